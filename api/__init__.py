@@ -1,0 +1,1 @@
+"""The controller, its REST interface and the dashboard; the only owner of Postgres."""

@@ -1,0 +1,253 @@
+"""The bodies of the REST interface, in and out; users and the dashboard see nothing else."""
+
+import re
+import unicodedata
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from core.contracts import Bounds, Budget, SearchConfig, Training
+from core.trial import SearchStatus, TrialKind, TrialStatus
+
+
+def _clean(name: str) -> str:
+    """The name in normal form; control characters and text-direction overrides are refused."""
+    name = unicodedata.normalize("NFC", name).strip()
+    if not name:
+        raise ValueError("a name must not be empty")
+    if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn"} for c in name):
+        raise ValueError("a name must not contain control or unprintable characters")
+    return re.sub(r"\s+", " ", name)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
+
+
+class In(BaseModel):
+    """A request body: unknown fields, NaN and Infinity are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Out(BaseModel):
+    """A response body."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class Role(StrEnum):
+    """What a key may do."""
+
+    ADMIN = "admin"  # everything users may, on everybody's objects, and keys
+    USER = "user"  # own searches, data sets, models
+    WORKER = "worker"  # the worker routes alone
+
+
+# --- searches ---------------------------------------------------------------------------------
+
+
+class SearchIn(SearchConfig):
+    """`POST /v1/searches`: the configuration of a search and the data set it is for."""
+
+    dataset: str = Field(min_length=1, max_length=128)  # a built-in's name, or an id
+    name: Name | None = None
+
+
+class DatasetRef(Out):
+    id: UUID
+    name: str
+
+
+class Used(Out):
+    """What a search has spent."""
+
+    trials: int  # that ended (final fit not counted)
+    epochs: int
+    seconds: float  # since its start, pauses included
+
+
+class Best(Out):
+    """The trial with the best value so far."""
+
+    trial_id: UUID
+    number: int
+    value: float
+    value_std: float | None
+    parameters: int | None
+
+
+class FinalOut(Out):
+    """What the final fit reached."""
+
+    trial_id: UUID
+    of_number: int  # the trial whose architecture was fitted
+    test_metric: float
+    test_loss: float
+    test_examples: int
+    parameters: int | None
+    export_bytes: int | None
+
+
+class SearchOut(Out):
+    id: UUID
+    name: str
+    dataset: DatasetRef
+    task: str
+    strategy: str
+    metric: str  # its name, "accuracy"
+    status: SearchStatus
+    reason: str  # why it failed or was stopped; empty otherwise
+    budget: Budget
+    parallelism: int
+    seed: int
+    training: Training
+    bounds: Bounds
+    version: int  # raised by every change
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    now: datetime  # the database's clock, to count time left by
+    used: Used
+    trial_counts: dict[TrialStatus, int]  # search trials by status; absent: none
+    trials_inherited: int  # completed trials that started from a parent's weights
+    best: Best | None
+    final: FinalOut | None
+
+
+class SearchPage(Out):
+    items: list[SearchOut]
+    next_cursor: str | None
+
+
+# --- trials -----------------------------------------------------------------------------------
+
+
+class MorphismOut(Out):
+    """One step from parent to child, as data and in words."""
+
+    kind: str
+    text: str  # "widen convolution 3 from 16 to 32 filters"
+    data: dict[str, Any]
+
+
+class TrialOut(Out):
+    id: UUID
+    search_id: UUID
+    number: int
+    kind: TrialKind
+    status: TrialStatus
+    attempt: int
+    reason: str
+    parent_id: UUID | None
+    parent_number: int | None
+    morphisms: list[MorphismOut]
+    inherited: bool  # started from the parent's weights
+    fingerprint: str
+    layers: int
+    parameters: int
+    flops: int
+    predicted_mean: float | None
+    predicted_std: float | None
+    value: float | None
+    value_std: float | None
+    epochs: int
+    best_epoch: int | None
+    step: int | None  # optimiser steps, while running
+    seconds: float | None
+    samples_per_second: float | None
+    worker: str | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class TrialDetail(TrialOut):
+    architecture: dict[str, Any]  # canonical JSON
+    parent_architecture: dict[str, Any] | None
+    hyperparameters: dict[str, Any] | None
+
+
+class TrialPage(Out):
+    items: list[TrialOut]
+    next_cursor: str | None
+
+
+class EpochOut(Out):
+    trial_id: UUID
+    attempt: int
+    epoch: int
+    train_loss: float | None
+    validation_loss: float | None
+    validation_metric: float | None
+    learning_rate: float | None
+    seconds: float
+
+
+# --- data sets, workers, keys -----------------------------------------------------------------
+
+
+class DatasetOut(Out):
+    id: UUID
+    name: str
+    builtin: bool
+    task: str
+    input_shape: list[int]
+    classes: int
+    class_names: list[str]
+    train_examples: int
+    test_examples: int
+    bytes: int
+    created_at: datetime
+
+
+class DatasetPage(Out):
+    items: list[DatasetOut]
+    next_cursor: str | None
+
+
+class WorkerOut(Out):
+    id: UUID
+    name: str
+    device: str
+    threads: int
+    seen_at: datetime
+    trial_id: UUID | None  # what it is training
+
+
+class KeyIn(In):
+    name: Name
+    role: Role = Role.USER
+
+
+class KeyOut(Out):
+    id: UUID
+    name: str
+    role: Role
+    prefix: str  # its first characters, to recognise it by
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class KeyCreated(KeyOut):
+    key: str  # shown this once
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 describes it (`application/problem+json`)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] | None = None  # one per wrong field: `field`, `message`
+
+
+__all__ = [
+    "Best", "DatasetOut", "DatasetPage", "DatasetRef", "EpochOut", "FinalOut", "KeyCreated",
+    "KeyIn", "KeyOut", "MorphismOut", "Problem", "Role", "SearchIn", "SearchOut", "SearchPage",
+    "TrialDetail", "TrialOut", "TrialPage", "Used", "WorkerOut",
+]  # fmt: skip

@@ -1,0 +1,68 @@
+"""The states of searches and trials, and the one table of their transitions."""
+
+from enum import StrEnum
+
+
+class TrialStatus(StrEnum):
+    """Where a trial stands."""
+
+    WAITING = "waiting"  # suggested, or to be tried again; its order is sent or about to be
+    RUNNING = "running"  # a worker has its lease
+    COMPLETED = "completed"  # has its final observation
+    STOPPED = "stopped"  # ended early on purpose; keeps its last observation
+    INFEASIBLE = "infeasible"  # cannot be trained here; counts as an observation
+    FAILED = "failed"  # attempts used up; says nothing about the architecture
+    LOST = "lost"  # attempts used up that ended without a word
+
+
+class TrialKind(StrEnum):
+    """What a trial is for."""
+
+    SEARCH = "search"  # evaluates a suggestion on the validation split
+    FINAL = "final"  # the final fit: train + validation, tested once, exported
+
+
+class SearchStatus(StrEnum):
+    """Where a search stands."""
+
+    PENDING = "pending"  # stored, its first trials not yet suggested
+    RUNNING = "running"
+    PAUSED = "paused"  # no new leases; running trials finish
+    FINISHING = "finishing"  # budget spent: last trials and the final fit
+    COMPLETED = "completed"
+    STOPPED = "stopped"  # by the user
+    FAILED = "failed"
+
+
+_LIVE = frozenset({TrialStatus.WAITING, TrialStatus.RUNNING})
+
+#: Trial statuses that are not final.
+LIVE_TRIAL = _LIVE
+
+#: The statuses a trial may leave to reach each status; the SQL builds its WHERE from this.
+#: A result may overtake "running", so every ending may come straight from WAITING.
+TRIAL_SOURCES: dict[TrialStatus, frozenset[TrialStatus]] = {
+    TrialStatus.WAITING: _LIVE,
+    TrialStatus.RUNNING: frozenset({TrialStatus.WAITING}),
+    TrialStatus.COMPLETED: _LIVE,
+    TrialStatus.STOPPED: _LIVE,
+    TrialStatus.INFEASIBLE: _LIVE,
+    TrialStatus.FAILED: _LIVE,
+    TrialStatus.LOST: _LIVE,
+}
+
+#: Search statuses that are not final.
+LIVE_SEARCH = frozenset(
+    {SearchStatus.PENDING, SearchStatus.RUNNING, SearchStatus.PAUSED, SearchStatus.FINISHING}
+)
+
+#: The statuses a search may leave to reach each status.
+SEARCH_SOURCES: dict[SearchStatus, frozenset[SearchStatus]] = {
+    SearchStatus.PENDING: frozenset(),
+    SearchStatus.RUNNING: frozenset({SearchStatus.PENDING, SearchStatus.PAUSED}),
+    SearchStatus.PAUSED: frozenset({SearchStatus.PENDING, SearchStatus.RUNNING}),
+    SearchStatus.FINISHING: frozenset({SearchStatus.RUNNING}),
+    SearchStatus.COMPLETED: frozenset({SearchStatus.FINISHING}),
+    SearchStatus.STOPPED: LIVE_SEARCH,
+    SearchStatus.FAILED: LIVE_SEARCH,
+}

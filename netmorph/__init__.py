@@ -1,0 +1,1 @@
+"""Netmorph's command line, launcher and Python client; speaks to the service over HTTP."""

@@ -1,0 +1,1 @@
+"""The worker: a Celery process that leases trials and a trainer process that owns torch."""
