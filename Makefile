@@ -1,0 +1,64 @@
+# The commands of a checkout. Everything happens in $(VENV); nothing needs root or docker.
+# On another machine: make PIP_OPTIONS="--index-url ..." passes options to every pip install.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+PIP_OPTIONS ?=
+DATA_DIR ?= $(CURDIR)/.netmorph
+EXPORT ?= exports/digits
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_OPTIONS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup search up test slow check fix bench clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-ready: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[worker,embedded]'
+	@touch $@
+
+$(VENV)/.dev-ready: $(VENV)/.run-ready
+	$(PIP) --editable '.[worker,embedded,dev]'
+	@touch $@
+
+$(VENV)/.bench-ready: $(VENV)/.dev-ready
+	$(PIP) --editable '.[worker,embedded,dev,bench]'
+	@touch $@
+
+setup: $(VENV)/.run-ready  ## Make the virtual environment and install Netmorph into it
+
+search: setup  ## Search, train and export a network for the digits data set
+	$(BIN)/netmorph search --dataset digits --trials 12 --data-dir $(DATA_DIR) --export $(EXPORT)
+
+up: setup  ## Run the whole service here until Ctrl-C
+	$(BIN)/netmorph up --data-dir $(DATA_DIR)
+
+test: $(VENV)/.dev-ready  ## Run the tests, on private Postgres and Valkey servers
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+slow: $(VENV)/.dev-ready  ## Run the long tests, too
+	$(BIN)/python -m pytest -m "slow and not gpu" $(PYTEST_OPTIONS)
+
+check: $(VENV)/.dev-ready  ## Check format, lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev-ready  ## Mend format and lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench-ready  ## Run the benchmarks
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove the virtual environment, caches and the local service's data
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .import_linter_cache $(DATA_DIR)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
