@@ -1,0 +1,57 @@
+"""How train orders travel over Celery: names and settings that sender and workers share.
+
+An order is a doorbell, not the work: it says that a trial waits, and the lease in the database
+decides who trains it. Losing, repeating or forging one costs latency only, so it is acknowledged
+early, never retried by the publisher, and has no result.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+#: The queue that every worker consumes.
+QUEUE = "trials"
+
+#: The Celery job; its arguments are the trial's id (str) and its attempt (int).
+TRAIN_JOB = "train"
+
+#: Before every key in the broker, so that a server can be shared.
+KEY_PREFIX = "netmorph:"
+
+_SCHEMES: Mapping[str, str] = {"unix": "redis+socket", "valkey": "redis", "valkeys": "rediss"}
+
+
+def celery_config(broker_url: str) -> dict[str, Any]:
+    """The Celery settings of both ends, for a Redis or Valkey server at `broker_url`."""
+    return {
+        "broker_url": _kombu_url(broker_url),
+        "task_default_queue": QUEUE,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "result_backend": None,
+        "task_ignore_result": True,
+        "task_acks_late": False,
+        "task_publish_retry": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,  # a busy worker leaves the next order to an idle one
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "worker_hijack_root_logger": False,
+        "broker_connection_timeout": 2,  # seconds
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # for ever
+        "broker_transport_options": {
+            "global_keyprefix": KEY_PREFIX,
+            "socket_timeout": 5,  # seconds, as all below; a frozen broker must not hang a sender
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "health_check_interval": 15,
+            "visibility_timeout": 300,
+            "unacked_restore_throttle": 1,
+        },
+    }
+
+
+def _kombu_url(url: str) -> str:
+    """The address as kombu spells it: `unix:///path` and `valkey://` are other people's words."""
+    scheme, separator, rest = url.partition("://")
+    return f"{_SCHEMES.get(scheme, scheme)}{separator}{rest}"
