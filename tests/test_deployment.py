@@ -1,0 +1,248 @@
+"""The container files, checked without an engine: their schema, and that what they name exists."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from api.settings import Settings as ApiSettings
+from worker.settings import Settings as WorkerSettings
+
+ROOT = Path(__file__).parent.parent
+COMPOSE = ROOT / "docker-compose.yml"
+CPU = ROOT / "docker-compose.cpu.yml"
+DOCKERFILES = [ROOT / "Dockerfile.api", ROOT / "Dockerfile.worker"]
+SECRETS = ["POSTGRES_PASSWORD", "VALKEY_PASSWORD", "NETMORPH_ADMIN_KEY", "NETMORPH_WORKER_KEY"]
+
+
+class _ComposeLoader(yaml.SafeLoader):
+    """YAML with compose's own tags, whose values are read as if they had none."""
+
+
+def _untagged(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    assert isinstance(node, yaml.ScalarNode)
+    return loader.construct_scalar(node)
+
+
+_ComposeLoader.add_multi_constructor("!", _untagged)
+
+
+def compose(path: Path = COMPOSE) -> dict[str, Any]:
+    return yaml.load(path.read_text(), _ComposeLoader)  # a subclass of SafeLoader
+
+
+def environment_of(service: str) -> dict[str, str]:
+    return compose()["services"][service]["environment"]
+
+
+@pytest.mark.parametrize("path", [COMPOSE, CPU], ids=lambda path: path.name)
+def test_a_compose_file_is_valid(path: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "compose.yml"
+    plain.write_text(yaml.safe_dump(compose(path)))
+    subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", plain],
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.mark.skipif(shutil.which("hadolint", path=str(Path(sys.executable).parent)) is None,
+                    reason="hadolint has a wheel for x86-64 alone")  # fmt: skip
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_a_dockerfile_passes_the_linter(path: Path) -> None:
+    hadolint = Path(sys.executable).parent / "hadolint"
+    finished = subprocess.run([hadolint, path], capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_what_a_dockerfile_copies_exists_and_reaches_the_builder(path: Path) -> None:
+    allowed = {
+        line[1:].rstrip("/")
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    for line in re.findall(r"^COPY (?!--from)(.+)$", path.read_text(), re.MULTILINE):
+        for source in line.split()[:-1]:
+            assert (ROOT / source).exists(), f"{source} is copied and does not exist"
+            assert source in allowed, f"{source} is kept out by .dockerignore"
+
+
+def test_the_api_image_installs_no_torch() -> None:
+    text = (ROOT / "Dockerfile.api").read_text()
+    assert "torch==" not in text
+    assert "[worker]" not in text
+
+
+def test_images_run_as_a_numbered_user_that_is_not_root() -> None:
+    for path in DOCKERFILES:
+        users = re.findall(r"^USER (\d+):(\d+)$", path.read_text(), re.MULTILINE)
+        assert len(users) == 1
+        assert all(int(part) > 0 for part in users[0])
+
+
+@pytest.mark.parametrize("service", ["api", "migrate", "worker"])
+def test_a_service_runs_a_module_that_exists(service: str) -> None:
+    command = compose()["services"][service]["command"]
+    assert command[:3] == ["python", "-P", "-m"]
+    assert importlib.util.find_spec(f"{command[3]}.__main__") is not None
+
+
+@pytest.mark.parametrize(
+    ("service", "settings"), [("api", ApiSettings), ("migrate", ApiSettings), ("worker", WorkerSettings)]
+)  # fmt: skip
+def test_every_setting_of_a_service_is_one_that_the_program_reads(
+    service: str, settings: type[ApiSettings] | type[WorkerSettings]
+) -> None:
+    known = {f"NETMORPH_{name.upper()}" for name in settings.model_fields}
+    given = set(environment_of(service)) | set(
+        compose(CPU)["services"].get(service, {}).get("environment", {})
+    )
+    assert {name for name in given if name.startswith("NETMORPH_")} <= known
+
+
+def test_nothing_starts_on_an_empty_secret() -> None:
+    text = COMPOSE.read_text()
+    for secret in SECRETS:
+        uses = re.findall(r"\$\{" + secret + r"([^}]*)\}", text)
+        assert uses, f"{secret} is not used"
+        assert all(use.startswith(":?") for use in uses), f"{secret} has a default"
+
+
+def test_the_example_names_every_variable_and_holds_no_secret() -> None:
+    example = (ROOT / ".env.example").read_text()
+    values = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    assert {secret: values[secret] for secret in SECRETS} == dict.fromkeys(SECRETS, "")
+    used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE.read_text()))
+    assert used - set(values) <= {"NETMORPH_DEVICE"}
+
+
+def test_only_the_api_publishes_a_port() -> None:
+    services = compose()["services"]
+    assert [name for name, service in services.items() if "ports" in service] == ["api"]
+    assert compose()["networks"]["backend"] == {"internal": True}
+
+
+def test_volumes_that_are_used_are_declared() -> None:
+    document = compose()
+    used = {
+        volume.split(":")[0]
+        for service in document["services"].values()
+        for volume in service.get("volumes", [])
+    }
+    assert used == set(document["volumes"])
+
+
+def test_workers_reserve_all_gpus_and_the_cpu_file_takes_the_reservation_away() -> None:
+    (device,) = compose()["services"]["worker"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device == {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
+    override = compose(CPU)["services"]["worker"]
+    assert "reservations" not in override["deploy"]["resources"]
+    assert "deploy: !override" in CPU.read_text()
+    assert override["environment"]["NETMORPH_DEVICE"] == "cpu"
+
+
+def test_the_broker_refuses_rather_than_forgets_and_wants_a_password() -> None:
+    command = " ".join(compose()["services"]["valkey"]["command"])
+    assert "--maxmemory-policy noeviction" in command
+    assert '--requirepass "$$VALKEY_PASSWORD"' in command
+
+
+def test_services_run_without_privileges() -> None:
+    for name, service in compose()["services"].items():
+        assert "no-new-privileges:true" in service["security_opt"], name
+        if name != "postgres":  # its entry point gives the volume to its own account
+            assert service["read_only"] is True, name
+            assert service["cap_drop"] == ["ALL"], name
+
+
+def _filled(service: str, values: dict[str, str]) -> dict[str, str]:
+    """The environment of a service with its variables filled in, as compose does."""
+
+    def fill(match: re.Match[str]) -> str:
+        return values.get(match[1]) or (match[2] or "")
+
+    pattern = re.compile(r"\$\{([A-Z_]+)(?::[-?]([^}]*))?\}")
+    return {key: pattern.sub(fill, str(value)) for key, value in environment_of(service).items()}
+
+
+def _arguments(service: str, port: int) -> list[str]:
+    command = [sys.executable, *compose()["services"][service]["command"][1:]]
+    return [{"0.0.0.0": "127.0.0.1", "8000": str(port)}.get(word, word) for word in command]
+
+
+def test_the_commands_of_the_services_run_with_their_environment(
+    empty_database_url: str, broker_url: str, storage_url: str, tmp_path: Path, free_port: int,
+    wait_until: Any,
+) -> None:  # fmt: skip
+    """migrate, api and worker as processes; only the hosts differ from the compose file."""
+    key, worker_key = "netmorph_" + "a" * 43, "netmorph_" + "b" * 43
+    values = {"NETMORPH_ADMIN_KEY": key, "NETMORPH_WORKER_KEY": worker_key}
+    places = {
+        "NETMORPH_DATABASE_URL": empty_database_url,
+        "NETMORPH_BROKER_URL": broker_url,
+        "NETMORPH_STORAGE_URL": storage_url,
+        "NETMORPH_API_URL": f"http://127.0.0.1:{free_port}",
+        "NETMORPH_CACHE_DIR": str(tmp_path / "cache"),
+        "NETMORPH_SLOT_DIR": str(tmp_path / "slots"),
+        "NETMORPH_DEVICE": "cpu",  # the one GPU of this test
+    }
+
+    def environment(service: str) -> dict[str, str]:
+        filled = _filled(service, values)
+        return os.environ | filled | {name: places[name] for name in places if name in filled}
+
+    def start(service: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(_arguments(service, free_port), env=environment(service), cwd=tmp_path)
+
+    assert start("migrate").wait(timeout=60) == 0
+    with start("api") as api, start("worker") as worker:
+        try:
+            with httpx.Client(
+                base_url=places["NETMORPH_API_URL"], headers={"Authorization": f"Bearer {key}"}
+            ) as client:
+                wait_until(lambda: _ready(client), seconds=60)
+                wait_until(lambda: client.get("/v1/workers").json()["items"], seconds=60)
+        finally:
+            worker.terminate()
+            api.terminate()
+
+
+def _ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("missing", ["NETMORPH_ADMIN_KEY", "NETMORPH_WORKER_KEY"])
+def test_the_api_refuses_to_start_on_an_empty_key(
+    missing: str, database_url: str, broker_url: str, storage_url: str
+) -> None:
+    environment = os.environ | {
+        "NETMORPH_DATABASE_URL": database_url,
+        "NETMORPH_BROKER_URL": broker_url,
+        "NETMORPH_STORAGE_URL": storage_url,
+        "NETMORPH_ADMIN_KEY": "netmorph_" + "a" * 43,
+        "NETMORPH_WORKER_KEY": "netmorph_" + "b" * 43,
+        missing: "",
+    }
+    finished = subprocess.run(
+        [sys.executable, "-P", "-m", "api", "serve", "--port", "0"],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert finished.returncode != 0
+    assert missing in finished.stderr
+    assert "Traceback" not in finished.stderr

@@ -1,0 +1,37 @@
+"""The import arrows that a package cannot show about itself."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def modules_after(statement: str) -> set[str]:
+    """The top-level modules loaded in a new process that runs the statement."""
+    program = f"{statement}; import sys; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    finished = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(finished.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import api.app", {"torch", "worker", "netmorph"}),
+        ("import worker.jobs", {"torch", "sqlalchemy", "psycopg", "api", "netmorph"}),
+        ("import worker.trainer", {"sqlalchemy", "celery", "api", "netmorph"}),
+        ("import netmorph, netmorph.cli", {"torch", "api", "worker", "core", "sqlalchemy"}),
+        ("import core.search", {"torch", "sqlalchemy", "celery", "httpx", "fastapi"}),
+    ],
+)
+def test_an_import_brings_nothing_from_across_a_border(statement: str, absent: set[str]) -> None:
+    """A controller without torch, a Celery process without torch or database."""
+    assert modules_after(statement) & absent == set()
+
+
+def test_a_folder_of_the_users_named_core_shadows_nothing(tmp_path) -> None:
+    """Children run with a safe path: the working directory is not searched."""
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core" / "__init__.py").write_text("raise SystemExit('the wrong core')")
+    subprocess.run([sys.executable, "-P", "-m", "api", "--help"], cwd=tmp_path, check=True)
