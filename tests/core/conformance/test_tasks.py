@@ -1,0 +1,43 @@
+"""Every task type measures, and says how sure it is."""
+
+import math
+
+import pytest
+
+from core.contracts import DatasetSpec
+from core.tasks import TASKS
+
+SPEC = DatasetSpec(
+    input_shape=(1, 8, 8),
+    classes=3,
+    class_names=("a", "b", "c"),
+    train_examples=100,
+    test_examples=20,
+    dtype="uint8",
+)
+
+
+@pytest.mark.parametrize("kind", list(TASKS))
+def test_a_task_names_its_metric_and_sizes_its_head(kind: str) -> None:
+    task = TASKS[kind]()
+
+    assert task.metric
+    assert task.outputs(SPEC) >= 1
+    assert task.objective(0.6) > task.objective(0.4) or not task.larger_is_better
+
+
+@pytest.mark.parametrize("kind", list(TASKS))
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
+def test_the_standard_error_is_above_zero_and_shrinks_with_examples(
+    kind: str, value: float
+) -> None:
+    task = TASKS[kind]()
+
+    assert task.value_std(value, 100) > task.value_std(value, 400) > 0
+
+
+def test_the_standard_error_of_accuracy_is_nearly_binomial() -> None:
+    task = TASKS["image-classification"]()
+
+    assert task.value_std(0.9, 10_000) == pytest.approx(math.sqrt(0.9 * 0.1 / 10_000), rel=1e-2)
+    assert task.value_std(1.0, 360) == pytest.approx(1 / 361, rel=0.01)

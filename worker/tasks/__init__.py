@@ -1,0 +1,8 @@
+"""The torch twins of the task types: their losses."""
+
+from core.registry import import_modules
+from worker.tasks.loss import LOSSES, AbstractLoss
+
+import_modules(__name__, list(__path__))
+
+__all__ = ["LOSSES", "AbstractLoss"]

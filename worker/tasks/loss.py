@@ -1,0 +1,22 @@
+"""What the torch twin of every task type computes."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from core.registry import Registry
+
+
+class AbstractLoss(ABC):
+    """The loss and the metric of a task type, on one batch."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """The batch's mean loss, a scalar to be minimised."""
+
+    @abstractmethod
+    def metric_sum(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The batch's metric, summed over its examples."""
+
+
+LOSSES: Registry[AbstractLoss] = Registry("task")
