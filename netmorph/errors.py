@@ -1,0 +1,41 @@
+"""What can go wrong for a person at the command line or in the Python client.
+
+NetmorphError
+├── LaunchError      the service cannot be started here; the message says what to change
+├── Unreachable      no service answers at the address; start one, or give another address
+├── Problem          the service refused a request (a problem document, RFC 9457)
+└── InvalidExport    a downloaded export is not what it should be; download it again
+"""
+
+from dataclasses import dataclass, field
+
+
+class NetmorphError(Exception):
+    """Any error of this package; its text is one line meant for people."""
+
+
+class LaunchError(NetmorphError):
+    """The service cannot be started here; nothing half-made is left behind."""
+
+
+class Unreachable(NetmorphError):
+    """No service answers at the address."""
+
+
+class InvalidExport(NetmorphError):
+    """The archive of an export is damaged or holds what an export never holds."""
+
+
+@dataclass(slots=True)
+class Problem(NetmorphError):
+    """The service refused a request; repeating it unchanged does not help."""
+
+    status: int
+    title: str
+    detail: str
+    errors: tuple[dict[str, str], ...] = field(default=())
+
+    def __str__(self) -> str:
+        fields = "; ".join(f"{e.get('field', '?')}: {e.get('message', '?')}" for e in self.errors)
+        text = self.detail or self.title
+        return f"{text} ({fields})" if fields and fields not in text else text

@@ -1,0 +1,101 @@
+"""Child processes: started tethered to the launcher, stopped in order, left-overs ended."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from netmorph import tether
+from netmorph.accounts import Account
+
+_LOG_BYTES = 10_000_000  # a log larger than this at a start is put aside
+
+
+def start(
+    command: Sequence[str],
+    *,
+    log: Path,
+    cwd: Path,
+    environment: Mapping[str, str] | None = None,
+    account: Account | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
+    stdin: int = subprocess.DEVNULL,
+) -> subprocess.Popen[bytes]:
+    """Start `command` in a process group of its own, its output appended to `log`.
+
+    It gets `death_signal` when the thread that called this ends, however it ends.
+    """
+    switch = account is not None and account.uid != os.geteuid()
+    identity = (account.uid, account.gid) if switch and account else (-1, -1)
+    wrapper = [sys.executable, "-I", "-S", str(Path(tether.__file__))]
+    _put_aside(log)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*wrapper, *map(str, (int(death_signal), os.getpid(), *identity)), *command],
+            stdin=stdin,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env=None if environment is None else dict(environment),
+            process_group=0,
+        )
+
+
+def stop(process: subprocess.Popen[bytes], *, how: signal.Signals, grace: float) -> None:
+    """End `process` by `how`; after `grace` seconds, its whole group by SIGKILL."""
+    if process.poll() is None:
+        process.send_signal(how)
+        try:
+            process.wait(grace)
+        except subprocess.TimeoutExpired:
+            kill_group(process.pid)
+            process.wait()
+    kill_group(process.pid)  # what it may have left behind
+
+
+def kill_group(leader: int) -> None:
+    """End every process of the group that `leader` was started in."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def at_work_in(directory: Path, program: str) -> list[psutil.Process]:
+    """The processes of `program` whose working directory is `directory`, oldest first."""
+    found = []
+    for process in psutil.process_iter(["name"]):
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.info["name"] == program and process.cwd() == str(directory):
+                found.append(process)
+    return sorted(found, key=lambda process: process.create_time())
+
+
+def end(leftovers: Iterable[psutil.Process], *, how: signal.Signals, grace: float) -> None:
+    """End processes that are not our children: by `how`, after `grace` seconds by SIGKILL."""
+    waiting = list(leftovers)
+    for process in waiting:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(how)
+    _, alive = psutil.wait_procs(waiting, timeout=grace)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=grace)
+
+
+def _put_aside(log: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
+
+
+def last_words(log: Path, lines: int = 5) -> str:
+    """The end of a log on one line, for an error message."""
+    with contextlib.suppress(FileNotFoundError):
+        text = log.read_text(errors="replace").strip().splitlines()
+        return " | ".join(line.strip() for line in text[-lines:])
+    return ""

@@ -1,0 +1,115 @@
+"""Real servers for the tests: one PostgreSQL and one Valkey a session, made fresh for each test.
+
+`NETMORPH_TEST_DATABASE_URL` and `NETMORPH_TEST_BROKER_URL` name servers to use instead; the role
+of the first must be allowed to create databases, and everything in the second is deleted.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
+
+
+@pytest.fixture(scope="session")
+def servers_directory() -> Iterator[Path]:
+    """A folder that the servers' account can enter (pytest's own is root's alone)."""
+    directory = Path(tempfile.mkdtemp(prefix="netmorph-tests-"))
+    directory.chmod(0o711)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def database_server(servers_directory: Path) -> Iterator[str]:
+    """The URL of a PostgreSQL server that forgets at power loss."""
+    if url := os.environ.get("NETMORPH_TEST_DATABASE_URL"):
+        yield url
+        return
+    server = EmbeddedPostgres(servers_directory, durable=False)
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template_database(database_server: str) -> Iterator[str]:
+    """The name of a migrated database that tests get copies of."""
+    name = _fresh_name("template")
+    _execute(database_server, f"CREATE DATABASE {name}")
+    environment = os.environ | {"NETMORPH_DATABASE_URL": _with_database(database_server, name)}
+    command = [sys.executable, "-P", "-m", "api", "migrate"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield name
+    _execute(database_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(database_server: str, template_database: str) -> Iterator[str]:
+    """A database of this test alone: migrated, without rows."""
+    name = _fresh_name("test")
+    _execute(database_server, f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    yield _with_database(database_server, name)
+    _execute(database_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database_url(database_server: str) -> Iterator[str]:
+    """A database of this test alone, without tables."""
+    name = _fresh_name("empty")
+    _execute(database_server, f"CREATE DATABASE {name}")
+    yield _with_database(database_server, name)
+    _execute(database_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def broker_server(servers_directory: Path) -> Iterator[str]:
+    """The URL of a Valkey server."""
+    if url := os.environ.get("NETMORPH_TEST_BROKER_URL"):
+        yield url
+        return
+    server = EmbeddedValkey(servers_directory)
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def broker_url(broker_server: str) -> str:
+    """The URL of an empty broker."""
+    client = redis.Redis.from_url(broker_server)
+    client.flushall()
+    client.close()
+    return broker_server
+
+
+@pytest.fixture
+def storage_url(tmp_path: Path) -> str:
+    """The URL of an empty storage folder."""
+    folder = tmp_path / "storage"
+    folder.mkdir()
+    return folder.as_uri()
+
+
+def _fresh_name(purpose: str) -> str:
+    return f"netmorph_{purpose}_{uuid.uuid4().hex[:12]}"
+
+
+def _with_database(server: str, name: str) -> str:
+    """The server's URL with another database."""
+    address, _, query = server.partition("?")
+    return f"{address.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+def _execute(server: str, statement: str) -> None:
+    address = server.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(statement.encode())
