@@ -12,8 +12,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,7 +21,6 @@ import redis
 from netmorph import accounts, places, processes
 from netmorph.errors import LaunchError
 
-_START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _DATABASE = "netmorph"  # also the name of its only role
 
@@ -53,7 +50,7 @@ class EmbeddedPostgres:
         """`durable=False` trades safety at power loss for speed: for tests."""
         self._directory = data_directory.resolve()
         self._settings = _DURABLE if durable else _FORGETFUL
-        self._log = self._directory / "postgres.log"
+        self._log = _log(self._directory, self.name)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
@@ -72,7 +69,7 @@ class EmbeddedPostgres:
             account=place.account,
             death_signal=signal.SIGINT,  # a fast and clean shutdown
         )
-        _wait(self.process, self._log, lambda: _database_answers(sockets))
+        processes.wait(self.process, self._log, lambda: _database_answers(sockets))
         return f"postgresql+psycopg://{_DATABASE}@/{_DATABASE}?host={quote(str(sockets), safe='')}"
 
     def stop(self) -> None:
@@ -118,7 +115,7 @@ class EmbeddedValkey:
 
     def __init__(self, data_directory: Path) -> None:
         self._directory = data_directory.resolve()
-        self._log = self._directory / "valkey.log"
+        self._log = _log(self._directory, self.name)
         self._password = secrets.token_urlsafe(32)
         self._port = 0
         self.process: subprocess.Popen[bytes] | None = None
@@ -139,7 +136,7 @@ class EmbeddedValkey:
             stdin=subprocess.PIPE,
         )
         self._configure(folder)
-        _wait(self.process, self._log, self._answers)
+        processes.wait(self.process, self._log, self._answers)
         return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
 
     def stop(self) -> None:
@@ -184,6 +181,12 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
+def _log(data_directory: Path, name: str) -> Path:
+    logs = data_directory / "logs"
+    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return logs / f"{name}.log"
+
+
 def _admit(cluster: Path, accounts_of_machine: set[str]) -> None:
     """Let these accounts, and no others, in as the only role, through the socket alone."""
     (cluster / "pg_hba.conf").write_text("local all all peer map=netmorph\n")
@@ -204,15 +207,3 @@ def _database_answers(sockets: Path) -> bool:
         if known.fetchone() is None:
             connection.execute(f"CREATE DATABASE {_DATABASE}".encode())
     return True
-
-
-def _wait(process: subprocess.Popen[bytes], log: Path, answers: Callable[[], bool]) -> None:
-    """Return when the server answers; it is stopped where it does not."""
-    deadline = time.monotonic() + _START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        if answers():
-            return
-        time.sleep(0.02)
-    verdict = "ended" if process.poll() is not None else f"gave no answer in {_START_SECONDS:g} s"
-    processes.stop(process, how=signal.SIGTERM, grace=1)
-    raise LaunchError(f"{log.stem} {verdict} at its start: {processes.last_words(log)}")

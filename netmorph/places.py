@@ -107,7 +107,8 @@ def _copied(root: Path, programs: Path) -> Path:
     version = importlib.metadata.version(root.name.replace("_", "-"))
     target = programs / f"{root.name}-{version}"
     if not target.exists():
-        programs.mkdir(mode=0o755, exist_ok=True)
+        programs.mkdir(exist_ok=True)
+        programs.chmod(0o755)
         scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=programs))
         for source in (root, root.with_name(f"{root.name}.libs")):
             if source.exists():

