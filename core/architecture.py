@@ -1,0 +1,261 @@
+"""An architecture: an immutable graph of typed layers, without weights."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from core import fingerprint as fingerprints
+from core.cost import LayerCost, layer_cost
+from core.errors import InvalidArchitecture
+from core.layers import LAYERS, AbstractLayer, Shape, layer_from_json, layer_to_json
+from core.segments import Segment, infer_segments
+
+VERSION = 1  # of the JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One layer of a graph and the nodes that it reads."""
+
+    id: int
+    layer: AbstractLayer
+    inputs: tuple[int, ...] = ()
+
+
+@lru_cache(maxsize=65_536)
+def _output_shape(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> Shape:
+    if len(inputs) != layer.inputs and (layer.inputs is not None or len(inputs) < 2):
+        expected = "two or more" if layer.inputs is None else layer.inputs
+        raise InvalidArchitecture(f"has {len(inputs)} inputs; expected {expected}")
+    return layer.output_shape(inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class Architecture:
+    """A graph from one `Input` to one `Output`, in topological order, every node read.
+
+    Two architectures are equal when they are the same graph, however numbered. Weights belong to
+    node ids, which morphisms and JSON keep.
+    """
+
+    nodes: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nodes", tuple(self.nodes))
+        _check_ends(self.nodes)
+        _check_edges(self.nodes)
+        _ = self.shapes  # layers that do not fit are refused at once
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Architecture):
+            return NotImplemented
+        return self is other or self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    # --- what is known of it ------------------------------------------------------------------
+
+    @cached_property
+    def shapes(self) -> Mapping[int, Shape]:
+        """The output shape of each node."""
+        shapes: dict[int, Shape] = {}
+        for node in self.nodes:
+            before = tuple([shapes[source] for source in node.inputs])
+            try:
+                shapes[node.id] = _output_shape(node.layer, before)
+            except InvalidArchitecture as error:
+                raise InvalidArchitecture(f"node {node.id}: {error}") from None
+        return shapes
+
+    @cached_property
+    def segments(self) -> Mapping[int, tuple[Segment, ...]]:
+        """The width variables of each node's channel axis, in order."""
+        return infer_segments([(n.id, n.layer, n.inputs) for n in self.nodes], self.shapes)
+
+    @cached_property
+    def nonnegative(self) -> Mapping[int, bool]:
+        """Whether each node's output is never below zero, whatever the weights."""
+        known: dict[int, bool] = {}
+        for node in self.nodes:
+            known[node.id] = node.layer.nonnegative([known[source] for source in node.inputs])
+        return known
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A name shared by exactly the same graphs."""
+        places = {node.id: place for place, node in enumerate(self.nodes)}
+        return fingerprints.fingerprint(
+            [node.layer for node in self.nodes],
+            [[places[source] for source in node.inputs] for node in self.nodes],
+        )
+
+    @cached_property
+    def costs(self) -> tuple[LayerCost, ...]:
+        """The cost of each node, in the order of `nodes`."""
+        return tuple([layer_cost(node.layer, self.input_shapes(node)) for node in self.nodes])
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many numbers training fits."""
+        return sum(cost.parameters for cost in self.costs)
+
+    @cached_property
+    def flops(self) -> int:
+        """Operations of one example's forward pass; a multiply-add counts as two."""
+        return sum(cost.flops for cost in self.costs)
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of one example."""
+        return self.shapes[self.nodes[0].id]
+
+    @property
+    def output_shape(self) -> Shape:
+        """(classes,)"""
+        return self.shapes[self.nodes[-1].id]
+
+    # --- its graph ----------------------------------------------------------------------------
+
+    @cached_property
+    def _by_id(self) -> Mapping[int, Node]:
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def _readers(self) -> Mapping[int, tuple[int, ...]]:
+        readers: dict[int, list[int]] = {node.id: [] for node in self.nodes}
+        for node in self.nodes:
+            for source in set(node.inputs):
+                readers[source].append(node.id)
+        return {source: tuple(found) for source, found in readers.items()}
+
+    def node(self, node_id: int) -> Node:
+        """The node of that id; raises InvalidArchitecture where there is none."""
+        try:
+            return self._by_id[node_id]
+        except KeyError:
+            raise InvalidArchitecture(
+                f"there is no node {node_id!r}; the nodes are {list(self._by_id)}"
+            ) from None
+
+    def readers(self, node_id: int) -> tuple[int, ...]:
+        """The ids of the nodes that read it, each once, in topological order."""
+        return self._readers[self.node(node_id).id]
+
+    def input_shapes(self, node: Node) -> tuple[Shape, ...]:
+        """The shapes of what the node reads."""
+        return tuple([self.shapes[source] for source in node.inputs])
+
+    @property
+    def logits(self) -> int:
+        """The id of the node that the output reads."""
+        return self.nodes[-1].inputs[0]
+
+    @cached_property
+    def next_id(self) -> int:
+        """An id larger than all in use."""
+        return max(self._by_id) + 1
+
+    # --- others made from it ------------------------------------------------------------------
+
+    def with_layers(self, layers: Mapping[int, AbstractLayer]) -> "Architecture":
+        """The same graph with other layers at some ids."""
+        return Architecture(
+            tuple(
+                [
+                    Node(node.id, layers[node.id], node.inputs) if node.id in layers else node
+                    for node in self.nodes
+                ]
+            )
+        )
+
+    def with_inserted(self, after: int, nodes: Sequence[Node]) -> "Architecture":
+        """The graph with `nodes` behind node `after`, whose readers read the last of them."""
+        last = nodes[-1].id
+        changed: list[Node] = []
+        for node in self.nodes:
+            if after in node.inputs:
+                inputs = tuple([last if source == after else source for source in node.inputs])
+                node = Node(node.id, node.layer, inputs)
+            changed.append(node)
+            if node.id == after:
+                changed.extend(nodes)
+        return Architecture(tuple(changed))
+
+    # --- JSON ---------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        """The architecture as JSON, node ids included."""
+        return {
+            "version": VERSION,
+            "nodes": [
+                {"id": node.id, **layer_to_json(node.layer), "inputs": list(node.inputs)}
+                for node in self.nodes
+            ],
+        }
+
+    def canonical_json(self) -> str:
+        """The one text of `to_json`: sorted keys, no spaces."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Architecture":
+        """The architecture of its JSON; raises InvalidArchitecture for anything else."""
+        if not isinstance(data, dict) or set(data) != {"version", "nodes"}:
+            found = sorted(map(str, data)) if isinstance(data, dict) else type(data).__name__
+            raise InvalidArchitecture(
+                f"an architecture has 'version' and 'nodes' only; found {found}"
+            )
+        if data["version"] != VERSION:
+            raise InvalidArchitecture(
+                f"the architecture has version {data['version']!r}; expected {VERSION}"
+            )
+        if not isinstance(data["nodes"], list):
+            raise InvalidArchitecture(f"'nodes' is {type(data['nodes']).__name__}; expected a list")
+        return cls(tuple(_node_from_json(entry) for entry in data["nodes"]))
+
+
+def _node_from_json(entry: Any) -> Node:
+    if not isinstance(entry, dict) or not {"id", "kind", "inputs"} <= set(entry):
+        raise InvalidArchitecture(f"a node has id, kind and inputs at least; found {entry!r}")
+    fields = {name: value for name, value in entry.items() if name not in ("id", "inputs")}
+    numbers = [entry["id"], *entry["inputs"]] if isinstance(entry["inputs"], list) else [None]
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise InvalidArchitecture(
+            f"a node has id {entry['id']!r} and inputs {entry['inputs']!r}; "
+            "expected a non-negative integer and a list of them"
+        )
+    return Node(entry["id"], layer_from_json(fields), tuple(entry["inputs"]))
+
+
+def _check_ends(nodes: Sequence[Node]) -> None:
+    """Raise InvalidArchitecture unless the nodes go from the one input to the one output."""
+    kinds = [LAYERS.kind_of(node.layer) for node in nodes]
+    for kind, place, where in (("input", 0, "first"), ("output", -1, "last")):
+        if kinds.count(kind) != 1 or kinds[place] != kind:
+            raise InvalidArchitecture(
+                f"an architecture has one {kind}, its {where} node; found {kinds}"
+            )
+
+
+def _check_edges(nodes: Sequence[Node]) -> None:
+    """Raise InvalidArchitecture unless ids are unique and every edge comes from before."""
+    seen: set[int] = set()
+    read: set[int] = set()
+    for node in nodes:
+        if node.id in seen:
+            raise InvalidArchitecture(f"two nodes have the id {node.id}; expected unique ids")
+        if not seen.issuperset(node.inputs):
+            unknown = [source for source in node.inputs if source not in seen]
+            raise InvalidArchitecture(
+                f"node {node.id} reads {unknown}, not among the nodes before it: {sorted(seen)}"
+            )
+        seen.add(node.id)
+        read.update(node.inputs)
+    unread = seen - read - {nodes[-1].id}
+    if unread:
+        raise InvalidArchitecture(
+            f"nobody reads the nodes {sorted(unread)}; expected a path to the output"
+        )

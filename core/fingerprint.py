@@ -1,0 +1,133 @@
+"""A name for a graph of layers that does not depend on how its nodes are numbered.
+
+Colours are refined along the edges as in Weisfeiler & Leman 1968, once forwards and once
+backwards, until they stop splitting; in nearly every architecture each node then has a colour of
+its own. Where some still share one (parallel copies), each is singled out in turn and the
+smallest certificate wins, as in McKay & Piperno 2014, arXiv:1301.1493: so two architectures have
+equal fingerprints exactly when they are the same graph, up to the strength of the hash.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+
+from core.layers import layer_to_json
+from core.layers.abstract import AbstractLayer
+
+_Colours = list[bytes]
+_SIZE = 16  # bytes
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=_SIZE).digest()
+
+
+@lru_cache(maxsize=65_536)
+def _label(layer: AbstractLayer) -> bytes:
+    return _digest(json.dumps(layer_to_json(layer), sort_keys=True).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """Nodes by place in topological order."""
+
+    inputs: Sequence[Sequence[int]]
+    commutative: Sequence[bool]
+    outputs: Sequence[Sequence[tuple[bytes, int]]]  # of each node: (which input, reader)
+
+
+def fingerprint(layers: Sequence[AbstractLayer], inputs: Sequence[Sequence[int]]) -> str:
+    """The fingerprint of layers in topological order, each reading earlier ones by place."""
+    outputs: list[list[tuple[bytes, int]]] = [[] for _ in layers]
+    for reader, (layer, sources) in enumerate(zip(layers, inputs, strict=True)):
+        for place, source in enumerate(sources):
+            which = b"*" if layer.commutative else str(place).encode()
+            outputs[source].append((which, reader))
+    graph = _Graph(inputs, [layer.commutative for layer in layers], outputs)
+    return _certificate(graph, _refine(graph, [_label(layer) for layer in layers])).hex()
+
+
+def _refine(graph: _Graph, colours: _Colours) -> _Colours:
+    """Colours that tell as many nodes apart as passing messages along edges can."""
+    classes = len(set(colours))
+    while True:
+        colours = _backward(graph, _forward(graph, colours))
+        if len(set(colours)) in (classes, len(colours)):
+            return colours
+        classes = len(set(colours))
+
+
+def _forward(graph: _Graph, colours: _Colours) -> _Colours:
+    """Colours that know all that comes before."""
+    known: _Colours = []
+    for colour, sources, commutative in zip(colours, graph.inputs, graph.commutative, strict=True):
+        before = [known[source] for source in sources]
+        if commutative:
+            before.sort()
+        known.append(_digest(colour + b"".join(before)))
+    return known
+
+
+def _backward(graph: _Graph, colours: _Colours) -> _Colours:
+    """Colours that know all that comes after."""
+    known = list(colours)
+    for node in range(len(colours) - 1, -1, -1):
+        after = [which + known[reader] for which, reader in graph.outputs[node]]
+        if len(after) > 1:
+            after.sort()
+        known[node] = _digest(colours[node] + b"".join(after))
+    return known
+
+
+def _certificate(graph: _Graph, colours: _Colours) -> bytes:
+    """The smallest certificate over all ways to tell equal colours apart."""
+    tied = _first_tie(colours)
+    if not tied:
+        return _describe(graph, colours)
+    best, seen = None, set()
+    for node in tied:
+        branch = _single_out(graph, colours, node)
+        greedy = _greedy(graph, branch)
+        if greedy in seen:  # an automorphism: this branch repeats an earlier one
+            continue
+        seen.add(greedy)
+        found = _certificate(graph, branch)
+        best = found if best is None else min(best, found)
+    assert best is not None
+    return best
+
+
+def _greedy(graph: _Graph, colours: _Colours) -> bytes:
+    """The certificate of always singling out the first tied node."""
+    while tied := _first_tie(colours):
+        colours = _single_out(graph, colours, tied[0])
+    return _describe(graph, colours)
+
+
+def _first_tie(colours: _Colours) -> list[int]:
+    """The nodes of the smallest colour that several share."""
+    if len(set(colours)) == len(colours):
+        return []
+    shared = min(colour for colour, count in Counter(colours).items() if count > 1)
+    return [node for node, colour in enumerate(colours) if colour == shared]
+
+
+def _single_out(graph: _Graph, colours: _Colours, node: int) -> _Colours:
+    """The refined colours once `node` differs from all others."""
+    marked = list(colours)
+    marked[node] = _digest(b"first" + marked[node])
+    return _refine(graph, marked)
+
+
+def _describe(graph: _Graph, colours: _Colours) -> bytes:
+    """The digest of a graph whose nodes have distinct colours: each with those it reads."""
+    lines = []
+    for colour, sources, commutative in zip(colours, graph.inputs, graph.commutative, strict=True):
+        before = [colours[source] for source in sources]
+        if commutative:
+            before.sort()
+        lines.append(colour + b"".join(before))
+    return _digest(b"".join(sorted(lines)))

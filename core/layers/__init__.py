@@ -1,0 +1,86 @@
+"""The layers that an architecture is made of, one kind a module; each joins `LAYERS` by itself."""
+
+import dataclasses
+from functools import cache
+from typing import Any
+
+from core.errors import InvalidArchitecture
+from core.layers.abstract import (
+    LAYERS,
+    AbstractLayer,
+    Array,
+    Axis,
+    Channels,
+    Parameters,
+    Shape,
+)
+from core.layers.add import Add
+from core.layers.avg_pool2d import AvgPool2d
+from core.layers.batch_norm import BatchNorm
+from core.layers.concat import Concat
+from core.layers.conv2d import Conv2d
+from core.layers.dense import Dense
+from core.layers.dropout import Dropout
+from core.layers.flatten import Flatten
+from core.layers.global_avg_pool2d import GlobalAvgPool2d
+from core.layers.input import Input
+from core.layers.max_pool2d import MaxPool2d
+from core.layers.output import Output
+from core.layers.relu import ReLU
+from core.registry import import_modules
+
+import_modules(__name__, __path__)
+
+__all__ = [
+    "LAYERS",
+    "AbstractLayer",
+    "Add",
+    "Array",
+    "AvgPool2d",
+    "Axis",
+    "BatchNorm",
+    "Channels",
+    "Concat",
+    "Conv2d",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool2d",
+    "Input",
+    "MaxPool2d",
+    "Output",
+    "Parameters",
+    "ReLU",
+    "Shape",
+    "layer_from_json",
+    "layer_to_json",
+]
+
+
+@cache
+def field_names(cls: type[AbstractLayer]) -> tuple[str, ...]:
+    """The names of a layer class's fields, in order."""
+    return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
+
+
+def layer_to_json(layer: AbstractLayer) -> dict[str, Any]:
+    """The layer as JSON: its kind and its fields."""
+    values = {name: getattr(layer, name) for name in field_names(type(layer))}
+    lists = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+    return {"kind": LAYERS.kind_of(layer)} | lists
+
+
+def layer_from_json(data: dict[str, Any]) -> AbstractLayer:
+    """The layer of its JSON; raises InvalidArchitecture where fields lack or are too many."""
+    kind = data.get("kind")
+    if not isinstance(kind, str) or kind not in LAYERS:
+        raise InvalidArchitecture(f"unknown layer {kind!r}; known are: {', '.join(LAYERS)}")
+    cls = LAYERS[kind]
+    expected = set(field_names(cls))
+    given = set(data) - {"kind"}
+    if given != expected:
+        raise InvalidArchitecture(
+            f"layer {kind!r} has the fields {sorted(given)}; expected {sorted(expected)}"
+        )
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "kind"}
+    return cls(**values)

@@ -1,0 +1,119 @@
+"""What every layer is: a frozen value that knows its shapes, its parameters and its function.
+
+Shapes leave the batch out: an image is (channels, height, width), a vector (features,).
+Parameter names and array layouts are torch's.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from math import prod
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from core.errors import InvalidArchitecture
+from core.registry import Registry
+
+Shape = tuple[int, ...]
+Array = NDArray[np.floating]
+Parameters = Mapping[str, Array]  # parameter name -> array
+
+
+class Channels(Enum):
+    """Where the channels of a layer's output come from."""
+
+    GIVEN = "given"  # from the data: their number never changes
+    OWN = "own"  # made by the layer: their number is one width variable
+    SAME = "same"  # those of the only input
+    UNIFIED = "unified"  # those of every input, which must agree
+    JOINED = "joined"  # those of all inputs, one after the other
+    FLATTENED = "flattened"  # each becomes height × width features
+
+
+class Axis(Enum):
+    """What one axis of a parameter array runs over."""
+
+    PRODUCED = "produced"  # the channels that the layer makes
+    CONSUMED = "consumed"  # the channels of the input, which are summed over
+    CARRIED = "carried"  # the channels that pass through, each on its own
+    FIXED = "fixed"  # nothing that a width changes
+
+
+class AbstractLayer(ABC):
+    """One kind of layer; its dataclass fields are all that the distance between layers sees."""
+
+    __slots__ = ()
+
+    channels: ClassVar[Channels]
+    inputs: ClassVar[int | None] = 1  # how many; None for two or more
+    commutative: ClassVar[bool] = False  # the order of the inputs means nothing
+    reduces: ClassVar[bool] = False  # makes the spatial axes smaller, or drops them
+    axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {}  # of each parameter
+    buffers: ClassVar[frozenset[str]] = frozenset()  # parameters that no gradient trains
+
+    @abstractmethod
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        """The shape of the output; raises InvalidArchitecture where the inputs do not fit."""
+
+    @abstractmethod
+    def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
+        """The output for a batch of inputs, as in evaluation; the reference for torch."""
+
+    def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
+        """The shape of each parameter."""
+        return {}
+
+    def initial_parameters(
+        self, inputs: Sequence[Shape], rng: np.random.Generator, dtype: DTypeLike
+    ) -> dict[str, Array]:
+        """Fresh values of all parameters."""
+        return {}
+
+    def flops(self, inputs: Sequence[Shape]) -> int:
+        """Operations of one example's forward pass; a multiply-add counts as two."""
+        return 0
+
+    def kept_values(self, inputs: Sequence[Shape]) -> int:
+        """How many four-byte values of one example training keeps for the backward pass."""
+        return prod(self.output_shape(inputs))
+
+    def nonnegative(self, inputs: Sequence[bool]) -> bool:
+        """Whether no output is ever below zero, given which inputs never are."""
+        return False
+
+    def with_width(self, width: int) -> Self:
+        """The same layer making `width` channels."""
+        raise InvalidArchitecture(f"{self!r} makes no channels of its own: it has no width")
+
+
+LAYERS: Registry[AbstractLayer] = Registry("layer")
+
+
+def check_positive(layer: AbstractLayer, **values: int) -> None:
+    """Raise InvalidArchitecture unless all values are integers of at least one."""
+    for name, value in values.items():
+        if type(value) is not int or value < 1:
+            raise InvalidArchitecture(
+                f"{type(layer).__name__} has {name} {value!r}; expected an integer of at least 1"
+            )
+
+
+def image(layer: AbstractLayer, shape: Shape) -> tuple[int, int, int]:
+    """The shape as (channels, height, width); raises InvalidArchitecture for a vector."""
+    if len(shape) != 3:
+        raise InvalidArchitecture(
+            f"{type(layer).__name__} got an input of shape {shape}; "
+            "expected an image (channels, height, width)"
+        )
+    return shape[0], shape[1], shape[2]
+
+
+def features(layer: AbstractLayer, shape: Shape) -> int:
+    """The length of a vector; raises InvalidArchitecture for an image."""
+    if len(shape) != 1:
+        raise InvalidArchitecture(
+            f"{type(layer).__name__} got an input of shape {shape}; expected a vector (features,)"
+        )
+    return shape[0]

@@ -1,0 +1,64 @@
+"""Fully connected layer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from core.layers.abstract import (
+    LAYERS,
+    AbstractLayer,
+    Array,
+    Axis,
+    Channels,
+    Parameters,
+    Shape,
+    check_positive,
+    features,
+)
+
+
+@LAYERS.register("dense")
+@dataclass(frozen=True, slots=True)
+class Dense(AbstractLayer):
+    """A linear map of a vector, with bias."""
+
+    units: int
+
+    channels: ClassVar[Channels] = Channels.OWN
+    axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {
+        "weight": (Axis.PRODUCED, Axis.CONSUMED),
+        "bias": (Axis.PRODUCED,),
+    }
+
+    def __post_init__(self) -> None:
+        check_positive(self, units=self.units)
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        features(self, inputs[0])
+        return (self.units,)
+
+    def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
+        return {"weight": (self.units, inputs[0][0]), "bias": (self.units,)}
+
+    def initial_parameters(
+        self, inputs: Sequence[Shape], rng: np.random.Generator, dtype: DTypeLike
+    ) -> dict[str, Array]:
+        scale = sqrt(2 / inputs[0][0])
+        return {
+            "weight": (rng.standard_normal((self.units, inputs[0][0])) * scale).astype(dtype),
+            "bias": np.zeros(self.units, dtype),
+        }
+
+    def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
+        y: Array = inputs[0] @ parameters["weight"].T + parameters["bias"]
+        return y
+
+    def flops(self, inputs: Sequence[Shape]) -> int:
+        return 2 * inputs[0][0] * self.units
+
+    def with_width(self, width: int) -> Self:
+        return replace(self, units=width)

@@ -1,0 +1,32 @@
+"""The input of a network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from core.errors import InvalidArchitecture
+from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Parameters, Shape
+
+
+@LAYERS.register("input")
+@dataclass(frozen=True, slots=True)
+class Input(AbstractLayer):
+    """One example of the data, normalised."""
+
+    shape: Shape
+
+    channels: ClassVar[Channels] = Channels.GIVEN
+    inputs: ClassVar[int | None] = 0
+
+    def __post_init__(self) -> None:
+        if len(self.shape) not in (1, 3) or not all(type(n) is int and n > 0 for n in self.shape):
+            raise InvalidArchitecture(
+                f"Input has shape {self.shape!r}; "
+                "expected (channels, height, width) or (features,) of positive integers"
+            )
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        return self.shape
+
+    def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
+        raise InvalidArchitecture("Input computes nothing: its value is the network's input")
