@@ -45,8 +45,7 @@ def celery_config(broker_url: str) -> dict[str, Any]:
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "health_check_interval": 15,
-            "visibility_timeout": 300,
-            "unacked_restore_throttle": 1,
+            "ack_emulation": False,  # an order that is lost is sent again by the reconciler
         },
     }
 

@@ -1,0 +1,129 @@
+"""`python -P -m worker` runs a worker; `python -P -m worker healthcheck` asks whether it lives."""
+
+import logging
+import platform
+import signal
+import sys
+from threading import Event as Flag
+from threading import Thread
+from types import FrameType
+from uuid import uuid4
+
+from celery.apps.worker import Worker
+from celery.worker import state
+from pydantic import ValidationError
+
+from worker import doorbell, health, logs
+from worker.jobs import Place, create_app
+from worker.reports import Controller
+from worker.settings import Settings
+from worker.slot import NoFreeGpu, take_gpu, take_identity
+from worker.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+_USAGE = "usage: python -m worker [healthcheck]"
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the arguments name; the exit code."""
+    if arguments not in ([], ["healthcheck"]):
+        print(_USAGE, file=sys.stderr)
+        return 2
+    try:
+        settings = Settings()  # type: ignore[call-arg]  # filled from the environment
+    except ValidationError as error:
+        print(_explain(error), file=sys.stderr)
+        return 2
+    if arguments == ["healthcheck"]:
+        ailment = health.ailment(settings)
+        print(ailment or "well", file=sys.stderr if ailment else sys.stdout)
+        return 1 if ailment else 0
+    logs.set_up(settings.log_format, settings.log_level)
+    try:
+        return run(settings)
+    except NoFreeGpu as error:
+        logger.error("%s", error)
+        return 3
+
+
+def run(settings: Settings) -> int:
+    """Work until told to stop by SIGTERM or SIGINT; the exit code."""
+    slot = take_gpu(settings.device, settings.slot_dir)
+    worker_id, _identity_lock = take_identity(settings.state_dir)
+    stopping = Flag()
+    pulse = health.Pulse(settings.health_file)
+    controller = Controller(settings)
+    supervisor = Supervisor(
+        settings,
+        controller,
+        stopping=stopping,
+        pulse=pulse,
+        gpu=None if slot is None else slot.gpu.environment,
+    )
+    place = Place(
+        settings,
+        controller,
+        supervisor,
+        worker_id=worker_id,
+        boot_id=uuid4(),
+        stopping=stopping,
+        pulse=pulse,
+    )
+    logger.info("worker %s on %s, id %s", settings.worker_name, platform.node(), worker_id)
+    polling = Thread(target=place.poll, name="poll", daemon=True)
+    polling.start()
+    try:
+        return _consume(settings, place, stopping)
+    finally:
+        stopping.set()
+        polling.join()
+        supervisor.close()
+        controller.close()
+        pulse.end()
+
+
+class _Consumer(Worker):  # type: ignore[misc]
+    """Celery's worker with our own signals: a warm shutdown, and no restart on SIGHUP."""
+
+    stopping: Flag
+
+    def install_platform_tweaks(self, worker: Worker) -> None:
+        """Have SIGTERM and SIGINT end the worker in order."""
+
+        def shut_down(number: int, frame: FrameType | None) -> None:
+            self.stopping.set()
+            state.should_stop = 0
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, shut_down)
+
+
+def _consume(settings: Settings, place: Place, stopping: Flag) -> int:
+    """Run Celery's consumer until it ends; its exit code."""
+    doorbell.install()
+    consumer = _Consumer(
+        app=create_app(settings, place),
+        pool_cls="threads",
+        concurrency=1,
+        loglevel=settings.log_level,
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    consumer.stopping = stopping
+    consumer.start()
+    return int(consumer.exitcode or 0)
+
+
+def _explain(error: ValidationError) -> str:
+    lines = [
+        f"NETMORPH_{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+        for fault in error.errors(include_input=False, include_url=False)
+    ]
+    return "the worker's settings are wrong:\n" + "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,145 @@
+"""Who a worker is and which GPU is its own, both kept by locked files.
+
+A lock file is locked with flock for the worker's whole life; the system frees it at its death,
+however that comes. Workers that share the folder (replicas on one host) so share out its places.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+from uuid import UUID, uuid4
+
+from core.errors import NetmorphError
+
+_LISTED = re.compile(r"^\s*(?P<kind>GPU|MIG) (?P<name>.*) \(UUID: (?P<uuid>[^)\s]+)\)")
+_LIST_SECONDS = 30.0  # for nvidia-smi, which starts a sleeping driver
+
+
+class NoFreeGpu(NetmorphError):
+    """Every GPU of this host has its worker: start no more workers than there are GPUs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU, or one part of a divided GPU."""
+
+    id: str  # as CUDA_VISIBLE_DEVICES takes it: a UUID, or an index in PCI order
+    name: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that make a process see this GPU alone."""
+        return {"CUDA_VISIBLE_DEVICES": self.id, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A GPU held; free again when the file closes."""
+
+    gpu: Gpu
+    lock: IO[str]
+
+
+def take_gpu(device: Literal["auto", "cpu", "cuda"], slot_dir: Path | None) -> Slot | None:
+    """A GPU that no other worker of this host has; None where the worker needs no lock.
+
+    Raises:
+        NoFreeGpu: there are GPUs, all taken; or none, and the settings ask for one.
+    """
+    if device == "cpu":
+        return None
+    gpus = _allowed(list_gpus(), os.environ)
+    if device == "cuda" and not gpus:
+        raise NoFreeGpu(
+            "NETMORPH_DEVICE is cuda, but no GPU is seen here: give the worker one, or use cpu"
+        )
+    if slot_dir is None or not gpus:
+        return None
+    return _first_free(gpus, slot_dir)
+
+
+def list_gpus() -> tuple[Gpu, ...]:
+    """The GPUs of this host, found without CUDA; parts stand for a GPU that is divided."""
+    tool = shutil.which("nvidia-smi")
+    if tool is not None:
+        listing = subprocess.run(
+            [tool, "-L"], capture_output=True, text=True, timeout=_LIST_SECONDS, check=False
+        )
+        if listing.returncode == 0:
+            return parse_listing(listing.stdout)
+    devices = sorted(Path("/dev").glob("nvidia[0-9]*"), key=lambda path: int(path.name[6:]))
+    return tuple(Gpu(str(index), f"GPU {index}") for index, _ in enumerate(devices))
+
+
+def parse_listing(text: str) -> tuple[Gpu, ...]:
+    """The GPUs in the output of `nvidia-smi -L`."""
+    gpus: list[Gpu] = []
+    whole: Gpu | None = None  # the GPU whose parts the next lines are
+    for match in filter(None, map(_LISTED.match, text.splitlines())):
+        gpu = Gpu(match["uuid"], match["name"].partition(": ")[2] or match["name"])
+        if match["kind"] == "GPU":
+            whole = gpu
+        elif whole in gpus:
+            gpus.remove(whole)
+        gpus.append(gpu)
+    return tuple(gpus)
+
+
+def take_identity(state_dir: Path | None) -> tuple[UUID, IO[str] | None]:
+    """A worker id that no living worker of this folder has, kept over restarts, and its lock.
+
+    The controller frees the leases of a worker's earlier boots, so no two workers may share an id.
+    """
+    if state_dir is None:
+        return uuid4(), None
+    state_dir.mkdir(parents=True, exist_ok=True)
+    file = next(_locked(state_dir / f"worker-{k}.id" for k in range(10_000)))
+    try:
+        return UUID(file.read().strip()), file
+    except ValueError:
+        identity = uuid4()
+        file.seek(0)
+        file.truncate()
+        file.write(f"{identity}\n")
+        file.flush()
+        return identity, file
+
+
+def _first_free(gpus: tuple[Gpu, ...], slot_dir: Path) -> Slot:
+    slot_dir.mkdir(parents=True, exist_ok=True)
+    for gpu in gpus:
+        for lock in _locked([slot_dir / f"{gpu.id.replace('/', '_')}.lock"]):
+            return Slot(gpu, lock)
+    raise NoFreeGpu(
+        f"no free GPU: each of the {len(gpus)} seen here has its worker (locks in {slot_dir}); "
+        "start at most one worker per GPU, or set NETMORPH_DEVICE=cpu"
+    )
+
+
+def _locked(paths: Iterable[Path]) -> Iterator[IO[str]]:
+    """Those of the files that nobody else has locked, created where missing, locked now."""
+    for path in paths:
+        file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 (held for life)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            continue
+        file.seek(0)
+        yield file
+
+
+def _allowed(gpus: tuple[Gpu, ...], environment: Mapping[str, str]) -> tuple[Gpu, ...]:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves, where somebody has set it."""
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return gpus
+    wanted = [part.strip() for part in visible.split(",") if part.strip()]
+    by_id = {gpu.id: gpu for gpu in gpus} | {str(k): gpu for k, gpu in enumerate(gpus)}
+    return tuple(by_id[part] for part in wanted if part in by_id)
