@@ -176,9 +176,14 @@ class EmbeddedValkey:
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
+    with socket.socket(family_of(host)) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """The kind of address that `host` is."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _log(data_directory: Path, name: str) -> Path:

@@ -12,7 +12,7 @@ import psutil
 
 from netmorph import processes
 from netmorph.directory import DataDirectory
-from netmorph.embedded import free_port
+from netmorph.embedded import family_of, free_port
 from netmorph.errors import LaunchError
 from netmorph.stack import Stack, require_packages
 from netmorph.supervisor import Supervisor
@@ -84,8 +84,7 @@ def _require_free(stack: Stack) -> None:
     """Raise LaunchError where the address cannot be listened on."""
     if stack.port == 0:
         return
-    family = socket.AF_INET6 if ":" in stack.host else socket.AF_INET
-    with socket.socket(family) as probe:
+    with socket.socket(family_of(stack.host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((stack.host, stack.port))
@@ -116,12 +115,18 @@ def _interrupted_by_signals() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
+    numbers = [n for n in _STOP_SIGNALS if n != signal.SIGHUP or _hears_hangup()]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _hears_hangup() -> bool:
+    """Whether the end of the terminal shall end us: not below nohup."""
+    return signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
 
 
 def _ignore_signals() -> None:

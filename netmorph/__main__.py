@@ -1,0 +1,5 @@
+"""`python -P -m netmorph`: the command line."""
+
+from netmorph.cli import main
+
+main()

@@ -1,0 +1,226 @@
+"""A client of the REST interface.
+
+    with Client("http://127.0.0.1:8000", key) as client:
+        search = client.create_search({"dataset": "digits", "budget": {"trials": 12}})
+
+Every call may raise `Problem` (the service refused it) or `Unreachable` (no service answered,
+also after the retries). Calls that may safely be sent twice are; creating a search is one of
+them, as it carries an idempotency key.
+"""
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from netmorph.answers import CreatedKey, Dataset, Key, Search, Trial
+from netmorph.errors import Problem, Unreachable
+
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
+_WAIT = 20.0  # seconds that one question for changes stays open
+_PAUSES = (0.1, 0.3, 1.0, 2.0, 4.0)  # seconds between tries: a restart of the service fits in
+_BUSY = frozenset({502, 503, 504})
+
+_T = TypeVar("_T")
+
+
+class Client:
+    """The searches, data sets and keys that one API key opens."""
+
+    def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=_TIMEOUT,
+            trust_env=not _is_loopback(self.url),  # no proxy leads to this machine
+            transport=transport,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    # --- searches -----------------------------------------------------------------------------
+
+    def create_search(self, body: Mapping[str, Any]) -> Search:
+        """Create a search; `body` is that of `POST /v1/searches`."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        answer = self._send("POST", "/v1/searches", json=dict(body), headers=headers)
+        return cast(Search, answer.json())
+
+    def search(self, search_id: str) -> Search:
+        """One search as it is now."""
+        return cast(Search, self._send("GET", f"/v1/searches/{search_id}").json())
+
+    def changed_search(self, search: Search) -> Search:
+        """The search once it has changed; the same one where it has not for a while."""
+        path = f"/v1/searches/{search['id']}"
+        parameters = {"since": search["version"], "wait": _WAIT}
+        answer = self._send("GET", path, params=parameters)
+        return search if answer.status_code == 304 else cast(Search, answer.json())
+
+    def searches(self) -> Iterator[Search]:
+        """All searches, the newest first."""
+        return cast(Iterator[Search], self._pages("/v1/searches"))
+
+    def pause(self, search_id: str) -> Search:
+        """Start no further trials of a search; those running end."""
+        return self._act(search_id, "pause")
+
+    def resume(self, search_id: str) -> Search:
+        """Go on with a paused search."""
+        return self._act(search_id, "resume")
+
+    def stop(self, search_id: str) -> Search:
+        """End a search for good; its running trials are stopped."""
+        return self._act(search_id, "stop")
+
+    def delete(self, search_id: str) -> None:
+        """Delete a search with its trials."""
+        self._send("DELETE", f"/v1/searches/{search_id}")
+
+    def trials(self, search_id: str) -> Iterator[Trial]:
+        """The trials of a search by number."""
+        return cast(Iterator[Trial], self._pages(f"/v1/searches/{search_id}/trials"))
+
+    def download_export(self, search_id: str, target: Path) -> None:
+        """Write the archive with the exported network to the file `target`."""
+
+        def once() -> None:
+            with self._http.stream("GET", f"/v1/searches/{search_id}/export") as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _problem(answer)
+                with target.open("wb") as file:
+                    for chunk in answer.iter_bytes():
+                        file.write(chunk)
+
+        self._retried(once)
+
+    # --- data sets and keys -------------------------------------------------------------------
+
+    def datasets(self) -> Iterator[Dataset]:
+        """All data sets, the newest first."""
+        return cast(Iterator[Dataset], self._pages("/v1/datasets"))
+
+    def add_dataset(self, path: Path, name: str) -> Dataset:
+        """Upload an npz file as a data set."""
+        with path.open("rb") as file:
+            answer = self._once(
+                "POST",
+                "/v1/datasets",
+                files={"file": (path.name, file, "application/octet-stream")},
+                data={"name": name},
+                timeout=_UPLOAD_TIMEOUT,
+            )
+        return cast(Dataset, answer.json())
+
+    def create_key(self, name: str, role: str) -> CreatedKey:
+        """Make an API key; the answer shows it this once."""
+        answer = self._once("POST", "/v1/keys", json={"name": name, "role": role})
+        return cast(CreatedKey, answer.json())
+
+    def list_keys(self) -> list[Key]:
+        """All API keys, without their secrets."""
+        return cast(list[Key], list(self._pages("/v1/keys")))
+
+    def revoke_key(self, key_id: str) -> None:
+        """Make a key open nothing any more."""
+        self._send("DELETE", f"/v1/keys/{key_id}")
+
+    # --- sending ------------------------------------------------------------------------------
+
+    def _act(self, search_id: str, verb: str) -> Search:
+        return cast(Search, self._send("POST", f"/v1/searches/{search_id}:{verb}").json())
+
+    def _pages(self, path: str) -> Iterator[dict[str, Any]]:
+        """The items of a list, page after page."""
+        cursor = None
+        while True:
+            parameters = {"limit": 100} | ({"cursor": cursor} if cursor else {})
+            page = self._send("GET", path, params=parameters).json()
+            if isinstance(page, list):
+                page = {"items": page}
+            yield from page["items"]
+            if not (cursor := page.get("next_cursor")):
+                return
+
+    def _send(self, method: str, path: str, **rest: Any) -> httpx.Response:
+        """Send a request that may safely arrive twice."""
+        return self._retried(lambda: self._answer(method, path, **rest))
+
+    def _once(self, method: str, path: str, **rest: Any) -> httpx.Response:
+        """Send a request that must not arrive twice."""
+        try:
+            return self._answer(method, path, **rest)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from None
+
+    def _answer(self, method: str, path: str, **rest: Any) -> httpx.Response:
+        answer = self._http.request(method, path, **rest)
+        if answer.is_error:
+            raise _problem(answer)
+        return answer
+
+    def _retried(self, call: Callable[[], _T]) -> _T:
+        for pause in _PAUSES:
+            try:
+                return call()
+            except httpx.TransportError:
+                time.sleep(pause)
+            except Problem as problem:
+                if problem.status not in _BUSY:
+                    raise
+                time.sleep(pause)
+        try:
+            return call()
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: httpx.TransportError) -> Unreachable:
+        reason = str(error) or type(error).__name__
+        return Unreachable(f"no service answers at {self.url}: {reason}")
+
+
+def _problem(answer: httpx.Response) -> Problem:
+    """The error document of an answer, whatever its form."""
+    document: dict[str, Any] = {}
+    with contextlib.suppress(ValueError):
+        parsed = answer.json()
+        document = parsed if isinstance(parsed, dict) else {}
+    return Problem(
+        status=answer.status_code,
+        title=str(document.get("title") or answer.reason_phrase),
+        detail=str(document.get("detail") or f"{answer.status_code} {answer.reason_phrase}"),
+        errors=tuple(document.get("errors") or ()),
+    )
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

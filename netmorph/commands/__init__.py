@@ -1,0 +1,1 @@
+"""The commands of `netmorph`, a module for each group of them."""

@@ -1,0 +1,73 @@
+"""What there is to say of a search at its end."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from netmorph import lineage
+from netmorph.answers import Search
+from netmorph.client import Client
+from netmorph.progress import clock
+
+
+def summary(client: Client, search: Search, folder: Path | None) -> dict[str, Any]:
+    """The end of a search as JSON."""
+    best, final = search["best"], search["final"]
+    number = lineage.winner(search)
+    line = [] if number is None else lineage.ancestry(client.trials(search["id"]), number)
+    return {
+        "search_id": search["id"],
+        "name": search["name"],
+        "status": search["status"],
+        "reason": search["reason"],
+        "trials_completed": search["trial_counts"].get("completed", 0),
+        "trials_inherited": search["trials_inherited"],
+        "best_validation": best["value"] if best else None,
+        "test_accuracy": final["test_metric"] if final else None,
+        "test_examples": final["test_examples"] if final else None,
+        "parameters": final["parameters"] if final else None,
+        "seconds": round(search["used"]["seconds"], 1),
+        "winner": number,
+        "lineage": lineage.in_words(line),
+        "export": str(folder) if folder else None,
+    }
+
+
+def print_summary(result: dict[str, Any], out: Console) -> None:
+    """The same for people."""
+    rows = [
+        ("status", " ".join(filter(None, (result["status"], _in_brackets(result["reason"]))))),
+        ("trials", _trials(result)),
+        ("validation", lineage.percent(result["best_validation"])),
+        ("test", _test(result)),
+        ("time", clock(result["seconds"])),
+        ("export", result["export"] or "none"),
+    ]
+    for name, value in rows:
+        out.print(f"{name:11}{value}", soft_wrap=True, markup=False)
+    if result["lineage"]:
+        out.print("how the winner came to be:")
+    for sentence in result["lineage"]:
+        out.print(f"  {sentence}", soft_wrap=True, markup=False)
+
+
+def default_folder(search: Search) -> Path:
+    """Where an export goes if nobody says otherwise."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", search["name"]).strip("-.") or "search"
+    return Path("exports") / f"{name}-{search['id'][:8]}"
+
+
+def _trials(result: dict[str, Any]) -> str:
+    return f"{result['trials_completed']} completed, {result['trials_inherited']} from a parent"
+
+
+def _test(result: dict[str, Any]) -> str:
+    if result["test_accuracy"] is None:
+        return "–"
+    return f"{lineage.percent(result['test_accuracy'])} of {result['test_examples']} examples"
+
+
+def _in_brackets(text: str) -> str:
+    return f"({text})" if text else ""

@@ -1,0 +1,101 @@
+"""Lists and details as tables for people."""
+
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from netmorph.answers import Dataset, Key, Search, Trial
+from netmorph.lineage import percent
+from netmorph.progress import best_text, clock
+
+
+def searches(items: Iterable[Search]) -> Table:
+    """A row a search."""
+    table = _table("id", "name", "data set", "status", "trials", "best", "test", "time")
+    for item in items:
+        table.add_row(
+            item["id"][:8],
+            item["name"],
+            item["dataset"]["name"],
+            item["status"],
+            _of(item["used"]["trials"], item["budget"]["trials"]),
+            percent(item["best"]["value"] if item["best"] else None),
+            percent(item["final"]["test_metric"] if item["final"] else None),
+            clock(item["used"]["seconds"]),
+        )
+    return table
+
+
+def search(item: Search, lineage: Iterable[str]) -> Table:
+    """The facts of one search, a row each."""
+    table = Table(show_header=False, box=None)
+    final = item["final"]
+    facts = {
+        "id": item["id"],
+        "name": item["name"],
+        "data set": item["dataset"]["name"],
+        "status": " ".join(filter(None, (item["status"], item["reason"]))),
+        "strategy": f"{item['strategy']}, seed {item['seed']}, {item['parallelism']} in flight",
+        "trials": _of(item["used"]["trials"], item["budget"]["trials"]),
+        "epochs": _of(item["used"]["epochs"], item["budget"]["epochs"]),
+        "time": clock(item["used"]["seconds"]),
+        "best": best_text(item),
+        "test": percent(final["test_metric"] if final else None),
+        "lineage": "\n".join(lineage) or "–",
+    }
+    for name, value in facts.items():
+        table.add_row(name, value)
+    return table
+
+
+def trials(items: Iterable[Trial]) -> Table:
+    """A row a trial."""
+    table = _table("no", "status", "value", "parent", "morphisms", "parameters", "epochs", "time")
+    for item in items:
+        table.add_row(
+            f"{item['number']}" + (" final" if item["kind"] == "final" else ""),
+            item["status"],
+            percent(item["value"]),
+            "–" if item["parent_number"] is None else str(item["parent_number"]),
+            "; ".join(morphism["text"] for morphism in item["morphisms"]) or "–",
+            f"{item['parameters']:,}",
+            str(item["epochs"]),
+            "–" if item["seconds"] is None else clock(item["seconds"]),
+        )
+    return table
+
+
+def datasets(items: Iterable[Dataset]) -> Table:
+    """A row a data set."""
+    table = _table("id", "name", "shape", "classes", "train", "test", "bytes")
+    for item in items:
+        table.add_row(
+            item["id"][:8],
+            item["name"],
+            " × ".join(map(str, item["input_shape"])),
+            str(item["classes"]),
+            f"{item['train_examples']:,}",
+            f"{item['test_examples']:,}",
+            f"{item['bytes']:,}",
+        )
+    return table
+
+
+def keys(items: Iterable[Key]) -> Table:
+    """A row a key."""
+    table = _table("id", "name", "role", "begins with", "made", "revoked")
+    for item in items:
+        made, revoked = item["created_at"][:16], (item["revoked_at"] or "–")[:16]
+        table.add_row(item["id"], item["name"], item["role"], item["prefix"], made, revoked)
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _of(used: int, budget: int | None) -> str:
+    return f"{used} of {budget}" if budget else str(used)
