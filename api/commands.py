@@ -1,0 +1,85 @@
+"""The commands of the API image: migrate, serve, healthcheck."""
+
+import argparse
+import sys
+
+import httpx
+import uvicorn
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+
+from api import db
+from api.settings import DatabaseSettings, Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return the exit status."""
+    options = _parser().parse_args(arguments)
+    commands = {"migrate": _migrate, "serve": _serve, "healthcheck": _healthcheck}
+    try:
+        return commands[options.command](options)
+    except ValidationError as error:
+        return _refuse("; ".join(_sentence(one) for one in error.errors()))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m api", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("migrate", help="bring the database schema up to date")
+    serve = commands.add_parser("serve", help="serve the REST interface and the dashboard")
+    health = commands.add_parser("healthcheck", help="ask a served API whether it is well")
+    for command in (serve, health):
+        command.add_argument("--host", default="127.0.0.1")
+        command.add_argument("--port", type=int, default=8000)
+    return parser
+
+
+def _migrate(_: argparse.Namespace) -> int:
+    """Bring the schema up to date."""
+    try:
+        db.migrate(DatabaseSettings().database_url)
+    except DBAPIError as error:
+        return _refuse(f"the database cannot be migrated: {error.orig}")
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    """Serve until told to end; refused on empty keys."""
+    settings = Settings()
+    for name in ("admin_key", "worker_key"):
+        if not getattr(settings, name).get_secret_value():
+            return _refuse(f"NETMORPH_{name.upper()} is empty: nothing is served without keys")
+    # Not above: migrations and health checks must not wait for all that the app needs.
+    from api.app import create_app  # noqa: PLC0415
+
+    uvicorn.run(
+        create_app(settings),
+        host=options.host,
+        port=options.port,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    return 0
+
+
+def _healthcheck(options: argparse.Namespace) -> int:
+    """Zero when the API answers that it is well."""
+    try:
+        answer = httpx.get(f"http://{options.host}:{options.port}/healthz", timeout=4)
+    except httpx.HTTPError as error:
+        return _refuse(f"the API does not answer: {error}")
+    return 0 if answer.is_success else _refuse(f"the API answered {answer.status_code}")
+
+
+def _sentence(error: object) -> str:
+    """One wrong setting, by the name it has outside."""
+    assert isinstance(error, dict)
+    name = "_".join(str(part) for part in error["loc"]).upper()
+    return f"NETMORPH_{name}: {error['msg']}"
+
+
+def _refuse(reason: str) -> int:
+    """Say in one line why not."""
+    print(" ".join(reason.split()), file=sys.stderr)
+    return 2

@@ -1,0 +1,1 @@
+"""The controller: what is decided about searches, and the service that does it."""

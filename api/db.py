@@ -1,0 +1,92 @@
+"""The connection to Postgres, and the only place that opens a transaction.
+
+A request or a step of the controller is one `unit_of_work`. The hot path (lease, heartbeat,
+epoch, result) is one statement each and runs in `autocommit`.
+"""
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.settings import Settings
+
+T = TypeVar("T")
+
+# A stuck statement or a forgotten transaction must never hold others up for long.
+_LIMITS = (
+    "-c timezone=UTC -c statement_timeout=20s -c lock_timeout=5s"
+    " -c idle_in_transaction_session_timeout=60s"
+)
+
+
+def connect(settings: Settings) -> Engine:
+    """The engine of this process; connections are made when first needed."""
+    return create_engine(
+        settings.database_url,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=2,  # seconds; better a quick 503 than a queue
+        pool_recycle=1800,
+        connect_args={
+            "options": _LIMITS,
+            "connect_timeout": 5,
+            "application_name": "netmorph",
+        },
+    )
+
+
+def sessions(engine: Engine) -> sessionmaker[Session]:
+    """The maker of sessions for `unit_of_work`."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+@contextmanager
+def unit_of_work(
+    maker: sessionmaker[Session], wake: Callable[[], None] = lambda: None
+) -> Iterator[Session]:
+    """One transaction: committed at the end, rolled back on an error; then `wake` is called."""
+    with maker.begin() as session:
+        yield session
+    wake()
+
+
+def autocommit(engine: Engine, statement: Callable[[Connection], T]) -> T:
+    """Run one idempotent statement outside a transaction; once more if the connection was dead.
+
+    A pooled connection may have died with a restarted server. The statements of the hot path
+    can be sent twice: a lease is answered again, a result counts as a duplicate of itself.
+    """
+    committing = engine.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        with committing.connect() as connection:
+            return statement(connection)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    with committing.connect() as connection:
+        return statement(connection)
+
+
+def migrations_config(database_url: str) -> Config:
+    """Alembic's configuration for the installed package `migrations`."""
+    spec = importlib.util.find_spec("migrations")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("the package 'migrations' is not installed beside 'api'")
+    config = Config()
+    config.set_main_option("script_location", str(Path(spec.origin).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
+    return config
+
+
+def migrate(database_url: str, revision: str = "head") -> None:
+    """Bring the schema of the database to a revision, the newest unless told otherwise."""
+    command.upgrade(migrations_config(database_url), revision)

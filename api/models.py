@@ -1,0 +1,330 @@
+"""The tables. Closed sets and finite numbers are CHECKs; the migrations build the same schema.
+
+A row of `leases` exists exactly while its trial is running. `versions` is apart from `searches`
+so that reports of trials, which all raise it, never wait for a transaction that holds the search
+itself: whoever needs several rows locks search, leases, trials, versions in this order.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from api.schemas import Role
+from core.trial import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
+
+
+class Base(DeclarativeBase):
+    """All tables, with names for every constraint so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB(none_as_null=True),
+        list[dict[str, Any]]: JSONB(none_as_null=True),
+        str: String,
+        bytes: LargeBinary,
+    }
+
+
+def _one_of(column: str, values: Iterable[StrEnum]) -> CheckConstraint:
+    """A CHECK that the column holds a value of a closed set."""
+    listed = ", ".join(f"'{value}'" for value in sorted(values))
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def _finite(*columns: str) -> list[CheckConstraint]:
+    """CHECKs against NaN and infinities (NaN is greater than Infinity in Postgres)."""
+    return [
+        CheckConstraint(
+            f"{column} > '-Infinity'::float8 AND {column} < 'Infinity'::float8",
+            name=f"{column}_finite",
+        )
+        for column in columns
+    ]
+
+
+class Key(Base):
+    """An API key; only its hash is kept."""
+
+    __tablename__ = "keys"
+    __table_args__ = (_one_of("role", Role),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    name: Mapped[str]
+    role: Mapped[str]
+    prefix: Mapped[str]
+    hash: Mapped[bytes] = mapped_column(unique=True)  # SHA-256
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class BrowserSession(Base):
+    """Somebody signed in to the dashboard."""
+
+    __tablename__ = "sessions"
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)  # SHA-256
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+
+
+class Dataset(Base):
+    """A data set in storage; a built-in has no owner and is everybody's."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (
+        CheckConstraint("builtin = (owner_id IS NULL)", name="builtin_has_no_owner"),
+        Index("uq_datasets_owner_name", "owner_id", "name", unique=True),
+        Index("uq_datasets_builtin", "name", unique=True, postgresql_where=text("builtin")),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("keys.id"))
+    name: Mapped[str]
+    builtin: Mapped[bool]
+    task: Mapped[str]
+    spec: Mapped[dict[str, Any]]  # core.contracts.DatasetSpec
+    blob_key: Mapped[str]
+    blob_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+_LIVE_SEARCH = ", ".join(f"'{status}'" for status in sorted(LIVE_SEARCH))
+
+
+class Search(Base):
+    """One search; the limits beside `config` repeat its budget for the SQL."""
+
+    __tablename__ = "searches"
+    __table_args__ = (
+        _one_of("status", SearchStatus),
+        *_finite("trials_deadline"),
+        Index("ix_searches_owner_created", "owner_id", "created_at", "id"),
+        Index("ix_searches_created", "created_at", "id"),
+        Index("ix_searches_live", "id", postgresql_where=text(f"status IN ({_LIVE_SEARCH})")),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("keys.id"))
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"), index=True)
+    name: Mapped[str]
+    status: Mapped[str] = mapped_column(default=SearchStatus.PENDING)
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    config: Mapped[dict[str, Any]]  # core.contracts.SearchConfig
+    bounds: Mapped[dict[str, Any]]  # core.contracts.Bounds, as given or chosen
+    parallelism: Mapped[int]  # trials in flight
+    trial_limit: Mapped[int | None]
+    epoch_limit: Mapped[int | None]
+    trials_deadline: Mapped[float | None] = mapped_column(Float)  # seconds after started_at
+    next_number: Mapped[int] = mapped_column(default=0, server_default="0")  # of its next trial
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class Version(Base):
+    """How often a search, its trials or their epochs have changed."""
+
+    __tablename__ = "versions"
+
+    search_id: Mapped[UUID] = mapped_column(
+        ForeignKey("searches.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(BigInteger, default=1, server_default="1")
+
+
+class Trial(Base):
+    """One trial; its recipe is fixed when it is made, the rest tells how it went."""
+
+    __tablename__ = "trials"
+    __table_args__ = (
+        _one_of("status", TrialStatus),
+        _one_of("kind", TrialKind),
+        *_finite("predicted_mean", "predicted_std", "value", "value_std", "seconds"),
+        *_finite("samples_per_second", "test_metric", "test_loss"),
+        CheckConstraint("status <> 'completed' OR kind = 'final' OR value IS NOT NULL",
+                        name="completed_has_value"),
+        CheckConstraint("attempt >= 1", name="attempt"),
+        CheckConstraint("epochs_spent >= 0 AND epochs_reserved >= 0", name="epochs"),
+        UniqueConstraint("search_id", "number"),
+        Index("uq_trials_fingerprint", "search_id", "fingerprint", unique=True,
+              postgresql_where=text("kind = 'search'")),
+        Index("uq_trials_final", "search_id", unique=True,
+              postgresql_where=text("kind = 'final'")),
+        Index("ix_trials_waiting", "available_at", postgresql_where=text("status = 'waiting'")),
+        Index("ix_trials_live", "search_id",
+              postgresql_where=text("status IN ('waiting', 'running')")),
+        Index("ix_trials_best", "search_id", "value", postgresql_where=text("kind = 'search'")),
+        Index("ix_trials_ended", "search_id", "ended_at",
+              postgresql_where=text("kind = 'search'")),
+        Index("ix_trials_weights", "weights_key"),
+        Index("ix_trials_export", "export_key", postgresql_where=text("export_key IS NOT NULL")),
+    )  # fmt: skip
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    search_id: Mapped[UUID] = mapped_column(ForeignKey("searches.id", ondelete="CASCADE"))
+    number: Mapped[int]  # 0, 1, 2, ... within the search
+    kind: Mapped[str] = mapped_column(default=TrialKind.SEARCH)
+    status: Mapped[str] = mapped_column(default=TrialStatus.WAITING)
+    attempt: Mapped[int] = mapped_column(default=1, server_default="1")
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("trials.id"), index=True)
+    morphisms: Mapped[list[dict[str, Any]]]  # from the parent: {"text": ..., "data": ...}
+    architecture: Mapped[dict[str, Any]]
+    fingerprint: Mapped[str]
+    layers: Mapped[int]
+    parameters: Mapped[int] = mapped_column(BigInteger)
+    flops: Mapped[int] = mapped_column(BigInteger)
+    inherited: Mapped[bool]  # starts from the parent's weights
+    predicted_mean: Mapped[float | None] = mapped_column(Float)
+    predicted_std: Mapped[float | None] = mapped_column(Float)
+    hyperparameters: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    epochs_reserved: Mapped[int] = mapped_column(default=0, server_default="0")  # all attempts
+    epochs_spent: Mapped[int] = mapped_column(default=0, server_default="0")  # ended attempts
+
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    available_at: Mapped[datetime] = mapped_column(server_default=func.now())  # for a lease
+    ring_at: Mapped[datetime] = mapped_column(server_default=func.now())  # its next order
+    rings: Mapped[int] = mapped_column(default=0, server_default="0")  # orders of this attempt
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    worker: Mapped[str | None]  # name of the last one
+
+    value: Mapped[float | None] = mapped_column(Float)
+    value_std: Mapped[float | None] = mapped_column(Float)
+    epochs: Mapped[int] = mapped_column(default=0, server_default="0")  # of the counted attempt
+    best_epoch: Mapped[int | None]
+    seconds: Mapped[float | None] = mapped_column(Float)
+    samples_per_second: Mapped[float | None] = mapped_column(Float)
+    weights_key: Mapped[str | None]
+    weights_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    test_metric: Mapped[float | None] = mapped_column(Float)
+    test_loss: Mapped[float | None] = mapped_column(Float)
+    test_examples: Mapped[int | None]
+    export_key: Mapped[str | None]
+    export_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    report_digest: Mapped[bytes | None]  # SHA-256 of the last report that counted
+
+
+class Worker(Base):
+    """A worker that has asked for a trial."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    boot_id: Mapped[UUID]
+    name: Mapped[str]
+    device: Mapped[str]
+    threads: Mapped[int]
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Lease(Base):
+    """A worker's right to a running trial; `token` fences every report of it."""
+
+    __tablename__ = "leases"
+    # Heartbeats change no indexed column, so that their new row versions stay on the page.
+    __table_args__ = ({"postgresql_with": {"fillfactor": "50"}},)
+
+    trial_id: Mapped[UUID] = mapped_column(
+        ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True
+    )
+    attempt: Mapped[int]
+    token: Mapped[UUID]
+    worker_id: Mapped[UUID] = mapped_column(ForeignKey("workers.id"), index=True)
+    boot_id: Mapped[UUID]
+    leased_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    heard_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    stop_at: Mapped[datetime | None]  # the worker is told to stop from then on
+    step: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    epochs: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+
+
+class Epoch(Base):
+    """The metrics of one finished epoch of one attempt."""
+
+    __tablename__ = "epochs"
+    __table_args__ = (
+        *_finite("train_loss", "validation_loss", "validation_metric", "learning_rate", "seconds"),
+    )
+
+    trial_id: Mapped[UUID] = mapped_column(
+        ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True
+    )
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    train_loss: Mapped[float | None] = mapped_column(Float)
+    validation_loss: Mapped[float | None] = mapped_column(Float)
+    validation_metric: Mapped[float | None] = mapped_column(Float)
+    learning_rate: Mapped[float | None] = mapped_column(Float)
+    seconds: Mapped[float] = mapped_column(Float)
+
+
+class Leader(Base):
+    """Which controller decides at present: one row, good until it expires."""
+
+    __tablename__ = "leader"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=1)
+    holder: Mapped[UUID]
+    expires_at: Mapped[datetime]
+
+
+class Idempotency(Base):
+    """Which search an `Idempotency-Key` has made."""
+
+    __tablename__ = "idempotency"
+
+    owner_id: Mapped[UUID] = mapped_column(
+        ForeignKey("keys.id", ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes]  # SHA-256 of the request
+    search_id: Mapped[UUID] = mapped_column(
+        ForeignKey("searches.id", ondelete="CASCADE"), index=True
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Discarded(Base):
+    """A blob whose search was deleted; removed from storage unless something still refers to it."""
+
+    __tablename__ = "discarded"
+
+    blob_key: Mapped[str] = mapped_column(primary_key=True)
+    blob_bytes: Mapped[int] = mapped_column(BigInteger)
+    discarded_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,120 @@
+"""Data sets: a person's own, and the built-in ones that are everybody's."""
+
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select, tuple_
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from api.models import Dataset
+from api.schemas import DatasetOut, DatasetPage
+from api.store import blobs, pages
+from api.store.errors import Conflict, NotFound
+from api.store.keys import Caller
+from core.contracts import BlobRef, DatasetSpec
+
+
+def add(
+    session: Session,
+    caller: Caller,
+    *,
+    name: str,
+    builtin: bool,
+    spec: DatasetSpec,
+    blob: BlobRef,
+    task: str = "image-classification",
+) -> DatasetOut:
+    """Add a data set whose bytes are in storage; Conflict where the name is taken by other bytes.
+
+    The same bytes under the same name again are the same data set.
+    """
+    row = Dataset(
+        owner_id=None if builtin else caller.key_id,
+        name=name,
+        builtin=builtin,
+        task=task,
+        spec=spec.model_dump(mode="json"),
+        blob_key=blob.key,
+        blob_bytes=blob.bytes,
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return _same(session, row)
+    session.refresh(row)
+    return _out(row)
+
+
+def listing(
+    session: Session, caller: Caller, *, limit: int = 100, cursor: str | None = None
+) -> DatasetPage:
+    """A page of the data sets that the caller may use, the newest first."""
+    statement = _visible(caller).order_by(Dataset.created_at.desc(), Dataset.id.desc())
+    if cursor is not None:
+        place = pages.decode_place(cursor)
+        statement = statement.where(tuple_(Dataset.created_at, Dataset.id) < place)
+    rows = list(session.scalars(statement.limit(limit + 1)))
+    items, following = pages.cut(rows, limit)
+    return DatasetPage(items=[_out(row) for row in items], next_cursor=following)
+
+
+def get(session: Session, caller: Caller, dataset_id: UUID) -> DatasetOut:
+    """One data set by its id."""
+    return _out(row(session, caller, str(dataset_id)))
+
+
+def find(session: Session, caller: Caller, name_or_id: str) -> DatasetOut:
+    """One data set by its id or its name; the caller's own goes before a built-in's name."""
+    return _out(row(session, caller, name_or_id))
+
+
+def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:
+    """The row of `find`, for the controller."""
+    named = Dataset.name == name_or_id
+    try:
+        named = Dataset.id == UUID(name_or_id)
+    except ValueError:
+        named = named & or_(Dataset.builtin, Dataset.owner_id == caller.key_id)
+    statement = _visible(caller).where(named).order_by(Dataset.builtin).limit(1)
+    found = session.scalars(statement).one_or_none()
+    if found is None:
+        raise NotFound(f"there is no data set {name_or_id!r}")
+    return found
+
+
+def reference(session: Session, caller: Caller, dataset_id: UUID) -> BlobRef:
+    """Where the bytes of a data set lie."""
+    found = row(session, caller, str(dataset_id))
+    return blobs.reference(found.blob_key, found.blob_bytes)
+
+
+def _visible(caller: Caller) -> Select[Dataset]:
+    return select(Dataset).where(or_(Dataset.builtin, caller.owns(Dataset.owner_id)))
+
+
+def _same(session: Session, new: Dataset) -> DatasetOut:
+    """The data set that has the name already, if it has the same bytes."""
+    statement = select(Dataset).where(Dataset.name == new.name)
+    owner = Dataset.builtin if new.builtin else Dataset.owner_id == new.owner_id
+    old = session.scalars(statement.where(owner)).one()
+    if old.blob_key != new.blob_key:
+        raise Conflict(f"there is a data set {new.name!r} already, with other content")
+    return _out(old)
+
+
+def _out(row: Dataset) -> DatasetOut:
+    spec = DatasetSpec.model_validate(row.spec)
+    return DatasetOut(
+        id=row.id,
+        name=row.name,
+        builtin=row.builtin,
+        task=row.task,
+        input_shape=list(spec.input_shape),
+        classes=spec.classes,
+        class_names=list(spec.class_names),
+        train_examples=spec.train_examples,
+        test_examples=spec.test_examples,
+        bytes=row.blob_bytes,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,34 @@
+"""Which controller decides: a lease on one row, by the database's clock.
+
+It spares several API processes the same work; correctness never rests on it, as every decision
+is written by a statement that checks what it was based on.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, func, or_
+from sqlalchemy.dialects.postgresql import insert
+
+from api.models import Leader
+
+
+def acquire(connection: Connection, holder: UUID, seconds: float) -> bool:
+    """Take or renew the leadership; False while another holds it."""
+    until = func.now() + timedelta(seconds=seconds)
+    statement = (
+        insert(Leader)
+        .values(id=1, holder=holder, expires_at=until)
+        .on_conflict_do_update(
+            index_elements=[Leader.id],
+            set_={"holder": holder, "expires_at": until},
+            where=or_(Leader.holder == holder, Leader.expires_at < func.now()),
+        )
+        .returning(Leader.holder)
+    )
+    return connection.execute(statement).scalar_one_or_none() is not None
+
+
+def resign(connection: Connection, holder: UUID) -> None:
+    """Give the leadership back, if it is held."""
+    connection.execute(delete(Leader).where(Leader.holder == holder))

@@ -1,0 +1,58 @@
+"""People signed in to the dashboard: a random token in a cookie stands for their key."""
+
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from api.models import BrowserSession, Key
+from api.schemas import Role
+from api.store.keys import Caller, digest
+
+LIFETIME = timedelta(days=7)
+
+
+def open(session: Session, caller: Caller, lifetime: timedelta = LIFETIME) -> str:
+    """Start a session and return its token, which is kept nowhere else."""
+    token = secrets.token_urlsafe(32)
+    session.add(
+        BrowserSession(
+            token_hash=digest(token),
+            key_id=caller.key_id,
+            expires_at=func.now() + lifetime,
+        )
+    )
+    session.flush()
+    return token
+
+
+def resolve(session: Session, token: str) -> Caller | None:
+    """Who is signed in with the token; None when it has ended or its key was revoked."""
+    statement = (
+        select(Key.id, Key.name, Key.role)
+        .join(BrowserSession, BrowserSession.key_id == Key.id)
+        .where(
+            BrowserSession.token_hash == digest(token),
+            BrowserSession.expires_at > func.now(),
+            Key.revoked_at.is_(None),
+        )
+    )
+    row = session.execute(statement).one_or_none()
+    return None if row is None else Caller(row.id, row.name, Role(row.role))
+
+
+def close(session: Session, token: str) -> None:
+    """End the session of the token, if there is one."""
+    session.execute(delete(BrowserSession).where(BrowserSession.token_hash == digest(token)))
+
+
+def close_all(session: Session, key_id: UUID) -> None:
+    """End every session of a key."""
+    session.execute(delete(BrowserSession).where(BrowserSession.key_id == key_id))
+
+
+def sweep(session: Session) -> None:
+    """Forget the sessions that have ended."""
+    session.execute(delete(BrowserSession).where(BrowserSession.expires_at < func.now()))

@@ -1,0 +1,26 @@
+"""How Alembic reaches the database; used through `api.db.migrate`, also from an installed wheel."""
+
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+from api.models import Base
+
+_LOCK = 0x6E65746D  # one migration at a time, whoever starts it
+
+
+def _migrate() -> None:
+    """Run the asked-for migrations in one transaction, under a lock of our own."""
+    url = context.config.get_main_option("sqlalchemy.url")
+    if url is None:
+        raise ValueError("no database address is set")
+    engine = create_engine(url, poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        context.configure(connection=connection, target_metadata=Base.metadata)
+        with context.begin_transaction():
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+            context.run_migrations()
+    engine.dispose()
+
+
+_migrate()
