@@ -52,6 +52,7 @@ class EmbeddedPostgres:
         """`durable=False` trades safety at power loss for speed: for tests."""
         self._directory = data_directory.resolve()
         self._settings = _DURABLE if durable else _FORGETFUL
+        self._initdb_options = ["--no-instructions"] if durable else ["--no-sync"]
         self._log = _log(self._directory, self.name)
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -87,7 +88,7 @@ class EmbeddedPostgres:
         role = [f"--username={_DATABASE}", "--auth-local=peer", "--auth-host=reject"]
         text = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
         process = processes.start(
-            [str(initdb), "-D", str(scratch), *role, *text, "--no-instructions"],
+            [str(initdb), "-D", str(scratch), *role, *text, *self._initdb_options],
             log=self._log,
             cwd=cluster.parent,
             account=account,
