@@ -13,7 +13,7 @@ _CHUNK = 256  # examples at a time, so that the memory stays bounded
 
 def forward(architecture: Architecture, weights: Weights, x: Array) -> Array:
     """The logits of a batch of examples: (N, *input_shape) -> (N, classes)."""
-    chunks = [x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK)]
+    chunks = [x[start : start + _CHUNK] for start in range(0, max(len(x), 1), _CHUNK)]
     return np.concatenate([_forward(architecture, weights, chunk) for chunk in chunks])
 
 

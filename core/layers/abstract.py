@@ -46,10 +46,10 @@ class AbstractLayer(ABC):
 
     __slots__ = ()
 
+    title: ClassVar[str]  # in words
     channels: ClassVar[Channels]
     inputs: ClassVar[int | None] = 1  # how many; None for two or more
     commutative: ClassVar[bool] = False  # the order of the inputs means nothing
-    reduces: ClassVar[bool] = False  # makes the spatial axes smaller, or drops them
     axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {}  # of each parameter
     buffers: ClassVar[frozenset[str]] = frozenset()  # parameters that no gradient trains
 
@@ -82,6 +82,10 @@ class AbstractLayer(ABC):
     def nonnegative(self, inputs: Sequence[bool]) -> bool:
         """Whether no output is ever below zero, given which inputs never are."""
         return False
+
+    def shortcut(self, inputs: Sequence[Shape]) -> "AbstractLayer | None":
+        """A layer without parameters that changes the spatial axes alike; None: they stay."""
+        return None
 
     def with_width(self, width: int) -> Self:
         """The same layer making `width` channels."""

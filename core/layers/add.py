@@ -17,6 +17,7 @@ from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Paramet
 class Add(AbstractLayer):
     """The sum of two or more inputs of one shape."""
 
+    title: ClassVar[str] = "sum"
     channels: ClassVar[Channels] = Channels.UNIFIED
     inputs: ClassVar[int | None] = None
     commutative: ClassVar[bool] = True

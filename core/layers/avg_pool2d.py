@@ -28,8 +28,8 @@ class AvgPool2d(AbstractLayer):
     size: int = 2
     stride: int = 2
 
+    title: ClassVar[str] = "average pool"
     channels: ClassVar[Channels] = Channels.SAME
-    reduces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_positive(self, size=self.size, stride=self.stride)
@@ -47,3 +47,6 @@ class AvgPool2d(AbstractLayer):
 
     def nonnegative(self, inputs: Sequence[bool]) -> bool:
         return inputs[0]
+
+    def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
+        return self

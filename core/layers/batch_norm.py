@@ -21,6 +21,7 @@ class BatchNorm(AbstractLayer):
     Ioffe & Szegedy 2015, arXiv:1502.03167; in evaluation by the running statistics.
     """
 
+    title: ClassVar[str] = "batch norm"
     channels: ClassVar[Channels] = Channels.SAME
     axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = dict.fromkeys(
         ("weight", "bias", "running_mean", "running_var"), (Axis.CARRIED,)

@@ -15,6 +15,7 @@ from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Paramet
 class Concat(AbstractLayer):
     """The channels of two or more inputs, one input after the other."""
 
+    title: ClassVar[str] = "concatenation"
     channels: ClassVar[Channels] = Channels.JOINED
     inputs: ClassVar[int | None] = None
 

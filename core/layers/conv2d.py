@@ -21,6 +21,7 @@ from core.layers.abstract import (
     check_positive,
     image,
 )
+from core.layers.avg_pool2d import AvgPool2d
 
 
 @LAYERS.register("conv2d")
@@ -32,6 +33,7 @@ class Conv2d(AbstractLayer):
     kernel: int = 3  # odd
     stride: int = 1
 
+    title: ClassVar[str] = "convolution"
     channels: ClassVar[Channels] = Channels.OWN
     axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {
         "weight": (Axis.PRODUCED, Axis.CONSUMED, Axis.FIXED, Axis.FIXED),
@@ -80,3 +82,10 @@ class Conv2d(AbstractLayer):
 
     def with_width(self, width: int) -> Self:
         return replace(self, filters=width)
+
+    def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
+        if self.stride == 1:
+            return None
+        _, height, width = image(self, inputs[0])
+        whole = height % self.stride == 0 and width % self.stride == 0
+        return AvgPool2d(self.stride if whole else 1, self.stride)

@@ -28,6 +28,7 @@ class Dense(AbstractLayer):
 
     units: int
 
+    title: ClassVar[str] = "dense layer"
     channels: ClassVar[Channels] = Channels.OWN
     axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {
         "weight": (Axis.PRODUCED, Axis.CONSUMED),

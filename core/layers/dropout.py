@@ -15,6 +15,7 @@ class Dropout(AbstractLayer):
 
     rate: float
 
+    title: ClassVar[str] = "dropout"
     channels: ClassVar[Channels] = Channels.SAME
 
     def __post_init__(self) -> None:

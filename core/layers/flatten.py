@@ -13,8 +13,8 @@ from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Paramet
 class Flatten(AbstractLayer):
     """An image as a vector, channel by channel: each owns height × width features in a row."""
 
+    title: ClassVar[str] = "flattening"
     channels: ClassVar[Channels] = Channels.FLATTENED
-    reduces: ClassVar[bool] = True
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return (prod(image(self, inputs[0])),)
@@ -27,3 +27,6 @@ class Flatten(AbstractLayer):
 
     def nonnegative(self, inputs: Sequence[bool]) -> bool:
         return inputs[0]
+
+    def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
+        return self

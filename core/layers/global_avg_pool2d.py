@@ -13,8 +13,8 @@ from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Paramet
 class GlobalAvgPool2d(AbstractLayer):
     """The mean of each channel: an image becomes a vector."""
 
+    title: ClassVar[str] = "global average pool"
     channels: ClassVar[Channels] = Channels.SAME
-    reduces: ClassVar[bool] = True
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return (image(self, inputs[0])[0],)
@@ -28,3 +28,6 @@ class GlobalAvgPool2d(AbstractLayer):
 
     def nonnegative(self, inputs: Sequence[bool]) -> bool:
         return inputs[0]
+
+    def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
+        return self

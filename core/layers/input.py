@@ -15,6 +15,7 @@ class Input(AbstractLayer):
 
     shape: Shape
 
+    title: ClassVar[str] = "input"
     channels: ClassVar[Channels] = Channels.GIVEN
     inputs: ClassVar[int | None] = 0
 

@@ -28,8 +28,8 @@ class MaxPool2d(AbstractLayer):
     size: int = 2
     stride: int = 2
 
+    title: ClassVar[str] = "max pool"
     channels: ClassVar[Channels] = Channels.SAME
-    reduces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_positive(self, size=self.size, stride=self.stride)
@@ -50,3 +50,6 @@ class MaxPool2d(AbstractLayer):
 
     def nonnegative(self, inputs: Sequence[bool]) -> bool:
         return inputs[0]
+
+    def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
+        return self

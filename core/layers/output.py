@@ -20,6 +20,7 @@ from core.layers.abstract import (
 class Output(AbstractLayer):
     """The logits of a network, as they are."""
 
+    title: ClassVar[str] = "output"
     channels: ClassVar[Channels] = Channels.SAME
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

@@ -15,6 +15,7 @@ from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Paramet
 class ReLU(AbstractLayer):
     """What is below zero becomes zero."""
 
+    title: ClassVar[str] = "ReLU"
     channels: ClassVar[Channels] = Channels.SAME
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

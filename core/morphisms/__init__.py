@@ -1,0 +1,117 @@
+"""The morphisms, one kind a module; each joins `MORPHISMS` by itself."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any, get_type_hints
+
+import numpy as np
+
+from core.architecture import Architecture
+from core.bounds import fits
+from core.contracts import Bounds
+from core.errors import IllegalMorphism
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism
+from core.registry import import_modules
+from core.weights import Weights
+
+import_modules(__name__, __path__)
+
+__all__ = [
+    "MORPHISMS",
+    "AbstractMorphism",
+    "apply_all",
+    "from_json",
+    "legal",
+    "sample",
+    "to_json",
+    "transfer_all",
+]
+
+
+def apply_all(architecture: Architecture, morphisms: Iterable[AbstractMorphism]) -> Architecture:
+    """The architecture after all the morphisms, in order."""
+    for morphism in morphisms:
+        architecture = morphism.apply(architecture)
+    return architecture
+
+
+def transfer_all(
+    architecture: Architecture,
+    weights: Weights,
+    morphisms: Iterable[AbstractMorphism],
+    rng: np.random.Generator,
+) -> Weights:
+    """The weights after all the morphisms, in order."""
+    for morphism in morphisms:
+        weights = morphism.transfer(architecture, weights, rng)
+        architecture = morphism.apply(architecture)
+    return weights
+
+
+def legal(architecture: Architecture, bounds: Bounds) -> list[AbstractMorphism]:
+    """All candidate morphisms whose result is within the bounds."""
+    return [
+        morphism
+        for cls in MORPHISMS.values()
+        for morphism in cls.candidates(architecture, bounds)
+        if fits(morphism.apply(architecture), bounds)
+    ]
+
+
+def sample(
+    architecture: Architecture, bounds: Bounds, rng: np.random.Generator, count: int
+) -> list[tuple[AbstractMorphism, Architecture]]:
+    """Up to `count` morphisms with their results: distinct architectures within the bounds.
+
+    The kind is drawn uniformly, then one of its candidates.
+    """
+    found: dict[str, tuple[AbstractMorphism, Architecture]] = {}
+    for morphism in _shuffled(architecture, bounds, rng):
+        child = morphism.apply(architecture)
+        if fits(child, bounds):
+            found.setdefault(child.fingerprint, (morphism, child))
+        if len(found) == count:
+            break
+    return list(found.values())
+
+
+def _shuffled(
+    architecture: Architecture, bounds: Bounds, rng: np.random.Generator
+) -> Iterator[AbstractMorphism]:
+    """All candidates in random order, kinds alike however many candidates they have."""
+    pools = [list(cls.candidates(architecture, bounds)) for cls in MORPHISMS.values()]
+    pools = [pool for pool in pools if pool]
+    while pools:
+        pool = pools[rng.integers(len(pools))]
+        place = rng.integers(len(pool))
+        pool[place], pool[-1] = pool[-1], pool[place]
+        yield pool.pop()
+        pools = [pool for pool in pools if pool]
+
+
+@cache
+def _field_types(cls: type[AbstractMorphism]) -> dict[str, type]:
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+
+
+def to_json(morphism: AbstractMorphism) -> dict[str, Any]:
+    """The morphism as JSON: its kind and its fields."""
+    fields = {name: getattr(morphism, name) for name in _field_types(type(morphism))}
+    return {"kind": MORPHISMS.kind_of(morphism)} | fields
+
+
+def from_json(data: Any) -> AbstractMorphism:
+    """The morphism of its JSON; raises UnknownKind or IllegalMorphism for anything else."""
+    if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
+        raise IllegalMorphism(f"a morphism has a kind; found {data!r}")
+    cls = MORPHISMS[data["kind"]]
+    expected = _field_types(cls)
+    given = {name: value for name, value in data.items() if name != "kind"}
+    if {name: type(value) for name, value in given.items()} != expected:
+        raise IllegalMorphism(
+            f"morphism {data['kind']!r} has {given}; "
+            f"expected {', '.join(f'{name}: {kind.__name__}' for name, kind in expected.items())}"
+        )
+    return cls(**given)

@@ -1,0 +1,82 @@
+"""What every morphism is: a change of an architecture that knows how to carry weights over."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar, Self
+
+import numpy as np
+
+from core.architecture import Architecture
+from core.contracts import Bounds
+from core.errors import IllegalMorphism
+from core.layers import AbstractLayer, Shape
+from core.registry import Registry
+from core.weights import Weights
+
+DType = np.dtype[np.floating]
+
+
+class AbstractMorphism(ABC):
+    """A change of one architecture; its fields are integers and strings that name the place.
+
+    One that preserves the function gives a network that computes, in evaluation, what the old
+    one did, whatever its weights (Wei et al. 2016, arXiv:1603.01670).
+    """
+
+    __slots__ = ()
+
+    preserves_function: ClassVar[bool] = True
+
+    @abstractmethod
+    def apply(self, architecture: Architecture) -> Architecture:
+        """The changed architecture; raises IllegalMorphism where the change does not apply."""
+
+    @abstractmethod
+    def transfer(
+        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+    ) -> Weights:
+        """The weights of the changed architecture, made of those of the old one."""
+
+    @abstractmethod
+    def describe(self, architecture: Architecture) -> str:
+        """The change in words."""
+
+    @classmethod
+    @abstractmethod
+    def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
+        """The worthwhile changes of this kind, each legal; a few may exceed the bounds."""
+
+
+MORPHISMS: Registry[AbstractMorphism] = Registry("morphism")
+
+
+def layer_at(architecture: Architecture, node_id: int) -> AbstractLayer:
+    """The layer at a node where something may change; raises IllegalMorphism elsewhere.
+
+    Nothing changes at the output nor at the logits that it reads.
+    """
+    known = {node.id for node in architecture.nodes[:-1]} - {architecture.logits}
+    if node_id not in known:
+        raise IllegalMorphism(
+            f"node {node_id!r} cannot be changed; expected one of {sorted(known)}"
+        )
+    return architecture.node(node_id).layer
+
+
+def shape_at(architecture: Architecture, node_id: int) -> Shape:
+    """The shape of a node where something may change; raises IllegalMorphism elsewhere."""
+    layer_at(architecture, node_id)
+    return architecture.shapes[node_id]
+
+
+def name_of(architecture: Architecture, node_id: int) -> str:
+    """A node in words, such as "convolution 3"."""
+    layer = architecture.node(node_id).layer
+    return layer.title if layer.inputs == 0 else f"{layer.title} {node_id}"
+
+
+def dtype_of(weights: Weights) -> DType:
+    """The number format of weights; float32 where there are none."""
+    arrays = (array for parameters in weights.values() for array in parameters.values())
+    first = next(arrays, None)
+    return np.dtype(np.float32) if first is None else first.dtype

@@ -1,0 +1,50 @@
+"""Add a skip connection whose values are added: Elsken, Metzen & Hutter 2017, arXiv:1711.04528."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from core.architecture import Architecture, Node
+from core.contracts import Bounds
+from core.layers import Add
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of
+from core.morphisms.skips import describe_places, places, plan_skip, projection
+from core.weights import Weights
+
+
+@MORPHISMS.register("add_skip")
+@dataclass(frozen=True, slots=True)
+class AddSkip(AbstractMorphism):
+    """Add `start`, projected by a layer that starts at zero, to the values of `end`."""
+
+    start: int
+    end: int
+
+    def apply(self, architecture: Architecture) -> Architecture:
+        return architecture.with_inserted(self.end, self._new_nodes(architecture))
+
+    def transfer(
+        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+    ) -> Weights:
+        *_, projected, _ = self._new_nodes(architecture)
+        child = self.apply(architecture)
+        shapes = projected.layer.parameter_shapes(child.input_shapes(projected))
+        dtype = dtype_of(weights)
+        return weights | {
+            projected.id: {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
+        }
+
+    def describe(self, architecture: Architecture) -> str:
+        return f"add a skip {describe_places(architecture, self.start, self.end)}"
+
+    @classmethod
+    def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
+        return (cls(start, end) for start, end in places(architecture))
+
+    def _new_nodes(self, architecture: Architecture) -> list[Node]:
+        skip = plan_skip(architecture, self.start, self.end)
+        shape = architecture.shapes[self.end]
+        projected = Node(skip.next_id, projection(shape, shape[0]), (skip.source,))
+        return [*skip.nodes, projected, Node(skip.next_id + 1, Add(), (self.end, projected.id))]

@@ -1,0 +1,54 @@
+"""Add a skip connection by concatenation: Elsken, Metzen & Hutter 2017, arXiv:1711.04528."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from core.architecture import Architecture, Node
+from core.contracts import Bounds
+from core.layers import Concat
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of
+from core.morphisms.skips import describe_places, places, plan_skip, projection
+from core.weights import Weights
+
+
+@MORPHISMS.register("concat_skip")
+@dataclass(frozen=True, slots=True)
+class ConcatSkip(AbstractMorphism):
+    """Set the channels of `start` beside those of `end`, then project to the old width.
+
+    The projection starts as the identity on `end` and as zero on the skip.
+    """
+
+    start: int
+    end: int
+
+    def apply(self, architecture: Architecture) -> Architecture:
+        return architecture.with_inserted(self.end, self._new_nodes(architecture))
+
+    def transfer(
+        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+    ) -> Weights:
+        projected = self._new_nodes(architecture)[-1]
+        child = self.apply(architecture)
+        shapes = projected.layer.parameter_shapes(child.input_shapes(projected))
+        fresh = {name: np.zeros(shape, dtype_of(weights)) for name, shape in shapes.items()}
+        diagonal = range(architecture.shapes[self.end][0])
+        fresh["weight"][diagonal, diagonal] = 1
+        return weights | {projected.id: fresh}
+
+    def describe(self, architecture: Architecture) -> str:
+        return f"concatenate a skip {describe_places(architecture, self.start, self.end)}"
+
+    @classmethod
+    def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
+        return (cls(start, end) for start, end in places(architecture))
+
+    def _new_nodes(self, architecture: Architecture) -> list[Node]:
+        skip = plan_skip(architecture, self.start, self.end)
+        shape = architecture.shapes[self.end]
+        joined = Node(skip.next_id, Concat(), (self.end, skip.source))
+        projected = Node(skip.next_id + 1, projection(shape, shape[0]), (joined.id,))
+        return [*skip.nodes, joined, projected]

@@ -1,0 +1,173 @@
+"""Deepen: a new block behind a layer, which starts as the identity.
+
+Chen, Goodfellow & Shlens 2016 (Net2DeeperNet), arXiv:1511.05641, section 2.3. A block that ends
+in a ReLU stands only behind values that are never below zero, so that the ReLU changes nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from core.architecture import Architecture, Node
+from core.contracts import Bounds
+from core.errors import IllegalMorphism
+from core.layers import (
+    AbstractLayer,
+    Array,
+    BatchNorm,
+    Channels,
+    Conv2d,
+    Dense,
+    Dropout,
+    Input,
+    ReLU,
+)
+from core.layers.batch_norm import EPSILON
+from core.morphisms.abstract import (
+    MORPHISMS,
+    AbstractMorphism,
+    DType,
+    dtype_of,
+    name_of,
+    shape_at,
+)
+from core.morphisms.moments import Moments, estimate_moments
+from core.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What may be inserted: layers that together start as the identity."""
+
+    words: str
+    ranks: tuple[int, ...]  # of the values that it fits: 3 for images, 1 for vectors
+    layers: Callable[[int], tuple[AbstractLayer, ...]]  # by the width of the place
+
+
+BLOCKS = {
+    "conv3": Block(
+        words="a 3 × 3 convolution with batch norm and ReLU",
+        ranks=(3,),
+        layers=lambda width: (Conv2d(width, 3), BatchNorm(), ReLU()),
+    ),
+    "conv5": Block(
+        words="a 5 × 5 convolution with batch norm and ReLU",
+        ranks=(3,),
+        layers=lambda width: (Conv2d(width, 5), BatchNorm(), ReLU()),
+    ),
+    "dense": Block(
+        words="a dense layer with ReLU",
+        ranks=(1,),
+        layers=lambda width: (Dense(width), ReLU()),
+    ),
+    "batch_norm": Block(
+        words="a batch norm",
+        ranks=(1, 3),
+        layers=lambda width: (BatchNorm(),),
+    ),
+    "dropout": Block(
+        words="a dropout of 20 %",
+        ranks=(1,),
+        layers=lambda width: (Dropout(0.2),),
+    ),
+}
+
+
+@MORPHISMS.register("deepen")
+@dataclass(frozen=True, slots=True)
+class Deepen(AbstractMorphism):
+    """Insert a block behind a node, between it and all that read it."""
+
+    node_id: int
+    block: str  # of BLOCKS
+
+    def apply(self, architecture: Architecture) -> Architecture:
+        return architecture.with_inserted(self.node_id, self._new_nodes(architecture))
+
+    def transfer(
+        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+    ) -> Weights:
+        inserted = self._new_nodes(architecture)
+        width = architecture.shapes[self.node_id][0]
+        moments = estimate_moments(architecture, weights, self.node_id)
+        dtype = dtype_of(weights)
+        new = {node.id: _identity(node.layer, width, moments, dtype) for node in inserted}
+        return weights | {node_id: arrays for node_id, arrays in new.items() if arrays}
+
+    def describe(self, architecture: Architecture) -> str:
+        return f"insert {_block(self.block).words} behind {name_of(architecture, self.node_id)}"
+
+    @classmethod
+    def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
+        for node in architecture.nodes[:-1]:
+            if node.id == architecture.logits:
+                continue
+            shape = architecture.shapes[node.id]
+            if shape[0] <= bounds.width and architecture.nonnegative[node.id]:
+                blocks = ("conv3", "conv5") if len(shape) == 3 else ("dense",)
+                yield from (cls(node.id, block) for block in blocks)
+            if _lacks_norm(architecture, node):
+                yield cls(node.id, "batch_norm")
+            if _lacks_dropout(architecture, node):
+                yield cls(node.id, "dropout")
+
+    def _new_nodes(self, architecture: Architecture) -> list[Node]:
+        """The inserted nodes; raises IllegalMorphism where the block does not fit."""
+        block, shape = _block(self.block), shape_at(architecture, self.node_id)
+        if len(shape) not in block.ranks:
+            raise IllegalMorphism(f"{block.words} does not fit values of shape {shape}")
+        layers = block.layers(shape[0])
+        if isinstance(layers[-1], ReLU) and not architecture.nonnegative[self.node_id]:
+            raise IllegalMorphism(
+                f"{name_of(architecture, self.node_id)} may give values below zero, "
+                f"which {block.words} would change"
+            )
+        first = architecture.next_id
+        sources = [self.node_id, *range(first, first + len(layers))]
+        return [Node(first + i, layer, (sources[i],)) for i, layer in enumerate(layers)]
+
+
+def _block(name: str) -> Block:
+    if name not in BLOCKS:
+        raise IllegalMorphism(f"unknown block {name!r}; known are: {', '.join(BLOCKS)}")
+    return BLOCKS[name]
+
+
+def _lacks_norm(architecture: Architecture, node: Node) -> bool:
+    """Whether the node makes channels that nobody normalises."""
+    if node.layer.channels is not Channels.OWN:
+        return False
+    readers = [architecture.node(reader).layer for reader in architecture.readers(node.id)]
+    return not any(isinstance(layer, BatchNorm) for layer in readers)
+
+
+def _lacks_dropout(architecture: Architecture, node: Node) -> bool:
+    """Whether the node gives features to a dense layer that no dropout thins."""
+    if isinstance(node.layer, Dropout | Input) or len(architecture.shapes[node.id]) != 1:
+        return False
+    readers = [architecture.node(reader).layer for reader in architecture.readers(node.id)]
+    return any(isinstance(layer, Dense) for layer in readers)
+
+
+def _identity(layer: AbstractLayer, width: int, moments: Moments, dtype: DType) -> dict[str, Array]:
+    """Parameters with which the layer gives its input back."""
+    match layer:
+        case Conv2d():
+            weight = np.zeros((width, width, layer.kernel, layer.kernel), dtype)
+            weight[range(width), range(width), layer.kernel // 2, layer.kernel // 2] = 1
+            return {"weight": weight, "bias": np.zeros(width, dtype)}
+        case Dense():
+            return {"weight": np.eye(width, dtype=dtype), "bias": np.zeros(width, dtype)}
+        case BatchNorm():
+            mean, variance = (moment.astype(dtype) for moment in moments)
+            deviation = np.sqrt(variance + dtype.type(EPSILON))
+            return {
+                "weight": deviation,
+                "bias": mean,
+                "running_mean": mean,
+                "running_var": variance,
+            }
+        case _:
+            return {}

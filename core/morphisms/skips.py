@@ -1,0 +1,139 @@
+"""What the two kinds of skip connection share: where they may go, and their way past pools."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from core.architecture import Architecture, Node
+from core.errors import IllegalMorphism
+from core.layers import AbstractLayer, Channels, Conv2d, Dense, Input, ReLU, Shape
+from core.morphisms.abstract import layer_at, name_of
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The new nodes that carry `start` to the spatial shape of `end`."""
+
+    nodes: tuple[Node, ...]  # copies of the layers between that change the spatial axes
+    source: int  # the last of them, or `start`
+    next_id: int  # the first id that is still free
+
+
+def plan_skip(architecture: Architecture, start: int, end: int) -> Skip:
+    """The start of a skip; raises IllegalMorphism where there can be none."""
+    layer_at(architecture, start)
+    layer_at(architecture, end)
+    path = path_between(architecture, start, end)
+    if path is None:
+        raise IllegalMorphism(f"a skip goes forwards; node {end} does not depend on node {start}")
+    nodes: list[Node] = []
+    source, shape, next_id = start, architecture.shapes[start], architecture.next_id
+    for layer in _shortcuts(architecture, path):
+        nodes.append(Node(next_id, layer, (source,)))
+        source, shape, next_id = next_id, layer.output_shape([shape]), next_id + 1
+    if shape[1:] != architecture.shapes[end][1:]:
+        raise IllegalMorphism(
+            f"a skip from node {start} arrives with shape {shape}; "
+            f"node {end} has {architecture.shapes[end]}"
+        )
+    return Skip(tuple(nodes), source, next_id)
+
+
+def path_between(architecture: Architecture, start: int, end: int) -> list[int] | None:
+    """The nodes of one way from `start` (left out) to `end`; None where there is none."""
+    after = _descendants(architecture, start)
+    if end not in after:
+        return None
+    return _way_back(architecture, after, start, end)
+
+
+def projection(shape: Shape, width: int) -> AbstractLayer:
+    """The layer that maps values of this shape to `width` channels, place by place."""
+    return Conv2d(width, kernel=1) if len(shape) == 3 else Dense(width)
+
+
+def places(architecture: Architecture) -> Iterator[tuple[int, int]]:
+    """The (start, end) of the skips worth trying: past a ReLU at least, into a ReLU's input."""
+    ends = [
+        node.id
+        for node in architecture.nodes
+        if node.id != architecture.logits and _feeds_relu(architecture, node.id)
+    ]
+    for node in architecture.nodes:
+        if not _is_start(architecture, node):
+            continue
+        after = _descendants(architecture, node.id)
+        for end in ends:
+            if end in after and _is_new(architecture, after, node.id, end):
+                yield node.id, end
+
+
+def describe_places(architecture: Architecture, start: int, end: int) -> str:
+    """Where a skip goes, in words."""
+    return f"from {name_of(architecture, start)} to {name_of(architecture, end)}"
+
+
+def _descendants(architecture: Architecture, start: int) -> set[int]:
+    """All nodes that depend on `start`."""
+    after = {start}
+    for node in architecture.nodes:
+        if not after.isdisjoint(node.inputs):
+            after.add(node.id)
+    return after - {start}
+
+
+def _way_back(architecture: Architecture, after: set[int], start: int, end: int) -> list[int]:
+    path = [end]
+    while start not in architecture.node(path[-1]).inputs:
+        sources = architecture.node(path[-1]).inputs
+        path.append(next(source for source in sources if source in after))
+    return path[::-1]
+
+
+def _shortcuts(architecture: Architecture, path: Sequence[int]) -> Iterator[AbstractLayer]:
+    """Layers that change the spatial axes as those on the path do."""
+    for node_id in path:
+        node = architecture.node(node_id)
+        shortcut = node.layer.shortcut(architecture.input_shapes(node))
+        if shortcut is not None:
+            yield shortcut
+
+
+def _feeds_relu(architecture: Architecture, node_id: int) -> bool:
+    readers = architecture.readers(node_id)
+    return any(isinstance(architecture.node(reader).layer, ReLU) for reader in readers)
+
+
+def _is_start(architecture: Architecture, node: Node) -> bool:
+    """Whether the node gives activations that no pool or dropout alone reads."""
+    if not (isinstance(node.layer, Input) or architecture.nonnegative[node.id]):
+        return False
+    readers = [architecture.node(reader) for reader in architecture.readers(node.id)]
+    if len(readers) != 1:
+        return True
+    (reader,) = readers
+    same = reader.layer.channels in (Channels.SAME, Channels.FLATTENED)
+    return not (same and architecture.nonnegative[reader.id])
+
+
+def _is_new(architecture: Architecture, after: set[int], start: int, end: int) -> bool:
+    """Whether a skip would pass a ReLU, and there is no such skip yet."""
+    path = _way_back(architecture, after, start, end)
+    passes = any(isinstance(architecture.node(node_id).layer, ReLU) for node_id in path)
+    return passes and start not in _skip_sources(architecture, end)
+
+
+def _skip_sources(architecture: Architecture, end: int) -> set[int]:
+    """The nodes that already reach `end` through projections, sums and pools alone."""
+    found: set[int] = set()
+    stack = [end]
+    while stack:
+        node = architecture.node(stack.pop())
+        for source in node.inputs:
+            layer = architecture.node(source).layer
+            found.add(source)
+            linear = isinstance(layer, Dense) or (isinstance(layer, Conv2d) and layer.kernel == 1)
+            mixes = layer.channels in (Channels.UNIFIED, Channels.JOINED)
+            pools = layer.shortcut(architecture.input_shapes(architecture.node(source))) is not None
+            if linear or mixes or pools:
+                stack.append(source)
+    return found
