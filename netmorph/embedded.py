@@ -53,7 +53,7 @@ class EmbeddedPostgres:
         self._directory = data_directory.resolve()
         self._settings = _DURABLE if durable else _FORGETFUL
         self._initdb_options = ["--no-instructions"] if durable else ["--no-sync"]
-        self._log = _log(self._directory, self.name)
+        self.log = _log(self._directory, self.name)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
@@ -67,12 +67,12 @@ class EmbeddedPostgres:
         settings = self._settings | {"unix_socket_directories": str(sockets)}
         self.process = processes.start(
             [str(postgres), "-D", str(cluster), *(f"--{k}={v}" for k, v in settings.items())],
-            log=self._log,
+            log=self.log,
             cwd=cluster.parent,
             account=place.account,
             death_signal=signal.SIGINT,  # a fast and clean shutdown
         )
-        processes.wait(self.process, self._log, lambda: _database_answers(sockets))
+        processes.wait(self.process, self.log, lambda: _database_answers(sockets))
         return f"postgresql+psycopg://{_DATABASE}@/{_DATABASE}?host={quote(str(sockets), safe='')}"
 
     def stop(self) -> None:
@@ -89,13 +89,13 @@ class EmbeddedPostgres:
         text = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
         process = processes.start(
             [str(initdb), "-D", str(scratch), *role, *text, *self._initdb_options],
-            log=self._log,
+            log=self.log,
             cwd=cluster.parent,
             account=account,
             death_signal=signal.SIGKILL,
         )
         if process.wait() != 0:
-            raise LaunchError(f"initdb failed: {processes.last_words(self._log)}")
+            raise LaunchError(f"initdb failed: {processes.last_words(self.log)}")
         _admit(scratch, {account.name, accounts.current().name})
         scratch.rename(cluster)
 
@@ -119,7 +119,7 @@ class EmbeddedValkey:
 
     def __init__(self, data_directory: Path) -> None:
         self._directory = data_directory.resolve()
-        self._log = _log(self._directory, self.name)
+        self.log = _log(self._directory, self.name)
         self._password = secrets.token_urlsafe(32)
         self._port = 0
         self.process: subprocess.Popen[bytes] | None = None
@@ -134,13 +134,13 @@ class EmbeddedValkey:
         self._port = self._port or free_port()
         self.process = processes.start(
             [str(program), "-"],
-            log=self._log,
+            log=self.log,
             cwd=folder,
             account=place.account,
             stdin=subprocess.PIPE,
         )
         self._configure(folder)
-        processes.wait(self.process, self._log, self._answers)
+        processes.wait(self.process, self.log, self._answers)
         return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
 
     def stop(self) -> None:

@@ -24,6 +24,7 @@ class Child(Protocol):
     """Something with a process: a program of ours, or a server."""
 
     name: str
+    log: Path
     process: subprocess.Popen[bytes] | None
 
     def start(self) -> object:
@@ -41,14 +42,14 @@ class Program:
     command: Sequence[str]
     environment: Mapping[str, str]
     directory: Path  # the data directory
+    log: Path = field(init=False)
     answers: Callable[[], bool] | None = None  # whether it works; None: believed at once
     start_seconds: float = 60.0
     grace: float = 20.0  # seconds it has to end by itself
     process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def log(self) -> Path:
-        return self.directory / "logs" / f"{self.name}.log"
+    def __post_init__(self) -> None:
+        self.log = self.directory / "logs" / f"{self.name}.log"
 
     def start(self) -> None:
         """Start the command and wait until it answers."""
@@ -114,7 +115,7 @@ class Supervisor:
         if health.due is None and child.process is not None and child.process.poll() is not None:
             child.stop()  # what the dead process left of its group
             delay = health.died(now)
-            _say(f"{child.name} ended with {child.process.returncode}; again in {delay:g} s")
+            _say(f"{child.name} ended with {_ending(child)}; again in {delay:g} s")
         elif health.due is not None and now >= health.due:
             self._restart(child, health)
 
@@ -131,6 +132,13 @@ class Supervisor:
     def _tell(self) -> None:
         running = [child.process for child in self._children if child.process is not None]
         self.changed([note for process in running if (note := _note(process.pid)) is not None])
+
+
+def _ending(child: Child) -> str:
+    """The exit code of a dead child and what it said last."""
+    assert child.process is not None
+    words = processes.last_words(child.log, lines=1)
+    return f"{child.process.returncode}" + (f": {words}" if words else "")
 
 
 def _note(pid: int) -> dict[str, object] | None:
