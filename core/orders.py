@@ -32,7 +32,6 @@ def celery_config(broker_url: str) -> dict[str, Any]:
         "task_acks_late": False,
         "task_publish_retry": False,
         "worker_prefetch_multiplier": 1,
-        "worker_disable_prefetch": True,  # a busy worker leaves the next order to an idle one
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
         "worker_hijack_root_logger": False,

@@ -4,12 +4,14 @@ import logging
 import platform
 import signal
 import sys
+import warnings
 from threading import Event as Flag
 from threading import Thread
 from types import FrameType
 from uuid import uuid4
 
 from celery.apps.worker import Worker
+from celery.exceptions import SecurityWarning
 from celery.worker import state
 from pydantic import ValidationError
 
@@ -50,7 +52,7 @@ def main(arguments: list[str]) -> int:
 def run(settings: Settings) -> int:
     """Work until told to stop by SIGTERM or SIGINT; the exit code."""
     slot = take_gpu(settings.device, settings.slot_dir)
-    worker_id, _identity_lock = take_identity(settings.state_dir)
+    identity = take_identity(settings.state_dir)
     stopping = Flag()
     pulse = health.Pulse(settings.health_file)
     controller = Controller(settings)
@@ -61,16 +63,19 @@ def run(settings: Settings) -> int:
         pulse=pulse,
         gpu=None if slot is None else slot.gpu.environment,
     )
+    door = doorbell.Door()
     place = Place(
         settings,
         controller,
         supervisor,
-        worker_id=worker_id,
+        worker_id=identity.worker_id,
         boot_id=uuid4(),
+        door=door,
         stopping=stopping,
         pulse=pulse,
     )
-    logger.info("worker %s on %s, id %s", settings.worker_name, platform.node(), worker_id)
+    doorbell.install(door)
+    logger.info("worker %s on %s, id %s", settings.worker_name, platform.node(), identity.worker_id)
     polling = Thread(target=place.poll, name="poll", daemon=True)
     polling.start()
     try:
@@ -101,7 +106,8 @@ class _Consumer(Worker):  # type: ignore[misc]
 
 def _consume(settings: Settings, place: Place, stopping: Flag) -> int:
     """Run Celery's consumer until it ends; its exit code."""
-    doorbell.install()
+    # Celery warns of root because of pickled messages, which are refused here.
+    warnings.simplefilter("ignore", SecurityWarning)
     consumer = _Consumer(
         app=create_app(settings, place),
         pool_cls="threads",

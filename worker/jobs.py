@@ -8,7 +8,6 @@ import logging
 import random
 from collections.abc import Callable
 from threading import Event as Flag
-from threading import Lock
 from time import monotonic, sleep
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from core.contracts import LeaseRequest
 from core.errors import NetmorphError
 from core.orders import TRAIN_JOB, celery_config
 from worker import logs
+from worker.doorbell import Door
 from worker.process import TrainerDied
 from worker.reports import Controller, deliver
 from worker.settings import Settings
@@ -41,6 +41,7 @@ class Place:
         *,
         worker_id: UUID,
         boot_id: UUID,
+        door: Door,
         stopping: Flag,
         pulse: Callable[[], None],
     ) -> None:
@@ -51,7 +52,7 @@ class Place:
         self._boot_id = boot_id
         self._stopping = stopping
         self._pulse = pulse
-        self._lock = Lock()
+        self._door = door
         self._rest_until = 0.0  # monotonic
         self._silences = 0  # of the controller, in a row
 
@@ -60,13 +61,13 @@ class Place:
 
         Where the place is taken, wait for it, or do nothing: its holder asks for work anyway.
         """
-        if not self._lock.acquire(blocking=wait):
+        if not self._door.enter(wait=wait):
             return
         try:
             while not self._resting() and self._train_next(prefer):
                 prefer = None
         finally:
-            self._lock.release()
+            self._door.leave()
 
     def poll(self) -> None:
         """Ask for work every few seconds, until the worker shuts down."""

@@ -40,10 +40,27 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A GPU held; free again when the file closes."""
+    """A GPU held until release, or until this process ends."""
 
     gpu: Gpu
     lock: IO[str]
+
+    def release(self) -> None:
+        """Let another worker have the GPU."""
+        self.lock.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A worker's id, held until release, or until this process ends."""
+
+    worker_id: UUID
+    lock: IO[str] | None = None
+
+    def release(self) -> None:
+        """Let another worker be this one."""
+        if self.lock is not None:
+            self.lock.close()
 
 
 def take_gpu(device: Literal["auto", "cpu", "cuda"], slot_dir: Path | None) -> Slot | None:
@@ -91,24 +108,23 @@ def parse_listing(text: str) -> tuple[Gpu, ...]:
     return tuple(gpus)
 
 
-def take_identity(state_dir: Path | None) -> tuple[UUID, IO[str] | None]:
-    """A worker id that no living worker of this folder has, kept over restarts, and its lock.
+def take_identity(state_dir: Path | None) -> Identity:
+    """A worker id that no living worker of this folder has, kept over restarts.
 
     The controller frees the leases of a worker's earlier boots, so no two workers may share an id.
     """
     if state_dir is None:
-        return uuid4(), None
+        return Identity(uuid4())
     state_dir.mkdir(parents=True, exist_ok=True)
     file = next(_locked(state_dir / f"worker-{k}.id" for k in range(10_000)))
     try:
-        return UUID(file.read().strip()), file
+        return Identity(UUID(file.read().strip()), file)
     except ValueError:
-        identity = uuid4()
-        file.seek(0)
-        file.truncate()
-        file.write(f"{identity}\n")
+        identity = Identity(uuid4(), file)
+        file.truncate(0)
+        file.write(f"{identity.worker_id}\n")
         file.flush()
-        return identity, file
+        return identity
 
 
 def _first_free(gpus: tuple[Gpu, ...], slot_dir: Path) -> Slot:

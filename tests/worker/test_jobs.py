@@ -1,0 +1,273 @@
+"""The worker as a process: orders over a real broker, faults of the broker, kill and shut-down."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic
+from uuid import uuid4
+
+import celery
+import psutil
+import pytest
+import redis
+
+from core.orders import KEY_PREFIX, QUEUE, TRAIN_JOB, celery_config
+from core.trial import TrialStatus
+from netmorph.embedded import EmbeddedValkey
+from worker.doorbell import read_order, write_order
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+    """Starts worker processes and ends those that still run."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(broker_url: str, **changes: str) -> subprocess.Popen[bytes]:
+        with (tmp_path / "worker.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "worker"],
+                env=environment | {"NETMORPH_BROKER_URL": broker_url} | changes,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(20)
+    print((tmp_path / "worker.log").read_text())
+
+
+@pytest.fixture
+def ring(broker_url: str) -> Iterator[Callable[..., None]]:
+    """Sends train orders as the controller does."""
+    app = celery.Celery("sender", set_as_current=False)
+    app.conf.update(celery_config(broker_url))
+
+    def send(trial_id: object, attempt: int = 1) -> None:
+        app.send_task(TRAIN_JOB, args=[str(trial_id), attempt], queue=QUEUE, ignore_result=True)
+
+    yield send
+    app.close()
+
+
+def consumes(controller, ring, eventually, seconds=15.0):
+    """Whether an order that is sent again and again as by the reconciler arrives."""
+    trial_id = uuid4()
+    due = 0.0
+
+    def arrived() -> bool:
+        nonlocal due
+        if monotonic() > due:
+            ring(trial_id)
+            due = monotonic() + 0.5
+        return any(str(trial_id) in path for path, _ in controller.leases)
+
+    return eventually(arrived, seconds)
+
+
+def finished(controller, order):
+    return [result.status for result in controller.results.get(order.trial_id, [])]
+
+
+LONG_POLL = {"NETMORPH_POLL_SECONDS": "300"}  # so that only orders can start a trial
+
+
+def test_an_order_starts_its_trial_at_once_and_the_next_follow(
+    start, controller, broker_url, ring, eventually
+):
+    start(broker_url, **LONG_POLL)
+    consumes(controller, ring, eventually)
+    eventually(lambda: controller.leases[-1][0] == "/v1/worker/lease")  # nothing waits
+    first, second = controller.add("train"), controller.add("train")
+    ring(second.trial_id)
+    eventually(lambda: finished(controller, first) and finished(controller, second))
+    assert [path.count("/") for path, _ in controller.leases[-3:]] == [5, 3, 3]
+    assert controller.trained == [second.trial_id, first.trial_id]
+
+
+def test_the_order_for_the_next_trial_arrives_without_delay(
+    start, controller, broker_url, ring, eventually
+):
+    start(broker_url, **LONG_POLL)
+    consumes(controller, ring, eventually)
+    eventually(lambda: controller.leases[-1][0] == "/v1/worker/lease")
+    started = monotonic()
+    for _ in range(5):
+        order = controller.add("train", seconds=0.01)
+        ring(order.trial_id)
+        eventually(lambda order=order: finished(controller, order))
+        eventually(lambda: controller.leases[-1][0] == "/v1/worker/lease")
+    assert monotonic() - started < 2.5
+
+
+def test_a_worker_finds_trials_without_a_broker(start, controller, eventually):
+    order = controller.add("train")
+    worker = start("redis://127.0.0.1:1/0")
+    assert eventually(lambda: finished(controller, order)) == [TrialStatus.COMPLETED]
+    worker.terminate()
+    assert worker.wait(20) == 0
+
+
+def test_orders_sent_twice_train_a_trial_once(start, controller, broker_url, ring, eventually):
+    start(broker_url, **LONG_POLL)
+    order = controller.add("train")
+    for _ in range(3):
+        ring(order.trial_id)
+    consumes(controller, ring, eventually)
+    assert finished(controller, order) == [TrialStatus.COMPLETED]
+
+
+def test_a_flushed_broker_is_still_consumed(start, controller, broker_url, ring, eventually):
+    start(broker_url, **LONG_POLL)
+    consumes(controller, ring, eventually)
+    client = redis.Redis.from_url(broker_url)
+    client.flushall()
+    client.close()
+    consumes(controller, ring, eventually)
+
+
+def test_a_restarted_broker_is_consumed_again(start, controller, servers_directory, eventually):
+    server = EmbeddedValkey(servers_directory / "restarted")
+    url = server.start()
+    app = celery.Celery("sender", set_as_current=False)
+    app.conf.update(celery_config(url))
+
+    def ring(trial_id: object) -> None:
+        try:
+            app.send_task(TRAIN_JOB, args=[str(trial_id), 1], queue=QUEUE, ignore_result=True)
+        except app.connection().connection_errors:
+            app.pool.force_close_all()
+
+    start(url, **LONG_POLL)
+    consumes(controller, ring, eventually)
+    server.process.kill()
+    server.process.wait()
+    order = controller.add("train")
+    assert server.start() == url
+    ring(order.trial_id)
+    consumes(controller, ring, eventually, seconds=30)
+    server.stop()
+    app.close()
+
+
+GARBAGE = [
+    b"garbage",
+    b"5",
+    b"[]",
+    b"{}",
+    b"\xff\xfe\x00",
+    b"[" * 100_000,
+    b'"' + b"x" * 1_000_000 + b'"',
+    json.dumps({"body": "%%%", "headers": {}, "properties": {}}).encode(),
+    write_order(uuid4(), 1).replace(b'"task": "train"', b'"task": "celery.backend_cleanup"'),
+    write_order(uuid4(), 1).replace(b"application/json", b"application/x-python-serialize"),
+    write_order(uuid4(), 1).replace(b'"eta": null', b'"eta": [1]'),
+    write_order(uuid4(), 1).replace(b'"body": "', b'"body": "!'),
+]
+
+
+def test_garbage_in_the_queue_kills_nobody(start, controller, broker_url, ring, eventually):
+    worker = start(broker_url, **LONG_POLL)
+    client = redis.Redis.from_url(broker_url)
+    for element in GARBAGE:
+        client.lpush(KEY_PREFIX + QUEUE, element)
+    consumes(controller, ring, eventually)
+    assert worker.poll() is None
+    assert client.llen(KEY_PREFIX + QUEUE) == 0
+    client.close()
+
+
+def test_an_order_is_read_as_it_was_written():
+    trial_id = uuid4()
+    assert read_order(write_order(trial_id, 3)) == (trial_id, 3)
+
+
+def test_a_shut_down_worker_gives_its_trial_back_and_leaves_nothing(
+    start, controller, broker_url, eventually, gone
+):
+    order = controller.add("family")
+    worker = start(broker_url)
+    eventually(lambda: controller.heartbeats[order.trial_id])
+    family = psutil.Process(worker.pid).children(recursive=True)
+    assert len(family) == 2
+    worker.terminate()
+    assert worker.wait(20) == 0
+    assert finished(controller, order) == [TrialStatus.FAILED]
+    assert all(gone(member.pid) for member in family)
+
+
+def test_the_trainer_of_a_killed_worker_ends(start, controller, broker_url, eventually, gone):
+    order = controller.add("train", seconds=60)
+    worker = start(broker_url)
+    eventually(lambda: controller.heartbeats[order.trial_id])
+    (trainer,) = psutil.Process(worker.pid).children()
+    worker.kill()
+    eventually(lambda: gone(trainer.pid), seconds=2)
+
+
+def test_a_restarted_worker_is_the_same_worker_in_a_new_boot(
+    start, controller, broker_url, eventually, tmp_path
+):
+    state = {"NETMORPH_STATE_DIR": str(tmp_path / "state")}
+    seen = []
+    for _ in range(2):
+        before = len(controller.leases)
+        worker = start(broker_url, **state)
+        eventually(lambda before=before: len(controller.leases) > before)
+        seen.append(controller.leases[-1][1])
+        worker.kill()
+        worker.wait()
+    assert seen[0].worker_id == seen[1].worker_id
+    assert seen[0].boot_id != seen[1].boot_id
+    assert seen[0].device == "a stage"
+
+
+def test_the_health_check_knows_whether_a_worker_runs(
+    start, controller, broker_url, environment, eventually
+):
+    def check() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "worker", "healthcheck"],
+            env=environment | {"NETMORPH_BROKER_URL": broker_url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert check().returncode == 1
+    worker = start(broker_url)
+    eventually(lambda: controller.leases)
+    assert check().stdout == "well\n"
+    (alive,) = Path(environment["NETMORPH_CACHE_DIR"]).glob("*.alive")
+    os.utime(alive, (0, 0))
+    worker.send_signal(signal.SIGSTOP)
+    os.utime(alive, (0, 0))
+    done = check()
+    worker.send_signal(signal.SIGCONT)
+    assert done.returncode == 1
+    assert "has not moved" in done.stderr
+
+
+def test_wrong_settings_are_named_in_one_message(environment):
+    wrong = environment | {"NETMORPH_API_URL": "nowhere", "NETMORPH_BROKER_URL": "redis://x"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "worker"],
+        env=wrong | {"NETMORPH_POLL_SECONDS": "-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "NETMORPH_API_URL: String should match" in done.stderr
+    assert "NETMORPH_POLL_SECONDS: Input should be greater than 0" in done.stderr
+    assert "Traceback" not in done.stderr

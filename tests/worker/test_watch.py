@@ -1,0 +1,110 @@
+"""When a training is at its end, decided from what was seen and the time alone."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.contracts import Action, Answer, BlobRef
+from core.trial import TrialStatus
+from worker.messages import Ended, EpochEnded, Progress
+from worker.process import Died
+from worker.watch import Ending, Watch
+
+
+@pytest.fixture
+def watch(controller) -> Watch:
+    order = controller.add("train", max_seconds=100)
+    return Watch(order=order, hang_seconds=10, stop_seconds=5, started=1000.0)
+
+
+def test_only_growing_steps_and_epochs_are_progress(watch):
+    watch.see(Progress(step=1), 1005.0)
+    watch.see(Progress(step=1), 1014.0)
+    assert watch.ending(1015.0, trusted=True) is None
+    assert watch.ending(1015.1, trusted=True) is Ending.HUNG
+    watch.see(EpochEnded(epoch=1, seconds=1), 1015.0)
+    assert watch.ending(1025.0, trusted=True) is None
+
+
+def test_a_training_that_never_begins_hangs_too(watch):
+    assert watch.ending(1010.1, trusted=True) is Ending.HUNG
+
+
+def test_a_lost_lease_ends_a_training_at_once_and_silently(watch):
+    assert watch.ending(1000.1, trusted=False) is Ending.UNTRUSTED
+    assert watch.result(Ending.UNTRUSTED, 1001.0, "") is None
+
+
+def test_an_ending_that_was_seen_counts_whatever_the_lease(watch):
+    watch.see(Ended(status=TrialStatus.COMPLETED, value=0.5), 1001.0)
+    assert watch.ending(1001.0, trusted=False) is Ending.ENDED
+
+
+def test_a_trainer_that_dies_while_it_stops_leaves_a_stopped_trial(watch):
+    watch.see(Answer(action=Action.STOP, reason="by the user"), 1001.0)
+    watch.see(Died(), 1002.0)
+    ending = watch.ending(1002.0, trusted=True)
+    result = watch.result(ending, 1002.0, "")
+    assert result.status is TrialStatus.STOPPED
+    assert not result.retry
+
+
+def test_an_order_to_abandon_replaces_an_order_to_stop_and_not_the_other_way(watch):
+    watch.see(Answer(action=Action.STOP), 1001.0)
+    watch.see(Answer(action=Action.ABANDON), 1002.0)
+    watch.see(Answer(action=Action.STOP), 1003.0)
+    assert watch.wanted.action is Action.ABANDON
+    watch.see(Ended(status=TrialStatus.STOPPED), 1003.0)
+    assert watch.ending(1003.0, trusted=True) is Ending.ABANDONED
+
+
+def test_a_repeated_stop_does_not_grant_more_time(watch):
+    for second in range(5):
+        watch.see(Answer(action=Action.STOP), 1001.0 + second)
+    assert watch.ending(1006.1, trusted=True) is Ending.UNSTOPPABLE
+
+
+def test_a_training_past_its_limit_is_wanted_stopped(watch):
+    watch.see(Progress(step=1), 1105.0)
+    watch.overdue(1109.0)
+    assert watch.wanted is None
+    watch.overdue(1110.1)
+    assert watch.wanted.action is Action.STOP
+
+
+def test_the_result_is_what_the_trainer_said(watch):
+    blob = BlobRef(key=f"weights/{'a' * 64}.safetensors", sha256="a" * 64, bytes=5)
+    ended = Ended(status=TrialStatus.INFEASIBLE, reason="r" * 5000, weights=blob, epochs=3)
+    watch.see(ended, 1001.0)
+    result = watch.result(Ending.ENDED, 1001.0, "")
+    assert (result.status, result.weights, result.epochs) == (TrialStatus.INFEASIBLE, blob, 3)
+    assert len(result.reason) == 2000
+
+
+notices = st.one_of(
+    st.builds(Progress, step=st.integers(0, 9)),
+    st.builds(EpochEnded, epoch=st.integers(1, 9), seconds=st.just(0.0)),
+    st.builds(Ended, status=st.sampled_from(TrialStatus)),
+    st.builds(Died),
+    st.builds(Answer, action=st.sampled_from(Action).filter(lambda a: a is not Action.CONTINUE)),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seen=st.lists(st.tuples(notices, st.floats(0, 300)), max_size=20), trusted=st.booleans())
+def test_whatever_is_seen_a_training_ends_with_one_result_or_none(seen, trusted, controller):
+    """Every training comes to an end in bounded time, and says something final or nothing."""
+    watch = Watch(order=controller.add("train"), hang_seconds=10, stop_seconds=5, started=0.0)
+    now = 0.0
+    for notice, seconds in seen:
+        now += seconds
+        watch.see(notice, now)
+        watch.overdue(now)
+    ending = watch.ending(now + 10.1, trusted=trusted)
+    assert ending is not None
+    result = watch.result(ending, now, "words")
+    if result is None:
+        assert ending.silent
+    else:
+        final = {"completed", "stopped", "infeasible", "failed"}
+        assert result.status in final
