@@ -1,0 +1,29 @@
+"""Pieces of SQL that the statements of the hot path share."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from api.store.changes import CHANGES, WORK
+
+LARGEST = 2**31 - 1  # of an integer column
+
+
+def listed(values: Iterable[StrEnum]) -> str:
+    """The members of a closed set for an `IN (…)`."""
+    return ", ".join(f"'{value}'" for value in sorted(values))
+
+
+#: Raises versions; behind a CTE `moved` with the searches' ids.
+BUMPED = """
+bumped AS (
+    UPDATE versions SET version = version + 1
+    WHERE search_id IN (SELECT search_id FROM moved)
+    RETURNING search_id
+)"""
+NOTIFY_CHANGES = f"(SELECT count(pg_notify('{CHANGES}', search_id::text)) FROM bumped)"
+NOTIFY_WORK = f"(SELECT count(pg_notify('{WORK}', '')) FROM (SELECT FROM bumped LIMIT 1) AS any_)"
+
+
+def printable(text: str) -> str:
+    """The text without what Postgres cannot keep."""
+    return text.replace("\0", "")

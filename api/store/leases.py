@@ -1,0 +1,208 @@
+"""Leases: the hot path between controller and workers, one statement for each call.
+
+A lease is a row that exists exactly while its trial is running. Check and write are the same
+statement, so of two reports exactly one counts; the database's clock decides. The statuses that
+a trial may leave come from `core.trial.TRIAL_SOURCES`, here as in the pure code.
+
+The statements are written in SQL because each is one chain of data-modifying CTEs, which reads
+better so. How leases end is in `api.store.endings`.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from api.store.fragments import BUMPED, LARGEST, NOTIFY_CHANGES, listed, printable
+from core.contracts import EpochReport, Heartbeat, LeaseRequest
+from core.trial import TRIAL_SOURCES, SearchStatus, TrialStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lease as its worker must know it."""
+
+    trial_id: UUID
+    attempt: int
+    token: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of asking for a lease."""
+
+    held: Held | None  # None: nothing (or not the named trial) waits
+    has_another: bool  # the worker has a lease already, to be settled first
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a report of a held lease is answered by."""
+
+    search_status: SearchStatus
+    search_reason: str
+    late: bool  # the time for this trial is up
+
+
+_TAKE = """
+WITH me AS (
+    INSERT INTO workers (id, boot_id, name, device, threads)
+    VALUES (:worker_id, :boot_id, :name, :device, :threads)
+    ON CONFLICT (id) DO UPDATE
+    SET boot_id = excluded.boot_id, name = excluded.name, device = excluded.device,
+        threads = excluded.threads, seen_at = now()
+    WHERE workers.boot_id <> excluded.boot_id OR workers.seen_at < now() - interval '5 s'
+), chosen AS (
+    SELECT trials.id,
+        CASE trials.kind
+            WHEN 'search' THEN searches.started_at + make_interval(secs => trials_deadline)
+        END AS stop_at
+    FROM trials JOIN searches ON searches.id = trials.search_id
+    WHERE trials.status IN ({sources})
+        AND available_at <= now() AND searches.status IN ({training}) {wanted}
+        AND (kind = 'final' OR trials_deadline IS NULL
+            OR searches.started_at + make_interval(secs => trials_deadline) > now())
+        AND NOT EXISTS (SELECT FROM leases WHERE worker_id = :worker_id)
+    ORDER BY available_at
+    LIMIT 1
+    FOR UPDATE OF trials SKIP LOCKED
+), moved AS (
+    UPDATE trials
+    SET status = 'running', started_at = now(), worker = :name, reason = ''
+    FROM chosen WHERE trials.id = chosen.id
+    RETURNING trials.id, search_id, attempt, stop_at
+), leased AS (
+    INSERT INTO leases (trial_id, attempt, token, worker_id, boot_id, expires_at, stop_at)
+    SELECT id, attempt, CAST(:token AS uuid), CAST(:worker_id AS uuid), CAST(:boot_id AS uuid),
+        now() + CAST(:lease AS interval), stop_at
+    FROM moved
+), {bumped}
+SELECT moved.id AS trial_id, moved.attempt, {notify},
+    EXISTS (SELECT FROM leases WHERE worker_id = :worker_id) AS has_another
+FROM (SELECT) AS one LEFT JOIN moved ON true
+"""
+_TAKE_ANY, _TAKE_ONE = (
+    text(
+        _TAKE.format(
+            sources=listed(TRIAL_SOURCES[TrialStatus.RUNNING]),
+            training=listed({SearchStatus.RUNNING, SearchStatus.FINISHING}),
+            wanted=wanted,
+            bumped=BUMPED,
+            notify=NOTIFY_CHANGES,
+        )
+    )
+    for wanted in ("", "AND trials.id = :trial_id")
+)
+
+
+def take(
+    connection: Connection,
+    request: LeaseRequest,
+    token: UUID,
+    lease: timedelta,
+    trial_id: UUID | None = None,
+) -> Taken:
+    """Lease the trial that waits longest, or the named one, to a worker; make the worker known.
+
+    A worker that has a lease already gets none: either it never saw the answer to its last
+    request (`renew`), or it has started anew since (`api.store.endings.release`).
+    """
+    values = {
+        "worker_id": request.worker_id,
+        "boot_id": request.boot_id,
+        "name": printable(request.name),
+        "device": printable(request.device),
+        "threads": min(request.threads, LARGEST),
+        "token": token,
+        "lease": lease,
+    }
+    if trial_id is None:
+        row = connection.execute(_TAKE_ANY, values).one()
+    else:
+        row = connection.execute(_TAKE_ONE, values | {"trial_id": trial_id}).one()
+    held = None if row.trial_id is None else Held(row.trial_id, row.attempt, token)
+    return Taken(held, row.has_another)
+
+
+_RENEW = text("""
+UPDATE leases SET expires_at = now() + CAST(:lease AS interval), heard_at = now()
+WHERE worker_id = :worker_id AND boot_id = :boot_id
+RETURNING trial_id, attempt, token
+""")
+
+
+def renew(connection: Connection, request: LeaseRequest, lease: timedelta) -> Held | None:
+    """The lease that this start of the worker has already, if any; kept alive."""
+    values = {"worker_id": request.worker_id, "boot_id": request.boot_id, "lease": lease}
+    row = connection.execute(_RENEW, values).first()
+    return None if row is None else Held(row.trial_id, row.attempt, row.token)
+
+
+_ANSWER = """
+SELECT searches.status AS search_status, searches.reason AS search_reason,
+    coalesce(stop_at <= now(), false) AS late {notify}
+FROM heard JOIN trials ON trials.id = heard.trial_id
+    JOIN searches ON searches.id = trials.search_id
+"""
+_HEARD = """
+heard AS (
+    UPDATE leases
+    SET expires_at = now() + CAST(:lease AS interval), heard_at = now(), {more}
+    WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
+    RETURNING trial_id, attempt, stop_at
+)"""
+_HEARTBEAT = text(
+    f"WITH {_HEARD.format(more='step = greatest(step, :step)')} {_ANSWER.format(notify='')}"
+)
+
+
+def heartbeat(
+    connection: Connection, trial_id: UUID, beat: Heartbeat, lease: timedelta
+) -> Standing | None:
+    """Keep a lease alive; None where it is not (or no longer) the sender's."""
+    values = {
+        "trial_id": trial_id,
+        "attempt": beat.attempt,
+        "token": beat.token,
+        "lease": lease,
+        "step": min(beat.step, 2**62),
+    }
+    return _standing(connection, _HEARTBEAT, values)
+
+
+_EPOCH = text(f"""
+WITH {_HEARD.format(more="epochs = greatest(epochs, :epoch)")}, added AS (
+    INSERT INTO epochs (trial_id, attempt, epoch, train_loss, validation_loss,
+        validation_metric, learning_rate, seconds)
+    SELECT trial_id, attempt, CAST(:epoch AS integer), CAST(:train_loss AS float8),
+        CAST(:validation_loss AS float8), CAST(:validation_metric AS float8),
+        CAST(:learning_rate AS float8), CAST(:seconds AS float8)
+    FROM heard
+    ON CONFLICT DO NOTHING
+    RETURNING trial_id
+), moved AS (
+    SELECT search_id FROM trials JOIN added ON added.trial_id = trials.id
+), {BUMPED}
+{_ANSWER.format(notify=f", {NOTIFY_CHANGES}")}
+""")
+
+
+def epoch(
+    connection: Connection, trial_id: UUID, report: EpochReport, lease: timedelta
+) -> Standing | None:
+    """Add an epoch's metrics, once, and keep the lease alive; None where it is another's."""
+    values = report.model_dump() | {
+        "trial_id": trial_id,
+        "lease": lease,
+        "epoch": min(report.epoch, LARGEST),
+    }
+    return _standing(connection, _EPOCH, values)
+
+
+def _standing(connection: Connection, statement: Any, values: dict[str, Any]) -> Standing | None:
+    row = connection.execute(statement, values).one_or_none()
+    if row is None:
+        return None
+    return Standing(SearchStatus(row.search_status), row.search_reason, row.late)

@@ -1,0 +1,197 @@
+"""Searches: making, finding, moving between states, deleting."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models import Idempotency, Search, Trial, Version
+from api.schemas import SearchOut, SearchPage
+from api.store import discarded, pages, summaries
+from api.store.changes import changed
+from api.store.errors import Conflict, KeyReused, NotFound
+from api.store.keys import Caller
+from core.contracts import Bounds, SearchConfig
+from core.trial import LIVE_SEARCH, SEARCH_SOURCES, SearchStatus, TrialStatus
+
+
+def add(
+    session: Session,
+    caller: Caller,
+    *,
+    name: str,
+    dataset_id: UUID,
+    config: SearchConfig,
+    bounds: Bounds,
+    trials_deadline: float | None,
+) -> UUID:
+    """Store a new search, pending, and return its id."""
+    row = Search(
+        owner_id=caller.key_id,
+        dataset_id=dataset_id,
+        name=name,
+        config=config.model_dump(mode="json"),
+        bounds=bounds.model_dump(mode="json"),
+        parallelism=config.parallelism,
+        trial_limit=config.budget.trials,
+        epoch_limit=config.budget.epochs,
+        trials_deadline=trials_deadline,
+    )
+    session.add(row)
+    session.flush()
+    session.add(Version(search_id=row.id))
+    session.flush()
+    changed(session, row.id)
+    return row.id
+
+
+def made_before(session: Session, caller: Caller, key: str, digest: bytes) -> UUID | None:
+    """The search that a request with this Idempotency-Key has made; KeyReused if another did."""
+    statement = select(Idempotency.search_id, Idempotency.digest).where(
+        Idempotency.owner_id == caller.key_id, Idempotency.key == key
+    )
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        return None
+    if row.digest != digest:
+        raise KeyReused(f"the Idempotency-Key {key!r} came with another request before")
+    return UUID(str(row.search_id))
+
+
+def remember(session: Session, caller: Caller, key: str, digest: bytes, search_id: UUID) -> bool:
+    """Note which request made a search; False where an equal key was noted meanwhile."""
+    statement = (
+        insert(Idempotency)
+        .values(owner_id=caller.key_id, key=key, digest=digest, search_id=search_id)
+        .on_conflict_do_nothing()
+        .returning(Idempotency.key)
+    )
+    return session.execute(statement).one_or_none() is not None
+
+
+def listing(
+    session: Session, caller: Caller, *, limit: int = 100, cursor: str | None = None
+) -> SearchPage:
+    """A page of the caller's searches, the newest first."""
+    statement = _visible(caller).order_by(Search.created_at.desc(), Search.id.desc())
+    if cursor is not None:
+        place = pages.decode_place(cursor)
+        statement = statement.where(tuple_(Search.created_at, Search.id) < place)
+    rows = list(session.scalars(statement.limit(limit + 1)))
+    items, following = pages.cut(rows, limit)
+    return SearchPage(items=summaries.of(session, items), next_cursor=following)
+
+
+def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
+    """One search with what its trials have come to."""
+    (out,) = summaries.of(session, [_row(session, caller, search_id)])
+    return out
+
+
+def version(session: Session, caller: Caller, search_id: UUID) -> int:
+    """How often the search, its trials or their epochs have changed."""
+    statement = (
+        select(Version.version)
+        .join(Search, Search.id == Version.search_id)
+        .where(Search.id == search_id, caller.owns(Search.owner_id))
+    )
+    found = session.scalars(statement).one_or_none()
+    if found is None:
+        raise _missing(search_id)
+    return found
+
+
+def require(session: Session, caller: Caller, search_id: UUID) -> None:
+    """Raise NotFound unless the search is the caller's."""
+    version(session, caller, search_id)
+
+
+def move(
+    session: Session,
+    search_id: UUID,
+    to: SearchStatus,
+    *,
+    condition: ColumnElement[bool] | None = None,
+    **values: Any,
+) -> bool:
+    """Move a search to another status; False where its present one does not allow that."""
+    if to is SearchStatus.RUNNING:
+        values["started_at"] = func.coalesce(Search.started_at, func.now())
+    if to not in LIVE_SEARCH:
+        values["ended_at"] = func.now()
+    statement = (
+        update(Search)
+        .where(Search.id == search_id, Search.status.in_(SEARCH_SOURCES[to]))
+        .values(status=to, **values)
+        .returning(Search.id)
+    )
+    if condition is not None:
+        statement = statement.where(condition)
+    if session.execute(statement).one_or_none() is None:
+        return False
+    if to not in LIVE_SEARCH:
+        stop_waiting(session, [search_id], values.get("reason") or f"the search is {to}")
+    changed(session, search_id)
+    return True
+
+
+def move_own(
+    session: Session, caller: Caller, search_id: UUID, to: SearchStatus, **values: Any
+) -> None:
+    """Move a search of the caller's; nothing where it is there, Conflict where it cannot go."""
+    found = _row(session, caller, search_id)
+    if move(session, search_id, to, **values):
+        return
+    session.refresh(found)
+    if found.status != to:
+        allowed = ", ".join(sorted(SEARCH_SOURCES[to]))
+        raise Conflict(f"the search is {found.status}; only one that is {allowed} can be {to}")
+
+
+def stop_waiting(session: Session, search_ids: Iterable[UUID], reason: str) -> int:
+    """Stop the trials that wait in these searches; how many there were."""
+    statement = (
+        update(Trial)
+        .where(Trial.search_id.in_(list(search_ids)), Trial.status == TrialStatus.WAITING)
+        .values(status=TrialStatus.STOPPED, reason=reason, ended_at=func.now())
+        .returning(Trial.id)
+    )
+    return len(session.execute(statement).all())
+
+
+def left_waiting(session: Session) -> list[UUID]:
+    """Ended searches in which trials still wait, as they were made or failed meanwhile."""
+    statement = (
+        select(Search.id)
+        .join(Trial, Trial.search_id == Search.id)
+        .where(Trial.status == TrialStatus.WAITING, Search.status.not_in(LIVE_SEARCH))
+        .distinct()
+    )
+    return list(session.scalars(statement))
+
+
+def remove(session: Session, caller: Caller, search_id: UUID) -> None:
+    """Delete a search that has ended, its trials, and what only they refer to in storage."""
+    found = _row(session, caller, search_id)
+    if found.status in LIVE_SEARCH:
+        raise Conflict(f"the search is {found.status}; stop it before it is deleted")
+    discarded.of_search(session, search_id)
+    session.execute(delete(Search).where(Search.id == search_id))
+
+
+def _visible(caller: Caller) -> Select[Search]:
+    return select(Search).where(caller.owns(Search.owner_id))
+
+
+def _row(session: Session, caller: Caller, search_id: UUID) -> Search:
+    found = session.scalars(_visible(caller).where(Search.id == search_id)).one_or_none()
+    if found is None:
+        raise _missing(search_id)
+    return found
+
+
+def _missing(search_id: UUID) -> NotFound:
+    return NotFound(f"there is no search {search_id}")

@@ -1,0 +1,149 @@
+"""What the trials of searches have come to, for the lists that people see."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session, aliased
+
+from api.models import Dataset, Lease, Search, Trial, Version
+from api.schemas import Best, DatasetRef, FinalOut, SearchOut, Used
+from core.contracts import Bounds, SearchConfig
+from core.tasks import TASKS
+from core.trial import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
+
+
+def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
+    """The searches as people see them, in four queries however many there are."""
+    ids = [search.id for search in searches]
+    heads, counts = _heads(session, ids), _counts(session, ids)
+    bests, finals = _bests(session, ids), _finals(session, ids)
+    return [
+        _out(search, heads[search.id], counts[search.id], bests.get(search.id), finals)
+        for search in searches
+    ]
+
+
+def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
+    """Version, data set and the database's clock of each search."""
+    statement = (
+        select(Search.id, Version.version, Dataset.name.label("dataset"), func.now().label("now"))
+        .join(Version, Version.search_id == Search.id)
+        .join(Dataset, Dataset.id == Search.dataset_id)
+        .where(Search.id.in_(ids))
+    )
+    return {row.id: row for row in session.execute(statement)}
+
+
+def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:
+    """Search trials by status: how many, their epochs, how many started from inherited weights."""
+    statement = (
+        select(
+            Trial.search_id,
+            Trial.status,
+            func.count().label("trials"),
+            func.sum(Trial.epochs_spent + func.coalesce(Lease.epochs, 0)).label("epochs"),
+            func.sum(case((Trial.inherited, 1), else_=0)).label("inherited"),
+        )
+        .outerjoin(Lease, Lease.trial_id == Trial.id)
+        .where(Trial.search_id.in_(ids), Trial.kind == TrialKind.SEARCH)
+        .group_by(Trial.search_id, Trial.status)
+    )
+    counts: dict[UUID, list[Any]] = defaultdict(list)
+    for row in session.execute(statement):
+        counts[row.search_id].append(row)
+    return counts
+
+
+def _bests(session: Session, ids: list[UUID]) -> dict[UUID, Best]:
+    """The trial with the best value of each search; of equals the first."""
+    columns = (Trial.id, Trial.search_id, Trial.number, Trial.value, Trial.value_std)
+    ranked = (
+        select(*columns, Trial.parameters)
+        .distinct(Trial.search_id)
+        .where(Trial.search_id.in_(ids), Trial.kind == TrialKind.SEARCH, Trial.value.is_not(None))
+        .order_by(Trial.search_id, Trial.value.desc(), Trial.number)
+    )
+    return {
+        row.search_id: Best(
+            trial_id=row.id,
+            number=row.number,
+            value=row.value,
+            value_std=row.value_std,
+            parameters=row.parameters,
+        )
+        for row in session.execute(ranked)
+        if row.value is not None
+    }
+
+
+def _finals(session: Session, ids: list[UUID]) -> dict[UUID, FinalOut]:
+    """What the final fits reached that have been tested."""
+    parent = aliased(Trial)
+    statement = (
+        select(Trial, parent.number)
+        .join(parent, parent.id == Trial.parent_id)
+        .where(Trial.search_id.in_(ids), Trial.kind == TrialKind.FINAL)
+    )
+    return {
+        final.search_id: FinalOut(
+            trial_id=final.id,
+            of_number=number,
+            test_metric=final.test_metric,
+            test_loss=final.test_loss,
+            test_examples=final.test_examples,
+            parameters=final.parameters,
+            export_bytes=final.export_bytes,
+        )
+        for final, number in session.execute(statement)
+        if final.test_metric is not None
+        and final.test_loss is not None
+        and final.test_examples is not None
+    }
+
+
+def _out(
+    search: Search, head: Any, counts: list[Any], best: Best | None, finals: dict[UUID, FinalOut]
+) -> SearchOut:
+    config = SearchConfig.model_validate(search.config)
+    return SearchOut(
+        id=search.id,
+        name=search.name,
+        dataset=DatasetRef(id=search.dataset_id, name=head.dataset),
+        task=config.task,
+        strategy=config.strategy,
+        metric=TASKS[config.task].metric,
+        status=SearchStatus(search.status),
+        reason=search.reason,
+        budget=config.budget,
+        parallelism=config.parallelism,
+        seed=config.seed,
+        training=config.training,
+        bounds=Bounds.model_validate(search.bounds),
+        version=head.version,
+        created_at=search.created_at,
+        started_at=search.started_at,
+        ended_at=search.ended_at,
+        now=head.now,
+        used=_used(search, head.now, counts),
+        trial_counts={TrialStatus(row.status): row.trials for row in counts},
+        trials_inherited=sum(
+            row.inherited for row in counts if row.status == TrialStatus.COMPLETED
+        ),
+        best=best,
+        final=finals.get(search.id),
+    )
+
+
+def _used(search: Search, now: datetime, counts: list[Any]) -> Used:
+    seconds = 0.0
+    if search.started_at is not None:
+        seconds = ((search.ended_at or now) - search.started_at).total_seconds()
+    return Used(
+        trials=sum(row.trials for row in counts if row.status not in LIVE_TRIAL),
+        epochs=sum(row.epochs for row in counts),
+        seconds=max(0.0, seconds),
+    )

@@ -1,0 +1,203 @@
+"""Trials: those of a search, one in detail, the lineage of one, and making new ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer
+
+from api.models import Lease, Search, Trial
+from api.schemas import MorphismOut, TrialDetail, TrialOut, TrialPage
+from api.store import pages, searches
+from api.store.changes import changed
+from api.store.errors import NotFound
+from api.store.keys import Caller
+from core.trial import SearchStatus, TrialKind, TrialStatus
+
+_Parent = aliased(Trial)
+
+
+def listing(
+    session: Session,
+    caller: Caller,
+    search_id: UUID,
+    *,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> TrialPage:
+    """A page of a search's trials in the order they were made."""
+    searches.require(session, caller, search_id)
+    statement = _selection().where(Trial.search_id == search_id).order_by(Trial.number)
+    if cursor is not None:
+        (number,) = pages.decode(cursor, int)
+        statement = statement.where(Trial.number > min(number, 2**31 - 1))
+    statement = statement.options(defer(Trial.architecture))
+    rows = session.execute(statement.limit(limit + 1)).all()
+    items = [TrialOut(**_facts(row)) for row in rows[:limit]]
+    following = pages.encode(items[-1].number) if len(rows) > limit else None
+    return TrialPage(items=items, next_cursor=following)
+
+
+def get(session: Session, caller: Caller, trial_id: UUID) -> TrialDetail:
+    """One trial with its architecture and its parent's."""
+    statement = _selection(_Parent.architecture).where(*_own(caller, trial_id))
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        raise _missing(trial_id)
+    return TrialDetail(
+        **_facts(row),
+        architecture=row.Trial.architecture,
+        parent_architecture=row.architecture,
+        hyperparameters=row.Trial.hyperparameters,
+    )
+
+
+def require(session: Session, caller: Caller, trial_id: UUID) -> None:
+    """Raise NotFound unless the trial is of a search of the caller's."""
+    statement = select(Trial.id).join(Search).where(*_own(caller, trial_id))
+    if session.scalars(statement).one_or_none() is None:
+        raise _missing(trial_id)
+
+
+def exists(session: Session, trial_id: UUID) -> bool:
+    """Whether there is such a trial, whoever it belongs to."""
+    return session.scalars(select(Trial.id).where(Trial.id == trial_id)).first() is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTrial:
+    """A trial to be made: a suggestion as rows keep it."""
+
+    number: int
+    parent_id: UUID | None
+    morphisms: list[dict[str, Any]]
+    architecture: dict[str, Any]
+    fingerprint: str
+    layers: int
+    parameters: int
+    flops: int
+    inherited: bool
+    predicted_mean: float | None
+    predicted_std: float | None
+    hyperparameters: dict[str, Any] | None
+    epochs_reserved: int
+
+
+def add(session: Session, search_id: UUID, number: int, new: Sequence[NewTrial]) -> bool:
+    """Add suggested trials, the first of them with this number; all or none.
+
+    False where the search is not running or has other trials by now: what was suggested no
+    longer fits and is forgotten.
+    """
+    statement = (
+        update(Search)
+        .where(
+            Search.id == search_id,
+            Search.status == SearchStatus.RUNNING,
+            Search.next_number == number,
+            func.coalesce(Search.trial_limit, number + len(new)) >= number + len(new),
+        )
+        .values(next_number=number + len(new))
+        .returning(Search.id)
+    )
+    if not new or session.execute(statement).one_or_none() is None:
+        return False
+    columns = NewTrial.__slots__
+    session.add_all(
+        Trial(search_id=search_id, **{name: getattr(trial, name) for name in columns})
+        for trial in new
+    )
+    session.flush()
+    changed(session, search_id)
+    return True
+
+
+def best(session: Session, search_id: UUID) -> Trial | None:
+    """The search trial with the best value; of equals the first."""
+    statement = (
+        select(Trial)
+        .where(Trial.search_id == search_id, Trial.kind == TrialKind.SEARCH)
+        .where(Trial.value.is_not(None))
+        .order_by(Trial.value.desc(), Trial.number)
+        .limit(1)
+    )
+    return session.scalars(statement).one_or_none()
+
+
+def add_final(session: Session, search_id: UUID, number: int) -> bool:
+    """Add the final fit of the best trial; False where that was done or nothing is best."""
+    winner = best(session, search_id)
+    statement = (
+        update(Search)
+        .where(
+            Search.id == search_id,
+            Search.status == SearchStatus.FINISHING,
+            Search.next_number == number,
+        )
+        .values(next_number=number + 1)
+        .returning(Search.started_at)
+    )
+    row = session.execute(statement).one_or_none()
+    if winner is None or row is None:
+        return False
+    copied = ("architecture", "fingerprint", "layers", "parameters", "flops")
+    session.add(
+        Trial(
+            search_id=search_id,
+            number=number,
+            kind=TrialKind.FINAL,
+            parent_id=winner.id,
+            morphisms=[],
+            inherited=False,
+            available_at=row.started_at,  # before trials that came while its own were training
+            **{name: getattr(winner, name) for name in copied},
+        )
+    )
+    session.flush()
+    changed(session, search_id)
+    return True
+
+
+def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:
+    """Trials with their parent's number and their lease."""
+    return (
+        select(Trial, _Parent.number.label("parent_number"), Lease.step, Lease.epochs, *more)
+        .join(Search, Search.id == Trial.search_id)
+        .outerjoin(_Parent, _Parent.id == Trial.parent_id)
+        .outerjoin(Lease, Lease.trial_id == Trial.id)
+    )
+
+
+def _own(caller: Caller, trial_id: UUID) -> tuple[Any, ...]:
+    return Trial.id == trial_id, caller.owns(Search.owner_id)
+
+
+def _missing(trial_id: UUID) -> NotFound:
+    return NotFound(f"there is no trial {trial_id}")
+
+
+_SAME = (
+    "id", "search_id", "number", "attempt", "reason", "parent_id", "inherited", "fingerprint",
+    "layers", "parameters", "flops", "predicted_mean", "predicted_std", "value", "value_std",
+    "best_epoch", "seconds", "samples_per_second", "worker", "created_at", "started_at",
+    "ended_at",
+)  # fmt: skip
+
+
+def _facts(row: Any) -> dict[str, Any]:
+    """The fields of TrialOut."""
+    trial: Trial = row.Trial
+    is_running = trial.status == TrialStatus.RUNNING
+    return {name: getattr(trial, name) for name in _SAME} | {
+        "kind": TrialKind(trial.kind),
+        "status": TrialStatus(trial.status),
+        "parent_number": row.parent_number,
+        "morphisms": [
+            MorphismOut(kind=step["data"]["kind"], text=step["text"], data=step["data"])
+            for step in trial.morphisms
+        ],
+        "epochs": (row.epochs or 0) if is_running else trial.epochs,
+        "step": row.step if is_running else None,
+    }

@@ -1,0 +1,45 @@
+"""Workers: who has asked for trials lately, and what each is training."""
+
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from api.models import Lease, Search, Trial, Worker
+from api.schemas import WorkerOut
+from api.store.keys import Caller
+
+_FORGOTTEN_AFTER = timedelta(days=1)
+
+
+def listing(session: Session, caller: Caller) -> list[WorkerOut]:
+    """All workers; what one trains is told to the trial's owner alone."""
+    statement = (
+        select(
+            Worker,
+            func.greatest(Worker.seen_at, Lease.heard_at).label("seen_at"),
+            Search.owner_id,
+            Lease.trial_id,
+        )
+        .outerjoin(Lease, Lease.worker_id == Worker.id)
+        .outerjoin(Trial, Trial.id == Lease.trial_id)
+        .outerjoin(Search, Search.id == Trial.search_id)
+        .order_by(Worker.name, Worker.id)
+    )
+    return [
+        WorkerOut(
+            id=worker.id,
+            name=worker.name,
+            device=worker.device,
+            threads=worker.threads,
+            seen_at=seen_at,
+            trial_id=trial_id if caller.is_admin or owner_id == caller.key_id else None,
+        )
+        for worker, seen_at, owner_id, trial_id in session.execute(statement)
+    ]
+
+
+def sweep(session: Session) -> None:
+    """Forget the workers that have not asked for a day."""
+    idle = Worker.id.not_in(select(Lease.worker_id))
+    session.execute(delete(Worker).where(Worker.seen_at < func.now() - _FORGOTTEN_AFTER, idle))
