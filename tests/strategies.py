@@ -1,0 +1,274 @@
+"""Hypothesis makers of architectures, weights and morphisms: the only random makers of the tests.
+
+The architectures have branches: sums and concatenations of any earlier tensors that fit, the same
+one twice included, around convolutions with strides, pools and batch norms.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from hypothesis import strategies as st
+
+from core.architecture import Architecture, Node
+from core.contracts import Bounds
+from core.layers import (
+    AbstractLayer,
+    Add,
+    Array,
+    AvgPool2d,
+    BatchNorm,
+    Concat,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Input,
+    MaxPool2d,
+    Output,
+    ReLU,
+    Shape,
+)
+from core.morphisms import AbstractMorphism, sample
+from core.weights import Weights, initialise
+
+#: Bounds that keep random networks small enough for tests.
+SMALL = Bounds(layers=90, width=48, parameters=60_000, flops=4_000_000)
+
+seeds = st.integers(0, 2**32 - 1)
+generators = seeds.map(np.random.default_rng)
+
+
+@dataclass
+class Sketch:
+    """A graph under construction."""
+
+    nodes: list[Node] = field(default_factory=list)
+    shapes: list[Shape] = field(default_factory=list)  # of each node; ids are places
+
+    def add(self, layer: AbstractLayer, *inputs: int) -> int:
+        """Append a layer, behind the last one unless told, and return its id."""
+        sources = inputs or ((len(self.nodes) - 1,) if self.nodes else ())
+        shape = layer.output_shape([self.shapes[source] for source in sources])
+        self.nodes.append(Node(len(self.nodes), layer, sources))
+        self.shapes.append(shape)
+        return len(self.nodes) - 1
+
+    def block(self, layer: AbstractLayer) -> None:
+        """Append a layer with batch norm and ReLU."""
+        self.add(layer)
+        self.add(BatchNorm())
+        self.add(ReLU())
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the last tensor."""
+        return self.shapes[-1]
+
+    def like_last(self, *, channels: bool) -> list[int]:
+        """The tensors with the spatial shape of the last one, and its channels where asked."""
+        start = 0 if channels else 1
+        return [i for i, shape in enumerate(self.shapes) if shape[start:] == self.shape[start:]]
+
+
+@st.composite
+def architectures(
+    draw: st.DrawFn, *, images: bool | None = None, steps: int = 8, classes: int = 3
+) -> Architecture:
+    """Networks of images or vectors with branches, up to `steps` random steps before the head."""
+    sketch = Sketch()
+    if images is None:
+        images = draw(st.booleans())
+    if images:
+        side = st.integers(3, 8)
+        sketch.add(Input((draw(st.integers(1, 3)), draw(side), draw(side))))
+        for _ in range(draw(st.integers(0, steps))):
+            draw(st.sampled_from(IMAGE_STEPS))(draw, sketch)
+        sketch.add(Flatten() if draw(st.booleans()) else GlobalAvgPool2d())
+    else:
+        sketch.add(Input((draw(st.integers(1, 6)),)))
+    for _ in range(draw(st.integers(0, 4))):
+        draw(st.sampled_from(VECTOR_STEPS))(draw, sketch)
+    sketch.add(Dense(classes))
+    sketch.add(Output())
+    return Architecture(tuple(sketch.nodes))
+
+
+Step = Callable[[st.DrawFn, Sketch], None]
+_widths = st.integers(2, 6)
+
+
+def _conv(draw: st.DrawFn, sketch: Sketch) -> None:
+    sketch.add(Conv2d(draw(_widths), draw(st.sampled_from((1, 3, 5))), draw(st.integers(1, 2))))
+
+
+def _conv_block(draw: st.DrawFn, sketch: Sketch) -> None:
+    sketch.block(Conv2d(draw(_widths), draw(st.sampled_from((1, 3)))))
+
+
+def _same_conv(draw: st.DrawFn, sketch: Sketch) -> None:
+    sketch.block(Conv2d(sketch.shape[0]))
+
+
+def _norm(draw: st.DrawFn, sketch: Sketch) -> None:
+    sketch.add(BatchNorm())
+
+
+def _relu(draw: st.DrawFn, sketch: Sketch) -> None:
+    sketch.add(ReLU())
+
+
+def _dropout(draw: st.DrawFn, sketch: Sketch) -> None:
+    sketch.add(Dropout(0.25))
+
+
+def _pool(draw: st.DrawFn, sketch: Sketch) -> None:
+    size = draw(st.integers(1, min(3, *sketch.shape[1:])))
+    kind = draw(st.sampled_from((MaxPool2d, AvgPool2d)))
+    sketch.add(kind(size, draw(st.integers(1, 3))))
+
+
+def _add(draw: st.DrawFn, sketch: Sketch) -> None:
+    others = sketch.like_last(channels=True)
+    chosen = draw(st.lists(st.sampled_from(others), min_size=1, max_size=2))
+    sketch.add(Add(), len(sketch.nodes) - 1, *chosen)
+
+
+def _concat(draw: st.DrawFn, sketch: Sketch) -> None:
+    if sketch.shape[0] > 12:
+        return
+    others = sketch.like_last(channels=False)
+    chosen = draw(st.lists(st.sampled_from(others), min_size=1, max_size=2))
+    inputs = draw(st.permutations([len(sketch.nodes) - 1, *chosen]))
+    sketch.add(Concat(), *inputs)
+
+
+def _residual(draw: st.DrawFn, sketch: Sketch) -> None:
+    start = len(sketch.nodes) - 1
+    sketch.block(Conv2d(draw(_widths)))
+    sketch.add(Conv2d(sketch.shapes[start][0]))
+    sketch.add(Add(), start, len(sketch.nodes) - 1)
+
+
+def _sum_with_concat(draw: st.DrawFn, sketch: Sketch) -> None:
+    """A sum of a concatenation and a convolution, whose channels then have two owners."""
+    start = len(sketch.nodes) - 1
+    left = sketch.add(Conv2d(draw(_widths), 1), start)
+    right = sketch.add(Conv2d(draw(_widths), 1), start)
+    joined = sketch.add(Concat(), *draw(st.sampled_from(((left, right), (left, left)))))
+    if not any(right in node.inputs for node in sketch.nodes):
+        joined = sketch.add(Concat(), joined, right)
+    other = sketch.add(Conv2d(sketch.shape[0], 1), start)
+    sketch.add(Add(), joined, other)
+
+
+def _dense(draw: st.DrawFn, sketch: Sketch) -> None:
+    sketch.add(Dense(draw(_widths)))
+
+
+def _dense_relu(draw: st.DrawFn, sketch: Sketch) -> None:
+    sketch.add(Dense(draw(_widths)))
+    sketch.add(ReLU())
+
+
+def _dense_residual(draw: st.DrawFn, sketch: Sketch) -> None:
+    start = len(sketch.nodes) - 1
+    sketch.add(Dense(draw(_widths)))
+    sketch.add(ReLU())
+    sketch.add(Dense(sketch.shapes[start][0]))
+    sketch.add(Add(), len(sketch.nodes) - 1, start)
+
+
+IMAGE_STEPS: tuple[Step, ...] = (
+    _conv_block,
+    _conv,
+    _same_conv,
+    _norm,
+    _relu,
+    _pool,
+    _add,
+    _concat,
+    _residual,
+    _sum_with_concat,
+    _dropout,
+)
+VECTOR_STEPS: tuple[Step, ...] = (
+    _dense_relu,
+    _dense,
+    _norm,
+    _relu,
+    _add,
+    _concat,
+    _dense_residual,
+    _dropout,
+)
+
+
+def random_weights(
+    architecture: Architecture, rng: np.random.Generator, dtype: type = np.float64
+) -> Weights:
+    """Weights as after some training: nothing zero, nothing one, statistics that say something."""
+    return perturbed(initialise(architecture, rng, np.float64), rng, dtype)
+
+
+def perturbed(weights: Weights, rng: np.random.Generator, dtype: type = np.float64) -> Weights:
+    """The weights after some more training: all of them a little different."""
+    return {
+        node_id: {name: _moved(name, array, rng).astype(dtype) for name, array in arrays.items()}
+        for node_id, arrays in weights.items()
+    }
+
+
+def _moved(name: str, array: Array, rng: np.random.Generator) -> Array:
+    if name == "running_var":
+        return array * rng.uniform(0.5, 2, array.shape)
+    fan_in = max(int(np.prod(array.shape[1:])), 4)
+    moved: Array = array + rng.normal(scale=0.5 / np.sqrt(fan_in), size=array.shape)
+    return moved
+
+
+def random_inputs(
+    architecture: Architecture, rng: np.random.Generator, dtype: type = np.float64, count: int = 4
+) -> Array:
+    """A batch of random examples."""
+    return rng.normal(size=(count, *architecture.input_shape)).astype(dtype)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Morphisms, one after the other, with the architectures before and after each."""
+
+    architectures: tuple[Architecture, ...]  # one more than morphisms
+    morphisms: tuple[AbstractMorphism, ...]
+
+
+def random_chain(
+    architecture: Architecture,
+    rng: np.random.Generator,
+    length: int,
+    bounds: Bounds = SMALL,
+) -> Chain:
+    """Up to `length` random morphisms from the architecture on."""
+    visited, morphisms = [architecture], []
+    for _ in range(length):
+        found = sample(visited[-1], bounds, rng, 1)
+        if not found:
+            break
+        morphism, child = found[0]
+        morphisms.append(morphism)
+        visited.append(child)
+    return Chain(tuple(visited), tuple(morphisms))
+
+
+@st.composite
+def morphism_chains(draw: st.DrawFn, *, length: int = 4, images: bool | None = None) -> Chain:
+    """Random networks with random morphisms upon each other."""
+    start = draw(architectures(images=images, steps=5))
+    return random_chain(start, draw(generators), draw(st.integers(1, length)))
+
+
+@st.composite
+def morphed_architectures(draw: st.DrawFn, *, length: int = 6) -> Architecture:
+    """Networks as a search meets them: several morphisms away from a random start."""
+    return draw(morphism_chains(length=length)).architectures[-1]
