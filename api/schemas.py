@@ -217,6 +217,10 @@ class WorkerOut(Out):
     trial_id: UUID | None  # what it is training
 
 
+class WorkerPage(Out):
+    items: list[WorkerOut]
+
+
 class KeyIn(In):
     name: Name
     role: Role = Role.USER
@@ -236,6 +240,10 @@ class KeyCreated(KeyOut):
     key: str  # shown this once
 
 
+class KeyPage(Out):
+    items: list[KeyOut]
+
+
 class Problem(BaseModel):
     """An error, as RFC 9457 describes it (`application/problem+json`)."""
 
@@ -247,7 +255,26 @@ class Problem(BaseModel):
 
 
 __all__ = [
-    "Best", "DatasetOut", "DatasetPage", "DatasetRef", "EpochOut", "FinalOut", "KeyCreated",
-    "KeyIn", "KeyOut", "MorphismOut", "Problem", "Role", "SearchIn", "SearchOut", "SearchPage",
-    "TrialDetail", "TrialOut", "TrialPage", "Used", "WorkerOut",
-]  # fmt: skip
+    "Best",
+    "DatasetOut",
+    "DatasetPage",
+    "DatasetRef",
+    "EpochOut",
+    "FinalOut",
+    "KeyCreated",
+    "KeyIn",
+    "KeyOut",
+    "KeyPage",
+    "MorphismOut",
+    "Problem",
+    "Role",
+    "SearchIn",
+    "SearchOut",
+    "SearchPage",
+    "TrialDetail",
+    "TrialOut",
+    "TrialPage",
+    "Used",
+    "WorkerOut",
+    "WorkerPage",
+]

@@ -1,0 +1,82 @@
+"""The application: REST interface, dashboard, and the controller beside them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from api import db, errors
+from api.changes import Changes
+from api.controller.leases import Desk
+from api.controller.service import Controller
+from api.dashboard import dashboard_router, mount_static
+from api.limits import RequestLimits
+from api.routes import datasets, events, exports, health, keys, searches, trials, worker, workers
+from api.schemas import Role
+from api.security import SecurityHeaders, Throttle
+from api.settings import Settings
+from api.store.keys import FIRST_ADMIN, FIRST_WORKER, bootstrap
+from core.storage import Storage
+
+_ROUTERS = (searches, events, exports, trials, datasets, workers, worker, keys, health)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; its connections and threads start and end with its lifespan."""
+    settings = settings or Settings()
+    app = FastAPI(
+        title="Netmorph",
+        summary="Neural architecture search by network morphism",
+        lifespan=_lifespan,
+        redoc_url=None,
+    )
+    state = app.state
+    state.settings = settings
+    state.engine = db.connect(settings)
+    state.sessions = db.sessions(state.engine)
+    state.storage = Storage(settings.storage_url)
+    state.desk = Desk(state.engine, settings)
+    state.controller = Controller(settings, state.engine)
+    state.changes = Changes(settings.database_url)
+    state.throttle = Throttle()
+    errors.install(app)
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    app.include_router(dashboard_router())
+    mount_static(app)
+    app.add_middleware(RequestLimits, upload_bytes=settings.max_upload_bytes)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Make the first keys known, run the controller and the listener while the app lives."""
+    await asyncio.to_thread(_make_keys_known, app)
+    listener = asyncio.create_task(app.state.changes.listen())
+    app.state.controller.start()
+    try:
+        yield
+    finally:
+        listener.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listener
+        await asyncio.to_thread(app.state.controller.stop)
+        app.state.engine.dispose()
+
+
+def _make_keys_known(app: FastAPI) -> None:
+    """The keys of the settings open the service from the first request on."""
+    settings: Settings = app.state.settings
+    first = (
+        (FIRST_ADMIN, "first admin", Role.ADMIN, settings.admin_key),
+        (FIRST_WORKER, "first worker", Role.WORKER, settings.worker_key),
+    )
+    with db.unit_of_work(app.state.sessions) as session:
+        for key_id, name, role, secret in first:
+            if raw := secret.get_secret_value():
+                bootstrap(session, key_id, name, role, raw)

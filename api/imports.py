@@ -1,0 +1,85 @@
+"""Bringing data sets into storage: built-ins by name, and uploaded files.
+
+The bytes are written first, under the name of their content; then one row makes them a data set.
+A failure in between leaves bytes that nobody knows, never half a data set.
+"""
+
+from typing import BinaryIO
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.builtins import BUILTINS
+from api.db import unit_of_work
+from api.schemas import DatasetOut
+from api.store import datasets
+from api.store.errors import NotFound
+from api.store.keys import Caller
+from core.contracts import DatasetSpec
+from core.datasets import Arrays, encode, spec, validate
+from core.errors import InvalidDataset, UnknownKind
+from core.formats import FORMATS, Limits
+from core.storage import Storage
+
+_START = 16  # bytes by which formats know their files
+
+
+def dataset_for(
+    maker: sessionmaker[Session], storage: Storage, caller: Caller, name_or_id: str
+) -> DatasetOut:
+    """The data set a search names; a built-in is imported when first named."""
+    try:
+        with unit_of_work(maker) as session:
+            return datasets.find(session, caller, name_or_id)
+    except NotFound:
+        if name_or_id not in BUILTINS:
+            raise UnknownKind(
+                f"dataset: there is no data set {name_or_id!r}; give the id or name of an "
+                f"uploaded one, or a built-in: {', '.join(sorted(BUILTINS))}"
+            ) from None
+        return import_builtin(maker, storage, caller, name_or_id)
+
+
+def import_builtin(
+    maker: sessionmaker[Session], storage: Storage, caller: Caller, name: str
+) -> DatasetOut:
+    """Import a built-in data set; again changes nothing."""
+    if name not in BUILTINS:
+        raise UnknownKind(
+            f"there is no built-in data set {name!r}; known are: {', '.join(sorted(BUILTINS))}"
+        )
+    builtin = BUILTINS[name]
+    arrays = builtin.load()
+    validate(arrays)
+    described = spec(arrays, flip=builtin.flip)
+    return _store(maker, storage, caller, name, arrays, described, builtin=True)
+
+
+def import_file(
+    maker: sessionmaker[Session], storage: Storage, caller: Caller, name: str, file: BinaryIO
+) -> DatasetOut:
+    """Import an uploaded file in whichever format it is."""
+    if name in BUILTINS:
+        raise InvalidDataset(f"name: {name!r} is the name of a built-in data set; choose another")
+    start = file.read(_START)
+    file.seek(0)
+    for kind in FORMATS:
+        if FORMATS[kind].recognises(start):
+            arrays = FORMATS[kind].parse(file, Limits())
+            described = spec(arrays, flip=False)  # a mirrored example may have another label
+            return _store(maker, storage, caller, name, arrays, described, builtin=False)
+    raise InvalidDataset(f"the file is of no known format; expected one of: {', '.join(FORMATS)}")
+
+
+def _store(
+    maker: sessionmaker[Session],
+    storage: Storage,
+    caller: Caller,
+    name: str,
+    arrays: Arrays,
+    described: DatasetSpec,
+    *,
+    builtin: bool,
+) -> DatasetOut:
+    blob = storage.put("datasets", encode(arrays), "safetensors")
+    with unit_of_work(maker) as session:
+        return datasets.add(session, caller, name=name, builtin=builtin, spec=described, blob=blob)

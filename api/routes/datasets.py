@@ -1,0 +1,51 @@
+"""Data sets: upload, import a built-in, look."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, File, Form, Request, UploadFile
+
+from api.imports import import_builtin, import_file
+from api.routes.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
+from api.schemas import DatasetOut, DatasetPage, Name
+from api.store import datasets
+
+router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
+
+
+@router.post("", status_code=201)
+def upload_dataset(
+    request: Request,
+    caller: CallerDep,
+    storage: StorageDep,
+    name: Annotated[Name, Form()],
+    file: Annotated[UploadFile, File(description="an npz file")],
+) -> DatasetOut:
+    """Upload a data set as a multipart form: `name` and `file`.
+
+    The npz file holds `x_train`, `y_train` and optionally `x_test`, `y_test`; or `x`, `y`;
+    optionally `class_names`.
+    """
+    return import_file(request.app.state.sessions, storage, caller, name, file.file)
+
+
+@router.post("/builtin/{name}", status_code=201)
+def import_builtin_dataset(
+    request: Request, name: str, caller: CallerDep, storage: StorageDep
+) -> DatasetOut:
+    """Import a built-in data set now; a search that names it does so by itself."""
+    return import_builtin(request.app.state.sessions, storage, caller, name)
+
+
+@router.get("")
+def list_datasets(
+    caller: CallerDep, session: SessionDep, limit: Limit = 100, cursor: Cursor = None
+) -> DatasetPage:
+    """The caller's data sets and the built-in ones, the newest first."""
+    return datasets.listing(session, caller, limit=limit, cursor=cursor)
+
+
+@router.get("/{dataset_id}")
+def get_dataset(dataset_id: UUID, caller: CallerDep, session: SessionDep) -> DatasetOut:
+    """One data set."""
+    return datasets.get(session, caller, dataset_id)

@@ -1,0 +1,138 @@
+"""Searches: create, watch, steer, delete."""
+
+import time
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from api.changes import POLL_SECONDS, wait
+from api.controller import actions
+from api.db import unit_of_work
+from api.imports import dataset_for
+from api.routes.dependencies import (
+    CallerDep,
+    ChangesDep,
+    Cursor,
+    Limit,
+    SessionDep,
+    StorageDep,
+)
+from api.schemas import EpochOut, SearchIn, SearchOut, SearchPage, TrialPage
+from api.store import epochs, searches, trials
+from api.store.keys import Caller
+
+router = APIRouter(prefix="/v1/searches", tags=["searches"])
+
+IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
+
+
+@router.post("", status_code=201)
+def create_search(
+    request: Request,
+    body: SearchIn,
+    caller: CallerDep,
+    storage: StorageDep,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> SearchOut:
+    """Create a search. Its first trials are suggested in the background.
+
+    With an `Idempotency-Key` the same request again gives the same search.
+    """
+    state = request.app.state
+    dataset_for(state.sessions, storage, caller, body.dataset)
+    with unit_of_work(state.sessions, state.controller.wake) as session:
+        search = actions.create_search(session, caller, body, idempotency_key)
+    response.headers["Location"] = f"/v1/searches/{search.id}"
+    return search
+
+
+@router.get("")
+def list_searches(
+    caller: CallerDep, session: SessionDep, limit: Limit = 50, cursor: Cursor = None
+) -> SearchPage:
+    """The caller's searches, the newest first."""
+    return searches.listing(session, caller, limit=limit, cursor=cursor)
+
+
+@router.get("/{search_id}", responses={304: {"description": "unchanged since"}})
+async def get_search(
+    request: Request,
+    search_id: UUID,
+    caller: CallerDep,
+    changes: ChangesDep,
+    since: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+    wait_seconds: Annotated[float, Query(alias="wait", ge=0, le=60)] = 0,
+    if_none_match: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """One search. With `since` (a version) the answer is 304 until it has changed.
+
+    `wait` holds such an answer back for so many seconds. The version is the ETag, too.
+    """
+    known = since
+    if known is None and if_none_match is not None and if_none_match.strip('W/"').isdigit():
+        known = int(if_none_match.strip('W/"')[:19])
+    deadline = time.monotonic() + (0 if changes.full else wait_seconds)
+    with changes.subscribe(search_id) as event:
+        while True:
+            found = await run_in_threadpool(_read, request, caller, search_id, known)
+            left = deadline - time.monotonic()
+            if found is not None or left <= 0 or await request.is_disconnected():
+                break
+            await wait(event, min(left, POLL_SECONDS))
+    if found is None:
+        return Response(status_code=304, headers={"ETag": f'"{known}"'})
+    headers = {"ETag": f'"{found.version}"'}
+    return Response(found.model_dump_json(), media_type="application/json", headers=headers)
+
+
+def _read(request: Request, caller: Caller, search_id: UUID, known: int | None) -> SearchOut | None:
+    """The search, or None where its version is the known one."""
+    with unit_of_work(request.app.state.sessions) as session:
+        if known is not None and searches.version(session, caller, search_id) == known:
+            return None
+        return searches.get(session, caller, search_id)
+
+
+@router.delete("/{search_id}", status_code=204)
+def delete_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> None:
+    """Delete a search with its trials and models; a live one is stopped first."""
+    actions.delete(session, caller, search_id)
+
+
+@router.post("/{search_id}:pause")
+def pause_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
+    """Start no more trials; running ones finish."""
+    return actions.pause(session, caller, search_id)
+
+
+@router.post("/{search_id}:resume")
+def resume_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
+    """Go on with a paused search."""
+    return actions.resume(session, caller, search_id)
+
+
+@router.post("/{search_id}:stop")
+def stop_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
+    """End the search for good; its workers are freed within two heartbeats."""
+    return actions.stop(session, caller, search_id)
+
+
+@router.get("/{search_id}/trials")
+def list_trials(
+    search_id: UUID,
+    caller: CallerDep,
+    session: SessionDep,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> TrialPage:
+    """The trials of a search by number, the final fit last."""
+    return trials.listing(session, caller, search_id, limit=limit, cursor=cursor)
+
+
+@router.get("/{search_id}/epochs")
+def list_epochs(search_id: UUID, caller: CallerDep, session: SessionDep) -> list[EpochOut]:
+    """The learning curves of all trials of a search."""
+    return epochs.of_search(session, caller, search_id)

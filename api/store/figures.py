@@ -1,0 +1,28 @@
+"""Counts over everything, for Prometheus."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.models import Search, Trial, Worker
+
+_LIVELY = timedelta(minutes=1)
+
+
+def searches_by_status(session: Session) -> dict[str, int]:
+    """How many searches are in each status."""
+    rows = session.execute(select(Search.status, func.count()).group_by(Search.status))
+    return {str(status): count for status, count in rows}
+
+
+def trials_by_status(session: Session) -> dict[str, int]:
+    """How many trials are in each status."""
+    rows = session.execute(select(Trial.status, func.count()).group_by(Trial.status))
+    return {str(status): count for status, count in rows}
+
+
+def live_workers(session: Session) -> int:
+    """How many workers were heard of lately."""
+    recent = select(func.count()).where(Worker.seen_at > func.now() - _LIVELY)
+    return session.scalars(recent).one()
