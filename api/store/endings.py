@@ -5,11 +5,13 @@ which holds for exactly one of several equal or late reports. Locks are taken in
 `api.models`: lease, trial, version.
 """
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
+from api.models import Trial
 from api.store.fragments import BUMPED, LARGEST, NOTIFY_CHANGES, NOTIFY_WORK, listed, printable
 from core.contracts import LeaseRequest, TrialResult
 from core.trial import LIVE_SEARCH, TRIAL_SOURCES, TrialStatus
@@ -108,6 +110,21 @@ def result(
     }
     row = connection.execute(_RESULT, values).one_or_none()
     return None if row is None else TrialStatus(row.status)
+
+
+@dataclass(frozen=True, slots=True)
+class LastReport:
+    """What a trial came to last."""
+
+    status: TrialStatus
+    digest: bytes | None  # of the last result that counted
+
+
+def last_report(connection: Connection, trial_id: UUID) -> LastReport | None:
+    """What a trial came to last; None where there is no such trial."""
+    statement = select(Trial.status, Trial.report_digest).where(Trial.id == trial_id)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else LastReport(TrialStatus(row.status), row.report_digest)
 
 
 _END = """

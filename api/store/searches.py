@@ -1,6 +1,6 @@
 """Searches: making, finding, moving between states, deleting."""
 
-from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -72,6 +72,13 @@ def remember(session: Session, caller: Caller, key: str, digest: bytes, search_i
     return session.execute(statement).one_or_none() is not None
 
 
+def forget_requests(session: Session) -> None:
+    """Forget the Idempotency-Keys of more than a day ago."""
+    session.execute(
+        delete(Idempotency).where(Idempotency.created_at < func.now() - timedelta(days=1))
+    )
+
+
 def listing(
     session: Session, caller: Caller, *, limit: int = 100, cursor: str | None = None
 ) -> SearchPage:
@@ -104,6 +111,11 @@ def version(session: Session, caller: Caller, search_id: UUID) -> int:
     return found
 
 
+def status(session: Session, caller: Caller, search_id: UUID) -> SearchStatus:
+    """Where the search stands."""
+    return SearchStatus(_row(session, caller, search_id).status)
+
+
 def require(session: Session, caller: Caller, search_id: UUID) -> None:
     """Raise NotFound unless the search is the caller's."""
     version(session, caller, search_id)
@@ -133,7 +145,7 @@ def move(
     if session.execute(statement).one_or_none() is None:
         return False
     if to not in LIVE_SEARCH:
-        stop_waiting(session, [search_id], values.get("reason") or f"the search is {to}")
+        stop_waiting(session, search_id, values.get("reason") or f"the search is {to}")
     changed(session, search_id)
     return True
 
@@ -151,15 +163,18 @@ def move_own(
         raise Conflict(f"the search is {found.status}; only one that is {allowed} can be {to}")
 
 
-def stop_waiting(session: Session, search_ids: Iterable[UUID], reason: str) -> int:
-    """Stop the trials that wait in these searches; how many there were."""
+def stop_waiting(session: Session, search_id: UUID, reason: str) -> bool:
+    """Stop the trials that wait in a search; whether there were any."""
     statement = (
         update(Trial)
-        .where(Trial.search_id.in_(list(search_ids)), Trial.status == TrialStatus.WAITING)
+        .where(Trial.search_id == search_id, Trial.status == TrialStatus.WAITING)
         .values(status=TrialStatus.STOPPED, reason=reason, ended_at=func.now())
         .returning(Trial.id)
     )
-    return len(session.execute(statement).all())
+    stopped = len(session.execute(statement).all()) > 0
+    if stopped:
+        changed(session, search_id)
+    return stopped
 
 
 def left_waiting(session: Session) -> list[UUID]:
@@ -174,10 +189,13 @@ def left_waiting(session: Session) -> list[UUID]:
 
 
 def remove(session: Session, caller: Caller, search_id: UUID) -> None:
-    """Delete a search that has ended, its trials, and what only they refer to in storage."""
-    found = _row(session, caller, search_id)
-    if found.status in LIVE_SEARCH:
-        raise Conflict(f"the search is {found.status}; stop it before it is deleted")
+    """Delete a search, its trials, and later what only they refer to in storage.
+
+    Workers that still train one of them are told to abandon it.
+    """
+    require(session, caller, search_id)
+    move(session, search_id, SearchStatus.STOPPED, reason="the search was deleted")
+    changed(session, search_id)
     discarded.of_search(session, search_id)
     session.execute(delete(Search).where(Search.id == search_id))
 

@@ -1,11 +1,11 @@
 """Trials: those of a search, one in detail, the lineage of one, and making new ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, Text, cast, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer
 
 from api.models import Lease, Search, Trial
@@ -14,6 +14,7 @@ from api.store import pages, searches
 from api.store.changes import changed
 from api.store.errors import NotFound
 from api.store.keys import Caller
+from api.store.recipes import Past, Recipe
 from core.trial import SearchStatus, TrialKind, TrialStatus
 
 _Parent = aliased(Trial)
@@ -66,26 +67,7 @@ def exists(session: Session, trial_id: UUID) -> bool:
     return session.scalars(select(Trial.id).where(Trial.id == trial_id)).first() is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTrial:
-    """A trial to be made: a suggestion as rows keep it."""
-
-    number: int
-    parent_id: UUID | None
-    morphisms: list[dict[str, Any]]
-    architecture: dict[str, Any]
-    fingerprint: str
-    layers: int
-    parameters: int
-    flops: int
-    inherited: bool
-    predicted_mean: float | None
-    predicted_std: float | None
-    hyperparameters: dict[str, Any] | None
-    epochs_reserved: int
-
-
-def add(session: Session, search_id: UUID, number: int, new: Sequence[NewTrial]) -> bool:
+def add(session: Session, search_id: UUID, number: int, new: Sequence[Recipe]) -> bool:
     """Add suggested trials, the first of them with this number; all or none.
 
     False where the search is not running or has other trials by now: what was suggested no
@@ -104,14 +86,43 @@ def add(session: Session, search_id: UUID, number: int, new: Sequence[NewTrial])
     )
     if not new or session.execute(statement).one_or_none() is None:
         return False
-    columns = NewTrial.__slots__
+    names = [field.name for field in fields(Recipe)]
     session.add_all(
-        Trial(search_id=search_id, **{name: getattr(trial, name) for name in columns})
-        for trial in new
+        Trial(search_id=search_id, **{name: getattr(recipe, name) for name in names})
+        for recipe in new
     )
     session.flush()
     changed(session, search_id)
     return True
+
+
+def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
+    """All trials of a search but the final fit, in the order they were made."""
+    statement = (
+        select(
+            Trial.id,
+            Trial.number,
+            cast(Trial.architecture, Text).label("architecture"),
+            Trial.status,
+            Trial.value,
+            Trial.value_std,
+            Trial.weights_key.is_not(None).label("has_weights"),
+        )
+        .where(Trial.search_id == search_id, Trial.kind == TrialKind.SEARCH)
+        .order_by(Trial.number)
+    )
+    return tuple(
+        Past(
+            trial_id=row.id,
+            number=row.number,
+            architecture=row.architecture,
+            status=TrialStatus(row.status),
+            value=row.value,
+            value_std=row.value_std,
+            has_weights=row.has_weights,
+        )
+        for row in session.execute(statement)
+    )
 
 
 def best(session: Session, search_id: UUID) -> Trial | None:

@@ -1,0 +1,25 @@
+"""How a search came to its final fit: the facts that go into the exported model's card."""
+
+from sqlalchemy import Connection
+
+from api.store import orders
+from api.store.orders import Facts
+from core.contracts import JsonObject
+
+
+def history(connection: Connection, facts: Facts) -> JsonObject:
+    """What the card tells of the search behind a final fit."""
+    completed, inherited = orders.tallies(connection, facts.search_id)
+    lineage = [] if facts.parent_id is None else orders.lineage(connection, facts.parent_id)
+    return {
+        "search": facts.search_name,
+        "of_number": facts.parent_number,
+        "validation": facts.parent_value,
+        "validation_std": facts.parent_value_std,
+        "trials_completed": completed,
+        "trials_inherited": inherited,
+        "lineage": lineage,
+        "strategy": facts.config.strategy,
+        "seed": facts.config.seed,
+        "created": facts.created_at.isoformat(),
+    }

@@ -1,0 +1,43 @@
+"""Putting right what events alone would leave: dead workers, searches that ended meanwhile."""
+
+import logging
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.controller import finisher
+from api.controller.proposer import Proposer
+from api.db import autocommit, unit_of_work
+from api.store import endings, searches, standings
+from core.budget import Suggest, Wait, decide
+
+_log = logging.getLogger(__name__)
+
+
+def expire_leases(engine: Engine, max_attempts: int) -> None:
+    """Try trials again (or give them up) whose workers were not heard of for too long."""
+    expired = autocommit(engine, lambda c: endings.expire(c, max_attempts))
+    if expired:
+        _log.warning("leases expired", extra={"leases": expired})
+
+
+def stop_left_waiting(sessions: sessionmaker[Session]) -> None:
+    """Stop trials that were made, or failed, while their search was ended."""
+    with unit_of_work(sessions) as session:
+        for search_id in searches.left_waiting(session):
+            searches.stop_waiting(session, search_id, "the search has ended")
+
+
+def advance(sessions: sessionmaker[Session], proposer: Proposer) -> bool:
+    """Do in each live search what is to be done; whether more may be to do at once."""
+    with unit_of_work(sessions) as session:
+        live = standings.live(session)
+    again = False
+    for search in live:
+        decision = decide(search.standing)
+        if isinstance(decision, Suggest):
+            proposer.ask(search, decision.count)
+        elif not isinstance(decision, Wait):
+            with unit_of_work(sessions) as session:
+                again |= finisher.carry_out(session, search, decision)
+    return again

@@ -1,0 +1,122 @@
+"""Answering what to try next, in a process of its own: pure work from a question to recipes."""
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from functools import lru_cache
+from multiprocessing.connection import wait
+from typing import Any
+
+from api.store.recipes import Past, Question, Recipe
+from core import morphisms, plan, search
+from core.architecture import Architecture
+from core.roots import roots
+from core.trial import TrialStatus
+
+
+def prepare() -> None:
+    """Make a process ready to answer: it ends with its parent, and not by Ctrl-C before it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End at once when the parent has died, even by kill -9: nobody wants the answer."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def answer(question: Question) -> tuple[Recipe, ...]:
+    """What to try next; raises core.errors.SpaceExhausted where nothing new is left.
+
+    The same question has the same answer, so that a controller that died after asking does no
+    harm. Where the epochs left do not suffice for all, there are fewer recipes than asked for.
+    """
+    recipes: list[Recipe] = []
+    left = question.epochs_left
+    known = {past.trial_id: past for past in question.past}
+    for suggestion in search.step(_snapshot(question)):
+        if left is not None and left < 1:
+            break
+        parent = None if suggestion.parent_id is None else known[suggestion.parent_id]
+        recipe = _recipe(question, suggestion, parent, left)
+        recipes.append(recipe)
+        left = None if left is None else left - recipe.epochs_reserved
+    return tuple(recipes)
+
+
+def _snapshot(question: Question) -> search.Snapshot:
+    config = question.config
+    return search.Snapshot(
+        seed=config.seed,
+        next_number=question.next_number,
+        count=question.count,
+        strategy=config.strategy,
+        strategy_options=config.strategy_options,
+        roots=roots(question.dataset, question.bounds),
+        bounds=question.bounds,
+        trials=tuple(_seen(past) for past in question.past),
+    )
+
+
+def _seen(past: Past) -> search.Seen:
+    ended_well = past.status in {TrialStatus.COMPLETED, TrialStatus.STOPPED}
+    return search.Seen(
+        trial_id=past.trial_id,
+        number=past.number,
+        architecture=_architecture(past.architecture),
+        status=past.status,
+        value=past.value,
+        value_std=past.value_std,
+        inheritable=ended_well and past.has_weights,
+    )
+
+
+@lru_cache(maxsize=20_000)
+def _architecture(text: str) -> Architecture:
+    """The architecture of a JSON text; the same trials come again in every question."""
+    return Architecture.from_json(json.loads(text))
+
+
+def _recipe(
+    question: Question, suggestion: search.Suggestion, parent: Past | None, left: int | None
+) -> Recipe:
+    inherited = parent is not None and parent.has_weights
+    chosen = plan.trial_hyperparameters(
+        question.config, question.dataset, elapsed=question.elapsed, inherited=inherited
+    )
+    if left is not None:
+        chosen = chosen.model_copy(update={"epochs": min(chosen.epochs, left)})
+    is_timed = question.config.budget.seconds is not None
+    architecture = suggestion.architecture
+    return Recipe(
+        number=suggestion.number,
+        parent_id=suggestion.parent_id,
+        morphisms=_steps(suggestion, parent),
+        architecture=architecture.to_json(),
+        fingerprint=architecture.fingerprint,
+        layers=len(architecture.nodes),
+        parameters=architecture.parameters,
+        flops=architecture.flops,
+        inherited=inherited,
+        predicted_mean=suggestion.predicted_mean,
+        predicted_std=suggestion.predicted_std,
+        hyperparameters=None if is_timed else chosen.model_dump(mode="json"),
+        epochs_reserved=chosen.epochs,
+    )
+
+
+def _steps(suggestion: search.Suggestion, parent: Past | None) -> list[dict[str, Any]]:
+    """The morphisms as data and in words; each speaks of the architecture before it."""
+    steps = []
+    before = None if parent is None else _architecture(parent.architecture)
+    for morphism in suggestion.morphisms:
+        data = morphisms.to_json(morphism)
+        words = data["kind"].replace("_", " ") if before is None else morphism.describe(before)
+        steps.append({"text": words, "data": data})
+        before = before and morphism.apply(before)
+    return steps

@@ -1,0 +1,65 @@
+"""Clearing away what nobody needs any more, in a thread of its own, as storage may be slow."""
+
+import logging
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.db import unit_of_work
+from api.store import discarded, searches, sessions, workers
+from core.storage import Storage
+
+_log = logging.getLogger(__name__)
+_EVERY = 3600.0  # seconds between looks when nobody wakes it
+
+
+class Sweeper:
+    """Removes blobs of deleted searches, ended sign-ins, old keys of requests, gone workers."""
+
+    def __init__(self, storage: Storage, maker: sessionmaker[Session]) -> None:
+        self._storage = storage
+        self._sessions = maker
+        self._bell = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._bell.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def wake(self) -> None:
+        """Look what there is to clear away."""
+        self._bell.set()
+
+    def sweep(self) -> None:
+        """Clear away what there is."""
+        with unit_of_work(self._sessions) as session:
+            sessions.sweep(session)
+            workers.sweep(session)
+            searches.forget_requests(session)
+        while self._remove_blobs():
+            pass
+
+    def _remove_blobs(self) -> bool:
+        """Remove some blobs that nothing refers to; whether there may be more."""
+        with unit_of_work(self._sessions) as session:
+            gone = discarded.unneeded(session)
+            for blob in gone:
+                self._storage.delete(blob)
+            discarded.forget(session, gone)
+        return len(gone) > 0
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.sweep()
+            except (SQLAlchemyError, OSError) as error:
+                _log.warning("cannot clear away: %s", error)
+            self._bell.wait(_EVERY)
+            self._bell.clear()

@@ -1,0 +1,149 @@
+"""What a train order is made of: read after a lease is won, as it is too big for the hot path."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Text, cast, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import aliased
+
+from api.models import Dataset, Lease, Search, Trial
+from api.store import blobs
+from api.store.leases import Held
+from core.contracts import BlobRef, DatasetSpec, Hyperparameters, SearchConfig
+from core.trial import TrialKind, TrialStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """A leased trial, its parent, its search and its data set."""
+
+    search_id: UUID
+    search_name: str
+    created_at: datetime
+    config: SearchConfig
+    elapsed: float  # seconds since the search's start
+    epochs_left: int | None  # of what the trial has reserved; None without a limit
+    number: int
+    kind: TrialKind
+    architecture: dict[str, Any]
+    morphisms: list[dict[str, Any]]
+    inherited: bool
+    hyperparameters: Hyperparameters | None
+    parent_id: UUID | None
+    parent_number: int | None
+    parent_architecture: dict[str, Any] | None
+    parent_weights: BlobRef | None
+    parent_value: float | None
+    parent_value_std: float | None
+    dataset: BlobRef
+    dataset_name: str
+    dataset_spec: DatasetSpec
+
+
+def read(connection: Connection, trial_id: UUID) -> Facts | None:
+    """The facts of a trial; None where its search was deleted meanwhile."""
+    parent = aliased(Trial)
+    mine = (Trial.number, Trial.kind, Trial.architecture, Trial.morphisms, Trial.inherited)
+    theirs = ("number", "architecture", "value", "value_std", "weights_key", "weights_bytes")
+    elapsed = func.extract("epoch", func.now() - Search.started_at)
+    statement = (
+        select(
+            *mine,
+            Trial.search_id,
+            Trial.hyperparameters,
+            Trial.parent_id,
+            Search.name.label("search_name"),
+            Search.created_at,
+            Search.config,
+            Search.epoch_limit,
+            (Trial.epochs_reserved - Trial.epochs_spent).label("epochs_left"),
+            func.coalesce(elapsed, 0).label("elapsed"),
+            *(getattr(parent, name).label(f"parent_{name}") for name in theirs),
+            Dataset.name.label("dataset_name"),
+            Dataset.spec,
+            Dataset.blob_key,
+            Dataset.blob_bytes,
+        )
+        .join(Search, Search.id == Trial.search_id)
+        .join(Dataset, Dataset.id == Search.dataset_id)
+        .outerjoin(parent, parent.id == Trial.parent_id)
+        .where(Trial.id == trial_id)
+    )
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else _facts(dict(row))
+
+
+def _facts(row: dict[str, Any]) -> Facts:
+    given = row.pop("hyperparameters")
+    has_limit = row.pop("epoch_limit") is not None
+    left = row.pop("epochs_left")
+    return Facts(
+        config=SearchConfig.model_validate(row.pop("config")),
+        kind=TrialKind(row.pop("kind")),
+        elapsed=float(row.pop("elapsed")),
+        epochs_left=left if has_limit else None,
+        hyperparameters=None if given is None else Hyperparameters.model_validate(given),
+        parent_weights=blobs.reference(
+            row.pop("parent_weights_key"), row.pop("parent_weights_bytes")
+        ),
+        dataset=blobs.reference(row.pop("blob_key"), row.pop("blob_bytes")),
+        dataset_spec=DatasetSpec.model_validate(row.pop("spec")),
+        **row,
+    )
+
+
+def settle(
+    connection: Connection, held: Held, chosen: Hyperparameters, most_seconds: float | None
+) -> None:
+    """Keep how the trial is trained, and when its worker is told to stop at the latest.
+
+    One statement; nothing where the lease is not held any more.
+    """
+    stop_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, most_seconds)
+    timed = (
+        update(Lease)
+        .where(Lease.trial_id == held.trial_id, Lease.token == held.token)
+        .values(
+            stop_at=Lease.stop_at if most_seconds is None else func.least(Lease.stop_at, stop_at)
+        )
+        .returning(Lease.trial_id)
+        .cte("timed")
+    )
+    hyperparameters = cast(literal(chosen.model_dump_json(), Text), JSONB)
+    connection.execute(
+        update(Trial).where(Trial.id == timed.c.trial_id).values(hyperparameters=hyperparameters)
+    )
+
+
+_LINEAGE = text("""
+WITH RECURSIVE line AS (
+    SELECT id, parent_id, number, morphisms FROM trials WHERE id = :trial_id
+    UNION ALL
+    SELECT trials.id, trials.parent_id, trials.number, trials.morphisms
+    FROM trials JOIN line ON trials.id = line.parent_id
+)
+SELECT number, morphisms FROM line ORDER BY number
+""")
+
+
+def lineage(connection: Connection, trial_id: UUID) -> list[str]:
+    """A trial's descent in words, from its root on."""
+    words = []
+    for row in connection.execute(_LINEAGE, {"trial_id": trial_id}):
+        steps = "; ".join(step["text"] for step in row.morphisms)
+        words.append(f"trial {row.number}: {steps or 'a starting architecture'}")
+    return words
+
+
+def tallies(connection: Connection, search_id: UUID) -> tuple[int, int]:
+    """Completed search trials, and how many of them started from inherited weights."""
+    statement = select(func.count(), func.count().filter(Trial.inherited)).where(
+        Trial.search_id == search_id,
+        Trial.kind == TrialKind.SEARCH,
+        Trial.status == TrialStatus.COMPLETED,
+    )
+    completed, inherited = connection.execute(statement).one()
+    return completed, inherited

@@ -1,0 +1,39 @@
+"""The question what a search should try next, with all that the answer depends on."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.models import Dataset, Search
+from api.store import trials
+from api.store.recipes import Question
+from api.store.standings import Open
+from core.contracts import Bounds, DatasetSpec, SearchConfig
+from core.trial import SearchStatus
+
+
+def read(session: Session, search: Open, count: int) -> Question | None:
+    """The question for `count` trials; None where the search has changed since it was looked at."""
+    elapsed = func.extract("epoch", func.now() - Search.started_at)
+    statement = (
+        select(Search.config, Search.bounds, Dataset.spec, elapsed.label("elapsed"))
+        .join(Dataset, Dataset.id == Search.dataset_id)
+        .where(
+            Search.id == search.search_id,
+            Search.status == SearchStatus.RUNNING,
+            Search.next_number == search.next_number,
+        )
+    )
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        return None
+    return Question(
+        search_id=search.search_id,
+        next_number=search.next_number,
+        count=count,
+        config=SearchConfig.model_validate(row.config),
+        bounds=Bounds.model_validate(row.bounds),
+        dataset=DatasetSpec.model_validate(row.spec),
+        elapsed=float(row.elapsed),
+        epochs_left=search.standing.epochs_left,
+        past=trials.past(session, search.search_id),
+    )

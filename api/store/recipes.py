@@ -1,0 +1,58 @@
+"""How trials are made: what suggesting needs of a search, and the recipe that comes back.
+
+Plain values without SQL, as they travel to the processes that suggest.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from core.contracts import Bounds, DatasetSpec, SearchConfig
+from core.trial import TrialStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """An earlier trial of the search."""
+
+    trial_id: UUID
+    number: int
+    architecture: str  # JSON text
+    status: TrialStatus
+    value: float | None
+    value_std: float | None
+    has_weights: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What should be tried next? All that the answer depends on."""
+
+    search_id: UUID
+    next_number: int
+    count: int
+    config: SearchConfig
+    bounds: Bounds
+    dataset: DatasetSpec
+    elapsed: float  # seconds since the search's start
+    epochs_left: int | None  # that new trials may reserve
+    past: tuple[Past, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A trial to be made: a suggestion as the database keeps it."""
+
+    number: int
+    parent_id: UUID | None
+    morphisms: list[dict[str, Any]]  # {"text": ..., "data": ...}
+    architecture: dict[str, Any]
+    fingerprint: str
+    layers: int
+    parameters: int
+    flops: int
+    inherited: bool
+    predicted_mean: float | None
+    predicted_std: float | None
+    hyperparameters: dict[str, Any] | None  # None: decided when a worker leases the trial
+    epochs_reserved: int

@@ -1,0 +1,49 @@
+"""Which waiting trials an order must be sent for, and when again.
+
+An order may be lost, so it is sent again while its trial waits, each time after twice the pause.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select, update
+
+from api.models import Search, Trial
+from core.trial import SearchStatus, TrialStatus
+
+PAUSE = timedelta(seconds=5)  # before the second order
+_DOUBLINGS = 7  # the longest pause is 5 s × 2⁷, eleven minutes
+
+
+def claim(connection: Connection, limit: int = 100) -> list[tuple[UUID, int]]:
+    """Trials (id and attempt) to send an order for now; each is due again after its pause."""
+    due = (
+        select(Trial.id)
+        .join(Search, Search.id == Trial.search_id)
+        .where(
+            Trial.status == TrialStatus.WAITING,
+            Trial.ring_at <= func.now(),
+            Search.status.in_({SearchStatus.RUNNING, SearchStatus.FINISHING}),
+        )
+        .order_by(Trial.available_at)
+        .limit(limit)
+        .with_for_update(of=Trial, skip_locked=True)
+    )
+    pause = PAUSE * func.power(2, func.least(Trial.rings, _DOUBLINGS))
+    statement = (
+        update(Trial)
+        .where(Trial.id.in_(due))
+        .values(rings=Trial.rings + 1, ring_at=func.now() + pause)
+        .returning(Trial.id, Trial.attempt)
+    )
+    return [(row.id, row.attempt) for row in connection.execute(statement)]
+
+
+def unsent(connection: Connection, trial_ids: list[UUID]) -> None:
+    """Make orders due again that could not be sent."""
+    locked = (
+        select(Trial.id)
+        .where(Trial.id.in_(trial_ids), Trial.status == TrialStatus.WAITING)
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(update(Trial).where(Trial.id.in_(locked)).values(ring_at=func.now()))
