@@ -1,0 +1,238 @@
+"""A database with people, data sets and searches in it, and the questions an auditor asks."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, select, text, update
+
+from api import db
+from api.models import Lease, Search, Trial
+from api.schemas import Role
+from api.settings import Settings
+from api.store import datasets, keys, searches
+from api.store.keys import Caller
+from core.contracts import (
+    BlobRef,
+    Bounds,
+    Budget,
+    DatasetSpec,
+    LeaseRequest,
+    SearchConfig,
+    TrialResult,
+)
+from core.trial import SearchStatus, TrialStatus
+
+#: Each finds rows that must not be; run it after anything.
+AUDIT = {
+    "a trial runs exactly while it has a lease": """
+        SELECT trials.id FROM trials FULL JOIN leases ON leases.trial_id = trials.id
+        WHERE (trials.status = 'running') <> (leases.trial_id IS NOT NULL)
+            OR leases.attempt <> trials.attempt""",
+    "an ended trial has an end, a live one none": """
+        SELECT id FROM trials
+        WHERE (status IN ('waiting', 'running')) <> (ended_at IS NULL)""",
+    "a completed trial was reported": """
+        SELECT id FROM trials WHERE status = 'completed' AND report_digest IS NULL""",
+    "numbers have no gaps": """
+        SELECT searches.id FROM searches LEFT JOIN trials ON search_id = searches.id
+        GROUP BY searches.id
+        HAVING count(trials.id) <> next_number OR max(number) <> count(trials.id) - 1""",
+    "no search made more trials than its budget": """
+        SELECT searches.id FROM searches JOIN trials ON search_id = searches.id
+        WHERE kind = 'search' GROUP BY searches.id HAVING count(*) > trial_limit""",
+    "no search has more trials in flight than it may": """
+        SELECT searches.id FROM searches JOIN trials ON search_id = searches.id
+        WHERE kind = 'search' AND trials.status IN ('waiting', 'running')
+        GROUP BY searches.id HAVING count(*) > parallelism""",
+    "no search spent or reserved more epochs than its budget": """
+        SELECT searches.id FROM searches JOIN trials ON search_id = searches.id
+        WHERE kind = 'search' GROUP BY searches.id
+        HAVING sum(CASE WHEN trials.status IN ('waiting', 'running') THEN epochs_reserved
+            ELSE epochs_spent END) > epoch_limit""",
+    "a parent is an earlier trial of the same search": """
+        SELECT trials.id FROM trials JOIN trials AS parent ON parent.id = trials.parent_id
+        WHERE parent.search_id <> trials.search_id OR parent.number >= trials.number""",
+    "who inherits has a parent with weights": """
+        SELECT trials.id FROM trials LEFT JOIN trials AS parent ON parent.id = trials.parent_id
+        WHERE trials.inherited AND parent.weights_key IS NULL""",
+    "an ended search has an end, a live one none": """
+        SELECT id FROM searches
+        WHERE (status IN ('completed', 'stopped', 'failed')) <> (ended_at IS NOT NULL)""",
+    "nothing waits in an ended search": """
+        SELECT trials.id FROM trials JOIN searches ON searches.id = search_id
+        WHERE trials.status = 'waiting' AND searches.ended_at IS NOT NULL""",
+    "a completed search has its tested final fit": """
+        SELECT searches.id FROM searches
+        LEFT JOIN trials ON search_id = searches.id AND kind = 'final'
+        WHERE searches.status = 'completed' AND test_metric IS NULL""",
+}
+
+
+def dataset_spec() -> DatasetSpec:
+    return DatasetSpec(
+        input_shape=(1, 8, 8),
+        classes=10,
+        class_names=tuple("0123456789"),
+        train_examples=1000,
+        test_examples=200,
+        dtype="uint8",
+        flip=False,
+    )
+
+
+def blob(kind: str = "weights", content: object = None) -> BlobRef:
+    sha256 = (uuid4().hex * 2) if content is None else f"{hash(content) % 2**64:064x}"
+    return BlobRef(key=f"{kind}/{sha256}.safetensors", sha256=sha256, bytes=10)
+
+
+class World:
+    """What tests need to set a scene; every method commits."""
+
+    dataset_spec = staticmethod(dataset_spec)
+    blob = staticmethod(blob)
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.sessions = db.sessions(engine)
+        self._names = itertools.count()
+
+    def caller(self, role: Role = Role.USER) -> Caller:
+        with self.sessions.begin() as session:
+            made = keys.create(session, f"somebody {next(self._names)}", role)
+        return Caller(made.id, made.name, role)
+
+    def dataset(self, caller: Caller, builtin: bool = False) -> UUID:
+        with self.sessions.begin() as session:
+            return datasets.add(
+                session,
+                caller,
+                name=f"data {next(self._names)}",
+                builtin=builtin,
+                spec=dataset_spec(),
+                blob=blob("datasets"),
+            ).id
+
+    def search(
+        self,
+        caller: Caller | None = None,
+        status: SearchStatus = SearchStatus.RUNNING,
+        deadline: float | None = None,
+        **config: Any,
+    ) -> UUID:
+        """A search, running unless told otherwise, without trials."""
+        caller = caller or self.caller()
+        config.setdefault("budget", Budget(trials=100))
+        config.setdefault("parallelism", 50)
+        with self.sessions.begin() as session:
+            search_id = searches.add(
+                session,
+                caller,
+                name="a search",
+                dataset_id=self.dataset(caller),
+                config=SearchConfig(**config),
+                bounds=Bounds(),
+                trials_deadline=deadline,
+            )
+            for step in {
+                SearchStatus.PENDING: [],
+                SearchStatus.FINISHING: [SearchStatus.RUNNING, SearchStatus.FINISHING],
+            }.get(status, [SearchStatus.RUNNING, status]):
+                searches.move(session, search_id, step)
+        return search_id
+
+    def trial(self, search_id: UUID, **values: Any) -> UUID:
+        """A waiting trial with a made-up architecture."""
+        with self.sessions.begin() as session:
+            search = session.get_one(Search, search_id, with_for_update=True)
+            facts = {
+                "number": search.next_number,
+                "morphisms": [],
+                "architecture": {"version": 1, "nodes": []},
+                "fingerprint": uuid4().hex,
+                "layers": 3,
+                "parameters": 100,
+                "flops": 1000,
+                "inherited": False,
+                "hyperparameters": {"epochs": 3},
+                "epochs_reserved": 3,
+            }
+            trial = Trial(search_id=search_id, **(facts | values))
+            session.add(trial)
+            search.next_number += 1
+            session.flush()
+            return trial.id
+
+    def worker(self, name: str = "worker") -> LeaseRequest:
+        return LeaseRequest(worker_id=uuid4(), boot_id=uuid4(), name=name, device="cpu")
+
+    def get(self, trial_id: UUID) -> Trial:
+        with self.sessions.begin() as session:
+            return session.get_one(Trial, trial_id)
+
+    def get_search(self, search_id: UUID) -> Search:
+        with self.sessions.begin() as session:
+            return session.get_one(Search, search_id)
+
+    def trials(self, search_id: UUID) -> list[Trial]:
+        with self.sessions.begin() as session:
+            chosen = select(Trial).where(Trial.search_id == search_id)
+            return list(session.scalars(chosen.order_by(Trial.number)))
+
+    def set(self, row: type, row_id: UUID, **values: Any) -> None:
+        """Change columns behind the product's back, as time passing would."""
+        key = row.trial_id if row is Lease else row.id  # type: ignore[attr-defined]
+        with self.sessions.begin() as session:
+            session.execute(update(row).where(key == row_id).values(**values))
+
+    def overdue(self, trial_id: UUID) -> None:
+        """Let a lease run out."""
+        self.set(Lease, trial_id, expires_at=text("now() - interval '1 second'"))
+
+    def audit(self) -> None:
+        """Ask every question of the auditor."""
+        with self.sessions.begin() as session:
+            wrong = {
+                name: rows
+                for name, query in AUDIT.items()
+                if (rows := session.execute(text(query)).all())
+            }
+        assert wrong == {}
+
+    @staticmethod
+    def result(lease: Any, status: str = "completed", **values: Any) -> TrialResult:
+        """A report of how the trial of a lease (or an order) ended."""
+        if status == "completed":
+            values.setdefault("value", 0.5)
+            values.setdefault("weights", blob())
+        return TrialResult(
+            attempt=lease.attempt, token=lease.token, status=TrialStatus(status), **values
+        )
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """The product's engine on a database of this test alone."""
+    engine = db.connect(
+        Settings(database_url=database_url, broker_url="redis://nowhere", storage_url="memory://")
+    )
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    """People, data sets, searches and trials as a test wants them."""
+    return World(engine)
+
+
+@pytest.fixture
+def do(engine: Engine) -> Callable[..., Any]:
+    """Runs a statement of the hot path: `do(leases.take, request, ...)`."""
+
+    def run(statement: Callable[..., Any], *args: Any) -> Any:
+        return db.autocommit(engine, lambda connection: statement(connection, *args))
+
+    return run
