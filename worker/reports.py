@@ -23,13 +23,14 @@ from core.contracts import (
     TrialResult,
 )
 from core.errors import NetmorphError
+from core.trial import TrialStatus
 from worker.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=BaseModel)
 
-_LONGEST_PAUSE = 30.0  # seconds between two tries
+_LONGEST_PAUSE = 10.0  # seconds between two tries
 
 
 class Unreachable(NetmorphError):
@@ -106,21 +107,38 @@ def deliver(
 ) -> ResultAnswer | None:
     """Report a result again and again until the controller has answered.
 
-    `pause(seconds)` waits between two tries and returns True where the worker must give up.
-    None where the result was dropped: stale, refused, or given up.
+    A result that the controller refuses is replaced by a plain failure, so that the attempt counts
+    as one. `pause(seconds)` waits between two tries and returns True where the worker must give up.
+    None where the result was dropped: stale, refused twice, or given up.
     """
+    refused = False
     for seconds in pauses():
         try:
             return controller.result(order, result)
         except Unreachable as error:
             logger.warning("result not delivered, next try in %.1f s: %s", seconds, error)
-        except (Stale, Refused) as error:
+        except Stale as error:
             logger.warning("result dropped: %s", error)
             return None
+        except Refused as error:
+            logger.error("result refused: %s", error)
+            if refused:
+                return None
+            refused, result = True, _failure(order, f"the controller refused the result: {error}")
+            continue
         if pause(seconds):
             logger.warning("result given up: the worker is shutting down")
             return None
     return None
+
+
+def _failure(order: TrainOrder, reason: str) -> TrialResult:
+    return TrialResult(
+        attempt=order.attempt,
+        token=order.token,
+        status=TrialStatus.FAILED,
+        reason=reason[:500],
+    )
 
 
 def pauses(first: float = 0.5, longest: float = _LONGEST_PAUSE) -> Iterator[float]:

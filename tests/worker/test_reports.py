@@ -69,6 +69,20 @@ def test_a_wrong_address_is_not_taken_for_a_lack_of_work(client, controller, me,
     assert client.lease(me, uuid4()) is None
 
 
+def test_a_result_that_is_refused_becomes_a_failure_that_counts(client, controller, monkeypatch):
+    order = controller.add("train")
+    answer = controller.answer
+
+    def picky(path: str, body: bytes) -> tuple[int, str]:
+        return (422, "no such status") if b"completed" in body else answer(path, body)
+
+    monkeypatch.setattr(controller, "answer", picky)
+    assert deliver(client, order, result_of(order), pause=lambda seconds: False).accepted
+    (result,) = controller.results[order.trial_id]
+    assert (result.status, result.retry) == (TrialStatus.FAILED, True)
+    assert "no such status" in result.reason
+
+
 @pytest.mark.parametrize("status", [404, 409, 422])
 def test_a_result_that_cannot_count_is_dropped(client, controller, status, monkeypatch):
     order = controller.add("train")

@@ -41,6 +41,11 @@ class Bench:
     def trainer_pid(self) -> int:
         return self.supervisor.prepare().pid
 
+    def drain_aside(self) -> threading.Thread:
+        thread = threading.Thread(target=self.place.drain, daemon=True)
+        thread.start()
+        return thread
+
     def close(self) -> None:
         self.stopping.set()
         self.supervisor.close()
@@ -176,30 +181,30 @@ def test_a_trainer_is_killed_before_its_lease_can_run_out(bench, controller, eve
     controller.lease_seconds = 1.0
     order = controller.add("wilful")
     pid = bench.trainer_pid()
-    drained = threading.Thread(target=bench.place.drain)
     leased = monotonic()
-    drained.start()
+    drained = bench.drain_aside()
     eventually(lambda: controller.heartbeats[order.trial_id])
     last_word = monotonic()
     controller.down = True
     eventually(lambda: gone(pid))
     assert monotonic() < last_word + 1.3
     assert monotonic() > leased + 0.8
-    drained.join()
+    drained.join(10)
+    assert not drained.is_alive()
     assert controller.results[order.trial_id] == []
 
 
 def test_a_result_is_delivered_once_the_controller_is_back(bench, controller, eventually):
     controller.lease_seconds = 30.0
     order = controller.add("train", seconds=0.3)
-    drained = threading.Thread(target=bench.place.drain)
-    drained.start()
+    drained = bench.drain_aside()
     eventually(lambda: controller.heartbeats[order.trial_id])
     controller.down = True
     refused = controller.refused
     eventually(lambda: controller.refused > refused + 3)
     controller.down = False
-    drained.join()
+    drained.join(10)
+    assert not drained.is_alive()
     assert only_result(controller, order).status is TrialStatus.COMPLETED
     assert [report.epoch for report in controller.epochs[order.trial_id]] == [1, 2]
 
@@ -230,11 +235,11 @@ def test_a_killed_trainer_takes_its_children_with_it(bench, controller, gone, ca
 def test_a_shut_down_gives_the_trial_back(bench, controller, eventually, gone):
     order = controller.add("train", seconds=30)
     pid = bench.trainer_pid()
-    drained = threading.Thread(target=bench.place.drain)
-    drained.start()
+    drained = bench.drain_aside()
     eventually(lambda: controller.heartbeats[order.trial_id])
     bench.stopping.set()
-    drained.join()
+    drained.join(10)
+    assert not drained.is_alive()
     result = only_result(controller, order)
     assert (result.status, result.retry) == (TrialStatus.FAILED, True)
     assert "shutting down" in result.reason

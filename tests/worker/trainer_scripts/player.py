@@ -3,6 +3,7 @@
 It knows the messages as JSON lines only, so it is a peer of the supervisor and not a copy of ours.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import threading
 import time
 
 told_to_stop = threading.Event()
+step = itertools.count(1)
 
 
 def say(**event: object) -> None:
@@ -26,10 +28,8 @@ def end(status: str, **fields: object) -> None:
 def steps(seconds: float) -> bool:
     """Make steps for some seconds; False when told to stop meanwhile."""
     until = time.monotonic() + seconds
-    step = 0
     while time.monotonic() < until:
-        step += 1
-        say(event="progress", step=step)
+        say(event="progress", step=next(step))
         if told_to_stop.wait(0.02):
             return False
     return True
