@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from core.contracts import Answer, TrainOrder
 from core.errors import NetmorphError
+from worker.memory import oom_kills
 from worker.messages import COMMANDS, EVENTS, Command, Event, Train
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Trainer:
         self.trials = 0  # ordered so far
         self._commands: SimpleQueue[bytes | None] = SimpleQueue()
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._oom_kills = oom_kills()
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -125,14 +127,18 @@ class Trainer:
             logger.warning("the trainer %d did not end by itself", self.pid)
         self.kill()
 
+    def out_of_memory(self) -> bool:
+        """Whether the system killed the process for lack of memory."""
+        return self._process.poll() == -signal.SIGKILL and oom_kills() > self._oom_kills
+
     def last_words(self) -> str:
         """How the process ended, and the end of its stderr."""
         code = self._process.poll()
         if code is None:
             return "it cannot be killed"
         words = f"killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
-        if code == -signal.SIGKILL:
-            words += " (by the system where memory is short)"
+        if self.out_of_memory():
+            words += " (out of memory)"
         tail = "\n".join(self._tail)
         return f"{words}; stderr: {tail}" if tail else words
 

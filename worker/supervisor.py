@@ -145,6 +145,7 @@ class Supervisor:
         self._kill()
         if ending is Ending.DIED:
             self.deaths += 1
+            watch.out_of_memory = trainer.out_of_memory()
         return trainer.last_words()
 
     def _kill(self) -> None:

@@ -50,6 +50,7 @@ class Watch:
     wanted_at: float = 0.0
     ended: Ended | None = None
     died: bool = False
+    out_of_memory: bool = False  # why it died
 
     def __post_init__(self) -> None:
         self.progress_at = self.started
@@ -120,5 +121,6 @@ class Watch:
             Ending.HUNG: f"for {self.hang_seconds:g} s",
             Ending.ENDED: f"with the status {self.ended and self.ended.status}, which is no ending",
         }.get(ending, "")
+        status = TrialStatus.INFEASIBLE if self.out_of_memory else TrialStatus.FAILED
         reason = f"{ending.value} at step {self.step} {details}".rstrip()
-        return {"status": TrialStatus.FAILED, "reason": reason, "retry": True}
+        return {"status": status, "reason": reason, "retry": not self.out_of_memory}

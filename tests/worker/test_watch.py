@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from core.contracts import Action, Answer, BlobRef
 from core.trial import TrialStatus
+from worker.memory import oom_kills
 from worker.messages import Ended, EpochEnded, Progress
 from worker.process import Died
 from worker.watch import Ending, Watch
@@ -47,6 +48,28 @@ def test_a_trainer_that_dies_while_it_stops_leaves_a_stopped_trial(watch):
     result = watch.result(ending, 1002.0, "")
     assert result.status is TrialStatus.STOPPED
     assert not result.retry
+
+
+def test_a_trainer_without_enough_memory_is_a_fact_about_its_architecture(watch):
+    watch.see(Died(), 1001.0)
+    watch.out_of_memory = True
+    result = watch.result(watch.ending(1001.0, trusted=True), 1001.0, "killed (out of memory)")
+    assert result.status is TrialStatus.INFEASIBLE
+    assert "out of memory" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("memory.events", "low 0\nmax 5\noom 4\noom_kill 3\noom_group_kill 1\n"),
+        ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+    ],
+)
+def test_the_system_counts_whom_it_kills_for_memory(tmp_path, name, text):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    assert oom_kills(tmp_path) == 3
+    assert oom_kills(tmp_path / "nowhere") == 0
 
 
 def test_an_order_to_abandon_replaces_an_order_to_stop_and_not_the_other_way(watch):
