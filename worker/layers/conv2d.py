@@ -1,0 +1,20 @@
+"""Two-dimensional convolution."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from torch import nn
+
+from core.layers import Conv2d, Shape
+from worker.layers.twin import TWINS, AbstractTwin
+
+
+@TWINS.register("conv2d")
+class Conv2dTwin(nn.Conv2d, AbstractTwin[Conv2d]):
+    """torch's convolution, padded by half the kernel."""
+
+    @classmethod
+    def of(cls, layer: Conv2d, inputs: Sequence[Shape]) -> Self:
+        return cls(
+            inputs[0][0], layer.filters, layer.kernel, layer.stride, padding=layer.kernel // 2
+        )

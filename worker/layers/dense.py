@@ -1,0 +1,18 @@
+"""A linear map."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from torch import nn
+
+from core.layers import Dense, Shape
+from worker.layers.twin import TWINS, AbstractTwin
+
+
+@TWINS.register("dense")
+class DenseTwin(nn.Linear, AbstractTwin[Dense]):
+    """torch's linear layer."""
+
+    @classmethod
+    def of(cls, layer: Dense, inputs: Sequence[Shape]) -> Self:
+        return cls(inputs[0][0], layer.units)

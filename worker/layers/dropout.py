@@ -1,0 +1,34 @@
+"""Dropout."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from core.layers import Dropout, Shape
+from worker.layers.twin import TWINS, AbstractTwin
+
+
+@TWINS.register("dropout")
+class DropoutTwin(AbstractTwin[Dropout]):
+    """Drops values by a generator of its own, so that a training's seed decides, not the process's.
+
+    The generator is set by `worker.network.Network.seed`.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.generator: torch.Generator | None = None
+
+    @classmethod
+    def of(cls, layer: Dropout, inputs: Sequence[Shape]) -> Self:
+        return cls(layer.rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """In training each value is zero with probability `rate`, else scaled up."""
+        if not self.training or self.rate == 0:
+            return x
+        kept = torch.empty_like(x).bernoulli_(1 - self.rate, generator=self.generator)
+        return x * kept / (1 - self.rate)

@@ -1,0 +1,14 @@
+"""The mean of each channel."""
+
+from torch import Tensor
+
+from worker.layers.twin import TWINS, Passing
+
+
+@TWINS.register("global_avg_pool2d")
+class GlobalAvgPool2dTwin(Passing):
+    """An image becomes a vector."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C)"""
+        return x.mean(dim=(2, 3))

@@ -1,0 +1,15 @@
+"""Rectified linear units."""
+
+from torch import Tensor
+from torch.nn import functional
+
+from worker.layers.twin import TWINS, Passing
+
+
+@TWINS.register("relu")
+class ReLUTwin(Passing):
+    """Not in place: the input may have other readers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Negative values become zero."""
+        return functional.relu(x)
