@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from core.trial import LIVE_TRIAL, SearchStatus, TrialStatus
 
+#: With less time left before the deadline no trial is begun: starting it takes as long.
+LEAST_SECONDS = 2.0
+
 #: So many trials failed one after the other end a search: the next would fail too.
 FAILURES_IN_A_ROW = 5
 
@@ -120,8 +123,9 @@ def _finish(search: Standing) -> Decision:
 
 def is_spent(search: Standing) -> bool:
     """Whether the budget leaves no room for another trial."""
+    deadline = search.trials_deadline
     return (
-        search.is_late
+        (deadline is not None and search.elapsed > deadline - LEAST_SECONDS)
         or (search.trial_limit is not None and search.created >= search.trial_limit)
         or search.epochs_left == 0
     )

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import case, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Dataset, Lease, Search, Trial, Version
@@ -63,7 +64,7 @@ def _bests(session: Session, ids: list[UUID]) -> dict[UUID, Best]:
     columns = (Trial.id, Trial.search_id, Trial.number, Trial.value, Trial.value_std)
     ranked = (
         select(*columns, Trial.parameters)
-        .distinct(Trial.search_id)
+        .ext(distinct_on(Trial.search_id))
         .where(Trial.search_id.in_(ids), Trial.kind == TrialKind.SEARCH, Trial.value.is_not(None))
         .order_by(Trial.search_id, Trial.value.desc(), Trial.number)
     )
