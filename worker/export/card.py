@@ -1,0 +1,83 @@
+"""The model card: what was trained on what, how well it does, and how it was found.
+
+After Mitchell et al. 2019, arXiv:1810.03993.
+"""
+
+import re
+
+from core.architecture import Architecture
+from core.contracts import TestMetrics, TrainOrder
+from core.layers import LAYERS
+from core.tasks import TASKS
+
+
+def model_card(
+    order: TrainOrder, architecture: Architecture, test: TestMetrics, metric: str
+) -> str:
+    """The card as Markdown."""
+    spec, history = order.dataset_spec, order.history
+    task = TASKS[order.task]()
+    test_std = task.value_std(test.metric, test.examples)
+    lines = [
+        f"# {_plain(str(history.get('search', 'A network')))}",
+        "",
+        f"An {order.task} network for the data set {_plain(order.dataset_name)}, "
+        "found by Netmorph.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| test {metric} | {test.metric:.4f} ± {test_std:.4f} ({test.examples} examples, "
+        "looked at once) |",
+        f"| validation {metric} in the search | {_value(history.get('validation'))} ± "
+        f"{_value(history.get('validation_std'))} (the best of many: optimistic) |",
+        f"| parameters | {architecture.parameters:,} |",
+        f"| FLOPs of one example | {architecture.flops:,} |",
+        f"| training examples | {spec.train_examples:,} (validation included) |",
+        f"| input | {spec.input_shape}, {spec.dtype} |",
+        f"| classes | {spec.classes} |",
+        "",
+        "The ± are standard errors from the number of examples.",
+        "",
+        "## How it was found",
+        "",
+        f"Strategy {_plain(str(history.get('strategy', '?')))}, seed {history.get('seed', '?')}, "
+        f"{history.get('trials_completed', '?')} trials, of which "
+        f"{history.get('trials_inherited', '?')} started from a parent's weights. "
+        f"This is the architecture of trial {history.get('of_number', '?')}:",
+        "",
+        *[f"1. {_plain(str(step))}" for step in history.get("lineage", [])],
+        "",
+        "## Layers",
+        "",
+        *_layers(architecture),
+        "",
+        "## Use",
+        "",
+        "```sh",
+        "python predict.py examples.npy           # one class name a line",
+        "python predict.py examples.npy --json    # with probabilities",
+        "```",
+        "",
+        "It needs numpy, torch and safetensors. Examples are raw values as in the data set; "
+        "the program normalises them.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _layers(architecture: Architecture) -> list[str]:
+    rows = ["| node | layer | reads | output |", "|---|---|---|---|"]
+    for node in architecture.nodes:
+        reads = ", ".join(str(source) for source in node.inputs)
+        kind = LAYERS.kind_of(node.layer)
+        rows.append(f"| {node.id} | {kind} | {reads} | {architecture.shapes[node.id]} |")
+    return rows
+
+
+def _value(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "?"
+
+
+def _plain(text: str) -> str:
+    """A user's text without anything that Markdown or HTML would take for more."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|&~])", r"\\\1", " ".join(text.split()))

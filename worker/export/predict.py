@@ -1,0 +1,120 @@
+"""Predict with an exported network: python predict.py examples.npy [--json]
+
+Needs numpy, torch and safetensors, and the other files of this folder. Examples are raw values as
+in the data set, images as (N, height, width), (N, height, width, channels) or
+(N, channels, height, width), or vectors (N, features).
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from safetensors.torch import load_file
+from torch import Tensor
+
+Layer = dict[str, Any]
+Parameters = dict[str, Tensor]
+
+
+def _batch_norm(x: Tensor, p: Parameters) -> Tensor:
+    return functional.batch_norm(
+        x, p["running_mean"], p["running_var"], p["weight"], p["bias"], eps=1e-5
+    )
+
+
+def _sum(inputs: list[Tensor]) -> Tensor:
+    total = inputs[0]
+    for other in inputs[1:]:
+        total = total + other
+    return total
+
+
+# What each kind of layer does with (its description, its parameters, its inputs).
+KINDS: dict[str, Callable[[Layer, Parameters, list[Tensor]], Tensor]] = {
+    "input": lambda layer, p, x: x[0],
+    "output": lambda layer, p, x: x[0],
+    "conv2d": lambda layer, p, x: functional.conv2d(
+        x[0], p["weight"], p["bias"], layer["stride"], layer["kernel"] // 2
+    ),
+    "dense": lambda layer, p, x: functional.linear(x[0], p["weight"], p["bias"]),
+    "batch_norm": lambda layer, p, x: _batch_norm(x[0], p),
+    "relu": lambda layer, p, x: functional.relu(x[0]),
+    "max_pool2d": lambda layer, p, x: functional.max_pool2d(x[0], layer["size"], layer["stride"]),
+    "avg_pool2d": lambda layer, p, x: functional.avg_pool2d(x[0], layer["size"], layer["stride"]),
+    "global_avg_pool2d": lambda layer, p, x: x[0].mean(dim=(2, 3)),
+    "flatten": lambda layer, p, x: x[0].flatten(1),
+    "dropout": lambda layer, p, x: x[0],
+    "add": lambda layer, p, x: _sum(x),
+    "concat": lambda layer, p, x: torch.cat(x, dim=1),
+}
+
+
+class Model:
+    """The network of an exported folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.nodes = json.loads((folder / "model.json").read_text())["nodes"]
+        self.classes = json.loads((folder / "classes.json").read_text())
+        self.preprocess = json.loads((folder / "preprocess.json").read_text())
+        self.parameters: dict[int, Parameters] = {}
+        for key, tensor in load_file(folder / "weights.safetensors").items():
+            node, _, name = key.partition(".")
+            self.parameters.setdefault(int(node), {})[name] = tensor
+
+    def prepare(self, x: np.ndarray[Any, Any]) -> Tensor:
+        """Raw examples as the network wants them."""
+        shape = tuple(self.preprocess["input_shape"])
+        if x.ndim == 3 and len(shape) == 3:
+            x = x[:, None]
+        if x.shape[1:] != shape and len(shape) == 3 and x.ndim == 4:
+            x = x.transpose(0, 3, 1, 2)
+        if x.shape[1:] != shape:
+            raise SystemExit(f"examples have shape {x.shape}; expected (N, {shape})")
+        view = (1, -1) + (1,) * (len(shape) - 1)
+        mean = torch.tensor(self.preprocess["mean"]).view(view)
+        scale = 1 / torch.tensor(self.preprocess["std"]).view(view)
+        return (torch.from_numpy(np.ascontiguousarray(x)).to(torch.float32) - mean) * scale
+
+    @torch.inference_mode()
+    def probabilities(self, x: np.ndarray[Any, Any], batch: int = 512) -> np.ndarray[Any, Any]:
+        """(N, ...) -> (N, classes)"""
+        parts = [self._forward(self.prepare(x[i : i + batch])) for i in range(0, len(x), batch)]
+        return torch.cat(parts).softmax(dim=1).numpy()
+
+    def predict(self, x: np.ndarray[Any, Any]) -> list[str]:
+        """The most probable class of each example."""
+        return [self.classes[k] for k in self.probabilities(x).argmax(axis=1)]
+
+    def _forward(self, x: Tensor) -> Tensor:
+        values: dict[int, Tensor] = {}
+        for node in self.nodes:
+            inputs = [values[source] for source in node["inputs"]] or [x]
+            run = KINDS[node["kind"]]
+            values[node["id"]] = run(node, self.parameters.get(node["id"], {}), inputs)
+        return values[self.nodes[-1]["id"]]
+
+
+def main() -> None:
+    """Print the class of each example in the file."""
+    parser = argparse.ArgumentParser(description="Predict with an exported network.")
+    parser.add_argument("examples", type=Path, help="a .npy file")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args()
+    model = Model(Path(__file__).parent)
+    found = model.probabilities(np.load(options.examples, allow_pickle=False))
+    for row in found:
+        name = model.classes[int(row.argmax())]
+        if options.json:
+            by_class = dict(zip(model.classes, (round(float(p), 6) for p in row), strict=True))
+            print(json.dumps({"class": name, "probabilities": by_class}, ensure_ascii=False))
+        else:
+            print(name)
+
+
+if __name__ == "__main__":
+    main()
