@@ -53,6 +53,7 @@ class Controller:
             base_url=settings.api_url,
             headers={"Authorization": f"Bearer {settings.worker_key.get_secret_value()}"},
             timeout=httpx.Timeout(10.0, connect=3.0),
+            trust_env=False,  # a proxy for the internet knows nothing of the controller
         )
 
     def close(self) -> None:
