@@ -16,7 +16,10 @@ _DOUBLINGS = 7  # the longest pause is 5 s × 2⁷, eleven minutes
 
 
 def claim(connection: Connection, limit: int = 100) -> list[tuple[UUID, int]]:
-    """Trials (id and attempt) to send an order for now; each is due again after its pause."""
+    """Trials (id and attempt) to send an order for now, the longest waiting first.
+
+    Each is due again after its pause.
+    """
     due = (
         select(Trial.id)
         .join(Search, Search.id == Trial.search_id)
@@ -34,9 +37,10 @@ def claim(connection: Connection, limit: int = 100) -> list[tuple[UUID, int]]:
         update(Trial)
         .where(Trial.id.in_(due))
         .values(rings=Trial.rings + 1, ring_at=func.now() + pause)
-        .returning(Trial.id, Trial.attempt)
+        .returning(Trial.available_at, Trial.number, Trial.id, Trial.attempt)
     )
-    return [(row.id, row.attempt) for row in connection.execute(statement)]
+    rows = sorted(connection.execute(statement), key=lambda row: row[:2])
+    return [(row.id, row.attempt) for row in rows]
 
 
 def unsent(connection: Connection, trial_ids: list[UUID]) -> None:

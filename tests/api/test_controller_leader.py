@@ -1,0 +1,52 @@
+"""Of several controllers one leads, and another takes over when it is gone."""
+
+import threading
+from typing import Any
+
+from sqlalchemy import text
+
+from api.controller.leader import Leadership
+from api.models import Leader
+
+
+def test_one_of_several_leads(engine: Any) -> None:
+    candidates = [Leadership(engine, 30.0) for _ in range(4)]
+    held: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda one=one: held.append(one.is_held())) for one in candidates
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(held) == [False, False, False, True]
+
+
+def test_who_leads_goes_on_leading(engine: Any) -> None:
+    leader, other = Leadership(engine, 0.01), Leadership(engine, 30.0)
+
+    assert leader.is_held()
+    assert leader.is_held()
+    leader.resign()
+    assert other.is_held()
+    assert not leader.is_held()
+
+
+def test_a_leader_that_is_not_heard_of_is_replaced(world: Any, engine: Any) -> None:
+    gone, other = Leadership(engine, 30.0), Leadership(engine, 30.0)
+    assert gone.is_held()
+    assert not other.is_held()
+
+    world.set(Leader, 1, expires_at=text("now() - interval '1 second'"))
+
+    assert other.is_held()
+
+
+def test_who_does_not_lead_cannot_resign_for_the_leader(engine: Any) -> None:
+    leader, other = Leadership(engine, 30.0), Leadership(engine, 30.0)
+    assert leader.is_held()
+
+    other.resign()
+
+    assert not other.is_held()

@@ -1,0 +1,201 @@
+"""Any order and duplication of reports ends in the same trial.
+
+Hypothesis leases, reports, repeats, delays, expires, pauses and stops at will; a small oracle says
+what each must do, and the auditor looks after every step.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import text
+
+from api.models import Trial
+from api.store import endings, leases, searches
+from core.contracts import Budget, EpochReport, Heartbeat, TrialResult
+from core.trial import LIVE_SEARCH, SearchStatus, TrialStatus
+
+ATTEMPTS = 3
+LEASE = timedelta(seconds=30)
+TRIALS = 3
+NUMBERS = st.integers(0, TRIALS - 1)
+
+
+@dataclass
+class Model:
+    """What a trial must be like: the oracle."""
+
+    status: TrialStatus = TrialStatus.WAITING
+    attempt: int = 1
+    value: float | None = None
+    lease: tuple[int, UUID] | None = None  # attempt, token
+    counted: list[TrialResult] = field(default_factory=list)
+
+    def end(self, status: TrialStatus, search: SearchStatus, tries_again: bool) -> None:
+        """The attempt has ended."""
+        self.lease = None
+        if search not in LIVE_SEARCH:
+            self.status = TrialStatus.STOPPED
+        elif tries_again and self.attempt < ATTEMPTS:
+            self.status, self.attempt = TrialStatus.WAITING, self.attempt + 1
+        else:
+            self.status = status
+
+
+class Reports(RuleBasedStateMachine):
+    """One search with a few trials, and workers that do all they can and cannot."""
+
+    world: Any  # set by the test
+    do: Any
+
+    held = Bundle("held")
+    sent = Bundle("sent")
+
+    @initialize()
+    def begin(self) -> None:
+        self.search = self.world.search(budget=Budget(trials=TRIALS), parallelism=TRIALS)
+        self.status = SearchStatus.RUNNING
+        self.trials = {self.world.trial(self.search): Model() for _ in range(TRIALS)}
+
+    def teardown(self) -> None:
+        """The next run finds nothing of this one."""
+        with self.world.sessions.begin() as session:
+            session.execute(text("DELETE FROM searches"))
+
+    @rule(target=held, named=st.none() | NUMBERS)
+    def lease(self, named: int | None) -> Any:
+        """A new worker asks for any trial, or for one of its choice."""
+        wanted = None if named is None else list(self.trials)[named]
+        self._end_pauses()
+        got = self.do(leases.take, self.world.worker(), uuid4(), LEASE, wanted).held
+        free = {id for id, model in self.trials.items() if model.status is TrialStatus.WAITING}
+        allowed = free & ({wanted} if wanted else free)
+        if self.status is not SearchStatus.RUNNING or not allowed:
+            assert got is None
+            return None
+        assert got.trial_id in allowed
+        model = self.trials[got.trial_id]
+        assert got.attempt == model.attempt
+        model.status, model.lease = TrialStatus.RUNNING, (got.attempt, got.token)
+        return got
+
+    @rule(held=held, step=st.integers(0, 5))
+    def heartbeat(self, held: Any, step: int) -> None:
+        if held is None:
+            return
+        beat = Heartbeat(attempt=held.attempt, token=held.token, step=step)
+        standing = self.do(leases.heartbeat, held.trial_id, beat, LEASE)
+        assert (standing is not None) == self._is_good(held)
+        assert standing is None or standing.search_status is self.status
+
+    @rule(held=held, epoch=st.integers(1, 3))
+    def epoch(self, held: Any, epoch: int) -> None:
+        if held is None:
+            return
+        report = EpochReport(attempt=held.attempt, token=held.token, epoch=epoch, seconds=1.0)
+        standing = self.do(leases.epoch, held.trial_id, report, LEASE)
+        assert (standing is not None) == self._is_good(held)
+
+    @rule(
+        target=sent,
+        held=held,
+        status=st.sampled_from(["completed", "stopped", "infeasible", "failed"]),
+        value=st.integers(0, 100),
+        retry=st.booleans(),
+    )
+    def result(self, held: Any, status: str, value: int, retry: bool) -> Any:
+        """A worker reports; some of these come late, or from a lease that is lost."""
+        if held is None:
+            return None
+        scored = {"value": value / 100} if status in {"completed", "stopped"} else {}
+        report = self.world.result(held, status, retry=retry, weights=None, **scored)
+        self._report(held.trial_id, report)
+        return held.trial_id, report
+
+    @rule(sent=consumes(sent) | sent)
+    def repeat(self, sent: Any) -> None:
+        """The network delivers a report once more."""
+        if sent is not None:
+            self._report(*sent)
+
+    @rule(number=NUMBERS)
+    def silence(self, number: int) -> None:
+        """A worker is not heard of for too long."""
+        chosen = list(self.trials)[number]
+        if self.trials[chosen].lease is not None:
+            self.world.overdue(chosen)
+            assert self.do(endings.expire, ATTEMPTS) == 1
+            self.trials[chosen].end(TrialStatus.LOST, self.status, tries_again=True)
+
+    @precondition(lambda self: self.status in LIVE_SEARCH)
+    @rule(to=st.sampled_from([SearchStatus.PAUSED, SearchStatus.RUNNING, SearchStatus.STOPPED]))
+    def steer(self, to: SearchStatus) -> None:
+        """Its owner pauses, resumes or stops the search."""
+        with self.world.sessions.begin() as session:
+            searches.move(session, self.search, to)
+        self.status = to
+        for model in self.trials.values():
+            if to is SearchStatus.STOPPED and model.status is TrialStatus.WAITING:
+                model.status = TrialStatus.STOPPED
+
+    @invariant()
+    def every_trial_is_as_the_oracle_says(self) -> None:
+        for trial_id, model in self.trials.items():
+            row = self.world.get(trial_id)
+            assert (row.status, row.attempt, row.value) == (
+                model.status, model.attempt, model.value,
+            )  # fmt: skip
+            ended_once = [r for r in model.counted if not (r.status == "failed" and r.retry)]
+            assert len(ended_once) <= 1
+
+    @invariant()
+    def the_auditor_finds_nothing(self) -> None:
+        self.world.audit()
+
+    def _is_good(self, held: Any) -> bool:
+        return self.trials[held.trial_id].lease == (held.attempt, held.token)
+
+    def _report(self, trial_id: UUID, report: TrialResult) -> None:
+        status = self.do(endings.result, trial_id, report, b"digest", ATTEMPTS)
+        model = self.trials[trial_id]
+        if model.lease != (report.attempt, report.token):
+            assert status is None
+            return
+        model.counted.append(report)
+        tries_again = report.status is TrialStatus.FAILED and report.retry
+        model.end(report.status, self.status, tries_again)
+        model.value = report.value
+        assert status is model.status
+
+    def _end_pauses(self) -> None:
+        """Pauses before another attempt pass."""
+        for trial_id, model in self.trials.items():
+            if model.status is TrialStatus.WAITING:
+                past = self.world.get(trial_id).created_at
+                self.world.set(Trial, trial_id, available_at=past)
+
+
+def test_any_order_and_duplication_of_reports_ends_in_the_same_trial(world, do) -> None:
+    Reports.world, Reports.do = world, staticmethod(do)
+    run_state_machine_as_test(
+        Reports,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
