@@ -47,6 +47,7 @@ class Architecture:
         _check_ends(self.nodes)
         _check_edges(self.nodes)
         _ = self.shapes  # layers that do not fit are refused at once
+        _check_all_read(self.nodes)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Architecture):
@@ -243,7 +244,6 @@ def _check_ends(nodes: Sequence[Node]) -> None:
 def _check_edges(nodes: Sequence[Node]) -> None:
     """Raise InvalidArchitecture unless ids are unique and every edge comes from before."""
     seen: set[int] = set()
-    read: set[int] = set()
     for node in nodes:
         if node.id in seen:
             raise InvalidArchitecture(f"two nodes have the id {node.id}; expected unique ids")
@@ -253,9 +253,12 @@ def _check_edges(nodes: Sequence[Node]) -> None:
                 f"node {node.id} reads {unknown}, not among the nodes before it: {sorted(seen)}"
             )
         seen.add(node.id)
-        read.update(node.inputs)
-    unread = seen - read - {nodes[-1].id}
-    if unread:
+
+
+def _check_all_read(nodes: Sequence[Node]) -> None:
+    """Raise InvalidArchitecture unless every node but the output is read."""
+    read = {source for node in nodes for source in node.inputs}
+    if unread := {node.id for node in nodes[:-1]} - read:
         raise InvalidArchitecture(
             f"nobody reads the nodes {sorted(unread)}; expected a path to the output"
         )

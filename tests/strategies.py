@@ -272,3 +272,26 @@ def morphism_chains(draw: st.DrawFn, *, length: int = 4, images: bool | None = N
 def morphed_architectures(draw: st.DrawFn, *, length: int = 6) -> Architecture:
     """Networks as a search meets them: several morphisms away from a random start."""
     return draw(morphism_chains(length=length)).architectures[-1]
+
+
+#: For each kind of layer some of it with the shapes of its inputs.
+LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
+    "input": [(Input((2, 5, 4)), []), (Input((7,)), [])],
+    "output": [(Output(), [(3,)])],
+    "conv2d": [
+        (Conv2d(4), [(3, 5, 6)]),
+        (Conv2d(2, 1), [(3, 4, 4)]),
+        (Conv2d(3, 5, 2), [(2, 7, 6)]),
+        (Conv2d(3, 3, 3), [(2, 8, 2)]),
+    ],
+    "dense": [(Dense(4), [(6,)]), (Dense(1), [(1,)])],
+    "batch_norm": [(BatchNorm(), [(3, 4, 4)]), (BatchNorm(), [(5,)])],
+    "relu": [(ReLU(), [(3, 4, 4)]), (ReLU(), [(5,)])],
+    "max_pool2d": [(MaxPool2d(), [(2, 5, 4)]), (MaxPool2d(3, 1), [(2, 5, 4)])],
+    "avg_pool2d": [(AvgPool2d(), [(2, 5, 4)]), (AvgPool2d(1, 2), [(2, 5, 4)])],
+    "global_avg_pool2d": [(GlobalAvgPool2d(), [(3, 4, 5)])],
+    "flatten": [(Flatten(), [(3, 4, 5)])],
+    "dropout": [(Dropout(0.5), [(3, 4, 5)]), (Dropout(0), [(3,)])],
+    "add": [(Add(), [(3, 2, 2)] * 2), (Add(), [(3,)] * 3)],
+    "concat": [(Concat(), [(3, 2, 2), (1, 2, 2)]), (Concat(), [(3,), (2,), (3,)])],
+}

@@ -20,7 +20,8 @@ class Flatten(AbstractLayer):
         return (prod(image(self, inputs[0])),)
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        return inputs[0].reshape(len(inputs[0]), -1)
+        (x,) = inputs
+        return x.reshape(len(x), prod(x.shape[1:]))
 
     def kept_values(self, inputs: Sequence[Shape]) -> int:
         return 0  # a view

@@ -20,7 +20,8 @@ class Input(AbstractLayer):
     inputs: ClassVar[int | None] = 0
 
     def __post_init__(self) -> None:
-        if len(self.shape) not in (1, 3) or not all(type(n) is int and n > 0 for n in self.shape):
+        sized = isinstance(self.shape, tuple) and len(self.shape) in (1, 3)
+        if not sized or not all(type(n) is int and n > 0 for n in self.shape):
             raise InvalidArchitecture(
                 f"Input has shape {self.shape!r}; "
                 "expected (channels, height, width) or (features,) of positive integers"

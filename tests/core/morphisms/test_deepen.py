@@ -1,0 +1,106 @@
+"""Deepen: where which block may stand."""
+
+import numpy as np
+import pytest
+
+from core.architecture import Architecture, Node
+from core.contracts import Bounds
+from core.errors import IllegalMorphism
+from core.forward import forward
+from core.layers import BatchNorm, Conv2d, Dense, Flatten, Input, MaxPool2d, Output, ReLU
+from core.morphisms.deepen import BLOCKS, Deepen
+from core.morphisms.moments import estimate_moments
+from tests.strategies import random_weights
+
+
+@pytest.fixture
+def network() -> Architecture:
+    return Architecture(
+        (
+            Node(0, Input((1, 6, 6))),
+            Node(1, Conv2d(4), (0,)),
+            Node(2, BatchNorm(), (1,)),
+            Node(3, ReLU(), (2,)),
+            Node(4, MaxPool2d(), (3,)),
+            Node(5, Conv2d(5), (4,)),
+            Node(6, Flatten(), (5,)),
+            Node(7, Dense(6), (6,)),
+            Node(8, ReLU(), (7,)),
+            Node(9, Dense(3), (8,)),
+            Node(10, Output(), (9,)),
+        )
+    )
+
+
+def places(network: Architecture, block: str) -> list[int]:
+    found = Deepen.candidates(network, Bounds())
+    return [morphism.node_id for morphism in found if morphism.block == block]
+
+
+def test_blocks_stand_where_they_start_as_the_identity(network):
+    assert places(network, "conv3") == places(network, "conv5") == [3, 4]
+    assert places(network, "dense") == [8]
+    assert places(network, "batch_norm") == [5, 7]
+    assert places(network, "dropout") == [6, 8]
+
+
+@pytest.mark.parametrize("node_id", [0, 1, 2, 5])
+def test_a_relu_behind_values_below_zero_is_illegal(network, node_id):
+    with pytest.raises(IllegalMorphism, match="below zero"):
+        Deepen(node_id, "conv3").apply(network)
+
+
+@pytest.mark.parametrize(("node_id", "block"), [(8, "conv3"), (3, "dense"), (3, "dropout")])
+def test_a_block_of_another_rank_is_illegal(network, node_id, block):
+    with pytest.raises(IllegalMorphism, match="does not fit values of shape"):
+        Deepen(node_id, block).apply(network)
+
+
+def test_nothing_stands_behind_the_logits(network):
+    for block in BLOCKS:
+        with pytest.raises(IllegalMorphism, match="cannot be changed"):
+            Deepen(9, block).apply(network)
+
+
+def test_an_unknown_block_is_illegal(network):
+    with pytest.raises(IllegalMorphism, match="unknown block 'nothing'"):
+        Deepen(3, "nothing").apply(network)
+
+
+def test_all_readers_read_the_block(network):
+    child = Deepen(3, "conv3").apply(network)
+    assert [type(child.node(i).layer).__name__ for i in (11, 12, 13)] == [
+        "Conv2d",
+        "BatchNorm",
+        "ReLU",
+    ]
+    assert child.readers(3) == (11,)
+    assert child.node(4).inputs == (13,)
+    assert Deepen(3, "conv3").describe(network) == (
+        "insert a 3 × 3 convolution with batch norm and ReLU behind ReLU 3"
+    )
+
+
+def test_a_new_batch_norm_expects_about_the_moments_that_the_values_have(network):
+    """So that it changes little in training, when it goes by the batch instead."""
+    rng = np.random.default_rng(0)
+    weights = random_weights(network, rng)
+    x = rng.normal(size=(4000, 1, 6, 6))
+    weights[2] |= _statistics(forward_to(network, weights, x, 1))
+    values = forward_to(network, weights, x, 3)
+    mean, variance = estimate_moments(network, weights, 3)
+    np.testing.assert_allclose(mean, values.mean(axis=(0, 2, 3)), rtol=0.1, atol=0.05)
+    np.testing.assert_allclose(variance, values.var(axis=(0, 2, 3)), rtol=0.2, atol=0.05)
+
+
+def forward_to(network, weights, x, node_id):
+    """The values of one node, as features."""
+    kept = [node for node in network.nodes if node.id <= node_id]
+    shape = network.shapes[node_id]
+    tail = (Node(90, Flatten(), (node_id,)), Node(91, Output(), (90,)))
+    return forward(Architecture((*kept, *tail)), weights, x).reshape(-1, *shape)
+
+
+def _statistics(values):
+    axes = (0, 2, 3)
+    return {"running_mean": values.mean(axis=axes), "running_var": values.var(axis=axes)}
