@@ -24,12 +24,21 @@ class Node:
     inputs: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a layer makes of inputs of some shapes."""
+
+    shape: Shape
+    cost: LayerCost
+
+
 @lru_cache(maxsize=65_536)
-def _output_shape(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> Shape:
+def _facts(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> _Facts:
+    """The facts of a layer; raises InvalidArchitecture where the inputs do not fit."""
     if len(inputs) != layer.inputs and (layer.inputs is not None or len(inputs) < 2):
         expected = "two or more" if layer.inputs is None else layer.inputs
         raise InvalidArchitecture(f"has {len(inputs)} inputs; expected {expected}")
-    return layer.output_shape(inputs)
+    return _Facts(layer.output_shape(inputs), layer_cost(layer, inputs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +72,22 @@ class Architecture:
     def shapes(self) -> Mapping[int, Shape]:
         """The output shape of each node."""
         shapes: dict[int, Shape] = {}
+        costs: list[LayerCost] = []
         for node in self.nodes:
             before = tuple([shapes[source] for source in node.inputs])
             try:
-                shapes[node.id] = _output_shape(node.layer, before)
+                facts = _facts(node.layer, before)
             except InvalidArchitecture as error:
                 raise InvalidArchitecture(f"node {node.id}: {error}") from None
+            shapes[node.id] = facts.shape
+            costs.append(facts.cost)
+        self.__dict__["costs"] = tuple(costs)
         return shapes
+
+    @cached_property
+    def costs(self) -> tuple[LayerCost, ...]:
+        """The cost of each node, in the order of `nodes`."""
+        return tuple([_facts(node.layer, self.input_shapes(node)).cost for node in self.nodes])
 
     @cached_property
     def segments(self) -> Mapping[int, tuple[Segment, ...]]:
@@ -92,11 +110,6 @@ class Architecture:
             [node.layer for node in self.nodes],
             [[places[source] for source in node.inputs] for node in self.nodes],
         )
-
-    @cached_property
-    def costs(self) -> tuple[LayerCost, ...]:
-        """The cost of each node, in the order of `nodes`."""
-        return tuple([layer_cost(node.layer, self.input_shapes(node)) for node in self.nodes])
 
     @cached_property
     def parameters(self) -> int:
@@ -131,6 +144,14 @@ class Architecture:
             for source in set(node.inputs):
                 readers[source].append(node.id)
         return {source: tuple(found) for source, found in readers.items()}
+
+    @cached_property
+    def ancestors(self) -> Mapping[int, frozenset[int]]:
+        """All the nodes that each node depends on."""
+        known: dict[int, frozenset[int]] = {}
+        for node in self.nodes:
+            known[node.id] = frozenset(node.inputs).union(*[known[i] for i in node.inputs])
+        return known
 
     def node(self, node_id: int) -> Node:
         """The node of that id; raises InvalidArchitecture where there is none."""

@@ -1,7 +1,6 @@
 """What an architecture costs: parameters, operations, memory in training."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ class LayerCost:
     outputs: int  # values of one example's output
 
 
-@lru_cache(maxsize=65_536)
 def layer_cost(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> LayerCost:
     """The cost of the layer on inputs of these shapes."""
     shapes = layer.parameter_shapes(inputs)

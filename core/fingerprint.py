@@ -19,6 +19,7 @@ from core.layers.abstract import AbstractLayer
 
 _Colours = list[bytes]
 _SIZE = 16  # bytes
+_PLACES = [place.to_bytes(2, "big") for place in range(1024)]  # of an input among several
 
 
 def _digest(data: bytes) -> bytes:
@@ -32,21 +33,15 @@ def _label(layer: AbstractLayer) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Graph:
-    """Nodes by place in topological order."""
+    """Who reads whom, by place in topological order."""
 
     inputs: Sequence[Sequence[int]]
     commutative: Sequence[bool]
-    outputs: Sequence[Sequence[tuple[bytes, int]]]  # of each node: (which input, reader)
 
 
 def fingerprint(layers: Sequence[AbstractLayer], inputs: Sequence[Sequence[int]]) -> str:
     """The fingerprint of layers in topological order, each reading earlier ones by place."""
-    outputs: list[list[tuple[bytes, int]]] = [[] for _ in layers]
-    for reader, (layer, sources) in enumerate(zip(layers, inputs, strict=True)):
-        for place, source in enumerate(sources):
-            which = b"*" if layer.commutative else str(place).encode()
-            outputs[source].append((which, reader))
-    graph = _Graph(inputs, [layer.commutative for layer in layers], outputs)
+    graph = _Graph(inputs, [layer.commutative for layer in layers])
     return _certificate(graph, _refine(graph, [_label(layer) for layer in layers])).hex()
 
 
@@ -64,6 +59,9 @@ def _forward(graph: _Graph, colours: _Colours) -> _Colours:
     """Colours that know all that comes before."""
     known: _Colours = []
     for colour, sources, commutative in zip(colours, graph.inputs, graph.commutative, strict=True):
+        if len(sources) == 1:
+            known.append(_digest(colour + known[sources[0]]))
+            continue
         before = [known[source] for source in sources]
         if commutative:
             before.sort()
@@ -72,21 +70,28 @@ def _forward(graph: _Graph, colours: _Colours) -> _Colours:
 
 
 def _backward(graph: _Graph, colours: _Colours) -> _Colours:
-    """Colours that know all that comes after."""
+    """Colours that know all that comes after, and at which input of it they stand."""
     known = list(colours)
+    after: list[_Colours] = [[] for _ in colours]  # what the readers say to each node
     for node in range(len(colours) - 1, -1, -1):
-        after = [which + known[reader] for which, reader in graph.outputs[node]]
-        if len(after) > 1:
-            after.sort()
-        known[node] = _digest(colours[node] + b"".join(after))
+        said = after[node]
+        if len(said) > 1:
+            said.sort()
+        known[node] = colour = _digest(colours[node] + b"".join(said))
+        commutative = graph.commutative[node]
+        for place, source in enumerate(graph.inputs[node]):
+            after[source].append(_PLACES[0 if commutative else place] + colour)
     return known
 
 
 def _certificate(graph: _Graph, colours: _Colours) -> bytes:
-    """The smallest certificate over all ways to tell equal colours apart."""
+    """The smallest certificate over all ways to tell equal colours apart.
+
+    Where no two are equal, the colours alone tell the graph: each knows its readers' colours.
+    """
     tied = _first_tie(colours)
     if not tied:
-        return _describe(graph, colours)
+        return _digest(b"".join(sorted(colours)))
     best, seen = None, set()
     for node in tied:
         branch = _single_out(graph, colours, node)
@@ -104,7 +109,7 @@ def _greedy(graph: _Graph, colours: _Colours) -> bytes:
     """The certificate of always singling out the first tied node."""
     while tied := _first_tie(colours):
         colours = _single_out(graph, colours, tied[0])
-    return _describe(graph, colours)
+    return _digest(b"".join(sorted(colours)))
 
 
 def _first_tie(colours: _Colours) -> list[int]:
@@ -120,14 +125,3 @@ def _single_out(graph: _Graph, colours: _Colours, node: int) -> _Colours:
     marked = list(colours)
     marked[node] = _digest(b"first" + marked[node])
     return _refine(graph, marked)
-
-
-def _describe(graph: _Graph, colours: _Colours) -> bytes:
-    """The digest of a graph whose nodes have distinct colours: each with those it reads."""
-    lines = []
-    for colour, sources, commutative in zip(colours, graph.inputs, graph.commutative, strict=True):
-        before = [colours[source] for source in sources]
-        if commutative:
-            before.sort()
-        lines.append(colour + b"".join(before))
-    return _digest(b"".join(sorted(lines)))

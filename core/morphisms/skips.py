@@ -40,10 +40,14 @@ def plan_skip(architecture: Architecture, start: int, end: int) -> Skip:
 
 def path_between(architecture: Architecture, start: int, end: int) -> list[int] | None:
     """The nodes of one way from `start` (left out) to `end`; None where there is none."""
-    after = _descendants(architecture, start)
-    if end not in after:
+    ancestors = architecture.ancestors
+    if start not in ancestors[end]:
         return None
-    return _way_back(architecture, after, start, end)
+    path = [end]
+    while start not in architecture.node(path[-1]).inputs:
+        sources = architecture.node(path[-1]).inputs
+        path.append(next(source for source in sources if start in ancestors[source]))
+    return path[::-1]
 
 
 def projection(shape: Shape, width: int) -> AbstractLayer:
@@ -53,40 +57,21 @@ def projection(shape: Shape, width: int) -> AbstractLayer:
 
 def places(architecture: Architecture) -> Iterator[tuple[int, int]]:
     """The (start, end) of the skips worth trying: past a ReLU at least, into a ReLU's input."""
-    ends = [
-        node.id
-        for node in architecture.nodes
-        if node.id != architecture.logits and _feeds_relu(architecture, node.id)
-    ]
+    ancestors = architecture.ancestors
+    relus = [node for node in architecture.nodes if isinstance(node.layer, ReLU)]
+    ends = {source for relu in relus for source in relu.inputs} - {architecture.logits}
+    targets = [(end, _skip_sources(architecture, end)) for end in sorted(ends)]
     for node in architecture.nodes:
-        if not _is_start(architecture, node):
-            continue
-        after = _descendants(architecture, node.id)
-        for end in ends:
-            if end in after and _is_new(architecture, after, node.id, end):
-                yield node.id, end
+        if _is_start(architecture, node):
+            passed = {relu.id for relu in relus if node.id in ancestors[relu.id]}
+            for end, sources in targets:
+                if node.id not in sources and not passed.isdisjoint(ancestors[end]):
+                    yield node.id, end
 
 
 def describe_places(architecture: Architecture, start: int, end: int) -> str:
     """Where a skip goes, in words."""
     return f"from {name_of(architecture, start)} to {name_of(architecture, end)}"
-
-
-def _descendants(architecture: Architecture, start: int) -> set[int]:
-    """All nodes that depend on `start`."""
-    after = {start}
-    for node in architecture.nodes:
-        if not after.isdisjoint(node.inputs):
-            after.add(node.id)
-    return after - {start}
-
-
-def _way_back(architecture: Architecture, after: set[int], start: int, end: int) -> list[int]:
-    path = [end]
-    while start not in architecture.node(path[-1]).inputs:
-        sources = architecture.node(path[-1]).inputs
-        path.append(next(source for source in sources if source in after))
-    return path[::-1]
 
 
 def _shortcuts(architecture: Architecture, path: Sequence[int]) -> Iterator[AbstractLayer]:
@@ -96,11 +81,6 @@ def _shortcuts(architecture: Architecture, path: Sequence[int]) -> Iterator[Abst
         shortcut = node.layer.shortcut(architecture.input_shapes(node))
         if shortcut is not None:
             yield shortcut
-
-
-def _feeds_relu(architecture: Architecture, node_id: int) -> bool:
-    readers = architecture.readers(node_id)
-    return any(isinstance(architecture.node(reader).layer, ReLU) for reader in readers)
 
 
 def _is_start(architecture: Architecture, node: Node) -> bool:
@@ -115,25 +95,24 @@ def _is_start(architecture: Architecture, node: Node) -> bool:
     return not (same and architecture.nonnegative[reader.id])
 
 
-def _is_new(architecture: Architecture, after: set[int], start: int, end: int) -> bool:
-    """Whether a skip would pass a ReLU, and there is no such skip yet."""
-    path = _way_back(architecture, after, start, end)
-    passes = any(isinstance(architecture.node(node_id).layer, ReLU) for node_id in path)
-    return passes and start not in _skip_sources(architecture, end)
-
-
 def _skip_sources(architecture: Architecture, end: int) -> set[int]:
     """The nodes that already reach `end` through projections, sums and pools alone."""
     found: set[int] = set()
     stack = [end]
     while stack:
-        node = architecture.node(stack.pop())
-        for source in node.inputs:
-            layer = architecture.node(source).layer
-            found.add(source)
-            linear = isinstance(layer, Dense) or (isinstance(layer, Conv2d) and layer.kernel == 1)
-            mixes = layer.channels in (Channels.UNIFIED, Channels.JOINED)
-            pools = layer.shortcut(architecture.input_shapes(architecture.node(source))) is not None
-            if linear or mixes or pools:
+        for source in architecture.node(stack.pop()).inputs:
+            if source not in found and _is_linear(architecture, architecture.node(source)):
                 stack.append(source)
+            found.add(source)
     return found
+
+
+def _is_linear(architecture: Architecture, node: Node) -> bool:
+    """Whether the node only projects, mixes or pools what it reads."""
+    match node.layer:
+        case Dense() | Conv2d(kernel=1):
+            return True
+        case layer if layer.channels in (Channels.UNIFIED, Channels.JOINED):
+            return True
+        case layer:
+            return layer.shortcut(architecture.input_shapes(node)) is not None
