@@ -1,0 +1,213 @@
+"""The edit distance between architectures: a layer part and a skip part.
+
+Notation
+    a, b   layers of two architectures in topological order, without input, output and merges
+    c      cost of substituting one layer by another, in [0, 1]
+    A      A[i, j]: distance of the first i layers of a from the first j of b
+    u, δ   depth at which a skip starts, and how many layers deep it spans
+
+Layers: the weighted Levenshtein distance (Jin, Song & Hu 2019, arXiv:1806.10282, eq. 7, with min
+where print has max):
+
+    A[i, 0] = i,  A[0, j] = j,
+    A[i, j] = min(A[i-1, j] + 1, A[i, j-1] + 1, A[i-1, j-1] + c(a_i, b_j)).
+
+c is 1 between kinds, else the mean of |x - y| / max(x, y) over the layer's attributes. Both parts
+are metrics on what they see. Skips: the cheapest assignment, 1 for each one left over, with
+
+    d(s, t) = (|u_s - u_t| + |δ_s - δ_t|) / (max(u_s, u_t) + max(δ_s, δ_t)),  1 between kinds.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from core.architecture import Architecture, Node
+from core.layers import LAYERS, AbstractLayer, Channels
+
+Floats = NDArray[np.float64]
+Skip = tuple[str, int, int]  # (kind of the merge, u, δ)
+
+_UNSEEN = frozenset({Channels.UNIFIED, Channels.JOINED})  # merges are seen as skips
+_ENDS = frozenset({"input", "output"})
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An architecture as the distance sees it; tokens are those of the encoder that made it."""
+
+    tokens: NDArray[np.int64]  # shape: (layers,)
+    skips: tuple[Skip, ...]  # sorted
+
+
+class Encoder:
+    """Gives each distinct layer a number, and knows the cost between any two of them."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[AbstractLayer, int] = {}
+        self._layers: list[AbstractLayer] = []
+        self._costs: Floats = np.zeros((0, 0))
+        self._skip_distances: dict[tuple[tuple[Skip, ...], tuple[Skip, ...]], float] = {}
+
+    def encode(self, architecture: Architecture) -> Encoded:
+        """The architecture in this encoder's numbers."""
+        seen = [node.layer for node in architecture.nodes if _is_seen(node.layer)]
+        tokens = np.array([self._token(layer) for layer in seen], dtype=np.int64)
+        return Encoded(tokens, skips(architecture))
+
+    def layer_distances(self, one: Sequence[Encoded], other: Sequence[Encoded]) -> Floats:
+        """The layer parts: (n), (m) -> (n, m)"""
+        costs = self._cost_matrix()
+        first, first_ends = _joined(one)
+        second, second_ends = _joined(other)
+        return np.asarray(_layer_distances(costs, first, first_ends, second, second_ends))
+
+    def skip_distances(self, one: Sequence[Encoded], other: Sequence[Encoded]) -> Floats:
+        """The skip parts: (n), (m) -> (n, m)"""
+        return np.array([[self._skip_distance(a.skips, b.skips) for b in other] for a in one])
+
+    def _token(self, layer: AbstractLayer) -> int:
+        if layer not in self._tokens:
+            self._tokens[layer] = len(self._layers)
+            self._layers.append(layer)
+        return self._tokens[layer]
+
+    def _cost_matrix(self) -> Floats:
+        known, n = len(self._costs), len(self._layers)
+        if known < n:
+            costs = np.zeros((n, n))
+            costs[:known, :known] = self._costs
+            for i in range(known, n):
+                for j in range(i):
+                    costs[i, j] = costs[j, i] = substitution(self._layers[i], self._layers[j])
+            self._costs = costs
+        return self._costs
+
+    def _skip_distance(self, one: tuple[Skip, ...], other: tuple[Skip, ...]) -> float:
+        if one == other:
+            return 0.0
+        key = (one, other) if one < other else (other, one)
+        if key not in self._skip_distances:
+            self._skip_distances[key] = _assigned(*key)
+        return self._skip_distances[key]
+
+
+def distance(one: Architecture, other: Architecture, skip_weight: float = 1.0) -> float:
+    """d = D_layers + λ D_skips of two architectures, in edits."""
+    encoder = Encoder()
+    a, b = [encoder.encode(one)], [encoder.encode(other)]
+    layers, skipped = encoder.layer_distances(a, b), encoder.skip_distances(a, b)
+    return float(layers[0, 0] + skip_weight * skipped[0, 0])
+
+
+def substitution(one: AbstractLayer, other: AbstractLayer) -> float:
+    """The cost of one layer in place of another: 1 between kinds, else how their fields differ."""
+    if type(one) is not type(other):
+        return 1.0
+    pairs = [
+        (float(getattr(one, field.name)), float(getattr(other, field.name)))
+        for field in dataclasses.fields(one)  # type: ignore[arg-type]
+    ]
+    return sum(_soergel(a, b) for a, b in pairs) / max(1, len(pairs))
+
+
+def _soergel(a: float, b: float) -> float:
+    """|a - b| / max(a, b) for numbers that are not negative; 0 where both are 0."""
+    return abs(a - b) / max(a, b) if a != b else 0.0
+
+
+def _is_seen(layer: AbstractLayer) -> bool:
+    return layer.channels not in _UNSEEN and LAYERS.kind_of(layer) not in _ENDS
+
+
+def skips(architecture: Architecture) -> tuple[Skip, ...]:
+    """The skips, sorted: every input of a merge but its deepest, back to where it forks off."""
+    depths: dict[int, int] = {}
+    for node in architecture.nodes:
+        deepest = max((depths[source] for source in node.inputs), default=0)
+        depths[node.id] = deepest + _is_seen(node.layer)
+    found: list[Skip] = []
+    for node in architecture.nodes:
+        if len(node.inputs) > 1:
+            kind = LAYERS.kind_of(node.layer)
+            by_depth = sorted(node.inputs, key=lambda source: (depths[source], source))
+            starts = [depths[_fork(architecture, source)] for source in by_depth[:-1]]
+            found.extend((kind, start, depths[node.id] - start) for start in starts)
+    return tuple(sorted(found))
+
+
+def _fork(architecture: Architecture, node_id: int) -> int:
+    """The node behind which the chain that ends in `node_id` parts from the others."""
+    node: Node = architecture.node(node_id)
+    while len(architecture.readers(node.id)) == 1 and len(node.inputs) == 1:
+        node = architecture.node(node.inputs[0])
+    return node.id
+
+
+def _assigned(one: tuple[Skip, ...], other: tuple[Skip, ...]) -> float:
+    """The cost of the best assignment; matching as many as possible is always best, as d <= 1."""
+    surplus = abs(len(one) - len(other))
+    if not one or not other:
+        return float(surplus)
+    costs = np.array([[_skip_cost(s, t) for t in other] for s in one])
+    rows, columns = linear_sum_assignment(costs)
+    return float(costs[rows, columns].sum()) + surplus
+
+
+def _skip_cost(s: Skip, t: Skip) -> float:
+    if s[0] != t[0]:
+        return 1.0
+    total = max(s[1], t[1]) + max(s[2], t[2])
+    return (abs(s[1] - t[1]) + abs(s[2] - t[2])) / total if total else 0.0
+
+
+def _joined(encoded: Sequence[Encoded]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All tokens in a row, and where each architecture's end."""
+    ends = np.cumsum([len(one.tokens) for one in encoded], dtype=np.int64)
+    if not len(ends):
+        return np.zeros(0, np.int64), ends
+    return np.concatenate([one.tokens for one in encoded]), ends
+
+
+@njit(cache=True, nogil=True)
+def _layer_distances(
+    costs: Floats,  # shape: (V, V), of substitution between tokens
+    first: NDArray[np.int64],
+    first_ends: NDArray[np.int64],  # shape: (n,)
+    second: NDArray[np.int64],
+    second_ends: NDArray[np.int64],  # shape: (m,)
+) -> Floats:  # shape: (n, m)
+    """The recurrence above for every pair; only the last row of A is kept."""
+    result = np.empty((len(first_ends), len(second_ends)))
+    row = np.empty(len(second) + 1)
+    start = 0
+    for p in range(len(first_ends)):
+        end = first_ends[p]
+        begin = 0
+        for q in range(len(second_ends)):
+            stop = second_ends[q]
+            width = stop - begin
+            for j in range(width + 1):
+                row[j] = j
+            for i in range(start, end):
+                diagonal = row[0]
+                row[0] += 1.0
+                cost = costs[first[i]]
+                for j in range(width):
+                    above = row[j + 1]
+                    best = diagonal + cost[second[begin + j]]
+                    if above + 1.0 < best:
+                        best = above + 1.0
+                    if row[j] + 1.0 < best:
+                        best = row[j] + 1.0
+                    row[j + 1] = best
+                    diagonal = above
+            result[p, q] = row[width]
+            begin = stop
+        start = end
+    return result

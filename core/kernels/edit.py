@@ -1,0 +1,77 @@
+"""The default kernel: exponential of the edit distance, plus a linear term in log sizes.
+
+    e(x, y) = exp(-D_layers(x, y) / l - D_skips(x, y) / s)
+    φ(x)    = Λ₊^(-1/2) Uᵀ e(L, x),   e(L, L) = U Λ Uᵀ
+    k(x, y) = a² (φ(x)·φ(y) + [x = y] (1 - |φ(x)|²)₊) + b² ψ(x)·ψ(y) + c²
+
+e is only almost positive definite (exp(-d / l) of an edit distance is); projected onto the
+landmarks it is definite for any batch, and asking about one candidate never changes the answer
+for another. ψ are log parameters, log FLOPs and log depth; c is the spread of the mean.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from core.distance import Floats
+from core.kernels.abstract import KERNELS, AbstractKernel, Geometry, Points, same
+
+_MEAN_SPREAD = 1.0  # c, in standard deviations of the objective
+_SMALLEST = 1e-6  # share of the largest eigenvalue below which a direction is noise
+
+
+@KERNELS.register("edit")
+@dataclass(frozen=True, slots=True)
+class EditKernel(AbstractKernel):
+    """Close in edits and similar in size means similar in value."""
+
+    amplitude: float  # a
+    layer_scale: float  # l, in edits
+    skip_scale: float  # s, in edits
+    slope: float  # b
+    projection: Floats  # shape: (m, r), U Λ₊^(-1/2)
+
+    names: ClassVar[tuple[str, ...]] = ("amplitude", "layer scale", "skip scale", "slope")
+    centers: ClassVar[tuple[float, ...]] = (0.0, 1.8, 1.0, -1.2)  # a = 1, l = 6, s = 2.7, b = 0.3
+    spreads: ClassVar[tuple[float, ...]] = (0.7, 1.0, 1.0, 0.9)
+
+    @classmethod
+    def at(cls, theta: Floats, geometry: Geometry) -> Self:
+        amplitude, layer_scale, skip_scale, slope = np.exp(theta)
+        gram = _exponential(geometry.landmarks, layer_scale, skip_scale)
+        values, vectors = np.linalg.eigh((gram + gram.T) / 2)
+        kept = values > _SMALLEST * values[-1]
+        projection = vectors[:, kept] / np.sqrt(values[kept])
+        return cls(amplitude, layer_scale, skip_scale, slope, projection)
+
+    def __call__(self, a: Points, b: Points) -> Floats:
+        embedded_a, embedded_b = self._embed(a), self._embed(b)
+        left = np.sqrt(_remainder(embedded_a))[:, None]
+        right = np.sqrt(_remainder(embedded_b))[None, :]
+        edits = embedded_a @ embedded_b.T + same(a, b) * left * right
+        linear = a.features @ b.features.T
+        return np.asarray(self.amplitude**2 * edits + self.slope**2 * linear + _MEAN_SPREAD**2)
+
+    def variances(self, a: Points) -> Floats:
+        embedded = self._embed(a)
+        edits = (embedded**2).sum(axis=1) + _remainder(embedded)
+        linear = (a.features**2).sum(axis=1)
+        return np.asarray(self.amplitude**2 * edits + self.slope**2 * linear + _MEAN_SPREAD**2)
+
+    def _embed(self, points: Points) -> Floats:
+        """φ of the points: (n) -> (n, r)"""
+        gram = _exponential(points, self.layer_scale, self.skip_scale)
+        embedded: Floats = gram @ self.projection
+        return embedded
+
+
+def _exponential(points: Points, layer_scale: float, skip_scale: float) -> Floats:
+    """e of points and landmarks: (n) -> (n, m)"""
+    near: Floats = np.exp(-points.layers / layer_scale - points.skips / skip_scale)
+    return near
+
+
+def _remainder(embedded: Floats) -> Floats:
+    """What the landmarks do not explain of each point's variance: (n, r) -> (n,)"""
+    return np.maximum(0.0, 1 - (embedded**2).sum(axis=1))

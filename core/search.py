@@ -1,0 +1,90 @@
+"""One step of a search: from a snapshot of its history to what to try next.
+
+Pure: the same snapshot has the same answer, so that a controller which died after asking may ask
+again. The generator of a step comes from the search's seed and the number of its first new trial.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+
+from core.architecture import Architecture
+from core.contracts import Bounds
+from core.errors import SpaceExhausted
+from core.history import Draft, Seen
+from core.morphisms import AbstractMorphism
+from core.strategies import strategy
+
+__all__ = ["Seen", "Snapshot", "Suggestion", "step"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that a step may depend on."""
+
+    seed: int
+    next_number: int  # of the next trial
+    count: int  # how many suggestions are wanted
+    strategy: str
+    strategy_options: Mapping[str, float | str | bool]
+    roots: tuple[Architecture, ...]
+    bounds: Bounds
+    trials: tuple[Seen, ...]  # every earlier trial, whatever its status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """The chosen candidate, not yet stored."""
+
+    number: int
+    parent_id: UUID | None  # None: a start of its own, whose weights begin at random
+    morphisms: tuple[AbstractMorphism, ...]  # from the parent's architecture
+    architecture: Architecture
+    predicted_mean: float | None
+    predicted_std: float | None
+
+
+def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
+    """What to try next: the roots first, then what the strategy says.
+
+    At least one suggestion and at most `count`, all new; raises SpaceExhausted without any.
+    """
+    known = {trial.architecture.fingerprint for trial in snapshot.trials}
+    drafts = [
+        Draft(parent=None, morphisms=(), architecture=root)
+        for root in snapshot.roots
+        if root.fingerprint not in known
+    ][: snapshot.count]
+    if not drafts:
+        drafts = _ask(snapshot)
+    if not drafts:
+        raise SpaceExhausted(
+            f"every architecture within the bounds that can be reached from the "
+            f"{len(snapshot.trials)} trials has been tried"
+        )
+    return tuple(
+        _suggestion(draft, snapshot.next_number + place) for place, draft in enumerate(drafts)
+    )
+
+
+def _ask(snapshot: Snapshot) -> list[Draft]:
+    rng = np.random.default_rng([snapshot.seed, snapshot.next_number])
+    chosen = strategy(snapshot.strategy, snapshot.strategy_options)
+    completed = [trial for trial in snapshot.trials if not trial.is_pending]
+    pending = [trial for trial in snapshot.trials if trial.is_pending]
+    return chosen.suggest(completed, pending, snapshot.count, rng, snapshot.bounds)
+
+
+def _suggestion(draft: Draft, number: int) -> Suggestion:
+    """A parent without weights cannot be inherited from: its morph is a start of its own."""
+    inherits = draft.parent is not None and draft.parent.inheritable
+    return Suggestion(
+        number=number,
+        parent_id=draft.parent.trial_id if draft.parent and inherits else None,
+        morphisms=draft.morphisms if inherits else (),
+        architecture=draft.architecture,
+        predicted_mean=draft.mean,
+        predicted_std=draft.std,
+    )

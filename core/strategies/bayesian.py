@@ -1,0 +1,90 @@
+"""Bayesian optimisation over network morphisms (Jin, Song & Hu 2019, arXiv:1806.10282)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.acquisition import maximise
+from core.contracts import Bounds
+from core.errors import InvalidInput
+from core.history import Draft, Seen
+from core.kernels import KERNELS
+from core.strategies.abstract import STRATEGIES, AbstractStrategy, fingerprints, random_morphs
+from core.surrogate import Observation, Surrogate, fit
+from core.trial import TrialStatus
+
+
+PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours only
+
+
+@STRATEGIES.register("bayesian")
+@dataclass(frozen=True, slots=True)
+class Bayesian(AbstractStrategy):
+    """A Gaussian process chooses among chains of morphisms of networks with weights.
+
+    The exploration weight is smaller than the paper's 2.5, as a surrogate that predicts well
+    explores less.
+    """
+
+    beta: float = 1.0
+    candidates: int = 700  # scored for one answer
+    morphisms: int = 4  # longest chain from a network with weights; shorter while little is known
+    kernel: str = "edit"
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.beta <= 100 and 1 <= self.candidates <= 100_000):
+            raise InvalidInput(
+                f"found beta {self.beta} and {self.candidates} candidates; "
+                "expected 0 to 100, and 1 to 100000"
+            )
+        if not 1 <= self.morphisms <= 100:
+            raise InvalidInput(f"found {self.morphisms} morphisms; expected 1 to 100")
+        _ = KERNELS[self.kernel]
+
+    def suggest(
+        self,
+        completed: Sequence[Seen],
+        pending: Sequence[Seen],
+        count: int,
+        rng: np.random.Generator,
+        bounds: Bounds,
+    ) -> list[Draft]:
+        parents = [trial for trial in completed if trial.inheritable]
+        excluded = fingerprints(completed, pending)
+        if not parents:
+            return random_morphs([*completed, *pending], excluded, bounds, count, rng)
+        surrogate = believe(completed, pending, self.kernel)
+        found = maximise(
+            surrogate,
+            parents,
+            excluded,
+            bounds,
+            rng,
+            count=count,
+            beta=self.beta,
+            candidates=self.candidates,
+            morphisms=min(self.morphisms, 1 + len(parents) // PARENTS_PER_MORPHISM),
+        )
+        excluded |= {draft.architecture.fingerprint for draft in found}
+        return found + random_morphs(parents, excluded, bounds, count - len(found), rng)
+
+
+def believe(completed: Sequence[Seen], pending: Sequence[Seen], kernel: str) -> Surrogate:
+    """The surrogate of a history: infeasible trials count as the worst, pending as expected."""
+    values = [trial.value for trial in completed if trial.value is not None]
+    worst = min(values, default=0.0)
+    observations = [
+        Observation(trial.architecture, trial.value, trial.value_std or 0.0)
+        for trial in completed
+        if trial.value is not None and trial.status is not TrialStatus.INFEASIBLE
+    ]
+    observations += [
+        Observation(trial.architecture, worst)
+        for trial in completed
+        if trial.status is TrialStatus.INFEASIBLE
+    ]
+    surrogate = fit(observations, kernel, landmarks=[trial.architecture for trial in pending])
+    for trial in pending:
+        surrogate = surrogate.believing(surrogate.geometry.points([trial.architecture]))
+    return surrogate

@@ -1,0 +1,28 @@
+"""Random search: a random morphism of a random earlier network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.contracts import Bounds
+from core.history import Draft, Seen
+from core.strategies.abstract import STRATEGIES, AbstractStrategy, fingerprints, random_morphs
+
+
+@STRATEGIES.register("random")
+@dataclass(frozen=True, slots=True)
+class Random(AbstractStrategy):
+    """The baseline that every other strategy must beat."""
+
+    def suggest(
+        self,
+        completed: Sequence[Seen],
+        pending: Sequence[Seen],
+        count: int,
+        rng: np.random.Generator,
+        bounds: Bounds,
+    ) -> list[Draft]:
+        parents = [trial for trial in completed if trial.inheritable]
+        excluded = fingerprints(completed, pending)
+        return random_morphs(parents or [*completed, *pending], excluded, bounds, count, rng)
