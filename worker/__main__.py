@@ -54,6 +54,7 @@ def run(settings: Settings) -> int:
     slot = take_gpu(settings.device, settings.slot_dir)
     identity = take_identity(settings.state_dir)
     stopping = Flag()
+    _end_on_signals(stopping)
     pulse = health.Pulse(settings.health_file)
     controller = Controller(settings)
     supervisor = Supervisor(
@@ -79,7 +80,7 @@ def run(settings: Settings) -> int:
     polling = Thread(target=place.poll, name="poll", daemon=True)
     polling.start()
     try:
-        return _consume(settings, place, stopping)
+        return _consume(settings, place)
     finally:
         stopping.set()
         polling.join()
@@ -88,23 +89,25 @@ def run(settings: Settings) -> int:
         pulse.end()
 
 
-class _Consumer(Worker):  # type: ignore[misc]
-    """Celery's worker with our own signals: a warm shutdown, and no restart on SIGHUP."""
+def _end_on_signals(stopping: Flag) -> None:
+    """Have SIGTERM and SIGINT end the worker in order, from whatever it is doing."""
 
-    stopping: Flag
+    def shut_down(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+        state.should_stop = 0  # Celery's word for a warm shutdown, with this exit code
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, shut_down)
+
+
+class _Consumer(Worker):  # type: ignore[misc]
+    """Celery's worker, which leaves signals to us."""
 
     def install_platform_tweaks(self, worker: Worker) -> None:
-        """Have SIGTERM and SIGINT end the worker in order."""
-
-        def shut_down(number: int, frame: FrameType | None) -> None:
-            self.stopping.set()
-            state.should_stop = 0
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, shut_down)
+        """Keep the handlers that are there."""
 
 
-def _consume(settings: Settings, place: Place, stopping: Flag) -> int:
+def _consume(settings: Settings, place: Place) -> int:
     """Run Celery's consumer until it ends; its exit code."""
     # Celery warns of root because of pickled messages, which are refused here.
     warnings.simplefilter("ignore", SecurityWarning)
@@ -118,7 +121,6 @@ def _consume(settings: Settings, place: Place, stopping: Flag) -> int:
         without_mingle=True,
         without_heartbeat=True,
     )
-    consumer.stopping = stopping
     consumer.start()
     return int(consumer.exitcode or 0)
 
