@@ -11,6 +11,7 @@ The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 from math import ceil
 
 from core.contracts import Bounds, Budget, DatasetSpec, Hyperparameters, SearchConfig
+from core.roots import roots
 
 SEARCH_SHARE = 0.5  # of S; the rest is for the final fit
 TRIALS_WISHED = 12  # in the search's share of S, one after the other
@@ -23,6 +24,8 @@ TRIAL_EPOCHS = (3, 40)  # least and most
 FINAL_EPOCHS = (12, 120)
 TIMED_EPOCHS = 200  # most epochs where seconds limit the training
 
+GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
+GROWTH_SECONDS = 1800.0  # budgets beyond this allow more in proportion
 ASSUMED_SPEED = 1e11  # R
 BACKWARD = 3  # a training step costs so many forward passes
 WORTHWHILE_EPOCHS = 12  # of the final fit within its time
@@ -40,12 +43,18 @@ def trials_deadline(config: SearchConfig) -> float | None:
 
 
 def default_bounds(spec: DatasetSpec, budget: Budget) -> Bounds:
-    """Bounds within which the final fit can make enough epochs in its share of the time."""
+    """Some times the size of the first root, and small enough for the time there is.
+
+    Without a bound the surrogate, having seen that larger is better, asks for networks that take
+    all the time. With seconds given, the final fit must be able to make enough epochs.
+    """
+    root = roots(spec, Bounds())[0]
     if budget.seconds is None:
-        return Bounds()
+        return Bounds(flops=GROWTH * root.flops)
+    growth = GROWTH * max(1.0, budget.seconds / GROWTH_SECONDS)
     seconds = (1 - SEARCH_SHARE) * budget.seconds
-    flops = ASSUMED_SPEED * seconds / (BACKWARD * WORTHWHILE_EPOCHS * spec.train_examples)
-    return Bounds(flops=max(1_000_000, int(flops)))
+    timely = ASSUMED_SPEED * seconds / (BACKWARD * WORTHWHILE_EPOCHS * spec.train_examples)
+    return Bounds(flops=max(root.flops, int(min(timely, growth * root.flops))))
 
 
 def trial_hyperparameters(

@@ -74,4 +74,4 @@ def _exponential(points: Points, layer_scale: float, skip_scale: float) -> Float
 
 def _remainder(embedded: Floats) -> Floats:
     """What the landmarks do not explain of each point's variance: (n, r) -> (n,)"""
-    return np.maximum(0.0, 1 - (embedded**2).sum(axis=1))
+    return np.asarray(np.maximum(0.0, 1 - (embedded**2).sum(axis=1)))

@@ -14,7 +14,6 @@ from core.strategies.abstract import STRATEGIES, AbstractStrategy, fingerprints,
 from core.surrogate import Observation, Surrogate, fit
 from core.trial import TrialStatus
 
-
 PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours only
 
 
