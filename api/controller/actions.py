@@ -14,7 +14,7 @@ from core import plan
 from core.contracts import DatasetSpec, SearchConfig
 from core.errors import InvalidInput
 from core.roots import roots
-from core.strategies import STRATEGIES
+from core.strategies import strategy
 from core.tasks import TASKS
 from core.trial import SearchStatus
 
@@ -61,9 +61,7 @@ def _add(session: Session, caller: Caller, body: SearchIn) -> UUID:
     """Check that the search can be done, then store it."""
     dataset = _dataset(session, caller, body)
     config = SearchConfig(**{name: getattr(body, name) for name in SearchConfig.model_fields})
-    if config.strategy not in STRATEGIES:
-        known = ", ".join(sorted(STRATEGIES))
-        raise InvalidInput(f"strategy: there is none named {config.strategy!r}; known are: {known}")
+    strategy(config.strategy, config.strategy_options)  # raises where there is none like that
     spec = DatasetSpec.model_validate(dataset.spec)
     bounds = config.bounds or plan.default_bounds(spec, config.budget)
     roots(spec, bounds)  # raises where the bounds leave no architecture to start from

@@ -20,7 +20,7 @@ from api.store import questions, searches, trials
 from api.store.recipes import Question, Recipe
 from api.store.standings import Open
 from core.errors import SpaceExhausted
-from core.trial import SearchStatus
+from core.trial import LIVE_TRIAL, SearchStatus
 
 _log = logging.getLogger(__name__)
 
@@ -42,10 +42,20 @@ class Proposer:
         self._pool: ProcessPoolExecutor | None = None
         self._open: dict[UUID, tuple[Question, Answer]] = {}
         self._strikes: Counter[UUID] = Counter()
+        self._exhausted: dict[UUID, int] = {}  # trials in flight when nothing new was left
+
+    def warm_up(self) -> None:
+        """Start a process ahead of the first question, as importing the engine takes seconds."""
+        self._executor().submit(suggesting.warm_up)
 
     def ask(self, search: Open, count: int) -> None:
-        """Ask for some trials of a search, unless a question of it is open."""
-        if search.search_id in self._open:
+        """Ask for some trials of a search, unless a question of it is open.
+
+        Where nothing new was left, trials in flight may yet be parents of something new: then
+        the next question waits until one of them has ended.
+        """
+        in_flight = search.standing.waiting + search.standing.running
+        if search.search_id in self._open or self._exhausted.get(search.search_id) == in_flight:
             return
         with unit_of_work(self._sessions) as session:
             if search.standing.status is SearchStatus.PENDING:
@@ -53,7 +63,7 @@ class Proposer:
             question = questions.read(session, search, count)
         if question is None:
             return
-        future = self._submit(question)
+        future = self._executor().submit(suggesting.answer, question)
         self._open[search.search_id] = question, future
         future.add_done_callback(lambda _: self._wake())
 
@@ -70,20 +80,20 @@ class Proposer:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, question: Question) -> Answer:
+    def _executor(self) -> ProcessPoolExecutor:
         if self._pool is None:
             # Not forked from this process, which has threads and connections.
             self._pool = ProcessPoolExecutor(
                 self._processes, get_context("spawn"), initializer=suggesting.prepare
             )
-        return self._pool.submit(suggesting.answer, question)
+        return self._pool
 
     def _take(self, question: Question, future: Answer) -> None:
         error = future.exception()
         if error is None:
             self._store(question, future.result())
         elif isinstance(error, SpaceExhausted):
-            self._finish(question.search_id, str(error))
+            self._exhaust(question, str(error))
         else:
             self._strike(question.search_id, error)
 
@@ -91,10 +101,17 @@ class Proposer:
         with unit_of_work(self._sessions, self._wake) as session:
             trials.add(session, question.search_id, question.next_number, recipes)
         self._strikes.pop(question.search_id, None)
+        self._exhausted.pop(question.search_id, None)
 
-    def _finish(self, search_id: UUID, reason: str) -> None:
+    def _exhaust(self, question: Question, reason: str) -> None:
+        """Nothing new is left: wait for the trials in flight, or finish without any."""
+        in_flight = sum(past.status in LIVE_TRIAL for past in question.past)
+        if in_flight:
+            self._exhausted[question.search_id] = in_flight
+            return
+        self._exhausted.pop(question.search_id, None)
         with unit_of_work(self._sessions, self._wake) as session:
-            searches.move(session, search_id, SearchStatus.FINISHING, reason=reason)
+            searches.move(session, question.search_id, SearchStatus.FINISHING, reason=reason)
 
     def _strike(self, search_id: UUID, error: BaseException) -> None:
         """Count an error of the strategy, or the death of its process, against the search."""

@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.controller import finisher
 from api.controller.proposer import Proposer
+from api.controller.sweeper import Sweeper
 from api.db import autocommit, unit_of_work
-from api.store import endings, searches, standings
+from api.store import discarded, endings, searches, standings
 from core.budget import Suggest, Wait, decide
 
 _log = logging.getLogger(__name__)
@@ -21,11 +22,13 @@ def expire_leases(engine: Engine, max_attempts: int) -> None:
         _log.warning("leases expired", extra={"leases": expired})
 
 
-def stop_left_waiting(sessions: sessionmaker[Session]) -> None:
-    """Stop trials that were made, or failed, while their search was ended."""
+def tidy(sessions: sessionmaker[Session], sweeper: Sweeper) -> None:
+    """Stop trials that were made, or failed, while their search ended; clear deleted ones away."""
     with unit_of_work(sessions) as session:
         for search_id in searches.left_waiting(session):
             searches.stop_waiting(session, search_id, "the search has ended")
+        if discarded.are_there(session):
+            sweeper.wake()
 
 
 def advance(sessions: sessionmaker[Session], proposer: Proposer) -> bool:

@@ -21,7 +21,7 @@ from api.controller.proposer import Proposer
 from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
 from api.settings import Settings
-from api.store.changes import WORK
+from api.store.changes import WORK, ring
 from core.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -57,16 +57,17 @@ class Controller:
         """End all threads; another controller may lead at once."""
         self._stopping.set()
         self._bell.set()
+        try:
+            db.autocommit(self._engine, ring)  # wakes the listening thread
+            self._leadership.resign()
+        except SQLAlchemyError as error:
+            _log.warning("cannot resign: %s", error)
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(timeout=10)
         self._proposer.close()
         self._relay.stop()
         self._sweeper.stop()
-        try:
-            self._leadership.resign()
-        except SQLAlchemyError as error:
-            _log.warning("cannot resign: %s", error)
 
     def wake(self) -> None:
         """Look at once what there is to decide; cheap, from any thread."""
@@ -78,6 +79,7 @@ class Controller:
         return all(thread.is_alive() for thread in self._threads)
 
     def _decide(self) -> None:
+        self._proposer.warm_up()
         while not self._stopping.is_set():
             started = time.monotonic()
             try:
@@ -94,7 +96,7 @@ class Controller:
     def _turn(self) -> bool:
         """Do everything that is to be done now; whether more may be to do at once."""
         reconciler.expire_leases(self._engine, self._settings.max_attempts)
-        reconciler.stop_left_waiting(self._sessions)
+        reconciler.tidy(self._sessions, self._sweeper)
         self._proposer.collect()
         again = reconciler.advance(self._sessions, self._proposer)
         self._relay.wake()

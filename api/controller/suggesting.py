@@ -22,6 +22,10 @@ def prepare() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
+def warm_up() -> None:
+    """Nothing more than what importing this module does."""
+
+
 def _end_with_parent() -> None:
     """End at once when the parent has died, even by kill -9: nobody wants the answer."""
     parent = multiprocessing.parent_process()

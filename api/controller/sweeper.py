@@ -12,6 +12,7 @@ from core.storage import Storage
 
 _log = logging.getLogger(__name__)
 _EVERY = 3600.0  # seconds between looks when nobody wakes it
+_PAUSE = 30.0  # seconds after an error
 
 
 class Sweeper:
@@ -61,5 +62,6 @@ class Sweeper:
                 self.sweep()
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("cannot clear away: %s", error)
+                self._stopping.wait(_PAUSE)
             self._bell.wait(_EVERY)
             self._bell.clear()

@@ -29,3 +29,8 @@ def changed(session: Session | Connection, search_id: UUID) -> None:
         func.pg_notify(CHANGES, cast(raised.c.search_id, String)), func.pg_notify(WORK, "")
     )
     session.execute(told)
+
+
+def ring(connection: Connection) -> None:
+    """Wake the controllers."""
+    connection.execute(select(func.pg_notify(WORK, "")))

@@ -30,6 +30,11 @@ def of_search(session: Session, search_id: object) -> None:
     session.execute(noted.on_conflict_do_nothing())
 
 
+def are_there(session: Session) -> bool:
+    """Whether any blobs are noted."""
+    return session.scalars(select(Discarded.blob_key).limit(1)).first() is not None
+
+
 def unneeded(session: Session, limit: int = 100) -> list[BlobRef]:
     """Some noted blobs that nothing refers to; the notes stay locked until the transaction ends."""
     statement = (

@@ -1,6 +1,6 @@
 """Workers: who has asked for trials lately, and what each is training."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -37,6 +37,12 @@ def listing(session: Session, caller: Caller) -> list[WorkerOut]:
         )
         for worker, seen_at, owner_id, trial_id in session.execute(statement)
     ]
+
+
+def now(session: Session) -> datetime:
+    """The database's clock, by which workers were seen."""
+    moment: datetime = session.execute(select(func.now())).scalar_one()
+    return moment
 
 
 def sweep(session: Session) -> None:
