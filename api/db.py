@@ -7,6 +7,7 @@ epoch, result) is one statement each and runs in `autocommit`.
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,7 +65,7 @@ def autocommit(engine: Engine, statement: Callable[[Connection], T]) -> T:
     A pooled connection may have died with a restarted server. The statements of the hot path
     can be sent twice: a lease is answered again, a result counts as a duplicate of itself.
     """
-    committing = engine.execution_options(isolation_level="AUTOCOMMIT")
+    committing = _committing(engine)
     try:
         with committing.connect() as connection:
             return statement(connection)
@@ -73,6 +74,12 @@ def autocommit(engine: Engine, statement: Callable[[Connection], T]) -> T:
             raise
     with committing.connect() as connection:
         return statement(connection)
+
+
+@lru_cache(maxsize=4)
+def _committing(engine: Engine) -> Engine:
+    """The same pool of connections, without transactions."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def migrations_config(database_url: str) -> Config:

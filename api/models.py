@@ -177,6 +177,7 @@ class Trial(Base):
                         name="completed_has_value"),
         CheckConstraint("attempt >= 1", name="attempt"),
         CheckConstraint("epochs_spent >= 0 AND epochs_reserved >= 0", name="epochs"),
+        # Most indexes are partial, as each one costs the hot path at every change of status.
         UniqueConstraint("search_id", "number"),
         Index("uq_trials_fingerprint", "search_id", "fingerprint", unique=True,
               postgresql_where=text("kind = 'search'")),
@@ -185,10 +186,13 @@ class Trial(Base):
         Index("ix_trials_waiting", "available_at", postgresql_where=text("status = 'waiting'")),
         Index("ix_trials_live", "search_id",
               postgresql_where=text("status IN ('waiting', 'running')")),
-        Index("ix_trials_best", "search_id", "value", postgresql_where=text("kind = 'search'")),
+        Index("ix_trials_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        Index("ix_trials_best", "search_id", "value",
+              postgresql_where=text("kind = 'search' AND value IS NOT NULL")),
         Index("ix_trials_ended", "search_id", "ended_at",
-              postgresql_where=text("kind = 'search'")),
-        Index("ix_trials_weights", "weights_key"),
+              postgresql_where=text("kind = 'search' AND ended_at IS NOT NULL")),
+        Index("ix_trials_weights", "weights_key",
+              postgresql_where=text("weights_key IS NOT NULL")),
         Index("ix_trials_export", "export_key", postgresql_where=text("export_key IS NOT NULL")),
     )  # fmt: skip
 
@@ -200,7 +204,7 @@ class Trial(Base):
     attempt: Mapped[int] = mapped_column(default=1, server_default="1")
     reason: Mapped[str] = mapped_column(default="", server_default="")
 
-    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("trials.id"), index=True)
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("trials.id"))
     morphisms: Mapped[list[dict[str, Any]]]  # from the parent: {"text": ..., "data": ...}
     architecture: Mapped[dict[str, Any]]
     fingerprint: Mapped[str]

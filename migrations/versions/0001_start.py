@@ -220,13 +220,15 @@ CREATE TABLE trials (
         FOREIGN KEY(search_id) REFERENCES searches (id) ON DELETE CASCADE,
     CONSTRAINT fk_trials_parent_id FOREIGN KEY(parent_id) REFERENCES trials (id)
 );
-CREATE INDEX ix_trials_best ON trials (search_id, value) WHERE kind = 'search';
-CREATE INDEX ix_trials_ended ON trials (search_id, ended_at) WHERE kind = 'search';
+CREATE INDEX ix_trials_best ON trials (search_id, value)
+    WHERE kind = 'search' AND value IS NOT NULL;
+CREATE INDEX ix_trials_ended ON trials (search_id, ended_at)
+    WHERE kind = 'search' AND ended_at IS NOT NULL;
 CREATE INDEX ix_trials_export ON trials (export_key) WHERE export_key IS NOT NULL;
 CREATE INDEX ix_trials_live ON trials (search_id) WHERE status IN ('waiting', 'running');
-CREATE INDEX ix_trials_parent_id ON trials (parent_id);
+CREATE INDEX ix_trials_parent ON trials (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX ix_trials_waiting ON trials (available_at) WHERE status = 'waiting';
-CREATE INDEX ix_trials_weights ON trials (weights_key);
+CREATE INDEX ix_trials_weights ON trials (weights_key) WHERE weights_key IS NOT NULL;
 CREATE UNIQUE INDEX uq_trials_final ON trials (search_id) WHERE kind = 'final';
 CREATE UNIQUE INDEX uq_trials_fingerprint ON trials (search_id, fingerprint) WHERE kind = 'search';
 """

@@ -1,0 +1,163 @@
+"""How many trials a second the controller hands out and counts.
+
+`python benchmarks/controller.py [--seconds 10] [--threads 8] [--workers 1000] [--searches 100]`
+
+Simulated workers lease, send a heartbeat and an epoch, and report, through `api.controller.leases`
+on a private PostgreSQL that flushes to disk. Trials are made by one statement per search instead of
+by strategies, so that the hot path alone is measured.
+"""
+
+import argparse
+import statistics
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from api import db
+from api.controller.leases import Desk
+from api.models import Search
+from api.schemas import Role
+from api.settings import DatabaseSettings, Settings
+from api.store import datasets, keys, searches
+from api.store.keys import Caller
+from core.contracts import (
+    BlobRef,
+    Bounds,
+    Budget,
+    DatasetSpec,
+    EpochReport,
+    Heartbeat,
+    LeaseRequest,
+    SearchConfig,
+    TrialResult,
+)
+from core.roots import roots
+from core.trial import SearchStatus, TrialStatus
+from netmorph.embedded import EmbeddedPostgres
+
+SPEC = DatasetSpec(
+    input_shape=(1, 28, 28),
+    classes=10,
+    class_names=tuple("0123456789"),
+    train_examples=60_000,
+    test_examples=10_000,
+    dtype="uint8",
+)
+_TRIALS = text("""
+INSERT INTO trials (id, search_id, number, kind, status, morphisms, architecture, fingerprint,
+    layers, parameters, flops, inherited, hyperparameters, epochs_reserved)
+SELECT gen_random_uuid(), searches.id, number, 'search', 'waiting', '[]', CAST(:architecture AS jsonb),
+    number::text, 10, 1000, 1000, false, '{"epochs": 3}', 3
+FROM searches CROSS JOIN generate_series(0, :trials - 1) AS number
+""")
+
+
+def prepare(engine, searches_wanted: int, trials: int) -> None:
+    """Searches with waiting trials."""
+    with db.sessions(engine).begin() as session:
+        key = keys.create(session, "bench", Role.USER)
+        caller = Caller(key.id, key.name, key.role)
+        blob = BlobRef(key=f"datasets/{'0' * 64}.safetensors", sha256="0" * 64, bytes=1)
+        data = datasets.add(session, caller, name="d", builtin=False, spec=SPEC, blob=blob)
+        for number in range(searches_wanted):
+            config = SearchConfig(budget=Budget(trials=100_000), parallelism=1024)
+            made = searches.add(
+                session, caller, name=str(number), dataset_id=data.id, config=config,
+                bounds=Bounds(), trials_deadline=None,
+            )  # fmt: skip
+            searches.move(session, made, SearchStatus.RUNNING)
+            session.get_one(Search, made).next_number = trials
+        session.flush()
+        architecture = roots(SPEC, Bounds())[0].canonical_json()
+        session.execute(_TRIALS, {"architecture": architecture, "trials": trials})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+
+
+class Load:
+    """Threads that play the workers' part as fast as they can."""
+
+    def __init__(self, desk: Desk, workers: int, seconds: float) -> None:
+        self.desk = desk
+        self.workers = [
+            LeaseRequest(worker_id=uuid4(), boot_id=uuid4(), name=f"w{n}", device="cpu")
+            for n in range(workers)
+        ]
+        self.ends = time.monotonic() + seconds
+        self.times: dict[str, list[float]] = defaultdict(list)
+
+    def timed(self, what: str, call, *args):
+        """Call and note how long it took."""
+        started = time.perf_counter()
+        answer = call(*args)
+        self.times[what].append(time.perf_counter() - started)
+        return answer
+
+    def run(self, mine: list[LeaseRequest]) -> None:
+        """Each worker in turn trains one trial."""
+        while time.monotonic() < self.ends:
+            for worker in mine:
+                if time.monotonic() > self.ends or not self.train(worker):
+                    return
+
+    def train(self, worker: LeaseRequest) -> bool:
+        """Lease a trial, report once each, end it; False where none waits."""
+        order = self.timed("lease", self.desk.lease, worker)
+        if order is None:
+            return False
+        mine = {"attempt": order.attempt, "token": order.token}
+        self.timed("heartbeat", self.desk.heartbeat, order.trial_id, Heartbeat(**mine, step=1))
+        epoch = EpochReport(**mine, epoch=1, seconds=1.0, validation_metric=0.5)
+        self.timed("epoch", self.desk.epoch, order.trial_id, epoch)
+        result = TrialResult(**mine, status=TrialStatus.COMPLETED, value=0.5)
+        self.timed("result", self.desk.result, order.trial_id, result)
+        return True
+
+
+def measure(options: argparse.Namespace, url: str) -> None:
+    """Run the load and print what came of it."""
+    settings = Settings(database_url=url, broker_url="redis://nowhere", storage_url="memory://")
+    db.migrate(settings.database_url)
+    engine = db.connect(settings)
+    prepare(engine, options.searches, options.trials)
+    load = Load(Desk(engine, settings), options.workers, options.seconds)
+    shares = [load.workers[n :: options.threads] for n in range(options.threads)]
+    threads = [threading.Thread(target=load.run, args=[share]) for share in shares]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for what, times in load.times.items():
+        cuts = statistics.quantiles(times, n=100)
+        print(
+            f"{what:10} {len(times) / options.seconds:8.0f}/s"
+            f"   p50 {cuts[49] * 1e3:6.1f} ms   p99 {cuts[98] * 1e3:6.1f} ms"
+        )
+    engine.dispose()
+
+
+def main() -> None:
+    """Measure on a private server."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--workers", type=int, default=1000)
+    parser.add_argument("--searches", type=int, default=100)
+    parser.add_argument("--trials", type=int, default=100, help="of each search")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        server = EmbeddedPostgres(Path(folder))
+        url = DatabaseSettings(database_url=server.start()).database_url
+        try:
+            measure(parser.parse_args(), url)
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()
