@@ -1,5 +1,6 @@
 """Server-sent events: one event for each committed change of a search."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -18,6 +19,8 @@ from api.store import searches
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.trial import LIVE_SEARCH, SearchStatus
+
+_ANY_PAUSE = 1.0  # seconds between two events of a list
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
 
@@ -82,6 +85,21 @@ async def _events(
             else:
                 yield ": still here\n\n"
             await wait(event, POLL_SECONDS * 2)
+
+
+async def stream_any(request: Request, changes: Changes) -> StreamingResponse:
+    """An event `change` whenever any search changes; no data, as it may be another's."""
+
+    async def ticks() -> AsyncIterator[str]:
+        yield "retry: 2000\n\n"
+        with changes.subscribe(None) as event:
+            while not await request.is_disconnected():
+                await wait(event, POLL_SECONDS * 2)
+                yield "event: change\ndata: {}\n\n"
+                await asyncio.sleep(_ANY_PAUSE)
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(ticks(), media_type="text/event-stream", headers=headers)
 
 
 def _look(

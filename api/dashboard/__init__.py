@@ -1,0 +1,37 @@
+"""The dashboard: server-rendered pages beside the REST interface, live without reload.
+
+Stateless: any replica serves any page. `visitors` knows who is signed in, `pages` and `forms` are
+the routes, `live` the events and figures that pages fetch, `rendering` the templates.
+"""
+
+from pathlib import Path
+
+import plotly
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from api.dashboard import forms, live, pages, visitors
+
+_HERE = Path(__file__).parent
+_PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+_YEAR = "public, max-age=31536000, immutable"
+
+
+def dashboard_router() -> APIRouter:
+    """All pages; not part of the documented REST interface."""
+    router = APIRouter(include_in_schema=False)
+    for part in (visitors, pages, forms, live):
+        router.include_router(part.router)
+
+    @router.get("/static/plotly-{version}.min.js")
+    def plotly_script(version: str) -> FileResponse:
+        """Plotly's program, from the installed package; the address changes with its version."""
+        return FileResponse(_PLOTLY, media_type="text/javascript", headers={"Cache-Control": _YEAR})
+
+    return router
+
+
+def mount_static(app: FastAPI) -> None:
+    """The style sheet and the script that pages load."""
+    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")

@@ -1,0 +1,147 @@
+"""What pages send: a new search, pause, resume, stop, delete, an uploaded data set."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi.responses import RedirectResponse, Response
+from pydantic import TypeAdapter, ValidationError
+
+from api.controller import actions
+from api.dashboard.pages import show_datasets, show_searches
+from api.dashboard.rendering import PageRoute
+from api.dashboard.visitors import SenderDep, Visitor
+from api.db import unit_of_work
+from api.imports import dataset_for, import_file
+from api.routes.dependencies import SessionDep, StorageDep
+from api.schemas import Name, SearchIn
+from core.errors import InvalidInput, NetmorphError
+
+router = APIRouter(route_class=PageRoute)
+
+Text = Annotated[str, Form(max_length=200)]
+
+
+@router.post("/searches")
+def submit_search(
+    request: Request,
+    visitor: SenderDep,
+    storage: StorageDep,
+    dataset: Text = "",
+    name: Text = "",
+    strategy: Text = "bayesian",
+    trials: Text = "",
+    minutes: Text = "",
+    parallelism: Text = "1",
+    seed: Text = "0",
+) -> Response:
+    """Create a search and show it; a wrong field is shown beside itself, nothing is lost."""
+    given = {
+        "dataset": dataset, "name": name, "strategy": strategy, "trials": trials,
+        "minutes": minutes, "parallelism": parallelism, "seed": seed,
+    }  # fmt: skip
+    state = request.app.state
+    try:
+        body = SearchIn.model_validate(_body(given))
+        dataset_for(state.sessions, storage, visitor.caller, body.dataset)
+        with unit_of_work(state.sessions, state.controller.wake) as session:
+            search = actions.create_search(session, visitor.caller, body, None)
+    except ValidationError as error:
+        return _again(request, visitor, given, _by_field(error))
+    except InvalidInput as error:
+        field = str(error).partition(":")[0]
+        known = field if field in given else "form"
+        return _again(request, visitor, given, {known: str(error)})
+    return RedirectResponse(f"/searches/{search.id}", HTTPStatus.SEE_OTHER)
+
+
+def _again(
+    request: Request, visitor: Visitor, given: dict[str, str], errors: dict[str, str]
+) -> Response:
+    with unit_of_work(request.app.state.sessions) as session:
+        return show_searches(
+            request, visitor, session, values=given, errors=errors,
+            status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        )  # fmt: skip
+
+
+def _body(given: dict[str, str]) -> dict[str, Any]:
+    """The fields of the form as the body of `POST /v1/searches`; numbers that are none stay."""
+    budget: dict[str, Any] = {}
+    if given["trials"].strip():
+        budget["trials"] = _number(given["trials"])
+    if given["minutes"].strip():
+        minutes = _number(given["minutes"])
+        budget["seconds"] = minutes * 60 if isinstance(minutes, int | float) else minutes
+    return {
+        "dataset": given["dataset"],
+        "name": given["name"].strip() or None,
+        "strategy": given["strategy"],
+        "budget": budget,
+        "parallelism": _number(given["parallelism"]),
+        "seed": _number(given["seed"]),
+    }
+
+
+def _number(text: str) -> int | float | str:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _by_field(error: ValidationError) -> dict[str, str]:
+    """The first message for each field of the form."""
+    names: dict[tuple[str, ...], str] = {
+        ("budget", "trials"): "trials",
+        ("budget", "seconds"): "minutes",
+    }
+    found: dict[str, str] = {}
+    for one in error.errors():
+        place = tuple(str(part) for part in one["loc"])
+        field = "trials" if place == ("budget",) else names.get(place[:2], place[0])
+        found.setdefault(field, one["msg"].removeprefix("Value error, "))
+    return found
+
+
+@router.post("/searches/{search_id}/{action}")
+def act(
+    search_id: UUID,
+    action: Literal["pause", "resume", "stop", "delete"],
+    visitor: SenderDep,
+    session: SessionDep,
+) -> Response:
+    """Steer a search, then show it (or all, when it is gone)."""
+    if action == "delete":
+        actions.delete(session, visitor.caller, search_id)
+        return RedirectResponse("/", HTTPStatus.SEE_OTHER)
+    steps = {"pause": actions.pause, "resume": actions.resume, "stop": actions.stop}
+    steps[action](session, visitor.caller, search_id)
+    return RedirectResponse(f"/searches/{search_id}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/ui/datasets")
+def upload(
+    request: Request,
+    visitor: SenderDep,
+    storage: StorageDep,
+    file: Annotated[UploadFile, File()],
+    name: Text = "",
+) -> Response:
+    """Import an uploaded file as a data set."""
+    maker = request.app.state.sessions
+    try:
+        checked = TypeAdapter(Name).validate_python(name)
+        import_file(maker, storage, visitor.caller, checked, file.file)
+    except (ValidationError, NetmorphError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        with unit_of_work(maker) as session:
+            return show_datasets(
+                request, visitor, session, error=reason, status=HTTPStatus.UNPROCESSABLE_ENTITY
+            )
+    return RedirectResponse("/data-sets", HTTPStatus.SEE_OTHER)

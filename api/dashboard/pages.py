@@ -1,0 +1,155 @@
+"""The pages, and the fragments by which they refresh themselves."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+
+from api import drawing
+from api.builtins import BUILTINS
+from api.dashboard.rendering import PageRoute, page
+from api.dashboard.visitors import Visitor, VisitorDep
+from api.routes.dependencies import SessionDep
+from api.store import datasets, epochs, searches, trials, workers
+from api.store.keys import Caller
+from core.architecture import Architecture
+from core.strategies import STRATEGIES
+
+router = APIRouter(route_class=PageRoute)
+
+_PAGE = 25
+_ALL_TRIALS = 500
+
+CursorQuery = Annotated[str | None, Query(max_length=512)]
+
+
+@router.get("/")
+def searches_page(
+    request: Request, visitor: VisitorDep, session: SessionDep, cursor: CursorQuery = None
+) -> HTMLResponse:
+    """All searches, and the form for a new one."""
+    return show_searches(request, visitor, session, cursor=cursor)
+
+
+def show_searches(
+    request: Request,
+    visitor: Visitor,
+    session: Session,
+    *,
+    cursor: str | None = None,
+    values: dict[str, str] | None = None,
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> HTMLResponse:
+    """The page of all searches; the form keeps its values and shows its errors."""
+    listed = searches.listing(session, visitor.caller, limit=_PAGE, cursor=cursor)
+    uploaded = [
+        one for one in datasets.listing(session, visitor.caller).items if one.name not in BUILTINS
+    ]
+    return page(
+        request,
+        "searches.html",
+        status,
+        searches=listed.items,
+        next_cursor=listed.next_cursor,
+        cursor=cursor or "",
+        builtins=sorted(BUILTINS),
+        uploaded=uploaded,
+        strategies=sorted(STRATEGIES),
+        values=values or {},
+        errors=errors or {},
+    )
+
+
+@router.get("/ui/searches")
+def searches_fragment(
+    request: Request, visitor: VisitorDep, session: SessionDep, cursor: CursorQuery = None
+) -> HTMLResponse:
+    """The table of searches."""
+    cursor = cursor or None
+    listed = searches.listing(session, visitor.caller, limit=_PAGE, cursor=cursor)
+    return page(request, "_searches.html", searches=listed.items)
+
+
+@router.get("/searches/{search_id}")
+def search_page(
+    request: Request, search_id: UUID, visitor: VisitorDep, session: SessionDep
+) -> HTMLResponse:
+    """One search."""
+    return page(request, "search.html", **_search(session, visitor.caller, search_id))
+
+
+@router.get("/ui/searches/{search_id}/{part}")
+def search_fragment(
+    request: Request, search_id: UUID, part: str, visitor: VisitorDep, session: SessionDep
+) -> HTMLResponse:
+    """A part of a search's page: its state, its trials, or its lineage."""
+    name = {"state": "_state.html", "trials": "_trials.html", "lineage": "_lineage.html"}.get(part)
+    if name is None:
+        return page(request, "error.html", 404, title="Not Found", detail=f"no part {part!r}")
+    return page(request, name, **_search(session, visitor.caller, search_id))
+
+
+def _search(session: Session, caller: Caller, search_id: UUID) -> dict[str, Any]:
+    listed = trials.listing(session, caller, search_id, limit=_ALL_TRIALS)
+    return {
+        "search": searches.get(session, caller, search_id),
+        "trials": listed.items,
+        "more": listed.next_cursor is not None,
+        "lineage": drawing.lineage_svg(listed.items),
+    }
+
+
+@router.get("/trials/{trial_id}")
+def trial_page(
+    request: Request, trial_id: UUID, visitor: VisitorDep, session: SessionDep
+) -> HTMLResponse:
+    """One trial: its architecture, what changed, its curves."""
+    return page(request, "trial.html", **_trial(session, visitor.caller, trial_id))
+
+
+@router.get("/ui/trials/{trial_id}/facts")
+def trial_fragment(
+    request: Request, trial_id: UUID, visitor: VisitorDep, session: SessionDep
+) -> HTMLResponse:
+    """What is known of a trial."""
+    return page(request, "_facts.html", **_trial(session, visitor.caller, trial_id))
+
+
+def _trial(session: Session, caller: Caller, trial_id: UUID) -> dict[str, Any]:
+    trial = trials.get(session, caller, trial_id)
+    architecture = Architecture.from_json(trial.architecture)
+    parent = trial.parent_architecture and Architecture.from_json(trial.parent_architecture)
+    return {
+        "trial": trial,
+        "search": searches.get(session, caller, trial.search_id),
+        "epochs": [
+            one
+            for one in epochs.of_trial(session, caller, trial_id)
+            if one.attempt == trial.attempt
+        ],
+        "graph": drawing.architecture_svg(architecture, parent or None),
+    }
+
+
+@router.get("/data-sets")
+def datasets_page(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
+    """The data sets, and the form to upload one."""
+    return show_datasets(request, visitor, session)
+
+
+def show_datasets(
+    request: Request, visitor: Visitor, session: Session, *, error: str = "", status: int = 200
+) -> HTMLResponse:
+    """The page of data sets."""
+    listed = datasets.listing(session, visitor.caller)
+    return page(request, "datasets.html", status, datasets=listed.items, error=error)
+
+
+@router.get("/workers")
+def workers_page(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
+    """The workers."""
+    listed = workers.listing(session, visitor.caller)
+    return page(request, "workers.html", workers=listed, now=workers.now(session))

@@ -1,0 +1,143 @@
+"""Templates, and how values look on pages."""
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import plotly
+from fastapi import HTTPException, Request
+from fastapi.responses import HTMLResponse, Response
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api.errors import STATUSES
+from api.schemas import SearchOut
+from core.errors import NetmorphError
+from core.trial import LIVE_SEARCH, SearchStatus
+
+_HERE = Path(__file__).parent
+
+_environment = Environment(
+    loader=FileSystemLoader(_HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A template as an answer; `visitor` and the token for forms are known to all of them."""
+    visitor = getattr(request.state, "visitor", None)
+    common = {"visitor": visitor, "path": request.url.path, "token": visitor and visitor.token}
+    return HTMLResponse(_environment.get_template(name).render(common | values), status)
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages, too."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The usual handler; what it raises for the visitor is shown as a page."""
+        handle = super().get_route_handler()
+
+        async def handle_or_show(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except HTTPException as error:
+                if error.status_code in (HTTPStatus.SEE_OTHER, HTTPStatus.UNAUTHORIZED):
+                    raise
+                return _error_page(request, error.status_code, str(error.detail))
+            except NetmorphError as error:
+                status = next(status for kind, status in STATUSES if isinstance(error, kind))
+                if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise
+                return _error_page(request, status, str(error))
+
+        return handle_or_show
+
+
+def _error_page(request: Request, status: int, detail: str) -> Response:
+    title = HTTPStatus(status).phrase
+    return page(request, "error.html", status, title=title, detail=detail)
+
+
+# --- filters ----------------------------------------------------------------------------------
+
+
+def percent(value: float | None, std: float | None = None) -> str:
+    """ "98.42 %", with the standard error where it is known."""
+    if value is None:
+        return "–"
+    return f"{value:.2%}".replace("%", " %") + ("" if std is None else f" ± {100 * std:.2f}")
+
+
+def duration(seconds: float | None) -> str:
+    """ "4 s", "3 min 20 s", "2 h 5 min"."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long before `now`."""
+    passed = max(now - moment, timedelta())
+    return "just now" if passed.total_seconds() < 2 else f"{duration(passed.total_seconds())} ago"
+
+
+def number(value: float | None) -> str:
+    """Thousands with separators."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def progress(search: SearchOut) -> list[tuple[str, float, float, str]]:
+    """(what, spent, limit, in words) for each limit of the budget."""
+    budget, used = search.budget, search.used
+    rows: list[tuple[str, float, float, str]] = []
+    if budget.trials is not None:
+        rows.append(("trials", used.trials, budget.trials, f"{used.trials} of {budget.trials}"))
+    if budget.epochs is not None:
+        rows.append(("epochs", used.epochs, budget.epochs, f"{used.epochs} of {budget.epochs}"))
+    if budget.seconds is not None:
+        words = f"{duration(used.seconds)} of {duration(budget.seconds)}"
+        rows.append(("time", min(used.seconds, budget.seconds), budget.seconds, words))
+    return rows
+
+
+def actions(search: SearchOut) -> list[tuple[str, str]]:
+    """(action, label) of the buttons that make sense now."""
+    if search.status not in LIVE_SEARCH:
+        return [("delete", "Delete")]
+    buttons = [("stop", "Stop")]
+    if search.status is SearchStatus.PAUSED:
+        return [("resume", "Resume"), *buttons]
+    if search.status in (SearchStatus.PENDING, SearchStatus.RUNNING):
+        return [("pause", "Pause"), *buttons]
+    return buttons
+
+
+def _version(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+_environment.filters |= {
+    "percent": percent,
+    "duration": duration,
+    "ago": ago,
+    "number": number,
+    "progress": progress,
+    "actions": actions,
+}
+_environment.globals |= {
+    "plotly_version": plotly.__version__,
+    "css_version": _version(_HERE / "static" / "netmorph.css"),
+    "js_version": _version(_HERE / "static" / "netmorph.js"),
+    "live_statuses": frozenset(status.value for status in LIVE_SEARCH),
+}

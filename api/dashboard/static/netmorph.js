@@ -1,0 +1,85 @@
+// Keeps a page live: one event source while it is visible; on a change its fragments and figures
+// are fetched anew. When events fail, the page polls.
+
+const POLL = 5000; // milliseconds
+const live = document.querySelector("[data-live]");
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+let source = null;
+let timer = null;
+let busy = false;
+let again = false;
+
+async function refreshFragment(element) {
+  const answer = await fetch(element.dataset.fragment, { headers: { Accept: "text/html" } });
+  if (answer.status === 401) { location.reload(); return; }
+  if (!answer.ok) return;
+  const text = await answer.text();
+  if (element.lastText === text || element.contains(document.activeElement) && document.activeElement.matches("input, select")) return;
+  element.lastText = text;
+  const open = new Set([...element.querySelectorAll("details[open]")].map((one) => one.id));
+  const parsed = new DOMParser().parseFromString(text, "text/html");
+  for (const one of parsed.querySelectorAll("details")) one.open = open.has(one.id);
+  element.replaceChildren(...parsed.body.childNodes);
+}
+
+async function refreshFigure(element) {
+  const theme = dark.matches ? "dark" : "light";
+  const answer = await fetch(`${element.dataset.figure}?theme=${theme}`);
+  if (!answer.ok || !window.Plotly) return;
+  const text = await answer.text();
+  if (element.lastText === text) return;
+  element.lastText = text;
+  const figure = JSON.parse(text);
+  await window.Plotly.react(element, figure.data, figure.layout, { displayModeBar: false, responsive: true });
+  element.dataset.drawn = "yes";
+}
+
+async function refresh() {
+  if (busy) { again = true; return; }
+  busy = true;
+  try {
+    do {
+      again = false;
+      await Promise.all([
+        ...[...document.querySelectorAll("[data-fragment]")].map(refreshFragment),
+        ...[...document.querySelectorAll("[data-figure]")].map(refreshFigure),
+      ]);
+    } while (again);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // the service is away; the next change tries again
+  } finally {
+    busy = false;
+  }
+}
+
+function poll(on) {
+  clearInterval(timer);
+  timer = on ? setInterval(refresh, POLL) : null;
+}
+
+function close() {
+  source?.close();
+  source = null;
+  poll(false);
+}
+
+function open() {
+  if (!live || source || document.hidden || "ended" in live.dataset) return;
+  source = new EventSource(live.dataset.live);
+  source.addEventListener("change", refresh);
+  source.addEventListener("open", () => poll(false));
+  source.addEventListener("end", async () => { close(); await refresh(); live.dataset.ended = ""; });
+  source.addEventListener("error", () => poll(true));
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) close();
+  else { open(); refresh(); }
+});
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset?.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
+dark.addEventListener("change", refresh);
+window.addEventListener("pagehide", close);
+document.addEventListener("DOMContentLoaded", () => { open(); refresh(); });

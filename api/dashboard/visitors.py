@@ -1,0 +1,145 @@
+"""Who is signed in: a key opens a session, whose token lives in a cookie that scripts cannot read.
+
+State changes need a form with a token made from the session's, sent from one of our own pages.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Request
+from fastapi.responses import RedirectResponse, Response
+
+from api import security
+from api.dashboard.rendering import PageRoute, page
+from api.db import unit_of_work
+from api.security import USERS
+from api.store import sessions
+from api.store.keys import Caller
+
+router = APIRouter(route_class=PageRoute)
+
+COOKIE = "netmorph_session"
+_FORM_KEY = b"netmorph form"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A person who is signed in."""
+
+    caller: Caller
+    token: str  # for forms
+
+    @property
+    def name(self) -> str:
+        """The name of the key."""
+        return self.caller.name
+
+
+def _resolve(request: Request) -> Visitor | None:
+    cookie = request.cookies.get(COOKIE, "")
+    if not 0 < len(cookie) <= 200:
+        return None
+    with unit_of_work(request.app.state.sessions) as session:
+        caller = sessions.resolve(session, cookie)
+    if caller is None or caller.role not in USERS:
+        return None
+    return Visitor(caller, _form_token(cookie))
+
+
+def get_visitor(request: Request) -> Visitor:
+    """Who looks at a page; others are led to the sign-in page and back."""
+    visitor = _resolve(request)
+    if visitor is None:
+        if request.url.path.startswith("/ui/"):  # fetched by a page's script
+            raise HTTPException(HTTPStatus.UNAUTHORIZED, "sign in again")
+        target = quote(request.url.path)
+        location = "/sign-in" if target == "/" else f"/sign-in?next={target}"
+        raise HTTPException(HTTPStatus.SEE_OTHER, "sign in", {"Location": location})
+    request.state.visitor = visitor
+    return visitor
+
+
+def get_sender(
+    request: Request,
+    visitor: Annotated[Visitor, Depends(get_visitor)],
+    token: Annotated[str, Form(max_length=200)] = "",
+) -> Visitor:
+    """Who sends a form; refused unless it is one of ours."""
+    check_origin(request)
+    if not hmac.compare_digest(token.encode(), visitor.token.encode()):
+        raise HTTPException(HTTPStatus.FORBIDDEN, "the form is not from this session; load it anew")
+    return visitor
+
+
+VisitorDep = Annotated[Visitor, Depends(get_visitor)]
+SenderDep = Annotated[Visitor, Depends(get_sender)]
+
+
+def check_origin(request: Request) -> None:
+    """Refuse forms that another site's page sends."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise HTTPException(HTTPStatus.FORBIDDEN, "the form comes from another site")
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise HTTPException(HTTPStatus.FORBIDDEN, "the form comes from another site")
+
+
+@router.get("/sign-in")
+def sign_in_page(request: Request, next: str = "/") -> Response:
+    """The form that asks for a key."""
+    return page(request, "sign_in.html", next=_own(next), error="")
+
+
+@router.post("/sign-in")
+def sign_in(
+    request: Request,
+    key: Annotated[str, Form(max_length=200)] = "",
+    next: Annotated[str, Form(max_length=500)] = "/",
+) -> Response:
+    """Open a session for a key; a new one each time, so that no token from before is kept."""
+    check_origin(request)
+    try:
+        caller = security.authenticate(request, key.strip())
+        security.require(caller, USERS)
+    except HTTPException as error:
+        return page(
+            request, "sign_in.html", error.status_code, next=_own(next), error=str(error.detail)
+        )
+    with unit_of_work(request.app.state.sessions) as session:
+        token = sessions.open(session, caller)
+    answer = RedirectResponse(_own(next), HTTPStatus.SEE_OTHER)
+    answer.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(sessions.LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=request.app.state.settings.cookie_secure,
+    )
+    return answer
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, _: SenderDep) -> Response:
+    """End the session."""
+    with unit_of_work(request.app.state.sessions) as session:
+        sessions.close(session, request.cookies[COOKIE])
+    answer = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+def _form_token(cookie: str) -> str:
+    return hmac.new(_FORM_KEY, cookie.encode(), hashlib.sha256).hexdigest()
+
+
+def _own(target: str) -> str:
+    """The path if it is on this site, else the first page."""
+    is_own = (
+        target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
+    )
+    return target if is_own else "/"

@@ -1,0 +1,176 @@
+"""Charts as Plotly figures, built here and drawn by the page; also served as JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.schemas import EpochOut, SearchOut, TrialOut
+from core.errors import UnknownKind
+from core.trial import TrialKind
+
+_CURVES = 24  # learning curves shown at once: the best
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """The colours of a light or a dark page."""
+
+    text: str
+    grid: str
+    accent: str
+    band: str
+    muted: str
+    bad: str
+
+
+THEMES = {
+    "light": Theme("#24292f", "#e4e7eb", "#0b6e75", "rgba(11,110,117,.16)", "#8a949e", "#b3412c"),
+    "dark": Theme("#d7dde4", "#2d353d", "#4fc3c7", "rgba(79,195,199,.18)", "#77838f", "#e07a5f"),
+}
+
+#: The figures of a search by name.
+NAMES = ("best-so-far", "learning-curves")
+
+
+def build(
+    name: str,
+    search: SearchOut,
+    trials: Sequence[TrialOut],
+    epochs: Sequence[EpochOut],
+    theme: str = "light",
+) -> dict[str, Any]:
+    """A figure of a search as JSON; raises UnknownKind for another name."""
+    colours = THEMES.get(theme, THEMES["light"])
+    if name == "best-so-far":
+        return best_so_far(search, trials, colours)
+    if name == "learning-curves":
+        return learning_curves(search, trials, epochs, colours)
+    raise UnknownKind(f"there is no figure {name!r}; known are: {', '.join(NAMES)}")
+
+
+def best_so_far(search: SearchOut, trials: Sequence[TrialOut], theme: Theme) -> dict[str, Any]:
+    """Every trial's value, and the best up to it with its standard error."""
+    from plotly import graph_objects as go  # noqa: PLC0415 (half a second, not for every process)
+
+    valued = [t for t in trials if t.value is not None and t.kind is TrialKind.SEARCH]
+    numbers = [t.number for t in valued]
+    best: list[TrialOut] = []
+    for trial in valued:
+        is_better = not best or (trial.value or 0) > (best[-1].value or 0)
+        best.append(trial if is_better else best[-1])
+    low = [(t.value or 0) - (t.value_std or 0) for t in best]
+    high = [min(1.0, (t.value or 0) + (t.value_std or 0)) for t in best]
+    figure = go.Figure(
+        [
+            _band(go, numbers, low, high, theme),
+            go.Scatter(
+                x=numbers, y=[t.value for t in best], mode="lines", name="best so far",
+                line={"shape": "hv", "color": theme.accent, "width": 2.5},
+            ),
+            go.Scatter(
+                x=numbers, y=[t.value for t in valued], mode="markers", name="trials",
+                marker={"color": theme.muted, "size": 7}, customdata=[str(t.id) for t in valued],
+                hovertemplate="trial %{x}: %{y:.2%}<extra></extra>",
+            ),
+        ]
+    )  # fmt: skip
+    figure.update_layout(_layout(theme, "trial", f"validation {search.metric}"))
+    figure.update_yaxes(tickformat=".1%")
+    return _as_json(figure)
+
+
+def learning_curves(
+    search: SearchOut, trials: Sequence[TrialOut], epochs: Sequence[EpochOut], theme: Theme
+) -> dict[str, Any]:
+    """Validation metric against seconds of training, the best trials' curves."""
+    from plotly import graph_objects as go  # noqa: PLC0415
+
+    ranked = sorted(
+        (t for t in trials if t.kind is TrialKind.SEARCH),
+        key=lambda t: (t.value is None, -(t.value or 0)),
+    )[:_CURVES]
+    figure = go.Figure()
+    for trial in reversed(ranked):
+        rows = [e for e in epochs if e.trial_id == trial.id and e.attempt == trial.attempt]
+        is_best = search.best is not None and search.best.trial_id == trial.id
+        figure.add_scatter(
+            x=[e.seconds for e in rows], y=[e.validation_metric for e in rows],
+            mode="lines", name=f"trial {trial.number}", opacity=1.0 if is_best else 0.55,
+            line={"color": theme.accent if is_best else theme.muted, "width": 3 if is_best else 1},
+            hovertemplate=f"trial {trial.number}: %{{y:.2%}} after %{{x:.0f}} s<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(
+        _layout(theme, "seconds of training", f"validation {search.metric}"), showlegend=False
+    )
+    figure.update_yaxes(tickformat=".1%")
+    return _as_json(figure)
+
+
+def trial_curves(
+    trial: TrialOut, epochs: Sequence[EpochOut], metric: str, theme: str = "light"
+) -> dict[str, Any]:
+    """Losses and the validation metric of one trial by epoch."""
+    from plotly import graph_objects as go  # noqa: PLC0415
+
+    colours = THEMES.get(theme, THEMES["light"])
+    rows = [e for e in epochs if e.attempt == trial.attempt]
+    x = [e.epoch for e in rows]
+    figure = go.Figure()
+    for name, values, colour, axis in (
+        ("training loss", [e.train_loss for e in rows], colours.muted, "y"),
+        ("validation loss", [e.validation_loss for e in rows], colours.bad, "y"),
+        (f"validation {metric}", [e.validation_metric for e in rows], colours.accent, "y2"),
+    ):
+        if any(value is not None for value in values):
+            line = {"color": colour, "width": 2}
+            figure.add_scatter(x=x, y=values, mode="lines", name=name, line=line, yaxis=axis)
+    figure.update_layout(
+        _layout(colours, "epoch", "loss"),
+        yaxis2={
+            "overlaying": "y", "side": "right", "tickformat": ".0%", "showgrid": False,
+            "title": {"text": metric},
+        },
+    )  # fmt: skip
+    return _as_json(figure)
+
+
+def _band(go: Any, x: list[int], low: list[float], high: list[float], theme: Theme) -> Any:
+    """The standard error around a stepped line, as one filled outline."""
+    xs: list[int] = []
+    lows: list[float] = []
+    highs: list[float] = []
+    for place, number in enumerate(x):
+        if place:
+            xs.append(number)
+            lows.append(low[place - 1])
+            highs.append(high[place - 1])
+        xs.append(number)
+        lows.append(low[place])
+        highs.append(high[place])
+    return go.Scatter(
+        x=[*xs, *reversed(xs)], y=[*highs, *reversed(lows)], fill="toself", mode="lines",
+        line={"width": 0}, fillcolor=theme.band, name="± standard error", hoverinfo="skip",
+    )  # fmt: skip
+
+
+def _layout(theme: Theme, x: str, y: str) -> dict[str, Any]:
+    axis = {"gridcolor": theme.grid, "zeroline": False, "linecolor": theme.grid}
+    return {
+        "template": None,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": theme.text, "size": 12, "family": "system-ui, sans-serif"},
+        "margin": {"l": 64, "r": 56, "t": 12, "b": 44},
+        "height": 300,
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "y": 1.12, "x": 0},
+        "xaxis": axis | {"title": {"text": x}},
+        "yaxis": axis | {"title": {"text": y}},
+    }
+
+
+def _as_json(figure: Any) -> dict[str, Any]:
+    """The figure without Plotly's own types."""
+    result: dict[str, Any] = json.loads(figure.to_json())
+    return result
