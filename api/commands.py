@@ -8,7 +8,7 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from api import db
+from api import db, logs
 from api.settings import DatabaseSettings, Settings
 
 
@@ -49,6 +49,9 @@ def _serve(options: argparse.Namespace) -> int:
     for name in ("admin_key", "worker_key"):
         if not getattr(settings, name).get_secret_value():
             return _refuse(f"NETMORPH_{name.upper()} is empty: nothing is served without keys")
+    if (wrong := _schema_problem(settings)) is not None:
+        return _refuse(wrong)
+    logs.set_up(settings.log_format, settings.log_level)
     # Not above: migrations and health checks must not wait for all that the app needs.
     from api.app import create_app  # noqa: PLC0415
 
@@ -58,9 +61,24 @@ def _serve(options: argparse.Namespace) -> int:
         port=options.port,
         access_log=False,
         server_header=False,
+        log_config=None,  # as set up above
         timeout_graceful_shutdown=5,
     )
     return 0
+
+
+def _schema_problem(settings: Settings) -> str | None:
+    """Why the database cannot be served from; None where it can."""
+    try:
+        found, newest = db.revisions(settings.database_url)
+    except DBAPIError as error:
+        return f"the database cannot be reached: {error.orig}"
+    if found == newest:
+        return None
+    return (
+        f"the database schema is at revision {found}, expected {newest}: "
+        "run `python -P -m api migrate` first"
+    )
 
 
 def _healthcheck(options: argparse.Namespace) -> int:

@@ -13,7 +13,9 @@ from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -26,6 +28,8 @@ _LIMITS = (
     "-c timezone=UTC -c statement_timeout=20s -c lock_timeout=5s"
     " -c idle_in_transaction_session_timeout=60s"
 )
+
+_WAKE = "wake"
 
 
 def connect(settings: Settings) -> Engine:
@@ -53,10 +57,19 @@ def sessions(engine: Engine) -> sessionmaker[Session]:
 def unit_of_work(
     maker: sessionmaker[Session], wake: Callable[[], None] = lambda: None
 ) -> Iterator[Session]:
-    """One transaction: committed at the end, rolled back on an error; then `wake` is called."""
+    """One transaction: committed at the end, rolled back on an error.
+
+    Then `wake` is called, if something was marked by `will_wake`.
+    """
     with maker.begin() as session:
         yield session
-    wake()
+    if session.info.pop(_WAKE, False):
+        wake()
+
+
+def will_wake(session: Session) -> None:
+    """Mark that there may be something to do for the controller after the commit."""
+    session.info[_WAKE] = True
 
 
 def autocommit(engine: Engine, statement: Callable[[Connection], T]) -> T:
@@ -97,3 +110,12 @@ def migrations_config(database_url: str) -> Config:
 def migrate(database_url: str, revision: str = "head") -> None:
     """Bring the schema of the database to a revision, the newest unless told otherwise."""
     command.upgrade(migrations_config(database_url), revision)
+
+
+def revisions(database_url: str) -> tuple[str | None, str | None]:
+    """The revision of the database's schema, and the newest there is."""
+    engine = create_engine(database_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    newest = ScriptDirectory.from_config(migrations_config(database_url)).get_current_head()
+    return found, newest

@@ -1,6 +1,6 @@
 """The settings of the API process, read from the environment (prefix `NETMORPH_`)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -43,6 +43,8 @@ class Settings(DatabaseSettings):
     suggest_processes: int = Field(default=1, ge=1, le=64)
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ("localhost", "127.0.0.1", "::1")
     cookie_secure: bool = False
+    log_format: Literal["plain", "json"] = "plain"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

@@ -7,8 +7,11 @@ one decides at a time.
 """
 
 import logging
+import os
+import signal
 import threading
 import time
+from collections.abc import Callable
 
 import psycopg
 from sqlalchemy import Engine, make_url
@@ -28,10 +31,17 @@ _log = logging.getLogger(__name__)
 _RECONNECT = 1.0  # seconds
 
 
+def end_process() -> None:
+    """End this process as a supervisor would, which starts it anew."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 class Controller:
     """Starts and stops the threads; `wake` makes them look at once."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, died: Callable[[], None] = end_process
+    ) -> None:
         self._settings = settings
         self._engine = engine
         self._sessions = db.sessions(engine)
@@ -41,9 +51,10 @@ class Controller:
         self._proposer = Proposer(self._sessions, settings.suggest_processes, self._bell.set)
         self._relay = Relay(settings.broker_url, engine)
         self._sweeper = Sweeper(Storage(settings.storage_url), self._sessions)
+        self._died = died
         self._threads = [
-            threading.Thread(target=self._decide, name="controller", daemon=True),
-            threading.Thread(target=self._listen, name="controller-bell", daemon=True),
+            threading.Thread(target=self._vital, args=[run], name=name, daemon=True)
+            for name, run in (("controller", self._decide), ("controller-bell", self._listen))
         ]
 
     def start(self) -> None:
@@ -73,10 +84,14 @@ class Controller:
         """Look at once what there is to decide; cheap, from any thread."""
         self._bell.set()
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether all threads run."""
-        return all(thread.is_alive() for thread in self._threads)
+    def _vital(self, run: Callable[[], None]) -> None:
+        """Run a thread without which searches would stand still for ever."""
+        try:
+            run()
+        finally:
+            if not self._stopping.is_set():
+                _log.critical("the controller has died; this process ends, to be started anew")
+                self._died()
 
     def _decide(self) -> None:
         self._proposer.warm_up()

@@ -10,13 +10,14 @@ from uuid import UUID
 from sqlalchemy import Connection, String, cast, func, select, update
 from sqlalchemy.orm import Session
 
+from api.db import will_wake
 from api.models import Version
 
 CHANGES = "netmorph_changes"  # payload: the search's id
 WORK = "netmorph_work"  # no payload: controllers look what there is to decide
 
 
-def changed(session: Session | Connection, search_id: UUID) -> None:
+def changed(session: Session, search_id: UUID) -> None:
     """Raise the version of a search and wake its readers and the controllers."""
     raised = (
         update(Version)
@@ -29,6 +30,7 @@ def changed(session: Session | Connection, search_id: UUID) -> None:
         func.pg_notify(CHANGES, cast(raised.c.search_id, String)), func.pg_notify(WORK, "")
     )
     session.execute(told)
+    will_wake(session)
 
 
 def ring(connection: Connection) -> None:

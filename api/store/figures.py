@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api.models import Search, Trial, Worker
+from api.models import Lease, Search, Trial, Worker
 
 _LIVELY = timedelta(minutes=1)
 
@@ -24,5 +24,10 @@ def trials_by_status(session: Session) -> dict[str, int]:
 
 def live_workers(session: Session) -> int:
     """How many workers were heard of lately."""
-    recent = select(func.count()).where(Worker.seen_at > func.now() - _LIVELY)
+    heard_at = func.greatest(Worker.seen_at, Lease.heard_at)
+    recent = (
+        select(func.count(Worker.id.distinct()))
+        .outerjoin(Lease, Lease.worker_id == Worker.id)
+        .where(heard_at > func.now() - _LIVELY)
+    )
     return session.scalars(recent).one()
