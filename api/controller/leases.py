@@ -1,12 +1,14 @@
 """What workers ask of the controller: a trial to train, whether to go on, to count a result."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 import numpy as np
+from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 
 from api.controller import model_card
@@ -29,12 +31,15 @@ from core.contracts import (
     TrainOrder,
     TrialResult,
 )
+from core.errors import NetmorphError
 from core.trial import LIVE_SEARCH, TrialKind, TrialStatus
 
 #: The trainer keeps to its time itself; so many seconds later its worker is told.
 GRACE = 10.0
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class Desk:
@@ -58,7 +63,13 @@ class Desk:
             and self._run(lambda c: endings.last_report(c, trial_id)) is None
         ):
             raise NotFound(f"there is no trial {trial_id}")
-        return None if taken is None else self._order(taken)
+        if taken is None:
+            return None
+        try:
+            return self._order(taken)
+        except (ValidationError, NetmorphError) as error:
+            self._give_up(taken, error)
+            return None
 
     def heartbeat(self, trial_id: UUID, beat: Heartbeat) -> Answer:
         """Keep the lease alive; whether to go on."""
@@ -107,6 +118,19 @@ class Desk:
         if facts.kind is TrialKind.FINAL:
             history = self._run(lambda c: model_card.history(c, facts))
         return _train_order(held, facts, chosen, self._lease, history)
+
+    def _give_up(self, held: Held, error: Exception) -> None:
+        """End a trial for which no order can be made, lest every worker asks for it for ever."""
+        _log.error("no order can be made", extra={"trial_id": held.trial_id}, exc_info=error)
+        reason = f"no order could be made: {type(error).__name__}: {error}"[:2000]
+        failed = TrialResult(
+            attempt=held.attempt,
+            token=held.token,
+            status=TrialStatus.FAILED,
+            reason=reason,
+            retry=False,
+        )
+        self.result(held.trial_id, failed)
 
     def _run(self, statement: Callable[[Connection], T]) -> T:
         return autocommit(self._engine, statement)

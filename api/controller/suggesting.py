@@ -12,6 +12,7 @@ from typing import Any
 from api.store.recipes import Past, Question, Recipe
 from core import morphisms, plan, search
 from core.architecture import Architecture
+from core.contracts import Bounds, DatasetSpec, Hyperparameters, SearchConfig
 from core.roots import roots
 from core.trial import TrialStatus
 
@@ -41,28 +42,35 @@ def answer(question: Question) -> tuple[Recipe, ...]:
     harm. Where the epochs left do not suffice for all, there are fewer recipes than asked for.
     """
     recipes: list[Recipe] = []
+    config = SearchConfig.model_validate(question.config)
+    dataset = DatasetSpec.model_validate(question.dataset)
     left = question.epochs_left
     known = {past.trial_id: past for past in question.past}
-    for suggestion in search.step(_snapshot(question)):
+    for suggestion in search.step(_snapshot(question, config, dataset)):
         if left is not None and left < 1:
             break
         parent = None if suggestion.parent_id is None else known[suggestion.parent_id]
-        recipe = _recipe(question, suggestion, parent, left)
+        chosen = plan.trial_hyperparameters(
+            config, dataset, elapsed=question.elapsed, inherited=_inherits(parent)
+        )
+        if left is not None:
+            chosen = chosen.model_copy(update={"epochs": min(chosen.epochs, left)})
+        recipe = _recipe(suggestion, parent, chosen, config.budget.seconds is not None)
         recipes.append(recipe)
         left = None if left is None else left - recipe.epochs_reserved
     return tuple(recipes)
 
 
-def _snapshot(question: Question) -> search.Snapshot:
-    config = question.config
+def _snapshot(question: Question, config: SearchConfig, dataset: DatasetSpec) -> search.Snapshot:
+    bounds = Bounds.model_validate(question.bounds)
     return search.Snapshot(
         seed=config.seed,
         next_number=question.next_number,
         count=question.count,
         strategy=config.strategy,
         strategy_options=config.strategy_options,
-        roots=roots(question.dataset, question.bounds),
-        bounds=question.bounds,
+        roots=roots(dataset, bounds),
+        bounds=bounds,
         trials=tuple(_seen(past) for past in question.past),
     )
 
@@ -80,6 +88,10 @@ def _seen(past: Past) -> search.Seen:
     )
 
 
+def _inherits(parent: Past | None) -> bool:
+    return parent is not None and parent.has_weights
+
+
 @lru_cache(maxsize=20_000)
 def _architecture(text: str) -> Architecture:
     """The architecture of a JSON text; the same trials come again in every question."""
@@ -87,15 +99,8 @@ def _architecture(text: str) -> Architecture:
 
 
 def _recipe(
-    question: Question, suggestion: search.Suggestion, parent: Past | None, left: int | None
+    suggestion: search.Suggestion, parent: Past | None, chosen: Hyperparameters, is_timed: bool
 ) -> Recipe:
-    inherited = parent is not None and parent.has_weights
-    chosen = plan.trial_hyperparameters(
-        question.config, question.dataset, elapsed=question.elapsed, inherited=inherited
-    )
-    if left is not None:
-        chosen = chosen.model_copy(update={"epochs": min(chosen.epochs, left)})
-    is_timed = question.config.budget.seconds is not None
     architecture = suggestion.architecture
     return Recipe(
         number=suggestion.number,
@@ -106,7 +111,7 @@ def _recipe(
         layers=len(architecture.nodes),
         parameters=architecture.parameters,
         flops=architecture.flops,
-        inherited=inherited,
+        inherited=_inherits(parent),
         predicted_mean=suggestion.predicted_mean,
         predicted_std=suggestion.predicted_std,
         hyperparameters=None if is_timed else chosen.model_dump(mode="json"),

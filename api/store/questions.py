@@ -7,7 +7,6 @@ from api.models import Dataset, Search
 from api.store import trials
 from api.store.recipes import Question
 from api.store.standings import Open
-from core.contracts import Bounds, DatasetSpec, SearchConfig
 from core.trial import SearchStatus
 
 
@@ -30,9 +29,9 @@ def read(session: Session, search: Open, count: int) -> Question | None:
         search_id=search.search_id,
         next_number=search.next_number,
         count=count,
-        config=SearchConfig.model_validate(row.config),
-        bounds=Bounds.model_validate(row.bounds),
-        dataset=DatasetSpec.model_validate(row.spec),
+        config=row.config,
+        bounds=row.bounds,
+        dataset=row.spec,
         elapsed=float(row.elapsed),
         epochs_left=search.standing.epochs_left,
         past=trials.past(session, search.search_id),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from core.contracts import Bounds, DatasetSpec, SearchConfig
 from core.trial import TrialStatus
 
 
@@ -26,14 +25,17 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What should be tried next? All that the answer depends on."""
+    """What should be tried next? All that the answer depends on, as the database keeps it.
+
+    It is read where it is answered, so that a search that cannot be read harms no other.
+    """
 
     search_id: UUID
     next_number: int
     count: int
-    config: SearchConfig
-    bounds: Bounds
-    dataset: DatasetSpec
+    config: dict[str, Any]  # core.contracts.SearchConfig
+    bounds: dict[str, Any]  # core.contracts.Bounds
+    dataset: dict[str, Any]  # core.contracts.DatasetSpec
     elapsed: float  # seconds since the search's start
     epochs_left: int | None  # that new trials may reserve
     past: tuple[Past, ...]

@@ -205,3 +205,18 @@ def test_a_retried_trial_gets_the_epochs_that_are_left_of_its_own(world, desk, d
     world.set(Trial, trial, hyperparameters={"epochs": 5})
 
     assert choose(do(orders.read, trial)).epochs == 2
+
+
+def test_a_trial_for_which_no_order_can_be_made_fails_and_blocks_nobody(world, desk) -> None:
+    broken, good = world.search(), world.search()
+    world.set(Search, broken, config={"what": "is this"})
+    poison, other = world.trial(broken), world.trial(good)
+    worker = world.worker()
+
+    assert desk.lease(worker) is None
+    assert desk.lease(worker).trial_id == other
+
+    row = world.get(poison)
+    assert row.status == TrialStatus.FAILED
+    assert "no order could be made: ValidationError" in row.reason
+    world.audit()

@@ -338,6 +338,28 @@ def workers_done(desk: Desk, orders: list[TrainOrder], world: Any) -> bool:
     return False
 
 
+def test_a_controller_that_dies_takes_its_process_with_it(settings, engine) -> None:
+    """A supervisor starts the process anew; an API without its controller would look healthy."""
+    died: list[bool] = []
+    controller = Controller(settings, engine, lambda: died.append(True))
+
+    with pytest.raises(ZeroDivisionError):
+        controller._vital(lambda: 1 / 0)
+
+    assert died == [True]
+
+
+def test_a_search_that_cannot_be_read_fails_alone(controller, workers, submit, seen, world) -> None:
+    workers.start(1)
+    broken, good = submit(budget={"trials": 2}), submit(budget={"trials": 2})
+    world.set(Search, broken.id, config={"what": "is this"})
+
+    until(lambda: seen(good.id).status is SearchStatus.COMPLETED)
+    until(lambda: world.get_search(broken.id).status == SearchStatus.FAILED)
+    assert "ValidationError" in world.get_search(broken.id).reason
+    world.audit()
+
+
 def test_two_controllers_at_once_make_no_trial_twice(
     settings, workers, submit, seen, world, monkeypatch
 ) -> None:
