@@ -46,6 +46,8 @@ class Watch:
     step: int = 0
     epochs: int = 0
     progress_at: float = field(init=False)
+    epoch_began: float = field(init=False)
+    longest_epoch: float = 0.0  # seconds, the present one counted until its last progress
     wanted: Answer | None = None  # the first answer that is not `continue`
     wanted_at: float = 0.0
     ended: Ended | None = None
@@ -53,15 +55,23 @@ class Watch:
     out_of_memory: bool = False  # why it died
 
     def __post_init__(self) -> None:
-        self.progress_at = self.started
+        self.progress_at = self.epoch_began = self.started
+
+    @property
+    def patience(self) -> float:
+        """Seconds without progress that are no hang: evaluations are as long as data are many."""
+        return max(self.hang_seconds, self.longest_epoch)
 
     def see(self, notice: Notice, now: float) -> None:
         """Take in one event, answer or death."""
         match notice:
             case Progress(step=step) if step > self.step:
-                self.step, self.progress_at = step, now
+                self.step = step
+                self._progress(now)
             case EpochEnded():
-                self.epochs, self.progress_at = self.epochs + 1, now
+                self.epochs += 1
+                self._progress(now)
+                self.epoch_began = now
             case Ended():
                 self.ended = notice
             case Died():
@@ -88,7 +98,7 @@ class Watch:
             return Ending.UNTRUSTED
         if self.wanted is not None:
             return Ending.UNSTOPPABLE if now > self.wanted_at + self.stop_seconds else None
-        return Ending.HUNG if now > self.progress_at + self.hang_seconds else None
+        return Ending.HUNG if now > self.progress_at + self.patience else None
 
     def result(self, ending: Ending, now: float, last_words: str) -> TrialResult | None:
         """What is reported of the training; None where nothing is."""
@@ -102,6 +112,10 @@ class Watch:
             )
         fields["reason"] = fields["reason"][:_LONGEST_REASON]
         return TrialResult(attempt=self.order.attempt, token=self.order.token, **fields)
+
+    def _progress(self, now: float) -> None:
+        self.progress_at = now
+        self.longest_epoch = max(self.longest_epoch, now - self.epoch_began)
 
     def _want(self, answer: Answer, now: float) -> None:
         """Keep the first wish; only an order to abandon replaces an order to stop."""
@@ -118,7 +132,7 @@ class Watch:
             return {"status": TrialStatus.STOPPED, "reason": reason, "retry": False}
         details = {
             Ending.DIED: last_words,
-            Ending.HUNG: f"for {self.hang_seconds:g} s",
+            Ending.HUNG: f"for {self.patience:.0f} s",
             Ending.ENDED: f"with the status {self.ended and self.ended.status}, which is no ending",
         }.get(ending, "")
         status = TrialStatus.INFEASIBLE if self.out_of_memory else TrialStatus.FAILED

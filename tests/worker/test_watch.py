@@ -27,6 +27,14 @@ def test_only_growing_steps_and_epochs_are_progress(watch):
     assert watch.ending(1025.0, trusted=True) is None
 
 
+def test_after_long_epochs_a_long_evaluation_is_no_hang(watch):
+    for step in range(1, 11):
+        watch.see(Progress(step=step), 1000.0 + 5 * step)
+    watch.see(EpochEnded(epoch=1, seconds=50), 1055.0)
+    assert watch.ending(1109.0, trusted=True) is None
+    assert watch.ending(1110.1, trusted=True) is Ending.HUNG
+
+
 def test_a_training_that_never_begins_hangs_too(watch):
     assert watch.ending(1010.1, trusted=True) is Ending.HUNG
 
@@ -123,7 +131,7 @@ def test_whatever_is_seen_a_training_ends_with_one_result_or_none(seen, trusted,
         now += seconds
         watch.see(notice, now)
         watch.overdue(now)
-    ending = watch.ending(now + 10.1, trusted=trusted)
+    ending = watch.ending(now + watch.patience + 0.1, trusted=trusted)
     assert ending is not None
     result = watch.result(ending, now, "words")
     if result is None:
