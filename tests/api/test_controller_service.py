@@ -338,6 +338,15 @@ def workers_done(desk: Desk, orders: list[TrainOrder], world: Any) -> bool:
     return False
 
 
+def test_what_still_waits_in_an_ended_search_is_stopped(controller, world) -> None:
+    """A trial may be made, or fail and wait again, at the moment its search is ended."""
+    trial = world.trial(world.search(status=SearchStatus.STOPPED))
+
+    until(lambda: world.get(trial).status == TrialStatus.STOPPED)
+
+    world.audit()
+
+
 def test_a_controller_that_dies_takes_its_process_with_it(settings, engine) -> None:
     """A supervisor starts the process anew; an API without its controller would look healthy."""
     died: list[bool] = []
