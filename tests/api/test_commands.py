@@ -2,23 +2,33 @@
 
 import os
 import socket
-import subprocess
-import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
+from api.commands import main
 
-def run(command: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with these settings alone."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("NETMORPH_")}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "api", *command.split()],
-        env=clean | {f"NETMORPH_{name}": value for name, value in settings.items()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+
+@dataclass
+class Done:
+    returncode: int
+    stderr: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Runs a command with these settings alone."""
+
+    def command(line: str, **settings: str) -> Done:
+        for name in [name for name in os.environ if name.startswith("NETMORPH_")]:
+            monkeypatch.delenv(name)
+        for name, value in settings.items():
+            monkeypatch.setenv(f"NETMORPH_{name}", value)
+        code = main(line.split())
+        return Done(code, capsys.readouterr().err)
+
+    return command
 
 
 COMPLETE = {
@@ -44,7 +54,7 @@ COMPLETE = {
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(
-    command: str, settings: dict[str, str], reason: str
+    run: Callable[..., Done], command: str, settings: dict[str, str], reason: str
 ) -> None:
     done = run(command, **settings)
 
@@ -53,14 +63,16 @@ def test_what_cannot_work_is_refused_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
-def test_a_database_without_the_newest_schema_is_not_served_from(empty_database_url: str) -> None:
+def test_a_database_without_the_newest_schema_is_not_served_from(
+    run: Callable[..., Done], empty_database_url: str
+) -> None:
     done = run("serve", **COMPLETE | {"DATABASE_URL": empty_database_url})
 
     assert done.returncode == 2
     assert "run `python -P -m api migrate` first" in done.stderr
 
 
-def test_an_api_that_does_not_answer_is_not_healthy() -> None:
+def test_an_api_that_does_not_answer_is_not_healthy(run: Callable[..., Done]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
