@@ -1,0 +1,60 @@
+"""Grow the kernel of a convolution: the old weights with zeros around them.
+
+Wei, Wang, Rui & Chen 2016, arXiv:1603.01670, section 4.2. The padding grows alike, so that the
+centre of every window stays where it is, whatever the stride.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from core.architecture import Architecture
+from core.contracts import Bounds
+from core.errors import IllegalMorphism
+from core.layers import Conv2d
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism, layer_at, name_of
+from core.weights import Weights
+
+LARGEST = 7  # kernel that is worth trying
+
+
+@MORPHISMS.register("grow_kernel")
+@dataclass(frozen=True, slots=True)
+class GrowKernel(AbstractMorphism):
+    """Give a convolution the next larger odd kernel."""
+
+    node_id: int
+
+    def apply(self, architecture: Architecture) -> Architecture:
+        layer = self._layer(architecture)
+        return architecture.with_layers({self.node_id: replace(layer, kernel=layer.kernel + 2)})
+
+    def transfer(
+        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+    ) -> Weights:
+        self._layer(architecture)
+        old = weights[self.node_id]
+        weight = np.pad(old["weight"], ((0, 0), (0, 0), (1, 1), (1, 1)))
+        return weights | {self.node_id: old | {"weight": weight}}
+
+    def describe(self, architecture: Architecture) -> str:
+        old = self._layer(architecture).kernel
+        name = name_of(architecture, self.node_id)
+        return f"grow the kernel of {name} from {old} to {old + 2}"
+
+    @classmethod
+    def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
+        for node in architecture.nodes:
+            match node.layer:
+                case Conv2d(kernel=kernel) if kernel + 2 <= LARGEST:
+                    _, *sides = architecture.shapes[node.inputs[0]]
+                    if kernel // 2 < max(sides):  # else the new weights would only see padding
+                        yield cls(node.id)
+
+    def _layer(self, architecture: Architecture) -> Conv2d:
+        layer = layer_at(architecture, self.node_id)
+        if not isinstance(layer, Conv2d):
+            raise IllegalMorphism(f"node {self.node_id} is {layer!r}; expected a convolution")
+        return layer

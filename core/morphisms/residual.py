@@ -1,0 +1,80 @@
+"""Insert a residual block whose last layer gives zero: x becomes x + 0.
+
+He et al. 2016 (arXiv:1512.03385) with the last scale at zero as Goyal et al. 2017
+(arXiv:1706.02677, section 5.1). Unlike an identity block it changes nothing in training either,
+and it may stand behind any values.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from core.architecture import Architecture, Node
+from core.contracts import Bounds
+from core.layers import AbstractLayer, Add, BatchNorm, Conv2d, Dense, ReLU
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of, name_of, shape_at
+from core.morphisms.moments import estimate_moments
+from core.weights import Weights
+
+
+@MORPHISMS.register("residual")
+@dataclass(frozen=True, slots=True)
+class Residual(AbstractMorphism):
+    """Insert two convolutions (or dense layers) with a skip around them behind a node.
+
+    A ReLU follows where the values are never below zero, so that they stay so.
+    """
+
+    node_id: int
+
+    def apply(self, architecture: Architecture) -> Architecture:
+        return architecture.with_inserted(self.node_id, self._new_nodes(architecture))
+
+    def transfer(
+        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+    ) -> Weights:
+        child = self.apply(architecture)
+        new: Weights = {}
+        dtype = dtype_of(weights)
+        for node in self._new_nodes(architecture):
+            shapes = child.input_shapes(node)
+            fresh = node.layer.initial_parameters(shapes, rng, dtype)
+            if isinstance(node.layer, BatchNorm):
+                mean, variance = estimate_moments(child, weights | new, node.inputs[0])
+                fresh |= {"running_mean": mean.astype(dtype), "running_var": variance.astype(dtype)}
+            if fresh:
+                new[node.id] = fresh
+        last = new[max(new)]
+        last["weight"] = np.zeros_like(last["weight"])  # the biases are zero already
+        return weights | new
+
+    def describe(self, architecture: Architecture) -> str:
+        return f"insert a residual block behind {name_of(architecture, self.node_id)}"
+
+    @classmethod
+    def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
+        for node in architecture.nodes[:-1]:
+            wide = architecture.shapes[node.id][0] > bounds.width
+            if architecture.nonnegative[node.id] and not wide:
+                yield cls(node.id)
+
+    def _new_nodes(self, architecture: Architecture) -> list[Node]:
+        shape = shape_at(architecture, self.node_id)
+        first, last = architecture.next_id, self.node_id
+        nodes: list[Node] = []
+        for layer in _branch(shape[0], image=len(shape) == 3):
+            nodes.append(Node(first + len(nodes), layer, (last,)))
+            last = nodes[-1].id
+        nodes.append(Node(last + 1, Add(), (self.node_id, last)))
+        if architecture.nonnegative[self.node_id]:
+            nodes.append(Node(last + 2, ReLU(), (last + 1,)))
+        return nodes
+
+
+def _branch(width: int, *, image: bool) -> tuple[AbstractLayer, ...]:
+    """The layers beside the skip; the last has a weight which at zero makes all zero."""
+    if image:
+        return (Conv2d(width), BatchNorm(), ReLU(), Conv2d(width), BatchNorm())
+    return (Dense(width), ReLU(), Dense(width))

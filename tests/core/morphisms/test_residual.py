@@ -1,0 +1,49 @@
+"""Residual blocks: where they stand, and what keeps values above zero."""
+
+import numpy as np
+
+from core.contracts import Bounds
+from core.layers import Add, BatchNorm, Conv2d, Dense, ReLU
+from core.morphisms.residual import Residual
+from tests.core.morphisms.test_skips import NETWORK
+from tests.strategies import random_weights
+
+
+def inserted(node_id: int):
+    child = Residual(node_id).apply(NETWORK)
+    return child, [node.layer for node in child.nodes if node.id > 13]
+
+
+def test_a_block_of_convolutions_stands_behind_activations():
+    child, layers = inserted(3)
+    assert layers == [Conv2d(4), BatchNorm(), ReLU(), Conv2d(4), BatchNorm(), Add(), ReLU()]
+    assert child.node(4).inputs == (20,)
+    assert child.nonnegative[20]
+
+
+def test_a_block_of_dense_layers_stands_behind_features():
+    _, layers = inserted(11)
+    assert layers == [Dense(7), ReLU(), Dense(7), Add(), ReLU()]
+
+
+def test_values_below_zero_get_no_relu_behind_the_sum():
+    child, layers = inserted(1)
+    assert layers[-1] == Add()
+    assert child.node(2).inputs == (19,)
+
+
+def test_blocks_are_offered_behind_activations():
+    found = [m.node_id for m in Residual.candidates(NETWORK, Bounds())]
+    assert found == [3, 4, 6, 8, 9, 11]
+    assert 9 not in [m.node_id for m in Residual.candidates(NETWORK, Bounds(width=8))]
+
+
+def test_only_the_last_layer_starts_at_zero():
+    rng = np.random.default_rng(0)
+    weights = random_weights(NETWORK, rng)
+    moved = Residual(3).transfer(NETWORK, weights, rng)
+    assert not moved[18]["weight"].any()
+    assert not moved[18]["bias"].any()
+    assert moved[14]["weight"].all()
+    assert moved[17]["weight"].all()
+    assert (moved[15]["running_var"] > 0).all()
