@@ -6,15 +6,13 @@ the routes, `live` the events and figures that pages fetch, `rendering` the temp
 
 from pathlib import Path
 
-import plotly
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
-from api.dashboard import forms, live, pages, visitors
+from api.dashboard import forms, live, pages, rendering, visitors
 
 _HERE = Path(__file__).parent
-_PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 _YEAR = "public, max-age=31536000, immutable"
 
 
@@ -27,7 +25,9 @@ def dashboard_router() -> APIRouter:
     @router.get("/static/plotly-{version}.min.js")
     def plotly_script(version: str) -> FileResponse:
         """Plotly's program, from the installed package; the address changes with its version."""
-        return FileResponse(_PLOTLY, media_type="text/javascript", headers={"Cache-Control": _YEAR})
+        return FileResponse(
+            rendering.PLOTLY_SCRIPT, media_type="text/javascript", headers={"Cache-Control": _YEAR}
+        )
 
     return router
 

@@ -1,6 +1,7 @@
 """Templates, and how values look on pages."""
 
 import hashlib
+import re
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from core.errors import NetmorphError
 from core.trial import LIVE_SEARCH, SearchStatus
 
 _HERE = Path(__file__).parent
+PLOTLY_SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 _environment = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
@@ -123,6 +125,15 @@ def actions(search: SearchOut) -> list[tuple[str, str]]:
     return buttons
 
 
+def _plotly_marks() -> list[str]:
+    """Ids of elements by which Plotly knows that a style sheet of its own is in the page already.
+
+    It is that of its maps, which we do not use; the content security policy forbids to add it.
+    """
+    script = PLOTLY_SCRIPT.read_text(encoding="utf-8")
+    return re.findall(r'getElementById\("([0-9a-f]{64})"\)', script)
+
+
 def _version(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
@@ -137,6 +148,7 @@ _environment.filters |= {
 }
 _environment.globals |= {
     "plotly_version": plotly.__version__,
+    "plotly_marks": _plotly_marks(),
     "css_version": _version(_HERE / "static" / "netmorph.css"),
     "js_version": _version(_HERE / "static" / "netmorph.js"),
     "live_statuses": frozenset(status.value for status in LIVE_SEARCH),
