@@ -26,7 +26,8 @@ from netmorph.errors import Problem, Unreachable
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 _WAIT = 20.0  # seconds that one question for changes stays open
-_PAUSES = (0.1, 0.3, 1.0, 2.0, 4.0)  # seconds between tries: a restart of the service fits in
+_PAUSES = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds between tries: a restart fits in
+_FIRST_PAUSES = _PAUSES[:2]  # as long as the service has not answered at all
 _BUSY = frozenset({502, 503, 504})
 
 _T = TypeVar("_T")
@@ -37,6 +38,7 @@ class Client:
 
     def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url.rstrip("/")
+        self._has_answered = False
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {key}"},
@@ -178,12 +180,13 @@ class Client:
 
     def _answer(self, method: str, path: str, **rest: Any) -> httpx.Response:
         answer = self._http.request(method, path, **rest)
+        self._has_answered = True
         if answer.is_error:
             raise _problem(answer)
         return answer
 
     def _retried(self, call: Callable[[], _T]) -> _T:
-        for pause in _PAUSES:
+        for pause in _PAUSES if self._has_answered else _FIRST_PAUSES:
             try:
                 return call()
             except httpx.TransportError:

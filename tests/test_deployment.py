@@ -4,9 +4,13 @@ import importlib.util
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -52,14 +56,23 @@ def test_a_compose_file_is_valid(path: Path, tmp_path: Path) -> None:
     plain = tmp_path / "compose.yml"
     plain.write_text(yaml.safe_dump(compose(path)))
     subprocess.run(
-        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", plain],
+        [
+            sys.executable,
+            "-m",
+            "check_jsonschema",
+            "--builtin-schema",
+            "vendor.compose-spec",
+            plain,
+        ],
         check=True,
         capture_output=True,
     )
 
 
-@pytest.mark.skipif(shutil.which("hadolint", path=str(Path(sys.executable).parent)) is None,
-                    reason="hadolint has a wheel for x86-64 alone")  # fmt: skip
+@pytest.mark.skipif(
+    shutil.which("hadolint", path=str(Path(sys.executable).parent)) is None,
+    reason="hadolint has a wheel for x86-64 alone",
+)
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_a_dockerfile_passes_the_linter(path: Path) -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
@@ -101,8 +114,9 @@ def test_a_service_runs_a_module_that_exists(service: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "settings"), [("api", ApiSettings), ("migrate", ApiSettings), ("worker", WorkerSettings)]
-)  # fmt: skip
+    ("service", "settings"),
+    [("api", ApiSettings), ("migrate", ApiSettings), ("worker", WorkerSettings)],
+)
 def test_every_setting_of_a_service_is_one_that_the_program_reads(
     service: str, settings: type[ApiSettings] | type[WorkerSettings]
 ) -> None:
@@ -184,10 +198,10 @@ def _arguments(service: str, port: int) -> list[str]:
 
 
 def test_the_commands_of_the_services_run_with_their_environment(
-    empty_database_url: str, broker_url: str, storage_url: str, tmp_path: Path, free_port: int,
-    wait_until: Any,
-) -> None:  # fmt: skip
+    empty_database_url: str, broker_url: str, storage_url: str, tmp_path: Path
+) -> None:
     """migrate, api and worker as processes; only the hosts differ from the compose file."""
+    free_port = _free_port()
     key, worker_key = "netmorph_" + "a" * 43, "netmorph_" + "b" * 43
     values = {"NETMORPH_ADMIN_KEY": key, "NETMORPH_WORKER_KEY": worker_key}
     places = {
@@ -205,7 +219,9 @@ def test_the_commands_of_the_services_run_with_their_environment(
         return os.environ | filled | {name: places[name] for name in places if name in filled}
 
     def start(service: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(_arguments(service, free_port), env=environment(service), cwd=tmp_path)
+        return subprocess.Popen(
+            _arguments(service, free_port), env=environment(service), cwd=tmp_path
+        )
 
     assert start("migrate").wait(timeout=60) == 0
     with start("api") as api, start("worker") as worker:
@@ -213,11 +229,25 @@ def test_the_commands_of_the_services_run_with_their_environment(
             with httpx.Client(
                 base_url=places["NETMORPH_API_URL"], headers={"Authorization": f"Bearer {key}"}
             ) as client:
-                wait_until(lambda: _ready(client), seconds=60)
-                wait_until(lambda: client.get("/v1/workers").json()["items"], seconds=60)
+                _wait_until(lambda: _ready(client))
+                _wait_until(lambda: client.get("/v1/workers").json()["items"])
         finally:
             worker.terminate()
             api.terminate()
+
+
+def _free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+def _wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+    """Ask ten times a second until the condition holds."""
+    deadline, pause = time.monotonic() + seconds, Event()
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        pause.wait(0.1)
 
 
 def _ready(client: httpx.Client) -> bool:
@@ -241,8 +271,12 @@ def test_the_api_refuses_to_start_on_an_empty_key(
     }
     finished = subprocess.run(
         [sys.executable, "-P", "-m", "api", "serve", "--port", "0"],
-        env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert finished.returncode != 0
     assert missing in finished.stderr
     assert "Traceback" not in finished.stderr

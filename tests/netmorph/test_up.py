@@ -1,16 +1,18 @@
 """`netmorph up`: it runs everything, restarts what dies, and leaves nothing behind."""
 
 import json
-import os
 import signal
 import socket
 import stat
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+
+from netmorph.stack import cores
 
 
 def get(url: str, path: str, key: str = "") -> httpx.Response:
@@ -33,6 +35,11 @@ def ready(url: str) -> bool:
         return get(url, "/readyz").status_code == 200
     except httpx.TransportError:
         return False
+
+
+def noted(directory: Path) -> set[int]:
+    """The processes that the launcher would have its successor end."""
+    return {note["pid"] for note in json.loads((directory / "children.json").read_text())}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -60,7 +67,10 @@ def test_the_keys_are_the_owners_alone_and_last(up, directory) -> None:
 
 
 def test_after_kill_9_of_the_launcher_a_new_one_takes_over(up, directory) -> None:
-    with up(directory) as service:
+    with up(directory, "--workers", 2) as service:
+        workers = [process for process in service.children() if "worker" in process.cmdline()]
+        threads = [process.environ()["NETMORPH_THREADS"] for process in workers]
+        assert threads == [str(max(1, cores() // 2))] * 2
         service.children()
         service.process.kill()
         service.process.wait()
@@ -71,20 +81,15 @@ def test_after_kill_9_of_the_launcher_a_new_one_takes_over(up, directory) -> Non
     successor.assert_gone()
 
 
-@pytest.mark.parametrize("word", ["api", "worker", "postgres", "valkey-server"])
-def test_what_is_killed_is_started_again(up, directory, word) -> None:
+def test_what_is_killed_is_started_again(up, directory) -> None:
     with up(directory) as service:
-        victim = service.child(word)
-        victim.kill()
-
-        def replaced() -> bool:
-            notes = json.loads((directory / "children.json").read_text())
-            return victim.pid not in {note["pid"] for note in notes}
-
-        eventually(replaced)
-        eventually(lambda: ready(service.url))
-        assert get(service.url, "/v1/searches", service.key).status_code == 200
-        service.children()
+        for word in ("api", "worker", "valkey-server", "postgres"):
+            victim = service.child(word)
+            victim.kill()
+            eventually(lambda gone=victim.pid: gone not in noted(directory))
+            eventually(lambda: ready(service.url))
+            assert get(service.url, "/v1/searches", service.key).status_code == 200
+            service.children()
     service.assert_gone()
 
 
@@ -131,14 +136,3 @@ def test_a_database_that_is_not_there_is_an_error(netmorph, directory) -> None:
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert "the database cannot be migrated" in refused.stderr
-
-
-def test_processors_are_divided_among_the_workers(up, directory) -> None:
-    with up(directory, "--workers", 2) as service:
-        workers = [
-            process
-            for process in psutil.Process(service.process.pid).children()
-            if "worker" in process.cmdline()
-        ]
-        threads = [process.environ()["NETMORPH_THREADS"] for process in workers]
-        assert threads == [str(max(1, len(os.sched_getaffinity(0)) // 2))] * 2
