@@ -56,7 +56,7 @@ fix: $(VENV)/.dev-ready  ## Mend format and lint
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.bench-ready  ## Run the benchmarks
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.controller
 
 clean:  ## Remove the virtual environment, caches and the local service's data
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
