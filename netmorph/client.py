@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from netmorph.answers import CreatedKey, Dataset, Key, Search, Trial
-from netmorph.errors import Problem, Unreachable
+from netmorph.errors import NetmorphError, Problem, Unreachable
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
@@ -37,11 +37,11 @@ class Client:
     """The searches, data sets and keys that one API key opens."""
 
     def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url = _checked_url(url)
         self._has_answered = False
         self._http = httpx.Client(
             base_url=self.url,
-            headers={"Authorization": f"Bearer {key}"},
+            headers={"Authorization": f"Bearer {_checked_key(key)}"},
             timeout=_TIMEOUT,
             trust_env=not _is_loopback(self.url),  # no proxy leads to this machine
             transport=transport,
@@ -203,6 +203,25 @@ class Client:
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         reason = str(error) or type(error).__name__
         return Unreachable(f"no service answers at {self.url}: {reason}")
+
+
+def _checked_url(url: str) -> str:
+    """The address without a trailing slash."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise NetmorphError(f"the address must look like http://host:port, found {url!r}")
+    return url.rstrip("/")
+
+
+def _checked_key(key: str) -> str:
+    """The key, of which every letter may stand in a header."""
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise NetmorphError("the key must be letters, digits, - and _, as `netmorph up` prints it")
+    return key
 
 
 def _problem(answer: httpx.Response) -> Problem:
