@@ -66,11 +66,19 @@ def test_the_keys_are_the_owners_alone_and_last(up, directory) -> None:
         assert get(service.url, "/v1/searches", "netmorph_wrong").status_code == 401
 
 
+def threads_of_workers(service) -> list[str]:
+    """How many threads each worker was given, of those whose command has begun."""
+    return [
+        process.environ()["NETMORPH_THREADS"]
+        for process in service.children()
+        if "worker" in process.cmdline()
+    ]
+
+
 def test_after_kill_9_of_the_launcher_a_new_one_takes_over(up, directory) -> None:
     with up(directory, "--workers", 2) as service:
-        workers = [process for process in service.children() if "worker" in process.cmdline()]
-        threads = [process.environ()["NETMORPH_THREADS"] for process in workers]
-        assert threads == [str(max(1, cores() // 2))] * 2
+        threads = str(max(1, cores() // 2))
+        eventually(lambda: threads_of_workers(service) == [threads] * 2)
         service.children()
         service.process.kill()
         service.process.wait()
