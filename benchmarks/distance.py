@@ -1,0 +1,97 @@
+"""How long the edit distance of two architectures takes, by their number of layers.
+
+`python -m benchmarks.distance`: microseconds a pair of encoded architectures, the layer part and
+the skip part apart, and milliseconds for all distances of a hundred architectures of a history,
+both parts and their encoding. The peer measures the same pairs.
+"""
+
+import argparse
+import random
+import time
+from typing import Any
+
+from benchmarks import peers, reporting
+from benchmarks.histories import history, of_depth
+from core.architecture import Architecture
+from core.distance import Encoder, skips
+from core.layers import Channels, layer_to_json
+
+DEPTHS = (10, 20, 40)
+COUNT = 100
+PEER_PAIRS = 50
+
+
+def of_pairs(architectures: list[Architecture], repeats: int) -> tuple[float, float]:
+    """Microseconds a pair: the layer part, and the skip part of pairs that are new to it."""
+    encoder = Encoder()
+    encoded = [encoder.encode(one) for one in architectures]
+    encoder.layer_distances(encoded, encoded)  # compiles
+    pairs = len(encoded) ** 2
+    layers = reporting.seconds_of(lambda: encoder.layer_distances(encoded, encoded), repeats)
+    times = []
+    for _ in range(repeats):
+        encoder = Encoder()  # which remembers no skips
+        started = time.perf_counter()
+        encoder.skip_distances(encoded[: COUNT // 2], encoded[COUNT // 2 :])
+        times.append(time.perf_counter() - started)
+    return 1e6 * layers / pairs, 1e6 * sorted(times)[repeats // 2] / (COUNT // 2) ** 2
+
+
+def matrix(architectures: list[Architecture]) -> None:
+    """All distances between the architectures, from nothing."""
+    encoder = Encoder()
+    encoded = [encoder.encode(one) for one in architectures]
+    encoder.layer_distances(encoded, encoded)
+    encoder.skip_distances(encoded, encoded)
+
+
+def measure(options: argparse.Namespace) -> reporting.Result:
+    """Netmorph for each depth, then the peer for the same architectures."""
+    repeats = 3 if options.quick else 9
+    chosen = {depth: of_depth(depth, COUNT) for depth in DEPTHS}
+    result: reporting.Result = {}
+    for depth, architectures in chosen.items():
+        layers, skipped = of_pairs(architectures, repeats)
+        result[f"us_per_pair_{depth}"] = layers
+        result[f"us_skips_per_pair_{depth}"] = skipped
+    trials = [trial.architecture for trial in history(COUNT)]
+    result["matrix_100_ms"] = 1e3 * reporting.seconds_of(lambda: matrix(trials), repeats)
+    answers: list[peers.Answer] = [{}] * len(DEPTHS)
+    if not options.no_peers:
+        answers = peers.ask(
+            [_question(chosen[depth]) for depth in DEPTHS], 40.0, quick=options.quick
+        )
+    for depth, answer in zip(DEPTHS, answers, strict=True):
+        result[f"peer_us_per_pair_{depth}"] = answer.get("us_per_pair")
+        result[f"peer_us_skips_per_pair_{depth}"] = answer.get("us_skips_per_pair")
+    return result
+
+
+def _question(architectures: list[Architecture]) -> dict[str, Any]:
+    rng = random.Random(0)
+    pairs = [rng.sample(range(len(architectures)), 2) for _ in range(PEER_PAIRS)]
+    return {
+        "ask": "distance",
+        "architectures": [_described(one) for one in architectures],
+        "pairs": pairs,
+    }
+
+
+def _described(architecture: Architecture) -> dict[str, Any]:
+    """The layers that the distance sees, and the skips."""
+    unseen = (Channels.UNIFIED, Channels.JOINED)
+    seen = [
+        list(layer_to_json(node.layer).values())  # its kind and its fields
+        for node in architecture.nodes[1:-1]
+        if node.layer.channels not in unseen
+    ]
+    return {"tokens": seen, "skips": skips(architecture)}
+
+
+def main() -> None:
+    """Measure and print."""
+    reporting.run(measure, reporting.parser(__doc__).parse_args())
+
+
+if __name__ == "__main__":
+    main()
