@@ -21,11 +21,11 @@ are metrics on what they see. Skips: the cheapest assignment, 1 for each one lef
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from core.architecture import Architecture, Node
 from core.layers import LAYERS, AbstractLayer, Channels
@@ -43,6 +43,7 @@ class Encoded:
 
     tokens: NDArray[np.int64]  # shape: (layers,)
     skips: tuple[Skip, ...]  # sorted
+    spans: NDArray[np.int64]  # shape: (skips, 3), the skips with the kind as a number
 
 
 class Encoder:
@@ -52,13 +53,15 @@ class Encoder:
         self._tokens: dict[AbstractLayer, int] = {}
         self._layers: list[AbstractLayer] = []
         self._costs: Floats = np.zeros((0, 0))
-        self._skip_distances: dict[tuple[tuple[Skip, ...], tuple[Skip, ...]], float] = {}
+        self._merges: dict[str, int] = {}
 
     def encode(self, architecture: Architecture) -> Encoded:
         """The architecture in this encoder's numbers."""
-        seen = [node.layer for node in architecture.nodes if _is_seen(node.layer)]
+        seen = [node.layer for node in architecture.nodes if _is_seen(type(node.layer))]
         tokens = np.array([self._token(layer) for layer in seen], dtype=np.int64)
-        return Encoded(tokens, skips(architecture))
+        found = skips(architecture)
+        numbers = [(self._merges.setdefault(kind, len(self._merges)), u, d) for kind, u, d in found]
+        return Encoded(tokens, found, np.array(numbers, dtype=np.int64).reshape(-1, 3))
 
     def layer_distances(self, one: Sequence[Encoded], other: Sequence[Encoded]) -> Floats:
         """The layer parts: (n), (m) -> (n, m)"""
@@ -69,13 +72,17 @@ class Encoder:
 
     def skip_distances(self, one: Sequence[Encoded], other: Sequence[Encoded]) -> Floats:
         """The skip parts: (n), (m) -> (n, m)"""
-        return np.array([[self._skip_distance(a.skips, b.skips) for b in other] for a in one])
+        rows, row_of = _distinct(one)
+        columns, column_of = _distinct(other)
+        distances = _skip_distances(*_flat(rows), *_flat(columns))
+        return np.asarray(distances[np.ix_(row_of, column_of)])
 
     def _token(self, layer: AbstractLayer) -> int:
-        if layer not in self._tokens:
-            self._tokens[layer] = len(self._layers)
+        token = self._tokens.get(layer)
+        if token is None:
+            token = self._tokens[layer] = len(self._layers)
             self._layers.append(layer)
-        return self._tokens[layer]
+        return token
 
     def _cost_matrix(self) -> Floats:
         known, n = len(self._costs), len(self._layers)
@@ -87,14 +94,6 @@ class Encoder:
                     costs[i, j] = costs[j, i] = substitution(self._layers[i], self._layers[j])
             self._costs = costs
         return self._costs
-
-    def _skip_distance(self, one: tuple[Skip, ...], other: tuple[Skip, ...]) -> float:
-        if one == other:
-            return 0.0
-        key = (one, other) if one < other else (other, one)
-        if key not in self._skip_distances:
-            self._skip_distances[key] = _assigned(*key)
-        return self._skip_distances[key]
 
 
 def distance(one: Architecture, other: Architecture, skip_weight: float = 1.0) -> float:
@@ -121,16 +120,17 @@ def _soergel(a: float, b: float) -> float:
     return abs(a - b) / max(a, b) if a != b else 0.0
 
 
-def _is_seen(layer: AbstractLayer) -> bool:
-    return layer.channels not in _UNSEEN and LAYERS.kind_of(layer) not in _ENDS
+@cache
+def _is_seen(cls: type[AbstractLayer]) -> bool:
+    return cls.channels not in _UNSEEN and cls not in {LAYERS[kind] for kind in _ENDS}
 
 
 def skips(architecture: Architecture) -> tuple[Skip, ...]:
     """The skips, sorted: every input of a merge but its deepest, back to where it forks off."""
     depths: dict[int, int] = {}
     for node in architecture.nodes:
-        deepest = max((depths[source] for source in node.inputs), default=0)
-        depths[node.id] = deepest + _is_seen(node.layer)
+        deepest = max([depths[source] for source in node.inputs], default=0)
+        depths[node.id] = deepest + _is_seen(type(node.layer))
     found: list[Skip] = []
     for node in architecture.nodes:
         if len(node.inputs) > 1:
@@ -149,21 +149,24 @@ def _fork(architecture: Architecture, node_id: int) -> int:
     return node.id
 
 
-def _assigned(one: tuple[Skip, ...], other: tuple[Skip, ...]) -> float:
-    """The cost of the best assignment; matching as many as possible is always best, as d <= 1."""
-    surplus = abs(len(one) - len(other))
-    if not one or not other:
-        return float(surplus)
-    costs = np.array([[_skip_cost(s, t) for t in other] for s in one])
-    rows, columns = linear_sum_assignment(costs)
-    return float(costs[rows, columns].sum()) + surplus
+def _distinct(encoded: Sequence[Encoded]) -> tuple[list[Encoded], list[int]]:
+    """One of each kind of skips, and which of them stands for each architecture."""
+    places: dict[tuple[Skip, ...], int] = {}
+    found: list[Encoded] = []
+    place_of = []
+    for one in encoded:
+        place = places.setdefault(one.skips, len(found))
+        if place == len(found):
+            found.append(one)
+        place_of.append(place)
+    return found, place_of
 
 
-def _skip_cost(s: Skip, t: Skip) -> float:
-    if s[0] != t[0]:
-        return 1.0
-    total = max(s[1], t[1]) + max(s[2], t[2])
-    return (abs(s[1] - t[1]) + abs(s[2] - t[2])) / total if total else 0.0
+def _flat(encoded: Sequence[Encoded]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All skips below each other, and where each architecture's end."""
+    spans = [np.zeros((0, 3), np.int64), *(one.spans for one in encoded)]
+    ends = np.cumsum([len(one.spans) for one in encoded], dtype=np.int64)
+    return np.concatenate(spans), ends
 
 
 def _joined(encoded: Sequence[Encoded]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -211,3 +214,94 @@ def _layer_distances(
             begin = stop
         start = end
     return result
+
+
+@njit(cache=True, nogil=True)
+def _skip_distances(
+    first: NDArray[np.int64],  # shape: (skips, 3)
+    first_ends: NDArray[np.int64],  # shape: (n,)
+    second: NDArray[np.int64],
+    second_ends: NDArray[np.int64],  # shape: (m,)
+) -> Floats:  # shape: (n, m)
+    """The cheapest assignment for every pair; matching as many as possible is best, as d <= 1."""
+    result = np.empty((len(first_ends), len(second_ends)))
+    costs = np.empty((len(first), len(second)))
+    for i in range(len(first)):
+        for j in range(len(second)):
+            costs[i, j] = _skip_cost(first[i], second[j])
+    start = 0
+    for p in range(len(first_ends)):
+        end = first_ends[p]
+        begin = 0
+        for q in range(len(second_ends)):
+            stop = second_ends[q]
+            block = costs[start:end, begin:stop]
+            if _come_first(first[start:end], second[begin:stop]):
+                matched = _assigned(block)
+            else:
+                matched = _assigned(block.T)
+            result[p, q] = matched + abs((end - start) - (stop - begin))
+            begin = stop
+        start = end
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _come_first(s: NDArray[np.int64], t: NDArray[np.int64]) -> bool:
+    """Whether s are the rows: one order for both ways round, so that distances are symmetric."""
+    if len(s) != len(t):
+        return len(s) < len(t)
+    for i in range(len(s)):
+        for k in range(3):
+            if s[i, k] != t[i, k]:
+                return bool(s[i, k] < t[i, k])
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _skip_cost(s: NDArray[np.int64], t: NDArray[np.int64]) -> float:
+    if s[0] != t[0]:
+        return 1.0
+    total = max(s[1], t[1]) + max(s[2], t[2])
+    return float((abs(s[1] - t[1]) + abs(s[2] - t[2])) / total) if total else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _assigned(costs: Floats) -> float:
+    """The least sum that gives each row a column of its own: (n, m), n <= m.
+
+    The Hungarian method (Kuhn 1955) with potentials u of rows and v of columns: rows join one by
+    one, each along the shortest path of reduced costs to a column that is free.
+    """
+    n, m = costs.shape
+    u, v = np.zeros(n), np.zeros(m)
+    row_of = np.full(m, -1)  # of each column; -1: free
+    before = np.empty(m, np.int64)  # column before each on its shortest path; -1: the new row
+    for new in range(n):
+        lengths = np.full(m, np.inf)
+        is_final = np.zeros(m, np.bool_)
+        row, last, length = new, -1, 0.0
+        while row >= 0:  # until the path ends in a free column
+            nearest = -1
+            for j in range(m):
+                if not is_final[j]:
+                    through = length + costs[row, j] - u[row] - v[j]
+                    if through < lengths[j]:
+                        lengths[j], before[j] = through, last
+                    if nearest < 0 or lengths[j] < lengths[nearest]:
+                        nearest = j
+            is_final[nearest] = True
+            length, last, row = lengths[nearest], nearest, row_of[nearest]
+        u[new] += length
+        for j in range(m):
+            if is_final[j] and row_of[j] >= 0:
+                u[row_of[j]] += length - lengths[j]
+                v[j] -= length - lengths[j]
+        while last >= 0:  # every row of the path moves one column on
+            row_of[last] = new if before[last] < 0 else row_of[before[last]]
+            last = before[last]
+    total = 0.0
+    for j in range(m):
+        if row_of[j] >= 0:
+            total += costs[row_of[j], j]
+    return total
