@@ -50,6 +50,7 @@ class Surrogate:
     points: Points
     values: Floats  # y
     factor: Floats  # C
+    weights: Floats  # w
 
     def posterior(self, points: Points) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the noise-free value, in its units: (n) -> (n,), (n,)"""
@@ -58,13 +59,12 @@ class Surrogate:
             return np.full(len(points), self.center), self.scale * np.sqrt(variance)
         cross = self.kernel(self.points, points)
         half = solve_triangular(self.factor, cross, lower=True)
-        weights = cho_solve((self.factor, True), self.values)
         variance = np.maximum(variance - (half**2).sum(axis=0), 0.0)
-        return self.center + self.scale * (cross.T @ weights), self.scale * np.sqrt(variance)
+        return self.center + self.scale * (cross.T @ self.weights), self.scale * np.sqrt(variance)
 
     def told(self, points: Points, values: Floats, stds: Floats) -> "Surrogate":
         """The surrogate after more observations, hyper-parameters unchanged; O(n²) each."""
-        y = (values - self.center) / self.scale
+        y = np.concatenate([self.values, (values - self.center) / self.scale])
         noise = self._variances(stds)
         cross = self.kernel(self.points, points)
         block = self.kernel(points, points) + np.diag(noise)
@@ -72,8 +72,9 @@ class Surrogate:
         return replace(
             self,
             points=_joined(self.points, points),
-            values=np.concatenate([self.values, y]),
+            values=y,
             factor=factor,
+            weights=cho_solve((factor, True), y),
         )
 
     def believing(self, points: Points) -> "Surrogate":
@@ -117,6 +118,7 @@ def fit(
         points=points[:0],
         values=np.zeros(0),
         factor=np.zeros((0, 0)),
+        weights=np.zeros(0),
     )
     return empty.told(points, values, stds) if len(values) else empty
 

@@ -23,9 +23,9 @@ from core.distance import Encoded, Encoder, Floats
 from core.registry import Registry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """Architectures as kernels see them."""
+    """Architectures as kernels see them; equal to itself alone, so that it can be a key."""
 
     names: NDArray[np.str_]  # shape: (n,), fingerprints
     layers: Floats  # shape: (n, m), layer distances to the landmarks, in edits

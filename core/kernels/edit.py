@@ -10,6 +10,7 @@ for another. ψ are log parameters, log FLOPs and log depth; c is the spread of 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Self
 
 import numpy as np
@@ -30,7 +31,7 @@ class EditKernel(AbstractKernel):
     layer_scale: float  # l, in edits
     skip_scale: float  # s, in edits
     slope: float  # b
-    projection: Floats  # shape: (m, r), U Λ₊^(-1/2)
+    embedding: "_Embedding"  # φ
 
     names: ClassVar[tuple[str, ...]] = ("amplitude", "layer scale", "skip scale", "slope")
     centers: ClassVar[tuple[float, ...]] = (0.0, 1.8, 1.0, -1.2)  # a = 1, l = 6, s = 2.7, b = 0.3
@@ -39,31 +40,51 @@ class EditKernel(AbstractKernel):
     @classmethod
     def at(cls, theta: Floats, geometry: Geometry) -> Self:
         amplitude, layer_scale, skip_scale, slope = np.exp(theta)
-        gram = _exponential(geometry.landmarks, layer_scale, skip_scale)
-        values, vectors = np.linalg.eigh((gram + gram.T) / 2)
-        kept = values > _SMALLEST * values[-1]
-        projection = vectors[:, kept] / np.sqrt(values[kept])
-        return cls(amplitude, layer_scale, skip_scale, slope, projection)
+        embedding = _embedding(geometry, layer_scale, skip_scale)
+        return cls(amplitude, layer_scale, skip_scale, slope, embedding)
 
     def __call__(self, a: Points, b: Points) -> Floats:
-        embedded_a, embedded_b = self._embed(a), self._embed(b)
-        left = np.sqrt(_remainder(embedded_a))[:, None]
-        right = np.sqrt(_remainder(embedded_b))[None, :]
-        edits = embedded_a @ embedded_b.T + same(a, b) * left * right
+        edits = self.embedding.covariances(a, b)
         linear = a.features @ b.features.T
         return np.asarray(self.amplitude**2 * edits + self.slope**2 * linear + _MEAN_SPREAD**2)
 
     def variances(self, a: Points) -> Floats:
-        embedded = self._embed(a)
+        embedded = self.embedding(a)
         edits = (embedded**2).sum(axis=1) + _remainder(embedded)
         linear = (a.features**2).sum(axis=1)
         return np.asarray(self.amplitude**2 * edits + self.slope**2 * linear + _MEAN_SPREAD**2)
 
-    def _embed(self, points: Points) -> Floats:
+
+class _Embedding:
+    """φ for two scales; what it once embedded it remembers, as the same points come again."""
+
+    def __init__(self, geometry: Geometry, layer_scale: float, skip_scale: float) -> None:
+        self._scales = layer_scale, skip_scale
+        gram = _exponential(geometry.landmarks, *self._scales)
+        values, vectors = np.linalg.eigh((gram + gram.T) / 2)
+        kept = values > _SMALLEST * values[-1]
+        self._projection: Floats = vectors[:, kept] / np.sqrt(values[kept])  # shape: (m, r)
+        self._embedded: dict[Points, Floats] = {}
+        self._covariances: dict[tuple[Points, Points], Floats] = {}
+
+    def __call__(self, points: Points) -> Floats:
         """φ of the points: (n) -> (n, r)"""
-        gram = _exponential(points, self.layer_scale, self.skip_scale)
-        embedded: Floats = gram @ self.projection
-        return embedded
+        if points not in self._embedded:
+            self._embedded[points] = _exponential(points, *self._scales) @ self._projection
+        return self._embedded[points]
+
+    def covariances(self, a: Points, b: Points) -> Floats:
+        """The edit term of k, for an amplitude of one: (n), (m) -> (n, m)"""
+        if (a, b) not in self._covariances:
+            left = self(a)
+            right = self(b).copy()  # as numpy multiplies an array by itself in another way
+            spread = np.sqrt(_remainder(left))[:, None] * np.sqrt(_remainder(right))[None, :]
+            self._covariances[a, b] = left @ right.T + same(a, b) * spread
+        return self._covariances[a, b]
+
+
+#: While hyper-parameters are fitted, most steps change others than the two scales.
+_embedding = lru_cache(maxsize=4)(_Embedding)
 
 
 def _exponential(points: Points, layer_scale: float, skip_scale: float) -> Floats:
