@@ -65,10 +65,11 @@ class Encoder:
 
     def layer_distances(self, one: Sequence[Encoded], other: Sequence[Encoded]) -> Floats:
         """The layer parts: (n), (m) -> (n, m)"""
-        costs = self._cost_matrix()
-        first, first_ends = _joined(one)
-        second, second_ends = _joined(other)
-        return np.asarray(_layer_distances(costs, first, first_ends, second, second_ends))
+        order = sorted(range(len(one)), key=lambda place: one[place].tokens.tolist())
+        first, second = _joined([one[place] for place in order]), _joined(other)
+        result = np.empty((len(one), len(other)))
+        result[order] = _layer_distances(self._cost_matrix(), *first, *second)
+        return result
 
     def skip_distances(self, one: Sequence[Encoded], other: Sequence[Encoded]) -> Floats:
         """The skip parts: (n), (m) -> (n, m)"""
@@ -129,7 +130,11 @@ def skips(architecture: Architecture) -> tuple[Skip, ...]:
     """The skips, sorted: every input of a merge but its deepest, back to where it forks off."""
     depths: dict[int, int] = {}
     for node in architecture.nodes:
-        deepest = max([depths[source] for source in node.inputs], default=0)
+        match node.inputs:
+            case (source,):
+                deepest = depths[source]
+            case sources:
+                deepest = max([depths[source] for source in sources], default=0)
         depths[node.id] = deepest + _is_seen(type(node.layer))
     found: list[Skip] = []
     for node in architecture.nodes:
@@ -185,35 +190,49 @@ def _layer_distances(
     second: NDArray[np.int64],
     second_ends: NDArray[np.int64],  # shape: (m,)
 ) -> Floats:  # shape: (n, m)
-    """The recurrence above for every pair; only the last row of A is kept."""
+    """The recurrence above for every pair; neighbours in `first` share the rows of A they can."""
     result = np.empty((len(first_ends), len(second_ends)))
-    row = np.empty(len(second) + 1)
-    start = 0
+    longest = start = 0
+    for end in first_ends:
+        longest, start = max(longest, end - start), end
+    rows = np.empty((longest + 1, len(second) + len(second_ends)))  # A of all b, side by side
+    for q in range(len(second_ends)):
+        begin = second_ends[q - 1] if q else 0
+        rows[0, begin + q : second_ends[q] + q + 1] = np.arange(second_ends[q] - begin + 1)
+    previous = start = 0
     for p in range(len(first_ends)):
-        end = first_ends[p]
-        begin = 0
+        length, shared = first_ends[p] - start, 0
+        while shared < min(start - previous, length):
+            if first[previous + shared] != first[start + shared]:
+                break
+            shared += 1
+        for i in range(shared, length):
+            _next_row(rows[i], rows[i + 1], costs[first[start + i]], second, second_ends)
         for q in range(len(second_ends)):
-            stop = second_ends[q]
-            width = stop - begin
-            for j in range(width + 1):
-                row[j] = j
-            for i in range(start, end):
-                diagonal = row[0]
-                row[0] += 1.0
-                cost = costs[first[i]]
-                for j in range(width):
-                    above = row[j + 1]
-                    best = diagonal + cost[second[begin + j]]
-                    if above + 1.0 < best:
-                        best = above + 1.0
-                    if row[j] + 1.0 < best:
-                        best = row[j] + 1.0
-                    row[j + 1] = best
-                    diagonal = above
-            result[p, q] = row[width]
-            begin = stop
-        start = end
+            result[p, q] = rows[length, second_ends[q] + q]
+        previous, start = start, first_ends[p]
     return result
+
+
+@njit(cache=True, nogil=True)
+def _next_row(
+    above: Floats,  # shape: (second + m,), A[i - 1] of all b
+    row: Floats,  # A[i] of all b, to be filled
+    cost: Floats,  # of a_i in place of each token
+    second: NDArray[np.int64],
+    second_ends: NDArray[np.int64],
+) -> None:
+    begin = 0
+    for q in range(len(second_ends)):
+        left = row[begin + q] = above[begin + q] + 1.0
+        for j in range(begin, second_ends[q]):
+            best = above[j + q] + cost[second[j]]
+            if above[j + q + 1] + 1.0 < best:
+                best = above[j + q + 1] + 1.0
+            if left + 1.0 < best:
+                best = left + 1.0
+            left = row[j + q + 1] = best
+        begin = second_ends[q]
 
 
 @njit(cache=True, nogil=True)

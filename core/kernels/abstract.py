@@ -46,6 +46,7 @@ class Geometry:
 
     def __init__(self, landmarks: Sequence[Architecture]) -> None:
         self._encoder = Encoder()
+        self._known: dict[int, _Row] = {}  # by the id of the row's architecture
         self._landmarks: list[Encoded] = [self._encoder.encode(one) for one in landmarks]
         raw = _features(landmarks)
         self._center: Floats = raw.mean(axis=0)
@@ -55,13 +56,32 @@ class Geometry:
 
     def points(self, architectures: Sequence[Architecture]) -> Points:
         """The architectures as kernels see them; depends on nothing but them and the landmarks."""
-        encoded = [self._encoder.encode(one) for one in architectures]
+        self._learn([one for one in architectures if id(one) not in self._known])
+        rows = [self._known[id(one)] for one in architectures]
+        shape = len(rows), len(self._landmarks)
         return Points(
             np.array([one.fingerprint for one in architectures], dtype=np.str_),
-            self._encoder.layer_distances(encoded, self._landmarks),
-            self._encoder.skip_distances(encoded, self._landmarks),
+            np.array([row.layers for row in rows]).reshape(shape),
+            np.array([row.skips for row in rows]).reshape(shape),
             (_features(architectures) - self._center) / self._scale,
         )
+
+    def _learn(self, architectures: Sequence[Architecture]) -> None:
+        """Measure the distances of some architectures: the observed ones are asked for again."""
+        encoded = [self._encoder.encode(one) for one in architectures]
+        layers = self._encoder.layer_distances(encoded, self._landmarks)
+        skips = self._encoder.skip_distances(encoded, self._landmarks)
+        for place, one in enumerate(architectures):
+            self._known[id(one)] = _Row(one, layers[place], skips[place])
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The distances of one architecture, which it keeps alive, to the landmarks."""
+
+    architecture: Architecture
+    layers: Floats  # shape: (m,)
+    skips: Floats  # shape: (m,)
 
 
 def _features(architectures: Sequence[Architecture]) -> Floats:
