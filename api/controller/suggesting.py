@@ -9,6 +9,8 @@ from functools import lru_cache
 from multiprocessing.connection import wait
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from api.store.recipes import Past, Question, Recipe
 from core import morphisms, plan, search
 from core.architecture import Architecture
@@ -18,8 +20,12 @@ from core.trial import TrialStatus
 
 
 def prepare() -> None:
-    """Make a process ready to answer: it ends with its parent, and not by Ctrl-C before it."""
+    """Make a process ready to answer: it ends with its parent, and not by Ctrl-C before it.
+
+    Its matrices are small: more than one thread each would only take cores from the trainers.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threadpool_limits(limits=1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
