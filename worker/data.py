@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class Examples:
         channels_last: bool = False,
     ) -> None:
         self._device = device
-        self._x = _to(torch.from_numpy(np.ascontiguousarray(x)), device)
-        self._y = _to(torch.from_numpy(np.ascontiguousarray(y)), device)
+        self._x = _to(tensor_of(x), device)
+        self._y = _to(tensor_of(y), device)
         shape = (1, -1) + (1,) * (x.ndim - 2)
         self._mean = torch.tensor(normalisation.mean, device=device).view(shape)
         self._scale = 1 / torch.tensor(normalisation.std, device=device).view(shape)
@@ -110,6 +111,14 @@ class Examples:
 def largest_shift(shape: tuple[int, ...]) -> int:
     """By how many pixels an image of this shape is shifted at most: a twelfth of its side."""
     return max(1, round(min(shape[1:]) / 12)) if len(shape) == 3 else 0
+
+
+def tensor_of(array: NDArray[Any]) -> Tensor:
+    """The array as a tensor over the same memory, to be read only: a mapped file is no copy.
+
+    `torch.from_numpy` warns of arrays that are read-only; the DLPack protocol knows of them.
+    """
+    return from_dlpack(np.ascontiguousarray(array))
 
 
 def _to(tensor: Tensor, device: torch.device) -> Tensor:

@@ -2,13 +2,13 @@
 
 from collections import Counter
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from core.architecture import Architecture
 from core.layers import LAYERS
 from core.weights import Weights, flatten
+from worker.data import tensor_of
 from worker.layers import TWINS
 from worker.layers.dropout import DropoutTwin
 
@@ -52,7 +52,9 @@ class Network(nn.Module):
         if mine.keys() != theirs.keys():
             raise ValueError(f"weights for {sorted(theirs)}; expected {sorted(mine)}")
         for name, tensor in mine.items():
-            tensor.copy_(torch.from_numpy(np.ascontiguousarray(theirs[name])))
+            if (shape := theirs[name].shape) != tensor.shape:
+                raise ValueError(f"{name} has shape {shape}; expected {tuple(tensor.shape)}")
+            tensor.copy_(tensor_of(theirs[name]))
 
     def weights(self) -> Weights:
         """The weights as numpy arrays, copied."""

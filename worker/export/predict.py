@@ -78,7 +78,7 @@ class Model:
         view = (1, -1) + (1,) * (len(shape) - 1)
         mean = torch.tensor(self.preprocess["mean"]).view(view)
         scale = 1 / torch.tensor(self.preprocess["std"]).view(view)
-        return (torch.from_numpy(np.ascontiguousarray(x)).to(torch.float32) - mean) * scale
+        return (torch.from_numpy(np.array(x, np.float32, order="C")) - mean) * scale
 
     @torch.inference_mode()
     def probabilities(self, x: np.ndarray[Any, Any], batch: int = 512) -> np.ndarray[Any, Any]:
