@@ -127,7 +127,10 @@ def _is_seen(cls: type[AbstractLayer]) -> bool:
 
 
 def skips(architecture: Architecture) -> tuple[Skip, ...]:
-    """The skips, sorted: every input of a merge but its deepest, back to where it forks off."""
+    """The skips, sorted: every input of a merge but its deepest, back to where it forks off.
+
+    Of equally deep inputs the one that forks off last is no skip, whatever the nodes' numbers.
+    """
     depths: dict[int, int] = {}
     for node in architecture.nodes:
         match node.inputs:
@@ -140,9 +143,8 @@ def skips(architecture: Architecture) -> tuple[Skip, ...]:
     for node in architecture.nodes:
         if len(node.inputs) > 1:
             kind = LAYERS.kind_of(node.layer)
-            by_depth = sorted(node.inputs, key=lambda source: (depths[source], source))
-            starts = [depths[_fork(architecture, source)] for source in by_depth[:-1]]
-            found.extend((kind, start, depths[node.id] - start) for start in starts)
+            forks = sorted((depths[i], depths[_fork(architecture, i)]) for i in node.inputs)
+            found.extend((kind, start, depths[node.id] - start) for _, start in forks[:-1])
     return tuple(sorted(found))
 
 

@@ -16,8 +16,13 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from hypothesis import settings
 
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
+
+# No example fails for being slow: the first to need a compiled function waits for the compiler.
+settings.register_profile("netmorph", deadline=None)
+settings.load_profile("netmorph")
 
 
 @pytest.fixture(scope="session")
