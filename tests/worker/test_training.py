@@ -1,0 +1,319 @@
+"""The training loop: what it learns, when it ends, and which weights it leaves."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.contracts import Hyperparameters
+from core.errors import InfeasibleTrial
+from core.layers import (
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Dropout,
+    GlobalAvgPool2d,
+    Input,
+    Output,
+    ReLU,
+)
+from core.roots import chain
+from core.weights import flatten, initialise
+from worker.data import Examples, Normalisation
+from worker.network import Network
+from worker.training import evaluate, one_cycle, train, value_std
+
+CPU = torch.device("cpu")
+TASK = "image-classification"
+MLP = chain(iter([Input((6,)), Dense(16), BatchNorm(), ReLU(), Dense(3), Output()]))
+PLAIN_MLP = chain(iter([Input((6,)), Dense(16), ReLU(), Dense(3), Output()]))
+CNN = chain(
+    iter(
+        [
+            Input((2, 8, 8)),
+            *(Conv2d(6), BatchNorm(), ReLU(), GlobalAvgPool2d(), Dropout(0.3)),
+            *(Dense(3), Output()),
+        ]
+    )
+)
+
+
+class Clock:
+    """Time that passes only where a test lets it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def each(self, seconds: float):
+        """Something to be called with whatever, that takes so long."""
+
+        def wait(*_):
+            self.now += seconds
+
+        return wait
+
+
+class SlowExamples(Examples):
+    """Examples that take their time to be read in order."""
+
+    def batches(self, size):
+        self.wait()
+        return super().batches(size)
+
+
+def network_of(architecture, seed=0):
+    network = Network(architecture)
+    network.read(initialise(architecture, np.random.default_rng(seed)))
+    return network
+
+
+def blobs(count, shape=(6,), seed=0, *, wrong=False, kind=Examples, **options):
+    """Three classes, each around a value of its own; `wrong`: with each other's labels."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.arange(count) % 3)
+    centres = np.random.default_rng(9).normal(size=(3, *shape))
+    x = (centres[y] + 0.3 * rng.normal(size=(count, *shape))).astype(np.float32)
+    plain = Normalisation((0.0,) * shape[0], (1.0,) * shape[0])
+    return kind(x, (y + wrong) % 3, plain, CPU, **options)
+
+
+def run(network, training, validation, /, seed=0, device=CPU, **options):
+    """A training; whatever is no argument of `train` is a hyperparameter."""
+    names = ("should_stop", "on_step", "on_epoch", "clock")
+    arguments = {name: options.pop(name) for name in names if name in options}
+    h = Hyperparameters(**{"epochs": 5, "batch_size": 16, "learning_rate": 0.01} | options)
+    return train(network, training, validation, h, task=TASK, seed=seed, device=device, **arguments)
+
+
+def assert_same(left, right):
+    """Two networks have the same weights to the last bit."""
+    left, right = flatten(left), flatten(right)
+    assert left.keys() == right.keys()
+    for name, array in left.items():
+        np.testing.assert_array_equal(array, right[name])
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+@pytest.mark.parametrize(("architecture", "shape"), [(MLP, (6,)), (CNN, (2, 8, 8))])
+def test_what_can_be_learned_is_learned(architecture, shape, optimiser):
+    network = network_of(architecture)
+    told = []
+    outcome = run(
+        network,
+        blobs(240, shape, augmentation="none"),
+        blobs(90, shape, seed=1),
+        optimiser=optimiser,
+        learning_rate=0.03,
+        epochs=8,
+        on_epoch=told.append,
+    )
+    assert outcome.best.metric > 0.95
+    assert (outcome.epochs, outcome.steps, outcome.stopped) == (8, 8 * 15, False)
+    assert told == outcome.history
+    assert [metrics.epoch for metrics in told] == list(range(1, 9))
+    assert told[-1].train_loss < told[0].train_loss
+
+
+@pytest.mark.parametrize("augmentation", ["none", "shift-flip"])
+def test_a_seed_decides_a_training_and_the_process_does_not(augmentation):
+    def trained(seed, other):
+        torch.manual_seed(other)
+        network = network_of(CNN)
+        training = blobs(60, (2, 8, 8), augmentation=augmentation)
+        outcome = run(network, training, blobs(30, (2, 8, 8), seed=1), seed=seed, epochs=2)
+        return network.weights(), [(m.train_loss, m.validation_loss) for m in outcome.history]
+
+    weights, history = trained(1, other=1)
+    again, same_history = trained(1, other=2)
+    assert_same(weights, again)
+    assert history == same_history
+    assert trained(2, other=1)[1] != history
+
+
+def test_the_weights_of_the_best_epoch_are_kept():
+    network, after = network_of(MLP), []
+    validation = blobs(60, seed=1, wrong=True)  # which training unlearns
+    outcome = run(
+        network,
+        blobs(120),
+        validation,
+        epochs=6,
+        learning_rate=0.05,
+        on_epoch=lambda _: after.append(network.weights()),
+    )
+    values = [(m.validation_metric, -m.validation_loss) for m in outcome.history]
+    assert outcome.best_epoch == 1 + values.index(max(values)) < outcome.epochs
+    assert_same(network.weights(), after[outcome.best_epoch - 1])
+    assert evaluate(network, validation, TASK, CPU) == outcome.best
+
+
+def test_of_equal_metrics_the_lower_loss_is_better():
+    outcome = run(network_of(MLP), blobs(240), blobs(30, seed=1), epochs=12, learning_rate=0.03)
+    perfect = [m for m in outcome.history if m.validation_metric == 1.0]
+    assert len(perfect) > 1
+    assert outcome.best.loss == min(m.validation_loss for m in perfect)
+
+
+def test_without_validation_the_last_weights_are_kept():
+    network, after = network_of(MLP), []
+    outcome = run(
+        network, blobs(60), None, patience=1, on_epoch=lambda _: after.append(network.weights())
+    )
+    assert (outcome.best, outcome.best_epoch, outcome.epochs) == (None, 5, 5)
+    assert {(m.validation_metric, m.validation_loss) for m in outcome.history} == {(None, None)}
+    assert_same(network.weights(), after[-1])
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_a_training_without_improvement_ends_early(patience):
+    outcome = run(
+        network_of(PLAIN_MLP), blobs(60), blobs(30, seed=1),
+        epochs=50, learning_rate=0.0, weight_decay=0.0, patience=patience,
+    )  # fmt: skip
+    assert (outcome.best_epoch, outcome.epochs, outcome.stopped) == (1, 1 + patience, False)
+
+
+def test_a_stop_between_epochs_ends_the_training_with_the_next_step():
+    network, asked = network_of(MLP), []
+    validation = blobs(30, seed=1)
+    outcome = run(
+        network,
+        blobs(160),
+        validation,
+        epochs=100,
+        on_epoch=lambda metrics: asked.append(metrics.epoch == 3),
+        should_stop=lambda: any(asked),
+    )
+    assert outcome.stopped
+    assert (outcome.epochs, outcome.steps) == (4, 31)
+    assert evaluate(network, validation, TASK, CPU) == outcome.best
+
+
+def test_a_stop_before_the_first_step_still_gives_a_value():
+    outcome = run(
+        network_of(MLP), blobs(160), blobs(30, seed=1), epochs=100, should_stop=lambda: True
+    )
+    assert (outcome.stopped, outcome.steps, outcome.best_epoch) == (True, 1, 1)
+    assert outcome.best is not None
+
+
+def test_a_loss_that_is_not_finite_makes_the_trial_infeasible_within_a_few_steps():
+    steps = []
+    with pytest.raises(InfeasibleTrial, match=r"the loss is (nan|inf): the training has diverged"):
+        run(
+            network_of(PLAIN_MLP), blobs(3000), None,
+            batch_size=4, optimiser="sgd", learning_rate=1e30, on_step=steps.append,
+        )  # fmt: skip
+    assert steps == list(range(1, len(steps) + 1))
+    assert len(steps) <= 50 < 3000 // 4
+
+
+def test_a_network_that_its_last_step_broke_is_infeasible():
+    with pytest.raises(InfeasibleTrial, match="diverged"):
+        run(
+            network_of(PLAIN_MLP), blobs(16), blobs(30, seed=1),
+            epochs=1, optimiser="sgd", learning_rate=1e30,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds_a_step", [0.1, 1.0])
+def test_a_training_in_bounded_time_ends_in_time_with_a_small_rate(seconds_a_step):
+    clock = Clock()
+    outcome = run(
+        network_of(MLP), blobs(160), blobs(30, seed=1),
+        epochs=1000, max_seconds=25.0, learning_rate=0.01,
+        clock=clock, on_step=clock.each(seconds_a_step),
+    )  # fmt: skip
+    assert outcome.seconds == pytest.approx(25, abs=seconds_a_step)
+    assert outcome.steps == pytest.approx(25 / seconds_a_step, abs=1)
+    rates = [metrics.learning_rate for metrics in outcome.history]
+    used = [(metrics.seconds - seconds_a_step) / 25 for metrics in outcome.history]
+    assert rates == pytest.approx([0.01 * one_cycle(share, 0.1) for share in used])
+    assert rates[-1] < 0.01 * one_cycle(1 - 2 * seconds_a_step / 25, 0.1)
+    assert not outcome.stopped
+
+
+def test_steps_decide_where_there_is_more_time_than_needed():
+    clock = Clock()
+    training = blobs(160)
+    bounded = run(
+        network_of(MLP), training, None, max_seconds=1e6, clock=clock, on_step=clock.each(1)
+    )
+    free = run(network_of(MLP), training, None)
+    assert bounded.steps == free.steps == 50
+    assert [m.learning_rate for m in bounded.history] == [m.learning_rate for m in free.history]
+    assert free.history[-1].learning_rate < 0.01 * 0.01
+
+
+def test_evaluation_counts_as_time_and_not_in_the_speed():
+    clock = Clock()
+    validation = blobs(30, seed=1, kind=SlowExamples)
+    validation.wait = clock.each(3)
+    outcome = run(
+        network_of(MLP), blobs(160), validation,
+        epochs=4, clock=clock, on_step=clock.each(0.5),
+    )  # fmt: skip
+    assert outcome.seconds == pytest.approx(4 * (10 * 0.5 + 3))
+    assert outcome.samples_per_second == pytest.approx(16 / 0.5)
+    assert [m.seconds for m in outcome.history] == pytest.approx([8, 16, 24, 32])
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_weight_decay_is_for_matrices_alone(optimiser):
+    """Examples of zeros give the first layers no gradient: what changes is decay."""
+    nothing = Examples(
+        np.zeros((32, 6), np.float32), np.arange(32) % 3, Normalisation((0.0,), (1.0,)), CPU
+    )
+    network = network_of(MLP)
+    before = network.weights()
+    run(network, nothing, None, optimiser=optimiser, weight_decay=0.5, learning_rate=0.1)
+    after = network.weights()
+    assert np.abs(after[1]["weight"]).sum() < 0.9 * np.abs(before[1]["weight"]).sum()
+    np.testing.assert_array_equal(after[2]["weight"], before[2]["weight"])
+
+
+def test_labels_are_smoothed_in_training_and_not_in_evaluation():
+    data = blobs(48)
+    still = {"learning_rate": 0.0, "weight_decay": 0.0, "epochs": 1, "batch_size": 48}
+    plain = run(network_of(PLAIN_MLP), data, data, **still)
+    smooth = run(network_of(PLAIN_MLP), data, data, label_smoothing=0.3, **still)
+    assert plain.history[0].train_loss == pytest.approx(plain.best.loss, rel=1e-5)
+    assert smooth.best.loss == plain.best.loss
+    assert smooth.history[0].train_loss != pytest.approx(plain.best.loss, rel=1e-2)
+
+
+def test_evaluation_is_the_mean_over_all_examples_and_changes_nothing():
+    network = network_of(CNN)
+    x = np.random.default_rng(0).normal(size=(700, 2, 8, 8)).astype(np.float32)  # two batches
+    y = np.arange(700) % 3
+    examples = Examples(x, y, Normalisation((0.0, 0.0), (1.0, 1.0)), CPU)
+    before = network.weights()
+    found = evaluate(network, examples, TASK, CPU)
+    assert_same(network.weights(), before)
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(x)).double().numpy()
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    assert found.examples == 700
+    assert found.metric == pytest.approx((logits.argmax(axis=1) == y).mean())
+    assert found.loss == pytest.approx(-log_p[np.arange(700), y].mean(), rel=1e-4)
+    assert 0.01 < value_std(TASK, found) < 0.02  # sqrt(p (1 - p) / 700) with p near a third
+
+
+@given(warmup=st.floats(0, 1), steps=st.integers(2, 200))
+def test_the_rate_rises_to_its_peak_and_falls_to_nearly_nothing(warmup, steps):
+    rates = [(p, one_cycle(p, warmup)) for p in np.linspace(0, 1, steps)]
+    for (before, lower), (after, upper) in pairwise(rates):
+        if after < warmup:
+            assert upper > lower
+        if before >= warmup:
+            assert upper <= lower
+    assert all(0.002 <= rate <= 1 for _, rate in rates)
+    assert one_cycle(warmup, warmup) == 1
+    if warmup < 1:
+        assert one_cycle(1, warmup) == pytest.approx(0.002)
