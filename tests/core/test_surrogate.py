@@ -1,0 +1,210 @@
+"""The Gaussian process, against its equations with an explicit inverse."""
+
+import dataclasses
+from math import log
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from benchmarks.histories import history, of_depth
+from core.distance import Floats
+from core.kernels import KERNELS
+from core.surrogate import MAX_LANDMARKS, Observation, Surrogate, fit
+
+every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
+
+HISTORY = history(30, seed=3)
+OBSERVATIONS = [
+    Observation(trial.architecture, float(trial.value or 0), 0.001 * (trial.number % 4))
+    for trial in HISTORY
+]
+KNOWN = [one.architecture for one in OBSERVATIONS]
+VALUES = np.array([one.value for one in OBSERVATIONS])
+UNSEEN = of_depth(15, 10)
+
+
+def posterior(surrogate: Surrogate, architectures: list) -> tuple[Floats, Floats]:
+    return surrogate.posterior(surrogate.geometry.points(architectures))
+
+
+def emptied(surrogate: Surrogate, noise: float | None = None) -> Surrogate:
+    """The surrogate without its observations, with another noise if one is given."""
+    return dataclasses.replace(
+        surrogate,
+        noise=surrogate.noise if noise is None else noise,
+        points=surrogate.points[:0],
+        values=np.zeros(0),
+        factor=np.zeros((0, 0)),
+        weights=np.zeros(0),
+    )
+
+
+def naive_posterior(
+    surrogate: Surrogate, observations: list[Observation], asked: list
+) -> tuple[Floats, Floats]:
+    """Mean and joint covariance by the textbook, hyper-parameters as the surrogate fitted them."""
+    points = surrogate.geometry.points([one.architecture for one in observations])
+    others = surrogate.geometry.points(asked)
+    y = np.array([one.value for one in observations]) - surrogate.center
+    noise = np.array([one.std for one in observations]) ** 2
+    unit = surrogate.scale**2
+    inverse = np.linalg.inv(
+        unit * surrogate.kernel(points, points)
+        + np.diag(unit * surrogate.noise**2 + noise)  # in the values' units, not standardised
+    )
+    cross = unit * surrogate.kernel(points, others)
+    mean = surrogate.center + cross.T @ inverse @ y
+    return mean, unit * surrogate.kernel(others, others) - cross.T @ inverse @ cross
+
+
+@every_kernel
+@pytest.mark.parametrize("count", [1, 2, 3, 30])
+def test_the_posterior_is_that_of_the_textbook(kernel, count):
+    observations = OBSERVATIONS[:count]
+    surrogate = fit(observations, kernel)
+    asked = [*UNSEEN, *KNOWN]
+
+    mean, std = posterior(surrogate, asked)
+
+    expected, covariance = naive_posterior(surrogate, observations, asked)
+    np.testing.assert_allclose(mean, expected, rtol=1e-7)
+    np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-5, atol=1e-9)
+    assert np.linalg.eigvalsh(covariance).min() >= -1e-8 * surrogate.scale**2
+
+
+@every_kernel
+def test_told_one_by_one_is_told_all_at_once(kernel):
+    few = fit(OBSERVATIONS[:10], kernel, landmarks=KNOWN)
+    points = few.geometry.points(KNOWN)
+    stds = np.array([one.std for one in OBSERVATIONS])
+    at_once = few.told(points[10:], VALUES[10:], stds[10:])
+    one_by_one = few
+    for i in range(10, len(KNOWN)):
+        one_by_one = one_by_one.told(points[i : i + 1], VALUES[i : i + 1], stds[i : i + 1])
+    from_nothing = emptied(few).told(points, VALUES, stds)
+    for other in (one_by_one, from_nothing):
+        np.testing.assert_allclose(other.factor, at_once.factor, rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(posterior(other, UNSEEN), posterior(at_once, UNSEEN), rtol=1e-8)
+
+
+@every_kernel
+def test_candidates_do_not_change_each_others_answers(kernel):
+    surrogate = fit(OBSERVATIONS, kernel)
+    mean, std = posterior(surrogate, [*UNSEEN, *KNOWN])
+    backwards = [part[::-1] for part in posterior(surrogate, [*KNOWN[::-1], *UNSEEN[::-1]])]
+    np.testing.assert_allclose(backwards, [mean, std], rtol=1e-8)
+    for place, one in enumerate(UNSEEN):
+        np.testing.assert_allclose(posterior(surrogate, [one]), [[mean[place]], [std[place]]])
+
+
+@every_kernel
+def test_with_little_noise_it_goes_through_what_was_observed(kernel):
+    surrogate = fit(OBSERVATIONS, kernel)
+    exact, noisy = (
+        emptied(surrogate, noise).told(surrogate.points, VALUES, np.zeros(len(VALUES)))
+        for noise in (1e-4, 10.0)
+    )
+    mean, std = posterior(exact, KNOWN)
+    np.testing.assert_allclose(mean, VALUES, atol=1e-2 * surrogate.scale)
+    assert (std < 1e-2 * surrogate.scale).all()
+    assert np.ptp(posterior(noisy, KNOWN)[0]) < np.ptp(VALUES) / 2
+
+
+@every_kernel
+def test_an_observation_makes_it_surer_everywhere_and_most_of_what_is_observed(kernel):
+    surrogate = fit(OBSERVATIONS[:15], kernel, landmarks=KNOWN)
+    _, before = posterior(surrogate, [*KNOWN, *UNSEEN])
+    new = surrogate.geometry.points([KNOWN[20]])
+    _, after = posterior(surrogate.told(new, VALUES[20:21], np.zeros(1)), [*KNOWN, *UNSEEN])
+    assert (after <= before + 1e-9).all()
+    assert after[20] < before[20]
+    assert after[20] <= surrogate.noise * surrogate.scale  # no surer than one look at least
+
+
+@every_kernel
+def test_it_is_surer_of_what_it_saw_than_of_what_it_did_not(kernel):
+    surrogate = fit(OBSERVATIONS, kernel)
+    assert posterior(surrogate, KNOWN)[1].mean() < posterior(surrogate, UNSEEN)[1].mean()
+
+
+@every_kernel
+def test_believing_keeps_the_means_and_makes_surer(kernel):
+    surrogate = fit(OBSERVATIONS, kernel, landmarks=UNSEEN[:3])
+    believer = surrogate.believing(surrogate.geometry.points(UNSEEN[:3]))
+    before, after = posterior(surrogate, UNSEEN), posterior(believer, UNSEEN)
+    np.testing.assert_allclose(after[0], before[0], rtol=1e-6)
+    assert (after[1] <= before[1] + 1e-9).all()
+    assert (after[1][:3] < before[1][:3]).all()
+
+
+@every_kernel
+def test_an_observation_may_come_again(kernel):
+    """Nothing becomes singular, and every further look makes it surer."""
+    other = dataclasses.replace(OBSERVATIONS[0], value=OBSERVATIONS[0].value + 0.01)
+    repeated = [*OBSERVATIONS[:8], *OBSERVATIONS[:8], other]
+    surrogate = fit(repeated, kernel)
+    mean, std = posterior(surrogate, KNOWN[:8])
+    assert np.isfinite([mean, std]).all()
+    third = surrogate.told(surrogate.points[:1], surrogate.values[:1], np.zeros(1))
+    assert posterior(third, KNOWN[:1])[1] < std[0]
+    expected, covariance = naive_posterior(surrogate, repeated, KNOWN[:8])
+    np.testing.assert_allclose(mean, expected, rtol=1e-6)
+    np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-4, atol=1e-9)
+
+
+@every_kernel
+@pytest.mark.parametrize("std", [0.0, 0.05])
+@pytest.mark.parametrize("value", [0.0, 0.7, -1e6])
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_few_or_equal_values_are_well_defined(kernel, count, value, std):
+    observations = [Observation(one, value, std) for one in KNOWN[:count]]
+    mean, spread = posterior(fit(observations, kernel, landmarks=KNOWN[:2]), [*KNOWN, *UNSEEN])
+    np.testing.assert_allclose(mean, value if count else 0.0, rtol=1e-9, atol=1e-9)
+    assert np.isfinite(spread).all()
+    assert (spread > 0).all()
+
+
+@every_kernel
+def test_the_unit_of_the_values_means_nothing(kernel):
+    surrogate = fit(OBSERVATIONS, kernel)
+    scaled = [Observation(o.architecture, 5 + 1000 * o.value, 1000 * o.std) for o in OBSERVATIONS]
+    mean, std = posterior(surrogate, UNSEEN)
+    other_mean, other_std = posterior(fit(scaled, kernel), UNSEEN)
+    np.testing.assert_allclose(other_mean, 5 + 1000 * mean, rtol=1e-2)
+    np.testing.assert_allclose(other_std, 1000 * std, rtol=5e-2)
+
+
+@every_kernel
+def test_a_fit_repeats_itself(kernel):
+    once, again = (posterior(fit(OBSERVATIONS, kernel), UNSEEN) for _ in "12")
+    np.testing.assert_array_equal(once, again)
+
+
+def test_the_noise_is_learned():
+    """From values that follow the size, and from values that follow nothing."""
+    sizes = [log(one.parameters) for one in KNOWN]
+    chances = np.random.default_rng(0).standard_normal(len(KNOWN))
+    smooth, wild = (
+        fit([Observation(one, float(value)) for one, value in zip(KNOWN, values, strict=True)])
+        for values in (sizes, chances)
+    )
+    assert smooth.noise < 0.15
+    assert wild.noise > 0.5
+
+
+@every_kernel
+def test_it_ranks_networks_that_it_has_not_seen(kernel):
+    trials = history(60, seed=4)
+    surrogate = fit([Observation(t.architecture, float(t.value or 0)) for t in trials[:40]], kernel)
+    mean, _ = posterior(surrogate, [t.architecture for t in trials[40:]])
+    assert spearmanr(mean, [t.value for t in trials[40:]]).statistic > 0.5
+
+
+@every_kernel
+def test_more_observations_than_landmarks_are_all_used(kernel):
+    trials = history(MAX_LANDMARKS + 20, seed=5)
+    surrogate = fit([Observation(t.architecture, float(t.value or 0)) for t in trials], kernel)
+    assert len(surrogate.geometry.landmarks) == MAX_LANDMARKS
+    assert len(surrogate.points) == len(trials)
+    assert np.isfinite(posterior(surrogate, UNSEEN)).all()
