@@ -58,9 +58,9 @@ class Model:
     """The network of an exported folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.nodes = json.loads((folder / "model.json").read_text())["nodes"]
-        self.classes = json.loads((folder / "classes.json").read_text())
-        self.preprocess = json.loads((folder / "preprocess.json").read_text())
+        self.nodes = _read(folder / "model.json")["nodes"]
+        self.classes = _read(folder / "classes.json")
+        self.preprocess = _read(folder / "preprocess.json")
         self.parameters: dict[int, Parameters] = {}
         for key, tensor in load_file(folder / "weights.safetensors").items():
             node, _, name = key.partition(".")
@@ -68,13 +68,14 @@ class Model:
 
     def prepare(self, x: np.ndarray[Any, Any]) -> Tensor:
         """Raw examples as the network wants them."""
-        shape = tuple(self.preprocess["input_shape"])
+        given, shape = x.shape, tuple(self.preprocess["input_shape"])
         if x.ndim == 3 and len(shape) == 3:
             x = x[:, None]
-        if x.shape[1:] != shape and len(shape) == 3 and x.ndim == 4:
+        elif x.ndim == 4 and len(shape) == 3 and x.shape[1:] != shape:
             x = x.transpose(0, 3, 1, 2)
         if x.shape[1:] != shape:
-            raise SystemExit(f"examples have shape {x.shape}; expected (N, {shape})")
+            expected = ", ".join(map(str, shape))
+            raise SystemExit(f"examples have shape {given}; expected (N, {expected})")
         view = (1, -1) + (1,) * (len(shape) - 1)
         mean = torch.tensor(self.preprocess["mean"]).view(view)
         scale = 1 / torch.tensor(self.preprocess["std"]).view(view)
@@ -83,7 +84,8 @@ class Model:
     @torch.inference_mode()
     def probabilities(self, x: np.ndarray[Any, Any], batch: int = 512) -> np.ndarray[Any, Any]:
         """(N, ...) -> (N, classes)"""
-        parts = [self._forward(self.prepare(x[i : i + batch])) for i in range(0, len(x), batch)]
+        starts = range(0, max(len(x), 1), batch)
+        parts = [self._forward(self.prepare(x[start : start + batch])) for start in starts]
         return torch.cat(parts).softmax(dim=1).numpy()
 
     def predict(self, x: np.ndarray[Any, Any]) -> list[str]:
@@ -97,6 +99,10 @@ class Model:
             run = KINDS[node["kind"]]
             values[node["id"]] = run(node, self.parameters.get(node["id"], {}), inputs)
         return values[self.nodes[-1]["id"]]
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def main() -> None:
