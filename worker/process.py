@@ -10,7 +10,9 @@ import signal
 import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
+from threading import Event as Flag
 from threading import Thread
 from typing import IO
 
@@ -26,7 +28,7 @@ stderr_logger = logging.getLogger("worker.trainer")
 
 _LONGEST_LINE = 1 << 20  # bytes of one event
 _TAIL_LINES = 12  # of stderr, kept for the reason of a death
-_LAST_WORDS = 1.0  # seconds for what is still in the pipes of a dead process
+_LAST_WORDS = 1.0  # seconds for the end of a dying process, and for what is in a dead one's pipes
 _UNKILLABLE = 10.0  # seconds after which a killed process is given up
 
 
@@ -51,6 +53,7 @@ class Trainer:
         self._commands: SimpleQueue[bytes | None] = SimpleQueue()
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._oom_kills = oom_kills()
+        self._silent = Flag()  # its stdout is at its end
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -109,7 +112,10 @@ class Trainer:
             self.inbox.get()
 
     def kill(self) -> None:
-        """End the process and everything in its group, now."""
+        """End the process and everything in its group, now; one that is ending may end."""
+        if self._silent.is_set():  # its own exit code says more than our signal
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LAST_WORDS)
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -167,6 +173,7 @@ class Trainer:
                     self.inbox.put(EVENTS.validate_json(line))
                 except ValidationError:
                     logger.warning("not an event of the trainer: %.200r", line)
+        self._silent.set()
         self.inbox.put(Died())
 
     def _read_stderr(self, pipe: IO[bytes]) -> None:

@@ -16,6 +16,7 @@ from threading import Lock, Thread
 from typing import BinaryIO
 
 import torch
+from pydantic import ValidationError
 
 from core.contracts import TrainOrder
 from core.storage import Storage
@@ -46,7 +47,11 @@ class Wire:
     def _read(self) -> None:
         """Take commands until there are no more; then end the process, whatever it is doing."""
         for line in self._commands:
-            command = COMMANDS.validate_json(line)
+            try:
+                command = COMMANDS.validate_json(line)
+            except ValidationError as error:  # better dead than deaf
+                print(f"not a command: {line[:200]!r}: {error}", file=sys.stderr, flush=True)
+                os._exit(2)
             if isinstance(command, Train):
                 self.stop.clear()
                 self.orders.put(command.order)
