@@ -14,14 +14,25 @@ from api.controller.leases import Desk
 from api.controller.service import Controller
 from api.dashboard import dashboard_router, mount_static
 from api.limits import RequestLimits
-from api.routes import datasets, events, exports, health, keys, searches, trials, worker, workers
+from api.routes import (
+    datasets,
+    events,
+    exports,
+    figures,
+    health,
+    keys,
+    searches,
+    trials,
+    worker,
+    workers,
+)
 from api.schemas import Role
 from api.security import SecurityHeaders, Throttle
 from api.settings import Settings
 from api.store.keys import FIRST_ADMIN, FIRST_WORKER, bootstrap
 from core.storage import Storage
 
-_ROUTERS = (searches, events, exports, trials, datasets, workers, worker, keys, health)
+_ROUTERS = (searches, events, figures, exports, trials, datasets, workers, worker, keys, health)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -19,7 +19,8 @@ from core.trial import TrialKind, TrialStatus
 _BOX = (176, 30)  # width and height of a layer
 _GAP = (26, 16)
 _MARGIN = 12
-_LEAF, _LEVEL = 34, 112  # of the lineage tree: height of a leaf, width of a level
+_LEAF, _LEVEL = 34, 124  # of the lineage tree: height of a leaf, width of a level
+_VALUE = 70  # from the middle of a dot to the end of its value
 _DOT = 13
 
 _SHORT = {
@@ -227,7 +228,7 @@ def _grades(trials: Sequence[TrialOut]) -> dict[UUID, str]:
 
 
 def _branch(parent: tuple[float, float], child: tuple[float, float]) -> Markup:
-    (x1, y1), (x2, y2) = parent, child
+    (x1, y1), (x2, y2) = (parent[0] + _VALUE, parent[1]), child  # from behind the parent's value
     middle = (x1 + x2) / 2
     path = f"M{x1:.0f},{y1:.0f} C{middle:.0f},{y1:.0f} {middle:.0f},{y2:.0f} {x2:.0f},{y2:.0f}"
     return Markup('<path class="edge" d="{}"/>').format(path)

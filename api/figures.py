@@ -128,7 +128,7 @@ def trial_curves(
     figure.update_layout(
         _layout(colours, "epoch", "loss"),
         yaxis2={
-            "overlaying": "y", "side": "right", "tickformat": ".0%", "showgrid": False,
+            "overlaying": "y", "side": "right", "tickformat": ".1%", "showgrid": False,
             "title": {"text": metric},
         },
     )  # fmt: skip

@@ -26,6 +26,7 @@ MAX_LANDMARKS = 150
 MAX_FITTED = 150  # observations that the hyper-parameters are fitted to
 _NOISE_CENTER, _NOISE_SPREAD = -1.6, 0.8  # prior of log noise: 0.2 standard deviations
 _LEAST_NOISE = 1e-3  # standard deviations
+_FIRST_SCALE = 0.05  # of values that are rates, until two differ
 _EVALUATIONS = 120  # of the posterior density, while fitting
 
 
@@ -106,7 +107,7 @@ def fit(
     points = geometry.points(architectures)
     center = float(values.mean()) if len(values) else 0.0
     spread = float(values.std()) if len(values) > 1 else 0.0
-    scale = spread if spread > 1e-12 else 1.0
+    scale = spread if spread > 1e-12 else _FIRST_SCALE
     kind = KERNELS[kernel]
     theta = _fit_theta(kind, geometry, points, (values - center) / scale, stds / scale)
     empty = Surrogate(

@@ -3,19 +3,17 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 
-from api import figures
 from api.dashboard.visitors import VisitorDep
-from api.routes import events, exports
+from api.routes import events, exports, figures
 from api.routes.dependencies import ChangesDep, SessionDep, StorageDep
-from api.store import epochs, searches, trials
+from api.routes.figures import Theme
 
 router = APIRouter()
 
 LastId = Annotated[str | None, Header(max_length=32)]
-Theme = Annotated[str, Query(max_length=16)]
 
 
 @router.get("/ui/searches/{search_id}/events/stream")
@@ -43,11 +41,7 @@ def search_figure(
     search_id: UUID, name: str, visitor: VisitorDep, session: SessionDep, theme: Theme = "light"
 ) -> dict[str, Any]:
     """A figure of a search for Plotly."""
-    caller = visitor.caller
-    search = searches.get(session, caller, search_id)
-    listed = trials.listing(session, caller, search_id, limit=500).items
-    curves = epochs.of_search(session, caller, search_id) if name == "learning-curves" else []
-    return figures.build(name, search, listed, curves, theme)
+    return figures.of_search(session, visitor.caller, search_id, name, theme)
 
 
 @router.get("/ui/trials/{trial_id}/figures/curves")
@@ -55,10 +49,7 @@ def trial_figure(
     trial_id: UUID, visitor: VisitorDep, session: SessionDep, theme: Theme = "light"
 ) -> dict[str, Any]:
     """The curves of one trial for Plotly."""
-    trial = trials.get(session, visitor.caller, trial_id)
-    curves = epochs.of_trial(session, visitor.caller, trial_id)
-    search = searches.get(session, visitor.caller, trial.search_id)
-    return figures.trial_curves(trial, curves, search.metric, theme)
+    return figures.of_trial(session, visitor.caller, trial_id, theme)
 
 
 @router.get("/searches/{search_id}/export")
