@@ -1,0 +1,194 @@
+"""The acquisition, and that its search finds what is best within its rules."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from benchmarks.histories import SPEC, history
+from core.acquisition import CHILDREN, confidence_bound, maximise
+from core.architecture import Architecture
+from core.bounds import fits
+from core.contracts import Bounds
+from core.history import Draft, Seen
+from core.kernels import KERNELS
+from core.morphisms import apply_all, legal
+from core.roots import roots
+from core.surrogate import Observation, Surrogate, fit
+
+HISTORY = history(12, seed=6)
+BOUNDS = Bounds(layers=40, flops=40 * roots(SPEC, Bounds())[0].flops)
+EXCLUDED = frozenset(trial.architecture.fingerprint for trial in HISTORY)
+
+finite = st.floats(-1e6, 1e6)
+spreads = st.floats(0, 1e6)
+
+
+def learned(trials: Sequence[Seen] = HISTORY, sign: int = 1, kernel: str = "edit") -> Surrogate:
+    return fit(
+        [Observation(trial.architecture, sign * float(trial.value or 0)) for trial in trials],
+        kernel,
+    )
+
+
+SURROGATE = learned()
+
+
+def found(surrogate: Surrogate = SURROGATE, seed: int = 0, **options) -> list[Draft]:
+    """The acquisition search over the history, with a small budget unless told."""
+    given_options = {
+        "parents": HISTORY,
+        "excluded": EXCLUDED,
+        "bounds": BOUNDS,
+        "rng": np.random.default_rng(seed),
+        "count": 1,
+        "beta": 1.0,
+        "candidates": 60,
+        "morphisms": 3,
+    }
+    return maximise(surrogate, **(given_options | options))
+
+
+def alpha(surrogate: Surrogate, architecture: Architecture, beta: float) -> float:
+    mean, std = surrogate.posterior(surrogate.geometry.points([architecture]))
+    return float(mean[0] + beta * std[0])
+
+
+# --- the confidence bound -----------------------------------------------------------------------
+
+
+@given(mean=finite, std=spreads, beta=st.floats(0, 5))
+def test_the_bound_is_a_quantile_of_what_is_believed(mean, std, beta):
+    """β standard deviations above the mean: a value that is exceeded with chance Φ(-β)."""
+    bound = float(confidence_bound(np.array(mean), np.array(std), beta))
+    assert np.isfinite(bound)
+    if std == 0:
+        assert bound == mean
+    else:
+        exceeded = norm.isf(norm.sf(beta), loc=mean, scale=std)
+        assert bound == pytest.approx(exceeded, rel=1e-6, abs=1e-6 * std)
+
+
+@given(mean=finite, std=spreads, more=st.floats(0, 1e3), beta=st.floats(0, 5))
+def test_more_promise_is_never_less_wanted(mean, std, more, beta):
+    bounds = confidence_bound(
+        np.array([mean, mean + more, mean]), np.array([std, std, std + more]), beta
+    )
+    assert bounds[0] <= min(bounds[1:])
+
+
+def test_bounds_of_a_batch_are_those_of_its_members():
+    mean, std = np.array([0.5, 0.9, 0.7]), np.array([0.5, 0.0, 0.1])
+    np.testing.assert_allclose(confidence_bound(mean, std, 2.0), [1.5, 0.9, 0.9])
+
+
+# --- its maximisation ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", list(KERNELS))
+@pytest.mark.parametrize("beta", [0.0, 1.0, 20.0])
+def test_the_best_of_all_that_one_morphism_reaches_is_found(beta, kernel):
+    """With a budget for everything the search is exhaustive."""
+    surrogate, parents = learned(kernel=kernel), HISTORY[:2]
+    reached = {
+        child.fingerprint: child
+        for parent in parents
+        for morphism in legal(parent.architecture, BOUNDS)
+        for child in [morphism.apply(parent.architecture)]
+        if child.fingerprint not in EXCLUDED
+    }
+
+    (best,) = found(surrogate, parents=parents, morphisms=1, candidates=10**6, beta=beta)
+
+    alphas = [alpha(surrogate, one, beta) for one in reached.values()]
+    assert best.architecture.fingerprint in reached
+    assert alpha(surrogate, best.architecture, beta) == pytest.approx(max(alphas), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_drafts_are_new_legal_and_reached_from_their_parents(seed):
+    drafts = found(seed=seed, count=5)
+
+    names = [draft.architecture.fingerprint for draft in drafts]
+    assert len(set(names)) == len(names) == 5
+    assert not EXCLUDED.intersection(names)
+    for draft in drafts:
+        assert draft.parent in HISTORY
+        assert 1 <= len(draft.morphisms) <= 3
+        assert apply_all(draft.parent.architecture, draft.morphisms) == draft.architecture
+        assert fits(draft.architecture, BOUNDS)
+
+
+def test_each_draft_of_a_batch_is_chosen_as_if_the_earlier_had_turned_out_as_expected():
+    drafts, surrogate = found(count=4, beta=2.0), SURROGATE
+    for place, draft in enumerate(drafts):
+        mean, std = surrogate.posterior(surrogate.geometry.points([draft.architecture]))
+        assert draft.mean == pytest.approx(mean[0], rel=1e-6)
+        assert draft.std == pytest.approx(std[0], rel=1e-6)
+        later = [alpha(surrogate, other.architecture, 2.0) for other in drafts[place:]]
+        assert later[0] == pytest.approx(max(later))
+        surrogate = surrogate.believing(surrogate.geometry.points([draft.architecture]))
+
+
+def test_what_is_excluded_is_passed_over():
+    (first,) = found()
+    (second,) = found(excluded=EXCLUDED | {first.architecture.fingerprint})
+    assert second.architecture != first.architecture
+
+
+def test_larger_values_are_better():
+    """Turning the values round makes the search want the opposite."""
+    usual, opposite = found(beta=0.0)[0], found(learned(sign=-1), beta=0.0)[0]
+    middle = float(np.mean([trial.value for trial in HISTORY]))
+    assert usual.mean > middle
+    assert -opposite.mean < middle
+
+
+def test_a_larger_weight_explores_more():
+    timid, bold = (
+        found(parents=HISTORY[:2], morphisms=1, candidates=10**6, beta=beta)[0]
+        for beta in (0.0, 50.0)
+    )
+    assert bold.std > timid.std
+    assert bold.mean < timid.mean
+
+
+def test_the_same_generator_gives_the_same_drafts():
+    assert found(count=3) == found(count=3)
+    assert any(found(seed=seed) != found() for seed in (1, 2))
+
+
+def test_a_caller_may_end_it_and_gets_the_best_so_far():
+    asked = []
+
+    def after_three() -> bool:
+        asked.append(True)
+        return len(asked) == 3
+
+    (draft,) = found(candidates=10**6, should_stop=after_three)
+    assert len(asked) == 3
+    assert draft.architecture.fingerprint not in EXCLUDED
+
+
+@pytest.mark.parametrize("candidates", [1, 20])
+def test_a_budget_of_candidates_ends_it(candidates):
+    drafts = found(candidates=candidates, count=10**6)
+    assert candidates <= len(drafts) < candidates + CHILDREN
+
+
+def test_where_nothing_is_left_nothing_is_found():
+    parent = HISTORY[0]
+    tight = Bounds(layers=len(parent.architecture.nodes), parameters=parent.architecture.parameters)
+    assert found(parents=[parent], bounds=tight) == []
+    assert found(count=0) == []
+
+
+def test_values_that_are_all_equal_do_not_stop_it():
+    equal = [dataclasses.replace(trial, value=0.5) for trial in HISTORY]
+    (draft,) = found(learned(equal), parents=equal)
+    assert draft.mean == pytest.approx(0.5)
+    assert np.isfinite(draft.std)
