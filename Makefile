@@ -55,8 +55,8 @@ fix: $(VENV)/.dev-ready  ## Mend format and lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.bench-ready  ## Run the benchmarks
-	$(BIN)/python -m benchmarks.controller
+bench: $(VENV)/.bench-ready  ## Run the benchmarks, beside peers in .venv-peers (BENCH_OPTIONS=--quick: less)
+	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
 
 clean:  ## Remove the virtual environment, caches and the local service's data
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -80,3 +80,10 @@ def test_architectures_are_made_to_measure(layers):
     found = of_depth(layers, 5)
     assert {len(one.nodes) for one in found} == {layers}
     assert len(set(found)) == 5
+
+
+def test_the_trainer_is_timed():
+    found = measured("trainer")
+    assert found["samples_per_second"] > 0
+    assert found["samples_per_second_augmented"] > 0
+    assert found["ratio_to_bare"] is None

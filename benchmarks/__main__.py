@@ -1,0 +1,25 @@
+"""All benchmarks, one after the other: `python -m benchmarks [--quick] [--no-peers]`.
+
+Each runs in a process of its own and prints its own table; the exit status is that of the worst.
+"""
+
+import subprocess
+import sys
+
+NAMES = ("distance", "morphism", "suggestion", "trainer", "controller")
+_PLAIN = ("controller",)  # takes no common options
+
+
+def main() -> None:
+    """Run all, with the same options."""
+    worst = 0
+    for name in NAMES:
+        options = [] if name in _PLAIN else sys.argv[1:]
+        print(f"\n# {name}", flush=True)
+        command = [sys.executable, "-m", f"benchmarks.{name}", *options]
+        worst = max(worst, abs(subprocess.run(command, check=False).returncode))
+    sys.exit(worst)
+
+
+if __name__ == "__main__":
+    main()
