@@ -83,7 +83,9 @@ def believe(completed: Sequence[Seen], pending: Sequence[Seen], kernel: str) -> 
         for trial in completed
         if trial.status is TrialStatus.INFEASIBLE
     ]
-    surrogate = fit(observations, kernel, landmarks=[trial.architecture for trial in pending])
+    parents = [trial for trial in completed if trial.inheritable]  # perhaps without a value
+    landmarks = [trial.architecture for trial in (*parents, *pending)]
+    surrogate = fit(observations, kernel, landmarks)
     for trial in pending:
         surrogate = surrogate.believing(surrogate.geometry.points([trial.architecture]))
     return surrogate

@@ -1,0 +1,252 @@
+"""What holds for every strategy that is registered."""
+
+import dataclasses
+from collections.abc import Sequence
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from benchmarks.histories import SPEC, history
+from core.architecture import Architecture
+from core.bounds import fits
+from core.contracts import Bounds
+from core.errors import InvalidInput, UnknownKind
+from core.forward import forward
+from core.history import Draft, Seen
+from core.layers import Dense, Input, Output, ReLU
+from core.morphisms import apply_all, legal, transfer_all
+from core.roots import roots
+from core.strategies import STRATEGIES, strategy
+from core.trial import TrialStatus
+from core.weights import check
+from tests.strategies import Sketch, random_inputs, random_weights
+
+every_strategy = pytest.mark.parametrize("kind", list(STRATEGIES))
+
+BOUNDS = Bounds(layers=40, flops=40 * roots(SPEC, Bounds())[0].flops)
+QUICK: dict[str, dict[str, float | str | bool]] = {"bayesian": {"candidates": 40}}
+HISTORY = history(14, seed=7)
+
+
+def became(trial: Seen, status: TrialStatus) -> Seen:
+    """The trial with another end, or without one."""
+    if status in (TrialStatus.COMPLETED, TrialStatus.STOPPED):
+        return dataclasses.replace(trial, status=status)
+    return dataclasses.replace(trial, status=status, value=None, value_std=None, inheritable=False)
+
+
+#: Histories by what is special about them.
+HISTORIES: dict[str, tuple[Seen, ...]] = {
+    "all completed": HISTORY,
+    "one completed": HISTORY[:1],
+    "one pending": (became(HISTORY[0], TrialStatus.RUNNING),),
+    "all kinds": tuple(
+        became(trial, list(TrialStatus)[trial.number % len(TrialStatus)]) for trial in HISTORY
+    ),
+    "nothing worked": tuple(
+        became(trial, status)
+        for trial, status in zip(
+            HISTORY, (TrialStatus.INFEASIBLE, TrialStatus.FAILED, TrialStatus.LOST), strict=False
+        )
+    ),
+    "weights without a value": (
+        dataclasses.replace(HISTORY[0], status=TrialStatus.STOPPED, value=None, value_std=None),
+    ),
+    "equal values": tuple(dataclasses.replace(trial, value=0.5) for trial in HISTORY),
+    "many pending": (HISTORY[0], *(became(trial, TrialStatus.WAITING) for trial in HISTORY[1:])),
+}
+every_history = pytest.mark.parametrize("trials", HISTORIES.values(), ids=HISTORIES)
+
+
+def suggested(
+    kind: str, trials: Sequence[Seen], count: int = 3, seed: int = 0, bounds: Bounds = BOUNDS
+) -> list[Draft]:
+    return strategy(kind, QUICK.get(kind, {})).suggest(
+        [trial for trial in trials if not trial.is_pending],
+        [trial for trial in trials if trial.is_pending],
+        count,
+        np.random.default_rng(seed),
+        bounds,
+    )
+
+
+@every_strategy
+@every_history
+def test_suggestions_are_new_and_within_the_bounds(kind, trials):
+    drafts = suggested(kind, trials)
+
+    names = {draft.architecture.fingerprint for draft in drafts}
+    assert len(names) == len(drafts) == 3
+    assert not names & {trial.architecture.fingerprint for trial in trials}
+    assert all(fits(draft.architecture, BOUNDS) for draft in drafts)
+
+
+@every_strategy
+@every_history
+def test_suggestions_are_made_of_trials_and_can_be_trained(kind, trials):
+    """Of a parent with weights where there is any: they fit the suggestion and it runs."""
+    rng = np.random.default_rng(0)
+    for draft in suggested(kind, trials):
+        parent = draft.parent
+        assert parent in trials
+        assert parent.inheritable or not any(trial.inheritable for trial in trials)
+        assert apply_all(parent.architecture, draft.morphisms) == draft.architecture
+        weights = random_weights(parent.architecture, rng)
+        weights = transfer_all(parent.architecture, weights, draft.morphisms, rng)
+        check(draft.architecture, weights)
+        logits = forward(draft.architecture, weights, random_inputs(draft.architecture, rng))
+        assert np.isfinite(logits).all()
+        assert logits.shape == (4, SPEC.classes)
+
+
+@every_strategy
+@every_history
+def test_the_same_history_and_seed_have_the_same_suggestions(kind, trials):
+    once = suggested(kind, trials, seed=3)
+    fresh = [dataclasses.replace(t, architecture=reread(t.architecture)) for t in trials]
+    again = suggested(kind, fresh, seed=3)
+    assert [describe(draft) for draft in once] == [describe(draft) for draft in again]
+
+
+def reread(architecture: Architecture) -> Architecture:
+    """The architecture as it comes back from a database."""
+    return Architecture.from_json(architecture.to_json())
+
+
+def describe(draft: Draft) -> tuple[object, ...]:
+    parent = draft.parent.trial_id if draft.parent else None
+    text = draft.architecture.canonical_json()
+    return parent, draft.morphisms, text, draft.mean, draft.std
+
+
+@every_strategy
+def test_other_seeds_have_other_suggestions(kind):
+    drafts = [suggested(kind, HISTORY, count=1, seed=seed)[0] for seed in range(5)]
+    assert len({draft.architecture for draft in drafts}) > 1
+
+
+@every_strategy
+def test_pending_trials_are_not_suggested_again(kind):
+    """As when a second slot frees itself before the first suggestion has ended."""
+    trials = list(HISTORY)
+    for number in range(len(HISTORY), len(HISTORY) + 5):
+        (draft,) = suggested(kind, trials, count=1)  # one seed: the same draws each time
+        assert draft.architecture not in [trial.architecture for trial in trials]
+        trials.append(pending(number, draft.architecture))
+
+
+def pending(number: int, architecture: Architecture) -> Seen:
+    return Seen(
+        trial_id=UUID(int=number),
+        number=number,
+        architecture=architecture,
+        status=TrialStatus.WAITING,
+    )
+
+
+@every_strategy
+def test_beliefs_are_numbers_or_nothing(kind):
+    for trials in HISTORIES.values():
+        for draft in suggested(kind, trials):
+            if draft.mean is not None or draft.std is not None:
+                assert np.isfinite([draft.mean, draft.std]).all()
+                assert draft.std >= 0
+
+
+# --- when little is left ------------------------------------------------------------------------
+
+
+def small() -> Architecture:
+    sketch = Sketch()
+    for layer in (Input((4,)), Dense(4), ReLU(), Dense(3), Output()):
+        sketch.add(layer)
+    return Architecture(tuple(sketch.nodes))
+
+
+TIGHT = Bounds(layers=7, width=8)
+
+
+def reachable(start: Architecture, bounds: Bounds) -> set[Architecture]:
+    known, waiting = {start}, [start]
+    while waiting:
+        architecture = waiting.pop()
+        for morphism in legal(architecture, bounds):
+            child = morphism.apply(architecture)
+            if child not in known:
+                known.add(child)
+                waiting.append(child)
+    return known
+
+
+@every_strategy
+def test_a_small_space_is_searched_to_its_end(kind):
+    everything = reachable(small(), TIGHT)
+    trials = [completed(0, small())]
+    while drafts := suggested(kind, trials, count=2, seed=len(trials), bounds=TIGHT):
+        trials += [completed(len(trials) + i, draft.architecture) for i, draft in enumerate(drafts)]
+    assert len(everything) > 20
+    assert len(trials) == len(everything)
+    assert {trial.architecture for trial in trials} == everything
+
+
+def completed(number: int, architecture: Architecture) -> Seen:
+    return dataclasses.replace(
+        pending(number, architecture),
+        status=TrialStatus.COMPLETED,
+        value=0.5 + architecture.parameters / 1000,
+        inheritable=True,
+    )
+
+
+@every_strategy
+def test_where_nothing_is_left_nothing_is_suggested(kind):
+    bounds = Bounds(layers=len(small().nodes), width=8)
+    trials = [completed(number, one) for number, one in enumerate(reachable(small(), bounds))]
+    assert suggested(kind, trials, bounds=bounds) == []
+    assert suggested(kind, []) == []
+    assert suggested(kind, HISTORY, count=0) == []
+
+
+# --- options ------------------------------------------------------------------------------------
+
+
+@every_strategy
+def test_defaults_may_be_given_and_what_is_not_an_option_is_refused(kind):
+    defaults = strategy(kind, {})
+    options = {f.name: getattr(defaults, f.name) for f in dataclasses.fields(defaults)}
+    assert strategy(kind, options) == defaults
+    with pytest.raises(InvalidInput, match="has no option 'colour'"):
+        strategy(kind, options | {"colour": 1})
+    for name, value in options.items():
+        wrong = 3 if isinstance(value, str) else "three"
+        for other in (wrong, True):
+            with pytest.raises(InvalidInput, match=f"option '{name}'"):
+                strategy(kind, {name: other})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beta": -0.1},
+        {"beta": float("nan")},
+        {"candidates": 0},
+        {"candidates": 2.5},
+        {"morphisms": 0},
+        {"kernel": "rbf"},
+    ],
+)
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(InvalidInput):
+        strategy("bayesian", options)
+
+
+def test_numbers_may_be_written_either_way():
+    assert strategy("bayesian", {"candidates": 50.0, "beta": 2}) == strategy(
+        "bayesian", {"candidates": 50, "beta": 2.0}
+    )
+
+
+def test_an_unknown_strategy_is_refused_with_what_is_known():
+    with pytest.raises(UnknownKind, match=r"unknown strategy 'greedy'; known are: .*random"):
+        strategy("greedy", {})
