@@ -1,14 +1,21 @@
 """A database with people, data sets and searches in it, and the questions an auditor asks."""
 
+import contextlib
 import itertools
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import Engine, select, text, update
 
 from api import db
+from api.app import create_app
 from api.models import Lease, Search, Trial
 from api.schemas import Role
 from api.settings import Settings
@@ -236,3 +243,60 @@ def do(engine: Engine) -> Callable[..., Any]:
         return db.autocommit(engine, lambda connection: statement(connection, *args))
 
     return run
+
+
+@pytest.fixture
+def app(engine: Engine, database_url: str, broker_url: str, storage_url: str) -> FastAPI:
+    """The application on this test's database; its controller does not run."""
+    return create_app(
+        Settings(
+            database_url=database_url,
+            broker_url=broker_url,
+            storage_url=storage_url,
+            allowed_hosts=("127.0.0.1",),
+            max_upload_bytes=2**20,
+        )
+    )
+
+
+@pytest.fixture
+def address(app: FastAPI) -> Iterator[str]:
+    """Where a real server serves the application."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        config = uvicorn.Config(app, lifespan="off", log_config=None)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=[[listening]])
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+    app.state.engine.dispose()
+
+
+class Person:
+    """Somebody with a key, who speaks HTTP to the app."""
+
+    def __init__(self, app: FastAPI, http: httpx.Client, role: Role) -> None:
+        with app.state.sessions.begin() as session:
+            made = keys.create(session, f"a {role.value}", role)
+        self.key = made.key
+        self.caller = Caller(made.id, made.name, role)
+        self.http = http
+        self.http.headers["Authorization"] = f"Bearer {made.key}"
+
+
+@pytest.fixture
+def visit(address: str) -> Iterator[Callable[[], httpx.Client]]:
+    """Makes clients without a key."""
+    with contextlib.ExitStack() as stack:
+        yield lambda: stack.enter_context(
+            httpx.Client(base_url=address, trust_env=False, timeout=20)
+        )
+
+
+@pytest.fixture
+def person(app: FastAPI, visit: Callable[[], httpx.Client]) -> Callable[..., Person]:
+    """Makes persons: `person()`, `person(Role.ADMIN)`."""
+    return lambda role=Role.USER: Person(app, visit(), role)
