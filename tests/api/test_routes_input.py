@@ -1,0 +1,259 @@
+"""Bad input: each is refused with a reason, and leaves nothing behind."""
+
+import io
+import json
+import resource
+import zipfile
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+GOOD = {"dataset": "digits", "budget": {"trials": 3}}
+
+
+def rows(world) -> dict[str, int]:
+    """How many things there are."""
+    with world.engine.connect() as connection:
+        return {
+            table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+            for table in ("searches", "trials", "datasets")
+        }
+
+
+def refused(answer, status: int, *words: str) -> None:
+    """It is a problem document of one line that has these words."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "\n" not in answer.json()["detail"]
+    told = json.dumps(answer.json(), ensure_ascii=False)
+    for word in words:
+        assert word in told
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"dataset": "imagenet"}, ["imagenet", "digits", "fashion-mnist"]),
+        ({"dataset": "../../etc/passwd"}, ["there is no data set"]),
+        ({"dataset": ""}, ["dataset"]),
+        ({"dataset": 7}, ["dataset"]),
+        ({"budget": {}}, ["budget"]),
+        ({"budget": {"trials": 0}}, ["budget", "trials", "greater"]),
+        ({"budget": {"trials": -3}}, ["budget", "trials"]),
+        ({"budget": {"trials": 10**9}}, ["budget", "trials"]),
+        ({"budget": {"trials": 2.5}}, ["budget", "trials"]),
+        ({"budget": {"trials": "12"}}, ["budget", "trials"]),
+        ({"budget": {"trials": True}}, ["budget", "trials"]),
+        ({"budget": {"seconds": 0}}, ["budget", "seconds"]),
+        ({"budget": {"trials": 3, "cents": 5}}, ["budget", "cents"]),
+        ({"budget": None}, ["budget"]),
+        ({"strategy": "astrology"}, ["astrology", "bayesian", "random"]),
+        ({"task": "world-peace"}, ["world-peace", "image-classification"]),
+        ({"parallelism": 0}, ["parallelism"]),
+        ({"parallelism": 1.5}, ["parallelism"]),
+        ({"seed": -1}, ["seed"]),
+        ({"seed": 2**64}, ["seed"]),
+        ({"training": {"epochs": 0}}, ["epochs"]),
+        ({"training": {"learning_rate": 0}}, ["learning_rate"]),
+        ({"training": {"augmentation": "rotate"}}, ["augmentation", "shift"]),
+        ({"training": {"validation_fraction": 0.9}}, ["validation_fraction"]),
+        ({"bounds": {"max_layers": -1}}, ["bounds"]),
+        ({"name": "a\u0000b"}, ["NUL"]),
+        ({"name": "\u202egnp.exe"}, ["name", "control"]),
+        ({"name": "   "}, ["name", "empty"]),
+        ({"name": "x" * 129}, ["name", "128"]),
+        ({"owner_id": "me"}, ["owner_id"]),
+    ],
+)  # fmt: skip
+def test_a_search_that_cannot_be(person, world, change, words):
+    refused(person().http.post("/v1/searches", json=GOOD | change), 422, *words)
+    assert rows(world)["searches"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 422, ["required"]),
+        (b"{", 400, ["not valid JSON"]),
+        (b"[]", 422, []),
+        (b'{"dataset": "digits", "budget": {"seconds": NaN}}', 400, ["NaN"]),
+        (b'{"dataset": "digits", "budget": {"seconds": Infinity}}', 400, ["Infinity"]),
+        (b'{"dataset": "digits", "budget": {"seconds": 1e999}}', 422, ["too large"]),
+        (b'{"dataset": "digits", "dataset": "x", "budget": {"trials": 1}}', 400, ["twice"]),
+        (b"[" * 100_000, 400, ["nests deeper"]),
+        (b'{"dataset": "\xff"}', 400, ["UTF-8"]),
+        (b'{"dataset": "\\ud800", "budget": {"trials": 1}}', 422, ["surrogate"]),
+        (b'"' + b"x" * 2**20 + b'"', 413, ["larger than"]),
+    ],
+)
+def test_a_body_that_is_no_strict_json(person, world, body, status, words):
+    answer = person().http.post(
+        "/v1/searches", content=body, headers={"Content-Type": "application/json"}
+    )
+    refused(answer, status, *words)
+    assert rows(world)["searches"] == 0
+
+
+def test_a_packed_body(person):
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    refused(person().http.post("/v1/searches", content=b"x", headers=headers), 415, "unpacked")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/searches?limit=0", 422),
+        ("/v1/searches?limit=501", 422),
+        ("/v1/searches?limit=many", 422),
+        ("/v1/searches?cursor=nonsense", 422),
+        ("/v1/searches/not-an-id", 422),
+        ("/v1/searches/00000000-0000-0000-0000-000000000000", 404),
+        ("/v1/searches/00000000-0000-0000-0000-000000000000?wait=-1", 422),
+        ("/v1/searches/00000000-0000-0000-0000-000000000000?since=99999999999999999999", 422),
+        ("/v1/nothing", 404),
+    ],
+)
+def test_a_question_that_cannot_be(person, path, status):
+    refused(person().http.get(path), status)
+
+
+def test_a_method_that_is_not_there(person):
+    refused(person().http.put("/v1/searches", json={}), 405)
+
+
+# --- uploads ---------------------------------------------------------------------------------
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 255, (60, 8, 8)).astype(np.uint8)
+Y = np.arange(60) % 3
+
+
+def npz(**arrays: object) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def bomb() -> bytes:
+    """A file of some hundred kilobytes that unpacks to half a gigabyte."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("x.npy", "w") as stream:
+            header = {"shape": (2**19, 32, 32), "fortran_order": False, "descr": "|u1"}
+            np.lib.format.write_array_header_1_0(stream, header)
+            for _ in range(2**9):
+                stream.write(bytes(2**20))
+        with archive.open("y.npy", "w") as stream:
+            np.lib.format.write_array(stream, Y)
+    return file.getvalue()
+
+
+def boaster() -> bytes:
+    """A header that claims terabytes in front of nothing."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        with archive.open("x.npy", "w") as stream:
+            header = {"shape": (2**40, 8), "fortran_order": False, "descr": "<f8"}
+            np.lib.format.write_array_header_1_0(stream, header)
+        with archive.open("y.npy", "w") as stream:
+            np.lib.format.write_array(stream, Y)
+    return file.getvalue()
+
+
+def climber() -> bytes:
+    """An array whose name is a path."""
+    file = io.BytesIO()
+    with (
+        zipfile.ZipFile(file, "w") as archive,
+        archive.open("../../x.npy", "w") as stream,
+    ):
+        np.lib.format.write_array(stream, X)
+    return file.getvalue()
+
+
+FILES = {
+    "pickled objects": (lambda: npz(x=np.array([{}] * 60), y=Y), ["pickled"]),
+    "no npz": (lambda: b"hello", ["no known format"]),
+    "empty": (lambda: b"", ["no known format"]),
+    "cut off": (lambda: npz(x=X, y=Y)[:2000], ["not a readable npz"]),
+    "one axis": (lambda: npz(x=X[:, 0, 0], y=Y), ["shape", "expected"]),
+    "no examples": (lambda: npz(x=X[:0], y=Y[:0]), ["shape"]),
+    "other length": (lambda: npz(x=X, y=Y[:-1]), ["60 examples and 59 labels"]),
+    "NaN": (lambda: npz(x=np.full((60, 4), np.nan), y=Y), ["NaN"]),
+    "infinite": (lambda: npz(x=np.full((60, 4), 1e300), y=Y), ["infinite"]),
+    "one class": (lambda: npz(x=X, y=np.zeros(60, int)), ["1 class"]),
+    "rare class": (lambda: npz(x=X, y=(np.arange(60) == 0).astype(int)), ["expected at least 4"]),
+    "label out of range": (
+        lambda: npz(x_train=X, y_train=Y, x_test=X, y_test=Y + 1), ["label '3'", "training"]
+    ),
+    "label beyond names": (
+        lambda: npz(x=X, y=Y, class_names=np.array(["a", "b"])), ["0 to 1"]
+    ),
+    "negative label": (
+        lambda: npz(x=X, y=Y - 1, class_names=np.array(["a", "b", "c"])), ["-1"]
+    ),
+    "fractions": (lambda: npz(x=X, y=Y + 0.5), ["fractions"]),
+    "test of another size": (
+        lambda: npz(x_train=X, y_train=Y, x_test=X[:, :7], y_test=Y), ["expected the same"]
+    ),
+    "labels missing": (lambda: npz(x=X), ["found arrays ['x']", "expected"]),
+    "strange array": (lambda: npz(x=X, y=Y, z=Y), ["'z'"]),
+    "text": (lambda: npz(x=np.array([["a"]] * 60), y=Y), ["expected numbers"]),
+    "complex": (lambda: npz(x=np.ones((60, 4), complex), y=Y), ["complex128"]),
+    "bomb": (bomb, ["ratio"]),
+    "boaster": (boaster, ["claims shape"]),
+    "climber": (climber, ["../../x"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_that_is_no_data_set(person, world, app, kind):
+    make, words = FILES[kind]
+    content = make()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = person().http.post(
+        "/v1/datasets", data={"name": "mine"}, files={"file": ("d.npz", content)}
+    )
+    refused(answer, 422, *words)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before  # KiB
+    assert grown < 2**16, "the file was unpacked before it was refused"
+    assert rows(world)["datasets"] == 0
+
+
+def test_a_file_that_is_too_large(person, world):
+    answer = person().http.post(
+        "/v1/datasets", data={"name": "mine"}, files={"file": ("d.npz", bytes(3 * 2**20))}
+    )
+    refused(answer, 413, "larger than")
+    assert rows(world)["datasets"] == 0
+
+
+def test_a_name_that_is_taken(person):
+    client = person().http
+    for name, words in [("digits", ["built-in"]), ("\x07", ["control"])]:
+        files = {"file": ("d.npz", npz(x=X, y=Y))}
+        refused(client.post("/v1/datasets", data={"name": name}, files=files), 422, *words)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "shape"),
+    [
+        ({"x": X, "y": Y}, [1, 8, 8]),
+        ({"x": X[..., None].repeat(3, 3), "y": Y}, [3, 8, 8]),
+        ({"x": X.reshape(60, 64) / 255, "y": Y}, [64]),
+        ({"x": X, "y": np.array(["cat", "dog", "emu"])[Y]}, [1, 8, 8]),
+        ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y}, [1, 8, 8]),
+    ],
+)
+def test_a_good_file(person, arrays, shape):
+    client = person().http
+    made = client.post(
+        "/v1/datasets", data={"name": "mine"}, files={"file": ("d.npz", npz(**arrays))}
+    )
+    assert made.status_code == 201, made.text
+    found = client.get(f"/v1/datasets/{made.json()['id']}").json()
+    assert found["input_shape"] == shape
+    assert found["classes"] == 3
+    search = client.post("/v1/searches", json=GOOD | {"dataset": found["id"]})
+    assert search.status_code == 201, search.text
