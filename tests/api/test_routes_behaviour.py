@@ -1,0 +1,190 @@
+"""What the REST interface does for somebody who uses it well."""
+
+import threading
+
+import pytest
+
+from api.models import Search
+from core.contracts import Budget
+from core.trial import SearchStatus
+
+GOOD = {"dataset": "digits", "budget": {"trials": 3}, "name": "mine"}
+
+
+def test_a_search_is_created_found_and_listed(person):
+    client = person().http
+    made = client.post("/v1/searches", json=GOOD)
+    assert made.status_code == 201
+    assert made.headers["location"] == f"/v1/searches/{made.json()['id']}"
+    found = client.get(made.headers["location"])
+    assert found.json() == made.json() | {"now": found.json()["now"]}
+    assert (found.json()["status"], found.json()["name"]) == ("pending", "mine")
+    assert found.json()["budget"]["trials"] == 3
+    assert [one["id"] for one in client.get("/v1/searches").json()["items"]] == [made.json()["id"]]
+
+
+def test_the_same_idempotency_key_makes_one_search(person):
+    client, other = person().http, person().http
+    key = {"Idempotency-Key": "once"}
+    first, again = (client.post("/v1/searches", json=GOOD, headers=key).json() for _ in range(2))
+    assert first["id"] == again["id"]
+    changed = client.post("/v1/searches", json=GOOD | {"seed": 7}, headers=key)
+    assert changed.status_code == 422  # the key stands for another request
+    theirs = other.post("/v1/searches", json=GOOD, headers=key).json()
+    assert theirs["id"] != first["id"]
+    assert len(client.get("/v1/searches").json()["items"]) == 1
+
+
+def test_pages_hold_everything_once_and_the_newest_first(person, world):
+    user = person()
+    made = [str(world.search(user.caller)) for _ in range(5)]
+    seen, cursor = [], None
+    while True:
+        question = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = user.http.get("/v1/searches", params=question).json()
+        assert len(page["items"]) <= 2
+        seen += [one["id"] for one in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == made[::-1]
+
+
+def test_nothing_new_is_told_in_few_bytes(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    path = f"/v1/searches/{search_id}"
+    first = user.http.get(path)
+    version = first.json()["version"]
+    assert first.headers["etag"] == f'"{version}"'
+    for question in (
+        {"params": {"since": version}},
+        {"headers": {"If-None-Match": first.headers["etag"]}},
+    ):
+        answer = user.http.get(path, **question)
+        assert (answer.status_code, answer.content) == (304, b"")
+    assert user.http.post(f"{path}:pause").status_code == 200
+    changed = user.http.get(path, params={"since": version})
+    assert changed.json()["status"] == "paused"
+    assert changed.json()["version"] > version
+
+
+def test_a_waiting_question_is_answered_by_the_change(person, world):
+    user = person()
+    path = f"/v1/searches/{world.search(user.caller)}"
+    version = user.http.get(path).json()["version"]
+    answers = []
+    asking = threading.Thread(
+        target=lambda: answers.append(
+            user.http.get(path, params={"since": version, "wait": 20}).json()["status"]
+        )
+    )
+    asking.start()
+    assert user.http.post(f"{path}:stop").status_code == 200
+    asking.join()
+    assert answers == ["stopped"]
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "code", "after"),
+    [
+        ("running", "pause", 200, "paused"),
+        ("running", "resume", 200, "running"),
+        ("running", "stop", 200, "stopped"),
+        ("paused", "pause", 200, "paused"),
+        ("paused", "resume", 200, "running"),
+        ("paused", "stop", 200, "stopped"),
+        ("completed", "pause", 409, "completed"),
+        ("completed", "resume", 409, "completed"),
+        ("stopped", "resume", 409, "stopped"),
+        ("stopped", "stop", 200, "stopped"),
+        ("failed", "pause", 409, "failed"),
+    ],
+)
+def test_actions_by_state(person, world, status, action, code, after):
+    user = person()
+    search_id = world.search(user.caller)
+    world.set(Search, search_id, status=SearchStatus(status))
+    answer = user.http.post(f"/v1/searches/{search_id}:{action}")
+    assert answer.status_code == code, answer.text
+    assert user.http.get(f"/v1/searches/{search_id}").json()["status"] == after
+    if code == 409:
+        assert status in answer.json()["detail"]
+
+
+def test_a_deleted_search_is_gone_with_its_trials(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    trial_id = world.trial(search_id)
+    assert user.http.delete(f"/v1/searches/{search_id}").status_code == 204
+    for path in (f"/v1/searches/{search_id}", f"/v1/trials/{trial_id}"):
+        assert user.http.get(path).status_code == 404
+    assert user.http.delete(f"/v1/searches/{search_id}").status_code == 404
+
+
+def test_trials_come_by_number(person, world):
+    user = person()
+    search_id = world.search(user.caller, budget=Budget(trials=9))
+    for _ in range(3):
+        world.trial(search_id)
+    page = user.http.get(f"/v1/searches/{search_id}/trials", params={"limit": 2}).json()
+    assert [one["number"] for one in page["items"]] == [0, 1]
+    rest = user.http.get(
+        f"/v1/searches/{search_id}/trials", params={"limit": 2, "cursor": page["next_cursor"]}
+    ).json()
+    assert [one["number"] for one in rest["items"]] == [2]
+    assert rest["next_cursor"] is None
+
+
+def test_an_export_is_there_only_after_the_final_fit(person, world):
+    user = person()
+    answer = user.http.get(f"/v1/searches/{world.search(user.caller)}/export")
+    assert answer.status_code == 404
+    assert "no exported model yet" in answer.json()["detail"]
+
+
+def test_events_tell_of_each_change_and_of_the_end(person, world):
+    user = person()
+    path = f"/v1/searches/{world.search(user.caller)}"
+    told = []
+    with user.http.stream("GET", f"{path}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        for line in stream.iter_lines():
+            if line.startswith("event: "):
+                told.append(line.removeprefix("event: "))
+                if told == ["change"]:
+                    threading.Thread(target=lambda: user.http.post(f"{path}:stop")).start()
+            if told and told[-1] == "end":
+                break
+    assert told[0] == "change"
+    assert told[-1] == "end"
+
+
+def test_figures_are_plotlys(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    trial_id = world.trial(search_id)
+    for path in (
+        f"/v1/searches/{search_id}/figures/best-so-far",
+        f"/v1/searches/{search_id}/figures/learning-curves",
+        f"/v1/trials/{trial_id}/figures/curves",
+    ):
+        assert set(user.http.get(path).json()) >= {"data", "layout"}
+    unknown = user.http.get(f"/v1/searches/{search_id}/figures/pie")
+    assert unknown.status_code == 422
+    assert "best-so-far" in unknown.json()["detail"]
+
+
+def test_built_in_data_is_imported_once(person):
+    first, again = (person().http.post("/v1/datasets/builtin/digits").json() for _ in range(2))
+    assert first["id"] == again["id"]
+    assert (first["classes"], first["input_shape"]) == (10, [1, 8, 8])
+    assert person().http.get("/v1/datasets").json()["items"][0]["name"] == "digits"
+
+
+def test_health(visit):
+    assert visit().get("/healthz").status_code == 200
+    ready = visit().get("/readyz")
+    assert ready.status_code in (200, 503)  # here no controller runs
+    assert "database" in ready.text
+    assert "netmorph_" in visit().get("/metrics").text
