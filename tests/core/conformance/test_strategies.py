@@ -1,6 +1,7 @@
 """What holds for every strategy that is registered."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from core.layers import Dense, Input, Output, ReLU
 from core.morphisms import apply_all, legal, transfer_all
 from core.roots import roots
 from core.strategies import STRATEGIES, strategy
+from core.strategies.abstract import fingerprints, random_morphs
 from core.trial import TrialStatus
 from core.weights import check
 from tests.strategies import Sketch, random_inputs, random_weights
@@ -54,6 +56,7 @@ HISTORIES: dict[str, tuple[Seen, ...]] = {
         dataclasses.replace(HISTORY[0], status=TrialStatus.STOPPED, value=None, value_std=None),
     ),
     "equal values": tuple(dataclasses.replace(trial, value=0.5) for trial in HISTORY),
+    "most failed": (*HISTORY[:3], *(became(trial, TrialStatus.FAILED) for trial in HISTORY[3:])),
     "many pending": (HISTORY[0], *(became(trial, TrialStatus.WAITING) for trial in HISTORY[1:])),
 }
 every_history = pytest.mark.parametrize("trials", HISTORIES.values(), ids=HISTORIES)
@@ -87,7 +90,7 @@ def test_suggestions_are_new_and_within_the_bounds(kind, trials):
 def test_suggestions_are_made_of_trials_and_can_be_trained(kind, trials):
     """Of a parent with weights where there is any: they fit the suggestion and it runs."""
     rng = np.random.default_rng(0)
-    for draft in suggested(kind, trials):
+    for draft in suggested(kind, trials, count=12):
         parent = draft.parent
         assert parent in trials
         assert parent.inheritable or not any(trial.inheritable for trial in trials)
@@ -199,11 +202,31 @@ def completed(number: int, architecture: Architecture) -> Seen:
     )
 
 
+def test_the_last_random_morph_left_is_found():
+    """Even where one morphism of one trial among many leads there, and chance hardly does."""
+    bounds = Bounds(layers=9, width=8)
+    everything = sorted(reachable(small(), bounds), key=lambda one: one.fingerprint)
+    ways = Counter(
+        child for one in everything for child in {m.apply(one) for m in legal(one, bounds)}
+    )
+    hidden = [one for one in everything if ways[one] == 1 and one != small()][:6]
+    assert len(everything) > 150
+    assert len(hidden) == 6
+    for last in hidden:
+        trials = [completed(number, one) for number, one in enumerate(everything) if one != last]
+        rng = np.random.default_rng(0)
+        (draft,) = random_morphs(trials, fingerprints(trials), bounds, 3, rng)
+        assert draft.architecture == last
+
+
 @every_strategy
 def test_where_nothing_is_left_nothing_is_suggested(kind):
     bounds = Bounds(layers=len(small().nodes), width=8)
-    trials = [completed(number, one) for number, one in enumerate(reachable(small(), bounds))]
-    assert suggested(kind, trials, bounds=bounds) == []
+    others = enumerate(reachable(small(), bounds) - {small()}, start=1)
+    ended = [completed(number, one) for number, one in others]
+    running = [became(trial, TrialStatus.RUNNING) for trial in ended]
+    for trials in (ended, running):
+        assert suggested(kind, [completed(0, small()), *trials], bounds=bounds) == []
     assert suggested(kind, []) == []
     assert suggested(kind, HISTORY, count=0) == []
 
