@@ -1,0 +1,72 @@
+"""What the Bayesian strategy believes of trials that have not ended well, or not yet."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from benchmarks.histories import history
+from core.history import Seen
+from core.kernels import KERNELS
+from core.strategies.bayesian import believe
+from core.surrogate import Surrogate
+from core.trial import TrialStatus
+
+every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
+
+TRIALS = history(20, seed=8)
+COMPLETED, LAST = TRIALS[:-1], TRIALS[-1]
+
+
+def ended(status: TrialStatus) -> Seen:
+    return dataclasses.replace(LAST, status=status, value=None, value_std=None, inheritable=False)
+
+
+def of_last(surrogate: Surrogate) -> tuple[float, float]:
+    mean, std = surrogate.posterior(surrogate.geometry.points([LAST.architecture]))
+    return float(mean[0]), float(std[0])
+
+
+@every_kernel
+def test_an_infeasible_trial_counts_as_the_worst(kernel):
+    mean, std = of_last(believe(COMPLETED, (), kernel))
+    worse, surer = of_last(believe([*COMPLETED, ended(TrialStatus.INFEASIBLE)], (), kernel))
+    assert worse < mean
+    assert surer < std
+    worst = min(trial.value for trial in COMPLETED)
+    alone, _ = of_last(believe([*COMPLETED, dataclasses.replace(LAST, value=worst)], (), kernel))
+    assert worse == pytest.approx(alone, abs=0.01)
+
+
+@every_kernel
+@pytest.mark.parametrize("status", [TrialStatus.FAILED, TrialStatus.LOST])
+def test_a_trial_that_failed_by_chance_says_nothing(kernel, status):
+    before = of_last(believe(COMPLETED, (), kernel))
+    assert of_last(believe([*COMPLETED, ended(status)], (), kernel)) == before
+
+
+@every_kernel
+def test_a_stopped_trial_counts_by_its_last_value(kernel):
+    stopped = dataclasses.replace(LAST, status=TrialStatus.STOPPED)
+    assert of_last(believe([*COMPLETED, stopped], (), kernel)) == of_last(
+        believe(TRIALS, (), kernel)
+    )
+
+
+@every_kernel
+def test_a_pending_trial_is_believed_to_turn_out_as_expected(kernel):
+    mean, std = of_last(believe(COMPLETED, (), kernel))
+    same, surer = of_last(believe(COMPLETED, [ended(TrialStatus.RUNNING)], kernel))
+    assert same == pytest.approx(mean, abs=0.3 * std)  # measured from one landmark more
+    assert surer < 0.8 * std
+
+
+@every_kernel
+def test_where_nothing_has_a_value_beliefs_are_the_prior_ones(kernel):
+    pending = [ended(TrialStatus.WAITING)]
+    infeasible = [ended(TrialStatus.INFEASIBLE)]
+    for completed, waiting in (((), pending), (infeasible, ())):
+        mean, std = of_last(believe(completed, waiting, kernel))
+        assert mean == 0
+        assert np.isfinite(std)
+        assert std > 0

@@ -1,0 +1,220 @@
+"""What is chosen for the data and the budget fits them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.bounds import fits
+from core.contracts import Bounds, Budget, DatasetSpec, Optimiser, SearchConfig, Training
+from core.plan import (
+    END_SECONDS,
+    SHORTEST_TRIAL,
+    TIMED_EPOCHS,
+    default_bounds,
+    final_hyperparameters,
+    trial_hyperparameters,
+    trials_deadline,
+)
+from core.roots import roots
+
+
+def spec(n: int = 60_000, shape: tuple[int, ...] = (1, 28, 28), flip: bool = True) -> DatasetSpec:
+    return DatasetSpec(
+        input_shape=shape,
+        classes=10,
+        class_names=tuple("0123456789"),
+        train_examples=n,
+        test_examples=1000,
+        dtype="uint8",
+        flip=flip,
+    )
+
+
+def config(seconds: float | None = None, **training: Any) -> SearchConfig:
+    return SearchConfig(
+        budget=Budget(trials=10, seconds=seconds), seed=7, training=Training(**training)
+    )
+
+
+budgets = st.floats(10, 30 * 86_400)
+datasets = st.builds(
+    spec,
+    st.integers(10, 1_000_000),
+    st.sampled_from([(1, 8, 8), (1, 28, 28), (3, 32, 32), (4,), (64,)]),
+)
+
+
+# --- time ---------------------------------------------------------------------------------------
+
+
+def test_without_seconds_nothing_is_timed():
+    assert trials_deadline(config()) is None
+    assert trial_hyperparameters(config(), spec(), elapsed=99, inherited=False).max_seconds is None
+    assert final_hyperparameters(config(), spec(), elapsed=99).max_seconds is None
+
+
+@given(seconds=budgets, share=st.floats(0, 1))
+def test_a_trial_ends_by_the_deadline_of_trials(seconds, share):
+    chosen = config(seconds)
+    deadline = trials_deadline(chosen)
+    elapsed = share * deadline
+    limit = trial_hyperparameters(chosen, spec(), elapsed=elapsed, inherited=True).max_seconds
+    assert 0 < deadline < seconds
+    assert limit >= 1
+    assert elapsed + limit <= max(deadline, elapsed + 1) + 1e-6
+
+
+@given(seconds=budgets)
+def test_the_time_for_trials_is_enough_for_several(seconds):
+    chosen = config(seconds)
+    limit = trial_hyperparameters(chosen, spec(), elapsed=0, inherited=False).max_seconds
+    assert limit >= min(SHORTEST_TRIAL, trials_deadline(chosen))
+    if seconds >= 120:
+        assert trials_deadline(chosen) / limit >= 8
+
+
+@given(seconds=st.floats(60, 30 * 86_400), share=st.floats(0, 0.8))
+def test_the_final_fit_takes_what_is_left_and_leaves_time_for_the_end(seconds, share):
+    limit = final_hyperparameters(config(seconds), spec(), elapsed=share * seconds).max_seconds
+    left = (1 - share) * seconds
+    assert SHORTEST_TRIAL <= limit <= max(SHORTEST_TRIAL, left - END_SECONDS) + 1e-6
+    if left > 60:
+        assert limit > left / 2
+
+
+def test_a_wished_trial_time_is_kept_unless_the_deadline_comes_first():
+    wishes = config(100.0, trial_seconds=20)
+    limits = [
+        trial_hyperparameters(wishes, spec(), elapsed=elapsed, inherited=False).max_seconds
+        for elapsed in (0, 30, 40, 49.5, 60)
+    ]
+    assert limits == [20, 20, 10, 1, 1]
+    untimed = config(trial_seconds=20)
+    assert trial_hyperparameters(untimed, spec(), elapsed=1e6, inherited=False).max_seconds == 20
+
+
+def test_given_epochs_are_limited_by_the_deadline_alone():
+    wishes = config(100.0, epochs=5)
+    chosen = trial_hyperparameters(wishes, spec(), elapsed=10, inherited=False)
+    assert (chosen.epochs, chosen.max_seconds) == (5, 40)
+
+
+# --- epochs and steps ---------------------------------------------------------------------------
+
+
+@given(n=st.integers(10, 1_000_000), more=st.integers(0, 1_000_000))
+def test_more_data_take_fewer_epochs_and_no_smaller_batches(n, more):
+    few, many = (
+        trial_hyperparameters(config(), spec(size), elapsed=0, inherited=False)
+        for size in (n, n + more)
+    )
+    assert few.epochs >= many.epochs >= 1
+    assert few.batch_size <= many.batch_size
+
+
+@given(data=datasets)
+def test_the_final_fit_trains_longer_and_to_its_end(data):
+    patient = config(patience=3)
+    trial = trial_hyperparameters(patient, data, elapsed=0, inherited=False)
+    final = final_hyperparameters(patient, data, elapsed=0)
+    assert final.epochs > trial.epochs
+    assert (trial.patience, final.patience) == (3, None)
+    assert trial.learning_rate == final.learning_rate
+
+
+def test_timed_training_may_make_many_epochs():
+    chosen = config(1000.0)
+    assert trial_hyperparameters(chosen, spec(), elapsed=0, inherited=False).epochs == TIMED_EPOCHS
+    assert final_hyperparameters(chosen, spec(), elapsed=0).epochs == TIMED_EPOCHS
+
+
+# --- how it is trained --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimiser", [None, *Optimiser])
+def test_trained_weights_are_trained_on_more_gently(optimiser):
+    chosen = config(optimiser=optimiser)
+    fresh, inherited = (
+        trial_hyperparameters(chosen, spec(), elapsed=0, inherited=has) for has in (False, True)
+    )
+    assert 0 < inherited.learning_rate < fresh.learning_rate
+    assert inherited == fresh.model_copy(update={"learning_rate": inherited.learning_rate})
+    assert fresh.optimiser is (optimiser or Optimiser.ADAMW)
+
+
+def test_each_optimiser_has_rates_of_its_own():
+    adamw, sgd = (
+        trial_hyperparameters(config(optimiser=one), spec(), elapsed=0, inherited=False)
+        for one in (Optimiser.ADAMW, Optimiser.SGD)
+    )
+    assert sgd.learning_rate > adamw.learning_rate
+    assert sgd.weight_decay < adamw.weight_decay
+
+
+@pytest.mark.parametrize("inherited", [False, True])
+def test_what_the_user_chose_is_taken_zeros_included(inherited):
+    wishes = {
+        "epochs": 3,
+        "batch_size": 17,
+        "optimiser": Optimiser.SGD,
+        "learning_rate": 0.2,
+        "weight_decay": 0.0,
+        "label_smoothing": 0.0,
+        "patience": 4,
+        "validation_fraction": 0.3,
+        "augmentation": "none",
+    }
+    chosen = trial_hyperparameters(config(**wishes), spec(), elapsed=0, inherited=inherited)
+    assert {name: getattr(chosen, name) for name in wishes} == wishes
+    assert chosen.split_seed == 7  # one split for a whole search
+    assert final_hyperparameters(config(final_epochs=6), spec(), elapsed=0).epochs == 6
+
+
+@pytest.mark.parametrize(
+    ("wished", "shape", "flip", "expected"),
+    [
+        ("auto", (3, 32, 32), True, "shift-flip"),
+        ("auto", (1, 28, 28), False, "shift"),
+        ("none", (3, 32, 32), True, "none"),
+        ("shift-flip", (3, 32, 32), False, "shift-flip"),
+        ("auto", (64,), True, "none"),
+        ("shift", (64,), True, "none"),
+    ],
+)
+def test_images_are_augmented_as_their_labels_bear(wished, shape, flip, expected):
+    data = spec(shape=shape, flip=flip)
+    for chosen in (
+        trial_hyperparameters(config(augmentation=wished), data, elapsed=0, inherited=False),
+        final_hyperparameters(config(augmentation=wished), data, elapsed=0),
+    ):
+        assert chosen.augmentation == expected
+        assert chosen.channels_last == (len(shape) == 3)
+
+
+# --- bounds -------------------------------------------------------------------------------------
+
+
+@given(data=datasets, seconds=st.one_of(st.none(), budgets))
+def test_default_bounds_leave_room_for_the_first_root(data, seconds):
+    bounds = default_bounds(data, Budget(trials=5, seconds=seconds))
+    root = roots(data, Bounds())[0]
+    assert fits(root, bounds)
+    assert roots(data, bounds)[0] == root
+
+
+@given(data=datasets, seconds=budgets, more=budgets)
+def test_more_time_allows_no_smaller_architectures(data, seconds, more):
+    less, longer = (
+        default_bounds(data, Budget(seconds=min(one, 30 * 86_400)))
+        for one in (seconds, seconds + more)
+    )
+    assert less.flops <= longer.flops
+
+
+def test_little_time_for_much_data_allows_no_growth():
+    data = spec(1_000_000, (3, 32, 32))
+    root = roots(data, Bounds())[0]
+    assert default_bounds(data, Budget(seconds=10)).flops == root.flops
+    assert default_bounds(data, Budget(trials=10)).flops > 4 * root.flops
