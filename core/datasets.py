@@ -44,12 +44,8 @@ def validate(arrays: Arrays) -> None:
             f"training examples have shape {arrays.x_train.shape[1:]}, "
             f"test examples {arrays.x_test.shape[1:]}; expected the same"
         )
-    for split, x, y in (
-        ("train", arrays.x_train, arrays.y_train),
-        ("test", arrays.x_test, arrays.y_test),
-    ):
-        _check_examples(split, x)
-        _check_labels(split, y, len(x), classes)
+    _check_examples("train", arrays.x_train)
+    _check_labels("train", arrays.y_train, len(arrays.x_train), classes)
     counts = np.bincount(arrays.y_train, minlength=classes)
     if counts.min() < MIN_TRAIN_PER_CLASS:
         rare = arrays.class_names[int(counts.argmin())]
@@ -57,6 +53,8 @@ def validate(arrays: Arrays) -> None:
             f"class {rare!r} has {counts.min()} training example(s); "
             f"expected at least {MIN_TRAIN_PER_CLASS}"
         )
+    _check_examples("test", arrays.x_test)
+    _check_labels("test", arrays.y_test, len(arrays.x_test), classes)
 
 
 def _check_examples(split: str, x: NDArray[Any]) -> None:
@@ -116,12 +114,15 @@ def decode(path: Path) -> Arrays:
 def stratified_test_split(
     y: NDArray[np.int64], share: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices (train, test), each sorted, with `share` of every class in test, at least one."""
+    """Indices (train, test), each sorted, with `share` of every class in test.
+
+    Of two examples or more at least one is in each; a single one is for training.
+    """
     rng = np.random.default_rng(seed)
     test: list[NDArray[np.int64]] = []
     for label in np.unique(y):
         members = np.flatnonzero(y == label)
-        count = max(1, round(share * len(members)))
+        count = min(max(1, round(share * len(members))), len(members) - 1)
         test.append(rng.permutation(members)[:count])
     chosen = np.sort(np.concatenate(test))
     return np.setdiff1d(np.arange(len(y)), chosen), chosen

@@ -9,6 +9,7 @@ Every size is checked before memory is taken: the zip directory first, then each
 which must promise exactly the bytes that the directory promises.
 """
 
+import tokenize
 import zipfile
 import zlib
 from math import prod
@@ -26,6 +27,11 @@ _NAMES = frozenset({"x_train", "y_train", "x_test", "y_test", "x", "y", "class_n
 _TEST_SHARE = 0.2
 _SPLIT_SEED = 20181  # fixed: the same file always gives the same test split
 _MAX_CHANNELS = 4
+_DIRECTORY = 2**18  # bytes read at once while a zip directory is looked for
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError)
+_WRONG_HEADER = (
+    ValueError, KeyError, TypeError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError
+)  # fmt: skip
 
 
 @FORMATS.register("npz")
@@ -39,13 +45,25 @@ class Npz(AbstractFormat):
     @classmethod
     def parse(cls, file: BinaryIO, limits: Limits) -> Arrays:
         try:
+            zipfile.ZipFile(_Sparing(file)).close()  # fails unless the directory is short
             with zipfile.ZipFile(file) as archive:
                 arrays = _read(archive, limits)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
+        except _UNREADABLE as error:
             raise InvalidDataset(f"the file is not a readable npz file: {error}") from error
         result = _splits(arrays)
         validate(result)
         return result
+
+
+class _Sparing:
+    """A file that gives little at once: a directory of millions of entries seems cut off."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(min(size, _DIRECTORY) if size >= 0 else _DIRECTORY)
 
 
 def _read(archive: zipfile.ZipFile, limits: Limits) -> dict[str, NDArray[Any]]:
@@ -100,7 +118,7 @@ def _header(
         version = npy.read_magic(stream)
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
         shape, fortran, dtype = read(stream, max_header_size=limits.header)
-    except (ValueError, KeyError, TypeError, SyntaxError, RecursionError) as error:
+    except _WRONG_HEADER as error:
         raise InvalidDataset(f"{name} has no readable npy header") from error
     if dtype.hasobject:
         raise InvalidDataset(f"{name} holds pickled objects; expected numbers (or strings)")
