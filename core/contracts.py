@@ -2,7 +2,8 @@
 
 Fields may be added here, optional with a default; none is renamed or removed. Readers ignore
 fields they do not know, so that an older and a newer release understand each other; the golden
-messages under `tests/assets/contracts/` must load for ever. No number in a message is NaN or infinite.
+messages under `tests/assets/contracts/` must load for ever. No number in a message is NaN or
+infinite.
 """
 
 from enum import StrEnum
