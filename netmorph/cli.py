@@ -24,9 +24,8 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except NetmorphError as error:
             text = " ".join(str(error).split())
-            Console(stderr=True, highlight=False).print(
-                f"error: {text}", markup=False, soft_wrap=True
-            )
+            out = Console(stderr=True, highlight=False, markup=False, emoji=False)
+            out.print(f"error: {text}", soft_wrap=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -24,7 +24,7 @@ def follow(client: Client, search: Search, out: Console) -> Search:
     for now in changes(client, search):
         search = now
         if (line := _line(search)) != told:
-            out.print(line, soft_wrap=True, markup=False)
+            out.print(line, soft_wrap=True)
             told = line
     return search
 
@@ -60,12 +60,13 @@ class _View:
     def __rich__(self) -> RenderableType:
         search = self._search
         seconds = search["used"]["seconds"] + time.monotonic() - self._heard
+        bar = ProgressBar(total=1.0, completed=share_used(search, seconds), width=50)
         facts = Table.grid(padding=(0, 2))
+        facts.add_row(Text("budget", style="dim"), bar)
         for name, value in _facts(search, seconds):
             facts.add_row(Text(name, style="dim"), value)
         facts.add_row(Text("dashboard", style="dim"), f"{self._url}/searches/{search['id']}")
-        bar = ProgressBar(total=1.0, completed=share_used(search, seconds), width=50)
-        return Group(bar, facts)
+        return facts
 
 
 def _facts(search: Search, seconds: float) -> list[tuple[str, str]]:

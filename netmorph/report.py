@@ -46,11 +46,11 @@ def print_summary(result: dict[str, Any], out: Console) -> None:
         ("export", result["export"] or "none"),
     ]
     for name, value in rows:
-        out.print(f"{name:11}{value}", soft_wrap=True, markup=False)
+        out.print(f"{name:11}{value}", soft_wrap=True)
     if result["lineage"]:
         out.print("how the winner came to be:")
     for sentence in result["lineage"]:
-        out.print(f"  {sentence}", soft_wrap=True, markup=False)
+        out.print(f"  {sentence}", soft_wrap=True)
 
 
 def default_folder(search: Search) -> Path:

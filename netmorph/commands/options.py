@@ -53,7 +53,7 @@ def connect(url: str | None, key: str | None, path: Path | None) -> Client:
 
 def console() -> Console:
     """Where people read."""
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: object) -> None:

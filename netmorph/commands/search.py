@@ -85,11 +85,11 @@ def search(
 
 def _run(running: Running, wish: _Wish, *, as_json: bool) -> int:
     """Create the search, follow it to its end and fetch the export; the exit code."""
-    out = Console(stderr=True, highlight=False, quiet=True) if as_json else console()
+    out = Console(stderr=True, quiet=True) if as_json else console()
     with Client(running.url, running.key) as client:
         created = client.create_search(wish.body | {"dataset": _dataset(client, wish)})
         for label, text in _headlines(running, created):
-            out.print(f"{label:11}{text}", soft_wrap=True, markup=False)
+            out.print(f"{label:11}{text}", soft_wrap=True)
         try:
             ended = follow(client, created, out)
             folder = _fetch(client, ended, wish.folder)

@@ -45,7 +45,7 @@ def up(
             )
             return
         out = console()
-        out.print("[bold]Netmorph runs.[/bold] Ctrl-C stops it.")
+        out.print("Netmorph runs. Ctrl-C stops it.", style="bold")
         out.print(f"  Dashboard  {running.url}/", soft_wrap=True)
         out.print(f"  API        {running.url}/docs", soft_wrap=True)
         out.print(f"  Key        {running.key}", soft_wrap=True)
