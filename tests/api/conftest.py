@@ -1,5 +1,6 @@
 """A database with people, data sets and searches in it, and the questions an auditor asks."""
 
+import asyncio
 import contextlib
 import itertools
 import socket
@@ -261,18 +262,26 @@ def app(engine: Engine, database_url: str, broker_url: str, storage_url: str) ->
 
 @pytest.fixture
 def address(app: FastAPI) -> Iterator[str]:
-    """Where a real server serves the application."""
-    with socket.socket() as listening:
+    """Where a real server serves the application, which hears of changes from the database."""
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # named, lest answers be delayed
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        config = uvicorn.Config(app, lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=[[listening]])
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+        thread = threading.Thread(target=lambda: asyncio.run(serve(app, server, listening)))
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         thread.join()
     app.state.engine.dispose()
+
+
+async def serve(app: FastAPI, server: uvicorn.Server, listening: socket.socket) -> None:
+    """Serve until told to exit, with the listener beside it, as the app's lifespan has it."""
+    listener = asyncio.create_task(app.state.changes.listen())
+    await server.serve([listening])
+    listener.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await listener
 
 
 class Person:
