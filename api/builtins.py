@@ -70,7 +70,7 @@ def _idx(path: Path, axes: int) -> NDArray[Any]:
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidDataset(f"the file {path.name} cannot be read: {error}") from error
     offset = 4 + 4 * axes
-    shape = tuple(int(n) for n in np.frombuffer(data[4:offset], ">u4"))
+    shape = tuple(int.from_bytes(data[at : at + 4]) for at in range(4, offset, 4))
     if data[:4] != bytes([0, 0, 8, axes]) or len(data) != offset + prod(shape):
         raise InvalidDataset(f"{path.name} is not an IDX file of bytes with {axes} axes")
     return np.frombuffer(data, np.uint8, offset=offset).reshape(shape)

@@ -1,4 +1,4 @@
-"""The built-in data sets, with and without their files."""
+"""The built-in data sets, with and without their files, and how they get into storage."""
 
 import gzip
 
@@ -7,8 +7,11 @@ import pytest
 
 from api import builtins
 from api.builtins import BUILTINS
-from core.datasets import validate
-from core.errors import InvalidDataset
+from api.imports import dataset_for, import_builtin
+from api.store import datasets
+from core.datasets import decode, validate
+from core.errors import InvalidDataset, UnknownKind
+from core.storage import Storage
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -61,6 +64,7 @@ def test_missing_files_name_the_package(folder):
         b"",
         b"not packed",
         gzip.compress(b""),
+        gzip.compress(b"\0\0\x08\x01ab"),
         gzip.compress(b"\0\0\x08\x01" + (10**9).to_bytes(4, "big") + b"few"),
         gzip.compress(b"\0\0\x0d\x01" + (4).to_bytes(4, "big") + b"1234"),
         idx(np.zeros(5, np.uint8))[:-9],
@@ -70,3 +74,41 @@ def test_damaged_files_are_refused(folder, content):
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(content)
     with pytest.raises(InvalidDataset, match="train-labels"):
         BUILTINS["fashion-mnist"].load()
+
+
+def test_a_second_import_changes_nothing(world, tmp_path):
+    storage = Storage(tmp_path.as_uri())
+    first, again = (
+        import_builtin(world.sessions, storage, world.caller(), "digits") for _ in range(2)
+    )
+    assert first == again
+    assert first.builtin
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+def test_what_is_imported_is_what_was_loaded(world, tmp_path):
+    storage = Storage(tmp_path.as_uri())
+    made = dataset_for(world.sessions, storage, world.caller(), "digits")
+    with world.sessions.begin() as session:
+        blob = datasets.reference(session, world.caller(), made.id)
+    stored = decode(storage.local_path(blob, tmp_path / "cache"))
+    assert np.array_equal(stored.x_train, BUILTINS["digits"].load().x_train)
+    assert stored.class_names == tuple("0123456789")
+
+
+def test_an_import_that_fails_leaves_nothing(world, folder, tmp_path):
+    storage = Storage((tmp_path / "storage").as_uri())
+    (folder / "train-images-idx3-ubyte.gz").unlink()
+    caller = world.caller()
+    with pytest.raises(InvalidDataset, match="install the Debian package dataset-fashion-mnist"):
+        dataset_for(world.sessions, storage, caller, "fashion-mnist")
+    with world.sessions.begin() as session:
+        assert datasets.listing(session, caller).items == []
+    assert not (tmp_path / "storage").exists()
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(world, tmp_path):
+    storage = Storage(tmp_path.as_uri())
+    for find in (dataset_for, import_builtin):
+        with pytest.raises(UnknownKind, match=r"'imagenet'.*: digits, fashion-mnist$"):
+            find(world.sessions, storage, world.caller(), "imagenet")
