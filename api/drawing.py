@@ -57,19 +57,17 @@ class _Place:
 
 
 def layer_label(layer: AbstractLayer) -> str:
-    """A layer in a few words: "Conv 3×3 · 32"."""
+    """A layer in a few words: "Conv 3×3 · 32", with stride 2 "Conv 3×3 /2 · 32"."""
     data = layer_to_json(layer)
     kind = data.pop("kind")
     name = _SHORT.get(kind, kind.replace("_", " ").capitalize())
-    if "kernel" in data:
-        kernel = data.pop("kernel")
-        name += f" {kernel}×{kernel}"
-    if "size" in data:
-        size = data.pop("size")
-        name += f" {size}×{size}"
-        data.pop("stride", None)
-    if data.get("stride") == 1:
-        data.pop("stride")
+    usual_stride = data.get("size", 1)
+    for field in ("kernel", "size"):
+        if field in data:
+            side = data.pop(field)
+            name += f" {side}×{side}"
+    if (stride := data.pop("stride", usual_stride)) != usual_stride:
+        name += f" /{stride}"
     rest = [str(value) if name != "rate" else f"{value:.0%}" for name, value in data.items()]
     return " · ".join([name, *(text for text in rest if not text.startswith("["))])
 

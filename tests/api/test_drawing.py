@@ -1,17 +1,26 @@
 """Drawings and figures: well-formed, with everything in them, and text as text."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from api import figures
-from api.drawing import architecture_svg, lineage_svg
+from api.drawing import architecture_svg, layer_label, lineage_svg
+from api.schemas import Best, EpochOut, MorphismOut
 from api.store import searches, trials
 from core.architecture import Architecture
+from core.contracts import Bounds, DatasetSpec
 from core.errors import UnknownKind
+from core.layers import AvgPool2d, BatchNorm, Conv2d, Dense, Dropout, Input, MaxPool2d
+from core.morphisms import sample
+from core.roots import roots
+from core.trial import TrialKind
+from tests.strategies import LAYER_EXAMPLES
 
 GOLDEN = sorted((Path(__file__).parents[1] / "assets" / "architectures").glob("*.json"))
 SVG = "{http://www.w3.org/2000/svg}"
@@ -40,10 +49,73 @@ def test_every_layer_has_its_box_within_the_drawing(path):
     assert len(corners) == len(found), "boxes lie on each other"
 
 
-def test_what_is_new_against_the_parent_is_marked():
-    parent, child = load(GOLDEN[0]), load(GOLDEN[-1])
-    assert "new" not in architecture_svg(parent, parent)
-    assert 'class="' in architecture_svg(child, parent)
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_every_connection_has_its_line(path):
+    architecture = load(path)
+    lines = ElementTree.fromstring(architecture_svg(architecture)).iter(f"{SVG}path")
+    assert len([*lines]) == sum(len(node.inputs) for node in architecture.nodes)
+
+
+@pytest.mark.parametrize(
+    ("layer", "label"),
+    [
+        (Conv2d(32), "Conv 3×3 · 32"),
+        (Conv2d(8, 5, 2), "Conv 5×5 /2 · 8"),
+        (Dense(64), "Dense · 64"),
+        (MaxPool2d(), "Max pool 2×2"),
+        (AvgPool2d(3, 1), "Average pool 3×3 /1"),
+        (Dropout(0.25), "Dropout · 25%"),
+        (Input((3, 32, 32)), "Input"),
+        (BatchNorm(), "Batch norm"),
+    ],
+)
+def test_layers_in_a_few_words(layer, label):
+    assert layer_label(layer) == label
+
+
+@pytest.mark.parametrize("kind", LAYER_EXAMPLES)
+def test_every_kind_of_layer_has_a_label(kind):
+    for layer, _ in LAYER_EXAMPLES[kind]:
+        assert layer_label(layer)[0].isupper()
+        assert "_" not in layer_label(layer)
+
+
+def marks(svg: str) -> dict[str, str]:
+    """The marks of boxes by the beginnings of their titles."""
+    found = {}
+    for group in ElementTree.fromstring(svg).iter(f"{SVG}g"):
+        title = group.findtext(f"{SVG}title")
+        mark = group.attrib["class"].split()[2:]
+        assert title.endswith(f" ({mark[0]})" if mark else "")
+        found[title.partition(":")[0]] = "".join(mark)
+    return found
+
+
+def test_what_is_new_or_changed_against_the_parent_is_marked():
+    parent = roots(DatasetSpec(
+        input_shape=(1, 8, 8), classes=3, class_names=("a", "b", "c"),
+        train_examples=100, test_examples=10, dtype="uint8",
+    ), Bounds())[0]  # fmt: skip
+    step, child = next(
+        (step, child)
+        for step, child in sample(parent, Bounds(), np.random.default_rng(0), 50)
+        if len(child.nodes) > len(parent.nodes)
+    )
+    known = {node.id: node.layer for node in parent.nodes}
+    expected = {
+        f"node {node.id}": "new" if node.id not in known
+        else "" if known[node.id] == node.layer else "changed"
+        for node in child.nodes
+    }  # fmt: skip
+    assert "new" in expected.values(), step
+    assert marks(architecture_svg(child, parent)) == expected
+    wide = Architecture(tuple(
+        replace(node, layer=Conv2d(48)) if isinstance(node.layer, Conv2d) else node
+        for node in parent.nodes
+    ))  # fmt: skip
+    assert set(marks(architecture_svg(wide, parent)).values()) == {"", "changed"}
+    assert set(marks(architecture_svg(parent, parent)).values()) == {""}
+    assert set(marks(architecture_svg(parent)).values()) == {""}
 
 
 @pytest.fixture
@@ -70,6 +142,50 @@ def test_a_lineage_links_every_trial(watched):
     links = [one.attrib["href"] for one in ElementTree.fromstring(svg).iter(f"{SVG}a")]
     assert sorted(links) == sorted(f"/trials/{trial.id}" for trial in listed)
     assert len([*ElementTree.fromstring(svg).iter(f"{SVG}path")]) == 1
+
+
+def test_the_words_of_a_morphism_are_text(watched):
+    _, listed = watched()
+    words = "widen </title><script>alert('1 & \"2\"')</script>"
+    step = MorphismOut(kind="widen", text=words, data={})
+    svg = lineage_svg([one.model_copy(update={"morphisms": [step]}) for one in listed])
+    assert "<script>" not in svg
+    titles = [one.text for one in ElementTree.fromstring(svg).iter(f"{SVG}title")]
+    assert titles == [f"trial {number}, waiting: {words}" for number in (0, 1)]
+
+
+def test_better_trials_are_graded_higher(watched):
+    _, listed = watched()
+    values = [0.1, 0.9, None, 0.5, 0.9]
+    told = [
+        listed[0].model_copy(update={"value": value, "number": number, "id": uuid4()})
+        for number, value in enumerate(values)
+    ]
+    groups = ElementTree.fromstring(lineage_svg(told)).iter(f"{SVG}g")
+    assert [" ".join(one.attrib["class"].split()[2:]) for one in groups] == [
+        "g1", "g5 best", "", "g2", "g3"
+    ]  # fmt: skip
+
+
+def test_a_long_lineage_is_drawn(watched):
+    _, listed = watched()
+    ids = [uuid4() for _ in range(3000)]
+    told = [
+        listed[0].model_copy(
+            update={"id": key, "number": n, "parent_id": ids[n - 1] if n else None}
+        )
+        for n, key in enumerate(ids)
+    ]
+    svg = ElementTree.fromstring(lineage_svg(told))
+    rightmost = max(float(one.attrib["cx"]) for one in svg.iter(f"{SVG}circle"))
+    assert rightmost < float(svg.attrib["width"])
+
+
+def test_a_final_fit_is_no_part_of_the_lineage(watched):
+    _, listed = watched()
+    final = listed[1].model_copy(update={"id": uuid4(), "kind": TrialKind.FINAL})
+    assert lineage_svg([*listed, final]) == lineage_svg(listed)
+    assert lineage_svg([final]) == ""
 
 
 def test_nothing_to_draw_is_drawn_as_nothing():
@@ -103,3 +219,68 @@ def test_an_unknown_figure(watched):
     search, listed = watched()
     with pytest.raises(UnknownKind, match="best-so-far"):
         figures.build("pie", search, listed, [])
+
+
+def test_the_band_is_the_standard_error_around_the_best(watched):
+    search, listed = watched()
+    told = [
+        listed[0].model_copy(update={"value": value, "value_std": std, "number": n, "id": uuid4()})
+        for n, (value, std) in enumerate([(0.5, 0.1), (0.75, None), (0.96, 0.0625)])
+    ]
+    (band,) = [
+        line
+        for line in figures.build("best-so-far", search, told, [])["data"]
+        if line.get("fill") == "toself"
+    ]
+    assert band["x"] == [0, 1, 1, 2, 2, 2, 2, 1, 1, 0]
+    assert band["y"] == [0.6, 0.6, 0.75, 0.75, 1.0, 0.8975, 0.75, 0.75, 0.4, 0.4]
+
+
+def epoch(trial, number: int, attempt: int = 1, **values) -> EpochOut:
+    facts = {
+        "train_loss": 1.0 / number, "validation_loss": 2.0 / number,
+        "validation_metric": 1 - 1 / number, "learning_rate": 0.1, "seconds": 10.0 * number,
+    }  # fmt: skip
+    return EpochOut(trial_id=trial.id, attempt=attempt, epoch=number, **(facts | values))
+
+
+def test_curves_are_of_the_last_attempt(watched):
+    search, listed = watched()
+    first, second = (one.model_copy(update={"attempt": 2}) for one in listed)
+    epochs = [epoch(first, 5), epoch(first, 1, 2), epoch(first, 2, 2), epoch(second, 1, 2)]
+    curves = figures.build("learning-curves", search, [first, second], epochs)["data"]
+    assert {one["name"]: (one["x"], one["y"]) for one in curves} == {
+        "trial 0": ([10.0, 20.0], [0.0, 0.5]),
+        "trial 1": ([10.0], [0.0]),
+    }
+
+
+def test_the_best_curves_are_shown_and_the_best_stands_out(watched):
+    search, listed = watched()
+    told = [
+        listed[0].model_copy(update={"value": n / 100 or None, "number": n, "id": uuid4()})
+        for n in range(40)
+    ]
+    best = Best(trial_id=told[-1].id, number=39, value=0.39, value_std=None, parameters=1)
+    search = search.model_copy(update={"best": best})
+    curves = figures.build("learning-curves", search, told, [])["data"]
+    assert [one["name"] for one in curves] == [f"trial {n}" for n in range(16, 40)]
+    assert [one["name"] for one in curves if one["opacity"] == 1] == ["trial 39"]
+
+
+def test_the_curves_of_one_trial(watched):
+    _, (trial, _) = watched()
+    curves = figures.trial_curves(trial, [epoch(trial, 1), epoch(trial, 2)], "accuracy")["data"]
+    assert {one["name"]: (one["x"], one["y"], one["yaxis"]) for one in curves} == {
+        "training loss": ([1, 2], [1.0, 0.5], "y"),
+        "validation loss": ([1, 2], [2.0, 1.0], "y"),
+        "validation accuracy": ([1, 2], [0.0, 0.5], "y2"),
+    }
+
+
+def test_the_curves_of_a_final_fit_have_no_validation(watched):
+    _, (trial, _) = watched()
+    unseen = epoch(trial, 1, validation_loss=None, validation_metric=None)
+    curves = figures.trial_curves(trial, [unseen], "accuracy", "dark")["data"]
+    assert [one["name"] for one in curves] == ["training loss"]
+    assert figures.trial_curves(trial, [], "accuracy")["data"] == []
