@@ -78,3 +78,32 @@ def _random_drafts(
         for morphism in legal(parent.architecture, bounds):
             child = morphism.apply(parent.architecture)
             yield Draft(parent=parent, morphisms=(morphism,), architecture=child)
+
+
+def parents_of(completed: Sequence[Seen], pending: Sequence[Seen]) -> list[Seen]:
+    """Who may have children: trials with weights; where there are none, all trials."""
+    return [trial for trial in completed if trial.inheritable] or [*completed, *pending]
+
+
+def ranked(trials: Sequence[Seen]) -> list[Seen]:
+    """The trials from the best value to the worst, those without one last, older ones first."""
+    return sorted(
+        trials, key=lambda trial: (trial.value is None, -(trial.value or 0.0), trial.number)
+    )
+
+
+def morphs_in_turn(
+    parents: Sequence[Seen],
+    excluded: frozenset[str],
+    bounds: Bounds,
+    count: int,
+    rng: np.random.Generator,
+) -> list[Draft]:
+    """Random morphs of the first parent; where it has no more, of the second; and so on."""
+    found: list[Draft] = []
+    for parent in parents:
+        if len(found) == count:
+            break
+        known = excluded | {draft.architecture.fingerprint for draft in found}
+        found += random_morphs([parent], known, bounds, count - len(found), rng)
+    return found

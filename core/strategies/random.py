@@ -7,7 +7,13 @@ import numpy as np
 
 from core.contracts import Bounds
 from core.history import Draft, Seen
-from core.strategies.abstract import STRATEGIES, AbstractStrategy, fingerprints, random_morphs
+from core.strategies.abstract import (
+    STRATEGIES,
+    AbstractStrategy,
+    fingerprints,
+    parents_of,
+    random_morphs,
+)
 
 
 @STRATEGIES.register("random")
@@ -23,6 +29,5 @@ class Random(AbstractStrategy):
         rng: np.random.Generator,
         bounds: Bounds,
     ) -> list[Draft]:
-        parents = [trial for trial in completed if trial.inheritable]
-        excluded = fingerprints(completed, pending)
-        return random_morphs(parents or [*completed, *pending], excluded, bounds, count, rng)
+        parents = parents_of(completed, pending)
+        return random_morphs(parents, fingerprints(completed, pending), bounds, count, rng)
