@@ -5,43 +5,58 @@ from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
+from api.models import Dataset
 from api.schemas import Role
 from core.trial import SearchStatus
 
-#: Nobody asks for a key here.
-PUBLIC = {"/healthz", "/readyz", "/metrics"}
-#: Pages and what they fetch: a session's cookie opens them.
-PAGES = ("/ui/", "/static/", "/searches", "/trials/", "/sign-", "/data-sets", "/workers")
+#: Nobody asks for a key here; every other route does.
+PUBLIC = {
+    "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect",
+    "/sign-in", "/static", "/static/plotly-{version}.min.js",
+}  # fmt: skip
 #: Whose keys a route takes, by the start of its path; users' and admins' where nothing is said.
 TAKEN = {"/v1/worker/": {Role.WORKER}, "/v1/keys": {Role.ADMIN}}
 
 Call = tuple[str, str]
 
 
-def routes(router) -> Iterator[APIRoute]:
+def routes(router) -> Iterator[BaseRoute]:
     """Every route, those of included routers too."""
     for route in router.routes:
-        if isinstance(route, APIRoute):
-            yield route
-        elif hasattr(route, "original_router"):
+        if hasattr(route, "original_router"):
             yield from routes(route.original_router)
+        else:
+            yield route
 
 
-def calls(app: FastAPI, **ids: UUID) -> Iterator[Call]:
-    """Every method and path of the REST interface, with ids filled in."""
+def guarded(app: FastAPI, **ids: UUID) -> Iterator[Call]:
+    """Every method and path that is not public, with ids filled in."""
     for route in routes(app):
-        if route.path in PUBLIC or is_page(route.path):
+        if route.path in PUBLIC:
             continue
         for method in route.methods:
             values = {name: ids.get(name, uuid4()) for name in route.param_convertors}
             values |= {"name": "best-so-far"} if "name" in values else {}
+            values |= {"part": "state"} if "part" in values else {}
+            values |= {"action": "stop"} if "action" in values else {}
             yield method, route.path.format(**values)
 
 
-def is_page(path: str) -> bool:
-    return path == "/" or path.startswith(PAGES)
+def is_rest(path: str) -> bool:
+    """Whether a key opens it; a page's session opens the others."""
+    return path.startswith("/v1/") or path == "/metrics"
+
+
+def calls(app: FastAPI, **ids: UUID) -> Iterator[Call]:
+    """Every method and path of the REST interface, with ids filled in."""
+    return (call for call in guarded(app, **ids) if is_rest(call[1]))
+
+
+def pages(app: FastAPI) -> Iterator[Call]:
+    """Every method and path of the dashboard behind its sign-in."""
+    return (call for call in guarded(app) if not is_rest(call[1]))
 
 
 def taken(path: str) -> set[Role]:
@@ -61,10 +76,13 @@ def is_problem(answer) -> bool:
 
 def test_the_table_covers_the_interface(app):
     found = list(calls(app))
-    assert len(found) >= 28
-    assert {path.split("/")[2] for _, path in found} == {
-        "searches", "trials", "datasets", "workers", "worker", "keys"
+    assert len(found) >= 29
+    assert {"/".join(path.split("/")[:3]) for _, path in found} == {
+        "/v1/searches", "/v1/trials", "/v1/datasets", "/v1/workers", "/v1/worker", "/v1/keys",
+        "/metrics",
     }  # fmt: skip
+    assert {route.path for route in routes(app)} >= PUBLIC  # none is left from before
+    assert len(list(pages(app))) >= 18
 
 
 @pytest.mark.parametrize(
@@ -87,11 +105,27 @@ def test_without_a_known_key_nothing_is_told(app, visit, headers):
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_a_revoked_key_opens_nothing(app, person):
-    user, admin = person(), person(Role.ADMIN)
-    assert user.http.get("/v1/searches").status_code == 200
-    assert admin.http.delete(f"/v1/keys/{user.caller.key_id}").is_success
-    assert user.http.get("/v1/searches").status_code == 401
+@pytest.mark.parametrize("role", list(Role))
+def test_a_revoked_key_opens_nothing(app, person, role):
+    somebody, admin = person(role), person(Role.ADMIN)
+    assert somebody.http.get("/v1/searches").status_code in (200, 403)  # known
+    assert admin.http.delete(f"/v1/keys/{somebody.caller.key_id}").is_success
+    for method, path in calls(app):
+        app.state.throttle._buckets.clear()
+        answer = somebody.http.request(method, path)
+        assert answer.status_code == 401, (method, path)
+        assert is_problem(answer)
+
+
+def test_a_key_is_no_session(app, person):
+    client = person(Role.ADMIN).http
+    for method, path in pages(app):
+        answer = client.request(method, path)
+        if path.startswith("/ui/"):
+            assert answer.status_code == 401, (method, path)
+        else:
+            assert answer.status_code == 303, (method, path)
+            assert answer.headers["location"].startswith("/sign-in"), (method, path)
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -121,6 +155,12 @@ def test_other_peoples_things_are_not_there(app, person, world):
         assert is_problem(answer)
         tried += 1
     assert tried >= 14
+    world.set(Dataset, dataset_id, name="its name")
+    for dataset in (str(dataset_id), "its name"):
+        body = {"dataset": dataset, "budget": {"trials": 1}}
+        answer = stranger.http.post("/v1/searches", json=body)
+        assert answer.status_code == 422, answer.text
+        assert "there is no data set" in answer.json()["detail"]
     assert stranger.http.get("/v1/searches").json()["items"] == []
     assert world.get_search(search_id).status == SearchStatus.RUNNING
     assert owner.http.get(f"/v1/searches/{search_id}").status_code == 200
