@@ -1,12 +1,16 @@
 """The dashboard's pages and forms over HTTP: who sees what, and which forms count."""
 
+import io
 import re
 
 import httpx
+import numpy as np
 import pytest
 from sqlalchemy import text
 
 from api.models import Search
+from api.schemas import Role
+from api.security import CONTENT_SECURITY_POLICY
 from core.contracts import Bounds
 from core.roots import roots
 
@@ -67,6 +71,35 @@ def test_a_wrong_key_opens_nothing(person):
     assert "set-cookie" not in answer.headers
 
 
+def test_a_workers_key_opens_nothing(person):
+    worker = person(Role.WORKER)
+    answer = enter(worker.http, worker.key)
+    assert answer.status_code == 403
+    assert "a key of role worker may not do this" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_behind_https_the_cookie_stays_there(app, person):
+    app.state.settings = app.state.settings.model_copy(update={"cookie_secure": True})
+    user = person()
+    assert "secure" in enter(user.http, user.key).headers["set-cookie"].lower().split("; ")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "UPDATE keys SET revoked_at = now()",
+        "UPDATE sessions SET expires_at = now()",
+    ],
+)
+def test_a_session_ends_with_its_time_and_its_key(visitor, world, end):
+    assert visitor.http.get("/").status_code == 200
+    with world.engine.begin() as connection:
+        connection.execute(text(end))
+    assert visitor.http.get("/workers").headers["location"] == "/sign-in?next=/workers"
+    assert visitor.http.get("/ui/searches").status_code == 401  # a script tells the visitor
+
+
 def test_a_bearer_key_is_no_session(person):
     assert person().http.get("/").status_code == 303
 
@@ -102,6 +135,77 @@ def test_forms_from_elsewhere_do_not_count(visitor, world, changes, headers):
     assert visitor.http.post("/searches", data=form, headers=headers).status_code == 403
     with world.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM searches")).scalar_one() == 0
+
+
+def test_no_form_counts_without_its_token(visitor, world):
+    search_id = world.search(visitor.caller)
+    for path in ("/sign-out", "/ui/datasets", f"/searches/{search_id}/stop"):
+        files = {"file": ("x.npz", b"x")} if "datasets" in path else None
+        answer = visitor.http.post(path, data={"name": "x"}, files=files)
+        assert answer.status_code == 403
+        assert "the form is not from this session; load it anew" in answer.text
+    assert visitor.http.get("/").status_code == 200
+    assert world.get_search(search_id).ended_at is None
+
+
+def test_every_form_has_the_token(visitor, world):
+    search_id = world.search(visitor.caller)
+    for path in ("/", "/data-sets", "/workers", f"/searches/{search_id}"):
+        page = visitor.http.get(path).text
+        forms = re.findall(r'<form[^>]*method="post".*?</form>', page, re.DOTALL)
+        assert len(forms) >= 1
+        assert all(f'name="token" value="{token(visitor.http)}"' in form for form in forms), path
+
+
+def test_the_buttons_steer_a_search(visitor, world):
+    search_id = world.search(visitor.caller)
+    form = {"token": token(visitor.http)}
+    for action, status in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
+        answer = visitor.http.post(f"/searches/{search_id}/{action}", data=form)
+        assert answer.headers["location"] == f"/searches/{search_id}"
+        assert world.get_search(search_id).status == status
+    again = visitor.http.post(f"/searches/{search_id}/pause", data=form)
+    assert (again.status_code, "Conflict" in again.text) == (409, True)
+    gone = visitor.http.post(f"/searches/{search_id}/delete", data=form)
+    assert gone.headers["location"] == "/"
+    assert visitor.http.get(f"/searches/{search_id}").status_code == 404
+
+
+WRONG = (
+    ("trials", "many", "valid integer"),
+    ("trials", "", "at least one of trials, epochs, seconds"),
+    ("minutes", "0.01", "greater than or equal to 10"),
+    ("parallelism", "0", "greater than or equal to 1"),
+    ("seed", "-1", "greater than or equal to 0"),
+    ("dataset", "imagenet", "there is no data set"),
+    ("name", "\u202eevil", "control or unprintable"),
+)
+
+
+def test_a_wrong_field_is_marked_and_nothing_is_lost(visitor, world):
+    right = FORM | {"token": token(visitor.http), "name": 'my "name"'}
+    for field, value, message in WRONG:
+        answer = visitor.http.post("/searches", data=right | {field: value})
+        assert answer.status_code == 422
+        (error,) = re.findall(r'<span class="error" id="([a-z]+)-error"[^>]*>([^<]*)<', answer.text)
+        assert error[0] == field
+        assert message in error[1]
+        assert field == "name" or "my &#34;name&#34;" in answer.text
+    with world.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM searches")).scalar_one() == 0
+
+
+def test_a_data_set_is_uploaded_and_a_wrong_one_refused(visitor):
+    buffer = io.BytesIO()
+    np.savez(buffer, x=np.zeros((20, 4, 4), np.uint8), y=np.arange(20) % 2)
+    form = {"token": token(visitor.http), "name": "<b>mine</b>"}
+    for content, status in ((b"<i>none</i>", 422), (buffer.getvalue(), 303)):
+        answer = visitor.http.post("/ui/datasets", data=form, files={"file": ("x", content)})
+        assert answer.status_code == status
+        assert ("the file is of no known format" in answer.text) == (status == 422)
+    page = visitor.http.get("/data-sets").text
+    assert "&lt;b&gt;mine" in page
+    assert "<b>" not in page
 
 
 def test_other_peoples_pages_are_not_there(visitor, person, world):
@@ -140,6 +244,7 @@ def test_pages_load_nothing_from_elsewhere(visitor, world):
     for path in ("/", "/data-sets", "/workers", f"/searches/{search_id}", f"/trials/{trial_id}"):
         page = visitor.http.get(path)
         assert page.status_code == 200, path
+        assert page.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
         assert re.findall(r'(?:src|href)="(?!/|#)([^"]*)"', page.text) == []
         assert "style=" not in page.text
         assert not re.search(r"<script(?![^>]*src=)", page.text)
