@@ -188,6 +188,22 @@ def test_a_final_fit_is_no_part_of_the_lineage(watched):
     assert lineage_svg([final]) == ""
 
 
+def test_children_stand_a_level_right_of_their_parent(watched):
+    _, listed = watched()
+    ids = [uuid4() for _ in range(4)]
+    parents = [None, ids[0], ids[0], ids[1]]
+    told = [
+        listed[0].model_copy(update={"id": ids[n], "number": n, "parent_id": parents[n]})
+        for n in range(4)
+    ]
+    dots = [*ElementTree.fromstring(lineage_svg(told)).iter(f"{SVG}circle")]
+    x = [float(dot.attrib["cx"]) for dot in dots]
+    y = [float(dot.attrib["cy"]) for dot in dots]
+    assert x[1] == x[2] > x[0]
+    assert x[3] - x[1] == x[1] - x[0]
+    assert y[3] == y[1] < y[0] < y[2]
+
+
 def test_nothing_to_draw_is_drawn_as_nothing():
     assert lineage_svg([]) == ""
 
