@@ -122,6 +122,11 @@ class DataDirectory:
         except OSError:
             return False
 
+    def is_shared(self, name: str) -> bool:
+        """Whether somebody holds the lock `name` together with others."""
+        with (self.path / name).open("a") as file:
+            return not _try_to_lock(file, fcntl.LOCK_EX) and _try_to_lock(file, fcntl.LOCK_SH)
+
 
 def new_key() -> str:
     """A key as the service expects it: 256 random bits behind the product's name."""

@@ -95,9 +95,8 @@ def _wait_for_start(directory: DataDirectory, launcher: subprocess.Popen[bytes])
 
 def _wait_for_end(directory: DataDirectory, launcher: subprocess.Popen[bytes]) -> None:
     """Wait until the launcher has stopped everything, unless other commands still use it."""
-    patience = time.monotonic() + 2.0
     deadline = time.monotonic() + _STOP_SECONDS
     while launcher.poll() is None and time.monotonic() < deadline:
-        if time.monotonic() > patience and not directory.is_locked("users"):
-            return  # it is not stopping: somebody else uses it
+        if directory.is_shared("users"):
+            return  # the last of the others will wait
         time.sleep(_TICK)
