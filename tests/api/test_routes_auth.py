@@ -82,7 +82,7 @@ def test_the_table_covers_the_interface(app):
         "/metrics",
     }  # fmt: skip
     assert {route.path for route in routes(app)} >= PUBLIC  # none is left from before
-    assert len(list(pages(app))) >= 18
+    assert len(list(pages(app))) >= 17
 
 
 @pytest.mark.parametrize(

@@ -182,9 +182,11 @@ def test_built_in_data_is_imported_once(person):
     assert person().http.get("/v1/datasets").json()["items"][0]["name"] == "digits"
 
 
-def test_health(visit):
+def test_health(visit, person):
     assert visit().get("/healthz").status_code == 200
     ready = visit().get("/readyz")
-    assert ready.status_code in (200, 503)  # here no controller runs
-    assert "database" in ready.text
-    assert "netmorph_" in visit().get("/metrics").text
+    assert ready.status_code == 200
+    assert ready.json()["database"] == ready.json()["storage"] == "ready"
+    metrics = person().http.get("/metrics")
+    assert metrics.status_code == 200
+    assert "netmorph_searches" in metrics.text
