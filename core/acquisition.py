@@ -161,7 +161,7 @@ def _choose(
 ) -> list[Draft]:
     """The best of the scored candidates, one after the other, believing in those chosen."""
     chosen: list[Draft] = []
-    points = _stacked(parts) if parts else None
+    points = Points.joined(parts) if parts else None
     left = np.ones(len(scored), dtype=bool)
     while points is not None and len(chosen) < count and left.any():
         mean, std = surrogate.posterior(points)
@@ -181,12 +181,3 @@ def _choose(
         if len(chosen) < count:
             surrogate = surrogate.believing(points[place : place + 1])
     return chosen
-
-
-def _stacked(parts: Sequence[Points]) -> Points:
-    return Points(
-        np.concatenate([part.names for part in parts]),
-        np.concatenate([part.layers for part in parts]),
-        np.concatenate([part.skips for part in parts]),
-        np.concatenate([part.features for part in parts]),
-    )

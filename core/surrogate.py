@@ -1,33 +1,40 @@
-"""The surrogate: an exact Gaussian process over architectures (Rasmussen & Williams 2006, ch. 2).
+"""The surrogate: a Gaussian process over architectures (Rasmussen & Williams 2006, ch. 2).
 
 Notation
-    y      observed values, standardised; shape (n,)
-    K      kernel matrix of the observed points; shape (n, n)
-    S      diagonal of noise variances: fitted noise plus each value's own; shape (n,)
-    C      lower Cholesky factor of K + S
-    w      (K + S)⁻¹ y
-    k*     kernel between observed points and a candidate
+    y      observed values, standardised, one for each architecture seen; shape (n,)
+    Ψ      features of the observed architectures; shape (n, p)
+    ρ      remainders of the kernel; shape (n,)
+    s      noise variances: fitted noise plus each value's own; shape (n,)
+    A      I + Ψᵀ diag(ρ + s)⁻¹ Ψ, the precision of the features' weights; shape (p, p)
+    w      A⁻¹ Ψᵀ diag(ρ + s)⁻¹ y, their mean; shape (p,)
 
-    mean = k*ᵀ w,  variance = k** - |C⁻¹ k*|²
+The kernel is a product of features plus what is an architecture's own, so that the process is a
+Bayesian linear model (ibid., ch. 2.1) with one more variable for each architecture:
+
+    mean = ψᵀ w + g (y - ψᵀ w),  variance = (1 - g)² ψᵀ A⁻¹ ψ + ρ (1 - g)
+
+with g = ρ / (ρ + s) for an architecture that was observed and 0 for any other. This is the exact
+process, in O(n p²) where its n × n matrix would cost O(n³). With up to `MAX_LANDMARKS` different
+architectures each is a landmark, and features leave (almost) nothing out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, lapack, solve_triangular
 from scipy.optimize import minimize
 
 from core.architecture import Architecture
 from core.distance import Floats
 from core.kernels import KERNELS, AbstractKernel, Geometry, Points
 
-MAX_LANDMARKS = 150
-MAX_FITTED = 150  # observations that the hyper-parameters are fitted to
+MAX_LANDMARKS = 150  # also the most observations that the hyper-parameters are fitted to
 _NOISE_CENTER, _NOISE_SPREAD = -1.6, 0.8  # prior of log noise: 0.2 standard deviations
 _LEAST_NOISE = 1e-3  # standard deviations
 _FIRST_SCALE = 0.05  # of values that are rates, until two differ
-_EVALUATIONS = 120  # of the posterior density, while fitting
+_EVALUATIONS = 60  # of the posterior density and its slope, while fitting
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,40 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """What was observed, each architecture once: several looks count as one surer look."""
+
+    places: dict[str, int]  # by fingerprint
+    features: Floats  # Ψ
+    remainder: Floats  # ρ
+    noise: Floats  # s
+    values: Floats  # y
+
+    def after(
+        self, points: Points, features: Floats, remainder: Floats, values: Floats, noise: Floats
+    ) -> "_Told":
+        """With more observations."""
+        places = dict(self.places)
+        rows = [places.setdefault(str(name), len(places)) for name in points.names]
+        more = len(places) - len(self.places)
+        grown = _Told(
+            places,
+            np.concatenate([self.features, np.zeros((more, features.shape[1]))]),
+            np.concatenate([self.remainder, np.zeros(more)]),
+            np.concatenate([self.noise, np.full(more, np.inf)]),
+            np.concatenate([self.values, np.zeros(more)]),
+        )
+        for row, psi, rho, value, variance in zip(
+            rows, features, remainder, values, noise, strict=True
+        ):
+            share = 1.0 if np.isinf(grown.noise[row]) else 1 / (1 + variance / grown.noise[row])
+            grown.values[row] += share * (value - grown.values[row])
+            grown.noise[row] = share * variance
+            grown.features[row], grown.remainder[row] = psi, rho
+        return grown
+
+
+@dataclass(frozen=True, slots=True)
 class Surrogate:
     """What is believed of every architecture's value."""
 
@@ -48,34 +89,53 @@ class Surrogate:
     noise: float  # fitted, in standard deviations of the objective
     center: float  # of the values
     scale: float  # standard deviation of the values
-    points: Points
-    values: Floats  # y
-    factor: Floats  # C
-    weights: Floats  # w
+    told_so_far: _Told
+    precision: Floats  # A
+    pull: Floats  # Ψᵀ diag(ρ + s)⁻¹ y
+    _factor: Floats = field(init=False)  # lower Cholesky factor of A
+    _mean: Floats = field(init=False)  # w
+
+    def __post_init__(self) -> None:
+        factor = np.linalg.cholesky(self.precision)
+        object.__setattr__(self, "_factor", factor)
+        object.__setattr__(self, "_mean", cho_solve((factor, True), self.pull))
+
+    def __len__(self) -> int:
+        """How many different architectures were observed."""
+        return len(self.told_so_far.values)
 
     def posterior(self, points: Points) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the noise-free value, in its units: (n) -> (n,), (n,)"""
-        variance = self.kernel.variances(points)
-        if not len(self.points):
-            return np.full(len(points), self.center), self.scale * np.sqrt(variance)
-        cross = self.kernel(self.points, points)
-        half = solve_triangular(self.factor, cross, lower=True)
-        variance = np.maximum(variance - (half**2).sum(axis=0), 0.0)
-        return self.center + self.scale * (cross.T @ self.weights), self.scale * np.sqrt(variance)
+        features = self.kernel.features(points)
+        remainder = self.kernel.remainder(points, features)
+        half = solve_triangular(self._factor, features.T, lower=True, check_finite=False)
+        mean, variance = features @ self._mean, (half**2).sum(axis=0)
+        told = self.told_so_far
+        rows = np.array([told.places.get(str(name), -1) for name in points.names], dtype=np.intp)
+        seen = np.flatnonzero(rows >= 0)
+        rows = rows[seen]
+        gain = np.zeros(len(points))
+        gain[seen] = told.remainder[rows] / (told.remainder[rows] + told.noise[rows])
+        mean[seen] += gain[seen] * (told.values[rows] - mean[seen])
+        variance = (1 - gain) ** 2 * variance + remainder * (1 - gain)
+        return self.center + self.scale * mean, self.scale * np.sqrt(variance)
 
     def told(self, points: Points, values: Floats, stds: Floats) -> "Surrogate":
-        """The surrogate after more observations, hyper-parameters unchanged; O(n²) each."""
-        y = np.concatenate([self.values, (values - self.center) / self.scale])
-        noise = self._variances(stds)
-        cross = self.kernel(self.points, points)
-        block = self.kernel(points, points) + np.diag(noise)
-        factor = _extended(self.factor, cross, block)
+        """The surrogate after more observations, hyper-parameters unchanged; O(p²) for each."""
+        features = self.kernel.features(points)
+        remainder = self.kernel.remainder(points, features)
+        y = (values - self.center) / self.scale
+        noise = self.noise**2 + (stds / self.scale) ** 2
+        before = self.told_so_far
+        after = before.after(points, features, remainder, y, noise)
+        rows = np.unique([after.places[str(name)] for name in points.names]).astype(np.intp)
+        gained, pulled = _evidence(after, rows)
+        lost, unpulled = _evidence(before, rows[rows < len(self)])
         return replace(
             self,
-            points=_joined(self.points, points),
-            values=y,
-            factor=factor,
-            weights=cho_solve((factor, True), y),
+            told_so_far=after,
+            precision=self.precision + gained - lost,
+            pull=self.pull + pulled - unpulled,
         )
 
     def believing(self, points: Points) -> "Surrogate":
@@ -86,8 +146,11 @@ class Surrogate:
         means, _ = self.posterior(points)
         return self.told(points, means, np.zeros(len(points)))
 
-    def _variances(self, stds: Floats) -> Floats:
-        return np.asarray(self.noise**2 + (stds / self.scale) ** 2)
+
+def _evidence(told: _Told, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """What some observed architectures add to A and to the pull."""
+    weighted = told.features[rows] / (told.remainder[rows] + told.noise[rows])[:, None]
+    return weighted.T @ told.features[rows], weighted.T @ told.values[rows]
 
 
 def fit(
@@ -98,7 +161,7 @@ def fit(
     """The surrogate of the observations, its hyper-parameters the mode of their posterior.
 
     `landmarks` are further architectures to measure from, for a search without observations.
-    Well defined for no or one observation, for equal ones and for equal values.
+    Well defined for none or one observation, for equal ones and for equal values.
     """
     values = np.array([one.value for one in observations], dtype=np.float64)
     stds = np.array([one.std for one in observations], dtype=np.float64)
@@ -110,18 +173,26 @@ def fit(
     scale = spread if spread > 1e-12 else _FIRST_SCALE
     kind = KERNELS[kernel]
     theta = _fit_theta(kind, geometry, points, (values - center) / scale, stds / scale)
-    empty = Surrogate(
+    made = kind.at(theta[:-1], geometry)
+    empty = prior(geometry, made, noise=_noise(theta), center=center, scale=scale)
+    return empty.told(points, values, stds) if len(values) else empty
+
+
+def prior(
+    geometry: Geometry, kernel: AbstractKernel, *, noise: float, center: float, scale: float
+) -> Surrogate:
+    """The surrogate of given hyper-parameters before any observation."""
+    p = kernel.features(geometry.landmarks[:0]).shape[1]
+    return Surrogate(
         geometry=geometry,
-        kernel=kind.at(theta[:-1], geometry),
-        noise=_noise(theta),
+        kernel=kernel,
+        noise=noise,
         center=center,
         scale=scale,
-        points=points[:0],
-        values=np.zeros(0),
-        factor=np.zeros((0, 0)),
-        weights=np.zeros(0),
+        told_so_far=_Told({}, np.zeros((0, p)), np.zeros(0), np.zeros(0), np.zeros(0)),
+        precision=np.eye(p),
+        pull=np.zeros(p),
     )
-    return empty.told(points, values, stds) if len(values) else empty
 
 
 def _choose_landmarks(architectures: Sequence[Architecture], most: int) -> list[Architecture]:
@@ -143,49 +214,55 @@ def _fit_theta(
     """The mode of the posterior density of θ and log noise (MAP); the prior's without data."""
     centers = np.array([*kind.centers, _NOISE_CENTER])
     spreads = np.array([*kind.spreads, _NOISE_SPREAD])
-    if len(y) < 3:
+    places = geometry.places(points)
+    chosen = np.flatnonzero(places >= 0)
+    if len(chosen) < 3:
         return centers
-    chosen = np.unique(np.linspace(0, len(y) - 1, min(len(y), MAX_FITTED)).round().astype(int))
-    points, y, stds = points[chosen], y[chosen], stds[chosen]
+    y, stds, places = y[chosen], stds[chosen], places[chosen]
+    measured = geometry.landmarks[places].between(places)
 
-    def loss(z: Floats) -> float:
+    def loss(z: Floats) -> tuple[float, Floats]:
         theta = centers + spreads * z
-        kernel = kind.at(theta[:-1], geometry)
-        matrix = kernel(points, points) + np.diag(_noise(theta) ** 2 + stds**2)
-        return _negative_log_likelihood(matrix, y) + float(z @ z) / 2
+        matrix, slopes = kind.gram(theta[:-1], geometry, measured)
+        matrix[np.diag_indices(len(y))] += _noise(theta) ** 2 + stds**2
+        by_noise = 2 * _noise(theta) * float(np.exp(theta[-1]))
+        value, slope = _negative_log_likelihood(matrix, y, slopes, by_noise)
+        return value + float(z @ z) / 2, spreads * slope + z
 
     found = minimize(
         loss,
         np.zeros(len(centers)),
         method="L-BFGS-B",
+        jac=True,
         bounds=[(-3.0, 3.0)] * len(centers),
         options={"maxfun": _EVALUATIONS},
     )
     return np.asarray(centers + spreads * found.x)
 
 
-def _negative_log_likelihood(matrix: Floats, y: Floats) -> float:
-    """-log N(y; 0, matrix), without the constant (Rasmussen & Williams 2006, eq. 2.30)."""
-    factor = cho_factor(matrix, lower=True, check_finite=False)
-    fit_term = float(y @ cho_solve(factor, y)) / 2
-    return fit_term + float(np.log(np.diag(factor[0])).sum())
+def _negative_log_likelihood(
+    matrix: Floats, y: Floats, slopes: Floats, by_noise: float
+) -> tuple[float, Floats]:
+    """-log N(y; 0, matrix), without the constant, and its derivatives by θ and log noise.
 
-
-def _extended(factor: Floats, cross: Floats, block: Floats) -> Floats:
-    """The Cholesky factor of a matrix that grew: [[A, B], [Bᵀ, D]] from that of A. O(n² m)"""
-    n, m = cross.shape
-    grown = np.zeros((n + m, n + m))
-    grown[:n, :n] = factor
-    half = solve_triangular(factor, cross, lower=True) if n else cross
-    grown[n:, :n] = half.T
-    grown[n:, n:] = np.linalg.cholesky(block - half.T @ half)
-    return grown
-
-
-def _joined(a: Points, b: Points) -> Points:
-    return Points(
-        np.concatenate([a.names, b.names]),
-        np.concatenate([a.layers, b.layers]),
-        np.concatenate([a.skips, b.skips]),
-        np.concatenate([a.features, b.features]),
+    Rasmussen & Williams 2006, eq. 2.30 and 5.9: (n, n), (n,), (k, n, n) -> (), (k + 1,)
+    """
+    factor = _factored(matrix)
+    weights = cho_solve((factor, True), y, check_finite=False)
+    inverse, _ = lapack.dpotri(factor, lower=True)
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    excess = inverse - np.outer(weights, weights)
+    slope = np.append(
+        np.einsum("kij,ij->k", slopes, excess, optimize=True), by_noise * np.trace(excess)
     )
+    return float(y @ weights) / 2 + float(np.log(np.diag(factor)).sum()), slope / 2
+
+
+def _factored(matrix: Floats) -> Floats:
+    """The lower Cholesky factor of a symmetric matrix, which is lifted where it is not definite."""
+    try:
+        return np.asarray(cho_factor(matrix, lower=True, check_finite=False)[0])
+    except LinAlgError:
+        least = float(np.linalg.eigvalsh(matrix)[0])
+        lifted = matrix + (1e-6 - 1.01 * least) * np.eye(len(matrix))
+        return np.asarray(cho_factor(lifted, lower=True, check_finite=False)[0])

@@ -1,43 +1,68 @@
-"""What every kernel is: one callable, used the same way to fit and to predict.
+"""What every kernel is: inner products of features, and what is each architecture's own.
 
 Notation
     L          the landmarks: architectures fixed at each refit
-    n, m       number of points, of landmarks
+    n, m, p    number of points, of landmarks, of features
     θ          the logarithms of a kernel's hyper-parameters
+    ψ          features of a point; shape (p,)
+    ρ          remainder: variance of a point that its features do not explain
 
-A kernel sees an architecture only through `Points`: its distances to the landmarks, a few
-features, and who it is. Whatever batch of points it is asked about, its matrix is positive
-semi-definite, because each kernel is a sum of inner products and of identities.
+    k(x, y) = ψ(x)·ψ(y) + [x = y] √(ρ(x) ρ(y))
+
+A kernel sees an architecture only through `Points`: its distances to the landmarks, a few sizes,
+and who it is. So its matrix is positive semi-definite whatever batch of points it is asked about,
+asking about one never changes the answer for another, and a Gaussian process with it costs
+O(n p²): with all observations as landmarks it is exact, with some it is the sparse one of Snelson
+& Ghahramani 2006 (FITC).
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core import subtrees
 from core.architecture import Architecture
 from core.distance import Encoded, Encoder, Floats
 from core.registry import Registry
 
+_SMALLEST = 1e-6  # share of the largest eigenvalue below which a direction is noise
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """Architectures as kernels see them; equal to itself alone, so that it can be a key."""
+    """Architectures as kernels see them."""
 
     names: NDArray[np.str_]  # shape: (n,), fingerprints
     layers: Floats  # shape: (n, m), layer distances to the landmarks, in edits
     skips: Floats  # shape: (n, m), skip distances to the landmarks, in edits
-    features: Floats  # shape: (n, 3), log parameters, log FLOPs, log depth, standardised
+    subtrees: Floats  # shape: (n, m), shares of the subtrees not in common with the landmarks
+    sizes: Floats  # shape: (n, 3), log parameters, log FLOPs, log depth, standardised
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, chosen: NDArray[np.intp] | slice) -> "Points":
+        return Points(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    @staticmethod
+    def joined(parts: "Sequence[Points]") -> "Points":
+        """All points of one part, then those of the next."""
         return Points(
-            self.names[chosen], self.layers[chosen], self.skips[chosen], self.features[chosen]
+            *(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Points))
+        )
+
+    def between(self, columns: NDArray[np.intp]) -> "Points":
+        """The same points, measured from some of the landmarks only."""
+        return Points(
+            self.names,
+            self.layers[:, columns],
+            self.skips[:, columns],
+            self.subtrees[:, columns],
+            self.sizes,
         )
 
 
@@ -46,13 +71,16 @@ class Geometry:
 
     def __init__(self, landmarks: Sequence[Architecture]) -> None:
         self._encoder = Encoder()
+        self._subtree_encoder = subtrees.SubtreeEncoder()
         self._known: dict[int, _Row] = {}  # by the id of the row's architecture
         self._landmarks: list[Encoded] = [self._encoder.encode(one) for one in landmarks]
-        raw = _features(landmarks)
-        self._center: Floats = raw.mean(axis=0)
-        spread = raw.std(axis=0)
+        self._landmark_labels = [self._subtree_encoder.encode(one) for one in landmarks]
+        raw = _sizes(landmarks)
+        self._center: Floats = raw.mean(axis=0) if len(raw) else np.zeros(raw.shape[1])
+        spread = raw.std(axis=0) if len(raw) else np.ones(raw.shape[1])
         self._scale: Floats = np.where(spread > 1e-9, spread, 1.0)
         self.landmarks = self.points(landmarks)
+        self._place_of = {str(name): i for i, name in enumerate(self.landmarks.names)}
 
     def points(self, architectures: Sequence[Architecture]) -> Points:
         """The architectures as kernels see them; depends on nothing but them and the landmarks."""
@@ -63,16 +91,23 @@ class Geometry:
             np.array([one.fingerprint for one in architectures], dtype=np.str_),
             np.array([row.layers for row in rows]).reshape(shape),
             np.array([row.skips for row in rows]).reshape(shape),
-            (_features(architectures) - self._center) / self._scale,
+            np.array([row.subtrees for row in rows]).reshape(shape),
+            (_sizes(architectures) - self._center) / self._scale,
         )
+
+    def places(self, points: Points) -> NDArray[np.intp]:
+        """Which landmark each point is; -1: none.  # shape: (n,)"""
+        return np.array([self._place_of.get(str(name), -1) for name in points.names], dtype=np.intp)
 
     def _learn(self, architectures: Sequence[Architecture]) -> None:
         """Measure the distances of some architectures: the observed ones are asked for again."""
         encoded = [self._encoder.encode(one) for one in architectures]
         layers = self._encoder.layer_distances(encoded, self._landmarks)
         skips = self._encoder.skip_distances(encoded, self._landmarks)
+        labels = [self._subtree_encoder.encode(one) for one in architectures]
+        shared = subtrees.distances(labels, self._landmark_labels)
         for place, one in enumerate(architectures):
-            self._known[id(one)] = _Row(one, layers[place], skips[place])
+            self._known[id(one)] = _Row(one, layers[place], skips[place], shared[place])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +117,10 @@ class _Row:
     architecture: Architecture
     layers: Floats  # shape: (m,)
     skips: Floats  # shape: (m,)
+    subtrees: Floats  # shape: (m,)
 
 
-def _features(architectures: Sequence[Architecture]) -> Floats:
+def _sizes(architectures: Sequence[Architecture]) -> Floats:
     """log parameters, log FLOPs, log depth: cheap, and hard to beat alone. shape: (n, 3)"""
     rows = [(one.parameters, one.flops, len(one.nodes)) for one in architectures]
     return np.log1p(np.array(rows, dtype=np.float64).reshape(-1, 3))
@@ -107,13 +143,45 @@ class AbstractKernel(ABC):
     def at(cls, theta: Floats, geometry: Geometry) -> Self:
         """The kernel with these hyper-parameters over these landmarks."""
 
+    @classmethod
     @abstractmethod
-    def __call__(self, a: Points, b: Points) -> Floats:
-        """The covariances: (n), (m) -> (n, m)"""
+    def gram(cls, theta: Floats, geometry: Geometry, chosen: Points) -> tuple[Floats, Floats]:
+        """The covariances of some landmarks among themselves, and their derivatives by θ.
+
+        `chosen` are measured from themselves: (k) -> (k, k), (len(θ), k, k). Fitting wants them
+        before the projection that makes them definite.
+        """
 
     @abstractmethod
+    def features(self, a: Points) -> Floats:
+        """ψ: (n) -> (n, p)"""
+
+    @abstractmethod
+    def remainder(self, a: Points, features: Floats) -> Floats:
+        """ρ, of points with these features: (n), (n, p) -> (n,)"""
+
+    def __call__(self, a: Points, b: Points) -> Floats:
+        """The covariances: (n), (m) -> (n, m)"""
+        left, right = self.features(a), self.features(b)
+        own = np.sqrt(self.remainder(a, left))[:, None] * np.sqrt(self.remainder(b, right))
+        return np.asarray(left @ right.T + same(a, b) * own)
+
     def variances(self, a: Points) -> Floats:
         """The diagonal of `self(a, a)`: (n) -> (n,)"""
+        features = self.features(a)
+        return np.asarray((features**2).sum(axis=1) + self.remainder(a, features))
+
+
+def projection(gram: Floats) -> Floats:
+    """P with which e(x, L) P are features whose products are e(x, L) e(L, L)⁺ e(L, y).
+
+    Negative eigenvalues of e(L, L), and tiny ones, are dropped: (m, m) -> (m, r)
+    """
+    if not len(gram):
+        return np.zeros((0, 0))
+    values, vectors = np.linalg.eigh((gram + gram.T) / 2)
+    kept = values > _SMALLEST * values[-1]
+    return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))
 
 
 KERNELS: Registry[AbstractKernel] = Registry("kernel")
