@@ -19,6 +19,7 @@ are metrics on what they see. Skips: the cheapest assignment, 1 for each one lef
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,7 +28,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from core.architecture import Architecture, Node
+from core.architecture import Architecture
 from core.layers import LAYERS, AbstractLayer, Channels
 
 Floats = NDArray[np.float64]
@@ -51,6 +52,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self._tokens: dict[AbstractLayer, int] = {}
+        self._known: dict[int, tuple[AbstractLayer, int]] = {}  # by id: layers are shared a lot
         self._layers: list[AbstractLayer] = []
         self._costs: Floats = np.zeros((0, 0))
         self._merges: dict[str, int] = {}
@@ -79,10 +81,13 @@ class Encoder:
         return np.asarray(distances[np.ix_(row_of, column_of)])
 
     def _token(self, layer: AbstractLayer) -> int:
-        token = self._tokens.get(layer)
-        if token is None:
-            token = self._tokens[layer] = len(self._layers)
+        known = self._known.get(id(layer))
+        if known is not None:
+            return known[1]
+        token = self._tokens.setdefault(layer, len(self._layers))
+        if token == len(self._layers):
             self._layers.append(layer)
+        self._known[id(layer)] = layer, token
         return token
 
     def _cost_matrix(self) -> Floats:
@@ -131,29 +136,25 @@ def skips(architecture: Architecture) -> tuple[Skip, ...]:
 
     Of equally deep inputs the one that forks off last is no skip, whatever the nodes' numbers.
     """
+    if all([len(node.inputs) < 2 for node in architecture.nodes]):
+        return ()
     depths: dict[int, int] = {}
-    for node in architecture.nodes:
-        match node.inputs:
-            case (source,):
-                deepest = depths[source]
-            case sources:
-                deepest = max([depths[source] for source in sources], default=0)
-        depths[node.id] = deepest + _is_seen(type(node.layer))
+    forks: dict[int, int] = {}  # depth behind which the chain that ends in a node parts from others
     found: list[Skip] = []
+    readers = Counter([source for node in architecture.nodes for source in {*node.inputs}])
     for node in architecture.nodes:
-        if len(node.inputs) > 1:
+        inputs = node.inputs
+        if len(inputs) == 1:
+            depth = depths[node.id] = depths[inputs[0]] + _is_seen(type(node.layer))
+            forks[node.id] = forks[inputs[0]] if readers[node.id] == 1 else depth
+            continue
+        before = max([depths[source] for source in inputs], default=0)
+        depth = depths[node.id] = forks[node.id] = before + _is_seen(type(node.layer))
+        if inputs:
             kind = LAYERS.kind_of(node.layer)
-            forks = sorted((depths[i], depths[_fork(architecture, i)]) for i in node.inputs)
-            found.extend((kind, start, depths[node.id] - start) for _, start in forks[:-1])
+            starts = sorted([(depths[source], forks[source]) for source in inputs])
+            found.extend((kind, start, depth - start) for _, start in starts[:-1])
     return tuple(sorted(found))
-
-
-def _fork(architecture: Architecture, node_id: int) -> int:
-    """The node behind which the chain that ends in `node_id` parts from the others."""
-    node: Node = architecture.node(node_id)
-    while len(architecture.readers(node.id)) == 1 and len(node.inputs) == 1:
-        node = architecture.node(node.inputs[0])
-    return node.id
 
 
 def _distinct(encoded: Sequence[Encoded]) -> tuple[list[Encoded], list[int]]:

@@ -34,14 +34,14 @@ class SubtreeEncoder:
 
     def __init__(self) -> None:
         self._numbers: dict[object, int] = {}
-        self._first: dict[tuple[AbstractLayer, int], int] = {}
+        self._first: dict[tuple[int, int], tuple[AbstractLayer, int]] = {}  # by id and width
 
     def encode(self, architecture: Architecture) -> Labels:
         """The subtrees of all nodes and rounds, sorted.  # shape: ((ROUNDS + 1) * nodes,)"""
         numbers = self._numbers
+        shapes = architecture.shapes
         labels = {
-            node.id: self._label(node.layer, architecture.shapes[node.id][0])
-            for node in architecture.nodes
+            node.id: self._label(node.layer, shapes[node.id][0]) for node in architecture.nodes
         }
         found = list(labels.values())
         for _ in range(ROUNDS):
@@ -59,11 +59,12 @@ class SubtreeEncoder:
         return np.sort(np.array(found, dtype=np.int64))
 
     def _label(self, layer: AbstractLayer, width: int) -> int:
-        number = self._first.get((layer, width))
-        if number is None:
-            key = _first_label(layer, width)
-            number = self._numbers.setdefault(key, len(self._numbers))
-            self._first[layer, width] = number
+        known = self._first.get((id(layer), width))
+        if known is not None:
+            return known[1]
+        key = _first_label(layer, width)
+        number = self._numbers.setdefault(key, len(self._numbers))
+        self._first[id(layer), width] = layer, number  # kept alive, so that its id stays its own
         return number
 
 

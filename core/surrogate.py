@@ -166,12 +166,13 @@ def fit(
     values = np.array([one.value for one in observations], dtype=np.float64)
     stds = np.array([one.std for one in observations], dtype=np.float64)
     architectures = [one.architecture for one in observations]
-    geometry = Geometry(_choose_landmarks([*architectures, *landmarks], MAX_LANDMARKS))
+    kind = KERNELS[kernel]
+    chosen = _choose_landmarks([*architectures, *landmarks], MAX_LANDMARKS)
+    geometry = Geometry(chosen, kind.measures)
     points = geometry.points(architectures)
     center = float(values.mean()) if len(values) else 0.0
     spread = float(values.std()) if len(values) > 1 else 0.0
     scale = spread if spread > 1e-12 else _FIRST_SCALE
-    kind = KERNELS[kernel]
     theta = _fit_theta(kind, geometry, points, (values - center) / scale, stds / scale)
     made = kind.at(theta[:-1], geometry)
     empty = prior(geometry, made, noise=_noise(theta), center=center, scale=scale)

@@ -17,7 +17,7 @@ O(n p²): with all observations as landmarks it is exact, with some it is the sp
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar, Self
 
@@ -29,6 +29,7 @@ from core.architecture import Architecture
 from core.distance import Encoded, Encoder, Floats
 from core.registry import Registry
 
+MEASURES = ("layers", "skips", "subtrees")  # the distances of Points
 _SMALLEST = 1e-6  # share of the largest eigenvalue below which a direction is noise
 
 
@@ -67,14 +68,20 @@ class Points:
 
 
 class Geometry:
-    """The landmarks, and where other architectures lie between them."""
+    """The landmarks, and where other architectures lie between them.
 
-    def __init__(self, landmarks: Sequence[Architecture]) -> None:
+    Distances that are not among `measures` are not taken: they are zero.
+    """
+
+    def __init__(
+        self, landmarks: Sequence[Architecture], measures: Collection[str] = MEASURES
+    ) -> None:
+        self._measures = measures
         self._encoder = Encoder()
         self._subtree_encoder = subtrees.SubtreeEncoder()
         self._known: dict[int, _Row] = {}  # by the id of the row's architecture
         self._landmarks: list[Encoded] = [self._encoder.encode(one) for one in landmarks]
-        self._landmark_labels = [self._subtree_encoder.encode(one) for one in landmarks]
+        self._landmark_labels = self._labels(landmarks)
         raw = _sizes(landmarks)
         self._center: Floats = raw.mean(axis=0) if len(raw) else np.zeros(raw.shape[1])
         spread = raw.std(axis=0) if len(raw) else np.ones(raw.shape[1])
@@ -104,10 +111,14 @@ class Geometry:
         encoded = [self._encoder.encode(one) for one in architectures]
         layers = self._encoder.layer_distances(encoded, self._landmarks)
         skips = self._encoder.skip_distances(encoded, self._landmarks)
-        labels = [self._subtree_encoder.encode(one) for one in architectures]
-        shared = subtrees.distances(labels, self._landmark_labels)
+        shared = subtrees.distances(self._labels(architectures), self._landmark_labels)
         for place, one in enumerate(architectures):
             self._known[id(one)] = _Row(one, layers[place], skips[place], shared[place])
+
+    def _labels(self, architectures: Sequence[Architecture]) -> list[subtrees.Labels]:
+        if "subtrees" not in self._measures:
+            return [np.zeros(0, np.int64)] * len(architectures)
+        return [self._subtree_encoder.encode(one) for one in architectures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,7 @@ def same(a: Points, b: Points) -> NDArray[np.bool_]:
 class AbstractKernel(ABC):
     """A covariance between architectures, in units of the standardised objective."""
 
+    measures: ClassVar[tuple[str, ...]]  # the distances that it sees, of MEASURES
     names: ClassVar[tuple[str, ...]]  # of the hyper-parameters
     centers: ClassVar[tuple[float, ...]]  # prior means of θ
     spreads: ClassVar[tuple[float, ...]]  # prior standard deviations of θ

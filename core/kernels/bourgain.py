@@ -36,6 +36,7 @@ class BourgainKernel(AbstractKernel):
     landmarks: Floats  # c of the landmarks; shape: (m, number of sets)
     project: Floats  # shape: (m, r)
 
+    measures: ClassVar[tuple[str, ...]] = ("layers", "skips")
     names: ClassVar[tuple[str, ...]] = ("amplitude", "scale")
     centers: ClassVar[tuple[float, ...]] = (0.0, 1.0)
     spreads: ClassVar[tuple[float, ...]] = (0.7, 1.0)

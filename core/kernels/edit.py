@@ -23,12 +23,10 @@ _MEAN_SPREAD = 1.0  # c, in standard deviations of the objective
 
 @dataclass(frozen=True, slots=True)
 class _Exponential(AbstractKernel):
-    """What the kernels of this module share; θ is log a, log b, then the logs of the scales."""
+    """What the kernels of this module share; θ is log a, log b, and a log scale a measure."""
 
     theta: Floats
     project: Floats  # U Λ₊^(-1/2); shape: (m, r)
-
-    parts: ClassVar[tuple[str, ...]]  # which distances, each with a scale
 
     @classmethod
     def at(cls, theta: Floats, geometry: Geometry) -> Self:
@@ -40,7 +38,7 @@ class _Exponential(AbstractKernel):
         linear = np.exp(2 * theta[1]) * (chosen.sizes @ chosen.sizes.T)
         slopes = [
             edits * getattr(chosen, part) * np.exp(-log_scale)
-            for part, log_scale in zip(cls.parts, theta[2:], strict=True)
+            for part, log_scale in zip(cls.measures, theta[2:], strict=True)
         ]
         return edits + linear + _MEAN_SPREAD**2, np.array([2 * edits, 2 * linear, *slopes])
 
@@ -57,7 +55,7 @@ class _Exponential(AbstractKernel):
     def _exponential(cls, theta: Floats, points: Points) -> Floats:
         """e of points and those that they are measured from: (n) -> (n, m)"""
         exponent = np.zeros_like(points.layers)
-        for part, log_scale in zip(cls.parts, theta[2:], strict=True):
+        for part, log_scale in zip(cls.measures, theta[2:], strict=True):
             exponent -= getattr(points, part) * np.exp(-log_scale)
         return np.asarray(np.exp(exponent, out=exponent))
 
@@ -68,7 +66,7 @@ class EditKernel(_Exponential):
 
     __slots__ = ()
 
-    parts: ClassVar[tuple[str, ...]] = ("layers", "skips")
+    measures: ClassVar[tuple[str, ...]] = ("layers", "skips")
     names: ClassVar[tuple[str, ...]] = ("amplitude", "slope", "layer scale", "skip scale")
     centers: ClassVar[tuple[float, ...]] = (0.0, -1.2, 1.8, 1.0)  # a = 1, b = 0.3, l = 6, s = 2.7
     spreads: ClassVar[tuple[float, ...]] = (0.7, 0.9, 1.0, 1.0)
@@ -80,7 +78,7 @@ class GraphKernel(_Exponential):
 
     __slots__ = ()
 
-    parts: ClassVar[tuple[str, ...]] = ("layers", "skips", "subtrees")
+    measures: ClassVar[tuple[str, ...]] = ("layers", "skips", "subtrees")
     names: ClassVar[tuple[str, ...]] = (*EditKernel.names, "subtree scale")
     centers: ClassVar[tuple[float, ...]] = (0.0, -1.2, 2.2, 1.2, 0.4)  # l = 9, s = 3.3, r = 1.5
     spreads: ClassVar[tuple[float, ...]] = (0.7, 0.9, 1.0, 1.0, 0.9)

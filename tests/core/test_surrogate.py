@@ -5,12 +5,19 @@ from math import log
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import multivariate_normal, spearmanr
 
 from benchmarks.histories import history, of_depth
 from core.distance import Floats
-from core.kernels import KERNELS
-from core.surrogate import MAX_LANDMARKS, Observation, Surrogate, fit, prior
+from core.kernels import KERNELS, Geometry
+from core.surrogate import (
+    MAX_LANDMARKS,
+    Observation,
+    Surrogate,
+    _negative_log_likelihood,
+    fit,
+    prior,
+)
 
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
 
@@ -208,3 +215,38 @@ def test_more_observations_than_landmarks_are_all_used(kernel):
     assert len(surrogate.geometry.landmarks) == MAX_LANDMARKS
     assert len(surrogate) == len(trials)
     assert np.isfinite(posterior(surrogate, UNSEEN)).all()
+
+
+@every_kernel
+def test_the_slopes_of_the_likelihood_are_those_of_small_steps(kernel):
+    kind = KERNELS[kernel]
+    geometry = Geometry(KNOWN[:12])
+    y = (VALUES[:12] - VALUES[:12].mean()) / VALUES[:12].std()
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        matrix, slopes = kind.gram(theta[:-1], geometry, geometry.landmarks)
+        matrix = matrix + np.exp(2 * theta[-1]) * np.eye(12)
+        return _negative_log_likelihood(matrix, y, slopes, 2 * float(np.exp(2 * theta[-1])))
+
+    theta = np.array([*kind.centers, -1.0])
+    steps = 1e-6 * np.eye(len(theta))
+    expected = [(loss(theta + step)[0] - loss(theta - step)[0]) / 2e-6 for step in steps]
+    np.testing.assert_allclose(loss(theta)[1], expected, rtol=1e-4, atol=1e-6)
+
+
+@every_kernel
+def test_fitting_finds_hyper_parameters_better_than_the_priors_mode(kernel):
+    trials = history(40, seed=6)
+    values = np.array([float(t.value or 0) for t in trials])
+    surrogate = fit([Observation(t.architecture, float(t.value or 0)) for t in trials], kernel)
+    points = surrogate.geometry.points([t.architecture for t in trials])
+    y = (values - surrogate.center) / surrogate.scale
+    found = surrogate.kernel(points, points) + surrogate.noise**2 * np.eye(len(y))
+    kind = KERNELS[kernel]
+    usual = kind.at(np.array(kind.centers), surrogate.geometry)
+    before = usual(points, points) + 0.2**2 * np.eye(len(y))
+
+    def log_density(matrix: Floats) -> float:
+        return float(multivariate_normal(np.zeros(len(y)), matrix, allow_singular=True).logpdf(y))
+
+    assert log_density(found) > log_density(before)
