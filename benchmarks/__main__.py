@@ -6,7 +6,15 @@ Each runs in a process of its own and prints its own table; the exit status is t
 import subprocess
 import sys
 
-NAMES = ("distance", "morphism", "suggestion", "trainer", "controller")
+NAMES = (
+    "distance",
+    "morphism",
+    "suggestion",
+    "surrogate",
+    "regret",
+    "trainer",
+    "controller",
+)
 _PLAIN = ("controller",)  # takes no common options
 
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ class AbstractStrategy(ABC):
     """How a search searches; the fields of a strategy are its options."""
 
     __slots__ = ()
+
+    inherits: ClassVar[bool] = True  # whether its networks start with their parents' weights
 
     @abstractmethod
     def suggest(

@@ -27,7 +27,10 @@ from tests.strategies import Sketch, random_inputs, random_weights
 every_strategy = pytest.mark.parametrize("kind", list(STRATEGIES))
 
 BOUNDS = Bounds(layers=40, flops=40 * roots(SPEC, Bounds())[0].flops)
-QUICK: dict[str, dict[str, float | str | bool]] = {"bayesian": {"candidates": 40}}
+QUICK: dict[str, dict[str, float | str | bool]] = {
+    "bayesian": {"candidates": 40},
+    "bo-scratch": {"candidates": 40},
+}
 HISTORY = history(14, seed=7)
 
 
@@ -92,6 +95,10 @@ def test_suggestions_are_made_of_trials_and_can_be_trained(kind, trials):
     rng = np.random.default_rng(0)
     for draft in suggested(kind, trials, count=12):
         parent = draft.parent
+        if not STRATEGIES[kind].inherits:
+            assert parent is None
+            assert draft.morphisms == ()
+            continue
         assert parent in trials
         assert parent.inheritable or not any(trial.inheritable for trial in trials)
         assert apply_all(parent.architecture, draft.morphisms) == draft.architecture

@@ -1,0 +1,121 @@
+"""Files of evaluated networks: JSON lines, plain or gzip. `docs/benchmarks.md` has the format."""
+
+import gzip
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.architecture import Architecture
+from core.errors import InvalidInput
+
+LONGEST = 4_000_000  # characters of one line
+_GZIP = b"\x1f\x8b"
+
+
+class WrongTable(InvalidInput):
+    """A file that is not a table; the message names the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: a network and what it reached."""
+
+    architecture: Architecture
+    value: float  # larger is better
+    repeats: tuple[float, ...] = ()  # of the same network, trained again
+    neighbours: tuple[int, ...] | None = None  # places in the table, from 0
+
+    @property
+    def mean(self) -> float:
+        """The best guess of the true value."""
+        return (self.value + sum(self.repeats)) / (1 + len(self.repeats))
+
+
+def read(path: Path) -> list[Entry]:
+    """All entries of a file; raises WrongTable for the first line that is wrong."""
+    entries: list[Entry] = []
+    try:
+        for number, line in enumerate(_lines(path), 1):
+            if line.strip():
+                entries.append(_entry(line, number))
+            else:
+                raise WrongTable(f"line {number} is empty; expected a JSON object")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise WrongTable(f"{path} cannot be read: {error}") from None
+    if not entries:
+        raise WrongTable(f"{path} has no lines; expected one network a line")
+    return _linked(entries)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == _GZIP
+    with gzip.open(path, "rt") if is_gzip else path.open("rt") as text:
+        number = 0
+        while line := text.readline(LONGEST + 1):
+            number += 1
+            if len(line) > LONGEST:
+                raise WrongTable(f"line {number} is longer than {LONGEST} characters")
+            yield line
+
+
+def _entry(line: str, number: int) -> Entry:
+    try:
+        data = json.loads(line)
+    except ValueError as error:
+        raise WrongTable(f"line {number} is not JSON: {error}") from None
+    if not isinstance(data, dict) or not {"architecture", "value"} <= set(data):
+        raise WrongTable(f"line {number} needs 'architecture' and 'value'; found {_short(data)}")
+    try:
+        architecture = Architecture.from_json(data["architecture"])
+    except InvalidInput as error:
+        raise WrongTable(f"line {number}: {error}") from None
+    repeats = data.get("repeats", [])
+    if not isinstance(repeats, list):
+        raise WrongTable(f"line {number} has repeats {_short(repeats)}; expected a list of numbers")
+    neighbours = data.get("neighbours")
+    return Entry(
+        architecture,
+        _number(data["value"], "value", number),
+        tuple(_number(one, "a repeat", number) for one in repeats),
+        None if neighbours is None else _places(neighbours, number),
+    )
+
+
+def _number(value: Any, what: str, line: int) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise WrongTable(f"line {line} has {what} {_short(value)}; expected a finite number")
+    return float(value)
+
+
+def _places(value: Any, line: int) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(one) is int and one >= 0 for one in value):
+        raise WrongTable(
+            f"line {line} has neighbours {_short(value)}; expected a list of line numbers"
+        )
+    return tuple(value)
+
+
+def _linked(entries: list[Entry]) -> list[Entry]:
+    """Neighbours as places from 0: lines count from 0 where any line names line 0, else from 1."""
+    first = 0 if any(0 in (entry.neighbours or ()) for entry in entries) else 1
+    linked = []
+    for number, entry in enumerate(entries, 1):
+        places = None
+        if entry.neighbours is not None:
+            places = tuple(one - first for one in entry.neighbours)
+            if any(place >= len(entries) for place in places):
+                raise WrongTable(
+                    f"line {number} has neighbour {max(entry.neighbours)}; "
+                    f"expected {first} to {len(entries) - 1 + first}"
+                )
+        linked.append(Entry(entry.architecture, entry.value, entry.repeats, places))
+    return linked
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
