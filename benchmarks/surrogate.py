@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.stats import norm, spearmanr
+from sklearn.ensemble import RandomForestRegressor
 
 from benchmarks import histories, reporting, tables
 from core.distance import Floats
@@ -60,8 +61,6 @@ def forest(
     known: Sequence[tables.Entry], asked: Sequence[tables.Entry]
 ) -> tuple[Floats, Floats | None]:
     """A random forest on log sizes; no uncertainty."""
-    from sklearn.ensemble import RandomForestRegressor
-
     model = RandomForestRegressor(n_estimators=100, random_state=0)
     model.fit(_sizes(known), [one.value for one in known])
     return np.asarray(model.predict(_sizes(asked))), None

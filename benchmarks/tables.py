@@ -72,7 +72,7 @@ def _entry(line: str, number: int) -> Entry:
     try:
         architecture = Architecture.from_json(data["architecture"])
     except InvalidInput as error:
-        raise WrongTable(f"line {number}: {error}") from None
+        raise WrongTable(f"line {number} has no architecture: {error}") from None
     repeats = data.get("repeats", [])
     if not isinstance(repeats, list):
         raise WrongTable(f"line {number} has repeats {_short(repeats)}; expected a list of numbers")
