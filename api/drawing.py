@@ -25,6 +25,7 @@ _DOT = 13
 
 _SHORT = {
     "conv2d": "Conv",
+    "depthwise_conv2d": "Depthwise conv",
     "dense": "Dense",
     "batch_norm": "Batch norm",
     "relu": "ReLU",

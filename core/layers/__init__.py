@@ -20,6 +20,7 @@ from core.layers.batch_norm import BatchNorm
 from core.layers.concat import Concat
 from core.layers.conv2d import Conv2d
 from core.layers.dense import Dense
+from core.layers.depthwise_conv2d import DepthwiseConv2d
 from core.layers.dropout import Dropout
 from core.layers.flatten import Flatten
 from core.layers.global_avg_pool2d import GlobalAvgPool2d
@@ -43,6 +44,7 @@ __all__ = [
     "Concat",
     "Conv2d",
     "Dense",
+    "DepthwiseConv2d",
     "Dropout",
     "Flatten",
     "GlobalAvgPool2d",

@@ -13,7 +13,7 @@ import numpy as np
 from core.architecture import Architecture
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import Conv2d
+from core.layers import Conv2d, DepthwiseConv2d
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, layer_at, name_of
 from core.weights import Weights
 
@@ -48,13 +48,15 @@ class GrowKernel(AbstractMorphism):
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
         for node in architecture.nodes:
             match node.layer:
-                case Conv2d(kernel=kernel) if kernel + 2 <= LARGEST:
+                case Conv2d(kernel=kernel) | DepthwiseConv2d(kernel=kernel) if (
+                    kernel + 2 <= LARGEST
+                ):
                     _, *sides = architecture.shapes[node.inputs[0]]
                     if kernel // 2 < max(sides):  # else the new weights would only see padding
                         yield cls(node.id)
 
-    def _layer(self, architecture: Architecture) -> Conv2d:
+    def _layer(self, architecture: Architecture) -> Conv2d | DepthwiseConv2d:
         layer = layer_at(architecture, self.node_id)
-        if not isinstance(layer, Conv2d):
+        if not isinstance(layer, Conv2d | DepthwiseConv2d):
             raise IllegalMorphism(f"node {self.node_id} is {layer!r}; expected a convolution")
         return layer

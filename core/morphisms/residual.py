@@ -13,7 +13,7 @@ import numpy as np
 
 from core.architecture import Architecture, Node
 from core.contracts import Bounds
-from core.layers import AbstractLayer, Add, BatchNorm, Conv2d, Dense, ReLU
+from core.layers import AbstractLayer, Add, BatchNorm, Conv2d, Dense, ReLU, Shape
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of, name_of, shape_at
 from core.morphisms.moments import estimate_moments
 from core.weights import Weights
@@ -64,7 +64,7 @@ class Residual(AbstractMorphism):
         shape = shape_at(architecture, self.node_id)
         first, last = architecture.next_id, self.node_id
         nodes: list[Node] = []
-        for layer in _branch(shape[0], image=len(shape) == 3):
+        for layer in self._branch(shape):
             nodes.append(Node(first + len(nodes), layer, (last,)))
             last = nodes[-1].id
         nodes.append(Node(last + 1, Add(), (self.node_id, last)))
@@ -72,9 +72,9 @@ class Residual(AbstractMorphism):
             nodes.append(Node(last + 2, ReLU(), (last + 1,)))
         return nodes
 
-
-def _branch(width: int, *, image: bool) -> tuple[AbstractLayer, ...]:
-    """The layers beside the skip; the last has a weight which at zero makes all zero."""
-    if image:
-        return (Conv2d(width), BatchNorm(), ReLU(), Conv2d(width), BatchNorm())
-    return (Dense(width), ReLU(), Dense(width))
+    def _branch(self, shape: Shape) -> tuple[AbstractLayer, ...]:
+        """The layers beside the skip; the last has a weight which at zero makes all zero."""
+        width = shape[0]
+        if len(shape) == 3:
+            return (Conv2d(width), BatchNorm(), ReLU(), Conv2d(width), BatchNorm())
+        return (Dense(width), ReLU(), Dense(width))

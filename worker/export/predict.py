@@ -41,6 +41,9 @@ KINDS: dict[str, Callable[[Layer, Parameters, list[Tensor]], Tensor]] = {
     "conv2d": lambda layer, p, x: functional.conv2d(
         x[0], p["weight"], p["bias"], layer["stride"], layer["kernel"] // 2
     ),
+    "depthwise_conv2d": lambda layer, p, x: functional.conv2d(
+        x[0], p["weight"], p["bias"], layer["stride"], layer["kernel"] // 2, groups=x[0].shape[1]
+    ),
     "dense": lambda layer, p, x: functional.linear(x[0], p["weight"], p["bias"]),
     "batch_norm": lambda layer, p, x: _batch_norm(x[0], p),
     "relu": lambda layer, p, x: functional.relu(x[0]),

@@ -1,0 +1,20 @@
+"""Depthwise convolution."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from torch import nn
+
+from core.layers import DepthwiseConv2d, Shape
+from worker.layers.twin import TWINS, AbstractTwin
+
+
+@TWINS.register("depthwise_conv2d")
+class DepthwiseConv2dTwin(nn.Conv2d, AbstractTwin[DepthwiseConv2d]):
+    """torch's convolution in as many groups as channels."""
+
+    @classmethod
+    def of(cls, layer: DepthwiseConv2d, inputs: Sequence[Shape]) -> Self:
+        width = inputs[0][0]
+        padding = layer.kernel // 2
+        return cls(width, width, layer.kernel, layer.stride, padding=padding, groups=width)
