@@ -11,8 +11,9 @@ from core.bounds import fits
 from core.contracts import Bounds, DatasetSpec
 from core.errors import InvalidInput
 from core.forward import forward
-from core.morphisms import MORPHISMS
-from core.roots import roots
+from core.morphisms import MORPHISMS, sample
+from core.roots import BUILDERS, all_roots, roots
+from core.weights import check
 from tests.strategies import generators, random_inputs, random_weights
 
 
@@ -71,3 +72,62 @@ def test_roots_for_any_shape_are_within_the_bounds_or_refused(shape, rng, width,
 def test_bounds_that_no_root_meets_are_refused_with_what_the_smallest_needs():
     with pytest.raises(InvalidInput, match="the smallest start"):
         roots(spec(1, 28, 28), Bounds(parameters=100))
+
+
+@pytest.mark.parametrize("data", SPECS, ids=lambda data: str(data.input_shape))
+def test_every_kind_of_start_runs_on_the_data(data):
+    rng = np.random.default_rng(0)
+    found = all_roots(data, Bounds())
+    assert set(found) == (set(BUILDERS) if len(data.input_shape) == 3 else {"mlp"})
+    assert len(set(found.values())) == len(found)
+    for root in found.values():
+        assert root.input_shape == data.input_shape
+        assert root.output_shape == (data.classes,)
+        y = forward(root, random_weights(root, rng), random_inputs(root, rng, count=2))
+        assert np.isfinite(y).all()
+
+
+def test_starts_shrink_to_the_bounds_or_are_left_out():
+    small = Bounds(parameters=8_000)
+    found = all_roots(spec(1, 28, 28), small)
+    assert 0 < len(found) < len(BUILDERS)
+    assert all(fits(root, small) for root in found.values())
+
+
+def chain_change(root, dtype, tolerance, rng) -> None:
+    """Twelve random morphisms; what claims to keep the function keeps it."""
+    weights = random_weights(root, rng, dtype=dtype)
+    x = random_inputs(root, rng, count=3).astype(dtype)
+    before = forward(root, weights, x)
+    architecture = root
+    bounds = Bounds(layers=150, width=256)
+    for _ in range(12):
+        for morphism, child in sample(architecture, bounds, rng, 1):
+            weights = morphism.transfer(architecture, weights, rng)
+            check(child, weights)
+            after = forward(child, weights, x)
+            if morphism.preserves_function:
+                assert np.abs(after - before).max() <= tolerance * np.abs(before).max(), morphism
+            architecture, before = child, after
+
+
+SMALL = [spec(1, 8, 8), spec(3, 9, 7), spec(6)]
+STARTS = [(data, kind) for data in SMALL for kind in all_roots(data, Bounds())]
+
+
+@pytest.mark.parametrize(("data", "kind"), STARTS, ids=lambda one: getattr(one, "input_shape", one))
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
+def test_chains_of_morphisms_keep_the_function_of_every_start(data, kind, dtype, tolerance):
+    root = all_roots(data, Bounds())[kind]
+    for seed in range(2):
+        chain_change(root, dtype, tolerance, np.random.default_rng([seed, 17]))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(20_000)
+@pytest.mark.parametrize(("data", "kind"), STARTS, ids=lambda one: getattr(one, "input_shape", one))
+def test_ten_thousand_chains_keep_the_function(data, kind):
+    root = all_roots(data, Bounds())[kind]
+    for seed in range(10_000 // (2 * len(STARTS)) + 1):
+        for dtype, tolerance in ((np.float64, 1e-10), (np.float32, 1e-5)):
+            chain_change(root, dtype, tolerance, np.random.default_rng([seed, 18]))
