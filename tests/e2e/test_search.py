@@ -87,13 +87,24 @@ def test_the_export_predicts_on_its_own(found: dict, place: Path) -> None:
     assert (said == digits.target).mean() > 0.9
 
 
+def hears_interrupts() -> None:
+    """A shell's background job ignores Ctrl-C, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_search_can_be_resumed(place: Path) -> None:
     """Ctrl-C pauses it and stops the service; a running service takes it up again."""
     digits = load_digits()
     np.savez(place / "mine.npz", x=digits.images.astype(np.uint8), y=digits.target)
     data = ["--data-dir", str(place / "data")]
     command = [*NETMORPH, "search", "--dataset", str(place / "mine.npz"), "--trials", "500", *data]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        preexec_fn=hears_interrupts,
+    ) as process:
         assert process.stdout is not None
         next(line for line in process.stdout if "1 running" in line)
         family = at_work_for(place / "data")

@@ -130,7 +130,7 @@ def describe(draft: Draft) -> tuple[object, ...]:
     return parent, draft.morphisms, text, draft.mean, draft.std
 
 
-@every_strategy
+@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which has nothing to draw
 def test_other_seeds_have_other_suggestions(kind):
     drafts = [suggested(kind, HISTORY, count=1, seed=seed)[0] for seed in range(5)]
     assert len({draft.architecture for draft in drafts}) > 1
