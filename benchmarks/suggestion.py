@@ -73,7 +73,9 @@ def _parts(asked: Snapshot) -> tuple[dict[str, float], int]:
             (Surrogate, "posterior", "posterior"),
         ):
             stack.enter_context(_timed(owner, name, part, spent))
-        stack.enter_context(_watched(acquisition, "_choose", lambda c: scored.append(len(c[1]))))
+        stack.enter_context(
+            _watched(acquisition, "_choose", lambda c: scored.append(len(c[0].scored)))
+        )
         step(asked)
     return dict(spent), scored[0]
 

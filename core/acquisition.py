@@ -3,8 +3,9 @@
 Notation
     μ, σ   the surrogate's mean and standard deviation of a candidate's value
     β      exploration weight
-    α      μ + β σ, the upper confidence bound (larger is better)
-    T      temperature, in standard deviations of the objective
+    α      the acquisition: μ + β σ, the upper confidence bound, or the logarithm of the expected
+           improvement (larger is better); less what training is predicted to cost, by choice
+    T      temperature, in units of α: standard deviations of the objective, or nats
 
 The search is Algorithm 1 of Jin, Song & Hu 2019 (arXiv:1806.10282), best first with simulated
 annealing, corrected: observed networks are queued by their own α and not by their value; the best
@@ -19,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import erfcx, ndtr
 
 from core.architecture import Architecture
 from core.contracts import Bounds
@@ -28,10 +30,15 @@ from core.kernels import Points
 from core.morphisms import AbstractMorphism, sample
 from core.surrogate import Surrogate
 
+ACQUISITIONS = ("ucb", "log-ei")
 CHILDREN = 8  # of one expansion
 DECAY = 0.9  # of T at each expansion
 COLDEST = 1e-3  # T stays here for what is left of the budget
 OBSERVED_EVERY = 3  # each so-many-th expansion is of an observed network
+_ROOT_2PI = math.sqrt(2 * math.pi)
+_LEAST_STD = 1e-12
+_PATIENCE = 10  # expansions that bring nothing new before all children are looked at
+_FAR = -1e6  # standard deviations below the best
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,49 @@ def confidence_bound(mean: Floats, std: Floats, beta: float) -> Floats:
     return mean + beta * std
 
 
+def log_expected_improvement(mean: Floats, std: Floats, best: float) -> Floats:
+    """log E[max(0, f - best)], exact also where the improvement itself would be rounded to zero.
+
+    Ament et al. 2023 (arXiv:2310.20708, eq. 9): log σ + log h(z), h(z) = φ(z) + z Φ(z).
+    """
+    std = np.maximum(std, _LEAST_STD)
+    z = (mean - best) / std
+    near = np.maximum(z, -1.0)
+    value = np.log(np.exp(-(near**2) / 2) / _ROOT_2PI + near * ndtr(near))
+    below = np.minimum(z, -1.0)
+    share = -np.expm1(np.log(erfcx(-below / math.sqrt(2)) * -below) + math.log(math.pi / 2) / 2)
+    middle = np.log(np.maximum(share, np.finfo(float).tiny))
+    tail = np.where(below > _FAR, middle, -2 * np.log(-below))  # h(z) tends to φ(z) / z²
+    return np.log(std) + np.where(z > -1, value, tail - below**2 / 2 - math.log(_ROOT_2PI))
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """What makes a candidate worth training."""
+
+    kind: str = "ucb"  # of ACQUISITIONS
+    beta: float = 1.0  # of "ucb"
+    cost_weight: float = 0.0  # of "log-ei"; 1: improvement per predicted second of training
+
+    def __call__(
+        self, surrogate: Surrogate, points: Points, log_costs: Floats, best: float
+    ) -> Floats:
+        """α of points; `best` is the highest mean of an observed network."""
+        mean, std = surrogate.posterior(points)
+        if self.kind == "ucb":
+            return confidence_bound(mean, std, self.beta)
+        return log_expected_improvement(mean, std, best) - self.cost_weight * log_costs
+
+    def unit(self, surrogate: Surrogate) -> float:
+        """By how much α differs between networks that are clearly unlike."""
+        return surrogate.scale if self.kind == "ucb" else 1.0
+
+
+def log_costs(architectures: Sequence[Architecture]) -> Floats:
+    """log FLOPs: a training's seconds are in proportion, by the same number of examples."""
+    return np.log([float(max(one.flops, 1)) for one in architectures])
+
+
 def maximise(
     surrogate: Surrogate,
     parents: Sequence[Seen],
@@ -56,7 +106,7 @@ def maximise(
     rng: np.random.Generator,
     *,
     count: int,
-    beta: float,
+    acquisition: Acquisition,
     candidates: int,
     morphisms: int,
     should_stop: Callable[[], bool] = lambda: False,
@@ -66,11 +116,11 @@ def maximise(
     `candidates` are scored, each at most `morphisms` away from a parent. The second and later
     ones are chosen as if the earlier had turned out as expected.
     """
-    tree = _Tree(surrogate, bounds, rng, beta, morphisms, set(excluded))
+    tree = _Tree(surrogate, bounds, rng, acquisition, morphisms, set(excluded))
     tree.plant(parents)
     while len(tree.scored) < candidates and tree.expand() and not should_stop():
         pass
-    return _choose(surrogate, tree.scored, tree.parts, count, beta)
+    return _choose(tree, count)
 
 
 @dataclass(slots=True)
@@ -80,13 +130,14 @@ class _Tree:
     surrogate: Surrogate
     bounds: Bounds
     rng: np.random.Generator
-    beta: float
+    acquisition: Acquisition
     longest: int  # chain of morphisms
     known: set[str]  # fingerprints that are not to be scored (again)
     scored: list[Candidate] = field(default_factory=list)
     parts: list[Points] = field(default_factory=list)
     _queue: list[tuple[float, int, Candidate]] = field(default_factory=list)
     _observed: list[Candidate] = field(default_factory=list)
+    best: float = -math.inf  # the highest mean of an observed network
     _bound: float = -math.inf  # the best α of an observed network
     _temperature: float = 1.0
     _expansions: int = 0
@@ -96,6 +147,8 @@ class _Tree:
     def plant(self, parents: Sequence[Seen]) -> None:
         """Queue the observed networks by their own α."""
         roots = [Candidate(parent, (), parent.architecture) for parent in parents]
+        points = self.surrogate.geometry.points([root.architecture for root in roots])
+        self.best = float(self.surrogate.posterior(points)[0].max())
         alphas = self._score([root.architecture for root in roots])[0]
         order = np.argsort(-alphas, kind="stable")
         self._observed = [roots[place] for place in order]
@@ -131,7 +184,8 @@ class _Tree:
         if len(candidate.morphisms) >= self.longest:
             return []
         fresh = []
-        for morphism, child in sample(candidate.architecture, self.bounds, self.rng, CHILDREN):
+        wanted = CHILDREN << min(self._barren, _PATIENCE)  # the few that are left are rarely drawn
+        for morphism, child in sample(candidate.architecture, self.bounds, self.rng, wanted):
             if child.fingerprint not in self.known:
                 self.known.add(child.fingerprint)
                 chain = (*candidate.morphisms, morphism)
@@ -140,11 +194,12 @@ class _Tree:
 
     def _score(self, architectures: Sequence[Architecture]) -> tuple[Floats, Points]:
         points = self.surrogate.geometry.points(architectures)
-        return confidence_bound(*self.surrogate.posterior(points), self.beta), points
+        costs = log_costs(architectures)
+        return self.acquisition(self.surrogate, points, costs, self.best), points
 
     def _accepts(self, alpha: float) -> bool:
         """Better than every observed network, or by chance, less likely the worse and colder."""
-        gap = (alpha - self._bound) / self.surrogate.scale
+        gap = (alpha - self._bound) / self.acquisition.unit(self.surrogate)
         return gap >= 0 or math.exp(gap / self._temperature) > self.rng.random()
 
     def _push(self, alpha: float, candidate: Candidate) -> None:
@@ -152,30 +207,26 @@ class _Tree:
         heapq.heappush(self._queue, (-alpha, self._pushed, candidate))
 
 
-def _choose(
-    surrogate: Surrogate,
-    scored: Sequence[Candidate],
-    parts: Sequence[Points],
-    count: int,
-    beta: float,
-) -> list[Draft]:
+def _choose(tree: _Tree, count: int) -> list[Draft]:
     """The best of the scored candidates, one after the other, believing in those chosen."""
     chosen: list[Draft] = []
-    points = Points.joined(parts) if parts else None
+    surrogate, scored = tree.surrogate, tree.scored
+    points = Points.joined(tree.parts) if tree.parts else None
+    costs = log_costs([candidate.architecture for candidate in scored])
     left = np.ones(len(scored), dtype=bool)
     while points is not None and len(chosen) < count and left.any():
-        mean, std = surrogate.posterior(points)
-        alphas = np.where(left, confidence_bound(mean, std, beta), -np.inf)
-        place = int(alphas.argmax())
+        alphas = tree.acquisition(surrogate, points, costs, tree.best)
+        place = int(np.where(left, alphas, -np.inf).argmax())
         left[place] = False
         best = scored[place]
+        mean, std = surrogate.posterior(points[place : place + 1])
         chosen.append(
             Draft(
                 parent=best.parent,
                 morphisms=best.morphisms,
                 architecture=best.architecture,
-                mean=float(mean[place]),
-                std=float(std[place]),
+                mean=float(mean[0]),
+                std=float(std[0]),
             )
         )
         if len(chosen) < count:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.acquisition import maximise
+from core.acquisition import ACQUISITIONS, Acquisition, maximise
 from core.contracts import Bounds
 from core.errors import InvalidInput
 from core.history import Draft, Seen
@@ -30,6 +30,8 @@ class Bayesian(AbstractStrategy):
     candidates: int = 700  # scored for one answer
     morphisms: int = 4  # longest chain from a network with weights; shorter while little is known
     kernel: str = "edit"
+    acquisition: str = "ucb"  # or "log-ei"
+    cost_weight: float = 0.0  # of "log-ei"; 1: improvement per predicted second of training
 
     def __post_init__(self) -> None:
         if not (0 <= self.beta <= 100 and 1 <= self.candidates <= 100_000):
@@ -39,6 +41,15 @@ class Bayesian(AbstractStrategy):
             )
         if not 1 <= self.morphisms <= 100:
             raise InvalidInput(f"found {self.morphisms} morphisms; expected 1 to 100")
+        if self.acquisition not in ACQUISITIONS:
+            raise InvalidInput(
+                f"found acquisition {self.acquisition!r}; expected {' or '.join(ACQUISITIONS)}"
+            )
+        if not 0 <= self.cost_weight <= 10 or (self.cost_weight and self.acquisition != "log-ei"):
+            raise InvalidInput(
+                f"found cost_weight {self.cost_weight} with acquisition {self.acquisition!r}; "
+                "expected 0 to 10, and 0 unless the acquisition is 'log-ei'"
+            )
         _ = KERNELS[self.kernel]
 
     def suggest(
@@ -61,7 +72,7 @@ class Bayesian(AbstractStrategy):
             bounds,
             rng,
             count=count,
-            beta=self.beta,
+            acquisition=Acquisition(self.acquisition, self.beta, self.cost_weight),
             candidates=self.candidates,
             morphisms=min(self.morphisms, 1 + len(parents) // PARENTS_PER_MORPHISM),
         )

@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import quad
 from scipy.stats import norm
 
 from benchmarks.histories import SPEC, history
-from core.acquisition import CHILDREN, confidence_bound, maximise
+from core.acquisition import (
+    CHILDREN,
+    Acquisition,
+    confidence_bound,
+    log_costs,
+    log_expected_improvement,
+    maximise,
+)
 from core.architecture import Architecture
 from core.bounds import fits
 from core.contracts import Bounds
@@ -46,10 +54,12 @@ def found(surrogate: Surrogate = SURROGATE, seed: int = 0, **options) -> list[Dr
         "bounds": BOUNDS,
         "rng": np.random.default_rng(seed),
         "count": 1,
-        "beta": 1.0,
+        "acquisition": Acquisition(),
         "candidates": 60,
         "morphisms": 3,
     }
+    if "beta" in options:
+        options["acquisition"] = Acquisition(beta=options.pop("beta"))
     return maximise(surrogate, **(given_options | options))
 
 
@@ -192,3 +202,53 @@ def test_values_that_are_all_equal_do_not_stop_it():
     (draft,) = found(learned(equal), parents=equal)
     assert draft.mean == pytest.approx(0.5)
     assert np.isfinite(draft.std)
+
+
+# --- the expected improvement --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("best", [-3.0, -0.5, 0.0, 0.9, 2.0, 6.0])
+@pytest.mark.parametrize("std", [0.01, 1.0, 30.0])
+def test_the_expected_improvement_is_the_mean_of_what_exceeds_the_best(best, std):
+    whole, _ = quad(
+        lambda z: max(0.0, z - best) * norm.pdf(z), best, best + 40, epsabs=0, epsrel=1e-10
+    )
+    found = log_expected_improvement(np.zeros(1), np.array([std]), best * std)
+    assert found[0] == pytest.approx(np.log(whole) + np.log(std), rel=1e-6)
+
+
+def test_however_unlikely_the_improvement_it_tells_better_from_worse():
+    means = -np.logspace(-3, 9, 200)
+    found = log_expected_improvement(means, np.ones(200), 0.0)
+    assert np.isfinite(found).all()
+    assert (np.diff(found) < 0).all()
+
+
+def test_the_best_by_expected_improvement_is_found():
+    chosen = Acquisition("log-ei")
+    parents = [trial for trial in HISTORY if trial.inheritable][:2]
+    options = {"parents": parents, "morphisms": 1, "candidates": 10**6, "acquisition": chosen}
+    (best,) = found(**options)
+    means, _ = SURROGATE.posterior(
+        SURROGATE.geometry.points([trial.architecture for trial in parents])
+    )
+
+    def score(architecture: Architecture) -> float:
+        points = SURROGATE.geometry.points([architecture])
+        return float(chosen(SURROGATE, points, np.zeros(1), float(means.max()))[0])
+
+    reached = [
+        morphism.apply(trial.architecture)
+        for trial in parents
+        for morphism in legal(trial.architecture, BOUNDS)
+    ]
+    new = [one for one in reached if one.fingerprint not in EXCLUDED]
+    assert score(best.architecture) == pytest.approx(max(map(score, new)), rel=1e-9)
+
+
+def test_the_more_a_second_counts_the_cheaper_the_choice():
+    costs = [
+        log_costs([found(acquisition=Acquisition("log-ei", cost_weight=weight))[0].architecture])[0]
+        for weight in (0.0, 10.0)
+    ]
+    assert costs[1] < costs[0]

@@ -264,6 +264,9 @@ def test_defaults_may_be_given_and_what_is_not_an_option_is_refused(kind):
         {"candidates": 2.5},
         {"morphisms": 0},
         {"kernel": "rbf"},
+        {"acquisition": "ei"},
+        {"acquisition": "log-ei", "cost_weight": -1.0},
+        {"cost_weight": 1.0},
     ],
 )
 def test_options_out_of_range_are_refused(options):
