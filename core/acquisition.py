@@ -168,12 +168,14 @@ class _Tree:
             self.scored.extend(children)
             self.parts.append(points)
             for alpha, child in zip(alphas.tolist(), children, strict=True):
-                if self._accepts(alpha):
+                if len(child.morphisms) < self.longest and self._accepts(alpha):
                     self._push(alpha, child)
         return self._barren < 2 * len(self._observed) + 20
 
     def _next(self) -> Candidate:
         """The queued network of the highest α; now and then an observed one, best first."""
+        if self._barren >= OBSERVED_EVERY:  # nearly all is known: each observed one in turn
+            return self._observed[self._barren % len(self._observed)]
         if self._queue and self._expansions % OBSERVED_EVERY:
             return heapq.heappop(self._queue)[2]
         # Geometric over the ranking: mostly the best, sometimes any.
@@ -181,8 +183,6 @@ class _Tree:
         return self._observed[place % len(self._observed)]
 
     def _children(self, candidate: Candidate) -> list[Candidate]:
-        if len(candidate.morphisms) >= self.longest:
-            return []
         fresh = []
         wanted = CHILDREN << min(self._barren, _PATIENCE)  # the few that are left are rarely drawn
         for morphism, child in sample(candidate.architecture, self.bounds, self.rng, wanted):
