@@ -37,8 +37,7 @@ _DURABLE = {
     "log_checkpoints": "off",
 }
 _FORGETFUL = _DURABLE | {
-    "fsync": "off",
-    "synchronous_commit": "off",
+    "fsync": "off",  # what was committed survives the death of the server, not of the machine
     "full_page_writes": "off",
 }
 
