@@ -65,6 +65,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self._y)
 
+    def some(self, count: int) -> NDArray[np.float32]:
+        """Up to `count` examples from all over, normalised, not augmented."""
+        places = np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64)
+        x = self._normalised(self._plain(self._x[torch.from_numpy(places)]))
+        return np.ascontiguousarray(x.cpu().numpy())
+
     def training_batches(
         self, size: int, generator: torch.Generator
     ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -80,12 +86,14 @@ class Examples:
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All examples in order, not augmented."""
-        s = self._shift
         for start in range(0, len(self), size):
-            x = self._x[start : start + size]
-            if s:
-                x = x[:, :, s : s + self._height, s : s + self._width]
+            x = self._plain(self._x[start : start + size])
             yield self._normalised(x), self._y[start : start + size]
+
+    def _plain(self, x: Tensor) -> Tensor:
+        """The examples without the border that shifts come from."""
+        s = self._shift
+        return x[:, :, s : s + self._height, s : s + self._width] if s else x
 
     def _normalised(self, x: Tensor) -> Tensor:
         x = (x.to(torch.float32) - self._mean) * self._scale

@@ -26,6 +26,7 @@ from worker.training import EpochMetrics, Outcome
 
 #: FLOPs of one training step below which a second thread costs more than it brings.
 SMALL_STEP = 4e8
+PROBE = 256  # training examples that morphisms which lose something may look at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +78,9 @@ def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
 
 
 def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
-    architecture, weights = _start(order, bench)
-    torch.set_num_threads(_threads(architecture, order, bench))
     data = _data(order, bench)
+    architecture, weights = _start(order, bench, data.training)
+    torch.set_num_threads(_threads(architecture, order, bench))
     network = Network(architecture)
     network.read(weights)
     network.to(bench.device)
@@ -104,7 +105,7 @@ def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
     return ended.model_copy(update={"weights": blob})
 
 
-def _start(order: TrainOrder, bench: Bench) -> tuple[Architecture, Weights]:
+def _start(order: TrainOrder, bench: Bench, examples: Examples) -> tuple[Architecture, Weights]:
     """The architecture of the order and the weights to begin with."""
     architecture = Architecture.from_json(order.architecture)
     rng = np.random.default_rng(order.seed)
@@ -120,7 +121,9 @@ def _start(order: TrainOrder, bench: Bench) -> tuple[Architecture, Weights]:
             f"the morphisms lead to architecture {morphed.fingerprint[:12]}; "
             f"the order is for {architecture.fingerprint[:12]}"
         )
-    return morphed, transfer_all(parent, inherited, morphisms, rng)
+    exact = all(morphism.preserves_function for morphism in morphisms)
+    probe = None if exact else examples.some(PROBE)
+    return morphed, transfer_all(parent, inherited, morphisms, rng, probe)
 
 
 def _data(order: TrainOrder, bench: Bench) -> _Data:

@@ -11,6 +11,7 @@ from core.architecture import Architecture
 from core.bounds import fits
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
+from core.layers import Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism
 from core.registry import import_modules
 from core.weights import Weights
@@ -41,10 +42,11 @@ def transfer_all(
     weights: Weights,
     morphisms: Iterable[AbstractMorphism],
     rng: np.random.Generator,
+    probe: Array | None = None,
 ) -> Weights:
-    """The weights after all the morphisms, in order."""
+    """The weights after all the morphisms, in order; `probe` as in `AbstractMorphism.transfer`."""
     for morphism in morphisms:
-        weights = morphism.transfer(architecture, weights, rng)
+        weights = morphism.transfer(architecture, weights, rng, probe)
         architecture = morphism.apply(architecture)
     return weights
 
@@ -96,6 +98,12 @@ def _field_types(cls: type[AbstractMorphism]) -> dict[str, type]:
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
 
 
+@cache
+def _defaults(cls: type[AbstractMorphism]) -> frozenset[str]:
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    return frozenset(f.name for f in fields if f.default is not dataclasses.MISSING)
+
+
 def to_json(morphism: AbstractMorphism) -> dict[str, Any]:
     """The morphism as JSON: its kind and its fields."""
     fields = {name: getattr(morphism, name) for name in _field_types(type(morphism))}
@@ -103,13 +111,17 @@ def to_json(morphism: AbstractMorphism) -> dict[str, Any]:
 
 
 def from_json(data: Any) -> AbstractMorphism:
-    """The morphism of its JSON; raises UnknownKind or IllegalMorphism for anything else."""
+    """The morphism of its JSON; raises UnknownKind or IllegalMorphism for anything else.
+
+    A field with a default may be left out, so that what was stored before it was added loads.
+    """
     if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
         raise IllegalMorphism(f"a morphism has a kind; found {data!r}")
     cls = MORPHISMS[data["kind"]]
     expected = _field_types(cls)
     given = {name: value for name, value in data.items() if name != "kind"}
-    if {name: type(value) for name, value in given.items()} != expected:
+    optional = {name: expected[name] for name in _defaults(cls)}
+    if optional | {name: type(value) for name, value in given.items()} != expected:
         raise IllegalMorphism(
             f"morphism {data['kind']!r} has {given}; "
             f"expected {', '.join(f'{name}: {kind.__name__}' for name, kind in expected.items())}"

@@ -9,7 +9,7 @@ import numpy as np
 from core.architecture import Architecture
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import AbstractLayer, Shape
+from core.layers import AbstractLayer, Array, Shape
 from core.registry import Registry
 from core.weights import Weights
 
@@ -33,9 +33,17 @@ class AbstractMorphism(ABC):
 
     @abstractmethod
     def transfer(
-        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        rng: np.random.Generator,
+        probe: Array | None = None,
     ) -> Weights:
-        """The weights of the changed architecture, made of those of the old one."""
+        """The weights of the changed architecture, made of those of the old one.
+
+        `probe` is some normalised training examples, (N, *input_shape); only what does not keep
+        the function looks at them, to lose less of it.
+        """
 
     @abstractmethod
     def describe(self, architecture: Architecture) -> str:

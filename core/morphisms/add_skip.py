@@ -8,7 +8,7 @@ import numpy as np
 
 from core.architecture import Architecture, Node
 from core.contracts import Bounds
-from core.layers import Add
+from core.layers import Add, Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of
 from core.morphisms.skips import describe_places, places, plan_skip, projection
 from core.weights import Weights
@@ -26,7 +26,11 @@ class AddSkip(AbstractMorphism):
         return architecture.with_inserted(self.end, self._new_nodes(architecture))
 
     def transfer(
-        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        rng: np.random.Generator,
+        probe: Array | None = None,
     ) -> Weights:
         *_, projected, _ = self._new_nodes(architecture)
         child = self.apply(architecture)

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.architecture import Architecture, Node
 from core.contracts import Bounds
-from core.layers import Concat
+from core.layers import Array, Concat
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of
 from core.morphisms.skips import describe_places, places, plan_skip, projection
 from core.weights import Weights
@@ -29,7 +29,11 @@ class ConcatSkip(AbstractMorphism):
         return architecture.with_inserted(self.end, self._new_nodes(architecture))
 
     def transfer(
-        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        rng: np.random.Generator,
+        probe: Array | None = None,
     ) -> Weights:
         projected = self._new_nodes(architecture)[-1]
         child = self.apply(architecture)

@@ -87,7 +87,11 @@ class Deepen(AbstractMorphism):
         return architecture.with_inserted(self.node_id, self._new_nodes(architecture))
 
     def transfer(
-        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        rng: np.random.Generator,
+        probe: Array | None = None,
     ) -> Weights:
         inserted = self._new_nodes(architecture)
         width = architecture.shapes[self.node_id][0]

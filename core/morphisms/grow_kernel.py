@@ -13,7 +13,7 @@ import numpy as np
 from core.architecture import Architecture
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import Conv2d, DepthwiseConv2d
+from core.layers import Array, Conv2d, DepthwiseConv2d
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, layer_at, name_of
 from core.weights import Weights
 
@@ -32,7 +32,11 @@ class GrowKernel(AbstractMorphism):
         return architecture.with_layers({self.node_id: replace(layer, kernel=layer.kernel + 2)})
 
     def transfer(
-        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        rng: np.random.Generator,
+        probe: Array | None = None,
     ) -> Weights:
         self._layer(architecture)
         old = weights[self.node_id]

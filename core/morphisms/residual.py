@@ -13,7 +13,7 @@ import numpy as np
 
 from core.architecture import Architecture, Node
 from core.contracts import Bounds
-from core.layers import AbstractLayer, Add, BatchNorm, Conv2d, Dense, ReLU, Shape
+from core.layers import AbstractLayer, Add, Array, BatchNorm, Conv2d, Dense, ReLU, Shape
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of, name_of, shape_at
 from core.morphisms.moments import estimate_moments
 from core.weights import Weights
@@ -33,7 +33,11 @@ class Residual(AbstractMorphism):
         return architecture.with_inserted(self.node_id, self._new_nodes(architecture))
 
     def transfer(
-        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        rng: np.random.Generator,
+        probe: Array | None = None,
     ) -> Weights:
         child = self.apply(architecture)
         new: Weights = {}

@@ -47,7 +47,11 @@ class Widen(AbstractMorphism):
         )
 
     def transfer(
-        self, architecture: Architecture, weights: Weights, rng: np.random.Generator
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        rng: np.random.Generator,
+        probe: Array | None = None,
     ) -> Weights:
         segment = self._segment(architecture)
         copied = _choose(segment.width, self.extra, rng)

@@ -184,3 +184,12 @@ def test_a_mapped_file_is_read_without_a_copy_or_a_change(tmp_path, augmentation
 def test_an_array_of_another_order_is_copied_into_rows():
     x = numbered(4, (3, 5, 2)).transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(tensor_of(x).numpy(), x)
+
+
+@pytest.mark.parametrize("augmentation", ["none", "shift-flip"])
+def test_some_examples_come_from_all_over_normalised_but_not_augmented(augmentation):
+    x = numbered(20)
+    some = examples(x, Normalisation((5.0,), (2.0,)), augmentation=augmentation).some(4)
+    assert some.dtype == np.float32
+    np.testing.assert_allclose(some, (x[[0, 6, 12, 19]] - 5) / 2, rtol=1e-6)
+    assert len(examples(x, augmentation=augmentation).some(50)) == 20

@@ -186,12 +186,18 @@ def test_json_that_is_no_morphism_is_refused():
         {},
         {"kind": 3},
         {"kind": "widen"},
+        {"kind": "widen", "node_id": 1, "segment": 0},
         {"kind": "widen", "node_id": 1, "extra": 2.0, "segment": 0},
         {"kind": "widen", "node_id": True, "extra": 2, "segment": 0},
         {"kind": "widen", "node_id": 1, "extra": 2, "segment": 0, "more": 1},
     ):
         with pytest.raises(IllegalMorphism):
             from_json(wrong)
+
+
+def test_a_field_with_a_default_may_be_left_out_of_json():
+    whole = from_json({"kind": "widen", "node_id": 1, "extra": 2, "segment": 0})
+    assert from_json({"kind": "widen", "node_id": 1, "extra": 2}) == whole
 
 
 def test_every_registered_kind_is_a_morphism():
