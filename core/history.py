@@ -19,11 +19,25 @@ class Seen:
     value: float | None = None  # the objective; larger is better
     value_std: float | None = None  # its standard error
     inheritable: bool = False  # has weights, so may be a parent
+    epochs: int | None = None  # after which the value was measured
+    planned_epochs: int | None = None  # that it was meant to be trained for
+    latency: float | None = None  # seconds per example, measured
 
     @property
     def is_pending(self) -> bool:
         """Whether its outcome is still to come."""
         return self.status in LIVE_TRIAL
+
+    @property
+    def fidelity(self) -> float:
+        """The share of its training after which the value was measured, in (0, 1].
+
+        Only a stopped trial has less than 1: whoever completed was trained for as long as its
+        search trains, also where it ended for want of improvement.
+        """
+        if self.status is not TrialStatus.STOPPED or not self.epochs or not self.planned_epochs:
+            return 1.0
+        return min(1.0, self.epochs / self.planned_epochs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

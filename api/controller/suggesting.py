@@ -77,11 +77,12 @@ def _snapshot(question: Question, config: SearchConfig, dataset: DatasetSpec) ->
         strategy_options=config.strategy_options,
         roots=roots(dataset, bounds),
         bounds=bounds,
-        trials=tuple(_seen(past) for past in question.past),
+        trials=tuple(seen(past) for past in question.past),
     )
 
 
-def _seen(past: Past) -> search.Seen:
+def seen(past: Past) -> search.Seen:
+    """An earlier trial as strategies see it."""
     ended_well = past.status in {TrialStatus.COMPLETED, TrialStatus.STOPPED}
     return search.Seen(
         trial_id=past.trial_id,
@@ -91,7 +92,17 @@ def _seen(past: Past) -> search.Seen:
         value=past.value,
         value_std=past.value_std,
         inheritable=ended_well and past.has_weights,
+        epochs=past.epochs or None,
+        planned_epochs=_planned_epochs(past),
     )
+
+
+def _planned_epochs(past: Past) -> int | None:
+    """The epochs that its training was meant for; at its own pace where seconds limit it."""
+    if past.planned_epochs is None or not (past.max_seconds and past.seconds and past.epochs):
+        return past.planned_epochs
+    timely = round(past.epochs * past.max_seconds / past.seconds)
+    return min(past.planned_epochs, max(past.epochs, timely))
 
 
 def _inherits(parent: Past | None) -> bool:

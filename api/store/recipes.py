@@ -21,6 +21,10 @@ class Past:
     value: float | None
     value_std: float | None
     has_weights: bool
+    epochs: int  # of the attempt that counted
+    planned_epochs: int | None  # None: not decided yet
+    seconds: float | None  # of its training
+    max_seconds: float | None  # when its training would have ended, whatever the epochs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

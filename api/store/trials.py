@@ -100,29 +100,23 @@ def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
     """All trials of a search but the final fit, in the order they were made."""
     statement = (
         select(
-            Trial.id,
+            Trial.id.label("trial_id"),
             Trial.number,
             cast(Trial.architecture, Text).label("architecture"),
             Trial.status,
             Trial.value,
             Trial.value_std,
             Trial.weights_key.is_not(None).label("has_weights"),
+            Trial.epochs,
+            Trial.hyperparameters["epochs"].as_integer().label("planned_epochs"),
+            Trial.seconds,
+            Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
         )
         .where(Trial.search_id == search_id, Trial.kind == TrialKind.SEARCH)
         .order_by(Trial.number)
     )
-    return tuple(
-        Past(
-            trial_id=row.id,
-            number=row.number,
-            architecture=row.architecture,
-            status=TrialStatus(row.status),
-            value=row.value,
-            value_std=row.value_std,
-            has_weights=row.has_weights,
-        )
-        for row in session.execute(statement)
-    )
+    rows = session.execute(statement).mappings()
+    return tuple(Past(**{**row, "status": TrialStatus(row["status"])}) for row in rows)
 
 
 def best(session: Session, search_id: UUID) -> Trial | None:

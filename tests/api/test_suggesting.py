@@ -1,11 +1,21 @@
-"""The process that answers what to try next is a good neighbour of the trainers."""
+"""What a strategy is told of the past; the process that answers is a good neighbour."""
 
 from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
 from multiprocessing import get_context
+from typing import Any
+from uuid import UUID, uuid4
 
 from threadpoolctl import threadpool_info
 
 from api.controller import suggesting
+from api.store import endings, leases, questions, standings
+from benchmarks.histories import SPEC
+from core.contracts import Bounds
+from core.history import Seen
+from core.roots import roots
+
+ARCHITECTURE = roots(SPEC, Bounds())[0].to_json()
 
 
 def test_a_suggestion_takes_one_thread_of_linear_algebra() -> None:
@@ -14,3 +24,51 @@ def test_a_suggestion_takes_one_thread_of_linear_algebra() -> None:
 
     assert {library["user_api"] for library in libraries} >= {"blas"}
     assert {library["num_threads"] for library in libraries} == {1}
+
+
+def read(world: Any, search_id: UUID) -> list[Seen]:
+    """The earlier trials of a search as its strategy sees them."""
+    with world.sessions.begin() as session:
+        (standing,) = standings.live(session)
+        question = questions.read(session, standing, 1)
+    assert question is not None
+    assert question.search_id == search_id
+    return [suggesting.seen(past) for past in question.past]
+
+
+def end(world: Any, do: Any, report: str, **values: Any) -> None:
+    """Have the one waiting trial trained."""
+    lease = do(leases.take, world.worker(), uuid4(), timedelta(seconds=30)).held
+    do(endings.result, lease.trial_id, world.result(lease, report, **values), b"", 3)
+
+
+def test_a_stopped_trial_arrives_with_the_share_of_its_training(world, do) -> None:
+    search = world.search()
+    planned = {"epochs": 12, "max_seconds": None}
+    world.trial(search, architecture=ARCHITECTURE, hyperparameters=planned)
+    end(world, do, "stopped", value=0.5, epochs=3, seconds=9.0)
+
+    (seen,) = read(world, search)
+
+    assert (seen.value, seen.epochs, seen.planned_epochs) == (0.5, 3, 12)
+    assert seen.fidelity == 0.25
+
+
+def test_where_seconds_limit_a_training_it_is_planned_at_its_own_pace(world, do) -> None:
+    search = world.search()
+    planned = {"epochs": 200, "max_seconds": 60.0}
+    world.trial(search, architecture=ARCHITECTURE, hyperparameters=planned)
+    end(world, do, "stopped", value=0.5, epochs=4, seconds=20.0)
+
+    (seen,) = read(world, search)
+
+    assert (seen.epochs, seen.planned_epochs) == (4, 12)
+
+
+def test_nothing_is_planned_for_a_trial_before_it_is_decided(world) -> None:
+    search = world.search()
+    world.trial(search, architecture=ARCHITECTURE, hyperparameters=None)
+
+    (seen,) = read(world, search)
+
+    assert (seen.epochs, seen.planned_epochs, seen.fidelity) == (None, None, 1)
