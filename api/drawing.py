@@ -24,18 +24,25 @@ _VALUE = 70  # from the middle of a dot to the end of its value
 _DOT = 13
 
 _SHORT = {
+    "conv1d": "Conv",
     "conv2d": "Conv",
+    "depthwise_conv1d": "Depthwise conv",
     "depthwise_conv2d": "Depthwise conv",
     "dense": "Dense",
     "batch_norm": "Batch norm",
     "relu": "ReLU",
+    "gate": "Gate",
+    "max_pool1d": "Max pool",
     "max_pool2d": "Max pool",
+    "avg_pool1d": "Average pool",
     "avg_pool2d": "Average pool",
+    "global_avg_pool1d": "Global average pool",
     "global_avg_pool2d": "Global average pool",
     "flatten": "Flatten",
     "dropout": "Dropout",
     "add": "Add",
     "concat": "Concat",
+    "scale": "Scale",
     "input": "Input",
     "output": "Output",
 }
@@ -58,7 +65,7 @@ class _Place:
 
 
 def layer_label(layer: AbstractLayer) -> str:
-    """A layer in a few words: "Conv 3×3 · 32", with stride 2 "Conv 3×3 /2 · 32"."""
+    """A layer in a few words: "Conv 3×3 · 32", with stride 2 "Conv 3×3 /2 · 32", "Max pool 2"."""
     data = layer_to_json(layer)
     kind = data.pop("kind")
     name = _SHORT.get(kind, kind.replace("_", " ").capitalize())
@@ -66,7 +73,7 @@ def layer_label(layer: AbstractLayer) -> str:
     for field in ("kernel", "size"):
         if field in data:
             side = data.pop(field)
-            name += f" {side}×{side}"
+            name += f" {side}" if kind.endswith("1d") else f" {side}×{side}"
     if (stride := data.pop("stride", usual_stride)) != usual_stride:
         name += f" /{stride}"
     rest = [str(value) if name != "rate" else f"{value:.0%}" for name, value in data.items()]

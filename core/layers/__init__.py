@@ -15,44 +15,64 @@ from core.layers.abstract import (
     Shape,
 )
 from core.layers.add import Add
+from core.layers.avg_pool1d import AvgPool1d
 from core.layers.avg_pool2d import AvgPool2d
 from core.layers.batch_norm import BatchNorm
 from core.layers.concat import Concat
+from core.layers.conv1d import Conv1d
 from core.layers.conv2d import Conv2d
+from core.layers.convolution import AbstractConvolution
 from core.layers.dense import Dense
+from core.layers.depthwise import AbstractDepthwise
+from core.layers.depthwise_conv1d import DepthwiseConv1d
 from core.layers.depthwise_conv2d import DepthwiseConv2d
 from core.layers.dropout import Dropout
 from core.layers.flatten import Flatten
+from core.layers.gate import Gate
+from core.layers.global_avg_pool1d import GlobalAvgPool1d
 from core.layers.global_avg_pool2d import GlobalAvgPool2d
 from core.layers.input import Input
+from core.layers.max_pool1d import MaxPool1d
 from core.layers.max_pool2d import MaxPool2d
 from core.layers.output import Output
+from core.layers.pooling import AbstractPool
 from core.layers.relu import ReLU
+from core.layers.scale import Scale
 from core.registry import import_modules
 
 import_modules(__name__, __path__)
 
 __all__ = [
     "LAYERS",
+    "AbstractConvolution",
+    "AbstractDepthwise",
     "AbstractLayer",
+    "AbstractPool",
     "Add",
     "Array",
+    "AvgPool1d",
     "AvgPool2d",
     "Axis",
     "BatchNorm",
     "Channels",
     "Concat",
+    "Conv1d",
     "Conv2d",
     "Dense",
+    "DepthwiseConv1d",
     "DepthwiseConv2d",
     "Dropout",
     "Flatten",
+    "Gate",
+    "GlobalAvgPool1d",
     "GlobalAvgPool2d",
     "Input",
+    "MaxPool1d",
     "MaxPool2d",
     "Output",
     "Parameters",
     "ReLU",
+    "Scale",
     "Shape",
     "layer_from_json",
     "layer_to_json",

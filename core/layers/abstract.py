@@ -1,6 +1,7 @@
 """What every layer is: a frozen value that knows its shapes, its parameters and its function.
 
-Shapes leave the batch out: an image is (channels, height, width), a vector (features,).
+Shapes leave the batch out: an image is (channels, height, width), a signal (channels, length), a
+vector (features,).
 Parameter names and array layouts are torch's.
 """
 
@@ -29,7 +30,7 @@ class Channels(Enum):
     SAME = "same"  # those of the only input
     UNIFIED = "unified"  # those of every input, which must agree
     JOINED = "joined"  # those of all inputs, one after the other
-    FLATTENED = "flattened"  # each becomes height × width features
+    FLATTENED = "flattened"  # each becomes as many features as it has places
 
 
 class Axis(Enum):
@@ -94,6 +95,9 @@ class AbstractLayer(ABC):
 
 LAYERS: Registry[AbstractLayer] = Registry("layer")
 
+#: What has so many spatial axes, in words.
+_EXPECTED = {1: "a signal (channels, length)", 2: "an image (channels, height, width)"}
+
 
 def check_positive(layer: AbstractLayer, **values: int) -> None:
     """Raise InvalidArchitecture unless all values are integers of at least one."""
@@ -104,18 +108,17 @@ def check_positive(layer: AbstractLayer, **values: int) -> None:
             )
 
 
-def image(layer: AbstractLayer, shape: Shape) -> tuple[int, int, int]:
-    """The shape as (channels, height, width); raises InvalidArchitecture for a vector."""
-    if len(shape) != 3:
+def spatial(layer: AbstractLayer, shape: Shape, axes: int) -> Shape:
+    """The lengths of so many spatial axes; raises InvalidArchitecture for another number."""
+    if len(shape) != 1 + axes:
         raise InvalidArchitecture(
-            f"{type(layer).__name__} got an input of shape {shape}; "
-            "expected an image (channels, height, width)"
+            f"{type(layer).__name__} got an input of shape {shape}; expected {_EXPECTED[axes]}"
         )
-    return shape[0], shape[1], shape[2]
+    return shape[1:]
 
 
 def features(layer: AbstractLayer, shape: Shape) -> int:
-    """The length of a vector; raises InvalidArchitecture for an image."""
+    """The length of a vector; raises InvalidArchitecture for anything else."""
     if len(shape) != 1:
         raise InvalidArchitecture(
             f"{type(layer).__name__} got an input of shape {shape}; expected a vector (features,)"

@@ -1,4 +1,4 @@
-"""Batch normalisation of images and vectors."""
+"""Batch normalisation of images, signals and vectors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,23 +1,29 @@
-"""Flattening of an image."""
+"""Flattening of an image or a signal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Parameters, Shape, image
+from core.errors import InvalidArchitecture
+from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Parameters, Shape
 
 
 @LAYERS.register("flatten")
 @dataclass(frozen=True, slots=True)
 class Flatten(AbstractLayer):
-    """An image as a vector, channel by channel: each owns height × width features in a row."""
+    """An image or a signal as a vector: each channel owns as many features in a row as places."""
 
     title: ClassVar[str] = "flattening"
     channels: ClassVar[Channels] = Channels.FLATTENED
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        return (prod(image(self, inputs[0])),)
+        if len(inputs[0]) < 2:
+            raise InvalidArchitecture(
+                f"Flatten got an input of shape {inputs[0]}; "
+                "expected an image (channels, height, width) or a signal (channels, length)"
+            )
+        return (prod(inputs[0]),)
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         (x,) = inputs

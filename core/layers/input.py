@@ -20,11 +20,12 @@ class Input(AbstractLayer):
     inputs: ClassVar[int | None] = 0
 
     def __post_init__(self) -> None:
-        sized = isinstance(self.shape, tuple) and len(self.shape) in (1, 3)
+        sized = isinstance(self.shape, tuple) and len(self.shape) in (1, 2, 3)
         if not sized or not all(type(n) is int and n > 0 for n in self.shape):
             raise InvalidArchitecture(
                 f"Input has shape {self.shape!r}; "
-                "expected (channels, height, width) or (features,) of positive integers"
+                "expected (channels, height, width), (channels, length) or (features,) "
+                "of positive integers"
             )
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

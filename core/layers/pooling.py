@@ -1,25 +1,107 @@
-"""What the pooling layers share: the windows and how many there are."""
+"""Pooling along any number of spatial axes: of windows, or of everything."""
 
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import prod
+from typing import ClassVar
 
-from core.errors import InvalidArchitecture
-from core.layers.abstract import AbstractLayer, Array, Shape, image
+import numpy as np
+
+from core.layers.abstract import (
+    AbstractLayer,
+    Array,
+    Channels,
+    Parameters,
+    Shape,
+    check_positive,
+    spatial,
+)
+from core.layers.windows import by_place, pooled, volume
 
 
-def pooled_shape(layer: AbstractLayer, shape: Shape, size: int, stride: int) -> Shape:
-    """The shape after pooling; raises InvalidArchitecture for an image below one window."""
-    channels, height, width = image(layer, shape)
-    if min(height, width) < size:
-        raise InvalidArchitecture(
-            f"{type(layer).__name__} of size {size} got an input of shape {shape}; "
-            f"expected at least {size} × {size} pixels"
-        )
-    return (channels, (height - size) // stride + 1, (width - size) // stride + 1)
+@dataclass(frozen=True, slots=True)
+class AbstractPool(AbstractLayer):
+    """One value for each window; no padding, incomplete windows are dropped."""
+
+    size: int = 2
+    stride: int = 2
+
+    channels: ClassVar[Channels] = Channels.SAME
+    spatial_axes: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        check_positive(self, size=self.size, stride=self.stride)
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        sides = spatial(self, inputs[0], self.spatial_axes)
+        return (inputs[0][0], *pooled(self, sides, self.size, self.stride))
+
+    def flops(self, inputs: Sequence[Shape]) -> int:
+        return prod(self.output_shape(inputs)) * volume(self.size, self.spatial_axes)
+
+    def nonnegative(self, inputs: Sequence[bool]) -> bool:
+        return inputs[0]
+
+    def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
+        return self
 
 
-def pooling_slices(x: Array, size: int, stride: int) -> Iterator[Array]:
-    """For each place in a window its values: (N, C, H, W) -> (N, C, H', W')."""
-    height, width = ((n - size) // stride * stride + 1 for n in x.shape[2:])
-    for row, column in product(range(size), repeat=2):
-        yield x[:, :, row : row + height : stride, column : column + width : stride]
+@dataclass(frozen=True, slots=True)
+class AbstractMaxPool(AbstractPool):
+    """The largest value of each window."""
+
+    title: ClassVar[str] = "max pool"
+
+    def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
+        y: Array = reduce(np.maximum, by_place(inputs[0], self.size, self.stride))
+        return y
+
+    def kept_values(self, inputs: Sequence[Shape]) -> int:
+        return 3 * prod(self.output_shape(inputs))  # the indices are eight bytes each
+
+
+@dataclass(frozen=True, slots=True)
+class AbstractAvgPool(AbstractPool):
+    """The mean of each window."""
+
+    title: ClassVar[str] = "average pool"
+
+    def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
+        total: Array = reduce(np.add, by_place(inputs[0], self.size, self.stride))
+        y: Array = total / volume(self.size, self.spatial_axes)
+        return y
+
+
+@dataclass(frozen=True, slots=True)
+class AbstractGlobalAvgPool(AbstractLayer):
+    """The mean of each channel: a vector."""
+
+    title: ClassVar[str] = "global average pool"
+    channels: ClassVar[Channels] = Channels.SAME
+    spatial_axes: ClassVar[int]
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        spatial(self, inputs[0], self.spatial_axes)
+        return inputs[0][:1]
+
+    def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
+        y: Array = inputs[0].mean(axis=tuple(range(2, inputs[0].ndim)))
+        return y
+
+    def flops(self, inputs: Sequence[Shape]) -> int:
+        return prod(inputs[0])
+
+    def nonnegative(self, inputs: Sequence[bool]) -> bool:
+        return inputs[0]
+
+    def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
+        return self
+
+
+def strided_pool(pool: type[AbstractPool], sides: Shape, stride: int) -> AbstractLayer | None:
+    """The average pool that reduces as a convolution's stride does; None where nothing does."""
+    if stride == 1:
+        return None
+    whole = all(side % stride == 0 for side in sides)
+    return pool(stride if whole else 1, stride)

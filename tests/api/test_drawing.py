@@ -16,7 +16,17 @@ from api.store import searches, trials
 from core.architecture import Architecture
 from core.contracts import Bounds, DatasetSpec
 from core.errors import UnknownKind
-from core.layers import AvgPool2d, BatchNorm, Conv2d, Dense, Dropout, Input, MaxPool2d
+from core.layers import (
+    AvgPool2d,
+    BatchNorm,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Input,
+    MaxPool1d,
+    MaxPool2d,
+)
 from core.morphisms import sample
 from core.roots import roots
 from core.trial import TrialKind
@@ -60,6 +70,8 @@ def test_every_connection_has_its_line(path):
     ("layer", "label"),
     [
         (Conv2d(32), "Conv 3×3 · 32"),
+        (Conv1d(32), "Conv 3 · 32"),
+        (MaxPool1d(3, 2), "Max pool 3 /2"),
         (Conv2d(8, 5, 2), "Conv 5×5 /2 · 8"),
         (Dense(64), "Dense · 64"),
         (MaxPool2d(), "Max pool 2×2"),

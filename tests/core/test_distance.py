@@ -165,17 +165,17 @@ def around(shape: Shape, layer: AbstractLayer) -> Architecture:
 
 
 SEEN_FIELDS = [
-    pytest.param(layer, field.name, id=f"{kind}-{field.name}")
+    pytest.param(layer, len(shapes[0]), field.name, id=f"{kind}-{field.name}")
     for kind in LAYERS
     if kind not in UNSEEN
-    for layer, _ in LAYER_EXAMPLES[kind][:1]
+    for layer, shapes in LAYER_EXAMPLES[kind][:1]
     for field in dataclasses.fields(layer)
 ]
 
 
-@pytest.mark.parametrize(("layer", "field"), SEEN_FIELDS)
-def test_every_attribute_of_a_layer_is_seen(layer, field):
-    shape = (9,) if isinstance(layer, Dense) else (9, 20, 20)
+@pytest.mark.parametrize(("layer", "rank", "field"), SEEN_FIELDS)
+def test_every_attribute_of_a_layer_is_seen(layer, rank, field):
+    shape = (9, 20, 20)[:rank]
     one, others = around(shape, layer), changes(layer, field)
     assert others
     for other in others:

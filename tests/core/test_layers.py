@@ -5,7 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.layers import AvgPool2d, BatchNorm, Conv2d, Dense, Flatten, GlobalAvgPool2d, MaxPool2d
+from core.layers import (
+    AvgPool1d,
+    AvgPool2d,
+    BatchNorm,
+    Conv1d,
+    Conv2d,
+    Dense,
+    DepthwiseConv1d,
+    DepthwiseConv2d,
+    Flatten,
+    Gate,
+    GlobalAvgPool1d,
+    GlobalAvgPool2d,
+    MaxPool1d,
+    MaxPool2d,
+    Scale,
+)
 from tests.strategies import generators
 
 
@@ -27,6 +43,39 @@ def test_convolution_is_the_sum_over_the_window_with_zeros_outside(rng, kernel, 
             if 0 <= row < size[0] and 0 <= column < size[1]:
                 total += weight[f, c, u, v] * x[0, c, row, column]
         assert y[0, f, i, j] == pytest.approx(total, abs=1e-10)
+
+
+@given(
+    rng=generators,
+    kernel=st.sampled_from((1, 3, 5)),
+    stride=st.integers(1, 3),
+    length=st.integers(1, 9),
+)
+def test_a_signal_is_convolved_as_an_image_of_one_row(rng, kernel, stride, length):
+    x = rng.normal(size=(2, 3, length))
+    for one, two, shape in (
+        (Conv1d(2, kernel, stride), Conv2d(2, kernel, stride), (2, 3)),
+        (DepthwiseConv1d(kernel, stride), DepthwiseConv2d(kernel, stride), (3, 1)),
+    ):
+        weight, bias = rng.normal(size=(*shape, kernel)), rng.normal(size=shape[0])
+        middle = np.zeros((*shape, kernel, kernel))
+        middle[:, :, kernel // 2] = weight
+        expected = two.forward({"weight": middle, "bias": bias}, [x[:, :, None]])[:, :, 0]
+        found = one.forward({"weight": weight, "bias": bias}, [x])
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@given(rng=generators, size=st.integers(1, 3), stride=st.integers(1, 3), length=st.integers(3, 9))
+def test_pools_of_signals_take_the_largest_and_the_mean_of_whole_windows(rng, size, stride, length):
+    x = rng.normal(size=(1, 2, length))
+    largest = MaxPool1d(size, stride).forward({}, [x])
+    mean = AvgPool1d(size, stride).forward({}, [x])
+    starts = range(0, length - size + 1, stride)
+    assert largest.shape == mean.shape == (1, 2, len(starts))
+    for i, start in enumerate(starts):
+        window = x[0, :, start : start + size]
+        np.testing.assert_array_equal(largest[0, :, i], window.max(axis=1))
+        np.testing.assert_allclose(mean[0, :, i], window.mean(axis=1), atol=1e-12)
 
 
 @given(
@@ -67,11 +116,41 @@ def test_flattening_gives_each_channel_its_features_in_a_row():
     assert GlobalAvgPool2d().forward({}, [x]).tolist() == [[5.5, 17.5]]
 
 
+def test_signals_are_flattened_and_averaged_as_images_are():
+    x = np.arange(8.0).reshape(1, 2, 4)
+    assert Flatten().forward({}, [x])[0].tolist() == list(range(8))
+    assert GlobalAvgPool1d().forward({}, [x]).tolist() == [[1.5, 5.5]]
+
+
+def test_a_gate_at_zero_is_exactly_one_and_stays_between_zero_and_two():
+    for dtype in (np.float32, np.float64):
+        gates = Gate().forward({}, [np.array([-1000, -1, 0, 1, 1000], dtype)])
+        assert gates.dtype == dtype
+        assert gates[2] == 1
+        assert gates[[0, 4]].tolist() == [0, 2]
+        assert gates[1] == pytest.approx(2 / (1 + np.e))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3, 4), (2, 3)])
+def test_scaling_multiplies_each_channel_by_its_factor(shape):
+    rng = np.random.default_rng(0)
+    x, factors = rng.normal(size=shape), rng.normal(size=(2, 3))
+    y = Scale().forward({}, [x, factors])
+    for n, c in np.ndindex(2, 3):
+        np.testing.assert_array_equal(y[n, c], x[n, c] * factors[n, c])
+
+
 @pytest.mark.parametrize(
     ("layer", "shape", "flops"),
     [
         (Conv2d(4, 3), (2, 5, 6), 2 * 4 * 5 * 6 * 2 * 9),
         (Conv2d(4, 3, 2), (2, 5, 6), 2 * 4 * 3 * 3 * 2 * 9),
+        (Conv1d(4, 3), (2, 6), 2 * 4 * 6 * 2 * 3),
+        (Conv1d(4, 5, 2), (2, 7), 2 * 4 * 4 * 2 * 5),
+        (DepthwiseConv1d(5), (2, 7), 2 * 2 * 7 * 5),
+        (DepthwiseConv2d(5), (2, 7, 6), 2 * 2 * 7 * 6 * 25),
+        (AvgPool1d(3, 1), (2, 7), 2 * 5 * 3),
+        (MaxPool2d(3, 1), (2, 7, 6), 2 * 5 * 4 * 9),
         (Dense(7), (5,), 70),
     ],
 )

@@ -7,7 +7,17 @@ from hypothesis import given, settings
 
 from core.architecture import Architecture, Node
 from core.forward import forward
-from core.layers import LAYERS, Dense, Dropout, Flatten, GlobalAvgPool2d, Input, Output
+from core.layers import (
+    LAYERS,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Input,
+    Output,
+)
 from core.weights import flatten, load, save
 from tests.strategies import (
     LAYER_EXAMPLES,
@@ -52,12 +62,16 @@ def around(layer, shapes):
         if shape == shapes[0]:
             sources.append(0)
             continue
-        width = LAYERS["conv2d"](shape[0], 1) if len(shape) == 3 else Dense(shape[0])
-        nodes.append(Node(len(nodes), width, (0,)))
+        source = 0
+        if len(shape) < len(shapes[0]):
+            nodes.append(Node(len(nodes), Flatten(), (0,)))
+            source = len(nodes) - 1
+        width = {1: Dense(shape[0]), 2: Conv1d(shape[0], 1), 3: Conv2d(shape[0], 1)}[len(shape)]
+        nodes.append(Node(len(nodes), width, (source,)))
         sources.append(len(nodes) - 1)
     if not isinstance(layer, (Input, Output)):
         nodes.append(Node(len(nodes), layer, tuple(sources)))
-    if len(layer.output_shape(shapes) if shapes else layer.shape) == 3:
+    if len(layer.output_shape(shapes) if shapes else layer.shape) > 1:
         nodes.append(Node(len(nodes), Flatten(), (len(nodes) - 1,)))
     nodes.append(Node(len(nodes), Dense(3), (len(nodes) - 1,)))
     nodes.append(Node(len(nodes), Output(), (len(nodes) - 1,)))

@@ -2,7 +2,7 @@
 
 Needs numpy, torch and safetensors, and the other files of this folder. Examples are raw values as
 in the data set, images as (N, height, width), (N, height, width, channels) or
-(N, channels, height, width), or vectors (N, features).
+(N, channels, height, width), signals (N, channels, length), or vectors (N, features).
 """
 
 import argparse
@@ -19,6 +19,7 @@ from torch import Tensor
 
 Layer = dict[str, Any]
 Parameters = dict[str, Tensor]
+Kind = Callable[[Layer, Parameters, list[Tensor]], Tensor]
 
 
 def _batch_norm(x: Tensor, p: Parameters) -> Tensor:
@@ -34,26 +35,49 @@ def _sum(inputs: list[Tensor]) -> Tensor:
     return total
 
 
+def _convolved(function: Callable[..., Tensor], depthwise: bool) -> Kind:
+    """A convolution padded by half its kernel; a depthwise one has a group for each channel."""
+    return lambda layer, p, x: function(
+        x[0],
+        p["weight"],
+        p["bias"],
+        layer["stride"],
+        layer["kernel"] // 2,
+        groups=x[0].shape[1] if depthwise else 1,
+    )
+
+
+def _pooled(function: Callable[..., Tensor]) -> Kind:
+    return lambda layer, p, x: function(x[0], layer["size"], layer["stride"])
+
+
+def _scaled(x: Tensor, factors: Tensor) -> Tensor:
+    return x * factors.view(*factors.shape, *[1] * (x.dim() - 2))
+
+
 # What each kind of layer does with (its description, its parameters, its inputs).
-KINDS: dict[str, Callable[[Layer, Parameters, list[Tensor]], Tensor]] = {
+KINDS: dict[str, Kind] = {
     "input": lambda layer, p, x: x[0],
     "output": lambda layer, p, x: x[0],
-    "conv2d": lambda layer, p, x: functional.conv2d(
-        x[0], p["weight"], p["bias"], layer["stride"], layer["kernel"] // 2
-    ),
-    "depthwise_conv2d": lambda layer, p, x: functional.conv2d(
-        x[0], p["weight"], p["bias"], layer["stride"], layer["kernel"] // 2, groups=x[0].shape[1]
-    ),
+    "conv1d": _convolved(functional.conv1d, depthwise=False),
+    "conv2d": _convolved(functional.conv2d, depthwise=False),
+    "depthwise_conv1d": _convolved(functional.conv1d, depthwise=True),
+    "depthwise_conv2d": _convolved(functional.conv2d, depthwise=True),
     "dense": lambda layer, p, x: functional.linear(x[0], p["weight"], p["bias"]),
     "batch_norm": lambda layer, p, x: _batch_norm(x[0], p),
     "relu": lambda layer, p, x: functional.relu(x[0]),
-    "max_pool2d": lambda layer, p, x: functional.max_pool2d(x[0], layer["size"], layer["stride"]),
-    "avg_pool2d": lambda layer, p, x: functional.avg_pool2d(x[0], layer["size"], layer["stride"]),
+    "gate": lambda layer, p, x: 2 * torch.sigmoid(x[0]),
+    "max_pool1d": _pooled(functional.max_pool1d),
+    "max_pool2d": _pooled(functional.max_pool2d),
+    "avg_pool1d": _pooled(functional.avg_pool1d),
+    "avg_pool2d": _pooled(functional.avg_pool2d),
+    "global_avg_pool1d": lambda layer, p, x: x[0].mean(dim=2),
     "global_avg_pool2d": lambda layer, p, x: x[0].mean(dim=(2, 3)),
     "flatten": lambda layer, p, x: x[0].flatten(1),
     "dropout": lambda layer, p, x: x[0],
     "add": lambda layer, p, x: _sum(x),
     "concat": lambda layer, p, x: torch.cat(x, dim=1),
+    "scale": lambda layer, p, x: _scaled(x[0], x[1]),
 }
 
 

@@ -1,4 +1,4 @@
-"""An image as a vector."""
+"""An image or a signal as a vector."""
 
 from torch import Tensor
 
@@ -10,5 +10,5 @@ class FlattenTwin(Passing):
     """Channel by channel, whatever the memory format."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C·H·W)"""
+        """(N, C, H, W) -> (N, C·H·W), (N, C, L) -> (N, C·L)"""
         return x.flatten(1)

@@ -140,7 +140,7 @@ def test_a_shortcut_changes_the_spatial_axes_as_the_layer_does(layer, shapes):
         if shortcut is not None:
             assert shortcut.parameter_shapes([shape]) == {}
             assert shortcut.output_shape([shape])[1:] == layer.output_shape(shapes)[1:]
-        elif len(shape) == 3:
+        elif len(shape) > 1:
             assert layer.output_shape(shapes)[1:] == shape[1:]
 
 
@@ -166,11 +166,13 @@ def test_json_with_a_field_too_many_or_too_few_is_refused(kind):
 
 @pytest.mark.parametrize(
     "kind",
-    sorted(set(LAYERS) - {"input", "batch_norm", "relu", "dropout"}),  # these take all
+    sorted(set(LAYERS) - {"input", "batch_norm", "relu", "gate", "dropout"}),  # these take all
 )
 def test_inputs_that_do_not_fit_are_refused_with_what_is_expected(kind):
-    layer, shapes = LAYER_EXAMPLES[kind][0]
-    other_rank = (5,) if len(shapes[0]) == 3 else (3, 4, 4)
-    wrong = [other_rank] if layer.inputs == 1 else [(3, 4, 4), (2, 2, 2)]
-    with pytest.raises(InvalidArchitecture, match="expected"):
-        layer.output_shape(wrong)
+    layer, _ = LAYER_EXAMPLES[kind][0]
+    fitting = {len(shapes[0]) for _, shapes in LAYER_EXAMPLES[kind]}
+    other_ranks = [(3, 4, 4)[:rank] for rank in (1, 2, 3) if rank not in fitting]
+    single = [[shape] for shape in other_ranks]
+    for wrong in single if layer.inputs == 1 else [[(3, 4, 4), (2, 2, 2)]]:
+        with pytest.raises(InvalidArchitecture, match="expected"):
+            layer.output_shape(wrong)

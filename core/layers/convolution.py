@@ -1,0 +1,74 @@
+"""Convolution along any number of spatial axes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod, sqrt
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from core.layers.abstract import (
+    AbstractLayer,
+    Array,
+    Channels,
+    Parameters,
+    Shape,
+    check_positive,
+    spatial,
+)
+from core.layers.pooling import AbstractPool, strided_pool
+from core.layers.windows import check_odd, padded_windows, strided
+
+
+@dataclass(frozen=True, slots=True)
+class AbstractConvolution(AbstractLayer):
+    """Convolution with bias and zero padding of half the kernel, so that only strides reduce."""
+
+    filters: int
+    kernel: int = 3  # odd
+    stride: int = 1
+
+    title: ClassVar[str] = "convolution"
+    channels: ClassVar[Channels] = Channels.OWN
+    spatial_axes: ClassVar[int]
+    pool: ClassVar[type[AbstractPool]]  # that stands for a stride on a shortcut
+
+    def __post_init__(self) -> None:
+        check_positive(self, filters=self.filters, kernel=self.kernel, stride=self.stride)
+        check_odd(self, self.kernel)
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        return (self.filters, *strided(spatial(self, inputs[0], self.spatial_axes), self.stride))
+
+    def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
+        window = (self.kernel,) * self.spatial_axes
+        return {"weight": (self.filters, inputs[0][0], *window), "bias": (self.filters,)}
+
+    def initial_parameters(
+        self, inputs: Sequence[Shape], rng: np.random.Generator, dtype: DTypeLike
+    ) -> dict[str, Array]:
+        shapes = self.parameter_shapes(inputs)
+        scale = sqrt(2 / prod(shapes["weight"][1:]))
+        return {
+            "weight": (rng.standard_normal(shapes["weight"]) * scale).astype(dtype),
+            "bias": np.zeros(shapes["bias"], dtype),
+        }
+
+    def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
+        (x,) = inputs  # (N, C, *sides)
+        windows = np.moveaxis(padded_windows(x, self.kernel, self.stride), 1, x.ndim - 1)
+        n, *sides = windows.shape[: x.ndim - 1]
+        weight = parameters["weight"].reshape(self.filters, -1)
+        y = windows.reshape(n * prod(sides), -1) @ weight.T + parameters["bias"]
+        return np.ascontiguousarray(np.moveaxis(y.reshape(n, *sides, self.filters), -1, 1))
+
+    def flops(self, inputs: Sequence[Shape]) -> int:
+        _, *sides = self.output_shape(inputs)
+        return 2 * prod(sides) * prod(self.parameter_shapes(inputs)["weight"])
+
+    def with_width(self, width: int) -> Self:
+        return replace(self, filters=width)
+
+    def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
+        return strided_pool(self.pool, inputs[0][1:], self.stride)

@@ -1,0 +1,74 @@
+"""Depthwise convolution along any number of spatial axes: one kernel a channel.
+
+Howard et al. 2017, arXiv:1704.04861.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod, sqrt
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from core.layers.abstract import (
+    AbstractLayer,
+    Array,
+    Channels,
+    Parameters,
+    Shape,
+    check_positive,
+    spatial,
+)
+from core.layers.pooling import AbstractPool, strided_pool
+from core.layers.windows import check_odd, padded_windows, strided, volume
+
+
+@dataclass(frozen=True, slots=True)
+class AbstractDepthwise(AbstractLayer):
+    """Each channel convolved on its own, with bias and zero padding of half the kernel."""
+
+    kernel: int = 3  # odd
+    stride: int = 1
+
+    title: ClassVar[str] = "depthwise convolution"
+    channels: ClassVar[Channels] = Channels.SAME
+    spatial_axes: ClassVar[int]
+    pool: ClassVar[type[AbstractPool]]  # that stands for a stride on a shortcut
+
+    def __post_init__(self) -> None:
+        check_positive(self, kernel=self.kernel, stride=self.stride)
+        check_odd(self, self.kernel)
+
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        sides = spatial(self, inputs[0], self.spatial_axes)
+        return (inputs[0][0], *strided(sides, self.stride))
+
+    def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
+        channels = inputs[0][0]
+        window = (self.kernel,) * self.spatial_axes
+        return {"weight": (channels, 1, *window), "bias": (channels,)}
+
+    def initial_parameters(
+        self, inputs: Sequence[Shape], rng: np.random.Generator, dtype: DTypeLike
+    ) -> dict[str, Array]:
+        shapes = self.parameter_shapes(inputs)
+        scale = sqrt(2 / volume(self.kernel, self.spatial_axes))
+        return {
+            "weight": (rng.standard_normal(shapes["weight"]) * scale).astype(dtype),
+            "bias": np.zeros(shapes["bias"], dtype),
+        }
+
+    def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
+        (x,) = inputs  # (N, C, *sides)
+        windows = padded_windows(x, self.kernel, self.stride)
+        windows = windows.reshape(*windows.shape[: x.ndim], -1)  # (N, C, *sides', values)
+        kernels = parameters["weight"].reshape(x.shape[1], -1)
+        bias = parameters["bias"].reshape(-1, *[1] * self.spatial_axes)
+        return np.ascontiguousarray(np.einsum("nc...k,ck->nc...", windows, kernels) + bias)
+
+    def flops(self, inputs: Sequence[Shape]) -> int:
+        return 2 * prod(self.output_shape(inputs)) * volume(self.kernel, self.spatial_axes)
+
+    def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
+        return strided_pool(self.pool, inputs[0][1:], self.stride)

@@ -1,0 +1,18 @@
+"""The mean of each window."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from torch import nn
+
+from core.layers import AvgPool1d, Shape
+from worker.layers.twin import TWINS, AbstractTwin
+
+
+@TWINS.register("avg_pool1d")
+class AvgPool1dTwin(nn.AvgPool1d, AbstractTwin[AvgPool1d]):
+    """torch's pool, without padding."""
+
+    @classmethod
+    def of(cls, layer: AvgPool1d, inputs: Sequence[Shape]) -> Self:
+        return cls(layer.size, layer.stride)

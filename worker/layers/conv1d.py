@@ -1,0 +1,20 @@
+"""One-dimensional convolution."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from torch import nn
+
+from core.layers import Conv1d, Shape
+from worker.layers.twin import TWINS, AbstractTwin
+
+
+@TWINS.register("conv1d")
+class Conv1dTwin(nn.Conv1d, AbstractTwin[Conv1d]):
+    """torch's convolution, padded by half the kernel."""
+
+    @classmethod
+    def of(cls, layer: Conv1d, inputs: Sequence[Shape]) -> Self:
+        return cls(
+            inputs[0][0], layer.filters, layer.kernel, layer.stride, padding=layer.kernel // 2
+        )

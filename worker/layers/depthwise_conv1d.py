@@ -1,0 +1,20 @@
+"""Depthwise convolution."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from torch import nn
+
+from core.layers import DepthwiseConv1d, Shape
+from worker.layers.twin import TWINS, AbstractTwin
+
+
+@TWINS.register("depthwise_conv1d")
+class DepthwiseConv1dTwin(nn.Conv1d, AbstractTwin[DepthwiseConv1d]):
+    """torch's convolution in as many groups as channels."""
+
+    @classmethod
+    def of(cls, layer: DepthwiseConv1d, inputs: Sequence[Shape]) -> Self:
+        width = inputs[0][0]
+        padding = layer.kernel // 2
+        return cls(width, width, layer.kernel, layer.stride, padding=padding, groups=width)

@@ -1,0 +1,15 @@
+"""Factors to scale by."""
+
+import torch
+from torch import Tensor
+
+from worker.layers.twin import TWINS, Passing
+
+
+@TWINS.register("gate")
+class GateTwin(Passing):
+    """Twice the logistic sigmoid."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Factors from 0 to 2."""
+        return 2 * torch.sigmoid(x)

@@ -1,0 +1,14 @@
+"""The mean of each channel."""
+
+from torch import Tensor
+
+from worker.layers.twin import TWINS, Passing
+
+
+@TWINS.register("global_avg_pool1d")
+class GlobalAvgPool1dTwin(Passing):
+    """A signal becomes a vector."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, L) -> (N, C)"""
+        return x.mean(dim=2)

@@ -1,0 +1,18 @@
+"""The largest value of each window."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from torch import nn
+
+from core.layers import MaxPool1d, Shape
+from worker.layers.twin import TWINS, AbstractTwin
+
+
+@TWINS.register("max_pool1d")
+class MaxPool1dTwin(nn.MaxPool1d, AbstractTwin[MaxPool1d]):
+    """torch's pool, without padding."""
+
+    @classmethod
+    def of(cls, layer: MaxPool1d, inputs: Sequence[Shape]) -> Self:
+        return cls(layer.size, layer.stride)

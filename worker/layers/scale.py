@@ -1,0 +1,14 @@
+"""Scaling channel by channel."""
+
+from torch import Tensor
+
+from worker.layers.twin import TWINS, Passing
+
+
+@TWINS.register("scale")
+class ScaleTwin(Passing):
+    """A tensor and one factor for each channel."""
+
+    def forward(self, x: Tensor, factors: Tensor) -> Tensor:  # type: ignore[override]
+        """(N, C, ...), (N, C) -> (N, C, ...)"""
+        return x * factors.view(*factors.shape, *[1] * (x.dim() - 2))
