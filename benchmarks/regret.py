@@ -195,6 +195,8 @@ def regrets_of_search(strategy: str, seed: int, evaluations: int) -> list[float]
                     value=true[-1] + histories.NOISE * float(rng.standard_normal()),
                     value_std=histories.NOISE,
                     inheritable=True,
+                    parent_id=one.parent_id,
+                    morphisms=one.morphisms,
                 )
             )
     shown = [float(trial.value or 0.0) for trial in trials]

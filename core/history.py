@@ -22,6 +22,8 @@ class Seen:
     epochs: int | None = None  # after which the value was measured
     planned_epochs: int | None = None  # that it was meant to be trained for
     latency: float | None = None  # seconds per example, measured
+    parent_id: UUID | None = None  # None: a start of its own
+    morphisms: tuple[AbstractMorphism, ...] = ()  # from the parent's architecture
 
     @property
     def is_pending(self) -> bool:

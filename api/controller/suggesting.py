@@ -94,6 +94,8 @@ def seen(past: Past) -> search.Seen:
         inheritable=ended_well and past.has_weights,
         epochs=past.epochs or None,
         planned_epochs=_planned_epochs(past),
+        parent_id=past.parent_id,
+        morphisms=_morphisms(past.morphisms),
     )
 
 
@@ -113,6 +115,12 @@ def _inherits(parent: Past | None) -> bool:
 def _architecture(text: str) -> Architecture:
     """The architecture of a JSON text; the same trials come again in every question."""
     return Architecture.from_json(json.loads(text))
+
+
+@lru_cache(maxsize=20_000)
+def _morphisms(text: str) -> tuple[morphisms.AbstractMorphism, ...]:
+    """The morphisms of a JSON text."""
+    return tuple(morphisms.from_json(step["data"]) for step in json.loads(text))
 
 
 def _recipe(

@@ -111,6 +111,8 @@ def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
             Trial.hyperparameters["epochs"].as_integer().label("planned_epochs"),
             Trial.seconds,
             Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
+            Trial.parent_id,
+            cast(Trial.morphisms, Text).label("morphisms"),
         )
         .where(Trial.search_id == search_id, Trial.kind == TrialKind.SEARCH)
         .order_by(Trial.number)
