@@ -13,6 +13,8 @@ from api.store import endings, leases, questions, standings
 from benchmarks.histories import SPEC
 from core.contracts import Bounds
 from core.history import Seen
+from core.morphisms import to_json
+from core.morphisms.widen import Widen
 from core.roots import roots
 
 ARCHITECTURE = roots(SPEC, Bounds())[0].to_json()
@@ -72,3 +74,16 @@ def test_nothing_is_planned_for_a_trial_before_it_is_decided(world) -> None:
     (seen,) = read(world, search)
 
     assert (seen.epochs, seen.planned_epochs, seen.fidelity) == (None, None, 1)
+
+
+def test_a_trial_arrives_with_its_parent_and_the_morphisms_between(world) -> None:
+    search = world.search()
+    morphism = Widen(node_id=1, extra=8, segment=0)
+    step = {"text": "widen it", "data": to_json(morphism)}
+    parent = world.trial(search, architecture=ARCHITECTURE)
+    world.trial(search, architecture=ARCHITECTURE, parent_id=parent, morphisms=[step])
+
+    first, second = read(world, search)
+
+    assert (first.parent_id, first.morphisms) == (None, ())
+    assert (second.parent_id, second.morphisms) == (parent, (morphism,))
