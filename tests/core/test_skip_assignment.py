@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.histories import of_depth
-from core.distance import Encoder, Skip, _assigned
+from core.assignment import assigned
+from core.distance import Encoder, Skip
 
 
 @pytest.mark.parametrize("levels", [3, 10**6])  # many ties, hardly any
@@ -15,7 +16,7 @@ def test_assignments_are_the_cheapest(levels):
         n = int(rng.integers(0, 8))
         costs = rng.integers(0, levels, (n, int(rng.integers(n, 9)))) / levels
         rows, columns = linear_sum_assignment(costs)
-        assert _assigned(costs) == pytest.approx(costs[rows, columns].sum(), abs=1e-12)
+        assert assigned(costs) == pytest.approx(costs[rows, columns].sum(), abs=1e-12)
 
 
 def cost(s: Skip, t: Skip) -> float:

@@ -1,0 +1,105 @@
+"""The cheapest assignment of one architecture's skips to another's, for many pairs.
+
+    d(s, t) = (|u_s - u_t| + |δ_s - δ_t|) / (max(u_s, u_t) + max(δ_s, δ_t)),  1 between kinds,
+
+and 1 for each skip that is left over. A skip is its kind as a number, the depth u at which it
+starts, and how many layers deep δ it spans.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Spans = NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def distances(
+    first: Spans,  # shape: (skips, 3)
+    first_ends: Spans,  # shape: (n,)
+    second: Spans,
+    second_ends: Spans,  # shape: (m,)
+) -> Floats:  # shape: (n, m)
+    """The cheapest assignment for every pair; matching as many as possible is best, as d <= 1."""
+    result = np.empty((len(first_ends), len(second_ends)))
+    costs = np.empty((len(first), len(second)))
+    for i in range(len(first)):
+        for j in range(len(second)):
+            costs[i, j] = _skip_cost(first[i], second[j])
+    start = 0
+    for p in range(len(first_ends)):
+        end = first_ends[p]
+        begin = 0
+        for q in range(len(second_ends)):
+            stop = second_ends[q]
+            block = costs[start:end, begin:stop]
+            if _come_first(first[start:end], second[begin:stop]):
+                matched = assigned(block)
+            else:
+                matched = assigned(block.T)
+            result[p, q] = matched + abs((end - start) - (stop - begin))
+            begin = stop
+        start = end
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _come_first(s: Spans, t: Spans) -> bool:
+    """Whether s are the rows: one order for both ways round, so that distances are symmetric."""
+    if len(s) != len(t):
+        return len(s) < len(t)
+    for i in range(len(s)):
+        for k in range(3):
+            if s[i, k] != t[i, k]:
+                return bool(s[i, k] < t[i, k])
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _skip_cost(s: Spans, t: Spans) -> float:
+    if s[0] != t[0]:
+        return 1.0
+    total = max(s[1], t[1]) + max(s[2], t[2])
+    return float((abs(s[1] - t[1]) + abs(s[2] - t[2])) / total) if total else 0.0
+
+
+@njit(cache=True, nogil=True)
+def assigned(costs: Floats) -> float:
+    """The least sum that gives each row a column of its own: (n, m), n <= m.
+
+    The Hungarian method (Kuhn 1955) with potentials u of rows and v of columns: rows join one by
+    one, each along the shortest path of reduced costs to a column that is free.
+    """
+    n, m = costs.shape
+    u, v = np.zeros(n), np.zeros(m)
+    row_of = np.full(m, -1)  # of each column; -1: free
+    before = np.empty(m, np.int64)  # column before each on its shortest path; -1: the new row
+    for new in range(n):
+        lengths = np.full(m, np.inf)
+        is_final = np.zeros(m, np.bool_)
+        row, last, length = new, -1, 0.0
+        while row >= 0:  # until the path ends in a free column
+            nearest = -1
+            for j in range(m):
+                if not is_final[j]:
+                    through = length + costs[row, j] - u[row] - v[j]
+                    if through < lengths[j]:
+                        lengths[j], before[j] = through, last
+                    if nearest < 0 or lengths[j] < lengths[nearest]:
+                        nearest = j
+            is_final[nearest] = True
+            length, last, row = lengths[nearest], nearest, row_of[nearest]
+        u[new] += length
+        for j in range(m):
+            if is_final[j] and row_of[j] >= 0:
+                u[row_of[j]] += length - lengths[j]
+                v[j] -= length - lengths[j]
+        while last >= 0:  # every row of the path moves one column on
+            row_of[last] = new if before[last] < 0 else row_of[before[last]]
+            last = before[last]
+    total = 0.0
+    for j in range(m):
+        if row_of[j] >= 0:
+            total += costs[row_of[j], j]
+    return total

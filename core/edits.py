@@ -1,0 +1,245 @@
+"""Weighted Levenshtein distances of token sequences: many against many, and children by windows.
+
+Notation
+    a, b     sequences of tokens
+    c        cost of substituting one token by another, in [0, 1]
+    A[i, j]  distance of the first i tokens of a from the first j of b (Wagner & Fischer 1974)
+    B[i, j]  distance of a without its first i tokens from b without its first j
+    K        LANES: so many b lie side by side, and the processor computes a cell of all at once
+
+    A[i, 0] = i,  A[0, j] = j,
+    A[i, j] = min(A[i-1, j] + 1, A[i, j-1] + 1, A[i-1, j-1] + c(a_i, b_j)),
+
+and B likewise from the other end. A child that has tokens w where its parent a has the window
+[p, s), and is else the same, is at the distance
+
+    min over j of X[j] + B[s, j],
+
+where X is the row of A that starts from the parent's row A[p] and goes on through w (Hirschberg
+1975, whose midpoints these are): as much work as the window is long, not as the child.
+
+Costs are rounded up to multiples of `GRAIN`. Rounding up keeps the triangle inequality, and sums of
+such numbers are exact in any order: so a window gives the very bits that a recomputation does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Tokens = NDArray[np.int64]
+
+LANES = 8
+GRAIN = 2.0**-42  # sums below 2048 are exact
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Sequences to measure from, ordered by length; blocks of `LANES`, filled up with token 0."""
+
+    tokens: Tokens  # shape: (rows, K), block below block
+    ends: Tokens  # row behind each block; shape: (blocks,)
+    lengths: Tokens  # of the sequences in this order; shape: (m,)
+    places: Tokens  # in the caller's order; shape: (m,)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+def side_by_side(sequences: Sequence[Tokens]) -> Lanes:
+    """The sequences as the kernels want them."""
+    lengths = np.array([len(one) for one in sequences], dtype=np.int64)
+    places = np.argsort(lengths, kind="stable")
+    blocks = [np.zeros((0, LANES), np.int64)]
+    for start in range(0, len(places), LANES):
+        chosen = places[start : start + LANES]
+        block = np.zeros((int(lengths[chosen].max()), LANES), np.int64)
+        for lane, place in enumerate(chosen):
+            block[: lengths[place], lane] = sequences[place]
+        blocks.append(block)
+    ends = np.cumsum([len(block) for block in blocks[1:]], dtype=np.int64)
+    return Lanes(np.concatenate(blocks), ends, lengths[places], places)
+
+
+def rounded_up(costs: Floats) -> Floats:
+    """The costs as multiples of `GRAIN`."""
+    return np.asarray(np.ceil(costs / GRAIN) * GRAIN)
+
+
+def distances(costs: Floats, sequences: Sequence[Tokens], lanes: Lanes) -> Floats:
+    """Between all pairs: (n), (m) -> (n, m)"""
+    order = sorted(range(len(sequences)), key=lambda place: sequences[place].tobytes())
+    first, ends = _joined([sequences[place] for place in order])
+    result = np.empty((len(sequences), len(lanes)))
+    result[order] = _distances(
+        costs, first, ends, lanes.tokens, lanes.ends, lanes.lengths, lanes.places
+    )
+    return result
+
+
+def child_distances(
+    costs: Floats, parent: Tokens, children: Sequence[Tokens], lanes: Lanes
+) -> Floats:
+    """The same for sequences that differ from `parent` in a window each: (n), (m) -> (n, m)"""
+    joined, ends = _joined(children)
+    return np.asarray(
+        _child_distances(
+            costs, parent, joined, ends, lanes.tokens, lanes.ends, lanes.lengths, lanes.places
+        )
+    )
+
+
+def _joined(sequences: Sequence[Tokens]) -> tuple[Tokens, Tokens]:
+    """All tokens in a row, and where each sequence ends."""
+    ends = np.cumsum([len(one) for one in sequences], dtype=np.int64)
+    return np.concatenate([np.zeros(0, np.int64), *sequences]), ends
+
+
+@njit(cache=True, nogil=True)
+def _distances(
+    costs: Floats,  # shape: (V, V), of substitution between tokens
+    first: Tokens,  # neighbours share the rows of A that they can
+    first_ends: Tokens,  # shape: (n,)
+    tokens: Tokens,  # of Lanes, as what follows
+    block_ends: Tokens,
+    lengths: Tokens,
+    places: Tokens,
+) -> Floats:  # shape: (n, m)
+    result = np.empty((len(first_ends), len(places)))
+    longest = start = 0
+    for end in first_ends:
+        longest, start = max(longest, end - start), end
+    for block in range(len(block_ends)):
+        begin = block_ends[block - 1] if block else 0
+        b = tokens[begin : block_ends[block]]
+        rows = np.empty((longest + 1, len(b) + 1, LANES))  # A
+        _fill_first(rows[0])
+        previous = start = 0
+        for p in range(len(first_ends)):
+            length, shared = first_ends[p] - start, 0
+            while shared < min(start - previous, length):
+                if first[previous + shared] != first[start + shared]:
+                    break
+                shared += 1
+            for i in range(shared, length):
+                _next_row(rows[i], rows[i + 1], costs[first[start + i]], b)
+            for q in range(block * LANES, min((block + 1) * LANES, len(places))):
+                result[p, places[q]] = rows[length, lengths[q], q - block * LANES]
+            previous, start = start, first_ends[p]
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _child_distances(
+    costs: Floats,  # shape: (V, V)
+    parent: Tokens,
+    children: Tokens,
+    child_ends: Tokens,  # shape: (n,)
+    tokens: Tokens,  # of Lanes, as what follows
+    block_ends: Tokens,
+    lengths: Tokens,
+    places: Tokens,
+) -> Floats:  # shape: (n, m)
+    result = np.empty((len(child_ends), len(places)))
+    windows = _windows(parent, children, child_ends)
+    deepest, highest, widest = 0, len(parent), 0
+    for p, s, start, end in windows:
+        deepest, highest, widest = max(deepest, p), min(highest, s), max(widest, end - start)
+    for block in range(len(block_ends)):
+        begin = block_ends[block - 1] if block else 0
+        b = tokens[begin : block_ends[block]]
+        ahead = np.empty((deepest + 1, len(b) + 1, LANES))  # A, as far as windows need it
+        _fill_first(ahead[0])
+        for i in range(deepest):
+            _next_row(ahead[i], ahead[i + 1], costs[parent[i]], b)
+        behind = np.empty((len(parent) + 1, len(b) + 1, LANES))  # B, likewise
+        _fill_last(behind[len(parent)], lengths[block * LANES : (block + 1) * LANES])
+        for i in range(len(parent) - 1, highest - 1, -1):
+            _row_before(behind[i + 1], behind[i], costs[parent[i]], b)
+        through = np.empty((widest + 1, len(b) + 1, LANES))  # X
+        for child in range(len(windows)):
+            p, s, start, end = windows[child]
+            through[0] = ahead[p]
+            for i in range(end - start):
+                _next_row(through[i], through[i + 1], costs[children[start + i]], b)
+            least = _least_sum(through[end - start], behind[s])
+            for q in range(block * LANES, min((block + 1) * LANES, len(places))):
+                result[child, places[q]] = least[q - block * LANES]
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _windows(parent: Tokens, children: Tokens, child_ends: Tokens) -> Tokens:
+    """Of each child p, s, and where its own tokens start and end in `children`: (n, 4)"""
+    windows = np.empty((len(child_ends), 4), np.int64)
+    start = 0
+    for child in range(len(child_ends)):
+        end = child_ends[child]
+        most = min(len(parent), end - start)
+        before = 0
+        while before < most and parent[before] == children[start + before]:
+            before += 1
+        after = 0
+        while (
+            after < most - before and parent[len(parent) - 1 - after] == children[end - 1 - after]
+        ):
+            after += 1
+        windows[child] = before, len(parent) - after, start + before, end - after
+        start = end
+    return windows
+
+
+@njit(cache=True, nogil=True)
+def _fill_first(row: Floats) -> None:
+    """A[0] of a block: (columns + 1, K)"""
+    for j in range(len(row)):
+        row[j] = j
+
+
+@njit(cache=True, nogil=True)
+def _fill_last(row: Floats, lengths: Tokens) -> None:
+    """B behind all of a; what lies behind the end of a shorter b is out of reach."""
+    for lane in range(LANES):
+        length = lengths[lane] if lane < len(lengths) else 0
+        for j in range(len(row)):
+            row[j, lane] = length - j if j <= length else np.inf
+
+
+@njit(cache=True, nogil=True)
+def _next_row(above: Floats, row: Floats, cost: Floats, b: Tokens) -> None:
+    """Fill A[i] from A[i - 1]: (columns + 1, K) both; `cost` is of a_i in place of each token."""
+    for lane in range(LANES):
+        row[0, lane] = above[0, lane] + 1.0
+    for j in range(len(b)):
+        for lane in range(LANES):
+            best = above[j, lane] + cost[b[j, lane]]
+            dropped, inserted = above[j + 1, lane] + 1.0, row[j, lane] + 1.0
+            best = dropped if dropped < best else best
+            row[j + 1, lane] = inserted if inserted < best else best
+
+
+@njit(cache=True, nogil=True)
+def _row_before(below: Floats, row: Floats, cost: Floats, b: Tokens) -> None:
+    """Fill B[i] from B[i + 1], as `_next_row` does A."""
+    for lane in range(LANES):
+        row[len(b), lane] = below[len(b), lane] + 1.0
+    for j in range(len(b) - 1, -1, -1):
+        for lane in range(LANES):
+            best = below[j + 1, lane] + cost[b[j, lane]]
+            dropped, inserted = below[j, lane] + 1.0, row[j + 1, lane] + 1.0
+            best = dropped if dropped < best else best
+            row[j, lane] = inserted if inserted < best else best
+
+
+@njit(cache=True, nogil=True)
+def _least_sum(through: Floats, behind: Floats) -> Floats:
+    """The least sum over the columns: (columns + 1, K) twice -> (K,)"""
+    least = np.full(LANES, np.inf)
+    for j in range(len(through)):
+        for lane in range(LANES):
+            total = through[j, lane] + behind[j, lane]
+            least[lane] = total if total < least[lane] else least[lane]
+    return least
