@@ -175,6 +175,7 @@ class Trial(Base):
         *_finite("samples_per_second", "test_metric", "test_loss"),
         CheckConstraint("status <> 'completed' OR kind = 'final' OR value IS NOT NULL",
                         name="completed_has_value"),
+        CheckConstraint("latency > 0 AND latency < 'Infinity'::float8", name="latency"),
         CheckConstraint("attempt >= 1", name="attempt"),
         CheckConstraint("epochs_spent >= 0 AND epochs_reserved >= 0", name="epochs"),
         # Most indexes are partial, as each one costs the hot path at every change of status.
@@ -232,6 +233,7 @@ class Trial(Base):
     best_epoch: Mapped[int | None]
     seconds: Mapped[float | None] = mapped_column(Float)
     samples_per_second: Mapped[float | None] = mapped_column(Float)
+    latency: Mapped[float | None] = mapped_column(Float)  # seconds for one example
     weights_key: Mapped[str | None]
     weights_bytes: Mapped[int | None] = mapped_column(BigInteger)
     test_metric: Mapped[float | None] = mapped_column(Float)

@@ -157,7 +157,8 @@ class TrialOut(Out):
     best_epoch: int | None
     step: int | None  # optimiser steps, while running
     seconds: float | None
-    samples_per_second: float | None
+    samples_per_second: float | None  # while training
+    latency: float | None  # measured seconds for one example
     worker: str | None
     created_at: datetime
     started_at: datetime | None

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from core.trial import TrialKind, TrialStatus
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 JsonObject = dict[str, Any]
 
@@ -227,6 +228,7 @@ class TrialResult(Message):
     best_epoch: int = 0
     seconds: Seconds = 0.0
     samples_per_second: Finite | None = None
+    latency: Positive | None = None  # seconds for one example: median of batches of one
     parameters: int | None = None
     test: TestMetrics | None = None  # final fit only
     export: BlobRef | None = None  # final fit only

@@ -21,7 +21,7 @@ class Seen:
     inheritable: bool = False  # has weights, so may be a parent
     epochs: int | None = None  # after which the value was measured
     planned_epochs: int | None = None  # that it was meant to be trained for
-    latency: float | None = None  # seconds per example, measured
+    latency: float | None = None  # seconds for one example, measured
     parent_id: UUID | None = None  # None: a start of its own
     morphisms: tuple[AbstractMorphism, ...] = ()  # from the parent's architecture
 

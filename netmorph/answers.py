@@ -125,6 +125,7 @@ class Trial(TypedDict):
     value_std: float | None
     epochs: int
     seconds: float | None
+    latency: float | None  # seconds for one example
     worker: str | None
 
 

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from netmorph.answers import Dataset, Key, Search, Trial
 from netmorph.lineage import percent
-from netmorph.progress import best_text, clock
+from netmorph.progress import best_text, clock, milliseconds
 
 
 def searches(items: Iterable[Search]) -> Table:
@@ -50,7 +50,9 @@ def search(item: Search, lineage: Iterable[str]) -> Table:
 
 def trials(items: Iterable[Trial]) -> Table:
     """A row a trial."""
-    table = _table("no", "status", "value", "parent", "morphisms", "parameters", "epochs", "time")
+    table = _table(
+        "no", "status", "value", "parent", "morphisms", "parameters", "latency", "epochs", "time"
+    )
     for item in items:
         table.add_row(
             f"{item['number']}" + (" final" if item["kind"] == "final" else ""),
@@ -59,6 +61,7 @@ def trials(items: Iterable[Trial]) -> Table:
             "–" if item["parent_number"] is None else str(item["parent_number"]),
             "; ".join(morphism["text"] for morphism in item["morphisms"]) or "–",
             f"{item['parameters']:,}",
+            milliseconds(item["latency"]),
             str(item["epochs"]),
             "–" if item["seconds"] is None else clock(item["seconds"]),
         )

@@ -20,6 +20,7 @@ from core.weights import Weights, check, initialise, load, save
 from worker import training
 from worker.data import Examples, Normalisation
 from worker.export import export
+from worker.latency import latency
 from worker.messages import Ended, EpochEnded
 from worker.network import Network
 from worker.training import EpochMetrics, Outcome
@@ -98,7 +99,7 @@ def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
         on_epoch=lambda metrics: listener.on_epoch(_epoch(metrics)),
     )
     trained = network.weights()
-    ended = _ended(order, architecture, outcome)
+    ended = _ended(order, architecture, outcome, _latency(network, order, bench))
     if order.kind is TrialKind.FINAL and not outcome.stopped:
         ended = _finish(order, bench, network, trained, data, ended)
     blob = bench.storage.put("weights", save(trained), "safetensors")
@@ -170,7 +171,14 @@ def _finish(
     return ended.model_copy(update={"test": metrics, "export": blob})
 
 
-def _ended(order: TrainOrder, architecture: Architecture, outcome: Outcome) -> Ended:
+def _latency(network: Network, order: TrainOrder, bench: Bench) -> float:
+    shape, memory_format = order.dataset_spec.input_shape, _memory_format(order)
+    return latency(network, shape, bench.device, memory_format=memory_format)
+
+
+def _ended(
+    order: TrainOrder, architecture: Architecture, outcome: Outcome, latency: float
+) -> Ended:
     best = outcome.best
     return Ended(
         status=TrialStatus.STOPPED if outcome.stopped else TrialStatus.COMPLETED,
@@ -180,6 +188,7 @@ def _ended(order: TrainOrder, architecture: Architecture, outcome: Outcome) -> E
         best_epoch=outcome.best_epoch,
         seconds=outcome.seconds,
         samples_per_second=outcome.samples_per_second,
+        latency=latency,
         parameters=architecture.parameters,
     )
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from core.contracts import BlobRef, Finite, Seconds, TestMetrics, TrainOrder
+from core.contracts import BlobRef, Finite, Positive, Seconds, TestMetrics, TrainOrder
 from core.trial import TrialStatus
 
 
@@ -74,6 +74,7 @@ class Ended(_Line):
     best_epoch: int = 0
     seconds: Seconds = 0.0
     samples_per_second: Finite | None = None
+    latency: Positive | None = None
     parameters: int | None = None
     test: TestMetrics | None = None
     export: BlobRef | None = None

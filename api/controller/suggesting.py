@@ -94,6 +94,7 @@ def seen(past: Past) -> search.Seen:
         inheritable=ended_well and past.has_weights,
         epochs=past.epochs or None,
         planned_epochs=_planned_epochs(past),
+        latency=past.latency,
         parent_id=past.parent_id,
         morphisms=_morphisms(past.morphisms),
     )

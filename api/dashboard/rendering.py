@@ -88,6 +88,13 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def milliseconds(seconds: float | None) -> str:
+    """ "0.214 ms": three figures."""
+    if seconds is None:
+        return "–"
+    return f"{1000 * seconds:.3g} ms" if seconds < 0.9995 else f"{1000 * seconds:,.0f} ms"
+
+
 def ago(moment: datetime, now: datetime) -> str:
     """How long before `now`."""
     passed = max(now - moment, timedelta())
@@ -141,6 +148,7 @@ def _version(path: Path) -> str:
 _environment.filters |= {
     "percent": percent,
     "duration": duration,
+    "milliseconds": milliseconds,
     "ago": ago,
     "number": number,
     "progress": progress,

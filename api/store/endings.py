@@ -63,7 +63,7 @@ def _moved(*, retry: str, otherwise: str, pause: str, facts: str, targets: set[T
 
 
 _FACTS = (
-    "value", "value_std", "best_epoch", "seconds", "samples_per_second",
+    "value", "value_std", "best_epoch", "seconds", "samples_per_second", "latency",
     "weights_key", "weights_bytes", "export_key", "export_bytes",
     "test_metric", "test_loss", "test_examples",
 )  # fmt: skip

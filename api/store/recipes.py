@@ -25,6 +25,7 @@ class Past:
     planned_epochs: int | None  # None: not decided yet
     seconds: float | None  # of its training
     max_seconds: float | None  # when its training would have ended, whatever the epochs
+    latency: float | None  # seconds for one example
     parent_id: UUID | None = None
     morphisms: str = "[]"  # JSON text, as in `Recipe.morphisms`
 

@@ -110,6 +110,7 @@ def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
             Trial.epochs,
             Trial.hyperparameters["epochs"].as_integer().label("planned_epochs"),
             Trial.seconds,
+            Trial.latency,
             Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
             Trial.parent_id,
             cast(Trial.morphisms, Text).label("morphisms"),
@@ -188,8 +189,8 @@ def _missing(trial_id: UUID) -> NotFound:
 _SAME = (
     "id", "search_id", "number", "attempt", "reason", "parent_id", "inherited", "fingerprint",
     "layers", "parameters", "flops", "predicted_mean", "predicted_std", "value", "value_std",
-    "best_epoch", "seconds", "samples_per_second", "worker", "created_at", "started_at",
-    "ended_at",
+    "best_epoch", "seconds", "samples_per_second", "latency", "worker", "created_at",
+    "started_at", "ended_at",
 )  # fmt: skip
 
 

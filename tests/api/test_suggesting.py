@@ -87,3 +87,11 @@ def test_a_trial_arrives_with_its_parent_and_the_morphisms_between(world) -> Non
 
     assert (first.parent_id, first.morphisms) == (None, ())
     assert (second.parent_id, second.morphisms) == (parent, (morphism,))
+
+
+def test_a_trial_arrives_with_its_measured_latency(world, do) -> None:
+    search = world.search()
+    world.trial(search, architecture=ARCHITECTURE)
+    end(world, do, "completed", value=0.5, latency=0.25)
+
+    assert [seen.latency for seen in read(world, search)] == [0.25]

@@ -34,6 +34,7 @@ ROOT: dict[str, Any] = {
     "value_std": 0.01,
     "epochs": 5,
     "seconds": 61.4,
+    "latency": 0.000214,
 }
 WIDER = ROOT | {
     "id": "t2",
@@ -48,6 +49,7 @@ WIDER = ROOT | {
     "parameters": 2_345_678,
     "value": 0.95678,
     "seconds": None,
+    "latency": None,
 }
 RUNNING = WIDER | {"id": "t3", "number": 3, "status": "running", "value": None, "epochs": 0}
 FINAL = WIDER | {
@@ -149,6 +151,20 @@ def test_a_share_in_percent(value: float | None, text: str) -> None:
 )
 def test_the_best_so_far(best: Any, text: str) -> None:
     assert progress.best_text(SEARCH | {"best": best}) == text  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (0.000214, "0.214 ms"),
+        (0.01234, "12.3 ms"),
+        (0.9996, "1,000 ms"),
+        (2, "2,000 ms"),
+    ],
+)
+def test_a_latency(seconds: float | None, text: str) -> None:
+    assert progress.milliseconds(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -359,13 +375,13 @@ KEY: dict[str, Any] = {
         (
             tables.trials(TRIALS),  # type: ignore[arg-type]
             [
-                "no status value parent morphisms parameters epochs time",
-                "4 final completed – 2 – 2,345,678 5 2:02:02",
+                "no status value parent morphisms parameters latency epochs time",
+                "4 final completed – 2 – 2,345,678 – 5 2:02:02",
                 "3 running – 0 widen convolution 1 from 8 to 16 filters; add a skip from 3 to 7"
-                " 2,345,678 0 –",
+                " 2,345,678 – 0 –",
                 "2 completed 95.68 % 0 widen convolution 1 from 8 to 16 filters; add a skip from 3"
-                " to 7 2,345,678 5 –",
-                "0 completed 90.00 % – – 1,234 5 1:01",
+                " to 7 2,345,678 – 5 –",
+                "0 completed 90.00 % – – 1,234 0.214 ms 5 1:01",
             ],
         ),
         (

@@ -75,6 +75,7 @@ def test_a_trial_ends_with_its_best_value_and_weights(bench, storage):
     assert told.steps == list(range(1, 6 * (72 // 16) + 1))
     assert (ended.epochs, ended.parameters) == (6, NETWORK.parameters)
     assert ended.samples_per_second > 0
+    assert 0 < ended.latency < 1
     assert (ended.test, ended.export) == (None, None)
     check(NETWORK, stored_weights(ended, storage))
 
