@@ -59,8 +59,12 @@ def features(architecture: Architecture) -> Features:
 
 
 def history(n: int, seed: int = 0) -> tuple[Seen, ...]:
-    """A tree of `n` different completed trials of all depths, the roots first."""
+    """A tree of `n` different completed trials of all depths, the roots first.
+
+    A longer history begins with the shorter ones.
+    """
     rng = np.random.default_rng(seed)
+    noise = NOISE * np.random.default_rng([seed, 1]).standard_normal(n)
     grown = {root.fingerprint: root for root in roots(SPEC, BOUNDS)[:n]}
     while len(grown) < n:
         limit = int(rng.integers(SHALLOWEST, DEEPEST + 1))
@@ -74,7 +78,7 @@ def history(n: int, seed: int = 0) -> tuple[Seen, ...]:
             number=number,
             architecture=architecture,
             status=TrialStatus.COMPLETED,
-            value=value(features(architecture)) + NOISE * float(rng.standard_normal()),
+            value=value(features(architecture)) + float(noise[number]),
             value_std=NOISE,
             inheritable=True,
         )

@@ -1,62 +1,96 @@
 """How long one suggestion takes after n observations, and how that grows with n.
 
-`python -m benchmarks.suggestion [--n 400]`: one call of `core.search.step` as the service makes it,
-on one core; without --n for growing histories, with the exponent of a power law through them. The
-peer's suggestion ends after `--peer-seconds`: then the time is a lower bound, and
-`peer_is_whole` is false.
+`python -m benchmarks.suggestion [--n 400]`: calls of `core.search.step` as the service makes them,
+on one core, each for a history that has grown by one trial since the last; without --n for several
+sizes, with the exponent of a power law through them. `first` is the first answer in a new process,
+to which every architecture is new, once compiled functions are loaded. The peer's suggestion ends
+after `--peer-seconds`: then the time is a lower bound, and `peer_is_whole` is false.
 """
 
 import argparse
+import multiprocessing
+import resource
+import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from benchmarks import peers, reporting
 from benchmarks.histories import BOUNDS, SPEC, history
 from core import acquisition
+from core.architecture import Architecture
+from core.history import Seen
 from core.kernels import Geometry
 from core.roots import roots
 from core.search import Snapshot, step
 from core.strategies import bayesian
 from core.surrogate import Surrogate
 
-SIZES = (5, 25, 50, 100, 200, 400)
+SIZES = (5, 25, 50, 100, 200, 400, 1000, 5000)
 QUICK_SIZES = (5, 50, 200)
 PEER_SIZES = (5, 25)
 QUICK_PEER_SIZES = (5,)
 GROWTH_FROM = 25  # observations; below, the history hardly counts
 
 
-def snapshot(n: int, seed: int = 0) -> Snapshot:
-    """What the service knows when it asks for trial n."""
+def snapshot(trials: tuple[Seen, ...], seed: int = 0) -> Snapshot:
+    """What the service knows when it asks for the next trial."""
     return Snapshot(
         seed=seed,
-        next_number=n,
+        next_number=len(trials),
         count=1,
         strategy="bayesian",
         strategy_options={},
         roots=roots(SPEC, BOUNDS),
         bounds=BOUNDS,
-        trials=history(n, seed),
+        trials=trials,
     )
 
 
-def at(n: int, repeats: int) -> reporting.Result:
+def at(trials: tuple[Seen, ...], n: int, repeats: int) -> reporting.Result:
     """The time of a suggestion after `n` observations, and its parts."""
-    asked = snapshot(n)
-    step(asked)  # compiled functions and facts of known architectures are there from now on
-    seconds = reporting.seconds_of(lambda: step(asked), repeats)
-    parts, candidates = _parts(asked)
+    seen = tuple(_as_new(trial) for trial in trials[: n + repeats + 1])
+    asked = [snapshot(seen[:known]) for known in range(n - 1, n + repeats + 1)]
+    step(asked[0])  # what is remembered of known architectures is there from now on
+    times = [reporting.seconds_of(lambda one=one: step(one), 1) for one in asked[1:-1]]  # type: ignore[misc]
+    parts, candidates = _parts(asked[-1])
     return {
         "n": n,
-        "seconds_per_suggestion": seconds,
+        "seconds_per_suggestion": statistics.median(times),
         "candidates_scored": candidates,
         "parts": parts,
+        "peak": {"seconds": max(times), "mebibytes": _mebibytes()},
     }
+
+
+def _as_new(trial: Seen) -> Seen:
+    """The trial with an architecture of which nothing is known, as when it comes from JSON."""
+    return replace(trial, architecture=Architecture(trial.architecture.nodes))
+
+
+def _in_new_process(trials: tuple[Seen, ...]) -> float:
+    """Seconds that the first suggestion takes in a new process."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(_first, trials).result()
+
+
+def _first(trials: tuple[Seen, ...]) -> float:
+    with threadpool_limits(1):
+        step(snapshot(history(5, seed=1)))  # loads compiled functions
+        return reporting.seconds_of(lambda: step(snapshot(trials)), 1)
+
+
+def _mebibytes() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _parts(asked: Snapshot) -> tuple[dict[str, float], int]:
@@ -125,8 +159,10 @@ def measure(options: argparse.Namespace) -> reporting.Result:
     sizes = QUICK_SIZES if options.quick else SIZES
     wanted = sizes if options.n is None else (options.n,)
     repeats = 3 if options.quick else 7
-    found = [at(n, repeats) for n in wanted]
+    trials = history(max(wanted) + repeats + 1)
+    found = [at(trials, n, repeats) for n in wanted]
     result = dict(found[-1])
+    result["first"] = _in_new_process(trials[: result["n"]])
     if options.n is None:
         result["growth_exponent"] = growth(found)
         result["sizes"] = {str(one["n"]): one["seconds_per_suggestion"] for one in found}

@@ -66,6 +66,10 @@ class Architecture:
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
+    def __reduce__(self) -> tuple[type["Architecture"], tuple[tuple[Node, ...]]]:
+        """Pickled as its nodes: what is known of it is found out again."""
+        return Architecture, (self.nodes,)
+
     # --- what is known of it ------------------------------------------------------------------
 
     @cached_property

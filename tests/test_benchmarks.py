@@ -36,6 +36,9 @@ def test_suggestions_are_timed_with_all_their_candidates():
     }  # fmt: skip
     assert all(0 < part < 10 * found["seconds_per_suggestion"] for part in parts.values())
     assert found["peer_seconds_per_suggestion"] is None
+    assert found["first"] > 0
+    assert found["peak"]["seconds"] >= found["seconds_per_suggestion"]
+    assert found["peak"]["mebibytes"] > 0
 
 
 def test_growth_is_measured_over_several_sizes():
@@ -69,6 +72,7 @@ def test_histories_are_seeded_and_of_all_depths():
     assert [t.architecture.fingerprint for t in trials] == [
         t.architecture.fingerprint for t in history(60)
     ]
+    assert history(20) == trials[:20]
     assert [t.value for t in trials] != [t.value for t in history(60, seed=1)]
     assert len({t.architecture.fingerprint for t in trials}) == 60
     depths = [len(t.architecture.nodes) for t in trials]
