@@ -3,8 +3,9 @@
 Notation
     μ, σ   the surrogate's mean and standard deviation of a candidate's value
     β      exploration weight
-    α      the acquisition: μ + β σ, the upper confidence bound, or the logarithm of the expected
-           improvement (larger is better); less what training is predicted to cost, by choice
+    α      the acquisition (larger is better): μ + β σ, the upper confidence bound; the logarithm of
+           the expected improvement, less what training is predicted to cost, by choice; or the
+           logarithm of the expected gain in hypervolume, where a cost is to be small as well
     T      temperature, in units of α: standard deviations of the objective, or nats
 
 The search is Algorithm 1 of Jin, Song & Hu 2019 (arXiv:1806.10282), best first with simulated
@@ -28,9 +29,10 @@ from core.distance import Floats
 from core.history import Draft, Seen
 from core.kernels import Points
 from core.morphisms import AbstractMorphism, sample
+from core.pareto import Front
 from core.surrogate import Surrogate
 
-ACQUISITIONS = ("ucb", "log-ei")
+ACQUISITIONS = ("ucb", "log-ei")  # "log-ehvi" is for whoever has a cost
 CHILDREN = 8  # of one expansion
 DECAY = 0.9  # of T at each expansion
 COLDEST = 1e-3  # T stays here for what is left of the budget
@@ -39,6 +41,8 @@ _ROOT_2PI = math.sqrt(2 * math.pi)
 _LEAST_STD = 1e-12
 _PATIENCE = 10  # expansions that bring nothing new before all children are looked at
 _FAR = -1e6  # standard deviations below the best
+_LEAST_COST = 1e-12
+_NOTHING = -1e30  # the logarithm of a gain that is zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def confidence_bound(mean: Floats, std: Floats, beta: float) -> Floats:
     return mean + beta * std
 
 
-def log_expected_improvement(mean: Floats, std: Floats, best: float) -> Floats:
+def log_expected_improvement(mean: Floats, std: Floats, best: float | Floats) -> Floats:
     """log E[max(0, f - best)], exact also where the improvement itself would be rounded to zero.
 
     Ament et al. 2023 (arXiv:2310.20708, eq. 9): log σ + log h(z), h(z) = φ(z) + z Φ(z).
@@ -71,31 +75,53 @@ def log_expected_improvement(mean: Floats, std: Floats, best: float) -> Floats:
     return np.log(std) + np.where(z > -1, value, tail - below**2 / 2 - math.log(_ROOT_2PI))
 
 
+def log_expected_gain(mean: Floats, std: Floats, log_costs: Floats, front: Front) -> Floats:
+    """log E[HV(front and the candidate) - HV(front)], for uncertain values at known costs.
+
+    In two dimensions the gain is a sum over segments of the front, each an improvement on another
+    value; so its expectation is a sum of expected improvements (Emmerich, Giannakoglou & Naujoks
+    2006, doi:10.1109/TEVC.2005.859463, sec. V; Yang et al. 2019, doi:10.1007/s10898-019-00798-7;
+    Ament et al. 2023, arXiv:2310.20708, for the logarithm).
+    """
+    with np.errstate(divide="ignore"):
+        widths = np.log(front.widths(log_costs))  # (n, m + 1); -inf: not there
+    gains = log_expected_improvement(mean[:, None], std[:, None], front.levels)
+    whole: Floats = np.logaddexp.reduce(widths + gains, axis=1)
+    return np.maximum(whole, _NOTHING)
+
+
+def flops(architecture: Architecture) -> float:
+    """Operations of one example: a training's seconds are in proportion, by as many examples."""
+    return float(architecture.flops)
+
+
 @dataclass(frozen=True, slots=True)
 class Acquisition:
     """What makes a candidate worth training."""
 
-    kind: str = "ucb"  # of ACQUISITIONS
+    kind: str = "ucb"  # of ACQUISITIONS, or "log-ehvi"
     beta: float = 1.0  # of "ucb"
     cost_weight: float = 0.0  # of "log-ei"; 1: improvement per predicted second of training
+    cost: Callable[[Architecture], float] = flops  # of "log-ei" and "log-ehvi"
 
     def __call__(
-        self, surrogate: Surrogate, points: Points, log_costs: Floats, best: float
+        self, surrogate: Surrogate, points: Points, log_costs: Floats, front: Front
     ) -> Floats:
-        """α of points; `best` is the highest mean of an observed network."""
+        """α of points; `front` is that of the means of observed networks."""
         mean, std = surrogate.posterior(points)
         if self.kind == "ucb":
             return confidence_bound(mean, std, self.beta)
-        return log_expected_improvement(mean, std, best) - self.cost_weight * log_costs
+        if self.kind == "log-ehvi":
+            return log_expected_gain(mean, std, log_costs, front)
+        return log_expected_improvement(mean, std, front.best) - self.cost_weight * log_costs
+
+    def log_costs(self, architectures: Sequence[Architecture]) -> Floats:
+        """The logarithm of what each costs."""
+        return np.log([max(self.cost(one), _LEAST_COST) for one in architectures])
 
     def unit(self, surrogate: Surrogate) -> float:
         """By how much α differs between networks that are clearly unlike."""
         return surrogate.scale if self.kind == "ucb" else 1.0
-
-
-def log_costs(architectures: Sequence[Architecture]) -> Floats:
-    """log FLOPs: a training's seconds are in proportion, by the same number of examples."""
-    return np.log([float(max(one.flops, 1)) for one in architectures])
 
 
 def maximise(
@@ -109,15 +135,16 @@ def maximise(
     acquisition: Acquisition,
     candidates: int,
     morphisms: int,
+    pending: Sequence[Seen] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Draft]:
     """Up to `count` different architectures of high acquisition, none of them excluded.
 
     `candidates` are scored, each at most `morphisms` away from a parent. The second and later
-    ones are chosen as if the earlier had turned out as expected.
+    ones are chosen as if the earlier, and those `pending`, had turned out as expected.
     """
     tree = _Tree(surrogate, bounds, rng, acquisition, morphisms, set(excluded))
-    tree.plant(parents)
+    tree.plant(parents, pending)
     while len(tree.scored) < candidates and tree.expand() and not should_stop():
         pass
     return _choose(tree, count)
@@ -137,18 +164,19 @@ class _Tree:
     parts: list[Points] = field(default_factory=list)
     _queue: list[tuple[float, int, Candidate]] = field(default_factory=list)
     _observed: list[Candidate] = field(default_factory=list)
-    best: float = -math.inf  # the highest mean of an observed network
+    front: Front = field(init=False)  # of the means of observed networks
     _bound: float = -math.inf  # the best α of an observed network
     _temperature: float = 1.0
     _expansions: int = 0
     _pushed: int = 0
     _barren: int = 0  # expansions in a row that brought nothing new
 
-    def plant(self, parents: Sequence[Seen]) -> None:
+    def plant(self, parents: Sequence[Seen], pending: Sequence[Seen]) -> None:
         """Queue the observed networks by their own α."""
         roots = [Candidate(parent, (), parent.architecture) for parent in parents]
-        points = self.surrogate.geometry.points([root.architecture for root in roots])
-        self.best = float(self.surrogate.posterior(points)[0].max())
+        known = [trial.architecture for trial in (*parents, *pending)]
+        means, _ = self.surrogate.posterior(self.surrogate.geometry.points(known))
+        self.front = Front.of(means, self.acquisition.log_costs(known))
         alphas = self._score([root.architecture for root in roots])[0]
         order = np.argsort(-alphas, kind="stable")
         self._observed = [roots[place] for place in order]
@@ -194,8 +222,8 @@ class _Tree:
 
     def _score(self, architectures: Sequence[Architecture]) -> tuple[Floats, Points]:
         points = self.surrogate.geometry.points(architectures)
-        costs = log_costs(architectures)
-        return self.acquisition(self.surrogate, points, costs, self.best), points
+        costs = self.acquisition.log_costs(architectures)
+        return self.acquisition(self.surrogate, points, costs, self.front), points
 
     def _accepts(self, alpha: float) -> bool:
         """Better than every observed network, or by chance, less likely the worse and colder."""
@@ -210,12 +238,12 @@ class _Tree:
 def _choose(tree: _Tree, count: int) -> list[Draft]:
     """The best of the scored candidates, one after the other, believing in those chosen."""
     chosen: list[Draft] = []
-    surrogate, scored = tree.surrogate, tree.scored
+    surrogate, scored, front = tree.surrogate, tree.scored, tree.front
     points = Points.joined(tree.parts) if tree.parts else None
-    costs = log_costs([candidate.architecture for candidate in scored])
+    costs = tree.acquisition.log_costs([candidate.architecture for candidate in scored])
     left = np.ones(len(scored), dtype=bool)
     while points is not None and len(chosen) < count and left.any():
-        alphas = tree.acquisition(surrogate, points, costs, tree.best)
+        alphas = tree.acquisition(surrogate, points, costs, front)
         place = int(np.where(left, alphas, -np.inf).argmax())
         left[place] = False
         best = scored[place]
@@ -231,4 +259,5 @@ def _choose(tree: _Tree, count: int) -> list[Draft]:
         )
         if len(chosen) < count:
             surrogate = surrogate.believing(points[place : place + 1])
+            front = front.with_point(float(mean[0]), float(costs[place]))
     return chosen

@@ -15,7 +15,7 @@ from core.acquisition import (
     CHILDREN,
     Acquisition,
     confidence_bound,
-    log_costs,
+    log_expected_gain,
     log_expected_improvement,
     maximise,
 )
@@ -25,6 +25,7 @@ from core.contracts import Bounds
 from core.history import Draft, Seen
 from core.kernels import KERNELS
 from core.morphisms import apply_all, legal
+from core.pareto import Front, Reference
 from core.roots import roots
 from core.surrogate import Observation, Surrogate, fit
 
@@ -232,10 +233,11 @@ def test_the_best_by_expected_improvement_is_found():
     means, _ = SURROGATE.posterior(
         SURROGATE.geometry.points([trial.architecture for trial in parents])
     )
+    front = Front.of(means, np.zeros(len(means)))
 
     def score(architecture: Architecture) -> float:
         points = SURROGATE.geometry.points([architecture])
-        return float(chosen(SURROGATE, points, np.zeros(1), float(means.max()))[0])
+        return float(chosen(SURROGATE, points, np.zeros(1), front)[0])
 
     reached = [
         morphism.apply(trial.architecture)
@@ -248,7 +250,71 @@ def test_the_best_by_expected_improvement_is_found():
 
 def test_the_more_a_second_counts_the_cheaper_the_choice():
     costs = [
-        log_costs([found(acquisition=Acquisition("log-ei", cost_weight=weight))[0].architecture])[0]
+        found(acquisition=Acquisition("log-ei", cost_weight=weight))[0].architecture.flops
         for weight in (0.0, 10.0)
     ]
     assert costs[1] < costs[0]
+
+
+# --- the expected gain in hypervolume ------------------------------------------------------------
+
+FRONT = Front.of([0.5, 0.7, 0.8, 0.6], [0.0, 1.0, 3.0, 2.0], Reference(0.4, 4.0))
+
+
+def gain(value: float, log_cost: float) -> float:
+    return FRONT.with_point(value, log_cost).hypervolume - FRONT.hypervolume
+
+
+@pytest.mark.parametrize("log_cost", [-2.0, 0.0, 0.5, 1.0, 2.5, 3.9])
+@pytest.mark.parametrize(("mean", "std"), [(0.5, 0.1), (0.75, 0.01), (0.9, 0.3), (0.45, 0.1)])
+def test_the_expected_gain_is_the_mean_of_the_gains(log_cost, mean, std):
+    whole, _ = quad(
+        lambda value: gain(value, log_cost) * norm.pdf(value, mean, std),
+        max(0.4, mean - 12 * std), mean + 12 * std,
+        points=[v for v in (0.5, 0.7, 0.8) if mean - 12 * std < v < mean + 12 * std],
+        epsabs=0, epsrel=1e-10, limit=200,
+    )  # fmt: skip
+    (found,) = log_expected_gain(np.array([mean]), np.array([std]), np.array([log_cost]), FRONT)
+    assert found == pytest.approx(np.log(whole), rel=1e-6, abs=1e-6)
+
+
+def test_what_costs_more_than_the_reference_gains_nothing():
+    gains = log_expected_gain(np.full(3, 9.0), np.ones(3), np.array([3.9, 4.0, 5.0]), FRONT)
+    assert np.isfinite(gains).all()
+    assert gains[0] > -5
+    assert max(gains[1:]) < -1e20
+
+
+def test_of_equal_promise_the_cheaper_is_chosen():
+    costs = np.array([0.5, 1.5, 2.5])
+    gains = log_expected_gain(np.full(3, 0.7), np.full(3, 0.1), costs, FRONT)
+    assert (np.diff(gains) < 0).all()
+
+
+def test_where_a_cost_counts_smaller_networks_are_chosen():
+    by_value, by_both = (
+        found(acquisition=Acquisition(kind), count=3, candidates=300)
+        for kind in ("log-ei", "log-ehvi")
+    )
+    typical = [np.median([d.architecture.flops for d in drafts]) for drafts in (by_value, by_both)]
+    assert typical[1] < typical[0]
+
+
+def test_a_batch_spreads_along_the_front_as_if_the_earlier_had_turned_out_as_expected():
+    drafts = found(acquisition=Acquisition("log-ehvi"), count=4)
+    front, surrogate = planted(), SURROGATE
+    for place, draft in enumerate(drafts):
+        later = [other.architecture for other in drafts[place:]]
+        mean, std = surrogate.posterior(surrogate.geometry.points(later))
+        costs = np.log([one.flops for one in later])
+        gains = log_expected_gain(mean, std, costs, front)
+        assert gains[0] == pytest.approx(max(gains))
+        surrogate = surrogate.believing(surrogate.geometry.points([draft.architecture]))
+        front = front.with_point(mean[0], costs[0])
+
+
+def planted() -> Front:
+    """The front of the history's means."""
+    known = [trial.architecture for trial in HISTORY]
+    means, _ = SURROGATE.posterior(SURROGATE.geometry.points(known))
+    return Front.of(means, np.log([one.flops for one in known]))
