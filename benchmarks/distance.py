@@ -13,8 +13,7 @@ from typing import Any
 from benchmarks import peers, reporting
 from benchmarks.histories import history, of_depth
 from core.architecture import Architecture
-from core.distance import Encoder, skips
-from core.layers import Channels, layer_to_json
+from core.distance import Encoder
 
 DEPTHS = (10, 20, 40)
 COUNT = 100
@@ -72,20 +71,9 @@ def _question(architectures: list[Architecture]) -> dict[str, Any]:
     pairs = [rng.sample(range(len(architectures)), 2) for _ in range(PEER_PAIRS)]
     return {
         "ask": "distance",
-        "architectures": [_described(one) for one in architectures],
+        "architectures": [peers.described(one) for one in architectures],
         "pairs": pairs,
     }
-
-
-def _described(architecture: Architecture) -> dict[str, Any]:
-    """The layers that the distance sees, and the skips."""
-    unseen = (Channels.UNIFIED, Channels.JOINED)
-    seen = [
-        list(layer_to_json(node.layer).values())  # its kind and its fields
-        for node in architecture.nodes[1:-1]
-        if node.layer.channels not in unseen
-    ]
-    return {"tokens": seen, "skips": skips(architecture)}
 
 
 def main() -> None:

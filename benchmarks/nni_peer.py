@@ -41,6 +41,7 @@ from nni.algorithms.hpo.networkmorphism_tuner.nn import CnnGenerator  # noqa: E4
 SHALLOWEST, DEEPEST = 12, 40
 NOISE = 0.005
 LONGEST = 6
+UNKNOWN = {}  # classes of layers that NNI does not have, by kind
 MORPHS = (to_deeper_graph, to_wider_graph, to_skip_connection_graph)
 
 
@@ -155,6 +156,7 @@ def _descriptor(tokens, skips):
 def _layer(kind, numbers):
     """NNI's layer of Netmorph's kind; what it does not know is a layer without attributes."""
     makers = {
+        "conv1d": lambda filters, kernel, stride: layers.StubConv1d(1, filters, kernel, stride),
         "conv2d": lambda filters, kernel, stride: layers.StubConv2d(1, filters, kernel, stride),
         "dense": lambda units: layers.StubDense(1, units),
         "batch_norm": lambda: layers.StubBatchNormalization2d(1),
@@ -165,7 +167,36 @@ def _layer(kind, numbers):
         "flatten": layers.StubFlatten,
         "dropout": layers.StubDropout2d,
     }
+    if kind not in makers:
+        return UNKNOWN.setdefault(kind, type(kind, (layers.StubLayer,), {}))()
     return makers[kind](*numbers)
+
+
+# --- predictions ------------------------------------------------------------------------------
+
+
+def surrogate(architectures, values, asked):
+    """What the Gaussian process says of `asked`, told of the values one after the other."""
+    told = [_descriptor(**one) for one in architectures]
+    about = [_descriptor(**one) for one in asked]
+    process = bayesian.IncrementalGaussianProcess()
+    started = time.perf_counter()
+    try:
+        for network, value in zip(told, values, strict=True):
+            process.fit([network], [value])
+        mean, std = process.predict(np.array(about))
+    except Exception as error:  # which is a finding
+        return {"failure": repr(error)}
+    return {
+        "mean": _finite(mean),
+        "std": _finite(std),
+        "seconds": time.perf_counter() - started,
+        "ignored": len(told) - len(process._x),
+    }
+
+
+def _finite(numbers):
+    return [float(one) if math.isfinite(one) else None for one in numbers]
 
 
 # --- morphisms --------------------------------------------------------------------------------
@@ -227,7 +258,12 @@ def main():
     torch.set_grad_enabled(False)
     for line in sys.stdin:
         question = json.loads(line)
-        ask = {"suggestion": suggestion, "distance": distance, "morphism": morphism}
+        ask = {
+            "suggestion": suggestion,
+            "distance": distance,
+            "surrogate": surrogate,
+            "morphism": morphism,
+        }
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 answer = ask[question.pop("ask")](**question)

@@ -14,6 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.architecture import Architecture
+from core.distance import skips
+from core.layers import Channels, layer_to_json
+
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv-peers"
 PYTHON = ENVIRONMENT / "bin" / "python"
@@ -46,6 +50,17 @@ def install() -> None:
     if done.returncode:
         raise PeerMissing(f"pip cannot install {PACKAGES[0]}: {done.stderr.strip()[-500:]}")
     READY.touch()
+
+
+def described(architecture: Architecture) -> Answer:
+    """An architecture for the peer: the layers that the distance sees, and the skips."""
+    unseen = (Channels.UNIFIED, Channels.JOINED)
+    seen = [
+        list(layer_to_json(node.layer).values())  # its kind and its fields
+        for node in architecture.nodes[1:-1]
+        if node.layer.channels not in unseen
+    ]
+    return {"tokens": seen, "skips": skips(architecture)}
 
 
 def ask(questions: Sequence[dict[str, Any]], timeout: float, *, quick: bool) -> list[Answer]:

@@ -1,135 +1,123 @@
 """How well the surrogate predicts networks that it has not seen, by kernel.
 
-`python -m benchmarks.surrogate [--history FILE] [--observed 50] [--seeds 20]`: for each seed it is
-fitted to some random networks of the history and asked about up to 1,000 others. Spearman's rank
-correlation, the mean negative log-likelihood of a value (in standard deviations of the history),
-the share of values within their 90 % interval, seconds for one fit and all predictions. Beside
-the kernels: a ridge regression on log parameters, log FLOPs and log depth, and a random forest.
+`python -m benchmarks.surrogate [--history FILE] [--observed 50] [--seeds 20] [--markdown FILE]`:
+for each seed it is fitted to some random networks of the history and asked about up to 1,000
+others. Spearman's rank correlation, the mean negative log-likelihood of a value (in standard
+deviations of the history), the share of values within their 90 % interval, seconds for one fit and
+all predictions. Beside the kernels: a ridge regression and a random forest on log parameters, log
+FLOPs and log depth, and the Gaussian process of NNI's network morphism tuner.
 """
 
 import argparse
 import sys
-import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import norm, spearmanr
-from sklearn.ensemble import RandomForestRegressor
 
-from benchmarks import histories, reporting, tables
+from benchmarks import histories, reporting, surrogate_report, tables
+from benchmarks.predictors import (
+    PLAIN,
+    Entries,
+    Prediction,
+    Predictor,
+    Split,
+    kernel_predictor,
+    of_peer,
+    predictions,
+)
 from core.distance import Floats
 from core.kernels import KERNELS
 from core.strategies.bayesian import Bayesian
-from core.surrogate import Observation, fit
 
 DATA = Path(__file__).parent / "data"
+MAIN = "fashion-mnist"  # whose figures stand for all where one number is wanted
+OBSERVED = 30
 UNSEEN = 1000  # networks asked about, at most
+QUICK_PEER = (5, 2, 100)  # of a quick run: networks told, seeds, networks asked about
+PEER_SECONDS, QUICK_PEER_SECONDS = 600.0, 10.0  # for the splits of one table
 SYNTHETIC = 400  # networks of the made-up history
 QUANTILE = float(norm.ppf(0.95))
+LEAST_STD = 1e-3  # in standard deviations of the history; who claims less is taken at this
 
-Predictor = Callable[[Sequence[tables.Entry], Sequence[tables.Entry]], tuple[Floats, Floats | None]]
-
-
-def kernel_predictor(kernel: str) -> Predictor:
-    """Mean and standard deviation of values by the surrogate with this kernel."""
-
-    def predict(
-        known: Sequence[tables.Entry], asked: Sequence[tables.Entry]
-    ) -> tuple[Floats, Floats | None]:
-        surrogate = fit([Observation(one.architecture, one.value) for one in known], kernel)
-        points = surrogate.geometry.points([one.architecture for one in asked])
-        mean, std = surrogate.posterior(points)
-        return mean, np.sqrt(std**2 + (surrogate.noise * surrogate.scale) ** 2)
-
-    return predict
+Figures = dict[str, float | None]
 
 
-def ridge(
-    known: Sequence[tables.Entry], asked: Sequence[tables.Entry]
-) -> tuple[Floats, Floats | None]:
-    """Ridge regression on standardised log sizes; no uncertainty."""
-    x, x_asked, y = _sizes(known), _sizes(asked), np.array([one.value for one in known])
-    center, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
-    x, x_asked = (x - center) / spread, (x_asked - center) / spread
-    slope = np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ (y - y.mean()))
-    return y.mean() + x_asked @ slope, None
-
-
-def forest(
-    known: Sequence[tables.Entry], asked: Sequence[tables.Entry]
-) -> tuple[Floats, Floats | None]:
-    """A random forest on log sizes; no uncertainty."""
-    model = RandomForestRegressor(n_estimators=100, random_state=0)
-    model.fit(_sizes(known), [one.value for one in known])
-    return np.asarray(model.predict(_sizes(asked))), None
-
-
-def _sizes(entries: Sequence[tables.Entry]) -> Floats:
-    rows = [
-        (one.architecture.parameters, one.architecture.flops, len(one.architecture.nodes))
-        for one in entries
-    ]
-    return np.log1p(np.array(rows, dtype=np.float64))
+def split(count: int, observed: int, seeds: int, unseen: int = UNSEEN) -> list[Split]:
+    """One random split a seed of a table of `count` networks."""
+    orders = [np.random.default_rng([seed, observed]).permutation(count) for seed in range(seeds)]
+    return [Split(one[:observed], one[observed : observed + unseen]) for one in orders]
 
 
 def judge(
-    entries: Sequence[tables.Entry], observed: int, seeds: int, predictors: dict[str, Predictor]
-) -> dict[str, dict[str, float | None]]:
-    """The figures of every predictor over all seeds, the same networks for each."""
+    entries: Entries, splits: Sequence[Split], predictors: Mapping[str, Predictor]
+) -> dict[str, Figures]:
+    """The figures of every predictor over all splits, the same networks for each."""
+    found = {}
+    for name, predictor in predictors.items():
+        found[name] = figures(entries, list(predictions(predictor, entries, splits)))
+        print(f"{name}: {len(splits)} splits", file=sys.stderr)
+    return found
+
+
+def figures(entries: Entries, predicted: Sequence[Prediction]) -> Figures:
+    """How good predictions are, on average."""
     spread = float(np.std([one.value for one in entries])) or 1.0
-    found: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in predictors}
-    for seed in range(seeds):
-        order = np.random.default_rng([seed, observed]).permutation(len(entries))
-        known = [entries[place] for place in order[:observed]]
-        asked = [entries[place] for place in order[observed : observed + UNSEEN]]
-        values = np.array([one.value for one in asked])
-        for name, predict in predictors.items():
-            started = time.perf_counter()
-            mean, std = predict(known, asked)
-            figures = found[name]
-            figures["seconds"].append(time.perf_counter() - started)
-            figures["spearman"].append(_correlation(mean, values))
-            if std is not None:
-                score = (values - mean) / std
-                figures["nll"].append(
-                    float(-norm.logpdf(score).mean() + np.log(std / spread).mean())
-                )
-                figures["coverage"].append(float((np.abs(score) <= QUANTILE).mean()))
-        print(f"seed {seed + 1} of {seeds}", file=sys.stderr)
-    return {name: _summary(figures) for name, figures in found.items()}
+    rows = [_judged(entries, one, spread) for one in predicted]
 
-
-def _correlation(mean: Floats, values: Floats) -> float:
-    """Spearman's; 0 where one side is constant, as it then ranks nothing."""
-    if np.ptp(mean) == 0 or np.ptp(values) == 0:
-        return 0.0
-    return float(spearmanr(mean, values).statistic)
-
-
-def _summary(figures: dict[str, list[float]]) -> dict[str, float | None]:
     def mean(name: str) -> float | None:
-        return float(np.mean(figures[name])) if figures.get(name) else None
+        known = [value for row in rows if (value := row.get(name)) is not None]
+        return float(np.mean(known)) if known else None
 
-    spearman = figures["spearman"]
-    error = float(np.std(spearman, ddof=1) / np.sqrt(len(spearman))) if len(spearman) > 1 else 0.0
+    spearman = [row["spearman"] or 0.0 for row in rows]
+    error = float(np.std(spearman, ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else 0.0
     return {
+        "observed": len(predicted[0].split.known),
+        "splits": len(rows),
         "spearman_mean": mean("spearman"),
         "spearman_se": error,
         "nll": mean("nll"),
         "coverage_90": mean("coverage"),
         "seconds": mean("seconds"),
+        "ignored": mean("ignored"),
+        "failures": mean("failures"),
     }
 
 
-def noise_ceiling(entries: Sequence[tables.Entry]) -> float | None:
+def _judged(entries: Entries, one: Prediction, spread: float) -> Figures:
+    """The figures of one split; what is not a number takes the worst rank."""
+    values = np.array([entries[place].value for place in one.split.asked])
+    is_known = np.isfinite(one.mean)
+    row: Figures = {
+        "spearman": correlation(np.where(is_known, one.mean, -np.inf), values),
+        "seconds": one.seconds,
+        "ignored": one.ignored / len(one.split.known),
+        "failures": 1 - float(is_known.mean()),
+    }
+    if one.std is not None and is_known.any():
+        std = np.maximum(np.where(np.isfinite(one.std), one.std, 0.0), LEAST_STD * spread)
+        score = ((values - one.mean) / std)[is_known]
+        likelihood = norm.logpdf(score) - np.log(std / spread)[is_known]
+        row["nll"] = -float(likelihood.mean())
+        row["coverage"] = float((np.abs(score) <= QUANTILE).mean())
+    return row
+
+
+def correlation(mean: Floats, values: Floats) -> float:
+    """Spearman's; 0 where one side is constant, as it then ranks nothing."""
+    if len(np.unique(mean)) == 1 or len(np.unique(values)) == 1:
+        return 0.0
+    return float(spearmanr(mean, values).statistic)
+
+
+def noise_ceiling(entries: Entries) -> float | None:
     """The rank correlation of values with those of a retraining; None without repeats."""
     repeated = [one for one in entries if one.repeats]
     if len(repeated) < 3:
         return None
     values = np.array([one.value for one in repeated])
-    return _correlation(values, np.array([one.repeats[0] for one in repeated]))
+    return correlation(values, np.array([one.repeats[0] for one in repeated]))
 
 
 def synthetic() -> list[tables.Entry]:
@@ -138,45 +126,87 @@ def synthetic() -> list[tables.Entry]:
     return [tables.Entry(trial.architecture, float(trial.value or 0.0)) for trial in trials]
 
 
+def of_table(entries: Entries, observed: int, options: argparse.Namespace) -> reporting.Result:
+    """All that is measured on one table: facts of it, and figures by predictor."""
+    seeds = options.seeds or (3 if options.quick else 20)
+    splits = split(len(entries), observed, seeds)
+    kernels = {kernel: kernel_predictor(kernel) for kernel in KERNELS}
+    judged = judge(entries, splits, kernels | ({} if options.no_peers else PLAIN))
+    if not options.no_peers:
+        peer_splits = split(len(entries), *QUICK_PEER) if options.quick else splits
+        seconds = QUICK_PEER_SECONDS if options.quick else PEER_SECONDS
+        is_short = options.quick or options.history is not None
+        if said := of_peer(entries, peer_splits, seconds=seconds, quick=is_short):
+            judged["nni"] = figures(entries, said)
+    ceiling = noise_ceiling(entries)
+    for one in judged.values():
+        mean = one["spearman_mean"]
+        one["share_of_ceiling"] = mean / ceiling if mean is not None and ceiling else None
+    facts = {
+        "networks": len(entries),
+        "observed": observed,
+        "seeds": seeds,
+        "default_kernel": Bayesian().kernel,
+        "noise_ceiling": ceiling,
+        "repeated": sum(bool(one.repeats) for one in entries),
+    }
+    return facts | judged
+
+
 def measure(options: argparse.Namespace) -> reporting.Result:
     """One history as told, or all that are there."""
-    predictors = {kernel: kernel_predictor(kernel) for kernel in KERNELS}
-    if not options.no_peers:
-        predictors |= {"ridge": ridge, "forest": forest}
-    seeds = options.seeds or (3 if options.quick else 20)
     if options.history is not None:
         entries = tables.read(options.history)
-        if not 1 <= options.observed < len(entries):
+        observed = options.observed or 50
+        if not 1 <= observed < len(entries):
             raise tables.WrongTable(
                 f"{options.history} has {len(entries)} networks; "
-                f"expected more than the {options.observed} observed"
+                f"expected more than the {observed} observed"
             )
-        judged = judge(entries, options.observed, seeds, predictors)
-        facts = {
-            "networks": len(entries),
-            "observed": options.observed,
-            "default_kernel": Bayesian().kernel,
-            "noise_ceiling": noise_ceiling(entries),
+        result = of_table(entries, observed, options)
+        _write(options, {options.history.name.split(".")[0]: result})
+        return result
+    paths = sorted(DATA.glob("*.jsonl.gz"))
+    observed = options.observed or OBSERVED
+    found = {path.name.split(".")[0]: tables.read(path) for path in paths}
+    by_table = {
+        name: of_table(entries, observed, options)
+        for name, entries in (found or {"synthetic": synthetic()}).items()
+    }
+    _write(options, by_table)
+    return _with_short_keys(by_table)
+
+
+def _write(options: argparse.Namespace, by_table: reporting.Result) -> None:
+    if options.markdown is not None:
+        options.markdown.write_text(surrogate_report.page(by_table))
+
+
+def _with_short_keys(by_table: reporting.Result) -> reporting.Result:
+    """With `spearman_30` and the like; the figures of the main table are on top, too."""
+    result = {
+        table: {
+            name: {f"spearman_{one['observed']}": one["spearman_mean"], **one}
+            if isinstance(one, Mapping)
+            else one
+            for name, one in facts.items()
         }
-        return facts | judged
-    found = {path.name.split(".")[0]: path for path in sorted(DATA.glob("*.jsonl.gz"))}
-    result: reporting.Result = {}
-    for name, path in (found or {"synthetic": None}).items():
-        entries = synthetic() if path is None else tables.read(path)
-        judged = judge(entries, 30, seeds, predictors)
-        result[name] = {"noise_ceiling": noise_ceiling(entries)} | {
-            kernel: {"spearman_30": one["spearman_mean"], **one} for kernel, one in judged.items()
-        }
-    first = next(iter(result.values()))
-    return result | {kernel: first[kernel] for kernel in predictors}
+        for table, facts in by_table.items()
+    }
+    top = result.get(MAIN) or next(iter(result.values()))
+    on_top = {name: one for name, one in top.items() if isinstance(one, Mapping)}
+    return result | {"chosen": surrogate_report.chosen_elsewhere(by_table)} | on_top
 
 
 def main() -> None:
     """Measure and print."""
     parser = reporting.parser(__doc__)
     parser.add_argument("--history", type=Path, help="JSON lines, plain or gzip")
-    parser.add_argument("--observed", type=int, default=50, help="networks to fit to")
+    parser.add_argument(
+        "--observed", type=int, help="networks to fit to; 50 of a given history, else 30"
+    )
     parser.add_argument("--seeds", type=int, help="random choices of them; 20 unless quick")
+    parser.add_argument("--markdown", type=Path, help="write the results to this page, too")
     try:
         reporting.run(measure, parser.parse_args())
     except tables.WrongTable as error:

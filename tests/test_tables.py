@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import regret, surrogate, tables
+from benchmarks import predictors, regret, surrogate, surrogate_report, tables
 from benchmarks.histories import history
 
 TRIALS = history(30, seed=2)
@@ -87,15 +87,77 @@ def test_predictors_are_judged_on_networks_that_they_have_not_seen(tmp_path):
         assert not {one.architecture for one in known} & {one.architecture for one in asked}
         return np.array([one.value for one in asked]), np.ones(len(asked))
 
-    predictors = {"edit": surrogate.kernel_predictor("edit"), "oracle": oracle}
-    first, again = (surrogate.judge(entries, 20, 2, predictors) for _ in range(2))
+    asked = {"edit": predictors.kernel_predictor("edit"), "oracle": oracle}
+    splits = surrogate.split(len(entries), 20, 2)
+    first, again = (surrogate.judge(entries, splits, asked) for _ in range(2))
     assert first["oracle"]["spearman_mean"] == pytest.approx(1)
     assert first["oracle"]["coverage_90"] == 1
-    for name in predictors:
-        assert set(first[name]) == {
-            "spearman_mean", "spearman_se", "nll", "coverage_90", "seconds",
-        }  # fmt: skip
+    for name in asked:
+        assert {"spearman_mean", "spearman_se", "nll", "coverage_90", "seconds"} <= set(first[name])
         assert first[name]["spearman_mean"] == again[name]["spearman_mean"]
+
+
+def test_a_split_keeps_what_is_known_apart_from_what_is_asked():
+    for one in surrogate.split(30, 20, 5, unseen=8):
+        assert len(one.known) == 20
+        assert len(one.asked) == 8
+        assert not set(one.known) & set(one.asked)
+
+
+def test_what_is_not_a_number_takes_the_worst_rank_and_is_counted(tmp_path):
+    entries = tables.read(written(tmp_path / "table", LINES))
+    (split,) = surrogate.split(len(entries), 20, 1)
+    values = np.array([entries[place].value for place in split.asked])
+    worst = np.where(values == values.min(), np.nan, values)
+    said = predictors.Prediction(split, worst, np.zeros(10), 1.0, ignored=5)
+    found = surrogate.figures(entries, [said])
+    assert found["spearman_mean"] == pytest.approx(1)
+    assert found["failures"] == pytest.approx(0.1)
+    assert found["ignored"] == 0.25
+    assert found["coverage_90"] == 1
+    nothing = predictors.Prediction(split, np.full(10, np.nan), None, None)
+    silent = surrogate.figures(entries, [nothing])
+    assert (silent["spearman_mean"], silent["failures"], silent["nll"]) == (0, 1, None)
+
+
+def test_a_likelihood_is_that_of_normal_values(tmp_path):
+    entries = tables.read(written(tmp_path / "table", LINES))
+    (split,) = surrogate.split(len(entries), 20, 1)
+    spread = np.std([one.value for one in entries])
+    values = np.array([entries[place].value for place in split.asked])
+    std = np.linspace(0.5, 1.5, 10) * spread
+    found = surrogate.figures(
+        entries, [predictors.Prediction(split, values + 0.3 * spread, std, None)]
+    )
+    units = std / spread
+    expected = np.mean(0.5 * np.log(2 * np.pi) + np.log(units) + 0.5 * (0.3 / units) ** 2)
+    assert found["nll"] == pytest.approx(expected)
+
+
+def test_the_page_of_results_names_every_table_and_predictor(tmp_path):
+    def facts(best):
+        others = {
+            "networks": 30,
+            "observed": 5,
+            "seeds": 2,
+            "default_kernel": "edit",
+            "noise_ceiling": None,
+            "repeated": 0,
+        }
+        row = {"observed": 5, "splits": 2, "spearman_se": 0.0, "share_of_ceiling": None}
+        row |= {"nll": None, "coverage_90": None, "seconds": None, "ignored": 0, "failures": 0.5}
+        names = [*surrogate.KERNELS, "ridge", "nni"]
+        judged = {name: row | {"spearman_mean": 0.9 if name == best else 0.1} for name in names}
+        return others | judged
+
+    found = {"one": facts("edit"), "two": facts("graph")}
+    chosen = surrogate_report.chosen_elsewhere(found)
+    assert chosen["one"] == {"kernel": "graph", "spearman_mean": 0.1}
+    assert chosen["two"] == {"kernel": "edit", "spearman_mean": 0.1}
+    page = surrogate_report.page(found)
+    assert "| one | 5 | 2 | 0% | 50% |" in page
+    assert "| `edit` | 0.900 ± 0.000 | - |" in page
+    assert all(len(line) <= 100 for line in page.splitlines())
 
 
 @pytest.mark.parametrize("strategy", list(regret.WALKS))
