@@ -9,7 +9,7 @@ from typing import Any
 from core import fingerprint as fingerprints
 from core.cost import LayerCost, layer_cost
 from core.errors import InvalidArchitecture
-from core.layers import LAYERS, AbstractLayer, Shape, layer_from_json, layer_to_json
+from core.layers import LAYERS, AbstractLayer, Scale, Shape, layer_from_json, layer_to_json
 from core.segments import Segment, infer_segments
 
 VERSION = 1  # of the JSON
@@ -22,6 +22,11 @@ class Node:
     id: int
     layer: AbstractLayer
     inputs: tuple[int, ...] = ()
+
+
+def carried(node: Node) -> tuple[int, ...]:
+    """The inputs whose spatial axes the node's are made of: all but the factors of a scaling."""
+    return node.inputs[:1] if isinstance(node.layer, Scale) else node.inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,20 @@ class Architecture:
         known: dict[int, frozenset[int]] = {}
         for node in self.nodes:
             known[node.id] = frozenset(node.inputs).union(*[known[i] for i in node.inputs])
+        return known
+
+    @cached_property
+    def carriers(self) -> Mapping[int, frozenset[int]]:
+        """The ancestors of each node, but those that reach it as the factors of a scaling only.
+
+        Only from these a way leads along which the spatial axes of the node come about.
+        """
+        if not any([isinstance(node.layer, Scale) for node in self.nodes]):
+            return self.ancestors
+        known: dict[int, frozenset[int]] = {}
+        for node in self.nodes:
+            inputs = carried(node)
+            known[node.id] = frozenset(inputs).union(*[known[i] for i in inputs])
         return known
 
     def node(self, node_id: int) -> Node:

@@ -26,6 +26,7 @@ from core.layers import (
     DepthwiseConv1d,
     DepthwiseConv2d,
     Dropout,
+    Family,
     Flatten,
     Gate,
     GlobalAvgPool1d,
@@ -37,6 +38,7 @@ from core.layers import (
     ReLU,
     Scale,
     Shape,
+    family_of,
 )
 from core.morphisms import AbstractMorphism, sample
 from core.weights import Weights, initialise
@@ -74,6 +76,11 @@ class Sketch:
         """The shape of the last tensor."""
         return self.shapes[-1]
 
+    @property
+    def family(self) -> Family:
+        """The layers that read the last tensor."""
+        return family_of(self.shape)
+
     def like_last(self, *, channels: bool) -> list[int]:
         """The tensors with the spatial shape of the last one, and its channels where asked."""
         start = 0 if channels else 1
@@ -84,16 +91,18 @@ class Sketch:
 def architectures(
     draw: st.DrawFn, *, images: bool | None = None, steps: int = 8, classes: int = 3
 ) -> Architecture:
-    """Networks of images or vectors with branches, up to `steps` random steps before the head."""
+    """Networks with branches, up to `steps` random steps before the head.
+
+    They read images where told, or vectors where told not; else these or signals.
+    """
     sketch = Sketch()
-    if images is None:
-        images = draw(st.booleans())
-    if images:
-        side = st.integers(3, 8)
-        sketch.add(Input((draw(st.integers(1, 3)), draw(side), draw(side))))
+    axes = draw(st.sampled_from((2, 1, 0) if images is None else (2,) if images else (0,)))
+    if axes:
+        side = st.integers(3, 8) if axes == 2 else st.integers(3, 16)
+        sketch.add(Input((draw(st.integers(1, 3)), *[draw(side) for _ in range(axes)])))
         for _ in range(draw(st.integers(0, steps))):
-            draw(st.sampled_from(IMAGE_STEPS))(draw, sketch)
-        sketch.add(Flatten() if draw(st.booleans()) else GlobalAvgPool2d())
+            draw(st.sampled_from(SPATIAL_STEPS))(draw, sketch)
+        sketch.add(Flatten() if draw(st.booleans()) else sketch.family.global_avg_pool())
     else:
         sketch.add(Input((draw(st.integers(1, 6)),)))
     for _ in range(draw(st.integers(0, 4))):
@@ -108,15 +117,20 @@ _widths = st.integers(2, 6)
 
 
 def _conv(draw: st.DrawFn, sketch: Sketch) -> None:
-    sketch.add(Conv2d(draw(_widths), draw(st.sampled_from((1, 3, 5))), draw(st.integers(1, 2))))
+    kernel, stride = draw(st.sampled_from((1, 3, 5))), draw(st.integers(1, 2))
+    sketch.add(sketch.family.convolution(draw(_widths), kernel, stride))
 
 
 def _conv_block(draw: st.DrawFn, sketch: Sketch) -> None:
-    sketch.block(Conv2d(draw(_widths), draw(st.sampled_from((1, 3)))))
+    sketch.block(sketch.family.convolution(draw(_widths), draw(st.sampled_from((1, 3)))))
 
 
 def _same_conv(draw: st.DrawFn, sketch: Sketch) -> None:
-    sketch.block(Conv2d(sketch.shape[0]))
+    sketch.block(sketch.family.convolution(sketch.shape[0]))
+
+
+def _depthwise(draw: st.DrawFn, sketch: Sketch) -> None:
+    sketch.block(sketch.family.depthwise(draw(st.sampled_from((1, 3))), draw(st.integers(1, 2))))
 
 
 def _norm(draw: st.DrawFn, sketch: Sketch) -> None:
@@ -133,7 +147,7 @@ def _dropout(draw: st.DrawFn, sketch: Sketch) -> None:
 
 def _pool(draw: st.DrawFn, sketch: Sketch) -> None:
     size = draw(st.integers(1, min(3, *sketch.shape[1:])))
-    kind = draw(st.sampled_from((MaxPool2d, AvgPool2d)))
+    kind = draw(st.sampled_from((sketch.family.max_pool, sketch.family.avg_pool)))
     sketch.add(kind(size, draw(st.integers(1, 3))))
 
 
@@ -154,21 +168,45 @@ def _concat(draw: st.DrawFn, sketch: Sketch) -> None:
 
 def _residual(draw: st.DrawFn, sketch: Sketch) -> None:
     start = len(sketch.nodes) - 1
-    sketch.block(Conv2d(draw(_widths)))
-    sketch.add(Conv2d(sketch.shapes[start][0]))
+    sketch.block(sketch.family.convolution(draw(_widths)))
+    sketch.add(sketch.family.convolution(sketch.shapes[start][0]))
     sketch.add(Add(), start, len(sketch.nodes) - 1)
 
 
 def _sum_with_concat(draw: st.DrawFn, sketch: Sketch) -> None:
     """A sum of a concatenation and a convolution, whose channels then have two owners."""
     start = len(sketch.nodes) - 1
-    left = sketch.add(Conv2d(draw(_widths), 1), start)
-    right = sketch.add(Conv2d(draw(_widths), 1), start)
+    convolution = sketch.family.convolution
+    left = sketch.add(convolution(draw(_widths), 1), start)
+    right = sketch.add(convolution(draw(_widths), 1), start)
     joined = sketch.add(Concat(), *draw(st.sampled_from(((left, right), (left, left)))))
     if not any(right in node.inputs for node in sketch.nodes):
         joined = sketch.add(Concat(), joined, right)
-    other = sketch.add(Conv2d(sketch.shape[0], 1), start)
+    other = sketch.add(convolution(sketch.shape[0], 1), start)
     sketch.add(Add(), joined, other)
+
+
+def _squeeze_excite(draw: st.DrawFn, sketch: Sketch) -> None:
+    start = len(sketch.nodes) - 1
+    sketch.add(sketch.family.global_avg_pool())
+    sketch.add(Dense(draw(_widths)))
+    sketch.add(ReLU())
+    sketch.add(Dense(sketch.shapes[start][0]))
+    sketch.add(Scale(), start, sketch.add(Gate()))
+
+
+def _scale(draw: st.DrawFn, sketch: Sketch) -> None:
+    """Factors that come from another tensor, and have other readers."""
+    start, shape = len(sketch.nodes) - 1, sketch.shape
+    alike = [i for i, one in enumerate(sketch.shapes) if one[0] == shape[0]]
+    factors = draw(st.sampled_from(alike))
+    if len(sketch.shapes[factors]) > 1:
+        factors = sketch.add(family_of(sketch.shapes[factors]).global_avg_pool(), factors)
+    sketch.add(Scale(), start, factors)
+
+
+def _gate(draw: st.DrawFn, sketch: Sketch) -> None:
+    sketch.add(Gate())
 
 
 def _dense(draw: st.DrawFn, sketch: Sketch) -> None:
@@ -188,7 +226,7 @@ def _dense_residual(draw: st.DrawFn, sketch: Sketch) -> None:
     sketch.add(Add(), len(sketch.nodes) - 1, start)
 
 
-IMAGE_STEPS: tuple[Step, ...] = (
+SPATIAL_STEPS: tuple[Step, ...] = (
     _conv_block,
     _conv,
     _same_conv,
@@ -199,6 +237,9 @@ IMAGE_STEPS: tuple[Step, ...] = (
     _concat,
     _residual,
     _sum_with_concat,
+    _depthwise,
+    _squeeze_excite,
+    _scale,
     _dropout,
 )
 VECTOR_STEPS: tuple[Step, ...] = (
@@ -209,6 +250,8 @@ VECTOR_STEPS: tuple[Step, ...] = (
     _add,
     _concat,
     _dense_residual,
+    _scale,
+    _gate,
     _dropout,
 )
 

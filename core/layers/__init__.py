@@ -27,6 +27,7 @@ from core.layers.depthwise import AbstractDepthwise
 from core.layers.depthwise_conv1d import DepthwiseConv1d
 from core.layers.depthwise_conv2d import DepthwiseConv2d
 from core.layers.dropout import Dropout
+from core.layers.families import FAMILIES, Family, family_of
 from core.layers.flatten import Flatten
 from core.layers.gate import Gate
 from core.layers.global_avg_pool1d import GlobalAvgPool1d
@@ -43,6 +44,7 @@ from core.registry import import_modules
 import_modules(__name__, __path__)
 
 __all__ = [
+    "FAMILIES",
     "LAYERS",
     "AbstractConvolution",
     "AbstractDepthwise",
@@ -62,6 +64,7 @@ __all__ = [
     "DepthwiseConv1d",
     "DepthwiseConv2d",
     "Dropout",
+    "Family",
     "Flatten",
     "Gate",
     "GlobalAvgPool1d",
@@ -74,6 +77,7 @@ __all__ = [
     "ReLU",
     "Scale",
     "Shape",
+    "family_of",
     "layer_from_json",
     "layer_to_json",
 ]

@@ -6,10 +6,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from core.architecture import Architecture
+from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import AbstractLayer, Array, Shape
+from core.layers import AbstractLayer, Array, Scale, Shape
 from core.registry import Registry
 from core.weights import Weights
 
@@ -81,6 +81,24 @@ def name_of(architecture: Architecture, node_id: int) -> str:
     """A node in words, such as "convolution 3"."""
     layer = architecture.node(node_id).layer
     return layer.title if layer.inputs == 0 else f"{layer.title} {node_id}"
+
+
+def steering(architecture: Architecture) -> frozenset[int]:
+    """The nodes that make nothing but the factors of scalings: few changes are worth trying there.
+
+    Those of a squeeze-and-excitation block, from its pool to its gate.
+    """
+    found: set[int] = set()
+    if any([isinstance(node.layer, Scale) for node in architecture.nodes]):
+        for node in reversed(architecture.nodes[:-1]):
+            readers = [architecture.node(reader) for reader in architecture.readers(node.id)]
+            if all([one.id in found or _is_factor(node.id, one) for one in readers]):
+                found.add(node.id)
+    return frozenset(found)
+
+
+def _is_factor(node_id: int, reader: Node) -> bool:
+    return isinstance(reader.layer, Scale) and node_id != reader.inputs[0]
 
 
 def dtype_of(weights: Weights) -> DType:

@@ -14,15 +14,17 @@ from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
 from core.layers import (
+    AbstractConvolution,
     AbstractLayer,
     Array,
     BatchNorm,
     Channels,
-    Conv2d,
     Dense,
     Dropout,
     Input,
     ReLU,
+    Shape,
+    family_of,
 )
 from core.layers.batch_norm import EPSILON
 from core.morphisms.abstract import (
@@ -32,6 +34,7 @@ from core.morphisms.abstract import (
     dtype_of,
     name_of,
     shape_at,
+    steering,
 )
 from core.morphisms.moments import Moments, estimate_moments
 from core.weights import Weights
@@ -41,38 +44,45 @@ from core.weights import Weights
 class Block:
     """What may be inserted: layers that together start as the identity."""
 
-    words: str
-    ranks: tuple[int, ...]  # of the values that it fits: 3 for images, 1 for vectors
-    layers: Callable[[int], tuple[AbstractLayer, ...]]  # by the width of the place
+    words: str  # {window} stands for the convolution's
+    ranks: tuple[int, ...]  # of the values that it fits: 3 for images, 2 signals, 1 vectors
+    layers: Callable[[Shape], tuple[AbstractLayer, ...]]  # by the shape of the place
+    kernel: int = 1
 
 
 BLOCKS = {
     "conv3": Block(
-        words="a 3 × 3 convolution with batch norm and ReLU",
-        ranks=(3,),
-        layers=lambda width: (Conv2d(width, 3), BatchNorm(), ReLU()),
+        words="a {window} convolution with batch norm and ReLU",
+        ranks=(2, 3),
+        layers=lambda shape: _convolution(shape, 3),
+        kernel=3,
     ),
     "conv5": Block(
-        words="a 5 × 5 convolution with batch norm and ReLU",
-        ranks=(3,),
-        layers=lambda width: (Conv2d(width, 5), BatchNorm(), ReLU()),
+        words="a {window} convolution with batch norm and ReLU",
+        ranks=(2, 3),
+        layers=lambda shape: _convolution(shape, 5),
+        kernel=5,
     ),
     "dense": Block(
         words="a dense layer with ReLU",
         ranks=(1,),
-        layers=lambda width: (Dense(width), ReLU()),
+        layers=lambda shape: (Dense(shape[0]), ReLU()),
     ),
     "batch_norm": Block(
         words="a batch norm",
-        ranks=(1, 3),
-        layers=lambda width: (BatchNorm(),),
+        ranks=(1, 2, 3),
+        layers=lambda shape: (BatchNorm(),),
     ),
     "dropout": Block(
         words="a dropout of 20 %",
         ranks=(1,),
-        layers=lambda width: (Dropout(0.2),),
+        layers=lambda shape: (Dropout(0.2),),
     ),
 }
+
+
+def _convolution(shape: Shape, kernel: int) -> tuple[AbstractLayer, ...]:
+    return (family_of(shape).convolution(shape[0], kernel), BatchNorm(), ReLU())
 
 
 @MORPHISMS.register("deepen")
@@ -101,16 +111,18 @@ class Deepen(AbstractMorphism):
         return weights | {node_id: arrays for node_id, arrays in new.items() if arrays}
 
     def describe(self, architecture: Architecture) -> str:
-        return f"insert {_block(self.block).words} behind {name_of(architecture, self.node_id)}"
+        words = _words(_block(self.block), architecture.shapes[self.node_id])
+        return f"insert {words} behind {name_of(architecture, self.node_id)}"
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
+        left_out = steering(architecture) | {architecture.logits}
         for node in architecture.nodes[:-1]:
-            if node.id == architecture.logits:
+            if node.id in left_out:
                 continue
             shape = architecture.shapes[node.id]
             if shape[0] <= bounds.width and architecture.nonnegative[node.id]:
-                blocks = ("conv3", "conv5") if len(shape) == 3 else ("dense",)
+                blocks = ("conv3", "conv5") if len(shape) > 1 else ("dense",)
                 yield from (cls(node.id, block) for block in blocks)
             if _lacks_norm(architecture, node):
                 yield cls(node.id, "batch_norm")
@@ -121,12 +133,12 @@ class Deepen(AbstractMorphism):
         """The inserted nodes; raises IllegalMorphism where the block does not fit."""
         block, shape = _block(self.block), shape_at(architecture, self.node_id)
         if len(shape) not in block.ranks:
-            raise IllegalMorphism(f"{block.words} does not fit values of shape {shape}")
-        layers = block.layers(shape[0])
+            raise IllegalMorphism(f"{_words(block, shape)} does not fit values of shape {shape}")
+        layers = block.layers(shape)
         if isinstance(layers[-1], ReLU) and not architecture.nonnegative[self.node_id]:
             raise IllegalMorphism(
                 f"{name_of(architecture, self.node_id)} may give values below zero, "
-                f"which {block.words} would change"
+                f"which {_words(block, shape)} would change"
             )
         first = architecture.next_id
         sources = [self.node_id, *range(first, first + len(layers))]
@@ -137,6 +149,12 @@ def _block(name: str) -> Block:
     if name not in BLOCKS:
         raise IllegalMorphism(f"unknown block {name!r}; known are: {', '.join(BLOCKS)}")
     return BLOCKS[name]
+
+
+def _words(block: Block, shape: Shape) -> str:
+    """The block in words, its window as it is behind values of this shape."""
+    k = block.kernel
+    return block.words.format(window=f"{k}-wide" if len(shape) == 2 else f"{k} × {k}")
 
 
 def _lacks_norm(architecture: Architecture, node: Node) -> bool:
@@ -158,9 +176,12 @@ def _lacks_dropout(architecture: Architecture, node: Node) -> bool:
 def _identity(layer: AbstractLayer, width: int, moments: Moments, dtype: DType) -> dict[str, Array]:
     """Parameters with which the layer gives its input back."""
     match layer:
-        case Conv2d():
-            weight = np.zeros((width, width, layer.kernel, layer.kernel), dtype)
-            weight[range(width), range(width), layer.kernel // 2, layer.kernel // 2] = 1
+        case AbstractConvolution():
+            axes = layer.spatial_axes
+            middle: tuple[int, ...] = (layer.kernel // 2,) * axes
+            weight = np.zeros((width, width, *[layer.kernel] * axes), dtype)
+            for channel in range(width):
+                weight[(channel, channel, *middle)] = 1
             return {"weight": weight, "bias": np.zeros(width, dtype)}
         case Dense():
             return {"weight": np.eye(width, dtype=dtype), "bias": np.zeros(width, dtype)}

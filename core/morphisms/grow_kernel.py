@@ -13,11 +13,11 @@ import numpy as np
 from core.architecture import Architecture
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import Array, Conv2d, DepthwiseConv2d
+from core.layers import AbstractConvolution, AbstractDepthwise, Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, layer_at, name_of
 from core.weights import Weights
 
-LARGEST = 7  # kernel that is worth trying
+LARGEST = {1: 15, 2: 7}  # kernel that is worth trying, by the number of spatial axes
 
 
 @MORPHISMS.register("grow_kernel")
@@ -38,9 +38,9 @@ class GrowKernel(AbstractMorphism):
         rng: np.random.Generator,
         probe: Array | None = None,
     ) -> Weights:
-        self._layer(architecture)
+        layer = self._layer(architecture)
         old = weights[self.node_id]
-        weight = np.pad(old["weight"], ((0, 0), (0, 0), (1, 1), (1, 1)))
+        weight = np.pad(old["weight"], [(0, 0), (0, 0), *[(1, 1)] * layer.spatial_axes])
         return weights | {self.node_id: old | {"weight": weight}}
 
     def describe(self, architecture: Architecture) -> str:
@@ -52,15 +52,14 @@ class GrowKernel(AbstractMorphism):
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
         for node in architecture.nodes:
             match node.layer:
-                case Conv2d(kernel=kernel) | DepthwiseConv2d(kernel=kernel) if (
-                    kernel + 2 <= LARGEST
-                ):
+                case AbstractConvolution(kernel=kernel) | AbstractDepthwise(kernel=kernel):
                     _, *sides = architecture.shapes[node.inputs[0]]
-                    if kernel // 2 < max(sides):  # else the new weights would only see padding
+                    seen = kernel // 2 < max(sides)  # else the new weights would only see padding
+                    if seen and kernel + 2 <= LARGEST[len(sides)]:
                         yield cls(node.id)
 
-    def _layer(self, architecture: Architecture) -> Conv2d | DepthwiseConv2d:
+    def _layer(self, architecture: Architecture) -> AbstractConvolution | AbstractDepthwise:
         layer = layer_at(architecture, self.node_id)
-        if not isinstance(layer, Conv2d | DepthwiseConv2d):
+        if not isinstance(layer, AbstractConvolution | AbstractDepthwise):
             raise IllegalMorphism(f"node {self.node_id} is {layer!r}; expected a convolution")
         return layer

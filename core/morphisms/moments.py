@@ -8,10 +8,22 @@ from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import expit, ndtr
 
 from core.architecture import Architecture
-from core.layers import AbstractLayer, Array, BatchNorm, Channels, Conv2d, Dense, Input, ReLU
+from core.layers import (
+    AbstractConvolution,
+    AbstractDepthwise,
+    AbstractLayer,
+    Array,
+    BatchNorm,
+    Channels,
+    Dense,
+    Gate,
+    Input,
+    ReLU,
+    Scale,
+)
 from core.weights import Weights
 
 Moments = tuple[Array, Array]  # mean and variance, each of shape (channels,)
@@ -41,8 +53,14 @@ def _through(
             return parameters["bias"], parameters["weight"] ** 2
         case ReLU():
             return _rectified(*before[0])
-        case Conv2d() | Dense():
+        case AbstractConvolution() | Dense():
             return _linear(parameters, *before[0])
+        case AbstractDepthwise():
+            return _by_channel(parameters, *before[0])
+        case Gate():
+            return _gated(*before[0])
+        case Scale():
+            return _product(*before)
         case _:
             return _mixed(layer.channels, before, width)
 
@@ -66,6 +84,24 @@ def _linear(parameters: dict[str, Array], mean: Array, variance: Array) -> Momen
         weight.sum(axis=2) @ mean + parameters["bias"],
         (weight**2).sum(axis=2) @ variance,
     )
+
+
+def _by_channel(parameters: dict[str, Array], mean: Array, variance: Array) -> Moments:
+    """The moments of a weighted sum of independent values of the same channel."""
+    weight = parameters["weight"].reshape(len(mean), -1)
+    return weight.sum(axis=1) * mean + parameters["bias"], (weight**2).sum(axis=1) * variance
+
+
+def _gated(mean: Array, variance: Array) -> Moments:
+    """About the moments of 2 sigmoid(x) for a Gaussian x: MacKay 1992, "The evidence framework"."""
+    middle = expit(mean / np.sqrt(1 + np.pi * variance / 8))
+    return 2 * middle, (2 * middle * (1 - middle)) ** 2 * variance
+
+
+def _product(first: Moments, second: Moments) -> Moments:
+    """The moments of the product of independent values."""
+    (a, v), (b, w) = first, second
+    return a * b, v * w + v * b**2 + w * a**2
 
 
 def _mixed(channels: Channels, before: Sequence[Moments], width: int) -> Moments:

@@ -13,8 +13,15 @@ import numpy as np
 
 from core.architecture import Architecture, Node
 from core.contracts import Bounds
-from core.layers import AbstractLayer, Add, Array, BatchNorm, Conv2d, Dense, ReLU, Shape
-from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of, name_of, shape_at
+from core.layers import AbstractLayer, Add, Array, BatchNorm, Dense, ReLU, Shape, family_of
+from core.morphisms.abstract import (
+    MORPHISMS,
+    AbstractMorphism,
+    dtype_of,
+    name_of,
+    shape_at,
+    steering,
+)
 from core.morphisms.moments import estimate_moments
 from core.weights import Weights
 
@@ -59,10 +66,7 @@ class Residual(AbstractMorphism):
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        for node in architecture.nodes[:-1]:
-            wide = architecture.shapes[node.id][0] > bounds.width
-            if architecture.nonnegative[node.id] and not wide:
-                yield cls(node.id)
+        return (cls(node_id) for node_id in block_places(architecture, bounds))
 
     def _new_nodes(self, architecture: Architecture) -> list[Node]:
         shape = shape_at(architecture, self.node_id)
@@ -79,6 +83,16 @@ class Residual(AbstractMorphism):
     def _branch(self, shape: Shape) -> tuple[AbstractLayer, ...]:
         """The layers beside the skip; the last has a weight which at zero makes all zero."""
         width = shape[0]
-        if len(shape) == 3:
-            return (Conv2d(width), BatchNorm(), ReLU(), Conv2d(width), BatchNorm())
-        return (Dense(width), ReLU(), Dense(width))
+        if len(shape) == 1:
+            return (Dense(width), ReLU(), Dense(width))
+        convolution = family_of(shape).convolution
+        return (convolution(width), BatchNorm(), ReLU(), convolution(width), BatchNorm())
+
+
+def block_places(architecture: Architecture, bounds: Bounds) -> Iterator[int]:
+    """The nodes behind which a residual block is worth trying."""
+    left_out = steering(architecture) | {architecture.logits}
+    for node in architecture.nodes[:-1]:
+        narrow = architecture.shapes[node.id][0] <= bounds.width
+        if narrow and architecture.nonnegative[node.id] and node.id not in left_out:
+            yield node.id

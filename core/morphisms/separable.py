@@ -11,9 +11,9 @@ from typing import Self
 from core.architecture import Architecture
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import AbstractLayer, BatchNorm, Conv2d, DepthwiseConv2d, ReLU, Shape
+from core.layers import AbstractLayer, BatchNorm, ReLU, Shape, family_of
 from core.morphisms.abstract import MORPHISMS, name_of
-from core.morphisms.residual import Residual
+from core.morphisms.residual import Residual, block_places
 
 
 @MORPHISMS.register("separable")
@@ -27,15 +27,16 @@ class Separable(Residual):
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        for node in architecture.nodes[:-1]:
-            shape = architecture.shapes[node.id]
-            if len(shape) == 3 and shape[0] <= bounds.width and architecture.nonnegative[node.id]:
-                yield cls(node.id)
+        for node_id in block_places(architecture, bounds):
+            if len(architecture.shapes[node_id]) > 1:
+                yield cls(node_id)
 
     def _branch(self, shape: Shape) -> tuple[AbstractLayer, ...]:
-        if len(shape) != 3:
+        if len(shape) == 1:
             raise IllegalMorphism(
                 f"a depthwise-separable block does not fit values of shape {shape}; "
-                "expected an image (channels, height, width)"
+                "expected an image (channels, height, width) or a signal (channels, length)"
             )
-        return (DepthwiseConv2d(), BatchNorm(), ReLU(), Conv2d(shape[0], 1), BatchNorm())
+        family = family_of(shape)
+        mixing = family.convolution(shape[0], kernel=1)
+        return (family.depthwise(), BatchNorm(), ReLU(), mixing, BatchNorm())

@@ -3,10 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from core.architecture import Architecture, Node
+from core.architecture import Architecture, Node, carried
 from core.errors import IllegalMorphism
-from core.layers import AbstractLayer, Channels, Conv2d, Dense, Input, ReLU, Shape
-from core.morphisms.abstract import layer_at, name_of
+from core.layers import (
+    AbstractConvolution,
+    AbstractLayer,
+    Channels,
+    Dense,
+    Input,
+    ReLU,
+    Shape,
+    family_of,
+)
+from core.morphisms.abstract import layer_at, name_of, steering
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,7 @@ def plan_skip(architecture: Architecture, start: int, end: int) -> Skip:
     layer_at(architecture, end)
     path = path_between(architecture, start, end)
     if path is None:
-        raise IllegalMorphism(f"a skip goes forwards; node {end} does not depend on node {start}")
+        raise IllegalMorphism(f"a skip goes forwards; node {start} does not lead to node {end}")
     nodes: list[Node] = []
     source, shape, next_id = start, architecture.shapes[start], architecture.next_id
     for layer in _shortcuts(architecture, path):
@@ -40,32 +49,35 @@ def plan_skip(architecture: Architecture, start: int, end: int) -> Skip:
 
 def path_between(architecture: Architecture, start: int, end: int) -> list[int] | None:
     """The nodes of one way from `start` (left out) to `end`; None where there is none."""
-    ancestors = architecture.ancestors
-    if start not in ancestors[end]:
+    carriers = architecture.carriers
+    if start not in carriers[end]:
         return None
     path = [end]
-    while start not in architecture.node(path[-1]).inputs:
-        sources = architecture.node(path[-1]).inputs
-        path.append(next(source for source in sources if start in ancestors[source]))
+    while start not in (sources := carried(architecture.node(path[-1]))):
+        path.append(next(source for source in sources if start in carriers[source]))
     return path[::-1]
 
 
 def projection(shape: Shape, width: int) -> AbstractLayer:
     """The layer that maps values of this shape to `width` channels, place by place."""
-    return Conv2d(width, kernel=1) if len(shape) == 3 else Dense(width)
+    return family_of(shape).convolution(width, kernel=1) if len(shape) > 1 else Dense(width)
 
 
 def places(architecture: Architecture) -> Iterator[tuple[int, int]]:
     """The (start, end) of the skips worth trying: past a ReLU at least, into a ReLU's input."""
-    ancestors = architecture.ancestors
-    relus = [node for node in architecture.nodes if isinstance(node.layer, ReLU)]
+    carriers, left_out = architecture.carriers, steering(architecture)
+    relus = [
+        node
+        for node in architecture.nodes
+        if isinstance(node.layer, ReLU) and node.id not in left_out
+    ]
     ends = {source for relu in relus for source in relu.inputs} - {architecture.logits}
     targets = [(end, _skip_sources(architecture, end)) for end in sorted(ends)]
     for node in architecture.nodes:
         if _is_start(architecture, node):
-            passed = {relu.id for relu in relus if node.id in ancestors[relu.id]}
+            passed = {relu.id for relu in relus if node.id in carriers[relu.id]}
             for end, sources in targets:
-                if node.id not in sources and not passed.isdisjoint(ancestors[end]):
+                if node.id not in sources and not passed.isdisjoint(carriers[end]):
                     yield node.id, end
 
 
@@ -110,7 +122,7 @@ def _skip_sources(architecture: Architecture, end: int) -> set[int]:
 def _is_linear(architecture: Architecture, node: Node) -> bool:
     """Whether the node only projects, mixes or pools what it reads."""
     match node.layer:
-        case Dense() | Conv2d(kernel=1):
+        case Dense() | AbstractConvolution(kernel=1):
             return True
         case layer if layer.channels in (Channels.UNIFIED, Channels.JOINED):
             return True

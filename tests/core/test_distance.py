@@ -31,7 +31,7 @@ from core.layers import (
 )
 from tests.strategies import LAYER_EXAMPLES, Sketch, architectures, morphism_chains
 
-UNSEEN = ("input", "output", "add", "concat")
+UNSEEN = ("input", "output", "add", "concat", "scale")
 
 
 @st.composite

@@ -1,0 +1,100 @@
+"""Insert a squeeze-and-excitation block that gives every channel the factor 1 at first.
+
+Hu, Shen & Sun 2018, arXiv:1709.01507, with twice the sigmoid: the last layer starts at zero, so
+that the block changes nothing, neither in evaluation nor in training.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from core.architecture import Architecture, Node
+from core.contracts import Bounds
+from core.errors import IllegalMorphism
+from core.layers import Add, Array, Dense, Gate, Input, ReLU, Scale, family_of
+from core.morphisms.abstract import (
+    MORPHISMS,
+    AbstractMorphism,
+    dtype_of,
+    name_of,
+    shape_at,
+)
+from core.morphisms.moments import estimate_moments
+from core.weights import Weights
+
+REDUCTION = 4  # channels for each hidden unit
+FEWEST = 4  # hidden units
+
+
+@MORPHISMS.register("squeeze_excite")
+@dataclass(frozen=True, slots=True)
+class SqueezeExcite(AbstractMorphism):
+    """Scale the channels of a node by factors that depend on the means of all of them."""
+
+    node_id: int
+    units: int  # of the hidden layer
+
+    def apply(self, architecture: Architecture) -> Architecture:
+        return architecture.with_inserted(self.node_id, self._new_nodes(architecture))
+
+    def transfer(
+        self,
+        architecture: Architecture,
+        weights: Weights,
+        rng: np.random.Generator,
+        probe: Array | None = None,
+    ) -> Weights:
+        pool, squeeze, _, excite, *_ = self._new_nodes(architecture)
+        child, dtype = self.apply(architecture), dtype_of(weights)
+        hidden, factors = (
+            node.layer.initial_parameters(child.input_shapes(node), rng, dtype)
+            for node in (squeeze, excite)
+        )
+        mean, _ = estimate_moments(child, weights, pool.id)
+        turned = np.where(hidden["weight"] @ mean < 0, -1, 1)  # few examples leave a unit at zero
+        hidden["weight"] *= turned[:, None].astype(dtype)
+        factors["weight"] = np.zeros_like(factors["weight"])  # the bias is zero already
+        return weights | {squeeze.id: hidden, excite.id: factors}
+
+    def describe(self, architecture: Architecture) -> str:
+        place = name_of(architecture, self.node_id)
+        return f"insert squeeze-and-excitation by {self.units} units behind {place}"
+
+    @classmethod
+    def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
+        for node in architecture.nodes[:-1]:
+            shape = architecture.shapes[node.id]
+            if len(shape) > 1 and shape[0] > 1 and _is_place(architecture, node):
+                yield cls(node.id, max(FEWEST, shape[0] // REDUCTION))
+
+    def _new_nodes(self, architecture: Architecture) -> list[Node]:
+        shape = shape_at(architecture, self.node_id)
+        if len(shape) == 1:
+            raise IllegalMorphism(
+                f"squeeze-and-excitation does not fit values of shape {shape}; "
+                "expected an image (channels, height, width) or a signal (channels, length)"
+            )
+        if self.units < 1:
+            raise IllegalMorphism(f"units is {self.units}; expected at least 1")
+        branch = (
+            family_of(shape).global_avg_pool(),
+            Dense(self.units),
+            ReLU(),
+            Dense(shape[0]),
+            Gate(),
+        )
+        first = architecture.next_id
+        sources = [self.node_id, *range(first, first + len(branch))]
+        nodes = [Node(first + i, layer, (sources[i],)) for i, layer in enumerate(branch)]
+        return [*nodes, Node(first + len(branch), Scale(), (self.node_id, nodes[-1].id))]
+
+
+def _is_place(architecture: Architecture, node: Node) -> bool:
+    """Whether the node gives activations, or its part of a sum, that nobody scales yet."""
+    readers = [architecture.node(reader).layer for reader in architecture.readers(node.id)]
+    if isinstance(node.layer, Input) or any(isinstance(layer, Scale) for layer in readers):
+        return False
+    summed = node.layer.axes and any(isinstance(layer, Add) for layer in readers)
+    return isinstance(node.layer, ReLU) or bool(summed)
