@@ -57,6 +57,15 @@ class Bounds(Config):
     parameters: int = Field(default=5_000_000, ge=100, le=2_000_000_000)
     flops: int | None = Field(default=None, ge=1_000)  # multiply-adds × 2 of one example, forward
     memory: int | None = Field(default=None, ge=1_000_000)  # bytes while training one batch
+    latency: float | None = Field(default=None, ge=1e-6, le=60)  # seconds for one example
+
+
+class Cost(StrEnum):
+    """What a search may hold against the metric: both count, and the front between them."""
+
+    PARAMETERS = "parameters"
+    FLOPS = "flops"  # of one example, forward
+    LATENCY = "latency"  # seconds for one example, as the workers measure it
 
 
 class Optimiser(StrEnum):
@@ -86,6 +95,7 @@ class SearchConfig(Config):
     task: str = Field(default="image-classification", max_length=64)
     strategy: str = Field(default="bayesian", max_length=64)
     strategy_options: dict[str, Finite | str | bool] = Field(default_factory=dict, max_length=32)
+    cost: Cost | None = None  # to be small while the metric is large; None: the metric alone
     budget: Budget
     parallelism: int = Field(default=1, ge=1, le=1024, strict=True)  # trials in flight
     seed: int = Field(default=0, ge=0, le=2**31 - 1, strict=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
 from core.architecture import Architecture, Node
-from core.bounds import fits, width
+from core.bounds import fits, latency, width
 from core.contracts import Bounds, DatasetSpec
 from core.errors import InvalidInput
 from core.layers import (
@@ -50,7 +50,7 @@ def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
         raise InvalidInput(
             f"the bounds are too small: the smallest start for {spec.input_shape} has "
             f"{len(root.nodes)} layers, width {width(root)}, {root.parameters} parameters, "
-            f"{root.flops} FLOPs"
+            f"{root.flops} FLOPs and an expected latency of {latency(root, bounds):.2g} s"
         )
     return (root,)
 

@@ -11,7 +11,8 @@ from uuid import UUID
 import numpy as np
 
 from core.architecture import Architecture
-from core.contracts import Bounds
+from core.bounds import limits
+from core.contracts import Bounds, Cost
 from core.errors import SpaceExhausted
 from core.history import Draft, Seen
 from core.morphisms import AbstractMorphism
@@ -32,6 +33,7 @@ class Snapshot:
     roots: tuple[Architecture, ...]
     bounds: Bounds
     trials: tuple[Seen, ...]  # every earlier trial, whatever its status
+    cost: Cost | None = None  # to be small as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +73,18 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
 
 def _ask(snapshot: Snapshot) -> list[Draft]:
     rng = np.random.default_rng([snapshot.seed, snapshot.next_number])
-    chosen = strategy(snapshot.strategy, snapshot.strategy_options)
+    chosen = strategy(snapshot.strategy, snapshot.strategy_options, snapshot.cost)
     completed = [trial for trial in snapshot.trials if not trial.is_pending]
     pending = [trial for trial in snapshot.trials if trial.is_pending]
-    return chosen.suggest(completed, pending, snapshot.count, rng, snapshot.bounds)
+    return chosen.suggest(completed, pending, snapshot.count, rng, _bounds(snapshot))
+
+
+def _bounds(snapshot: Snapshot) -> Bounds:
+    """The bounds, with what was measured of the device where the search looks at latency."""
+    if snapshot.bounds.latency is None and snapshot.cost is not Cost.LATENCY:
+        return snapshot.bounds
+    measured = [(trial.architecture, trial.latency) for trial in snapshot.trials if trial.latency]
+    return limits(snapshot.bounds, measured)
 
 
 def _suggestion(draft: Draft, number: int) -> Suggestion:

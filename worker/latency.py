@@ -2,8 +2,8 @@
 
 Notation
     latency   seconds from one example to its logits: the median of some runs of a batch of one, in
-              evaluation mode and float32, after a warm-up; on a CPU with one thread, so that
-              machines that do something else beside still give comparable numbers
+              evaluation mode and float32, after a warm-up; on a CPU the processor time of one
+              thread, so that whatever else the machine does changes little
 """
 
 import statistics
@@ -28,9 +28,14 @@ def latency(
     device: torch.device,
     *,
     memory_format: torch.memory_format = torch.contiguous_format,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] | None = None,
+    limit: Callable[[], float] = time.perf_counter,
 ) -> float:
-    """Seconds that the network takes for one example of this shape."""
+    """Seconds that the network takes for one example of this shape.
+
+    `clock` times the runs, `limit` how long all that takes.
+    """
+    clock = clock or (time.thread_time if device.type == "cpu" else time.perf_counter)
     x = torch.zeros((1, *shape), device=device)
     if memory_format is torch.channels_last and x.ndim == 4:
         x = x.contiguous(memory_format=memory_format)
@@ -39,9 +44,12 @@ def latency(
     torch.set_num_threads(1)
     try:
         with torch.inference_mode():
-            slowest = max(_runs(network, x, WARM_UP, WARM_UP_SECONDS, clock))
-            limits = (1, 1) if slowest > LONGEST_RUN else RUNS
-            return max(_LEAST, statistics.median(_runs(network, x, limits, TIMED_SECONDS, clock)))
+            began = limit()
+            first = _runs(network, x, WARM_UP, WARM_UP_SECONDS, clock, limit)
+            is_slow = (limit() - began) / len(first) > LONGEST_RUN
+            limits = (1, 1) if is_slow else RUNS
+            timed = _runs(network, x, limits, TIMED_SECONDS, clock, limit)
+            return max(_LEAST, statistics.median(timed))
     finally:
         torch.set_num_threads(threads)
 
@@ -52,11 +60,13 @@ def _runs(
     limits: tuple[int, int],
     seconds: float,
     clock: Callable[[], float],
+    limit: Callable[[], float],
 ) -> list[float]:
     """The seconds of each run: as many as fit into the time, within the limits."""
     found: list[float] = []
     least, most = limits
-    while len(found) < least or (len(found) < most and sum(found) < seconds):
+    end = limit() + seconds
+    while len(found) < least or (len(found) < most and limit() < end):
         began = clock()
         network(x)
         if x.device.type == "cuda":

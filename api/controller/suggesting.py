@@ -75,6 +75,7 @@ def _snapshot(question: Question, config: SearchConfig, dataset: DatasetSpec) ->
         count=question.count,
         strategy=config.strategy,
         strategy_options=config.strategy_options,
+        cost=config.cost,
         roots=roots(dataset, bounds),
         bounds=bounds,
         trials=tuple(seen(past) for past in question.past),

@@ -33,8 +33,8 @@ def add(
         owner_id=caller.key_id,
         dataset_id=dataset_id,
         name=name,
-        config=config.model_dump(mode="json"),
-        bounds=bounds.model_dump(mode="json"),
+        config=config.model_dump(mode="json", exclude_none=True),  # older releases may read it
+        bounds=bounds.model_dump(mode="json", exclude_none=True),
         parallelism=config.parallelism,
         trial_limit=config.budget.trials,
         epoch_limit=config.budget.epochs,

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import get_type_hints
 
+from core.contracts import Cost
 from core.errors import InvalidInput
 from core.registry import import_modules
 from core.strategies.abstract import STRATEGIES, AbstractStrategy
@@ -13,12 +14,17 @@ import_modules(__name__, list(__path__))
 __all__ = ["STRATEGIES", "AbstractStrategy", "strategy"]
 
 
-def strategy(kind: str, options: Mapping[str, float | str | bool]) -> AbstractStrategy:
-    """The strategy with its options; raises UnknownKind or InvalidInput, saying what is known."""
+def strategy(
+    kind: str, options: Mapping[str, float | str | bool], cost: Cost | None = None
+) -> AbstractStrategy:
+    """The strategy with its options; raises UnknownKind or InvalidInput, saying what is known.
+
+    The search's cost is told to strategies that look at one.
+    """
     cls = STRATEGIES[kind]
     types = get_type_hints(cls)
     known = {field.name: types[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    given: dict[str, object] = {}
+    given: dict[str, object] = {"cost": cost} if known.pop("cost", None) else {}
     for name, value in options.items():
         if name not in known:
             raise InvalidInput(

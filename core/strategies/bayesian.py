@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from core.acquisition import ACQUISITIONS, Acquisition, maximise
-from core.contracts import Bounds
+from core.bounds import cost
+from core.contracts import Bounds, Cost
 from core.errors import InvalidInput
 from core.history import Draft, Seen
 from core.kernels import KERNELS
@@ -32,6 +34,7 @@ class Bayesian(AbstractStrategy):
     kernel: str = "edit"
     acquisition: str = "ucb"  # or "log-ei"
     cost_weight: float = 0.0  # of "log-ei"; 1: improvement per predicted second of training
+    cost: Cost | None = None  # the search's; with one the gain in hypervolume is the acquisition
 
     def __post_init__(self) -> None:
         if not (0 <= self.beta <= 100 and 1 <= self.candidates <= 100_000):
@@ -72,12 +75,18 @@ class Bayesian(AbstractStrategy):
             bounds,
             rng,
             count=count,
-            acquisition=Acquisition(self.acquisition, self.beta, self.cost_weight),
+            acquisition=self._acquisition(bounds),
+            pending=pending,
             candidates=self.candidates,
             morphisms=min(self.morphisms, 1 + len(parents) // PARENTS_PER_MORPHISM),
         )
         excluded |= {draft.architecture.fingerprint for draft in found}
         return found + random_morphs(parents, excluded, bounds, count - len(found), rng)
+
+    def _acquisition(self, bounds: Bounds) -> Acquisition:
+        if self.cost is None:
+            return Acquisition(self.acquisition, self.beta, self.cost_weight)
+        return Acquisition("log-ehvi", cost=partial(cost, self.cost, bounds=bounds))
 
 
 def believe(completed: Sequence[Seen], pending: Sequence[Seen], kernel: str) -> Surrogate:

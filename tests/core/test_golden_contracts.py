@@ -6,6 +6,7 @@ with every field filled in. A message with new fields gets another, `MODEL.REVIS
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -49,8 +50,14 @@ def test_every_field_is_in_some_golden_file(kind):
 @every_golden
 def test_a_released_message_loads_and_says_the_same(name):
     loaded = model(name).model_validate_json(json.dumps(golden(name)))
-    written = json.loads(loaded.model_dump_json())
-    assert {field: written[field] for field in golden(name)} == golden(name)
+    assert said(json.loads(loaded.model_dump_json()), golden(name)) == golden(name)
+
+
+def said(written: Any, released: Any) -> Any:
+    """What is written, without the fields that were not there when it was released."""
+    if isinstance(written, dict) and isinstance(released, dict):
+        return {field: said(written[field], value) for field, value in released.items()}
+    return written
 
 
 @every_golden

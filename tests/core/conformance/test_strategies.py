@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.histories import SPEC, history
 from core.architecture import Architecture
-from core.bounds import fits
-from core.contracts import Bounds
+from core.bounds import fits, limits
+from core.contracts import Bounds, Cost
 from core.errors import InvalidInput, UnknownKind
 from core.forward import forward
 from core.history import Draft, Seen
@@ -66,9 +66,14 @@ every_history = pytest.mark.parametrize("trials", HISTORIES.values(), ids=HISTOR
 
 
 def suggested(
-    kind: str, trials: Sequence[Seen], count: int = 3, seed: int = 0, bounds: Bounds = BOUNDS
+    kind: str,
+    trials: Sequence[Seen],
+    count: int = 3,
+    seed: int = 0,
+    bounds: Bounds = BOUNDS,
+    cost: Cost | None = None,
 ) -> list[Draft]:
-    return strategy(kind, QUICK.get(kind, {})).suggest(
+    return strategy(kind, QUICK.get(kind, {}), cost).suggest(
         [trial for trial in trials if not trial.is_pending],
         [trial for trial in trials if trial.is_pending],
         count,
@@ -86,6 +91,20 @@ def test_suggestions_are_new_and_within_the_bounds(kind, trials):
     assert len(names) == len(drafts) == 3
     assert not names & {trial.architecture.fingerprint for trial in trials}
     assert all(fits(draft.architecture, BOUNDS) for draft in drafts)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in STRATEGIES if hasattr(STRATEGIES[kind], "cost")])
+@pytest.mark.parametrize("cost", Cost)
+@every_history
+def test_with_a_cost_suggestions_are_new_and_within_the_bounds_as_well(kind, cost, trials):
+    bounds = limits(BOUNDS.model_copy(update={"latency": 1.0}), [(HISTORY[0].architecture, 0.01)])
+    drafts = suggested(kind, trials, bounds=bounds, cost=cost)
+
+    names = {draft.architecture.fingerprint for draft in drafts}
+    assert len(names) == len(drafts) == 3
+    assert not names & {trial.architecture.fingerprint for trial in trials}
+    assert all(fits(draft.architecture, bounds) for draft in drafts)
+    assert drafts == suggested(kind, trials, bounds=bounds, cost=cost)
 
 
 @every_strategy
@@ -245,6 +264,7 @@ def test_where_nothing_is_left_nothing_is_suggested(kind):
 def test_defaults_may_be_given_and_what_is_not_an_option_is_refused(kind):
     defaults = strategy(kind, {})
     options = {f.name: getattr(defaults, f.name) for f in dataclasses.fields(defaults)}
+    options.pop("cost", None)  # the search's
     assert strategy(kind, options) == defaults
     with pytest.raises(InvalidInput, match="has no option 'colour'"):
         strategy(kind, options | {"colour": 1})
