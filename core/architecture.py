@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -55,12 +55,14 @@ class Architecture:
     """
 
     nodes: tuple[Node, ...]
+    like: InitVar["Architecture | None"] = None  # one that shares most nodes: for speed alone
+    _known: Mapping[int, _Facts] = field(init=False, repr=False)  # of each node, in order
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, like: "Architecture | None") -> None:
         object.__setattr__(self, "nodes", tuple(self.nodes))
         _check_ends(self.nodes)
         _check_edges(self.nodes)
-        _ = self.shapes  # layers that do not fit are refused at once
+        object.__setattr__(self, "_known", self._learn(like))  # refuses layers that do not fit
         _check_all_read(self.nodes)
 
     def __eq__(self, other: object) -> bool:
@@ -77,26 +79,31 @@ class Architecture:
 
     # --- what is known of it ------------------------------------------------------------------
 
+    def _learn(self, like: "Architecture | None") -> dict[int, _Facts]:
+        """The facts of each node: those of `like` for all that it reads and is the same in both."""
+        nodes: Mapping[int, Node] = like._by_id if like else {}
+        before = like._known if like else {}
+        known: dict[int, _Facts] = {}
+        for node in self.nodes:
+            inputs = node.inputs
+            if nodes.get(node.id) is node and all([known[i] is before[i] for i in inputs]):
+                known[node.id] = before[node.id]
+                continue
+            try:
+                known[node.id] = _facts(node.layer, tuple([known[i].shape for i in inputs]))
+            except InvalidArchitecture as error:
+                raise InvalidArchitecture(f"node {node.id}: {error}") from None
+        return known
+
     @cached_property
     def shapes(self) -> Mapping[int, Shape]:
         """The output shape of each node."""
-        shapes: dict[int, Shape] = {}
-        costs: list[LayerCost] = []
-        for node in self.nodes:
-            before = tuple([shapes[source] for source in node.inputs])
-            try:
-                facts = _facts(node.layer, before)
-            except InvalidArchitecture as error:
-                raise InvalidArchitecture(f"node {node.id}: {error}") from None
-            shapes[node.id] = facts.shape
-            costs.append(facts.cost)
-        self.__dict__["costs"] = tuple(costs)
-        return shapes
+        return {key: facts.shape for key, facts in self._known.items()}
 
     @cached_property
     def costs(self) -> tuple[LayerCost, ...]:
         """The cost of each node, in the order of `nodes`."""
-        return tuple([_facts(node.layer, self.input_shapes(node)).cost for node in self.nodes])
+        return tuple([facts.cost for facts in self._known.values()])
 
     @cached_property
     def segments(self) -> Mapping[int, tuple[Segment, ...]]:
@@ -207,14 +214,11 @@ class Architecture:
 
     def with_layers(self, layers: Mapping[int, AbstractLayer]) -> "Architecture":
         """The same graph with other layers at some ids."""
-        return Architecture(
-            tuple(
-                [
-                    Node(node.id, layers[node.id], node.inputs) if node.id in layers else node
-                    for node in self.nodes
-                ]
-            )
-        )
+        changed = [
+            Node(node.id, layers[node.id], node.inputs) if node.id in layers else node
+            for node in self.nodes
+        ]
+        return Architecture(tuple(changed), self)
 
     def with_inserted(self, after: int, nodes: Sequence[Node]) -> "Architecture":
         """The graph with `nodes` behind node `after`, whose readers read the last of them."""
@@ -227,7 +231,7 @@ class Architecture:
             changed.append(node)
             if node.id == after:
                 changed.extend(nodes)
-        return Architecture(tuple(changed))
+        return Architecture(tuple(changed), self)
 
     # --- JSON ---------------------------------------------------------------------------------
 
@@ -277,11 +281,12 @@ def _node_from_json(entry: Any) -> Node:
 
 def _check_ends(nodes: Sequence[Node]) -> None:
     """Raise InvalidArchitecture unless the nodes go from the one input to the one output."""
-    kinds = [LAYERS.kind_of(node.layer) for node in nodes]
+    kinds = [type(node.layer) for node in nodes]
     for kind, place, where in (("input", 0, "first"), ("output", -1, "last")):
-        if kinds.count(kind) != 1 or kinds[place] != kind:
+        if kinds.count(LAYERS[kind]) != 1 or kinds[place] is not LAYERS[kind]:
+            found = [LAYERS.kind_of(node.layer) for node in nodes]
             raise InvalidArchitecture(
-                f"an architecture has one {kind}, its {where} node; found {kinds}"
+                f"an architecture has one {kind}, its {where} node; found {found}"
             )
 
 

@@ -20,7 +20,7 @@ from core.layers import (
     Output,
     ReLU,
 )
-from tests.strategies import architectures, morphed_architectures
+from tests.strategies import architectures, morphed_architectures, morphism_chains
 
 
 def small() -> tuple[Node, ...]:
@@ -146,3 +146,23 @@ def test_an_architecture_survives_pickling_with_all_it_knows(architecture):
 def test_json_that_is_no_architecture_is_refused(data):
     with pytest.raises(InvalidArchitecture):
         Architecture.from_json(data)
+
+
+@given(one=morphed_architectures(), other=architectures(), chain=morphism_chains(length=3))
+def test_an_architecture_is_the_same_whatever_it_is_said_to_be_like(one, other, chain):
+    alone = Architecture(one.nodes)
+    for like in (one, other, *chain.architectures):
+        made = Architecture(one.nodes, like)
+        assert made.shapes == alone.shapes
+        assert list(made.shapes) == [node.id for node in one.nodes]
+        assert made.costs == alone.costs
+        assert made.fingerprint == alone.fingerprint
+
+
+def test_what_does_not_fit_is_refused_also_among_known_nodes():
+    known = Architecture(small())
+    with pytest.raises(InvalidArchitecture, match="node 1"):
+        Architecture(changed(1, Node(1, Add(), (0,))), known)
+    wide = Architecture(changed(1, Node(1, Conv2d(6), (0,))), known)
+    assert wide.shapes[5] == (96,)
+    assert wide.parameters == Architecture(wide.nodes).parameters
