@@ -3,10 +3,12 @@
 A search trains its roots first, each for a trial's price, so that it starts from few; `all_roots`
 has the others: VGG-like (Simonyan & Zisserman 2015, arXiv:1409.1556), ResNet-like (He et al. 2016,
 arXiv:1512.03385), DenseNet-like (Huang et al. 2017, arXiv:1608.06993), MobileNet-like (Howard et
-al. 2017, arXiv:1704.04861).
+al. 2017, arXiv:1704.04861). For signals they are the same along one axis, with wider windows and
+faster reduction, as long signals need (cf. Wang, Yan & Oates 2017, arXiv:1611.06455).
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 from core.architecture import Architecture, Node
@@ -16,25 +18,25 @@ from core.errors import InvalidInput
 from core.layers import (
     AbstractLayer,
     Add,
-    AvgPool2d,
     BatchNorm,
     Concat,
-    Conv2d,
     Dense,
-    DepthwiseConv2d,
     Dropout,
+    Family,
     Flatten,
-    GlobalAvgPool2d,
     Input,
-    MaxPool2d,
     Output,
     ReLU,
+    family_of,
 )
 
 FILTERS = 16  # of the first convolution; twice as many after each pool
 UNITS = 64  # of the hidden dense layer
 DROPOUT = 0.2
-POOLED_SIDE = 8  # images with sides from this on are pooled
+POOLED_SIDE = 8  # images and signals with sides from this on are pooled
+LONG = 64  # signals from this length on are pooled by four at once
+KERNELS = {1: 5, 2: 3}  # of a convolution, by the number of spatial axes
+WIDEST_SIGNAL = 128  # filters: a signal's values become fewer along one axis only
 MLP_UNITS = (128, 64)
 SMALLEST = 4  # channels below which no root is shrunk
 DENSE_LAYERS = 3  # of a block of the DenseNet-like root
@@ -44,7 +46,7 @@ Builder = Callable[[DatasetSpec, float], Architecture]  # spec, scale of the wid
 
 def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
     """The starting architectures, the default first; raises InvalidInput where none fits."""
-    kind = "cnn" if len(spec.input_shape) == 3 else "mlp"
+    kind = "cnn" if len(spec.input_shape) > 1 else "mlp"
     root = _fitted(BUILDERS[kind], spec, bounds)
     if not fits(root, bounds):
         raise InvalidInput(
@@ -57,7 +59,7 @@ def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
 
 def all_roots(spec: DatasetSpec, bounds: Bounds) -> Mapping[str, Architecture]:
     """Every kind of start that the data and the bounds allow, by name."""
-    kinds = BUILDERS if len(spec.input_shape) == 3 else {"mlp": _mlp}
+    kinds = BUILDERS if len(spec.input_shape) > 1 else {"mlp": _mlp}
     found = {kind: _fitted(builder, spec, bounds) for kind, builder in kinds.items()}
     return {kind: root for kind, root in found.items() if fits(root, bounds)}
 
@@ -107,17 +109,52 @@ def _scaled(width: int, scale: float) -> int:
     return max(SMALLEST, round(width * scale))
 
 
-def _stages(spec: DatasetSpec, scale: float) -> list[int]:
-    """The filters of each resolution."""
-    filters, side = [_scaled(FILTERS, scale)], min(spec.input_shape[1:])
-    while side >= POOLED_SIDE:
-        side //= 2
-        filters.append(_scaled(FILTERS * 2 ** len(filters), scale))
-    return filters
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What one resolution has."""
+
+    filters: int
+    reduction: int  # of the sides before it; 1 for the first
 
 
-def _convolution(filters: int, kernel: int = 3, stride: int = 1) -> tuple[AbstractLayer, ...]:
-    return (Conv2d(filters, kernel, stride), BatchNorm(), ReLU())
+class _Kit:
+    """The layers that fit the data, and the stages of their convolutions."""
+
+    def __init__(self, spec: DatasetSpec, scale: float) -> None:
+        _, *sides = spec.input_shape
+        self.family: Family = family_of(spec.input_shape)
+        self.kernel = KERNELS[len(sides)]
+        self.stages = list(_stages(min(sides), is_signal=len(sides) == 1, scale=scale))
+
+    def block(
+        self, filters: int, kernel: int | None = None, stride: int = 1
+    ) -> tuple[AbstractLayer, ...]:
+        """A convolution with batch norm and ReLU."""
+        return (*self.linear(filters, kernel, stride), ReLU())
+
+    def linear(
+        self, filters: int, kernel: int | None = None, stride: int = 1
+    ) -> tuple[AbstractLayer, ...]:
+        """A convolution with batch norm."""
+        convolution = self.family.convolution(filters, kernel or self.kernel, stride)
+        return (convolution, BatchNorm())
+
+    def max_pool(self, stage: _Stage) -> tuple[AbstractLayer, ...]:
+        """What reduces the sides for a stage: nothing for the first."""
+        by = stage.reduction
+        return (self.family.max_pool(by, by),) if by > 1 else ()
+
+
+def _stages(side: int, *, is_signal: bool, scale: float) -> Iterator[_Stage]:
+    """The filters of each resolution: twice as many after each reduction."""
+    filters, reduction = FILTERS, 1
+    while True:
+        yield _Stage(_scaled(filters, scale), reduction)
+        if side < POOLED_SIDE:
+            return
+        reduction = 4 if is_signal and side >= LONG else 2
+        side //= reduction
+        filters = min(2 * filters, WIDEST_SIGNAL) if is_signal else 2 * filters
 
 
 def _cnn(spec: DatasetSpec, scale: float) -> Architecture:
@@ -126,11 +163,10 @@ def _cnn(spec: DatasetSpec, scale: float) -> Architecture:
 
 
 def _cnn_layers(spec: DatasetSpec, scale: float) -> Iterator[AbstractLayer]:
+    kit = _Kit(spec, scale)
     yield Input(spec.input_shape)
-    for stage, filters in enumerate(_stages(spec, scale)):
-        if stage:
-            yield MaxPool2d()
-        yield from _convolution(filters)
+    for stage in kit.stages:
+        yield from (*kit.max_pool(stage), *kit.block(stage.filters))
     yield Flatten()
     yield from (Dense(_scaled(UNITS, scale)), ReLU(), Dropout(DROPOUT))
     yield from (Dense(spec.classes), Output())
@@ -138,10 +174,10 @@ def _cnn_layers(spec: DatasetSpec, scale: float) -> Iterator[AbstractLayer]:
 
 def _vgg(spec: DatasetSpec, scale: float) -> Architecture:
     """Two convolutions a resolution, then two hidden dense layers."""
-    graph, last = _Graph(spec), 0
-    for stage, filters in enumerate(_stages(spec, scale)):
-        pool = (MaxPool2d(),) if stage else ()
-        last = graph(last, *pool, *_convolution(filters), *_convolution(filters))
+    graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
+    for stage in kit.stages:
+        last = graph(last, *kit.max_pool(stage), *kit.block(stage.filters))
+        last = graph(last, *kit.block(stage.filters))
     last = graph(last, Flatten())
     for _ in range(2):
         last = graph(last, Dense(_scaled(UNITS, scale)), ReLU(), Dropout(DROPOUT))
@@ -150,52 +186,49 @@ def _vgg(spec: DatasetSpec, scale: float) -> Architecture:
 
 def _resnet(spec: DatasetSpec, scale: float) -> Architecture:
     """A residual block a resolution; a projection carries the skip where the width changes."""
-    graph = _Graph(spec)
-    stages = _stages(spec, scale)
-    last = graph(0, *_convolution(stages[0]))
-    for stage, filters in enumerate(stages):
-        stride = 2 if stage else 1
-        inner = graph(last, *_convolution(filters, 3, stride), Conv2d(filters), BatchNorm())
-        skip = graph(last, Conv2d(filters, 1, stride), BatchNorm()) if stage else last
+    graph, kit = _Graph(spec), _Kit(spec, scale)
+    last = graph(0, *kit.block(kit.stages[0].filters))
+    for stage in kit.stages:
+        by = stage.reduction
+        inner = graph(last, *kit.block(stage.filters, stride=by), *kit.linear(stage.filters))
+        skip = graph(last, *kit.linear(stage.filters, 1, by)) if by > 1 else last
         last = graph(graph.merge(Add(), inner, skip), ReLU())
-    return graph.finish(graph(last, GlobalAvgPool2d()), spec.classes)
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
 
 
 def _densenet(spec: DatasetSpec, scale: float) -> Architecture:
     """A block a resolution whose layers read all before them, a narrowing transition between."""
-    graph, growth = _Graph(spec), _scaled(FILTERS // 2, scale)
-    stages = _stages(spec, scale)
-    last = graph(0, *_convolution(stages[0]))
-    for stage, filters in enumerate(stages):
-        if stage:
-            last = graph(last, *_convolution(filters // 2, 1), AvgPool2d())
+    graph, kit, growth = _Graph(spec), _Kit(spec, scale), _scaled(FILTERS // 2, scale)
+    last = graph(0, *kit.block(kit.stages[0].filters))
+    for stage in kit.stages:
+        if (by := stage.reduction) > 1:
+            last = graph(last, *kit.block(stage.filters // 2, 1), kit.family.avg_pool(by, by))
         for _ in range(DENSE_LAYERS):
-            last = graph.merge(Concat(), last, graph(last, *_convolution(growth)))
-    return graph.finish(graph(last, GlobalAvgPool2d()), spec.classes)
+            last = graph.merge(Concat(), last, graph(last, *kit.block(growth)))
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
 
 
 def _mobilenet(spec: DatasetSpec, scale: float) -> Architecture:
     """A depthwise and a 1 × 1 convolution a block, two blocks a resolution."""
-    graph = _Graph(spec)
-    stages = _stages(spec, scale)
-    last = graph(0, *_convolution(stages[0]))
-    for stage, filters in enumerate(stages):
-        for stride in (2 if stage else 1, 1):
-            last = graph(last, DepthwiseConv2d(3, stride), BatchNorm(), ReLU())
-            last = graph(last, *_convolution(filters, 1))
-    return graph.finish(graph(last, GlobalAvgPool2d()), spec.classes)
+    graph, kit = _Graph(spec), _Kit(spec, scale)
+    last = graph(0, *kit.block(kit.stages[0].filters))
+    for stage in kit.stages:
+        for stride in (stage.reduction, 1):
+            depthwise = kit.family.depthwise(kit.kernel, stride)
+            last = graph(last, depthwise, BatchNorm(), ReLU(), *kit.block(stage.filters, 1))
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
 
 
 def _mlp(spec: DatasetSpec, scale: float) -> Architecture:
-    """Dense layers with ReLU, of an image's pixels in a row."""
+    """Dense layers with ReLU, of all of an example's values in a row."""
     graph = _Graph(spec)
-    last = graph(0, Flatten()) if len(spec.input_shape) == 3 else 0
+    last = graph(0, Flatten()) if len(spec.input_shape) > 1 else 0
     for units in MLP_UNITS:
         last = graph(last, Dense(_scaled(units, scale)), ReLU())
     return graph.finish(last, spec.classes)
 
 
-#: By name, the default for images first.
+#: By name, the default for images and signals first.
 BUILDERS: Mapping[str, Builder] = {
     "cnn": _cnn,
     "vgg": _vgg,

@@ -28,7 +28,15 @@ def spec(*shape: int, classes: int = 10) -> DatasetSpec:
     )
 
 
-SPECS = [spec(1, 8, 8), spec(1, 28, 28), spec(3, 32, 32, classes=100), spec(4), spec(64)]
+SPECS = [
+    spec(1, 8, 8),
+    spec(1, 28, 28),
+    spec(3, 32, 32, classes=100),
+    spec(1, 16),
+    spec(9, 128),
+    spec(4),
+    spec(64),
+]
 
 
 @pytest.mark.parametrize("data", SPECS, ids=lambda data: str(data.input_shape))
@@ -53,6 +61,7 @@ def test_the_papers_morphisms_apply_to_the_default_root(data, kind):
 @given(
     shape=st.one_of(
         st.tuples(st.integers(1, 4), st.integers(1, 20), st.integers(1, 20)),
+        st.tuples(st.integers(1, 4), st.integers(1, 300)),
         st.tuples(st.integers(1, 50)),
     ),
     rng=generators,
@@ -78,13 +87,30 @@ def test_bounds_that_no_root_meets_are_refused_with_what_the_smallest_needs():
 def test_every_kind_of_start_runs_on_the_data(data):
     rng = np.random.default_rng(0)
     found = all_roots(data, Bounds())
-    assert set(found) == (set(BUILDERS) if len(data.input_shape) == 3 else {"mlp"})
+    assert set(found) == (set(BUILDERS) if len(data.input_shape) > 1 else {"mlp"})
     assert len(set(found.values())) == len(found)
     for root in found.values():
         assert root.input_shape == data.input_shape
         assert root.output_shape == (data.classes,)
         y = forward(root, random_weights(root, rng), random_inputs(root, rng, count=2))
         assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize("data", SPECS, ids=lambda data: str(data.input_shape))
+def test_the_head_of_every_start_can_be_deepened_and_then_widened(data):
+    for root in all_roots(data, Bounds()).values():
+        dense = [m for m in MORPHISMS["deepen"].candidates(root, Bounds()) if m.block == "dense"]
+        assert dense
+        child = dense[-1].apply(root)
+        widths = {m.node_id for m in MORPHISMS["widen"].candidates(child, Bounds())}
+        assert root.next_id in widths
+
+
+def test_long_signals_get_few_resolutions_and_no_more_filters_than_images():
+    root = roots(spec(1, 1000), Bounds())[0]
+    assert len(root.nodes) <= 30
+    assert max(shape[0] for shape in root.shapes.values() if len(shape) > 1) == 128
+    assert min(shape[1] for shape in root.shapes.values() if len(shape) > 1) < 8
 
 
 def test_starts_shrink_to_the_bounds_or_are_left_out():
@@ -111,7 +137,7 @@ def chain_change(root, dtype, tolerance, rng) -> None:
             architecture, before = child, after
 
 
-SMALL = [spec(1, 8, 8), spec(3, 9, 7), spec(6)]
+SMALL = [spec(1, 8, 8), spec(3, 9, 7), spec(2, 20), spec(6)]
 STARTS = [(data, kind) for data in SMALL for kind in all_roots(data, Bounds())]
 
 
