@@ -117,7 +117,8 @@ class BlobRef(Message):
 class DatasetSpec(Message):
     """What must be known of a data set without opening it."""
 
-    input_shape: tuple[int, ...]  # one example: (channels, height, width) or (features,)
+    #: One example: (channels, height, width), (channels, length) or (features,).
+    input_shape: tuple[int, ...]
     classes: int
     class_names: tuple[str, ...]
     train_examples: int  # the validation split is taken from these

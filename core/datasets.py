@@ -23,8 +23,8 @@ _TENSORS = ("x_train", "y_train", "x_test", "y_test")
 class Arrays:
     """Examples and labels, split in train and test.
 
-    Examples are uint8 or float32, images (N, C, H, W) or vectors (N, F); labels are int64,
-    0 … classes - 1, and name `class_names`.
+    Examples are uint8 or float32, images (N, C, H, W), signals (N, C, L) or vectors (N, F); labels
+    are int64, 0 … classes - 1, and name `class_names`.
     """
 
     x_train: NDArray[Any]
@@ -58,9 +58,10 @@ def validate(arrays: Arrays) -> None:
 
 
 def _check_examples(split: str, x: NDArray[Any]) -> None:
-    if x.ndim not in (2, 4) or 0 in x.shape:
+    if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise InvalidDataset(
-            f"{split} examples have shape {x.shape}; expected (N, C, H, W) or (N, features)"
+            f"{split} examples have shape {x.shape}; "
+            "expected (N, C, H, W), (N, C, length) or (N, features)"
         )
     if x.dtype not in (np.uint8, np.float32):
         raise InvalidDataset(f"{split} examples are {x.dtype}; expected uint8 or float32")

@@ -17,7 +17,7 @@ from torch.utils.dlpack import from_dlpack
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """(x - mean) / std for each channel (of an image) or each feature (of a vector)."""
+    """(x - mean) / std for each channel (of an image or a signal) or each feature (of a vector)."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -25,7 +25,7 @@ class Normalisation:
     @classmethod
     def of(cls, x: NDArray[Any]) -> "Normalisation":
         """That of the training examples; a constant channel keeps its scale."""
-        axes = (0, 2, 3) if x.ndim == 4 else (0,)
+        axes = (0, *range(2, x.ndim))
         mean = x.mean(axis=axes, dtype=np.float64)
         std = x.std(axis=axes, dtype=np.float64)
         std = np.where(std > 1e-6, std, 1.0)

@@ -24,7 +24,8 @@ def upload_dataset(
     """Upload a data set as a multipart form: `name` and `file`.
 
     The npz file holds `x_train`, `y_train` and optionally `x_test`, `y_test`; or `x`, `y`;
-    optionally `class_names`.
+    optionally `class_names`, and `layout`, which names the axes of the examples: "NHW", "NHWC" or
+    "NCHW" for images, "NL", "NLC" or "NCL" for signals, "NF" for vectors.
     """
     return import_file(request.app.state.sessions, storage, caller, name, file.file)
 

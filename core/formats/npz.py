@@ -3,7 +3,8 @@
 Arrays `x_train`, `y_train` and, optionally, `x_test`, `y_test`; or `x`, `y`, from which a fifth is
 taken for testing. Optionally `class_names`. Examples are images (N, H, W), (N, H, W, C) or
 (N, C, H, W), or vectors (N, F); of four axes the last holds the channels, unless it is longer than
-four and the second is not. Labels are integers or strings.
+four and the second is not. An optional `layout` names the axes by these letters instead; with L it
+makes the examples signals, (N, C, L), (N, L, C) or (N, L). Labels are integers or strings.
 
 Every size is checked before memory is taken: the zip directory first, then each array's header,
 which must promise exactly the bytes that the directory promises.
@@ -23,7 +24,9 @@ from core.datasets import Arrays, class_indices, stratified_test_split, validate
 from core.errors import InvalidDataset
 from core.formats.abstract import FORMATS, AbstractFormat, Limits
 
-_NAMES = frozenset({"x_train", "y_train", "x_test", "y_test", "x", "y", "class_names"})
+_TEXTS = frozenset({"class_names", "layout"})
+_NAMES = frozenset({"x_train", "y_train", "x_test", "y_test", "x", "y"}) | _TEXTS
+_LAYOUTS = ("NHW", "NHWC", "NCHW", "NL", "NLC", "NCL", "NF")
 _TEST_SHARE = 0.2
 _SPLIT_SEED = 20181  # fixed: the same file always gives the same test split
 _MAX_CHANNELS = 4
@@ -122,7 +125,7 @@ def _header(
         raise InvalidDataset(f"{name} has no readable npy header") from error
     if dtype.hasobject:
         raise InvalidDataset(f"{name} holds pickled objects; expected numbers (or strings)")
-    if dtype.kind not in ("U" if name == "class_names" else "biufU" if name[0] == "y" else "biuf"):
+    if dtype.kind not in ("U" if name in _TEXTS else "biufU" if name[0] == "y" else "biuf"):
         raise InvalidDataset(f"{name} is of type {dtype}; expected numbers (labels: or strings)")
     if any(length < 0 for length in shape) or dtype.itemsize == 0 or dtype.itemsize > 4096:
         raise InvalidDataset(f"{name} has shape {shape} of {dtype}; expected a plain array")
@@ -132,16 +135,17 @@ def _header(
 def _splits(arrays: dict[str, NDArray[Any]]) -> Arrays:
     """The four arrays, however the file brought them."""
     names = _class_names(arrays.pop("class_names", None))
+    layout = _layout(arrays.pop("layout", None))
     given = set(arrays)
     if given == {"x", "y"}:
-        return _cut(arrays["x"], arrays["y"], names)
+        return _cut(arrays["x"], arrays["y"], names, layout)
     if given == {"x_train", "y_train"}:
-        return _cut(arrays["x_train"], arrays["y_train"], names)
+        return _cut(arrays["x_train"], arrays["y_train"], names, layout)
     if given == {"x_train", "y_train", "x_test", "y_test"}:
         y_train, y_test = _labels(arrays["y_train"]), _labels(arrays["y_test"])
         train, test, classes = class_indices(y_train, y_test, names)
         assert test is not None
-        x_train, x_test = _examples([arrays["x_train"], arrays["x_test"]])
+        x_train, x_test = _examples([arrays["x_train"], arrays["x_test"]], layout)
         return Arrays(x_train, train, x_test, test, classes)
     raise InvalidDataset(
         f"found arrays {sorted(given)}; expected x and y, or x_train and y_train, "
@@ -149,33 +153,44 @@ def _splits(arrays: dict[str, NDArray[Any]]) -> Arrays:
     )
 
 
-def _cut(x: NDArray[Any], y: NDArray[Any], names: tuple[str, ...] | None) -> Arrays:
+def _cut(
+    x: NDArray[Any], y: NDArray[Any], names: tuple[str, ...] | None, layout: str | None
+) -> Arrays:
     """Examples and labels with a fifth of each class set aside for testing."""
     labels, _, classes = class_indices(_labels(y), None, names)
-    (examples,) = _examples([x])
+    (examples,) = _examples([x], layout)
     if len(labels) != len(examples):
         raise InvalidDataset(f"found {len(examples)} examples and {len(labels)} labels")
     train, test = stratified_test_split(labels, _TEST_SHARE, _SPLIT_SEED)
     return Arrays(examples[train], labels[train], examples[test], labels[test], classes)
 
 
-def _examples(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Examples as (N, C, H, W) or (N, F), uint8 where all are whole numbers up to 255."""
+def _examples(arrays: list[NDArray[Any]], layout: str | None) -> list[NDArray[Any]]:
+    """Examples with the channels in front, uint8 where all are whole numbers up to 255."""
     for x in arrays:
         if x.ndim not in (2, 3, 4) or 0 in x.shape:
             raise InvalidDataset(
                 f"examples have shape {x.shape}; expected (N, H, W), (N, H, W, C), (N, C, H, W) "
-                "or (N, features)"
+                "or (N, features), or signals by their `layout`"
+            )
+        if layout is not None and len(layout) != x.ndim:
+            raise InvalidDataset(
+                f"examples have shape {x.shape}; expected {len(layout)} axes as layout {layout!r}"
             )
         if not np.isfinite(x).all():
             raise InvalidDataset("examples hold NaN or infinite values; expected finite ones")
     bytes_like = all(x.dtype.kind in "biu" and x.min() >= 0 and x.max() <= 255 for x in arrays)
     dtype = np.uint8 if bytes_like else np.float32
     with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
-        return [np.ascontiguousarray(_channels_first(x), dtype) for x in arrays]
+        return [np.ascontiguousarray(_channels_first(x, layout), dtype) for x in arrays]
 
 
-def _channels_first(x: NDArray[Any]) -> NDArray[Any]:
+def _channels_first(x: NDArray[Any], layout: str | None) -> NDArray[Any]:
+    """(N, C, H, W), (N, C, L) or (N, F)"""
+    if layout is not None:
+        if "C" in layout:
+            return np.moveaxis(x, layout.index("C"), 1)
+        return x if layout == "NF" else x[:, None]
     if x.ndim == 3:
         return x[:, None]
     if x.ndim == 4 and not (x.shape[3] > _MAX_CHANNELS >= x.shape[1]):
@@ -196,6 +211,15 @@ def _labels(y: NDArray[Any]) -> NDArray[Any]:
     if y.dtype.kind == "u" and y.max() > 2**31:
         raise InvalidDataset(f"the largest label is {y.max()}; expected at most {2**31}")
     return y.astype(np.int64) if y.dtype.kind in "biu" else y
+
+
+def _layout(layout: NDArray[Any] | None) -> str | None:
+    if layout is None:
+        return None
+    texts = [str(text) for text in layout.ravel()]
+    if len(texts) != 1 or texts[0] not in _LAYOUTS:
+        raise InvalidDataset(f"layout is {str(texts)[:64]}; expected one of {', '.join(_LAYOUTS)}")
+    return texts[0]
 
 
 def _class_names(names: NDArray[Any] | None) -> tuple[str, ...] | None:

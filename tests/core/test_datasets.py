@@ -32,7 +32,7 @@ def some(dtype: type = np.uint8, shape: tuple[int, ...] = (2, 3, 4)) -> Arrays:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@pytest.mark.parametrize("shape", [(2, 3, 4), (5,)])
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 7), (5,)])
 def test_what_was_stored_comes_back(tmp_path: Path, dtype: type, shape: tuple[int, ...]) -> None:
     arrays = some(dtype, shape)
     path = tmp_path / "data"
@@ -133,10 +133,10 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_examples_need_two_or_four_axes() -> None:
-    x = FLOATS.x_train[:, 0]
+def test_examples_need_two_three_or_four_axes() -> None:
+    x = FLOATS.x_train[:, 0, 0, 0]
 
-    with pytest.raises(InvalidDataset, match=r"shape \(10, 3, 4\); expected \(N, C, H, W\) or"):
+    with pytest.raises(InvalidDataset, match=r"shape \(10,\); expected \(N, C, H, W\), "):
         validate(replace(FLOATS, x_train=x, x_test=x[:2]))
 
 

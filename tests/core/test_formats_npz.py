@@ -109,6 +109,34 @@ def test_axes_are_put_in_order(given_shape: tuple[int, ...], taken_shape: tuple[
 
 
 @pytest.mark.parametrize(
+    ("layout", "given_shape", "taken_shape"),
+    [
+        ("NCL", (30, 2, 9), (2, 9)),
+        ("NLC", (30, 9, 2), (2, 9)),
+        ("NL", (30, 9), (1, 9)),
+        ("NF", (30, 9), (9,)),
+        ("NHW", (30, 2, 9), (1, 2, 9)),
+        ("NHWC", (30, 3, 4, 6), (6, 3, 4)),
+        ("NCHW", (30, 3, 4, 3), (3, 4, 3)),
+    ],
+)
+def test_a_layout_says_which_axis_is_which(
+    layout: str, given_shape: tuple[int, ...], taken_shape: tuple[int, ...]
+) -> None:
+    x = np.arange(np.prod(given_shape), dtype=np.float32).reshape(given_shape)
+
+    arrays = parse(packed(x_train=x, y_train=CLASSES, x_test=x, y_test=CLASSES, layout=layout))
+
+    assert arrays.x_train.shape == arrays.x_test.shape == (30, *taken_shape)
+    named = dict(zip(layout, given_shape, strict=True)) | {"N": 1}
+    at = {axis: length - 1 for axis, length in named.items()}  # the last value of the first example
+    last = x[tuple(at[axis] for axis in layout)]
+    assert arrays.x_train[0].ravel()[-1] == last
+    channels_first = np.moveaxis(x, layout.index("C"), 1) if "C" in layout else x
+    np.testing.assert_array_equal(arrays.x_train.ravel(), channels_first.ravel())
+
+
+@pytest.mark.parametrize(
     ("x", "dtype"),
     [
         (IMAGES.astype(np.int64), np.uint8),
@@ -194,6 +222,10 @@ NAMES = np.array(["a", "b", "c"])
         ({"y": CLASSES - 1, "class_names": NAMES}, "from -1 to 1", "0 to 2"),
         ({"y": STRAY, "class_names": NAMES}, "from 0 to 3", "0 to 2"),
         ({"y": CLASSES, "class_names": NAMES[:1]}, "1 class(es)", "2 to 1000"),
+        ({"layout": "NCL", "x": IMAGES[:, 0]}, "(30, 5)", "3 axes as layout 'NCL'"),
+        ({"layout": "LCN"}, "['LCN']", "NCL"),
+        ({"layout": np.array(["NHW", "NHW"])}, "['NHW', 'NHW']", "one of"),
+        ({"layout": 3}, "layout is of type int64", "numbers"),
         ({"class_names": np.array(["a", "a", "c"])}, "class_names", "different"),
         ({"class_names": np.array(["a", " ", "c"])}, "class_names", "non-empty"),
         ({"class_names": np.array(["a", "b" * 129, "c"])}, "class_names", "128 characters"),
@@ -264,7 +296,7 @@ def test_paths_and_strange_names_are_refused(name: str) -> None:
     message = refusal(zipped({name: GOOD_NPY}))
 
     assert message.startswith("found an array ")
-    assert "expected each of ['class_names', 'x', " in message
+    assert "expected each of ['class_names', 'layout', 'x', " in message
 
 
 def test_an_array_may_come_once() -> None:

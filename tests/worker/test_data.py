@@ -119,7 +119,7 @@ def test_evaluation_sees_all_examples_in_order_and_as_they_are(augmentation):
     assert torch.cat([y for _, y in batches]).tolist() == list(range(10))
 
 
-@pytest.mark.parametrize("shape", [(3, 5, 4), (6,)])
+@pytest.mark.parametrize("shape", [(3, 5, 4), (3, 9), (6,)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_normalised_examples_have_mean_zero_and_deviation_one_in_each_channel(shape, dtype):
     rng = np.random.default_rng(0)

@@ -2,7 +2,8 @@
 
 Needs numpy, torch and safetensors, and the other files of this folder. Examples are raw values as
 in the data set, images as (N, height, width), (N, height, width, channels) or
-(N, channels, height, width), signals (N, channels, length), or vectors (N, features).
+(N, channels, height, width), signals (N, length) or
+(N, channels, length), or vectors (N, features).
 """
 
 import argparse
@@ -96,7 +97,7 @@ class Model:
     def prepare(self, x: np.ndarray[Any, Any]) -> Tensor:
         """Raw examples as the network wants them."""
         given, shape = x.shape, tuple(self.preprocess["input_shape"])
-        if x.ndim == 3 and len(shape) == 3:
+        if x.ndim == len(shape) > 1 and shape[0] == 1:
             x = x[:, None]
         elif x.ndim == 4 and len(shape) == 3 and x.shape[1:] != shape:
             x = x.transpose(0, 3, 1, 2)
