@@ -1,238 +1,166 @@
 """How far from the best a search is after some evaluations, by strategy.
 
-`python -m benchmarks.regret [--table FILE] [--seeds 20]`. On a table the search starts at a random
-line and moves to neighbours of lines that it has seen (to any line where the table names no
-neighbours), and is shown a line's value or one of its repeats, at random. Without a table it is
-the real search over a made-up landscape. Regret: the best true value less the true value of the
-network that looks best so far.
+`python -m benchmarks.regret [--table FILE ...] [--seeds 20] [--plot FILE] [--markdown FILE]`. On a
+table the search moves over its neighbours (`benchmarks/walks.py`); without one, or on the table
+named `landscape`, it is the real search over a made-up landscape. Regret: the best true value less
+the true value of the network that looks best so far.
 """
 
 import argparse
+import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from multiprocessing import get_context
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from benchmarks import histories, reporting, tables
-from core.acquisition import confidence_bound
-from core.history import Seen
-from core.roots import roots
-from core.search import Snapshot, step
+from benchmarks import landscape, regret_report, reporting, tables
+from benchmarks.walk_bayesian import BayesianWalker, ScratchWalker
+from benchmarks.walk_reinforce import ReinforceWalker
+from benchmarks.walks import BASELINES, Table, Walk, Walker
+from core.distance import Floats
 from core.strategies import STRATEGIES
-from core.strategies.bayesian import PARENTS_PER_MORPHISM, Bayesian
-from core.surrogate import Observation, Surrogate, fit
-from core.trial import TrialStatus
 
 MARKS = (20, 50, 100, 200)  # evaluations
-POPULATION, SAMPLE = 20, 5  # of regularised evolution
-REFIT = 0.1  # more observations, as a share, before hyper-parameters are fitted again
-BEST = 0.98  # the highest value of the made-up landscape
-CANDIDATES = 200  # scored for one suggestion on it
+LANDSCAPE = "landscape"
 
-
-@dataclass(slots=True)
-class Walk:
-    """One simulated search over a table."""
-
-    table: Sequence[tables.Entry]
-    rng: np.random.Generator
-    seen: list[int] = field(default_factory=list)  # places, in order
-    shown: list[float] = field(default_factory=list)  # their values
-    known: set[int] = field(default_factory=set)
-    surrogate: Surrogate | None = None
-    fitted: int = 0  # observations at the last fit
-
-    def visit(self, place: int) -> None:
-        """Evaluate a line: one of its values, at random."""
-        entry = self.table[place]
-        self.seen.append(place)
-        self.shown.append(float(self.rng.choice([entry.value, *entry.repeats])))
-        self.known.add(place)
-
-    def fresh(self, place: int) -> list[int]:
-        """The unseen neighbours of a line."""
-        neighbours = self.table[place].neighbours
-        others = range(len(self.table)) if neighbours is None else neighbours
-        return [one for one in others if one not in self.known]
-
-    def any_of(self, places: Sequence[int]) -> int:
-        """A random unseen neighbour of the first line that has one; else any unseen line."""
-        for place in places:
-            if fresh := self.fresh(place):
-                return int(self.rng.choice(fresh))
-        return int(self.rng.choice([p for p in range(len(self.table)) if p not in self.known]))
-
-    def ranked(self) -> list[int]:
-        """The seen lines from the best to the worst."""
-        order = np.argsort([-value for value in self.shown], kind="stable")
-        return [self.seen[place] for place in order]
-
-
-def random_line(walk: Walk) -> int:
-    """A neighbour of a random line."""
-    return walk.any_of([int(one) for one in walk.rng.permutation(walk.seen)])
-
-
-def bfs(walk: Walk) -> int:
-    """A neighbour of the oldest line that has one."""
-    return walk.any_of(walk.seen)
-
-
-def hill_climbing(walk: Walk) -> int:
-    """A neighbour of the best line that has one."""
-    return walk.any_of(walk.ranked())
-
-
-def evolution(walk: Walk) -> int:
-    """A neighbour of the best of a sample of the youngest lines (Real et al. 2019)."""
-    young = walk.seen[-POPULATION:]
-    size = min(SAMPLE, len(young))
-    sample = set(walk.rng.choice(young, size=size, replace=False).tolist())
-    chosen = [place for place in walk.ranked() if place in sample]
-    return walk.any_of([*chosen, *reversed(young)])
-
-
-def bayesian(walk: Walk) -> int:
-    """The line of the highest acquisition among those some moves away."""
-    strategy = Bayesian()
-    if walk.surrogate is None or len(walk.seen) >= walk.fitted * (1 + REFIT):
-        walk.surrogate = fit(
-            [
-                Observation(walk.table[place].architecture, value)
-                for place, value in zip(walk.seen, walk.shown, strict=True)
-            ],
-            strategy.kernel,
-        )
-        walk.fitted = len(walk.seen)
-    else:
-        last = walk.surrogate.geometry.points([walk.table[walk.seen[-1]].architecture])
-        walk.surrogate = walk.surrogate.told(last, np.array(walk.shown[-1:]), np.zeros(1))
-    moves = min(strategy.morphisms, 1 + len(walk.seen) // PARENTS_PER_MORPHISM)
-    reached = _within(walk, moves)
-    if not reached:
-        return walk.any_of([])
-    points = walk.surrogate.geometry.points([walk.table[place].architecture for place in reached])
-    alphas = confidence_bound(*walk.surrogate.posterior(points), strategy.beta)
-    return reached[int(np.argmax(alphas))]
-
-
-def _within(walk: Walk, moves: int) -> list[int]:
-    """The unseen lines at most so many moves from a seen one, in order."""
-    if walk.table[walk.seen[0]].neighbours is None:
-        return walk.fresh(walk.seen[0])
-    found: set[int] = set()
-    edge: set[int] = set(walk.seen)
-    for _ in range(moves):
-        edge = (
-            {other for place in edge for other in walk.table[place].neighbours or ()}
-            - found
-            - walk.known
-        )
-        found |= edge
-    return sorted(found)
-
-
-WALKS: Mapping[str, Callable[[Walk], int]] = {
-    "bayesian": bayesian,
-    "bfs": bfs,
-    "evolution": evolution,
-    "hill-climbing": hill_climbing,
-    "random": random_line,
+#: Makes the walker of one walk, by strategy.
+WALKS: Mapping[str, Callable[[], Walker]] = {
+    "bayesian": BayesianWalker,
+    "bo-scratch": ScratchWalker,
+    "reinforce": ReinforceWalker,
+    **{name: partial(lambda walker: walker, walker) for name, walker in BASELINES.items()},
 }
 
 
-def regrets_on_table(
-    table: Sequence[tables.Entry], choose: Callable[[Walk], int], seed: int, evaluations: int
-) -> list[float]:
-    """The regret after each evaluation of one search."""
-    walk = Walk(table, np.random.default_rng(seed))
-    walk.visit(int(walk.rng.integers(len(table))))
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One search to simulate."""
+
+    table: str  # a file, or LANDSCAPE
+    strategy: str
+    seed: int
+    evaluations: int
+
+
+def regrets_on_table(table: Table, walker: Walker, seed: int, evaluations: int) -> list[float]:
+    """The regret after each evaluation of one walk."""
+    walk = Walk(table, seed)
     while len(walk.seen) < min(evaluations, len(table)):
-        walk.visit(choose(walk))
-    best = max(entry.mean for entry in table)
-    true = [table[place].mean for place in walk.seen]
-    return [best - one for one in _of_the_best(walk.shown, true)]
+        walk.visit(walker(walk))
+    best = float(table.true.max())
+    return [best - one for one in of_the_best(walk.shown, [table.true[p] for p in walk.seen])]
 
 
-def _of_the_best(shown: Sequence[float], true: Sequence[float]) -> Iterator[float]:
+def of_the_best(shown: Sequence[float], true: Sequence[float]) -> Iterator[float]:
     """After each evaluation, the true value of the one that looks best."""
     place = 0
     for number, value in enumerate(shown):
         if value > shown[place]:
             place = number
-        yield true[place]
+        yield float(true[place])
 
 
-def regrets_of_search(strategy: str, seed: int, evaluations: int) -> list[float]:
+def regrets_on_landscape(strategy: str, seed: int, evaluations: int) -> list[float]:
     """The same for the real search over the made-up landscape."""
-    rng = np.random.default_rng([seed, 1])
-    trials: list[Seen] = []
-    true: list[float] = []
-    options = {"candidates": CANDIDATES} if hasattr(STRATEGIES[strategy], "candidates") else {}
-    while len(trials) < evaluations:
-        for one in step(
-            Snapshot(
-                seed=seed,
-                next_number=len(trials),
-                count=1,
-                strategy=strategy,
-                strategy_options=options,
-                roots=roots(histories.SPEC, histories.BOUNDS),
-                bounds=histories.BOUNDS,
-                trials=tuple(trials),
-            )
-        ):
-            true.append(histories.value(histories.features(one.architecture)))
-            trials.append(
-                Seen(
-                    trial_id=UUID(int=len(trials)),
-                    number=len(trials),
-                    architecture=one.architecture,
-                    status=TrialStatus.COMPLETED,
-                    value=true[-1] + histories.NOISE * float(rng.standard_normal()),
-                    value_std=histories.NOISE,
-                    inheritable=True,
-                    parent_id=one.parent_id,
-                    morphisms=one.morphisms,
-                )
-            )
-    shown = [float(trial.value or 0.0) for trial in trials]
-    return [BEST - one for one in _of_the_best(shown, true)]
+    shown, true = landscape.search(strategy, seed, evaluations)
+    return [landscape.BEST - one for one in of_the_best(shown, true)]
+
+
+@lru_cache(maxsize=1)
+def _table(path: str) -> Table:
+    return Table(tables.read(Path(path)))
+
+
+def simulate(task: Task) -> list[float]:
+    """The regrets of one search, wherever it is run."""
+    with threadpool_limits(1):
+        if task.table == LANDSCAPE:
+            return regrets_on_landscape(task.strategy, task.seed, task.evaluations)
+        walker = WALKS[task.strategy]()
+        return regrets_on_table(_table(task.table), walker, task.seed, task.evaluations)
+
+
+def simulate_all(tasks: Sequence[Task], jobs: int) -> Iterator[list[float]]:
+    """The regrets of all searches in order, in so many processes."""
+    if jobs == 1:
+        yield from _told(tasks, map(simulate, tasks))
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        yield from _told(tasks, pool.map(simulate, tasks))
+
+
+def _told(tasks: Sequence[Task], results: Iterator[list[float]]) -> Iterator[list[float]]:
+    """The results, each one named on the standard error."""
+    for task, result in zip(tasks, results, strict=True):
+        print(f"{Path(task.table).name}: {task.strategy}, seed {task.seed}", file=sys.stderr)
+        yield result
+
+
+def curves(name: str, seeds: int, evaluations: int, jobs: int) -> dict[str, Floats]:
+    """The regrets on one table by strategy.  # shape of each: (seeds, evaluations)"""
+    strategies = list(STRATEGIES) if name == LANDSCAPE else list(WALKS)
+    tasks = [
+        Task(name, strategy, seed, evaluations) for strategy in strategies for seed in range(seeds)
+    ]
+    found = list(simulate_all(tasks, jobs))
+    return {
+        strategy: np.array(found[place * seeds : (place + 1) * seeds])
+        for place, strategy in enumerate(strategies)
+    }
+
+
+def at_marks(regrets: Floats) -> dict[str, dict[str, float]]:
+    """Mean and standard error after some evaluations: (seeds, evaluations)"""
+    mean, error = regret_report.mean_and_error(regrets)
+    return {
+        str(mark): {"mean": float(mean[mark - 1]), "se": float(error[mark - 1])}
+        for mark in MARKS
+        if mark <= regrets.shape[1]
+    }
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """Mean regret and its standard error at the marks, by strategy."""
-    table = None if options.table is None else tables.read(options.table)
-    names = list(WALKS) if table is not None else list(STRATEGIES)
+    """Mean regret and its standard error at the marks, by strategy; by table if there are more."""
+    names: list[str] = options.table or [LANDSCAPE]
     seeds = options.seeds or (3 if options.quick else 20)
-    evaluations = 20 if options.quick and table is None else max(MARKS)
-    result: reporting.Result = {"seeds": seeds}
+    found: dict[str, dict[str, Floats]] = {}
     for name in names:
-        rows = []
-        for seed in range(seeds):
-            if table is not None:
-                rows.append(regrets_on_table(table, WALKS[name], seed, evaluations))
-            else:
-                rows.append(regrets_of_search(name, seed, evaluations))
-            print(f"{name}: seed {seed + 1} of {seeds}", file=sys.stderr)
-        found = np.array(rows)
-        error = found.std(axis=0, ddof=1) / np.sqrt(seeds) if seeds > 1 else 0 * found[0]
-        result[name] = {
-            str(mark): {"mean": float(found[:, mark - 1].mean()), "se": float(error[mark - 1])}
-            for mark in MARKS
-            if mark <= found.shape[1]
-        }
-    return result
+        is_short = options.quick and name == LANDSCAPE
+        if name != LANDSCAPE:
+            _table(name)  # which complains before anything else is done
+        evaluations = MARKS[0] if is_short else max(MARKS)
+        found[Path(name).name.split(".")[0]] = curves(name, seeds, evaluations, options.jobs)
+    if options.plot is not None:
+        importlib.import_module("benchmarks.regret_plot").draw(found, options.plot)
+    by_table: reporting.Result = {
+        name: {"seeds": seeds, **{kind: at_marks(one) for kind, one in regrets.items()}}
+        for name, regrets in found.items()
+    }
+    if options.markdown is not None:
+        plot = options.plot and os.path.relpath(options.plot, options.markdown.parent)
+        options.markdown.write_text(regret_report.page(by_table, plot))
+    return by_table if len(by_table) > 1 else next(iter(by_table.values()))
 
 
 def main() -> None:
     """Measure and print."""
     parser = reporting.parser(__doc__)
-    parser.add_argument("--table", type=Path, help="JSON lines, plain or gzip")
+    parser.add_argument(
+        "--table",
+        action="append",
+        help=f"JSON lines, plain or gzip, or {LANDSCAPE!r}; may be given more than once",
+    )
     parser.add_argument("--seeds", type=int, help="searches of each strategy; 20 unless quick")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--plot", type=Path, help="draw the regrets to this .svg or .png file")
+    parser.add_argument("--markdown", type=Path, help="write the results to this page, too")
     try:
         reporting.run(measure, parser.parse_args())
     except tables.WrongTable as error:

@@ -1,0 +1,54 @@
+"""Real searches over a made-up landscape: every strategy as the service runs it."""
+
+from uuid import UUID
+
+import numpy as np
+
+from benchmarks import histories
+from core.history import Seen
+from core.roots import roots
+from core.search import Snapshot, Suggestion, step
+from core.strategies import STRATEGIES
+from core.trial import TrialStatus
+
+BEST = 0.98  # the highest value of the landscape
+CANDIDATES = 200  # scored for one suggestion
+
+
+def search(strategy: str, seed: int, evaluations: int) -> tuple[list[float], list[float]]:
+    """The values shown, with noise, and the true ones, in order."""
+    rng = np.random.default_rng([seed, 1])
+    trials: list[Seen] = []
+    true: list[float] = []
+    options = {"candidates": CANDIDATES} if hasattr(STRATEGIES[strategy], "candidates") else {}
+    while len(trials) < evaluations:
+        for one in step(
+            Snapshot(
+                seed=seed,
+                next_number=len(trials),
+                count=1,
+                strategy=strategy,
+                strategy_options=options,
+                roots=roots(histories.SPEC, histories.BOUNDS),
+                bounds=histories.BOUNDS,
+                trials=tuple(trials),
+            )
+        ):
+            true.append(histories.value(histories.features(one.architecture)))
+            shown = true[-1] + histories.NOISE * float(rng.standard_normal())
+            trials.append(_ended(one, shown))
+    return [float(trial.value or 0.0) for trial in trials], true
+
+
+def _ended(suggestion: Suggestion, value: float) -> Seen:
+    return Seen(
+        trial_id=UUID(int=suggestion.number),
+        number=suggestion.number,
+        architecture=suggestion.architecture,
+        status=TrialStatus.COMPLETED,
+        value=value,
+        value_std=histories.NOISE,
+        inheritable=True,
+        parent_id=suggestion.parent_id,
+        morphisms=suggestion.morphisms,
+    )
