@@ -10,7 +10,7 @@ from core.strategies.bayesian import PARENTS_PER_MORPHISM, Bayesian
 from core.surrogate import Observation, Surrogate, fit
 
 REFIT = 0.1  # more observations, as a share, before hyper-parameters are fitted again
-ANYWHERE = 1000  # random lines scored at each step where every line may be next
+ANYWHERE = 1000  # random lines that are scored where every line may be next, drawn for each fit
 
 
 class Belief:
@@ -20,26 +20,26 @@ class Belief:
         self._strategy = strategy
         self._surrogate: Surrogate | None = None
         self._told = 0  # observations of the surrogate
-        self._fitted = 0  # observations at the last fit
+        self.fitted = 0  # observations at the last fit
         self._places: NDArray[np.intp] = np.zeros(0, dtype=np.intp)  # of the points
         self._points: Points | None = None
         self._is_measured: NDArray[np.bool_] = np.zeros(0, dtype=bool)
 
     def best(self, walk: Walk, wanted: NDArray[np.bool_]) -> int:
-        """The wanted line of the highest acquisition."""
-        surrogate = self._learned(walk)
+        """The wanted line of the highest acquisition, once all that was seen is learned."""
+        surrogate = self.learn(walk)
         points = self._measured(walk, surrogate, wanted)
         alphas = confidence_bound(*surrogate.posterior(points), self._strategy.beta)
         alphas[~wanted[self._places]] = -np.inf
         return int(self._places[np.argmax(alphas)])
 
-    def _learned(self, walk: Walk) -> Surrogate:
+    def learn(self, walk: Walk) -> Surrogate:
         """The surrogate of all that the walk has seen."""
         seen = [walk.table.entries[place].architecture for place in walk.seen]
-        if self._surrogate is None or len(seen) >= self._fitted * (1 + REFIT):
+        if self._surrogate is None or len(seen) >= self.fitted * (1 + REFIT):
             told = [Observation(one, value) for one, value in zip(seen, walk.shown, strict=True)]
             self._surrogate = fit(told, self._strategy.kernel)
-            self._fitted = len(seen)
+            self.fitted = len(seen)
             self._places, self._points = self._places[:0], None
             self._is_measured = np.zeros(len(walk.table), dtype=bool)
         elif self._told < len(seen):
@@ -94,8 +94,14 @@ class ScratchWalker:
 
     def __init__(self) -> None:
         self._belief = Belief(Bayesian())
+        self._pool: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
+        self._drawn = 0  # the fit for which
 
     def __call__(self, walk: Walk) -> int:
+        self._belief.learn(walk)
+        if self._drawn < self._belief.fitted or walk.known[self._pool].all():
+            self._pool = np.array(walk.anywhere(ANYWHERE), dtype=np.intp)
+            self._drawn = self._belief.fitted
         wanted = np.zeros(len(walk.table), dtype=bool)
-        wanted[walk.anywhere(ANYWHERE)] = True
-        return self._belief.best(walk, wanted)
+        wanted[self._pool] = True
+        return self._belief.best(walk, wanted & ~walk.known)

@@ -88,8 +88,9 @@ class Encoder:
         known = self._known.get(id(layer))
         if known is not None:
             return known[1]
-        token = self._tokens.setdefault(layer, len(self._tokens))
-        if token == len(self._tokens) - 1:
+        token = self._tokens.get(layer)
+        if token is None:
+            token = self._tokens[layer] = len(self._tokens)
             self._learn(layer, token)
         self._known[id(layer)] = layer, token
         return token
