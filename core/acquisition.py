@@ -175,9 +175,11 @@ class _Tree:
         """Queue the observed networks by their own α."""
         roots = [Candidate(parent, (), parent.architecture) for parent in parents]
         known = [trial.architecture for trial in (*parents, *pending)]
-        means, _ = self.surrogate.posterior(self.surrogate.geometry.points(known))
-        self.front = Front.of(means, self.acquisition.log_costs(known))
-        alphas = self._score([root.architecture for root in roots])[0]
+        points = self.surrogate.geometry.points(known)
+        costs = self.acquisition.log_costs(known)
+        self.front = Front.of(self.surrogate.posterior(points)[0], costs)
+        own = slice(len(roots))
+        alphas = self.acquisition(self.surrogate, points[own], costs[own], self.front)
         order = np.argsort(-alphas, kind="stable")
         self._observed = [roots[place] for place in order]
         self._bound = float(alphas.max())
@@ -192,7 +194,9 @@ class _Tree:
         children = self._children(candidate)
         self._barren = 0 if children else self._barren + 1
         if children:
-            alphas, points = self._score([child.architecture for child in children])
+            architectures = [child.architecture for child in children]
+            points = self.surrogate.geometry.points(architectures, candidate.architecture)
+            alphas = self._alphas(points, architectures)
             self.scored.extend(children)
             self.parts.append(points)
             for alpha, child in zip(alphas.tolist(), children, strict=True):
@@ -220,10 +224,9 @@ class _Tree:
                 fresh.append(Candidate(candidate.parent, chain, child))
         return fresh
 
-    def _score(self, architectures: Sequence[Architecture]) -> tuple[Floats, Points]:
-        points = self.surrogate.geometry.points(architectures)
+    def _alphas(self, points: Points, architectures: Sequence[Architecture]) -> Floats:
         costs = self.acquisition.log_costs(architectures)
-        return self.acquisition(self.surrogate, points, costs, self.front), points
+        return self.acquisition(self.surrogate, points, costs, self.front)
 
     def _accepts(self, alpha: float) -> bool:
         """Better than every observed network, or by chance, less likely the worse and colder."""

@@ -128,6 +128,11 @@ class Architecture:
         )
 
     @cached_property
+    def remembered(self) -> dict[str, Any]:
+        """What others found out about it and would find again, each under a name of its own."""
+        return {}
+
+    @cached_property
     def parameters(self) -> int:
         """How many numbers training fits."""
         return sum(cost.parameters for cost in self.costs)

@@ -34,6 +34,7 @@ Skip = tuple[str, int, int]  # (kind of the merge, u, δ)
 
 _UNSEEN = frozenset({Channels.UNIFIED, Channels.JOINED})  # merges are seen as skips
 _ENDS = frozenset({"input", "output"})
+_MOST_KNOWN = 50_000  # layers kept alive so that they are known by their ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,14 @@ class Encoder:
         return len(self._tokens)
 
     def encode(self, architecture: Architecture) -> Encoded:
-        """The architecture in this encoder's numbers."""
+        """The architecture in this encoder's numbers; asked again, the same."""
+        by, known = architecture.remembered.get("encoded", (None, None))
+        if by is not self or not isinstance(known, Encoded):
+            known = self._encoded(architecture)
+            architecture.remembered["encoded"] = self, known
+        return known
+
+    def _encoded(self, architecture: Architecture) -> Encoded:
         seen = [node.layer for node in architecture.nodes if _is_seen(type(node.layer))]
         tokens = np.array([self._token(layer) for layer in seen], dtype=np.int64)
         found = skips(architecture)
@@ -92,6 +100,8 @@ class Encoder:
         if token is None:
             token = self._tokens[layer] = len(self._tokens)
             self._learn(layer, token)
+        if len(self._known) == _MOST_KNOWN:
+            self._known.clear()
         self._known[id(layer)] = layer, token
         return token
 

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from core import subtrees
 from core.architecture import Architecture
-from core.distance import Encoded, Encoder, Floats
+from core.distance import Floats, lanes
+from core.measures import memory
 from core.registry import Registry
 
 MEASURES = ("layers", "skips", "subtrees")  # the distances of Points
@@ -77,10 +78,11 @@ class Geometry:
         self, landmarks: Sequence[Architecture], measures: Collection[str] = MEASURES
     ) -> None:
         self._measures = measures
-        self._encoder = Encoder()
+        self._memory = memory()
+        self._encode = self._memory.encoder.encode
         self._subtree_encoder = subtrees.SubtreeEncoder()
-        self._known: dict[int, _Row] = {}  # by the id of the row's architecture
-        self._landmarks: list[Encoded] = [self._encoder.encode(one) for one in landmarks]
+        self._landmarks = [self._encode(one) for one in landmarks]
+        self._lanes = lanes(self._landmarks)
         self._landmark_labels = self._labels(landmarks)
         raw = _sizes(landmarks)
         self._center: Floats = raw.mean(axis=0) if len(raw) else np.zeros(raw.shape[1])
@@ -89,16 +91,27 @@ class Geometry:
         self.landmarks = self.points(landmarks)
         self._place_of = {str(name): i for i, name in enumerate(self.landmarks.names)}
 
-    def points(self, architectures: Sequence[Architecture]) -> Points:
-        """The architectures as kernels see them; depends on nothing but them and the landmarks."""
-        self._learn([one for one in architectures if id(one) not in self._known])
-        rows = [self._known[id(one)] for one in architectures]
-        shape = len(rows), len(self._landmarks)
+    def points(
+        self, architectures: Sequence[Architecture], parent: Architecture | None = None
+    ) -> Points:
+        """The architectures as kernels see them; depends on nothing but them and the landmarks.
+
+        Those that come again at the next suggestion are remembered; children of `parent` are not,
+        but measured faster.
+        """
+        encoded = [self._encode(one) for one in architectures]
+        if parent is None:
+            layers = self._memory.layer_distances(encoded, self._landmarks)
+            skips = self._memory.skip_distances(encoded, self._landmarks)
+        else:
+            encoder, origin = self._memory.encoder, self._encode(parent)
+            layers = encoder.child_layer_distances(origin, encoded, self._lanes)
+            skips = encoder.skip_distances(encoded, self._landmarks)
         return Points(
             np.array([one.fingerprint for one in architectures], dtype=np.str_),
-            np.array([row.layers for row in rows]).reshape(shape),
-            np.array([row.skips for row in rows]).reshape(shape),
-            np.array([row.subtrees for row in rows]).reshape(shape),
+            layers,
+            skips,
+            subtrees.distances(self._labels(architectures), self._landmark_labels),
             (_sizes(architectures) - self._center) / self._scale,
         )
 
@@ -106,29 +119,10 @@ class Geometry:
         """Which landmark each point is; -1: none.  # shape: (n,)"""
         return np.array([self._place_of.get(str(name), -1) for name in points.names], dtype=np.intp)
 
-    def _learn(self, architectures: Sequence[Architecture]) -> None:
-        """Measure the distances of some architectures: the observed ones are asked for again."""
-        encoded = [self._encoder.encode(one) for one in architectures]
-        layers = self._encoder.layer_distances(encoded, self._landmarks)
-        skips = self._encoder.skip_distances(encoded, self._landmarks)
-        shared = subtrees.distances(self._labels(architectures), self._landmark_labels)
-        for place, one in enumerate(architectures):
-            self._known[id(one)] = _Row(one, layers[place], skips[place], shared[place])
-
     def _labels(self, architectures: Sequence[Architecture]) -> list[subtrees.Labels]:
         if "subtrees" not in self._measures:
             return [np.zeros(0, np.int64)] * len(architectures)
         return [self._subtree_encoder.encode(one) for one in architectures]
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """The distances of one architecture, which it keeps alive, to the landmarks."""
-
-    architecture: Architecture
-    layers: Floats  # shape: (m,)
-    skips: Floats  # shape: (m,)
-    subtrees: Floats  # shape: (m,)
 
 
 def _sizes(architectures: Sequence[Architecture]) -> Floats:
