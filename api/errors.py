@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+_LONGEST_FOUND = 60  # characters of a wrong value that are repeated
+
 #: The status of each class of errors; the first that fits counts.
 STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
@@ -74,12 +76,20 @@ def _ours(request: Request, error: Exception) -> Response:
 def _validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
-        {"field": ".".join(str(part) for part in one["loc"][1:]), "message": one["msg"]}
+        {"field": ".".join(str(part) for part in one["loc"][1:]), "message": _message(one)}
         for one in error.errors()[:20]
     ]
     first = errors[0]
     where = f"{first['field']}: " if first["field"] else ""
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{where}{first['message']}", errors=errors)
+
+
+def _message(one: dict[str, Any]) -> str:
+    """What was expected and, where it is short, what was found."""
+    found, told = one.get("input"), str(one["msg"])
+    if not isinstance(found, str | int | float) or len(text := repr(found)) > _LONGEST_FOUND:
+        return told
+    return f"{told}; found {text}"
 
 
 def _http(_: Request, error: Exception) -> Response:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from api import fronts
 from api.schemas import EpochOut, SearchOut, TrialOut
+from core.contracts import Cost
 from core.errors import UnknownKind
 from core.trial import TrialKind
 
@@ -30,7 +32,14 @@ THEMES = {
 }
 
 #: The figures of a search by name.
-NAMES = ("best-so-far", "learning-curves")
+NAMES = ("best-so-far", "learning-curves", "front")
+
+#: How costs are told: their axis, and units in one of the API's.
+_AXES = {
+    Cost.PARAMETERS: ("parameters", 1.0),
+    Cost.FLOPS: ("FLOPs for one example", 1.0),
+    Cost.LATENCY: ("latency in milliseconds", 1000.0),
+}
 
 
 def build(
@@ -46,6 +55,8 @@ def build(
         return best_so_far(search, trials, colours)
     if name == "learning-curves":
         return learning_curves(search, trials, epochs, colours)
+    if name == "front":
+        return front(search, trials, colours)
     raise UnknownKind(f"there is no figure {name!r}; known are: {', '.join(NAMES)}")
 
 
@@ -76,6 +87,34 @@ def best_so_far(search: SearchOut, trials: Sequence[TrialOut], theme: Theme) -> 
         ]
     )  # fmt: skip
     figure.update_layout(_layout(theme, "trial", f"validation {search.metric}"))
+    figure.update_yaxes(tickformat=".1%")
+    return _as_json(figure)
+
+
+def front(search: SearchOut, trials: Sequence[TrialOut], theme: Theme) -> dict[str, Any]:
+    """Every trial's value against its cost, and the steps of those that none beats."""
+    from plotly import graph_objects as go  # noqa: PLC0415
+
+    cost = search.cost or Cost.PARAMETERS
+    title, units = _AXES[cost]
+    everything = fronts.comparable(trials, cost)
+    best = fronts.points(trials, cost)
+    others = [point for point in everything if point not in best]
+    hover = "trial %{text}: %{y:.2%} at %{x:,.4~g}<extra></extra>"
+    figure = go.Figure()
+    for name, points, colour, mode in (
+        ("other trials", others, theme.muted, "markers"),
+        ("front", best, theme.accent, "lines+markers"),
+    ):
+        figure.add_scatter(
+            x=[units * fronts.cost_of(point, cost) for point in points],
+            y=[point.value for point in points], text=[point.number for point in points],
+            mode=mode, name=name, marker={"color": colour, "size": 7},
+            line={"shape": "hv", "color": colour, "width": 2.5},
+            customdata=[str(point.trial_id) for point in points], hovertemplate=hover,
+        )  # fmt: skip
+    figure.update_layout(_layout(theme, title, f"validation {search.metric}"))
+    figure.update_xaxes(type="log")
     figure.update_yaxes(tickformat=".1%")
     return _as_json(figure)
 

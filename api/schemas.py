@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from core.contracts import Bounds, Budget, SearchConfig, Training
+from core.contracts import Bounds, Budget, Cost, SearchConfig, Training
 from core.trial import SearchStatus, TrialKind, TrialStatus
 
 
@@ -98,6 +98,7 @@ class SearchOut(Out):
     task: str
     strategy: str
     metric: str  # its name, "accuracy"
+    cost: Cost | None  # what is to be small as well
     status: SearchStatus
     reason: str  # why it failed or was stopped; empty otherwise
     budget: Budget
@@ -163,6 +164,24 @@ class TrialOut(Out):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+
+
+class FrontPoint(Out):
+    """A trial that no other beats in both value and cost."""
+
+    trial_id: UUID
+    number: int
+    value: float
+    value_std: float | None
+    parameters: int
+    flops: int
+    latency: float | None  # measured seconds for one example
+
+
+class FrontOut(Out):
+    metric: str
+    cost: Cost  # the field of the items that the values are held against
+    items: list[FrontPoint]  # the cheapest first, and so the worst first
 
 
 class TrialDetail(TrialOut):
@@ -262,6 +281,8 @@ __all__ = [
     "DatasetRef",
     "EpochOut",
     "FinalOut",
+    "FrontOut",
+    "FrontPoint",
     "KeyCreated",
     "KeyIn",
     "KeyOut",

@@ -100,7 +100,7 @@ class SearchConfig(Config):
     parallelism: int = Field(default=1, ge=1, le=1024, strict=True)  # trials in flight
     seed: int = Field(default=0, ge=0, le=2**31 - 1, strict=True)
     training: Training = Training()
-    bounds: Bounds | None = None  # None: chosen for the data and the budget
+    bounds: Bounds | None = None  # what is left out is chosen for the data and the budget
 
 
 # --- what travels -----------------------------------------------------------------------------

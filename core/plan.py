@@ -57,6 +57,15 @@ def default_bounds(spec: DatasetSpec, budget: Budget) -> Bounds:
     return Bounds(flops=max(root.flops, int(min(timely, growth * root.flops))))
 
 
+def bounds(config: SearchConfig, spec: DatasetSpec) -> Bounds:
+    """The bounds of a search: those given, the others chosen; None as given is no bound."""
+    chosen = default_bounds(spec, config.budget)
+    if config.bounds is None:
+        return chosen
+    given = {name: getattr(config.bounds, name) for name in config.bounds.model_fields_set}
+    return chosen.model_copy(update=given)
+
+
 def trial_hyperparameters(
     config: SearchConfig, spec: DatasetSpec, *, elapsed: float, inherited: bool
 ) -> Hyperparameters:

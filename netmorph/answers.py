@@ -76,6 +76,7 @@ class Search(TypedDict):
     task: str
     strategy: str
     metric: str
+    cost: str | None
     status: str
     reason: str
     budget: Budget
@@ -127,6 +128,26 @@ class Trial(TypedDict):
     seconds: float | None
     latency: float | None  # seconds for one example
     worker: str | None
+
+
+class FrontPoint(TypedDict):
+    """A trial that no other beats in both value and cost."""
+
+    trial_id: str
+    number: int
+    value: float
+    value_std: float | None
+    parameters: int
+    flops: int
+    latency: float | None
+
+
+class Front(TypedDict):
+    """The front of a search, the cheapest first."""
+
+    metric: str
+    cost: str
+    items: list[FrontPoint]
 
 
 class Key(TypedDict):

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from netmorph.answers import CreatedKey, Dataset, Key, Search, Trial
+from netmorph.answers import CreatedKey, Dataset, Front, Key, Search, Trial
 from netmorph.errors import NetmorphError, Problem, Unreachable
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -104,6 +104,10 @@ class Client:
     def trials(self, search_id: str) -> Iterator[Trial]:
         """The trials of a search by number."""
         return cast(Iterator[Trial], self._pages(f"/v1/searches/{search_id}/trials"))
+
+    def front(self, search_id: str) -> Front:
+        """The trials of a search that none beats in both the metric and its cost."""
+        return cast(Front, self._send("GET", f"/v1/searches/{search_id}/front").json())
 
     def download_export(self, search_id: str, target: Path) -> None:
         """Write the archive with the exported network to the file `target`."""

@@ -1,10 +1,10 @@
 """Lists and details as tables for people."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich.table import Table
 
-from netmorph.answers import Dataset, Key, Search, Trial
+from netmorph.answers import Dataset, Front, Key, Search, Trial
 from netmorph.lineage import percent
 from netmorph.progress import best_text, clock, milliseconds
 
@@ -26,7 +26,7 @@ def searches(items: Iterable[Search]) -> Table:
     return table
 
 
-def search(item: Search, lineage: Iterable[str]) -> Table:
+def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> Table:
     """The facts of one search, a row each."""
     table = Table(show_header=False, box=None)
     final = item["final"]
@@ -41,8 +41,10 @@ def search(item: Search, lineage: Iterable[str]) -> Table:
         "time": clock(item["used"]["seconds"]),
         "best": best_text(item),
         "test": percent(final["test_metric"] if final else None),
-        "lineage": "\n".join(lineage) or "–",
     }
+    if front is not None:
+        facts["front"] = "\n".join(_points(front)) or "–"
+    facts["lineage"] = "\n".join(lineage) or "–"
     for name, value in facts.items():
         table.add_row(name, value)
     return table
@@ -91,6 +93,18 @@ def keys(items: Iterable[Key]) -> Table:
         made, revoked = item["created_at"][:16], (item["revoked_at"] or "–")[:16]
         table.add_row(item["id"], item["name"], item["role"], item["prefix"], made, revoked)
     return table
+
+
+def _points(front: Front) -> Iterator[str]:
+    """A line for each trial of a front."""
+    for point in front["items"]:
+        costs = {
+            "parameters": f"{point['parameters']:,} parameters",
+            "flops": f"{point['flops']:,} FLOPs",
+            "latency": milliseconds(point["latency"]),
+        }
+        cost = costs.get(front["cost"], "–")
+        yield f"{percent(point['value'])} with {cost} (trial {point['number']})"
 
 
 def _table(*columns: str) -> Table:

@@ -63,7 +63,7 @@ def _add(session: Session, caller: Caller, body: SearchIn) -> UUID:
     config = SearchConfig(**{name: getattr(body, name) for name in SearchConfig.model_fields})
     strategy(config.strategy, config.strategy_options)  # raises where there is none like that
     spec = DatasetSpec.model_validate(dataset.spec)
-    bounds = config.bounds or plan.default_bounds(spec, config.budget)
+    bounds = plan.bounds(config, spec)
     roots(spec, bounds)  # raises where the bounds leave no architecture to start from
     deadline = plan.trials_deadline(config)
     return searches.add(

@@ -31,6 +31,7 @@ def submit_search(
     dataset: Text = "",
     name: Text = "",
     strategy: Text = "bayesian",
+    cost: Text = "",
     trials: Text = "",
     minutes: Text = "",
     parallelism: Text = "1",
@@ -38,8 +39,8 @@ def submit_search(
 ) -> Response:
     """Create a search and show it; a wrong field is shown beside itself, nothing is lost."""
     given = {
-        "dataset": dataset, "name": name, "strategy": strategy, "trials": trials,
-        "minutes": minutes, "parallelism": parallelism, "seed": seed,
+        "dataset": dataset, "name": name, "strategy": strategy, "cost": cost,
+        "trials": trials, "minutes": minutes, "parallelism": parallelism, "seed": seed,
     }  # fmt: skip
     state = request.app.state
     try:
@@ -78,6 +79,7 @@ def _body(given: dict[str, str]) -> dict[str, Any]:
         "dataset": given["dataset"],
         "name": given["name"].strip() or None,
         "strategy": given["strategy"],
+        "cost": given["cost"] or None,
         "budget": budget,
         "parallelism": _number(given["parallelism"]),
         "seed": _number(given["seed"]),

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from api import drawing
+from api import drawing, fronts
 from api.builtins import BUILTINS
 from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import Visitor, VisitorDep
@@ -15,12 +15,14 @@ from api.routes.dependencies import SessionDep
 from api.store import datasets, epochs, searches, trials, workers
 from api.store.keys import Caller
 from core.architecture import Architecture
+from core.contracts import Cost
 from core.strategies import STRATEGIES
 
 router = APIRouter(route_class=PageRoute)
 
 _PAGE = 25
 _ALL_TRIALS = 500
+_PARTS = ("state", "trials", "lineage", "front")
 
 CursorQuery = Annotated[str | None, Query(max_length=512)]
 
@@ -58,6 +60,7 @@ def show_searches(
         builtins=sorted(BUILTINS),
         uploaded=uploaded,
         strategies=sorted(STRATEGIES),
+        costs=list(Cost),
         values=values or {},
         errors=errors or {},
     )
@@ -85,17 +88,19 @@ def search_page(
 def search_fragment(
     request: Request, search_id: UUID, part: str, visitor: VisitorDep, session: SessionDep
 ) -> HTMLResponse:
-    """A part of a search's page: its state, its trials, or its lineage."""
-    name = {"state": "_state.html", "trials": "_trials.html", "lineage": "_lineage.html"}.get(part)
-    if name is None:
+    """A part of a search's page: its state, its trials, its lineage, or its front."""
+    name = f"_{part}.html"
+    if part not in _PARTS:
         return page(request, "error.html", 404, title="Not Found", detail=f"no part {part!r}")
     return page(request, name, **_search(session, visitor.caller, search_id))
 
 
 def _search(session: Session, caller: Caller, search_id: UUID) -> dict[str, Any]:
     listed = trials.listing(session, caller, search_id, limit=_ALL_TRIALS)
+    search = searches.get(session, caller, search_id)
     return {
-        "search": searches.get(session, caller, search_id),
+        "search": search,
+        "front": search.cost and fronts.points(listed.items, search.cost),
         "trials": listed.items,
         "more": listed.next_cursor is not None,
         "lineage": drawing.lineage_svg(listed.items),

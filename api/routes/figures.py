@@ -22,7 +22,7 @@ _MOST_TRIALS = 500
 def search_figure(
     search_id: UUID, name: str, caller: CallerDep, session: SessionDep, theme: Theme = "light"
 ) -> dict[str, Any]:
-    """A figure of a search for Plotly: `best-so-far` or `learning-curves`."""
+    """A figure of a search for Plotly: `best-so-far`, `learning-curves` or `front`."""
     return of_search(session, caller, search_id, name, theme)
 
 

@@ -19,9 +19,10 @@ from api.routes.dependencies import (
     SessionDep,
     StorageDep,
 )
-from api.schemas import EpochOut, SearchIn, SearchOut, SearchPage, TrialPage
-from api.store import epochs, searches, trials
+from api.schemas import EpochOut, FrontOut, SearchIn, SearchOut, SearchPage, TrialPage
+from api.store import epochs, fronts, searches, trials
 from api.store.keys import Caller
+from core.contracts import Cost
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
 
@@ -130,6 +131,17 @@ def list_trials(
 ) -> TrialPage:
     """The trials of a search by number, the final fit last."""
     return trials.listing(session, caller, search_id, limit=limit, cursor=cursor)
+
+
+@router.get("/{search_id}/front")
+def get_front(
+    search_id: UUID, caller: CallerDep, session: SessionDep, cost: Cost | None = None
+) -> FrontOut:
+    """The trials that none beats in both the metric and a cost, the cheapest first.
+
+    The cost is the search's unless another is asked for; parameters where it has none.
+    """
+    return fronts.of_search(session, caller, search_id, cost)
 
 
 @router.get("/{search_id}/epochs")

@@ -117,6 +117,7 @@ def _out(
         task=config.task,
         strategy=config.strategy,
         metric=TASKS[config.task].metric,
+        cost=config.cost,
         status=SearchStatus(search.status),
         reason=search.reason,
         budget=config.budget,

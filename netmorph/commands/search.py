@@ -4,6 +4,7 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -32,6 +33,14 @@ from netmorph.report import default_folder, print_summary, summary
 _DEFAULT_TRIALS = 12
 
 
+class Cost(StrEnum):
+    """What may be held against the metric."""
+
+    PARAMETERS = "parameters"
+    FLOPS = "flops"
+    LATENCY = "latency"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
     """What the command line asked for."""
@@ -50,6 +59,16 @@ def search(
     minutes: Annotated[float | None, typer.Option(min=0.2, help="Minutes to spend.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
     strategy: Annotated[str, typer.Option(help="How to search.")] = "bayesian",
+    cost: Annotated[
+        Cost | None, typer.Option(help="What is to be small as well: gives a front of networks.")
+    ] = None,
+    max_parameters: Annotated[int | None, typer.Option(min=100, help="Largest network.")] = None,
+    max_flops: Annotated[
+        int | None, typer.Option(min=1000, help="Most operations for one example.")
+    ] = None,
+    max_latency: Annotated[
+        float | None, typer.Option(min=0.001, help="Most milliseconds for one example, expected.")
+    ] = None,
     parallelism: Annotated[
         int | None, typer.Option(min=1, help="Trials in flight; default: the workers.")
     ] = None,
@@ -67,14 +86,21 @@ def search(
     budget = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
     if trials is None and minutes is None:
         budget["trials"] = _DEFAULT_TRIALS
+    bounds = {
+        "parameters": max_parameters,
+        "flops": max_flops,
+        "latency": None if max_latency is None else max_latency / 1000,
+    }
     body = {
-        "budget": {k: v for k, v in budget.items() if v is not None},
+        "cost": cost and cost.value,
+        "bounds": _given(bounds) or None,
+        "budget": _given(budget),
         "strategy": strategy,
         "seed": seed,
         "parallelism": parallelism or max(1, workers),
         "name": name,
     }
-    wish = _Wish(dataset=dataset, upload=_file_of(dataset), body=body, folder=export_to)
+    wish = _Wish(dataset=dataset, upload=_file_of(dataset), body=_given(body), folder=export_to)
     if export_to is not None:
         export.require_writable(export_to)
     target = target_of(url, key, data_dir)
@@ -101,6 +127,10 @@ def _run(running: Running, wish: _Wish, *, as_json: bool) -> int:
     else:
         print_summary(result, out)
     return 0 if ended["status"] == "completed" else 1
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _headlines(running: Running, created: Search) -> list[tuple[str, str]]:

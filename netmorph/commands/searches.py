@@ -45,16 +45,17 @@ def show(
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one search and how its winner came to be."""
+    """Show one search, its front where it has a cost, and how its winner came to be."""
     with connect(url, key, data_dir) as client:
         item = resolve(client, search)
         number = lineage.winner(item)
         line = [] if number is None else lineage.ancestry(client.trials(item["id"]), number)
+        front = client.front(item["id"]) if item.get("cost") else None
     words = lineage.in_words(line)
     if as_json:
-        print_json({**item, "lineage": words})
+        print_json({**item, "lineage": words, "front": front and front["items"]})
     else:
-        console().print(tables.search(item, words))
+        console().print(tables.search(item, words, front))
 
 
 def trials(

@@ -215,6 +215,7 @@ def test_other_peoples_pages_are_not_there(visitor, person, world):
         f"/searches/{search_id}",
         f"/ui/searches/{search_id}/state",
         f"/ui/searches/{search_id}/trials",
+        f"/ui/searches/{search_id}/front",
         f"/ui/searches/{search_id}/figures/best-so-far",
         f"/ui/searches/{search_id}/events/stream",
         f"/searches/{search_id}/export",
@@ -225,6 +226,29 @@ def test_other_peoples_pages_are_not_there(visitor, person, world):
     sent = {"token": token(visitor.http)}
     assert visitor.http.post(f"/searches/{search_id}/stop", data=sent).status_code == 404
     assert world.get_search(search_id).ended_at is None
+
+
+def test_the_front_is_on_the_page_of_a_search_with_a_cost(visitor, world):
+    plain, small = world.search(visitor.caller), world.search(visitor.caller, cost="flops")
+    trial_id = world.trial(small, value=0.5, latency=0.00125)
+
+    page = visitor.http.get(f"/searches/{small}").text
+    assert f'data-figure="/ui/searches/{small}/figures/front"' in page
+    part = visitor.http.get(f"/ui/searches/{small}/front").text
+    assert f"/trials/{trial_id}" in part
+    assert "1.25 ms" in part
+    assert "figures/front" not in visitor.http.get(f"/searches/{plain}").text
+
+
+def test_a_cost_may_be_chosen_for_a_new_search(visitor, world):
+    sent = {"token": token(visitor.http)} | FORM
+    answer = visitor.http.post("/searches", data=sent | {"cost": "latency"})
+    assert answer.status_code == 303
+    made = world.get_search(answer.headers["location"].rpartition("/")[2])
+    assert made.config["cost"] == "latency"
+    wrong = visitor.http.post("/searches", data=sent | {"cost": "carbon"})
+    assert wrong.status_code == 422
+    assert "&#39;parameters&#39;, &#39;flops&#39;" in wrong.text
 
 
 def test_names_are_text(visitor, world):

@@ -14,7 +14,7 @@ from api.drawing import architecture_svg, layer_label, lineage_svg
 from api.schemas import Best, EpochOut, MorphismOut
 from api.store import searches, trials
 from core.architecture import Architecture
-from core.contracts import Bounds, DatasetSpec
+from core.contracts import Bounds, Cost, DatasetSpec
 from core.errors import UnknownKind
 from core.layers import (
     AvgPool2d,
@@ -241,6 +241,32 @@ def test_the_best_so_far_never_falls(watched):
     assert list(best["y"]) == [0.5, 0.9, 0.9]
     (dots,) = [line for line in lines if line["name"] == "trials"]
     assert list(dots["y"]) == values
+
+
+def test_the_front_is_what_no_trial_beats_in_value_and_cost(watched):
+    search, listed = watched()
+    facts = [
+        (0.5, 100, 0.002),
+        (0.9, 400, 0.001),
+        (0.4, 200, 0.003),
+        (None, 50, 0.001),
+        (0.8, 300, None),
+    ]
+    told = [
+        listed[0].model_copy(
+            update={"value": v, "parameters": p, "latency": t, "number": n, "id": uuid4()}
+        )
+        for n, (v, p, t) in enumerate(facts)
+    ]
+    for cost, expected, others in (
+        (Cost.PARAMETERS, ([100, 300, 400], ["0", "4", "1"]), ["2"]),
+        (Cost.LATENCY, ([1.0], ["1"]), ["0", "2"]),  # milliseconds
+    ):
+        asked = search.model_copy(update={"cost": cost})
+        lines = {line["name"]: line for line in figures.build("front", asked, told, [])["data"]}
+        assert (list(lines["front"]["x"]), list(lines["front"]["text"])) == expected
+        assert list(lines["other trials"]["text"]) == others
+        assert cost.value in json.dumps(figures.build("front", asked, told, [])["layout"])
 
 
 def test_an_unknown_figure(watched):

@@ -3,8 +3,9 @@
 import threading
 
 import pytest
+from sqlalchemy import text
 
-from api.models import Search
+from api.models import Search, Trial
 from core.contracts import Budget
 from core.trial import SearchStatus
 
@@ -167,12 +168,65 @@ def test_figures_are_plotlys(person, world):
     for path in (
         f"/v1/searches/{search_id}/figures/best-so-far",
         f"/v1/searches/{search_id}/figures/learning-curves",
+        f"/v1/searches/{search_id}/figures/front",
         f"/v1/trials/{trial_id}/figures/curves",
     ):
         assert set(user.http.get(path).json()) >= {"data", "layout"}
     unknown = user.http.get(f"/v1/searches/{search_id}/figures/pie")
     assert unknown.status_code == 422
     assert "best-so-far" in unknown.json()["detail"]
+
+
+def ended(world, search_id, value, **facts):
+    """A trial of the search that a worker has completed."""
+    trial_id = world.trial(search_id, status="completed", value=value, report_digest=b"", **facts)
+    world.set(Trial, trial_id, ended_at=text("now()"))
+    return str(trial_id)
+
+
+def test_the_front_of_a_search_is_what_no_trial_beats(person, world):
+    user = person()
+    search_id = world.search(user.caller, cost="latency")
+    cheap = ended(world, search_id, 0.5, parameters=100, flops=9000, latency=0.001)
+    ended(world, search_id, 0.4, parameters=200, flops=8000, latency=0.002)
+    good = ended(world, search_id, 0.9, parameters=300, flops=7000, latency=0.003)
+    unmeasured = ended(world, search_id, 0.95, parameters=400, flops=9000)
+    world.trial(search_id)
+
+    path = f"/v1/searches/{search_id}/front"
+    found = user.http.get(path).json()
+    assert (found["metric"], found["cost"]) == ("accuracy", "latency")
+    assert [one["trial_id"] for one in found["items"]] == [cheap, good]
+    assert found["items"][1] == {
+        "trial_id": good, "number": 2, "value": 0.9, "value_std": None,
+        "parameters": 300, "flops": 7000, "latency": 0.003,
+    }  # fmt: skip
+    others = {
+        cost: [
+            one["trial_id"] for one in user.http.get(path, params={"cost": cost}).json()["items"]
+        ]
+        for cost in ("parameters", "flops")
+    }
+    assert others == {"parameters": [cheap, good, unmeasured], "flops": [good, unmeasured]}
+    listed = user.http.get(f"/v1/searches/{search_id}/trials").json()["items"]
+    assert [one["latency"] for one in listed] == [0.001, 0.002, 0.003, None, None]
+
+
+def test_a_search_without_a_cost_has_its_front_against_parameters(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    found = user.http.get(f"/v1/searches/{search_id}/front").json()
+    assert found == {"metric": "accuracy", "cost": "parameters", "items": []}
+    assert user.http.get(f"/v1/searches/{search_id}").json()["cost"] is None
+
+
+def test_a_search_for_small_networks_is_created_with_its_cost_and_bounds(person):
+    client = person().http
+    asked = GOOD | {"cost": "flops", "bounds": {"latency": 0.002}}
+    made = client.post("/v1/searches", json=asked).json()
+    assert made["cost"] == "flops"
+    assert made["bounds"]["latency"] == 0.002
+    assert made["bounds"]["flops"] is not None  # what is left out is chosen, as without bounds
 
 
 def test_built_in_data_is_imported_once(person):

@@ -12,6 +12,7 @@ from core.plan import (
     END_SECONDS,
     SHORTEST_TRIAL,
     TIMED_EPOCHS,
+    bounds,
     default_bounds,
     final_hyperparameters,
     trial_hyperparameters,
@@ -218,3 +219,14 @@ def test_little_time_for_much_data_allows_no_growth():
     root = roots(data, Bounds())[0]
     assert default_bounds(data, Budget(seconds=10)).flops == root.flops
     assert default_bounds(data, Budget(trials=10)).flops > 4 * root.flops
+
+
+def test_bounds_that_are_left_out_are_chosen_and_none_is_no_bound():
+    budget = Budget(trials=10)
+    chosen = default_bounds(spec(), budget)
+    for wanted, expected in (
+        (None, chosen),
+        (Bounds(latency=0.002), chosen.model_copy(update={"latency": 0.002})),
+        (Bounds(layers=7, flops=None), chosen.model_copy(update={"layers": 7, "flops": None})),
+    ):
+        assert bounds(SearchConfig(budget=budget, bounds=wanted), spec()) == expected

@@ -49,6 +49,17 @@ def test_a_search_is_listed_and_shown(ask, search) -> None:
     assert isinstance(ask("trials", search["id"]), list)
 
 
+def test_a_search_with_a_cost_is_shown_with_its_front(service, ask, netmorph) -> None:
+    with Client(service.url, service.key) as client:
+        made = client.create_search({"dataset": "digits", "budget": {"trials": 2}, "cost": "flops"})
+        client.stop(made["id"])
+        assert client.front(made["id"]) == {"metric": "accuracy", "cost": "flops", "items": []}
+        assert ask("show", made["id"])["front"] == []
+        shown = netmorph("show", made["id"], "--data-dir", service.directory)
+        assert "front" in shown.stdout
+        client.delete(made["id"])
+
+
 def test_a_search_is_paused_resumed_and_stopped(ask, search) -> None:
     assert ask("pause", search["id"])["status"] == "paused"
     assert ask("resume", search["id"])["status"] in {"pending", "running"}
@@ -125,6 +136,9 @@ def test_a_file_that_is_no_data_set_is_an_error(netmorph, service, tmp_path: Pat
         (["--dataset", "no-such-data"], "no-such-data"),
         (["--dataset", "missing.npz"], "there is no file missing.npz"),
         (["--dataset", "digits", "--strategy", "luck"], "luck"),
+        (["--dataset", "digits", "--max-latency", "0.002"], "expected latency"),
+        (["--dataset", "digits", "--max-parameters", "120"], "bounds are too small"),
+        (["--dataset", "digits", "--max-flops", "2000", "--cost", "flops"], "bounds are too small"),
         (["--dataset", "digits", "--trials", "1", "--export", "/proc/net"], "/proc"),
     ],
 )

@@ -97,6 +97,17 @@ NEW = SEARCH | {
 }
 
 
+POINT = {"trial_id": "t0", "number": 0, "value": 0.9, "parameters": 1234, "latency": 0.000214}
+FRONT = {
+    "metric": "accuracy",
+    "cost": "latency",
+    "items": [
+        POINT | {"flops": 9000},
+        POINT | {"number": 2, "value": 0.95, "flops": 8000, "latency": 0.0015},
+    ],
+}
+
+
 def answering(*searches: dict[str, Any]) -> Client:
     """A client whose service shows the search as these, one after the other, and TRIALS."""
     queue = list(searches)
@@ -416,8 +427,26 @@ KEY: dict[str, Any] = {
                 "two",
             ],
         ),
+        (
+            tables.search(FINISHED, ["one"], FRONT),  # type: ignore[arg-type]
+            [
+                f"id {SEARCH_ID}",
+                "name a [bold]search :cat:",
+                "data set digits",
+                "status completed",
+                "strategy bayesian, seed 7, 2 in flight",
+                "trials 8 of 8",
+                "epochs 40",
+                "time 1:02:05",
+                "best 95.68 % ± 1.23 (trial 2)",
+                "test 97.00 %",
+                "front 90.00 % with 0.214 ms (trial 0)",
+                "95.00 % with 1.5 ms (trial 2)",
+                "lineage one",
+            ],
+        ),
     ],
-    ids=["searches", "trials", "data sets", "keys", "search"],
+    ids=["searches", "trials", "data sets", "keys", "search", "search with a cost"],
 )  # fmt: skip
 def test_tables(table: Table, lines: list[str], out: Console) -> None:
     out.width = 200
