@@ -12,15 +12,16 @@ import argparse
 import gzip
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from api.builtins import BUILTINS
-from benchmarks import tables
+from benchmarks.spaces import SPACES
 from core import datasets
 from core.architecture import Architecture
 from core.bounds import fits
@@ -45,11 +46,14 @@ class Recipe:
     validation: int
     epochs: int
     bounds: Bounds
+    shrink: int = 1  # so many pixels a side become one
+    learning_rate: float = 1e-3
 
 
 RECIPES = {
     "digits": Recipe(1_000, 437, 6, Bounds(layers=60, width=128, flops=2_000_000)),
     "fashion-mnist": Recipe(3_000, 5_000, 2, Bounds(layers=60, width=128, flops=1_500_000)),
+    "small-fashion-mnist": Recipe(3_000, 5_000, 2, Bounds(), 2, 5e-3),
 }
 
 
@@ -58,7 +62,7 @@ class Maker:
 
     def __init__(self, dataset: str, seed: int) -> None:
         self._recipe, self._seed = RECIPES[dataset], seed
-        arrays = BUILTINS[dataset].load()
+        arrays = _shrunk(BUILTINS[dataset.removeprefix("small-")].load(), self._recipe.shrink)
         self._spec = datasets.spec(arrays, flip=False)
         self._training, self._validation = self._split(arrays)
 
@@ -88,6 +92,16 @@ class Maker:
             if architecture.fingerprint not in known and fits(architecture, bounds):
                 return architecture
 
+    def space(self, name: str) -> list[tuple[Architecture, list[int]]]:
+        """The networks of a small space, in random order, with the places of their neighbours."""
+        networks = SPACES[name].networks(self._spec.input_shape, self._spec.classes)
+        order = np.random.default_rng(self._seed).permutation(len(networks)).tolist()
+        place_of = {number: place for place, number in enumerate(order)}
+        return [
+            (networks[number][0], sorted(place_of[other] for other in networks[number][1]))
+            for number in order
+        ]
+
     def value(self, architecture: Architecture, number: int, repeat: int) -> float:
         """Its validation accuracy after the last epoch of a training from fresh weights."""
         seed = 1_000 * number + repeat
@@ -97,7 +111,11 @@ class Maker:
             network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
             self._training,
             self._validation,
-            Hyperparameters(epochs=self._recipe.epochs, batch_size=32),
+            Hyperparameters(
+                epochs=self._recipe.epochs,
+                batch_size=32,
+                learning_rate=self._recipe.learning_rate,
+            ),
             task=TASK,
             seed=seed,
             device=torch.device("cpu"),
@@ -107,48 +125,88 @@ class Maker:
         return last
 
 
-def make(dataset: str, networks: int, repeats: int, seed: int, out: Path) -> None:
+def _shrunk(arrays: Arrays, factor: int) -> Arrays:
+    """The images with each square of pixels replaced by its mean."""
+    if factor == 1:
+        return arrays
+
+    def shrink(x: NDArray[Any]) -> NDArray[Any]:
+        n, c, h, w = x.shape
+        squares = x.reshape(n, c, h // factor, factor, w // factor, factor)
+        return squares.mean(axis=(3, 5)).round().astype(x.dtype)
+
+    return replace(arrays, x_train=shrink(arrays.x_train), x_test=shrink(arrays.x_test))
+
+
+def make(
+    dataset: str, space: str | None, networks: int, repeats: int, seed: int, out: Path
+) -> None:
     """Write the table, going on with what is there already."""
-    lines = out.with_suffix("") if out.suffix == ".gz" else out
-    known: set[str] = set()
-    if lines.exists():
-        complete = [
-            text for text in lines.read_text().splitlines(keepends=True) if text[-1] == "\n"
-        ]
-        lines.write_text("".join(complete))  # a line that was cut short is made again
-        if complete:
-            known = {entry.architecture.fingerprint for entry in tables.read(lines)}
     maker = Maker(dataset, seed)
+    lines = out.with_suffix("") if out.suffix == ".gz" else out
+    done = _resume(lines, maker, repeats)
+    known = {Architecture.from_json(line["architecture"]).fingerprint for line in done}
+    listed = None if space is None else maker.space(space)
+    networks = networks if listed is None else len(listed)
     with lines.open("a") as file:
-        for number in range(len(known), networks):
-            architecture = maker.draw(number, known)
+        for number in range(len(done), networks):
+            line: dict[str, Any] = {}
+            if listed is None:
+                architecture = maker.draw(number, known)
+            else:
+                architecture, others = listed[number]
+                line["neighbours"] = [place + 1 for place in others]
             known.add(architecture.fingerprint)
             started = time.perf_counter()
-            line = {
-                "architecture": architecture.to_json(),
-                "value": maker.value(architecture, number, 0),
-                "seconds": round(time.perf_counter() - started, 2),
-            }
+            line["architecture"] = architecture.to_json()
+            line["value"] = maker.value(architecture, number, 0)
+            line["seconds"] = round(time.perf_counter() - started, 2)
             if number < repeats:
                 line["repeats"] = [maker.value(architecture, number, 1)]
-            file.write(json.dumps(line, separators=(",", ":")) + "\n")
+            file.write(_text(line))
             file.flush()
             print(f"{number + 1} of {networks}: {line['value']:.4f}", flush=True)
     if lines != out:
         out.write_bytes(gzip.compress(lines.read_bytes(), mtime=0))
 
 
+def _resume(lines: Path, maker: Maker, repeats: int) -> list[dict[str, Any]]:
+    """The lines that are there, a cut one dropped, with the repeats that they lack."""
+    if not lines.exists():
+        return []
+    texts = lines.read_text().splitlines(keepends=True)
+    done = [json.loads(text) for text in texts if text[-1] == "\n"]
+    for number, line in enumerate(done[:repeats]):
+        if not line.get("repeats"):
+            architecture = Architecture.from_json(line["architecture"])
+            line["repeats"] = [maker.value(architecture, number, 1)]
+    lines.write_text("".join(_text(line) for line in done))
+    return done
+
+
+def _text(line: dict[str, Any]) -> str:
+    return json.dumps(line, separators=(",", ":")) + "\n"
+
+
 def main() -> None:
     """Make one table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", choices=sorted(RECIPES), required=True)
+    parser.add_argument("--space", choices=sorted(SPACES), help="all of it, not morphisms' chains")
     parser.add_argument("--networks", type=int, default=400)
     parser.add_argument("--repeats", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    make(options.dataset, options.networks, options.repeats, options.seed, options.out)
+    make(
+        options.dataset,
+        options.space,
+        options.networks,
+        options.repeats,
+        options.seed,
+        options.out,
+    )
 
 
 if __name__ == "__main__":
