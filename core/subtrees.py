@@ -9,96 +9,80 @@ of Jaccard, of multisets:
 
 1 - J is positive definite (Gower 1971; Ralaivola et al. 2005), hence exp(-J / r) is as well.
 Unlike an edit distance of sequences it sees which layer reads which, whatever the graph's form.
+Labels are hashes of 64 bits, so that no table of them is kept.
 """
 
-import dataclasses
 from collections.abc import Sequence
-from math import log2
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from core.architecture import Architecture
-from core.layers import LAYERS, AbstractLayer, Channels
-
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int64]
+from core.graphs import Floats, Graphs, Hashes, Integers
 
 ROUNDS = 2  # of refinement
-_WIDTH_STEPS = 2  # labels of width per doubling
 
 
-class SubtreeEncoder:
-    """Gives each distinct subtree a number."""
+def labels(graphs: Graphs, hashes: Hashes) -> list[Hashes]:
+    """The subtrees of all nodes and rounds of each graph, sorted.
 
-    def __init__(self) -> None:
-        self._numbers: dict[object, int] = {}
-        self._first: dict[tuple[int, int], tuple[AbstractLayer, int]] = {}  # by id and width
-
-    def encode(self, architecture: Architecture) -> Labels:
-        """The subtrees of all nodes and rounds, sorted.  # shape: ((ROUNDS + 1) * nodes,)"""
-        numbers = self._numbers
-        shapes = architecture.shapes
-        labels = {
-            node.id: self._label(node.layer, shapes[node.id][0]) for node in architecture.nodes
-        }
-        found = list(labels.values())
-        for _ in range(ROUNDS):
-            refined: dict[int, int] = {}
-            for node in architecture.nodes:
-                match node.inputs:
-                    case (source,):
-                        key: object = (labels[node.id], labels[source])
-                    case sources:
-                        before = [labels[source] for source in sources]
-                        key = (labels[node.id], *(sorted(before) if len(before) > 1 else before))
-                refined[node.id] = numbers.setdefault(key, len(numbers))
-            labels = refined
-            found.extend(labels.values())
-        return np.sort(np.array(found, dtype=np.int64))
-
-    def _label(self, layer: AbstractLayer, width: int) -> int:
-        known = self._first.get((id(layer), width))
-        if known is not None:
-            return known[1]
-        key = _first_label(layer, width)
-        number = self._numbers.setdefault(key, len(self._numbers))
-        self._first[id(layer), width] = layer, number  # kept alive, so that its id stays its own
-        return number
-
-
-def _first_label(layer: AbstractLayer, width: int) -> tuple[object, ...]:
-    """The kind, its attributes but its width, and its width up to a share of a doubling."""
-    kind = LAYERS.kind_of(layer)
-    if kind in ("input", "output"):
-        return (kind,)
-    own = {"filters", "units"} if layer.channels is Channels.OWN else set()
-    fields = [
-        getattr(layer, field.name)
-        for field in dataclasses.fields(layer)  # type: ignore[arg-type]
-        if field.name not in own
+    `hashes` are those of the graphs' codes; each result has shape ((ROUNDS + 1) * nodes,).
+    """
+    found = _refined(hashes[graphs.codes], graphs.ends, graphs.sources, graphs.source_ends, ROUNDS)
+    starts = np.concatenate([[0], graphs.ends[:-1]])
+    return [
+        np.sort(found[:, start:end].ravel()) for start, end in zip(starts, graphs.ends, strict=True)
     ]
-    return (kind, round(_WIDTH_STEPS * log2(width)), *fields)
 
 
-def distances(one: Sequence[Labels], other: Sequence[Labels]) -> Floats:
+@njit(cache=True, nogil=True)
+def _refined(
+    first: Hashes,  # shape: (nodes,)
+    ends: Integers,  # shape: (graphs,)
+    sources: Integers,
+    source_ends: Integers,  # shape: (nodes,)
+    rounds: int,
+) -> Hashes:  # shape: (rounds + 1, nodes)
+    """label[r + 1, v] = mix(label[r, v], sum over what v reads of mix'(label[r, u]))"""
+    found = np.empty((rounds + 1, len(first)), np.uint64)
+    found[0] = first
+    for r in range(rounds):
+        start = edge = 0
+        for end in ends:
+            for v in range(start, end):
+                read = np.uint64(0)
+                while edge < source_ends[v]:
+                    read += _mixed(found[r, start + sources[edge]] ^ np.uint64(0xA5A5A5A5A5A5A5A5))
+                    edge += 1
+                found[r + 1, v] = _mixed(found[r, v] + _mixed(read + np.uint64(r + 1)))
+            start = end
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _mixed(x: np.uint64) -> np.uint64:
+    """Every bit of the result depends on every bit of x (Steele et al. 2014, SplitMix64)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def distances(one: Sequence[Hashes], other: Sequence[Hashes]) -> Floats:
     """J of every pair: (n), (m) -> (n, m)"""
     return np.asarray(_distances(*_joined(one), *_joined(other)))
 
 
-def _joined(labels: Sequence[Labels]) -> tuple[Labels, Labels]:
+def _joined(rows: Sequence[Hashes]) -> tuple[Hashes, Integers]:
     """All labels in a row, and where each graph's end."""
-    ends = np.cumsum([len(one) for one in labels], dtype=np.int64)
-    return np.concatenate([np.zeros(0, np.int64), *labels]), ends
+    ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
+    return np.concatenate([np.zeros(0, np.uint64), *rows]), ends
 
 
 @njit(cache=True, nogil=True)
 def _distances(
-    first: Labels,
-    first_ends: Labels,  # shape: (n,)
-    second: Labels,
-    second_ends: Labels,  # shape: (m,)
+    first: Hashes,
+    first_ends: Integers,  # shape: (n,)
+    second: Hashes,
+    second_ends: Integers,  # shape: (m,)
 ) -> Floats:  # shape: (n, m)
     """Both rows of labels are walked through side by side."""
     result = np.empty((len(first_ends), len(second_ends)))

@@ -24,13 +24,15 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from core import subtrees
+from core import form, subtrees
 from core.architecture import Architecture
 from core.distance import Floats, lanes
+from core.graphs import Coder, Hashes
 from core.measures import memory
 from core.registry import Registry
 
-MEASURES = ("layers", "skips", "subtrees")  # the distances of Points
+MEASURES = ("layers", "skips", "subtrees", "form")  # what of Points a kernel may see
+_FARTHEST = 4.0  # standard deviations of the landmarks, beyond which a form is no stranger
 _SMALLEST = 1e-6  # share of the largest eigenvalue below which a direction is noise
 
 
@@ -43,6 +45,7 @@ class Points:
     skips: Floats  # shape: (n, m), skip distances to the landmarks, in edits
     subtrees: Floats  # shape: (n, m), shares of the subtrees not in common with the landmarks
     sizes: Floats  # shape: (n, 3), log parameters, log FLOPs, log depth, standardised
+    form: Floats  # shape: (n, len(core.form.NAMES)), standardised
 
     def __len__(self) -> int:
         return len(self.names)
@@ -65,13 +68,14 @@ class Points:
             self.skips[:, columns],
             self.subtrees[:, columns],
             self.sizes,
+            self.form,
         )
 
 
 class Geometry:
     """The landmarks, and where other architectures lie between them.
 
-    Distances that are not among `measures` are not taken: they are zero.
+    What is not among `measures` is not taken: it is zero.
     """
 
     def __init__(
@@ -80,25 +84,52 @@ class Geometry:
         self._measures = measures
         self._memory = memory()
         self._encode = self._memory.encoder.encode
-        self._subtree_encoder = subtrees.SubtreeEncoder()
+        self._coder = Coder()
         self._landmarks = [self._encode(one) for one in landmarks]
         self._lanes = lanes(self._landmarks)
-        self._landmark_labels = self._labels(landmarks)
-        raw = _sizes(landmarks)
-        self._center: Floats = raw.mean(axis=0) if len(raw) else np.zeros(raw.shape[1])
-        spread = raw.std(axis=0) if len(raw) else np.ones(raw.shape[1])
-        self._scale: Floats = np.where(spread > 1e-9, spread, 1.0)
-        self.landmarks = self.points(landmarks)
+        self._landmark_labels, forms = self._described(landmarks)
+        self._sizes = _Standard.of(_sizes(landmarks))
+        self._forms = _Standard.of(forms)
+        self.landmarks = self._measure(landmarks)
         self._place_of = {str(name): i for i, name in enumerate(self.landmarks.names)}
+        self._known: dict[str, int] = {}  # by fingerprint, places in `_kept`
+        self._kept = self.landmarks[:0]
 
     def points(
         self, architectures: Sequence[Architecture], parent: Architecture | None = None
     ) -> Points:
         """The architectures as kernels see them; depends on nothing but them and the landmarks.
 
-        Those that come again at the next suggestion are remembered; children of `parent` are not,
-        but measured faster.
+        Children of `parent` are measured faster.
         """
+        places = [self._known.get(one.fingerprint, -1) for one in architectures]
+        strangers = [one for one, place in zip(architectures, places, strict=True) if place < 0]
+        if not strangers:
+            return self._kept[np.array(places, dtype=np.intp)]
+        if len(strangers) == len(architectures):
+            return self._measure(architectures, parent)
+        both = Points.joined([self._kept, self._measure(strangers, parent)])
+        fresh = iter(range(len(self._kept), len(both)))
+        chosen = [next(fresh) if place < 0 else place for place in places]
+        return both[np.array(chosen, dtype=np.intp)]
+
+    def remember(self, architectures: Sequence[Architecture]) -> None:
+        """Keep where these lie: observed ones are asked for at every suggestion."""
+        strangers = {
+            one.fingerprint: one for one in architectures if one.fingerprint not in self._known
+        }
+        if strangers:
+            self._known |= zip(strangers, range(len(self._kept), len(self._kept) + len(strangers)))
+            self._kept = Points.joined([self._kept, self._measure(list(strangers.values()))])
+
+    def places(self, points: Points) -> NDArray[np.intp]:
+        """Which landmark each point is; -1: none.  # shape: (n,)"""
+        return np.array([self._place_of.get(str(name), -1) for name in points.names], dtype=np.intp)
+
+    def _measure(
+        self, architectures: Sequence[Architecture], parent: Architecture | None = None
+    ) -> Points:
+        """The architectures as kernels see them; without a parent distances are remembered."""
         encoded = [self._encode(one) for one in architectures]
         if parent is None:
             layers = self._memory.layer_distances(encoded, self._landmarks)
@@ -107,22 +138,47 @@ class Geometry:
             encoder, origin = self._memory.encoder, self._encode(parent)
             layers = encoder.child_layer_distances(origin, encoded, self._lanes)
             skips = encoder.skip_distances(encoded, self._landmarks)
+        labels, forms = self._described(architectures)
         return Points(
             np.array([one.fingerprint for one in architectures], dtype=np.str_),
             layers,
             skips,
-            subtrees.distances(self._labels(architectures), self._landmark_labels),
-            (_sizes(architectures) - self._center) / self._scale,
+            subtrees.distances(labels, self._landmark_labels),
+            self._sizes(_sizes(architectures)),
+            np.clip(self._forms(forms), -_FARTHEST, _FARTHEST),
         )
 
-    def places(self, points: Points) -> NDArray[np.intp]:
-        """Which landmark each point is; -1: none.  # shape: (n,)"""
-        return np.array([self._place_of.get(str(name), -1) for name in points.names], dtype=np.intp)
+    def _described(self, architectures: Sequence[Architecture]) -> tuple[list[Hashes], Floats]:
+        """The subtrees of each architecture, and its form."""
+        labels = [np.zeros(0, np.uint64)] * len(architectures)
+        forms = np.zeros((len(architectures), len(form.NAMES)))
+        if "subtrees" in self._measures or "form" in self._measures:
+            graphs = self._coder.encode(architectures)
+            if "subtrees" in self._measures:
+                labels = subtrees.labels(graphs, self._coder.hashes)
+            if "form" in self._measures:
+                forms = form.form(architectures, graphs, self._coder.facts)
+        return labels, forms
 
-    def _labels(self, architectures: Sequence[Architecture]) -> list[subtrees.Labels]:
-        if "subtrees" not in self._measures:
-            return [np.zeros(0, np.int64)] * len(architectures)
-        return [self._subtree_encoder.encode(one) for one in architectures]
+
+@dataclass(frozen=True, slots=True)
+class _Standard:
+    """Columns less the mean of the landmarks', over their standard deviation."""
+
+    center: Floats  # shape: (k,)
+    scale: Floats  # shape: (k,)
+
+    @classmethod
+    def of(cls, columns: Floats) -> "_Standard":
+        """That of the landmarks' columns: (m, k)"""
+        if not len(columns):
+            return cls(np.zeros(columns.shape[1]), np.ones(columns.shape[1]))
+        spread = columns.std(axis=0)
+        return cls(columns.mean(axis=0), np.where(spread > 1e-9, spread, 1.0))
+
+    def __call__(self, columns: Floats) -> Floats:
+        """(n, k) -> (n, k)"""
+        return (columns - self.center) / self.scale
 
 
 def _sizes(architectures: Sequence[Architecture]) -> Floats:

@@ -1,0 +1,128 @@
+"""Architectures as arrays, for compiled code: what each node is, and which nodes it reads.
+
+A node's code stands for its layer and how wide it is; a table tells of every code what is asked
+about a node: a hash to start subtrees from, and numbers (see `Facts`).
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from hashlib import blake2b
+from math import log, log2, prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.architecture import Architecture
+from core.layers import LAYERS, AbstractLayer, Channels, Shape
+
+Integers = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+Floats = NDArray[np.float64]
+
+_WIDTH_STEPS = 2  # hashes of width per doubling
+
+
+class Facts(IntEnum):
+    """The columns of the table of codes."""
+
+    WEIGHTED = 0  # 1 for what training fits a matrix or kernels to, 0 for any other layer
+    KERNEL = 1  # pixels a side of its kernel; 0 without one
+    WIDTH = 2  # log of the channels that it makes of its own; 0 for a layer that makes none
+    IS_WIDE = 3  # 1 for a layer that makes channels of its own
+    IS_SPATIAL = 4  # 1 where its output has places
+    CHANNELS = 5  # log of its output's channels
+    PLACES = 6  # log of its output's places
+
+
+@dataclass(frozen=True, slots=True)
+class Graphs:
+    """Some architectures, their nodes in a row, each graph's in topological order."""
+
+    codes: Integers  # shape: (nodes,)
+    ends: Integers  # shape: (graphs,), where each graph's nodes end
+    sources: Integers  # shape: (edges,), places within the graph of what the nodes read
+    source_ends: Integers  # shape: (nodes,), where each node's sources end
+
+
+class Coder:
+    """Gives each distinct layer of some width and output a code, and knows what it stands for."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[AbstractLayer, Shape], int] = {}  # by layer and its output's shape
+        self._known: dict[tuple[int, Shape], int] = {}  # by the layer's id: layers are shared a lot
+        self._kept: list[AbstractLayer] = []  # alive, so that their ids stay their own
+        self._hashes: list[int] = []
+        self._facts: list[tuple[float, ...]] = []
+
+    @property
+    def hashes(self) -> Hashes:
+        """A number of each code, the same in every process.  # shape: (codes,)"""
+        return np.array(self._hashes, dtype=np.uint64)
+
+    @property
+    def facts(self) -> Floats:
+        """The numbers of each code.  # shape: (codes, len(Facts))"""
+        return np.array(self._facts, dtype=np.float64).reshape(-1, len(Facts))
+
+    def encode(self, architectures: Sequence[Architecture]) -> Graphs:
+        """The architectures in this coder's codes."""
+        codes: list[int] = []
+        ends: list[int] = []
+        sources: list[int] = []
+        source_ends: list[int] = []
+        known = self._known
+        for architecture in architectures:
+            shapes = architecture.shapes
+            places: dict[int, int] = {}
+            for node in architecture.nodes:
+                places[node.id] = len(places)
+                shape = shapes[node.id]
+                code = known.get((id(node.layer), shape))
+                codes.append(self._new(node.layer, shape) if code is None else code)
+                for source in node.inputs:
+                    sources.append(places[source])
+                source_ends.append(len(sources))
+            ends.append(len(codes))
+        return Graphs(*(np.array(one, dtype=np.int64) for one in (codes, ends, sources, source_ends)))
+
+    def _new(self, layer: AbstractLayer, shape: Shape) -> int:
+        code = self._codes.setdefault((layer, shape), len(self._hashes))
+        if code == len(self._hashes):
+            self._hashes.append(_hash(layer, shape[0]))
+            self._facts.append(_facts(layer, shape))
+        self._known[id(layer), shape] = code
+        self._kept.append(layer)
+        return code
+
+
+def _hash(layer: AbstractLayer, width: int) -> int:
+    """Of the kind, its attributes but its width, and its width up to a share of a doubling."""
+    kind = LAYERS.kind_of(layer)
+    key: tuple[object, ...] = (kind,)
+    if kind not in ("input", "output"):
+        own = {"filters", "units"} if layer.channels is Channels.OWN else set()
+        fields = [
+            getattr(layer, field.name)
+            for field in dataclasses.fields(layer)  # type: ignore[arg-type]
+            if field.name not in own
+        ]
+        key = (kind, round(_WIDTH_STEPS * log2(width)), *fields)
+    return int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "little")
+
+
+def _facts(layer: AbstractLayer, shape: Shape) -> tuple[float, ...]:
+    """The numbers of a layer with an output of this shape, in the order of `Facts`."""
+    is_weighted = "weight" in layer.axes and not layer.buffers
+    is_wide, is_spatial = layer.channels is Channels.OWN, len(shape) > 1
+    channels, places = log(shape[0]), log(prod(shape[1:]))
+    return (
+        float(is_weighted),
+        float(getattr(layer, "kernel", 0)),
+        channels if is_wide else 0.0,
+        float(is_wide),
+        float(is_spatial),
+        channels,
+        places,
+    )
