@@ -85,7 +85,9 @@ class Coder:
                     sources.append(places[source])
                 source_ends.append(len(sources))
             ends.append(len(codes))
-        return Graphs(*(np.array(one, dtype=np.int64) for one in (codes, ends, sources, source_ends)))
+        return Graphs(
+            *(np.array(one, dtype=np.int64) for one in (codes, ends, sources, source_ends))
+        )
 
     def _new(self, layer: AbstractLayer, shape: Shape) -> int:
         code = self._codes.setdefault((layer, shape), len(self._hashes))

@@ -70,7 +70,7 @@ def _missing(unknown: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray
     return [(i, j) for i, j in parts if len(i) and len(j)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Memory:
     """What one thread remembers: an encoder, and the distances in its numbers."""
 

@@ -28,7 +28,7 @@ def labels(graphs: Graphs, hashes: Hashes) -> list[Hashes]:
     `hashes` are those of the graphs' codes; each result has shape ((ROUNDS + 1) * nodes,).
     """
     found = _refined(hashes[graphs.codes], graphs.ends, graphs.sources, graphs.source_ends, ROUNDS)
-    starts = np.concatenate([[0], graphs.ends[:-1]])
+    starts = np.concatenate([[0], graphs.ends])[:-1]
     return [
         np.sort(found[:, start:end].ravel()) for start, end in zip(starts, graphs.ends, strict=True)
     ]

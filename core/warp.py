@@ -66,7 +66,9 @@ class Warp:
         """v of values: (n,) -> (n,)"""
         u = (values - self.center) / self.unit
         below = np.maximum(-u - self.knee, 0.0)
-        return np.asarray((np.where(below > 0, -self.knee - np.log1p(below), u) - self.mean) / self.std)
+        return np.asarray(
+            (np.where(below > 0, -self.knee - np.log1p(below), u) - self.mean) / self.std
+        )
 
     def inverse(self, v: Floats) -> Floats:
         """The values of v: (n,) -> (n,)"""
@@ -80,4 +82,3 @@ class Warp:
         u = (values - self.center) / self.unit
         below = np.maximum(-u - self.knee, 0.0)
         return np.asarray(1 / (1 + below) / self.scale)
-

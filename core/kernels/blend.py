@@ -53,18 +53,18 @@ class BlendKernel(AbstractKernel):
     @classmethod
     def at(cls, theta: Floats, geometry: Geometry) -> Self:
         landmarks = geometry.landmarks
-        return cls(theta, landmarks.form, projection(sum(_parts(theta, landmarks, landmarks.form))))
+        return cls(theta, landmarks.form, projection(_near(theta, landmarks, landmarks.form)))
 
     @classmethod
     def gram(cls, theta: Floats, geometry: Geometry, chosen: Points) -> tuple[Floats, Floats]:
-        _, l, s, _, r, _, h, b = np.exp(theta)
+        _, l_, s, _, r, _, h, b = np.exp(theta)
         edits, trees, forms = _parts(theta, chosen, chosen.form)
         linear = b**2 * (chosen.sizes @ chosen.sizes.T)
         u = sqrt(5) * cdist(chosen.form, chosen.form) / h
         by_form = np.exp(2 * theta[5]) * (u**2 * (1 + u) * np.exp(-u) / 3)
         slopes = [
             2 * edits,
-            edits * chosen.layers / l,
+            edits * chosen.layers / l_,
             edits * chosen.skips / s,
             2 * trees,
             trees * chosen.subtrees / r,
@@ -75,7 +75,7 @@ class BlendKernel(AbstractKernel):
         return edits + trees + forms + linear + _MEAN_SPREAD**2, np.array(slopes)
 
     def features(self, a: Points) -> Floats:
-        near = sum(_parts(self.theta, a, self.landmark_form)) @ self.project
+        near = _near(self.theta, a, self.landmark_form) @ self.project
         mean = np.full((len(a), 1), _MEAN_SPREAD)
         return np.concatenate([near, np.exp(self.theta[-1]) * a.sizes, mean], axis=1)
 
@@ -85,12 +85,18 @@ class BlendKernel(AbstractKernel):
         return np.asarray(np.maximum(0.0, whole - (near**2).sum(axis=1)))
 
 
+def _near(theta: Floats, points: Points, forms: Floats) -> Floats:
+    """e of points and those that they are measured from: (n), (m) -> (n, m)"""
+    edits, trees, alike = _parts(theta, points, forms)
+    return edits + trees + alike
+
+
 def _parts(theta: Floats, points: Points, forms: Floats) -> tuple[Floats, Floats, Floats]:
-    """The terms of e, of points and those that they are measured from: (n), (m) -> 3 × (n, m)"""
-    a, l, s, w, r, f, h, _ = np.exp(theta)
+    """The terms of e: (n), (m) -> 3 × (n, m)"""
+    a, l_, s, w, r, f, h, _ = np.exp(theta)
     u = sqrt(5) * cdist(points.form, forms) / h
     return (
-        a**2 * np.exp(-(points.layers / l + points.skips / s)),
+        a**2 * np.exp(-(points.layers / l_ + points.skips / s)),
         w**2 * np.exp(-points.subtrees / r),
         f**2 * ((1 + u + u**2 / 3) * np.exp(-u)),
     )

@@ -13,7 +13,7 @@ from core.errors import InvalidInput
 from core.history import Draft, Seen
 from core.kernels import KERNELS
 from core.strategies.abstract import STRATEGIES, AbstractStrategy, fingerprints, random_morphs
-from core.surrogate import Observation, Surrogate, fit
+from core.surrogate import DEFAULT_KERNEL, Observation, Surrogate, fit, scheduled
 from core.trial import TrialStatus
 
 PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours only
@@ -31,7 +31,7 @@ class Bayesian(AbstractStrategy):
     beta: float = 1.0
     candidates: int = 700  # scored for one answer
     morphisms: int = 4  # longest chain from a network with weights; shorter while little is known
-    kernel: str = "edit"
+    kernel: str = DEFAULT_KERNEL
     acquisition: str = "ucb"  # or "log-ei"
     cost_weight: float = 0.0  # of "log-ei"; 1: improvement per predicted second of training
     cost: Cost | None = None  # the search's; with one the gain in hypervolume is the acquisition
@@ -93,19 +93,16 @@ def believe(completed: Sequence[Seen], pending: Sequence[Seen], kernel: str) -> 
     """The surrogate of a history: infeasible trials count as the worst, pending as expected."""
     values = [trial.value for trial in completed if trial.value is not None]
     worst = min(values, default=0.0)
-    observations = [
-        Observation(trial.architecture, trial.value, trial.value_std or 0.0)
-        for trial in completed
-        if trial.value is not None and trial.status is not TrialStatus.INFEASIBLE
-    ]
-    observations += [
-        Observation(trial.architecture, worst)
-        for trial in completed
-        if trial.status is TrialStatus.INFEASIBLE
-    ]
+    observations = []
+    for trial in sorted(completed, key=lambda trial: trial.number):
+        if trial.status is TrialStatus.INFEASIBLE:
+            observations.append(Observation(trial.architecture, worst))
+        elif trial.value is not None:
+            std = trial.value_std or 0.0
+            observations.append(Observation(trial.architecture, trial.value, std, trial.fidelity))
     parents = [trial for trial in completed if trial.inheritable]  # perhaps without a value
     landmarks = [trial.architecture for trial in (*parents, *pending)]
-    surrogate = fit(observations, kernel, landmarks)
+    surrogate = fit(observations, kernel, landmarks, scheduled(len(observations)))
     for trial in pending:
         surrogate = surrogate.believing(surrogate.geometry.points([trial.architecture]))
     return surrogate

@@ -1,19 +1,43 @@
 """The distance between subtrees, against multisets counted in plain Python."""
 
 from collections import Counter
+from math import log2
 
 import numpy as np
 import pytest
 
 from benchmarks.histories import history, of_depth
-from core.subtrees import ROUNDS, SubtreeEncoder, distances
+from core.graphs import Coder
+from core.layers import layer_to_json
+from core.subtrees import ROUNDS, distances, labels
 
 GRAPHS = [trial.architecture for trial in history(25, seed=3)] + of_depth(12, 5)
 
 
-def encoded():
-    encoder = SubtreeEncoder()
-    return [encoder.encode(graph) for graph in GRAPHS]
+def encoded(graphs=GRAPHS):
+    coder = Coder()
+    coded = coder.encode(graphs)
+    return labels(coded, coder.hashes)
+
+
+def naive_subtrees(graph) -> Counter:
+    """Subtrees as nested tuples, by the layers' JSON; widths as halves of a doubling."""
+    known: dict[int, list[object]] = {}
+    found: Counter = Counter()
+    for node in graph.nodes:
+        data = layer_to_json(node.layer)
+        own = {"filters", "units", "shape"} if data["kind"] != "output" else set()
+        first = [
+            data["kind"] in ("input", "output") or round(2 * log2(graph.shapes[node.id][0])),
+            *sorted((name, value) for name, value in data.items() if name not in own),
+        ]
+        rounds: list[object] = [tuple(first)]
+        for r in range(ROUNDS):
+            read = sorted((known[source][r] for source in node.inputs), key=repr)
+            rounds.append((rounds[r], tuple(read)))
+        known[node.id] = rounds
+        found.update((r, repr(one)) for r, one in enumerate(rounds))
+    return found
 
 
 def naive(one, other) -> float:
@@ -22,14 +46,21 @@ def naive(one, other) -> float:
 
 
 def test_it_is_the_share_of_the_labels_not_in_common():
-    labels = encoded()
-    expected = [[naive(one, other) for other in labels] for one in labels]
-    np.testing.assert_allclose(distances(labels, labels), expected)
+    found = encoded()
+    expected = [[naive(one, other) for other in found] for one in found]
+    np.testing.assert_allclose(distances(found, found), expected)
+
+
+def test_labels_are_equal_where_subtrees_are():
+    """Against subtrees written out: the distances are the same."""
+    trees = [naive_subtrees(graph) for graph in GRAPHS]
+    expected = [[1 - sum((a & b).values()) / sum((a | b).values()) for b in trees] for a in trees]
+    np.testing.assert_allclose(distances(encoded(), encoded()), expected)
 
 
 def test_every_node_has_a_label_of_every_round():
-    for graph, labels in zip(GRAPHS, encoded(), strict=True):
-        assert len(labels) == (ROUNDS + 1) * len(graph.nodes)
+    for graph, found in zip(GRAPHS, encoded(), strict=True):
+        assert len(found) == (ROUNDS + 1) * len(graph.nodes)
 
 
 def test_similarities_are_positive_definite_and_so_are_their_exponentials():
@@ -41,13 +72,13 @@ def test_similarities_are_positive_definite_and_so_are_their_exponentials():
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_none_and_some(count):
-    labels = encoded()
-    assert distances(labels[:0], labels[:count]).shape == (0, count)
-    assert distances(labels[:count], []).shape == (count, 0)
+    found = encoded()
+    assert distances(found[:0], found[:count]).shape == (0, count)
+    assert distances(found[:count], []).shape == (count, 0)
+    assert encoded([]) == []
 
 
-def test_numbers_of_nodes_mean_nothing():
-    for graph in GRAPHS[:5]:
-        again = type(graph).from_json(graph.to_json())
-        encoder = SubtreeEncoder()
-        np.testing.assert_array_equal(encoder.encode(graph), encoder.encode(again))
+def test_labels_do_not_depend_on_what_else_is_encoded_nor_on_the_objects():
+    for place, graph in enumerate(GRAPHS[:5]):
+        (again,) = encoded([type(graph).from_json(graph.to_json())])
+        np.testing.assert_array_equal(encoded()[place], again)

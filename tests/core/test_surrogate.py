@@ -17,6 +17,7 @@ from core.surrogate import (
     _negative_log_likelihood,
     fit,
     prior,
+    scheduled,
 )
 
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
@@ -41,27 +42,31 @@ def emptied(surrogate: Surrogate, noise: float | None = None) -> Surrogate:
         surrogate.geometry,
         surrogate.kernel,
         noise=surrogate.noise if noise is None else noise,
-        center=surrogate.center,
-        scale=surrogate.scale,
+        warp=surrogate.warp,
     )
 
 
 def naive_posterior(
     surrogate: Surrogate, observations: list[Observation], asked: list
 ) -> tuple[Floats, Floats]:
-    """Mean and joint covariance by the textbook, hyper-parameters as the surrogate fitted them."""
+    """Mean and joint covariance by the textbook, hyper-parameters as the surrogate fitted them.
+
+    On the scale of the process; a late share t moves a value by a slope of variance 0.25 and adds
+    (0.3 t)² to its noise.
+    """
     points = surrogate.geometry.points([one.architecture for one in observations])
     others = surrogate.geometry.points(asked)
-    y = np.array([one.value for one in observations]) - surrogate.center
-    noise = np.array([one.std for one in observations]) ** 2
-    unit = surrogate.scale**2
+    values = np.array([one.value for one in observations])
+    stds = np.array([one.std for one in observations]) * surrogate.warp.slope(values)
+    late = -np.log([one.fidelity for one in observations])
     inverse = np.linalg.inv(
-        unit * surrogate.kernel(points, points)
-        + np.diag(unit * surrogate.noise**2 + noise)  # in the values' units, not standardised
+        surrogate.kernel(points, points)
+        + 0.25 * np.outer(late, late)
+        + np.diag(surrogate.noise**2 + stds**2 + (0.3 * late) ** 2)
     )
-    cross = unit * surrogate.kernel(points, others)
-    mean = surrogate.center + cross.T @ inverse @ y
-    return mean, unit * surrogate.kernel(others, others) - cross.T @ inverse @ cross
+    cross = surrogate.kernel(points, others)
+    mean = cross.T @ inverse @ surrogate.warp(values)
+    return mean, surrogate.kernel(others, others) - cross.T @ inverse @ cross
 
 
 @every_kernel
@@ -71,12 +76,27 @@ def test_the_posterior_is_that_of_the_textbook(kernel, count):
     surrogate = fit(observations, kernel)
     asked = [*UNSEEN, *KNOWN]
 
-    mean, std = posterior(surrogate, asked)
+    mean, std = surrogate.standard_posterior(surrogate.geometry.points(asked))
 
     expected, covariance = naive_posterior(surrogate, observations, asked)
-    np.testing.assert_allclose(mean, expected, rtol=1e-7)
-    np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-5, atol=1e-9)
-    assert np.linalg.eigvalsh(covariance).min() >= -1e-8 * surrogate.scale**2
+    np.testing.assert_allclose(mean, expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-5, atol=1e-8)
+    assert np.linalg.eigvalsh(covariance).min() >= -1e-8
+
+
+@every_kernel
+def test_values_of_partial_trainings_are_weighed_as_the_textbook_does(kernel):
+    observations = [
+        dataclasses.replace(one, fidelity=(1.0, 0.25, 0.6)[place % 3])
+        for place, one in enumerate(OBSERVATIONS)
+    ]
+    surrogate = fit(observations, kernel)
+
+    mean, std = surrogate.standard_posterior(surrogate.geometry.points([*UNSEEN, *KNOWN]))
+
+    expected, covariance = naive_posterior(surrogate, observations, [*UNSEEN, *KNOWN])
+    np.testing.assert_allclose(mean, expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-5, atol=1e-8)
 
 
 @every_kernel
@@ -121,12 +141,13 @@ def test_with_little_noise_it_goes_through_what_was_observed(kernel):
 @every_kernel
 def test_an_observation_makes_it_surer_everywhere_and_most_of_what_is_observed(kernel):
     surrogate = fit(OBSERVATIONS[:15], kernel, landmarks=KNOWN)
-    _, before = posterior(surrogate, [*KNOWN, *UNSEEN])
+    asked = surrogate.geometry.points([*KNOWN, *UNSEEN])
+    _, before = surrogate.standard_posterior(asked)
     new = surrogate.geometry.points([KNOWN[20]])
-    _, after = posterior(surrogate.told(new, VALUES[20:21], np.zeros(1)), [*KNOWN, *UNSEEN])
+    _, after = surrogate.told(new, VALUES[20:21], np.zeros(1)).standard_posterior(asked)
     assert (after <= before + 1e-9).all()
     assert after[20] < before[20]
-    assert after[20] <= surrogate.noise * surrogate.scale  # no surer than one look at least
+    assert after[20] <= surrogate.noise  # no surer than one look at least
 
 
 @every_kernel
@@ -151,10 +172,10 @@ def test_an_observation_may_come_again(kernel):
     other = dataclasses.replace(OBSERVATIONS[0], value=OBSERVATIONS[0].value + 0.01)
     repeated = [*OBSERVATIONS[:8], *OBSERVATIONS[:8], other]
     surrogate = fit(repeated, kernel)
-    mean, std = posterior(surrogate, KNOWN[:8])
+    mean, std = surrogate.standard_posterior(surrogate.geometry.points(KNOWN[:8]))
     assert np.isfinite([mean, std]).all()
     third = surrogate.told(surrogate.geometry.points(KNOWN[:1]), VALUES[:1], np.zeros(1))
-    assert posterior(third, KNOWN[:1])[1] < std[0]
+    assert third.standard_posterior(third.geometry.points(KNOWN[:1]))[1] < std[0]
     expected, covariance = naive_posterior(surrogate, repeated, KNOWN[:8])
     np.testing.assert_allclose(mean, expected, rtol=1e-6)
     np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-4, atol=1e-9)
@@ -188,16 +209,46 @@ def test_a_fit_repeats_itself(kernel):
     np.testing.assert_array_equal(once, again)
 
 
-def test_the_noise_is_learned():
-    """From values that follow the size, and from values that follow nothing."""
+def test_it_claims_to_know_what_can_be_known():
+    """Of values that follow the size much, of values that follow nothing nearly nothing."""
     sizes = [log(one.parameters) for one in KNOWN]
     chances = np.random.default_rng(0).standard_normal(len(KNOWN))
-    smooth, wild = (
-        fit([Observation(one, float(value)) for one, value in zip(KNOWN, values, strict=True)])
-        for values in (sizes, chances)
-    )
-    assert smooth.noise < 0.15
-    assert wild.noise > 0.5
+    for values, least, most in ((sizes, 0.0, 0.6), (chances, 0.8, 2.0)):
+        observations = [
+            Observation(one, float(value)) for one, value in zip(KNOWN, values, strict=True)
+        ]
+        surrogate = fit(observations)
+        low, high = surrogate.interval(surrogate.geometry.points(UNSEEN), 0.68)
+        assert least < np.median(high - low) / 2 / np.std(values) < most
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_an_interval_holds_its_share_of_the_density(share):
+    surrogate = fit(OBSERVATIONS)
+    points = surrogate.geometry.points(UNSEEN[:1])
+    (low,), (high,) = surrogate.interval(points, share)
+    steps = np.linspace(low, high, 2001)
+    density = [surrogate.log_density(points, np.array([one]))[0] for one in steps]
+    assert np.trapezoid(np.exp(density), steps) == pytest.approx(share, rel=1e-3)
+
+
+def test_a_value_of_half_a_training_is_taken_for_what_it_would_become():
+    """A history in which trainings that were cut rank low tells how much they lack."""
+    late = [
+        dataclasses.replace(one, value=one.value - 0.04, fidelity=0.25) if place % 2 else one
+        for place, one in enumerate(OBSERVATIONS)
+    ]
+    whole = [dataclasses.replace(one, fidelity=1.0) for one in late]
+    values = np.array([one.value for one in OBSERVATIONS])[1::2]
+    aware, naive = (posterior(fit(told), KNOWN[1::2])[0] for told in (late, whole))
+    assert np.abs(aware - values).mean() < 0.6 * np.abs(naive - values).mean()
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 24, 25, 100, 5000])
+def test_the_schedule_leaves_out_a_small_share(n):
+    first = scheduled(n)
+    assert first <= n <= max(24, 1.16 * first + 1)
+    assert scheduled(first) == first
 
 
 @every_kernel
@@ -241,7 +292,7 @@ def test_fitting_finds_hyper_parameters_better_than_the_priors_mode(kernel):
     values = np.array([float(t.value or 0) for t in trials])
     surrogate = fit([Observation(t.architecture, float(t.value or 0)) for t in trials], kernel)
     points = surrogate.geometry.points([t.architecture for t in trials])
-    y = (values - surrogate.center) / surrogate.scale
+    y = surrogate.warp(values)
     found = surrogate.kernel(points, points) + surrogate.noise**2 * np.eye(len(y))
     kind = KERNELS[kernel]
     usual = kind.at(np.array(kind.centers), surrogate.geometry)
