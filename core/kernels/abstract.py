@@ -119,7 +119,8 @@ class Geometry:
             one.fingerprint: one for one in architectures if one.fingerprint not in self._known
         }
         if strangers:
-            self._known |= zip(strangers, range(len(self._kept), len(self._kept) + len(strangers)))
+            for name in strangers:
+                self._known[name] = len(self._known)
             self._kept = Points.joined([self._kept, self._measure(list(strangers.values()))])
 
     def places(self, points: Points) -> NDArray[np.intp]:

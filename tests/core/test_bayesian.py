@@ -57,7 +57,7 @@ def test_a_stopped_trial_counts_by_its_last_value(kernel):
 def test_a_pending_trial_is_believed_to_turn_out_as_expected(kernel):
     mean, std = of_last(believe(COMPLETED, (), kernel))
     same, surer = of_last(believe(COMPLETED, [ended(TrialStatus.RUNNING)], kernel))
-    assert same == pytest.approx(mean, abs=0.3 * std)  # measured from one landmark more
+    assert same == pytest.approx(mean, abs=0.5 * std)  # measured from one landmark more
     assert surer < 0.8 * std
 
 
