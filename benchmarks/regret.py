@@ -128,6 +128,8 @@ def at_marks(regrets: Floats) -> dict[str, dict[str, float]]:
 
 def measure(options: argparse.Namespace) -> reporting.Result:
     """Mean regret and its standard error at the marks, by strategy; by table if there are more."""
+    # at once: a missing package is told before hours of searches
+    plotter = options.plot and importlib.import_module("benchmarks.regret_plot")
     names: list[str] = options.table or [LANDSCAPE]
     seeds = options.seeds or (3 if options.quick else 20)
     found: dict[str, dict[str, Floats]] = {}
@@ -137,8 +139,8 @@ def measure(options: argparse.Namespace) -> reporting.Result:
             _table(name)  # which complains before anything else is done
         evaluations = MARKS[0] if is_short else max(MARKS)
         found[Path(name).name.split(".")[0]] = curves(name, seeds, evaluations, options.jobs)
-    if options.plot is not None:
-        importlib.import_module("benchmarks.regret_plot").draw(found, options.plot)
+    if plotter is not None:
+        plotter.draw(found, options.plot)
     by_table: reporting.Result = {
         name: {"seeds": seeds, **{kind: at_marks(one) for kind, one in regrets.items()}}
         for name, regrets in found.items()

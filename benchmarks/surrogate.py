@@ -50,6 +50,16 @@ def split(count: int, observed: int, seeds: int, unseen: int = UNSEEN) -> list[S
     return [Split(one[:observed], one[observed : observed + unseen]) for one in orders]
 
 
+def unseen(entries: Entries, splits: Sequence[Split]) -> list[Split]:
+    """The splits without what is asked about and known all the same: a table may repeat itself."""
+
+    def is_new(one: Split) -> list[bool]:
+        known = {entries[place].architecture.fingerprint for place in one.known}
+        return [entries[place].architecture.fingerprint not in known for place in one.asked]
+
+    return [Split(one.known, one.asked[is_new(one)]) for one in splits]
+
+
 def judge(
     entries: Entries, splits: Sequence[Split], predictors: Mapping[str, Predictor]
 ) -> dict[str, Figures]:
@@ -129,11 +139,14 @@ def synthetic() -> list[tables.Entry]:
 def of_table(entries: Entries, observed: int, options: argparse.Namespace) -> reporting.Result:
     """All that is measured on one table: facts of it, and figures by predictor."""
     seeds = options.seeds or (3 if options.quick else 20)
-    splits = split(len(entries), observed, seeds)
+    splits = unseen(entries, split(len(entries), observed, seeds))
+    if not all(len(one.asked) for one in splits):
+        raise tables.WrongTable("no network is left to ask about; expected different ones")
     kernels = {kernel: kernel_predictor(kernel) for kernel in KERNELS}
     judged = judge(entries, splits, kernels | ({} if options.no_peers else PLAIN))
     if not options.no_peers:
-        peer_splits = split(len(entries), *QUICK_PEER) if options.quick else splits
+        few = split(len(entries), *QUICK_PEER)
+        peer_splits = unseen(entries, few) if options.quick else splits
         seconds = QUICK_PEER_SECONDS if options.quick else PEER_SECONDS
         is_short = options.quick or options.history is not None
         if said := of_peer(entries, peer_splits, seconds=seconds, quick=is_short):

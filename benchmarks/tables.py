@@ -2,7 +2,7 @@
 
 import gzip
 import json
-import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any
 from core.architecture import Architecture
 from core.errors import InvalidInput
 
-LONGEST = 4_000_000  # characters of one line
+LONGEST = 4_000_000  # bytes of one line
+LARGEST = 1e100  # of a value, so that its square is a number
 _GZIP = b"\x1f\x8b"
 
 
@@ -43,7 +44,7 @@ def read(path: Path) -> list[Entry]:
                 entries.append(_entry(line, number))
             else:
                 raise WrongTable(f"line {number} is empty; expected a JSON object")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise WrongTable(f"{path} cannot be read: {error}") from None
     if not entries:
         raise WrongTable(f"{path} has no lines; expected one network a line")
@@ -53,19 +54,22 @@ def read(path: Path) -> list[Entry]:
 def _lines(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
         is_gzip = file.read(2) == _GZIP
-    with gzip.open(path, "rt") if is_gzip else path.open("rt") as text:
-        number = 0
-        while line := text.readline(LONGEST + 1):
-            number += 1
-            if len(line) > LONGEST:
-                raise WrongTable(f"line {number} is longer than {LONGEST} characters")
-            yield line
+    with gzip.open(path, "rb") if is_gzip else path.open("rb") as file:
+        number = 1
+        try:
+            while line := file.readline(LONGEST + 1):
+                if len(line) > LONGEST:
+                    raise WrongTable(f"line {number} is longer than {LONGEST} bytes")
+                yield line.decode()
+                number += 1
+        except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
+            raise WrongTable(f"line {number} cannot be read: {error}") from None
 
 
 def _entry(line: str, number: int) -> Entry:
     try:
         data = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WrongTable(f"line {number} is not JSON: {error}") from None
     if not isinstance(data, dict) or not {"architecture", "value"} <= set(data):
         raise WrongTable(f"line {number} needs 'architecture' and 'value'; found {_short(data)}")
@@ -86,7 +90,8 @@ def _entry(line: str, number: int) -> Entry:
 
 
 def _number(value: Any, what: str, line: int) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):
+    is_number = type(value) in (int, float) and -LARGEST <= value <= LARGEST
+    if not is_number:
         raise WrongTable(f"line {line} has {what} {_short(value)}; expected a finite number")
     return float(value)
 
@@ -100,14 +105,18 @@ def _places(value: Any, line: int) -> tuple[int, ...]:
 
 
 def _linked(entries: list[Entry]) -> list[Entry]:
-    """Neighbours as places from 0: lines count from 0 where any line names line 0, else from 1."""
+    """Neighbours as places from 0: lines count from 0 where any line names line 0, else from 1.
+
+    A line that names itself, or another one twice, gains nothing by it.
+    """
     first = 0 if any(0 in (entry.neighbours or ()) for entry in entries) else 1
     linked = []
     for number, entry in enumerate(entries, 1):
         places = None
         if entry.neighbours is not None:
-            places = tuple(one - first for one in entry.neighbours)
-            if any(place >= len(entries) for place in places):
+            named = dict.fromkeys(one - first for one in entry.neighbours)
+            places = tuple(place for place in named if place != number - 1)
+            if any(place >= len(entries) for place in named):
                 raise WrongTable(
                     f"line {number} has neighbour {max(entry.neighbours)}; "
                     f"expected {first} to {len(entries) - 1 + first}"

@@ -50,7 +50,13 @@ def test_lines_may_count_from_one(tmp_path):
         ({"value": float("nan")}, "expected a finite number"),
         ({"value": True}, "expected a finite number"),
         ({"architecture": {}}, "'version' and 'nodes'"),
+        ({"value": 10**400}, "expected a finite number"),
+        ({"value": 1e200}, "expected a finite number"),
+        ({"value": None}, "expected a finite number"),
         ({"repeats": 1}, "expected a list"),
+        ({"repeats": [0.5, float("inf")]}, "expected a finite number"),
+        ({"neighbours": [1.0]}, "line numbers"),
+        ({"neighbours": "2"}, "line numbers"),
         ({"neighbours": [31]}, "expected"),
         ({"neighbours": [-1]}, "line numbers"),
     ],
@@ -70,6 +76,37 @@ def test_no_json_and_no_lines(tmp_path):
     path.write_text("")
     with pytest.raises(tables.WrongTable, match="no lines"):
         tables.read(path)
+
+
+def test_a_line_that_cannot_be_read_is_named(tmp_path):
+    path = written(tmp_path / "table", LINES[:3])
+    text = path.read_bytes()
+    path.write_bytes(text + b'{"architecture": "\xff"}\n')
+    with pytest.raises(tables.WrongTable, match="line 4 cannot be read"):
+        tables.read(path)
+    path.write_bytes(text + b"[" * 100_000 + b"\n")
+    with pytest.raises(tables.WrongTable, match="line 4 is not JSON"):
+        tables.read(path)
+    path.write_bytes(gzip.compress(text)[:-60])
+    with pytest.raises(tables.WrongTable, match=r"line \d cannot be read"):
+        tables.read(path)
+
+
+def test_a_line_is_no_neighbour_of_itself_nor_twice_of_another(tmp_path):
+    lines = [LINES[0], LINES[1] | {"neighbours": [1, 2, 0, 2]}, *LINES[2:]]
+    assert tables.read(written(tmp_path / "table", lines))[1].neighbours == (2, 0)
+
+
+def test_networks_that_a_table_repeats_are_not_asked_about_once_known(tmp_path):
+    entries = tables.read(written(tmp_path / "table", [*LINES, *LINES[:10]]))
+    splits = surrogate.split(len(entries), 20, 5)
+    kept = surrogate.unseen(entries, splits)
+    assert sum(len(one.asked) for one in kept) < sum(len(one.asked) for one in splits)
+    for one in kept:
+        known, asked = (
+            {entries[place].architecture for place in some} for some in (one.known, one.asked)
+        )
+        assert not known & asked
 
 
 def test_a_wrong_table_ends_the_command(tmp_path):
@@ -167,9 +204,9 @@ def test_a_walk_sees_every_line_once_and_ends_at_the_best(strategy, has_neighbou
         tables.Entry(
             trial.architecture,
             float(trial.value or 0),
-            neighbours=tuple(line["neighbours"]) if has_neighbours else None,
+            neighbours=tuple({max(0, place - 1), min(15, place + 1)}) if has_neighbours else None,
         )
-        for trial, line in zip(TRIALS, LINES, strict=True)
+        for place, trial in enumerate(TRIALS[:16])
     ]
     first, again = (
         regret.regrets_on_table(walks.Table(table), regret.WALKS[strategy](), 0, 200)

@@ -1,0 +1,176 @@
+"""Simulated searches: how a walk moves, who chooses, and what is told of it."""
+
+import dataclasses
+from collections import deque
+
+import numpy as np
+import pytest
+
+from benchmarks import histories, landscape, regret, regret_report, tables, walk_reinforce, walks
+from core.strategies import STRATEGIES
+
+TRIALS = histories.history(30, seed=2)
+NUMBERS = np.random.default_rng(0)
+ENTRIES = [
+    tables.Entry(
+        trial.architecture,
+        float(trial.value or 0),
+        neighbours=tuple(int(one) for one in NUMBERS.choice(30, 3, replace=False)),
+    )
+    for trial in TRIALS
+]
+LINKED = walks.Table(ENTRIES)
+FREE = walks.Table([dataclasses.replace(entry, neighbours=None) for entry in ENTRIES])
+
+
+def test_every_strategy_walks():
+    assert set(regret.WALKS) == set(STRATEGIES)
+
+
+def test_a_value_or_one_of_its_repeats_is_shown():
+    table = walks.Table([tables.Entry(TRIALS[0].architecture, 1.0, repeats=(2.0, 3.0))])
+    shown = {walks.Walk(table, seed).shown[0] for seed in range(40)}
+    assert shown == {1.0, 2.0, 3.0}
+
+
+def test_lines_anywhere_are_different_and_unseen():
+    walk = walks.Walk(FREE, seed=0)
+    while len(walk.seen) < 25:
+        walk.visit(walk.anywhere(1)[0])
+        for count in (1, 3, 30):
+            found = walk.anywhere(count)
+            assert len(found) == len(set(found)) == min(count, 30 - len(walk.seen))
+            assert not set(found) & set(walk.seen)
+
+
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_moves_are_those_of_the_shortest_way(most):
+    reach = walks.Reach(LINKED, most)
+    seen = []
+    for place in np.random.default_rng(1).permutation(30)[:6]:
+        seen.append(int(place))
+        reach.add(int(place))
+        shortest = dict.fromkeys(seen, 0)
+        waiting = deque(seen)
+        while waiting:
+            here = waiting.popleft()
+            for other in LINKED.neighbours(here):
+                if other not in shortest and shortest[here] < most:
+                    shortest[other] = shortest[here] + 1
+                    waiting.append(other)
+        expected = [shortest.get(place, walks.FAR) for place in range(30)]
+        assert reach.moves.tolist() == expected
+
+
+def test_a_walk_moves_to_neighbours_while_there_are_any():
+    for walker in (walks.bfs, walks.evolution, walks.hill_climbing, walks.random_line):
+        walk = walks.Walk(LINKED, seed=3)
+        for _ in range(8):
+            near = {other for place in walk.seen for other in walk.fresh(place)}
+            chosen = walker(walk)
+            assert chosen in near or not near
+            walk.visit(chosen)
+
+
+def test_the_grid_goes_from_small_to_large():
+    walk = walks.Walk(FREE, seed=0)
+    sizes = []
+    for _ in range(10):
+        walk.visit(walks.grid(walk))
+        sizes.append(ENTRIES[walk.seen[-1]].architecture.parameters)
+    assert sizes == sorted(sizes)
+
+
+def test_moves_are_seen_by_what_they_change():
+    larger = max(range(30), key=lambda place: ENTRIES[place].architecture.parameters)
+    smaller = min(range(30), key=lambda place: ENTRIES[place].architecture.parameters)
+    found = walk_reinforce.changes(FREE, smaller, [larger, smaller])
+    column = found.names.index("log parameters")
+    assert found.features[0, column] > 0
+    assert not found.features[1].any()
+
+
+def test_the_controller_learns_which_change_helps():
+    """On a table where larger is better it moves to larger ones more often than chance."""
+    table = walks.Table(
+        [
+            dataclasses.replace(entry, value=float(np.log(entry.architecture.parameters)))
+            for entry in ENTRIES
+        ]
+    )
+    seeds = range(8)
+    ours, chance = (
+        np.mean([regret.regrets_on_table(table, make(), seed, 12)[-1] for seed in seeds])
+        for make in (regret.WALKS["reinforce"], regret.WALKS["random"])
+    )
+    assert ours <= chance
+
+
+def test_the_regret_is_that_of_the_network_that_looks_best():
+    shown, true = [0.5, 0.7, 0.6, 0.7, 0.9], [0.5, 0.4, 0.6, 0.9, 0.8]
+    assert list(regret.of_the_best(shown, true)) == [0.5, 0.4, 0.4, 0.4, 0.8]
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_every_strategy_searches_the_landscape(strategy):
+    shown, true = landscape.search(strategy, seed=0, evaluations=7)
+    assert len(shown) == len(true) == 7
+    assert np.abs(np.subtract(shown, true)).max() < 6 * histories.NOISE
+    assert max(true) < landscape.BEST
+
+
+def test_searches_in_processes_come_out_the_same():
+    tasks = [regret.Task(regret.LANDSCAPE, "random", seed, 5) for seed in range(2)]
+    assert list(regret.simulate_all(tasks, 1)) == list(regret.simulate_all(tasks, 2))
+
+
+# --- what is told ---------------------------------------------------------------------------------
+
+
+def told(regret_of_bayesian: float) -> dict[str, object]:
+    def marks(mean: float) -> dict[str, dict[str, float]]:
+        return {mark: {"mean": mean, "se": 0.01} for mark in ("20", "50", "100", "200")}
+
+    return {"seeds": 3, "bayesian": marks(regret_of_bayesian)} | {
+        rival: marks(0.5) for rival in regret_report.RIVALS
+    }
+
+
+def test_mean_and_error_over_searches():
+    rows = np.array([[1.0, 2.0], [3.0, 2.0]])
+    mean, error = regret_report.mean_and_error(rows)
+    assert mean.tolist() == [2.0, 2.0]
+    assert error.tolist() == pytest.approx([1.0, 0.0])
+    assert regret_report.mean_and_error(rows[:1])[1].tolist() == [0.0, 0.0]
+
+
+def test_the_page_tells_where_the_targets_are_met_and_where_not():
+    page = regret_report.page({"good": told(0.1), "bad": told(0.15)}, "images/regret.svg")
+    assert "![Regret by evaluations, with 95 % bands of the mean](images/regret.svg)" in page
+    assert "| `bayesian` | 0.1000 ± 0.0100 |" in page
+    assert page.count("| good | 0.20 | 0.20 | 0.20 | 0.20 | yes |") == 2
+    assert "| bad | 0.30 | 0.30 | 0.30 | 0.30 | yes |" in page
+    assert "| bad | 0.30 | 0.30 | 0.30 | 0.30 | no |" in page
+    assert "| mean of the tables | 0.25 | 0.25 | 0.25 | 0.25 | yes |" in page
+
+
+def test_no_ratio_to_a_rival_without_regret():
+    facts = told(0.1)
+    facts["bfs"] = told(0.0)["bayesian"]
+    assert regret_report.ratios(facts, "50")["bfs"] is None
+    assert "| - |" in regret_report.page({"one": facts})
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_a_plot_has_every_table(tmp_path, suffix):
+    plot = pytest.importorskip("benchmarks.regret_plot")
+    rng = np.random.default_rng(0)
+    found = {
+        table: {name: rng.random((3, 20)) for name in regret.WALKS} for table in ("one", "two")
+    }
+    first, again = tmp_path / f"first{suffix}", tmp_path / f"again{suffix}"
+    plot.draw(found, first)
+    plot.draw(found, again)
+    assert first.read_bytes() == again.read_bytes()
+    if suffix == ".svg":
+        assert "<svg" in first.read_text()[:500]
