@@ -5,6 +5,7 @@ from uuid import UUID
 import numpy as np
 
 from benchmarks import histories
+from core.contracts import Cost
 from core.history import Seen
 from core.roots import roots
 from core.search import Snapshot, Suggestion, step
@@ -17,6 +18,14 @@ CANDIDATES = 200  # scored for one suggestion
 
 def search(strategy: str, seed: int, evaluations: int) -> tuple[list[float], list[float]]:
     """The values shown, with noise, and the true ones, in order."""
+    trials, true = trials_of(strategy, seed, evaluations)
+    return [float(trial.value or 0.0) for trial in trials], true
+
+
+def trials_of(
+    strategy: str, seed: int, evaluations: int, cost: Cost | None = None
+) -> tuple[list[Seen], list[float]]:
+    """The trials of a search, and their true values."""
     rng = np.random.default_rng([seed, 1])
     trials: list[Seen] = []
     true: list[float] = []
@@ -32,12 +41,13 @@ def search(strategy: str, seed: int, evaluations: int) -> tuple[list[float], lis
                 roots=roots(histories.SPEC, histories.BOUNDS),
                 bounds=histories.BOUNDS,
                 trials=tuple(trials),
+                cost=cost,
             )
         ):
             true.append(histories.value(histories.features(one.architecture)))
             shown = true[-1] + histories.NOISE * float(rng.standard_normal())
             trials.append(_ended(one, shown))
-    return [float(trial.value or 0.0) for trial in trials], true
+    return trials, true
 
 
 def _ended(suggestion: Suggestion, value: float) -> Seen:

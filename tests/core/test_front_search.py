@@ -1,0 +1,22 @@
+"""A search with a cost finds a larger front than the same search by the metric alone."""
+
+import numpy as np
+
+from benchmarks import landscape
+from core.contracts import Cost
+from core.pareto import Reference, hypervolume
+
+REFERENCE = Reference(value=0.8, log_cost=float(np.log(1_000_000)))  # the landscape's floor
+
+
+def volume(strategy: str, seed: int, evaluations: int, cost: Cost | None) -> float:
+    """The area dominated by the true values of a search's trials, against parameters."""
+    trials, true = landscape.trials_of(strategy, seed, evaluations, cost)
+    costs = [float(np.log(trial.architecture.parameters)) for trial in trials]
+    return hypervolume(true, costs, REFERENCE)
+
+
+def test_a_search_with_a_cost_dominates_more_than_one_by_the_metric_alone():
+    for seed in range(2):
+        with_cost = volume("bayesian", seed, 12, Cost.PARAMETERS)
+        assert with_cost > 1.2 * volume("bayesian", seed, 12, None)
