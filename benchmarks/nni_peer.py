@@ -149,7 +149,9 @@ def _descriptor(tokens, skips):
     for kind, *numbers in tokens:
         made.add_layer(_layer(kind, numbers))
     for kind, start, depth in skips:
-        made.add_skip_connection(start, start + depth, kind)
+        is_concat = kind == made.CONCAT_CONNECT  # any other merge is an addition to NNI
+        merge = made.CONCAT_CONNECT if is_concat else made.ADD_CONNECT
+        made.add_skip_connection(start, start + depth, merge)
     return made
 
 
