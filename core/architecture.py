@@ -1,10 +1,10 @@
 """An architecture: an immutable graph of typed layers, without weights."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from core import fingerprint as fingerprints
 from core.cost import LayerCost, layer_cost
@@ -13,6 +13,8 @@ from core.layers import LAYERS, AbstractLayer, Scale, Shape, layer_from_json, la
 from core.segments import Segment, infer_segments
 
 VERSION = 1  # of the JSON
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,14 @@ class Architecture:
     def next_id(self) -> int:
         """An id larger than all in use."""
         return max(self._by_id) + 1
+
+    def of(self, fact: "Callable[[Architecture], T]") -> T:
+        """What a function says of this architecture, asked once."""
+        known: dict[Any, Any] = self.__dict__.setdefault("facts_of_others", {})
+        if fact not in known:
+            known[fact] = fact(self)
+        found: T = known[fact]
+        return found
 
     # --- others made from it ------------------------------------------------------------------
 

@@ -55,16 +55,23 @@ class Coder:
         self._kept: list[AbstractLayer] = []  # alive, so that their ids stay their own
         self._hashes: list[int] = []
         self._facts: list[tuple[float, ...]] = []
+        self._known_tables = np.zeros(0, np.uint64), np.zeros((0, len(Facts)))
 
     @property
     def hashes(self) -> Hashes:
         """A number of each code, the same in every process.  # shape: (codes,)"""
-        return np.array(self._hashes, dtype=np.uint64)
+        return self._tables()[0]
 
     @property
     def facts(self) -> Floats:
         """The numbers of each code.  # shape: (codes, len(Facts))"""
-        return np.array(self._facts, dtype=np.float64).reshape(-1, len(Facts))
+        return self._tables()[1]
+
+    def _tables(self) -> tuple[Hashes, Floats]:
+        if len(self._known_tables[0]) < len(self._hashes):
+            facts = np.array(self._facts, dtype=np.float64).reshape(-1, len(Facts))
+            self._known_tables = np.array(self._hashes, dtype=np.uint64), facts
+        return self._known_tables
 
     def encode(self, architectures: Sequence[Architecture]) -> Graphs:
         """The architectures in this coder's codes."""

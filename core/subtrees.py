@@ -13,6 +13,7 @@ Labels are hashes of 64 bits, so that no table of them is kept.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
@@ -66,42 +67,73 @@ def _mixed(x: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-def distances(one: Sequence[Hashes], other: Sequence[Hashes]) -> Floats:
+def distances(one: Sequence[Hashes], other: "Sequence[Hashes] | Index") -> Floats:
     """J of every pair: (n), (m) -> (n, m)"""
-    return np.asarray(_distances(*_joined(one), *_joined(other)))
+    index = other if isinstance(other, Index) else Index.of(other)
+    ends = np.cumsum([len(row) for row in one], dtype=np.int64)
+    joined = np.concatenate([np.zeros(0, np.uint64), *one])
+    return np.asarray(
+        _distances(
+            joined, ends, index.labels, index.ends, index.owners, index.counts, index.lengths
+        )
+    )
 
 
-def _joined(rows: Sequence[Hashes]) -> tuple[Hashes, Integers]:
-    """All labels in a row, and where each graph's end."""
-    ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
-    return np.concatenate([np.zeros(0, np.uint64), *rows]), ends
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The labels of some graphs, and which graphs have each how often."""
+
+    labels: Hashes  # distinct, sorted; shape: (v,)
+    ends: Integers  # shape: (v,), where each label's owners end
+    owners: Integers  # places of graphs
+    counts: Integers  # of the label in each owner
+    lengths: Integers  # shape: (m,), labels of each graph
+
+    @classmethod
+    def of(cls, rows: Sequence[Hashes]) -> "Index":
+        """That of the labels of each graph."""
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        joined = np.concatenate([np.zeros(0, np.uint64), *rows])
+        owner_of = np.repeat(np.arange(len(rows)), lengths)
+        order = np.lexsort((owner_of, joined))
+        joined, owner_of = joined[order], owner_of[order]
+        is_first = np.ones(len(joined), bool)
+        is_first[1:] = (joined[1:] != joined[:-1]) | (owner_of[1:] != owner_of[:-1])
+        firsts = np.flatnonzero(is_first)
+        counts = np.diff(np.append(firsts, len(joined)))
+        labels, starts = np.unique(joined[firsts], return_index=True)
+        ends = np.append(starts[1:], len(firsts)).astype(np.int64)[: len(labels)]
+        return cls(labels, ends, owner_of[firsts], counts.astype(np.int64), lengths)
 
 
 @njit(cache=True, nogil=True)
 def _distances(
     first: Hashes,
     first_ends: Integers,  # shape: (n,)
-    second: Hashes,
-    second_ends: Integers,  # shape: (m,)
+    labels: Hashes,
+    label_ends: Integers,
+    owners: Integers,
+    counts: Integers,
+    lengths: Integers,  # shape: (m,)
 ) -> Floats:  # shape: (n, m)
-    """Both rows of labels are walked through side by side."""
-    result = np.empty((len(first_ends), len(second_ends)))
+    """Each distinct label of a graph is looked up once, and counted for all who have it."""
+    result = np.empty((len(first_ends), len(lengths)))
     start = 0
     for p in range(len(first_ends)):
-        begin = 0
-        for q in range(len(second_ends)):
-            i, j, shared = start, begin, 0
-            while i < first_ends[p] and j < second_ends[q]:
-                if first[i] == second[j]:
-                    shared += 1
-                    i += 1
-                    j += 1
-                elif first[i] < second[j]:
-                    i += 1
-                else:
-                    j += 1
-            union = first_ends[p] - start + second_ends[q] - begin - shared
-            result[p, q] = 1.0 - shared / union if union else 0.0
-            begin = second_ends[q]
-        start = first_ends[p]
+        end = first_ends[p]
+        shared = np.zeros(len(lengths), np.int64)
+        i = start
+        while i < end:
+            j = i + 1
+            while j < end and first[j] == first[i]:
+                j += 1
+            place = np.searchsorted(labels, first[i])
+            if place < len(labels) and labels[place] == first[i]:
+                for k in range(label_ends[place - 1] if place else 0, label_ends[place]):
+                    shared[owners[k]] += min(j - i, counts[k])
+            i = j
+        for q in range(len(lengths)):
+            union = end - start + lengths[q] - shared[q]
+            result[p, q] = 1.0 - shared[q] / union if union else 0.0
+        start = end
     return result

@@ -87,7 +87,8 @@ class Geometry:
         self._coder = Coder()
         self._landmarks = [self._encode(one) for one in landmarks]
         self._lanes = lanes(self._landmarks)
-        self._landmark_labels, forms = self._described(landmarks)
+        labels, forms = self._described(landmarks)
+        self._landmark_labels = subtrees.Index.of(labels)
         self._sizes = _Standard.of(_sizes(landmarks))
         self._forms = _Standard.of(forms)
         self.landmarks = self._measure(landmarks)

@@ -116,7 +116,7 @@ class Deepen(AbstractMorphism):
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        left_out = steering(architecture) | {architecture.logits}
+        left_out = architecture.of(steering) | {architecture.logits}
         for node in architecture.nodes[:-1]:
             if node.id in left_out:
                 continue

@@ -91,7 +91,7 @@ class Residual(AbstractMorphism):
 
 def block_places(architecture: Architecture, bounds: Bounds) -> Iterator[int]:
     """The nodes behind which a residual block is worth trying."""
-    left_out = steering(architecture) | {architecture.logits}
+    left_out = architecture.of(steering) | {architecture.logits}
     for node in architecture.nodes[:-1]:
         narrow = architecture.shapes[node.id][0] <= bounds.width
         if narrow and architecture.nonnegative[node.id] and node.id not in left_out:

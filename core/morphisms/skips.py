@@ -63,9 +63,17 @@ def projection(shape: Shape, width: int) -> AbstractLayer:
     return family_of(shape).convolution(width, kernel=1) if len(shape) > 1 else Dense(width)
 
 
-def places(architecture: Architecture) -> Iterator[tuple[int, int]]:
+def places(architecture: Architecture) -> tuple[tuple[int, int], ...]:
     """The (start, end) of the skips worth trying: past a ReLU at least, into a ReLU's input."""
-    carriers, left_out = architecture.carriers, steering(architecture)
+    return architecture.of(_places)
+
+
+def _places(architecture: Architecture) -> tuple[tuple[int, int], ...]:
+    return tuple(_find_places(architecture))
+
+
+def _find_places(architecture: Architecture) -> Iterator[tuple[int, int]]:
+    carriers, left_out = architecture.carriers, architecture.of(steering)
     relus = [
         node
         for node in architecture.nodes
