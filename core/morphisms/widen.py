@@ -14,11 +14,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from core.architecture import Architecture, Node
+from core.architecture import Architecture
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import Array, Axis, Channels
-from core.morphisms.abstract import MORPHISMS, AbstractMorphism, layer_at, name_of
+from core.layers import Array, Axis
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism, name_of
+from core.morphisms.widths import free_widths, producers, resized, width_at
 from core.segments import Segment
 from core.weights import Weights
 
@@ -38,13 +39,7 @@ class Widen(AbstractMorphism):
     segment: int = 0
 
     def apply(self, architecture: Architecture) -> Architecture:
-        variable = self._segment(architecture).variable
-        return architecture.with_layers(
-            {
-                node.id: node.layer.with_width(architecture.shapes[node.id][0] + n * self.extra)
-                for node, n in _producers(architecture, variable)
-            }
-        )
+        return resized(architecture, self._segment(architecture).variable, self.extra)
 
     def transfer(
         self,
@@ -76,40 +71,17 @@ class Widen(AbstractMorphism):
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        seen: set[int] = set()
-        for node in architecture.nodes:
-            if node.layer.channels is not Channels.OWN:
-                continue
-            for place, segment in enumerate(architecture.segments[node.id]):
-                if segment.frozen or segment.variable in seen:
-                    continue
-                seen.add(segment.variable)
-                room = _room(architecture, segment.variable, bounds.width)
-                yield from (
-                    cls(node.id, extra, place) for extra in _extras(segment.width) if extra <= room
-                )
+        for node, place, segment in free_widths(architecture):
+            room = _room(architecture, segment.variable, bounds.width)
+            yield from (
+                cls(node.id, extra, place) for extra in _extras(segment.width) if extra <= room
+            )
 
     def _segment(self, architecture: Architecture) -> Segment:
         """The segment that grows; raises IllegalMorphism where it may not."""
-        name = f"segment {self.segment} of node {self.node_id}"
-        layer = layer_at(architecture, self.node_id)
-        segments = architecture.segments[self.node_id]
-        if layer.channels is not Channels.OWN or not 0 <= self.segment < len(segments):
-            raise IllegalMorphism(f"{name} ({layer!r}) is not a width; expected one of a layer")
-        if segments[self.segment].frozen:
-            raise IllegalMorphism(f"{name} is tied to the data or the classes: it cannot grow")
         if self.extra < 1:
             raise IllegalMorphism(f"extra is {self.extra}; expected at least 1")
-        return segments[self.segment]
-
-
-def _producers(architecture: Architecture, variable: int) -> Iterator[tuple[Node, int]]:
-    """The nodes that make channels of a variable, and how often each."""
-    for node in architecture.nodes:
-        if node.layer.channels is Channels.OWN:
-            segments = architecture.segments[node.id]
-            if count := sum(segment.variable == variable for segment in segments):
-                yield node, count
+        return width_at(architecture, self.node_id, self.segment)
 
 
 def _extras(width: int) -> list[int]:
@@ -122,7 +94,7 @@ def _room(architecture: Architecture, variable: int, limit: int) -> int:
     """How much a variable can grow before a layer that makes it passes the limit."""
     return min(
         (limit - architecture.shapes[node.id][0]) // count
-        for node, count in _producers(architecture, variable)
+        for node, count in producers(architecture, variable)
     )
 
 
