@@ -1,8 +1,10 @@
 """The morphisms, one kind a module; each joins `MORPHISMS` by itself."""
 
 import dataclasses
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import accumulate
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -66,7 +68,7 @@ def sample(
 ) -> list[tuple[AbstractMorphism, Architecture]]:
     """Up to `count` morphisms with their results: distinct architectures within the bounds.
 
-    The kind is drawn uniformly, then one of its candidates.
+    The kind is drawn, each as often as its `draws` say, then one of its candidates.
     """
     found: dict[str, tuple[AbstractMorphism, Architecture]] = {}
     for morphism in _shuffled(architecture, bounds, rng):
@@ -81,15 +83,14 @@ def sample(
 def _shuffled(
     architecture: Architecture, bounds: Bounds, rng: np.random.Generator
 ) -> Iterator[AbstractMorphism]:
-    """All candidates in random order, kinds alike however many candidates they have."""
-    pools = [list(cls.candidates(architecture, bounds)) for cls in MORPHISMS.values()]
-    pools = [pool for pool in pools if pool]
-    while pools:
-        pool = pools[rng.integers(len(pools))]
+    """All candidates in random order, a kind as often however many candidates it has."""
+    kinds = [(cls.draws, list(cls.candidates(architecture, bounds))) for cls in MORPHISMS.values()]
+    while kinds := [(draws, pool) for draws, pool in kinds if pool]:
+        ends = list(accumulate(draws for draws, _ in kinds))
+        pool = kinds[bisect_right(ends, rng.random() * ends[-1], hi=len(ends) - 1)][1]
         place = rng.integers(len(pool))
         pool[place], pool[-1] = pool[-1], pool[place]
         yield pool.pop()
-        pools = [pool for pool in pools if pool]
 
 
 @cache

@@ -26,6 +26,7 @@ class AbstractMorphism(ABC):
     __slots__ = ()
 
     preserves_function: ClassVar[bool] = True
+    draws: ClassVar[float] = 1.0  # how often a random one is of this kind, beside the others
 
     @abstractmethod
     def apply(self, architecture: Architecture) -> Architecture:

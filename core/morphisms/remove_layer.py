@@ -32,6 +32,7 @@ class RemoveLayer(AbstractMorphism):
     node_id: int
 
     preserves_function: ClassVar[bool] = False
+    draws: ClassVar[float] = 1 / 3  # all that shrinks as often as one kind that grows
 
     def apply(self, architecture: Architecture) -> Architecture:
         return reduced(architecture, self._reduction(architecture))

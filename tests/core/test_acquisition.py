@@ -24,9 +24,10 @@ from core.bounds import fits
 from core.contracts import Bounds
 from core.history import Draft, Seen
 from core.kernels import KERNELS
+from core.layers import Dense, Flatten, Input, Output, ReLU
 from core.morphisms import apply_all, legal
 from core.pareto import Front, Reference
-from core.roots import roots
+from core.roots import chain, roots
 from core.surrogate import Observation, Surrogate, fit
 
 HISTORY = history(12, seed=6)
@@ -192,8 +193,9 @@ def test_a_budget_of_candidates_ends_it(candidates):
 
 
 def test_where_nothing_is_left_nothing_is_found():
-    parent = HISTORY[0]
-    tight = Bounds(layers=len(parent.architecture.nodes), parameters=parent.architecture.parameters)
+    least = chain(iter((Input((1, 8, 8)), Flatten(), Dense(4), ReLU(), Dense(10), Output())))
+    parent = dataclasses.replace(HISTORY[0], architecture=least)
+    tight = Bounds(layers=len(least.nodes), parameters=least.parameters)
     assert found(parents=[parent], bounds=tight) == []
     assert found(count=0) == []
 
