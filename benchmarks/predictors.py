@@ -13,7 +13,10 @@ from core.distance import Floats
 from core.surrogate import Observation, fit
 
 Entries = Sequence[tables.Entry]
-Predictor = Callable[[Entries, Entries], tuple[Floats, Floats | None]]
+Within = NDArray[np.bool_]
+#: Of measured values: the log of their density, and whether each is within its 90 % interval.
+Law = Callable[[Floats], tuple[Floats, Within]]
+Predictor = Callable[[Entries, Entries], tuple[Floats, Floats | Law | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Prediction:
 
     split: Split
     mean: Floats
-    std: Floats | None  # of a value, noise included; None: it does not say
+    spread: Floats | Law | None  # of a value, noise included: standard deviations, or its law
     seconds: float | None  # for learning and predicting; None: not measured
     ignored: int = 0  # networks that it was told of and could not take
 
@@ -43,18 +46,22 @@ def predictions(
         known = [entries[place] for place in split.known]
         asked = [entries[place] for place in split.asked]
         started = time.perf_counter()
-        mean, std = predictor(known, asked)
-        yield Prediction(split, mean, std, time.perf_counter() - started)
+        mean, spread = predictor(known, asked)
+        yield Prediction(split, mean, spread, time.perf_counter() - started)
 
 
 def kernel_predictor(kernel: str) -> Predictor:
-    """Mean and standard deviation of values by the surrogate with this kernel."""
+    """Median and law of values by the surrogate with this kernel."""
 
-    def predict(known: Entries, asked: Entries) -> tuple[Floats, Floats | None]:
+    def predict(known: Entries, asked: Entries) -> tuple[Floats, Law]:
         surrogate = fit([Observation(one.architecture, one.value) for one in known], kernel)
         points = surrogate.geometry.points([one.architecture for one in asked])
-        mean, std = surrogate.posterior(points)
-        return mean, np.sqrt(std**2 + (surrogate.noise * surrogate.scale) ** 2)
+        low, high = surrogate.interval(points, 0.9)
+
+        def law(values: Floats) -> tuple[Floats, Within]:
+            return surrogate.log_density(points, values), (low <= values) & (values <= high)
+
+        return surrogate.posterior(points)[0], law
 
     return predict
 

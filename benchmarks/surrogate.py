@@ -23,6 +23,7 @@ from benchmarks.predictors import (
     Prediction,
     Predictor,
     Split,
+    Within,
     kernel_predictor,
     of_peer,
     predictions,
@@ -105,13 +106,22 @@ def _judged(entries: Entries, one: Prediction, spread: float) -> Figures:
         "ignored": one.ignored / len(one.split.known),
         "failures": 1 - float(is_known.mean()),
     }
-    if one.std is not None and is_known.any():
-        std = np.maximum(np.where(np.isfinite(one.std), one.std, 0.0), LEAST_STD * spread)
-        score = ((values - one.mean) / std)[is_known]
-        likelihood = norm.logpdf(score) - np.log(std / spread)[is_known]
-        row["nll"] = -float(likelihood.mean())
-        row["coverage"] = float((np.abs(score) <= QUANTILE).mean())
+    if one.spread is None or not is_known.any():
+        return row
+    if callable(one.spread):
+        density, is_within = one.spread(values)
+    else:
+        density, is_within = _normal(one.mean, one.spread, LEAST_STD * spread, values)
+    row["nll"] = -float((density + np.log(spread))[is_known].mean())
+    row["coverage"] = float(is_within[is_known].mean())
     return row
+
+
+def _normal(mean: Floats, std: Floats, least: float, values: Floats) -> tuple[Floats, Within]:
+    """The log density of values in normal laws, and whether each is within its 90 % interval."""
+    std = np.maximum(np.where(np.isfinite(std), std, 0.0), least)
+    score = (values - mean) / std
+    return norm.logpdf(score) - np.log(std), np.abs(score) <= QUANTILE
 
 
 def correlation(mean: Floats, values: Floats) -> float:
