@@ -1,8 +1,9 @@
 """How long the edit distance of two architectures takes, by their number of layers.
 
 `python -m benchmarks.distance`: microseconds a pair of encoded architectures, the layer part and
-the skip part apart, and milliseconds for all distances of a hundred architectures of a history,
-both parts and their encoding. The peer measures the same pairs.
+the skip part apart; of children by one morphism, by windows of their parent and by recomputation;
+and milliseconds for all distances of a hundred architectures of a history, both parts and their
+encoding. The peer measures the same pairs.
 """
 
 import argparse
@@ -10,13 +11,19 @@ import random
 import time
 from typing import Any
 
+import numpy as np
+
 from benchmarks import peers, reporting
 from benchmarks.histories import history, of_depth
+from core.acquisition import CHILDREN
 from core.architecture import Architecture
-from core.distance import Encoder
+from core.contracts import Bounds
+from core.distance import Encoder, lanes
+from core.morphisms import sample
 
 DEPTHS = (10, 20, 40)
 COUNT = 100
+FAMILIES = 20
 PEER_PAIRS = 50
 
 
@@ -36,6 +43,30 @@ def of_pairs(architectures: list[Architecture], repeats: int) -> tuple[float, fl
     return 1e6 * layers / pairs, 1e6 * sorted(times)[repeats // 2] / (COUNT // 2) ** 2
 
 
+def of_children(architectures: list[Architecture], repeats: int) -> tuple[float, float]:
+    """Microseconds a pair of a child and a landmark, layers alone: by windows, and recomputed."""
+    encoder, rng = Encoder(), np.random.default_rng(0)
+    landmarks = lanes([encoder.encode(one) for one in architectures])
+    families = []
+    for parent in architectures[:FAMILIES]:
+        children = [child for _, child in sample(parent, Bounds(), rng, CHILDREN)]
+        families.append((encoder.encode(parent), [encoder.encode(one) for one in children]))
+
+    def by_windows() -> None:
+        for parent, children in families:
+            encoder.child_layer_distances(parent, children, landmarks)
+
+    def recomputed() -> None:
+        for _, children in families:
+            encoder.layer_distances(children, landmarks)
+
+    by_windows()  # compiles
+    pairs = sum(len(children) for _, children in families) * len(architectures)
+    both = (reporting.seconds_of(work, repeats) for work in (by_windows, recomputed))
+    windows, whole = (1e6 * seconds / pairs for seconds in both)
+    return windows, whole
+
+
 def matrix(architectures: list[Architecture]) -> None:
     """All distances between the architectures, from nothing."""
     encoder = Encoder()
@@ -53,6 +84,9 @@ def measure(options: argparse.Namespace) -> reporting.Result:
         layers, skipped = of_pairs(architectures, repeats)
         result[f"us_per_pair_{depth}"] = layers
         result[f"us_skips_per_pair_{depth}"] = skipped
+        windows, recomputed = of_children(architectures, repeats)
+        result[f"us_per_child_{depth}"] = windows
+        result[f"us_per_child_recomputed_{depth}"] = recomputed
     trials = [trial.architecture for trial in history(COUNT)]
     result["matrix_100_ms"] = 1e3 * reporting.seconds_of(lambda: matrix(trials), repeats)
     answers: list[peers.Answer] = [{}] * len(DEPTHS)

@@ -54,6 +54,7 @@ def test_distances_are_timed_by_depth():
     for depth in (10, 20, 40):
         assert found[f"us_per_pair_{depth}"] > 0
         assert found[f"us_skips_per_pair_{depth}"] > 0
+        assert 0 < found[f"us_per_child_{depth}"] < 2 * found[f"us_per_child_recomputed_{depth}"]
     assert found["us_per_pair_10"] < found["us_per_pair_40"]
 
 
