@@ -4,13 +4,36 @@ import numpy as np
 import pytest
 
 from benchmarks import tables
+from benchmarks.spaces import SPACES
 from benchmarks.surrogate import DATA
 
 TABLES = sorted(DATA.glob("*.jsonl.gz"))
 
 
 def test_they_are_there():
-    assert [path.name for path in TABLES] == ["digits.jsonl.gz", "fashion-mnist.jsonl.gz"]
+    assert [path.name.removesuffix(".jsonl.gz") for path in TABLES] == [
+        "digits",
+        "fashion-cells",
+        "fashion-chains",
+        "fashion-mnist",
+    ]
+
+
+@pytest.mark.parametrize("name", ["cells", "chains"])
+def test_those_of_whole_spaces_name_every_neighbour(name):
+    """As the space makes them, and both ways."""
+    entries = tables.read(DATA / f"fashion-{name}.jsonl.gz")
+    made = SPACES[name].networks(entries[0].architecture.input_shape, 10)
+    expected = {
+        one.fingerprint: {made[other][0].fingerprint for other in others} for one, others in made
+    }
+    names = [entry.architecture.fingerprint for entry in entries]
+    found = {
+        name: {names[other] for other in entry.neighbours or ()}
+        for name, entry in zip(names, entries, strict=True)
+    }
+    assert found == expected
+    assert all(name in found[other] for name, others in found.items() for other in others)
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)

@@ -8,11 +8,11 @@ from benchmarks.make_history import make
 
 
 def test_a_run_that_was_interrupted_makes_the_same_table(tmp_path):
-    make("digits", 3, 1, 0, tmp_path / "whole.jsonl.gz")
-    make("digits", 2, 1, 0, tmp_path / "cut.jsonl")
+    make("digits", None, 3, 1, 0, tmp_path / "whole.jsonl.gz")
+    make("digits", None, 2, 0, 0, tmp_path / "cut.jsonl")
     with (tmp_path / "cut.jsonl").open("a") as file:
         file.write('{"architecture": ')  # the machine died here
-    make("digits", 3, 1, 0, tmp_path / "cut.jsonl")
+    make("digits", None, 3, 1, 0, tmp_path / "cut.jsonl")
     whole, cut = tables.read(tmp_path / "whole.jsonl.gz"), tables.read(tmp_path / "cut.jsonl")
     assert whole == cut
     assert len({entry.architecture.fingerprint for entry in whole}) == 3

@@ -60,7 +60,8 @@ class AbstractConvolution(AbstractLayer):
         windows = np.moveaxis(padded_windows(x, self.kernel, self.stride), 1, x.ndim - 1)
         n, *sides = windows.shape[: x.ndim - 1]
         weight = parameters["weight"].reshape(self.filters, -1)
-        y = windows.reshape(n * prod(sides), -1) @ weight.T + parameters["bias"]
+        columns = windows.reshape(n * prod(sides), weight.shape[1])
+        y = columns @ weight.T + parameters["bias"]
         return np.ascontiguousarray(np.moveaxis(y.reshape(n, *sides, self.filters), -1, 1))
 
     def flops(self, inputs: Sequence[Shape]) -> int:

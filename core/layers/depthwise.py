@@ -62,8 +62,8 @@ class AbstractDepthwise(AbstractLayer):
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         (x,) = inputs  # (N, C, *sides)
         windows = padded_windows(x, self.kernel, self.stride)
-        windows = windows.reshape(*windows.shape[: x.ndim], -1)  # (N, C, *sides', values)
         kernels = parameters["weight"].reshape(x.shape[1], -1)
+        windows = windows.reshape(*windows.shape[: x.ndim], kernels.shape[1])  # (N, C, *sides', k)
         bias = parameters["bias"].reshape(-1, *[1] * self.spatial_axes)
         return np.ascontiguousarray(np.einsum("nc...k,ck->nc...", windows, kernels) + bias)
 
