@@ -16,8 +16,9 @@ from core.architecture import Architecture
 from core.bounds import fits
 from core.contracts import Bounds
 from core.errors import SpaceExhausted, UnknownKind
+from core.layers import Dense, Flatten, Input, Output, ReLU
 from core.morphisms import apply_all, to_json
-from core.roots import roots
+from core.roots import chain, roots
 from core.search import Seen, Snapshot, Suggestion, step
 from core.strategies import STRATEGIES
 from core.trial import TrialStatus
@@ -27,6 +28,9 @@ every_strategy = pytest.mark.parametrize("kind", list(STRATEGIES))
 QUICK: dict[str, dict[str, float | str | bool]] = {"bayesian": {"candidates": 40}}
 BOUNDS = Bounds(layers=30)
 ROOT = roots(SPEC, BOUNDS)[0]
+LEAST = chain(  # nothing in it can shrink
+    iter((Input(SPEC.input_shape), Flatten(), Dense(4), ReLU(), Dense(SPEC.classes), Output()))
+)
 OTHER_ROOT = history(4)[3].architecture
 
 
@@ -207,22 +211,22 @@ def test_predictions_are_told_where_there_are_any():
 
 @pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which has narrower ones
 def test_bounds_that_leave_nothing_end_the_search(kind):
-    tight = Bounds(layers=len(ROOT.nodes), parameters=ROOT.parameters)
-    (root,) = step(snapshot(kind, bounds=tight))
+    tight = Bounds(layers=len(LEAST.nodes), parameters=LEAST.parameters)
+    (root,) = step(snapshot(kind, roots=(LEAST,), bounds=tight))
     for trial in (waiting(root), completed(waiting(root))):
         with pytest.raises(SpaceExhausted, match="reached from the 1 trials has been tried"):
-            step(snapshot(kind, (trial,), bounds=tight))
+            step(snapshot(kind, (trial,), roots=(LEAST,), bounds=tight))
 
 
 def test_fewer_are_suggested_where_fewer_are_left():
-    """The root may grow in few ways without more parameters."""
-    tight = Bounds(layers=len(ROOT.nodes) + 1, parameters=ROOT.parameters)
-    trials = (completed(waiting(step(snapshot(bounds=tight))[0])),)
-    answer = step(snapshot(trials=trials, count=1000, bounds=tight))
+    """It may grow in few ways without more parameters."""
+    tight = Bounds(layers=len(LEAST.nodes) + 1, parameters=LEAST.parameters)
+    trials = (completed(waiting(step(snapshot(roots=(LEAST,), bounds=tight))[0])),)
+    answer = step(snapshot(trials=trials, roots=(LEAST,), count=1000, bounds=tight))
     assert 1 <= len(answer) < 1000
     everything = (*trials, *(completed(waiting(one)) for one in answer))
     with pytest.raises(SpaceExhausted):
-        step(snapshot(trials=everything, count=1000, bounds=tight))
+        step(snapshot(trials=everything, roots=(LEAST,), count=1000, bounds=tight))
 
 
 def test_an_unknown_strategy_is_refused():
