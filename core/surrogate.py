@@ -29,13 +29,14 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, lapack, solve_triangular
+from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import minimize
 from scipy.stats import norm
 
 from core.architecture import Architecture
 from core.distance import Floats
 from core.kernels import KERNELS, AbstractKernel, Geometry, Points
+from core.likelihood import negative_log_likelihood
 from core.measures import Memory, memory
 from core.warp import Warp
 
@@ -313,7 +314,7 @@ def _fit_theta(
         matrix = matrix + known
         matrix[np.diag_indices(len(y))] += _noise(theta) ** 2
         by_noise = 2 * _noise(theta) * float(np.exp(theta[-1]))
-        value, slope = _negative_log_likelihood(matrix, y, slopes, by_noise)
+        value, slope = negative_log_likelihood(matrix, y, slopes, by_noise)
         return value + float(z @ z) / 2, spreads * slope + z
 
     found = minimize(
@@ -325,31 +326,3 @@ def _fit_theta(
         options={"maxfun": _EVALUATIONS},
     )
     return np.asarray(centers + spreads * found.x)
-
-
-def _negative_log_likelihood(
-    matrix: Floats, y: Floats, slopes: Floats, by_noise: float
-) -> tuple[float, Floats]:
-    """-log N(y; 0, matrix), without the constant, and its derivatives by θ and log noise.
-
-    Rasmussen & Williams 2006, eq. 2.30 and 5.9: (n, n), (n,), (k, n, n) -> (), (k + 1,)
-    """
-    factor = _factored(matrix)
-    weights = cho_solve((factor, True), y, check_finite=False)
-    inverse, _ = lapack.dpotri(factor, lower=True)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    excess = inverse - np.outer(weights, weights)
-    slope = np.append(
-        np.einsum("kij,ij->k", slopes, excess, optimize=True), by_noise * np.trace(excess)
-    )
-    return float(y @ weights) / 2 + float(np.log(np.diag(factor)).sum()), slope / 2
-
-
-def _factored(matrix: Floats) -> Floats:
-    """The lower Cholesky factor of a symmetric matrix, which is lifted where it is not definite."""
-    try:
-        return np.asarray(cho_factor(matrix, lower=True, check_finite=False)[0])
-    except LinAlgError:
-        least = float(np.linalg.eigvalsh(matrix)[0])
-        lifted = matrix + (1e-6 - 1.01 * least) * np.eye(len(matrix))
-        return np.asarray(cho_factor(lifted, lower=True, check_finite=False)[0])

@@ -10,11 +10,11 @@ from scipy.stats import multivariate_normal, spearmanr
 from benchmarks.histories import history, of_depth
 from core.distance import Floats
 from core.kernels import KERNELS, Geometry
+from core.likelihood import negative_log_likelihood
 from core.surrogate import (
     MAX_LANDMARKS,
     Observation,
     Surrogate,
-    _negative_log_likelihood,
     fit,
     prior,
     scheduled,
@@ -278,7 +278,7 @@ def test_the_slopes_of_the_likelihood_are_those_of_small_steps(kernel):
     def loss(theta: Floats) -> tuple[float, Floats]:
         matrix, slopes = kind.gram(theta[:-1], geometry, geometry.landmarks)
         matrix = matrix + np.exp(2 * theta[-1]) * np.eye(12)
-        return _negative_log_likelihood(matrix, y, slopes, 2 * float(np.exp(2 * theta[-1])))
+        return negative_log_likelihood(matrix, y, slopes, 2 * float(np.exp(2 * theta[-1])))
 
     theta = np.array([*kind.centers, -1.0])
     steps = 1e-6 * np.eye(len(theta))
