@@ -112,14 +112,20 @@ class World:
             made = keys.create(session, f"somebody {next(self._names)}", role)
         return Caller(made.id, made.name, role)
 
-    def dataset(self, caller: Caller, builtin: bool = False) -> UUID:
+    def dataset(
+        self,
+        caller: Caller,
+        builtin: bool = False,
+        name: str | None = None,
+        spec: DatasetSpec | None = None,
+    ) -> UUID:
         with self.sessions.begin() as session:
             return datasets.add(
                 session,
                 caller,
-                name=f"data {next(self._names)}",
+                name=name or f"data {next(self._names)}",
                 builtin=builtin,
-                spec=dataset_spec(),
+                spec=spec or dataset_spec(),
                 blob=blob("datasets"),
             ).id
 

@@ -201,8 +201,9 @@ WAYS: dict[str, tuple[dict[str, Any], Ending, SearchStatus, str]] = {
     ),
     "nothing new is left": (
         {
+            "dataset": "numbers",  # for which little fits the bounds
             "budget": {"trials": 500},
-            "bounds": {"layers": 14, "width": 16, "parameters": 2_600},
+            "bounds": {"layers": 7, "width": 32, "parameters": 626},
             "training": {"epochs": 1},
         },
         lambda order: {}, SearchStatus.COMPLETED, "has been tried",
@@ -227,11 +228,13 @@ WAYS: dict[str, tuple[dict[str, Any], Ending, SearchStatus, str]] = {
 
 
 def test_every_search_ends_as_it_must_beside_the_others(
-    controller, workers, submit, seen, world
+    controller, workers, submit, seen, world, caller
 ) -> None:
     """Budgets are spent, never exceeded; nothing waits for ever; failures stay with their own."""
     endings: dict[Any, Ending] = {}
     workers.ending = lambda order: endings[order.search_id](order)
+    numbers = {"input_shape": (1,), "classes": 2, "class_names": ("a", "b")}
+    world.dataset(caller, name="numbers", spec=world.dataset_spec().model_copy(update=numbers))
     found = {}
     for way, (body, ending, _, _) in WAYS.items():
         strategy = body.get("strategy", "random")
