@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import histories, landscape, regret, regret_report, tables, walk_reinforce, walks
+from benchmarks.surrogate import DATA
 from core.strategies import STRATEGIES
 
 TRIALS = histories.history(30, seed=2)
@@ -91,19 +92,13 @@ def test_moves_are_seen_by_what_they_change():
 
 
 def test_the_controller_learns_which_change_helps():
-    """On a table where larger is better it moves to larger ones more often than chance."""
-    table = walks.Table(
-        [
-            dataclasses.replace(entry, value=float(np.log(entry.architecture.parameters)))
-            for entry in ENTRIES
-        ]
-    )
-    seeds = range(8)
+    """Among trained chains of blocks it comes nearer the best than chance does."""
+    table = walks.Table(tables.read(DATA / "fashion-chains.jsonl.gz"))
     ours, chance = (
-        np.mean([regret.regrets_on_table(table, make(), seed, 12)[-1] for seed in seeds])
+        np.mean([regret.regrets_on_table(table, make(), seed, 50)[-1] for seed in range(12)])
         for make in (regret.WALKS["reinforce"], regret.WALKS["random"])
     )
-    assert ours <= chance
+    assert ours < 0.8 * chance
 
 
 def test_the_regret_is_that_of_the_network_that_looks_best():
