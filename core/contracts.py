@@ -87,6 +87,7 @@ class Training(Config):
     label_smoothing: float | None = Field(default=None, ge=0, lt=1)
     patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
     validation_fraction: float = Field(default=0.2, ge=0.02, le=0.5)
+    morph_noise: float = Field(default=0.0, ge=0, le=1)  # see Hyperparameters
 
 
 class SearchConfig(Config):
@@ -143,6 +144,7 @@ class Hyperparameters(Message):
     patience: int | None = None  # epochs without improvement before an early stop
     validation_fraction: Finite = 0.2
     split_seed: int = 0  # one split for a whole search
+    morph_noise: Finite = 0.0  # on what morphisms made or changed, over each array's range
     channels_last: bool = True
 
 

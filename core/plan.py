@@ -128,6 +128,7 @@ def _hyperparameters(
         patience=training.patience,
         validation_fraction=training.validation_fraction,
         split_seed=config.seed,
+        morph_noise=training.morph_noise,
         channels_last=len(spec.input_shape) == 3,
     )
 

@@ -124,7 +124,8 @@ def _start(order: TrainOrder, bench: Bench, examples: Examples) -> tuple[Archite
         )
     exact = all(morphism.preserves_function for morphism in morphisms)
     probe = None if exact else examples.some(PROBE)
-    return morphed, transfer_all(parent, inherited, morphisms, rng, probe)
+    noise = order.hyperparameters.morph_noise
+    return morphed, transfer_all(parent, inherited, morphisms, rng, probe, noise)
 
 
 def _data(order: TrainOrder, bench: Bench) -> _Data:

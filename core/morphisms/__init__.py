@@ -15,6 +15,7 @@ from core.contracts import Bounds
 from core.errors import IllegalMorphism
 from core.layers import Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism
+from core.morphisms.noise import noisy
 from core.registry import import_modules
 from core.weights import Weights
 
@@ -45,12 +46,17 @@ def transfer_all(
     morphisms: Iterable[AbstractMorphism],
     rng: np.random.Generator,
     probe: Array | None = None,
+    noise: float = 0.0,
 ) -> Weights:
-    """The weights after all the morphisms, in order; `probe` as in `AbstractMorphism.transfer`."""
+    """The weights after all the morphisms, in order; `probe` as in `AbstractMorphism.transfer`.
+
+    `noise` is that of `noisy`; without it what claims to keep the function keeps it.
+    """
+    moved = weights
     for morphism in morphisms:
-        weights = morphism.transfer(architecture, weights, rng, probe)
+        moved = morphism.transfer(architecture, moved, rng, probe)
         architecture = morphism.apply(architecture)
-    return weights
+    return noisy(architecture, weights, moved, noise, rng) if noise else moved
 
 
 def legal(architecture: Architecture, bounds: Bounds) -> list[AbstractMorphism]:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.special import expit, ndtr
 
-from core.architecture import Architecture
+from core.architecture import Architecture, Node
 from core.layers import (
     AbstractConvolution,
     AbstractDepthwise,
@@ -40,6 +41,28 @@ def estimate_moments(architecture: Architecture, weights: Weights, node_id: int)
             break
     mean, variance = known[node_id]
     return mean, np.maximum(variance, 1e-2 * variance.mean() + 1e-8)
+
+
+def fresh(
+    architecture: Architecture,
+    weights: Weights,  # of the nodes before, at least
+    node: Node,
+    rng: np.random.Generator,
+    dtype: DTypeLike,
+) -> dict[str, Array]:
+    """Fresh parameters of a node that fit what it probably reads.
+
+    A batch norm has the statistics that it will see. Of sums those are turned that would be below
+    zero on average: behind a ReLU they would be zero for many examples, or for all.
+    """
+    made = node.layer.initial_parameters(architecture.input_shapes(node), rng, dtype)
+    if isinstance(node.layer, BatchNorm):
+        mean, variance = estimate_moments(architecture, weights, node.inputs[0])
+        made |= {"running_mean": mean.astype(dtype), "running_var": variance.astype(dtype)}
+    elif made:
+        mean, _ = estimate_moments(architecture, weights | {node.id: made}, node.id)
+        made["weight"][mean < 0] *= -1
+    return made
 
 
 def _through(

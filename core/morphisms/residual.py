@@ -22,7 +22,7 @@ from core.morphisms.abstract import (
     shape_at,
     steering,
 )
-from core.morphisms.moments import estimate_moments
+from core.morphisms.moments import fresh
 from core.weights import Weights
 
 
@@ -48,15 +48,9 @@ class Residual(AbstractMorphism):
     ) -> Weights:
         child = self.apply(architecture)
         new: Weights = {}
-        dtype = dtype_of(weights)
         for node in self._new_nodes(architecture):
-            shapes = child.input_shapes(node)
-            fresh = node.layer.initial_parameters(shapes, rng, dtype)
-            if isinstance(node.layer, BatchNorm):
-                mean, variance = estimate_moments(child, weights | new, node.inputs[0])
-                fresh |= {"running_mean": mean.astype(dtype), "running_var": variance.astype(dtype)}
-            if fresh:
-                new[node.id] = fresh
+            if made := fresh(child, weights | new, node, rng, dtype_of(weights)):
+                new[node.id] = made
         last = new[max(new)]
         last["weight"] = np.zeros_like(last["weight"])  # the biases are zero already
         return weights | new

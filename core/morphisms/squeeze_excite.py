@@ -21,7 +21,7 @@ from core.morphisms.abstract import (
     name_of,
     shape_at,
 )
-from core.morphisms.moments import estimate_moments
+from core.morphisms.moments import fresh
 from core.weights import Weights
 
 REDUCTION = 4  # channels for each hidden unit
@@ -46,16 +46,11 @@ class SqueezeExcite(AbstractMorphism):
         rng: np.random.Generator,
         probe: Array | None = None,
     ) -> Weights:
-        pool, squeeze, _, excite, *_ = self._new_nodes(architecture)
+        _, squeeze, _, excite, *_ = self._new_nodes(architecture)
         child, dtype = self.apply(architecture), dtype_of(weights)
-        hidden, factors = (
-            node.layer.initial_parameters(child.input_shapes(node), rng, dtype)
-            for node in (squeeze, excite)
-        )
-        mean, _ = estimate_moments(child, weights, pool.id)
-        turned = np.where(hidden["weight"] @ mean < 0, -1, 1)  # few examples leave a unit at zero
-        hidden["weight"] *= turned[:, None].astype(dtype)
-        factors["weight"] = np.zeros_like(factors["weight"])  # the bias is zero already
+        hidden = fresh(child, weights, squeeze, rng, dtype)
+        shapes = excite.layer.parameter_shapes(child.input_shapes(excite))
+        factors = {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
         return weights | {squeeze.id: hidden, excite.id: factors}
 
     def describe(self, architecture: Architecture) -> str:

@@ -166,6 +166,7 @@ def test_what_the_user_chose_is_taken_zeros_included(inherited):
         "patience": 4,
         "validation_fraction": 0.3,
         "augmentation": "none",
+        "morph_noise": 1e-4,
     }
     chosen = trial_hyperparameters(config(**wishes), spec(), elapsed=0, inherited=inherited)
     assert {name: getattr(chosen, name) for name in wishes} == wishes

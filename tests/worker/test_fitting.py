@@ -115,6 +115,28 @@ def test_a_child_begins_where_its_parent_ended(bench, storage, kind):
         assert inherited.value == ended.value
 
 
+def test_a_child_gets_noise_on_what_morphisms_changed_where_that_is_ordered(bench, storage):
+    parent, _ = fitted(order_for(storage), bench)
+    morphism = next(iter(MORPHISMS["widen"].candidates(NETWORK, SMALL)))
+    ends = []
+    for noise in (0.0, 0.01):
+        child = order_for(
+            storage,
+            architecture=morphism.apply(NETWORK),
+            hyperparameters=STILL | {"morph_noise": noise},
+            parent_architecture=NETWORK.to_json(),
+            parent_weights=parent.weights,
+            morphisms=(to_json(morphism),),
+        )
+        ends.append(stored_weights(fitted(child, bench)[0], storage))
+    changed = {
+        node_id
+        for node_id, arrays in ends[0].items()
+        if not np.array_equal(arrays["weight"], ends[1][node_id]["weight"])
+    }
+    assert changed == {morphism.node_id, 3}  # the one that makes the channels, and their reader
+
+
 def test_a_trial_without_morphisms_goes_on_with_its_parents_weights(bench, storage):
     first, _ = fitted(order_for(storage), bench)
     order = order_for(storage, hyperparameters=STILL, parent_weights=first.weights)

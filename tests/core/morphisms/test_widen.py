@@ -135,27 +135,5 @@ def test_a_width_tied_to_the_data_is_illegal():
         Widen(1, 2).apply(network)
 
 
-def test_copies_of_a_unit_are_weighed_differently_from_the_start():
-    """Equal weights would give equal gradients for ever."""
-    network = Architecture(
-        (
-            Node(0, Input((3,))),
-            Node(1, Dense(4), (0,)),
-            Node(2, ReLU(), (1,)),
-            Node(3, Dense(2), (2,)),
-            Node(4, Output(), (3,)),
-        )
-    )
-    rng = np.random.default_rng(1)
-    weights = random_weights(network, rng)
-    moved = Widen(1, 8).transfer(network, weights, rng)
-    columns = moved[3]["weight"].T
-    assert len(np.unique(columns.round(6), axis=0)) == 12
-    sums = np.zeros((4, 2))
-    old_of = [int(np.argmin(abs(weights[1]["weight"] - row).sum(1))) for row in moved[1]["weight"]]
-    np.add.at(sums, old_of, columns)
-    np.testing.assert_allclose(sums, weights[3]["weight"].T, atol=1e-12)
-
-
 def test_a_widening_in_words():
     assert Widen(1, 4).describe(RESIDUAL) == "widen convolution 1 from 4 to 8 channels"
