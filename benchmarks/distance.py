@@ -30,7 +30,7 @@ PEER_PAIRS = 50
 def of_pairs(architectures: list[Architecture], repeats: int) -> tuple[float, float]:
     """Microseconds a pair: the layer part, and the skip part of pairs that are new to it."""
     encoder = Encoder()
-    encoded = [encoder.encode(one) for one in architectures]
+    encoded = encoder.encode(architectures)
     encoder.layer_distances(encoded, encoded)  # compiles
     pairs = len(encoded) ** 2
     layers = reporting.seconds_of(lambda: encoder.layer_distances(encoded, encoded), repeats)
@@ -46,11 +46,12 @@ def of_pairs(architectures: list[Architecture], repeats: int) -> tuple[float, fl
 def of_children(architectures: list[Architecture], repeats: int) -> tuple[float, float]:
     """Microseconds a pair of a child and a landmark, layers alone: by windows, and recomputed."""
     encoder, rng = Encoder(), np.random.default_rng(0)
-    landmarks = lanes([encoder.encode(one) for one in architectures])
+    landmarks = lanes(encoder.encode(architectures))
     families = []
     for parent in architectures[:FAMILIES]:
         children = [child for _, child in sample(parent, Bounds(), rng, CHILDREN)]
-        families.append((encoder.encode(parent), [encoder.encode(one) for one in children]))
+        (encoded,) = encoder.encode([parent])
+        families.append((encoded, encoder.encode(children)))
 
     def by_windows() -> None:
         for parent, children in families:
@@ -70,7 +71,7 @@ def of_children(architectures: list[Architecture], repeats: int) -> tuple[float,
 def matrix(architectures: list[Architecture]) -> None:
     """All distances between the architectures, from nothing."""
     encoder = Encoder()
-    encoded = [encoder.encode(one) for one in architectures]
+    encoded = encoder.encode(architectures)
     encoder.layer_distances(encoded, encoded)
     encoder.skip_distances(encoded, encoded)
 

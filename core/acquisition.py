@@ -33,7 +33,7 @@ from core.pareto import Front
 from core.surrogate import Surrogate
 
 ACQUISITIONS = ("ucb", "log-ei")  # "log-ehvi" is for whoever has a cost
-CHILDREN = 8  # of one expansion
+CHILDREN = 24  # of one expansion
 DECAY = 0.9  # of T at each expansion
 COLDEST = 1e-3  # T stays here for what is left of the budget
 OBSERVED_EVERY = 3  # each so-many-th expansion is of an observed network

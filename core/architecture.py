@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from core import fingerprint as fingerprints
 from core.cost import LayerCost, layer_cost
 from core.errors import InvalidArchitecture
+from core.fingerprint import Mark, mark
 from core.layers import LAYERS, AbstractLayer, Scale, Shape, layer_from_json, layer_to_json
 from core.segments import Segment, infer_segments
 
@@ -37,6 +38,7 @@ class _Facts:
 
     shape: Shape
     cost: LayerCost
+    mark: Mark  # of the layer
 
 
 @lru_cache(maxsize=65_536)
@@ -45,7 +47,7 @@ def _facts(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> _Facts:
     if len(inputs) != layer.inputs and (layer.inputs is not None or len(inputs) < 2):
         expected = "two or more" if layer.inputs is None else layer.inputs
         raise InvalidArchitecture(f"has {len(inputs)} inputs; expected {expected}")
-    return _Facts(layer.output_shape(inputs), layer_cost(layer, inputs))
+    return _Facts(layer.output_shape(inputs), layer_cost(layer, inputs), mark(layer))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,16 +125,9 @@ class Architecture:
     @cached_property
     def fingerprint(self) -> str:
         """A name shared by exactly the same graphs."""
-        places = {node.id: place for place, node in enumerate(self.nodes)}
         return fingerprints.fingerprint(
-            [node.layer for node in self.nodes],
-            [[places[source] for source in node.inputs] for node in self.nodes],
+            [facts.mark for facts in self._known.values()], self.sources
         )
-
-    @cached_property
-    def remembered(self) -> dict[str, Any]:
-        """What others found out about it and would find again, each under a name of its own."""
-        return {}
 
     @cached_property
     def parameters(self) -> int:
@@ -155,6 +150,12 @@ class Architecture:
         return self.shapes[self.nodes[-1].id]
 
     # --- its graph ----------------------------------------------------------------------------
+
+    @cached_property
+    def sources(self) -> list[list[int]]:
+        """What each node reads, by its place in `nodes`."""
+        places = {node.id: place for place, node in enumerate(self.nodes)}
+        return [[places[source] for source in node.inputs] for node in self.nodes]
 
     @cached_property
     def _by_id(self) -> Mapping[int, Node]:

@@ -16,7 +16,6 @@ with
 Both parts are metrics on what they see.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,31 +26,42 @@ from numpy.typing import NDArray
 from core import assignment, edits
 from core.architecture import Architecture
 from core.edits import Lanes
+from core.graphs import Coder, Graphs
 from core.layers import LAYERS, AbstractLayer, Channels, field_names
+from core.skips import spans
 
 Floats = NDArray[np.float64]
 Skip = tuple[str, int, int]  # (kind of the merge, u, δ)
 
 _UNSEEN = frozenset({Channels.UNIFIED, Channels.JOINED})  # merges are seen as skips
 _ENDS = frozenset({"input", "output"})
-_MOST_KNOWN = 50_000  # layers kept alive so that they are known by their ids
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """An architecture as the distance sees it; tokens are those of the encoder that made it."""
+    """An architecture as the distance sees it, in the numbers of the encoder that made it."""
 
     tokens: NDArray[np.int64]  # shape: (layers,)
-    skips: tuple[Skip, ...]  # sorted
-    spans: NDArray[np.int64]  # shape: (skips, 3), the skips with the kind as a number
+    spans: NDArray[np.int64]  # shape: (skips, 3), sorted; the kind as a number
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """The skips of some architectures, those of several with the very same ones once."""
+
+    flat: NDArray[np.int64]  # shape: (skips, 3)
+    ends: NDArray[np.int64]  # shape: (distinct,)
+    places: NDArray[np.intp]  # of each architecture's among the distinct ones; shape: (n,)
 
 
 class Encoder:
     """Gives each distinct layer a number, and knows the cost between any two of them."""
 
     def __init__(self) -> None:
+        self.coder = Coder()
         self._tokens: dict[AbstractLayer, int] = {}
-        self._known: dict[int, tuple[AbstractLayer, int]] = {}  # by id: layers are shared a lot
+        self._token_of = np.zeros(0, np.int64)  # of each code; -1 where it is not seen
+        self._merge_of = np.zeros(0, np.int64)  # of each code, its kind as a number
         self._kinds: dict[type[AbstractLayer], _Kind] = {}
         self._costs: Floats = np.ones((64, 64))  # more room than there are layers
 
@@ -59,20 +69,19 @@ class Encoder:
         """How many distinct layers it has seen."""
         return len(self._tokens)
 
-    def encode(self, architecture: Architecture) -> Encoded:
-        """The architecture in this encoder's numbers; asked again, the same."""
-        by, known = architecture.remembered.get("encoded", (None, None))
-        if by is not self or not isinstance(known, Encoded):
-            known = self._encoded(architecture)
-            architecture.remembered["encoded"] = self, known
-        return known
+    def encode(self, architectures: Sequence[Architecture]) -> list[Encoded]:
+        """The architectures in this encoder's numbers."""
+        return self.encode_graphs(self.coder.encode(architectures))
 
-    def _encoded(self, architecture: Architecture) -> Encoded:
-        seen = [node.layer for node in architecture.nodes if _is_seen(type(node.layer))]
-        tokens = np.array([self._token(layer) for layer in seen], dtype=np.int64)
-        found = skips(architecture)
-        spans = [(_merge_number(kind), u, d) for kind, u, d in found]
-        return Encoded(tokens, found, np.array(spans, dtype=np.int64).reshape(-1, 3))
+    def encode_graphs(self, graphs: Graphs) -> list[Encoded]:
+        """The same for what its coder made of architectures."""
+        self._learn_codes()
+        tokens = self._token_of[graphs.codes]
+        is_seen = tokens >= 0
+        limits = [0, *np.cumsum(is_seen)[graphs.ends - 1].tolist()]
+        tokens = tokens[is_seen]
+        skipped = spans(graphs, is_seen, self._merge_of[graphs.codes])
+        return [Encoded(tokens[limits[g] : limits[g + 1]], skipped[g]) for g in range(len(skipped))]
 
     def layer_distances(self, one: Sequence[Encoded], other: Sequence[Encoded] | Lanes) -> Floats:
         """The layer parts: (n), (m) -> (n, m)"""
@@ -85,25 +94,27 @@ class Encoder:
         tokens = [child.tokens for child in children]
         return edits.child_distances(self._costs, parent.tokens, tokens, lanes(other))
 
-    def skip_distances(self, one: Sequence[Encoded], other: Sequence[Encoded]) -> Floats:
+    def skip_distances(
+        self, one: Sequence[Encoded] | Spans, other: Sequence[Encoded] | Spans
+    ) -> Floats:
         """The skip parts: (n), (m) -> (n, m)"""
-        rows, row_of = _distinct(one)
-        columns, column_of = _distinct(other)
-        distances = assignment.distances(*_flat(rows), *_flat(columns))
-        return np.asarray(distances[np.ix_(row_of, column_of)])
+        rows, columns = distinct_spans(one), distinct_spans(other)
+        distances = assignment.distances(rows.flat, rows.ends, columns.flat, columns.ends)
+        return np.asarray(distances[rows.places[:, None], columns.places])
+
+    def _learn_codes(self) -> None:
+        """Note the tokens and merges of the codes that are new."""
+        if new := self.coder.layers[len(self._token_of) :]:
+            tokens = [self._token(layer) if _is_seen(type(layer)) else -1 for layer in new]
+            merges = [_merge_number(LAYERS.kind_of(layer)) for layer in new]
+            self._token_of = np.append(self._token_of, tokens)
+            self._merge_of = np.append(self._merge_of, merges)
 
     def _token(self, layer: AbstractLayer) -> int:
-        known = self._known.get(id(layer))
-        if known is not None:
-            return known[1]
-        token = self._tokens.get(layer)
-        if token is None:
-            token = self._tokens[layer] = len(self._tokens)
-            self._learn(layer, token)
-        if len(self._known) == _MOST_KNOWN:
-            self._known.clear()
-        self._known[id(layer)] = layer, token
-        return token
+        if layer not in self._tokens:
+            self._tokens[layer] = len(self._tokens)
+            self._learn(layer, self._tokens[layer])
+        return self._tokens[layer]
 
     def _learn(self, layer: AbstractLayer, token: int) -> None:
         """Note what it costs to put a layer that is new in place of those of its kind."""
@@ -134,7 +145,7 @@ def lanes(encoded: Sequence[Encoded] | Lanes) -> Lanes:
 def distance(one: Architecture, other: Architecture, skip_weight: float = 1.0) -> float:
     """d = D_layers + λ D_skips of two architectures, in edits."""
     encoder = Encoder()
-    a, b = [encoder.encode(one)], [encoder.encode(other)]
+    a, b = encoder.encode([one]), encoder.encode([other])
     layers, skipped = encoder.layer_distances(a, b), encoder.skip_distances(a, b)
     return float(layers[0, 0] + skip_weight * skipped[0, 0])
 
@@ -171,46 +182,21 @@ def _is_seen(cls: type[AbstractLayer]) -> bool:
 
 
 def skips(architecture: Architecture) -> tuple[Skip, ...]:
-    """The skips, sorted: every input of a merge but its deepest, back to where it forks off.
-
-    Of equally deep inputs the one that forks off last is no skip, whatever the nodes' numbers.
-    """
-    if all([len(node.inputs) < 2 for node in architecture.nodes]):
-        return ()
-    depths: dict[int, int] = {}
-    forks: dict[int, int] = {}  # depth behind which the chain that ends in a node parts from others
-    found: list[Skip] = []
-    readers = Counter([source for node in architecture.nodes for source in {*node.inputs}])
-    for node in architecture.nodes:
-        inputs = node.inputs
-        if len(inputs) == 1:
-            depth = depths[node.id] = depths[inputs[0]] + _is_seen(type(node.layer))
-            forks[node.id] = forks[inputs[0]] if readers[node.id] == 1 else depth
-            continue
-        before = max([depths[source] for source in inputs], default=0)
-        depth = depths[node.id] = forks[node.id] = before + _is_seen(type(node.layer))
-        if inputs:
-            kind = LAYERS.kind_of(node.layer)
-            starts = sorted([(depths[source], forks[source]) for source in inputs])
-            found.extend((kind, start, depth - start) for _, start in starts[:-1])
-    return tuple(sorted(found))
+    """The skips of an architecture as `core.skips` finds them, sorted."""
+    (encoded,) = Encoder().encode([architecture])
+    return tuple(sorted((list(LAYERS)[kind], u, d) for kind, u, d in encoded.spans.tolist()))
 
 
-def _distinct(encoded: Sequence[Encoded]) -> tuple[list[Encoded], list[int]]:
-    """One of each kind of skips, and which of them stands for each architecture."""
-    places: dict[tuple[Skip, ...], int] = {}
-    found: list[Encoded] = []
-    place_of = []
+def distinct_spans(encoded: Sequence[Encoded] | Spans) -> Spans:
+    """The skips as the assignment wants them, made ready once for what is measured from often."""
+    if isinstance(encoded, Spans):
+        return encoded
+    found: dict[bytes, int] = {}
+    flat, places = [np.zeros((0, 3), np.int64)], []
     for one in encoded:
-        place = places.setdefault(one.skips, len(found))
-        if place == len(found):
-            found.append(one)
-        place_of.append(place)
-    return found, place_of
-
-
-def _flat(encoded: Sequence[Encoded]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All skips below each other, and where each architecture's end."""
-    spans = [np.zeros((0, 3), np.int64), *(one.spans for one in encoded)]
-    ends = np.cumsum([len(one.spans) for one in encoded], dtype=np.int64)
-    return np.concatenate(spans), ends
+        place = found.setdefault(one.spans.tobytes(), len(found))
+        if place == len(flat) - 1:
+            flat.append(one.spans)
+        places.append(place)
+    ends = np.cumsum([len(spans) for spans in flat[1:]], dtype=np.int64)
+    return Spans(np.concatenate(flat), ends, np.array(places, dtype=np.intp))

@@ -11,8 +11,8 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
 
 from core.layers import layer_to_json
 from core.layers.abstract import AbstractLayer
@@ -26,9 +26,17 @@ def _digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=_SIZE).digest()
 
 
-@lru_cache(maxsize=65_536)
-def _label(layer: AbstractLayer) -> bytes:
-    return _digest(json.dumps(layer_to_json(layer), sort_keys=True).encode())
+class Mark(NamedTuple):
+    """What a fingerprint sees of a layer."""
+
+    colour: bytes
+    commutative: bool  # whether the order of its inputs does not count
+
+
+def mark(layer: AbstractLayer) -> Mark:
+    """The mark of a layer."""
+    text = json.dumps(layer_to_json(layer), sort_keys=True)
+    return Mark(_digest(text.encode()), layer.commutative)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +47,10 @@ class _Graph:
     commutative: Sequence[bool]
 
 
-def fingerprint(layers: Sequence[AbstractLayer], inputs: Sequence[Sequence[int]]) -> str:
+def fingerprint(marks: Sequence[Mark], inputs: Sequence[Sequence[int]]) -> str:
     """The fingerprint of layers in topological order, each reading earlier ones by place."""
-    graph = _Graph(inputs, [layer.commutative for layer in layers])
-    return _certificate(graph, _refine(graph, [_label(layer) for layer in layers])).hex()
+    graph = _Graph(inputs, [one.commutative for one in marks])
+    return _certificate(graph, _refine(graph, [one.colour for one in marks])).hex()
 
 
 def _refine(graph: _Graph, colours: _Colours) -> _Colours:

@@ -53,6 +53,7 @@ class Coder:
         self._codes: dict[tuple[AbstractLayer, Shape], int] = {}  # by layer and its output's shape
         self._known: dict[tuple[int, Shape], int] = {}  # by the layer's id: layers are shared a lot
         self._kept: list[AbstractLayer] = []  # alive, so that their ids stay their own
+        self.layers: list[AbstractLayer] = []  # of each code
         self._hashes: list[int] = []
         self._facts: list[tuple[float, ...]] = []
         self._known_tables = np.zeros(0, np.uint64), np.zeros((0, len(Facts)))
@@ -82,14 +83,11 @@ class Coder:
         known = self._known
         for architecture in architectures:
             shapes = architecture.shapes
-            places: dict[int, int] = {}
-            for node in architecture.nodes:
-                places[node.id] = len(places)
+            for node, read in zip(architecture.nodes, architecture.sources, strict=True):
                 shape = shapes[node.id]
                 code = known.get((id(node.layer), shape))
                 codes.append(self._new(node.layer, shape) if code is None else code)
-                for source in node.inputs:
-                    sources.append(places[source])
+                sources.extend(read)
                 source_ends.append(len(sources))
             ends.append(len(codes))
         return Graphs(
@@ -99,6 +97,7 @@ class Coder:
     def _new(self, layer: AbstractLayer, shape: Shape) -> int:
         code = self._codes.setdefault((layer, shape), len(self._hashes))
         if code == len(self._hashes):
+            self.layers.append(layer)
             self._hashes.append(_hash(layer, shape[0]))
             self._facts.append(_facts(layer, shape))
         self._known[id(layer), shape] = code

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from core import form, subtrees
 from core.architecture import Architecture
-from core.distance import Floats, lanes
-from core.graphs import Coder, Hashes
+from core.distance import Floats, distinct_spans, lanes
+from core.graphs import Graphs, Hashes
 from core.measures import memory
 from core.registry import Registry
 
@@ -83,11 +83,11 @@ class Geometry:
     ) -> None:
         self._measures = measures
         self._memory = memory()
-        self._encode = self._memory.encoder.encode
-        self._coder = Coder()
-        self._landmarks = [self._encode(one) for one in landmarks]
+        graphs = self._memory.encoder.coder.encode(landmarks)
+        self._landmarks = self._memory.encoder.encode_graphs(graphs)
         self._lanes = lanes(self._landmarks)
-        labels, forms = self._described(landmarks)
+        self._spans = distinct_spans(self._landmarks)
+        labels, forms = self._described(landmarks, graphs)
         self._landmark_labels = subtrees.Index.of(labels)
         self._sizes = _Standard.of(_sizes(landmarks))
         self._forms = _Standard.of(forms)
@@ -132,15 +132,17 @@ class Geometry:
         self, architectures: Sequence[Architecture], parent: Architecture | None = None
     ) -> Points:
         """The architectures as kernels see them; without a parent distances are remembered."""
-        encoded = [self._encode(one) for one in architectures]
+        encoder = self._memory.encoder
+        graphs = encoder.coder.encode(architectures)
+        encoded = encoder.encode_graphs(graphs)
         if parent is None:
             layers = self._memory.layer_distances(encoded, self._landmarks)
             skips = self._memory.skip_distances(encoded, self._landmarks)
         else:
-            encoder, origin = self._memory.encoder, self._encode(parent)
+            (origin,) = encoder.encode([parent])
             layers = encoder.child_layer_distances(origin, encoded, self._lanes)
-            skips = encoder.skip_distances(encoded, self._landmarks)
-        labels, forms = self._described(architectures)
+            skips = encoder.skip_distances(encoded, self._spans)
+        labels, forms = self._described(architectures, graphs)
         return Points(
             np.array([one.fingerprint for one in architectures], dtype=np.str_),
             layers,
@@ -150,16 +152,17 @@ class Geometry:
             np.clip(self._forms(forms), -_FARTHEST, _FARTHEST),
         )
 
-    def _described(self, architectures: Sequence[Architecture]) -> tuple[list[Hashes], Floats]:
+    def _described(
+        self, architectures: Sequence[Architecture], graphs: Graphs
+    ) -> tuple[list[Hashes], Floats]:
         """The subtrees of each architecture, and its form."""
+        coder = self._memory.encoder.coder
         labels = [np.zeros(0, np.uint64)] * len(architectures)
         forms = np.zeros((len(architectures), len(form.NAMES)))
-        if "subtrees" in self._measures or "form" in self._measures:
-            graphs = self._coder.encode(architectures)
-            if "subtrees" in self._measures:
-                labels = subtrees.labels(graphs, self._coder.hashes)
-            if "form" in self._measures:
-                forms = form.form(architectures, graphs, self._coder.facts)
+        if "subtrees" in self._measures:
+            labels = subtrees.labels(graphs, coder.hashes)
+        if "form" in self._measures:
+            forms = form.form(architectures, graphs, coder.facts)
         return labels, forms
 
 

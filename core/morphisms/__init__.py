@@ -90,13 +90,19 @@ def _shuffled(
     architecture: Architecture, bounds: Bounds, rng: np.random.Generator
 ) -> Iterator[AbstractMorphism]:
     """All candidates in random order, a kind as often however many candidates it has."""
-    kinds = [(cls.draws, list(cls.candidates(architecture, bounds))) for cls in MORPHISMS.values()]
-    while kinds := [(draws, pool) for draws, pool in kinds if pool]:
-        ends = list(accumulate(draws for draws, _ in kinds))
-        pool = kinds[bisect_right(ends, rng.random() * ends[-1], hi=len(ends) - 1)][1]
-        place = rng.integers(len(pool))
-        pool[place], pool[-1] = pool[-1], pool[place]
-        yield pool.pop()
+    kinds = list(MORPHISMS.values())
+    pools: dict[type[AbstractMorphism], list[AbstractMorphism]] = {}  # filled once they are drawn
+    while kinds:
+        ends = list(accumulate(cls.draws for cls in kinds))
+        cls = kinds[bisect_right(ends, rng.random() * ends[-1], hi=len(ends) - 1)]
+        if cls not in pools:
+            pools[cls] = list(cls.candidates(architecture, bounds))
+        if pool := pools[cls]:
+            place = rng.integers(len(pool))
+            pool[place], pool[-1] = pool[-1], pool[place]
+            yield pool.pop()
+        else:
+            kinds.remove(cls)
 
 
 @cache

@@ -116,7 +116,7 @@ def test_an_architecture_is_at_distance_zero_from_itself_however_numbered(archit
 @given(trio=groups(3))
 def test_distances_are_symmetric_and_obey_the_triangle_inequality(trio):
     encoder = Encoder()
-    encoded = [encoder.encode(one) for one in trio]
+    encoded = encoder.encode(trio)
     for part in (encoder.layer_distances, encoder.skip_distances):
         d = part(encoded, encoded)
         assert (d >= 0).all()
@@ -273,7 +273,7 @@ def test_skips_cost_what_they_say(one, other, expected):
 @given(some=groups(7), split=st.integers(0, 7))
 def test_a_batch_has_the_distances_of_its_pairs(some, split):
     encoder = Encoder()
-    encoded = [encoder.encode(one) for one in some]
+    encoded = encoder.encode(some)
     rows, columns = encoded[:split], encoded[split:] + encoded[:1]
     layers = encoder.layer_distances(rows, columns)
     skip = encoder.skip_distances(rows, columns)
@@ -286,9 +286,9 @@ def test_a_batch_has_the_distances_of_its_pairs(some, split):
 
 def test_an_encoder_that_learns_more_layers_keeps_its_distances():
     encoder = Encoder()
-    one, other = encoder.encode(mlp(8)), encoder.encode(mlp(12))
+    one, other = encoder.encode([mlp(8), mlp(12)])
     before = encoder.layer_distances([one], [other])
-    later = encoder.encode(mlp(20))
+    (later,) = encoder.encode([mlp(20)])
     found = encoder.layer_distances([one], [other, later])
     assert found[0, 0] == before[0, 0] == pytest.approx(1 / 3)
     assert found[0, 1] == pytest.approx(12 / 20)

@@ -81,8 +81,8 @@ def test_windows_give_the_very_distances_of_a_recomputation(family, second, rng)
 def test_children_by_a_morphism_are_where_a_recomputation_finds_them(parent, others, rng):
     encoder = Encoder()
     children = [child for _, child in sample(parent, SMALL, rng, 12)]
-    encoded, landmarks = encoder.encode(parent), [encoder.encode(one) for one in others]
-    offspring = [encoder.encode(child) for child in children]
+    (encoded,), landmarks = encoder.encode([parent]), encoder.encode(others)
+    offspring = encoder.encode(children)
     found = encoder.child_layer_distances(encoded, offspring, landmarks)
     assert (found == encoder.layer_distances(offspring, landmarks)).all()
     for child, row in zip(children, found, strict=True):

@@ -60,13 +60,13 @@ def test_what_is_known_is_not_measured_again():
 def test_remembered_distances_are_those_of_a_new_encoder(chain, others):
     shared, new = memory(), Encoder()
     for some in (chain.architectures, [*chain.architectures, *others]):
-        old = [[shared.encoder.encode(one) for one in them] for them in (some, others)]
+        old = [shared.encoder.encode(them) for them in (some, others)]
         assert (shared.layer_distances(*old) == new.layer_distances(*_in(new, some, others))).all()
         assert (shared.skip_distances(*old) == new.skip_distances(*_in(new, some, others))).all()
 
 
 def _in(encoder, *groups):
-    return [[encoder.encode(one) for one in group] for group in groups]
+    return [encoder.encode(group) for group in groups]
 
 
 @settings(max_examples=30)

@@ -6,7 +6,7 @@ from scipy.optimize import linear_sum_assignment
 
 from benchmarks.histories import of_depth
 from core.assignment import assigned
-from core.distance import Encoder, Skip
+from core.distance import Encoder, Skip, skips
 
 
 @pytest.mark.parametrize("levels", [3, 10**6])  # many ties, hardly any
@@ -28,12 +28,13 @@ def cost(s: Skip, t: Skip) -> float:
 
 def test_skips_left_over_cost_one_each():
     encoder = Encoder()
-    encoded = [encoder.encode(one) for one in (*of_depth(20, 8), *of_depth(40, 8))]
+    graphs = [*of_depth(20, 8), *of_depth(40, 8)]
+    encoded = encoder.encode(graphs)
     found = encoder.skip_distances(encoded, encoded)
     assert (found == found.T).all()
-    for i, one in enumerate(encoded):
-        for j, other in enumerate(encoded):
-            costs = np.array([[cost(s, t) for t in other.skips] for s in one.skips])
+    for i, one in enumerate(skips(graph) for graph in graphs):
+        for j, other in enumerate(skips(graph) for graph in graphs):
+            costs = np.array([[cost(s, t) for t in other] for s in one])
             rows, columns = linear_sum_assignment(costs)
-            surplus = abs(len(one.skips) - len(other.skips))
+            surplus = abs(len(one) - len(other))
             assert found[i, j] == pytest.approx(costs[rows, columns].sum() + surplus)
