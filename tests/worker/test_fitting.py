@@ -115,6 +115,37 @@ def test_a_child_begins_where_its_parent_ended(bench, storage, kind):
         assert inherited.value == ended.value
 
 
+def test_what_shrinks_looks_at_training_examples_and_at_no_others(bench, storage):
+    data = arrays()
+    parent, _ = fitted(order_for(storage, data), bench)
+    morphism = next(iter(MORPHISMS["narrow"].candidates(NETWORK, SMALL)))
+    child = order_for(
+        storage,
+        data,
+        architecture=morphism.apply(NETWORK),
+        hyperparameters=STILL,
+        parent_architecture=NETWORK.to_json(),
+        parent_weights=parent.weights,
+        morphisms=(to_json(morphism),),
+        seed=7,
+    )
+    ended, _ = fitted(child, bench)
+    chosen, _ = validation_split(data.y_train, 0.2, 0)
+    x = data.x_train[chosen].astype(np.float32)
+    probe = (x - x.mean()) / x.std()
+
+    def expected(probe):
+        before, rng = stored_weights(parent, storage), np.random.default_rng(7)
+        return transfer_all(NETWORK, before, [morphism], rng, probe)
+
+    found = stored_weights(ended, storage)
+    for node_id, parameters in expected(probe).items():
+        for name, array in parameters.items():
+            np.testing.assert_allclose(found[node_id][name], array, rtol=1e-3, atol=1e-4)
+    blind = expected(None)
+    assert any(np.abs(found[i]["weight"] - blind[i]["weight"]).max() > 0.01 for i in blind)
+
+
 def test_a_child_gets_noise_on_what_morphisms_changed_where_that_is_ordered(bench, storage):
     parent, _ = fitted(order_for(storage), bench)
     morphism = next(iter(MORPHISMS["widen"].candidates(NETWORK, SMALL)))
