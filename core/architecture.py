@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Any, TypeVar
 
 from core import fingerprint as fingerprints
@@ -64,9 +65,10 @@ class Architecture:
 
     def __post_init__(self, like: "Architecture | None") -> None:
         object.__setattr__(self, "nodes", tuple(self.nodes))
+        shared = _shared(self.nodes, like.nodes) if like else 0
         _check_ends(self.nodes)
-        _check_edges(self.nodes)
-        object.__setattr__(self, "_known", self._learn(like))  # refuses layers that do not fit
+        _check_edges(self.nodes, shared)
+        object.__setattr__(self, "_known", self._learn(like, shared))  # refuses what does not fit
         _check_all_read(self.nodes)
 
     def __eq__(self, other: object) -> bool:
@@ -83,12 +85,15 @@ class Architecture:
 
     # --- what is known of it ------------------------------------------------------------------
 
-    def _learn(self, like: "Architecture | None") -> dict[int, _Facts]:
-        """The facts of each node: those of `like` for all that it reads and is the same in both."""
+    def _learn(self, like: "Architecture | None", shared: int) -> dict[int, _Facts]:
+        """The facts of each node: those of `like` for all that it reads and is the same in both.
+
+        The first `shared` nodes are the same.
+        """
         nodes: Mapping[int, Node] = like._by_id if like else {}
         before = like._known if like else {}
-        known: dict[int, _Facts] = {}
-        for node in self.nodes:
+        known = dict(islice(before.items(), shared))
+        for node in self.nodes[shared:]:
             inputs = node.inputs
             if nodes.get(node.id) is node and all([known[i] is before[i] for i in inputs]):
                 known[node.id] = before[node.id]
@@ -295,6 +300,14 @@ def _node_from_json(entry: Any) -> Node:
     return Node(entry["id"], layer_from_json(fields), tuple(entry["inputs"]))
 
 
+def _shared(nodes: Sequence[Node], others: Sequence[Node]) -> int:
+    """How many nodes are the very same ones, from the first on."""
+    for place, (node, other) in enumerate(zip(nodes, others, strict=False)):
+        if node is not other:
+            return place
+    return min(len(nodes), len(others))
+
+
 def _check_ends(nodes: Sequence[Node]) -> None:
     """Raise InvalidArchitecture unless the nodes go from the one input to the one output."""
     kinds = [type(node.layer) for node in nodes]
@@ -306,10 +319,13 @@ def _check_ends(nodes: Sequence[Node]) -> None:
             )
 
 
-def _check_edges(nodes: Sequence[Node]) -> None:
-    """Raise InvalidArchitecture unless ids are unique and every edge comes from before."""
-    seen: set[int] = set()
-    for node in nodes:
+def _check_edges(nodes: Sequence[Node], checked: int) -> None:
+    """Raise InvalidArchitecture unless ids are unique and every edge comes from before.
+
+    The first `checked` nodes are known to be right.
+    """
+    seen = {node.id for node in nodes[:checked]}
+    for node in nodes[checked:]:
         if node.id in seen:
             raise InvalidArchitecture(f"two nodes have the id {node.id}; expected unique ids")
         if not seen.issuperset(node.inputs):

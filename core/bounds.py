@@ -41,14 +41,13 @@ def cost(kind: Cost, architecture: Architecture, bounds: Bounds) -> float:
 
 def width(architecture: Architecture) -> int:
     """The most channels that any layer but the last dense one makes."""
-    return max(
-        (
-            architecture.shapes[node.id][0]
-            for node in architecture.nodes
-            if node.layer.channels is Channels.OWN and node.id != architecture.logits
-        ),
-        default=0,
-    )
+    shapes, logits, own = architecture.shapes, architecture.logits, Channels.OWN
+    widths = [
+        shapes[node.id][0]
+        for node in architecture.nodes
+        if node.layer.channels is own and node.id != logits
+    ]
+    return max(widths, default=0)
 
 
 def fits(architecture: Architecture, bounds: Bounds) -> bool:

@@ -67,13 +67,14 @@ def _forward(graph: _Graph, colours: _Colours) -> _Colours:
     """Colours that know all that comes before."""
     known: _Colours = []
     for colour, sources, commutative in zip(colours, graph.inputs, graph.commutative, strict=True):
-        if len(sources) == 1:
-            known.append(_digest(colour + known[sources[0]]))
-            continue
-        before = [known[source] for source in sources]
-        if commutative:
-            before.sort()
-        known.append(_digest(colour + b"".join(before)))
+        if len(sources) == 1:  # nearly always
+            data = colour + known[sources[0]]
+        else:
+            before = [known[source] for source in sources]
+            if commutative:
+                before.sort()
+            data = colour + b"".join(before)
+        known.append(blake2b(data, digest_size=_SIZE).digest())
     return known
 
 
@@ -85,9 +86,14 @@ def _backward(graph: _Graph, colours: _Colours) -> _Colours:
         said = after[node]
         if len(said) > 1:
             said.sort()
-        known[node] = colour = _digest(colours[node] + b"".join(said))
+        data = colours[node] + b"".join(said)
+        known[node] = colour = blake2b(data, digest_size=_SIZE).digest()
+        sources = graph.inputs[node]
+        if len(sources) == 1:  # nearly always
+            after[sources[0]].append(_PLACES[0] + colour)
+            continue
         commutative = graph.commutative[node]
-        for place, source in enumerate(graph.inputs[node]):
+        for place, source in enumerate(sources):
             after[source].append(_PLACES[0 if commutative else place] + colour)
     return known
 

@@ -7,17 +7,19 @@ Notation
     ρ      remainders of the kernel; shape (n,)
     s      noise variances: fitted noise, each value's own, and (η t)²; shape (n,)
     A      I + Ψᵀ diag(ρ + s)⁻¹ Ψ, the precision of the features' weights; shape (p + 1, p + 1)
-    w      A⁻¹ Ψᵀ diag(ρ + s)⁻¹ y, their mean; shape (p + 1,)
+    S      A⁻¹, their covariance
+    w      S Ψᵀ diag(ρ + s)⁻¹ y, their mean; shape (p + 1,)
 
 The kernel is a product of features plus what is an architecture's own, so that the process is a
 Bayesian linear model (ibid., ch. 2.1) with one more variable for each architecture:
 
-    mean = χᵀ w + g y,  variance = χᵀ A⁻¹ χ + ρ (1 - g),  χ = (ψ, 0) - g ψ_seen
+    mean = χᵀ w + g y,  variance = χᵀ S χ + ρ (1 - g),  χ = (ψ, 0) - g ψ_seen
 
 with g = ρ / (ρ + s) and ψ_seen its row of Ψ for an architecture that was observed, g = 0 for any
 other. This is the exact process, in O(n p²) where its n × n matrix would cost O(n³). With up to
 `MAX_LANDMARKS` different architectures each is a landmark, and features leave (almost) nothing
-out; beyond, landmarks are inducing points (Snelson & Ghahramani 2006).
+out; beyond, landmarks are inducing points (Snelson & Ghahramani 2006). One more value changes S by
+a matrix of rank one, in O(p²) (Sherman & Morrison 1950; Woodbury 1950).
 
 A value measured before its training's end lies below what it would have become by τ t times a
 slope that the history tells, and says less of it the larger t is: so early-stopped trials inform.
@@ -26,10 +28,11 @@ slope that the history tells, and says less of it the larger t is: so early-stop
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, solve_triangular
+from scipy.linalg import cho_solve
 from scipy.optimize import minimize
 from scipy.stats import norm
 
@@ -49,6 +52,7 @@ _LEAST_NOISE = 1e-3  # standard deviations
 _FIRST_SCALE = 0.05  # of values that are rates, until two differ
 _EVALUATIONS = 60  # of the posterior density and its slope, while fitting
 _RISE = 0.5  # τ, standard deviations of the slope of values in t
+_FEW = 0.2  # as a share of p: observations that are less work to add than to start anew
 _VAGUENESS = 0.3  # η, standard deviations of noise for each unit of t
 
 
@@ -96,6 +100,17 @@ class _Told:
             grown.remainder[row] = rho
         return grown
 
+    def evidence(self, rows: NDArray[np.intp]) -> "_Evidence":
+        """What some observed architectures say of the features' weights."""
+        weights = 1 / (self.remainder[rows] + self.noise[rows])
+        return _Evidence(self.features[rows], weights, self.values[rows])
+
+
+class _Evidence(NamedTuple):
+    features: Floats  # rows of Ψ
+    weights: Floats  # 1 / (ρ + s)
+    values: Floats  # y
+
 
 @dataclass(frozen=True, slots=True)
 class Surrogate:
@@ -107,14 +122,12 @@ class Surrogate:
     warp: Warp
     told_so_far: _Told
     precision: Floats  # A
+    covariance: Floats  # S
     pull: Floats  # Ψᵀ diag(ρ + s)⁻¹ y
-    _factor: Floats = field(init=False)  # lower Cholesky factor of A
     _mean: Floats = field(init=False)  # w
 
     def __post_init__(self) -> None:
-        factor = np.linalg.cholesky(self.precision)
-        object.__setattr__(self, "_factor", factor)
-        object.__setattr__(self, "_mean", cho_solve((factor, True), self.pull))
+        object.__setattr__(self, "_mean", self.covariance @ self.pull)
 
     def __len__(self) -> int:
         """How many different architectures were observed."""
@@ -141,10 +154,10 @@ class Surrogate:
         gain = np.zeros(len(points))
         gain[seen] = told.remainder[rows] / (told.remainder[rows] + told.noise[rows])
         features[seen] -= gain[seen, None] * told.features[rows]
-        half = solve_triangular(self._factor, features.T, lower=True, check_finite=False)
         mean = features @ self._mean
         mean[seen] += gain[seen] * told.values[rows]
-        return mean, np.sqrt((half**2).sum(axis=0) + remainder * (1 - gain))
+        variance = np.einsum("ij,ij->i", features @ self.covariance, features)
+        return mean, np.sqrt(np.maximum(variance, 0.0) + remainder * (1 - gain))
 
     def interval(self, points: Points, share: float) -> tuple[Floats, Floats]:
         """Between which ends a measured value lies with probability `share`: (n) -> 2 × (n,)"""
@@ -186,20 +199,30 @@ class Surrogate:
         before = self.told_so_far
         after = before.after(points, features, remainder, y, self.noise**2 + variance)
         rows = np.unique([after.places[str(name)] for name in points.names]).astype(np.intp)
-        gained, pulled = _evidence(after, rows)
-        lost, unpulled = _evidence(before, rows[rows < len(self)])
+        gained, lost = after.evidence(rows), before.evidence(rows[rows < len(self)])
+        U = np.concatenate([gained.features, lost.features])
+        d = np.concatenate([gained.weights, -lost.weights])
+        y_of = np.concatenate([gained.values, lost.values])
+        precision = self.precision + (U.T * d) @ U
         return replace(
             self,
             told_so_far=after,
-            precision=self.precision + gained - lost,
-            pull=self.pull + pulled - unpulled,
+            precision=precision,
+            covariance=_inverse(precision, self.covariance, U, d),
+            pull=self.pull + U.T @ (d * y_of),
         )
 
 
-def _evidence(told: _Told, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
-    """What some observed architectures add to A and to the pull."""
-    weighted = told.features[rows] / (told.remainder[rows] + told.noise[rows])[:, None]
-    return weighted.T @ told.features[rows], weighted.T @ told.values[rows]
+def _inverse(precision: Floats, before: Floats, U: Floats, d: Floats) -> Floats:
+    """The inverse of a precision, and that of what it was before Uᵀ diag(d) U was added to it.
+
+    (p, p), (p, p), (k, p), (k,) -> (p, p)
+    """
+    if len(d) > len(precision) * _FEW:
+        factor = np.linalg.cholesky(precision)
+        return np.asarray(cho_solve((factor, True), np.eye(len(precision))))
+    reached = before @ U.T
+    return np.asarray(before - reached @ np.linalg.solve(np.diag(1 / d) + U @ reached, reached.T))
 
 
 def fit(
@@ -270,6 +293,7 @@ def prior(geometry: Geometry, kernel: AbstractKernel, *, noise: float, warp: War
         warp=warp,
         told_so_far=_Told({}, np.zeros((0, p)), np.zeros(0), np.zeros(0), np.zeros(0)),
         precision=np.eye(p),
+        covariance=np.eye(p),
         pull=np.zeros(p),
     )
 

@@ -92,17 +92,18 @@ def _shuffled(
     """All candidates in random order, a kind as often however many candidates it has."""
     kinds = list(MORPHISMS.values())
     pools: dict[type[AbstractMorphism], list[AbstractMorphism]] = {}  # filled once they are drawn
+    ends = list(accumulate([cls.draws for cls in kinds]))
     while kinds:
-        ends = list(accumulate(cls.draws for cls in kinds))
         cls = kinds[bisect_right(ends, rng.random() * ends[-1], hi=len(ends) - 1)]
         if cls not in pools:
             pools[cls] = list(cls.candidates(architecture, bounds))
         if pool := pools[cls]:
-            place = rng.integers(len(pool))
+            place = int(rng.random() * len(pool))
             pool[place], pool[-1] = pool[-1], pool[place]
             yield pool.pop()
         else:
             kinds.remove(cls)
+            ends = list(accumulate([cls.draws for cls in kinds]))
 
 
 @cache

@@ -111,6 +111,8 @@ def test_told_one_by_one_is_told_all_at_once(kernel):
     from_nothing = emptied(few).told(points, VALUES, stds)
     for other in (one_by_one, from_nothing):
         np.testing.assert_allclose(other.precision, at_once.precision, rtol=1e-8, atol=1e-8)
+        inverse = np.linalg.inv(at_once.precision)
+        np.testing.assert_allclose(other.covariance, inverse, rtol=1e-7, atol=1e-9)
         np.testing.assert_allclose(posterior(other, UNSEEN), posterior(at_once, UNSEEN), rtol=1e-8)
 
 
