@@ -1,6 +1,5 @@
 """Narrow: fewer channels for one width variable, at every place where it occurs.
 
-One of the approximate morphisms of Elsken, Metzen & Hutter 2019 (arXiv:1804.09081, section 3.2).
 The channels to go are those that the readers' sums can do without at the least error when the
 others take over, by least squares: the optimal brain surgeon (Hassibi & Stork 1993) for whole
 channels, one after the other, so that of two copies one stays.
@@ -15,7 +14,7 @@ Notation
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 
@@ -23,9 +22,10 @@ from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
 from core.layers import Array
-from core.morphisms.abstract import MORPHISMS, AbstractMorphism, name_of
-from core.morphisms.reduction import Indices, Reduction, selections, sliced
-from core.morphisms.refit import Rows, consumed, groups_of, observed, probe_of, refitted
+from core.morphisms.abstract import MORPHISMS, name_of
+from core.morphisms.reduction import Indices, Reduction
+from core.morphisms.refit import Rows, consumed, groups_of, observed
+from core.morphisms.shrinking import AbstractShrinking
 from core.morphisms.widths import free_widths, producers, resized, width_at
 from core.segments import Segment
 from core.weights import Weights
@@ -37,33 +37,24 @@ _RIDGE = 1e-4  # of a covariance, in mean variances
 
 @MORPHISMS.register("narrow")
 @dataclass(frozen=True, slots=True)
-class Narrow(AbstractMorphism):
+class Narrow(AbstractShrinking):
     """Take `fewer` channels from one segment of what a convolution or dense layer makes."""
 
     node_id: int
     fewer: int
     segment: int = 0
 
-    preserves_function: ClassVar[bool] = False
-    draws: ClassVar[float] = 1 / 3  # all that shrinks as often as one kind that grows
-
     def apply(self, architecture: Architecture) -> Architecture:
         return resized(architecture, self._segment(architecture).variable, -self.fewer)
 
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
+    def reduction(self, architecture: Architecture) -> Reduction:
         segment = self._segment(architecture)
-        x = probe_of(architecture, weights, rng, probe)
+        return _reduction(architecture, segment, np.arange(segment.width - self.fewer))
+
+    def chosen(self, architecture: Architecture, weights: Weights, x: Array) -> Reduction:
+        segment = self._segment(architecture)
         stay = _needed(architecture, weights, segment, self.fewer, x)
-        selected = selections(architecture, _reduction(architecture, segment.variable, stay))
-        child = self.apply(architecture)
-        rest = sliced(architecture, weights, child, selected)
-        return refitted(architecture, weights, child, rest, selected, x)
+        return _reduction(architecture, segment, stay)
 
     def describe(self, architecture: Architecture) -> str:
         old = architecture.shapes[self.node_id][0]
@@ -90,12 +81,12 @@ def _fewer(width: int) -> list[int]:
     return sorted({width - one for one in left if one < width})
 
 
-def _reduction(architecture: Architecture, variable: int, stay: Indices) -> Reduction:
-    """The channels that each layer still makes where these of the variable stay."""
+def _reduction(architecture: Architecture, segment: Segment, stay: Indices) -> Reduction:
+    """The channels that each layer still makes where these of the segment stay."""
     return Reduction(
         kept={
-            node.id: _kept(architecture.segments[node.id], variable, stay)
-            for node, _ in producers(architecture, variable)
+            node.id: _kept(architecture.segments[node.id], segment.variable, stay)
+            for node, _ in producers(architecture, segment.variable)
         }
     )
 

@@ -45,10 +45,11 @@ def reduced(architecture: Architecture, reduction: Reduction) -> Architecture:
         if node.id in reduction.kept:
             layer = layer.with_width(len(reduction.kept[node.id]))
         stands[node.id] = node.id
-        rest[node.id] = Node(node.id, layer, inputs)
+        same = layer is node.layer and inputs == node.inputs
+        rest[node.id] = node if same else Node(node.id, layer, inputs)
         idle[node.id] = layer.nonnegative([idle[source] for source in inputs])
     try:
-        child = Architecture(_read(rest, stands[architecture.nodes[-1].id]))
+        child = Architecture(_read(rest, stands[architecture.nodes[-1].id]), architecture)
     except InvalidArchitecture as error:
         raise IllegalMorphism(f"what is left does not fit together: {error}") from None
     if child.output_shape != architecture.output_shape:

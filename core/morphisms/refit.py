@@ -69,32 +69,11 @@ def observed(
 
 
 def carried(
-    architecture: Architecture,
-    weights: Weights,
-    reduction: Reduction,
-    rng: np.random.Generator,
-    probe: Array | None,
+    architecture: Architecture, weights: Weights, reduction: Reduction, x: Array
 ) -> Weights:
-    """The weights of what a reduction leaves."""
+    """The weights of what a reduction leaves, by examples (N, *input_shape)."""
     child, selected = reduced(architecture, reduction), selections(architecture, reduction)
     rest = sliced(architecture, weights, child, selected)
-    x = probe_of(architecture, weights, rng, probe)
-    return refitted(architecture, weights, child, rest, selected, x)
-
-
-def refitted(
-    architecture: Architecture,
-    weights: Weights,
-    child: Architecture,
-    rest: Weights,
-    selected: Mapping[int, Indices],
-    x: Array,
-) -> Weights:
-    """The weights of the child; `rest` are those that were only cut out of the old ones.
-
-    `selected` says for each old node which of its channels its readers get now.
-    """
-    rest = dict(rest)
     wanted = _affected(architecture, child, selected)
     before = observed(architecture, weights, x, wanted)
     for node, read in _walk(child, rest, x):

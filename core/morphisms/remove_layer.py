@@ -1,28 +1,24 @@
 """Remove a layer, with the batch norm and the ReLU that belong to it.
 
-One of the approximate morphisms of Elsken, Metzen & Hutter 2019 (arXiv:1804.09081, section 3.2).
 What read the layer reads its input instead, so that only layers which keep the shape can go.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Self
-
-import numpy as np
+from typing import Self
 
 from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import Array, BatchNorm, Dropout, ReLU
-from core.morphisms.abstract import MORPHISMS, AbstractMorphism, layer_at, name_of
-from core.morphisms.reduction import Reduction, reduced
-from core.morphisms.refit import carried
-from core.weights import Weights
+from core.layers import BatchNorm, Dropout, ReLU
+from core.morphisms.abstract import MORPHISMS, layer_at, name_of
+from core.morphisms.reduction import Reduction
+from core.morphisms.shrinking import AbstractShrinking
 
 
 @MORPHISMS.register("remove_layer")
 @dataclass(frozen=True, slots=True)
-class RemoveLayer(AbstractMorphism):
+class RemoveLayer(AbstractShrinking):
     """Take a layer out that gives values of the shape that it reads.
 
     A batch norm behind a convolution or dense layer goes with it, and the ReLU behind where the
@@ -30,21 +26,6 @@ class RemoveLayer(AbstractMorphism):
     """
 
     node_id: int
-
-    preserves_function: ClassVar[bool] = False
-    draws: ClassVar[float] = 1 / 3  # all that shrinks as often as one kind that grows
-
-    def apply(self, architecture: Architecture) -> Architecture:
-        return reduced(architecture, self._reduction(architecture))
-
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
-        return carried(architecture, weights, self._reduction(architecture), rng, probe)
 
     def describe(self, architecture: Architecture) -> str:
         return f"remove {name_of(architecture, self.node_id)}"
@@ -58,7 +39,7 @@ class RemoveLayer(AbstractMorphism):
                 if not part and not _is_branch(architecture, found._block(architecture)):
                     yield found
 
-    def _reduction(self, architecture: Architecture) -> Reduction:
+    def reduction(self, architecture: Architecture) -> Reduction:
         return Reduction(bypassed=frozenset(self._block(architecture)))
 
     def _block(self, architecture: Architecture) -> list[int]:

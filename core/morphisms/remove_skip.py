@@ -1,49 +1,30 @@
 """Remove a skip: one input of a sum or a concatenation, with what only served it.
 
-One of the approximate morphisms of Elsken, Metzen & Hutter 2019 (arXiv:1804.09081, section 3.2).
 Of a residual block either way may go: the skip, or the layers beside it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Self
-
-import numpy as np
+from typing import Self
 
 from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import Array, Channels
-from core.morphisms.abstract import MORPHISMS, AbstractMorphism, layer_at, name_of
-from core.morphisms.reduction import Reduction, reduced
-from core.morphisms.refit import carried
-from core.weights import Weights
+from core.layers import Channels
+from core.morphisms.abstract import MORPHISMS, layer_at, name_of
+from core.morphisms.reduction import Reduction
+from core.morphisms.shrinking import AbstractShrinking
 
 LARGEST = 3  # layers with weights that one removal may take; batch norms not counted
 
 
 @MORPHISMS.register("remove_skip")
 @dataclass(frozen=True, slots=True)
-class RemoveSkip(AbstractMorphism):
+class RemoveSkip(AbstractShrinking):
     """Take one input from a node that has several; with one left it is passed by."""
 
     node_id: int
     place: int  # among the inputs
-
-    preserves_function: ClassVar[bool] = False
-    draws: ClassVar[float] = 1 / 3  # all that shrinks as often as one kind that grows
-
-    def apply(self, architecture: Architecture) -> Architecture:
-        return reduced(architecture, self._reduction(architecture))
-
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
-        return carried(architecture, weights, self._reduction(architecture), rng, probe)
 
     def describe(self, architecture: Architecture) -> str:
         node = architecture.node(self.node_id)
@@ -61,8 +42,7 @@ class RemoveSkip(AbstractMorphism):
                 ):
                     yield cls(node.id, place)
 
-    def _reduction(self, architecture: Architecture) -> Reduction:
-        """What goes; raises IllegalMorphism where nothing can."""
+    def reduction(self, architecture: Architecture) -> Reduction:
         layer_at(architecture, self.node_id)
         node = architecture.node(self.node_id)
         if not _is_skip(node, self.place):

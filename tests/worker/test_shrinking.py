@@ -10,7 +10,6 @@ from core.contracts import Bounds, DatasetSpec
 from core.forward import forward
 from core.layers import Array
 from core.morphisms import MORPHISMS
-from core.morphisms.narrow import Narrow, _reduction
 from core.morphisms.reduction import selections, sliced
 from core.roots import all_roots
 from core.weights import Weights, initialise
@@ -70,13 +69,7 @@ def loss(before: Array, after: Array) -> float:
 
 def merely_cut(morphism, architecture: Architecture, weights: Weights) -> Weights:
     """The first channels, or what is left, and nobody makes up for the rest."""
-    if isinstance(morphism, Narrow):
-        segment = morphism._segment(architecture)
-        stay = np.arange(segment.width - morphism.fewer)
-        reduction = _reduction(architecture, segment.variable, stay)
-    else:
-        reduction = morphism._reduction(architecture)
-    selected = selections(architecture, reduction)
+    selected = selections(architecture, morphism.reduction(architecture))
     return sliced(architecture, weights, morphism.apply(architecture), selected)
 
 
