@@ -3,8 +3,7 @@
 Notation
     v, c   value, and logarithm of the cost: half the cost is worth the same wherever it begins
     m      points of a front, by ascending c and so by ascending v
-    r      reference point (v_r, c_r), a little worse than the front's ends: what is worse than it
-           in value or in cost does not count
+    r      reference point (v_r, c_r): what is worse than it in value or in cost does not count
     HV     hypervolume: the area that the front dominates, up to r
     k      a segment: between two neighbours on the front the value to be beaten is the left one's
 """
@@ -18,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-MARGIN = 0.1  # of the front's extent, between its ends and r
+MARGIN = 0.1  # of the extent of what is known, between its ends and r
 LEAST_COST_MARGIN = math.log(2)  # so that there is always room for networks twice as expensive
 
 
@@ -55,8 +54,7 @@ class Front:
         """The front of some points, one at least; its reference point chosen unless given."""
         v, c = np.asarray(values, float), np.asarray(log_costs, float)
         places = non_dominated(v, c)
-        v, c = v[places], c[places]
-        return cls(v, c, reference or _beyond(v, c))
+        return cls(v[places], c[places], reference or _beyond(v[places], c))
 
     @property
     def best(self) -> float:
@@ -92,12 +90,16 @@ class Front:
 
 
 def _beyond(values: Floats, log_costs: Floats) -> Reference:
-    """The worst of a front in each, and a margin (cf. Ishibuchi et al. 2018,
-    doi:10.1162/evco_a_00226)."""
+    """A margin below the worst value of a front and above the highest cost of all points.
+
+    In value the front alone counts (cf. Ishibuchi et al. 2018, doi:10.1162/evco_a_00226), so that
+    no failure makes room for bad networks. In cost all that was paid counts: right behind the
+    front's costly end a better network would gain next to nothing by its value.
+    """
     height, width = np.ptp(values), np.ptp(log_costs)
     return Reference(
         value=float(values[0] - MARGIN * height),
-        log_cost=float(log_costs[-1] + max(LEAST_COST_MARGIN, MARGIN * width)),
+        log_cost=float(log_costs.max() + max(LEAST_COST_MARGIN, MARGIN * width)),
     )
 
 

@@ -76,8 +76,16 @@ def test_the_reference_point_is_worse_than_the_front_and_leaves_room_for_growth(
     front = front_of(some)
 
     assert front.reference.value <= front.values[0]
-    assert front.reference.log_cost >= front.log_costs[-1] + math.log(2)
+    assert front.reference.log_cost >= max(cost for _, cost in some) + math.log(2)
     assert front.best == max(value for value, _ in some)
+
+
+def test_what_was_paid_for_nothing_counts_as_a_cost_and_a_failure_as_no_value():
+    alone = front_of([(0.5, 0.0), (0.75, 1.0)]).reference
+    with_failures = front_of([(0.5, 0.0), (0.75, 1.0), (0.0, 0.5), (0.25, 4.0)]).reference
+
+    assert with_failures.value == alone.value
+    assert with_failures.log_cost > alone.log_cost + 2.9
 
 
 def test_the_reference_point_does_not_move_with_a_point_that_is_believed():
