@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.histories import DEEPEST, SHALLOWEST, history, of_depth
+from core.morphisms import MORPHISMS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,9 +64,13 @@ def test_morphisms_keep_the_function():
     assert found["chains"] == 40
     assert found["crashes"] == 0
     assert 0 < found["max_relative_change_f64"] < 1e-10
-    assert 0 < found["max_relative_change_f32"] < 1e-4
-    assert {"widen", "deepen", "add_skip", "concat_skip"} <= set(found["kinds"])
+    assert 0 < found["max_relative_change_f32"] < 1e-5
+    assert set(found["kinds"]) == set(MORPHISMS)
     assert all(kind["transfer_us"] > 0 for kind in found["kinds"].values())
+    left = found["shrinking"]["resnet"]
+    for kind in ("narrow", "remove_layer", "remove_skip"):
+        assert left[kind]["with_least_squares"]["change"] < left[kind]["without"]["change"]
+        assert left[kind]["with_least_squares"]["accuracy"] > left[kind]["without"]["accuracy"]
 
 
 def test_histories_are_seeded_and_of_all_depths():

@@ -1,0 +1,125 @@
+"""How much of a trained network is left by what shrinks it, with and without least squares.
+
+A small network is trained on the digits by the worker's own loop; every candidate of each kind
+that shrinks is then applied to it, on the one hand as a worker does, on the other so that the rest
+is cut out and nobody makes up for what has gone. Nothing is trained afterwards.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from api.builtins import BUILTINS
+from benchmarks import reporting
+from core.architecture import Architecture
+from core.contracts import Bounds, Hyperparameters
+from core.datasets import spec
+from core.forward import forward
+from core.layers import Array
+from core.morphisms import MORPHISMS
+from core.morphisms.reduction import selections, sliced
+from core.morphisms.shrinking import AbstractShrinking
+from core.roots import all_roots
+from core.weights import Weights, initialise
+from worker.data import Examples, Normalisation
+from worker.network import Network
+from worker.training import train
+
+BOUNDS = Bounds(parameters=12_000)  # of the trained networks
+KINDS = ("vgg", "resnet", "densenet")
+QUICK_KINDS = ("resnet",)
+QUICK_CANDIDATES = 4  # of each kind
+EPOCHS, PROBE = 8, 256
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained network, the examples that it may look at, and those that it is judged by."""
+
+    architecture: Architecture
+    weights: Weights
+    probe: Array
+    x: Array
+    y: Array
+
+    def judged(self, architecture: Architecture, weights: Weights) -> tuple[float, Array]:
+        """The accuracy of some weights, and their logits."""
+        logits = forward(architecture, weights, self.x)
+        return float((logits.argmax(axis=1) == self.y).mean()), logits
+
+
+@dataclass(slots=True)
+class Losses:
+    """What is left after the morphisms of one kind."""
+
+    accuracies: list[float] = field(default_factory=list)
+    changes: list[float] = field(default_factory=list)
+
+    def note(self, accuracy: float, logits: Array, expected: Array) -> None:
+        """Keep one; the change is the error of the logits in their standard deviations."""
+        self.accuracies.append(accuracy)
+        self.changes.append(float(np.sqrt(((logits - expected) ** 2).mean()) / expected.std()))
+
+    def summary(self) -> reporting.Result:
+        """The means."""
+        return {"accuracy": np.mean(self.accuracies), "change": np.mean(self.changes)}
+
+
+def measure(*, quick: bool) -> reporting.Result:
+    """What is left of each network by kind: with least squares, and merely cut."""
+    result: reporting.Result = {}
+    for kind in QUICK_KINDS if quick else KINDS:
+        network = trained(kind)
+        accuracy, _ = network.judged(network.architecture, network.weights)
+        result[kind] = {"accuracy": accuracy} | {
+            name: left for name in MORPHISMS if (left := _left(network, name, quick))
+        }
+    return result
+
+
+def trained(kind: str) -> Trained:
+    """A start of some kind, trained on the digits."""
+    arrays = BUILTINS["digits"].load()
+    architecture = all_roots(spec(arrays, flip=False), BOUNDS)[kind]
+    network = Network(architecture)
+    network.read(initialise(architecture, np.random.default_rng(0)))
+    cpu, normalisation = torch.device("cpu"), Normalisation.of(arrays.x_train)
+    training = Examples(arrays.x_train, arrays.y_train, normalisation, cpu)
+    test = Examples(arrays.x_test, arrays.y_test, normalisation, cpu)
+    recipe = Hyperparameters(epochs=EPOCHS, batch_size=32, learning_rate=3e-3)
+    task = "image-classification"
+    train(network, training, None, recipe, task=task, seed=0, device=cpu)
+    x = test.some(len(test))
+    return Trained(architecture, network.weights(), training.some(PROBE), x, arrays.y_test)
+
+
+def _left(network: Trained, name: str, quick: bool) -> reporting.Result | None:
+    """What one kind leaves of a network; None where it does not shrink or finds no place."""
+    cls = MORPHISMS[name]
+    if not issubclass(cls, AbstractShrinking):
+        return None
+    candidates = list(cls.candidates(network.architecture, Bounds()))
+    if quick:
+        candidates = candidates[:: max(1, len(candidates) // QUICK_CANDIDATES)]
+    if not candidates:
+        return None
+    fitted, cut = Losses(), Losses()
+    _, expected = network.judged(network.architecture, network.weights)
+    for morphism in candidates:
+        child, rng = morphism.apply(network.architecture), np.random.default_rng(0)
+        moved = morphism.transfer(network.architecture, network.weights, rng, network.probe)
+        fitted.note(*network.judged(child, moved), expected)
+        cut.note(*network.judged(child, merely_cut(network, morphism)), expected)
+    return {
+        "count": len(candidates),
+        "with_least_squares": fitted.summary(),
+        "without": cut.summary(),
+    }
+
+
+def merely_cut(network: Trained, morphism: AbstractShrinking) -> Weights:
+    """The weights that are left: of several channels the first ones."""
+    architecture = network.architecture
+    selected = selections(architecture, morphism.reduction(architecture))
+    return sliced(architecture, network.weights, morphism.apply(architecture), selected)
