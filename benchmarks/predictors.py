@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from benchmarks import peers, tables
 from core.distance import Floats
-from core.surrogate import Observation, fit
+from core.fitting import Observation, fit
 
 Entries = Sequence[tables.Entry]
 Within = NDArray[np.bool_]

@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 
 from benchmarks.walks import Reach, Walk
 from core.acquisition import confidence_bound
+from core.fitting import Observation, fit
 from core.kernels import Points
 from core.strategies.bayesian import PARENTS_PER_MORPHISM, Bayesian
-from core.surrogate import Observation, Surrogate, fit
+from core.surrogate import Surrogate
 
 REFIT = 0.1  # more observations, as a share, before hyper-parameters are fitted again
 ANYWHERE = 1000  # random lines that are scored where every line may be next, drawn for each fit

@@ -16,54 +16,30 @@ Bayesian linear model (ibid., ch. 2.1) with one more variable for each architect
     mean = χᵀ w + g y,  variance = χᵀ S χ + ρ (1 - g),  χ = (ψ, 0) - g ψ_seen
 
 with g = ρ / (ρ + s) and ψ_seen its row of Ψ for an architecture that was observed, g = 0 for any
-other. This is the exact process, in O(n p²) where its n × n matrix would cost O(n³). With up to
-`MAX_LANDMARKS` different architectures each is a landmark, and features leave (almost) nothing
-out; beyond, landmarks are inducing points (Snelson & Ghahramani 2006). One more value changes S by
-a matrix of rank one, in O(p²) (Sherman & Morrison 1950; Woodbury 1950).
+other. This is the exact process, in O(n p²) where its n × n matrix would cost O(n³). Where each
+observed architecture is a landmark features leave (almost) nothing out; where only some are, they
+are inducing points (Snelson & Ghahramani 2006). One more value changes S by a matrix of rank one,
+in O(p²) (Sherman & Morrison 1950; Woodbury 1950).
 
 A value measured before its training's end lies below what it would have become by τ t times a
 slope that the history tells, and says less of it the larger t is: so early-stopped trials inform.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve
-from scipy.optimize import minimize
 from scipy.stats import norm
 
-from core.architecture import Architecture
 from core.distance import Floats
-from core.kernels import KERNELS, AbstractKernel, Geometry, Points
-from core.likelihood import negative_log_likelihood
-from core.measures import Memory, memory
+from core.kernels import AbstractKernel, Geometry, Points
 from core.warp import Warp
 
-MAX_LANDMARKS = 200
-DEFAULT_KERNEL = "blend"
-_MOST_FITTED = 128  # observations that hyper-parameters are fitted to
-_REFIT_FROM, _REFIT_GROWTH = 24, 1.15  # see `scheduled`
-_NOISE_CENTER, _NOISE_SPREAD = -1.6, 0.8  # prior of log noise: 0.2 standard deviations
-_LEAST_NOISE = 1e-3  # standard deviations
-_FIRST_SCALE = 0.05  # of values that are rates, until two differ
-_EVALUATIONS = 60  # of the posterior density and its slope, while fitting
-_RISE = 0.5  # τ, standard deviations of the slope of values in t
+RISE = 0.5  # τ, standard deviations of the slope of values in t
+VAGUENESS = 0.3  # η, standard deviations of noise for each unit of t
 _FEW = 0.2  # as a share of p: observations that are less work to add than to start anew
-_VAGUENESS = 0.3  # η, standard deviations of noise for each unit of t
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """An architecture and its value, told to the surrogate."""
-
-    architecture: Architecture
-    value: float  # larger is better
-    std: float = 0.0  # the value's known standard error
-    fidelity: float = 1.0  # the share of its training after which it was measured, in (0, 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +152,7 @@ class Surrogate:
     ) -> "Surrogate":
         """The surrogate after more observations, hyper-parameters unchanged; O(p²) for each."""
         late = np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
-        variance = (stds * self.warp.slope(values)) ** 2 + (_VAGUENESS * late) ** 2
+        variance = (stds * self.warp.slope(values)) ** 2 + (VAGUENESS * late) ** 2
         return self._told(points, self.warp(values), variance, late)
 
     def believing(self, points: Points) -> "Surrogate":
@@ -191,7 +167,7 @@ class Surrogate:
         """Features, τ t beside them, and remainders: (n), (n,) -> (n, p + 1), (n,)"""
         features = self.kernel.features(points)
         remainder = self.kernel.remainder(points, features)
-        return np.concatenate([features, _RISE * late[:, None]], axis=1), remainder
+        return np.concatenate([features, RISE * late[:, None]], axis=1), remainder
 
     def _told(self, points: Points, y: Floats, variance: Floats, late: Floats) -> "Surrogate":
         """After more values on the process's own scale, with these variances beside the noise."""
@@ -225,64 +201,6 @@ def _inverse(precision: Floats, before: Floats, U: Floats, d: Floats) -> Floats:
     return np.asarray(before - reached @ np.linalg.solve(np.diag(1 / d) + U @ reached, reached.T))
 
 
-def fit(
-    observations: Sequence[Observation],
-    kernel: str = DEFAULT_KERNEL,
-    landmarks: Sequence[Architecture] = (),
-    learned_from: int | None = None,
-) -> Surrogate:
-    """The surrogate of the observations, its hyper-parameters the mode of their posterior.
-
-    They, the landmarks and the scale are learned from all, or from the first `learned_from`: with
-    `scheduled` a search learns them anew only each time it has grown by a share. `landmarks` are
-    further architectures to measure from while observations are few. Well defined for none or
-    one, for equal ones, equal values.
-    """
-    first = len(observations) if learned_from is None else learned_from
-    further = tuple(landmarks) if len(observations) < _REFIT_FROM else ()
-    empty = _learned(kernel, tuple(observations[:first]), further, memory())
-    if not observations:
-        return empty
-    architectures = [one.architecture for one in observations]
-    empty.geometry.remember(architectures)
-    columns = np.array([(one.value, one.std, one.fidelity) for one in observations])
-    return empty.told(empty.geometry.points(architectures), *columns.T)
-
-
-def scheduled(n: int) -> int:
-    """From how many of n observations a search learns hyper-parameters: nearly all."""
-    last = min(n, _REFIT_FROM)
-    while (reached := int(np.ceil(last * _REFIT_GROWTH))) <= n and last:
-        last = reached
-    return last
-
-
-@lru_cache(maxsize=8)
-def _learned(
-    kernel: str,
-    observations: tuple[Observation, ...],
-    landmarks: tuple[Architecture, ...],
-    remembered: Memory,  # of this thread: its geometry is no other's
-) -> Surrogate:
-    """The surrogate before it is told anything, with what is learned from these observations.
-
-    Kept for the next suggestions of a search, which ask for the same.
-    """
-    values = np.array([one.value for one in observations], dtype=np.float64)
-    stds = np.array([one.std for one in observations], dtype=np.float64)
-    late = -np.log([one.fidelity for one in observations])
-    architectures = [one.architecture for one in observations]
-    kind = KERNELS[kernel]
-    chosen = _choose_landmarks([*architectures, *landmarks], MAX_LANDMARKS)
-    geometry = Geometry(chosen, kind.measures)
-    geometry.remember(architectures)
-    warp = Warp.of(values, _FIRST_SCALE)
-    variance = (stds * warp.slope(values)) ** 2 + (_VAGUENESS * late) ** 2
-    points = geometry.points(architectures)
-    theta = _fit_theta(kind, geometry, points, warp(values), variance, late)
-    return prior(geometry, kind.at(theta[:-1], geometry), noise=_noise(theta), warp=warp)
-
-
 def prior(geometry: Geometry, kernel: AbstractKernel, *, noise: float, warp: Warp) -> Surrogate:
     """The surrogate of given hyper-parameters before any observation."""
     p = kernel.features(geometry.landmarks[:0]).shape[1] + 1
@@ -296,57 +214,3 @@ def prior(geometry: Geometry, kernel: AbstractKernel, *, noise: float, warp: War
         covariance=np.eye(p),
         pull=np.zeros(p),
     )
-
-
-def _choose_landmarks(architectures: Sequence[Architecture], most: int) -> list[Architecture]:
-    """Distinct architectures: the first, the latest, and evenly between."""
-    distinct = list({one.fingerprint: one for one in architectures}.values())
-    if len(distinct) <= most:
-        return distinct
-    places = np.unique(np.linspace(0, len(distinct) - 1, most).round().astype(int))
-    return [distinct[place] for place in places]
-
-
-def _noise(theta: Floats) -> float:
-    return float(np.exp(theta[-1])) + _LEAST_NOISE
-
-
-def _fit_theta(
-    kind: type[AbstractKernel],
-    geometry: Geometry,
-    points: Points,
-    y: Floats,
-    variance: Floats,
-    late: Floats,
-) -> Floats:
-    """The mode of the posterior density of θ and log noise (MAP); the prior's without data."""
-    centers = np.array([*kind.centers, _NOISE_CENTER])
-    spreads = np.array([*kind.spreads, _NOISE_SPREAD])
-    places = geometry.places(points)
-    chosen = np.flatnonzero(places >= 0)
-    if len(chosen) < 3:
-        return centers
-    if len(chosen) > _MOST_FITTED:
-        chosen = chosen[np.linspace(0, len(chosen) - 1, _MOST_FITTED).round().astype(int)]
-    y, places = y[chosen], places[chosen]
-    measured = geometry.landmarks[places].between(places)
-    known = np.diag(variance[chosen]) + _RISE**2 * np.outer(late[chosen], late[chosen])
-
-    def loss(z: Floats) -> tuple[float, Floats]:
-        theta = centers + spreads * z
-        matrix, slopes = kind.gram(theta[:-1], geometry, measured)
-        matrix = matrix + known
-        matrix[np.diag_indices(len(y))] += _noise(theta) ** 2
-        by_noise = 2 * _noise(theta) * float(np.exp(theta[-1]))
-        value, slope = negative_log_likelihood(matrix, y, slopes, by_noise)
-        return value + float(z @ z) / 2, spreads * slope + z
-
-    found = minimize(
-        loss,
-        np.zeros(len(centers)),
-        method="L-BFGS-B",
-        jac=True,
-        bounds=[(-3.0, 3.0)] * len(centers),
-        options={"maxfun": _EVALUATIONS},
-    )
-    return np.asarray(centers + spreads * found.x)

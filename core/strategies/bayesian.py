@@ -10,10 +10,11 @@ from core.acquisition import ACQUISITIONS, Acquisition, maximise
 from core.bounds import cost
 from core.contracts import Bounds, Cost
 from core.errors import InvalidInput
+from core.fitting import DEFAULT_KERNEL, Observation, fit, scheduled
 from core.history import Draft, Seen
 from core.kernels import KERNELS
 from core.strategies.abstract import STRATEGIES, AbstractStrategy, fingerprints, random_morphs
-from core.surrogate import DEFAULT_KERNEL, Observation, Surrogate, fit, scheduled
+from core.surrogate import Surrogate
 from core.trial import TrialStatus
 
 PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours only

@@ -22,13 +22,14 @@ from core.acquisition import (
 from core.architecture import Architecture
 from core.bounds import fits
 from core.contracts import Bounds
+from core.fitting import Observation, fit
 from core.history import Draft, Seen
 from core.kernels import KERNELS
 from core.layers import Dense, Flatten, Input, Output, ReLU
 from core.morphisms import apply_all, legal
 from core.pareto import Front, Reference
 from core.roots import chain, roots
-from core.surrogate import Observation, Surrogate, fit
+from core.surrogate import Surrogate
 
 HISTORY = history(12, seed=6)
 BOUNDS = Bounds(layers=40, flops=40 * roots(SPEC, Bounds())[0].flops)

@@ -9,16 +9,10 @@ from scipy.stats import multivariate_normal, spearmanr
 
 from benchmarks.histories import history, of_depth
 from core.distance import Floats
+from core.fitting import MAX_LANDMARKS, Observation, fit, scheduled
 from core.kernels import KERNELS, Geometry
 from core.likelihood import negative_log_likelihood
-from core.surrogate import (
-    MAX_LANDMARKS,
-    Observation,
-    Surrogate,
-    fit,
-    prior,
-    scheduled,
-)
+from core.surrogate import Surrogate, prior
 
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
 
@@ -269,6 +263,18 @@ def test_more_observations_than_landmarks_are_all_used(kernel):
     assert len(surrogate.geometry.landmarks) == MAX_LANDMARKS
     assert len(surrogate) == len(trials)
     assert np.isfinite(posterior(surrogate, UNSEEN)).all()
+
+
+def test_of_many_networks_the_landmarks_are_a_fair_sample_and_the_best():
+    trials = history(2 * MAX_LANDMARKS, seed=5)
+    observations = [Observation(t.architecture, float(t.value or 0)) for t in trials]
+    geometry = fit([*observations, *observations[:7]]).geometry
+    landmarks = {str(name) for name in geometry.landmarks.names}
+    places = [t.number for t in trials if t.architecture.fingerprint in landmarks]
+    best = sorted(trials, key=lambda t: -float(t.value or 0))[: MAX_LANDMARKS // 2]
+    assert len(places) == len(geometry.landmarks) == MAX_LANDMARKS
+    assert landmarks >= {t.architecture.fingerprint for t in best}
+    assert max(np.diff([0, *places, len(trials)])) <= 5  # every fourth, or about
 
 
 @every_kernel

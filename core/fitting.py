@@ -1,0 +1,177 @@
+"""What a surrogate learns from a history: its landmarks, its scale, its hyper-parameters.
+
+Up to `MAX_LANDMARKS` different architectures are all landmarks, and the process is exact; of more,
+half the landmarks are a fair sample of the history and half its best networks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.optimize import minimize
+
+from core.architecture import Architecture
+from core.distance import Floats
+from core.kernels import KERNELS, AbstractKernel, Geometry, Points
+from core.likelihood import negative_log_likelihood
+from core.measures import Memory, memory
+from core.surrogate import RISE, VAGUENESS, Surrogate, prior
+from core.warp import Warp
+
+MAX_LANDMARKS = 200
+DEFAULT_KERNEL = "blend"
+_MOST_FITTED = 128  # observations that hyper-parameters are fitted to
+_REFIT_FROM, _REFIT_GROWTH = 24, 1.15  # see `scheduled`
+_NOISE_CENTER, _NOISE_SPREAD = -1.6, 0.8  # prior of log noise: 0.2 standard deviations
+_LEAST_NOISE = 1e-3  # standard deviations
+_FIRST_SCALE = 0.05  # of values that are rates, until two differ
+_EVALUATIONS = 60  # of the posterior density and its slope, while fitting
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """An architecture and its value, told to the surrogate."""
+
+    architecture: Architecture
+    value: float  # larger is better
+    std: float = 0.0  # the value's known standard error
+    fidelity: float = 1.0  # the share of its training after which it was measured, in (0, 1]
+
+
+def fit(
+    observations: Sequence[Observation],
+    kernel: str = DEFAULT_KERNEL,
+    landmarks: Sequence[Architecture] = (),
+    learned_from: int | None = None,
+) -> Surrogate:
+    """The surrogate of the observations, its hyper-parameters the mode of their posterior.
+
+    They, the landmarks and the scale are learned from all, or from the first `learned_from`: with
+    `scheduled` a search learns them anew only each time it has grown by a share. `landmarks` are
+    further architectures to measure from while observations are few. Well defined for none or
+    one, for equal ones, equal values.
+    """
+    first = len(observations) if learned_from is None else learned_from
+    further = tuple(landmarks) if len(observations) < _REFIT_FROM else ()
+    empty = _learned(kernel, tuple(observations[:first]), further, memory())
+    if not observations:
+        return empty
+    architectures = [one.architecture for one in observations]
+    empty.geometry.remember(architectures)
+    columns = np.array([(one.value, one.std, one.fidelity) for one in observations])
+    return empty.told(empty.geometry.points(architectures), *columns.T)
+
+
+def scheduled(n: int) -> int:
+    """From how many of n observations a search learns hyper-parameters: nearly all."""
+    last = min(n, _REFIT_FROM)
+    while (reached := int(np.ceil(last * _REFIT_GROWTH))) <= n and last:
+        last = reached
+    return last
+
+
+@lru_cache(maxsize=8)
+def _learned(
+    kernel: str,
+    observations: tuple[Observation, ...],
+    landmarks: tuple[Architecture, ...],
+    remembered: Memory,  # of this thread: its geometry is no other's
+) -> Surrogate:
+    """The surrogate before it is told anything, with what is learned from these observations.
+
+    Kept for the next suggestions of a search, which ask for the same.
+    """
+    values = np.array([one.value for one in observations], dtype=np.float64)
+    stds = np.array([one.std for one in observations], dtype=np.float64)
+    late = -np.log([one.fidelity for one in observations])
+    architectures = [one.architecture for one in observations]
+    kind = KERNELS[kernel]
+    even, best = _choose_landmarks(architectures, values)
+    chosen = [architectures[place] for place in (*even, *best)]
+    geometry = Geometry([*chosen, *_strangers(landmarks, chosen)], kind.measures)
+    geometry.remember(architectures)
+    warp = Warp.of(values, _FIRST_SCALE)
+    variance = (stds * warp.slope(values)) ** 2 + (VAGUENESS * late) ** 2
+    fair = {architectures[place].fingerprint for place in even}
+    told = [place for place, one in enumerate(architectures) if one.fingerprint in fair]
+    points = geometry.points([architectures[place] for place in told])
+    theta = _fit_theta(kind, geometry, points, warp(values)[told], variance[told], late[told])
+    return prior(geometry, kind.at(theta[:-1], geometry), noise=_noise(theta), warp=warp)
+
+
+def _choose_landmarks(
+    architectures: Sequence[Architecture], values: Floats
+) -> tuple[list[int], list[int]]:
+    """Places of distinct architectures: some evenly from first to latest, and the best others.
+
+    The even ones are a fair sample of the history, which hyper-parameters can be fitted to; the
+    best are those whose relatives a search has to tell apart.
+    """
+    first = {one.fingerprint: place for place, one in reversed([*enumerate(architectures)])}
+    places = sorted(first.values())
+    if len(places) <= MAX_LANDMARKS:
+        return places, []
+    even = [places[k] for k in _evenly(len(places), MAX_LANDMARKS // 2)]
+    others = sorted({*places} - {*even}, key=lambda place: (-values[place], place))
+    return even, others[: MAX_LANDMARKS - len(even)]
+
+
+def _strangers(
+    architectures: Sequence[Architecture], known: Sequence[Architecture]
+) -> list[Architecture]:
+    """Those that are not known, each once."""
+    names = {one.fingerprint for one in known}
+    return list(
+        {one.fingerprint: one for one in architectures if one.fingerprint not in names}.values()
+    )
+
+
+def _evenly(n: int, most: int) -> list[int]:
+    """Up to `most` of n places: the first, the last, and evenly between."""
+    return sorted({*np.linspace(0, n - 1, min(n, most)).round().astype(int).tolist()})
+
+
+def _noise(theta: Floats) -> float:
+    return float(np.exp(theta[-1])) + _LEAST_NOISE
+
+
+def _fit_theta(
+    kind: type[AbstractKernel],
+    geometry: Geometry,
+    points: Points,
+    y: Floats,
+    variance: Floats,
+    late: Floats,
+) -> Floats:
+    """The mode of the posterior density of θ and log noise (MAP); the prior's without data.
+
+    `points` are landmarks, some perhaps several times: repeated looks tell the noise.
+    """
+    centers = np.array([*kind.centers, _NOISE_CENTER])
+    spreads = np.array([*kind.spreads, _NOISE_SPREAD])
+    if len(points) < 3:
+        return centers
+    chosen = _evenly(len(points), _MOST_FITTED)
+    y, places = y[chosen], geometry.places(points)[chosen]
+    measured = geometry.landmarks[places].between(places)
+    known = np.diag(variance[chosen]) + RISE**2 * np.outer(late[chosen], late[chosen])
+
+    def loss(z: Floats) -> tuple[float, Floats]:
+        theta = centers + spreads * z
+        matrix, slopes = kind.gram(theta[:-1], geometry, measured)
+        matrix = matrix + known
+        matrix[np.diag_indices(len(y))] += _noise(theta) ** 2
+        by_noise = 2 * _noise(theta) * float(np.exp(theta[-1]))
+        value, slope = negative_log_likelihood(matrix, y, slopes, by_noise)
+        return value + float(z @ z) / 2, spreads * slope + z
+
+    found = minimize(
+        loss,
+        np.zeros(len(centers)),
+        method="L-BFGS-B",
+        jac=True,
+        bounds=[(-3.0, 3.0)] * len(centers),
+        options={"maxfun": _EVALUATIONS},
+    )
+    return np.asarray(centers + spreads * found.x)
