@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import tables
+from benchmarks.chart import Chart
 from core.distance import Floats, skips
 from core.layers import LAYERS
 
@@ -27,6 +28,7 @@ class Table:
     def __init__(self, entries: Sequence[tables.Entry]) -> None:
         self.entries = entries
         self.true: Floats = np.array([entry.mean for entry in entries])
+        self.lines = np.arange(len(entries))
         self.has_neighbours = any(entry.neighbours is not None for entry in entries)
         self._features: dict[int, dict[str, float]] = {}
 
@@ -42,6 +44,11 @@ class Table:
         """The lines from the smallest network to the largest."""
         sizes = [(one.architecture.parameters, one.architecture.flops) for one in self.entries]
         return np.lexsort(np.array(sizes).T[::-1])
+
+    @cached_property
+    def chart(self) -> Chart:
+        """Where the networks lie between each other."""
+        return Chart([entry.architecture for entry in self.entries])
 
     def features(self, place: int) -> dict[str, float]:
         """Sizes of a network, and how many layers of each kind it has."""

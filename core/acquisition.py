@@ -3,8 +3,8 @@
 Notation
     μ, σ   the surrogate's mean and standard deviation of a candidate's value
     β      exploration weight
-    α      the acquisition (larger is better): μ + β σ, the upper confidence bound; the logarithm of
-           the expected improvement, less what training is predicted to cost, by choice; or the
+    α      the acquisition (larger is better): the logarithm of the expected improvement, less what
+           training is predicted to cost, by choice; μ + β σ, the upper confidence bound; or the
            logarithm of the expected gain in hypervolume, where a cost is to be small as well
     T      temperature, in units of α: standard deviations of the objective, or nats
 
@@ -33,7 +33,7 @@ from core.pareto import Front
 from core.surrogate import Surrogate
 
 ACQUISITIONS = ("ucb", "log-ei")  # "log-ehvi" is for whoever has a cost
-CHILDREN = 32  # of one expansion
+CHILDREN = 24  # of one expansion
 DECAY = 0.9  # of T at each expansion
 COLDEST = 1e-3  # T stays here for what is left of the budget
 OBSERVED_EVERY = 3  # each so-many-th expansion is of an observed network
@@ -108,12 +108,22 @@ class Acquisition:
         self, surrogate: Surrogate, points: Points, log_costs: Floats, front: Front
     ) -> Floats:
         """α of points; `front` is that of the means of observed networks."""
-        mean, std = surrogate.posterior(points)
-        if self.kind == "ucb":
-            return confidence_bound(mean, std, self.beta)
         if self.kind == "log-ehvi":
-            return log_expected_gain(mean, std, log_costs, front)
-        return log_expected_improvement(mean, std, front.best) - self.cost_weight * log_costs
+            return log_expected_gain(*surrogate.posterior(points), log_costs, front)
+        return self.of_values(surrogate, points) - self.cost_weight * log_costs
+
+    def of_values(self, surrogate: Surrogate, points: Points) -> Floats:
+        """α without costs, from what is believed where values are normal.
+
+        The bound is a quantile, so that it may be taken there and told in the metric's unit. An
+        improvement is one on the best value seen, not on the best mean, which a surrogate that
+        trusts its neighbours has below it. It has the unit of the scale; above the median that
+        is the metric's own.
+        """
+        mean, std = surrogate.standard_posterior(points)
+        if self.kind == "ucb":
+            return surrogate.warp.inverse(confidence_bound(mean, std, self.beta))
+        return log_expected_improvement(mean, std, surrogate.best)
 
     def log_costs(self, architectures: Sequence[Architecture]) -> Floats:
         """The logarithm of what each costs."""
@@ -162,7 +172,6 @@ class _Tree:
     known: set[str]  # fingerprints that are not to be scored (again)
     scored: list[Candidate] = field(default_factory=list)
     parts: list[Points] = field(default_factory=list)
-    alphas: list[Floats] = field(default_factory=list)  # of each part
     _queue: list[tuple[float, int, Candidate]] = field(default_factory=list)
     _observed: list[Candidate] = field(default_factory=list)
     front: Front = field(init=False)  # of the means of observed networks
@@ -200,7 +209,6 @@ class _Tree:
             alphas = self._alphas(points, architectures)
             self.scored.extend(children)
             self.parts.append(points)
-            self.alphas.append(alphas)
             for alpha, child in zip(alphas.tolist(), children, strict=True):
                 if len(child.morphisms) < self.longest and self._accepts(alpha):
                     self._push(alpha, child)
@@ -244,12 +252,11 @@ def _choose(tree: _Tree, count: int) -> list[Draft]:
     """The best of the scored candidates, one after the other, believing in those chosen."""
     chosen: list[Draft] = []
     surrogate, scored, front = tree.surrogate, tree.scored, tree.front
-    if not scored:
-        return chosen
-    points, alphas = Points.joined(tree.parts), np.concatenate(tree.alphas)
+    points = Points.joined(tree.parts) if tree.parts else None
     costs = tree.acquisition.log_costs([candidate.architecture for candidate in scored])
     left = np.ones(len(scored), dtype=bool)
-    while len(chosen) < count and left.any():
+    while points is not None and len(chosen) < count and left.any():
+        alphas = tree.acquisition(surrogate, points, costs, front)
         place = int(np.where(left, alphas, -np.inf).argmax())
         left[place] = False
         best = scored[place]
@@ -266,5 +273,4 @@ def _choose(tree: _Tree, count: int) -> list[Draft]:
         if len(chosen) < count:
             surrogate = surrogate.believing(points[place : place + 1])
             front = front.with_point(float(mean[0]), float(costs[place]))
-            alphas = tree.acquisition(surrogate, points, costs, front)
     return chosen

@@ -41,11 +41,11 @@ def cost(kind: Cost, architecture: Architecture, bounds: Bounds) -> float:
 
 def width(architecture: Architecture) -> int:
     """The most channels that any layer but the last dense one makes."""
-    logits, own = architecture.sources[-1][0], Channels.OWN
+    shapes, logits, own = architecture.shapes, architecture.logits, Channels.OWN
     widths = [
-        facts.shape[0]
-        for place, facts in enumerate(architecture.facts)
-        if facts.layer.channels is own and place != logits
+        shapes[node.id][0]
+        for node in architecture.nodes
+        if node.layer.channels is own and node.id != logits
     ]
     return max(widths, default=0)
 

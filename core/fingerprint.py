@@ -17,8 +17,7 @@ from typing import NamedTuple
 from core.layers import layer_to_json
 from core.layers.abstract import AbstractLayer
 
-Colours = list[bytes]
-Sources = list[list[int]]  # what each node reads, by place
+_Colours = list[bytes]
 _SIZE = 16  # bytes
 _PLACES = [place.to_bytes(2, "big") for place in range(1024)]  # of an input among several
 
@@ -44,41 +43,30 @@ def mark(layer: AbstractLayer) -> Mark:
 class _Graph:
     """Who reads whom, by place in topological order."""
 
-    inputs: Sources
+    inputs: Sequence[Sequence[int]]
     commutative: Sequence[bool]
 
 
-def fingerprint(marks: Sequence[Mark], inputs: Sources, ahead: Colours) -> str:
-    """The fingerprint of layers in topological order, each reading earlier ones by place.
-
-    `ahead` are their `colours`.
-    """
+def fingerprint(marks: Sequence[Mark], inputs: Sequence[Sequence[int]]) -> str:
+    """The fingerprint of layers in topological order, each reading earlier ones by place."""
     graph = _Graph(inputs, [one.commutative for one in marks])
-    return _certificate(graph, _refine(graph, [one.colour for one in marks], ahead)).hex()
+    return _certificate(graph, _refine(graph, [one.colour for one in marks])).hex()
 
 
-def colours(marks: Sequence[Mark], inputs: Sources, begun: Colours) -> Colours:
-    """Colours that know all that comes before; those of the first nodes may be known."""
-    graph = _Graph(inputs, [one.commutative for one in marks])
-    return _forward(graph, [one.colour for one in marks], begun)
-
-
-def _refine(graph: _Graph, colours: Colours, ahead: Colours | None = None) -> Colours:
+def _refine(graph: _Graph, colours: _Colours) -> _Colours:
     """Colours that tell as many nodes apart as passing messages along edges can."""
     classes = len(set(colours))
     while True:
-        colours = _backward(graph, ahead or _forward(graph, colours))
+        colours = _backward(graph, _forward(graph, colours))
         if len(set(colours)) in (classes, len(colours)):
             return colours
-        classes, ahead = len(set(colours)), None
+        classes = len(set(colours))
 
 
-def _forward(graph: _Graph, colours: Colours, begun: Sequence[bytes] = ()) -> Colours:
+def _forward(graph: _Graph, colours: _Colours) -> _Colours:
     """Colours that know all that comes before."""
-    known, start = list(begun), len(begun)
-    for colour, sources, commutative in zip(
-        colours[start:], graph.inputs[start:], graph.commutative[start:], strict=True
-    ):
+    known: _Colours = []
+    for colour, sources, commutative in zip(colours, graph.inputs, graph.commutative, strict=True):
         if len(sources) == 1:  # nearly always
             data = colour + known[sources[0]]
         else:
@@ -90,10 +78,10 @@ def _forward(graph: _Graph, colours: Colours, begun: Sequence[bytes] = ()) -> Co
     return known
 
 
-def _backward(graph: _Graph, colours: Colours) -> Colours:
+def _backward(graph: _Graph, colours: _Colours) -> _Colours:
     """Colours that know all that comes after, and at which input of it they stand."""
     known = list(colours)
-    after: list[Colours] = [[] for _ in colours]  # what the readers say to each node
+    after: list[_Colours] = [[] for _ in colours]  # what the readers say to each node
     for node in range(len(colours) - 1, -1, -1):
         said = after[node]
         if len(said) > 1:
@@ -110,7 +98,7 @@ def _backward(graph: _Graph, colours: Colours) -> Colours:
     return known
 
 
-def _certificate(graph: _Graph, colours: Colours) -> bytes:
+def _certificate(graph: _Graph, colours: _Colours) -> bytes:
     """The smallest certificate over all ways to tell equal colours apart.
 
     Where no two are equal, the colours alone tell the graph: each knows its readers' colours.
@@ -131,14 +119,14 @@ def _certificate(graph: _Graph, colours: Colours) -> bytes:
     return best
 
 
-def _greedy(graph: _Graph, colours: Colours) -> bytes:
+def _greedy(graph: _Graph, colours: _Colours) -> bytes:
     """The certificate of always singling out the first tied node."""
     while tied := _first_tie(colours):
         colours = _single_out(graph, colours, tied[0])
     return _digest(b"".join(sorted(colours)))
 
 
-def _first_tie(colours: Colours) -> list[int]:
+def _first_tie(colours: _Colours) -> list[int]:
     """The nodes of the smallest colour that several share."""
     if len(set(colours)) == len(colours):
         return []
@@ -146,7 +134,7 @@ def _first_tie(colours: Colours) -> list[int]:
     return [node for node, colour in enumerate(colours) if colour == shared]
 
 
-def _single_out(graph: _Graph, colours: Colours, node: int) -> Colours:
+def _single_out(graph: _Graph, colours: _Colours, node: int) -> _Colours:
     """The refined colours once `node` differs from all others."""
     marked = list(colours)
     marked[node] = _digest(b"first" + marked[node])

@@ -114,6 +114,11 @@ class Surrogate:
         """A standard deviation of the objective, in its unit."""
         return self.warp.scale
 
+    @property
+    def best(self) -> float:
+        """The best value that was observed, as the process sees it; its mean before any."""
+        return float(self.told_so_far.values.max(initial=0.0))
+
     def posterior(self, points: Points) -> tuple[Floats, Floats]:
         """Median and standard deviation of the noise-free value, in its units: (n) -> 2 × (n,)"""
         mean, std = self.standard_posterior(points)

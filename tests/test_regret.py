@@ -6,9 +6,23 @@ from collections import deque
 import numpy as np
 import pytest
 
-from benchmarks import histories, landscape, regret, regret_report, tables, walk_reinforce, walks
+from benchmarks import (
+    chart,
+    histories,
+    landscape,
+    regret,
+    regret_report,
+    tables,
+    walk_bayesian,
+    walk_reinforce,
+    walks,
+)
 from benchmarks.surrogate import DATA
+from core.contracts import Bounds
+from core.fitting import Observation, fit
+from core.kernels import Geometry, Points
 from core.strategies import STRATEGIES
+from core.strategies.bayesian import Bayesian
 
 TRIALS = histories.history(30, seed=2)
 NUMBERS = np.random.default_rng(0)
@@ -20,6 +34,7 @@ ENTRIES = [
     )
     for trial in TRIALS
 ]
+ARCHITECTURES = [entry.architecture for entry in ENTRIES]
 LINKED = walks.Table(ENTRIES)
 FREE = walks.Table([dataclasses.replace(entry, neighbours=None) for entry in ENTRIES])
 
@@ -61,6 +76,45 @@ def test_moves_are_those_of_the_shortest_way(most):
                     waiting.append(other)
         expected = [shortest.get(place, walks.FAR) for place in range(30)]
         assert reach.moves.tolist() == expected
+
+
+def test_a_chart_has_the_points_that_the_geometry_measures(monkeypatch):
+    """Whichever lines are landmarks, also after it had to forget some."""
+    monkeypatch.setattr(chart, "MOST_CELLS", 30 * 12)
+    known = chart.Chart(ARCHITECTURES)
+    for landmarks in ([3, 4, 5], [4, 9], list(range(10, 20)), [3, 5]):
+        geometry = Geometry([ARCHITECTURES[place] for place in landmarks])
+        places = np.array([0, 4, 11, 29])
+        measured = geometry.points([ARCHITECTURES[place] for place in places])
+        found = known.points(geometry, places)
+        for field in dataclasses.fields(Points):
+            np.testing.assert_array_equal(getattr(found, field.name), getattr(measured, field.name))
+
+
+def test_bayesian_optimisation_on_a_table_is_the_strategy_with_every_line_scored():
+    walk = walks.Walk(LINKED, seed=1)
+    walker = walk_bayesian.BayesianWalker()
+    while len(walk.seen) < 9:
+        walk.visit(walker(walk))
+    chosen = walker(walk)
+
+    told = [
+        Observation(ARCHITECTURES[place], value)
+        for place, value in zip(walk.seen, walk.shown, strict=True)
+    ]
+    surrogate, strategy = fit(told), Bayesian()
+    near = {place for seen in walk.seen for place in _within(seen, strategy.reach(9))}
+    lines = sorted(near - set(walk.seen))
+    points = surrogate.geometry.points([ARCHITECTURES[place] for place in lines])
+    alphas = strategy.wanted(Bounds()).of_values(surrogate, points)
+    assert chosen == lines[int(np.argmax(alphas))]
+
+
+def _within(place: int, moves: int) -> set[int]:
+    found = {place}
+    for _ in range(moves):
+        found |= {other for one in found for other in LINKED.neighbours(one)}
+    return found
 
 
 def test_a_walk_moves_to_neighbours_while_there_are_any():

@@ -89,7 +89,7 @@ class Geometry:
         self._spans = distinct_spans(self._landmarks)
         labels, forms = self._described(landmarks, graphs)
         self._landmark_labels = subtrees.Index.of(labels)
-        self._sizes = _Standard.of(_sizes(landmarks))
+        self._sizes = _Standard.of(sizes(landmarks))
         self._forms = _Standard.of(forms)
         self.landmarks = self._measure(landmarks)
         self._place_of = {str(name): i for i, name in enumerate(self.landmarks.names)}
@@ -143,14 +143,22 @@ class Geometry:
             layers = encoder.child_layer_distances(origin, encoded, self._lanes)
             skips = encoder.skip_distances(encoded, self._spans)
         labels, forms = self._described(architectures, graphs)
-        return Points(
-            np.array([one.fingerprint for one in architectures], dtype=np.str_),
-            layers,
-            skips,
-            subtrees.distances(labels, self._landmark_labels),
-            self._sizes(_sizes(architectures)),
-            np.clip(self._forms(forms), -_FARTHEST, _FARTHEST),
-        )
+        trees = subtrees.distances(labels, self._landmark_labels)
+        names = np.array([one.fingerprint for one in architectures], dtype=np.str_)
+        return self.placed(names, layers, skips, trees, sizes(architectures), forms)
+
+    def placed(
+        self,
+        names: NDArray[np.str_],
+        layers: Floats,
+        skips: Floats,
+        trees: Floats,
+        own_sizes: Floats,
+        forms: Floats,
+    ) -> Points:
+        """The points of what was measured from the landmarks already; sizes and forms as found."""
+        forms = np.clip(self._forms(forms), -_FARTHEST, _FARTHEST)
+        return Points(names, layers, skips, trees, self._sizes(own_sizes), forms)
 
     def _described(
         self, architectures: Sequence[Architecture], graphs: Graphs
@@ -186,7 +194,7 @@ class _Standard:
         return (columns - self.center) / self.scale
 
 
-def _sizes(architectures: Sequence[Architecture]) -> Floats:
+def sizes(architectures: Sequence[Architecture]) -> Floats:
     """log parameters, log FLOPs, log depth: cheap, and hard to beat alone. shape: (n, 3)"""
     rows = [(one.parameters, one.flops, len(one.nodes)) for one in architectures]
     return np.log1p(np.array(rows, dtype=np.float64).reshape(-1, 3))

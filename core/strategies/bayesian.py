@@ -17,6 +17,8 @@ from core.strategies.abstract import STRATEGIES, AbstractStrategy, fingerprints,
 from core.surrogate import Surrogate
 from core.trial import TrialStatus
 
+FIRST = 5  # observations; of fewer a surrogate has only its prior, which wants what is farthest
+_BETA = 1.0  # less than the paper's 2.5: a surrogate that predicts well explores less
 PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours only
 
 
@@ -25,33 +27,34 @@ PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours o
 class Bayesian(AbstractStrategy):
     """A Gaussian process chooses among chains of morphisms of networks with weights.
 
-    The exploration weight is smaller than the paper's 2.5, as a surrogate that predicts well
-    explores less.
+    By the expected improvement, which needs no exploration weight and finds the best sooner than
+    the paper's confidence bound does; by that bound where a weight is given. The first morphs are
+    random.
     """
 
-    beta: float = 1.0
+    beta: float | None = None  # of "ucb", which is meant where it is given
     candidates: int = 700  # scored for one answer
     morphisms: int = 4  # longest chain from a network with weights; shorter while little is known
     kernel: str = DEFAULT_KERNEL
-    acquisition: str = "ucb"  # or "log-ei"
+    acquisition: str | None = None  # "log-ei" or "ucb"
     cost_weight: float = 0.0  # of "log-ei"; 1: improvement per predicted second of training
     cost: Cost | None = None  # the search's; with one the gain in hypervolume is the acquisition
 
     def __post_init__(self) -> None:
-        if not (0 <= self.beta <= 100 and 1 <= self.candidates <= 100_000):
+        if not (0 <= self._beta <= 100 and 1 <= self.candidates <= 100_000):
             raise InvalidInput(
-                f"found beta {self.beta} and {self.candidates} candidates; "
+                f"found beta {self._beta} and {self.candidates} candidates; "
                 "expected 0 to 100, and 1 to 100000"
             )
         if not 1 <= self.morphisms <= 100:
             raise InvalidInput(f"found {self.morphisms} morphisms; expected 1 to 100")
-        if self.acquisition not in ACQUISITIONS:
+        if self._kind not in ACQUISITIONS:
             raise InvalidInput(
-                f"found acquisition {self.acquisition!r}; expected {' or '.join(ACQUISITIONS)}"
+                f"found acquisition {self._kind!r}; expected {' or '.join(ACQUISITIONS)}"
             )
-        if not 0 <= self.cost_weight <= 10 or (self.cost_weight and self.acquisition != "log-ei"):
+        if not 0 <= self.cost_weight <= 10 or (self.cost_weight and self._kind != "log-ei"):
             raise InvalidInput(
-                f"found cost_weight {self.cost_weight} with acquisition {self.acquisition!r}; "
+                f"found cost_weight {self.cost_weight} with acquisition {self._kind!r}; "
                 "expected 0 to 10, and 0 unless the acquisition is 'log-ei'"
             )
         _ = KERNELS[self.kernel]
@@ -68,6 +71,8 @@ class Bayesian(AbstractStrategy):
         excluded = fingerprints(completed, pending)
         if not parents:
             return random_morphs([*completed, *pending], excluded, bounds, count, rng)
+        if sum(trial.value is not None for trial in completed) < FIRST:
+            return random_morphs(parents, excluded, bounds, count, rng)
         surrogate = believe(completed, pending, self.kernel)
         found = maximise(
             surrogate,
@@ -76,18 +81,31 @@ class Bayesian(AbstractStrategy):
             bounds,
             rng,
             count=count,
-            acquisition=self._acquisition(bounds),
+            acquisition=self.wanted(bounds),
             pending=pending,
             candidates=self.candidates,
-            morphisms=min(self.morphisms, 1 + len(parents) // PARENTS_PER_MORPHISM),
+            morphisms=self.reach(len(parents)),
         )
         excluded |= {draft.architecture.fingerprint for draft in found}
         return found + random_morphs(parents, excluded, bounds, count - len(found), rng)
 
-    def _acquisition(self, bounds: Bounds) -> Acquisition:
+    def reach(self, parents: int) -> int:
+        """How many morphisms away from so many networks with weights a candidate may be."""
+        return min(self.morphisms, 1 + parents // PARENTS_PER_MORPHISM)
+
+    def wanted(self, bounds: Bounds) -> Acquisition:
+        """What makes a candidate worth training, in a search within bounds."""
         if self.cost is None:
-            return Acquisition(self.acquisition, self.beta, self.cost_weight)
+            return Acquisition(self._kind, self._beta, self.cost_weight)
         return Acquisition("log-ehvi", cost=partial(cost, self.cost, bounds=bounds))
+
+    @property
+    def _kind(self) -> str:
+        return self.acquisition or ("log-ei" if self.beta is None else "ucb")
+
+    @property
+    def _beta(self) -> float:
+        return _BETA if self.beta is None else self.beta
 
 
 def believe(completed: Sequence[Seen], pending: Sequence[Seen], kernel: str) -> Surrogate:

@@ -67,8 +67,8 @@ def found(surrogate: Surrogate = SURROGATE, seed: int = 0, **options) -> list[Dr
 
 
 def alpha(surrogate: Surrogate, architecture: Architecture, beta: float) -> float:
-    mean, std = surrogate.posterior(surrogate.geometry.points([architecture]))
-    return float(mean[0] + beta * std[0])
+    mean, std = surrogate.standard_posterior(surrogate.geometry.points([architecture]))
+    return float(surrogate.warp.inverse(mean + beta * std)[0])
 
 
 # --- the confidence bound -----------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_larger_values_are_better():
 
 def test_a_larger_weight_explores_more():
     timid, bold = (
-        found(parents=HISTORY[:2], morphisms=1, candidates=10**6, beta=beta)[0]
+        found(learned(sign=-1), parents=HISTORY[:2], morphisms=1, candidates=10**6, beta=beta)[0]
         for beta in (0.0, 50.0)
     )
     assert bold.std > timid.std
@@ -249,6 +249,24 @@ def test_the_best_by_expected_improvement_is_found():
     ]
     new = [one for one in reached if one.fingerprint not in EXCLUDED]
     assert score(best.architecture) == pytest.approx(max(map(score, new)), rel=1e-9)
+
+
+def test_an_improvement_is_one_on_the_best_value_seen():
+    """A surrogate that smooths has lower means: by them it would settle for what is known."""
+    points = SURROGATE.geometry.points([trial.architecture for trial in HISTORY])
+    mean, std = SURROGATE.standard_posterior(points)
+    best = SURROGATE.warp(np.array([max(trial.value or 0.0 for trial in HISTORY)]))
+    expected = log_expected_improvement(mean, std, best)
+    np.testing.assert_allclose(Acquisition("log-ei").of_values(SURROGATE, points), expected)
+    assert best > mean.max()
+
+
+def test_bounds_are_quantiles_in_the_unit_of_the_metric():
+    points = SURROGATE.geometry.points([trial.architecture for trial in history(30, seed=7)])
+    for beta in (0.0, 1.5):
+        bounds = Acquisition(beta=beta).of_values(SURROGATE, points)
+        mean, std = SURROGATE.standard_posterior(points)
+        np.testing.assert_allclose(SURROGATE.warp(bounds), mean + beta * std, atol=1e-9)
 
 
 def test_the_more_a_second_counts_the_cheaper_the_choice():

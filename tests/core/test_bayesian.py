@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks.histories import history
+from core.contracts import Bounds
 from core.history import Seen
 from core.kernels import KERNELS
-from core.strategies.bayesian import believe
+from core.strategies.bayesian import FIRST, Bayesian, believe
 from core.surrogate import Surrogate
 from core.trial import TrialStatus
 
@@ -70,3 +71,17 @@ def test_where_nothing_has_a_value_beliefs_are_the_prior_ones(kernel):
         assert mean == 0
         assert np.isfinite(std)
         assert std > 0
+
+
+def test_the_first_morphs_are_random_whatever_is_believed():
+    """A surrogate of next to nothing would want what is farthest from all that is known."""
+    for count, is_random in ((FIRST - 1, True), (FIRST, False)):
+        drafts = Bayesian(candidates=30).suggest(
+            TRIALS[:count], (), 3, np.random.default_rng(0), Bounds()
+        )
+        assert [draft.mean is None for draft in drafts] == [is_random] * 3
+
+
+def test_a_weight_of_exploration_means_the_confidence_bound():
+    for options, kind in (({}, "log-ei"), ({"beta": 0.0}, "ucb"), ({"acquisition": "ucb"}, "ucb")):
+        assert Bayesian(**options).wanted(Bounds()).kind == kind
