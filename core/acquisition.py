@@ -33,7 +33,7 @@ from core.pareto import Front
 from core.surrogate import Surrogate
 
 ACQUISITIONS = ("ucb", "log-ei")  # "log-ehvi" is for whoever has a cost
-CHILDREN = 24  # of one expansion
+CHILDREN = 32  # of one expansion
 DECAY = 0.9  # of T at each expansion
 COLDEST = 1e-3  # T stays here for what is left of the budget
 OBSERVED_EVERY = 3  # each so-many-th expansion is of an observed network
@@ -172,6 +172,7 @@ class _Tree:
     known: set[str]  # fingerprints that are not to be scored (again)
     scored: list[Candidate] = field(default_factory=list)
     parts: list[Points] = field(default_factory=list)
+    alphas: list[Floats] = field(default_factory=list)  # of each part
     _queue: list[tuple[float, int, Candidate]] = field(default_factory=list)
     _observed: list[Candidate] = field(default_factory=list)
     front: Front = field(init=False)  # of the means of observed networks
@@ -209,6 +210,7 @@ class _Tree:
             alphas = self._alphas(points, architectures)
             self.scored.extend(children)
             self.parts.append(points)
+            self.alphas.append(alphas)
             for alpha, child in zip(alphas.tolist(), children, strict=True):
                 if len(child.morphisms) < self.longest and self._accepts(alpha):
                     self._push(alpha, child)
@@ -252,11 +254,12 @@ def _choose(tree: _Tree, count: int) -> list[Draft]:
     """The best of the scored candidates, one after the other, believing in those chosen."""
     chosen: list[Draft] = []
     surrogate, scored, front = tree.surrogate, tree.scored, tree.front
-    points = Points.joined(tree.parts) if tree.parts else None
+    if not scored:
+        return chosen
+    points, alphas = Points.joined(tree.parts), np.concatenate(tree.alphas)
     costs = tree.acquisition.log_costs([candidate.architecture for candidate in scored])
     left = np.ones(len(scored), dtype=bool)
-    while points is not None and len(chosen) < count and left.any():
-        alphas = tree.acquisition(surrogate, points, costs, front)
+    while len(chosen) < count and left.any():
         place = int(np.where(left, alphas, -np.inf).argmax())
         left[place] = False
         best = scored[place]
@@ -273,4 +276,5 @@ def _choose(tree: _Tree, count: int) -> list[Draft]:
         if len(chosen) < count:
             surrogate = surrogate.believing(points[place : place + 1])
             front = front.with_point(float(mean[0]), float(costs[place]))
+            alphas = tree.acquisition(surrogate, points, costs, front)
     return chosen

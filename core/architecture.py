@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from core import fingerprint as fingerprints
 from core.cost import LayerCost, layer_cost
 from core.errors import InvalidArchitecture
-from core.fingerprint import Mark, mark
-from core.layers import LAYERS, AbstractLayer, Scale, Shape, layer_from_json, layer_to_json
+from core.fingerprint import Colours, Mark, Sources, mark
+from core.layers import AbstractLayer, Scale, Shape, layer_from_json, layer_to_json
 from core.segments import Segment, infer_segments
+from core.soundness import check_all_read, check_edges, check_ends
 
 VERSION = 1  # of the JSON
 
@@ -34,21 +35,22 @@ def carried(node: Node) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class LayerFacts:
     """What a layer makes of inputs of some shapes."""
 
+    layer: AbstractLayer
     shape: Shape
     cost: LayerCost
     mark: Mark  # of the layer
 
 
 @lru_cache(maxsize=65_536)
-def _facts(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> _Facts:
+def _facts(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> LayerFacts:
     """The facts of a layer; raises InvalidArchitecture where the inputs do not fit."""
     if len(inputs) != layer.inputs and (layer.inputs is not None or len(inputs) < 2):
         expected = "two or more" if layer.inputs is None else layer.inputs
         raise InvalidArchitecture(f"has {len(inputs)} inputs; expected {expected}")
-    return _Facts(layer.output_shape(inputs), layer_cost(layer, inputs), mark(layer))
+    return LayerFacts(layer, layer.output_shape(inputs), layer_cost(layer, inputs), mark(layer))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +63,17 @@ class Architecture:
 
     nodes: tuple[Node, ...]
     like: InitVar["Architecture | None"] = None  # one that shares most nodes: for speed alone
-    _known: Mapping[int, _Facts] = field(init=False, repr=False)  # of each node, in order
+    _known: Mapping[int, LayerFacts] = field(init=False, repr=False)  # of each node, in order
+    _begun: tuple[Sources, Colours] = field(init=False, repr=False)  # for speed alone
 
     def __post_init__(self, like: "Architecture | None") -> None:
         object.__setattr__(self, "nodes", tuple(self.nodes))
         shared = _shared(self.nodes, like.nodes) if like else 0
-        _check_ends(self.nodes)
-        _check_edges(self.nodes, shared)
+        check_ends(self.nodes)
+        check_edges(self.nodes, shared)
         object.__setattr__(self, "_known", self._learn(like, shared))  # refuses what does not fit
-        _check_all_read(self.nodes)
+        check_all_read(self.nodes)
+        object.__setattr__(self, "_begun", like._beginning(shared) if like else ([], []))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Architecture):
@@ -85,7 +89,7 @@ class Architecture:
 
     # --- what is known of it ------------------------------------------------------------------
 
-    def _learn(self, like: "Architecture | None", shared: int) -> dict[int, _Facts]:
+    def _learn(self, like: "Architecture | None", shared: int) -> dict[int, LayerFacts]:
         """The facts of each node: those of `like` for all that it reads and is the same in both.
 
         The first `shared` nodes are the same.
@@ -104,6 +108,16 @@ class Architecture:
                 raise InvalidArchitecture(f"node {node.id}: {error}") from None
         return known
 
+    def _beginning(self, shared: int) -> tuple[Sources, Colours]:
+        """What is known already of the first nodes, for one that shares them."""
+        known = self.__dict__
+        return known.get("sources", [])[:shared], known.get("_colours", [])[:shared]
+
+    @cached_property
+    def facts(self) -> list[LayerFacts]:
+        """What each node's layer makes of its inputs, in the order of `nodes`."""
+        return list(self._known.values())
+
     @cached_property
     def shapes(self) -> Mapping[int, Shape]:
         """The output shape of each node."""
@@ -112,7 +126,7 @@ class Architecture:
     @cached_property
     def costs(self) -> tuple[LayerCost, ...]:
         """The cost of each node, in the order of `nodes`."""
-        return tuple([facts.cost for facts in self._known.values()])
+        return tuple([facts.cost for facts in self.facts])
 
     @cached_property
     def segments(self) -> Mapping[int, tuple[Segment, ...]]:
@@ -130,9 +144,14 @@ class Architecture:
     @cached_property
     def fingerprint(self) -> str:
         """A name shared by exactly the same graphs."""
-        return fingerprints.fingerprint(
-            [facts.mark for facts in self._known.values()], self.sources
-        )
+        marks = [one.mark for one in self.facts]
+        return fingerprints.fingerprint(marks, self.sources, self._colours)
+
+    @cached_property
+    def _colours(self) -> Colours:
+        """Of each node, what its fingerprint sees of all that comes before it."""
+        marks = [one.mark for one in self.facts]
+        return fingerprints.colours(marks, self.sources, self._begun[1])
 
     @cached_property
     def parameters(self) -> int:
@@ -157,10 +176,12 @@ class Architecture:
     # --- its graph ----------------------------------------------------------------------------
 
     @cached_property
-    def sources(self) -> list[list[int]]:
+    def sources(self) -> Sources:
         """What each node reads, by its place in `nodes`."""
+        begun = self._begun[0]
         places = {node.id: place for place, node in enumerate(self.nodes)}
-        return [[places[source] for source in node.inputs] for node in self.nodes]
+        more = [[places[source] for source in node.inputs] for node in self.nodes[len(begun) :]]
+        return begun + more
 
     @cached_property
     def _by_id(self) -> Mapping[int, Node]:
@@ -306,40 +327,3 @@ def _shared(nodes: Sequence[Node], others: Sequence[Node]) -> int:
         if node is not other:
             return place
     return min(len(nodes), len(others))
-
-
-def _check_ends(nodes: Sequence[Node]) -> None:
-    """Raise InvalidArchitecture unless the nodes go from the one input to the one output."""
-    kinds = [type(node.layer) for node in nodes]
-    for kind, place, where in (("input", 0, "first"), ("output", -1, "last")):
-        if kinds.count(LAYERS[kind]) != 1 or kinds[place] is not LAYERS[kind]:
-            found = [LAYERS.kind_of(node.layer) for node in nodes]
-            raise InvalidArchitecture(
-                f"an architecture has one {kind}, its {where} node; found {found}"
-            )
-
-
-def _check_edges(nodes: Sequence[Node], checked: int) -> None:
-    """Raise InvalidArchitecture unless ids are unique and every edge comes from before.
-
-    The first `checked` nodes are known to be right.
-    """
-    seen = {node.id for node in nodes[:checked]}
-    for node in nodes[checked:]:
-        if node.id in seen:
-            raise InvalidArchitecture(f"two nodes have the id {node.id}; expected unique ids")
-        if not seen.issuperset(node.inputs):
-            unknown = [source for source in node.inputs if source not in seen]
-            raise InvalidArchitecture(
-                f"node {node.id} reads {unknown}, not among the nodes before it: {sorted(seen)}"
-            )
-        seen.add(node.id)
-
-
-def _check_all_read(nodes: Sequence[Node]) -> None:
-    """Raise InvalidArchitecture unless every node but the output is read."""
-    read = {source for node in nodes for source in node.inputs}
-    if unread := {node.id for node in nodes[:-1]} - read:
-        raise InvalidArchitecture(
-            f"nobody reads the nodes {sorted(unread)}; expected a path to the output"
-        )

@@ -41,11 +41,11 @@ def cost(kind: Cost, architecture: Architecture, bounds: Bounds) -> float:
 
 def width(architecture: Architecture) -> int:
     """The most channels that any layer but the last dense one makes."""
-    shapes, logits, own = architecture.shapes, architecture.logits, Channels.OWN
+    logits, own = architecture.sources[-1][0], Channels.OWN
     widths = [
-        shapes[node.id][0]
-        for node in architecture.nodes
-        if node.layer.channels is own and node.id != logits
+        facts.shape[0]
+        for place, facts in enumerate(architecture.facts)
+        if facts.layer.channels is own and place != logits
     ]
     return max(widths, default=0)
 

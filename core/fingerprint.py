@@ -17,7 +17,8 @@ from typing import NamedTuple
 from core.layers import layer_to_json
 from core.layers.abstract import AbstractLayer
 
-_Colours = list[bytes]
+Colours = list[bytes]
+Sources = list[list[int]]  # what each node reads, by place
 _SIZE = 16  # bytes
 _PLACES = [place.to_bytes(2, "big") for place in range(1024)]  # of an input among several
 
@@ -43,30 +44,41 @@ def mark(layer: AbstractLayer) -> Mark:
 class _Graph:
     """Who reads whom, by place in topological order."""
 
-    inputs: Sequence[Sequence[int]]
+    inputs: Sources
     commutative: Sequence[bool]
 
 
-def fingerprint(marks: Sequence[Mark], inputs: Sequence[Sequence[int]]) -> str:
-    """The fingerprint of layers in topological order, each reading earlier ones by place."""
+def fingerprint(marks: Sequence[Mark], inputs: Sources, ahead: Colours) -> str:
+    """The fingerprint of layers in topological order, each reading earlier ones by place.
+
+    `ahead` are their `colours`.
+    """
     graph = _Graph(inputs, [one.commutative for one in marks])
-    return _certificate(graph, _refine(graph, [one.colour for one in marks])).hex()
+    return _certificate(graph, _refine(graph, [one.colour for one in marks], ahead)).hex()
 
 
-def _refine(graph: _Graph, colours: _Colours) -> _Colours:
+def colours(marks: Sequence[Mark], inputs: Sources, begun: Colours) -> Colours:
+    """Colours that know all that comes before; those of the first nodes may be known."""
+    graph = _Graph(inputs, [one.commutative for one in marks])
+    return _forward(graph, [one.colour for one in marks], begun)
+
+
+def _refine(graph: _Graph, colours: Colours, ahead: Colours | None = None) -> Colours:
     """Colours that tell as many nodes apart as passing messages along edges can."""
     classes = len(set(colours))
     while True:
-        colours = _backward(graph, _forward(graph, colours))
+        colours = _backward(graph, ahead or _forward(graph, colours))
         if len(set(colours)) in (classes, len(colours)):
             return colours
-        classes = len(set(colours))
+        classes, ahead = len(set(colours)), None
 
 
-def _forward(graph: _Graph, colours: _Colours) -> _Colours:
+def _forward(graph: _Graph, colours: Colours, begun: Sequence[bytes] = ()) -> Colours:
     """Colours that know all that comes before."""
-    known: _Colours = []
-    for colour, sources, commutative in zip(colours, graph.inputs, graph.commutative, strict=True):
+    known, start = list(begun), len(begun)
+    for colour, sources, commutative in zip(
+        colours[start:], graph.inputs[start:], graph.commutative[start:], strict=True
+    ):
         if len(sources) == 1:  # nearly always
             data = colour + known[sources[0]]
         else:
@@ -78,10 +90,10 @@ def _forward(graph: _Graph, colours: _Colours) -> _Colours:
     return known
 
 
-def _backward(graph: _Graph, colours: _Colours) -> _Colours:
+def _backward(graph: _Graph, colours: Colours) -> Colours:
     """Colours that know all that comes after, and at which input of it they stand."""
     known = list(colours)
-    after: list[_Colours] = [[] for _ in colours]  # what the readers say to each node
+    after: list[Colours] = [[] for _ in colours]  # what the readers say to each node
     for node in range(len(colours) - 1, -1, -1):
         said = after[node]
         if len(said) > 1:
@@ -98,7 +110,7 @@ def _backward(graph: _Graph, colours: _Colours) -> _Colours:
     return known
 
 
-def _certificate(graph: _Graph, colours: _Colours) -> bytes:
+def _certificate(graph: _Graph, colours: Colours) -> bytes:
     """The smallest certificate over all ways to tell equal colours apart.
 
     Where no two are equal, the colours alone tell the graph: each knows its readers' colours.
@@ -119,14 +131,14 @@ def _certificate(graph: _Graph, colours: _Colours) -> bytes:
     return best
 
 
-def _greedy(graph: _Graph, colours: _Colours) -> bytes:
+def _greedy(graph: _Graph, colours: Colours) -> bytes:
     """The certificate of always singling out the first tied node."""
     while tied := _first_tie(colours):
         colours = _single_out(graph, colours, tied[0])
     return _digest(b"".join(sorted(colours)))
 
 
-def _first_tie(colours: _Colours) -> list[int]:
+def _first_tie(colours: Colours) -> list[int]:
     """The nodes of the smallest colour that several share."""
     if len(set(colours)) == len(colours):
         return []
@@ -134,7 +146,7 @@ def _first_tie(colours: _Colours) -> list[int]:
     return [node for node, colour in enumerate(colours) if colour == shared]
 
 
-def _single_out(graph: _Graph, colours: _Colours, node: int) -> _Colours:
+def _single_out(graph: _Graph, colours: Colours, node: int) -> Colours:
     """The refined colours once `node` differs from all others."""
     marked = list(colours)
     marked[node] = _digest(b"first" + marked[node])

@@ -14,7 +14,7 @@ from math import log, log2, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from core.architecture import Architecture
+from core.architecture import Architecture, LayerFacts
 from core.layers import LAYERS, AbstractLayer, Channels, Shape
 
 Integers = NDArray[np.int64]
@@ -51,8 +51,8 @@ class Coder:
 
     def __init__(self) -> None:
         self._codes: dict[tuple[AbstractLayer, Shape], int] = {}  # by layer and its output's shape
-        self._known: dict[tuple[int, Shape], int] = {}  # by the layer's id: layers are shared a lot
-        self._kept: list[AbstractLayer] = []  # alive, so that their ids stay their own
+        self._known: dict[int, int] = {}  # by the id of a layer's facts: they are shared a lot
+        self._kept: list[LayerFacts] = []  # alive, so that their ids stay their own
         self.layers: list[AbstractLayer] = []  # of each code
         self._hashes: list[int] = []
         self._facts: list[tuple[float, ...]] = []
@@ -82,11 +82,9 @@ class Coder:
         source_ends: list[int] = []
         known = self._known
         for architecture in architectures:
-            shapes = architecture.shapes
-            for node, read in zip(architecture.nodes, architecture.sources, strict=True):
-                shape = shapes[node.id]
-                code = known.get((id(node.layer), shape))
-                codes.append(self._new(node.layer, shape) if code is None else code)
+            for facts, read in zip(architecture.facts, architecture.sources, strict=True):
+                code = known.get(id(facts))
+                codes.append(self._new(facts) if code is None else code)
                 sources.extend(read)
                 source_ends.append(len(sources))
             ends.append(len(codes))
@@ -94,14 +92,15 @@ class Coder:
             *(np.array(one, dtype=np.int64) for one in (codes, ends, sources, source_ends))
         )
 
-    def _new(self, layer: AbstractLayer, shape: Shape) -> int:
+    def _new(self, facts: LayerFacts) -> int:
+        layer, shape = facts.layer, facts.shape
         code = self._codes.setdefault((layer, shape), len(self._hashes))
         if code == len(self._hashes):
             self.layers.append(layer)
             self._hashes.append(_hash(layer, shape[0]))
             self._facts.append(_facts(layer, shape))
-        self._known[id(layer), shape] = code
-        self._kept.append(layer)
+        self._known[id(facts)] = code
+        self._kept.append(facts)
         return code
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from core.architecture import Architecture, Node
 from core.layers import Add, Concat, Dense, Input, Output
-from tests.strategies import generators, morphed_architectures
+from core.morphisms import sample
+from tests.strategies import SMALL, generators, morphed_architectures
 
 
 def renumbered(architecture: Architecture, rng: np.random.Generator) -> Architecture:
@@ -156,3 +157,13 @@ def test_many_equal_branches_cost_no_explosion():
     architecture = Architecture((Node(0, Input((3,))), *branches, *ends))
     other = renumbered(architecture, np.random.default_rng(0))
     assert other == architecture
+
+
+@given(parent=morphed_architectures(), rng=generators)
+def test_what_is_taken_over_from_a_parent_is_what_would_be_found(parent, rng):
+    assert parent.fingerprint  # known, so that children take part of it over
+    for _, child in sample(parent, SMALL, rng, 8):
+        anew = Architecture(child.nodes)
+        assert child.fingerprint == anew.fingerprint
+        assert child.sources == anew.sources
+        assert child.facts == anew.facts
