@@ -71,7 +71,9 @@ def test_evolution_forgets_the_old_however_good():
 
 def test_evolution_prefers_the_better_of_those_who_live():
     counts = Counter(parents(suggested("evolution", count=60, population=10, tournament=4)))
-    assert counts[3] == max(counts.values())
+    assert (
+        counts[3] > 2 * 60 / 10
+    )  # it is in four of ten tournaments; by chance it had six children
     assert len(counts) > 2  # but not the best alone
     whole = suggested("evolution", count=8, population=10, tournament=10)
     assert parents(whole) == [3] * 8

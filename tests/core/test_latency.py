@@ -28,12 +28,19 @@ def errors(speed, true, networks):
     return [abs(speed.latency(one) / true.latency(one) - 1) for one in networks]
 
 
-@pytest.mark.parametrize("true", SPEEDS)
-def test_measured_networks_tell_of_others(true):
-    noise = np.exp(0.02 * np.random.default_rng(1).standard_normal(len(SEEN)))
-    measured = [(one, true.latency(one) * slip) for one, slip in zip(SEEN, noise, strict=True)]
+@pytest.mark.parametrize(("true", "most"), [(SPEEDS[0], 0.1), (SPEEDS[1], 0.1), (SPEEDS[2], 0.3)])
+def test_measured_networks_tell_of_others(true, most):
+    """The last device is like no ordinary one, and what is usual draws it there."""
+    noise = np.exp(0.02 * np.random.default_rng(1).standard_normal(25))
+    by_few, by_many = [], []
+    for seed in range(5, 9):
+        networks = [trial.architecture for trial in history(40, seed=seed)]
+        pairs = zip(networks, noise, strict=False)
+        measured = [(one, true.latency(one) * slip) for one, slip in pairs]
+        by_few += errors(learn(measured[:1]), true, networks[25:])
+        by_many += errors(learn(measured), true, networks[25:])
 
-    assert np.median(errors(learn(measured), true, UNSEEN)) < 0.1
+    assert np.median(by_many) < min(most, 0.8 * np.median(by_few))
 
 
 @given(scale=scales, count=st.integers(1, 5))
