@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod, sqrt
+from math import prod
 from typing import ClassVar, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ from core.layers.abstract import (
     check_positive,
     spatial,
 )
+from core.layers.initial import he_normal
 from core.layers.pooling import AbstractPool, strided_pool
 from core.layers.windows import check_odd, padded_windows, strided
 
@@ -48,12 +49,7 @@ class AbstractConvolution(AbstractLayer):
     def initial_parameters(
         self, inputs: Sequence[Shape], rng: np.random.Generator, dtype: DTypeLike
     ) -> dict[str, Array]:
-        shapes = self.parameter_shapes(inputs)
-        scale = sqrt(2 / prod(shapes["weight"][1:]))
-        return {
-            "weight": (rng.standard_normal(shapes["weight"]) * scale).astype(dtype),
-            "bias": np.zeros(shapes["bias"], dtype),
-        }
+        return he_normal(self.parameter_shapes(inputs), rng, dtype)
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         (x,) = inputs  # (N, C, *sides)

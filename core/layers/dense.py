@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 from typing import ClassVar, Self
 
 import numpy as np
@@ -19,6 +18,7 @@ from core.layers.abstract import (
     check_positive,
     features,
 )
+from core.layers.initial import he_normal
 
 
 @LAYERS.register("dense")
@@ -48,11 +48,7 @@ class Dense(AbstractLayer):
     def initial_parameters(
         self, inputs: Sequence[Shape], rng: np.random.Generator, dtype: DTypeLike
     ) -> dict[str, Array]:
-        scale = sqrt(2 / inputs[0][0])
-        return {
-            "weight": (rng.standard_normal((self.units, inputs[0][0])) * scale).astype(dtype),
-            "bias": np.zeros(self.units, dtype),
-        }
+        return he_normal(self.parameter_shapes(inputs), rng, dtype)
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         y: Array = inputs[0] @ parameters["weight"].T + parameters["bias"]

@@ -5,7 +5,7 @@ Howard et al. 2017, arXiv:1704.04861.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod, sqrt
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from core.layers.abstract import (
     check_positive,
     spatial,
 )
+from core.layers.initial import he_normal
 from core.layers.pooling import AbstractPool, strided_pool
 from core.layers.windows import check_odd, padded_windows, strided, volume
 
@@ -52,12 +53,7 @@ class AbstractDepthwise(AbstractLayer):
     def initial_parameters(
         self, inputs: Sequence[Shape], rng: np.random.Generator, dtype: DTypeLike
     ) -> dict[str, Array]:
-        shapes = self.parameter_shapes(inputs)
-        scale = sqrt(2 / volume(self.kernel, self.spatial_axes))
-        return {
-            "weight": (rng.standard_normal(shapes["weight"]) * scale).astype(dtype),
-            "bias": np.zeros(shapes["bias"], dtype),
-        }
+        return he_normal(self.parameter_shapes(inputs), rng, dtype)
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         (x,) = inputs  # (N, C, *sides)

@@ -10,6 +10,7 @@ from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.layers import Add, Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of
+from core.morphisms.insertion import zeros
 from core.morphisms.skips import describe_places, places, plan_skip, projection
 from core.weights import Weights
 
@@ -34,11 +35,7 @@ class AddSkip(AbstractMorphism):
     ) -> Weights:
         *_, projected, _ = self._new_nodes(architecture)
         child = self.apply(architecture)
-        shapes = projected.layer.parameter_shapes(child.input_shapes(projected))
-        dtype = dtype_of(weights)
-        return weights | {
-            projected.id: {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
-        }
+        return weights | {projected.id: zeros(child, projected, dtype_of(weights))}
 
     def describe(self, architecture: Architecture) -> str:
         return f"add a skip {describe_places(architecture, self.start, self.end)}"

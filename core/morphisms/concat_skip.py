@@ -10,6 +10,7 @@ from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.layers import Array, Concat
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of
+from core.morphisms.insertion import zeros
 from core.morphisms.skips import describe_places, places, plan_skip, projection
 from core.weights import Weights
 
@@ -36,9 +37,7 @@ class ConcatSkip(AbstractMorphism):
         probe: Array | None = None,
     ) -> Weights:
         projected = self._new_nodes(architecture)[-1]
-        child = self.apply(architecture)
-        shapes = projected.layer.parameter_shapes(child.input_shapes(projected))
-        fresh = {name: np.zeros(shape, dtype_of(weights)) for name, shape in shapes.items()}
+        fresh = zeros(self.apply(architecture), projected, dtype_of(weights))
         diagonal = range(architecture.shapes[self.end][0])
         fresh["weight"][diagonal, diagonal] = 1
         return weights | {projected.id: fresh}

@@ -36,6 +36,7 @@ from core.morphisms.abstract import (
     shape_at,
     steering,
 )
+from core.morphisms.insertion import in_a_row
 from core.morphisms.moments import Moments, estimate_moments
 from core.weights import Weights
 
@@ -140,9 +141,7 @@ class Deepen(AbstractMorphism):
                 f"{name_of(architecture, self.node_id)} may give values below zero, "
                 f"which {_words(block, shape)} would change"
             )
-        first = architecture.next_id
-        sources = [self.node_id, *range(first, first + len(layers))]
-        return [Node(first + i, layer, (sources[i],)) for i, layer in enumerate(layers)]
+        return in_a_row(self.node_id, architecture.next_id, layers)
 
 
 def _block(name: str) -> Block:

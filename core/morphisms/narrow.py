@@ -22,11 +22,11 @@ from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
 from core.layers import Array
-from core.morphisms.abstract import MORPHISMS, name_of
+from core.morphisms.abstract import MORPHISMS
 from core.morphisms.reduction import Indices, Reduction
 from core.morphisms.refit import Rows, consumed, groups_of, observed
 from core.morphisms.shrinking import AbstractShrinking
-from core.morphisms.widths import free_widths, producers, resized, width_at
+from core.morphisms.widths import free_widths, in_words, producers, resized, width_at
 from core.segments import Segment
 from core.weights import Weights
 
@@ -57,9 +57,7 @@ class Narrow(AbstractShrinking):
         return _reduction(architecture, segment, stay)
 
     def describe(self, architecture: Architecture) -> str:
-        old = architecture.shapes[self.node_id][0]
-        new = self.apply(architecture).shapes[self.node_id][0]
-        return f"narrow {name_of(architecture, self.node_id)} from {old} to {new} channels"
+        return in_words("narrow", architecture, self.node_id, self.apply(architecture))
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:

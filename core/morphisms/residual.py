@@ -22,6 +22,7 @@ from core.morphisms.abstract import (
     shape_at,
     steering,
 )
+from core.morphisms.insertion import in_a_row
 from core.morphisms.moments import fresh
 from core.weights import Weights
 
@@ -63,12 +64,9 @@ class Residual(AbstractMorphism):
         return (cls(node_id) for node_id in block_places(architecture, bounds))
 
     def _new_nodes(self, architecture: Architecture) -> list[Node]:
-        shape = shape_at(architecture, self.node_id)
-        first, last = architecture.next_id, self.node_id
-        nodes: list[Node] = []
-        for layer in self._branch(shape):
-            nodes.append(Node(first + len(nodes), layer, (last,)))
-            last = nodes[-1].id
+        branch = self._branch(shape_at(architecture, self.node_id))
+        nodes = in_a_row(self.node_id, architecture.next_id, branch)
+        last = nodes[-1].id
         nodes.append(Node(last + 1, Add(), (self.node_id, last)))
         if architecture.nonnegative[self.node_id]:
             nodes.append(Node(last + 2, ReLU(), (last + 1,)))

@@ -21,6 +21,7 @@ from core.morphisms.abstract import (
     name_of,
     shape_at,
 )
+from core.morphisms.insertion import in_a_row, zeros
 from core.morphisms.moments import fresh
 from core.weights import Weights
 
@@ -49,9 +50,7 @@ class SqueezeExcite(AbstractMorphism):
         _, squeeze, _, excite, *_ = self._new_nodes(architecture)
         child, dtype = self.apply(architecture), dtype_of(weights)
         hidden = fresh(child, weights, squeeze, rng, dtype)
-        shapes = excite.layer.parameter_shapes(child.input_shapes(excite))
-        factors = {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
-        return weights | {squeeze.id: hidden, excite.id: factors}
+        return weights | {squeeze.id: hidden, excite.id: zeros(child, excite, dtype)}
 
     def describe(self, architecture: Architecture) -> str:
         place = name_of(architecture, self.node_id)
@@ -80,10 +79,8 @@ class SqueezeExcite(AbstractMorphism):
             Dense(shape[0]),
             Gate(),
         )
-        first = architecture.next_id
-        sources = [self.node_id, *range(first, first + len(branch))]
-        nodes = [Node(first + i, layer, (sources[i],)) for i, layer in enumerate(branch)]
-        return [*nodes, Node(first + len(branch), Scale(), (self.node_id, nodes[-1].id))]
+        nodes = in_a_row(self.node_id, architecture.next_id, branch)
+        return [*nodes, Node(nodes[-1].id + 1, Scale(), (self.node_id, nodes[-1].id))]
 
 
 def _is_place(architecture: Architecture, node: Node) -> bool:

@@ -15,9 +15,9 @@ from core.architecture import Architecture
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
 from core.layers import Array
-from core.morphisms.abstract import MORPHISMS, AbstractMorphism, name_of
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism
 from core.morphisms.schemes import is_dropped, replicated, unread
-from core.morphisms.widths import free_widths, producers, resized, width_at
+from core.morphisms.widths import free_widths, in_words, producers, resized, width_at
 from core.segments import Segment
 from core.weights import Weights
 
@@ -49,9 +49,7 @@ class Widen(AbstractMorphism):
         return unread(architecture, weights, self.apply(architecture), segment, self.extra, rng)
 
     def describe(self, architecture: Architecture) -> str:
-        old = architecture.shapes[self.node_id][0]
-        new = self.apply(architecture).shapes[self.node_id][0]
-        return f"widen {name_of(architecture, self.node_id)} from {old} to {new} channels"
+        return in_words("widen", architecture, self.node_id, self.apply(architecture))
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from core.architecture import Architecture, Node
 from core.errors import IllegalMorphism
 from core.layers import Channels
-from core.morphisms.abstract import layer_at
+from core.morphisms.abstract import layer_at, name_of
 from core.segments import Segment
 
 
@@ -39,6 +39,12 @@ def producers(architecture: Architecture, variable: int) -> Iterator[tuple[Node,
             segments = architecture.segments[node.id]
             if count := sum(segment.variable == variable for segment in segments):
                 yield node, count
+
+
+def in_words(verb: str, architecture: Architecture, node_id: int, child: Architecture) -> str:
+    """What a change does to the width of a node."""
+    old, new = (one.shapes[node_id][0] for one in (architecture, child))
+    return f"{verb} {name_of(architecture, node_id)} from {old} to {new} channels"
 
 
 def resized(architecture: Architecture, variable: int, more: int) -> Architecture:

@@ -1,0 +1,21 @@
+"""What the morphisms that insert nodes share."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.architecture import Architecture, Node
+from core.layers import AbstractLayer, Array
+from core.morphisms.abstract import DType
+
+
+def in_a_row(source: int, first: int, layers: Sequence[AbstractLayer]) -> list[Node]:
+    """New nodes with ids from `first` on, each behind the one before, the first behind `source`."""
+    sources = (source, *range(first, first + len(layers)))
+    return [Node(first + i, layer, (sources[i],)) for i, layer in enumerate(layers)]
+
+
+def zeros(child: Architecture, node: Node, dtype: DType) -> dict[str, Array]:
+    """Parameters with which a node that sums gives zero."""
+    shapes = node.layer.parameter_shapes(child.input_shapes(node))
+    return {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
