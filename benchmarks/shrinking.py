@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from api.builtins import BUILTINS
 from benchmarks import reporting
@@ -41,7 +42,7 @@ class Trained:
     weights: Weights
     probe: Array
     x: Array
-    y: Array
+    y: NDArray[np.int64]
 
     def judged(self, architecture: Architecture, weights: Weights) -> tuple[float, Array]:
         """The accuracy of some weights, and their logits."""
