@@ -23,8 +23,9 @@ from core.contracts import Bounds
 from core.errors import IllegalMorphism
 from core.layers import Array
 from core.morphisms.abstract import MORPHISMS
+from core.morphisms.activations import Rows, groups_of, observed
 from core.morphisms.reduction import Indices, Reduction
-from core.morphisms.refit import Rows, consumed, groups_of, observed
+from core.morphisms.refit import consumed
 from core.morphisms.shrinking import AbstractShrinking
 from core.morphisms.widths import free_widths, in_words, producers, resized, width_at
 from core.segments import Segment

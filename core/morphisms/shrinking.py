@@ -11,8 +11,9 @@ import numpy as np
 from core.architecture import Architecture
 from core.layers import Array
 from core.morphisms.abstract import AbstractMorphism
+from core.morphisms.activations import probe_of
 from core.morphisms.reduction import Reduction, reduced
-from core.morphisms.refit import carried, probe_of
+from core.morphisms.refit import carried
 from core.weights import Weights
 
 
@@ -43,4 +44,5 @@ class AbstractShrinking(AbstractMorphism):
         probe: Array | None = None,
     ) -> Weights:
         x = probe_of(architecture, weights, rng, probe)
-        return carried(architecture, weights, self.chosen(architecture, weights, x), x)
+        with np.errstate(all="ignore"):  # activations may overflow: nothing is fitted then
+            return carried(architecture, weights, self.chosen(architecture, weights, x), x)

@@ -1,0 +1,103 @@
+"""Layers behind what was taken out come as close to what they made as least squares can."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from core.architecture import Architecture, Node
+from core.forward import forward
+from core.layers import Array, Conv1d, Conv2d, Dense, Flatten, Input, Output
+from core.morphisms.activations import probe_of
+from core.morphisms.narrow import Narrow
+from core.morphisms.reduction import selections, sliced
+from core.morphisms.refit import LARGEST
+from core.morphisms.remove_layer import RemoveLayer
+from core.weights import Weights, check
+from tests.strategies import random_weights
+
+
+def network(*shape: int, width: int = 2, stride: int = 1) -> Architecture:
+    """Two convolutions with nothing between them; a dense layer that gives back all they make."""
+    kind = Conv2d if len(shape) == 3 else Conv1d
+    return Architecture(
+        (
+            Node(0, Input(shape)),
+            Node(1, kind(width), (0,)),
+            Node(2, kind(width), (1,)),
+            Node(3, kind(3, 3, stride), (2,)),
+            Node(4, Flatten(), (3,)),
+            Node(5, Dense(7), (4,)),
+            Node(6, Output(), (5,)),
+        )
+    )
+
+
+def until(architecture: Architecture, weights: Weights, node_id: int, x: Array) -> Array:
+    """What a node of a chain of layers gives."""
+    for node in architecture.nodes[1:]:
+        x = node.layer.forward(weights.get(node.id, {}), [x])
+        if node.id == node_id:
+            break
+    return x
+
+
+def windows(x: Array, stride: int) -> Iterator[Array]:
+    """The window of three around every stride-th place, example by example, and a one."""
+    padded = np.pad(x, [(0, 0), (0, 0), *[(1, 1)] * (x.ndim - 2)])
+    for example in padded:
+        for place in np.ndindex(*[-(-side // stride) for side in x.shape[2:]]):
+            corner = [slice(at * stride, at * stride + 3) for at in place]
+            yield np.append(example[(slice(None), *corner)].ravel(), 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "stride"), [((1, 6, 6), 1), ((2, 6, 5), 2), ((2, 20), 1), ((1, 21), 2)]
+)
+def test_a_convolution_comes_as_close_as_its_windows_allow(shape, stride):
+    architecture, rng = network(*shape, stride=stride), np.random.default_rng(0)
+    weights = random_weights(architecture, rng)
+    x = rng.normal(size=(100, *shape))
+    morphism = RemoveLayer(2)
+    moved = morphism.transfer(architecture, weights, rng, x)
+    expected = until(architecture, weights, 3, x)
+    loss = ((until(morphism.apply(architecture), moved, 3, x) - expected) ** 2).mean()
+
+    Z = np.array(list(windows(until(architecture, weights, 1, x), stride)))
+    y = np.moveaxis(expected, 1, -1).reshape(len(Z), 3)
+    best = ((Z @ np.linalg.lstsq(Z, y, rcond=None)[0] - y) ** 2).mean()
+    assert best <= loss <= 1.02 * best
+
+
+def test_a_convolution_of_large_windows_loses_less_than_if_merely_cut():
+    architecture, rng = network(1, 4, 4, width=160), np.random.default_rng(0)
+    assert architecture.shapes[2][0] * 9 > LARGEST
+    weights = random_weights(architecture, rng)
+    x = rng.normal(size=(60, 1, 4, 4))
+    morphism = RemoveLayer(2)
+    child, y = morphism.apply(architecture), forward(architecture, weights, x)
+    selected = selections(architecture, morphism.reduction(architecture))
+    cut = sliced(architecture, weights, child, selected)
+    fitted = morphism.transfer(architecture, weights, rng, x)
+    losses = [np.square(forward(child, one, x) - y).mean() for one in (fitted, cut)]
+    assert losses[0] < 0.5 * losses[1]
+
+
+def test_activations_that_overflow_leave_the_weights_as_they_were_cut():
+    architecture, rng = network(1, 4, 4), np.random.default_rng(0)
+    weights = random_weights(architecture, rng, np.float32)
+    weights[1] = {name: array * np.float32(1e38) for name, array in weights[1].items()}
+    moved = RemoveLayer(2).transfer(architecture, weights, rng)
+    for name in ("weight", "bias"):
+        np.testing.assert_array_equal(moved[3][name], weights[3][name])
+    narrower = Narrow(1, 1)
+    check(narrower.apply(architecture), narrower.transfer(architecture, weights, rng))
+
+
+def test_as_many_examples_are_looked_at_as_the_effort_allows():
+    small, large = network(1, 4, 4), network(1, 30, 30, width=256)
+    rng = np.random.default_rng(0)
+    for architecture, expected in ((small, 256), (large, 32)):
+        x = rng.normal(size=(1000, *architecture.input_shape))
+        assert len(probe_of(architecture, {}, rng, x)) == expected
+    assert len(probe_of(small, {}, rng, None)) == 64
