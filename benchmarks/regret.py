@@ -1,9 +1,10 @@
 """How far from the best a search is after some evaluations, by strategy.
 
-`python -m benchmarks.regret [--table FILE ...] [--seeds 20] [--plot FILE] [--markdown FILE]`. On a
-table the search moves over its neighbours (`benchmarks/walks.py`); without one, or on the table
-named `landscape`, it is the real search over a made-up landscape. Regret: the best true value less
-the true value of the network that looks best so far.
+`python -m benchmarks.regret [--table FILE ...] [--seeds 20] [--left-out 0.3] [--plot FILE]
+[--markdown FILE]`. On a table the search moves over its neighbours (`benchmarks/walks.py`); without
+one, or on the table named `landscape`, it is the real search over a made-up landscape. Regret: the
+best true value less the true value of the network that looks best so far. The best few networks of
+one table are where chance put them; with some lines left out they are others in each search.
 """
 
 import argparse
@@ -47,15 +48,18 @@ class Task:
     strategy: str
     seed: int
     evaluations: int
+    left_out: float = 0.0  # share of the table's lines
 
 
-def regrets_on_table(table: Table, walker: Walker, seed: int, evaluations: int) -> list[float]:
+def regrets_on_table(
+    table: Table, walker: Walker, seed: int, evaluations: int, left_out: float = 0.0
+) -> list[float]:
     """The regret after each evaluation of one walk."""
-    walk = Walk(table, seed)
-    while len(walk.seen) < min(evaluations, len(table)):
+    walk = Walk(table, seed, left_out)
+    while len(walk.seen) < evaluations and not walk.known.all():
         walk.visit(walker(walk))
-    best = float(table.true.max())
-    return [best - one for one in of_the_best(walk.shown, [table.true[p] for p in walk.seen])]
+    true = [table.true[place] for place in walk.seen]
+    return [walk.best - one for one in of_the_best(walk.shown, true)]
 
 
 def of_the_best(shown: Sequence[float], true: Sequence[float]) -> Iterator[float]:
@@ -84,7 +88,8 @@ def simulate(task: Task) -> list[float]:
         if task.table == LANDSCAPE:
             return regrets_on_landscape(task.strategy, task.seed, task.evaluations)
         walker = WALKS[task.strategy]()
-        return regrets_on_table(_table(task.table), walker, task.seed, task.evaluations)
+        table = _table(task.table)
+        return regrets_on_table(table, walker, task.seed, task.evaluations, task.left_out)
 
 
 def simulate_all(tasks: Sequence[Task], jobs: int) -> Iterator[list[float]]:
@@ -103,11 +108,15 @@ def _told(tasks: Sequence[Task], results: Iterator[list[float]]) -> Iterator[lis
         yield result
 
 
-def curves(name: str, seeds: int, evaluations: int, jobs: int) -> dict[str, Floats]:
+def curves(
+    name: str, seeds: int, evaluations: int, jobs: int, left_out: float = 0.0
+) -> dict[str, Floats]:
     """The regrets on one table by strategy.  # shape of each: (seeds, evaluations)"""
     strategies = list(STRATEGIES) if name == LANDSCAPE else list(WALKS)
     tasks = [
-        Task(name, strategy, seed, evaluations) for strategy in strategies for seed in range(seeds)
+        Task(name, strategy, seed, evaluations, left_out)
+        for strategy in strategies
+        for seed in range(seeds)
     ]
     found = list(simulate_all(tasks, jobs))
     return {
@@ -137,8 +146,12 @@ def measure(options: argparse.Namespace) -> reporting.Result:
         is_short = options.quick and name == LANDSCAPE
         if name != LANDSCAPE:
             _table(name)  # which complains before anything else is done
-        evaluations = MARKS[0] if is_short else max(MARKS)
-        found[Path(name).name.split(".")[0]] = curves(name, seeds, evaluations, options.jobs)
+        evaluations = MARKS[0] if is_short else options.evaluations
+        short = Path(name).name.split(".")[0]
+        found[short] = curves(name, seeds, evaluations, options.jobs)
+        if options.left_out and name != LANDSCAPE:
+            thin = curves(name, seeds, evaluations, options.jobs, options.left_out)
+            found[f"{short}, {options.left_out:.0%} left out"] = thin
     if plotter is not None:
         plotter.draw(found, options.plot)
     by_table: reporting.Result = {
@@ -151,6 +164,13 @@ def measure(options: argparse.Namespace) -> reporting.Result:
     return by_table if len(by_table) > 1 else next(iter(by_table.values()))
 
 
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share < 1:
+        raise argparse.ArgumentTypeError(f"found {text}; expected 0 to less than 1")
+    return share
+
+
 def main() -> None:
     """Measure and print."""
     parser = reporting.parser(__doc__)
@@ -160,6 +180,13 @@ def main() -> None:
         help=f"JSON lines, plain or gzip, or {LANDSCAPE!r}; may be given more than once",
     )
     parser.add_argument("--seeds", type=int, help="searches of each strategy; 20 unless quick")
+    parser.add_argument("--evaluations", type=int, default=max(MARKS), help="of each search")
+    parser.add_argument(
+        "--left-out",
+        type=_share,
+        default=0.0,
+        help="search each table again without this share of its lines, others in each search",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--plot", type=Path, help="draw the regrets to this .svg or .png file")
     parser.add_argument("--markdown", type=Path, help="write the results to this page, too")

@@ -17,8 +17,7 @@ class Belief:
     """The surrogate of a walk, and where the lines lie that it is asked about."""
 
     def __init__(self, strategy: Bayesian) -> None:
-        self._kernel = strategy.kernel
-        self._wanted = strategy.wanted(Bounds())
+        self._strategy = strategy
         self._surrogate: Surrogate | None = None
         self._told = 0  # observations of the surrogate
         self.fitted = 0  # observations that its hyper-parameters were learned from
@@ -29,7 +28,8 @@ class Belief:
         surrogate = self.learn(walk)
         if self._asked is None or self._asked[0] is not lines:
             self._asked = lines, walk.table.chart.points(surrogate.geometry, lines)
-        alphas = self._wanted.of_values(surrogate, self._asked[1])
+        wanted = self._strategy.wanted(Bounds(), len(walk.seen))
+        alphas = wanted.of_values(surrogate, self._asked[1])
         return int(lines[np.argmax(np.where(allowed[lines], alphas, -np.inf))])
 
     def learn(self, walk: Walk) -> Surrogate:
@@ -37,7 +37,7 @@ class Belief:
         count = len(walk.seen)
         if self._surrogate is None or scheduled(count) > self.fitted:
             self.fitted, self._asked = scheduled(count), None
-            self._surrogate = fit(_observed(walk), self._kernel, learned_from=self.fitted)
+            self._surrogate = fit(_observed(walk), self._strategy.kernel, learned_from=self.fitted)
         elif self._told < count:
             new = np.array(walk.seen[self._told :])
             points = walk.table.chart.points(self._surrogate.geometry, new)

@@ -67,15 +67,19 @@ class Table:
 
 
 class Walk:
-    """One simulated search."""
+    """One simulated search, without a random share of the lines."""
 
-    def __init__(self, table: Table, seed: int) -> None:
+    def __init__(self, table: Table, seed: int, left_out: float = 0.0) -> None:
         self.table = table
         self.rng = np.random.default_rng(seed)
         self.seen: list[int] = []  # places, in order
         self.shown: list[float] = []  # their values
-        self.known: NDArray[np.bool_] = np.zeros(len(table), dtype=bool)
-        self.visit(int(self.rng.integers(len(table))))
+        order = np.random.default_rng([seed, 1]).permutation(len(table))
+        first = int(self.rng.integers(len(table)))
+        self.known: NDArray[np.bool_] = np.zeros(len(table), dtype=bool)  # seen, or left out
+        self.known[order[order != first][: int(left_out * len(table))]] = True
+        self.best = float(table.true[~self.known].max())
+        self.visit(first)
 
     def visit(self, place: int) -> None:
         """Evaluate a line: one of its values, at random."""
@@ -97,8 +101,8 @@ class Walk:
 
     def anywhere(self, count: int) -> list[int]:
         """Up to so many different unseen lines, at random."""
-        unseen = len(self.table) - len(self.seen)
-        if 4 * (len(self.seen) + count) > len(self.table):
+        unseen = len(self.table) - int(self.known.sum())
+        if 4 * (len(self.table) - unseen + count) > len(self.table):
             places = np.flatnonzero(~self.known)
             return [int(one) for one in self.rng.permutation(places)[:count]]
         found: dict[int, None] = {}

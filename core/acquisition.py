@@ -3,9 +3,10 @@
 Notation
     μ, σ   the surrogate's mean and standard deviation of a candidate's value
     β      exploration weight
-    α      the acquisition (larger is better): the logarithm of the expected improvement, less what
-           training is predicted to cost, by choice; μ + β σ, the upper confidence bound; or the
-           logarithm of the expected gain in hypervolume, where a cost is to be small as well
+    α      the acquisition (larger is better): the logarithm of the expected improvement or of its
+           probability, less what training is predicted to cost, by choice; μ + β σ, the upper
+           confidence bound; or the logarithm of the expected gain in hypervolume, where a cost is
+           to be small as well
     T      temperature, in units of α: standard deviations of the objective, or nats
 
 The search is Algorithm 1 of Jin, Song & Hu 2019 (arXiv:1806.10282), best first with simulated
@@ -21,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import erfcx, ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 from core.architecture import Architecture
 from core.contracts import Bounds
@@ -32,7 +33,7 @@ from core.morphisms import AbstractMorphism, sample
 from core.pareto import Front
 from core.surrogate import Surrogate
 
-ACQUISITIONS = ("ucb", "log-ei")  # "log-ehvi" is for whoever has a cost
+ACQUISITIONS = ("ucb", "log-ei", "log-pi")  # "log-ehvi" is for whoever has a cost
 CHILDREN = 32  # of one expansion
 DECAY = 0.9  # of T at each expansion
 COLDEST = 1e-3  # T stays here for what is left of the budget
@@ -75,6 +76,11 @@ def log_expected_improvement(mean: Floats, std: Floats, best: float | Floats) ->
     return np.log(std) + np.where(z > -1, value, tail - below**2 / 2 - math.log(_ROOT_2PI))
 
 
+def log_chance_of_improvement(mean: Floats, std: Floats, best: float) -> Floats:
+    """log P(y > best) of a measured value y, whose deviation contains the noise (Kushner 1964)."""
+    return np.asarray(log_ndtr((mean - best) / std))
+
+
 def log_expected_gain(mean: Floats, std: Floats, log_costs: Floats, front: Front) -> Floats:
     """log E[HV(front and the candidate) - HV(front)], for uncertain values at known costs.
 
@@ -101,8 +107,8 @@ class Acquisition:
 
     kind: str = "ucb"  # of ACQUISITIONS, or "log-ehvi"
     beta: float = 1.0  # of "ucb"
-    cost_weight: float = 0.0  # of "log-ei"; 1: improvement per predicted second of training
-    cost: Callable[[Architecture], float] = flops  # of "log-ei" and "log-ehvi"
+    cost_weight: float = 0.0  # but of "ucb"; 1: improvement per predicted second of training
+    cost: Callable[[Architecture], float] = flops  # but of "ucb"
 
     def __call__(
         self, surrogate: Surrogate, points: Points, log_costs: Floats, front: Front
@@ -123,6 +129,8 @@ class Acquisition:
         mean, std = surrogate.standard_posterior(points)
         if self.kind == "ucb":
             return surrogate.warp.inverse(confidence_bound(mean, std, self.beta))
+        if self.kind == "log-pi":
+            return log_chance_of_improvement(mean, np.hypot(std, surrogate.noise), surrogate.best)
         return log_expected_improvement(mean, std, surrogate.best)
 
     def log_costs(self, architectures: Sequence[Architecture]) -> Floats:

@@ -59,6 +59,24 @@ def test_lines_anywhere_are_different_and_unseen():
             assert not set(found) & set(walk.seen)
 
 
+@pytest.mark.parametrize("strategy", sorted(regret.WALKS))
+def test_what_is_left_out_is_not_searched_and_not_missed(strategy):
+    """Others in each search, the same for each strategy; a search of all that is left finds it."""
+    bests = set()
+    for seed in range(3):
+        walk, walker = walks.Walk(LINKED, seed, left_out=0.5), regret.WALKS[strategy]()
+        gone = set(np.flatnonzero(walk.known)) - set(walk.seen)
+        assert len(gone) == 15
+        assert gone == set(np.flatnonzero(walks.Walk(LINKED, seed, 0.5).known)) - set(walk.seen)
+        while not walk.known.all():
+            walk.visit(walker(walk))
+        assert sorted([*walk.seen, *gone]) == list(range(30))
+        assert walk.best == max(ENTRIES[place].mean for place in walk.seen)
+        bests.add(walk.best)
+    assert len(bests) > 1
+    assert len(regret.regrets_on_table(LINKED, regret.WALKS[strategy](), 0, 9, 0.5)) == 9
+
+
 @pytest.mark.parametrize("most", [1, 2, 4])
 def test_moves_are_those_of_the_shortest_way(most):
     reach = walks.Reach(LINKED, most)
@@ -106,7 +124,7 @@ def test_bayesian_optimisation_on_a_table_is_the_strategy_with_every_line_scored
     near = {place for seen in walk.seen for place in _within(seen, strategy.reach(9))}
     lines = sorted(near - set(walk.seen))
     points = surrogate.geometry.points([ARCHITECTURES[place] for place in lines])
-    alphas = strategy.wanted(Bounds()).of_values(surrogate, points)
+    alphas = strategy.wanted(Bounds(), 9).of_values(surrogate, points)
     assert chosen == lines[int(np.argmax(alphas))]
 
 

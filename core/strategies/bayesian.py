@@ -18,6 +18,7 @@ from core.surrogate import Surrogate
 from core.trial import TrialStatus
 
 FIRST = 5  # observations; of fewer a surrogate has only its prior, which wants what is farthest
+_TURNS = ("log-ei", "log-pi")
 _BETA = 1.0  # less than the paper's 2.5: a surrogate that predicts well explores less
 PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours only
 
@@ -27,17 +28,18 @@ PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours o
 class Bayesian(AbstractStrategy):
     """A Gaussian process chooses among chains of morphisms of networks with weights.
 
-    By the expected improvement, which needs no exploration weight and finds the best sooner than
-    the paper's confidence bound does; by that bound where a weight is given. The first morphs are
-    random.
+    By the expected improvement and by its probability, in turns, as either alone stays now and
+    then with what it knows (cf. Hoffman, Brochu & de Freitas 2011, "Portfolio allocation for
+    Bayesian optimization"); by the paper's confidence bound where its weight is given. The first
+    morphs are random.
     """
 
     beta: float | None = None  # of "ucb", which is meant where it is given
     candidates: int = 700  # scored for one answer
     morphisms: int = 4  # longest chain from a network with weights; shorter while little is known
     kernel: str = DEFAULT_KERNEL
-    acquisition: str | None = None  # "log-ei" or "ucb"
-    cost_weight: float = 0.0  # of "log-ei"; 1: improvement per predicted second of training
+    acquisition: str | None = None  # of ACQUISITIONS
+    cost_weight: float = 0.0  # but of "ucb"; 1: improvement per predicted second of training
     cost: Cost | None = None  # the search's; with one the gain in hypervolume is the acquisition
 
     def __post_init__(self) -> None:
@@ -48,14 +50,14 @@ class Bayesian(AbstractStrategy):
             )
         if not 1 <= self.morphisms <= 100:
             raise InvalidInput(f"found {self.morphisms} morphisms; expected 1 to 100")
-        if self._kind not in ACQUISITIONS:
+        if self.acquisition is not None and self.acquisition not in ACQUISITIONS:
             raise InvalidInput(
-                f"found acquisition {self._kind!r}; expected {' or '.join(ACQUISITIONS)}"
+                f"found acquisition {self.acquisition!r}; expected {' or '.join(ACQUISITIONS)}"
             )
-        if not 0 <= self.cost_weight <= 10 or (self.cost_weight and self._kind != "log-ei"):
+        if not 0 <= self.cost_weight <= 10 or (self.cost_weight and "ucb" in self._turns):
             raise InvalidInput(
-                f"found cost_weight {self.cost_weight} with acquisition {self._kind!r}; "
-                "expected 0 to 10, and 0 unless the acquisition is 'log-ei'"
+                f"found cost_weight {self.cost_weight} with acquisition {self._turns[0]!r}; "
+                "expected 0 to 10, and 0 with 'ucb', which is meant where there is a beta"
             )
         _ = KERNELS[self.kernel]
 
@@ -81,7 +83,7 @@ class Bayesian(AbstractStrategy):
             bounds,
             rng,
             count=count,
-            acquisition=self.wanted(bounds),
+            acquisition=self.wanted(bounds, len(completed) + len(pending)),
             pending=pending,
             candidates=self.candidates,
             morphisms=self.reach(len(parents)),
@@ -93,15 +95,18 @@ class Bayesian(AbstractStrategy):
         """How many morphisms away from so many networks with weights a candidate may be."""
         return min(self.morphisms, 1 + parents // PARENTS_PER_MORPHISM)
 
-    def wanted(self, bounds: Bounds) -> Acquisition:
-        """What makes a candidate worth training, in a search within bounds."""
+    def wanted(self, bounds: Bounds, trials: int) -> Acquisition:
+        """What makes a candidate worth training after so many trials of a search within bounds."""
         if self.cost is None:
-            return Acquisition(self._kind, self._beta, self.cost_weight)
+            kind = self._turns[trials % len(self._turns)]
+            return Acquisition(kind, self._beta, self.cost_weight)
         return Acquisition("log-ehvi", cost=partial(cost, self.cost, bounds=bounds))
 
     @property
-    def _kind(self) -> str:
-        return self.acquisition or ("log-ei" if self.beta is None else "ucb")
+    def _turns(self) -> tuple[str, ...]:
+        if self.acquisition is not None:
+            return (self.acquisition,)
+        return _TURNS if self.beta is None else ("ucb",)
 
     @property
     def _beta(self) -> float:

@@ -15,6 +15,7 @@ from core.acquisition import (
     CHILDREN,
     Acquisition,
     confidence_bound,
+    log_chance_of_improvement,
     log_expected_gain,
     log_expected_improvement,
     maximise,
@@ -259,6 +260,19 @@ def test_an_improvement_is_one_on_the_best_value_seen():
     expected = log_expected_improvement(mean, std, best)
     np.testing.assert_allclose(Acquisition("log-ei").of_values(SURROGATE, points), expected)
     assert best > mean.max()
+
+
+def test_the_chance_of_improvement_is_that_of_a_measured_value():
+    """Noise is part of what may turn out; hopeless networks are told apart all the same."""
+    points = SURROGATE.geometry.points([trial.architecture for trial in history(30, seed=7)])
+    mean, std = SURROGATE.standard_posterior(points)
+    spread = np.sqrt(std**2 + SURROGATE.noise**2)
+    chances = norm.sf(SURROGATE.best, loc=mean, scale=spread)
+    found = Acquisition("log-pi").of_values(SURROGATE, points)
+    np.testing.assert_allclose(np.exp(found), chances, rtol=1e-6)
+    far = log_chance_of_improvement(-np.logspace(1, 6, 50), np.ones(50), 0.0)
+    assert np.isfinite(far).all()
+    assert (np.diff(far) < 0).all()
 
 
 def test_bounds_are_quantiles_in_the_unit_of_the_metric():

@@ -82,6 +82,11 @@ def test_the_first_morphs_are_random_whatever_is_believed():
         assert [draft.mean is None for draft in drafts] == [is_random] * 3
 
 
-def test_a_weight_of_exploration_means_the_confidence_bound():
-    for options, kind in (({}, "log-ei"), ({"beta": 0.0}, "ucb"), ({"acquisition": "ucb"}, "ucb")):
-        assert Bayesian(**options).wanted(Bounds()).kind == kind
+def test_two_acquisitions_take_turns_unless_one_is_chosen():
+    for options, kinds in (
+        ({}, ["log-ei", "log-pi", "log-ei"]),
+        ({"beta": 0.0}, ["ucb"] * 3),
+        ({"acquisition": "log-ei"}, ["log-ei"] * 3),
+    ):
+        chosen = Bayesian(**options)
+        assert [chosen.wanted(Bounds(), trials).kind for trials in (8, 9, 10)] == kinds
