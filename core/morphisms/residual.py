@@ -14,6 +14,7 @@ import numpy as np
 from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.layers import AbstractLayer, Add, Array, BatchNorm, Dense, ReLU, Shape, family_of
+from core.layers.windows import volume
 from core.morphisms.abstract import (
     MORPHISMS,
     AbstractMorphism,
@@ -25,6 +26,9 @@ from core.morphisms.abstract import (
 from core.morphisms.insertion import in_a_row
 from core.morphisms.moments import fresh
 from core.weights import Weights
+
+KERNEL = 3
+LARGEST = 4  # the weights of a block worth trying, over the parameters of the whole network
 
 
 @MORPHISMS.register("residual")
@@ -61,7 +65,9 @@ class Residual(AbstractMorphism):
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        return (cls(node_id) for node_id in block_places(architecture, bounds))
+        for node_id in block_places(architecture, bounds):
+            if _weights(architecture.shapes[node_id]) <= LARGEST * architecture.parameters:
+                yield cls(node_id)
 
     def _new_nodes(self, architecture: Architecture) -> list[Node]:
         branch = self._branch(shape_at(architecture, self.node_id))
@@ -77,8 +83,14 @@ class Residual(AbstractMorphism):
         width = shape[0]
         if len(shape) == 1:
             return (Dense(width), ReLU(), Dense(width))
-        convolution = family_of(shape).convolution
-        return (convolution(width), BatchNorm(), ReLU(), convolution(width), BatchNorm())
+        convolution = family_of(shape).convolution(width, KERNEL)
+        return (convolution, BatchNorm(), ReLU(), convolution, BatchNorm())
+
+
+def _weights(shape: Shape) -> int:
+    """How many weights a block behind values of this shape has: many behind flattened ones."""
+    width, *sides = shape
+    return 2 * width**2 * volume(KERNEL, len(sides))
 
 
 def block_places(architecture: Architecture, bounds: Bounds) -> Iterator[int]:

@@ -3,8 +3,9 @@
 import numpy as np
 
 from core.contracts import Bounds
-from core.layers import Add, BatchNorm, Conv2d, Dense, ReLU
+from core.layers import Add, BatchNorm, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms.residual import Residual
+from core.roots import chain
 from tests.core.morphisms.test_skips import NETWORK
 from tests.strategies import random_weights
 
@@ -36,6 +37,15 @@ def test_blocks_are_offered_behind_activations():
     found = [m.node_id for m in Residual.candidates(NETWORK, Bounds())]
     assert found == [3, 4, 6, 8, 9, 11]
     assert 9 not in [m.node_id for m in Residual.candidates(NETWORK, Bounds(width=8))]
+
+
+def test_no_block_is_offered_that_is_many_times_the_network():
+    """As behind a flattening of many places; it may be inserted all the same."""
+    architecture = chain(
+        iter([Input((4, 64)), Conv1d(8), ReLU(), Flatten(), Dense(3), ReLU(), Dense(2), Output()])
+    )
+    assert [m.node_id for m in Residual.candidates(architecture, Bounds())] == [2, 5]
+    assert Residual(3).apply(architecture).parameters > 100 * architecture.parameters
 
 
 def test_only_the_last_layer_starts_at_zero():
