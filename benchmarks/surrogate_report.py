@@ -68,7 +68,7 @@ def _table(facts: Mapping[str, Any]) -> list[str]:
         "| surrogate | Spearman | of the ceiling | NLL | coverage of 90 % | seconds |",
         "| --- | --- | --- | --- | --- | --- |",
         *[
-            f"| {_title(name)} | {one['spearman_mean']:.3f} ± {one['spearman_se']:.3f} "
+            f"| {_title(name)} | {one['spearman_mean']:.3f} ± {_error(one)} "
             f"| {_number(one['share_of_ceiling'])} | {_number(one['nll'])} "
             f"| {_number(one['coverage_90'])} | {_number(one['seconds'], 3)} |"
             for name in best_first
@@ -107,7 +107,8 @@ def _peer(by_table: Mapping[str, Mapping[str, Any]]) -> list[str]:
         "NNI's Gaussian process is given Netmorph's networks as its own descriptors; layers that",
         "it does not know are layers without attributes. As in its tuner it is told one network",
         "after the other, and ignores those with which its matrix has no Cholesky factor. What it",
-        "cannot predict takes the worst rank.",
+        "cannot predict takes the worst rank. It is asked about 100 networks of each choice, for",
+        "as many choices as a few minutes allow.",
         "",
         "| table | observed | choices | observations ignored | predictions that are not numbers |",
         "| --- | --- | --- | --- | --- |",
@@ -117,6 +118,10 @@ def _peer(by_table: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _title(name: str) -> str:
     return _NAMES.get(name) or f"`{name}`"
+
+
+def _error(one: Mapping[str, Any]) -> str:
+    return f"{one['spearman_se']:.3f}" if one["splits"] > 1 else "?"
 
 
 def _number(value: float | None, digits: int = 2) -> str:
