@@ -12,6 +12,7 @@ NAMES = (
     "suggestion",
     "surrogate",
     "regret",
+    "front",
     "trainer",
     "controller",
 )

@@ -1,0 +1,164 @@
+"""How much of the front of value against parameters a search finds, by strategy.
+
+`python -m benchmarks.front [--table FILE ...] [--seeds 20] [--markdown FILE]`. On a table the
+search moves over its neighbours (`benchmarks/walks.py`); on the table named `landscape` it is the
+real search over a made-up landscape. What is found: the hypervolume of the true values of all that
+was evaluated, as a share of that of the whole table, up to its worst value and its highest cost; on
+the landscape the hypervolume itself, up to its lowest value and a million parameters.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks import front_report, landscape, reporting, tables
+from benchmarks.regret import LANDSCAPE
+from benchmarks.regret_report import mean_and_error
+from benchmarks.surrogate import DATA
+from benchmarks.walk_bayesian import BayesianWalker
+from benchmarks.walk_front import FrontWalker
+from benchmarks.walks import Table, Walk, Walker, evolution, hill_climbing, random_line
+from core.contracts import Cost
+from core.distance import Floats
+from core.pareto import Reference, hypervolume
+
+MARKS = (12, 30, 50)  # evaluations
+QUICK = 12  # evaluations on the landscape
+TABLES = (LANDSCAPE, *(str(DATA / f"fashion-{name}.jsonl.gz") for name in ("cells", "chains")))
+CORNER = Reference(value=0.8, log_cost=float(np.log(1_000_000)))  # of the landscape
+
+#: Makes the walker of one walk from the logarithms of all costs, by search.
+WALKS: Mapping[str, Callable[[Floats], Walker]] = {
+    "bayesian": FrontWalker,
+    "bayesian by value": lambda _: BayesianWalker(),
+    "evolution": lambda _: evolution,
+    "hill-climbing": lambda _: hill_climbing,
+    "random": lambda _: random_line,
+}
+#: The strategy of a real search, and the cost that it is told of.
+SEARCHES: Mapping[str, tuple[str, Cost | None]] = {
+    "bayesian": ("bayesian", Cost.PARAMETERS),
+    "bayesian by value": ("bayesian", None),
+    "evolution": ("evolution", None),
+    "hill-climbing": ("hill-climbing", None),
+    "random": ("random", None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One search to simulate."""
+
+    table: str  # a file, or LANDSCAPE
+    search: str  # of SEARCHES
+    seed: int
+    evaluations: int
+
+
+def found_on_table(table: Table, make: Callable[[Floats], Walker], task: Task) -> list[float]:
+    """The share of the whole hypervolume after each mark of one walk."""
+    log_costs = np.log([entry.architecture.parameters for entry in table.entries])
+    corner = Reference(float(table.true.min()), float(log_costs.max()))
+    whole = hypervolume(table.true.tolist(), log_costs.tolist(), corner)
+    walk, walker = Walk(table, task.seed), make(log_costs)
+    while len(walk.seen) < min(task.evaluations, len(table)):
+        walk.visit(walker(walk))
+    volumes = _at_marks(table.true[walk.seen].tolist(), log_costs[walk.seen].tolist(), corner)
+    return [volume / whole for volume in volumes]
+
+
+def found_on_landscape(task: Task) -> list[float]:
+    """The hypervolume after each mark of one real search."""
+    strategy, cost = SEARCHES[task.search]
+    trials, true = landscape.trials_of(strategy, task.seed, task.evaluations, cost)
+    log_costs = np.log([trial.architecture.parameters for trial in trials])
+    return _at_marks(true, log_costs.tolist(), CORNER)
+
+
+def _at_marks(values: list[float], log_costs: list[float], corner: Reference) -> list[float]:
+    marks = [mark for mark in MARKS if mark <= len(values)] or [len(values)]
+    return [hypervolume(values[:mark], log_costs[:mark], corner) for mark in marks]
+
+
+@lru_cache(maxsize=1)
+def _table(path: str) -> Table:
+    return Table(tables.read(Path(path)))
+
+
+def simulate(task: Task) -> list[float]:
+    """What one search finds, wherever it is run."""
+    with threadpool_limits(1):
+        if task.table == LANDSCAPE:
+            return found_on_landscape(task)
+        return found_on_table(_table(task.table), WALKS[task.search], task)
+
+
+def simulate_all(tasks: Sequence[Task], jobs: int) -> Iterator[list[float]]:
+    """What all searches find, in order, in so many processes."""
+    if jobs == 1:
+        yield from map(simulate, tasks)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        yield from pool.map(simulate, tasks)
+
+
+def judged(name: str, seeds: int, evaluations: int, jobs: int) -> reporting.Result:
+    """Mean and standard error at the marks by search, on one table."""
+    by_search: reporting.Result = {"seeds": seeds}
+    for search in WALKS:
+        tasks = [Task(name, search, seed, evaluations) for seed in range(seeds)]
+        mean, error = mean_and_error(np.array(list(simulate_all(tasks, jobs))))
+        by_search[search] = {
+            str(mark): {"mean": float(mean[place]), "se": float(error[place])}
+            for place, mark in enumerate(MARKS[: len(mean)])
+        }
+        print(f"{Path(name).name}: {search}", file=sys.stderr)
+    return by_search
+
+
+def measure(options: argparse.Namespace) -> reporting.Result:
+    """What each search finds, by table."""
+    names: list[str] = options.table or (TABLES[::2] if options.quick else TABLES)
+    for name in names:
+        if name != LANDSCAPE:
+            _table(name)  # which complains before anything else is done
+    seeds = options.seeds or (2 if options.quick else 20)
+    found = {
+        Path(name).name.split(".")[0]: judged(
+            name, seeds, QUICK if options.quick and name == LANDSCAPE else MARKS[-1], options.jobs
+        )
+        for name in names
+    }
+    if options.markdown is not None:
+        options.markdown.write_text(front_report.page(found))
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = reporting.parser(__doc__)
+    parser.add_argument(
+        "--table",
+        action="append",
+        help=f"JSON lines, plain or gzip, or {LANDSCAPE!r}; may be given more than once",
+    )
+    parser.add_argument("--seeds", type=int, help="searches of each strategy; 20 unless quick")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--markdown", type=Path, help="write the results to this page, too")
+    try:
+        reporting.run(measure, parser.parse_args())
+    except tables.WrongTable as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
