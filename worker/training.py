@@ -1,4 +1,4 @@
-"""The training loop: one function, read from top to bottom.
+"""The training loop: `train`, over epochs of steps.
 
 The learning rate follows one cycle over *progress*, which is the larger of the share of steps
 made and the share of time used: a training that may take so many seconds still ends with a small
@@ -9,7 +9,7 @@ arXiv:1608.03983 for the cosine).
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -20,7 +20,7 @@ from core.errors import InfeasibleTrial
 from core.tasks import TASKS
 from worker.data import Examples
 from worker.network import Network
-from worker.tasks import LOSSES
+from worker.tasks import LOSSES, AbstractLoss
 
 EVALUATION_BATCH = 512
 _CHECKED_STEPS = 50  # the loss is looked at so often: a look waits for a GPU
@@ -80,66 +80,111 @@ def train(
 
     Without validation examples the last epoch counts as the best.
     """
-    h, loss_of = hyperparameters, LOSSES[task]()
+    h = hyperparameters
     generator = torch.Generator().manual_seed(seed)  # batches and augmentation
     network.seed(seed, device)  # dropout
-    optimiser = _optimiser(network, h, device)
-    steps_in_epoch = max(1, len(training) // min(h.batch_size, len(training)))
+    batch = min(h.batch_size, len(training))
+    progress = _Progress(h, h.epochs * max(1, len(training) // batch), clock)
+    steps = _Steps(network, LOSSES[task](), _optimiser(network, h, device), h, device, progress)
     outcome, best_state = Outcome(), None
-    began = clock()
-
-    def progress() -> float:
-        steps = outcome.steps / (h.epochs * steps_in_epoch)
-        return max(steps, (clock() - began) / h.max_seconds) if h.max_seconds else steps
-
     evaluating = 0.0  # seconds; not part of the speed
-    while progress() < 1 and not outcome.stopped:
-        network.train()
-        total, counted = torch.zeros((), device=device), 0
-        for x, y in training.training_batches(h.batch_size, generator):
-            rate = h.learning_rate * one_cycle(min(1.0, progress()), h.warmup)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                loss = loss_of.loss(network(x), y, h.label_smoothing)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            total += loss.detach()
-            counted += 1
-            outcome.steps += 1
-            on_step(outcome.steps)
-            if outcome.steps % _CHECKED_STEPS == 0:
-                _check_finite(total)
-            outcome.stopped = should_stop()
-            if outcome.stopped or progress() >= 1:
-                break
-        _check_finite(total)
-        outcome.epochs += 1
+    while progress(outcome.steps) < 1 and not outcome.stopped:
+        batches = training.training_batches(h.batch_size, generator)
+        loss, rate = steps.epoch(batches, outcome, should_stop, on_step)
         before = clock()
         found = None if validation is None else evaluate(network, validation, task, device)
         evaluating += clock() - before
         if found is None or _is_better(found, outcome.best):
             outcome.best, outcome.best_epoch = found, outcome.epochs
             best_state = None if found is None else copy.deepcopy(network.state_dict())
-        metrics = EpochMetrics(
-            epoch=outcome.epochs,
-            train_loss=float(total) / counted,
-            validation_loss=None if found is None else found.loss,
-            validation_metric=None if found is None else found.metric,
-            learning_rate=rate,
-            seconds=clock() - began,
-        )
-        outcome.history.append(metrics)
-        on_epoch(metrics)
+        outcome.history.append(_metrics(outcome.epochs, loss, found, rate, progress.seconds))
+        on_epoch(outcome.history[-1])
         if h.patience is not None and outcome.epochs - outcome.best_epoch >= h.patience:
             break
     if best_state is not None:
         network.load_state_dict(best_state)
-    outcome.seconds = clock() - began
-    busy = max(outcome.seconds - evaluating, 1e-9)
-    outcome.samples_per_second = outcome.steps * min(h.batch_size, len(training)) / busy
+    outcome.seconds = progress.seconds
+    outcome.samples_per_second = outcome.steps * batch / max(outcome.seconds - evaluating, 1e-9)
     return outcome
+
+
+class _Progress:
+    """How much of a training is behind it, by steps and by time: 1 at its end."""
+
+    def __init__(self, h: Hyperparameters, steps: int, clock: Callable[[], float]) -> None:
+        self._most_steps, self._most_seconds = steps, h.max_seconds
+        self._clock, self._began = clock, clock()
+
+    @property
+    def seconds(self) -> float:
+        """Since the training began."""
+        return self._clock() - self._began
+
+    def __call__(self, steps: int) -> float:
+        share = steps / self._most_steps
+        return max(share, self.seconds / self._most_seconds) if self._most_seconds else share
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Steps of the optimiser along the cycle of the learning rate."""
+
+    network: Network
+    loss_of: AbstractLoss
+    optimiser: torch.optim.Optimizer
+    h: Hyperparameters
+    device: torch.device
+    progress: _Progress
+
+    def epoch(
+        self,
+        batches: Iterable[tuple[Tensor, Tensor]],
+        outcome: Outcome,
+        should_stop: Callable[[], bool],
+        on_step: Callable[[int], None],
+    ) -> tuple[float, float]:
+        """The mean loss and the last learning rate of one more epoch, told to the outcome."""
+        self.network.train()
+        total, counted, rate = torch.zeros((), device=self.device), 0, 0.0
+        for x, y in batches:
+            at = min(1.0, self.progress(outcome.steps))
+            rate = self.h.learning_rate * one_cycle(at, self.h.warmup)
+            total += self._step(x, y, rate)
+            counted += 1
+            outcome.steps += 1
+            on_step(outcome.steps)
+            if outcome.steps % _CHECKED_STEPS == 0:
+                _check_finite(total)
+            outcome.stopped = should_stop()
+            if outcome.stopped or self.progress(outcome.steps) >= 1:
+                break
+        _check_finite(total)
+        outcome.epochs += 1
+        return float(total) / counted, rate
+
+    def _step(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
+        """The loss of a batch, before the step that it leads to."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            loss = self.loss_of.loss(self.network(x), y, self.h.label_smoothing)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return loss.detach()
+
+
+def _metrics(
+    epoch: int, loss: float, found: Evaluation | None, rate: float, seconds: float
+) -> EpochMetrics:
+    return EpochMetrics(
+        epoch=epoch,
+        train_loss=loss,
+        validation_loss=None if found is None else found.loss,
+        validation_metric=None if found is None else found.metric,
+        learning_rate=rate,
+        seconds=seconds,
+    )
 
 
 @torch.inference_mode()

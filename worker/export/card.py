@@ -10,20 +10,53 @@ from core.contracts import TestMetrics, TrainOrder
 from core.layers import LAYERS
 from core.tasks import TASKS
 
+_USE = (
+    "## Use",
+    "",
+    "```sh",
+    "python predict.py examples.npy           # one class name a line",
+    "python predict.py examples.npy --json    # with probabilities",
+    "```",
+    "",
+    "It needs numpy, torch and safetensors. Examples are raw values as in the data set; "
+    "the program normalises them.",
+    "",
+)
+
 
 def model_card(
     order: TrainOrder, architecture: Architecture, test: TestMetrics, metric: str
 ) -> str:
     """The card as Markdown."""
-    spec, history = order.dataset_spec, order.history
-    task = TASKS[order.task]()
-    test_std = task.value_std(test.metric, test.examples)
     lines = [
-        f"# {_plain(str(history.get('search', 'A network')))}",
+        f"# {_plain(str(order.history.get('search', 'A network')))}",
         "",
         f"An {order.task} network for the data set {_plain(order.dataset_name)}, "
         "found by Netmorph.",
         "",
+        *_facts(order, architecture, test, metric),
+        "",
+        "The ± are standard errors from the number of examples.",
+        "",
+        "## How it was found",
+        "",
+        *_lineage(order),
+        "",
+        "## Layers",
+        "",
+        *_layers(architecture),
+        "",
+        *_USE,
+    ]
+    return "\n".join(lines)
+
+
+def _facts(
+    order: TrainOrder, architecture: Architecture, test: TestMetrics, metric: str
+) -> list[str]:
+    spec, history = order.dataset_spec, order.history
+    test_std = TASKS[order.task]().value_std(test.metric, test.examples)
+    return [
         "| | |",
         "|---|---|",
         f"| test {metric} | {test.metric:.4f} ± {test_std:.4f} ({test.examples} examples, "
@@ -35,34 +68,19 @@ def model_card(
         f"| training examples | {spec.train_examples:,} (validation included) |",
         f"| input | {spec.input_shape}, {spec.dtype} |",
         f"| classes | {spec.classes} |",
-        "",
-        "The ± are standard errors from the number of examples.",
-        "",
-        "## How it was found",
-        "",
+    ]
+
+
+def _lineage(order: TrainOrder) -> list[str]:
+    history = order.history
+    return [
         f"Strategy {_plain(str(history.get('strategy', '?')))}, seed {history.get('seed', '?')}, "
         f"{history.get('trials_completed', '?')} trials, of which "
         f"{history.get('trials_inherited', '?')} started from a parent's weights. "
         f"This is the architecture of trial {history.get('of_number', '?')}:",
         "",
         *[f"1. {_plain(str(step))}" for step in history.get("lineage", [])],
-        "",
-        "## Layers",
-        "",
-        *_layers(architecture),
-        "",
-        "## Use",
-        "",
-        "```sh",
-        "python predict.py examples.npy           # one class name a line",
-        "python predict.py examples.npy --json    # with probabilities",
-        "```",
-        "",
-        "It needs numpy, torch and safetensors. Examples are raw values as in the data set; "
-        "the program normalises them.",
-        "",
     ]
-    return "\n".join(lines)
 
 
 def _layers(architecture: Architecture) -> list[str]:
