@@ -126,7 +126,7 @@ def judged(name: str, seeds: int, evaluations: int, jobs: int) -> reporting.Resu
 
 def measure(options: argparse.Namespace) -> reporting.Result:
     """What each search finds, by table."""
-    names: list[str] = options.table or (TABLES[::2] if options.quick else TABLES)
+    names: list[str] = options.table or list(TABLES[::2] if options.quick else TABLES)
     for name in names:
         if name != LANDSCAPE:
             _table(name)  # which complains before anything else is done
