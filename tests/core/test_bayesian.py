@@ -33,7 +33,7 @@ def test_an_infeasible_trial_counts_as_the_worst(kernel):
     mean, std = of_last(believe(COMPLETED, (), kernel))
     worse, surer = of_last(believe([*COMPLETED, ended(TrialStatus.INFEASIBLE)], (), kernel))
     assert worse < mean
-    assert surer < 0.5 * std
+    assert surer < std  # in the metric: its unit stretches towards the worst
     worst = min(trial.value for trial in COMPLETED)
     alone, _ = of_last(believe([*COMPLETED, dataclasses.replace(LAST, value=worst)], (), kernel))
     assert worse == pytest.approx(alone, abs=0.01)
