@@ -9,19 +9,16 @@ the landscape the hypervolume itself, up to its lowest value and a million param
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks import front_report, landscape, reporting, tables
-from benchmarks.regret import LANDSCAPE
+from benchmarks import front_report, landscape, reporting, searches
 from benchmarks.regret_report import mean_and_error
+from benchmarks.searches import LANDSCAPE, shared_out, short_name, table_at
 from benchmarks.surrogate import DATA
 from benchmarks.walk_bayesian import BayesianWalker
 from benchmarks.walk_front import FrontWalker
@@ -88,26 +85,12 @@ def _at_marks(values: list[float], log_costs: list[float], corner: Reference) ->
     return [hypervolume(values[:mark], log_costs[:mark], corner) for mark in marks]
 
 
-@lru_cache(maxsize=1)
-def _table(path: str) -> Table:
-    return Table(tables.read(Path(path)))
-
-
 def simulate(task: Task) -> list[float]:
     """What one search finds, wherever it is run."""
     with threadpool_limits(1):
         if task.table == LANDSCAPE:
             return found_on_landscape(task)
-        return found_on_table(_table(task.table), WALKS[task.search], task)
-
-
-def simulate_all(tasks: Sequence[Task], jobs: int) -> Iterator[list[float]]:
-    """What all searches find, in order, in so many processes."""
-    if jobs == 1:
-        yield from map(simulate, tasks)
-        return
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        yield from pool.map(simulate, tasks)
+        return found_on_table(table_at(task.table), WALKS[task.search], task)
 
 
 def judged(name: str, seeds: int, evaluations: int, jobs: int) -> reporting.Result:
@@ -115,7 +98,7 @@ def judged(name: str, seeds: int, evaluations: int, jobs: int) -> reporting.Resu
     by_search: reporting.Result = {"seeds": seeds}
     for search in WALKS:
         tasks = [Task(name, search, seed, evaluations) for seed in range(seeds)]
-        mean, error = mean_and_error(np.array(list(simulate_all(tasks, jobs))))
+        mean, error = mean_and_error(np.array(list(shared_out(simulate, tasks, jobs))))
         by_search[search] = {
             str(mark): {"mean": float(mean[place]), "se": float(error[place])}
             for place, mark in enumerate(MARKS[: len(mean)])
@@ -129,10 +112,10 @@ def measure(options: argparse.Namespace) -> reporting.Result:
     names: list[str] = options.table or list(TABLES[::2] if options.quick else TABLES)
     for name in names:
         if name != LANDSCAPE:
-            _table(name)  # which complains before anything else is done
+            table_at(name)  # which complains before anything else is done
     seeds = options.seeds or (2 if options.quick else 20)
     found = {
-        Path(name).name.split(".")[0]: judged(
+        short_name(name): judged(
             name, seeds, QUICK if options.quick and name == LANDSCAPE else MARKS[-1], options.jobs
         )
         for name in names
@@ -144,20 +127,7 @@ def measure(options: argparse.Namespace) -> reporting.Result:
 
 def main() -> None:
     """Measure and print."""
-    parser = reporting.parser(__doc__)
-    parser.add_argument(
-        "--table",
-        action="append",
-        help=f"JSON lines, plain or gzip, or {LANDSCAPE!r}; may be given more than once",
-    )
-    parser.add_argument("--seeds", type=int, help="searches of each strategy; 20 unless quick")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--markdown", type=Path, help="write the results to this page, too")
-    try:
-        reporting.run(measure, parser.parse_args())
-    except tables.WrongTable as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    reporting.run(measure, searches.parser(__doc__).parse_args())
 
 
 if __name__ == "__main__":

@@ -12,16 +12,15 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks import landscape, regret_report, reporting, tables
+from benchmarks import landscape, regret_report, reporting, searches
+from benchmarks.searches import LANDSCAPE, shared_out, short_name, table_at
 from benchmarks.walk_bayesian import BayesianWalker, ScratchWalker
 from benchmarks.walk_reinforce import ReinforceWalker
 from benchmarks.walks import BASELINES, Table, Walk, Walker
@@ -29,7 +28,6 @@ from core.distance import Floats
 from core.strategies import STRATEGIES
 
 MARKS = (20, 50, 100, 200)  # evaluations
-LANDSCAPE = "landscape"
 
 #: Makes the walker of one walk, by strategy.
 WALKS: Mapping[str, Callable[[], Walker]] = {
@@ -77,33 +75,19 @@ def regrets_on_landscape(strategy: str, seed: int, evaluations: int) -> list[flo
     return [landscape.BEST - one for one in of_the_best(shown, true)]
 
 
-@lru_cache(maxsize=1)
-def _table(path: str) -> Table:
-    return Table(tables.read(Path(path)))
-
-
 def simulate(task: Task) -> list[float]:
     """The regrets of one search, wherever it is run."""
     with threadpool_limits(1):
         if task.table == LANDSCAPE:
             return regrets_on_landscape(task.strategy, task.seed, task.evaluations)
         walker = WALKS[task.strategy]()
-        table = _table(task.table)
+        table = table_at(task.table)
         return regrets_on_table(table, walker, task.seed, task.evaluations, task.left_out)
 
 
 def simulate_all(tasks: Sequence[Task], jobs: int) -> Iterator[list[float]]:
-    """The regrets of all searches in order, in so many processes."""
-    if jobs == 1:
-        yield from _told(tasks, map(simulate, tasks))
-        return
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        yield from _told(tasks, pool.map(simulate, tasks))
-
-
-def _told(tasks: Sequence[Task], results: Iterator[list[float]]) -> Iterator[list[float]]:
-    """The results, each one named on the standard error."""
-    for task, result in zip(tasks, results, strict=True):
+    """The regrets of all searches in order, each one named on the standard error."""
+    for task, result in zip(tasks, shared_out(simulate, tasks, jobs), strict=True):
         print(f"{Path(task.table).name}: {task.strategy}, seed {task.seed}", file=sys.stderr)
         yield result
 
@@ -145,9 +129,9 @@ def measure(options: argparse.Namespace) -> reporting.Result:
     for name in names:
         is_short = options.quick and name == LANDSCAPE
         if name != LANDSCAPE:
-            _table(name)  # which complains before anything else is done
+            table_at(name)  # which complains before anything else is done
         evaluations = MARKS[0] if is_short else options.evaluations
-        short = Path(name).name.split(".")[0]
+        short = short_name(name)
         found[short] = curves(name, seeds, evaluations, options.jobs)
         if options.left_out and name != LANDSCAPE:
             thin = curves(name, seeds, evaluations, options.jobs, options.left_out)
@@ -173,13 +157,7 @@ def _share(text: str) -> float:
 
 def main() -> None:
     """Measure and print."""
-    parser = reporting.parser(__doc__)
-    parser.add_argument(
-        "--table",
-        action="append",
-        help=f"JSON lines, plain or gzip, or {LANDSCAPE!r}; may be given more than once",
-    )
-    parser.add_argument("--seeds", type=int, help="searches of each strategy; 20 unless quick")
+    parser = searches.parser(__doc__)
     parser.add_argument("--evaluations", type=int, default=max(MARKS), help="of each search")
     parser.add_argument(
         "--left-out",
@@ -187,14 +165,8 @@ def main() -> None:
         default=0.0,
         help="search each table again without this share of its lines, others in each search",
     )
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--plot", type=Path, help="draw the regrets to this .svg or .png file")
-    parser.add_argument("--markdown", type=Path, help="write the results to this page, too")
-    try:
-        reporting.run(measure, parser.parse_args())
-    except tables.WrongTable as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    reporting.run(measure, parser.parse_args())
 
 
 if __name__ == "__main__":

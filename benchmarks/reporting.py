@@ -3,11 +3,14 @@
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from threadpoolctl import threadpool_limits
+
+from benchmarks.tables import WrongTable
 
 Result = dict[str, Any]
 
@@ -22,9 +25,13 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def run(measure: Callable[[argparse.Namespace], Result], options: argparse.Namespace) -> None:
-    """Measure on one core and print what came of it."""
-    with threadpool_limits(1):
-        result = measure(options)
+    """Measure on one core and print what came of it; a file that is no table ends with status 2."""
+    try:
+        with threadpool_limits(1):
+            result = measure(options)
+    except WrongTable as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     if options.json:
         print(json.dumps(result))
     else:

@@ -232,11 +232,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, help="random choices of them; 20 unless quick")
     parser.add_argument("--markdown", type=Path, help="write the results to this page, too")
-    try:
-        reporting.run(measure, parser.parse_args())
-    except tables.WrongTable as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    reporting.run(measure, parser.parse_args())
 
 
 if __name__ == "__main__":
