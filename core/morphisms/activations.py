@@ -83,9 +83,20 @@ def rows_of(value: Array, segments: tuple[Segment, ...]) -> Rows:
     return rows
 
 
+def values_of(value: Array) -> Array:
+    """The channels at some places, as rows: (N, D, *sides) -> (m, D)"""
+    places = _places((len(value), *value.shape[2:]))
+    chosen: Array = np.moveaxis(value, 1, -1)[places].astype(np.float64)
+    return chosen
+
+
 def windows_of(node: Node, value: Array) -> Array:
-    """The windows around some places, as rows: (N, D, *sides) -> (m, D × window)"""
-    assert isinstance(node.layer, AbstractConvolution)
+    """The windows around some places, as rows: (N, D, *sides) -> (m, D × window)
+
+    Of a layer without windows the values there, (m, D).
+    """
+    if not isinstance(node.layer, AbstractConvolution):
+        return values_of(value)
     windows = padded_windows(value, node.layer.kernel, node.layer.stride)
     windows = np.moveaxis(windows, 1, value.ndim - 1)  # (N, *sides', D, *window)
     chosen = windows[_places(windows.shape[: value.ndim - 1])]

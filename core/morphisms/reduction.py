@@ -37,7 +37,7 @@ def reduced(architecture: Architecture, reduction: Reduction) -> Architecture:
     rest: dict[int, Node] = {}
     idle: dict[int, bool] = {}  # whether values of the rest are never below zero
     for node in architecture.nodes:
-        inputs = tuple(stands[source] for source in _remaining(node, reduction))
+        inputs = tuple(stands[source] for source in remaining(node, reduction))
         if _passed_by(architecture, node, inputs, idle, reduction):
             stands[node.id] = inputs[0]
             continue
@@ -57,7 +57,8 @@ def reduced(architecture: Architecture, reduction: Reduction) -> Architecture:
     return child
 
 
-def _remaining(node: Node, reduction: Reduction) -> list[int]:
+def remaining(node: Node, reduction: Reduction) -> list[int]:
+    """The inputs of a node that are not cut."""
     return [s for place, s in enumerate(node.inputs) if (node.id, place) not in reduction.edges]
 
 
@@ -93,7 +94,7 @@ def selections(architecture: Architecture, reduction: Reduction) -> dict[int, In
     """
     chosen: dict[int, Indices] = {}
     for node in architecture.nodes:
-        sources = _remaining(node, reduction)
+        sources = remaining(node, reduction)
         if node.id in reduction.kept:
             chosen[node.id] = reduction.kept[node.id]
         elif node.layer.channels in (Channels.OWN, Channels.GIVEN):

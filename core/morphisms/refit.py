@@ -14,7 +14,9 @@ argmin |y - z A - b|² + λ |A - V|². Other layers have their channels predicte
 place of V, and take the prediction in: their weight becomes A W, and b W joins the bias; so it is
 with convolutions whose windows have too many values. Both are found on real activations as in He,
 Zhang & Sun 2017 (arXiv:1707.06168, section 3.1), one layer after the other in the order of the
-graph, so that each also makes up for what the ones before could not.
+graph, so that each also makes up for what the ones before could not. A layer that gives alone what
+it gave to a sum before is fitted to that sum in the same way: it may have been added a moment ago
+and be zero, and a ReLU behind nothing but zeros would never learn.
 """
 
 from collections.abc import Mapping
@@ -23,10 +25,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.architecture import Architecture, Node
-from core.layers import AbstractConvolution, Array, Axis
+from core.layers import AbstractConvolution, Array, Axis, Channels, Dense
 from core.layers.windows import volume
-from core.morphisms.activations import Rows, groups_of, rows_of, walk, windows_of
-from core.morphisms.reduction import Indices, Reduction, cut, reduced, selections, sliced
+from core.morphisms.activations import Rows, groups_of, rows_of, values_of, walk, windows_of
+from core.morphisms.reduction import Indices, Reduction, cut, reduced, remaining, selections, sliced
 from core.segments import Segment
 from core.weights import Weights
 
@@ -49,15 +51,19 @@ def carried(
     rest = sliced(architecture, weights, child, selected)
     wanted = _affected(architecture, child, selected)
     whole = frozenset(node_id for node_id in wanted if _is_whole(child, child.node(node_id)))
+    heirs = _heirs(architecture, child, reduction)
     sums: dict[int, Array] = {}
     before: dict[int, Rows] = {}
-    for node, read in walk(architecture, weights, x, wanted):
-        if node.id in whole:
+    for node, read in walk(architecture, weights, x, wanted | set(heirs)):
+        if node.id in heirs:
+            heir = heirs[node.id]
+            sums[heir] = values_of(read) - weights[heir]["bias"]
+        if node.id in whole - set(heirs.values()):
             sums[node.id] = _sums(node, weights[node.id]["weight"][selected[node.id]], read)
-        else:
+        elif node.id in wanted:
             before[node.id] = rows_of(read, architecture.segments[node.inputs[0]])
-    for node, read in walk(child, rest, x, wanted):
-        if node.id in whole:
+    for node, read in walk(child, rest, x, wanted | set(heirs.values())):
+        if node.id in sums:
             rest[node.id] = _fitted(node, rest[node.id], read, sums[node.id])
             continue
         source = architecture.node(node.id).inputs[0]
@@ -82,25 +88,56 @@ def _affected(
     return frozenset(n.id for n in child.nodes if changed[n.id] and consumed(n) is not None)
 
 
-# --- convolutions whose whole windows are fitted ------------------------------------------------
+def _heirs(architecture: Architecture, child: Architecture, reduction: Reduction) -> dict[int, int]:
+    """By who reads a sum that is passed by: the layer that is all that is left of it, if it can be
+    fitted to the sum and served nothing else."""
+    found: dict[int, int] = {}
+    left = {node.id for node in child.nodes}
+    for node in architecture.nodes:
+        if node.layer.channels is not Channels.UNIFIED or node.id in left:
+            continue
+        source, *others = remaining(node, reduction)
+        if others:  # it has gone with what it served
+            continue
+        readers = [r for r in architecture.readers(node.id) if _reads_first(architecture, r, node)]
+        alone = source in left and architecture.readers(source) == (node.id,)
+        if alone and readers and _is_small(child, child.node(source)):
+            found[readers[0]] = source
+    return found
+
+
+def _reads_first(architecture: Architecture, reader: int, node: Node) -> bool:
+    return architecture.node(reader).inputs[0] == node.id
+
+
+# --- layers whose whole windows are fitted ------------------------------------------------------
 
 
 def _is_whole(child: Architecture, node: Node) -> bool:
     """Whether the node is a convolution with a window that is small enough."""
-    if not isinstance(node.layer, AbstractConvolution):
-        return False
-    window = volume(node.layer.kernel, node.layer.spatial_axes)
+    return isinstance(node.layer, AbstractConvolution) and _is_small(child, node)
+
+
+def _is_small(child: Architecture, node: Node) -> bool:
+    """Whether the node sums over a window, or over all that it reads, that is small enough."""
+    match node.layer:
+        case AbstractConvolution() as layer:
+            window = volume(layer.kernel, layer.spatial_axes)
+        case Dense():
+            window = 1
+        case _:
+            return False
     return window * child.shapes[node.inputs[0]][0] <= LARGEST
 
 
 def _sums(node: Node, weight: Array, read: Array) -> Array:
-    """What a convolution makes of some of its windows, its bias aside.  # shape: (m, O)"""
+    """What a layer makes of some of its windows, its bias aside.  # shape: (m, O)"""
     sums: Array = windows_of(node, read) @ _matrix(weight)
     return sums
 
 
 def _fitted(node: Node, left: Mapping[str, Array], read: Array, sums: Array) -> dict[str, Array]:
-    """The parameters by which a convolution comes closest to these sums."""
+    """The parameters by which a layer comes closest to these sums."""
     weight, bias = left["weight"], left["bias"]
     A, b = _regression(sums, windows_of(node, read), _matrix(weight))
     return {
@@ -110,7 +147,7 @@ def _fitted(node: Node, left: Mapping[str, Array], read: Array, sums: Array) -> 
 
 
 def _matrix(weight: Array) -> Array:
-    """The weight of a convolution by its windows.  # (O, D, *window) -> (D × window, O)"""
+    """The weight of a layer by its windows.  # (O, D, *window) -> (D × window, O)"""
     return weight.reshape(len(weight), -1).T.astype(np.float64)
 
 

@@ -7,12 +7,14 @@ import pytest
 
 from core.architecture import Architecture, Node
 from core.forward import forward
-from core.layers import Array, Conv1d, Conv2d, Dense, Flatten, Input, Output
+from core.layers import Array, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms.activations import probe_of
+from core.morphisms.add_skip import AddSkip
 from core.morphisms.narrow import Narrow
 from core.morphisms.reduction import selections, sliced
 from core.morphisms.refit import LARGEST
 from core.morphisms.remove_layer import RemoveLayer
+from core.morphisms.remove_skip import RemoveSkip
 from core.weights import Weights, check
 from tests.strategies import random_weights
 
@@ -101,3 +103,37 @@ def test_as_many_examples_are_looked_at_as_the_effort_allows():
         x = rng.normal(size=(1000, *architecture.input_shape))
         assert len(probe_of(architecture, {}, rng, x)) == expected
     assert len(probe_of(small, {}, rng, None)) == 64
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 5), (2, 20), (12,)])
+def test_a_skip_of_zeros_that_is_all_that_is_left_takes_the_sum_over(shape):
+    """A ReLU behind zeros alone would be dead."""
+    kind: type = {3: Conv2d, 2: Conv1d, 1: Dense}[len(shape)]
+    chain = (
+        Node(0, Input(shape)),
+        Node(1, kind(4), (0,)),
+        Node(2, ReLU(), (1,)),
+        Node(3, kind(4), (2,)),
+        Node(4, ReLU(), (3,)),
+        *([Node(5, Flatten(), (4,))] if len(shape) > 1 else []),
+        Node(6, Dense(3), (5 if len(shape) > 1 else 4,)),
+        Node(7, Output(), (6,)),
+    )
+    architecture, rng = Architecture(chain), np.random.default_rng(0)
+    weights = random_weights(architecture, rng)
+    skip = AddSkip(0, 3)
+    weights, skipped = skip.transfer(architecture, weights, rng), skip.apply(architecture)
+    (merge,) = [node for node in skipped.nodes if len(node.inputs) > 1]
+    x = rng.normal(size=(400, *shape))
+
+    cut = RemoveSkip(merge.id, merge.inputs.index(3))
+    rest, child = cut.transfer(skipped, weights, rng, x), cut.apply(skipped)
+
+    check(child, rest)
+    (heir,) = [source for source in merge.inputs if source != 3]
+    fitted = child.node(heir).layer.forward(rest[heir], [x])
+    sum_before = until(architecture, weights, 3, x)
+    rows = [np.moveaxis(one, 1, -1).reshape(-1, one.shape[1]) for one in (x, sum_before, fitted)]
+    read = np.column_stack([rows[0], np.ones(len(rows[0]))])
+    best = read @ np.linalg.lstsq(read, rows[1], rcond=None)[0]
+    assert np.mean((rows[2] - rows[1]) ** 2) < 1.1 * np.mean((best - rows[1]) ** 2)
