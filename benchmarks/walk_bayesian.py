@@ -28,7 +28,7 @@ class Belief:
         surrogate = self.learn(walk)
         if self._asked is None or self._asked[0] is not lines:
             self._asked = lines, walk.table.chart.points(surrogate.geometry, lines)
-        wanted = self._strategy.wanted(Bounds(), len(walk.seen))
+        wanted = self._strategy.wanted(Bounds())
         alphas = wanted.of_values(surrogate, self._asked[1])
         return int(lines[np.argmax(np.where(allowed[lines], alphas, -np.inf))])
 

@@ -3,10 +3,10 @@
 Notation
     μ, σ   the surrogate's mean and standard deviation of a candidate's value
     β      exploration weight
-    α      the acquisition (larger is better): the logarithm of the expected improvement or of its
-           probability, less what training is predicted to cost, by choice; μ + β σ, the upper
-           confidence bound; or the logarithm of the expected gain in hypervolume, where a cost is
-           to be small as well
+    α      the acquisition (larger is better): μ + β σ, the upper confidence bound; the logarithm of
+           the expected improvement or of its probability, less what training is predicted to cost,
+           by choice; or the logarithm of the expected gain in hypervolume, where a cost is to be
+           small as well
     T      temperature, in units of α: standard deviations of the objective, or nats
 
 The search is Algorithm 1 of Jin, Song & Hu 2019 (arXiv:1806.10282), best first with simulated

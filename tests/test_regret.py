@@ -124,7 +124,7 @@ def test_bayesian_optimisation_on_a_table_is_the_strategy_with_every_line_scored
     near = {place for seen in walk.seen for place in _within(seen, strategy.reach(9))}
     lines = sorted(near - set(walk.seen))
     points = surrogate.geometry.points([ARCHITECTURES[place] for place in lines])
-    alphas = strategy.wanted(Bounds(), 9).of_values(surrogate, points)
+    alphas = strategy.wanted(Bounds()).of_values(surrogate, points)
     assert chosen == lines[int(np.argmax(alphas))]
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import get_args, get_type_hints
+from typing import get_type_hints
 
 from core.contracts import Cost
 from core.errors import InvalidInput
@@ -23,7 +23,7 @@ def strategy(
     """
     cls = STRATEGIES[kind]
     types = get_type_hints(cls)
-    known = {field.name: _told(types[field.name]) for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    known = {field.name: types[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     given: dict[str, object] = {"cost": cost} if known.pop("cost", None) else {}
     for name, value in options.items():
         if name not in known:
@@ -32,12 +32,6 @@ def strategy(
             )
         given[name] = _converted(kind, name, value, known[name])
     return cls(**given)
-
-
-def _told(hint: type) -> type:
-    """The type of an option's value; one that may be left out is None otherwise."""
-    kinds: tuple[type, ...] = get_args(hint)
-    return kinds[0] if kinds else hint
 
 
 def _converted(kind: str, name: str, value: object, wanted: type) -> object:

@@ -18,8 +18,6 @@ from core.surrogate import Surrogate
 from core.trial import TrialStatus
 
 FIRST = 5  # observations; of fewer a surrogate has only its prior, which wants what is farthest
-_TURNS = ("log-ei", "log-pi")
-_BETA = 1.0  # less than the paper's 2.5: a surrogate that predicts well explores less
 PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours only
 
 
@@ -28,36 +26,34 @@ PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours o
 class Bayesian(AbstractStrategy):
     """A Gaussian process chooses among chains of morphisms of networks with weights.
 
-    By the expected improvement and by its probability, in turns, as either alone stays now and
-    then with what it knows (cf. Hoffman, Brochu & de Freitas 2011, "Portfolio allocation for
-    Bayesian optimization"); by the paper's confidence bound where its weight is given. The first
-    morphs are random.
+    The exploration weight is smaller than the paper's 2.5, as a surrogate that predicts well
+    explores less. The first morphs are random.
     """
 
-    beta: float | None = None  # of "ucb", which is meant where it is given
+    beta: float = 1.0  # of "ucb"
     candidates: int = 700  # scored for one answer
     morphisms: int = 4  # longest chain from a network with weights; shorter while little is known
     kernel: str = DEFAULT_KERNEL
-    acquisition: str | None = None  # of ACQUISITIONS
+    acquisition: str = "ucb"  # of ACQUISITIONS
     cost_weight: float = 0.0  # but of "ucb"; 1: improvement per predicted second of training
     cost: Cost | None = None  # the search's; with one the gain in hypervolume is the acquisition
 
     def __post_init__(self) -> None:
-        if not (0 <= self._beta <= 100 and 1 <= self.candidates <= 100_000):
+        if not (0 <= self.beta <= 100 and 1 <= self.candidates <= 100_000):
             raise InvalidInput(
-                f"found beta {self._beta} and {self.candidates} candidates; "
+                f"found beta {self.beta} and {self.candidates} candidates; "
                 "expected 0 to 100, and 1 to 100000"
             )
         if not 1 <= self.morphisms <= 100:
             raise InvalidInput(f"found {self.morphisms} morphisms; expected 1 to 100")
-        if self.acquisition is not None and self.acquisition not in ACQUISITIONS:
+        if self.acquisition not in ACQUISITIONS:
             raise InvalidInput(
                 f"found acquisition {self.acquisition!r}; expected {' or '.join(ACQUISITIONS)}"
             )
-        if not 0 <= self.cost_weight <= 10 or (self.cost_weight and "ucb" in self._turns):
+        if not 0 <= self.cost_weight <= 10 or (self.cost_weight and self.acquisition == "ucb"):
             raise InvalidInput(
-                f"found cost_weight {self.cost_weight} with acquisition {self._turns[0]!r}; "
-                "expected 0 to 10, and 0 with 'ucb', which is meant where there is a beta"
+                f"found cost_weight {self.cost_weight} with acquisition {self.acquisition!r}; "
+                "expected 0 to 10, and 0 with 'ucb'"
             )
         _ = KERNELS[self.kernel]
 
@@ -83,7 +79,7 @@ class Bayesian(AbstractStrategy):
             bounds,
             rng,
             count=count,
-            acquisition=self.wanted(bounds, len(completed) + len(pending)),
+            acquisition=self.wanted(bounds),
             pending=pending,
             candidates=self.candidates,
             morphisms=self.reach(len(parents)),
@@ -95,22 +91,11 @@ class Bayesian(AbstractStrategy):
         """How many morphisms away from so many networks with weights a candidate may be."""
         return min(self.morphisms, 1 + parents // PARENTS_PER_MORPHISM)
 
-    def wanted(self, bounds: Bounds, trials: int) -> Acquisition:
-        """What makes a candidate worth training after so many trials of a search within bounds."""
+    def wanted(self, bounds: Bounds) -> Acquisition:
+        """What makes a candidate worth training, in a search within bounds."""
         if self.cost is None:
-            kind = self._turns[trials % len(self._turns)]
-            return Acquisition(kind, self._beta, self.cost_weight)
+            return Acquisition(self.acquisition, self.beta, self.cost_weight)
         return Acquisition("log-ehvi", cost=partial(cost, self.cost, bounds=bounds))
-
-    @property
-    def _turns(self) -> tuple[str, ...]:
-        if self.acquisition is not None:
-            return (self.acquisition,)
-        return _TURNS if self.beta is None else ("ucb",)
-
-    @property
-    def _beta(self) -> float:
-        return _BETA if self.beta is None else self.beta
 
 
 def believe(completed: Sequence[Seen], pending: Sequence[Seen], kernel: str) -> Surrogate:

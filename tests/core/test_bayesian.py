@@ -89,11 +89,11 @@ def test_the_first_morphs_are_random_whatever_is_believed():
         assert [draft.mean is None for draft in drafts] == [is_random] * 3
 
 
-def test_two_acquisitions_take_turns_unless_one_is_chosen():
-    for options, kinds in (
-        ({}, ["log-ei", "log-pi", "log-ei"]),
-        ({"beta": 0.0}, ["ucb"] * 3),
-        ({"acquisition": "log-ei"}, ["log-ei"] * 3),
+def test_the_options_say_what_is_wanted():
+    for options, kind, beta in (
+        ({}, "ucb", 1.0),
+        ({"beta": 0.0}, "ucb", 0.0),
+        ({"acquisition": "log-ei"}, "log-ei", 1.0),
     ):
-        chosen = Bayesian(**options)
-        assert [chosen.wanted(Bounds(), trials).kind for trials in (8, 9, 10)] == kinds
+        wanted = Bayesian(**options).wanted(Bounds())
+        assert (wanted.kind, wanted.beta) == (kind, beta)
