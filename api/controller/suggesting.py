@@ -129,6 +129,7 @@ def _recipe(
     suggestion: search.Suggestion, parent: Past | None, chosen: Hyperparameters, is_timed: bool
 ) -> Recipe:
     architecture = suggestion.architecture
+    mean, std = believed(suggestion.predicted_mean, suggestion.predicted_std)
     return Recipe(
         number=suggestion.number,
         parent_id=suggestion.parent_id,
@@ -139,10 +140,22 @@ def _recipe(
         parameters=architecture.parameters,
         flops=architecture.flops,
         inherited=_inherits(parent),
-        predicted_mean=suggestion.predicted_mean,
-        predicted_std=suggestion.predicted_std,
+        predicted_mean=mean,
+        predicted_std=std,
         hyperparameters=None if is_timed else chosen.model_dump(mode="json"),
         epochs_reserved=chosen.epochs,
+    )
+
+
+def believed(mean: float | None, std: float | None) -> tuple[float | None, float | None]:
+    """What a surrogate predicts, as a share: within 0 and 1, with a deviation of at most 1/2.
+
+    The process itself knows no ends: where it expects a failure its median lies far below 0.
+    No law on [0, 1] deviates by more than 1/2 (Popoviciu 1935).
+    """
+    return (
+        None if mean is None else min(max(mean, 0.0), 1.0),
+        None if std is None else min(std, 0.5),
     )
 
 

@@ -6,6 +6,7 @@ from multiprocessing import get_context
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from threadpoolctl import threadpool_info
 
 from api.controller import suggesting
@@ -95,3 +96,16 @@ def test_a_trial_arrives_with_its_measured_latency(world, do) -> None:
     end(world, do, "completed", value=0.5, latency=0.25)
 
     assert [seen.latency for seen in read(world, search)] == [0.25]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "told"),
+    [
+        ((0.9, 0.02), (0.9, 0.02)),
+        ((-0.34, 0.8), (0.0, 0.5)),
+        ((1.02, 0.01), (1.0, 0.01)),
+        ((None, None), (None, None)),
+    ],
+)
+def test_a_prediction_is_told_as_a_share(predicted: Any, told: Any) -> None:
+    assert suggesting.believed(*predicted) == told
