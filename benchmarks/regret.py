@@ -20,6 +20,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks import landscape, regret_report, reporting, searches
+from benchmarks.findable import findable
 from benchmarks.searches import LANDSCAPE, shared_out, short_name, table_at
 from benchmarks.walk_bayesian import BayesianWalker, ScratchWalker
 from benchmarks.walk_reinforce import ReinforceWalker
@@ -144,7 +145,9 @@ def measure(options: argparse.Namespace) -> reporting.Result:
     }
     if options.markdown is not None:
         plot = options.plot and os.path.relpath(options.plot, options.markdown.parent)
-        options.markdown.write_text(regret_report.page(by_table, plot))
+        tables = [name for name in names if name != LANDSCAPE]
+        bests = {short_name(name): findable(table_at(name)) for name in tables}
+        options.markdown.write_text(regret_report.page(by_table, plot, bests))
     return by_table if len(by_table) > 1 else next(iter(by_table.values()))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.findable import FEW, MOST, Findable
 from core.distance import Floats
 
 OURS = "bayesian"
@@ -33,8 +34,10 @@ def ratios(facts: Mapping[str, Any], mark: str) -> dict[str, float | None]:
     }
 
 
-def page(by_table: ByTable, plot: str | None = None) -> str:
-    """The page in Markdown, with a picture where there is one."""
+def page(
+    by_table: ByTable, plot: str | None = None, bests: Mapping[str, Findable] | None = None
+) -> str:
+    """The page in Markdown, with a picture and what is known of the best networks, if given."""
     first = next(iter(by_table.values()))
     lines = [
         "# How fast the strategies find good networks",
@@ -48,6 +51,8 @@ def page(by_table: ByTable, plot: str | None = None) -> str:
     for table, facts in by_table.items():
         lines += ["", f"## {table}", "", *_table(facts)]
     lines += ["", f"## `{OURS}` against the others", "", *_against(by_table)]
+    if bests:
+        lines += ["", "## What can be known of the best networks", "", *_bests(bests)]
     return "\n".join(lines) + "\n"
 
 
@@ -105,3 +110,25 @@ def _mean(found: list[dict[str, float | None]]) -> dict[str, float | None]:
         known = [one[rival] for one in found if one.get(rival) is not None]
         means[rival] = float(np.mean(np.array(known, dtype=np.float64))) if known else None
     return means
+
+
+def _bests(bests: Mapping[str, Findable]) -> list[str]:
+    """What sets the best networks apart, and where all others let a surrogate expect them."""
+    return [
+        "A network's value is in part the chance of its one training, most of all that of the best",
+        "of many. *Lead* is that of the best value over the second, *chance* the median standard",
+        "deviation of a network's values where it was trained more than once. *Place* is where the",
+        "surrogate expects the best network among all of its table when it is told of",
+        f"{FEW} random others (median), or of up to {MOST}. A search that goes by what",
+        "it expects tries about as many first; one that tries the neighbours of the best, without",
+        "any expectation, may come upon it sooner, by luck of where it lies.",
+        "",
+        f"| table | lead | chance | place, told of {FEW} | told of all |",
+        "| --- | --- | --- | --- | --- |",
+        *[_best(table, one) for table, one in bests.items()],
+    ]
+
+
+def _best(table: str, found: Findable) -> str:
+    chance = "-" if found.chance is None else f"{found.chance:.4f}"
+    return f"| {table} | {found.lead:.4f} | {chance} | {found.rank_of_few:.0f} | {found.rank} |"

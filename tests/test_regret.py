@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import (
     chart,
+    findable,
     histories,
     landscape,
     regret,
@@ -219,6 +220,42 @@ def test_the_page_tells_where_the_targets_are_met_and_where_not():
     assert "| bad | 0.30 | 0.30 | 0.30 | 0.30 | yes |" in page
     assert "| bad | 0.30 | 0.30 | 0.30 | 0.30 | no |" in page
     assert "| mean of the tables | 0.25 | 0.25 | 0.25 | 0.25 | yes |" in page
+
+
+def with_values(values: np.ndarray) -> walks.Table:
+    return walks.Table(
+        [
+            dataclasses.replace(entry, value=float(value))
+            for entry, value in zip(ENTRIES, values, strict=True)
+        ]
+    )
+
+
+def test_the_best_network_is_findable_where_its_value_follows_from_its_form():
+    layers = np.array([float(len(one.nodes)) for one in ARCHITECTURES])
+    best = int(np.argmax(layers))
+    layers[best] += 1e-3  # the only one of the most layers
+    by_form = findable.findable(with_values(layers))
+    assert by_form.rank <= 3
+
+    by_chance = layers.copy()
+    by_chance[int(np.argmin(layers))] = layers[best] + 5
+    found = findable.findable(with_values(by_chance))
+    assert found.rank > 15
+    assert found.lead == pytest.approx(5)
+    assert found.chance is None
+
+
+def test_chance_is_how_far_apart_the_values_of_one_network_are():
+    repeated = [dataclasses.replace(entry, repeats=(entry.value + 2,)) for entry in ENTRIES]
+    assert findable.findable(walks.Table(repeated)).chance == pytest.approx(np.sqrt(2))
+
+
+def test_the_page_tells_what_can_be_known_of_the_best_networks():
+    known = findable.Findable(lead=0.0056, chance=0.0071, rank=20, rank_of_few=133.5)
+    page = regret_report.page({"good": told(0.1)}, bests={"good": known})
+    assert "| good | 0.0056 | 0.0071 | 134 | 20 |" in page
+    assert "What can be known" not in regret_report.page({"good": told(0.1)})
 
 
 def test_no_ratio_to_a_rival_without_regret():
