@@ -26,11 +26,10 @@ PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours o
 class Bayesian(AbstractStrategy):
     """A Gaussian process chooses among chains of morphisms of networks with weights.
 
-    The exploration weight is smaller than the paper's 2.5, as a surrogate that predicts well
-    explores less. The first morphs are random.
+    The first morphs are random.
     """
 
-    beta: float = 1.0  # of "ucb"
+    beta: float = 2.0  # of "ucb"
     candidates: int = 700  # scored for one answer
     morphisms: int = 4  # longest chain from a network with weights; shorter while little is known
     kernel: str = DEFAULT_KERNEL
