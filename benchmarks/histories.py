@@ -16,6 +16,7 @@ from core.trial import TrialStatus
 
 SHALLOWEST, DEEPEST = 12, 40  # layers of an architecture in a history
 NOISE = 0.005  # standard deviation of a value
+BRANCHING = 0.03  # what a network of ever more skips has above one without
 LONGEST = 6  # chain of morphisms between a parent and its child
 STUCK = 60  # morphisms after which another start is tried
 
@@ -50,7 +51,7 @@ def value(features: Features) -> float:
     size = (log(features.parameters) - log(100_000)) / 3
     depth = (features.layers - 26) / 20
     branching = features.skips / (1 + features.skips)
-    return 0.8 + 0.15 * float(np.exp(-(size**2) - depth**2)) + 0.03 * branching
+    return 0.8 + 0.15 * float(np.exp(-(size**2) - depth**2)) + BRANCHING * branching
 
 
 def features(architecture: Architecture) -> Features:

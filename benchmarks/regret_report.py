@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import histories, landscape
 from benchmarks.findable import FEW, MOST, Findable
+from benchmarks.searches import LANDSCAPE
 from core.distance import Floats
 
 OURS = "bayesian"
@@ -53,6 +55,8 @@ def page(
     lines += ["", f"## `{OURS}` against the others", "", *_against(by_table)]
     if bests:
         lines += ["", "## What can be known of the best networks", "", *_bests(bests)]
+    if LANDSCAPE in by_table:
+        lines += ["", "## What is left to find on the landscape", "", *_left()]
     return "\n".join(lines) + "\n"
 
 
@@ -132,3 +136,14 @@ def _bests(bests: Mapping[str, Findable]) -> list[str]:
 def _best(table: str, found: Findable) -> str:
     chance = "-" if found.chance is None else f"{found.chance:.4f}"
     return f"| {table} | {found.lead:.4f} | {chance} | {found.rank_of_few:.0f} | {found.rank} |"
+
+
+def _left() -> list[str]:
+    """Why regrets on the landscape stay above zero."""
+    few, more = (histories.BRANCHING / (1 + skips) for skips in (2, 5))
+    return [
+        f"There a value comes near {landscape.BEST} only with ever more skips: at the best size",
+        f"and depth a network with two skips has a regret of {few:.4f}, with five {more:.4f},",
+        f"and what is seen of a value has noise of {histories.NOISE}. So what is left to find",
+        "after some dozens of evaluations is no larger than chance.",
+    ]

@@ -258,6 +258,12 @@ def test_the_page_tells_what_can_be_known_of_the_best_networks():
     assert "What can be known" not in regret_report.page({"good": told(0.1)})
 
 
+def test_the_page_tells_what_is_left_to_find_on_the_landscape():
+    page = regret_report.page({"landscape": told(0.1)})
+    assert "with two skips has a regret of 0.0100, with five 0.0050" in page
+    assert "What is left" not in regret_report.page({"good": told(0.1)})
+
+
 def test_no_ratio_to_a_rival_without_regret():
     facts = told(0.1)
     facts["bfs"] = told(0.0)["bayesian"]

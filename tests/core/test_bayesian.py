@@ -91,9 +91,9 @@ def test_the_first_morphs_are_random_whatever_is_believed():
 
 def test_the_options_say_what_is_wanted():
     for options, kind, beta in (
-        ({}, "ucb", 1.0),
+        ({}, "ucb", 2.0),
         ({"beta": 0.0}, "ucb", 0.0),
-        ({"acquisition": "log-ei"}, "log-ei", 1.0),
+        ({"acquisition": "log-ei"}, "log-ei", 2.0),
     ):
         wanted = Bayesian(**options).wanted(Bounds())
         assert (wanted.kind, wanted.beta) == (kind, beta)
