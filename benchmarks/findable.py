@@ -15,7 +15,7 @@ from core.strategies.bayesian import Bayesian
 
 MOST = 1000  # networks that the surrogate is told of
 FEW = 50
-DRAWS = 10  # of the few
+DRAWS = 10  # of the networks that it is told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +24,25 @@ class Findable:
 
     lead: float  # of the best value over the second
     chance: float | None  # median standard deviation of a network's values; None: none has repeats
-    rank: int  # of the best, by what a surrogate expects that is told of (all, or MOST) others
-    rank_of_few: float  # the same when it is told of FEW, median over draws
+    ranks: tuple[int, ...]  # of the best, by what a surrogate told of MOST others expects, sorted
+    ranks_of_few: tuple[int, ...]  # the same, told of FEW
 
 
 def findable(table: Table) -> Findable:
     """Of a table of at least two lines."""
     order = np.argsort(-table.true, kind="stable")
-    others = order[1:]
-    draws = [np.random.default_rng(seed).permutation(others) for seed in range(DRAWS)]
+    best = int(order[0])
+    draws = [np.random.default_rng(seed).permutation(order[1:]) for seed in range(DRAWS)]
     spreads = [
         float(np.std([entry.value, *entry.repeats], ddof=1))
         for entry in table.entries
         if entry.repeats
     ]
     return Findable(
-        lead=float(table.true[order[0]] - table.true[order[1]]),
+        lead=float(table.true[best] - table.true[order[1]]),
         chance=float(np.median(spreads)) if spreads else None,
-        rank=_rank(table, draws[0][:MOST], int(order[0])),
-        rank_of_few=float(np.median([_rank(table, told[:FEW], int(order[0])) for told in draws])),
+        ranks=tuple(sorted(_rank(table, told[:MOST], best) for told in draws)),
+        ranks_of_few=tuple(sorted(_rank(table, told[:FEW], best) for told in draws)),
     )
 
 

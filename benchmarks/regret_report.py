@@ -1,12 +1,12 @@
 """The page of results of `benchmarks.regret`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from benchmarks import histories, landscape
-from benchmarks.findable import FEW, MOST, Findable
+from benchmarks.findable import DRAWS, FEW, MOST, Findable
 from benchmarks.searches import LANDSCAPE
 from core.distance import Floats
 
@@ -123,11 +123,10 @@ def _bests(bests: Mapping[str, Findable]) -> list[str]:
         "of many. *Lead* is that of the best value over the second, *chance* the median standard",
         "deviation of a network's values where it was trained more than once. *Place* is where the",
         "surrogate expects the best network among all of its table when it is told of",
-        f"{FEW} random others (median), or of up to {MOST}. A search that goes by what",
-        "it expects tries about as many first; one that tries the neighbours of the best, without",
-        "any expectation, may come upon it sooner, by luck of where it lies.",
+        f"{FEW} random others, or of up to {MOST}: the median of {DRAWS} draws, the least and the",
+        "most. The true values are those of the table, which are chance in part themselves.",
         "",
-        f"| table | lead | chance | place, told of {FEW} | told of all |",
+        f"| table | lead | chance | place, told of {FEW} | told of up to {MOST} |",
         "| --- | --- | --- | --- | --- |",
         *[_best(table, one) for table, one in bests.items()],
     ]
@@ -135,7 +134,12 @@ def _bests(bests: Mapping[str, Findable]) -> list[str]:
 
 def _best(table: str, found: Findable) -> str:
     chance = "-" if found.chance is None else f"{found.chance:.4f}"
-    return f"| {table} | {found.lead:.4f} | {chance} | {found.rank_of_few:.0f} | {found.rank} |"
+    places = " | ".join(_spread(ranks) for ranks in (found.ranks_of_few, found.ranks))
+    return f"| {table} | {found.lead:.4f} | {chance} | {places} |"
+
+
+def _spread(ranks: Sequence[int]) -> str:
+    return f"{np.median(ranks):.0f} ({min(ranks)} to {max(ranks)})"
 
 
 def _left() -> list[str]:
@@ -144,6 +148,6 @@ def _left() -> list[str]:
     return [
         f"There a value comes near {landscape.BEST} only with ever more skips: at the best size",
         f"and depth a network with two skips has a regret of {few:.4f}, with five {more:.4f},",
-        f"and what is seen of a value has noise of {histories.NOISE}. So what is left to find",
-        "after some dozens of evaluations is no larger than chance.",
+        f"and what is seen of a value has noise of {histories.NOISE}. A third skip, and each",
+        "one more, brings less than that noise.",
     ]
