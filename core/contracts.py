@@ -71,6 +71,7 @@ class Cost(StrEnum):
 class Optimiser(StrEnum):
     SGD = "sgd"
     ADAMW = "adamw"
+    MUON = "muon"  # for matrices and kernels; AdamW for the other parameters
 
 
 class Training(Config):
@@ -139,6 +140,9 @@ class Hyperparameters(Message):
     weight_decay: Finite = 0.05
     momentum: Finite = 0.9
     warmup: Finite = 0.1  # share of the schedule
+    decay: Finite = 1.0  # last share of the schedule, over which the rate falls; 0: it stays
+    averaging: Finite = 0.0  # weights are averaged over this last share of the steps made; 0: not
+    erasing: Finite = 0.0  # side of a square erased from each image, as a share of its side
     label_smoothing: Finite = 0.0
     augmentation: str = "none"  # "none", "shift", "shift-flip"
     patience: int | None = None  # epochs without improvement before an early stop
@@ -170,6 +174,7 @@ class TrainOrder(Message):
     dataset_spec: DatasetSpec
     hyperparameters: Hyperparameters
     history: JsonObject = Field(default_factory=dict)  # final fit: facts for the model card
+    holdout: Finite = 0.25  # final fit: share of the validation split that it is compared on
 
 
 class LeaseRequest(Message):
@@ -226,6 +231,16 @@ class TestMetrics(Message):
     examples: int
 
 
+class Comparison(Message):
+    """The final network beside the winner that it was trained on from, on examples held out."""
+
+    examples: int
+    before: Finite  # the metric of the winner's own weights
+    after: Finite | None  # that of the final network; None where its training failed
+    exported: Literal["final", "winner"]
+    reason: str = Field(default="", max_length=2000)  # why the winner's own weights are exported
+
+
 class TrialResult(Message):
     """How a trial ended; accepted exactly once."""
 
@@ -234,6 +249,8 @@ class TrialResult(Message):
     status: TrialStatus  # completed, stopped, infeasible or failed
     value: Finite | None = None  # the objective; larger is better
     value_std: Finite | None = None  # standard error of the value, from the validation size
+    validation_loss: Finite | None = None  # of the weights that the value is of
+    precision: str = Field(default="", max_length=64)  # how it was computed: "bf16 channels-last"
     reason: str = Field(default="", max_length=2000)
     retry: bool = True  # failed only: False where another attempt cannot help
     weights: BlobRef | None = None
@@ -245,6 +262,7 @@ class TrialResult(Message):
     parameters: int | None = None
     test: TestMetrics | None = None  # final fit only
     export: BlobRef | None = None  # final fit only
+    comparison: Comparison | None = None  # final fit only
 
 
 class ResultAnswer(Message):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from core.contracts import BlobRef, Finite, Positive, Seconds, TestMetrics, TrainOrder
+from core.contracts import BlobRef, Comparison, Finite, Positive, Seconds, TestMetrics, TrainOrder
 from core.trial import TrialStatus
 
 
@@ -67,6 +67,8 @@ class Ended(_Line):
     status: TrialStatus  # completed, stopped, infeasible or failed
     value: Finite | None = None
     value_std: Finite | None = None
+    validation_loss: Finite | None = None
+    precision: str = ""
     reason: str = ""
     retry: bool = True
     weights: BlobRef | None = None
@@ -78,6 +80,7 @@ class Ended(_Line):
     parameters: int | None = None
     test: TestMetrics | None = None
     export: BlobRef | None = None
+    comparison: Comparison | None = None
 
 
 Event = Annotated[Ready | Progress | EpochEnded | Ended, Field(discriminator="event")]
