@@ -140,7 +140,7 @@ def _data(order: TrainOrder, bench: Bench) -> _Data:
     normalisation = Normalisation.of(x)
     examples = Examples(
         x, y, normalisation, bench.device,
-        augmentation=h.augmentation, channels_last=h.channels_last,
+        augmentation=h.augmentation, erasing=h.erasing, channels_last=h.channels_last,
     )  # fmt: skip
     validation = None
     if not whole:

@@ -1,25 +1,28 @@
 """The training loop: `train`, over epochs of steps.
 
-The learning rate follows one cycle over *progress*, which is the larger of the share of steps
+The learning rate follows a schedule over *progress*, which is the larger of the share of steps
 made and the share of time used: a training that may take so many seconds still ends with a small
-rate, however slow the machine is (cf. Smith 2018, arXiv:1803.09820; Loshchilov & Hutter 2017,
-arXiv:1608.03983 for the cosine).
+rate, however slow the machine is. With averaging on, the averaged weights are validated and kept,
+so that a training at a constant rate shows what it is worth without the rate's fall.
 """
 
 import copy
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from core.contracts import Hyperparameters, Optimiser
+from core.contracts import Hyperparameters
 from core.errors import InfeasibleTrial
 from core.tasks import TASKS
+from worker.averaging import WeightAverage
 from worker.data import Examples
 from worker.network import Network
+from worker.optimisers import optimisers_of
 from worker.tasks import LOSSES, AbstractLoss
 
 EVALUATION_BATCH = 512
@@ -85,24 +88,29 @@ def train(
     network.seed(seed, device)  # dropout
     batch = min(h.batch_size, len(training))
     progress = _Progress(h, h.epochs * max(1, len(training) // batch), clock)
-    steps = _Steps(network, LOSSES[task](), _optimiser(network, h, device), h, device, progress)
+    average = WeightAverage(network, h.averaging) if h.averaging else None
+    optimisers = optimisers_of(network, h)
+    steps = _Steps(network, LOSSES[task](), optimisers, average, h, device, progress)
     outcome, best_state = Outcome(), None
     evaluating = 0.0  # seconds; not part of the speed
     while progress(outcome.steps) < 1 and not outcome.stopped:
         batches = training.training_batches(h.batch_size, generator)
         loss, rate = steps.epoch(batches, outcome, should_stop, on_step)
         before = clock()
-        found = None if validation is None else evaluate(network, validation, task, device)
+        with average.applied() if average else nullcontext():
+            found = None if validation is None else evaluate(network, validation, task, device)
+            if found is None or _is_better(found, outcome.best):
+                outcome.best, outcome.best_epoch = found, outcome.epochs
+                best_state = None if found is None else copy.deepcopy(network.state_dict())
         evaluating += clock() - before
-        if found is None or _is_better(found, outcome.best):
-            outcome.best, outcome.best_epoch = found, outcome.epochs
-            best_state = None if found is None else copy.deepcopy(network.state_dict())
         outcome.history.append(_metrics(outcome.epochs, loss, found, rate, progress.seconds))
         on_epoch(outcome.history[-1])
         if h.patience is not None and outcome.epochs - outcome.best_epoch >= h.patience:
             break
     if best_state is not None:
         network.load_state_dict(best_state)
+    elif average:
+        average.write()
     outcome.seconds = progress.seconds
     outcome.samples_per_second = outcome.steps * batch / max(outcome.seconds - evaluating, 1e-9)
     return outcome
@@ -127,11 +135,12 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """Steps of the optimiser along the cycle of the learning rate."""
+    """Steps of the optimisers along the schedule of the learning rate."""
 
     network: Network
     loss_of: AbstractLoss
-    optimiser: torch.optim.Optimizer
+    optimisers: tuple[torch.optim.Optimizer, ...]
+    average: WeightAverage | None
     h: Hyperparameters
     device: torch.device
     progress: _Progress
@@ -148,7 +157,7 @@ class _Steps:
         total, counted, rate = torch.zeros((), device=self.device), 0, 0.0
         for x, y in batches:
             at = min(1.0, self.progress(outcome.steps))
-            rate = self.h.learning_rate * one_cycle(at, self.h.warmup)
+            rate = self.h.learning_rate * rate_share(at, self.h.warmup, self.h.decay)
             total += self._step(x, y, rate)
             counted += 1
             outcome.steps += 1
@@ -164,13 +173,17 @@ class _Steps:
 
     def _step(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
         """The loss of a batch, before the step that it leads to."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             loss = self.loss_of.loss(self.network(x), y, self.h.label_smoothing)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
+        if self.average:
+            self.average.update()
         return loss.detach()
 
 
@@ -203,11 +216,19 @@ def evaluate(network: nn.Module, examples: Examples, task: str, device: torch.de
     return Evaluation(float(metric) / len(examples), float(loss) / len(examples), len(examples))
 
 
-def one_cycle(progress: float, warmup: float) -> float:
-    """The learning rate at that progress, as a share of its peak: a rise, then half a cosine."""
+def rate_share(progress: float, warmup: float, decay: float) -> float:
+    """The learning rate at that progress, as a share of its peak: a rise, a level, a fall.
+
+    `decay` is the last share of the training, over which the rate falls along half a cosine
+    (Loshchilov & Hutter 2017, arXiv:1608.03983; for the level before it Hägele et al. 2024,
+    arXiv:2405.18392): 1 falls from the end of the rise on, 0 never.
+    """
     if progress < warmup:
         return _FIRST_RATE + (1 - _FIRST_RATE) * progress / warmup
-    phase = (progress - warmup) / max(1 - warmup, 1e-9)
+    falling = progress - max(warmup, 1 - decay)
+    if decay == 0 or falling <= 0:
+        return 1.0
+    phase = min(1.0, falling / min(decay, 1 - warmup))
     return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * phase)) / 2
 
 
@@ -224,19 +245,3 @@ def _is_better(found: Evaluation, best: Evaluation | None) -> bool:
 def _check_finite(total: Tensor) -> None:
     if not math.isfinite(float(total)):
         raise InfeasibleTrial(f"the loss is {float(total)}: the training has diverged")
-
-
-def _optimiser(
-    network: nn.Module, h: Hyperparameters, device: torch.device
-) -> torch.optim.Optimizer:
-    """Weight decay is for weights of convolutions and dense layers, not for biases and scales."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": h.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if h.optimiser is Optimiser.SGD:
-        return torch.optim.SGD(
-            groups, lr=h.learning_rate, momentum=h.momentum, nesterov=True, fused=True
-        )
-    return torch.optim.AdamW(groups, lr=h.learning_rate, betas=(0.9, 0.99), fused=True)
