@@ -10,7 +10,7 @@ The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 
 from math import ceil
 
-from core.contracts import Bounds, Budget, DatasetSpec, Hyperparameters, SearchConfig
+from core.contracts import Bounds, Budget, DatasetSpec, Hyperparameters, Optimiser, SearchConfig
 from core.roots import roots
 
 SEARCH_SHARE = 0.5  # of S; the rest is for the final fit
@@ -31,8 +31,9 @@ BACKWARD = 3  # a training step costs so many forward passes
 WORTHWHILE_EPOCHS = 12  # of the final fit within its time
 
 LABEL_SMOOTHING = 0.05
-LEARNING_RATES = {"adamw": 3e-3, "sgd": 0.05}
-WEIGHT_DECAYS = {"adamw": 0.05, "sgd": 5e-4}
+OPTIMISER = Optimiser.MUON
+LEARNING_RATES = {"muon": 0.03, "adamw": 6e-3, "sgd": 0.1}
+WEIGHT_DECAYS = {"muon": 0.05, "adamw": 0.05, "sgd": 5e-4}
 INHERITED_RATE = 0.5  # of the learning rate, for weights that are trained already
 
 
@@ -115,7 +116,7 @@ def _hyperparameters(
     config: SearchConfig, spec: DatasetSpec, epochs: int, seconds: float | None, rate: float
 ) -> Hyperparameters:
     training = config.training
-    optimiser = training.optimiser or Hyperparameters(epochs=1).optimiser
+    optimiser = training.optimiser or OPTIMISER
     return Hyperparameters(
         epochs=epochs,
         max_seconds=seconds,
