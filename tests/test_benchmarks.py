@@ -97,3 +97,12 @@ def test_the_trainer_is_timed():
     assert found["samples_per_second"] > 0
     assert found["samples_per_second_augmented"] > 0
     assert found["ratio_to_bare"] is None
+
+
+def test_arms_of_the_recipe_are_trained_and_compared_with_the_base():
+    found = measured("recipe")["digits"]
+    assert found["base"]["difference"] == 0
+    for arm in found.values():
+        assert 0 <= arm["error"] < 60  # chance is 90
+        assert arm["seeds"] == 1
+        assert arm["difference"] == pytest.approx(arm["error"] - found["base"]["error"])
