@@ -21,14 +21,14 @@ from torch import Tensor
 
 from api.builtins import BUILTINS
 from benchmarks import reporting
-from benchmarks.recipe_arms import ARMS, BASE, SETTINGS, Arm, Changes
+from benchmarks.recipe_arms import ARMS, BASE, RANKED, SETTINGS, Arm, Changes, Setting
 from benchmarks.recipe_report import page_with, summary
 from benchmarks.recipe_starts import started
 from core.architecture import Architecture
 from core.contracts import Hyperparameters
-from core.datasets import Arrays
+from core.datasets import Arrays, spec
 from core.layers import BatchNorm, Conv2d, Dense, GlobalAvgPool2d, Input, MaxPool2d, Output, ReLU
-from core.roots import chain
+from core.roots import BUILDERS, chain
 from core.weights import initialise
 from worker.averaging import WeightAverage
 from worker.data import Examples, Normalisation
@@ -36,6 +36,7 @@ from worker.network import Network
 from worker.training import evaluate, train
 
 FILE = Path(__file__).parent / "data" / "recipe.jsonl"
+ALL = SETTINGS | RANKED
 TASK, CPU = "image-classification", torch.device("cpu")
 SUBSET_SEED = 0
 MOST_EPOCHS = 10_000  # the seconds end a training
@@ -63,6 +64,13 @@ def vgg(shape: tuple[int, ...], classes: int, width: int) -> Architecture:
         for _ in range(2):
             layers += [Conv2d(width * 2**stage), BatchNorm(), ReLU()]
     return chain(iter([*layers, GlobalAvgPool2d(), Dense(classes), Output()]))
+
+
+def network(arrays: Arrays, setting: Setting) -> Architecture:
+    """The setting's network, for these data."""
+    if not setting.network:
+        return vgg(arrays.x_train.shape[1:], len(arrays.class_names), setting.width)
+    return BUILDERS[setting.network](spec(arrays, flip=True), 1.0)
 
 
 def subset(arrays: Arrays, train_examples: int | None, test_examples: int | None) -> Arrays:
@@ -96,14 +104,12 @@ class Experiment:
     """One setting: its data on the device, and how an arm is trained in it."""
 
     def __init__(self, name: str, seconds: float) -> None:
-        self.name, self.setting, self.seconds = name, SETTINGS[name], seconds
+        self.name, self.setting, self.seconds = name, ALL[name], seconds
         builtin = BUILTINS[self.setting.dataset]
         s = self.setting
         self.arrays = subset(builtin.load(), s.train_examples, s.test_examples)
         self.normalisation = Normalisation.of(self.arrays.x_train)
-        self.architecture = vgg(
-            self.arrays.x_train.shape[1:], len(self.arrays.class_names), s.width
-        )
+        self.architecture = network(self.arrays, s)
         a = self.arrays
         self.test = Examples(a.x_test, a.y_test, self.normalisation, CPU, channels_last=True)
 
@@ -200,7 +206,7 @@ def measure(options: argparse.Namespace) -> reporting.Result:
     rows = rows_of(options.file)
     for setting, arm, seed in missing(rows, options.setting, options.arm, options.seeds):
         if setting not in experiments:
-            experiments[setting] = Experiment(setting, SETTINGS[setting].seconds)
+            experiments[setting] = Experiment(setting, ALL[setting].seconds)
         rows.append(experiments[setting].run(ARMS[arm], seed))
         with options.file.open("a") as file:
             file.write(json.dumps(rows[-1]) + "\n")
@@ -212,7 +218,7 @@ def measure(options: argparse.Namespace) -> reporting.Result:
 def main() -> None:
     """Measure and print."""
     parser = reporting.parser(__doc__)
-    parser.add_argument("--setting", action="append", choices=SETTINGS)
+    parser.add_argument("--setting", action="append", choices=ALL)
     parser.add_argument("--arm", action="append", choices=ARMS)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--file", type=Path, default=FILE)

@@ -17,6 +17,7 @@ class Setting:
     width: int  # filters of the first convolution
     seconds: float  # of one core
     batch_size: int
+    network: str = ""  # kind of start, as in `core.roots`; the plain chain of `width` otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,13 @@ SETTINGS = {
     "fashion-1000": Setting("fashion-mnist", 1000, None, 16, 20.0, 32),
     "fashion": Setting("fashion-mnist", None, 5000, 16, 24.0, 128),
     "fashion-1000-long": Setting("fashion-mnist", 1000, None, 16, 60.0, 32),
+    "fashion-long": Setting("fashion-mnist", None, 5000, 16, 90.0, 128),
     "digits": Setting("digits", None, None, 16, 10.0, 32),
+}
+#: Settings of several networks, by which a schedule ranks them as another does, or not.
+RANKED = {
+    f"rank-{kind}": Setting("fashion-mnist", 1000, None, 16, 10.0, 32, kind)
+    for kind in ("cnn", "vgg", "resnet", "densenet", "mobilenet", "mlp")
 }
 BASE: Changes = {
     "optimiser": "muon",
@@ -142,10 +149,9 @@ def _regularisation() -> list[Arm]:
     arms += [Arm(group, f"erasing {side:g}", {"erasing": side}) for side in (0.2, 0.3, 0.45)]
     shift = "worker.data.SHIFT"
     arms += [
-        Arm(group, f"shifts of {share:g} of the side", constants={shift: share})
-        for share in (1 / 28, 1 / 7)
+        Arm(group, f"shifts of {pixels} of 28 pixels", constants={shift: pixels / 28})
+        for pixels in (1, 4)
     ]
-    arms.append(Arm(group, "alternating flips", constants={"worker.data.ALTERNATING": True}))
     return [*arms, Arm(group, "no augmentation", {"augmentation": "none"})]
 
 

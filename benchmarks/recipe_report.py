@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from benchmarks.recipe_arms import ARMS, SETTINGS
+from scipy.stats import spearmanr
 
-BASE_ARM = "base"
+from benchmarks.recipe_arms import ARMS, RANKED, SETTINGS
+
+BASE_ARM, LEVEL_ARM = "base", "constant rate"
 BEGIN, END = "<!-- runs -->", "<!-- end of runs -->"
 
 Row = dict[str, Any]
@@ -60,7 +62,7 @@ def _tables(rows: Sequence[Row]) -> str:
             group = arm.group
             lines.append(_line([f"**{group}**", *[""] * len(settings)]))
         lines.append(_line([arm.name, *(_cell(facts[s].get(arm.name)) for s in settings)]))
-    return "\n".join([*lines, "", *_watched(rows)]) + "\n"
+    return "\n".join([*lines, "", *_watched(rows), *_ranks(rows)]) + "\n"
 
 
 def _cell(found: dict[str, Any] | None) -> str:
@@ -76,7 +78,7 @@ def _cell(found: dict[str, Any] | None) -> str:
 
 def _watched(rows: Sequence[Row]) -> Iterator[str]:
     """Errors of averages over several shares of the steps, in the same runs."""
-    watched = [row for row in rows if "watched" in row]
+    watched = [row for row in rows if "watched" in row and row["setting"] in SETTINGS]
     if not watched:
         return
     shares = list(watched[0]["watched"])
@@ -87,6 +89,31 @@ def _watched(rows: Sequence[Row]) -> Iterator[str]:
         means = [mean(row["watched"][share] for row in own) for share in shares]
         last = mean(row["error"] for row in own)
         yield _line([setting, arm, *(f"{each:.2f}" for each in (last, *means))])
+
+
+def _ranks(rows: Sequence[Row]) -> Iterator[str]:
+    """Errors of several networks by a falling rate, and by averages at a constant one."""
+    falling = [_of(rows, setting, BASE_ARM) for setting in RANKED]
+    level = [_of(rows, setting, LEVEL_ARM) for setting in RANKED]
+    if not all((*falling, *level)):
+        return
+    shares = list(level[0][0]["watched"])
+    columns = {"last weights": [mean(row["error"] for row in own) for own in level]} | {
+        f"average over {each}": [mean(row["watched"][each] for row in own) for own in level]
+        for each in shares
+    }
+    annealed = [mean(row["error"] for row in own) for own in falling]
+    yield from ("", _line(["network", "falling rate", *columns]))
+    yield _line(["---"] * (2 + len(columns)))
+    for index, name in enumerate(RANKED):
+        cells = [f"{errors[index]:.2f}" for errors in (annealed, *columns.values())]
+        yield _line([name.removeprefix("rank-"), *cells])
+    ranks = [f"{spearmanr(annealed, errors).statistic:.2f}" for errors in columns.values()]
+    yield _line(["rank correlation with the falling rate", "", *ranks])
+
+
+def _of(rows: Sequence[Row], setting: str, arm: str) -> list[Row]:
+    return [row for row in rows if (row["setting"], row["arm"]) == (setting, arm)]
 
 
 def _line(cells: Sequence[str]) -> str:

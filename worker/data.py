@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
 SHIFT = 1 / 12  # of an image's shorter side, at most
-ALTERNATING = False  # whether an image is mirrored in every other epoch, in place of at random
 SHIFTED_SIDE = 8  # pixels; images with a shorter side are not shifted
 
 
@@ -61,7 +60,6 @@ class Examples:
         )
         self._shift = largest_shift(x.shape[1:]) if "shift" in augmentation else 0
         self._flip = "flip" in augmentation
-        self._mirrored: Tensor | None = None  # by example, in the last epoch; shape: (n,)
         if self._shift:
             pad = torch.nn.functional.pad
             fill = 0  # images end in black more often than in anything else
@@ -87,12 +85,9 @@ class Examples:
         """
         size = min(size, len(self))
         order = torch.randperm(len(self), generator=generator)
-        mirrored = self._mirrored_next(generator)[order] if self._flip else None
         for start in range(0, len(self) - size + 1, size):
-            here = slice(start, start + size)
-            chosen = _to(order[here], self._device)
-            flipped = None if mirrored is None else mirrored[here]
-            x = self._normalised(self._augmented(chosen, flipped, generator))
+            chosen = _to(order[start : start + size], self._device)
+            x = self._normalised(self._augmented(chosen, generator))
             yield self._erased_in(x, generator), self._y[chosen]
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -110,30 +105,17 @@ class Examples:
         x = (x.to(torch.float32) - self._mean) * self._scale
         return x.contiguous(memory_format=self._format)
 
-    def _mirrored_next(self, generator: torch.Generator) -> Tensor:
-        """Which examples the next epoch mirrors: a random half, then the others, and so on.
-
-        So two epochs show each image and its mirror image once (Jordan 2024, arXiv:2404.00498).
-        """
-        before, n = self._mirrored, len(self)
-        if before is None or not ALTERNATING:
-            self._mirrored = torch.rand(n, generator=generator) < 0.5
-        else:
-            self._mirrored = ~before
-        return self._mirrored
-
-    def _augmented(
-        self, chosen: Tensor, mirrored: Tensor | None, generator: torch.Generator
-    ) -> Tensor:
-        """The chosen examples, each cut out of its padded image somewhere else, some mirrored."""
+    def _augmented(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        """The chosen examples, each cut out of its padded image somewhere else, half mirrored."""
         if not (self._shift or self._flip):
             return self._x[chosen]
         n, channels = len(chosen), self._x.shape[1]
         draws = torch.randint(2 * self._shift + 1, (2, n, 1), generator=generator)
         rows = torch.arange(self._height) + draws[0]  # shape: (n, H)
         columns = torch.arange(self._width) + draws[1]
-        if mirrored is not None:
-            columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+        if self._flip:
+            mirrored = torch.rand((n, 1), generator=generator) < 0.5
+            columns = torch.where(mirrored, columns.flip(1), columns)
         places = rows[:, :, None] * self._x.shape[3] + columns[:, None, :]  # shape: (n, H, W)
         index = _to(places.view(n, 1, -1), self._device).expand(-1, channels, -1)
         images = self._x[chosen].flatten(2).gather(2, index)
