@@ -2,8 +2,12 @@
 
 The learning rate follows a schedule over *progress*, which is the larger of the share of steps
 made and the share of time used: a training that may take so many seconds still ends with a small
-rate, however slow the machine is. With averaging on, the averaged weights are validated and kept,
-so that a training at a constant rate shows what it is worth without the rate's fall.
+rate, however slow the machine is.
+
+Without averaging the weights of the best epoch are kept. With averaging the averaged weights are
+validated and kept, so that a training at a constant rate shows its worth without the rate's fall;
+and the last average counts, unless an earlier one was better by more than chance: the highest of
+many noisy values is too high, and is often that of an early epoch.
 """
 
 import copy
@@ -53,11 +57,13 @@ class Evaluation:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a training came to. The network has the weights of the best epoch."""
+    """What a training came to. The network has the weights of the kept epoch."""
 
     stopped: bool = False  # by `should_stop`
-    best: Evaluation | None = None  # on the validation examples
-    best_epoch: int = 0
+    best: Evaluation | None = None  # of the kept epoch, on the validation examples
+    best_epoch: int = 0  # the kept one
+    highest: Evaluation | None = None  # of any epoch
+    highest_epoch: int = 0
     epochs: int = 0
     steps: int = 0
     seconds: float = 0.0
@@ -81,31 +87,31 @@ def train(
 ) -> Outcome:
     """Train the network in place; raises InfeasibleTrial when the loss is not finite any more.
 
-    Without validation examples the last epoch counts as the best.
+    Without validation examples the last epoch is kept.
     """
     h = hyperparameters
     generator = torch.Generator().manual_seed(seed)  # batches and augmentation
     network.seed(seed, device)  # dropout
     batch = min(h.batch_size, len(training))
-    progress = _Progress(h, h.epochs * max(1, len(training) // batch), clock)
     average = WeightAverage(network, h.averaging) if h.averaging else None
-    optimisers = optimisers_of(network, h)
+    optimisers = optimisers_of(network, h)  # the first of a process takes a second: not counted
+    progress = _Progress(h, h.epochs * max(1, len(training) // batch), clock)
     steps = _Steps(network, LOSSES[task](), optimisers, average, h, device, progress)
     outcome, best_state = Outcome(), None
     evaluating = 0.0  # seconds; not part of the speed
-    while progress(outcome.steps) < 1 and not outcome.stopped:
+    while not outcome.epochs or (progress(outcome.steps) < 1 and not outcome.stopped):
         batches = training.training_batches(h.batch_size, generator)
         loss, rate = steps.epoch(batches, outcome, should_stop, on_step)
         before = clock()
         with average.applied() if average else nullcontext():
             found = None if validation is None else evaluate(network, validation, task, device)
-            if found is None or _is_better(found, outcome.best):
+            if _keeps(found, outcome, task, averaged=average is not None):
                 outcome.best, outcome.best_epoch = found, outcome.epochs
                 best_state = None if found is None else copy.deepcopy(network.state_dict())
         evaluating += clock() - before
         outcome.history.append(_metrics(outcome.epochs, loss, found, rate, progress.seconds))
         on_epoch(outcome.history[-1])
-        if h.patience is not None and outcome.epochs - outcome.best_epoch >= h.patience:
+        if h.patience is not None and outcome.epochs - outcome.highest_epoch >= h.patience:
             break
     if best_state is not None:
         network.load_state_dict(best_state)
@@ -235,6 +241,17 @@ def rate_share(progress: float, warmup: float, decay: float) -> float:
 def value_std(task: str, evaluation: Evaluation) -> float:
     """The standard error of a validation metric, from the number of examples."""
     return TASKS[task]().value_std(evaluation.metric, evaluation.examples)
+
+
+def _keeps(found: Evaluation | None, outcome: Outcome, task: str, *, averaged: bool) -> bool:
+    """Whether the newest epoch's weights are kept in place of those before; notes the highest."""
+    highest = outcome.highest
+    is_highest = found is None or _is_better(found, highest)
+    if is_highest:
+        outcome.highest, outcome.highest_epoch = found, outcome.epochs
+    if is_highest or found is None or highest is None or not averaged:
+        return is_highest
+    return found.metric >= highest.metric - value_std(task, highest)
 
 
 def _is_better(found: Evaluation, best: Evaluation | None) -> bool:

@@ -333,6 +333,55 @@ def test_with_averaging_the_average_is_validated_and_kept(share):
     assert evaluate(network, validation, TASK, CPU) == outcome.best
 
 
+class Judged(Examples):
+    """Validation examples of which so many are right, epoch by epoch."""
+
+    def batches(self, size):
+        right = self.right.pop(0)
+        for x, y in super().batches(len(self)):
+            labels = self.network(x).argmax(dim=1)
+            yield x, torch.where(torch.arange(len(y)) < right, labels, (labels + 1) % 3)
+
+
+@pytest.mark.parametrize(
+    ("averaging", "right", "kept"),
+    [
+        (0.1, [50, 60, 57, 56], 4),  # of 100: the standard error of 0.6 is 0.049
+        (0.1, [50, 60, 57, 54], 3),
+        (0.1, [95, 60, 57, 54], 1),
+        (0.1, [50, 60, 57, 58], 4),
+        (0.0, [50, 60, 57, 56], 2),
+    ],
+)
+def test_the_last_average_counts_unless_an_earlier_one_was_better_by_more_than_chance(
+    averaging, right, kept
+):
+    network, validation = network_of(MLP), blobs(100, seed=1, kind=Judged)
+    validation.network, validation.right = network, list(right)
+    outcome = run(network, blobs(64), validation, averaging=averaging, epochs=4)
+    assert outcome.best_epoch == kept
+    assert outcome.best.metric == pytest.approx(right[kept - 1] / 100)
+    assert outcome.highest.metric == pytest.approx(max(right) / 100)
+    assert outcome.highest_epoch == 1 + right.index(max(right))
+
+
+def test_patience_counts_from_the_highest_value_and_not_from_the_kept_one():
+    network, validation = network_of(MLP), blobs(100, seed=1, kind=Judged)
+    validation.network, validation.right = network, [60, 59, 59, 59, 59]
+    outcome = run(network, blobs(64), validation, averaging=0.1, epochs=5, patience=2)
+    assert (outcome.epochs, outcome.best_epoch, outcome.highest_epoch) == (3, 3, 1)
+
+
+def test_however_little_time_there_is_one_step_is_made():
+    clock = Clock()
+    outcome = run(
+        network_of(MLP), blobs(64), blobs(30, seed=1), max_seconds=1e-9, clock=clock,
+        on_step=clock.each(1.0),
+    )  # fmt: skip
+    assert (outcome.steps, outcome.epochs) == (1, 1)
+    assert outcome.best is not None
+
+
 def test_averaging_does_not_change_what_is_trained():
     def steps(**options):
         network, seen = network_of(MLP), []
