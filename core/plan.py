@@ -32,8 +32,8 @@ WORTHWHILE_EPOCHS = 12  # of the final fit within its time
 
 LABEL_SMOOTHING = 0.05
 OPTIMISER = Optimiser.MUON
-LEARNING_RATES = {"muon": 0.03, "adamw": 6e-3, "sgd": 0.1}
-WEIGHT_DECAYS = {"muon": 0.1, "adamw": 0.05, "sgd": 5e-4}
+LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
+WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}
 WARMUP, DECAY = 0.05, 0.5  # shares of a training over which the rate rises, and falls
 AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
 INHERITED_RATE = 0.5  # of the learning rate, for weights that are trained already
