@@ -79,6 +79,7 @@ class Training(Config):
 
     epochs: int | None = Field(default=None, ge=1, le=10_000)  # of one trial
     final_epochs: int | None = Field(default=None, ge=1, le=10_000)  # of the final fit
+    final_weights: Literal["inherited", "fresh"] = "inherited"  # that the final fit begins with
     trial_seconds: float | None = Field(default=None, ge=1, le=7 * 86_400)
     batch_size: int | None = Field(default=None, ge=2, le=8192)
     optimiser: Optimiser | None = None
@@ -174,6 +175,7 @@ class TrainOrder(Message):
     dataset_spec: DatasetSpec
     hyperparameters: Hyperparameters
     history: JsonObject = Field(default_factory=dict)  # final fit: facts for the model card
+    fresh: bool = False  # the network begins at random, though the parent's weights are there
     holdout: Finite = 0.25  # final fit: share of the validation split that it is compared on
 
 
@@ -216,7 +218,7 @@ class EpochReport(Message):
     epoch: int = Field(ge=1)
     train_loss: Finite | None = None
     validation_loss: Finite | None = None
-    validation_metric: Finite | None = None  # None in the final fit
+    validation_metric: Finite | None = None  # in the final fit on what it holds out
     learning_rate: Finite | None = None
     seconds: Seconds  # since the training began
 

@@ -71,6 +71,7 @@ def train(
     task: str,
     seed: int,
     device: torch.device,
+    keep_last: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
     on_step: Callable[[int], None] = lambda step: None,
     on_epoch: Callable[[EpochMetrics], None] = lambda metrics: None,
@@ -78,7 +79,7 @@ def train(
 ) -> Outcome:
     """Train the network in place; raises InfeasibleTrial when the loss is not finite any more.
 
-    Without validation examples the last epoch counts as the best.
+    With `keep_last`, or without validation examples, the last epoch counts as the best.
     """
     h = hyperparameters
     generator = torch.Generator().manual_seed(seed)  # batches and augmentation
@@ -94,9 +95,10 @@ def train(
         before = clock()
         found = None if validation is None else evaluate(network, validation, task, device)
         evaluating += clock() - before
-        if found is None or _is_better(found, outcome.best):
+        keeps = found is None or keep_last
+        if keeps or _is_better(found, outcome.best):
             outcome.best, outcome.best_epoch = found, outcome.epochs
-            best_state = None if found is None else copy.deepcopy(network.state_dict())
+            best_state = None if keeps else copy.deepcopy(network.state_dict())
         outcome.history.append(_metrics(outcome.epochs, loss, found, rate, progress.seconds))
         on_epoch(outcome.history[-1])
         if h.patience is not None and outcome.epochs - outcome.best_epoch >= h.patience:
@@ -216,8 +218,10 @@ def value_std(task: str, evaluation: Evaluation) -> float:
     return TASKS[task]().value_std(evaluation.metric, evaluation.examples)
 
 
-def _is_better(found: Evaluation, best: Evaluation | None) -> bool:
+def _is_better(found: Evaluation | None, best: Evaluation | None) -> bool:
     """A higher metric, or the same with a lower loss."""
+    if found is None:
+        return False
     return best is None or (found.metric, -found.loss) > (best.metric, -best.loss)
 
 

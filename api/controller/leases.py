@@ -154,10 +154,26 @@ def choose(facts: Facts) -> Hyperparameters:
     """How a trial is trained: as decided when it was made, or by the time that is left now."""
     chosen = facts.hyperparameters
     if facts.kind is TrialKind.FINAL:
-        return plan.final_hyperparameters(facts.config, facts.dataset_spec, elapsed=facts.elapsed)
+        return plan.final_hyperparameters(
+            facts.config,
+            facts.dataset_spec,
+            elapsed=facts.elapsed,
+            inherited=facts.inherited,
+            epochs_in_lineage=facts.epochs_in_lineage,
+            epochs_elsewhere=facts.epochs_elsewhere,
+        )
     if chosen is None or facts.config.budget.seconds is not None:
         chosen = plan.trial_hyperparameters(
-            facts.config, facts.dataset_spec, elapsed=facts.elapsed, inherited=facts.inherited
+            facts.config,
+            facts.dataset_spec,
+            elapsed=facts.elapsed,
+            inherited=facts.inherited,
+            in_race=plan.is_in_race(
+                facts.config,
+                facts.dataset_spec,
+                number=facts.number,
+                inherited=facts.inherited,
+            ),
         )
     if facts.epochs_left is None:
         return chosen
@@ -192,6 +208,7 @@ def _train_order(
         dataset_spec=facts.dataset_spec,
         hyperparameters=chosen,
         history=history,
+        fresh=facts.kind is TrialKind.FINAL and facts.config.training.final_weights == "fresh",
     )
 
 

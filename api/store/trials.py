@@ -111,6 +111,8 @@ def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
             Trial.hyperparameters["epochs"].as_integer().label("planned_epochs"),
             Trial.seconds,
             Trial.latency,
+            Trial.validation_loss,
+            Trial.samples_per_second,
             Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
             Trial.parent_id,
             cast(Trial.morphisms, Text).label("morphisms"),
@@ -122,21 +124,9 @@ def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
     return tuple(Past(**{**row, "status": TrialStatus(row["status"])}) for row in rows)
 
 
-def best(session: Session, search_id: UUID) -> Trial | None:
-    """The search trial with the best value; of equals the first."""
-    statement = (
-        select(Trial)
-        .where(Trial.search_id == search_id, Trial.kind == TrialKind.SEARCH)
-        .where(Trial.value.is_not(None))
-        .order_by(Trial.value.desc(), Trial.number)
-        .limit(1)
-    )
-    return session.scalars(statement).one_or_none()
-
-
-def add_final(session: Session, search_id: UUID, number: int) -> bool:
-    """Add the final fit of the best trial; False where that was done or nothing is best."""
-    winner = best(session, search_id)
+def add_final(session: Session, search_id: UUID, number: int, winner_id: UUID) -> bool:
+    """Add the final fit, which trains the winner on; False where that was done already."""
+    winner = session.get(Trial, winner_id)
     statement = (
         update(Search)
         .where(
@@ -158,7 +148,7 @@ def add_final(session: Session, search_id: UUID, number: int) -> bool:
             kind=TrialKind.FINAL,
             parent_id=winner.id,
             morphisms=[],
-            inherited=False,
+            inherited=winner.weights_key is not None,
             available_at=row.started_at,  # before trials that came while its own were training
             **{name: getattr(winner, name) for name in copied},
         )
