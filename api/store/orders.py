@@ -143,7 +143,8 @@ WITH RECURSIVE line AS (
     SELECT trials.id, trials.parent_id, trials.number, trials.morphisms
     FROM trials JOIN line ON trials.id = line.parent_id
 )
-SELECT number, morphisms FROM line ORDER BY number
+SELECT line.number, line.morphisms, parent.number AS parent_number
+FROM line LEFT JOIN line AS parent ON parent.id = line.parent_id ORDER BY line.number
 """)
 
 
@@ -152,8 +153,15 @@ def lineage(connection: Connection, trial_id: UUID) -> list[str]:
     words = []
     for row in connection.execute(_LINEAGE, {"trial_id": trial_id}):
         steps = "; ".join(step["text"] for step in row.morphisms)
-        words.append(f"trial {row.number}: {steps or 'a starting architecture'}")
+        words.append(f"trial {row.number}: {steps or _beginning(row.parent_number)}")
     return words
+
+
+def _beginning(parent_number: int | None) -> str:
+    """What a trial without morphisms trains."""
+    if parent_number is None:
+        return "a starting architecture"
+    return f"continues trial {parent_number}"
 
 
 def tallies(connection: Connection, search_id: UUID) -> tuple[int, int]:

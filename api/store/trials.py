@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer
 
 from api.models import Lease, Search, Trial
 from api.schemas import MorphismOut, TrialDetail, TrialOut, TrialPage
-from api.store import pages, searches
+from api.store import comparisons, pages, searches
 from api.store.changes import changed
 from api.store.errors import NotFound
 from api.store.keys import Caller
@@ -179,8 +179,8 @@ def _missing(trial_id: UUID) -> NotFound:
 _SAME = (
     "id", "search_id", "number", "attempt", "reason", "parent_id", "inherited", "fingerprint",
     "layers", "parameters", "flops", "predicted_mean", "predicted_std", "value", "value_std",
-    "best_epoch", "seconds", "samples_per_second", "latency", "worker", "created_at",
-    "started_at", "ended_at",
+    "validation_loss", "precision", "best_epoch", "seconds", "samples_per_second", "latency",
+    "worker", "created_at", "started_at", "ended_at",
 )  # fmt: skip
 
 
@@ -192,6 +192,7 @@ def _facts(row: Any) -> dict[str, Any]:
         "kind": TrialKind(trial.kind),
         "status": TrialStatus(trial.status),
         "parent_number": row.parent_number,
+        "comparison": comparisons.of(trial),
         "morphisms": [
             MorphismOut(kind=step["data"]["kind"], text=step["text"], data=step["data"])
             for step in trial.morphisms
