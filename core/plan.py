@@ -24,6 +24,7 @@ SHORTEST_TRIAL = 4.0  # seconds
 END_SHARE, END_SECONDS = 0.02, 6.0  # of S and beside: test, export, starting the trainer
 GOAL_SHARE = 0.7  # of S: the training that the exported network has had in the end
 
+FEWEST_WITH_FINALISTS = 8  # trials of a search that looks at its best ones again
 TRIALS_A_ROOT = 4  # in a search that is limited in trials
 TRIAL_EXAMPLES = 30_000  # shown in one trial without a time limit
 FINAL_EXAMPLES = 150_000  # shown in the final fit without one, at least
@@ -114,13 +115,20 @@ def goal(config: SearchConfig, spec: DatasetSpec) -> Goal:
 
 
 def remaining_trials(config: SearchConfig, *, created: int, elapsed: float) -> int | None:
-    """How many trials can still be started, as far as the budget says; None without a limit."""
+    """How many trials can still be started, as far as the budget says.
+
+    None without a limit, and where there are too few trials to look at any of them again.
+    """
     left = []
-    if config.budget.trials is not None:
-        left.append(config.budget.trials - created)
+    if (budget := config.budget).trials is not None:
+        if budget.trials < FEWEST_WITH_FINALISTS:
+            return None
+        left.append(budget.trials - created)
     deadline = trials_deadline(config)
     if deadline is not None:
         seconds = config.training.trial_seconds or _usual_seconds(config)
+        if deadline < FEWEST_WITH_FINALISTS * seconds:
+            return None
         left.append(int(max(0.0, deadline - elapsed) / seconds) * config.parallelism)
     return min(left) if left else None
 

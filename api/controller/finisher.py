@@ -39,4 +39,10 @@ def _fit_best(session: Session, search: Open) -> bool:
     winner = choice.winner(with_shares(seen, plan.goal(config, spec)))
     if winner is None:
         return False
-    return trials.add_final(session, search.search_id, search.next_number, winner.trial_id)
+    return trials.add_final(
+        session,
+        search.search_id,
+        search.next_number,
+        winner.trial_id,
+        inherits=config.training.final_weights == "inherited",
+    )

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine
 from api.controller import model_card
 from api.db import autocommit
 from api.settings import Settings
-from api.store import endings, leases, orders
+from api.store import compute, endings, leases, orders
+from api.store.compute import Spent
 from api.store.errors import Conflict, NotFound
 from api.store.leases import Held, Standing
 from api.store.orders import Facts
@@ -110,7 +111,10 @@ class Desk:
         facts = self._run(lambda c: orders.read(c, held.trial_id))
         if facts is None:
             return None
-        chosen = choose(facts)
+        spent = None
+        if facts.kind is TrialKind.FINAL:
+            spent = self._run(lambda c: compute.before(c, facts.search_id, facts.parent_id))
+        chosen = choose(facts, spent)
         if chosen != facts.hyperparameters:
             seconds = None if chosen.max_seconds is None else chosen.max_seconds + GRACE
             self._run(lambda c: orders.settle(c, held, chosen, seconds))
@@ -150,8 +154,11 @@ def credible(report: TrialResult) -> TrialResult:
     return report.model_copy(update={"status": TrialStatus.FAILED, "reason": reason})
 
 
-def choose(facts: Facts) -> Hyperparameters:
-    """How a trial is trained: as decided when it was made, or by the time that is left now."""
+def choose(facts: Facts, spent: Spent | None = None) -> Hyperparameters:
+    """How a trial is trained: as decided when it was made, or by the time that is left now.
+
+    `spent` is the training before a final fit.
+    """
     chosen = facts.hyperparameters
     if facts.kind is TrialKind.FINAL:
         return plan.final_hyperparameters(
@@ -159,8 +166,8 @@ def choose(facts: Facts) -> Hyperparameters:
             facts.dataset_spec,
             elapsed=facts.elapsed,
             inherited=facts.inherited,
-            epochs_in_lineage=facts.epochs_in_lineage,
-            epochs_elsewhere=facts.epochs_elsewhere,
+            epochs_in_lineage=spent.epochs_in_lineage if spent else 0,
+            epochs_elsewhere=spent.epochs_elsewhere if spent else 0,
         )
     if chosen is None or facts.config.budget.seconds is not None:
         chosen = plan.trial_hyperparameters(
@@ -188,7 +195,8 @@ def trial_seed(search_seed: int, number: int) -> int:
 def _train_order(
     held: Held, facts: Facts, chosen: Hyperparameters, lease: timedelta, history: JsonObject
 ) -> TrainOrder:
-    inherits = facts.inherited and facts.parent_weights is not None
+    is_final = facts.kind is TrialKind.FINAL  # which is compared with its parent in any case
+    inherits = (facts.inherited or is_final) and facts.parent_weights is not None
     return TrainOrder(
         search_id=facts.search_id,
         trial_id=held.trial_id,
@@ -208,7 +216,7 @@ def _train_order(
         dataset_spec=facts.dataset_spec,
         hyperparameters=chosen,
         history=history,
-        fresh=facts.kind is TrialKind.FINAL and facts.config.training.final_weights == "fresh",
+        fresh=is_final and not facts.inherited,
     )
 
 

@@ -16,10 +16,11 @@ _LINE = """
 line AS (
     SELECT id, search_id, parent_id,
         inherited OR comparison->>'exported' = 'winner' AS inherited,
-        CASE WHEN comparison->>'exported' = 'winner' THEN 0 ELSE seconds END AS seconds
+        CASE WHEN comparison->>'exported' = 'winner' THEN 0 ELSE seconds END AS seconds, epochs
     FROM trials WHERE {last}
     UNION ALL
-    SELECT trials.id, trials.search_id, trials.parent_id, trials.inherited, trials.seconds
+    SELECT trials.id, trials.search_id, trials.parent_id, trials.inherited, trials.seconds,
+        trials.epochs
     FROM trials JOIN line ON trials.id = line.parent_id AND line.inherited
 )"""
 _SHARES = text(
@@ -41,18 +42,23 @@ _BEFORE = text(
     + _LINE.format(last="id = :parent_id")
     + """
 SELECT
-    (SELECT coalesce(sum(seconds), 0) FROM line) AS in_lineage,
-    (SELECT coalesce(sum(seconds), 0) FROM trials
+    coalesce(lineage.seconds, 0) AS in_lineage, coalesce(total.seconds, 0) AS total,
+    coalesce(lineage.epochs, 0) AS epochs_in_lineage,
+    coalesce(total.epochs, 0) - coalesce(lineage.epochs, 0) AS epochs_elsewhere
+FROM (SELECT sum(seconds) AS seconds, sum(epochs) AS epochs FROM line) AS lineage,
+    (SELECT sum(seconds) AS seconds, sum(epochs) AS epochs FROM trials
         WHERE search_id = :search_id AND kind = 'search') AS total"""
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Seconds of training before a final fit."""
+    """Training before a final fit."""
 
-    in_lineage: float  # of the trials whose weights it inherits
-    total: float  # of all trials of the search
+    in_lineage: float  # seconds of the trials whose weights it inherits
+    total: float  # seconds of all trials of the search
+    epochs_in_lineage: int
+    epochs_elsewhere: int
 
 
 def shares(session: Session, search_ids: list[UUID]) -> dict[UUID, float]:
@@ -65,4 +71,4 @@ def before(connection: Connection, search_id: UUID, parent_id: UUID | None) -> S
     """What a search spent before its final fit, which inherits the weights of this parent."""
     values = {"search_id": search_id, "parent_id": parent_id}
     row = connection.execute(_BEFORE, values).one()
-    return Spent(row.in_lineage, row.total)
+    return Spent(row.in_lineage, row.total, int(row.epochs_in_lineage), int(row.epochs_elsewhere))

@@ -124,8 +124,13 @@ def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
     return tuple(Past(**{**row, "status": TrialStatus(row["status"])}) for row in rows)
 
 
-def add_final(session: Session, search_id: UUID, number: int, winner_id: UUID) -> bool:
-    """Add the final fit, which trains the winner on; False where that was done already."""
+def add_final(
+    session: Session, search_id: UUID, number: int, winner_id: UUID, *, inherits: bool = True
+) -> bool:
+    """Add the final fit, which trains the winner on; False where that was done already.
+
+    With `inherits` it begins with the winner's weights, where there are any.
+    """
     winner = session.get(Trial, winner_id)
     statement = (
         update(Search)
@@ -148,7 +153,7 @@ def add_final(session: Session, search_id: UUID, number: int, winner_id: UUID) -
             kind=TrialKind.FINAL,
             parent_id=winner.id,
             morphisms=[],
-            inherited=winner.weights_key is not None,
+            inherited=inherits and winner.weights_key is not None,
             available_at=row.started_at,  # before trials that came while its own were training
             **{name: getattr(winner, name) for name in copied},
         )

@@ -204,17 +204,19 @@ def test_a_deleted_search_leaves_no_rows_and_only_blobs_that_others_need(world) 
     world.audit()
 
 
-def test_the_final_fit_is_of_the_first_best_trial(world) -> None:
+@pytest.mark.parametrize("inherits", [True, False])
+@pytest.mark.parametrize("has_weights", [True, False])
+def test_the_final_fit_goes_on_from_the_winners_weights(world, inherits, has_weights) -> None:
     search = world.search()
+    weights = {"weights_key": world.blob().key, "weights_bytes": 10} if has_weights else {}
     world.trial(search, status="completed", value=0.5)
-    best = world.trial(search, status="stopped", value=0.7, fingerprint="best")
-    world.trial(search, status="completed", value=0.7)
+    best = world.trial(search, status="stopped", value=0.7, fingerprint="best", **weights)
     world.set(Search, search, status=SearchStatus.FINISHING)
 
     with world.sessions.begin() as session:
-        assert trials.add_final(session, search, 3)
-        assert not trials.add_final(session, search, 3)
+        assert trials.add_final(session, search, 2, best, inherits=inherits)
+        assert not trials.add_final(session, search, 2, best, inherits=inherits)
 
     final = world.trials(search)[-1]
-    assert (final.kind, final.number, final.parent_id) == (TrialKind.FINAL, 3, best)
-    assert final.fingerprint == "best"
+    assert (final.kind, final.number, final.parent_id) == (TrialKind.FINAL, 2, best)
+    assert (final.fingerprint, final.inherited) == ("best", inherits and has_weights)
