@@ -6,7 +6,13 @@ import math
 import numpy as np
 import pytest
 
-from core.choice import EXPONENTS, learning_exponent, ranked_by_forecast, winner
+from core.choice import (
+    EXPONENTS,
+    exponents_of,
+    learning_exponent,
+    ranked_by_forecast,
+    winner,
+)
 from core.history import Seen
 from core.lineage import Goal, with_shares
 from tests.core.test_lineage import trial
@@ -61,6 +67,43 @@ def test_a_little_trained_network_wins_where_its_curve_leads_further():
     trials = seen(trial(0, value=0.88, seconds=500.0), trial(1, value=0.87, seconds=50.0))
     assert winner(trials).number == 1
     assert winner(seen(*(dataclasses.replace(one, seconds=50.0) for one in trials))).number == 0
+
+
+def test_a_lineage_that_gained_more_than_others_is_expected_to_go_on_so():
+    """Both are as good now; the second began behind, as large networks do."""
+    trials = seen(
+        trial(0, value=0.86, value_std=0.002),
+        trial(1, 0, value=0.90, value_std=0.002, seconds=20.0),
+        trial(2, value=0.80, value_std=0.002),
+        trial(3, 2, value=0.90, value_std=0.002, seconds=20.0),
+    )
+    found = exponents_of(trials)
+    ids = [one.trial_id for one in trials]
+    assert found[ids[1]] < found[ids[3]]
+    assert found[ids[0]] == found[ids[2]] == learning_exponent(trials)
+    assert winner(trials).number == 3
+
+
+def test_what_noise_could_explain_changes_an_exponent_little():
+    def gap(std):
+        trials = seen(
+            trial(0, value=0.80, value_std=std),
+            trial(1, 0, value=0.90, value_std=std, seconds=20.0),
+        )
+        found = exponents_of(trials)
+        return abs(found[trials[1].trial_id] - found[trials[0].trial_id])
+
+    assert gap(0.1) < gap(0.01) / 5
+
+
+def test_descendants_have_the_exponent_of_their_lineage():
+    trials = seen(
+        trial(0, value=0.80, value_std=0.002),
+        trial(1, 0, value=0.90, value_std=0.002, seconds=20.0),
+        trial(2, 1, value=0.91, value_std=0.002, morphisms=("any",)),
+    )
+    found = exponents_of(trials)
+    assert found[trials[2].trial_id] == found[trials[1].trial_id] > found[trials[0].trial_id]
 
 
 def test_of_values_that_noise_could_explain_the_lowest_loss_wins():
