@@ -108,20 +108,22 @@ def test_no_more_trials_are_made_than_the_budget_allows(world) -> None:
         assert not trials.add(session, search, 2, [recipe(2)])
 
 
-def test_a_fingerprint_is_tried_once(world) -> None:
+def test_a_trial_may_continue_the_training_of_its_parent(world) -> None:
+    """It has its parent's architecture and no morphisms."""
     search = world.search()
-    same = [recipe(0), recipe(1, fingerprint="fingerprint 0")]
+    parent = world.trial(search, fingerprint="same", weights_key="weights/0")
+    longer = recipe(1, fingerprint="same", parent_id=parent, inherited=True)
 
-    with pytest.raises(IntegrityError), world.sessions.begin() as session:
-        trials.add(session, search, 0, same)
+    with world.sessions.begin() as session:
+        assert trials.add(session, search, 1, [longer])
 
-    assert world.trials(search) == []
-    assert world.get_search(search).next_number == 0
+    assert [row.fingerprint for row in world.trials(search)] == ["same", "same"]
+    world.audit()
 
 
 def test_the_database_keeps_no_number_that_is_none(world) -> None:
     trial = world.trial(world.search())
-    for column in ("value", "value_std", "predicted_mean", "seconds", "test_loss"):
+    for column in ("value", "value_std", "validation_loss", "predicted_mean", "test_loss"):
         for value in ("NaN", "Infinity", "-Infinity"):
             with pytest.raises(IntegrityError, match="_finite"):
                 world.set(Trial, trial, **{column: float(value)})
