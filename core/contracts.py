@@ -147,6 +147,8 @@ class Hyperparameters(Message):
     label_smoothing: Finite = 0.0
     augmentation: str = "none"  # "none", "shift", "shift-flip"
     patience: int | None = None  # epochs without improvement before an early stop
+    rung: Finite = 1.0  # share of the training after which it is compared with others
+    least_at_rung: Finite | None = None  # metric below which it ends there
     validation_fraction: Finite = 0.2
     split_seed: int = 0  # one split for a whole search
     morph_noise: Finite = 0.0  # on what morphisms made or changed, over each array's range
@@ -252,6 +254,7 @@ class TrialResult(Message):
     value: Finite | None = None  # the objective; larger is better
     value_std: Finite | None = None  # standard error of the value, from the validation size
     validation_loss: Finite | None = None  # of the weights that the value is of
+    value_at_rung: Finite | None = None  # after the share `Hyperparameters.rung` of the training
     precision: str = Field(default="", max_length=64)  # how it was computed: "bf16 channels-last"
     reason: str = Field(default="", max_length=2000)
     retry: bool = True  # failed only: False where another attempt cannot help

@@ -16,6 +16,7 @@ from core.errors import BlobError, CorruptBlob, InfeasibleTrial, InvalidInput
 from core.morphisms import apply_all, from_json, transfer_all
 from core.splits import final_split, validation_split
 from core.storage import Storage
+from core.tasks import TASKS
 from core.trial import TrialKind, TrialStatus
 from core.weights import Weights, check, initialise, load, save
 from worker import training
@@ -199,7 +200,7 @@ def _data(order: TrainOrder, bench: Bench) -> _Data:
     normalisation = Normalisation.of(x)
     examples = Examples(
         x, y, normalisation, bench.device,
-        augmentation=h.augmentation, channels_last=h.channels_last,
+        augmentation=h.augmentation, erasing=h.erasing, channels_last=h.channels_last,
     )  # fmt: skip
     validation = None
     if len(held):
@@ -245,8 +246,11 @@ def _ended(
     order: TrainOrder, architecture: Architecture, outcome: Outcome, latency: float
 ) -> Ended:
     best = None if order.kind is TrialKind.FINAL else outcome.best
+    early = outcome.stopped or outcome.behind
     return Ended(
-        status=TrialStatus.STOPPED if outcome.stopped else TrialStatus.COMPLETED,
+        status=TrialStatus.STOPPED if early else TrialStatus.COMPLETED,
+        reason=_behind(order, outcome) if outcome.behind else "",
+        value_at_rung=None if outcome.at_rung is None or best is None else outcome.at_rung.metric,
         value=None if best is None else best.metric,
         value_std=None if best is None else training.value_std(order.task, best),
         validation_loss=None if best is None else best.loss,
@@ -256,6 +260,15 @@ def _ended(
         samples_per_second=outcome.samples_per_second,
         latency=latency,
         parameters=architecture.parameters,
+    )
+
+
+def _behind(order: TrainOrder, outcome: Outcome) -> str:
+    h = order.hyperparameters
+    assert outcome.at_rung is not None
+    return (
+        f"stopped early: {TASKS[order.task].metric} {outcome.at_rung.metric:.4f} after "
+        f"{100 * h.rung:.0f} % of its training, where {h.least_at_rung:.4f} was needed"
     )
 
 
