@@ -1,5 +1,6 @@
 """Carrying out one order: data, weights of the parent, morphisms, training, weights to storage."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ class Bench:
     cache: Path
     device: torch.device
     threads: int
+    clock: Callable[[], float] = time.monotonic  # seconds, by which trainings keep to their time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,7 @@ def _train(
         should_stop=listener.should_stop,
         on_step=listener.on_step,
         on_epoch=lambda metrics: listener.on_epoch(_epoch(metrics)),
+        clock=bench.clock,
     )
 
 

@@ -1,0 +1,147 @@
+"""What contends for the lowest test error: a search, hand-made networks, a plain loop.
+
+Each is a function from a run to what was measured.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks import data_sets, plain_loop, solo
+from benchmarks.hand_made import hand_made
+from benchmarks.records import Record, Run
+from benchmarks.solo import Found, Solo, Trial
+from core import plan
+from core.contracts import Budget, DatasetSpec, SearchConfig
+from core.datasets import Arrays
+from core.tasks import TASKS
+
+TASK = "image-classification"
+CLOCKS: Mapping[str, Callable[[], float]] = {"cpu": time.process_time, "wall": time.monotonic}
+
+Contender = Callable[[Run], Record]
+
+
+def search(run: Run, **changes: Any) -> Record:
+    """A search with the defaults but for `changes` of its configuration."""
+    arrays, spec = data_sets.load(run.dataset)
+    config = SearchConfig(**{"budget": Budget(seconds=run.seconds), "seed": run.seed} | changes)
+    began = CLOCKS[run.clock]()
+    with solo.temporary_folder() as folder:
+        found = _solo(run, arrays, spec, config, folder=folder).run()
+    return _of_search(found, spec, arrays) | {"used": round(CLOCKS[run.clock]() - began, 2)}
+
+
+def netmorph(run: Run) -> Record:
+    """A search with the defaults."""
+    return search(run)
+
+
+def drawn(name: str) -> Contender:
+    """The hand-made network of that name, by Netmorph's trainer for the whole of the time."""
+
+    def carry_out(run: Run) -> Record:
+        arrays, spec = data_sets.load(run.dataset)
+        config = SearchConfig(budget=Budget(seconds=run.seconds), seed=run.seed)
+        began = CLOCKS[run.clock]()
+        with solo.temporary_folder() as folder:
+            alone = _solo(run, arrays, spec, config, folder=folder)
+            found = alone.fit_alone(hand_made(spec)[name])
+        return _of_search(found, spec, arrays) | {"used": round(CLOCKS[run.clock]() - began, 2)}
+
+    return carry_out
+
+
+def plain(run: Run) -> Record:
+    """The first hand-made network, by a loop as tutorials have it."""
+    arrays, spec = data_sets.load(run.dataset)
+    name, architecture = next(iter(hand_made(spec).items()))
+    clock = CLOCKS[run.clock]
+    began = clock()
+    torch.set_num_threads(run.threads)
+    accuracy = plain_loop.train_plainly(
+        architecture, arrays, spec, seconds=run.seconds - plan.END_SECONDS / 2,
+        seed=run.seed, clock=clock,
+    )  # fmt: skip
+    return _tested(accuracy, arrays) | {
+        "network": name,
+        "parameters": architecture.parameters,
+        "used": round(clock() - began, 2),
+    }
+
+
+def _solo(run: Run, arrays: Arrays, spec: DatasetSpec, config: SearchConfig, **more: Any) -> Solo:
+    return Solo(
+        config=config, spec=spec, name=run.dataset, arrays=arrays,
+        clock=CLOCKS[run.clock], threads=run.threads, **more,
+    )  # fmt: skip
+
+
+def _of_search(found: Found, spec: DatasetSpec, arrays: Arrays) -> Record:
+    final = found.final
+    tested = None if final is None or final.result is None else final.result.test
+    if tested is None:
+        reason = found.reason or (final.result.reason if final and final.result else "no final fit")
+        return _failed(reason, arrays) | {"seconds_of_search": round(found.seconds, 2)}
+    assert final is not None
+    share = found.compute_in_winner
+    return _tested(tested.metric, arrays) | {
+        "parameters": final.architecture.parameters,
+        "layers": len(final.architecture.nodes),
+        "compute_in_winner": None if share is None else round(share, 4),
+        "seconds_of_search": round(found.seconds, 2),
+        "trials": [_line(trial) for trial in found.trials],
+    }
+
+
+def _line(trial: Trial) -> Record:
+    """What a record tells of a trial."""
+    result, parent = trial.result, trial.parent
+    facts: Record = {
+        "number": trial.number,
+        "kind": str(trial.kind),
+        "parent": None if parent is None else parent.number,
+        "morphisms": [type(morphism).__name__ for morphism in trial.morphisms],
+        "status": str(trial.status),
+        "parameters": trial.architecture.parameters,
+        "started": round(trial.started, 2),
+        "ended": round(trial.ended, 2),
+    }
+    if result is None:
+        return facts
+    measured = {
+        "value": result.value,
+        "value_std": result.value_std,
+        "epochs": result.epochs,
+        "seconds": round(result.seconds, 2),
+        "samples_per_second": result.samples_per_second,
+        "precision": result.precision,
+        "reason": result.reason,
+        "test": None if result.test is None else result.test.metric,
+        "exported": None if result.comparison is None else result.comparison.exported,
+    }
+    return facts | {name: value for name, value in measured.items() if value not in (None, "")}
+
+
+def _tested(accuracy: float, arrays: Arrays) -> Record:
+    n = len(arrays.y_test)
+    return {
+        "error": round(100 * (1 - accuracy), 4),  # %
+        "se": round(100 * TASKS[TASK]().value_std(accuracy, n), 4),  # from the number of examples
+        "test_examples": n,
+    }
+
+
+def _failed(reason: str, arrays: Arrays) -> Record:
+    """Without a network the most frequent class is the prediction."""
+    counts = np.bincount(arrays.y_train)
+    guess = float((arrays.y_test == counts.argmax()).mean())
+    return _tested(guess, arrays) | {"failure": reason or "no reason given"}
+
+
+def of(name: str) -> Contender:
+    """A contender of `outcome` by name."""
+    return {"netmorph": netmorph, "plain": plain}.get(name) or drawn(name)

@@ -1,0 +1,353 @@
+"""A whole search in one process: `core` decides, `worker` trains, no service is needed.
+
+The clock is virtual. It advances by what `clock` measures of suggesting and of each training (by
+default the CPU seconds of this process), so that a busy machine changes nothing. With several
+workers the trainings are carried out one after the other, but each as if on a machine of its own:
+a trial's outcome is seen by the search only when the clock has reached its end.
+"""
+
+import heapq
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import torch
+
+from core import budget, datasets, plan, search
+from core.architecture import Architecture
+from core.budget import Standing
+from core.contracts import BlobRef, Bounds, DatasetSpec, Hyperparameters, SearchConfig, TrainOrder
+from core.datasets import Arrays
+from core.errors import SpaceExhausted
+from core.history import Seen
+from core.morphisms import AbstractMorphism, to_json
+from core.roots import roots
+from core.storage import Storage
+from core.trial import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
+from worker.fitting import Bench, Listener, fit
+from worker.messages import Ended
+
+Clock = Callable[[], float]
+_NOBODY = UUID(int=0)  # there are no leases
+
+
+@dataclass(slots=True, kw_only=True)
+class Trial:
+    """One trial, from its suggestion to its end."""
+
+    number: int
+    architecture: Architecture
+    parent: "Trial | None" = None  # whose weights it starts with
+    morphisms: tuple[AbstractMorphism, ...] = ()
+    kind: TrialKind = TrialKind.SEARCH
+    hyperparameters: Hyperparameters | None = None
+    status: TrialStatus = TrialStatus.WAITING
+    started: float = 0.0  # on the search's clock, as all times
+    ended: float = 0.0
+    result: Ended | None = None
+
+    @property
+    def trial_id(self) -> UUID:
+        """Its number as an id."""
+        return UUID(int=self.number + 1)
+
+    @property
+    def value(self) -> float | None:
+        """What was measured on the validation split."""
+        return None if self.result is None else self.result.value
+
+    @property
+    def lineage(self) -> Iterator["Trial"]:
+        """Itself, its parent, and so on."""
+        trial: Trial | None = self
+        while trial is not None:
+            yield trial
+            trial = trial.parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search came to."""
+
+    status: SearchStatus
+    reason: str
+    seconds: float  # on the search's clock, export included
+    trials: list[Trial]  # the final fit is the last, where there is one
+
+    @property
+    def final(self) -> Trial | None:
+        """The final fit."""
+        last = self.trials[-1] if self.trials else None
+        return last if last is not None and last.kind is TrialKind.FINAL else None
+
+    @property
+    def compute_in_winner(self) -> float | None:
+        """The share of all seconds of training that ended in the exported network."""
+        spent = sum(_training_seconds(trial) for trial in self.trials)
+        if self.final is None or not spent:
+            return None
+        return sum(_training_seconds(trial) for trial in self.final.lineage) / spent
+
+
+@dataclass(slots=True, kw_only=True)
+class Solo:
+    """The state of one search; `run` carries it out."""
+
+    config: SearchConfig
+    spec: DatasetSpec
+    name: str  # of the data set
+    arrays: Arrays
+    folder: Path  # for blobs; may be removed afterwards
+    clock: Clock = time.process_time
+    threads: int = 1
+    now: float = 0.0
+    status: SearchStatus = SearchStatus.RUNNING
+    reason: str = ""
+    trials: list[Trial] = field(default_factory=list)
+    bounds: Bounds = field(init=False)
+    storage: Storage = field(init=False)
+    _dataset: BlobRef = field(init=False)
+    _hidden: list[tuple[float, int, Trial, Ended]] = field(default_factory=list)  # still to come
+
+    def __post_init__(self) -> None:
+        self.storage = Storage(self.folder.as_uri())
+        self._dataset = self.storage.put("datasets", datasets.encode(self.arrays), "safetensors")
+        self.bounds = plan.bounds(self.config, self.spec)
+
+    def run(self) -> Found:
+        """Carry the search out to its end."""
+        torch.set_num_threads(self.threads)
+        while self.status in {SearchStatus.RUNNING, SearchStatus.FINISHING}:
+            self._carry_out(budget.decide(self._standing()))
+        return Found(
+            status=self.status, reason=self.reason, seconds=self.now, trials=self.trials
+        )  # fmt: skip
+
+    def fit_alone(self, architecture: Architecture) -> Found:
+        """Only a final fit, of a given architecture, for the whole of the budget."""
+        torch.set_num_threads(self.threads)
+        self._train(Trial(number=0, architecture=architecture, kind=TrialKind.FINAL))
+        self._reveal_next()
+        return Found(
+            status=self.status, reason=self.reason, seconds=self.now, trials=self.trials
+        )  # fmt: skip
+
+    def _carry_out(self, decision: budget.Decision) -> None:
+        match decision:
+            case budget.Suggest(count):
+                self._suggest(count)
+            case budget.Wait():
+                self._reveal_next()
+            case budget.Finish():
+                self.status = SearchStatus.FINISHING
+            case budget.FitBest():
+                self._fit_best()
+            case budget.Complete():
+                self.status = SearchStatus.COMPLETED
+            case budget.Fail(reason):
+                self.status, self.reason = SearchStatus.FAILED, reason
+            case budget.StopWaiting():
+                raise AssertionError("trials start at once: none waits")
+
+    # --- suggesting ---------------------------------------------------------------------------
+
+    def _suggest(self, count: int) -> None:
+        """Make so many trials and train each."""
+        began = self.clock()
+        try:
+            suggestions = search.step(self._snapshot(count))
+        except SpaceExhausted as error:
+            self._exhaust(str(error))
+            return
+        self.now += self.clock() - began
+        known = {trial.trial_id: trial for trial in self.trials}
+        for one in suggestions:
+            parent = None if one.parent_id is None else known[one.parent_id]
+            self._train(
+                Trial(
+                    number=one.number,
+                    architecture=one.architecture,
+                    parent=parent,
+                    morphisms=one.morphisms,
+                )
+            )
+
+    def _exhaust(self, reason: str) -> None:
+        """Nothing new is left: trials in flight may yet be parents of something new."""
+        if self._hidden:
+            self._reveal_next()
+        else:
+            self.status, self.reason = SearchStatus.FINISHING, reason
+
+    def _snapshot(self, count: int) -> search.Snapshot:
+        return search.Snapshot(
+            seed=self.config.seed,
+            next_number=len(self.trials),
+            count=count,
+            strategy=self.config.strategy,
+            strategy_options=self.config.strategy_options,
+            cost=self.config.cost,
+            roots=roots(self.spec, self.bounds),
+            bounds=self.bounds,
+            trials=tuple(seen(trial) for trial in self.trials),
+        )
+
+    # --- training -----------------------------------------------------------------------------
+
+    def _train(self, trial: Trial) -> None:
+        """Train now; how it ended shows when the search's clock is there."""
+        trial.started = self.now
+        trial.status = TrialStatus.RUNNING
+        trial.hyperparameters = self._hyperparameters(trial)
+        self.trials.append(trial)
+        began = self.clock()
+        ended = fit(self._order(trial), self._bench(), _SILENT)
+        trial.ended = trial.started + self.clock() - began
+        heapq.heappush(self._hidden, (trial.ended, trial.number, trial, ended))
+
+    def _reveal_next(self) -> None:
+        """Let the clock advance to the next end of a trial."""
+        self.now, _, trial, ended = heapq.heappop(self._hidden)
+        trial.result, trial.status = ended, ended.status
+
+    def _hyperparameters(self, trial: Trial) -> Hyperparameters:
+        if trial.kind is TrialKind.FINAL:
+            return plan.final_hyperparameters(self.config, self.spec, elapsed=self.now)
+        return plan.trial_hyperparameters(
+            self.config, self.spec, elapsed=self.now, inherited=trial.parent is not None
+        )
+
+    def _order(self, trial: Trial) -> TrainOrder:
+        assert trial.hyperparameters is not None
+        parent = trial.parent
+        weights = None if parent is None or parent.result is None else parent.result.weights
+        return TrainOrder(
+            search_id=_NOBODY,
+            trial_id=trial.trial_id,
+            number=trial.number,
+            kind=trial.kind,
+            attempt=1,
+            token=_NOBODY,
+            lease_seconds=0.0,
+            task=self.config.task,
+            seed=trial_seed(self.config.seed, trial.number),
+            architecture=trial.architecture.to_json(),
+            parent_architecture=None if parent is None else parent.architecture.to_json(),
+            parent_weights=weights,
+            morphisms=tuple(to_json(morphism) for morphism in trial.morphisms),
+            dataset=self._dataset,
+            dataset_name=self.name,
+            dataset_spec=self.spec,
+            hyperparameters=trial.hyperparameters,
+        )
+
+    def _bench(self) -> Bench:
+        return Bench(
+            storage=self.storage,
+            cache=self.folder,
+            device=torch.device("cpu"),
+            threads=self.threads,
+            clock=self.clock,
+        )
+
+    def _fit_best(self) -> None:
+        """The final fit of the trial of the best value, of equals the first; no fresh start."""
+        valued = [trial for trial in self.trials if trial.value is not None]
+        best = max(valued, key=lambda trial: (trial.value or 0.0, -trial.number))
+        number = len(self.trials)
+        self._train(Trial(number=number, architecture=best.architecture, kind=TrialKind.FINAL))
+
+    # --- standing -----------------------------------------------------------------------------
+
+    def _standing(self) -> Standing:
+        searched = [trial for trial in self.trials if trial.kind is TrialKind.SEARCH]
+        final = next((trial for trial in self.trials if trial.kind is TrialKind.FINAL), None)
+        failures = _failures(searched)
+        result = None if final is None else final.result
+        return Standing(
+            status=self.status,
+            parallelism=self.config.parallelism,
+            trial_limit=self.config.budget.trials,
+            epoch_limit=self.config.budget.epochs,
+            trials_deadline=plan.trials_deadline(self.config),
+            elapsed=self.now,
+            created=len(searched),
+            waiting=0,
+            running=sum(trial.status in LIVE_TRIAL for trial in searched),
+            epochs_taken=sum(_epochs(trial) for trial in searched),
+            failures=len(failures),
+            failure=failures[0] if failures else "",
+            final=None if final is None else final.status,
+            final_reason="" if result is None else result.reason,
+            final_tested=result is not None and result.test is not None,
+            has_best=any(trial.value is not None for trial in searched),
+        )
+
+
+def seen(trial: Trial) -> Seen:
+    """A trial as strategies see it."""
+    result = trial.result
+    plain = Seen(
+        trial_id=trial.trial_id,
+        number=trial.number,
+        architecture=trial.architecture,
+        status=trial.status,
+        parent_id=None if trial.parent is None else trial.parent.trial_id,
+        morphisms=trial.morphisms,
+    )
+    if result is None:
+        return plain
+    ended_well = result.status in {TrialStatus.COMPLETED, TrialStatus.STOPPED}
+    return replace(
+        plain,
+        value=result.value,
+        value_std=result.value_std,
+        inheritable=ended_well and result.weights is not None,
+        epochs=result.epochs or None,
+        planned_epochs=result.epochs or None,  # none is stopped before its time
+        latency=result.latency,
+    )
+
+
+def trial_seed(search_seed: int, number: int) -> int:
+    """The seed of a trial's weights and batches."""
+    return int(np.random.SeedSequence([search_seed, number]).generate_state(1)[0] >> 1)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for the blobs of one search."""
+    with tempfile.TemporaryDirectory(prefix="netmorph-") as folder:
+        yield Path(folder)
+
+
+def _failures(searched: list[Trial]) -> list[str]:
+    """Why trials failed, the newest first, back to the last that did not."""
+    reasons = []
+    ended = [trial for trial in searched if trial.result is not None]
+    for trial in sorted(ended, key=lambda trial: trial.ended, reverse=True):
+        if trial.status is not TrialStatus.FAILED or trial.result is None:
+            break
+        reasons.append(trial.result.reason)
+    return reasons
+
+
+def _epochs(trial: Trial) -> int:
+    """Epochs that the trial took, or may still take."""
+    if trial.result is not None:
+        return trial.result.epochs
+    return 0 if trial.hyperparameters is None else trial.hyperparameters.epochs
+
+
+def _training_seconds(trial: Trial) -> float:
+    return 0.0 if trial.result is None else trial.result.seconds
+
+
+_SILENT = Listener(
+    should_stop=lambda: False, on_step=lambda step: None, on_epoch=lambda epoch: None
+)  # fmt: skip
