@@ -172,7 +172,8 @@ class Trial(Base):
         _one_of("status", TrialStatus),
         _one_of("kind", TrialKind),
         *_finite("predicted_mean", "predicted_std", "value", "value_std", "seconds"),
-        *_finite("samples_per_second", "validation_loss", "test_metric", "test_loss"),
+        *_finite("samples_per_second", "validation_loss", "value_at_rung"),
+        *_finite("test_metric", "test_loss"),
         CheckConstraint("status <> 'completed' OR kind = 'final' OR value IS NOT NULL",
                         name="completed_has_value"),
         CheckConstraint("latency > 0 AND latency < 'Infinity'::float8", name="latency"),
@@ -228,6 +229,7 @@ class Trial(Base):
     value: Mapped[float | None] = mapped_column(Float)
     value_std: Mapped[float | None] = mapped_column(Float)
     validation_loss: Mapped[float | None] = mapped_column(Float)  # of the value's weights
+    value_at_rung: Mapped[float | None] = mapped_column(Float)  # after a part of its training
     precision: Mapped[str | None]  # how it was computed: "bf16 channels-last"
     comparison: Mapped[dict[str, Any] | None]  # core.contracts.Comparison; final fit only
     epochs: Mapped[int] = mapped_column(default=0, server_default="0")  # of the counted attempt

@@ -19,6 +19,7 @@ class Seen:
     value: float | None = None  # the objective; larger is better
     value_std: float | None = None  # its standard error
     validation_loss: float | None = None
+    value_at_rung: float | None = None  # after the first part of its training
     inheritable: bool = False  # has weights, so may be a parent
     epochs: int | None = None  # after which the value was measured
     planned_epochs: int | None = None  # that it was meant to be trained for

@@ -11,7 +11,15 @@ The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 from math import ceil
 
 from core.architecture import Architecture
-from core.contracts import Bounds, Budget, DatasetSpec, Hyperparameters, SearchConfig
+from core.contracts import (
+    Bounds,
+    Budget,
+    DatasetSpec,
+    Hyperparameters,
+    Optimiser,
+    SearchConfig,
+)
+from core.halving import RUNG
 from core.lineage import Goal
 from core.roots import all_roots, kinds_of_roots, roots
 from core.strategies import STRATEGIES
@@ -40,10 +48,13 @@ ASSUMED_SPEED = 1e11  # R
 BACKWARD = 3  # a training step costs so many forward passes
 WORTHWHILE_EPOCHS = 12  # of the final fit within its time
 
+OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
-LEARNING_RATES = {"adamw": 3e-3, "sgd": 0.05}
-WEIGHT_DECAYS = {"adamw": 0.05, "sgd": 5e-4}
-INHERITED_RATE = 0.5  # of the learning rate, for weights that are trained already
+LEARNING_RATES = {"adamw": 3e-3, "sgd": 0.05, "muon": 0.03}
+WEIGHT_DECAYS = {"adamw": 0.05, "sgd": 5e-4, "muon": 0.05}
+INHERITED_RATE = 1.0  # of the learning rate, for weights that are trained already
+TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # the rate stays, so the averaged weights are validated
+FINAL_DECAY, FINAL_AVERAGING = 1.0, 0.05  # the rate falls to the end
 
 
 def trials_deadline(config: SearchConfig) -> float | None:
@@ -151,7 +162,13 @@ def trial_hyperparameters(
         TIMED_EPOCHS if limit is not None else _epochs(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
     )
     rate = INHERITED_RATE if inherited else 1.0
-    return _hyperparameters(config, spec, epochs, limit, rate)
+    return _hyperparameters(config, spec, epochs, limit, rate).model_copy(
+        update={
+            "rung": RUNG if inherited else 1.0,
+            "decay": TRIAL_DECAY,
+            "averaging": TRIAL_AVERAGING,
+        }
+    )
 
 
 def final_hyperparameters(
@@ -180,7 +197,9 @@ def final_hyperparameters(
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
     rate = INHERITED_RATE if inherited else 1.0
-    return _hyperparameters(config, spec, epochs, limit, rate).model_copy(update={"patience": None})
+    return _hyperparameters(config, spec, epochs, limit, rate).model_copy(
+        update={"patience": None, "decay": FINAL_DECAY, "averaging": FINAL_AVERAGING}
+    )
 
 
 def _root_seconds(seconds: float) -> float:
@@ -214,7 +233,7 @@ def _hyperparameters(
     config: SearchConfig, spec: DatasetSpec, epochs: int, seconds: float | None, rate: float
 ) -> Hyperparameters:
     training = config.training
-    optimiser = training.optimiser or Hyperparameters(epochs=1).optimiser
+    optimiser = training.optimiser or OPTIMISER
     return Hyperparameters(
         epochs=epochs,
         max_seconds=seconds,

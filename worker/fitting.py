@@ -128,7 +128,7 @@ def _train(
         task=order.task,
         seed=order.seed,
         device=bench.device,
-        keep_last=order.kind is TrialKind.FINAL,
+        keep_last=order.kind is TrialKind.FINAL or bool(order.hyperparameters.averaging),
         should_stop=listener.should_stop,
         on_step=listener.on_step,
         on_epoch=lambda metrics: listener.on_epoch(_epoch(metrics)),

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ from api.store.compute import Spent
 from api.store.errors import Conflict, NotFound
 from api.store.leases import Held, Standing
 from api.store.orders import Facts
-from core import plan
+from core import halving, plan
 from core.contracts import (
     Action,
     Answer,
@@ -114,7 +114,10 @@ class Desk:
         spent = None
         if facts.kind is TrialKind.FINAL:
             spent = self._run(lambda c: compute.before(c, facts.search_id, facts.parent_id))
-        chosen = choose(facts, spent)
+        gains: list[float] = []
+        if facts.morphisms and facts.inherited:
+            gains = self._run(lambda c: orders.gains_at_rung(c, facts.search_id))
+        chosen = choose(facts, spent, gains)
         if chosen != facts.hyperparameters:
             seconds = None if chosen.max_seconds is None else chosen.max_seconds + GRACE
             self._run(lambda c: orders.settle(c, held, chosen, seconds))
@@ -154,10 +157,12 @@ def credible(report: TrialResult) -> TrialResult:
     return report.model_copy(update={"status": TrialStatus.FAILED, "reason": reason})
 
 
-def choose(facts: Facts, spent: Spent | None = None) -> Hyperparameters:
+def choose(
+    facts: Facts, spent: Spent | None = None, gains: Sequence[float] = ()
+) -> Hyperparameters:
     """How a trial is trained: as decided when it was made, or by the time that is left now.
 
-    `spent` is the training before a final fit.
+    `spent` is the training before a final fit, `gains` those of earlier children at their rungs.
     """
     chosen = facts.hyperparameters
     if facts.kind is TrialKind.FINAL:
@@ -182,6 +187,9 @@ def choose(facts: Facts, spent: Spent | None = None) -> Hyperparameters:
                 inherited=facts.inherited,
             ),
         )
+    if facts.morphisms and facts.inherited and facts.parent_value is not None:
+        least = halving.least_at_rung(facts.parent_value, facts.parent_value_std or 0.0, gains)
+        chosen = chosen.model_copy(update={"least_at_rung": least})
     if facts.epochs_left is None:
         return chosen
     return chosen.model_copy(update={"epochs": max(1, min(chosen.epochs, facts.epochs_left))})

@@ -102,6 +102,7 @@ def seen(past: Past) -> search.Seen:
         value=past.value,
         value_std=past.value_std,
         validation_loss=past.validation_loss,
+        value_at_rung=past.value_at_rung,
         inheritable=ended_well and past.has_weights,
         epochs=past.epochs or None,
         planned_epochs=_planned_epochs(past),

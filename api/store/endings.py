@@ -63,7 +63,7 @@ def _moved(*, retry: str, otherwise: str, pause: str, facts: str, targets: set[T
 
 
 _FACTS = (
-    "value", "value_std", "validation_loss", "precision", "best_epoch", "seconds",
+    "value", "value_std", "validation_loss", "value_at_rung", "precision", "best_epoch", "seconds",
     "samples_per_second", "latency",
     "weights_key", "weights_bytes", "export_key", "export_bytes",
     "test_metric", "test_loss", "test_examples",

@@ -164,6 +164,20 @@ def _beginning(parent_number: int | None) -> str:
     return f"continues trial {parent_number}"
 
 
+_GAINS = text("""
+SELECT child.value_at_rung - parent.value AS gain
+FROM trials AS child JOIN trials AS parent ON parent.id = child.parent_id
+WHERE child.search_id = :search_id AND child.kind = 'search' AND child.inherited
+    AND jsonb_array_length(child.morphisms) > 0
+    AND child.value_at_rung IS NOT NULL AND parent.value IS NOT NULL
+""")
+
+
+def gains_at_rung(connection: Connection, search_id: UUID) -> list[float]:
+    """By how much children were better, after a part of their training, than their parents."""
+    return [row.gain for row in connection.execute(_GAINS, {"search_id": search_id})]
+
+
 def tallies(connection: Connection, search_id: UUID) -> tuple[int, int]:
     """Completed search trials, and how many of them started from inherited weights."""
     statement = select(func.count(), func.count().filter(Trial.inherited)).where(

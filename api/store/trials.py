@@ -112,6 +112,7 @@ def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
             Trial.seconds,
             Trial.latency,
             Trial.validation_loss,
+            Trial.value_at_rung,
             Trial.samples_per_second,
             Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
             Trial.parent_id,

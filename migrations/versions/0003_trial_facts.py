@@ -1,7 +1,7 @@
 """Add what else a trial's result says, and let a trial continue the training of its parent.
 
 `precision` is how the numbers were computed, `validation_loss` that of the weights that the value
-is of, `comparison` the final network beside the winner. A trial that continues its parent's
+is of, `value_at_rung` the value after the first part of the training, `comparison` the final network beside the winner. A trial that continues its parent's
 training has its parent's architecture, so fingerprints are not unique within a search any more;
 no statement looks trials up by them, so no index takes the place of the unique one.
 
@@ -21,13 +21,13 @@ def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")  # fail fast rather than queue behind a long read
     op.execute("ALTER TABLE trials ADD COLUMN precision VARCHAR")
     op.execute("ALTER TABLE trials ADD COLUMN validation_loss FLOAT")
+    op.execute("ALTER TABLE trials ADD COLUMN value_at_rung FLOAT")
     op.execute("ALTER TABLE trials ADD COLUMN comparison JSONB")
-    op.execute("""
-        ALTER TABLE trials ADD CONSTRAINT ck_trials_validation_loss_finite
-            CHECK (
-                validation_loss > '-Infinity'::float8 AND validation_loss < 'Infinity'::float8
-            )
-    """)
+    for column in ("validation_loss", "value_at_rung"):
+        op.execute(f"""
+            ALTER TABLE trials ADD CONSTRAINT ck_trials_{column}_finite
+                CHECK ({column} > '-Infinity'::float8 AND {column} < 'Infinity'::float8)
+        """)
     op.execute("DROP INDEX uq_trials_fingerprint")
 
 
@@ -37,5 +37,5 @@ def downgrade() -> None:
         CREATE UNIQUE INDEX uq_trials_fingerprint ON trials (search_id, fingerprint)
             WHERE kind = 'search'
     """)
-    for column in ("comparison", "validation_loss", "precision"):
+    for column in ("comparison", "value_at_rung", "validation_loss", "precision"):
         op.execute(f"ALTER TABLE trials DROP COLUMN {column}")
