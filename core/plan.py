@@ -53,8 +53,8 @@ PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 100_000
 
 OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
-LEARNING_RATES = {"adamw": 3e-3, "sgd": 0.05, "muon": 0.03}
-WEIGHT_DECAYS = {"adamw": 0.05, "sgd": 5e-4, "muon": 0.05}
+LEARNING_RATES = {"muon": 0.03, "adamw": 6e-3, "sgd": 0.1}
+WEIGHT_DECAYS = {"muon": 0.05, "adamw": 0.05, "sgd": 5e-4}
 INHERITED_RATE = 1.0  # of the learning rate, for weights that are trained already
 TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # the rate stays, so the averaged weights are validated
 FINAL_DECAY, FINAL_AVERAGING = 1.0, 0.05  # the rate falls to the end
