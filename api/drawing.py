@@ -243,7 +243,7 @@ def _branch(parent: tuple[float, float], child: tuple[float, float]) -> Markup:
 def _dot(trial: TrialOut, place: tuple[float, float], grade: str) -> Markup:
     x, y = place
     value = "" if trial.value is None else f"{trial.value:.2%}"
-    steps = ", then ".join(step.text for step in trial.morphisms) or "a start"
+    steps = ", then ".join(step.text for step in trial.morphisms) or _beginning(trial)
     return Markup(
         '<a href="/trials/{id}"><g class="trial {status} {grade}"><title>{title}</title>'
         '<circle cx="{x:.0f}" cy="{y:.0f}" r="{r}"/>'
@@ -262,6 +262,11 @@ def _dot(trial: TrialOut, place: tuple[float, float], grade: str) -> Markup:
         number=trial.number,
         value=value or ("…" if trial.status is TrialStatus.RUNNING else ""),
     )
+
+
+def _beginning(trial: TrialOut) -> str:
+    """What a trial without morphisms trains."""
+    return "a start" if trial.parent_number is None else f"continues trial {trial.parent_number}"
 
 
 def _svg(kind: str, width: float, height: float, label: str, parts: Sequence[Markup]) -> Markup:

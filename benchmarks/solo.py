@@ -18,15 +18,15 @@ from uuid import UUID
 import numpy as np
 import torch
 
-from core import budget, datasets, plan, search
+from core import budget, choice, datasets, halving, plan, search
 from core.architecture import Architecture
 from core.budget import Standing
 from core.contracts import BlobRef, Bounds, DatasetSpec, Hyperparameters, SearchConfig, TrainOrder
 from core.datasets import Arrays
 from core.errors import SpaceExhausted
 from core.history import Seen
+from core.lineage import with_shares
 from core.morphisms import AbstractMorphism, to_json
-from core.roots import roots
 from core.storage import Storage
 from core.trial import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 from worker.fitting import Bench, Listener, fit
@@ -192,9 +192,13 @@ class Solo:
             strategy=self.config.strategy,
             strategy_options=self.config.strategy_options,
             cost=self.config.cost,
-            roots=roots(self.spec, self.bounds),
+            roots=plan.race_roots(self.config, self.spec, self.bounds),
             bounds=self.bounds,
             trials=tuple(seen(trial) for trial in self.trials),
+            goal=plan.goal(self.config, self.spec),
+            remaining=plan.remaining_trials(
+                self.config, created=len(self.trials), elapsed=self.now
+            ),
         )
 
     # --- training -----------------------------------------------------------------------------
@@ -217,10 +221,42 @@ class Solo:
 
     def _hyperparameters(self, trial: Trial) -> Hyperparameters:
         if trial.kind is TrialKind.FINAL:
-            return plan.final_hyperparameters(self.config, self.spec, elapsed=self.now)
-        return plan.trial_hyperparameters(
-            self.config, self.spec, elapsed=self.now, inherited=trial.parent is not None
+            return self._final_hyperparameters(trial)
+        inherited = trial.parent is not None
+        chosen = plan.trial_hyperparameters(
+            self.config,
+            self.spec,
+            elapsed=self.now,
+            inherited=inherited,
+            in_race=plan.is_in_race(
+                self.config, self.spec, number=trial.number, inherited=inherited
+            ),
         )
+        return chosen.model_copy(update={"least_at_rung": self._least_at_rung(trial)})
+
+    def _final_hyperparameters(self, trial: Trial) -> Hyperparameters:
+        lineage = sum(_epochs(one) for one in trial.lineage if one is not trial)
+        return plan.final_hyperparameters(
+            self.config,
+            self.spec,
+            elapsed=self.now,
+            inherited=trial.parent is not None,
+            epochs_in_lineage=lineage,
+            epochs_elsewhere=sum(_epochs(one) for one in self.trials) - lineage,
+        )
+
+    def _least_at_rung(self, trial: Trial) -> float | None:
+        """What a child needs after a part of its training to be trained on."""
+        parent = trial.parent
+        if parent is None or parent.result is None or parent.value is None or not trial.morphisms:
+            return None
+        gains = [
+            one.result.value_at_rung - one.parent.value
+            for one in self.trials
+            if one.morphisms and one.result is not None and one.parent is not None
+            if one.result.value_at_rung is not None and one.parent.value is not None
+        ]
+        return halving.least_at_rung(parent.value, parent.result.value_std or 0.0, gains)
 
     def _order(self, trial: Trial) -> TrainOrder:
         assert trial.hyperparameters is not None
@@ -256,11 +292,19 @@ class Solo:
         )
 
     def _fit_best(self) -> None:
-        """The final fit of the trial of the best value, of equals the first; no fresh start."""
-        valued = [trial for trial in self.trials if trial.value is not None]
-        best = max(valued, key=lambda trial: (trial.value or 0.0, -trial.number))
-        number = len(self.trials)
-        self._train(Trial(number=number, architecture=best.architecture, kind=TrialKind.FINAL))
+        """The final fit, which trains the winner on."""
+        goal = plan.goal(self.config, self.spec)
+        winner = choice.winner(with_shares([seen(trial) for trial in self.trials], goal))
+        assert winner is not None
+        best = next(trial for trial in self.trials if trial.trial_id == winner.trial_id)
+        self._train(
+            Trial(
+                number=len(self.trials),
+                architecture=best.architecture,
+                parent=best,
+                kind=TrialKind.FINAL,
+            )
+        )
 
     # --- standing -----------------------------------------------------------------------------
 
@@ -309,7 +353,10 @@ def seen(trial: Trial) -> Seen:
         value_std=result.value_std,
         inheritable=ended_well and result.weights is not None,
         epochs=result.epochs or None,
-        planned_epochs=result.epochs or None,  # none is stopped before its time
+        seconds=result.seconds,
+        samples_per_second=result.samples_per_second,
+        validation_loss=result.validation_loss,
+        value_at_rung=result.value_at_rung,
         latency=result.latency,
     )
 

@@ -10,19 +10,37 @@ The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 
 from math import ceil
 
-from core.contracts import Bounds, Budget, DatasetSpec, Hyperparameters, SearchConfig
-from core.roots import roots
+from core.architecture import Architecture
+from core.contracts import (
+    Bounds,
+    Budget,
+    DatasetSpec,
+    Hyperparameters,
+    Optimiser,
+    SearchConfig,
+)
+from core.halving import RUNG
+from core.lineage import Goal
+from core.roots import all_roots, kinds_of_roots, roots
+from core.strategies import STRATEGIES
 
-SEARCH_SHARE = 0.5  # of S; the rest is for the final fit
-TRIALS_WISHED = 12  # in the search's share of S, one after the other
+SEARCH_SHARE = 0.4  # of S, at most; the rest is for the final fit
+RACE_SHARE = 0.12  # of S, for the roots together
+ROOT_SHARE = 0.02  # of S, for one root
+TRIAL_SHARE = 0.04  # of S, for any other trial
 SHORTEST_TRIAL = 4.0  # seconds
 END_SHARE, END_SECONDS = 0.02, 6.0  # of S and beside: test, export, starting the trainer
+GOAL_SHARE = 0.7  # of S: the training that the exported network has had in the end
 
-TRIAL_EXAMPLES = 40_000  # shown in one trial without a time limit
-FINAL_EXAMPLES = 150_000  # shown in the final fit without one
+FEWEST_WITH_FINALISTS = 8  # trials of a search that looks at its best ones again
+TRIALS_A_ROOT = 4  # in a search that is limited in trials
+TRIAL_EXAMPLES = 30_000  # shown in one trial without a time limit
+FINAL_EXAMPLES = 150_000  # shown in the final fit without one, at least
+MOST_FINAL_EXAMPLES = 600_000
 TRIAL_EPOCHS = (3, 40)  # least and most
 FINAL_EPOCHS = (12, 120)
-TIMED_EPOCHS = 200  # most epochs where seconds limit the training
+TIMED_EPOCHS = 1_000_000  # no limit, where seconds limit the training
+IN_WINNER = 0.6  # least share of all training that the final fit brings into the exported network
 
 GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
 GROWTH_SECONDS = 1800.0  # budgets beyond this allow more in proportion
@@ -30,10 +48,13 @@ ASSUMED_SPEED = 1e11  # R
 BACKWARD = 3  # a training step costs so many forward passes
 WORTHWHILE_EPOCHS = 12  # of the final fit within its time
 
+OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
-LEARNING_RATES = {"adamw": 3e-3, "sgd": 0.05}
-WEIGHT_DECAYS = {"adamw": 0.05, "sgd": 5e-4}
-INHERITED_RATE = 0.5  # of the learning rate, for weights that are trained already
+LEARNING_RATES = {"adamw": 3e-3, "sgd": 0.05, "muon": 0.03}
+WEIGHT_DECAYS = {"adamw": 0.05, "sgd": 5e-4, "muon": 0.05}
+INHERITED_RATE = 1.0  # of the learning rate, for weights that are trained already
+TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # the rate stays, so the averaged weights are validated
+FINAL_DECAY, FINAL_AVERAGING = 1.0, 0.05  # the rate falls to the end
 
 
 def trials_deadline(config: SearchConfig) -> float | None:
@@ -66,44 +87,141 @@ def bounds(config: SearchConfig, spec: DatasetSpec) -> Bounds:
     return chosen.model_copy(update=given)
 
 
+def race_size(config: SearchConfig, kinds: int) -> int:
+    """How many of so many kinds of roots a search starts from, so that most of it is left."""
+    if not STRATEGIES[config.strategy].inherits:
+        return 1
+    budget = config.budget
+    affordable = [kinds]
+    if budget.seconds is not None:
+        root = _root_seconds(budget.seconds)
+        affordable.append(int(RACE_SHARE * budget.seconds * config.parallelism / root))
+    if budget.trials is not None:
+        affordable.append(budget.trials // TRIALS_A_ROOT)
+    if budget.epochs is not None:
+        affordable.append(budget.epochs // (TRIALS_A_ROOT * TRIAL_EPOCHS[1]))
+    return max(1, min(affordable))
+
+
+def race_roots(config: SearchConfig, spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
+    """The roots that a search starts from, the default first."""
+    (first,) = roots(spec, bounds)
+    kinds = [root for root in all_roots(spec, bounds).values() if root != first]
+    return (first, *kinds)[: race_size(config, 1 + len(kinds))]
+
+
+def is_in_race(config: SearchConfig, spec: DatasetSpec, *, number: int, inherited: bool) -> bool:
+    """Whether a trial is one of several roots that are compared after a short training."""
+    size = race_size(config, len(kinds_of_roots(spec)))
+    return not inherited and number < size and size > 1
+
+
+def goal(config: SearchConfig, spec: DatasetSpec) -> Goal:
+    """The training that the exported network will have had."""
+    if config.budget.seconds is not None:
+        return Goal(seconds=GOAL_SHARE * config.budget.seconds)
+    trial = config.training.epochs or _epochs(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
+    final = config.training.final_epochs or _epochs(FINAL_EXAMPLES, spec, FINAL_EPOCHS)
+    return Goal(epochs=float(final + 3 * trial))
+
+
+def remaining_trials(config: SearchConfig, *, created: int, elapsed: float) -> int | None:
+    """How many trials can still be started, as far as the budget says.
+
+    None without a limit, and where there are too few trials to look at any of them again.
+    """
+    left = []
+    if (budget := config.budget).trials is not None:
+        if budget.trials < FEWEST_WITH_FINALISTS:
+            return None
+        left.append(budget.trials - created)
+    deadline = trials_deadline(config)
+    if deadline is not None:
+        seconds = config.training.trial_seconds or _usual_seconds(config)
+        if deadline < FEWEST_WITH_FINALISTS * seconds:
+            return None
+        left.append(int(max(0.0, deadline - elapsed) / seconds) * config.parallelism)
+    return min(left) if left else None
+
+
 def trial_hyperparameters(
-    config: SearchConfig, spec: DatasetSpec, *, elapsed: float, inherited: bool
+    config: SearchConfig,
+    spec: DatasetSpec,
+    *,
+    elapsed: float,
+    inherited: bool,
+    in_race: bool = False,
 ) -> Hyperparameters:
-    """How a trial is trained that starts `elapsed` seconds after its search."""
+    """How a trial is trained that starts `elapsed` seconds after its search.
+
+    One `in_race` is one of several roots that are compared after a short training.
+    """
     training = config.training
-    limit = _trial_seconds(config, elapsed)
+    limit = _trial_seconds(config, elapsed, in_race)
     epochs = training.epochs or (
         TIMED_EPOCHS if limit is not None else _epochs(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
     )
     rate = INHERITED_RATE if inherited else 1.0
-    return _hyperparameters(config, spec, epochs, limit, rate)
+    return _hyperparameters(config, spec, epochs, limit, rate).model_copy(
+        update={
+            "rung": RUNG if inherited else 1.0,
+            "decay": TRIAL_DECAY,
+            "averaging": TRIAL_AVERAGING,
+        }
+    )
 
 
 def final_hyperparameters(
-    config: SearchConfig, spec: DatasetSpec, *, elapsed: float
+    config: SearchConfig,
+    spec: DatasetSpec,
+    *,
+    elapsed: float,
+    inherited: bool = False,
+    epochs_in_lineage: int = 0,
+    epochs_elsewhere: int = 0,
 ) -> Hyperparameters:
-    """How the final fit is trained that starts `elapsed` seconds after its search."""
+    """How the final fit is trained that starts `elapsed` seconds after its search.
+
+    Without a time limit it is as long as a share `IN_WINNER` of all training takes, given the
+    epochs that the winner's lineage and the other trials have had.
+    """
     training, seconds = config.training, config.budget.seconds
     if seconds is None:
         limit = None
-        epochs = training.final_epochs or _epochs(FINAL_EXAMPLES, spec, FINAL_EPOCHS)
+        least = _epochs(FINAL_EXAMPLES, spec, FINAL_EPOCHS)
+        wanted = ceil(IN_WINNER / (1 - IN_WINNER) * epochs_elsewhere) - epochs_in_lineage
+        most = max(least, MOST_FINAL_EXAMPLES // spec.train_examples)
+        epochs = training.final_epochs or min(most, max(least, wanted))
     else:
         end = max(END_SECONDS, END_SHARE * seconds)
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
-    return _hyperparameters(config, spec, epochs, limit, 1.0).model_copy(update={"patience": None})
+    rate = INHERITED_RATE if inherited else 1.0
+    return _hyperparameters(config, spec, epochs, limit, rate).model_copy(
+        update={"patience": None, "decay": FINAL_DECAY, "averaging": FINAL_AVERAGING}
+    )
 
 
-def _trial_seconds(config: SearchConfig, elapsed: float) -> float | None:
+def _root_seconds(seconds: float) -> float:
+    return max(SHORTEST_TRIAL, ROOT_SHARE * seconds)
+
+
+def _usual_seconds(config: SearchConfig) -> float:
+    """Of a trial that is not in the race, in a search that is limited in seconds."""
+    assert config.budget.seconds is not None
+    return max(SHORTEST_TRIAL, TRIAL_SHARE * config.budget.seconds)
+
+
+def _trial_seconds(config: SearchConfig, elapsed: float, in_race: bool) -> float | None:
     """How long a trial may take: its share of the search's time, and not past its end."""
     deadline = trials_deadline(config)
-    wished = config.training.trial_seconds
-    if deadline is None:
-        return wished
-    if wished is None and config.training.epochs is None:
-        wished = max(SHORTEST_TRIAL, deadline / TRIALS_WISHED)
+    given = config.training.trial_seconds
+    if deadline is None or config.budget.seconds is None:
+        return given
+    if given is None and config.training.epochs is None:
+        given = _root_seconds(config.budget.seconds) if in_race else _usual_seconds(config)
     left = max(1.0, deadline - elapsed)
-    return left if wished is None else min(wished, left)
+    return left if given is None else min(given, left)
 
 
 def _epochs(examples: int, spec: DatasetSpec, limits: tuple[int, int]) -> int:
@@ -115,7 +233,7 @@ def _hyperparameters(
     config: SearchConfig, spec: DatasetSpec, epochs: int, seconds: float | None, rate: float
 ) -> Hyperparameters:
     training = config.training
-    optimiser = training.optimiser or Hyperparameters(epochs=1).optimiser
+    optimiser = training.optimiser or OPTIMISER
     return Hyperparameters(
         epochs=epochs,
         max_seconds=seconds,

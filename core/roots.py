@@ -57,10 +57,14 @@ def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
     return (root,)
 
 
+def kinds_of_roots(spec: DatasetSpec) -> tuple[str, ...]:
+    """The kinds of starts that there are for the data, the default first."""
+    return tuple(BUILDERS) if len(spec.input_shape) > 1 else ("mlp",)
+
+
 def all_roots(spec: DatasetSpec, bounds: Bounds) -> Mapping[str, Architecture]:
     """Every kind of start that the data and the bounds allow, by name."""
-    kinds = BUILDERS if len(spec.input_shape) > 1 else {"mlp": _mlp}
-    found = {kind: _fitted(builder, spec, bounds) for kind, builder in kinds.items()}
+    found = {kind: _fitted(BUILDERS[kind], spec, bounds) for kind in kinds_of_roots(spec)}
     return {kind: root for kind, root in found.items() if fits(root, bounds)}
 
 

@@ -5,7 +5,7 @@ again. The generator of a step comes from the search's seed and the number of it
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
@@ -15,8 +15,10 @@ from core.bounds import limits
 from core.contracts import Bounds, Cost
 from core.errors import SpaceExhausted
 from core.history import Draft, Seen
+from core.lineage import Goal, with_shares
 from core.morphisms import AbstractMorphism
-from core.strategies import strategy
+from core.race import FINALISTS, finalists, promotions, without_superseded
+from core.strategies import STRATEGIES, strategy
 
 __all__ = ["Seen", "Snapshot", "Suggestion", "step"]
 
@@ -34,6 +36,8 @@ class Snapshot:
     bounds: Bounds
     trials: tuple[Seen, ...]  # every earlier trial, whatever its status
     cost: Cost | None = None  # to be small as well
+    goal: Goal | None = None  # the training of the final network; None: values are comparable
+    remaining: int | None = None  # trials that can still be started; None: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +53,21 @@ class Suggestion:
 
 
 def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
-    """What to try next: the roots first, then what the strategy says.
+    """What to try next: the roots first, then the better of them again, then by the strategy.
 
-    At least one suggestion and at most `count`, all new; raises SpaceExhausted without any.
+    The last trials of a search look at its best networks again. At least one suggestion and at
+    most `count`; an architecture comes again only to continue a trial's training. Raises
+    SpaceExhausted without any.
     """
+    snapshot = replace(snapshot, trials=with_shares(snapshot.trials, snapshot.goal))
     known = {trial.architecture.fingerprint for trial in snapshot.trials}
     drafts = [
         Draft(parent=None, morphisms=(), architecture=root)
         for root in snapshot.roots
         if root.fingerprint not in known
     ][: snapshot.count]
+    if not drafts and snapshot.goal is not None and STRATEGIES[snapshot.strategy].inherits:
+        drafts = _continuations(snapshot)
     if not drafts:
         drafts = _ask(snapshot)
     if not drafts:
@@ -71,11 +80,22 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
     )
 
 
+def _continuations(snapshot: Snapshot) -> list[Draft]:
+    """Trials to be trained on: winners of the race of roots, and at the end the finalists."""
+    drafts = promotions(snapshot.trials, snapshot.roots, snapshot.count)
+    if not drafts and snapshot.remaining is not None and snapshot.remaining <= FINALISTS:
+        drafts = finalists(snapshot.trials, snapshot.count)
+    return drafts
+
+
 def _ask(snapshot: Snapshot) -> list[Draft]:
     rng = np.random.default_rng([snapshot.seed, snapshot.next_number])
     chosen = strategy(snapshot.strategy, snapshot.strategy_options, snapshot.cost)
-    completed = [trial for trial in snapshot.trials if not trial.is_pending]
-    pending = [trial for trial in snapshot.trials if trial.is_pending]
+    trials = snapshot.trials
+    if snapshot.goal is not None:
+        trials = without_superseded(trials, snapshot.roots)
+    completed = [trial for trial in trials if not trial.is_pending]
+    pending = [trial for trial in trials if trial.is_pending]
     return chosen.suggest(completed, pending, snapshot.count, rng, _bounds(snapshot))
 
 

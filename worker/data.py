@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
+SHIFTED_SIDE = 8  # pixels; images with a shorter side are not shifted
+
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
@@ -43,6 +45,7 @@ class Examples:
         device: torch.device,
         *,
         augmentation: str = "none",
+        erasing: float = 0.0,
         channels_last: bool = False,
     ) -> None:
         self._device = device
@@ -61,6 +64,7 @@ class Examples:
             fill = 0  # images end in black more often than in anything else
             self._x = pad(self._x, (self._shift,) * 4, value=fill)
         self._height, self._width = x.shape[2:] if x.ndim == 4 else (0, 0)
+        self._erased = round(erasing * min(self._height, self._width))  # pixels
 
     def __len__(self) -> int:
         return len(self._y)
@@ -82,7 +86,8 @@ class Examples:
         order = torch.randperm(len(self), generator=generator)
         for start in range(0, len(self) - size + 1, size):
             chosen = _to(order[start : start + size], self._device)
-            yield self._normalised(self._augmented(chosen, generator)), self._y[chosen]
+            x = self._normalised(self._augmented(chosen, generator))
+            yield self._erased_in(x, generator), self._y[chosen]
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All examples in order, not augmented."""
@@ -115,10 +120,34 @@ class Examples:
         images = self._x[chosen].flatten(2).gather(2, index)
         return images.view(n, channels, self._height, self._width)
 
+    def _erased_in(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """The images, a square of each set to the mean (DeVries & Taylor 2017, arXiv:1708.04552).
+
+        The square lies wholly within the image, so that the same area is erased from each.
+        """
+        if not self._erased:
+            return x
+        rows = _stretches(len(x), self._height, self._erased, generator)
+        columns = _stretches(len(x), self._width, self._erased, generator)
+        square = rows[:, :, None] & columns[:, None, :]  # shape: (n, H, W)
+        return x.masked_fill_(_to(square[:, None], self._device), 0.0)
+
+
+def _stretches(n: int, length: int, size: int, generator: torch.Generator) -> Tensor:
+    """For each of n examples which of `length` places belong to a random stretch of `size`."""
+    first = torch.randint(length - size + 1, (n, 1), generator=generator)
+    places = torch.arange(length)
+    return (places >= first) & (places < first + size)  # shape: (n, length)
+
 
 def largest_shift(shape: tuple[int, ...]) -> int:
-    """By how many pixels an image of this shape is shifted at most: a twelfth of its side."""
-    return max(1, round(min(shape[1:]) / 12)) if len(shape) == 3 else 0
+    """By how many pixels an image of this shape is shifted at most: a twelfth of its side.
+
+    Images with a side below eight are not shifted: one pixel would be too large a part of them.
+    """
+    if len(shape) != 3 or min(shape[1:]) < SHIFTED_SIDE:
+        return 0
+    return max(1, round(min(shape[1:]) / 12))
 
 
 def tensor_of(array: NDArray[Any]) -> Tensor:

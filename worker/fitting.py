@@ -7,27 +7,31 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from core import datasets
 from core.architecture import Architecture
-from core.contracts import TestMetrics, TrainOrder
+from core.contracts import Comparison, TestMetrics, TrainOrder
 from core.datasets import Arrays
 from core.errors import BlobError, CorruptBlob, InfeasibleTrial, InvalidInput
 from core.morphisms import apply_all, from_json, transfer_all
-from core.splits import validation_split
+from core.splits import final_split, validation_split
 from core.storage import Storage
+from core.tasks import TASKS
 from core.trial import TrialKind, TrialStatus
 from core.weights import Weights, check, initialise, load, save
 from worker import training
+from worker.comparison import compare
 from worker.data import Examples, Normalisation
 from worker.export import export
 from worker.latency import latency
 from worker.messages import Ended, EpochEnded
 from worker.network import Network
-from worker.training import EpochMetrics, Outcome
+from worker.training import EpochMetrics, Evaluation, Outcome
 
 #: FLOPs of one training step below which a second thread costs more than it brings.
 SMALL_STEP = 4e8
+Indices = NDArray[np.intp]
 PROBE = 256  # training examples that morphisms which lose something may look at
 
 
@@ -54,9 +58,19 @@ class Listener:
 @dataclass(frozen=True, slots=True)
 class _Data:
     training: Examples
-    validation: Examples | None  # None in the final fit, which trains on it, too
+    validation: Examples | None  # never trained on; None in a final fit without a parent
     normalisation: Normalisation
     arrays: Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A trained network, the weights that are to be kept, and how they came about."""
+
+    network: Network
+    weights: Weights
+    outcome: Outcome
+    comparison: Comparison | None = None
 
 
 def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
@@ -82,13 +96,31 @@ def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
 
 def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
     data = _data(order, bench)
-    architecture, weights = _start(order, bench, data.training)
+    architecture, inherited = _start(order, bench, data.training)
+    fresh = inherited is None or order.fresh
+    start = initialise(architecture, np.random.default_rng(order.seed)) if fresh else inherited
     torch.set_num_threads(_threads(architecture, order, bench))
     network = Network(architecture)
-    network.read(weights)
+    network.read(start or {})
     network.to(bench.device)
     network.to(memory_format=_memory_format(order))  # type: ignore[call-overload]
-    outcome = training.train(
+    is_final = order.kind is TrialKind.FINAL
+    if is_final and inherited is not None:
+        trained = _train_final(order, bench, listener, data, network, inherited)
+    else:
+        outcome = _train(order, bench, listener, data, network)
+        trained = _Trained(network, network.weights(), outcome)
+    ended = _ended(order, architecture, trained.outcome, _latency(network, order, bench))
+    if is_final and not trained.outcome.stopped:
+        ended = _finish(order, bench, trained, data, ended)
+    blob = bench.storage.put("weights", save(trained.weights), "safetensors")
+    return ended.model_copy(update={"weights": blob})
+
+
+def _train(
+    order: TrainOrder, bench: Bench, listener: Listener, data: _Data, network: Network
+) -> Outcome:
+    return training.train(
         network,
         data.training,
         data.validation,
@@ -96,25 +128,55 @@ def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
         task=order.task,
         seed=order.seed,
         device=bench.device,
+        keep_last=order.kind is TrialKind.FINAL or bool(order.hyperparameters.averaging),
         should_stop=listener.should_stop,
         on_step=listener.on_step,
         on_epoch=lambda metrics: listener.on_epoch(_epoch(metrics)),
         clock=bench.clock,
     )
-    trained = network.weights()
-    ended = _ended(order, architecture, outcome, _latency(network, order, bench))
-    if order.kind is TrialKind.FINAL and not outcome.stopped:
-        ended = _finish(order, bench, network, trained, data, ended)
-    blob = bench.storage.put("weights", save(trained), "safetensors")
-    return ended.model_copy(update={"weights": blob})
 
 
-def _start(order: TrainOrder, bench: Bench, examples: Examples) -> tuple[Architecture, Weights]:
-    """The architecture of the order and the weights to begin with."""
+def _train_final(
+    order: TrainOrder,
+    bench: Bench,
+    listener: Listener,
+    data: _Data,
+    network: Network,
+    winner: Weights,
+) -> _Trained:
+    """Train the winner on; where that makes it worse, its own weights are kept."""
+    start = network.weights()
+    network.read(winner)
+    before = _held_out(order, bench, data, network)
+    network.read(start)
+    after: Evaluation | None = None
+    reason = ""
+    outcome = Outcome()
+    try:
+        outcome = _train(order, bench, listener, data, network)
+        after = _held_out(order, bench, data, network)
+    except InfeasibleTrial as error:
+        reason = str(error)
+    comparison = compare(order.task, before, after, reason)
+    if comparison.exported == "winner":
+        network.read(winner)
+    return _Trained(network, network.weights(), outcome, comparison)
+
+
+def _held_out(order: TrainOrder, bench: Bench, data: _Data, network: Network) -> Evaluation:
+    """The network's metric on what a final fit does not train on."""
+    assert data.validation is not None
+    return training.evaluate(network, data.validation, order.task, bench.device)
+
+
+def _start(
+    order: TrainOrder, bench: Bench, examples: Examples
+) -> tuple[Architecture, Weights | None]:
+    """The architecture of the order and the weights inherited for it, if any."""
     architecture = Architecture.from_json(order.architecture)
     rng = np.random.default_rng(order.seed)
     if order.parent_weights is None:
-        return architecture, initialise(architecture, rng)
+        return architecture, None
     parent = Architecture.from_json(order.parent_architecture or order.architecture)
     inherited = load(bench.storage.get(order.parent_weights))
     check(parent, inherited)
@@ -135,18 +197,16 @@ def _data(order: TrainOrder, bench: Bench) -> _Data:
     """The data set of the order, split and on the device."""
     path = bench.storage.local_path(order.dataset, bench.cache)
     arrays = datasets.decode(path)
-    h, whole = order.hyperparameters, order.kind is TrialKind.FINAL
-    chosen, held = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
-    if whole:
-        chosen = np.arange(len(arrays.y_train))
+    h = order.hyperparameters
+    chosen, held = _split(order, arrays)
     x, y = arrays.x_train[chosen], arrays.y_train[chosen]
     normalisation = Normalisation.of(x)
     examples = Examples(
         x, y, normalisation, bench.device,
-        augmentation=h.augmentation, channels_last=h.channels_last,
+        augmentation=h.augmentation, erasing=h.erasing, channels_last=h.channels_last,
     )  # fmt: skip
     validation = None
-    if not whole:
+    if len(held):
         validation = Examples(
             arrays.x_train[held], arrays.y_train[held], normalisation, bench.device,
             channels_last=h.channels_last,
@@ -154,25 +214,30 @@ def _data(order: TrainOrder, bench: Bench) -> _Data:
     return _Data(examples, validation, normalisation, arrays)
 
 
-def _finish(
-    order: TrainOrder,
-    bench: Bench,
-    network: Network,
-    trained: Weights,
-    data: _Data,
-    ended: Ended,
-) -> Ended:
+def _split(order: TrainOrder, arrays: Arrays) -> tuple[Indices, Indices]:
+    """The examples to train on and those held out: of a final fit only some of the validation."""
+    h = order.hyperparameters
+    chosen, held = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
+    if order.kind is not TrialKind.FINAL:
+        return chosen, held
+    if order.parent_weights is None:
+        return np.arange(len(arrays.y_train)), held[:0]
+    return final_split(arrays.y_train, held, order.holdout, h.split_seed)
+
+
+def _finish(order: TrainOrder, bench: Bench, trained: _Trained, data: _Data, ended: Ended) -> Ended:
     """Look at the test split, once, and store the export."""
     test = Examples(
         data.arrays.x_test, data.arrays.y_test, data.normalisation, bench.device,
         channels_last=order.hyperparameters.channels_last,
     )  # fmt: skip
-    found = training.evaluate(network, test, order.task, bench.device)
+    found = training.evaluate(trained.network, test, order.task, bench.device)
     metrics = TestMetrics(metric=found.metric, loss=found.loss, examples=found.examples)
     architecture = Architecture.from_json(order.architecture)
-    packed = export(order, architecture, trained, data.normalisation, metrics)
+    packed = export(order, architecture, trained.weights, data.normalisation, metrics)
     blob = bench.storage.put("exports", packed, "zip")
-    return ended.model_copy(update={"test": metrics, "export": blob})
+    found_out = {"test": metrics, "export": blob, "comparison": trained.comparison}
+    return ended.model_copy(update=found_out)
 
 
 def _latency(network: Network, order: TrainOrder, bench: Bench) -> float:
@@ -183,17 +248,30 @@ def _latency(network: Network, order: TrainOrder, bench: Bench) -> float:
 def _ended(
     order: TrainOrder, architecture: Architecture, outcome: Outcome, latency: float
 ) -> Ended:
-    best = outcome.best
+    best = None if order.kind is TrialKind.FINAL else outcome.best
+    early = outcome.stopped or outcome.behind
     return Ended(
-        status=TrialStatus.STOPPED if outcome.stopped else TrialStatus.COMPLETED,
+        status=TrialStatus.STOPPED if early else TrialStatus.COMPLETED,
+        reason=_behind(order, outcome) if outcome.behind else "",
+        value_at_rung=None if outcome.at_rung is None or best is None else outcome.at_rung.metric,
         value=None if best is None else best.metric,
         value_std=None if best is None else training.value_std(order.task, best),
+        validation_loss=None if best is None else best.loss,
         epochs=outcome.epochs,
         best_epoch=outcome.best_epoch,
         seconds=outcome.seconds,
         samples_per_second=outcome.samples_per_second,
         latency=latency,
         parameters=architecture.parameters,
+    )
+
+
+def _behind(order: TrainOrder, outcome: Outcome) -> str:
+    h = order.hyperparameters
+    assert outcome.at_rung is not None
+    return (
+        f"stopped early: {TASKS[order.task].metric} {outcome.at_rung.metric:.4f} after "
+        f"{100 * h.rung:.0f} % of its training, where {h.least_at_rung:.4f} was needed"
     )
 
 

@@ -1,28 +1,37 @@
 """The training loop: `train`, over epochs of steps.
 
-The learning rate follows one cycle over *progress*, which is the larger of the share of steps
+The learning rate follows a schedule over *progress*, which is the larger of the share of steps
 made and the share of time used: a training that may take so many seconds still ends with a small
-rate, however slow the machine is (cf. Smith 2018, arXiv:1803.09820; Loshchilov & Hutter 2017,
-arXiv:1608.03983 for the cosine).
+rate, however slow the machine is. With averaging on, the averaged weights are validated and kept,
+so that a training at a constant rate shows what it is worth without the rate's fall.
 """
 
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from core.contracts import Hyperparameters, Optimiser
+from core.contracts import Hyperparameters
 from core.errors import InfeasibleTrial
 from core.tasks import TASKS
+from worker.averaging import WeightAverage
 from worker.data import Examples
+from worker.learning import LearningCheck
 from worker.network import Network
+from worker.optimisers import optimisers_of
 from worker.tasks import LOSSES, AbstractLoss
 
 EVALUATION_BATCH = 512
+_MOST_REPORTS = 100  # of one training, about; each costs an evaluation
+_LEARNS_BY, _LEARNS_STEPS = (
+    0.1,
+    50,
+)  # share of a training and steps after which it must have learned
 _CHECKED_STEPS = 50  # the loss is looked at so often: a look waits for a GPU
 _FIRST_RATE, _LAST_RATE = 0.04, 0.002  # of the peak
 
@@ -53,8 +62,10 @@ class Outcome:
     """What a training came to. The network has the weights of the best epoch."""
 
     stopped: bool = False  # by `should_stop`
+    behind: bool = False  # ended at the rung, as others were better there
     best: Evaluation | None = None  # on the validation examples
     best_epoch: int = 0
+    at_rung: Evaluation | None = None  # after the share `Hyperparameters.rung` of the training
     epochs: int = 0
     steps: int = 0
     seconds: float = 0.0
@@ -71,6 +82,8 @@ def train(
     task: str,
     seed: int,
     device: torch.device,
+    keep_last: bool = False,
+    chance_loss: float | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     on_step: Callable[[int], None] = lambda step: None,
     on_epoch: Callable[[EpochMetrics], None] = lambda metrics: None,
@@ -78,31 +91,55 @@ def train(
 ) -> Outcome:
     """Train the network in place; raises InfeasibleTrial when the loss is not finite any more.
 
-    Without validation examples the last epoch counts as the best.
+    With `keep_last`, or without validation examples, the last epoch counts as the best. With
+    `chance_loss`, that of predicting the classes' frequencies, a training that is no better
+    after a tenth of it is infeasible.
     """
     h = hyperparameters
     generator = torch.Generator().manual_seed(seed)  # batches and augmentation
     network.seed(seed, device)  # dropout
     batch = min(h.batch_size, len(training))
-    progress = _Progress(h, h.epochs * max(1, len(training) // batch), clock)
-    steps = _Steps(network, LOSSES[task](), _optimiser(network, h, device), h, device, progress)
+    epoch_steps = max(1, len(training) // batch)
+    progress = _Progress(h, h.epochs * epoch_steps, clock)
+    average = WeightAverage(network, h.averaging) if h.averaging else None
+    optimisers = optimisers_of(network, h)
+    steps = _Steps(
+        network,
+        LOSSES[task](),
+        optimisers,
+        average,
+        h,
+        device,
+        progress,
+        epoch_steps,
+        LearningCheck(chance_loss),
+    )
+    batches = _endless(training, h.batch_size, generator)
     outcome, best_state = Outcome(), None
     evaluating = 0.0  # seconds; not part of the speed
     while progress(outcome.steps) < 1 and not outcome.stopped:
-        batches = training.training_batches(h.batch_size, generator)
-        loss, rate = steps.epoch(batches, outcome, should_stop, on_step)
+        loss, rate = steps.round(batches, outcome, should_stop, on_step)
         before = clock()
-        found = None if validation is None else evaluate(network, validation, task, device)
+        with average.applied() if average else nullcontext():
+            found = None if validation is None else evaluate(network, validation, task, device)
+            keeps = found is None or keep_last
+            if keeps or _is_better(found, outcome.best):
+                outcome.best, outcome.best_epoch = found, outcome.epochs
+                best_state = None if keeps else copy.deepcopy(network.state_dict())
         evaluating += clock() - before
-        if found is None or _is_better(found, outcome.best):
-            outcome.best, outcome.best_epoch = found, outcome.epochs
-            best_state = None if found is None else copy.deepcopy(network.state_dict())
         outcome.history.append(_metrics(outcome.epochs, loss, found, rate, progress.seconds))
         on_epoch(outcome.history[-1])
+        if progress(outcome.steps) >= h.rung and outcome.at_rung is None:
+            outcome.at_rung = found
+            outcome.behind = _is_below(found, h.least_at_rung)
+            if outcome.behind:
+                break
         if h.patience is not None and outcome.epochs - outcome.best_epoch >= h.patience:
             break
     if best_state is not None:
         network.load_state_dict(best_state)
+    elif average:
+        average.write()
     outcome.seconds = progress.seconds
     outcome.samples_per_second = outcome.steps * batch / max(outcome.seconds - evaluating, 1e-9)
     return outcome
@@ -127,51 +164,80 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """Steps of the optimiser along the cycle of the learning rate."""
+    """Steps of the optimisers along the schedule of the learning rate."""
 
     network: Network
     loss_of: AbstractLoss
-    optimiser: torch.optim.Optimizer
+    optimisers: tuple[torch.optim.Optimizer, ...]
+    average: WeightAverage | None
     h: Hyperparameters
     device: torch.device
     progress: _Progress
+    epoch_steps: int
+    learning: LearningCheck
 
-    def epoch(
+    def round(
         self,
-        batches: Iterable[tuple[Tensor, Tensor]],
+        batches: Iterator[tuple[Tensor, Tensor]],
         outcome: Outcome,
         should_stop: Callable[[], bool],
         on_step: Callable[[int], None],
     ) -> tuple[float, float]:
-        """The mean loss and the last learning rate of one more epoch, told to the outcome."""
+        """Train until there is something to report: the mean loss and the last learning rate.
+
+        That is an epoch, or several where there would be too many reports; or it ends before, at
+        the rung or the end of the training.
+        """
         self.network.train()
+        began = self.progress(outcome.steps)
         total, counted, rate = torch.zeros((), device=self.device), 0, 0.0
         for x, y in batches:
             at = min(1.0, self.progress(outcome.steps))
-            rate = self.h.learning_rate * one_cycle(at, self.h.warmup)
-            total += self._step(x, y, rate)
+            rate = self.h.learning_rate * rate_share(at, self.h.warmup, self.h.decay)
+            loss = self._step(x, y, rate)
+            total += loss
             counted += 1
             outcome.steps += 1
             on_step(outcome.steps)
+            self.learning.look(outcome.steps, at, loss)
             if outcome.steps % _CHECKED_STEPS == 0:
                 _check_finite(total)
             outcome.stopped = should_stop()
-            if outcome.stopped or self.progress(outcome.steps) >= 1:
+            if outcome.stopped or self._reports(began, outcome.steps):
                 break
         _check_finite(total)
-        outcome.epochs += 1
+        outcome.epochs = -(-outcome.steps // self.epoch_steps)
         return float(total) / counted, rate
+
+    def _reports(self, began: float, steps: int) -> bool:
+        """Whether a round that began at some progress ends after so many steps."""
+        now = self.progress(steps)
+        if now >= 1 or began < self.h.rung <= now:
+            return True
+        return steps % self.epoch_steps == 0 and now - began > 0.999 / _MOST_REPORTS
 
     def _step(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
         """The loss of a batch, before the step that it leads to."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             loss = self.loss_of.loss(self.network(x), y, self.h.label_smoothing)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
+        if self.average:
+            self.average.update()
         return loss.detach()
+
+
+def _endless(
+    examples: Examples, size: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of one epoch after the other."""
+    while True:
+        yield from examples.training_batches(size, generator)
 
 
 def _metrics(
@@ -203,11 +269,19 @@ def evaluate(network: nn.Module, examples: Examples, task: str, device: torch.de
     return Evaluation(float(metric) / len(examples), float(loss) / len(examples), len(examples))
 
 
-def one_cycle(progress: float, warmup: float) -> float:
-    """The learning rate at that progress, as a share of its peak: a rise, then half a cosine."""
+def rate_share(progress: float, warmup: float, decay: float) -> float:
+    """The learning rate at that progress, as a share of its peak: a rise, a level, a fall.
+
+    `decay` is the last share of the training, over which the rate falls along half a cosine
+    (Loshchilov & Hutter 2017, arXiv:1608.03983; for the level before it Hägele et al. 2024,
+    arXiv:2405.18392): 1 falls from the end of the rise on, 0 never.
+    """
     if progress < warmup:
         return _FIRST_RATE + (1 - _FIRST_RATE) * progress / warmup
-    phase = (progress - warmup) / max(1 - warmup, 1e-9)
+    falling = progress - max(warmup, 1 - decay)
+    if decay == 0 or falling <= 0:
+        return 1.0
+    phase = min(1.0, falling / min(decay, 1 - warmup))
     return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * phase)) / 2
 
 
@@ -216,27 +290,17 @@ def value_std(task: str, evaluation: Evaluation) -> float:
     return TASKS[task]().value_std(evaluation.metric, evaluation.examples)
 
 
-def _is_better(found: Evaluation, best: Evaluation | None) -> bool:
+def _is_better(found: Evaluation | None, best: Evaluation | None) -> bool:
     """A higher metric, or the same with a lower loss."""
+    if found is None:
+        return False
     return best is None or (found.metric, -found.loss) > (best.metric, -best.loss)
+
+
+def _is_below(found: Evaluation | None, least: float | None) -> bool:
+    return found is not None and least is not None and found.metric < least
 
 
 def _check_finite(total: Tensor) -> None:
     if not math.isfinite(float(total)):
         raise InfeasibleTrial(f"the loss is {float(total)}: the training has diverged")
-
-
-def _optimiser(
-    network: nn.Module, h: Hyperparameters, device: torch.device
-) -> torch.optim.Optimizer:
-    """Weight decay is for weights of convolutions and dense layers, not for biases and scales."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": h.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if h.optimiser is Optimiser.SGD:
-        return torch.optim.SGD(
-            groups, lr=h.learning_rate, momentum=h.momentum, nesterov=True, fused=True
-        )
-    return torch.optim.AdamW(groups, lr=h.learning_rate, betas=(0.9, 0.99), fused=True)

@@ -166,6 +166,12 @@ def test_the_words_of_a_morphism_are_text(watched):
     assert titles == [f"trial {number}, waiting: {words}" for number in (0, 1)]
 
 
+def test_what_led_to_a_trial_without_morphisms_is_said(watched):
+    _, listed = watched()
+    titles = [one.text for one in ElementTree.fromstring(lineage_svg(listed)).iter(f"{SVG}title")]
+    assert titles == ["trial 0, waiting: a start", "trial 1, waiting: continues trial 0"]
+
+
 def test_better_trials_are_graded_higher(watched):
     _, listed = watched()
     values = [0.1, 0.9, None, 0.5, 0.9]

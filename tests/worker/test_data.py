@@ -83,10 +83,51 @@ def test_augmented_images_are_moved_and_only_mirrored_where_asked(augmentation, 
 
 
 @pytest.mark.parametrize(
-    ("shape", "pixels"), [((1, 8, 8), 1), ((1, 28, 28), 2), ((3, 32, 96), 3), ((64,), 0)]
+    ("shape", "pixels"),
+    [((1, 8, 8), 1), ((1, 28, 28), 2), ((3, 32, 96), 3), ((64,), 0), ((3, 7, 20), 0)],
 )
 def test_images_are_shifted_by_a_twelfth_of_their_side(shape, pixels):
     assert largest_shift(shape) == pixels
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 40), (3, 7, 7)])
+def test_tiny_images_are_not_shifted_out_of_sight(shape):
+    x = numbered(60, shape)
+    for batch, y in epoch(examples(x, augmentation="shift"), 20):
+        np.testing.assert_array_equal(batch, x[y])
+
+
+@pytest.mark.parametrize("augmentation", ["none", "shift-flip"])
+@pytest.mark.parametrize(("shape", "erasing", "side"), [((2, 12, 10), 0.3, 3), ((1, 9, 9), 1.0, 9)])
+def test_a_square_of_each_image_is_set_to_the_mean(shape, erasing, side, augmentation):
+    """The mean is what normalisation makes zero of; nothing else in these images is zero."""
+    x = 100 + numbered(200, shape)
+    data = examples(
+        x,
+        Normalisation((-7.0,) * shape[0], (2.0,) * shape[0]),
+        augmentation=augmentation,
+        erasing=erasing,
+    )
+    places = set()
+    for batch, _ in epoch(data, 50):
+        for image in batch:
+            erased = (image == 0).all(axis=0)
+            assert ((image == 0).any(axis=0) == erased).all()
+            rows, columns = np.flatnonzero(erased.any(axis=1)), np.flatnonzero(erased.any(axis=0))
+            assert erased.sum() == side**2 == len(rows) * len(columns)
+            places.add((rows[0], columns[0]))
+    firsts = [set(range(length - side + 1)) for length in shape[1:]]
+    assert [{place[axis] for place in places} for axis in (0, 1)] == firsts
+
+
+def test_evaluation_erases_nothing_and_vectors_and_signals_have_no_squares():
+    x = numbered(10)
+    for batch, y in [*examples(x, erasing=0.5).batches(5)]:
+        np.testing.assert_array_equal(batch.numpy(), x[y.numpy()])
+    for shape in ((6,), (2, 20)):
+        x = numbered(10, shape)
+        for batch, y in epoch(examples(x, erasing=0.5), 5):
+            np.testing.assert_array_equal(batch, x[y])
 
 
 @pytest.mark.parametrize("augmentation", ["none", "shift-flip"])

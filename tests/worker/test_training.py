@@ -24,7 +24,7 @@ from core.roots import chain
 from core.weights import flatten, initialise
 from worker.data import Examples, Normalisation
 from worker.network import Network
-from worker.training import evaluate, one_cycle, train, value_std
+from worker.training import evaluate, rate_share, train, value_std
 
 CPU = torch.device("cpu")
 TASK = "image-classification"
@@ -99,7 +99,7 @@ def assert_same(left, right):
         np.testing.assert_array_equal(array, right[name])
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd", "muon"])
 @pytest.mark.parametrize(("architecture", "shape"), [(MLP, (6,)), (CNN, (2, 8, 8))])
 def test_what_can_be_learned_is_learned(architecture, shape, optimiser):
     network = network_of(architecture)
@@ -237,8 +237,8 @@ def test_a_training_in_bounded_time_ends_in_time_with_a_small_rate(seconds_a_ste
     assert outcome.steps == pytest.approx(25 / seconds_a_step, abs=1)
     rates = [metrics.learning_rate for metrics in outcome.history]
     used = [(metrics.seconds - seconds_a_step) / 25 for metrics in outcome.history]
-    assert rates == pytest.approx([0.01 * one_cycle(share, 0.1) for share in used])
-    assert rates[-1] < 0.01 * one_cycle(1 - 2 * seconds_a_step / 25, 0.1)
+    assert rates == pytest.approx([0.01 * rate_share(share, 0.1, 1.0) for share in used])
+    assert rates[-1] < 0.01 * rate_share(1 - 2 * seconds_a_step / 25, 0.1, 1.0)
     assert not outcome.stopped
 
 
@@ -267,7 +267,7 @@ def test_evaluation_counts_as_time_and_not_in_the_speed():
     assert [m.seconds for m in outcome.history] == pytest.approx([8, 16, 24, 32])
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd", "muon"])
 def test_weight_decay_is_for_matrices_alone(optimiser):
     """Examples of zeros give the first layers no gradient: what changes is decay."""
     nothing = Examples(
@@ -308,14 +308,93 @@ def test_evaluation_is_the_mean_over_all_examples_and_changes_nothing():
     assert 0.01 < value_std(TASK, found) < 0.02  # sqrt(p (1 - p) / 700) with p near a third
 
 
-@given(warmup=st.floats(0, 0.99), steps=st.integers(2, 200))
-def test_the_rate_rises_to_its_peak_and_falls_to_nearly_nothing(warmup, steps):
-    rates = [(p, one_cycle(p, warmup)) for p in np.linspace(0, 1, steps)]
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_with_averaging_the_average_is_validated_and_kept(share):
+    """Every step's weights are noted, and averaged here once more."""
+    network, steps = network_of(MLP), []
+    training, validation = blobs(64), blobs(60, seed=1)
+
+    def averaged():
+        factors = (1 - 1 / np.arange(1, len(steps) + 1)) ** (1 / share)
+        mean = {name: 0.0 for name in steps[0]}
+        for factor, weights in zip(factors, steps, strict=True):
+            mean = {name: factor * mean[name] + (1 - factor) * weights[name] for name in mean}
+        return mean
+
+    outcome = run(
+        network, training, validation, averaging=share, epochs=3, decay=0.0,
+        on_step=lambda _: steps.append(flatten(network.weights())),
+    )  # fmt: skip
+    while len(steps) > 4 * outcome.best_epoch:
+        steps.pop()
+    kept = flatten(network.weights())
+    for name, expected in averaged().items():
+        np.testing.assert_allclose(kept[name], expected, rtol=1e-4, atol=1e-6)
+    assert evaluate(network, validation, TASK, CPU) == outcome.best
+
+
+def test_averaging_does_not_change_what_is_trained():
+    def steps(**options):
+        network, seen = network_of(MLP), []
+        run(
+            network, blobs(64), blobs(30, seed=1),
+            on_step=lambda _: seen.append(network.weights()), **options,
+        )  # fmt: skip
+        return seen
+
+    for plain, averaged in zip(steps(), steps(averaging=0.2), strict=True):
+        assert_same(plain, averaged)
+
+
+def test_without_validation_the_last_average_is_kept():
+    network, last = network_of(MLP), []
+    run(
+        network, blobs(64), None, averaging=0.3, epochs=3,
+        on_step=lambda _: last.append(network.weights()),
+    )  # fmt: skip
+    weights = [flatten(each)["1.weight"] for each in last]
+    kept = flatten(network.weights())["1.weight"]
+    assert np.abs(kept - weights[-1]).max() > 0
+    assert np.abs(kept - weights[-1]).max() < np.abs(weights[0] - weights[-1]).max()
+
+
+def test_at_a_constant_rate_a_training_with_averaging_may_be_stopped_at_any_step():
+    def trained(stop):
+        asked = []
+        network = network_of(MLP)
+        run(
+            network, blobs(160), None,
+            averaging=0.25, decay=0.0, warmup=0.0, epochs=stop if stop < 4 else 100,
+            on_step=asked.append, should_stop=lambda: len(asked) == 20,
+        )  # fmt: skip
+        return network.weights()
+
+    assert_same(trained(2), trained(100))  # 20 steps either way
+
+
+PHASES = st.tuples(st.floats(0, 0.99), st.floats(0, 1))
+
+
+@given(phases=PHASES, steps=st.integers(2, 200))
+def test_the_rate_rises_stays_and_falls(phases, steps):
+    warmup, decay = phases
+    rates = [(p, rate_share(p, warmup, decay)) for p in np.linspace(0, 1, steps)]
     for (before, lower), (after, upper) in pairwise(rates):
         if after < warmup:
             assert upper > lower
         if before >= warmup:
             assert upper <= lower
+        if before >= warmup and after <= 1 - decay:
+            assert upper == lower == 1
     assert all(0.002 <= rate <= 1 for _, rate in rates)
-    assert one_cycle(warmup, warmup) == 1
-    assert one_cycle(1, warmup) == pytest.approx(0.002)
+    assert rate_share(warmup, warmup, decay) == pytest.approx(1)
+
+
+@given(warmup=st.floats(0, 0.99), decay=st.floats(0.001, 1))
+def test_a_rate_that_falls_ends_at_nearly_nothing(warmup, decay):
+    assert rate_share(1, warmup, decay) == pytest.approx(0.002)
+
+
+@given(progress=st.floats(0.2, 1))
+def test_without_decay_the_rate_stays_to_the_end(progress):
+    assert rate_share(progress, 0.2, 0.0) == 1

@@ -1,0 +1,103 @@
+"""The optimisers that a training may use, Muon among them.
+
+Notation
+    G   the momentum of a kernel or matrix, flattened to (out, in * window)
+    O   the nearest matrix to G whose singular values are all one: U Vᵀ of G = U S Vᵀ
+
+A step of Muon goes along O in place of G (Jordan et al. 2024, "Muon: an optimizer for hidden
+layers in neural networks"), so that directions that gradients seldom have are learned as well.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+
+from core.contracts import Hyperparameters, Optimiser
+
+#: Of an odd polynomial that moves singular values from (0, 1] towards one (Jordan et al. 2024).
+_LINEAR, _CUBIC, _QUINTIC = 3.4445, -4.7750, 2.0315
+NEWTON_SCHULZ_STEPS = 4
+#: Root mean square of the entries of an update, as AdamW's, so that both share one learning rate
+#: and weight decay (Liu et al. 2025, arXiv:2502.16982, eq. 4).
+UPDATE_RMS = 0.2
+_BETAS = (0.9, 0.99)
+
+Group = dict[str, Any]
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum, made orthogonal; for kernels and matrices alone."""
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], lr: float, momentum: float, weight_decay: float
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Move every parameter that has a gradient."""
+        if closure is not None:
+            raise NotImplementedError("Muon computes no loss: call the closure before its step")
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, parameter.grad, group)
+        return None
+
+    def _move(self, parameter: nn.Parameter, gradient: Tensor, group: Group) -> None:
+        state, momentum = self.state[parameter], group["momentum"]
+        if not state:
+            state["momentum"] = torch.zeros_like(gradient)
+        mean = state["momentum"].lerp_(gradient, 1 - momentum)
+        matrix = gradient.lerp(mean, momentum).flatten(1)
+        scale = UPDATE_RMS * max(matrix.shape) ** 0.5
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        parameter.add_(orthogonalised(matrix).view_as(parameter), alpha=-group["lr"] * scale)
+
+
+def orthogonalised(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:  # (m, n) -> (m, n)
+    """Nearly the matrix whose singular vectors are the same and whose singular values are one.
+
+    Newton-Schulz iterations leave singular values between about 0.7 and 1.2, which serves as well.
+    """
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x = matrix if wide else matrix.T
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        polynomial = torch.addmm(gram, gram, gram, beta=_CUBIC, alpha=_QUINTIC)
+        x = torch.addmm(x, polynomial, x, beta=_LINEAR)
+    return x if wide else x.T
+
+
+def optimisers_of(network: nn.Module, h: Hyperparameters) -> tuple[torch.optim.Optimizer, ...]:
+    """The optimisers that together move all parameters.
+
+    Weight decay is for weights of convolutions and dense layers, not for biases and scales.
+    """
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    matrices = [p for p in parameters if p.ndim > 1]
+    vectors: Group = {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}
+    if h.optimiser is Optimiser.MUON:
+        muon = Muon(matrices, h.learning_rate, h.momentum, h.weight_decay)
+        return (muon, _adamw([vectors], h)) if vectors["params"] else (muon,)
+    groups = [{"params": matrices, "weight_decay": h.weight_decay}, vectors]
+    if h.optimiser is Optimiser.SGD:
+        return (
+            torch.optim.SGD(
+                groups, lr=h.learning_rate, momentum=h.momentum, nesterov=True, fused=True
+            ),
+        )
+    return (_adamw(groups, h),)
+
+
+def _adamw(groups: list[Group], h: Hyperparameters) -> torch.optim.AdamW:
+    return torch.optim.AdamW(groups, lr=h.learning_rate, betas=_BETAS, fused=True)
