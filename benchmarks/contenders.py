@@ -62,10 +62,11 @@ def plain(run: Run) -> Record:
     clock = CLOCKS[run.clock]
     began = clock()
     torch.set_num_threads(run.threads)
+    config = SearchConfig(budget=Budget(seconds=run.seconds))
+    limit = plan.final_hyperparameters(config, spec, elapsed=0.0).max_seconds
     accuracy = plain_loop.train_plainly(
-        architecture, arrays, spec, seconds=run.seconds - plan.END_SECONDS / 2,
-        seed=run.seed, clock=clock,
-    )  # fmt: skip
+        architecture, arrays, spec, seconds=limit or run.seconds, seed=run.seed, clock=clock
+    )
     return _tested(accuracy, arrays) | {
         "network": name,
         "parameters": architecture.parameters,
