@@ -27,6 +27,7 @@ from worker.export import export
 from worker.latency import latency
 from worker.messages import Ended, EpochEnded
 from worker.network import Network
+from worker.tasks import LOSSES
 from worker.training import EpochMetrics, Evaluation, Outcome
 
 #: FLOPs of one training step below which a second thread costs more than it brings.
@@ -128,12 +129,19 @@ def _train(
         task=order.task,
         seed=order.seed,
         device=bench.device,
+        chance_loss=_chance_loss(order, data),
         keep_last=order.kind is TrialKind.FINAL or bool(order.hyperparameters.averaging),
         should_stop=listener.should_stop,
         on_step=listener.on_step,
         on_epoch=lambda metrics: listener.on_epoch(_epoch(metrics)),
         clock=bench.clock,
     )
+
+
+def _chance_loss(order: TrainOrder, data: _Data) -> float:
+    """The loss of always predicting how frequent the classes are."""
+    smoothing, classes = order.hyperparameters.label_smoothing, order.dataset_spec.classes
+    return LOSSES[order.task]().chance_loss(data.arrays.y_train, classes, smoothing)
 
 
 def _train_final(
