@@ -208,7 +208,10 @@ def _data(order: TrainOrder, bench: Bench) -> _Data:
     h = order.hyperparameters
     chosen, held = _split(order, arrays)
     x, y = arrays.x_train[chosen], arrays.y_train[chosen]
-    normalisation = Normalisation.of(x)
+    trained, _ = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
+    continues = order.kind is TrialKind.FINAL and order.parent_weights is not None
+    # what inherited weights were trained with, so that they mean the same
+    normalisation = Normalisation.of(arrays.x_train[trained] if continues else x)
     examples = Examples(
         x, y, normalisation, bench.device,
         augmentation=h.augmentation, erasing=h.erasing, channels_last=h.channels_last,
@@ -242,7 +245,15 @@ def _finish(order: TrainOrder, bench: Bench, trained: _Trained, data: _Data, end
     found = training.evaluate(trained.network, test, order.task, bench.device)
     metrics = TestMetrics(metric=found.metric, loss=found.loss, examples=found.examples)
     architecture = Architecture.from_json(order.architecture)
-    packed = export(order, architecture, trained.weights, data.normalisation, metrics)
+    packed = export(
+        order,
+        architecture,
+        trained.weights,
+        data.normalisation,
+        metrics,
+        comparison=trained.comparison,
+        seconds=ended.seconds,
+    )
     blob = bench.storage.put("exports", packed, "zip")
     found_out = {"test": metrics, "export": blob, "comparison": trained.comparison}
     return ended.model_copy(update=found_out)

@@ -1,6 +1,9 @@
 """The final fit goes on from the winner's weights and never ends worse than they are."""
 
 import dataclasses
+import io
+import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from core.trial import TrialKind, TrialStatus
 from core.weights import check
 from tests.worker.orders import NETWORK, arrays, order_for
 from tests.worker.test_fitting import STILL, Told, bench, fitted, storage, stored_weights
+from worker.data import Normalisation
 from worker.fitting import fit
 
 __all__ = ["bench", "storage"]  # fixtures
@@ -131,3 +135,14 @@ def test_a_training_that_learns_nothing_is_infeasible(bench, storage):
     ended = fit(order, bench, Told().listener)
     assert ended.status is TrialStatus.INFEASIBLE
     assert "the training does not learn" in ended.reason
+
+
+def test_it_normalises_as_the_winner_was_trained(bench, storage, winner):
+    """The export's statistics are those of the search's training split."""
+    data = arrays()
+    ended, _ = fitted(final_order(storage, winner, data, hyperparameters=STILL), bench)
+    with zipfile.ZipFile(io.BytesIO(storage.get(ended.export))) as archive:
+        preprocess = json.loads(archive.read("preprocess.json"))
+    chosen, _ = validation_split(data.y_train, 0.2, 0)
+    expected = Normalisation.of(data.x_train[chosen])
+    assert (preprocess["mean"], preprocess["std"]) == ([*expected.mean], [*expected.std])
