@@ -187,14 +187,16 @@ def _cnn_layers(spec: DatasetSpec, scale: float) -> Iterator[AbstractLayer]:
 
 
 def _vgg(spec: DatasetSpec, scale: float) -> Architecture:
-    """Two convolutions a resolution, then two hidden dense layers."""
+    """Two convolutions a resolution and a pool behind each, then a hidden dense layer."""
     graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
+    side = min(spec.input_shape[1:])
     for stage in kit.stages:
         last = graph(last, *kit.max_pool(stage), *kit.block(stage.filters))
         last = graph(last, *kit.block(stage.filters))
-    last = graph(last, Flatten())
-    for _ in range(2):
-        last = graph(last, Dense(_scaled(UNITS, scale)), ReLU(), Dropout(DROPOUT))
+        side //= stage.reduction
+    if side >= 2:
+        last = graph(last, kit.family.max_pool(2, 2))
+    last = graph(last, Flatten(), Dense(_scaled(UNITS, scale)), ReLU(), Dropout(DROPOUT))
     return graph.finish(last, spec.classes)
 
 
