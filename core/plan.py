@@ -54,10 +54,12 @@ PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 100_000
 OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.03, "adamw": 6e-3, "sgd": 0.1}
-WEIGHT_DECAYS = {"muon": 0.05, "adamw": 0.05, "sgd": 5e-4}
+WEIGHT_DECAYS = {"muon": 0.1, "adamw": 0.05, "sgd": 5e-4}
+WARMUP, DECAY = 0.05, 0.5  # shares of a whole training over which the rate rises, and falls
+AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
+TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
+INHERITED_DECAY = 1.0  # of a final fit that is the last piece
 INHERITED_RATE = 1.0  # of the learning rate, for weights that are trained already
-TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # the rate stays, so the averaged weights are validated
-FINAL_DECAY, FINAL_AVERAGING = 1.0, 0.05  # the rate falls to the end
 
 
 def trials_deadline(config: SearchConfig) -> float | None:
@@ -234,7 +236,7 @@ def final_hyperparameters(
         epochs = training.final_epochs or TIMED_EPOCHS
     rate = INHERITED_RATE if inherited else 1.0
     return _hyperparameters(config, spec, epochs, limit, rate).model_copy(
-        update={"patience": None, "decay": FINAL_DECAY, "averaging": FINAL_AVERAGING}
+        update={"patience": None, "decay": INHERITED_DECAY if inherited else DECAY}
     )
 
 
@@ -276,6 +278,9 @@ def _hyperparameters(
         batch_size=training.batch_size or _batch_size(spec),
         optimiser=optimiser,
         learning_rate=training.learning_rate or rate * LEARNING_RATES[optimiser],
+        warmup=WARMUP,
+        decay=DECAY,
+        averaging=AVERAGING,
         weight_decay=_given(training.weight_decay, WEIGHT_DECAYS[optimiser]),
         label_smoothing=_given(training.label_smoothing, LABEL_SMOOTHING),
         augmentation=_augmentation(training.augmentation, spec),
