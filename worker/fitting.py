@@ -1,7 +1,7 @@
 """Carrying out one order: data, weights of the parent, morphisms, training, weights to storage."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,13 @@ from core.contracts import TestMetrics, TrainOrder
 from core.datasets import Arrays
 from core.errors import BlobError, CorruptBlob, InfeasibleTrial, InvalidInput
 from core.morphisms import apply_all, from_json, transfer_all
+from core.plan import BACKWARD
 from core.splits import validation_split
 from core.storage import Storage
 from core.trial import TrialKind, TrialStatus
 from core.weights import Weights, check, initialise, load, save
 from worker import training
+from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.export import export
 from worker.latency import latency
@@ -25,8 +27,6 @@ from worker.messages import Ended, EpochEnded
 from worker.network import Network
 from worker.training import EpochMetrics, Outcome
 
-#: FLOPs of one training step below which a second thread costs more than it brings.
-SMALL_STEP = 4e8
 PROBE = 256  # training examples that morphisms which lose something may look at
 
 
@@ -38,6 +38,14 @@ class Bench:
     cache: Path
     device: torch.device
     threads: int
+    computes: Mapping[int, Compute] = field(default_factory=dict)  # by the axes of an example
+
+    def compute(self, order: TrainOrder, architecture: Architecture) -> Compute:
+        """How the order is computed: in float32 where nothing was measured."""
+        h = order.hyperparameters
+        plain = Compute(self.device, channels_last=h.channels_last, threads=self.threads)
+        found = self.computes.get(len(architecture.input_shape), plain)
+        return found.for_steps_of(BACKWARD * architecture.flops * h.batch_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +87,14 @@ def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
 
 
 def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
-    data = _data(order, bench)
+    compute = bench.compute(order, Architecture.from_json(order.architecture))
+    data = _data(order, bench, compute)
     architecture, weights = _start(order, bench, data.training)
-    torch.set_num_threads(_threads(architecture, order, bench))
+    torch.set_num_threads(compute.threads)
     network = Network(architecture)
     network.read(weights)
     network.to(bench.device)
-    network.to(memory_format=_memory_format(order))  # type: ignore[call-overload]
+    network.to(memory_format=compute.memory_format)  # type: ignore[call-overload]
     outcome = training.train(
         network,
         data.training,
@@ -93,17 +102,17 @@ def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
         order.hyperparameters,
         task=order.task,
         seed=order.seed,
-        device=bench.device,
+        compute=compute,
         should_stop=listener.should_stop,
         on_step=listener.on_step,
         on_epoch=lambda metrics: listener.on_epoch(_epoch(metrics)),
     )
     trained = network.weights()
-    ended = _ended(order, architecture, outcome, _latency(network, order, bench))
+    ended = _ended(order, architecture, outcome, _latency(network, order, compute))
     if order.kind is TrialKind.FINAL and not outcome.stopped:
-        ended = _finish(order, bench, network, trained, data, ended)
+        ended = _finish(order, bench, network, trained, data, ended, compute)
     blob = bench.storage.put("weights", save(trained), "safetensors")
-    return ended.model_copy(update={"weights": blob})
+    return ended.model_copy(update={"weights": blob, "precision": str(compute)})
 
 
 def _start(order: TrainOrder, bench: Bench, examples: Examples) -> tuple[Architecture, Weights]:
@@ -128,7 +137,7 @@ def _start(order: TrainOrder, bench: Bench, examples: Examples) -> tuple[Archite
     return morphed, transfer_all(parent, inherited, morphisms, rng, probe, noise)
 
 
-def _data(order: TrainOrder, bench: Bench) -> _Data:
+def _data(order: TrainOrder, bench: Bench, compute: Compute) -> _Data:
     """The data set of the order, split and on the device."""
     path = bench.storage.local_path(order.dataset, bench.cache)
     arrays = datasets.decode(path)
@@ -140,13 +149,13 @@ def _data(order: TrainOrder, bench: Bench) -> _Data:
     normalisation = Normalisation.of(x)
     examples = Examples(
         x, y, normalisation, bench.device,
-        augmentation=h.augmentation, channels_last=h.channels_last,
+        augmentation=h.augmentation, channels_last=compute.channels_last,
     )  # fmt: skip
     validation = None
     if not whole:
         validation = Examples(
             arrays.x_train[held], arrays.y_train[held], normalisation, bench.device,
-            channels_last=h.channels_last,
+            channels_last=compute.channels_last,
         )  # fmt: skip
     return _Data(examples, validation, normalisation, arrays)
 
@@ -158,13 +167,14 @@ def _finish(
     trained: Weights,
     data: _Data,
     ended: Ended,
+    compute: Compute,
 ) -> Ended:
-    """Look at the test split, once, and store the export."""
+    """Look at the test split, once, in the precision of the export, and store that."""
     test = Examples(
         data.arrays.x_test, data.arrays.y_test, data.normalisation, bench.device,
-        channels_last=order.hyperparameters.channels_last,
+        channels_last=compute.channels_last,
     )  # fmt: skip
-    found = training.evaluate(network, test, order.task, bench.device)
+    found = training.evaluate(network, test, order.task, compute.exact)
     metrics = TestMetrics(metric=found.metric, loss=found.loss, examples=found.examples)
     architecture = Architecture.from_json(order.architecture)
     packed = export(order, architecture, trained, data.normalisation, metrics)
@@ -172,9 +182,9 @@ def _finish(
     return ended.model_copy(update={"test": metrics, "export": blob})
 
 
-def _latency(network: Network, order: TrainOrder, bench: Bench) -> float:
-    shape, memory_format = order.dataset_spec.input_shape, _memory_format(order)
-    return latency(network, shape, bench.device, memory_format=memory_format)
+def _latency(network: Network, order: TrainOrder, compute: Compute) -> float:
+    shape = order.dataset_spec.input_shape
+    return latency(network, shape, compute.device, memory_format=compute.memory_format)
 
 
 def _ended(
@@ -203,17 +213,6 @@ def _epoch(metrics: EpochMetrics) -> EpochEnded:
         learning_rate=metrics.learning_rate,
         seconds=metrics.seconds,
     )
-
-
-def _threads(architecture: Architecture, order: TrainOrder, bench: Bench) -> int:
-    """One thread for small steps: several would wait for each other most of the time."""
-    step = 3 * architecture.flops * order.hyperparameters.batch_size
-    return 1 if step < SMALL_STEP else bench.threads
-
-
-def _memory_format(order: TrainOrder) -> torch.memory_format:
-    last = order.hyperparameters.channels_last
-    return torch.channels_last if last else torch.contiguous_format
 
 
 def _first_line(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from core.contracts import Hyperparameters, Optimiser
 from core.errors import InfeasibleTrial
 from core.tasks import TASKS
+from worker.compute import Compute
 from worker.data import Examples
 from worker.network import Network
 from worker.tasks import LOSSES, AbstractLoss
@@ -70,7 +71,7 @@ def train(
     *,
     task: str,
     seed: int,
-    device: torch.device,
+    compute: Compute,
     should_stop: Callable[[], bool] = lambda: False,
     on_step: Callable[[int], None] = lambda step: None,
     on_epoch: Callable[[EpochMetrics], None] = lambda metrics: None,
@@ -82,17 +83,17 @@ def train(
     """
     h = hyperparameters
     generator = torch.Generator().manual_seed(seed)  # batches and augmentation
-    network.seed(seed, device)  # dropout
+    network.seed(seed, compute.device)  # dropout
     batch = min(h.batch_size, len(training))
     progress = _Progress(h, h.epochs * max(1, len(training) // batch), clock)
-    steps = _Steps(network, LOSSES[task](), _optimiser(network, h, device), h, device, progress)
+    steps = _Steps(network, LOSSES[task](), _optimiser(network, h), h, compute, progress)
     outcome, best_state = Outcome(), None
     evaluating = 0.0  # seconds; not part of the speed
     while progress(outcome.steps) < 1 and not outcome.stopped:
         batches = training.training_batches(h.batch_size, generator)
         loss, rate = steps.epoch(batches, outcome, should_stop, on_step)
         before = clock()
-        found = None if validation is None else evaluate(network, validation, task, device)
+        found = None if validation is None else evaluate(network, validation, task, compute)
         evaluating += clock() - before
         if found is None or _is_better(found, outcome.best):
             outcome.best, outcome.best_epoch = found, outcome.epochs
@@ -133,7 +134,7 @@ class _Steps:
     loss_of: AbstractLoss
     optimiser: torch.optim.Optimizer
     h: Hyperparameters
-    device: torch.device
+    compute: Compute
     progress: _Progress
 
     def epoch(
@@ -145,7 +146,7 @@ class _Steps:
     ) -> tuple[float, float]:
         """The mean loss and the last learning rate of one more epoch, told to the outcome."""
         self.network.train()
-        total, counted, rate = torch.zeros((), device=self.device), 0, 0.0
+        total, counted, rate = torch.zeros((), device=self.compute.device), 0, 0.0
         for x, y in batches:
             at = min(1.0, self.progress(outcome.steps))
             rate = self.h.learning_rate * one_cycle(at, self.h.warmup)
@@ -166,7 +167,7 @@ class _Steps:
         """The loss of a batch, before the step that it leads to."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with self.compute.autocast():
             loss = self.loss_of.loss(self.network(x), y, self.h.label_smoothing)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -188,14 +189,14 @@ def _metrics(
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, examples: Examples, task: str, device: torch.device) -> Evaluation:
+def evaluate(network: nn.Module, examples: Examples, task: str, compute: Compute) -> Evaluation:
     """The metric and loss over all examples, in evaluation mode; raises InfeasibleTrial."""
     loss_of = LOSSES[task]()
     network.eval()
-    metric = torch.zeros((), device=device)
-    loss = torch.zeros((), device=device)
+    metric = torch.zeros((), device=compute.device)
+    loss = torch.zeros((), device=compute.device)
     for x, y in examples.batches(EVALUATION_BATCH):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with compute.autocast():
             outputs = network(x)
         loss += loss_of.loss(outputs, y) * len(y)
         metric += loss_of.metric_sum(outputs, y)
@@ -226,9 +227,7 @@ def _check_finite(total: Tensor) -> None:
         raise InfeasibleTrial(f"the loss is {float(total)}: the training has diverged")
 
 
-def _optimiser(
-    network: nn.Module, h: Hyperparameters, device: torch.device
-) -> torch.optim.Optimizer:
+def _optimiser(network: nn.Module, h: Hyperparameters) -> torch.optim.Optimizer:
     """Weight decay is for weights of convolutions and dense layers, not for biases and scales."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     groups = [
