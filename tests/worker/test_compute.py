@@ -7,7 +7,18 @@ import pytest
 import torch
 
 from core.contracts import Hyperparameters
-from core.layers import BatchNorm, Conv2d, Dense, GlobalAvgPool2d, Input, Output, ReLU
+from core.layers import (
+    LAYERS,
+    BatchNorm,
+    Conv2d,
+    Dense,
+    DepthwiseConv1d,
+    DepthwiseConv2d,
+    GlobalAvgPool2d,
+    Input,
+    Output,
+    ReLU,
+)
 from core.roots import chain
 from core.weights import initialise
 from worker.compute import (
@@ -20,6 +31,7 @@ from worker.compute import (
     timed,
 )
 from worker.data import Examples, Normalisation
+from worker.layers import TWINS
 from worker.network import Network
 from worker.training import evaluate, train
 
@@ -155,3 +167,17 @@ def test_bfloat16_is_used_for_products():
     _, exact, _ = trained(FP32)
     _, rounded, _ = trained(BF16)
     assert exact.best.loss != rounded.best.loss
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(DepthwiseConv2d(), (2, 8, 6, 6)), (DepthwiseConv1d(), (2, 8, 9))]
+)
+def test_depthwise_convolutions_compute_in_single_precision_and_round(layer, shape):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator)
+    module = TWINS[LAYERS.kind_of(layer)].of(layer, [shape[1:]])
+    exact = module(x)
+    with BF16.autocast():
+        found = module(x)
+    assert found.dtype is torch.bfloat16
+    assert torch.equal(found, exact.to(torch.bfloat16))  # not those of rounded weights
