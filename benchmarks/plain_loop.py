@@ -15,6 +15,7 @@ from core.architecture import Architecture
 from core.contracts import DatasetSpec
 from core.datasets import Arrays
 from core.weights import initialise
+from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network
 from worker.training import evaluate
@@ -58,7 +59,7 @@ def train_plainly(
             if share >= 1:
                 break
     test = Examples(arrays.x_test, arrays.y_test, normalisation, device)
-    return evaluate(network, test, TASK, device).metric
+    return evaluate(network, test, TASK, Compute(device)).metric
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

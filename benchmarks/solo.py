@@ -9,7 +9,7 @@ a trial's outcome is seen by the search only when the clock has reached its end.
 import heapq
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from core.lineage import with_shares
 from core.morphisms import AbstractMorphism, to_json
 from core.storage import Storage
 from core.trial import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
+from worker.compute import Compute, fastest
 from worker.fitting import Bench, Listener, fit
 from worker.messages import Ended
 
@@ -112,12 +113,14 @@ class Solo:
     bounds: Bounds = field(init=False)
     storage: Storage = field(init=False)
     _dataset: BlobRef = field(init=False)
+    _computes: Mapping[int, Compute] = field(init=False)
     _hidden: list[tuple[float, int, Trial, Ended]] = field(default_factory=list)  # still to come
 
     def __post_init__(self) -> None:
         self.storage = Storage(self.folder.as_uri())
         self._dataset = self.storage.put("datasets", datasets.encode(self.arrays), "safetensors")
         self.bounds = plan.bounds(self.config, self.spec)
+        self._computes = fastest(torch.device("cpu"), self.threads)
 
     def run(self) -> Found:
         """Carry the search out to its end."""
@@ -288,6 +291,7 @@ class Solo:
             cache=self.folder,
             device=torch.device("cpu"),
             threads=self.threads,
+            computes=self._computes,
             clock=self.clock,
         )
 

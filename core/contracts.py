@@ -88,7 +88,7 @@ class Training(Config):
     augmentation: Literal["auto", "none", "shift", "shift-flip"] = "auto"
     label_smoothing: float | None = Field(default=None, ge=0, lt=1)
     patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
-    validation_fraction: float = Field(default=0.2, ge=0.02, le=0.5)
+    validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
     morph_noise: float = Field(default=0.0, ge=0, le=1)  # see Hyperparameters
 
 

@@ -46,11 +46,12 @@ GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
 GROWTH_SECONDS = 1800.0  # budgets beyond this allow more in proportion
 ASSUMED_SPEED = 1.5e11  # R
 BACKWARD = 3  # a training step costs so many forward passes
-WORTHWHILE_EPOCHS = 10  # of the exported network within the time of a search
+WORTHWHILE_EPOCHS = 4  # of the exported network within the time of a search
 SCALES = (1.5, 2.0)  # of the widths of roots, where there is time for
 EPOCHS_OF_WIDER = 40  # of the exported network
 PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 100_000
 
+VALIDATION, LEAST_VALIDATION, VALIDATION_EXAMPLES = 0.2, 0.02, 5_000
 OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.03, "adamw": 6e-3, "sgd": 0.1}
@@ -59,7 +60,6 @@ WARMUP, DECAY = 0.05, 0.5  # shares of a whole training over which the rate rise
 AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
 TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
 INHERITED_DECAY = 1.0  # of a final fit that is the last piece
-INHERITED_RATE = 1.0  # of the learning rate, for weights that are trained already
 
 
 def trials_deadline(config: SearchConfig) -> float | None:
@@ -199,8 +199,7 @@ def trial_hyperparameters(
     epochs = training.epochs or (
         TIMED_EPOCHS if limit is not None else _epochs(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
     )
-    rate = INHERITED_RATE if inherited else 1.0
-    return _hyperparameters(config, spec, epochs, limit, rate).model_copy(
+    return _hyperparameters(config, spec, epochs, limit).model_copy(
         update={
             "rung": RUNG if inherited else 1.0,
             "decay": TRIAL_DECAY,
@@ -234,8 +233,7 @@ def final_hyperparameters(
         end = max(END_SECONDS, END_SHARE * seconds)
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
-    rate = INHERITED_RATE if inherited else 1.0
-    return _hyperparameters(config, spec, epochs, limit, rate).model_copy(
+    return _hyperparameters(config, spec, epochs, limit).model_copy(
         update={"patience": None, "decay": INHERITED_DECAY if inherited else DECAY}
     )
 
@@ -268,7 +266,7 @@ def _epochs(examples: int, spec: DatasetSpec, limits: tuple[int, int]) -> int:
 
 
 def _hyperparameters(
-    config: SearchConfig, spec: DatasetSpec, epochs: int, seconds: float | None, rate: float
+    config: SearchConfig, spec: DatasetSpec, epochs: int, seconds: float | None
 ) -> Hyperparameters:
     training = config.training
     optimiser = training.optimiser or OPTIMISER
@@ -277,7 +275,7 @@ def _hyperparameters(
         max_seconds=seconds,
         batch_size=training.batch_size or _batch_size(spec),
         optimiser=optimiser,
-        learning_rate=training.learning_rate or rate * LEARNING_RATES[optimiser],
+        learning_rate=training.learning_rate or LEARNING_RATES[optimiser],
         warmup=WARMUP,
         decay=DECAY,
         averaging=AVERAGING,
@@ -285,7 +283,7 @@ def _hyperparameters(
         label_smoothing=_given(training.label_smoothing, LABEL_SMOOTHING),
         augmentation=_augmentation(training.augmentation, spec),
         patience=training.patience,
-        validation_fraction=training.validation_fraction,
+        validation_fraction=_given(training.validation_fraction, _validation_fraction(spec)),
         split_seed=config.seed,
         morph_noise=training.morph_noise,
         channels_last=len(spec.input_shape) == 3,
@@ -294,6 +292,11 @@ def _hyperparameters(
 
 def _given(value: float | None, default: float) -> float:
     return default if value is None else value
+
+
+def _validation_fraction(spec: DatasetSpec) -> float:
+    """A fifth, or what makes the noise of values small enough: more would only cost time."""
+    return max(LEAST_VALIDATION, min(VALIDATION, VALIDATION_EXAMPLES / spec.train_examples))
 
 
 def _batch_size(spec: DatasetSpec) -> int:

@@ -1,39 +1,31 @@
-"""Carrying out one order: data, weights of the parent, morphisms, training, weights to storage."""
+"""Carrying out one order: read its inputs, train, compare and test, weights to storage."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from core import datasets
 from core.architecture import Architecture
 from core.contracts import Comparison, TestMetrics, TrainOrder
-from core.datasets import Arrays
-from core.errors import BlobError, CorruptBlob, InfeasibleTrial, InvalidInput
-from core.morphisms import apply_all, from_json, transfer_all
-from core.splits import final_split, validation_split
+from core.errors import BlobError, InfeasibleTrial, InvalidInput
+from core.plan import BACKWARD
 from core.storage import Storage
 from core.tasks import TASKS
 from core.trial import TrialKind, TrialStatus
-from core.weights import Weights, check, initialise, load, save
+from core.weights import Weights, initialise, save
 from worker import training
 from worker.comparison import compare
-from worker.data import Examples, Normalisation
+from worker.compute import Compute
 from worker.export import export
+from worker.inputs import Data, inherited_weights, read_data
 from worker.latency import latency
 from worker.messages import Ended, EpochEnded
 from worker.network import Network
 from worker.tasks import LOSSES
 from worker.training import EpochMetrics, Evaluation, Outcome
-
-#: FLOPs of one training step below which a second thread costs more than it brings.
-SMALL_STEP = 4e8
-Indices = NDArray[np.intp]
-PROBE = 256  # training examples that morphisms which lose something may look at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +36,15 @@ class Bench:
     cache: Path
     device: torch.device
     threads: int
+    computes: Mapping[int, Compute] = field(default_factory=dict)  # by the axes of an example
     clock: Callable[[], float] = time.monotonic  # seconds, by which trainings keep to their time
+
+    def compute(self, order: TrainOrder, architecture: Architecture) -> Compute:
+        """How the order is computed: in float32 where nothing was measured."""
+        h = order.hyperparameters
+        plain = Compute(self.device, channels_last=h.channels_last, threads=self.threads)
+        found = self.computes.get(len(architecture.input_shape), plain)
+        return found.for_steps_of(BACKWARD * architecture.flops * h.batch_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,24 +54,6 @@ class Listener:
     should_stop: Callable[[], bool]
     on_step: Callable[[int], None]
     on_epoch: Callable[[EpochEnded], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Data:
-    training: Examples
-    validation: Examples | None  # never trained on; None in a final fit without a parent
-    normalisation: Normalisation
-    arrays: Arrays
-
-
-@dataclass(frozen=True, slots=True)
-class _Trained:
-    """A trained network, the weights that are to be kept, and how they came about."""
-
-    network: Network
-    weights: Weights
-    outcome: Outcome
-    comparison: Comparison | None = None
 
 
 def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
@@ -96,172 +78,124 @@ def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
 
 
 def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
-    data = _data(order, bench)
-    architecture, inherited = _start(order, bench, data.training)
+    architecture = Architecture.from_json(order.architecture)
+    compute = bench.compute(order, architecture)
+    data = read_data(order, bench.storage, bench.cache, compute)
+    inherited = inherited_weights(order, bench.storage, data.training)
     fresh = inherited is None or order.fresh
     start = initialise(architecture, np.random.default_rng(order.seed)) if fresh else inherited
-    torch.set_num_threads(_threads(architecture, order, bench))
-    network = Network(architecture)
-    network.read(start or {})
-    network.to(bench.device)
-    network.to(memory_format=_memory_format(order))  # type: ignore[call-overload]
+    assert start is not None
+    torch.set_num_threads(compute.threads)
+    run = _Run(order, bench, listener, compute, data, _network(architecture, start, compute))
     is_final = order.kind is TrialKind.FINAL
-    if is_final and inherited is not None:
-        trained = _train_final(order, bench, listener, data, network, inherited)
-    else:
-        outcome = _train(order, bench, listener, data, network)
-        trained = _Trained(network, network.weights(), outcome)
-    ended = _ended(order, architecture, trained.outcome, _latency(network, order, bench))
+    trained = run.train_on(inherited) if is_final and inherited is not None else run.train()
+    ended = _ended(order, architecture, trained.outcome, _latency(run.network, order, compute))
     if is_final and not trained.outcome.stopped:
-        ended = _finish(order, bench, trained, data, ended)
+        ended = _finish(run, trained, ended)
     blob = bench.storage.put("weights", save(trained.weights), "safetensors")
-    return ended.model_copy(update={"weights": blob})
+    return ended.model_copy(update={"weights": blob, "precision": str(compute)})
 
 
-def _train(
-    order: TrainOrder, bench: Bench, listener: Listener, data: _Data, network: Network
-) -> Outcome:
-    return training.train(
-        network,
-        data.training,
-        data.validation,
-        order.hyperparameters,
-        task=order.task,
-        seed=order.seed,
-        device=bench.device,
-        chance_loss=_chance_loss(order, data),
-        keep_last=order.kind is TrialKind.FINAL or bool(order.hyperparameters.averaging),
-        should_stop=listener.should_stop,
-        on_step=listener.on_step,
-        on_epoch=lambda metrics: listener.on_epoch(_epoch(metrics)),
-        clock=bench.clock,
-    )
+def _network(architecture: Architecture, weights: Weights, compute: Compute) -> Network:
+    """The network with these weights, laid out on the device."""
+    network = Network(architecture)
+    network.read(weights)
+    network.to(compute.device)
+    network.to(memory_format=compute.memory_format)  # type: ignore[call-overload]
+    return network
 
 
-def _chance_loss(order: TrainOrder, data: _Data) -> float:
-    """The loss of always predicting how frequent the classes are."""
-    smoothing, classes = order.hyperparameters.label_smoothing, order.dataset_spec.classes
-    return LOSSES[order.task]().chance_loss(data.arrays.y_train, classes, smoothing)
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """The weights that are to be kept, and how they came about."""
+
+    weights: Weights
+    outcome: Outcome
+    comparison: Comparison | None = None
 
 
-def _train_final(
-    order: TrainOrder,
-    bench: Bench,
-    listener: Listener,
-    data: _Data,
-    network: Network,
-    winner: Weights,
-) -> _Trained:
-    """Train the winner on; where that makes it worse, its own weights are kept."""
-    start = network.weights()
-    network.read(winner)
-    before = _held_out(order, bench, data, network)
-    network.read(start)
-    after: Evaluation | None = None
-    reason = ""
-    outcome = Outcome()
-    try:
-        outcome = _train(order, bench, listener, data, network)
-        after = _held_out(order, bench, data, network)
-    except InfeasibleTrial as error:
-        reason = str(error)
-    comparison = compare(order.task, before, after, reason)
-    if comparison.exported == "winner":
-        network.read(winner)
-    return _Trained(network, network.weights(), outcome, comparison)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One order on its way."""
 
+    order: TrainOrder
+    bench: Bench
+    listener: Listener
+    compute: Compute
+    data: Data
+    network: Network
 
-def _held_out(order: TrainOrder, bench: Bench, data: _Data, network: Network) -> Evaluation:
-    """The network's metric on what a final fit does not train on."""
-    assert data.validation is not None
-    return training.evaluate(network, data.validation, order.task, bench.device)
+    def train(self) -> _Trained:
+        """Train the network from the weights that it has."""
+        outcome = self._train()
+        return _Trained(self.network.weights(), outcome)
 
+    def train_on(self, winner: Weights) -> _Trained:
+        """Train a final network; where it ends worse than the winner, that one's are kept."""
+        start = self.network.weights()
+        self.network.read(winner)
+        before = self._held_out()
+        self.network.read(start)
+        outcome, after, reason = Outcome(), None, ""
+        try:
+            outcome = self._train()
+            after = self._held_out()
+        except InfeasibleTrial as error:
+            reason = str(error)
+        comparison = compare(self.order.task, before, after, reason)
+        if comparison.exported == "winner":
+            self.network.read(winner)
+        return _Trained(self.network.weights(), outcome, comparison)
 
-def _start(
-    order: TrainOrder, bench: Bench, examples: Examples
-) -> tuple[Architecture, Weights | None]:
-    """The architecture of the order and the weights inherited for it, if any."""
-    architecture = Architecture.from_json(order.architecture)
-    rng = np.random.default_rng(order.seed)
-    if order.parent_weights is None:
-        return architecture, None
-    parent = Architecture.from_json(order.parent_architecture or order.architecture)
-    inherited = load(bench.storage.get(order.parent_weights))
-    check(parent, inherited)
-    morphisms = [from_json(data) for data in order.morphisms]
-    morphed = apply_all(parent, morphisms)
-    if morphed.fingerprint != architecture.fingerprint:
-        raise CorruptBlob(
-            f"the morphisms lead to architecture {morphed.fingerprint[:12]}; "
-            f"the order is for {architecture.fingerprint[:12]}"
+    def _train(self) -> Outcome:
+        order, h = self.order, self.order.hyperparameters
+        smoothing, classes = h.label_smoothing, order.dataset_spec.classes
+        return training.train(
+            self.network,
+            self.data.training,
+            self.data.validation,
+            h,
+            task=order.task,
+            seed=order.seed,
+            compute=self.compute,
+            keep_last=order.kind is TrialKind.FINAL or bool(h.averaging),
+            chance_loss=LOSSES[order.task]().chance_loss(self.data.y_train, classes, smoothing),
+            should_stop=self.listener.should_stop,
+            on_step=self.listener.on_step,
+            on_epoch=lambda metrics: self.listener.on_epoch(_epoch(metrics)),
+            clock=self.bench.clock,
         )
-    exact = all(morphism.preserves_function for morphism in morphisms)
-    probe = None if exact else examples.some(PROBE)
-    noise = order.hyperparameters.morph_noise
-    return morphed, transfer_all(parent, inherited, morphisms, rng, probe, noise)
+
+    def _held_out(self) -> Evaluation:
+        """The network's metric on what a final fit does not train on."""
+        assert self.data.validation is not None
+        return training.evaluate(
+            self.network, self.data.validation, self.order.task, self.compute.exact
+        )
 
 
-def _data(order: TrainOrder, bench: Bench) -> _Data:
-    """The data set of the order, split and on the device."""
-    path = bench.storage.local_path(order.dataset, bench.cache)
-    arrays = datasets.decode(path)
-    h = order.hyperparameters
-    chosen, held = _split(order, arrays)
-    x, y = arrays.x_train[chosen], arrays.y_train[chosen]
-    trained, _ = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
-    continues = order.kind is TrialKind.FINAL and order.parent_weights is not None
-    # what inherited weights were trained with, so that they mean the same
-    normalisation = Normalisation.of(arrays.x_train[trained] if continues else x)
-    examples = Examples(
-        x, y, normalisation, bench.device,
-        augmentation=h.augmentation, erasing=h.erasing, channels_last=h.channels_last,
-    )  # fmt: skip
-    validation = None
-    if len(held):
-        validation = Examples(
-            arrays.x_train[held], arrays.y_train[held], normalisation, bench.device,
-            channels_last=h.channels_last,
-        )  # fmt: skip
-    return _Data(examples, validation, normalisation, arrays)
-
-
-def _split(order: TrainOrder, arrays: Arrays) -> tuple[Indices, Indices]:
-    """The examples to train on and those held out: of a final fit only some of the validation."""
-    h = order.hyperparameters
-    chosen, held = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
-    if order.kind is not TrialKind.FINAL:
-        return chosen, held
-    if order.parent_weights is None:
-        return np.arange(len(arrays.y_train)), held[:0]
-    return final_split(arrays.y_train, held, order.holdout, h.split_seed)
-
-
-def _finish(order: TrainOrder, bench: Bench, trained: _Trained, data: _Data, ended: Ended) -> Ended:
-    """Look at the test split, once, and store the export."""
-    test = Examples(
-        data.arrays.x_test, data.arrays.y_test, data.normalisation, bench.device,
-        channels_last=order.hyperparameters.channels_last,
-    )  # fmt: skip
-    found = training.evaluate(trained.network, test, order.task, bench.device)
+def _finish(run: _Run, trained: _Trained, ended: Ended) -> Ended:
+    """Look at the test split, once, in the precision of the export, and store that."""
+    order, data = run.order, run.data
+    found = training.evaluate(run.network, data.test, order.task, run.compute.exact)
     metrics = TestMetrics(metric=found.metric, loss=found.loss, examples=found.examples)
-    architecture = Architecture.from_json(order.architecture)
     packed = export(
         order,
-        architecture,
+        Architecture.from_json(order.architecture),
         trained.weights,
         data.normalisation,
         metrics,
         comparison=trained.comparison,
         seconds=ended.seconds,
     )
-    blob = bench.storage.put("exports", packed, "zip")
+    blob = run.bench.storage.put("exports", packed, "zip")
     found_out = {"test": metrics, "export": blob, "comparison": trained.comparison}
     return ended.model_copy(update=found_out)
 
 
-def _latency(network: Network, order: TrainOrder, bench: Bench) -> float:
-    shape, memory_format = order.dataset_spec.input_shape, _memory_format(order)
-    return latency(network, shape, bench.device, memory_format=memory_format)
+def _latency(network: Network, order: TrainOrder, compute: Compute) -> float:
+    shape = order.dataset_spec.input_shape
+    return latency(network, shape, compute.device, memory_format=compute.memory_format)
 
 
 def _ended(
@@ -303,17 +237,6 @@ def _epoch(metrics: EpochMetrics) -> EpochEnded:
         learning_rate=metrics.learning_rate,
         seconds=metrics.seconds,
     )
-
-
-def _threads(architecture: Architecture, order: TrainOrder, bench: Bench) -> int:
-    """One thread for small steps: several would wait for each other most of the time."""
-    step = 3 * architecture.flops * order.hyperparameters.batch_size
-    return 1 if step < SMALL_STEP else bench.threads
-
-
-def _memory_format(order: TrainOrder) -> torch.memory_format:
-    last = order.hyperparameters.channels_last
-    return torch.channels_last if last else torch.contiguous_format
 
 
 def _first_line(error: BaseException) -> str:

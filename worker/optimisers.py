@@ -82,7 +82,8 @@ def orthogonalised(matrix: Tensor, steps: int | None = None) -> Tensor:  # (m, n
         factor = _factor(gram, identity)
         product = factor @ product
     x = product @ x
-    return x if wide else x.T
+    found: Tensor = x if wide else x.T
+    return found
 
 
 def _factor(gram: Tensor, identity: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from core.contracts import Hyperparameters
 from core.errors import InfeasibleTrial
 from core.tasks import TASKS
 from worker.averaging import WeightAverage
+from worker.compute import Compute
 from worker.data import Examples
 from worker.learning import LearningCheck
 from worker.network import Network
@@ -81,7 +82,7 @@ def train(
     *,
     task: str,
     seed: int,
-    device: torch.device,
+    compute: Compute,
     keep_last: bool = False,
     chance_loss: float | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -97,7 +98,7 @@ def train(
     """
     h = hyperparameters
     generator = torch.Generator().manual_seed(seed)  # batches and augmentation
-    network.seed(seed, device)  # dropout
+    network.seed(seed, compute.device)  # dropout
     batch = min(h.batch_size, len(training))
     epoch_steps = max(1, len(training) // batch)
     progress = _Progress(h, h.epochs * epoch_steps, clock)
@@ -109,7 +110,7 @@ def train(
         optimisers,
         average,
         h,
-        device,
+        compute,
         progress,
         epoch_steps,
         LearningCheck(chance_loss),
@@ -121,7 +122,7 @@ def train(
         loss, rate = steps.round(batches, outcome, should_stop, on_step)
         before = clock()
         with average.applied() if average else nullcontext():
-            found = None if validation is None else evaluate(network, validation, task, device)
+            found = None if validation is None else evaluate(network, validation, task, compute)
             keeps = found is None or keep_last
             if keeps or _is_better(found, outcome.best):
                 outcome.best, outcome.best_epoch = found, outcome.epochs
@@ -171,7 +172,7 @@ class _Steps:
     optimisers: tuple[torch.optim.Optimizer, ...]
     average: WeightAverage | None
     h: Hyperparameters
-    device: torch.device
+    compute: Compute
     progress: _Progress
     epoch_steps: int
     learning: LearningCheck
@@ -190,7 +191,7 @@ class _Steps:
         """
         self.network.train()
         began = self.progress(outcome.steps)
-        total, counted, rate = torch.zeros((), device=self.device), 0, 0.0
+        total, counted, rate = torch.zeros((), device=self.compute.device), 0, 0.0
         for x, y in batches:
             at = min(1.0, self.progress(outcome.steps))
             rate = self.h.learning_rate * rate_share(at, self.h.warmup, self.h.decay)
@@ -221,7 +222,7 @@ class _Steps:
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate * group.get("rate_share", 1.0)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with self.compute.autocast():
             loss = self.loss_of.loss(self.network(x), y, self.h.label_smoothing)
         self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -254,14 +255,14 @@ def _metrics(
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, examples: Examples, task: str, device: torch.device) -> Evaluation:
+def evaluate(network: nn.Module, examples: Examples, task: str, compute: Compute) -> Evaluation:
     """The metric and loss over all examples, in evaluation mode; raises InfeasibleTrial."""
     loss_of = LOSSES[task]()
     network.eval()
-    metric = torch.zeros((), device=device)
-    loss = torch.zeros((), device=device)
+    metric = torch.zeros((), device=compute.device)
+    loss = torch.zeros((), device=compute.device)
     for x, y in examples.batches(EVALUATION_BATCH):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with compute.autocast():
             outputs = network(x)
         loss += loss_of.loss(outputs, y) * len(y)
         metric += loss_of.metric_sum(outputs, y)
