@@ -21,4 +21,4 @@ def chance_loss(
         raise ValueError(f"the classes have {counts.tolist()} examples; expected at least one")
     frequencies = counts / counts.sum()
     smoothed = (1 - label_smoothing) * frequencies + label_smoothing / counts.size
-    return sum(-p * log(p) for p in smoothed.tolist() if p > 0)
+    return float(-sum(p * log(p) for p in smoothed.tolist() if p > 0))
