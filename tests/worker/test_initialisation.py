@@ -91,11 +91,11 @@ def problem(
 
 
 def losses(
-    architecture: Architecture, classes: int, steps: int, spread: float = 0.0
+    architecture: Architecture, classes: int, steps: int, spread: float = 0.0, epochs: int = 10
 ) -> tuple[float, float]:
-    """The mean training loss of the last tenth of some steps at a high rate, and that of chance."""
-    x, y = problem(architecture.input_shape, classes, BATCH * steps // 10, spread)
-    h = Hyperparameters(epochs=10, batch_size=BATCH, learning_rate=3e-3)
+    """The mean training loss of the last epoch of some steps at a high rate, and that of chance."""
+    x, y = problem(architecture.input_shape, classes, BATCH * steps // epochs, spread)
+    h = Hyperparameters(epochs=epochs, batch_size=BATCH, learning_rate=3e-3)
     examples = Examples(x, y, Normalisation.of(x), CPU)
     outcome = train(
         network_of(architecture), examples, None, h, task="image-classification", seed=0, device=CPU
@@ -104,8 +104,9 @@ def losses(
 
 
 def test_a_network_of_many_sums_learns():
-    found, chance = losses(case(), classes=9, steps=50, spread=1.0)
-    assert found < 0.7 * chance
+    """Over all the steps: from the first on its loss is of moderate size."""
+    found, chance = losses(case(), classes=9, steps=40, spread=1.0, epochs=1)
+    assert found < 0.9 * chance
 
 
 @pytest.mark.parametrize(
