@@ -31,10 +31,12 @@ def branch_gains(architecture: Architecture) -> dict[int, float]:
 def _ends(architecture: Architecture, node: Node, depths: dict[int, int]) -> list[int]:
     """The last layers with weights of the branches of a sum.
 
-    One of its inputs keeps its size: one that cannot be scaled on its own, else the deepest.
+    One of its inputs keeps its size: one that cannot be scaled on its own, as one that is read
+    twice, else the deepest.
     """
-    found = {source: _end(architecture, source) for source in node.inputs}
-    if None not in found.values() and len(found) == len(node.inputs):
+    single = [source for source in node.inputs if node.inputs.count(source) == 1]
+    found = {source: _end(architecture, source) for source in single}
+    if len(single) == len(node.inputs) and None not in found.values():
         del found[max(found, key=lambda source: depths[source])]
     return [end for end in found.values() if end is not None]
 
