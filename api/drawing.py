@@ -31,6 +31,8 @@ _SHORT = {
     "dense": "Dense",
     "batch_norm": "Batch norm",
     "relu": "ReLU",
+    "relu6": "ReLU6",
+    "zero": "Zero",
     "gate": "Gate",
     "max_pool1d": "Max pool",
     "max_pool2d": "Max pool",
