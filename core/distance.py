@@ -177,7 +177,8 @@ def _costs(
     is_optional = np.array([name in cls.optional for name in field_names(cls)], bool)
     count = int((~is_optional).sum())
     required = parts[:, ~is_optional].mean(axis=1) if count else np.zeros(len(b))
-    return np.minimum(required + parts[:, is_optional].sum(axis=1) / (count + 1), 1.0)
+    more = parts[:, is_optional].sum(axis=1) / (count + 1)
+    return np.asarray(np.minimum(required + more, 1.0))
 
 
 @cache

@@ -110,7 +110,7 @@ def test_a_batch_norm_takes_the_constant_of_a_convolution_without_bias(width):
         moved = RemoveLayer(2).transfer(architecture, weights, np.random.default_rng(2), x)
         child = RemoveLayer(2).apply(architecture)
         check(child, moved)
-        found.append(forward(child, moved, x))
+        found.append(until(child, moved, 20, x))  # the layers behind it would make up for more
     np.testing.assert_allclose(found[1], found[0], rtol=1e-9, atol=1e-9)
 
 
