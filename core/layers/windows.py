@@ -48,7 +48,7 @@ def padded_windows(x: Array, kernel: int, stride: int) -> Array:
 
 
 def padded(x: Array, padding: int, value: float = 0.0) -> Array:
-    """The values with so many more on both ends of each spatial axis: (N, C, *sides)"""
+    """The values with `padding` more places on both ends of each spatial axis: (N, C, *sides)"""
     if not padding:
         return x
     around = [(0, 0), (0, 0), *[(padding, padding)] * (x.ndim - 2)]
