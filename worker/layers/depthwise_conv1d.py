@@ -18,7 +18,7 @@ class DepthwiseConv1dTwin(nn.Conv1d, AbstractTwin[DepthwiseConv1d]):
     def of(cls, layer: DepthwiseConv1d, inputs: Sequence[Shape]) -> Self:
         width = inputs[0][0]
         padding = layer.kernel // 2
-        return cls(width, width, layer.kernel, layer.stride, padding=padding, groups=width)
+        return cls(width, width, layer.kernel, layer.stride, padding, groups=width, bias=layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, L) -> (N, C, L')"""
