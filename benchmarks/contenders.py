@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import data_sets, plain_loop, solo
+from benchmarks import data_sets, incumbents, plain_loop, solo
 from benchmarks.hand_made import hand_made
 from benchmarks.records import Record, Run
 from benchmarks.solo import Found, Solo, Trial
 from core import plan
-from core.contracts import Budget, DatasetSpec, SearchConfig
+from core.contracts import Budget, SearchConfig, TrainOrder
 from core.datasets import Arrays
 from core.tasks import TASKS
 
@@ -25,14 +25,33 @@ CLOCKS: Mapping[str, Callable[[], float]] = {"cpu": time.process_time, "wall": t
 Contender = Callable[[Run], Record]
 
 
-def search(run: Run, **changes: Any) -> Record:
-    """A search with the defaults but for `changes` of its configuration."""
+def search(
+    run: Run,
+    carry_out: Callable[[Solo], Found] = Solo.run,
+    *,
+    adjust: Callable[[TrainOrder], TrainOrder] | None = None,
+    with_curve: bool = False,
+    **changes: Any,
+) -> Record:
+    """A search with the defaults but for `changes` of its configuration.
+
+    `carry_out` searches by other rules, `adjust` changes every order. The curve is that of the
+    test error of what would be exported at any time; to find it costs none of the budget.
+    """
     arrays, spec = data_sets.load(run.dataset)
     config = SearchConfig(**{"budget": Budget(seconds=run.seconds), "seed": run.seed} | changes)
+    more: dict[str, Any] = {} if adjust is None else {"adjust": adjust}
     began = CLOCKS[run.clock]()
     with solo.temporary_folder() as folder:
-        found = _solo(run, arrays, spec, config, folder=folder).run()
-    return _of_search(found, spec, arrays) | {"used": round(CLOCKS[run.clock]() - began, 2)}
+        prepared = Solo(
+            config=config, spec=spec, name=run.dataset, arrays=arrays, folder=folder,
+            clock=CLOCKS[run.clock], threads=run.threads, **more,
+        )  # fmt: skip
+        found = carry_out(prepared)
+        used = CLOCKS[run.clock]() - began
+        curve = incumbents.curve(prepared) if with_curve else None
+    record = _of_search(found, arrays) | {"used": round(used, 2)}
+    return record if curve is None else record | {"curve": curve}
 
 
 def netmorph(run: Run) -> Record:
@@ -42,17 +61,7 @@ def netmorph(run: Run) -> Record:
 
 def drawn(name: str) -> Contender:
     """The hand-made network of that name, by Netmorph's trainer for the whole of the time."""
-
-    def carry_out(run: Run) -> Record:
-        arrays, spec = data_sets.load(run.dataset)
-        config = SearchConfig(budget=Budget(seconds=run.seconds), seed=run.seed)
-        began = CLOCKS[run.clock]()
-        with solo.temporary_folder() as folder:
-            alone = _solo(run, arrays, spec, config, folder=folder)
-            found = alone.fit_alone(hand_made(spec)[name])
-        return _of_search(found, spec, arrays) | {"used": round(CLOCKS[run.clock]() - began, 2)}
-
-    return carry_out
+    return lambda run: search(run, lambda alone: alone.fit_alone(hand_made(alone.spec)[name]))
 
 
 def plain(run: Run) -> Record:
@@ -74,14 +83,7 @@ def plain(run: Run) -> Record:
     }
 
 
-def _solo(run: Run, arrays: Arrays, spec: DatasetSpec, config: SearchConfig, **more: Any) -> Solo:
-    return Solo(
-        config=config, spec=spec, name=run.dataset, arrays=arrays,
-        clock=CLOCKS[run.clock], threads=run.threads, **more,
-    )  # fmt: skip
-
-
-def _of_search(found: Found, spec: DatasetSpec, arrays: Arrays) -> Record:
+def _of_search(found: Found, arrays: Arrays) -> Record:
     final = found.final
     tested = None if final is None or final.result is None else final.result.test
     if tested is None:

@@ -105,6 +105,7 @@ class Solo:
     folder: Path  # for blobs; may be removed afterwards
     clock: Clock = time.process_time
     threads: int = 1
+    adjust: Callable[[TrainOrder], TrainOrder] = lambda order: order  # what an ablation changes
     now: float = 0.0
     status: SearchStatus = SearchStatus.RUNNING
     reason: str = ""
@@ -124,15 +125,25 @@ class Solo:
         torch.set_num_threads(self.threads)
         while self.status in {SearchStatus.RUNNING, SearchStatus.FINISHING}:
             self._carry_out(budget.decide(self._standing()))
-        return Found(
-            status=self.status, reason=self.reason, seconds=self.now, trials=self.trials
-        )  # fmt: skip
+        return self.found()
 
     def fit_alone(self, architecture: Architecture) -> Found:
         """Only a final fit, of a given architecture, for the whole of the budget."""
+        self.train(Trial(number=0, architecture=architecture, kind=TrialKind.FINAL))
+        return self.found()
+
+    def train(self, trial: Trial) -> Trial:
+        """Train one trial to its end, with its own hyper-parameters where it has some.
+
+        For searches by other rules than Netmorph's, which make their trials themselves.
+        """
         torch.set_num_threads(self.threads)
-        self._train(Trial(number=0, architecture=architecture, kind=TrialKind.FINAL))
+        self._train(trial)
         self._reveal_next()
+        return trial
+
+    def found(self) -> Found:
+        """What the search has come to until now."""
         return Found(
             status=self.status, reason=self.reason, seconds=self.now, trials=self.trials
         )  # fmt: skip
@@ -207,10 +218,10 @@ class Solo:
         """Train now; how it ended shows when the search's clock is there."""
         trial.started = self.now
         trial.status = TrialStatus.RUNNING
-        trial.hyperparameters = self._hyperparameters(trial)
+        trial.hyperparameters = trial.hyperparameters or self._hyperparameters(trial)
         self.trials.append(trial)
         began = self.clock()
-        ended = fit(self._order(trial), self._bench(), _SILENT)
+        ended = fit(self.adjust(self._order(trial)), self._bench(), _SILENT)
         trial.ended = trial.started + self.clock() - began
         heapq.heappush(self._hidden, (trial.ended, trial.number, trial, ended))
 
