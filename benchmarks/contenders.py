@@ -76,7 +76,7 @@ def plain(run: Run) -> Record:
     accuracy = plain_loop.train_plainly(
         architecture, arrays, spec, seconds=limit or run.seconds, seed=run.seed, clock=clock
     )
-    return _tested(accuracy, arrays) | {
+    return tested(accuracy, len(arrays.y_test)) | {
         "network": name,
         "parameters": architecture.parameters,
         "used": round(clock() - began, 2),
@@ -85,13 +85,13 @@ def plain(run: Run) -> Record:
 
 def _of_search(found: Found, arrays: Arrays) -> Record:
     final = found.final
-    tested = None if final is None or final.result is None else final.result.test
-    if tested is None:
+    test = None if final is None or final.result is None else final.result.test
+    if test is None:
         reason = found.reason or (final.result.reason if final and final.result else "no final fit")
         return _failed(reason, arrays) | {"seconds_of_search": round(found.seconds, 2)}
     assert final is not None
     share = found.compute_in_winner
-    return _tested(tested.metric, arrays) | {
+    return tested(test.metric, test.examples) | {
         "parameters": final.architecture.parameters,
         "layers": len(final.architecture.nodes),
         "compute_in_winner": None if share is None else round(share, 4),
@@ -129,12 +129,12 @@ def _line(trial: Trial) -> Record:
     return facts | {name: value for name, value in measured.items() if value not in (None, "")}
 
 
-def _tested(accuracy: float, arrays: Arrays) -> Record:
-    n = len(arrays.y_test)
+def tested(accuracy: float, examples: int) -> Record:
+    """What a record tells of a test."""
     return {
         "error": round(100 * (1 - accuracy), 4),  # %
-        "se": round(100 * TASKS[TASK]().value_std(accuracy, n), 4),  # from the number of examples
-        "test_examples": n,
+        "se": round(100 * TASKS[TASK]().value_std(accuracy, examples), 4),  # from their number
+        "test_examples": examples,
     }
 
 
@@ -142,7 +142,7 @@ def _failed(reason: str, arrays: Arrays) -> Record:
     """Without a network the most frequent class is the prediction."""
     counts = np.bincount(arrays.y_train)
     guess = float((arrays.y_test == counts.argmax()).mean())
-    return _tested(guess, arrays) | {"failure": reason or "no reason given"}
+    return tested(guess, len(arrays.y_test)) | {"failure": reason or "no reason given"}
 
 
 def of(name: str) -> Contender:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from benchmarks.incumbents import sampled
 from benchmarks.records import Record
 
 _BAND = 1.96  # standard errors: 95 %
@@ -57,10 +58,3 @@ def _panel(axes: Axes, found: Sequence[Record]) -> None:
 def _times(curves: Sequence[Sequence[Sequence[float]]], end: float) -> NDArray[np.float64]:
     """From when on every seed has something to export."""
     return np.linspace(max(curve[0][0] for curve in curves), end, _POINTS)
-
-
-def sampled(curve: Sequence[Sequence[float]], times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values of a step curve at these times, none before its first step."""
-    steps = np.array([time for time, _ in curve])
-    values = np.array([error for _, error in curve])
-    return values[np.searchsorted(steps, times, side="right") - 1]

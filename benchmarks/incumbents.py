@@ -1,6 +1,10 @@
 """What a search would export at any time: the test error of its incumbent, off the clock."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.solo import Solo, Trial, seen
 from core import choice, plan
@@ -59,3 +63,10 @@ def error_on_test(search: Solo, trial: Trial) -> float:
     network.read(load(search.storage.get(trial.result.weights)))
     test = Examples(arrays.x_test, arrays.y_test, normalisation, device)
     return 100 * (1 - evaluate(network, test, search.config.task, device).metric)
+
+
+def sampled(curve: Sequence[Sequence[float]], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values of a step curve at these times, none before its first step."""
+    steps = np.array([time for time, _ in curve])
+    values = np.array([error for _, error in curve])
+    return values[np.searchsorted(steps, times, side="right") - 1]
