@@ -14,11 +14,12 @@ behind small ones and catch up.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from core.history import Seen
+from core.lineage import continued
 
 BEST_VALUE = 1.0  # of a metric that is a share
 PRIOR_EXPONENT, PRIOR_WEIGHT = 0.25, 2.0  # the weight is in squared nats of training
@@ -41,15 +42,22 @@ def winner(trials: Sequence[Seen]) -> Seen | None:
     """The trial whose network is trained on and exported; None where no trial has a value.
 
     Of those that cannot be told apart by their values, the one with the lowest loss, which has
-    more distinct values than a share of few examples. Trials with weights come first.
+    more distinct values than a share of few examples. Trials with weights come first. A trial
+    that was continued is represented by the one that continues it.
     """
-    best = ranked_by_forecast(trials)
+    known = continued([trial for trial in trials if trial.value is not None])
+    best = ranked_by_forecast(trials, known)
     return best[0].trial if best else None
 
 
-def ranked_by_forecast(trials: Sequence[Seen]) -> list[Forecast]:
-    """Trials with a value, the most promising first: contenders by loss, the others by error."""
-    measured = [trial for trial in trials if trial.value is not None]
+def ranked_by_forecast(trials: Sequence[Seen], excluded: Collection[UUID] = ()) -> list[Forecast]:
+    """Trials with a value, the most promising first: contenders by loss, the others by error.
+
+    Those excluded are not ranked, but tell how learning curves run.
+    """
+    measured = [
+        trial for trial in trials if trial.value is not None and trial.trial_id not in excluded
+    ]
     usable = [trial for trial in measured if trial.inheritable] or measured
     exponents = exponents_of(trials)
     forecasts = sorted(

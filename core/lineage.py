@@ -46,3 +46,12 @@ def with_shares(trials: Sequence[Seen], goal: Goal | None) -> tuple[Seen, ...]:
         replace(trial, share=min(1.0, max(LEAST_SHARE, trained[trial.trial_id] / whole)))
         for trial in trials
     )
+
+
+def continued(trials: Sequence[Seen]) -> set[UUID]:
+    """Ids of the trials whose training another one goes on with, whether that has ended or not."""
+    return {
+        trial.parent_id
+        for trial in trials
+        if trial.parent_id is not None and not trial.morphisms and not trial.has_failed
+    }

@@ -44,17 +44,22 @@ IN_WINNER = 0.6  # least share of all training that the final fit brings into th
 
 GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
 GROWTH_SECONDS = 1800.0  # budgets beyond this allow more in proportion
-ASSUMED_SPEED = 1e11  # R
+ASSUMED_SPEED = 1.5e11  # R
 BACKWARD = 3  # a training step costs so many forward passes
-WORTHWHILE_EPOCHS = 12  # of the final fit within its time
+WORTHWHILE_EPOCHS = 10  # of the exported network within the time of a search
+SCALES = (1.5, 2.0)  # of the widths of roots, where there is time for
+EPOCHS_OF_WIDER = 40  # of the exported network
+PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 100_000
 
 OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
-LEARNING_RATES = {"adamw": 3e-3, "sgd": 0.05, "muon": 0.03}
-WEIGHT_DECAYS = {"adamw": 0.05, "sgd": 5e-4, "muon": 0.05}
+LEARNING_RATES = {"muon": 0.03, "adamw": 6e-3, "sgd": 0.1}
+WEIGHT_DECAYS = {"muon": 0.1, "adamw": 0.05, "sgd": 5e-4}
+WARMUP, DECAY = 0.05, 0.5  # shares of a whole training over which the rate rises, and falls
+AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
+TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
+INHERITED_DECAY = 1.0  # of a final fit that is the last piece
 INHERITED_RATE = 1.0  # of the learning rate, for weights that are trained already
-TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # the rate stays, so the averaged weights are validated
-FINAL_DECAY, FINAL_AVERAGING = 1.0, 0.05  # the rate falls to the end
 
 
 def trials_deadline(config: SearchConfig) -> float | None:
@@ -64,18 +69,24 @@ def trials_deadline(config: SearchConfig) -> float | None:
 
 
 def default_bounds(spec: DatasetSpec, budget: Budget) -> Bounds:
-    """Some times the size of the first root, and small enough for the time there is.
+    """Some times the size of the roots, small enough for the time and the data there are.
 
     Without a bound the surrogate, having seen that larger is better, asks for networks that take
-    all the time. With seconds given, the final fit must be able to make enough epochs.
+    all the time. With seconds given, the exported network must have been trained for enough
+    epochs. Parameters are bounded by the examples, but the roots always fit.
     """
-    root = roots(spec, Bounds())[0]
+    found = all_roots(spec, Bounds()).values()
+    usual = Bounds().parameters
+    parameters = max(min(usual, _most_parameters(spec)), max(root.parameters for root in found))
+    largest = max(root.flops for root in found)
     if budget.seconds is None:
-        return Bounds(flops=GROWTH * root.flops)
+        return Bounds(flops=GROWTH * largest, parameters=parameters)
     growth = GROWTH * max(1.0, budget.seconds / GROWTH_SECONDS)
-    seconds = (1 - SEARCH_SHARE) * budget.seconds
-    timely = ASSUMED_SPEED * seconds / (BACKWARD * WORTHWHILE_EPOCHS * spec.train_examples)
-    return Bounds(flops=max(root.flops, int(min(timely, growth * root.flops))))
+    work = BACKWARD * WORTHWHILE_EPOCHS * spec.train_examples
+    timely = _operations(budget.seconds) / work
+    first = roots(spec, Bounds())[0]
+    flops = max(first.flops, int(min(timely, growth * largest)))
+    return Bounds(flops=flops, parameters=parameters)
 
 
 def bounds(config: SearchConfig, spec: DatasetSpec) -> Bounds:
@@ -106,8 +117,35 @@ def race_size(config: SearchConfig, kinds: int) -> int:
 def race_roots(config: SearchConfig, spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
     """The roots that a search starts from, the default first."""
     (first,) = roots(spec, bounds)
-    kinds = [root for root in all_roots(spec, bounds).values() if root != first]
-    return (first, *kinds)[: race_size(config, 1 + len(kinds))]
+    kinds = _scaled_roots(config, spec, bounds)
+    count = race_size(config, len(kinds_of_roots(spec)))
+    return tuple(kinds.values())[:count] if count > 1 and kinds else (first,)
+
+
+def _scaled_roots(
+    config: SearchConfig, spec: DatasetSpec, bounds: Bounds
+) -> dict[str, Architecture]:
+    """Every kind of root, as wide as the time allows many epochs of."""
+    found = dict(all_roots(spec, bounds))
+    if config.budget.seconds is None:
+        return found
+    operations = _operations(config.budget.seconds)
+    for scale in SCALES:
+        for kind, root in all_roots(spec, bounds, scale).items():
+            epochs = operations / (BACKWARD * root.flops * spec.train_examples)
+            if epochs >= EPOCHS_OF_WIDER and root.parameters <= _most_parameters(spec):
+                found[kind] = root
+    return found
+
+
+def _operations(seconds: float) -> float:
+    """That the exported network can be trained for in a search of so many seconds."""
+    return ASSUMED_SPEED * GOAL_SHARE * seconds
+
+
+def _most_parameters(spec: DatasetSpec) -> int:
+    """That so many examples can be expected to make good use of."""
+    return max(LEAST_PARAMETERS, PARAMETERS_AN_EXAMPLE * spec.train_examples)
 
 
 def is_in_race(config: SearchConfig, spec: DatasetSpec, *, number: int, inherited: bool) -> bool:
@@ -198,7 +236,7 @@ def final_hyperparameters(
         epochs = training.final_epochs or TIMED_EPOCHS
     rate = INHERITED_RATE if inherited else 1.0
     return _hyperparameters(config, spec, epochs, limit, rate).model_copy(
-        update={"patience": None, "decay": FINAL_DECAY, "averaging": FINAL_AVERAGING}
+        update={"patience": None, "decay": INHERITED_DECAY if inherited else DECAY}
     )
 
 
@@ -240,6 +278,9 @@ def _hyperparameters(
         batch_size=training.batch_size or _batch_size(spec),
         optimiser=optimiser,
         learning_rate=training.learning_rate or rate * LEARNING_RATES[optimiser],
+        warmup=WARMUP,
+        decay=DECAY,
+        averaging=AVERAGING,
         weight_decay=_given(training.weight_decay, WEIGHT_DECAYS[optimiser]),
         label_smoothing=_given(training.label_smoothing, LABEL_SMOOTHING),
         augmentation=_augmentation(training.augmentation, spec),

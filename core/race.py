@@ -13,17 +13,9 @@ from dataclasses import replace
 from core.architecture import Architecture
 from core.choice import ranked_by_forecast
 from core.history import Draft, Seen
+from core.lineage import continued
 
 FINALISTS = 2
-
-
-def continued(trials: Sequence[Seen]) -> set[object]:
-    """Ids of the trials whose training another trial goes on with, whether it has ended or not."""
-    return {
-        trial.parent_id
-        for trial in trials
-        if trial.parent_id is not None and not trial.morphisms and not trial.has_failed
-    }
 
 
 def promotions(trials: Sequence[Seen], roots: Sequence[Architecture], count: int) -> list[Draft]:
@@ -40,11 +32,9 @@ def promotions(trials: Sequence[Seen], roots: Sequence[Architecture], count: int
 def finalists(trials: Sequence[Seen], count: int) -> list[Draft]:
     """Up to `count` of the best trials to be looked at again, those that were not yet."""
     known = continued(trials)
-    best = [one.trial for one in ranked_by_forecast(trials) if one.trial.inheritable]
+    best = [one.trial for one in ranked_by_forecast(trials, known) if one.trial.inheritable]
     return [
-        _continue(trial)
-        for trial in best[:FINALISTS]
-        if trial.trial_id not in known and (trial.morphisms or trial.parent_id is None)
+        _continue(trial) for trial in best[:FINALISTS] if trial.morphisms or trial.parent_id is None
     ][:count]
 
 

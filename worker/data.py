@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
+SHIFT = 1 / 12  # of an image's shorter side, at most
 SHIFTED_SIDE = 8  # pixels; images with a shorter side are not shifted
 
 
@@ -147,7 +148,7 @@ def largest_shift(shape: tuple[int, ...]) -> int:
     """
     if len(shape) != 3 or min(shape[1:]) < SHIFTED_SIDE:
         return 0
-    return max(1, round(min(shape[1:]) / 12))
+    return max(1, round(SHIFT * min(shape[1:])))
 
 
 def tensor_of(array: NDArray[Any]) -> Tensor:

@@ -27,6 +27,7 @@ from worker.export import export
 from worker.latency import latency
 from worker.messages import Ended, EpochEnded
 from worker.network import Network
+from worker.tasks import LOSSES
 from worker.training import EpochMetrics, Evaluation, Outcome
 
 #: FLOPs of one training step below which a second thread costs more than it brings.
@@ -128,12 +129,19 @@ def _train(
         task=order.task,
         seed=order.seed,
         device=bench.device,
+        chance_loss=_chance_loss(order, data),
         keep_last=order.kind is TrialKind.FINAL or bool(order.hyperparameters.averaging),
         should_stop=listener.should_stop,
         on_step=listener.on_step,
         on_epoch=lambda metrics: listener.on_epoch(_epoch(metrics)),
         clock=bench.clock,
     )
+
+
+def _chance_loss(order: TrainOrder, data: _Data) -> float:
+    """The loss of always predicting how frequent the classes are."""
+    smoothing, classes = order.hyperparameters.label_smoothing, order.dataset_spec.classes
+    return LOSSES[order.task]().chance_loss(data.arrays.y_train, classes, smoothing)
 
 
 def _train_final(
@@ -200,7 +208,10 @@ def _data(order: TrainOrder, bench: Bench) -> _Data:
     h = order.hyperparameters
     chosen, held = _split(order, arrays)
     x, y = arrays.x_train[chosen], arrays.y_train[chosen]
-    normalisation = Normalisation.of(x)
+    trained, _ = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
+    continues = order.kind is TrialKind.FINAL and order.parent_weights is not None
+    # what inherited weights were trained with, so that they mean the same
+    normalisation = Normalisation.of(arrays.x_train[trained] if continues else x)
     examples = Examples(
         x, y, normalisation, bench.device,
         augmentation=h.augmentation, erasing=h.erasing, channels_last=h.channels_last,
@@ -234,7 +245,15 @@ def _finish(order: TrainOrder, bench: Bench, trained: _Trained, data: _Data, end
     found = training.evaluate(trained.network, test, order.task, bench.device)
     metrics = TestMetrics(metric=found.metric, loss=found.loss, examples=found.examples)
     architecture = Architecture.from_json(order.architecture)
-    packed = export(order, architecture, trained.weights, data.normalisation, metrics)
+    packed = export(
+        order,
+        architecture,
+        trained.weights,
+        data.normalisation,
+        metrics,
+        comparison=trained.comparison,
+        seconds=ended.seconds,
+    )
     blob = bench.storage.put("exports", packed, "zip")
     found_out = {"test": metrics, "export": blob, "comparison": trained.comparison}
     return ended.model_copy(update=found_out)

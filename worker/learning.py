@@ -29,7 +29,7 @@ class LearningCheck:
             return
         self._is_done = True
         mean = float(self._total) / self._counted
-        if not mean < self.chance:
+        if mean >= self.chance:
             raise InfeasibleTrial(
                 f"the training does not learn: its loss is {mean:.3f} after {steps} steps; "
                 f"always predicting the frequencies of the classes has {self.chance:.3f}"

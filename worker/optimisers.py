@@ -23,6 +23,7 @@ NEWTON_SCHULZ_STEPS = 4
 #: and weight decay (Liu et al. 2025, arXiv:2502.16982, eq. 4).
 UPDATE_RMS = 0.2
 _BETAS = (0.9, 0.99)
+VECTOR_RATE = 1.0  # of biases and scales, in that of kernels and matrices
 
 Group = dict[str, Any]
 
@@ -63,19 +64,30 @@ class Muon(torch.optim.Optimizer):
         parameter.add_(orthogonalised(matrix).view_as(parameter), alpha=-group["lr"] * scale)
 
 
-def orthogonalised(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:  # (m, n) -> (m, n)
+def orthogonalised(matrix: Tensor, steps: int | None = None) -> Tensor:  # (m, n) -> (m, n)
     """Nearly the matrix whose singular vectors are the same and whose singular values are one.
 
     Newton-Schulz iterations leave singular values between about 0.7 and 1.2, which serves as well.
+    Each multiplies by a polynomial of the Gram matrix; these are gathered first, as kernels of
+    many inputs have small Gram matrices.
     """
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
     x = x / (x.norm() + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.T
-        polynomial = torch.addmm(gram, gram, gram, beta=_CUBIC, alpha=_QUINTIC)
-        x = torch.addmm(x, polynomial, x, beta=_LINEAR)
+    gram = x @ x.T
+    identity = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    product = factor = _factor(gram, identity)
+    for _ in range(1, steps or NEWTON_SCHULZ_STEPS):
+        gram = factor @ gram @ factor
+        factor = _factor(gram, identity)
+        product = factor @ product
+    x = product @ x
     return x if wide else x.T
+
+
+def _factor(gram: Tensor, identity: Tensor) -> Tensor:
+    """What one iteration multiplies a matrix of this Gram matrix by."""
+    return torch.addmm(_LINEAR * identity + _CUBIC * gram, gram, gram, alpha=_QUINTIC)
 
 
 def optimisers_of(network: nn.Module, h: Hyperparameters) -> tuple[torch.optim.Optimizer, ...]:
@@ -85,7 +97,11 @@ def optimisers_of(network: nn.Module, h: Hyperparameters) -> tuple[torch.optim.O
     """
     parameters = [p for p in network.parameters() if p.requires_grad]
     matrices = [p for p in parameters if p.ndim > 1]
-    vectors: Group = {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}
+    vectors: Group = {
+        "params": [p for p in parameters if p.ndim <= 1],
+        "weight_decay": 0.0,
+        "rate_share": VECTOR_RATE,
+    }
     if h.optimiser is Optimiser.MUON:
         muon = Muon(matrices, h.learning_rate, h.momentum, h.weight_decay)
         return (muon, _adamw([vectors], h)) if vectors["params"] else (muon,)

@@ -220,7 +220,7 @@ class _Steps:
         """The loss of a batch, before the step that it leads to."""
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("rate_share", 1.0)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             loss = self.loss_of.loss(self.network(x), y, self.h.label_smoothing)
         self.network.zero_grad(set_to_none=True)

@@ -16,9 +16,14 @@ EXPORT = {"export_key": "exports/x.zip", "export_bytes": 10}
 
 
 @pytest.fixture
-def line(world):
-    """A search whose trial 3 inherits from 1 and that from 0; trial 2 begins at random."""
-    search = world.search()
+def owner(world):
+    return world.caller()
+
+
+@pytest.fixture
+def line(world, owner):
+    """A search whose trial 4 inherits from 1 and that from 0; trial 2 begins at random."""
+    search = world.search(owner)
     root = world.trial(search, seconds=10.0, weights_key="weights/0")
     child = world.trial(
         search, seconds=20.0, weights_key="weights/1", parent_id=root, inherited=True
@@ -94,17 +99,14 @@ def test_any_tree_of_trials_has_the_share_that_a_walk_finds(world) -> None:
     assert found == pytest.approx(expected)
 
 
-def test_a_search_shows_its_share(world, line) -> None:
+def test_a_search_shows_its_share(world, owner, line) -> None:
     search, last = line
     final_of(
         world, search, last, inherited=True, seconds=25.0, comparison=TIED, **EXPORT,
         test_metric=0.9, test_loss=0.1, test_examples=9, precision="bf16",
     )  # fmt: skip
-    owner = world.get_search(search).owner_id
     with world.sessions.begin() as session:
-        caller = world.caller()
-        caller = type(caller)(owner, caller.name, caller.role)
-        out = searches.get(session, caller, search)
+        out = searches.get(session, owner, search)
     assert out.compute_in_winner == pytest.approx(0.6)
     assert out.final is not None
     assert (out.final.precision, out.final.comparison.after) == ("bf16", 0.95)

@@ -115,6 +115,17 @@ def test_of_values_that_noise_could_explain_the_lowest_loss_wins():
     assert [one.trial.number for one in ranked_by_forecast(trials)] == [1, 0, 2]
 
 
+def test_a_trial_that_was_continued_does_not_win_in_place_of_its_continuation():
+    trials = seen(
+        trial(0, value=0.90, value_std=0.02, validation_loss=0.2),
+        trial(1, 0, value=0.89, value_std=0.02, validation_loss=0.4, seconds=500.0),
+        trial(2, value=0.5),
+    )
+    assert winner(trials).number == 1
+    running = dataclasses.replace(trials[1], value=None)
+    assert winner([trials[0], running]).number == 0
+
+
 def test_a_network_without_weights_wins_only_where_none_has_any():
     bare = dataclasses.replace(trial(0, value=0.9), inheritable=False)
     assert winner([bare, *seen(trial(1, value=0.5))]).number == 1

@@ -142,7 +142,7 @@ def test_trained_weights_are_trained_on_more_gently(optimiser):
     )
     assert 0 < inherited.learning_rate < fresh.learning_rate
     assert inherited == fresh.model_copy(update={"learning_rate": inherited.learning_rate})
-    assert fresh.optimiser is (optimiser or Optimiser.ADAMW)
+    assert fresh.optimiser is (optimiser or Optimiser.MUON)
 
 
 def test_each_optimiser_has_rates_of_its_own():
