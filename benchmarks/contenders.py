@@ -13,7 +13,8 @@ import torch
 from benchmarks import data_sets, incumbents, plain_loop, solo
 from benchmarks.hand_made import hand_made
 from benchmarks.records import Record, Run
-from benchmarks.solo import Found, Solo, Trial
+from benchmarks.solo import Solo
+from benchmarks.solo_trial import Found, Trial
 from core import plan
 from core.contracts import Budget, SearchConfig, TrainOrder
 from core.datasets import Arrays

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.solo import Solo, Trial, seen
+from benchmarks.solo import Solo
+from benchmarks.solo_trial import Trial, seen
 from core import choice, plan
 from core.lineage import with_shares
 from core.splits import validation_split

@@ -23,7 +23,8 @@ import numpy as np
 from benchmarks import comparison, contenders, data_sets, experiment, reporting, space
 from benchmarks.environments import ROOT, CannotInstall, Environment
 from benchmarks.records import Record, Run
-from benchmarks.solo import Found, Solo, Trial
+from benchmarks.solo import Solo
+from benchmarks.solo_trial import Found, Trial
 from core import plan
 from core.contracts import Hyperparameters
 from core.trial import SearchStatus, TrialKind

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.solo import Found, Solo, Trial
+from benchmarks.solo import Solo
+from benchmarks.solo_trial import Found, Trial
 from core import plan
 from core.architecture import Architecture
 from core.contracts import Hyperparameters, Optimiser
