@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import data_sets, plain_loop, solo
+from benchmarks import data_sets, incumbents, plain_loop, solo
 from benchmarks.hand_made import hand_made
 from benchmarks.records import Record, Run
-from benchmarks.solo import Found, Solo, Trial
+from benchmarks.solo import Solo
+from benchmarks.solo_trial import Found, Trial
 from core import plan
-from core.contracts import Budget, DatasetSpec, SearchConfig
+from core.contracts import Budget, SearchConfig, TrainOrder
 from core.datasets import Arrays
 from core.tasks import TASKS
 
@@ -25,14 +26,33 @@ CLOCKS: Mapping[str, Callable[[], float]] = {"cpu": time.process_time, "wall": t
 Contender = Callable[[Run], Record]
 
 
-def search(run: Run, **changes: Any) -> Record:
-    """A search with the defaults but for `changes` of its configuration."""
+def search(
+    run: Run,
+    carry_out: Callable[[Solo], Found] = Solo.run,
+    *,
+    adjust: Callable[[TrainOrder], TrainOrder] | None = None,
+    with_curve: bool = False,
+    **changes: Any,
+) -> Record:
+    """A search with the defaults but for `changes` of its configuration.
+
+    `carry_out` searches by other rules, `adjust` changes every order. The curve is that of the
+    test error of what would be exported at any time; to find it costs none of the budget.
+    """
     arrays, spec = data_sets.load(run.dataset)
     config = SearchConfig(**{"budget": Budget(seconds=run.seconds), "seed": run.seed} | changes)
+    more: dict[str, Any] = {} if adjust is None else {"adjust": adjust}
     began = CLOCKS[run.clock]()
     with solo.temporary_folder() as folder:
-        found = _solo(run, arrays, spec, config, folder=folder).run()
-    return _of_search(found, spec, arrays) | {"used": round(CLOCKS[run.clock]() - began, 2)}
+        prepared = Solo(
+            config=config, spec=spec, name=run.dataset, arrays=arrays, folder=folder,
+            clock=CLOCKS[run.clock], threads=run.threads, **more,
+        )  # fmt: skip
+        found = carry_out(prepared)
+        used = CLOCKS[run.clock]() - began
+        curve = incumbents.curve(prepared) if with_curve else None
+    record = _of_search(found, arrays) | {"used": round(used, 2)}
+    return record if curve is None else record | {"curve": curve}
 
 
 def netmorph(run: Run) -> Record:
@@ -42,17 +62,7 @@ def netmorph(run: Run) -> Record:
 
 def drawn(name: str) -> Contender:
     """The hand-made network of that name, by Netmorph's trainer for the whole of the time."""
-
-    def carry_out(run: Run) -> Record:
-        arrays, spec = data_sets.load(run.dataset)
-        config = SearchConfig(budget=Budget(seconds=run.seconds), seed=run.seed)
-        began = CLOCKS[run.clock]()
-        with solo.temporary_folder() as folder:
-            alone = _solo(run, arrays, spec, config, folder=folder)
-            found = alone.fit_alone(hand_made(spec)[name])
-        return _of_search(found, spec, arrays) | {"used": round(CLOCKS[run.clock]() - began, 2)}
-
-    return carry_out
+    return lambda run: search(run, lambda alone: alone.fit_alone(hand_made(alone.spec)[name]))
 
 
 def plain(run: Run) -> Record:
@@ -67,29 +77,22 @@ def plain(run: Run) -> Record:
     accuracy = plain_loop.train_plainly(
         architecture, arrays, spec, seconds=limit or run.seconds, seed=run.seed, clock=clock
     )
-    return _tested(accuracy, arrays) | {
+    return tested(accuracy, len(arrays.y_test)) | {
         "network": name,
         "parameters": architecture.parameters,
         "used": round(clock() - began, 2),
     }
 
 
-def _solo(run: Run, arrays: Arrays, spec: DatasetSpec, config: SearchConfig, **more: Any) -> Solo:
-    return Solo(
-        config=config, spec=spec, name=run.dataset, arrays=arrays,
-        clock=CLOCKS[run.clock], threads=run.threads, **more,
-    )  # fmt: skip
-
-
-def _of_search(found: Found, spec: DatasetSpec, arrays: Arrays) -> Record:
+def _of_search(found: Found, arrays: Arrays) -> Record:
     final = found.final
-    tested = None if final is None or final.result is None else final.result.test
-    if tested is None:
+    test = None if final is None or final.result is None else final.result.test
+    if test is None:
         reason = found.reason or (final.result.reason if final and final.result else "no final fit")
         return _failed(reason, arrays) | {"seconds_of_search": round(found.seconds, 2)}
     assert final is not None
     share = found.compute_in_winner
-    return _tested(tested.metric, arrays) | {
+    return tested(test.metric, test.examples) | {
         "parameters": final.architecture.parameters,
         "layers": len(final.architecture.nodes),
         "compute_in_winner": None if share is None else round(share, 4),
@@ -127,12 +130,12 @@ def _line(trial: Trial) -> Record:
     return facts | {name: value for name, value in measured.items() if value not in (None, "")}
 
 
-def _tested(accuracy: float, arrays: Arrays) -> Record:
-    n = len(arrays.y_test)
+def tested(accuracy: float, examples: int) -> Record:
+    """What a record tells of a test."""
     return {
         "error": round(100 * (1 - accuracy), 4),  # %
-        "se": round(100 * TASKS[TASK]().value_std(accuracy, n), 4),  # from the number of examples
-        "test_examples": n,
+        "se": round(100 * TASKS[TASK]().value_std(accuracy, examples), 4),  # from their number
+        "test_examples": examples,
     }
 
 
@@ -140,7 +143,7 @@ def _failed(reason: str, arrays: Arrays) -> Record:
     """Without a network the most frequent class is the prediction."""
     counts = np.bincount(arrays.y_train)
     guess = float((arrays.y_test == counts.argmax()).mean())
-    return _tested(guess, arrays) | {"failure": reason or "no reason given"}
+    return tested(guess, len(arrays.y_test)) | {"failure": reason or "no reason given"}
 
 
 def of(name: str) -> Contender:

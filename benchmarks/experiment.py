@@ -56,6 +56,19 @@ def installed(names: Sequence[str]) -> Iterator[str]:
             yield name
 
 
+def paired(
+    contenders: Sequence[str], options: argparse.Namespace, usual: Sequence[str]
+) -> list[Run]:
+    """Every contender on every data set with every seed, seed by seed."""
+    names = list(installed(options.datasets or usual))
+    return [
+        Run(dataset=name, seed=seed, contender=contender, seconds=options.seconds)
+        for seed in seeds(options)
+        for name in names
+        for contender in contenders
+    ]
+
+
 def records_of(runs: Sequence[Run], module: str, options: argparse.Namespace) -> list[Record]:
     """The records of the runs, those that are missing carried out first by `module.carry_out`.
 

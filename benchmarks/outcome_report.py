@@ -90,12 +90,12 @@ def page(found: Sequence[Record], plot: Path | None, title: str = "Outcome") -> 
         "a star were also used to choose defaults; the others only to judge.",
         f"Code: {told['commits']}.",
         "",
-        *([f"![Ratio of errors by data set]({_link(plot)})", ""] if plot else []),
+        *([f"![Ratio of errors by data set]({link(plot)})", ""] if plot else []),
         "| data set | Netmorph | hand-made | which | plain | ratio | seeds |",
         "| --- | --- | --- | --- | --- | --- | --- |",
         *(_row(name, one) for name, one in told["datasets"].items()),
         "",
-        f"Geometric mean of the ratios: **{_number(told['geometric_mean_ratio'], 3)}**.",
+        f"Geometric mean of the ratios: **{number(told['geometric_mean_ratio'], 3)}**.",
         "",
         "## The searches",
         "",
@@ -108,18 +108,18 @@ def page(found: Sequence[Record], plot: Path | None, title: str = "Outcome") -> 
     return "\n".join(lines)
 
 
-def _link(plot: Path) -> str:
-    """Relative to `docs/results`, where pages are."""
+def link(plot: Path) -> str:
+    """The picture's path, relative to `docs/results`, where pages are."""
     return os.path.relpath(plot.resolve(), Path("docs/results").resolve())
 
 
 def _row(name: str, one: Mapping[str, Any]) -> str:
     star = "" if name in DATA_SETS and DATA_SETS[name].kept_aside else "*"
     cells = [
-        f"{_number(one[key], 2)} ± {_number(one['se'][key], 2)}"
+        f"{number(one[key], 2)} ± {number(one['se'][key], 2)}"
         for key in ("netmorph", "best_hand_made", "hand_made_plain")
     ]
-    ratio = f"{_number(one['ratio'], 2)} ± {_number(one['ratio_se'], 2)}"
+    ratio = f"{number(one['ratio'], 2)} ± {number(one['ratio_se'], 2)}"
     return (
         f"| {name}{star} | {cells[0]} | {cells[1]} | {one['hand_made']} | {cells[2]} | "
         f"{ratio} | {one['seeds']} |"
@@ -147,5 +147,6 @@ def _failures(found: Sequence[Record]) -> list[str]:
     return ["Runs without a network, which count as the most frequent class:", "", *lines, ""]
 
 
-def _number(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
+    """The number with so many digits behind the point; a dash for none."""
     return "-" if value is None else f"{value:.{digits}f}"

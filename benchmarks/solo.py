@@ -11,22 +11,22 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
 import torch
 
+from benchmarks.solo_trial import Found, Trial, seen
 from core import budget, choice, datasets, halving, plan, search
 from core.architecture import Architecture
 from core.budget import Standing
 from core.contracts import BlobRef, Bounds, DatasetSpec, Hyperparameters, SearchConfig, TrainOrder
 from core.datasets import Arrays
 from core.errors import SpaceExhausted
-from core.history import Seen
 from core.lineage import with_shares
-from core.morphisms import AbstractMorphism, to_json
+from core.morphisms import to_json
 from core.storage import Storage
 from core.trial import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 from worker.compute import Compute, fastest
@@ -35,64 +35,6 @@ from worker.messages import Ended
 
 Clock = Callable[[], float]
 _NOBODY = UUID(int=0)  # there are no leases
-
-
-@dataclass(slots=True, kw_only=True)
-class Trial:
-    """One trial, from its suggestion to its end."""
-
-    number: int
-    architecture: Architecture
-    parent: "Trial | None" = None  # whose weights it starts with
-    morphisms: tuple[AbstractMorphism, ...] = ()
-    kind: TrialKind = TrialKind.SEARCH
-    hyperparameters: Hyperparameters | None = None
-    status: TrialStatus = TrialStatus.WAITING
-    started: float = 0.0  # on the search's clock, as all times
-    ended: float = 0.0
-    result: Ended | None = None
-
-    @property
-    def trial_id(self) -> UUID:
-        """Its number as an id."""
-        return UUID(int=self.number + 1)
-
-    @property
-    def value(self) -> float | None:
-        """What was measured on the validation split."""
-        return None if self.result is None else self.result.value
-
-    @property
-    def lineage(self) -> Iterator["Trial"]:
-        """Itself, its parent, and so on."""
-        trial: Trial | None = self
-        while trial is not None:
-            yield trial
-            trial = trial.parent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a search came to."""
-
-    status: SearchStatus
-    reason: str
-    seconds: float  # on the search's clock, export included
-    trials: list[Trial]  # the final fit is the last, where there is one
-
-    @property
-    def final(self) -> Trial | None:
-        """The final fit."""
-        last = self.trials[-1] if self.trials else None
-        return last if last is not None and last.kind is TrialKind.FINAL else None
-
-    @property
-    def compute_in_winner(self) -> float | None:
-        """The share of all seconds of training that ended in the exported network."""
-        spent = sum(_training_seconds(trial) for trial in self.trials)
-        if self.final is None or not spent:
-            return None
-        return sum(_training_seconds(trial) for trial in self.final.lineage) / spent
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,6 +48,7 @@ class Solo:
     folder: Path  # for blobs; may be removed afterwards
     clock: Clock = time.process_time
     threads: int = 1
+    adjust: Callable[[TrainOrder], TrainOrder] = lambda order: order  # what an ablation changes
     now: float = 0.0
     status: SearchStatus = SearchStatus.RUNNING
     reason: str = ""
@@ -127,15 +70,25 @@ class Solo:
         torch.set_num_threads(self.threads)
         while self.status in {SearchStatus.RUNNING, SearchStatus.FINISHING}:
             self._carry_out(budget.decide(self._standing()))
-        return Found(
-            status=self.status, reason=self.reason, seconds=self.now, trials=self.trials
-        )  # fmt: skip
+        return self.found()
 
     def fit_alone(self, architecture: Architecture) -> Found:
         """Only a final fit, of a given architecture, for the whole of the budget."""
+        self.train(Trial(number=0, architecture=architecture, kind=TrialKind.FINAL))
+        return self.found()
+
+    def train(self, trial: Trial) -> Trial:
+        """Train one trial to its end, with its own hyper-parameters where it has some.
+
+        For searches by other rules than Netmorph's, which make their trials themselves.
+        """
         torch.set_num_threads(self.threads)
-        self._train(Trial(number=0, architecture=architecture, kind=TrialKind.FINAL))
+        self._train(trial)
         self._reveal_next()
+        return trial
+
+    def found(self) -> Found:
+        """What the search has come to until now."""
         return Found(
             status=self.status, reason=self.reason, seconds=self.now, trials=self.trials
         )  # fmt: skip
@@ -210,10 +163,10 @@ class Solo:
         """Train now; how it ended shows when the search's clock is there."""
         trial.started = self.now
         trial.status = TrialStatus.RUNNING
-        trial.hyperparameters = self._hyperparameters(trial)
+        trial.hyperparameters = trial.hyperparameters or self._hyperparameters(trial)
         self.trials.append(trial)
         began = self.clock()
-        ended = fit(self._order(trial), self._bench(), _SILENT)
+        ended = fit(self.adjust(self._order(trial)), self._bench(), _SILENT)
         trial.ended = trial.started + self.clock() - began
         heapq.heappush(self._hidden, (trial.ended, trial.number, trial, ended))
 
@@ -337,34 +290,6 @@ class Solo:
         )
 
 
-def seen(trial: Trial) -> Seen:
-    """A trial as strategies see it."""
-    result = trial.result
-    plain = Seen(
-        trial_id=trial.trial_id,
-        number=trial.number,
-        architecture=trial.architecture,
-        status=trial.status,
-        parent_id=None if trial.parent is None else trial.parent.trial_id,
-        morphisms=trial.morphisms,
-    )
-    if result is None:
-        return plain
-    ended_well = result.status in {TrialStatus.COMPLETED, TrialStatus.STOPPED}
-    return replace(
-        plain,
-        value=result.value,
-        value_std=result.value_std,
-        inheritable=ended_well and result.weights is not None,
-        epochs=result.epochs or None,
-        seconds=result.seconds,
-        samples_per_second=result.samples_per_second,
-        validation_loss=result.validation_loss,
-        value_at_rung=result.value_at_rung,
-        latency=result.latency,
-    )
-
-
 def trial_seed(search_seed: int, number: int) -> int:
     """The seed of a trial's weights and batches."""
     return int(np.random.SeedSequence([search_seed, number]).generate_state(1)[0] >> 1)
@@ -393,10 +318,6 @@ def _epochs(trial: Trial) -> int:
     if trial.result is not None:
         return trial.result.epochs
     return 0 if trial.hyperparameters is None else trial.hyperparameters.epochs
-
-
-def _training_seconds(trial: Trial) -> float:
-    return 0.0 if trial.result is None else trial.result.seconds
 
 
 _SILENT = Listener(
