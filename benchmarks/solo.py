@@ -152,6 +152,7 @@ class Solo:
             bounds=self.bounds,
             trials=tuple(seen(trial) for trial in self.trials),
             goal=plan.goal(self.config, self.spec),
+            example_seconds=plan.example_seconds(self.config, self.spec),
             remaining=plan.remaining_trials(
                 self.config, created=len(self.trials), elapsed=self.now
             ),

@@ -3,7 +3,6 @@
 Notation
     n   training examples, validation split included
     S   seconds of the budget, from the start of the search to the exported network
-    R   assumed speed of training in FLOPs per second; only bounds the size of architectures
 
 The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 """
@@ -22,6 +21,7 @@ from core.contracts import (
 from core.halving import RUNG
 from core.lineage import Goal
 from core.roots import all_roots, kinds_of_roots, roots
+from core.speed import ORDINARY_SPEED
 from core.strategies import STRATEGIES
 
 SEARCH_SHARE = 0.4  # of S, at most; the rest is for the final fit
@@ -44,7 +44,7 @@ IN_WINNER = 0.6  # least share of all training that the final fit brings into th
 
 GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
 GROWTH_SECONDS = 1800.0  # budgets beyond this allow more in proportion
-ASSUMED_SPEED = 1.5e11  # R
+SECONDS_AN_OPERATION = 2e-11  # of training, at least, before anything is measured
 BACKWARD = 3  # a training step costs so many forward passes
 WORTHWHILE_EPOCHS = 4  # of the exported network within the time of a search
 SCALES = (1.5, 2.0)  # of the widths of roots, where there is time for
@@ -82,11 +82,14 @@ def default_bounds(spec: DatasetSpec, budget: Budget) -> Bounds:
     if budget.seconds is None:
         return Bounds(flops=GROWTH * largest, parameters=parameters)
     growth = GROWTH * max(1.0, budget.seconds / GROWTH_SECONDS)
-    work = BACKWARD * WORTHWHILE_EPOCHS * spec.train_examples
-    timely = _operations(budget.seconds) / work
+    timely = _seconds_for_an_example(budget.seconds, spec) / SECONDS_AN_OPERATION
     first = roots(spec, Bounds())[0]
     flops = max(first.flops, int(min(timely, growth * largest)))
     return Bounds(flops=flops, parameters=parameters)
+
+
+def _seconds_for_an_example(seconds: float, spec: DatasetSpec) -> float:
+    return GOAL_SHARE * seconds / (WORTHWHILE_EPOCHS * spec.train_examples)
 
 
 def bounds(config: SearchConfig, spec: DatasetSpec) -> Bounds:
@@ -129,18 +132,14 @@ def _scaled_roots(
     found = dict(all_roots(spec, bounds))
     if config.budget.seconds is None:
         return found
-    operations = _operations(config.budget.seconds)
+    usual = ORDINARY_SPEED
     for scale in SCALES:
         for kind, root in all_roots(spec, bounds, scale).items():
-            epochs = operations / (BACKWARD * root.flops * spec.train_examples)
-            if epochs >= EPOCHS_OF_WIDER and root.parameters <= _most_parameters(spec):
+            epoch = usual.seconds(root) * spec.train_examples
+            timely = EPOCHS_OF_WIDER * epoch <= GOAL_SHARE * config.budget.seconds
+            if timely and root.parameters <= _most_parameters(spec):
                 found[kind] = root
     return found
-
-
-def _operations(seconds: float) -> float:
-    """That the exported network can be trained for in a search of so many seconds."""
-    return ASSUMED_SPEED * GOAL_SHARE * seconds
 
 
 def _most_parameters(spec: DatasetSpec) -> int:
@@ -161,6 +160,15 @@ def goal(config: SearchConfig, spec: DatasetSpec) -> Goal:
     trial = config.training.epochs or _epochs(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
     final = config.training.final_epochs or _epochs(FINAL_EXAMPLES, spec, FINAL_EPOCHS)
     return Goal(epochs=float(final + 3 * trial))
+
+
+def example_seconds(config: SearchConfig, spec: DatasetSpec) -> float | None:
+    """The most seconds of training for one example with which the exported network makes enough
+    epochs; None without a time limit.
+    """
+    if config.budget.seconds is None:
+        return None
+    return _seconds_for_an_example(config.budget.seconds, spec)
 
 
 def remaining_trials(config: SearchConfig, *, created: int, elapsed: float) -> int | None:

@@ -37,6 +37,7 @@ class Snapshot:
     trials: tuple[Seen, ...]  # every earlier trial, whatever its status
     cost: Cost | None = None  # to be small as well
     goal: Goal | None = None  # the training of the final network; None: values are comparable
+    example_seconds: float | None = None  # of training, at most; None: no limit
     remaining: int | None = None  # trials that can still be started; None: not known
 
 
@@ -100,11 +101,20 @@ def _ask(snapshot: Snapshot) -> list[Draft]:
 
 
 def _bounds(snapshot: Snapshot) -> Bounds:
-    """The bounds, with what was measured of the device where the search looks at latency."""
-    if snapshot.bounds.latency is None and snapshot.cost is not Cost.LATENCY:
+    """The bounds, with what was measured of the workers where the search looks at time."""
+    looks_at_latency = snapshot.bounds.latency is not None or snapshot.cost is Cost.LATENCY
+    if not looks_at_latency and snapshot.example_seconds is None:
         return snapshot.bounds
-    measured = [(trial.architecture, trial.latency) for trial in snapshot.trials if trial.latency]
-    return limits(snapshot.bounds, measured)
+    return limits(
+        snapshot.bounds,
+        [(one.architecture, one.latency) for one in snapshot.trials if one.latency],
+        [
+            (one.architecture, 1 / one.samples_per_second)
+            for one in snapshot.trials
+            if one.samples_per_second
+        ],
+        snapshot.example_seconds,
+    )
 
 
 def _suggestion(draft: Draft, number: int) -> Suggestion:

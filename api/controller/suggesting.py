@@ -85,6 +85,7 @@ def _snapshot(question: Question, config: SearchConfig, dataset: DatasetSpec) ->
         bounds=bounds,
         trials=tuple(seen(past) for past in question.past),
         goal=plan.goal(config, dataset),
+        example_seconds=plan.example_seconds(config, dataset),
         remaining=plan.remaining_trials(
             config, created=question.next_number, elapsed=question.elapsed
         ),
