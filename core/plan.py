@@ -48,7 +48,7 @@ SECONDS_AN_OPERATION = 2e-11  # of training, at least, before anything is measur
 BACKWARD = 3  # a training step costs so many forward passes
 WORTHWHILE_EPOCHS = 4  # of the exported network within the time of a search
 SCALES = (1.5, 2.0)  # of the widths of roots, where there is time for
-EPOCHS_OF_WIDER = 40  # of the exported network
+EPOCHS_OF_WIDER = 20  # of the exported network
 PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 100_000
 
 VALIDATION, LEAST_VALIDATION, VALIDATION_EXAMPLES = 0.2, 0.02, 5_000
