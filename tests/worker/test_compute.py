@@ -14,6 +14,8 @@ from core.layers import (
     Dense,
     DepthwiseConv1d,
     DepthwiseConv2d,
+    Flatten,
+    GlobalAvgPool1d,
     GlobalAvgPool2d,
     Input,
     Output,
@@ -28,6 +30,7 @@ from worker.compute import (
     Probe,
     best,
     fastest,
+    kind_of,
     timed,
 )
 from worker.data import Examples, Normalisation
@@ -110,6 +113,13 @@ def test_a_gpu_computes_in_bfloat16_without_being_timed():
     found = fastest(torch.device("cuda"), 4)
     assert {compute.dtype for compute in found.values()} == {torch.bfloat16}
     assert [axes for axes, compute in found.items() if compute.channels_last] == [3]
+
+
+def test_a_network_of_images_without_convolutions_computes_like_one_of_vectors():
+    assert kind_of(CNN) == 3
+    separable = [Input((2, 9)), DepthwiseConv1d(), GlobalAvgPool1d(), Dense(3), Output()]
+    assert kind_of(chain(iter(separable))) == 2
+    assert kind_of(chain(iter([Input((1, 8, 8)), Flatten(), Dense(3), Output()]))) == 1
 
 
 def test_small_steps_have_one_thread():
