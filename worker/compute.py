@@ -19,6 +19,8 @@ from torch.nn.functional import cross_entropy
 
 from core.architecture import Architecture
 from core.layers import (
+    AbstractConvolution,
+    AbstractDepthwise,
     AbstractLayer,
     BatchNorm,
     Conv1d,
@@ -32,8 +34,6 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.layers.convolution import AbstractConvolution
-from core.layers.depthwise import AbstractDepthwise
 from core.plan import BACKWARD
 from core.roots import chain
 from core.weights import initialise
