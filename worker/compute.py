@@ -42,7 +42,7 @@ from worker.network import Network
 #: FLOPs of one training step below which a second thread costs more than it brings.
 SMALL_STEP = 4e8
 IMAGE_AXES = 3  # of one example: channels, height, width
-_CLEARLY = 0.9  # of the time in float32: bfloat16 must be faster than that to be chosen
+_CLEARLY = 0.9  # of another choice's time: what is less than that is no noise
 _HOPELESS = 1.5  # times the least time: a choice that took this long is timed no more
 _LEAST_TURNS, _TIMED_SECONDS = 3, 0.03  # for all choices together
 _NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
@@ -182,11 +182,16 @@ def _seconds(compute: Compute, step: Callable[[], None], clock: Clock) -> float:
 
 
 def best(seconds: Mapping[Compute, float]) -> Compute:
-    """The fastest choice in bfloat16 where that is clearly faster, else the fastest in float32."""
-    single, half = (
-        min((c for c in seconds if c.dtype is dtype), key=lambda c: seconds[c]) for dtype in _NAMES
-    )
-    return half if seconds[half] < _CLEARLY * seconds[single] else single
+    """The fastest choice; bfloat16 and contiguous images must be clearly faster to be chosen.
+
+    Small differences are noise, and networks that are larger gain by channels-last images.
+    """
+
+    def handicapped(choice: Compute) -> float:
+        handicaps = (choice.dtype is not torch.float32) + (not choice.channels_last)
+        return seconds[choice] / _CLEARLY**handicaps
+
+    return min(seconds, key=handicapped)
 
 
 @contextmanager

@@ -73,11 +73,12 @@ class Ticks:
     [
         ([4.0, 3.0, 2.0, 1.0], BF16_LAST),
         ([4.0, 3.0, 1.5, 2.0], BF16),
+        ([4.0, 3.0, 1.9, 2.0], BF16_LAST),
         ([4.0, 3.0, 9.0, 2.9], FP32_LAST),  # not clearly faster: it may be noise
         ([2.0, 3.0, 9.0, 9.0], FP32),  # bfloat16 is emulated here
     ],
 )
-def test_bfloat16_is_chosen_where_it_is_clearly_faster(seconds, expected):
+def test_bfloat16_and_contiguous_images_are_chosen_where_they_are_clearly_faster(seconds, expected):
     assert best(dict(zip(ALL, seconds, strict=True))) == expected
 
 
