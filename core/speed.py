@@ -32,7 +32,7 @@ from core.layers import DepthwiseConv1d, DepthwiseConv2d
 Floats = NDArray[np.float64]
 
 #: w0: one thread of a CPU with bfloat16, batches of 64; `docs/results/speed.md` has the figures.
-ORDINARY = (9e-12, 2.3e-10, 2.1e-9, 3e-6, 1e-11)
+ORDINARY = (1.2e-11, 5e-11, 1.8e-9, 3e-6, 1e-11)
 PRIOR_WEIGHT = 0.03  # λ
 
 

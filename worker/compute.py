@@ -19,6 +19,8 @@ from torch.nn.functional import cross_entropy
 
 from core.architecture import Architecture
 from core.layers import (
+    AbstractConvolution,
+    AbstractDepthwise,
     AbstractLayer,
     BatchNorm,
     Conv1d,
@@ -40,7 +42,7 @@ from worker.network import Network
 #: FLOPs of one training step below which a second thread costs more than it brings.
 SMALL_STEP = 4e8
 IMAGE_AXES = 3  # of one example: channels, height, width
-_CLEARLY = 0.9  # of the time in float32: bfloat16 must be faster than that to be chosen
+_CLEARLY = 0.9  # of another choice's time: what is less than that is no noise
 _HOPELESS = 1.5  # times the least time: a choice that took this long is timed no more
 _LEAST_TURNS, _TIMED_SECONDS = 3, 0.03  # for all choices together
 _NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
@@ -84,8 +86,15 @@ class Compute:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=is_lower)
 
 
+def kind_of(architecture: Architecture) -> int:
+    """The axes of the data that it computes like: vectors where it has no convolutions."""
+    layers = [node.layer for node in architecture.nodes]
+    convolves = any(isinstance(layer, AbstractConvolution | AbstractDepthwise) for layer in layers)
+    return len(architecture.input_shape) if convolves else 1
+
+
 def fastest(device: torch.device, threads: int) -> Mapping[int, Compute]:
-    """The fastest way for images (3), signals (2) and vectors (1), by the axes of one example.
+    """The fastest way for networks of images (3), signals (2) and vectors (1): see `kind_of`.
 
     Takes about 0.2 s on a CPU. On a GPU nothing is timed.
     """
@@ -173,11 +182,16 @@ def _seconds(compute: Compute, step: Callable[[], None], clock: Clock) -> float:
 
 
 def best(seconds: Mapping[Compute, float]) -> Compute:
-    """The fastest choice in bfloat16 where that is clearly faster, else the fastest in float32."""
-    single, half = (
-        min((c for c in seconds if c.dtype is dtype), key=lambda c: seconds[c]) for dtype in _NAMES
-    )
-    return half if seconds[half] < _CLEARLY * seconds[single] else single
+    """The fastest choice; bfloat16 and contiguous images must be clearly faster to be chosen.
+
+    Small differences are noise, and networks that are larger gain by channels-last images.
+    """
+
+    def handicapped(choice: Compute) -> float:
+        handicaps = (choice.dtype is not torch.float32) + (not choice.channels_last)
+        return seconds[choice] / _CLEARLY**handicaps
+
+    return min(seconds, key=handicapped)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from core.trial import TrialKind, TrialStatus
 from core.weights import Weights, initialise, save
 from worker import training
 from worker.comparison import compare
-from worker.compute import Compute
+from worker.compute import Compute, kind_of
 from worker.export import export
 from worker.inputs import Data, inherited_weights, read_data
 from worker.latency import latency
@@ -36,14 +36,14 @@ class Bench:
     cache: Path
     device: torch.device
     threads: int
-    computes: Mapping[int, Compute] = field(default_factory=dict)  # by the axes of an example
+    computes: Mapping[int, Compute] = field(default_factory=dict)  # by `kind_of` network
     clock: Callable[[], float] = time.monotonic  # seconds, by which trainings keep to their time
 
     def compute(self, order: TrainOrder, architecture: Architecture) -> Compute:
         """How the order is computed: in float32 where nothing was measured."""
         h = order.hyperparameters
         plain = Compute(self.device, channels_last=h.channels_last, threads=self.threads)
-        found = self.computes.get(len(architecture.input_shape), plain)
+        found = self.computes.get(kind_of(architecture), plain)
         return found.for_steps_of(BACKWARD * architecture.flops * h.batch_size)
 
 

@@ -118,7 +118,7 @@ def test_reports_of_few_networks_tell_the_speed_of_others(true):
     speed = learn([(one, true.seconds(one) * np.exp(0.05 * rng.standard_normal())) for one in seen])
     found = np.array([speed.seconds(one) for one in unseen])
     expected = np.array([true.seconds(one) for one in unseen])
-    assert np.median(abs(found / expected - 1)) < 0.1
+    assert np.median(abs(found / expected - 1)) < 0.15
     assert spearmanr(found, expected).statistic > 0.95
 
 

@@ -14,6 +14,8 @@ from core.layers import (
     Dense,
     DepthwiseConv1d,
     DepthwiseConv2d,
+    Flatten,
+    GlobalAvgPool1d,
     GlobalAvgPool2d,
     Input,
     Output,
@@ -28,6 +30,7 @@ from worker.compute import (
     Probe,
     best,
     fastest,
+    kind_of,
     timed,
 )
 from worker.data import Examples, Normalisation
@@ -70,11 +73,12 @@ class Ticks:
     [
         ([4.0, 3.0, 2.0, 1.0], BF16_LAST),
         ([4.0, 3.0, 1.5, 2.0], BF16),
+        ([4.0, 3.0, 1.9, 2.0], BF16_LAST),
         ([4.0, 3.0, 9.0, 2.9], FP32_LAST),  # not clearly faster: it may be noise
         ([2.0, 3.0, 9.0, 9.0], FP32),  # bfloat16 is emulated here
     ],
 )
-def test_bfloat16_is_chosen_where_it_is_clearly_faster(seconds, expected):
+def test_bfloat16_and_contiguous_images_are_chosen_where_they_are_clearly_faster(seconds, expected):
     assert best(dict(zip(ALL, seconds, strict=True))) == expected
 
 
@@ -110,6 +114,13 @@ def test_a_gpu_computes_in_bfloat16_without_being_timed():
     found = fastest(torch.device("cuda"), 4)
     assert {compute.dtype for compute in found.values()} == {torch.bfloat16}
     assert [axes for axes, compute in found.items() if compute.channels_last] == [3]
+
+
+def test_a_network_of_images_without_convolutions_computes_like_one_of_vectors():
+    assert kind_of(CNN) == 3
+    separable = [Input((2, 9)), DepthwiseConv1d(), GlobalAvgPool1d(), Dense(3), Output()]
+    assert kind_of(chain(iter(separable))) == 2
+    assert kind_of(chain(iter([Input((1, 8, 8)), Flatten(), Dense(3), Output()]))) == 1
 
 
 def test_small_steps_have_one_thread():
