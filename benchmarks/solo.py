@@ -9,7 +9,7 @@ a trial's outcome is seen by the search only when the clock has reached its end.
 import heapq
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ from core.lineage import with_shares
 from core.morphisms import to_json
 from core.storage import Storage
 from core.trial import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
-from worker.compute import Compute, fastest
+from worker.compute import fastest
 from worker.fitting import Bench, Listener, fit
 from worker.messages import Ended
 
@@ -56,14 +56,22 @@ class Solo:
     bounds: Bounds = field(init=False)
     storage: Storage = field(init=False)
     _dataset: BlobRef = field(init=False)
-    _computes: Mapping[int, Compute] = field(init=False)
+    _bench: Bench = field(init=False)
     _hidden: list[tuple[float, int, Trial, Ended]] = field(default_factory=list)  # still to come
 
     def __post_init__(self) -> None:
         self.storage = Storage(self.folder.as_uri())
         self._dataset = self.storage.put("datasets", datasets.encode(self.arrays), "safetensors")
         self.bounds = plan.bounds(self.config, self.spec)
-        self._computes = fastest(torch.device("cpu"), self.threads)
+        cpu = torch.device("cpu")
+        self._bench = Bench(
+            storage=self.storage,
+            cache=self.folder,
+            device=cpu,
+            threads=self.threads,
+            computes=fastest(cpu, self.threads),
+            clock=self.clock,
+        )
 
     def run(self) -> Found:
         """Carry the search out to its end."""
@@ -167,7 +175,7 @@ class Solo:
         trial.hyperparameters = trial.hyperparameters or self._hyperparameters(trial)
         self.trials.append(trial)
         began = self.clock()
-        ended = fit(self.adjust(self._order(trial)), self._bench(), _SILENT)
+        ended = fit(self.adjust(self._order(trial)), self._bench, _SILENT)
         trial.ended = trial.started + self.clock() - began
         heapq.heappush(self._hidden, (trial.ended, trial.number, trial, ended))
 
@@ -237,16 +245,6 @@ class Solo:
             dataset_name=self.name,
             dataset_spec=self.spec,
             hyperparameters=trial.hyperparameters,
-        )
-
-    def _bench(self) -> Bench:
-        return Bench(
-            storage=self.storage,
-            cache=self.folder,
-            device=torch.device("cpu"),
-            threads=self.threads,
-            computes=self._computes,
-            clock=self.clock,
         )
 
     def _fit_best(self) -> None:

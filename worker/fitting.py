@@ -20,7 +20,7 @@ from worker import training
 from worker.comparison import compare
 from worker.compute import Compute, kind_of
 from worker.export import export
-from worker.inputs import Data, inherited_weights, read_data
+from worker.inputs import Data, DataReader, inherited_weights
 from worker.latency import latency
 from worker.messages import Ended, EpochEnded
 from worker.network import Network
@@ -37,6 +37,7 @@ class Bench:
     device: torch.device
     threads: int
     computes: Mapping[int, Compute] = field(default_factory=dict)  # by `kind_of` network
+    reader: DataReader = field(default_factory=DataReader)
     clock: Callable[[], float] = time.monotonic  # seconds, by which trainings keep to their time
 
     def compute(self, order: TrainOrder, architecture: Architecture) -> Compute:
@@ -80,7 +81,7 @@ def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
 def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
     architecture = Architecture.from_json(order.architecture)
     compute = bench.compute(order, architecture)
-    data = read_data(order, bench.storage, bench.cache, compute)
+    data = bench.reader.read(order, bench.storage, bench.cache, compute)
     inherited = inherited_weights(order, bench.storage, data.training)
     fresh = inherited is None or order.fresh
     start = initialise(architecture, np.random.default_rng(order.seed)) if fresh else inherited

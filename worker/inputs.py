@@ -35,8 +35,35 @@ class Data:
     normalisation: Normalisation
 
 
-def read_data(order: TrainOrder, storage: Storage, cache: Path, compute: Compute) -> Data:
-    """The data set of the order, split and on the device."""
+class DataReader:
+    """Reads the examples of orders and keeps those of the last one.
+
+    The trials of a search train on the same examples in the same form; preparing a large data set
+    takes longer than a hundred steps of a small network.
+    """
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] = ()
+        self._data: Data | None = None
+
+    def read(self, order: TrainOrder, storage: Storage, cache: Path, compute: Compute) -> Data:
+        """The data set of the order, split and on the device."""
+        key = _form(order, compute)
+        if self._data is None or key != self._key:
+            self._data = None  # two large data sets may be too many
+            self._data, self._key = _read_data(order, storage, cache, compute), key
+        return self._data
+
+
+def _form(order: TrainOrder, compute: Compute) -> tuple[object, ...]:
+    """All that examples depend on."""
+    h = order.hyperparameters
+    split = (h.validation_fraction, h.split_seed, order.kind, _continues(order), order.holdout)
+    augmented = (h.augmentation, h.erasing)
+    return (order.dataset.key, *split, *augmented, compute.device, compute.channels_last)
+
+
+def _read_data(order: TrainOrder, storage: Storage, cache: Path, compute: Compute) -> Data:
     arrays = datasets.decode(storage.local_path(order.dataset, cache))
     h = order.hyperparameters
     trained, _ = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
