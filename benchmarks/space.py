@@ -35,7 +35,7 @@ def space(spec: DatasetSpec) -> Space:
     is_signal = len(spec.input_shape) == 2
     most = _most_stages(min(spec.input_shape[1:]))
     return [
-        {"name": "stages", "kind": "int", "low": min(2, most), "high": most},
+        {"name": "stages", "kind": "int", "low": max(1, min(2, most - 1)), "high": most},
         {"name": "blocks", "kind": "int", "low": 1, "high": 3},
         {"name": "width", "kind": "int", "low": 16, "high": 96, "log": True},
         {"name": "growth", "kind": "float", "low": 1.0, "high": 2.0},
