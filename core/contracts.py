@@ -87,9 +87,11 @@ class Training(Config):
     weight_decay: float | None = Field(default=None, ge=0, le=1)
     augmentation: Literal["auto", "none", "shift", "shift-flip"] = "auto"
     label_smoothing: float | None = Field(default=None, ge=0, lt=1)
+    erasing: float | None = Field(default=None, ge=0, le=0.9)  # see Hyperparameters, as below
+    mixing: float | None = Field(default=None, ge=0, le=10)
     patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
     validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
-    morph_noise: float = Field(default=0.0, ge=0, le=1)  # see Hyperparameters
+    morph_noise: float = Field(default=0.0, ge=0, le=1)
 
 
 class SearchConfig(Config):
@@ -143,6 +145,7 @@ class Hyperparameters(Message):
     warmup: Finite = 0.1  # share of the schedule
     decay: Finite = 1.0  # last share of the schedule, over which the rate falls; 0: it stays
     averaging: Finite = 0.0  # weights are averaged over this last share of the steps made; 0: not
+    mixing: Finite = 0.0  # α of the Beta distribution that examples are mixed by; 0: not mixed
     erasing: Finite = 0.0  # side of a square erased from each image, as a share of its side
     label_smoothing: Finite = 0.0
     augmentation: str = "none"  # "none", "shift", "shift-flip"

@@ -52,6 +52,7 @@ EPOCHS_OF_WIDER = 20  # of the exported network
 PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 100_000
 
 VALIDATION, LEAST_VALIDATION, VALIDATION_EXAMPLES = 0.2, 0.02, 5_000
+FEW_EXAMPLES, ERASING, MIXING = 5_000, 0.3, 0.2
 OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.03, "adamw": 6e-3, "sgd": 0.1}
@@ -290,6 +291,8 @@ def _hyperparameters(
         weight_decay=_given(training.weight_decay, WEIGHT_DECAYS[optimiser]),
         label_smoothing=_given(training.label_smoothing, LABEL_SMOOTHING),
         augmentation=_augmentation(training.augmentation, spec),
+        erasing=_given(training.erasing, _of_few(ERASING, spec)),
+        mixing=_given(training.mixing, _of_few(MIXING, spec)),
         patience=training.patience,
         validation_fraction=_given(training.validation_fraction, _validation_fraction(spec)),
         split_seed=config.seed,
@@ -305,6 +308,11 @@ def _given(value: float | None, default: float) -> float:
 def _validation_fraction(spec: DatasetSpec) -> float:
     """A fifth, or what makes the noise of values small enough: more would only cost time."""
     return max(LEAST_VALIDATION, min(VALIDATION, VALIDATION_EXAMPLES / spec.train_examples))
+
+
+def _of_few(value: float, spec: DatasetSpec) -> float:
+    """What hinders learning by heart: for data sets that are seen very many times."""
+    return value if spec.train_examples < FEW_EXAMPLES else 0.0
 
 
 def _batch_size(spec: DatasetSpec) -> int:

@@ -23,6 +23,7 @@ from worker.averaging import WeightAverage
 from worker.compute import Compute
 from worker.data import Examples
 from worker.learning import LearningCheck
+from worker.mixing import Mixing
 from worker.network import Network
 from worker.optimisers import optimisers_of
 from worker.tasks import LOSSES, AbstractLoss
@@ -114,6 +115,7 @@ def train(
         progress,
         epoch_steps,
         LearningCheck(chance_loss),
+        Mixing(h.mixing, seed),
     )
     batches = _endless(training, h.batch_size, generator)
     outcome, best_state = Outcome(), None
@@ -176,6 +178,7 @@ class _Steps:
     progress: _Progress
     epoch_steps: int
     learning: LearningCheck
+    mixing: Mixing
 
     def round(
         self,
@@ -217,13 +220,16 @@ class _Steps:
             return True
         return steps % self.epoch_steps == 0 and now - began > 0.999 / _MOST_REPORTS
 
+    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.loss_of.loss(outputs, targets, self.h.label_smoothing)
+
     def _step(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
         """The loss of a batch, before the step that it leads to."""
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate * group.get("rate_share", 1.0)
         with self.compute.autocast():
-            loss = self.loss_of.loss(self.network(x), y, self.h.label_smoothing)
+            loss = self.mixing.loss(self.network, self._loss, x, y)
         self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         for optimiser in self.optimisers:
