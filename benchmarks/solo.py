@@ -18,7 +18,7 @@ from uuid import UUID
 import numpy as np
 import torch
 
-from benchmarks.solo_trial import Found, Trial, seen
+from benchmarks.solo_trial import Found, Trial, seen, training_seconds
 from core import budget, choice, datasets, halving, plan, search
 from core.architecture import Architecture
 from core.budget import Standing
@@ -200,14 +200,18 @@ class Solo:
         return chosen.model_copy(update={"least_at_rung": self._least_at_rung(trial)})
 
     def _final_hyperparameters(self, trial: Trial) -> Hyperparameters:
-        lineage = sum(_epochs(one) for one in trial.lineage if one is not trial)
+        before = [one for one in trial.lineage if one is not trial]
+        spent = plan.Spent(
+            in_lineage=sum(training_seconds(one) for one in before),
+            total=sum(training_seconds(one) for one in self.trials),
+            epochs_in_lineage=sum(_epochs(one) for one in before),
+        )
         return plan.final_hyperparameters(
             self.config,
             self.spec,
             elapsed=self.now,
             inherited=trial.parent is not None,
-            epochs_in_lineage=lineage,
-            epochs_elsewhere=sum(_epochs(one) for one in self.trials) - lineage,
+            spent=spent,
         )
 
     def _least_at_rung(self, trial: Trial) -> float | None:

@@ -64,10 +64,10 @@ class Found:
     @property
     def compute_in_winner(self) -> float | None:
         """The share of all seconds of training that ended in the exported network."""
-        spent = sum(_training_seconds(trial) for trial in self.trials)
+        spent = sum(training_seconds(trial) for trial in self.trials)
         if self.final is None or not spent:
             return None
-        return sum(_training_seconds(trial) for trial in self.final.lineage) / spent
+        return sum(training_seconds(trial) for trial in self.final.lineage) / spent
 
 
 def seen(trial: Trial) -> Seen:
@@ -98,5 +98,6 @@ def seen(trial: Trial) -> Seen:
     )
 
 
-def _training_seconds(trial: Trial) -> float:
+def training_seconds(trial: Trial) -> float:
+    """Of its own training; none before it has ended."""
     return 0.0 if trial.result is None else trial.result.seconds

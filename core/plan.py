@@ -7,6 +7,7 @@ Notation
 The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 """
 
+from dataclasses import dataclass
 from math import ceil
 
 from core.architecture import Architecture
@@ -33,6 +34,7 @@ END_SHARE, END_SECONDS = 0.02, 6.0  # of S and beside: test, export, starting th
 GOAL_SHARE = 0.7  # of S: the training that the exported network has had in the end
 
 FEWEST_WITH_FINALISTS = 8  # trials of a search that looks at its best ones again
+MOST_ROOTS = 4  # in the race: kinds that come later have not been better on any data set
 TRIALS_A_ROOT = 4  # in a search that is limited in trials
 TRIAL_EXAMPLES = 30_000  # shown in one trial without a time limit
 FINAL_EXAMPLES = 150_000  # shown in the final fit without one, at least
@@ -61,6 +63,23 @@ WARMUP, DECAY = 0.05, 0.5  # shares of a whole training over which the rate rise
 AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
 TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
 INHERITED_DECAY = 1.0  # of a final fit that is the last piece
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Training before a final fit, in seconds, and the epochs of the winner's lineage."""
+
+    in_lineage: float  # of the trials whose weights the final fit inherits
+    total: float  # of all trials of the search
+    epochs_in_lineage: int
+
+    def final_epochs(self, share: float) -> int:
+        """The epochs after which that share of all training is in the exported network."""
+        if not self.in_lineage:
+            return 0
+        elsewhere = self.total - self.in_lineage
+        missing = share / (1 - share) * elsewhere - self.in_lineage
+        return ceil(missing * self.epochs_in_lineage / self.in_lineage)
 
 
 def trials_deadline(config: SearchConfig) -> float | None:
@@ -107,7 +126,7 @@ def race_size(config: SearchConfig, kinds: int) -> int:
     if not STRATEGIES[config.strategy].inherits:
         return 1
     budget = config.budget
-    affordable = [kinds]
+    affordable = [min(kinds, MOST_ROOTS)]
     if budget.seconds is not None:
         root = _root_seconds(budget.seconds)
         affordable.append(int(RACE_SHARE * budget.seconds * config.parallelism / root))
@@ -223,19 +242,18 @@ def final_hyperparameters(
     *,
     elapsed: float,
     inherited: bool = False,
-    epochs_in_lineage: int = 0,
-    epochs_elsewhere: int = 0,
+    spent: Spent | None = None,
 ) -> Hyperparameters:
     """How the final fit is trained that starts `elapsed` seconds after its search.
 
-    Without a time limit it is as long as a share `IN_WINNER` of all training takes, given the
-    epochs that the winner's lineage and the other trials have had.
+    Without a time limit it is as long as it takes to have a share `IN_WINNER` of all training in
+    the exported network, given what was spent before.
     """
     training, seconds = config.training, config.budget.seconds
     if seconds is None:
         limit = None
         least = _epochs(FINAL_EXAMPLES, spec, FINAL_EPOCHS)
-        wanted = ceil(IN_WINNER / (1 - IN_WINNER) * epochs_elsewhere) - epochs_in_lineage
+        wanted = least if spent is None else spent.final_epochs(IN_WINNER)
         most = max(least, MOST_FINAL_EXAMPLES // spec.train_examples)
         epochs = training.final_epochs or min(most, max(least, wanted))
     else:

@@ -15,7 +15,6 @@ from api.controller import model_card
 from api.db import autocommit
 from api.settings import Settings
 from api.store import compute, endings, leases, orders
-from api.store.compute import Spent
 from api.store.errors import Conflict, NotFound
 from api.store.leases import Held, Standing
 from api.store.orders import Facts
@@ -158,7 +157,7 @@ def credible(report: TrialResult) -> TrialResult:
 
 
 def choose(
-    facts: Facts, spent: Spent | None = None, gains: Sequence[float] = ()
+    facts: Facts, spent: plan.Spent | None = None, gains: Sequence[float] = ()
 ) -> Hyperparameters:
     """How a trial is trained: as decided when it was made, or by the time that is left now.
 
@@ -171,8 +170,7 @@ def choose(
             facts.dataset_spec,
             elapsed=facts.elapsed,
             inherited=facts.inherited,
-            epochs_in_lineage=spent.epochs_in_lineage if spent else 0,
-            epochs_elsewhere=spent.epochs_elsewhere if spent else 0,
+            spent=spent,
         )
     if chosen is None or facts.config.budget.seconds is not None:
         chosen = plan.trial_hyperparameters(

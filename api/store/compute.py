@@ -4,11 +4,12 @@ That network was trained for the seconds of its own trial, and of each trial who
 inherited, from parent to parent. Seconds of a trial are those of the attempt that counted.
 """
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
+
+from core.plan import Spent
 
 # From the last trials of lines back to the first, whose weights began at random. Where the
 # winner's own weights are exported, the seconds of the final fit are in no exported network.
@@ -43,22 +44,11 @@ _BEFORE = text(
     + """
 SELECT
     coalesce(lineage.seconds, 0) AS in_lineage, coalesce(total.seconds, 0) AS total,
-    coalesce(lineage.epochs, 0) AS epochs_in_lineage,
-    coalesce(total.epochs, 0) - coalesce(lineage.epochs, 0) AS epochs_elsewhere
+    coalesce(lineage.epochs, 0) AS epochs_in_lineage
 FROM (SELECT sum(seconds) AS seconds, sum(epochs) AS epochs FROM line) AS lineage,
-    (SELECT sum(seconds) AS seconds, sum(epochs) AS epochs FROM trials
+    (SELECT sum(seconds) AS seconds FROM trials
         WHERE search_id = :search_id AND kind = 'search') AS total"""
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Training before a final fit."""
-
-    in_lineage: float  # seconds of the trials whose weights it inherits
-    total: float  # seconds of all trials of the search
-    epochs_in_lineage: int
-    epochs_elsewhere: int
 
 
 def shares(session: Session, search_ids: list[UUID]) -> dict[UUID, float]:
@@ -71,4 +61,6 @@ def before(connection: Connection, search_id: UUID, parent_id: UUID | None) -> S
     """What a search spent before its final fit, which inherits the weights of this parent."""
     values = {"search_id": search_id, "parent_id": parent_id}
     row = connection.execute(_BEFORE, values).one()
-    return Spent(row.in_lineage, row.total, int(row.epochs_in_lineage), int(row.epochs_elsewhere))
+    return Spent(
+        in_lineage=row.in_lineage, total=row.total, epochs_in_lineage=int(row.epochs_in_lineage)
+    )

@@ -1,9 +1,10 @@
 """Add what else a trial's result says, and let a trial continue the training of its parent.
 
 `precision` is how the numbers were computed, `validation_loss` that of the weights that the value
-is of, `value_at_rung` the value after the first part of the training, `comparison` the final network beside the winner. A trial that continues its parent's
-training has its parent's architecture, so fingerprints are not unique within a search any more;
-no statement looks trials up by them, so no index takes the place of the unique one.
+is of, `value_at_rung` the value after the first part of the training, `comparison` the final
+network beside the winner. A trial that continues its parent's training has its parent's
+architecture, so fingerprints are not unique within a search any more; no statement looks trials up
+by them, so no index takes the place of the unique one.
 
 Expand step: old and new code both run on this schema.
 """
