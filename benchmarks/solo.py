@@ -161,6 +161,7 @@ class Solo:
             trials=tuple(seen(trial) for trial in self.trials),
             goal=plan.goal(self.config, self.spec),
             example_seconds=plan.example_seconds(self.config, self.spec),
+            patience=plan.patience(self.config),
             remaining=plan.remaining_trials(
                 self.config, created=len(self.trials), elapsed=self.now
             ),

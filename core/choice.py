@@ -15,7 +15,7 @@ behind small ones and catch up.
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from core.history import Seen
@@ -36,6 +36,7 @@ class Forecast:
     log_error: float  # log ê
     noise: float  # standard error of it, from the validation examples
     log_loss: float | None  # the same forecast of the validation loss
+    is_contender: bool = False  # the best by error may be better by luck alone
 
 
 def winner(trials: Sequence[Seen]) -> Seen | None:
@@ -67,7 +68,7 @@ def ranked_by_forecast(trials: Sequence[Seen], excluded: Collection[UUID] = ()) 
     if not forecasts:
         return []
     limit = forecasts[0].log_error + forecasts[0].noise
-    contenders = [one for one in forecasts if one.log_error <= limit]
+    contenders = [replace(one, is_contender=True) for one in forecasts if one.log_error <= limit]
     if all(one.log_loss is not None for one in contenders):
         contenders.sort(key=lambda one: (one.log_loss or 0.0, one.trial.number))
     return contenders + [one for one in forecasts if one.log_error > limit]

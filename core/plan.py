@@ -30,6 +30,8 @@ RACE_SHARE = 0.12  # of S, for the roots together
 ROOT_SHARE = 0.02  # of S, for one root
 TRIAL_SHARE = 0.04  # of S, for any other trial
 SHORTEST_TRIAL = 4.0  # seconds
+LONG_SECONDS = 1200.0  # budgets beyond this have shorter trials, as shares of them
+PATIENCE = 3  # children in a row that did not win end a search with a time limit
 END_SHARE, END_SECONDS = 0.02, 6.0  # of S and beside: test, export, starting the trainer
 GOAL_SHARE = 0.7  # of S: the training that the exported network has had in the end
 
@@ -265,14 +267,30 @@ def final_hyperparameters(
     )
 
 
+def patience(config: SearchConfig) -> int | None:
+    """After how many children in a row that did not win a search goes on to its final fit.
+
+    None where seconds do not limit it: then it makes all the trials that it may.
+    """
+    if config.budget.seconds is None:
+        return None
+    return ceil(PATIENCE / _length(config.budget.seconds))
+
+
+def _length(seconds: float) -> float:
+    """What trials are shorter by, as shares of the time, in a long search: there are more."""
+    return min(1.0, LONG_SECONDS / seconds) ** 0.5
+
+
 def _root_seconds(seconds: float) -> float:
-    return max(SHORTEST_TRIAL, ROOT_SHARE * seconds)
+    return max(SHORTEST_TRIAL, ROOT_SHARE * _length(seconds) * seconds)
 
 
 def _usual_seconds(config: SearchConfig) -> float:
     """Of a trial that is not in the race, in a search that is limited in seconds."""
     assert config.budget.seconds is not None
-    return max(SHORTEST_TRIAL, TRIAL_SHARE * config.budget.seconds)
+    seconds = config.budget.seconds
+    return max(SHORTEST_TRIAL, TRIAL_SHARE * _length(seconds) * seconds)
 
 
 def _trial_seconds(config: SearchConfig, elapsed: float, in_race: bool) -> float | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.architecture import Architecture
-from core.choice import ranked_by_forecast
+from core.choice import ranked_by_forecast, winner
 from core.history import Draft, Seen
 from core.lineage import continued
 
@@ -30,12 +30,39 @@ def promotions(trials: Sequence[Seen], roots: Sequence[Architecture], count: int
 
 
 def finalists(trials: Sequence[Seen], count: int) -> list[Draft]:
-    """Up to `count` of the best trials to be looked at again, those that were not yet."""
+    """Up to `count` of the best trials to be looked at again, those that were not yet.
+
+    None where one alone is best, whatever the noise.
+    """
     known = continued(trials)
-    best = [one.trial for one in ranked_by_forecast(trials, known) if one.trial.inheritable]
+    ranked = ranked_by_forecast(trials, known)
+    best = [one.trial for one in ranked if one.is_contender and one.trial.inheritable]
+    if len(best) < 2:
+        return []
     return [
         _continue(trial) for trial in best[:FINALISTS] if trial.morphisms or trial.parent_id is None
     ][:count]
+
+
+def is_settled(trials: Sequence[Seen], patience: int) -> bool:
+    """Whether that many children have ended since the present winner without taking its place."""
+    best = winner(trials)
+    if best is None:
+        return False
+    later = [
+        trial
+        for trial in trials
+        if trial.morphisms and not trial.is_pending and trial.number > _first_of(best, trials)
+    ]
+    return len(later) >= patience
+
+
+def _first_of(trial: Seen, trials: Sequence[Seen]) -> int:
+    """The number of the trial in which the architecture of this one was first trained."""
+    by_id = {one.trial_id: one for one in trials}
+    while not trial.morphisms and trial.parent_id in by_id:
+        trial = by_id[trial.parent_id]
+    return trial.number
 
 
 def without_superseded(trials: Sequence[Seen], roots: Sequence[Architecture]) -> tuple[Seen, ...]:

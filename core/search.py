@@ -13,11 +13,11 @@ import numpy as np
 from core.architecture import Architecture
 from core.bounds import limits
 from core.contracts import Bounds, Cost
-from core.errors import SpaceExhausted
+from core.errors import SearchSettled, SpaceExhausted
 from core.history import Draft, Seen
 from core.lineage import Goal, with_shares
 from core.morphisms import AbstractMorphism
-from core.race import FINALISTS, finalists, promotions, without_superseded
+from core.race import FINALISTS, finalists, is_settled, promotions, without_superseded
 from core.strategies import STRATEGIES, strategy
 
 __all__ = ["Seen", "Snapshot", "Suggestion", "step"]
@@ -38,6 +38,7 @@ class Snapshot:
     cost: Cost | None = None  # to be small as well
     goal: Goal | None = None  # the training of the final network; None: values are comparable
     example_seconds: float | None = None  # of training, at most; None: no limit
+    patience: int | None = None  # see `core.plan.patience`; None: all trials are made
     remaining: int | None = None  # trials that can still be started; None: not known
 
 
@@ -58,7 +59,7 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
 
     The last trials of a search look at its best networks again. At least one suggestion and at
     most `count`; an architecture comes again only to continue a trial's training. Raises
-    SpaceExhausted without any.
+    SpaceExhausted without any, and SearchSettled where another would only take time.
     """
     snapshot = replace(snapshot, trials=with_shares(snapshot.trials, snapshot.goal))
     known = {trial.architecture.fingerprint for trial in snapshot.trials}
@@ -84,8 +85,16 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
 def _continuations(snapshot: Snapshot) -> list[Draft]:
     """Trials to be trained on: winners of the race of roots, and at the end the finalists."""
     drafts = promotions(snapshot.trials, snapshot.roots, snapshot.count)
-    if not drafts and snapshot.remaining is not None and snapshot.remaining <= FINALISTS:
+    if drafts:
+        return drafts
+    settled = bool(snapshot.patience) and is_settled(snapshot.trials, snapshot.patience or 0)
+    if settled or (snapshot.remaining is not None and snapshot.remaining <= FINALISTS):
         drafts = finalists(snapshot.trials, snapshot.count)
+    if settled and not drafts:
+        raise SearchSettled(
+            f"{snapshot.patience} children in a row did not win: the rest of the time goes into "
+            "the final fit"
+        )
     return drafts
 
 

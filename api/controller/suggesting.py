@@ -86,6 +86,7 @@ def _snapshot(question: Question, config: SearchConfig, dataset: DatasetSpec) ->
         trials=tuple(seen(past) for past in question.past),
         goal=plan.goal(config, dataset),
         example_seconds=plan.example_seconds(config, dataset),
+        patience=plan.patience(config),
         remaining=plan.remaining_trials(
             config, created=question.next_number, elapsed=question.elapsed
         ),

@@ -6,7 +6,7 @@ from uuid import UUID
 from benchmarks.histories import history
 from core.history import Seen
 from core.lineage import Goal, with_shares
-from core.race import finalists, promotions, without_superseded
+from core.race import finalists, is_settled, promotions, without_superseded
 from core.trial import TrialStatus
 from tests.core.test_lineage import trial
 
@@ -80,8 +80,39 @@ def test_losers_and_those_that_are_continued_are_no_parents_any_more():
 
 
 def test_the_best_two_are_looked_at_again_before_the_end():
-    trials = with_shares(raced(0.5, 0.9, 0.7, 0.8), Goal(seconds=100.0))
+    alike = [dataclasses.replace(one, value_std=0.2) for one in raced(0.5, 0.9, 0.7, 0.8)]
+    trials = with_shares(alike, Goal(seconds=100.0))
     assert numbers(finalists(trials, 5)) == [1, 3]
-    again = continuing(trials[1], 4, value=0.93)
+    again = continuing(trials[1], 4, value=0.93, value_std=0.2)
     known = with_shares([*trials, again], Goal(seconds=100.0))
     assert UUID(int=4) not in {draft.parent.trial_id for draft in finalists(known, 5)}
+
+
+def test_where_one_alone_is_best_none_is_looked_at_again():
+    sure = [dataclasses.replace(one, value_std=0.001) for one in raced(0.5, 0.9, 0.7, 0.8)]
+    assert finalists(with_shares(sure, Goal(seconds=100.0)), 5) == []
+
+
+def test_a_search_is_settled_when_enough_children_did_not_win():
+    trials = raced(0.5, 0.9, 0.7, 0.8)
+    trials.append(continuing(trials[1], 4, value=0.95))
+    assert not is_settled(trials, 2)
+    child = dataclasses.replace(continuing(trials[4], 5, value=0.8), morphisms=("any",))
+    other = dataclasses.replace(child, number=6, trial_id=UUID(int=6))
+    assert not is_settled([*trials, child], 2)
+    assert is_settled([*trials, child, other], 2)
+    running = dataclasses.replace(other, status=TrialStatus.RUNNING, value=None)
+    assert not is_settled([*trials, child, running], 2)
+
+
+def test_a_child_that_wins_starts_the_count_again_also_once_it_is_continued():
+    trials = raced(0.5, 0.9, 0.7, 0.8)
+    lost = [
+        dataclasses.replace(continuing(trials[1], n, value=0.8), morphisms=("any",)) for n in (4, 5)
+    ]
+    won = dataclasses.replace(continuing(trials[1], 6, value=0.99), morphisms=("any",))
+    assert is_settled([*trials, *lost], 2)
+    assert not is_settled([*trials, *lost, won], 2)
+    again = continuing(won, 7, value=0.995)
+    later = dataclasses.replace(continuing(won, 8, value=0.8), morphisms=("any",))
+    assert not is_settled([*trials, *lost, won, again, later], 2)

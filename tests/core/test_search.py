@@ -15,7 +15,7 @@ from benchmarks.histories import SPEC, features, history, value
 from core.architecture import Architecture
 from core.bounds import fits
 from core.contracts import Bounds
-from core.errors import SpaceExhausted, UnknownKind
+from core.errors import SearchSettled, SpaceExhausted, UnknownKind
 from core.layers import Dense, Flatten, Input, Output, ReLU
 from core.lineage import Goal
 from core.morphisms import apply_all, to_json
@@ -259,10 +259,20 @@ def test_a_search_with_a_goal_continues_its_roots_and_looks_at_its_best_again():
         morphisms=morph.morphisms,
         seconds=9.0,
         value=0.99,
+        value_std=0.5,
     )
     late = dataclasses.replace(later, next_number=4, trials=(*later.trials, grown), remaining=2)
     (looked,) = step(late)
     assert (looked.parent_id, looked.morphisms) == (grown.trial_id, ())
+    lost = [
+        dataclasses.replace(grown, number=n, trial_id=UUID(int=n), value=0.1, value_std=0.01)
+        for n in (4, 5)
+    ]
+    tired = dataclasses.replace(
+        late, trials=(*later.trials, dataclasses.replace(grown, value_std=0.0), *lost), patience=2
+    )
+    with pytest.raises(SearchSettled, match="2 children in a row did not win"):
+        step(tired)
 
 
 def test_strategies_that_inherit_nothing_continue_nothing():
