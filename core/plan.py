@@ -8,7 +8,7 @@ The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 """
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, sqrt
 
 from core.architecture import Architecture
 from core.contracts import (
@@ -279,7 +279,7 @@ def patience(config: SearchConfig) -> int | None:
 
 def _length(seconds: float) -> float:
     """What trials are shorter by, as shares of the time, in a long search: there are more."""
-    return min(1.0, LONG_SECONDS / seconds) ** 0.5
+    return sqrt(min(1.0, LONG_SECONDS / seconds))
 
 
 def _root_seconds(seconds: float) -> float:

@@ -99,3 +99,12 @@ def test_the_trainer_is_timed():
     assert found["parameters"] == 468_766
     assert found["precision"]
     assert (found["ratio"], found["ratio_fp32"]) == (None, None)
+
+
+def test_arms_of_the_recipe_are_trained_and_compared_with_the_base():
+    found = measured("recipe")["digits"]
+    assert found["base"]["difference"] == 0
+    for arm in found.values():
+        assert 0 <= arm["error"] < 60  # chance is 90
+        assert arm["seeds"] == 1
+        assert arm["difference"] == pytest.approx(arm["error"] - found["base"]["error"])

@@ -71,9 +71,9 @@ def orthogonalised(matrix: Tensor, steps: int | None = None) -> Tensor:  # (m, n
     Each multiplies by a polynomial of the Gram matrix; these are gathered first, as kernels of
     many inputs have small Gram matrices.
     """
-    wide = matrix.shape[0] <= matrix.shape[1]
-    x = matrix if wide else matrix.T
-    x = x / (x.norm() + 1e-7)
+    if matrix.shape[0] > matrix.shape[1]:
+        return orthogonalised(matrix.T, steps).T
+    x = matrix / (matrix.norm() + 1e-7)
     gram = x @ x.T
     identity = torch.eye(len(x), dtype=x.dtype, device=x.device)
     product = factor = _factor(gram, identity)
@@ -81,9 +81,7 @@ def orthogonalised(matrix: Tensor, steps: int | None = None) -> Tensor:  # (m, n
         gram = factor @ gram @ factor
         factor = _factor(gram, identity)
         product = factor @ product
-    x = product @ x
-    found: Tensor = x if wide else x.T
-    return found
+    return torch.mm(product, x)
 
 
 def _factor(gram: Tensor, identity: Tensor) -> Tensor:

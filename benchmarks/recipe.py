@@ -1,0 +1,233 @@
+"""Which ingredients of the training recipe pay: each changed alone, over equal CPU seconds.
+
+`python -m benchmarks.recipe [--setting NAME] [--arm NAME] [--seeds 5] [--file FILE]
+[--markdown FILE]`: every arm is a change of the base recipe, trained on the same seeds as the base.
+Runs are appended to a file of JSON lines; those that are in it are not made again. One core, and
+CPU seconds in place of time on the clock, so that other processes do not decide.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from api.builtins import BUILTINS
+from benchmarks import reporting
+from benchmarks.recipe_arms import ARMS, BASE, RANKED, SETTINGS, Arm, Changes, Setting
+from benchmarks.recipe_report import page_with, summary
+from benchmarks.recipe_starts import started
+from core.architecture import Architecture
+from core.contracts import Hyperparameters
+from core.datasets import Arrays, spec
+from core.layers import BatchNorm, Conv2d, Dense, GlobalAvgPool2d, Input, MaxPool2d, Output, ReLU
+from core.roots import BUILDERS, chain
+from core.weights import initialise
+from worker.averaging import WeightAverage
+from worker.data import Examples, Normalisation
+from worker.network import Network
+from worker.training import evaluate, train
+
+FILE = Path(__file__).parent / "data" / "recipe.jsonl"
+ALL = SETTINGS | RANKED
+TASK, CPU = "image-classification", torch.device("cpu")
+SUBSET_SEED = 0
+MOST_EPOCHS = 10_000  # the seconds end a training
+QUICK, QUICK_SECONDS = "digits", 1.0
+QUICK_ARMS = ("base", "constant rate", "3 pieces, then fall over all of the last 0.4")
+PATCHED = 500  # images that a whitening is of
+
+Row = dict[str, Any]
+
+
+class BfloatNetwork(Network):
+    """Computes in bfloat16 where torch thinks it safe."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, *input_shape) -> logits (N, classes)"""
+        with torch.autocast("cpu", torch.bfloat16):
+            return super().forward(x)
+
+
+def vgg(shape: tuple[int, ...], classes: int, width: int) -> Architecture:
+    """Two convolutions at each of three resolutions, then the mean over places."""
+    layers = [Input(shape)]
+    for stage in range(3):
+        layers += [MaxPool2d(2, 2)] if stage else []
+        for _ in range(2):
+            layers += [Conv2d(width * 2**stage), BatchNorm(), ReLU()]
+    return chain(iter([*layers, GlobalAvgPool2d(), Dense(classes), Output()]))
+
+
+def network(arrays: Arrays, setting: Setting) -> Architecture:
+    """The setting's network, for these data."""
+    if not setting.network:
+        return vgg(arrays.x_train.shape[1:], len(arrays.class_names), setting.width)
+    return BUILDERS[setting.network](spec(arrays, flip=True), 1.0)
+
+
+def subset(arrays: Arrays, train_examples: int | None, test_examples: int | None) -> Arrays:
+    """Some of the examples, the same in every run."""
+    rng = np.random.default_rng(SUBSET_SEED)
+    chosen = rng.permutation(len(arrays.y_train))[:train_examples]
+    tested = rng.permutation(len(arrays.y_test))[:test_examples]
+    return Arrays(
+        arrays.x_train[chosen], arrays.y_train[chosen],
+        arrays.x_test[tested], arrays.y_test[tested], arrays.class_names,
+    )  # fmt: skip
+
+
+@contextmanager
+def constants_set(values: Mapping[str, Any]) -> Iterator[None]:
+    """Constants of modules, by "module.NAME", have other values within."""
+    places = {
+        name: (import_module(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in values
+    }
+    old = {name: getattr(module, key) for name, (module, key) in places.items()}
+    for name, (module, key) in places.items():
+        setattr(module, key, values[name])
+    try:
+        yield
+    finally:
+        for name, (module, key) in places.items():
+            setattr(module, key, old[name])
+
+
+class Experiment:
+    """One setting: its data on the device, and how an arm is trained in it."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self.name, self.setting, self.seconds = name, ALL[name], seconds
+        builtin = BUILTINS[self.setting.dataset]
+        s = self.setting
+        self.arrays = subset(builtin.load(), s.train_examples, s.test_examples)
+        self.normalisation = Normalisation.of(self.arrays.x_train)
+        self.architecture = network(self.arrays, s)
+        a = self.arrays
+        self.test = Examples(a.x_test, a.y_test, self.normalisation, CPU, channels_last=True)
+
+    def run(self, arm: Arm, seed: int) -> Row:
+        """The test error of the arm's network, and what it took."""
+        with constants_set(arm.constants):
+            return self._run(arm, seed)
+
+    def _run(self, arm: Arm, seed: int) -> Row:
+        network = self._network(arm, seed)
+        steps, epochs, seconds = 0, 0, 0.0
+        watched: dict[float, WeightAverage] = {}
+        for number, (share, changes) in enumerate(arm.pieces):
+            if number:
+                _shrink(network, arm.shrunk)
+            h = self._hyperparameters(arm, share, changes)
+            watched = {each: WeightAverage(network, each) for each in arm.watched}
+            outcome = train(
+                network, self._training(h), None, h,
+                task=TASK, seed=100 * number + seed, device=CPU, clock=time.process_time,
+                on_step=lambda _, averages=watched: _update(averages.values()),
+            )  # fmt: skip
+            steps, epochs = steps + outcome.steps, epochs + outcome.epochs
+            seconds += outcome.seconds
+        found = evaluate(network, self.test, TASK, CPU)
+        row = {
+            "setting": self.name, "arm": arm.name, "seed": seed, "error": 100 * (1 - found.metric),
+            "loss": found.loss, "steps": steps, "epochs": epochs, "seconds": round(seconds, 2),
+        }  # fmt: skip
+        if watched:
+            row["watched"] = {str(share): self._error(one) for share, one in watched.items()}
+        return row
+
+    def _network(self, arm: Arm, seed: int) -> Network:
+        weights = initialise(self.architecture, np.random.default_rng(seed))
+        some = self._training(self._hyperparameters(arm, 1.0, {})).some(PATCHED)
+        network = BfloatNetwork(self.architecture)
+        network.read(started(arm.start, self.architecture, weights, some))
+        return network.to(memory_format=torch.channels_last)
+
+    def _hyperparameters(self, arm: Arm, share: float, changes: Changes) -> Hyperparameters:
+        """Those of one piece of the arm's training."""
+        seconds, batch = share * self.seconds, int(arm.batch * self.setting.batch_size)
+        chosen = {**BASE, "batch_size": batch, **arm.changes, **changes}
+        return Hyperparameters(epochs=MOST_EPOCHS, max_seconds=seconds, **chosen)
+
+    def _training(self, h: Hyperparameters) -> Examples:
+        return Examples(
+            self.arrays.x_train, self.arrays.y_train, self.normalisation, CPU,
+            augmentation=h.augmentation, erasing=h.erasing, channels_last=True,
+        )  # fmt: skip
+
+    def _error(self, average: WeightAverage) -> float:
+        average.write()
+        return 100 * (1 - evaluate(average.network, self.test, TASK, CPU).metric)
+
+
+def _update(averages: Iterable[WeightAverage]) -> None:
+    for average in averages:
+        average.update()
+
+
+@torch.no_grad()
+def _shrink(network: Network, factor: float) -> None:
+    """Scale kernels and matrices (Ash & Adams 2020, arXiv:1910.08475, without their noise)."""
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            parameter.mul_(factor)
+
+
+def rows_of(file: Path) -> list[Row]:
+    """The runs that were made already."""
+    if not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def missing(
+    rows: list[Row], settings: list[str], arms: list[str], seeds: int
+) -> list[tuple[str, str, int]]:
+    """The runs that are not made yet, seed by seed, so that an early end leaves whole pairs."""
+    made = {(row["setting"], row["arm"], row["seed"]) for row in rows}
+    wanted = [(s, a, seed) for seed in range(seeds) for s in settings for a in arms]
+    return [each for each in wanted if each not in made]
+
+
+def measure(options: argparse.Namespace) -> reporting.Result:
+    """Make the runs that are missing, and compare every arm with the base."""
+    torch.set_num_threads(1)
+    torch.optim.SGD([torch.zeros(1)])  # the first optimiser of a process takes a second
+    if options.quick:
+        return summary([Experiment(QUICK, QUICK_SECONDS).run(ARMS[arm], 0) for arm in QUICK_ARMS])
+    experiments: dict[str, Experiment] = {}
+    rows = rows_of(options.file)
+    for setting, arm, seed in missing(rows, options.setting, options.arm, options.seeds):
+        if setting not in experiments:
+            experiments[setting] = Experiment(setting, ALL[setting].seconds)
+        rows.append(experiments[setting].run(ARMS[arm], seed))
+        with options.file.open("a") as file:
+            file.write(json.dumps(rows[-1]) + "\n")
+    if options.markdown:
+        options.markdown.write_text(page_with(options.markdown.read_text(), rows))
+    return summary(rows)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = reporting.parser(__doc__)
+    parser.add_argument("--setting", action="append", choices=ALL)
+    parser.add_argument("--arm", action="append", choices=ARMS)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--file", type=Path, default=FILE)
+    parser.add_argument("--markdown", type=Path, help="write the tables into this page")
+    options = parser.parse_args()
+    options.setting = options.setting or list(SETTINGS)
+    options.arm = options.arm or list(ARMS)
+    reporting.run(measure, options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The settings and arms of `benchmarks.recipe`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Changes = Mapping[str, Any]  # of Hyperparameters
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A data set, a network and a budget."""
+
+    dataset: str
+    train_examples: int | None  # None: all
+    test_examples: int | None
+    width: int  # filters of the first convolution
+    seconds: float  # of one core
+    batch_size: int
+    network: str = ""  # kind of start, as in `core.roots`; the plain chain of `width` otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A change of the base recipe."""
+
+    group: str
+    name: str
+    changes: Changes = field(default_factory=dict)
+    batch: float = 1.0  # size of batches, in that of the setting
+    constants: Mapping[str, Any] = field(default_factory=dict)  # of modules, by "module.NAME"
+    #: Trainings one after the other: the share of the time, and changes of the arm's recipe.
+    pieces: tuple[tuple[float, Changes], ...] = ((1.0, {}),)
+    start: str = "he"  # or "identity", "whitening": see `benchmarks.recipe_starts`
+    shrunk: float = 1.0  # weights at the start of each further piece, in those at the end before
+    watched: tuple[float, ...] = ()  # shares of averages that are evaluated besides
+
+
+SETTINGS = {
+    "fashion-1000": Setting("fashion-mnist", 1000, None, 16, 20.0, 32),
+    "fashion": Setting("fashion-mnist", None, 5000, 16, 24.0, 128),
+    "fashion-1000-long": Setting("fashion-mnist", 1000, None, 16, 60.0, 32),
+    "fashion-long": Setting("fashion-mnist", None, 5000, 16, 90.0, 128),
+    "digits": Setting("digits", None, None, 16, 10.0, 32),
+}
+#: Settings of several networks, by which a schedule ranks them as another does, or not.
+RANKED = {
+    f"rank-{kind}": Setting("fashion-mnist", 1000, None, 16, 10.0, 32, kind)
+    for kind in ("cnn", "vgg", "resnet", "densenet", "mobilenet", "mlp")
+}
+BASE: Changes = {
+    "optimiser": "muon",
+    "learning_rate": 0.02,
+    "weight_decay": 0.05,
+    "label_smoothing": 0.05,
+    "augmentation": "shift-flip",
+    "warmup": 0.1,
+    "decay": 1.0,
+}
+_SHARES = (0.02, 0.05, 0.1, 0.2, 0.4)
+_LEVEL = {"decay": 0.0, "averaging": 0.1, "warmup": 0.05}
+_NORM = "worker.layers.batch_norm._MOMENTUM"
+_STEPS = "worker.optimisers.NEWTON_SCHULZ_STEPS"
+_VECTORS = "worker.optimisers.VECTOR_RATE"
+_BETA = "worker.optimisers._BETAS"
+
+
+def _in_pieces(last: float, decay: float, pieces: int = 3) -> tuple[tuple[float, Changes], ...]:
+    """Some trainings at a constant rate, then one whose rate falls."""
+    level: list[tuple[float, Changes]] = [((1 - last) / pieces, _LEVEL)] * pieces
+    return (*level, (last, {"decay": decay, "averaging": 0.05, "warmup": 0.02}))
+
+
+def _optimisers() -> list[Arm]:
+    group = "optimiser and rate"
+    arms = [
+        Arm(group, f"AdamW {rate:g}", {"optimiser": "adamw", "learning_rate": rate})
+        for rate in (1e-3, 3e-3, 6e-3, 1.2e-2)
+    ]
+    sgd = {"optimiser": "sgd", "weight_decay": 5e-4}
+    arms += [
+        Arm(group, f"SGD {rate:g}", sgd | {"learning_rate": rate}) for rate in (0.05, 0.15, 0.4)
+    ]
+    arms += [
+        Arm(group, f"Muon {rate:g}", {"learning_rate": rate})
+        for rate in (2e-3, 5e-3, 1e-2, 4e-2, 8e-2)
+    ]
+    arms += [
+        Arm(group, f"momentum {momentum:g}", {"momentum": momentum}) for momentum in (0.8, 0.95)
+    ]
+    return [
+        *arms,
+        Arm(group, "3 Newton-Schulz steps", constants={_STEPS: 3}),
+        Arm(group, "5 Newton-Schulz steps", constants={_STEPS: 5}),
+        Arm(group, "biases and scales 0.3 of the rate", constants={_VECTORS: 0.3}),
+        Arm(group, "biases and scales 3 of the rate", constants={_VECTORS: 3.0}),
+        Arm(group, "batch-norm momentum 0.3", constants={_NORM: 0.3}),
+        Arm(group, "batch-norm momentum 0.03", constants={_NORM: 0.03}),
+    ]
+
+
+def _schedules() -> list[Arm]:
+    group = "schedule and average"
+    return [
+        Arm(group, "constant rate", {"decay": 0.0}, watched=_SHARES),
+        Arm(group, "falls over the last half", {"decay": 0.5}, watched=_SHARES),
+        Arm(group, "falls over the last 0.2", {"decay": 0.2}, watched=_SHARES),
+        Arm(group, "warm-up 0.02", {"warmup": 0.02}),
+        Arm(group, "constant rate 0.01", {"decay": 0.0, "learning_rate": 0.01}, watched=_SHARES),
+        Arm(group, "constant rate 0.04", {"decay": 0.0, "learning_rate": 0.04}, watched=_SHARES),
+    ]
+
+
+def _pieces() -> list[Arm]:
+    group = "continuing"
+    return [
+        Arm(
+            group, "level then fall over 0.4, at once",
+            {"decay": 0.4, "averaging": 0.02, "warmup": 0.05},
+        ),
+        Arm(group, "3 pieces, then fall over all of the last 0.4", pieces=_in_pieces(0.4, 1.0)),
+        Arm(group, "3 pieces, then fall over half of the last 0.4", pieces=_in_pieces(0.4, 0.5)),
+        Arm(group, "3 pieces, then fall over the last 0.2", pieces=_in_pieces(0.2, 1.0)),
+        Arm(group, "6 pieces, then fall over the last 0.4", pieces=_in_pieces(0.4, 1.0, 6)),
+        Arm(
+            group, "3 pieces at half the rate after the first, then fall over 0.4",
+            pieces=(
+                (0.2, _LEVEL),
+                *((share, {**h, "learning_rate": 0.01}) for share, h in _in_pieces(0.4, 1.0)[1:]),
+            ),
+        ),
+        Arm(
+            group, "3 pieces, each begun from 0.8 of the weights, then fall over 0.4",
+            pieces=_in_pieces(0.4, 1.0), shrunk=0.8,
+        ),
+    ]  # fmt: skip
+
+
+def _regularisation() -> list[Arm]:
+    group = "regularisation"
+    arms = [
+        Arm(group, f"weight decay {decay:g}", {"weight_decay": decay})
+        for decay in (0.0, 0.01, 0.1, 0.2, 0.4)
+    ]
+    arms += [
+        Arm(group, f"label smoothing {share:g}", {"label_smoothing": share})
+        for share in (0.0, 0.1, 0.2)
+    ]
+    arms += [Arm(group, f"erasing {side:g}", {"erasing": side}) for side in (0.2, 0.3, 0.45)]
+    shift = "worker.data.SHIFT"
+    arms += [
+        Arm(group, f"shifts of {pixels} of 28 pixels", constants={shift: pixels / 28})
+        for pixels in (1, 4)
+    ]
+    return [*arms, Arm(group, "no augmentation", {"augmentation": "none"})]
+
+
+def _others() -> list[Arm]:
+    return [
+        *(
+            Arm("batch size", f"batches of {times:g} the size", batch=times)
+            for times in (0.25, 0.5, 2.0, 4.0, 8.0)
+        ),
+        Arm("start", "identity kernels", start="identity"),
+        Arm("start", "whitening first kernels", start="whitening"),
+    ]
+
+
+def _together() -> list[Arm]:
+    group = "together"
+    kept = {"decay": 0.5, "averaging": 0.1, "warmup": 0.05, "weight_decay": 0.1}
+    return [
+        Arm(group, "decay 0.5, average 0.1, weight decay 0.1", kept),
+        Arm(group, "the same, batches of half the size", kept, batch=0.5),
+        Arm(group, "the same, weight decay 0.2", kept | {"weight_decay": 0.2}),
+        Arm(
+            group, "the same, weight decay 0.2, erasing 0.3",
+            kept | {"weight_decay": 0.2, "erasing": 0.3},
+        ),
+    ]  # fmt: skip
+
+
+def _all() -> list[Arm]:
+    return [
+        Arm("base", "base"),
+        *_optimisers(), *_schedules(), *_pieces(), *_others(), *_regularisation(), *_together(),
+    ]  # fmt: skip
+
+
+ARMS = {arm.name: arm for arm in _all()}
