@@ -16,7 +16,7 @@ from core.distance import Floats
 from core.kernels import KERNELS, AbstractKernel, Geometry, Points
 from core.likelihood import negative_log_likelihood
 from core.measures import Memory, memory
-from core.surrogate import RISE, VAGUENESS, Surrogate, prior
+from core.surrogate import RISE, SLOPE, Surrogate, prior
 from core.warp import Warp
 
 MAX_LANDMARKS = 200
@@ -24,7 +24,7 @@ DEFAULT_KERNEL = "blend"
 _MOST_FITTED = 128  # observations that hyper-parameters are fitted to
 _REFIT_FROM, _REFIT_GROWTH = 24, 1.15  # see `scheduled`
 _NOISE_CENTER, _NOISE_SPREAD = -1.6, 0.8  # prior of log noise: 0.2 standard deviations
-_LEAST_NOISE = 1e-3  # standard deviations
+_VAGUENESS_CENTER, _VAGUENESS_SPREAD = -1.6, 0.8  # of log η: 0.2 for each unit of t
 _FIRST_SCALE = 0.05  # of values that are rates, until two differ
 _EVALUATIONS = 60  # of the posterior density and its slope, while fitting
 
@@ -92,12 +92,15 @@ def _learned(
     geometry = Geometry([*chosen, *_strangers(landmarks, chosen)], kind.measures)
     geometry.remember(architectures)
     warp = Warp.of(values, _FIRST_SCALE)
-    variance = (stds * warp.slope(values)) ** 2 + (VAGUENESS * late) ** 2
+    variance = (stds * warp.slope(values)) ** 2
     fair = {architectures[place].fingerprint for place in even}
     told = [place for place, one in enumerate(architectures) if one.fingerprint in fair]
     points = geometry.points([architectures[place] for place in told])
-    theta = _fit_theta(kind, geometry, points, warp(values)[told], variance[told], late[told])
-    return prior(geometry, kind.at(theta[:-1], geometry), noise=_noise(theta), warp=warp)
+    y = (warp(values) - SLOPE * late)[told]
+    theta = _fit_theta(kind, geometry, points, y, variance[told], late[told])
+    *_, noise, vagueness = np.exp(theta).tolist()
+    kernel_ = kind.at(theta[:-2], geometry)
+    return prior(geometry, kernel_, noise=noise, vagueness=vagueness, warp=warp)
 
 
 def _choose_landmarks(
@@ -132,10 +135,6 @@ def _evenly(n: int, most: int) -> list[int]:
     return sorted({*np.linspace(0, n - 1, min(n, most)).round().astype(int).tolist()})
 
 
-def _noise(theta: Floats) -> float:
-    return float(np.exp(theta[-1])) + _LEAST_NOISE
-
-
 def _fit_theta(
     kind: type[AbstractKernel],
     geometry: Geometry,
@@ -144,12 +143,12 @@ def _fit_theta(
     variance: Floats,
     late: Floats,
 ) -> Floats:
-    """The mode of the posterior density of θ and log noise (MAP); the prior's without data.
+    """The mode of the posterior density of θ, log noise and log η (MAP); the prior's without data.
 
     `points` are landmarks, some perhaps several times: repeated looks tell the noise.
     """
-    centers = np.array([*kind.centers, _NOISE_CENTER])
-    spreads = np.array([*kind.spreads, _NOISE_SPREAD])
+    centers = np.array([*kind.centers, _NOISE_CENTER, _VAGUENESS_CENTER])
+    spreads = np.array([*kind.spreads, _NOISE_SPREAD, _VAGUENESS_SPREAD])
     if len(points) < 3:
         return centers
     chosen = _evenly(len(points), _MOST_FITTED)
@@ -157,13 +156,15 @@ def _fit_theta(
     measured = geometry.landmarks[places].between(places)
     known = np.diag(variance[chosen]) + RISE**2 * np.outer(late[chosen], late[chosen])
 
+    shares = np.array([np.ones(len(y)), late[chosen] ** 2])  # of noise² and η² in a variance
+
     def loss(z: Floats) -> tuple[float, Floats]:
         theta = centers + spreads * z
-        matrix, slopes = kind.gram(theta[:-1], geometry, measured)
+        matrix, slopes = kind.gram(theta[:-2], geometry, measured)
+        noises = np.exp(2 * theta[-2:])[:, None] * shares
         matrix = matrix + known
-        matrix[np.diag_indices(len(y))] += _noise(theta) ** 2
-        by_noise = 2 * _noise(theta) * float(np.exp(theta[-1]))
-        value, slope = negative_log_likelihood(matrix, y, slopes, by_noise)
+        matrix[np.diag_indices(len(y))] += noises.sum(axis=0)
+        value, slope = negative_log_likelihood(matrix, y, slopes, 2 * noises)
         return value + float(z @ z) / 2, spreads * slope + z
 
     found = minimize(
