@@ -317,7 +317,7 @@ def test_the_best_is_what_a_network_will_be_at_its_end():
 
 
 def test_what_is_believed_of_the_start_of_a_training_makes_less_sure():
-    surrogate = fit(OBSERVATIONS)
+    surrogate = fit(with_looks())
     points = surrogate.geometry.points(UNSEEN[:1])
     mean, std = surrogate.standard_posterior(points)
     early, late = (
