@@ -14,9 +14,11 @@ from scipy.optimize import minimize
 from core.architecture import Architecture
 from core.distance import Floats
 from core.kernels import KERNELS, AbstractKernel, Geometry, Points
+from core.kernels.abstract import sizes
+from core.learning_curve import LearningCurve
 from core.likelihood import negative_log_likelihood
 from core.measures import Memory, memory
-from core.surrogate import RISE, SLOPE, Surrogate, prior
+from core.surrogate import RISE, Surrogate, prior
 from core.warp import Warp
 
 MAX_LANDMARKS = 200
@@ -24,7 +26,7 @@ DEFAULT_KERNEL = "blend"
 _MOST_FITTED = 128  # observations that hyper-parameters are fitted to
 _REFIT_FROM, _REFIT_GROWTH = 24, 1.15  # see `scheduled`
 _NOISE_CENTER, _NOISE_SPREAD = -1.6, 0.8  # prior of log noise: 0.2 standard deviations
-_VAGUENESS_CENTER, _VAGUENESS_SPREAD = -1.6, 0.8  # of log η: 0.2 for each unit of t
+_VAGUENESS_CENTER, _VAGUENESS_SPREAD = -1.6, 0.8  # of log η: 0.2 for each unit of r
 _FIRST_SCALE = 0.05  # of values that are rates, until two differ
 _EVALUATIONS = 60  # of the posterior density and its slope, while fitting
 
@@ -91,16 +93,20 @@ def _learned(
     chosen = [architectures[place] for place in (*even, *best)]
     geometry = Geometry([*chosen, *_strangers(landmarks, chosen)], kind.measures)
     geometry.remember(architectures)
-    warp = Warp.of(values, _FIRST_SCALE)
-    variance = (stds * warp.slope(values)) ** 2
+    curve = LearningCurve.of(values, late, sizes(architectures), _FIRST_SCALE)
+    ends = curve.at_end(values, late)
+    warp = Warp.of(ends, _FIRST_SCALE)
+    variance = (stds * curve.slope(late) * warp.slope(ends)) ** 2
     fair = {architectures[place].fingerprint for place in even}
     told = [place for place, one in enumerate(architectures) if one.fingerprint in fair]
     points = geometry.points([architectures[place] for place in told])
-    y = (warp(values) - SLOPE * late)[told]
-    theta = _fit_theta(kind, geometry, points, y, variance[told], late[told])
+    y, rest = warp(ends)[told], curve.remaining(late)[told]
+    theta = _fit_theta(kind, geometry, points, y, variance[told], rest)
     *_, noise, vagueness = np.exp(theta).tolist()
     kernel_ = kind.at(theta[:-2], geometry)
-    return prior(geometry, kernel_, noise=noise, vagueness=vagueness, warp=warp)
+    return prior(
+        geometry, kernel_, noise=noise, vagueness=vagueness, curve=curve, warp=warp
+    )
 
 
 def _choose_landmarks(
@@ -141,7 +147,7 @@ def _fit_theta(
     points: Points,
     y: Floats,
     variance: Floats,
-    late: Floats,
+    rest: Floats,
 ) -> Floats:
     """The mode of the posterior density of θ, log noise and log η (MAP); the prior's without data.
 
@@ -154,9 +160,9 @@ def _fit_theta(
     chosen = _evenly(len(points), _MOST_FITTED)
     y, places = y[chosen], geometry.places(points)[chosen]
     measured = geometry.landmarks[places].between(places)
-    known = np.diag(variance[chosen]) + RISE**2 * np.outer(late[chosen], late[chosen])
+    known = np.diag(variance[chosen]) + RISE**2 * np.outer(rest[chosen], rest[chosen])
 
-    shares = np.array([np.ones(len(y)), late[chosen] ** 2])  # of noise² and η² in a variance
+    shares = np.array([np.ones(len(y)), rest[chosen] ** 2])  # of noise² and η² in a variance
 
     def loss(z: Floats) -> tuple[float, Floats]:
         theta = centers + spreads * z

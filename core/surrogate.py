@@ -1,13 +1,13 @@
 """The surrogate: a Gaussian process over architectures (Rasmussen & Williams 2006, ch. 2).
 
 Notation
-    y      observed values as `core.warp` sees them, one for each architecture seen; shape (n,)
-    t      -log of the share of its training after which a value was measured; shape (n,)
-    γ      mean of the slope of values in t; y - γ t is what the process sees
-    Ψ      features of the observed architectures, τ t beside them; shape (n, p + 1)
+    y      observed values as they would be at the end of a training (`core.learning_curve`), and
+           as `core.warp` sees them, one for each architecture seen; shape (n,)
+    r      how much of its rise was still to come where a value was measured; shape (n,)
+    Ψ      features of the observed architectures, -τ r beside them; shape (n, p + 1)
     ρ      remainders of the kernel; shape (n,)
-    η      standard deviation of the noise for each unit of t, fitted
-    s      noise variances: fitted noise, each value's own, and (η t)²; shape (n,)
+    η      standard deviation of the noise for each unit of r, fitted
+    s      noise variances: fitted noise, each value's own, and (η r)²; shape (n,)
     A      I + Ψᵀ diag(ρ + s)⁻¹ Ψ, the precision of the features' weights; shape (p + 1, p + 1)
     S      A⁻¹, their covariance
     w      S Ψᵀ diag(ρ + s)⁻¹ y, their mean; shape (p + 1,)
@@ -23,11 +23,11 @@ observed architecture is a landmark features leave (almost) nothing out; where o
 are inducing points (Snelson & Ghahramani 2006). One more value changes S by a matrix of rank one,
 in O(p²) (Sherman & Morrison 1950; Woodbury 1950).
 
-A value measured before its training's end lies below what it would have become by t times a slope
-of mean γ < 0 and deviation τ, which the history tells more closely; and it says less of it the
-larger t is. So early-stopped trials inform. Several looks at one architecture count as one, their
-mean by precision; where they were taken after other shares of the training, what they differ by
-tells the slope: the two are independent, so nothing is lost.
+A value measured before its training's end is taken for what it would have become by the curve of
+all, which is τ r unsure for all together and η r for each: the less the earlier. Several looks at
+one architecture count as one, their mean by precision; where they were taken after other shares of
+the training, what they differ by tells the common rise: the two are independent, so nothing is
+lost.
 """
 
 from collections.abc import Sequence
@@ -41,10 +41,10 @@ from scipy.stats import norm
 
 from core.distance import Floats
 from core.kernels import AbstractKernel, Geometry, Points
+from core.learning_curve import LearningCurve
 from core.warp import Warp
 
-SLOPE = -0.5  # γ, standard deviations of values for each unit of t
-RISE = 0.5  # τ, standard deviation of the slope
+RISE = 0.5  # τ, in standard deviations of values
 _FEW = 0.2  # as a share of p: observations that are less work to add than to start anew
 
 
@@ -121,6 +121,7 @@ class Surrogate:
     kernel: AbstractKernel
     noise: float  # fitted, in standard deviations of the objective
     vagueness: float  # η
+    curve: LearningCurve
     warp: Warp
     told_so_far: _Told
     precision: Floats  # A
@@ -151,7 +152,7 @@ class Surrogate:
         told, w = self.told_so_far, self._mean
         late = told.features[:, -1]
         gap = told.noise / (told.remainder + told.noise) * (told.values - told.features @ w)
-        return float((told.values - np.where(late > 0, late * w[-1] + gap, 0.0)).max())
+        return float((told.values - np.where(late < 0, late * w[-1] + gap, 0.0)).max())
 
     def posterior(self, points: Points) -> tuple[Floats, Floats]:
         """Median and standard deviation of the noise-free value, in its units: (n) -> 2 × (n,)"""
@@ -190,9 +191,10 @@ class Surrogate:
         self, points: Points, values: Floats, stds: Floats, fidelities: Floats | None = None
     ) -> "Surrogate":
         """The surrogate after more observations, hyper-parameters unchanged; O(p²) for each."""
-        late = _late(points, fidelities)
-        variance = (stds * self.warp.slope(values)) ** 2 + (self.vagueness * late) ** 2
-        return self._told(points, self.warp(values) - SLOPE * late, variance, late)
+        late = np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
+        ends, rest = self.curve.at_end(values, late), self.curve.remaining(late)
+        own = stds * self.curve.slope(late) * self.warp.slope(ends)
+        return self._told(points, self.warp(ends), own**2 + (self.vagueness * rest) ** 2, rest)
 
     def believing(self, points: Points, fidelities: Floats | None = None) -> "Surrogate":
         """The surrogate if each point turned out as expected (Ginsbourger et al. 2010).
@@ -200,19 +202,19 @@ class Surrogate:
         The means stay; the uncertainty around the points shrinks, so that a batch spreads out: the
         less, the earlier in its training a point will be seen.
         """
-        late = _late(points, fidelities)
-        means = self.standard_posterior(points)[0] + RISE * late * self._mean[-1]
-        return self._told(points, means, (self.vagueness * late) ** 2, late)
+        rest = self.curve.remaining(np.zeros(len(points)) if fidelities is None else -np.log(fidelities))
+        means = self.standard_posterior(points)[0] - RISE * rest * self._mean[-1]
+        return self._told(points, means, (self.vagueness * rest) ** 2, rest)
 
-    def _seen(self, points: Points, late: Floats) -> tuple[Floats, Floats]:
-        """Features, τ t beside them, and remainders: (n), (n,) -> (n, p + 1), (n,)"""
+    def _seen(self, points: Points, rest: Floats) -> tuple[Floats, Floats]:
+        """Features, -τ r beside them, and remainders: (n), (n,) -> (n, p + 1), (n,)"""
         features = self.kernel.features(points)
         remainder = self.kernel.remainder(points, features)
-        return np.concatenate([features, RISE * late[:, None]], axis=1), remainder
+        return np.concatenate([features, -RISE * rest[:, None]], axis=1), remainder
 
-    def _told(self, points: Points, y: Floats, variance: Floats, late: Floats) -> "Surrogate":
+    def _told(self, points: Points, y: Floats, variance: Floats, rest: Floats) -> "Surrogate":
         """After more values on the process's own scale, with these variances beside the noise."""
-        features, remainder = self._seen(points, late)
+        features, remainder = self._seen(points, rest)
         before = self.told_so_far
         after, differences = before.after(
             points, features, remainder, y, self.noise**2 + variance
@@ -232,11 +234,6 @@ class Surrogate:
         )
 
 
-def _late(points: Points, fidelities: Floats | None) -> Floats:
-    """t of points; zero where nothing is said of their fidelity."""
-    return np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
-
-
 def _inverse(precision: Floats, before: Floats, U: Floats, d: Floats) -> Floats:
     """The inverse of a precision, and that of what it was before Uᵀ diag(d) U was added to it.
 
@@ -250,7 +247,13 @@ def _inverse(precision: Floats, before: Floats, U: Floats, d: Floats) -> Floats:
 
 
 def prior(
-    geometry: Geometry, kernel: AbstractKernel, *, noise: float, vagueness: float, warp: Warp
+    geometry: Geometry,
+    kernel: AbstractKernel,
+    *,
+    noise: float,
+    vagueness: float,
+    curve: LearningCurve,
+    warp: Warp,
 ) -> Surrogate:
     """The surrogate of given hyper-parameters before any observation."""
     p = kernel.features(geometry.landmarks[:0]).shape[1] + 1
@@ -259,6 +262,7 @@ def prior(
         kernel=kernel,
         noise=noise,
         vagueness=vagueness,
+        curve=curve,
         warp=warp,
         told_so_far=_Told({}, np.zeros((0, p)), np.zeros(0), np.zeros(0), np.zeros(0)),
         precision=np.eye(p),
