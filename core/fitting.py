@@ -93,7 +93,8 @@ def _learned(
     chosen = [architectures[place] for place in (*even, *best)]
     geometry = Geometry([*chosen, *_strangers(landmarks, chosen)], kind.measures)
     geometry.remember(architectures)
-    curve = LearningCurve.of(values, late, sizes(architectures), _FIRST_SCALE)
+    owners = [one.fingerprint for one in architectures]
+    curve = LearningCurve.of(values, late, sizes(architectures), owners, _FIRST_SCALE)
     ends = curve.at_end(values, late)
     warp = Warp.of(ends, _FIRST_SCALE)
     variance = (stds * curve.slope(late) * warp.slope(ends)) ** 2
@@ -104,9 +105,7 @@ def _learned(
     theta = _fit_theta(kind, geometry, points, y, variance[told], rest)
     *_, noise, vagueness = np.exp(theta).tolist()
     kernel_ = kind.at(theta[:-2], geometry)
-    return prior(
-        geometry, kernel_, noise=noise, vagueness=vagueness, curve=curve, warp=warp
-    )
+    return prior(geometry, kernel_, noise=noise, vagueness=vagueness, curve=curve, warp=warp)
 
 
 def _choose_landmarks(

@@ -6,7 +6,7 @@ Notation
     y, f   the value after that share, and at the end
     κ      how fast curves flatten; κ = 0: values rise in proportion to -t
     c      how fast values rise at the end, in the unit of the metric for each unit of t; c ≥ 0
-    m      the median of values
+    m      the median of values, each counted s² times: where trainings end
 
     y(s) = m + s^-κ (f - m) - c (s^-κ - 1) / κ
 
@@ -17,9 +17,12 @@ the training (Hestness et al. 2017, arXiv:1712.00409; Domhan et al. 2015 for sin
 
 κ and c are the mode of their posterior density under a robust regression (errors by Student's law)
 of e^(-κ t) (y - m) on r and on plain sizes of the networks: in a search later networks are larger
-and trained for longer, and sizes tell the one from the other.
+and trained for longer, and sizes tell the one from the other. So do several looks at one network, best
+of all: it has a term of its own.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -28,9 +31,11 @@ from scipy.special import exprel
 
 from core.graphs import Floats
 
-_RATES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)  # κ that are compared
+_RATES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # κ that are compared
 _RATE, _RATE_SPREAD = 0.5, 0.5  # prior of κ
-_RISE = 1.0  # prior mean and deviation of c, in standard deviations of errors
+_RISE = 1.0  # prior mean and deviation of c, in standard deviations of values
+_OF_FACTS = 2.0  # prior deviation of what a fact of a network brings, in those of errors
+_MOST_REPEATED = 40  # networks, seen more than once, whose own values are told from the rise
 _FREEDOM = 4.0  # degrees of Student's law
 _STEPS = 12  # of its fit
 _LEAST = 1e-9  # standard deviation of errors, in that of the values
@@ -45,17 +50,21 @@ class LearningCurve:
     rise: float = 0.0  # c
 
     @classmethod
-    def of(cls, values: Floats, late: Floats, sizes: Floats, first_scale: float) -> Self:
+    def of(
+        cls, values: Floats, late: Floats, sizes: Floats, owners: Sequence[str], first_scale: float
+    ) -> Self:
         """That of observed values at t: (n,), (n,), (n, k); flat where all trainings had ended.
 
-        `first_scale` is the unit of c until two values differ.
+        `owners` name the networks; `first_scale` is the unit of c until two values differ.
         """
         if not late.any():
             return cls()
-        center, spread = float(np.median(values)), float(values.std())
+        center, spread = _median(values, np.exp(-2 * late)), float(values.std())
         if spread <= 1e-12 * (1 + abs(center)):
             return cls(center, _RATE, first_scale)
-        found = [_fit(values - center, late, sizes, rate, spread) for rate in _RATES]
+        centred = (sizes - sizes.mean(axis=0)) / np.maximum(sizes.std(axis=0), 1e-9)
+        facts = np.concatenate([centred, _repeated(owners)], axis=1)
+        found = [_fit(values - center, late, facts, rate, spread) for rate in _RATES]
         best = int(np.argmax([density for density, _ in found]))
         return cls(center, _RATES[best], found[best][1])
 
@@ -73,19 +82,31 @@ class LearningCurve:
         return np.where(late > 0, risen + self.rise * self.remaining(late), values)
 
 
+def _median(values: Floats, weights: Floats) -> float:
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order])
+    return float(values[order[int(np.searchsorted(reached, reached[-1] / 2))]])
+
+
+def _repeated(owners: Sequence[str]) -> Floats:
+    """A column for each of the last networks with several looks: 1 where a look is its."""
+    several = [name for name, count in Counter(owners).items() if count > 1][-_MOST_REPEATED:]
+    return np.array([[float(one == name) for name in several] for one in owners])
+
+
 def _fit(
-    values: Floats, late: Floats, sizes: Floats, rate: float, spread: float
+    values: Floats, late: Floats, facts: Floats, rate: float, spread: float
 ) -> tuple[float, float]:
     """The log density of κ = rate and of what it leaves to explain, and c."""
     curve = LearningCurve(0.0, rate)
     y = curve.slope(late) * values
-    centred = (sizes - sizes.mean(axis=0)) / np.maximum(sizes.std(axis=0), 1e-9)
-    X = np.column_stack([-curve.remaining(late), centred, np.ones(len(y))])
-    penalty = np.diag([*np.ones(X.shape[1] - 1), 1e-9])  # in errors' deviations; no prior of a mean
+    X = np.column_stack([-curve.remaining(late), facts, np.ones(len(y))])
+    penalty = np.diag([0.0, *np.full(facts.shape[1], _OF_FACTS**-2), 1e-9])
     target = np.zeros(X.shape[1])
     weights, scale = np.ones(len(y)), max(float(y.std()), _LEAST * spread)
     for _ in range(_STEPS):  # the EM algorithm (Lange et al. 1989)
-        target[0] = _RISE * scale
+        penalty[0, 0] = (scale / (_RISE * spread)) ** 2
+        target[0] = penalty[0, 0] * _RISE * spread
         weighted = X.T * weights
         found = np.linalg.solve(weighted @ X + penalty, weighted @ y + target)
         errors = y - X @ found

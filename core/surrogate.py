@@ -202,7 +202,9 @@ class Surrogate:
         The means stay; the uncertainty around the points shrinks, so that a batch spreads out: the
         less, the earlier in its training a point will be seen.
         """
-        rest = self.curve.remaining(np.zeros(len(points)) if fidelities is None else -np.log(fidelities))
+        rest = self.curve.remaining(
+            np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
+        )
         means = self.standard_posterior(points)[0] - RISE * rest * self._mean[-1]
         return self._told(points, means, (self.vagueness * rest) ** 2, rest)
 
@@ -216,9 +218,7 @@ class Surrogate:
         """After more values on the process's own scale, with these variances beside the noise."""
         features, remainder = self._seen(points, rest)
         before = self.told_so_far
-        after, differences = before.after(
-            points, features, remainder, y, self.noise**2 + variance
-        )
+        after, differences = before.after(points, features, remainder, y, self.noise**2 + variance)
         rows = np.unique([after.places[str(name)] for name in points.names]).astype(np.intp)
         gained, lost = after.evidence(rows), before.evidence(rows[rows < len(self)])
         U = np.concatenate([gained.features, differences.features, lost.features])

@@ -13,7 +13,7 @@ from core.distance import Floats
 from core.fitting import MAX_LANDMARKS, Observation, fit, scheduled
 from core.kernels import KERNELS, Geometry
 from core.likelihood import negative_log_likelihood
-from core.surrogate import RISE, SLOPE, Surrogate, prior
+from core.surrogate import RISE, Surrogate, prior
 
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
 
@@ -38,6 +38,7 @@ def emptied(surrogate: Surrogate, noise: float | None = None) -> Surrogate:
         surrogate.kernel,
         noise=surrogate.noise if noise is None else noise,
         vagueness=surrogate.vagueness,
+        curve=surrogate.curve,
         warp=surrogate.warp,
     )
 
@@ -47,21 +48,23 @@ def naive_posterior(
 ) -> tuple[Floats, Floats]:
     """Mean and joint covariance by the textbook, hyper-parameters as the surrogate fitted them.
 
-    On the scale of the process; a late share t moves a value by a slope of mean γ and variance τ²
-    and adds (η t)² to its noise.
+    On the scale of the process; the rise r that is still to come is unsure for all by (τ r)² and for
+    each by (η r)².
     """
     points = surrogate.geometry.points([one.architecture for one in observations])
     others = surrogate.geometry.points(asked)
     values = np.array([one.value for one in observations])
-    stds = np.array([one.std for one in observations]) * surrogate.warp.slope(values)
     late = -np.log([one.fidelity for one in observations])
+    ends, rest = surrogate.curve.at_end(values, late), surrogate.curve.remaining(late)
+    stds = np.array([one.std for one in observations]) * surrogate.warp.slope(ends)
+    stds *= surrogate.curve.slope(late)
     inverse = np.linalg.inv(
         surrogate.kernel(points, points)
-        + RISE**2 * np.outer(late, late)
-        + np.diag(surrogate.noise**2 + stds**2 + (surrogate.vagueness * late) ** 2)
+        + RISE**2 * np.outer(rest, rest)
+        + np.diag(surrogate.noise**2 + stds**2 + (surrogate.vagueness * rest) ** 2)
     )
     cross = surrogate.kernel(points, others)
-    mean = cross.T @ inverse @ (surrogate.warp(values) - SLOPE * late)
+    mean = cross.T @ inverse @ surrogate.warp(ends)
     return mean, surrogate.kernel(others, others) - cross.T @ inverse @ cross
 
 
@@ -290,9 +293,7 @@ def test_networks_seen_at_any_share_of_their_training_are_ranked_nearly_as_if_at
 
     def ranked(told: Sequence[tuple[int, float]]) -> float:
         observations = [
-            Observation(
-                trials[k].architecture, values[k] + 0.05 * np.log(share), fidelity=share
-            )
+            Observation(trials[k].architecture, values[k] + 0.05 * np.log(share), fidelity=share)
             for k, share in told
         ]
         mean, _ = posterior(fit(observations), [trials[k].architecture for k in asked])
