@@ -4,12 +4,13 @@ Up to `MAX_LANDMARKS` different architectures are all landmarks, and the process
 half the landmarks are a fair sample of the history and half its best networks.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from core.architecture import Architecture
 from core.distance import Floats
@@ -29,6 +30,10 @@ _NOISE_CENTER, _NOISE_SPREAD = -1.6, 0.8  # prior of log noise: 0.2 standard dev
 _VAGUENESS_CENTER, _VAGUENESS_SPREAD = -1.6, 0.8  # of log η: 0.2 for each unit of r
 _FIRST_SCALE = 0.05  # of values that are rates, until two differ
 _EVALUATIONS = 60  # of the posterior density and its slope, while fitting
+_OUT_OF_EVALUATIONS = 1  # what the optimiser says then
+_ASIDE = 0.5  # deviation of the second start, in those of the prior
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +177,32 @@ def _fit_theta(
         value, slope = negative_log_likelihood(matrix, y, slopes, 2 * noises)
         return value + float(z @ z) / 2, spreads * slope + z
 
-    found = minimize(
+    return np.asarray(centers + spreads * _mode(loss, len(centers)))
+
+
+def _mode(loss: Callable[[Floats], tuple[float, Floats]], p: int) -> Floats:
+    """Where the loss of p numbers is least, from the prior's mode; else from another start.
+
+    A descent that ended in failure, or where the loss is no number, is tried once more from a
+    place drawn near the mode; the better end counts.
+    """
+    ends = [_descended(loss, np.zeros(p))]
+    if not ends[0].success:
+        log.warning("hyper-parameters: %s; trying another start", ends[0].message)
+        ends.append(_descended(loss, np.random.default_rng(0).normal(0, _ASIDE, p)))
+    found = min(ends, key=lambda end: end.fun if np.isfinite(end.fun) else np.inf)
+    return np.asarray(found.x) if np.isfinite(found.fun) else np.zeros(p)
+
+
+def _descended(loss: Callable[[Floats], tuple[float, Floats]], start: Floats) -> OptimizeResult:
+    """The end of a descent; one that ran out of evaluations has come far enough."""
+    end = minimize(
         loss,
-        np.zeros(len(centers)),
+        start,
         method="L-BFGS-B",
         jac=True,
-        bounds=[(-3.0, 3.0)] * len(centers),
+        bounds=[(-3.0, 3.0)] * len(start),
         options={"maxfun": _EVALUATIONS},
     )
-    return np.asarray(centers + spreads * found.x)
+    end.success = end.success or end.status == _OUT_OF_EVALUATIONS
+    return end

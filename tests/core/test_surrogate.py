@@ -10,6 +10,7 @@ from scipy.stats import multivariate_normal, spearmanr
 
 from benchmarks.histories import history, of_depth
 from core.distance import Floats
+from core import fitting
 from core.fitting import MAX_LANDMARKS, Observation, fit, scheduled
 from core.kernels import KERNELS, Geometry
 from core.likelihood import negative_log_likelihood
@@ -402,3 +403,20 @@ def test_fitting_finds_hyper_parameters_better_than_the_priors_mode(kernel):
         return float(multivariate_normal(np.zeros(len(y)), matrix, allow_singular=True).logpdf(y))
 
     assert log_density(found) > log_density(before)
+
+
+def test_a_fit_that_fails_is_tried_from_another_start(caplog):
+    """A slope that points up at the mode ends a descent there; from the second start it is right."""
+
+    def loss(z: Floats) -> tuple[float, Floats]:
+        sign = -1 if np.abs(z).max() < 0.05 else 1
+        return float(((z - 1) ** 2).sum()), sign * 2 * (z - 1)
+
+    found = fitting._mode(loss, 3)
+    np.testing.assert_allclose(found, 1.0, atol=1e-3)
+    assert "trying another start" in caplog.text
+
+
+def test_a_fit_of_numbers_that_are_none_is_the_priors_mode():
+    found = fitting._mode(lambda z: (float("nan"), np.full(3, np.nan)), 3)
+    assert found.tolist() == [0.0, 0.0, 0.0]
