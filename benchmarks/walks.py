@@ -3,7 +3,8 @@
 A walk starts at a random line and moves to unseen neighbours of lines that it has seen, or to any
 line where the table names no neighbours. Where every line has repeats an evaluation shows its value
 or one of them, at random, and the true value is their mean. Where only some have, repeats are left
-aside: a mean of several is no match for the luckiest of many single values. A walker says which line is next; it lives for one walk and may remember.
+aside: a mean of several is no match for the luckiest of many single values. A walker says which
+line is next; it lives for one walk and may remember.
 """
 
 from collections import deque
@@ -74,9 +75,7 @@ class Table:
 class Walk:
     """One simulated search, without a random share of the lines."""
 
-    def __init__(
-        self, table: Table, seed: int, left_out: float = 0.0, noise: float = 0.0
-    ) -> None:
+    def __init__(self, table: Table, seed: int, left_out: float = 0.0, noise: float = 0.0) -> None:
         self.table, self.noise = table, noise
         self.rng = np.random.default_rng(seed)
         self.seen: list[int] = []  # places, in order

@@ -15,10 +15,10 @@ the training (Hestness et al. 2017, arXiv:1712.00409; Domhan et al. 2015 for sin
 
     f = m + e^(-κ t) (y - m) + c r,  r = (1 - e^(-κ t)) / κ
 
-κ and c are the mode of their posterior density under a robust regression (errors by Student's law)
+κ and c are the mode of their posterior density under a regression (errors by Student's law)
 of e^(-κ t) (y - m) on r and on plain sizes of the networks: in a search later networks are larger
-and trained for longer, and sizes tell the one from the other. So do several looks at one network, best
-of all: it has a term of its own.
+and trained for longer, and sizes tell the one from the other. Best of all do several looks at one
+network: it has a term of its own.
 """
 
 from collections import Counter

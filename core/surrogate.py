@@ -202,9 +202,8 @@ class Surrogate:
         The means stay; the uncertainty around the points shrinks, so that a batch spreads out: the
         less, the earlier in its training a point will be seen.
         """
-        rest = self.curve.remaining(
-            np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
-        )
+        late = np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
+        rest = self.curve.remaining(late)
         means = self.standard_posterior(points)[0] - RISE * rest * self._mean[-1]
         return self._told(points, means, (self.vagueness * rest) ** 2, rest)
 

@@ -37,7 +37,7 @@ def test_the_curve_is_learned_from_networks_seen_once_each(rate):
 
 
 def test_several_looks_at_networks_tell_the_rise_from_who_was_trained_on():
-    """Only the best half is seen again: without a term of their own they would seem to rise more."""
+    """Only the best half is seen again: without terms of their own they seem to rise more."""
     best = np.flatnonzero(np.median(ENDS) < ENDS)
     owners = [*OWNERS, *[OWNERS[place] for place in best]]
     late = np.concatenate([np.full(COUNT, 3.0), np.full(len(best), 1.0)])
@@ -67,7 +67,8 @@ def test_few_early_values_rise_a_little(count, share):
     curve = LearningCurve.of(values, late, NO_SIZES[:count], OWNERS[:count], 0.05)
     ends = curve.at_end(values, late)
     assert (np.diff(ends) > 0).all()
-    assert (ends.mean() > values.mean()) and (ends.max() < 1.5)
+    assert ends.mean() > values.mean()
+    assert ends.max() < 1.5
 
 
 def test_no_values_make_no_curve():

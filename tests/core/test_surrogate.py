@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import multivariate_normal, spearmanr
 
 from benchmarks.histories import history, of_depth
-from core.distance import Floats
 from core import fitting
+from core.distance import Floats
 from core.fitting import MAX_LANDMARKS, Observation, fit, scheduled
 from core.kernels import KERNELS, Geometry
 from core.likelihood import negative_log_likelihood
@@ -49,8 +49,8 @@ def naive_posterior(
 ) -> tuple[Floats, Floats]:
     """Mean and joint covariance by the textbook, hyper-parameters as the surrogate fitted them.
 
-    On the scale of the process; the rise r that is still to come is unsure for all by (τ r)² and for
-    each by (η r)².
+    On the scale of the process; the rise r that is still to come is unsure by (τ r)² for all and by
+    (η r)² for each.
     """
     points = surrogate.geometry.points([one.architecture for one in observations])
     others = surrogate.geometry.points(asked)
@@ -406,7 +406,7 @@ def test_fitting_finds_hyper_parameters_better_than_the_priors_mode(kernel):
 
 
 def test_a_fit_that_fails_is_tried_from_another_start(caplog):
-    """A slope that points up at the mode ends a descent there; from the second start it is right."""
+    """A slope that points up at the mode ends a descent there, and not from the second start."""
 
     def loss(z: Floats) -> tuple[float, Floats]:
         sign = -1 if np.abs(z).max() < 0.05 else 1
