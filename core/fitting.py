@@ -54,17 +54,21 @@ def fit(
 ) -> Surrogate:
     """The surrogate of the observations, its hyper-parameters the mode of their posterior.
 
-    They, the landmarks and the scale are learned from all, or from the first `learned_from`: with
-    `scheduled` a search learns them anew only each time it has grown by a share. `landmarks` are
-    further architectures to measure from while observations are few. Well defined for none or
-    one, for equal ones, equal values.
+    They and the scale are learned from all, or from the first `learned_from`: with `scheduled` a
+    search learns them anew only each time it has grown by a share. The newest become landmarks at
+    once, while there are few enough for all to be. `landmarks` are further architectures to measure
+    from while observations are few. Well defined for none or one, for equal ones, equal values.
     """
     first = len(observations) if learned_from is None else learned_from
     further = tuple(landmarks) if len(observations) < _REFIT_FROM else ()
-    empty = _learned(kernel, tuple(observations[:first]), further, memory())
+    empty, theta = _learned(kernel, tuple(observations[:first]), further, memory())
     if not observations:
         return empty
     architectures = [one.architecture for one in observations]
+    newest = _strangers(architectures[first:], empty.geometry.architectures)
+    if newest and len(empty.geometry.landmarks) + len(newest) <= MAX_LANDMARKS:
+        geometry = empty.geometry.with_landmarks(newest)
+        empty = empty.over(geometry, KERNELS[kernel].at(theta, geometry))
     empty.geometry.remember(architectures)
     columns = np.array([(one.value, one.std, one.fidelity) for one in observations])
     return empty.told(empty.geometry.points(architectures), *columns.T)
@@ -84,8 +88,8 @@ def _learned(
     observations: tuple[Observation, ...],
     landmarks: tuple[Architecture, ...],
     remembered: Memory,  # of this thread: its geometry is no other's
-) -> Surrogate:
-    """The surrogate before it is told anything, with what is learned from these observations.
+) -> tuple[Surrogate, Floats]:
+    """The surrogate before it is told anything, as learned from these observations, and its θ.
 
     Kept for the next suggestions of a search, which ask for the same.
     """
@@ -94,13 +98,13 @@ def _learned(
     late = -np.log([one.fidelity for one in observations])
     architectures = [one.architecture for one in observations]
     kind = KERNELS[kernel]
-    even, best = _choose_landmarks(architectures, values)
-    chosen = [architectures[place] for place in (*even, *best)]
-    geometry = Geometry([*chosen, *_strangers(landmarks, chosen)], kind.measures)
-    geometry.remember(architectures)
     owners = [one.fingerprint for one in architectures]
     curve = LearningCurve.of(values, late, sizes(architectures), owners, _FIRST_SCALE)
     ends = curve.at_end(values, late)
+    even, best = _choose_landmarks(architectures, ends)
+    chosen = [architectures[place] for place in (*even, *best)]
+    geometry = Geometry([*chosen, *_strangers(landmarks, chosen)], kind.measures)
+    geometry.remember(architectures)
     warp = Warp.of(ends, _FIRST_SCALE)
     variance = (stds * curve.slope(late) * warp.slope(ends)) ** 2
     fair = {architectures[place].fingerprint for place in even}
@@ -110,7 +114,8 @@ def _learned(
     theta = _fit_theta(kind, geometry, points, y, variance[told], rest)
     *_, noise, vagueness = np.exp(theta).tolist()
     kernel_ = kind.at(theta[:-2], geometry)
-    return prior(geometry, kernel_, noise=noise, vagueness=vagueness, curve=curve, warp=warp)
+    own = {"noise": noise, "vagueness": vagueness}
+    return prior(geometry, kernel_, **own, curve=curve, warp=warp), theta[:-2]
 
 
 def _choose_landmarks(

@@ -187,6 +187,11 @@ class Surrogate:
         density = norm.logpdf(self.warp(values), mean, np.hypot(std, self.noise))
         return np.asarray(density + np.log(self.warp.slope(values)))
 
+    def over(self, geometry: Geometry, kernel: AbstractKernel) -> "Surrogate":
+        """The surrogate over other landmarks, before any observation."""
+        own = {"noise": self.noise, "vagueness": self.vagueness}
+        return prior(geometry, kernel, **own, curve=self.curve, warp=self.warp)
+
     def told(
         self, points: Points, values: Floats, stds: Floats, fidelities: Floats | None = None
     ) -> "Surrogate":

@@ -306,6 +306,35 @@ def test_networks_seen_at_any_share_of_their_training_are_ranked_nearly_as_if_at
     assert ranked([*mixed, *[(k, min(1.0, 2 * shares[k])) for k in known[::2]]]) > whole - 0.05
 
 
+@every_kernel
+def test_the_newest_observations_are_landmarks_as_soon_as_they_are_told(kernel):
+    """Hyper-parameters are learned from the first; what is known is the exact process of all."""
+    surrogate = fit(OBSERVATIONS, kernel, learned_from=26)
+    assert set(surrogate.geometry.landmarks.names) == {one.fingerprint for one in KNOWN}
+    assert fit(OBSERVATIONS[:26], kernel).noise == surrogate.noise
+    asked = [*UNSEEN, *KNOWN]
+    mean, std = surrogate.standard_posterior(surrogate.geometry.points(asked))
+    expected, covariance = naive_posterior(surrogate, OBSERVATIONS, asked)
+    np.testing.assert_allclose(mean, expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-5, atol=1e-8)
+
+
+def test_the_best_landmarks_are_those_of_the_highest_ends():
+    """Of many networks: one that was stopped early may be the best, with a low value."""
+    trials = history(MAX_LANDMARKS + 60, seed=5)
+    best = max(trials, key=lambda trial: float(trial.value or 0))
+    observations = [
+        Observation(trial.architecture, float(trial.value or 0) - 0.2, fidelity=0.1)
+        if trial.number % 2 == best.number % 2
+        else Observation(trial.architecture, float(trial.value or 0))
+        for trial in trials
+    ]
+    landmarks = set(fit(observations).geometry.landmarks.names)
+    halves = [[t for t in trials if t.number % 2 == parity] for parity in (0, 1)]
+    shares = [np.mean([t.architecture.fingerprint in landmarks for t in half]) for half in halves]
+    assert abs(shares[0] - shares[1]) < 0.25
+
+
 def test_the_best_is_what_a_network_will_be_at_its_end():
     """Seen early it has the lowest value, and is expected to end highest."""
     rising = [
