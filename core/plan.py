@@ -52,11 +52,11 @@ SECONDS_AN_OPERATION = 2e-11  # of training, at least, before anything is measur
 BACKWARD = 3  # a training step costs so many forward passes
 WORTHWHILE_EPOCHS = 4  # of the exported network within the time of a search
 SCALES = (1.5, 2.0)  # of the widths of roots, where there is time for
-EPOCHS_OF_WIDER = 20  # of the exported network
+EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 20, 400_000  # of the exported network, at least
 PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 100_000
 
 VALIDATION, LEAST_VALIDATION, VALIDATION_EXAMPLES = 0.2, 0.02, 5_000
-FEW_EXAMPLES, ERASING, MIXING = 5_000, 0.3, 0.2
+FEW_EXAMPLES, ERASING, MIXING = 5_000, 0.0, 0.2
 OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.03, "adamw": 6e-3, "sgd": 0.1}
@@ -157,8 +157,8 @@ def _scaled_roots(
     usual = ORDINARY_SPEED
     for scale in SCALES:
         for kind, root in all_roots(spec, bounds, scale).items():
-            epoch = usual.seconds(root) * spec.train_examples
-            timely = EPOCHS_OF_WIDER * epoch <= GOAL_SHARE * config.budget.seconds
+            examples = max(EXAMPLES_OF_WIDER, EPOCHS_OF_WIDER * spec.train_examples)
+            timely = examples * usual.seconds(root) <= GOAL_SHARE * config.budget.seconds
             if timely and root.parameters <= _most_parameters(spec):
                 found[kind] = root
     return found
