@@ -94,8 +94,8 @@ class Geometry:
         self._spans = distinct_spans(self._landmarks)
         labels, forms = self._described(landmarks, graphs)
         self._landmark_labels = subtrees.Index.of(labels)
-        self._sizes = like._sizes if like else _Standard.of(sizes(landmarks))
-        self._forms = like._forms if like else _Standard.of(forms)
+        self._sizes: _Standard = like._sizes if like else _Standard.of(sizes(landmarks))
+        self._forms: _Standard = like._forms if like else _Standard.of(forms)
         self.landmarks = self._measure(landmarks)
         self._place_of = {str(name): i for i, name in enumerate(self.landmarks.names)}
         self._known: dict[str, int] = {}  # by fingerprint, places in `_kept`
