@@ -53,6 +53,8 @@ def _panel(axes: Axes, found: Sequence[Record]) -> None:
     axes.set_xlabel("seconds")
     axes.set_ylabel("test error, %")
     axes.set_yscale("log")
+    for format_ticks in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        format_ticks("{x:g}")
 
 
 def _times(curves: Sequence[Sequence[Sequence[float]]], end: float) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from core.lineage import with_shares
 from core.splits import validation_split
 from core.trial import TrialKind
 from core.weights import load
+from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network
 from worker.training import evaluate
@@ -63,7 +64,7 @@ def error_on_test(search: Solo, trial: Trial) -> float:
     network = Network(trial.architecture)
     network.read(load(search.storage.get(trial.result.weights)))
     test = Examples(arrays.x_test, arrays.y_test, normalisation, device)
-    return 100 * (1 - evaluate(network, test, search.config.task, device).metric)
+    return 100 * (1 - evaluate(network, test, search.config.task, Compute(device)).metric)
 
 
 def sampled(curve: Sequence[Sequence[float]], times: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -30,7 +30,6 @@ def draw(summary: dict[str, Any], path: Path) -> None:
     axes.axhline(1.0, color="black", linewidth=0.8)
     axes.set_xticks(range(len(sets)), list(sets), rotation=20, ha="right")
     axes.set_ylabel("test error / best hand-made")
-    axes.set_ylim(0, 2)
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside upper center", ncols=len(_SERIES), fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110, metadata={"Software": None} if path.suffix == ".png" else None)
