@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from api.schemas import TrialOut
 from core.architecture import Architecture, Node
-from core.layers import LAYERS, AbstractLayer, layer_to_json
+from core.layers import LAYERS, AbstractLayer, layer_to_json, optional_fields
 from core.trial import TrialKind, TrialStatus
 
 _BOX = (176, 30)  # width and height of a layer
@@ -31,6 +31,8 @@ _SHORT = {
     "dense": "Dense",
     "batch_norm": "Batch norm",
     "relu": "ReLU",
+    "relu6": "ReLU6",
+    "zero": "Zero",
     "gate": "Gate",
     "max_pool1d": "Max pool",
     "max_pool2d": "Max pool",
@@ -46,6 +48,9 @@ _SHORT = {
     "input": "Input",
     "output": "Output",
 }
+
+#: Fields that only a box's title tells, in words where they differ from their default.
+_DETAILS = {"bias": "no bias", "count_include_pad": "padding counted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,11 @@ class _Place:
 
 
 def layer_label(layer: AbstractLayer) -> str:
-    """A layer in a few words: "Conv 3×3 · 32", with stride 2 "Conv 3×3 /2 · 32", "Max pool 2"."""
-    data = layer_to_json(layer)
+    """A layer in a few words: "Conv 3×3 · 32", with stride 2 "Conv 3×3 /2 · 32", "Max pool 2".
+
+    Padding follows a plus: "Max pool 3×3 /1 +1".
+    """
+    data = {name: value for name, value in layer_to_json(layer).items() if name not in _DETAILS}
     kind = data.pop("kind")
     name = _SHORT.get(kind, kind.replace("_", " ").capitalize())
     usual_stride = data.get("size", 1)
@@ -76,6 +84,8 @@ def layer_label(layer: AbstractLayer) -> str:
             name += f" {side}" if kind.endswith("1d") else f" {side}×{side}"
     if (stride := data.pop("stride", usual_stride)) != usual_stride:
         name += f" /{stride}"
+    if padding := data.pop("padding", 0):
+        name += f" +{padding}"
     rest = [str(value) if name != "rate" else f"{value:.0%}" for name, value in data.items()]
     return " · ".join([name, *(text for text in rest if not text.startswith("["))])
 
@@ -155,7 +165,8 @@ def _change(node: Node, parent: Architecture | None) -> str:
 def _box(architecture: Architecture, node: Node, place: _Place, change: str) -> Markup:
     kind = LAYERS.kind_of(node.layer)
     shape = "×".join(str(n) for n in architecture.shapes[node.id])
-    title = f"node {node.id}: {layer_label(node.layer)}, output {shape}"
+    details = [_DETAILS[name] for name in optional_fields(node.layer) if name in _DETAILS]
+    title = ", ".join([f"node {node.id}: {layer_label(node.layer)}", *details, f"output {shape}"])
     return Markup(
         '<g class="layer {kind} {change}"><title>{title}</title>'
         '<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="6"/>'
@@ -243,7 +254,7 @@ def _branch(parent: tuple[float, float], child: tuple[float, float]) -> Markup:
 def _dot(trial: TrialOut, place: tuple[float, float], grade: str) -> Markup:
     x, y = place
     value = "" if trial.value is None else f"{trial.value:.2%}"
-    steps = ", then ".join(step.text for step in trial.morphisms) or "a start"
+    steps = ", then ".join(step.text for step in trial.morphisms) or _beginning(trial)
     return Markup(
         '<a href="/trials/{id}"><g class="trial {status} {grade}"><title>{title}</title>'
         '<circle cx="{x:.0f}" cy="{y:.0f}" r="{r}"/>'
@@ -262,6 +273,11 @@ def _dot(trial: TrialOut, place: tuple[float, float], grade: str) -> Markup:
         number=trial.number,
         value=value or ("…" if trial.status is TrialStatus.RUNNING else ""),
     )
+
+
+def _beginning(trial: TrialOut) -> str:
+    """What a trial without morphisms trains."""
+    return "a start" if trial.parent_number is None else f"continues trial {trial.parent_number}"
 
 
 def _svg(kind: str, width: float, height: float, label: str, parts: Sequence[Markup]) -> Markup:

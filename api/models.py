@@ -172,7 +172,8 @@ class Trial(Base):
         _one_of("status", TrialStatus),
         _one_of("kind", TrialKind),
         *_finite("predicted_mean", "predicted_std", "value", "value_std", "seconds"),
-        *_finite("samples_per_second", "test_metric", "test_loss"),
+        *_finite("samples_per_second", "validation_loss", "value_at_rung"),
+        *_finite("test_metric", "test_loss"),
         CheckConstraint("status <> 'completed' OR kind = 'final' OR value IS NOT NULL",
                         name="completed_has_value"),
         CheckConstraint("latency > 0 AND latency < 'Infinity'::float8", name="latency"),
@@ -180,8 +181,6 @@ class Trial(Base):
         CheckConstraint("epochs_spent >= 0 AND epochs_reserved >= 0", name="epochs"),
         # Most indexes are partial, as each one costs the hot path at every change of status.
         UniqueConstraint("search_id", "number"),
-        Index("uq_trials_fingerprint", "search_id", "fingerprint", unique=True,
-              postgresql_where=text("kind = 'search'")),
         Index("uq_trials_final", "search_id", unique=True,
               postgresql_where=text("kind = 'final'")),
         Index("ix_trials_waiting", "available_at", postgresql_where=text("status = 'waiting'")),
@@ -208,7 +207,7 @@ class Trial(Base):
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("trials.id"))
     morphisms: Mapped[list[dict[str, Any]]]  # from the parent: {"text": ..., "data": ...}
     architecture: Mapped[dict[str, Any]]
-    fingerprint: Mapped[str]
+    fingerprint: Mapped[str]  # that of its parent where it continues the parent's training
     layers: Mapped[int]
     parameters: Mapped[int] = mapped_column(BigInteger)
     flops: Mapped[int] = mapped_column(BigInteger)
@@ -229,6 +228,10 @@ class Trial(Base):
 
     value: Mapped[float | None] = mapped_column(Float)
     value_std: Mapped[float | None] = mapped_column(Float)
+    validation_loss: Mapped[float | None] = mapped_column(Float)  # of the value's weights
+    value_at_rung: Mapped[float | None] = mapped_column(Float)  # after a part of its training
+    precision: Mapped[str | None]  # how it was computed: "bf16 channels-last"
+    comparison: Mapped[dict[str, Any] | None]  # core.contracts.Comparison; final fit only
     epochs: Mapped[int] = mapped_column(default=0, server_default="0")  # of the counted attempt
     best_epoch: Mapped[int | None]
     seconds: Mapped[float | None] = mapped_column(Float)

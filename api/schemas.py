@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from core.contracts import Bounds, Budget, Cost, SearchConfig, Training
+from core.contracts import Bounds, Budget, Comparison, Cost, SearchConfig, Training
 from core.trial import SearchStatus, TrialKind, TrialStatus
 
 
@@ -79,6 +79,12 @@ class Best(Out):
     parameters: int | None
 
 
+class ComparisonOut(Comparison):
+    """The final network beside the winner that it was trained on from, as data and in words."""
+
+    text: str  # "the final network has 0.9120 on 250 held-out examples, ..."
+
+
 class FinalOut(Out):
     """What the final fit reached."""
 
@@ -89,6 +95,8 @@ class FinalOut(Out):
     test_examples: int
     parameters: int | None
     export_bytes: int | None
+    precision: str | None  # how it was computed: "bf16 channels-last"
+    comparison: ComparisonOut | None
 
 
 class SearchOut(Out):
@@ -114,6 +122,9 @@ class SearchOut(Out):
     used: Used
     trial_counts: dict[TrialStatus, int]  # search trials by status; absent: none
     trials_inherited: int  # completed trials that started from a parent's weights
+    #: The share of all seconds of training that went into the exported network, from 0 to 1: those
+    #: of its trial and of each trial whose weights it inherited; None while nothing is exported.
+    compute_in_winner: float | None
     best: Best | None
     final: FinalOut | None
 
@@ -144,7 +155,7 @@ class TrialOut(Out):
     reason: str
     parent_id: UUID | None
     parent_number: int | None
-    morphisms: list[MorphismOut]
+    morphisms: list[MorphismOut]  # none: it continues its parent's training, or has no parent
     inherited: bool  # started from the parent's weights
     fingerprint: str
     layers: int
@@ -154,6 +165,9 @@ class TrialOut(Out):
     predicted_std: float | None
     value: float | None
     value_std: float | None
+    validation_loss: float | None  # of the weights that the value is of
+    precision: str | None  # how it was computed: "bf16 channels-last"
+    comparison: ComparisonOut | None  # final fit only
     epochs: int
     best_epoch: int | None
     step: int | None  # optimiser steps, while running
@@ -276,6 +290,7 @@ class Problem(BaseModel):
 
 __all__ = [
     "Best",
+    "ComparisonOut",
     "DatasetOut",
     "DatasetPage",
     "DatasetRef",

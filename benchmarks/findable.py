@@ -33,17 +33,19 @@ def findable(table: Table) -> Findable:
     order = np.argsort(-table.true, kind="stable")
     best = int(order[0])
     draws = [np.random.default_rng(seed).permutation(order[1:]) for seed in range(DRAWS)]
-    spreads = [
-        float(np.std([entry.value, *entry.repeats], ddof=1))
-        for entry in table.entries
-        if entry.repeats
-    ]
     return Findable(
         lead=float(table.true[best] - table.true[order[1]]),
-        chance=float(np.median(spreads)) if spreads else None,
+        chance=chance(table),
         ranks=tuple(sorted(_rank(table, told[:MOST], best) for told in draws)),
         ranks_of_few=tuple(sorted(_rank(table, told[:FEW], best) for told in draws)),
     )
+
+
+def chance(table: Table) -> float | None:
+    """The median standard deviation of a network's values, of those trained more than once."""
+    repeated = [entry for entry in table.entries if entry.repeats]
+    spreads = [float(np.std([entry.value, *entry.repeats], ddof=1)) for entry in repeated]
+    return float(np.median(spreads)) if spreads else None
 
 
 def _rank(table: Table, told: NDArray[np.intp], best: int) -> int:

@@ -30,6 +30,7 @@ from core.datasets import Arrays
 from core.morphisms import sample
 from core.roots import all_roots
 from core.weights import initialise
+from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network
 from worker.training import train
@@ -118,7 +119,7 @@ class Maker:
             ),
             task=TASK,
             seed=seed,
-            device=torch.device("cpu"),
+            compute=Compute(torch.device("cpu"), channels_last=True),
         )
         last = outcome.history[-1].validation_metric
         assert last is not None

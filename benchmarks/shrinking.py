@@ -23,6 +23,7 @@ from core.morphisms.reduction import selections, sliced
 from core.morphisms.shrinking import AbstractShrinking
 from core.roots import all_roots
 from core.weights import Weights, initialise
+from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network
 from worker.training import train
@@ -90,7 +91,7 @@ def trained(kind: str) -> Trained:
     test = Examples(arrays.x_test, arrays.y_test, normalisation, cpu)
     recipe = Hyperparameters(epochs=EPOCHS, batch_size=32, learning_rate=3e-3)
     task = "image-classification"
-    train(network, training, None, recipe, task=task, seed=0, device=cpu)
+    train(network, training, None, recipe, task=task, seed=0, compute=Compute(cpu))
     x = test.some(len(test))
     return Trained(architecture, network.weights(), training.some(PROBE), x, arrays.y_test)
 

@@ -133,12 +133,17 @@ def correlation(mean: Floats, values: Floats) -> float:
 
 
 def noise_ceiling(entries: Entries) -> float | None:
-    """The rank correlation of values with those of a retraining; None without repeats."""
+    """What a predictor without noise can reach at most; None without repeats.
+
+    The rank correlation r of values with those of a retraining has noise on both sides: a value is
+    the true one plus noise, and so correlates with the true one as √r (Spearman 1904).
+    """
     repeated = [one for one in entries if one.repeats]
     if len(repeated) < 3:
         return None
     values = np.array([one.value for one in repeated])
-    return correlation(values, np.array([one.repeats[0] for one in repeated]))
+    again = correlation(values, np.array([one.repeats[0] for one in repeated]))
+    return float(np.sqrt(max(again, 0.0)))
 
 
 def synthetic() -> list[tables.Entry]:
@@ -154,7 +159,7 @@ def of_table(entries: Entries, observed: int, options: argparse.Namespace) -> re
     if not all(len(one.asked) for one in splits):
         raise tables.WrongTable("no network is left to ask about; expected different ones")
     kernels = {kernel: kernel_predictor(kernel) for kernel in KERNELS}
-    judged = judge(entries, splits, kernels | ({} if options.no_peers else PLAIN))
+    judged = judge(entries, splits, kernels | PLAIN)
     if not options.no_peers:
         few = split(len(entries), *QUICK_PEER)
         shorter = [Split(one.known, one.asked[:PEER_UNSEEN]) for one in splits]

@@ -54,10 +54,11 @@ def _introduction(facts: Mapping[str, Any]) -> list[str]:
         f"{facts['observed']} networks observed, {facts['seeds']} random choices of them, on",
         "tables of really trained networks (`benchmarks/data`). Rank correlation (Spearman, mean ±",
         "standard error over the choices) of what is predicted for all other networks with what",
-        "they reached; its share of the noise ceiling, which is the rank correlation of networks",
-        "with themselves, trained again with another seed; the negative log-likelihood of a value,",
-        "in standard deviations of the table; the share of values within their 90 % interval;",
-        "seconds to learn and to predict, on one core.",
+        "they reached; its share of the noise ceiling, which is the root of the rank correlation",
+        "of networks with themselves, trained again with another seed: a value has noise once, two",
+        "trainings have it twice; the negative log-likelihood of a value, in standard deviations",
+        "of the table; the share of values within their 90 % interval; seconds to learn and to",
+        "predict, on one core.",
     ]
 
 

@@ -29,11 +29,6 @@ class Entry:
     repeats: tuple[float, ...] = ()  # of the same network, trained again
     neighbours: tuple[int, ...] | None = None  # places in the table, from 0
 
-    @property
-    def mean(self) -> float:
-        """The best guess of the true value."""
-        return (self.value + sum(self.repeats)) / (1 + len(self.repeats))
-
 
 def read(path: Path) -> list[Entry]:
     """All entries of a file; raises WrongTable for the first line that is wrong."""

@@ -1,8 +1,10 @@
 """Searches over a table of evaluated networks: a walk, and the baselines that choose its lines.
 
 A walk starts at a random line and moves to unseen neighbours of lines that it has seen, or to any
-line where the table names no neighbours. Each evaluation shows the line's value or one of its
-repeats, at random. A walker says which line is next; it lives for one walk and may remember.
+line where the table names no neighbours. Where every line has repeats an evaluation shows its value
+or one of them, at random, and the true value is their mean. Where only some have, repeats are left
+aside: a mean of several is no match for the luckiest of many single values. A walker says which
+line is next; it lives for one walk and may remember.
 """
 
 from collections import deque
@@ -27,7 +29,11 @@ class Table:
 
     def __init__(self, entries: Sequence[tables.Entry]) -> None:
         self.entries = entries
-        self.true: Floats = np.array([entry.mean for entry in entries])
+        is_repeated = all(entry.repeats for entry in entries)
+        self.looks = [
+            (entry.value, *(entry.repeats if is_repeated else ())) for entry in entries
+        ]  # what an evaluation may show
+        self.true: Floats = np.array([np.mean(looks) for looks in self.looks])
         self.lines = np.arange(len(entries))
         self.has_neighbours = any(entry.neighbours is not None for entry in entries)
         self._features: dict[int, dict[str, float]] = {}
@@ -69,8 +75,8 @@ class Table:
 class Walk:
     """One simulated search, without a random share of the lines."""
 
-    def __init__(self, table: Table, seed: int, left_out: float = 0.0) -> None:
-        self.table = table
+    def __init__(self, table: Table, seed: int, left_out: float = 0.0, noise: float = 0.0) -> None:
+        self.table, self.noise = table, noise
         self.rng = np.random.default_rng(seed)
         self.seen: list[int] = []  # places, in order
         self.shown: list[float] = []  # their values
@@ -83,10 +89,14 @@ class Walk:
 
     def visit(self, place: int) -> None:
         """Evaluate a line: one of its values, at random."""
-        entry = self.table.entries[place]
         self.seen.append(place)
-        self.shown.append(float(self.rng.choice([entry.value, *entry.repeats])))
+        self.shown.append(self.look(place))
         self.known[place] = True
+
+    def look(self, place: int) -> float:
+        """A value of a line, at random of all that it has, with the noise of this walk."""
+        shown = float(self.rng.choice(self.table.looks[place]))
+        return shown + self.noise * float(self.rng.standard_normal()) if self.noise else shown
 
     def fresh(self, place: int) -> list[int]:
         """The unseen neighbours of a line that names some."""

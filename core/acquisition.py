@@ -153,16 +153,17 @@ def maximise(
     acquisition: Acquisition,
     candidates: int,
     morphisms: int,
-    pending: Sequence[Seen] = (),
+    others: Sequence[Seen] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Draft]:
     """Up to `count` different architectures of high acquisition, none of them excluded.
 
     `candidates` are scored, each at most `morphisms` away from a parent. The second and later
-    ones are chosen as if the earlier, and those `pending`, had turned out as expected.
+    ones are chosen as if the earlier had turned out as expected. `others` are known networks that
+    are no parents, as they are pending or have lost their weights: a front has them, too.
     """
     tree = _Tree(surrogate, bounds, rng, acquisition, morphisms, set(excluded))
-    tree.plant(parents, pending)
+    tree.plant(parents, others)
     while len(tree.scored) < candidates and tree.expand() and not should_stop():
         pass
     return _choose(tree, count)
@@ -190,10 +191,10 @@ class _Tree:
     _pushed: int = 0
     _barren: int = 0  # expansions in a row that brought nothing new
 
-    def plant(self, parents: Sequence[Seen], pending: Sequence[Seen]) -> None:
+    def plant(self, parents: Sequence[Seen], others: Sequence[Seen]) -> None:
         """Queue the observed networks by their own α."""
         roots = [Candidate(parent, (), parent.architecture) for parent in parents]
-        known = [trial.architecture for trial in (*parents, *pending)]
+        known = [trial.architecture for trial in (*parents, *others)]
         points = self.surrogate.geometry.points(known)
         costs = self.acquisition.log_costs(known)
         self.front = Front.of(self.surrogate.posterior(points)[0], costs)

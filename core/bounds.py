@@ -7,19 +7,37 @@ from core.contracts import Bounds, Cost
 from core.cost import training_memory
 from core.latency import ORDINARY_SPEED, Speed, learn
 from core.layers import Channels
+from core.speed import ORDINARY_SPEED as ORDINARY_TRAINING_SPEED
+from core.speed import TrainingSpeed
+from core.speed import learn as learn_training
 
 BATCH_SIZE = 64  # for which `Bounds.memory` is meant
 
 
 class Limits(Bounds):
-    """The bounds of a search that has measured how fast its device is."""
+    """The bounds of a search that has measured how fast its workers are."""
 
-    speed: Speed
+    speed: Speed = ORDINARY_SPEED
+    training_speed: TrainingSpeed = ORDINARY_TRAINING_SPEED
+    example_seconds: float | None = None  # most seconds of training for one example
 
 
-def limits(bounds: Bounds, measured: Sequence[tuple[Architecture, float]]) -> Limits:
-    """The bounds with the speed at which networks took so many seconds."""
-    return Limits(**dict(bounds) | {"speed": learn(measured)})
+def limits(
+    bounds: Bounds,
+    latencies: Sequence[tuple[Architecture, float]] = (),
+    trainings: Sequence[tuple[Architecture, float]] = (),
+    example_seconds: float | None = None,
+) -> Limits:
+    """The bounds with the speeds at which networks took so many seconds for one example.
+
+    `latencies` are those of predicting, `trainings` those of training.
+    """
+    learned = {
+        "speed": learn(latencies),
+        "training_speed": learn_training(trainings),
+        "example_seconds": example_seconds,
+    }
+    return Limits(**dict(bounds) | learned)
 
 
 def latency(architecture: Architecture, bounds: Bounds) -> float:
@@ -59,4 +77,12 @@ def fits(architecture: Architecture, bounds: Bounds) -> bool:
         and (bounds.flops is None or architecture.flops <= bounds.flops)
         and (bounds.memory is None or training_memory(architecture, BATCH_SIZE) <= bounds.memory)
         and (bounds.latency is None or latency(architecture, bounds) <= bounds.latency)
+        and _is_trained_in_time(architecture, bounds)
     )
+
+
+def _is_trained_in_time(architecture: Architecture, bounds: Bounds) -> bool:
+    """Whether it can be trained for enough epochs, as far as the bounds know the workers."""
+    if not isinstance(bounds, Limits) or bounds.example_seconds is None:
+        return True
+    return bounds.training_speed.seconds(architecture) <= bounds.example_seconds

@@ -79,6 +79,7 @@ class Training(Config):
 
     epochs: int | None = Field(default=None, ge=1, le=10_000)  # of one trial
     final_epochs: int | None = Field(default=None, ge=1, le=10_000)  # of the final fit
+    final_weights: Literal["inherited", "fresh"] = "inherited"  # that the final fit begins with
     trial_seconds: float | None = Field(default=None, ge=1, le=7 * 86_400)
     batch_size: int | None = Field(default=None, ge=2, le=8192)
     optimiser: Optimiser | None = None
@@ -86,9 +87,11 @@ class Training(Config):
     weight_decay: float | None = Field(default=None, ge=0, le=1)
     augmentation: Literal["auto", "none", "shift", "shift-flip"] = "auto"
     label_smoothing: float | None = Field(default=None, ge=0, lt=1)
+    erasing: float | None = Field(default=None, ge=0, le=0.9)  # see Hyperparameters, as below
+    mixing: float | None = Field(default=None, ge=0, le=10)
     patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
-    validation_fraction: float = Field(default=0.2, ge=0.02, le=0.5)
-    morph_noise: float = Field(default=0.0, ge=0, le=1)  # see Hyperparameters
+    validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
+    morph_noise: float = Field(default=0.0, ge=0, le=1)
 
 
 class SearchConfig(Config):
@@ -142,10 +145,13 @@ class Hyperparameters(Message):
     warmup: Finite = 0.1  # share of the schedule
     decay: Finite = 1.0  # last share of the schedule, over which the rate falls; 0: it stays
     averaging: Finite = 0.0  # weights are averaged over this last share of the steps made; 0: not
+    mixing: Finite = 0.0  # α of the Beta distribution that examples are mixed by; 0: not mixed
     erasing: Finite = 0.0  # side of a square erased from each image, as a share of its side
     label_smoothing: Finite = 0.0
     augmentation: str = "none"  # "none", "shift", "shift-flip"
     patience: int | None = None  # epochs without improvement before an early stop
+    rung: Finite = 1.0  # share of the training after which it is compared with others
+    least_at_rung: Finite | None = None  # metric below which it ends there
     validation_fraction: Finite = 0.2
     split_seed: int = 0  # one split for a whole search
     morph_noise: Finite = 0.0  # on what morphisms made or changed, over each array's range
@@ -174,6 +180,7 @@ class TrainOrder(Message):
     dataset_spec: DatasetSpec
     hyperparameters: Hyperparameters
     history: JsonObject = Field(default_factory=dict)  # final fit: facts for the model card
+    fresh: bool = False  # the network begins at random, though the parent's weights are there
     holdout: Finite = 0.25  # final fit: share of the validation split that it is compared on
 
 
@@ -216,7 +223,7 @@ class EpochReport(Message):
     epoch: int = Field(ge=1)
     train_loss: Finite | None = None
     validation_loss: Finite | None = None
-    validation_metric: Finite | None = None  # None in the final fit
+    validation_metric: Finite | None = None  # in the final fit on what it holds out
     learning_rate: Finite | None = None
     seconds: Seconds  # since the training began
 
@@ -250,6 +257,7 @@ class TrialResult(Message):
     value: Finite | None = None  # the objective; larger is better
     value_std: Finite | None = None  # standard error of the value, from the validation size
     validation_loss: Finite | None = None  # of the weights that the value is of
+    value_at_rung: Finite | None = None  # after the share `Hyperparameters.rung` of the training
     precision: str = Field(default="", max_length=64)  # how it was computed: "bf16 channels-last"
     reason: str = Field(default="", max_length=2000)
     retry: bool = True  # failed only: False where another attempt cannot help

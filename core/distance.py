@@ -8,8 +8,8 @@ Notation
 Layers: the weighted Levenshtein distance (Jin, Song & Hu 2019, arXiv:1806.10282, eq. 7, with min
 where print has max), computed in `core.edits`: 1 for each layer that is left out or put in, and c
 for one in place of another. c is 1 between kinds, else the mean of |x - y| / max(x, y) over the
-layer's attributes. Skips: the cheapest assignment (`core.assignment`), 1 for each one left over,
-with
+layer's attributes; an attribute that was added to a kind after its release adds to that mean, up
+to 1 in all. Skips: the cheapest assignment (`core.assignment`), 1 for each one left over, with
 
     d(s, t) = (|u_s - u_t| + |δ_s - δ_t|) / (max(u_s, u_t) + max(δ_s, δ_t)),  1 between kinds.
 
@@ -123,7 +123,7 @@ class Encoder:
         kind = self._kinds.setdefault(type(layer), _Kind([], []))
         kind.tokens.append(token)
         kind.fields.append(_fields(layer))
-        costs = edits.rounded_up(_costs(np.array(kind.fields[-1]), np.array(kind.fields)))
+        costs = edits.rounded_up(_costs(type(layer), kind.fields[-1], kind.fields))
         self._costs[token, kind.tokens] = self._costs[kind.tokens, token] = costs
 
 
@@ -154,7 +154,7 @@ def substitution(one: AbstractLayer, other: AbstractLayer) -> float:
     """The cost of one layer in place of another: 1 between kinds, else how their fields differ."""
     if type(one) is not type(other):
         return 1.0
-    return float(_costs(np.array(_fields(one)), np.array([_fields(other)]))[0])
+    return float(_costs(type(one), _fields(one), [_fields(other)])[0])
 
 
 def _fields(layer: AbstractLayer) -> tuple[float, ...]:
@@ -162,12 +162,23 @@ def _fields(layer: AbstractLayer) -> tuple[float, ...]:
     return tuple([float(getattr(layer, name)) for name in field_names(type(layer))])
 
 
-def _costs(one: Floats, others: Floats) -> Floats:
-    """The mean of |x - y| / max(x, y), 0 where both are 0, over fields: (f,), (k, f) -> (k,)"""
-    if not len(one):
-        return np.zeros(len(others))
-    differences, largest = np.abs(one - others), np.maximum(one, others)
-    return np.asarray((differences / np.where(largest > 0, largest, 1.0)).mean(axis=1))
+def _costs(
+    cls: type[AbstractLayer], one: Sequence[float], others: Sequence[Sequence[float]]
+) -> Floats:
+    """The costs of layers of one kind in place of another of it: (f,), (k, f) -> (k,)
+
+    The mean of |x - y| / max(x, y), 0 where both are 0, over the f fields that are not optional,
+    and 1 / (f + 1) of it for each optional one: layers without optional fields are as far apart
+    as before these were added. The sum of metrics is a metric, and so is its minimum with 1.
+    """
+    a, b = np.array(one), np.array(others)
+    largest = np.maximum(a, b)
+    parts = np.abs(a - b) / np.where(largest > 0, largest, 1.0)
+    is_optional = np.array([name in cls.optional for name in field_names(cls)], bool)
+    count = int((~is_optional).sum())
+    required = parts[:, ~is_optional].mean(axis=1) if count else np.zeros(len(b))
+    more = parts[:, is_optional].sum(axis=1) / (count + 1)
+    return np.asarray(np.minimum(required + more, 1.0))
 
 
 @cache

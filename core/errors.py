@@ -11,6 +11,7 @@ NetmorphError
 │   ├── MissingBlob             nothing is stored under the key
 │   └── CorruptBlob             the bytes do not have the promised hash
 └── SpaceExhausted          no new architecture is left within the bounds: finish the search
+    └── SearchSettled           another trial would only take time: finish the search
 """
 
 
@@ -56,3 +57,7 @@ class CorruptBlob(BlobError):
 
 class SpaceExhausted(NetmorphError):
     """No new architecture is left within the bounds: finish the search."""
+
+
+class SearchSettled(SpaceExhausted):
+    """Another trial would only take time from the final fit: finish the search."""

@@ -1,11 +1,10 @@
 """The reference: what a network computes in evaluation, in numpy."""
 
-from collections import Counter
-
 import numpy as np
 
-from core.architecture import Architecture
+from core.architecture import Architecture, Node
 from core.layers import Array
+from core.propagation import propagate
 from core.weights import Weights
 
 _CHUNK = 256  # examples at a time, so that the memory stays bounded
@@ -18,14 +17,7 @@ def forward(architecture: Architecture, weights: Weights, x: Array) -> Array:
 
 
 def _forward(architecture: Architecture, weights: Weights, x: Array) -> Array:
-    first, *others = architecture.nodes
-    values = {first.id: x}
-    unread = Counter(source for node in others for source in node.inputs)
-    for node in others:
-        inputs = [values[source] for source in node.inputs]
-        values[node.id] = node.layer.forward(weights.get(node.id, {}), inputs)
-        for source in node.inputs:
-            unread[source] -= 1
-            if not unread[source]:
-                del values[source]
-    return values[architecture.nodes[-1].id]
+    def compute(node: Node, inputs: list[Array]) -> Array:
+        return node.layer.forward(weights.get(node.id, {}), inputs)
+
+    return propagate(architecture, x, compute)

@@ -4,7 +4,6 @@ A node's code stands for its layer and how wide it is; a table tells of every co
 about a node: a hash to start subtrees from, and numbers (see `Facts`).
 """
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.architecture import Architecture, LayerFacts
-from core.layers import LAYERS, AbstractLayer, Channels, Shape
+from core.layers import LAYERS, AbstractLayer, Channels, Shape, field_names, optional_fields
 
 Integers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -110,11 +109,8 @@ def _hash(layer: AbstractLayer, width: int) -> int:
     key: tuple[object, ...] = (kind,)
     if kind not in ("input", "output"):
         own = {"filters", "units"} if layer.channels is Channels.OWN else set()
-        fields = [
-            getattr(layer, field.name)
-            for field in dataclasses.fields(layer)  # type: ignore[arg-type]
-            if field.name not in own
-        ]
+        names = [name for name in field_names(type(layer)) if name not in own | layer.optional]
+        fields = [*[getattr(layer, name) for name in names], *optional_fields(layer).items()]
         key = (kind, round(_WIDTH_STEPS * log2(width)), *fields)
     return int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "little")
 

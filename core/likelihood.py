@@ -7,20 +7,20 @@ from core.distance import Floats
 
 
 def negative_log_likelihood(
-    matrix: Floats, y: Floats, slopes: Floats, by_noise: float
+    matrix: Floats, y: Floats, slopes: Floats, of_noise: Floats
 ) -> tuple[float, Floats]:
-    """-log N(y; 0, matrix), without the constant, and its derivatives by θ and log noise.
+    """-log N(y; 0, matrix), without the constant, and its derivatives by θ and by noises.
 
-    Rasmussen & Williams 2006, eq. 2.30 and 5.9: (n, n), (n,), (k, n, n) -> (), (k + 1,)
+    `slopes` are the derivatives of the matrix, `of_noise` those that are diagonal. Rasmussen &
+    Williams 2006, eq. 2.30 and 5.9: (n, n), (n,), (k, n, n), (l, n) -> (), (k + l,)
     """
     factor = _factored(matrix)
     weights = cho_solve((factor, True), y, check_finite=False)
     inverse, _ = lapack.dpotri(factor, lower=True)
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
     excess = inverse - np.outer(weights, weights)
-    slope = np.append(
-        np.einsum("kij,ij->k", slopes, excess, optimize=True), by_noise * np.trace(excess)
-    )
+    by_slopes = np.einsum("kij,ij->k", slopes, excess, optimize=True)
+    slope = np.concatenate([by_slopes, of_noise @ np.diag(excess)])
     return float(y @ weights) / 2 + float(np.log(np.diag(factor)).sum()), slope / 2
 
 

@@ -3,40 +3,85 @@
 Notation
     n   training examples, validation split included
     S   seconds of the budget, from the start of the search to the exported network
-    R   assumed speed of training in FLOPs per second; only bounds the size of architectures
 
 The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 """
 
-from math import ceil
+from dataclasses import dataclass
+from math import ceil, sqrt
 
-from core.contracts import Bounds, Budget, DatasetSpec, Hyperparameters, Optimiser, SearchConfig
-from core.roots import roots
+from core.architecture import Architecture
+from core.contracts import (
+    Bounds,
+    Budget,
+    DatasetSpec,
+    Hyperparameters,
+    Optimiser,
+    SearchConfig,
+)
+from core.halving import RUNG
+from core.lineage import Goal
+from core.roots import all_roots, kinds_of_roots, roots
+from core.speed import ORDINARY_SPEED
+from core.strategies import STRATEGIES
 
-SEARCH_SHARE = 0.5  # of S; the rest is for the final fit
-TRIALS_WISHED = 12  # in the search's share of S, one after the other
+SEARCH_SHARE = 0.4  # of S, at most; the rest is for the final fit
+RACE_SHARE = 0.12  # of S, for the roots together
+ROOT_SHARE = 0.02  # of S, for one root
+TRIAL_SHARE = 0.04  # of S, for any other trial
 SHORTEST_TRIAL = 4.0  # seconds
+LONG_SECONDS = 1200.0  # budgets beyond this have shorter trials, as shares of them
+PATIENCE = 3  # children in a row that did not win end a search with a time limit
 END_SHARE, END_SECONDS = 0.02, 6.0  # of S and beside: test, export, starting the trainer
+GOAL_SHARE = 0.7  # of S: the training that the exported network has had in the end
 
-TRIAL_EXAMPLES = 40_000  # shown in one trial without a time limit
-FINAL_EXAMPLES = 150_000  # shown in the final fit without one
+FEWEST_WITH_FINALISTS = 8  # trials of a search that looks at its best ones again
+MOST_ROOTS = 4  # in the race: kinds that come later have not been better on any data set
+TRIALS_A_ROOT = 4  # in a search that is limited in trials
+TRIAL_EXAMPLES = 30_000  # shown in one trial without a time limit
+FINAL_EXAMPLES = 150_000  # shown in the final fit without one, at least
+MOST_FINAL_EXAMPLES = 600_000
 TRIAL_EPOCHS = (3, 40)  # least and most
 FINAL_EPOCHS = (12, 120)
-TIMED_EPOCHS = 200  # most epochs where seconds limit the training
+TIMED_EPOCHS = 1_000_000  # no limit, where seconds limit the training
+IN_WINNER = 0.6  # least share of all training that the final fit brings into the exported network
 
 GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
 GROWTH_SECONDS = 1800.0  # budgets beyond this allow more in proportion
-ASSUMED_SPEED = 1e11  # R
+SECONDS_AN_OPERATION = 2e-11  # of training, at least, before anything is measured
 BACKWARD = 3  # a training step costs so many forward passes
-WORTHWHILE_EPOCHS = 12  # of the final fit within its time
+WORTHWHILE_EPOCHS = 4  # of the exported network within the time of a search
+SCALES = (1.5, 2.0)  # of the widths of roots, where there is time for
+EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 20, 400_000  # of the exported network, at least
+PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 100_000
 
-LABEL_SMOOTHING = 0.05
+VALIDATION, LEAST_VALIDATION, VALIDATION_EXAMPLES = 0.2, 0.02, 5_000
+FEW_EXAMPLES, ERASING, MIXING = 5_000, 0.0, 0.2
 OPTIMISER = Optimiser.MUON
+LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
 WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}
-WARMUP, DECAY = 0.05, 0.5  # shares of a training over which the rate rises, and falls
+WARMUP, DECAY = 0.05, 0.5  # shares of a whole training over which the rate rises, and falls
 AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
-INHERITED_RATE = 0.5  # of the learning rate, for weights that are trained already
+TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
+INHERITED_DECAY = 1.0  # of a final fit that is the last piece
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Training before a final fit, in seconds, and the epochs of the winner's lineage."""
+
+    in_lineage: float  # of the trials whose weights the final fit inherits
+    total: float  # of all trials of the search
+    epochs_in_lineage: int
+
+    def final_epochs(self, share: float) -> int:
+        """The epochs after which that share of all training is in the exported network."""
+        if not self.in_lineage:
+            return 0
+        elsewhere = self.total - self.in_lineage
+        missing = share / (1 - share) * elsewhere - self.in_lineage
+        return ceil(missing * self.epochs_in_lineage / self.in_lineage)
 
 
 def trials_deadline(config: SearchConfig) -> float | None:
@@ -46,18 +91,27 @@ def trials_deadline(config: SearchConfig) -> float | None:
 
 
 def default_bounds(spec: DatasetSpec, budget: Budget) -> Bounds:
-    """Some times the size of the first root, and small enough for the time there is.
+    """Some times the size of the roots, small enough for the time and the data there are.
 
     Without a bound the surrogate, having seen that larger is better, asks for networks that take
-    all the time. With seconds given, the final fit must be able to make enough epochs.
+    all the time. With seconds given, the exported network must have been trained for enough
+    epochs. Parameters are bounded by the examples, but the roots always fit.
     """
-    root = roots(spec, Bounds())[0]
+    found = all_roots(spec, Bounds()).values()
+    usual = Bounds().parameters
+    parameters = max(min(usual, _most_parameters(spec)), max(root.parameters for root in found))
+    largest = max(root.flops for root in found)
     if budget.seconds is None:
-        return Bounds(flops=GROWTH * root.flops)
+        return Bounds(flops=GROWTH * largest, parameters=parameters)
     growth = GROWTH * max(1.0, budget.seconds / GROWTH_SECONDS)
-    seconds = (1 - SEARCH_SHARE) * budget.seconds
-    timely = ASSUMED_SPEED * seconds / (BACKWARD * WORTHWHILE_EPOCHS * spec.train_examples)
-    return Bounds(flops=max(root.flops, int(min(timely, growth * root.flops))))
+    timely = _seconds_for_an_example(budget.seconds, spec) / SECONDS_AN_OPERATION
+    first = roots(spec, Bounds())[0]
+    flops = max(first.flops, int(min(timely, growth * largest)))
+    return Bounds(flops=flops, parameters=parameters)
+
+
+def _seconds_for_an_example(seconds: float, spec: DatasetSpec) -> float:
+    return GOAL_SHARE * seconds / (WORTHWHILE_EPOCHS * spec.train_examples)
 
 
 def bounds(config: SearchConfig, spec: DatasetSpec) -> Bounds:
@@ -69,44 +123,186 @@ def bounds(config: SearchConfig, spec: DatasetSpec) -> Bounds:
     return chosen.model_copy(update=given)
 
 
+def race_size(config: SearchConfig, kinds: int) -> int:
+    """How many of so many kinds of roots a search starts from, so that most of it is left."""
+    if not STRATEGIES[config.strategy].inherits:
+        return 1
+    budget = config.budget
+    affordable = [min(kinds, MOST_ROOTS)]
+    if budget.seconds is not None:
+        root = _root_seconds(budget.seconds)
+        affordable.append(int(RACE_SHARE * budget.seconds * config.parallelism / root))
+    if budget.trials is not None:
+        affordable.append(budget.trials // TRIALS_A_ROOT)
+    if budget.epochs is not None:
+        affordable.append(budget.epochs // (TRIALS_A_ROOT * TRIAL_EPOCHS[1]))
+    return max(1, min(affordable))
+
+
+def race_roots(config: SearchConfig, spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
+    """The roots that a search starts from, the default first."""
+    (first,) = roots(spec, bounds)
+    kinds = _scaled_roots(config, spec, bounds)
+    count = race_size(config, len(kinds_of_roots(spec)))
+    return tuple(kinds.values())[:count] if count > 1 and kinds else (first,)
+
+
+def _scaled_roots(
+    config: SearchConfig, spec: DatasetSpec, bounds: Bounds
+) -> dict[str, Architecture]:
+    """Every kind of root, as wide as the time allows many epochs of."""
+    found = dict(all_roots(spec, bounds))
+    if config.budget.seconds is None:
+        return found
+    usual = ORDINARY_SPEED
+    for scale in SCALES:
+        for kind, root in all_roots(spec, bounds, scale).items():
+            examples = max(EXAMPLES_OF_WIDER, EPOCHS_OF_WIDER * spec.train_examples)
+            timely = examples * usual.seconds(root) <= GOAL_SHARE * config.budget.seconds
+            if timely and root.parameters <= _most_parameters(spec):
+                found[kind] = root
+    return found
+
+
+def _most_parameters(spec: DatasetSpec) -> int:
+    """That so many examples can be expected to make good use of."""
+    return max(LEAST_PARAMETERS, PARAMETERS_AN_EXAMPLE * spec.train_examples)
+
+
+def is_in_race(config: SearchConfig, spec: DatasetSpec, *, number: int, inherited: bool) -> bool:
+    """Whether a trial is one of several roots that are compared after a short training."""
+    size = race_size(config, len(kinds_of_roots(spec)))
+    return not inherited and number < size and size > 1
+
+
+def goal(config: SearchConfig, spec: DatasetSpec) -> Goal:
+    """The training that the exported network will have had."""
+    if config.budget.seconds is not None:
+        return Goal(seconds=GOAL_SHARE * config.budget.seconds)
+    trial = config.training.epochs or _epochs(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
+    final = config.training.final_epochs or _epochs(FINAL_EXAMPLES, spec, FINAL_EPOCHS)
+    return Goal(epochs=float(final + 3 * trial))
+
+
+def example_seconds(config: SearchConfig, spec: DatasetSpec) -> float | None:
+    """The most seconds of training for one example with which the exported network makes enough
+    epochs; None without a time limit.
+    """
+    if config.budget.seconds is None:
+        return None
+    return _seconds_for_an_example(config.budget.seconds, spec)
+
+
+def remaining_trials(config: SearchConfig, *, created: int, elapsed: float) -> int | None:
+    """How many trials can still be started, as far as the budget says.
+
+    None without a limit, and where there are too few trials to look at any of them again.
+    """
+    left = []
+    if (budget := config.budget).trials is not None:
+        if budget.trials < FEWEST_WITH_FINALISTS:
+            return None
+        left.append(budget.trials - created)
+    deadline = trials_deadline(config)
+    if deadline is not None:
+        seconds = config.training.trial_seconds or _usual_seconds(config)
+        if deadline < FEWEST_WITH_FINALISTS * seconds:
+            return None
+        left.append(int(max(0.0, deadline - elapsed) / seconds) * config.parallelism)
+    return min(left) if left else None
+
+
 def trial_hyperparameters(
-    config: SearchConfig, spec: DatasetSpec, *, elapsed: float, inherited: bool
+    config: SearchConfig,
+    spec: DatasetSpec,
+    *,
+    elapsed: float,
+    inherited: bool,
+    in_race: bool = False,
 ) -> Hyperparameters:
-    """How a trial is trained that starts `elapsed` seconds after its search."""
+    """How a trial is trained that starts `elapsed` seconds after its search.
+
+    One `in_race` is one of several roots that are compared after a short training.
+    """
     training = config.training
-    limit = _trial_seconds(config, elapsed)
+    limit = _trial_seconds(config, elapsed, in_race)
     epochs = training.epochs or (
         TIMED_EPOCHS if limit is not None else _epochs(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
     )
-    rate = INHERITED_RATE if inherited else 1.0
-    return _hyperparameters(config, spec, epochs, limit, rate)
+    return _hyperparameters(config, spec, epochs, limit).model_copy(
+        update={
+            "rung": RUNG if inherited else 1.0,
+            "decay": TRIAL_DECAY,
+            "averaging": TRIAL_AVERAGING,
+        }
+    )
 
 
 def final_hyperparameters(
-    config: SearchConfig, spec: DatasetSpec, *, elapsed: float
+    config: SearchConfig,
+    spec: DatasetSpec,
+    *,
+    elapsed: float,
+    inherited: bool = False,
+    spent: Spent | None = None,
 ) -> Hyperparameters:
-    """How the final fit is trained that starts `elapsed` seconds after its search."""
+    """How the final fit is trained that starts `elapsed` seconds after its search.
+
+    Without a time limit it is as long as it takes to have a share `IN_WINNER` of all training in
+    the exported network, given what was spent before.
+    """
     training, seconds = config.training, config.budget.seconds
     if seconds is None:
         limit = None
-        epochs = training.final_epochs or _epochs(FINAL_EXAMPLES, spec, FINAL_EPOCHS)
+        least = _epochs(FINAL_EXAMPLES, spec, FINAL_EPOCHS)
+        wanted = least if spent is None else spent.final_epochs(IN_WINNER)
+        most = max(least, MOST_FINAL_EXAMPLES // spec.train_examples)
+        epochs = training.final_epochs or min(most, max(least, wanted))
     else:
         end = max(END_SECONDS, END_SHARE * seconds)
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
-    return _hyperparameters(config, spec, epochs, limit, 1.0).model_copy(update={"patience": None})
+    return _hyperparameters(config, spec, epochs, limit).model_copy(
+        update={"patience": None, "decay": INHERITED_DECAY if inherited else DECAY}
+    )
 
 
-def _trial_seconds(config: SearchConfig, elapsed: float) -> float | None:
+def patience(config: SearchConfig) -> int | None:
+    """After how many children in a row that did not win a search goes on to its final fit.
+
+    None where seconds do not limit it: then it makes all the trials that it may.
+    """
+    if config.budget.seconds is None:
+        return None
+    return ceil(PATIENCE / _length(config.budget.seconds))
+
+
+def _length(seconds: float) -> float:
+    """What trials are shorter by, as shares of the time, in a long search: there are more."""
+    return sqrt(min(1.0, LONG_SECONDS / seconds))
+
+
+def _root_seconds(seconds: float) -> float:
+    return max(SHORTEST_TRIAL, ROOT_SHARE * _length(seconds) * seconds)
+
+
+def _usual_seconds(config: SearchConfig) -> float:
+    """Of a trial that is not in the race, in a search that is limited in seconds."""
+    assert config.budget.seconds is not None
+    seconds = config.budget.seconds
+    return max(SHORTEST_TRIAL, TRIAL_SHARE * _length(seconds) * seconds)
+
+
+def _trial_seconds(config: SearchConfig, elapsed: float, in_race: bool) -> float | None:
     """How long a trial may take: its share of the search's time, and not past its end."""
     deadline = trials_deadline(config)
-    wished = config.training.trial_seconds
-    if deadline is None:
-        return wished
-    if wished is None and config.training.epochs is None:
-        wished = max(SHORTEST_TRIAL, deadline / TRIALS_WISHED)
+    given = config.training.trial_seconds
+    if deadline is None or config.budget.seconds is None:
+        return given
+    if given is None and config.training.epochs is None:
+        given = _root_seconds(config.budget.seconds) if in_race else _usual_seconds(config)
     left = max(1.0, deadline - elapsed)
-    return left if wished is None else min(wished, left)
+    return left if given is None else min(given, left)
 
 
 def _epochs(examples: int, spec: DatasetSpec, limits: tuple[int, int]) -> int:
@@ -115,7 +311,7 @@ def _epochs(examples: int, spec: DatasetSpec, limits: tuple[int, int]) -> int:
 
 
 def _hyperparameters(
-    config: SearchConfig, spec: DatasetSpec, epochs: int, seconds: float | None, rate: float
+    config: SearchConfig, spec: DatasetSpec, epochs: int, seconds: float | None
 ) -> Hyperparameters:
     training = config.training
     optimiser = training.optimiser or OPTIMISER
@@ -124,15 +320,17 @@ def _hyperparameters(
         max_seconds=seconds,
         batch_size=training.batch_size or _batch_size(spec),
         optimiser=optimiser,
-        learning_rate=training.learning_rate or rate * LEARNING_RATES[optimiser],
+        learning_rate=training.learning_rate or LEARNING_RATES[optimiser],
         warmup=WARMUP,
         decay=DECAY,
         averaging=AVERAGING,
         weight_decay=_given(training.weight_decay, WEIGHT_DECAYS[optimiser]),
         label_smoothing=_given(training.label_smoothing, LABEL_SMOOTHING),
         augmentation=_augmentation(training.augmentation, spec),
+        erasing=_given(training.erasing, _of_few(ERASING, spec)),
+        mixing=_given(training.mixing, _of_few(MIXING, spec)),
         patience=training.patience,
-        validation_fraction=training.validation_fraction,
+        validation_fraction=_given(training.validation_fraction, _validation_fraction(spec)),
         split_seed=config.seed,
         morph_noise=training.morph_noise,
         channels_last=len(spec.input_shape) == 3,
@@ -141,6 +339,16 @@ def _hyperparameters(
 
 def _given(value: float | None, default: float) -> float:
     return default if value is None else value
+
+
+def _validation_fraction(spec: DatasetSpec) -> float:
+    """A fifth, or what makes the noise of values small enough: more would only cost time."""
+    return max(LEAST_VALIDATION, min(VALIDATION, VALIDATION_EXAMPLES / spec.train_examples))
+
+
+def _of_few(value: float, spec: DatasetSpec) -> float:
+    """What hinders learning by heart: for data sets that are seen very many times."""
+    return value if spec.train_examples < FEW_EXAMPLES else 0.0
 
 
 def _batch_size(spec: DatasetSpec) -> int:

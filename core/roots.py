@@ -1,10 +1,11 @@
 """The architectures that a search starts from, sized to the data set and within the bounds.
 
-A search trains its roots first, each for a trial's price, so that it starts from few; `all_roots`
-has the others: VGG-like (Simonyan & Zisserman 2015, arXiv:1409.1556), ResNet-like (He et al. 2016,
-arXiv:1512.03385), DenseNet-like (Huang et al. 2017, arXiv:1608.06993), MobileNet-like (Howard et
-al. 2017, arXiv:1704.04861). For signals they are the same along one axis, with wider windows and
-faster reduction, as long signals need (cf. Wang, Yan & Oates 2017, arXiv:1611.06455).
+A search trains several kinds briefly and goes on from the better ones (`core.race`): VGG-like
+(Simonyan & Zisserman 2015, arXiv:1409.1556), ResNet-like (He et al. 2016, arXiv:1512.03385),
+DenseNet-like (Huang et al. 2017, arXiv:1608.06993), MobileNet-like (Howard et al. 2017,
+arXiv:1704.04861). For signals they are the same along one axis, with wider windows and faster
+reduction, as long signals need, and there is a fully convolutional one that keeps their
+resolution (Wang, Yan & Oates 2017, arXiv:1611.06455).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,8 @@ KERNELS = {1: 5, 2: 3}  # of a convolution, by the number of spatial axes
 WIDEST_SIGNAL = 128  # filters: a signal's values become fewer along one axis only
 MLP_UNITS = (128, 64)
 SMALLEST = 4  # channels below which no root is shrunk
+STRIDED_FILTERS, STRIDED_STAGES = 24, 3
+FCN = ((64, 7), (128, 5), (64, 3))  # filters and kernel of each convolution
 DENSE_LAYERS = 3  # of a block of the DenseNet-like root
 
 Builder = Callable[[DatasetSpec, float], Architecture]  # spec, scale of the widths
@@ -57,16 +60,27 @@ def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
     return (root,)
 
 
-def all_roots(spec: DatasetSpec, bounds: Bounds) -> Mapping[str, Architecture]:
-    """Every kind of start that the data and the bounds allow, by name."""
-    kinds = BUILDERS if len(spec.input_shape) > 1 else {"mlp": _mlp}
-    found = {kind: _fitted(builder, spec, bounds) for kind, builder in kinds.items()}
+def kinds_of_roots(spec: DatasetSpec) -> tuple[str, ...]:
+    """The kinds of starts that there are for the data, the default first."""
+    match len(spec.input_shape):
+        case 1:
+            return ("mlp",)
+        case 2:
+            return tuple(BUILDERS)
+        case _:
+            return tuple(kind for kind in BUILDERS if kind != "fcn")
+
+
+def all_roots(spec: DatasetSpec, bounds: Bounds, scale: float = 1.0) -> Mapping[str, Architecture]:
+    """Every kind of start that the data and the bounds allow, by name, its widths times `scale`."""
+    found = {kind: _fitted(BUILDERS[kind], spec, bounds, scale) for kind in kinds_of_roots(spec)}
     return {kind: root for kind, root in found.items() if fits(root, bounds)}
 
 
-def _fitted(builder: Builder, spec: DatasetSpec, bounds: Bounds) -> Architecture:
-    """The widest version within the bounds; the narrowest of all where none is."""
-    scale = 1.0
+def _fitted(
+    builder: Builder, spec: DatasetSpec, bounds: Bounds, scale: float = 1.0
+) -> Architecture:
+    """The widest version up to `scale` within the bounds; the narrowest of all where none is."""
     architecture = builder(spec, scale)
     while not fits(architecture, bounds) and scale * FILTERS > SMALLEST:
         scale /= 2
@@ -173,14 +187,16 @@ def _cnn_layers(spec: DatasetSpec, scale: float) -> Iterator[AbstractLayer]:
 
 
 def _vgg(spec: DatasetSpec, scale: float) -> Architecture:
-    """Two convolutions a resolution, then two hidden dense layers."""
+    """Two convolutions a resolution and a pool behind each, then a hidden dense layer."""
     graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
+    side = min(spec.input_shape[1:])
     for stage in kit.stages:
         last = graph(last, *kit.max_pool(stage), *kit.block(stage.filters))
         last = graph(last, *kit.block(stage.filters))
-    last = graph(last, Flatten())
-    for _ in range(2):
-        last = graph(last, Dense(_scaled(UNITS, scale)), ReLU(), Dropout(DROPOUT))
+        side //= stage.reduction
+    if side >= 2:
+        last = graph(last, kit.family.max_pool(2, 2))
+    last = graph(last, Flatten(), Dense(_scaled(UNITS, scale)), ReLU(), Dropout(DROPOUT))
     return graph.finish(last, spec.classes)
 
 
@@ -193,6 +209,37 @@ def _resnet(spec: DatasetSpec, scale: float) -> Architecture:
         inner = graph(last, *kit.block(stage.filters, stride=by), *kit.linear(stage.filters))
         skip = graph(last, *kit.linear(stage.filters, 1, by)) if by > 1 else last
         last = graph(graph.merge(Add(), inner, skip), ReLU())
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+
+
+def _strided(spec: DatasetSpec, scale: float) -> Architecture:
+    """A stem that halves the sides; a widening convolution, a pool and a residual block a stage.
+
+    Most of the work is done at low resolution, so that much data is seen in little time.
+    """
+    graph, kit = _Graph(spec), _Kit(spec, scale)
+    by = 2 if min(spec.input_shape[1:]) >= 2 * POOLED_SIDE else 1
+    first, *later = [_scaled(STRIDED_FILTERS * 2**n, scale) for n in range(STRIDED_STAGES)]
+    last = _residual(graph, kit, graph(0, *kit.block(first, stride=by)), first)
+    side = min(spec.input_shape[1:]) // by
+    for filters in later:
+        last = graph(last, *kit.block(filters))
+        if side >= 4:
+            last, side = graph(last, kit.family.max_pool(2, 2)), side // 2
+        last = _residual(graph, kit, last, filters)
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+
+
+def _residual(graph: _Graph, kit: "_Kit", last: int, filters: int) -> int:
+    """Two convolutions, added to what they read."""
+    return graph.merge(Add(), graph(last, *kit.block(filters), *kit.block(filters)), last)
+
+
+def _fcn(spec: DatasetSpec, scale: float) -> Architecture:
+    """Three convolutions of the whole signal with narrowing windows, then its mean."""
+    graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
+    for filters, kernel in FCN:
+        last = graph(last, *kit.block(_scaled(filters, scale), kernel))
     return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
 
 
@@ -231,9 +278,11 @@ def _mlp(spec: DatasetSpec, scale: float) -> Architecture:
 #: By name, the default for images and signals first.
 BUILDERS: Mapping[str, Builder] = {
     "cnn": _cnn,
+    "fcn": _fcn,
+    "strided": _strided,
     "vgg": _vgg,
     "resnet": _resnet,
-    "densenet": _densenet,
     "mobilenet": _mobilenet,
+    "densenet": _densenet,
     "mlp": _mlp,
 }

@@ -5,7 +5,7 @@ again. The generator of a step comes from the search's seed and the number of it
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
@@ -13,10 +13,12 @@ import numpy as np
 from core.architecture import Architecture
 from core.bounds import limits
 from core.contracts import Bounds, Cost
-from core.errors import SpaceExhausted
+from core.errors import SearchSettled, SpaceExhausted
 from core.history import Draft, Seen
+from core.lineage import Goal, with_shares
 from core.morphisms import AbstractMorphism
-from core.strategies import strategy
+from core.race import FINALISTS, finalists, is_settled, promotions, without_superseded
+from core.strategies import STRATEGIES, strategy
 
 __all__ = ["Seen", "Snapshot", "Suggestion", "step"]
 
@@ -34,6 +36,10 @@ class Snapshot:
     bounds: Bounds
     trials: tuple[Seen, ...]  # every earlier trial, whatever its status
     cost: Cost | None = None  # to be small as well
+    goal: Goal | None = None  # the training of the final network; None: values are comparable
+    example_seconds: float | None = None  # of training, at most; None: no limit
+    patience: int | None = None  # see `core.plan.patience`; None: all trials are made
+    remaining: int | None = None  # trials that can still be started; None: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +55,21 @@ class Suggestion:
 
 
 def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
-    """What to try next: the roots first, then what the strategy says.
+    """What to try next: the roots first, then the better of them again, then by the strategy.
 
-    At least one suggestion and at most `count`, all new; raises SpaceExhausted without any.
+    The last trials of a search look at its best networks again. At least one suggestion and at
+    most `count`; an architecture comes again only to continue a trial's training. Raises
+    SpaceExhausted without any, and SearchSettled where another would only take time.
     """
+    snapshot = replace(snapshot, trials=with_shares(snapshot.trials, snapshot.goal))
     known = {trial.architecture.fingerprint for trial in snapshot.trials}
     drafts = [
         Draft(parent=None, morphisms=(), architecture=root)
         for root in snapshot.roots
         if root.fingerprint not in known
     ][: snapshot.count]
+    if not drafts and snapshot.goal is not None and STRATEGIES[snapshot.strategy].inherits:
+        drafts = _continuations(snapshot)
     if not drafts:
         drafts = _ask(snapshot)
     if not drafts:
@@ -71,20 +82,48 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
     )
 
 
+def _continuations(snapshot: Snapshot) -> list[Draft]:
+    """Trials to be trained on: winners of the race of roots, and at the end the finalists."""
+    drafts = promotions(snapshot.trials, snapshot.roots, snapshot.count)
+    if drafts:
+        return drafts
+    settled = bool(snapshot.patience) and is_settled(snapshot.trials, snapshot.patience or 0)
+    if settled or (snapshot.remaining is not None and snapshot.remaining <= FINALISTS):
+        drafts = finalists(snapshot.trials, snapshot.count)
+    if settled and not drafts:
+        raise SearchSettled(
+            f"{snapshot.patience} children in a row did not win: the rest of the time goes into "
+            "the final fit"
+        )
+    return drafts
+
+
 def _ask(snapshot: Snapshot) -> list[Draft]:
     rng = np.random.default_rng([snapshot.seed, snapshot.next_number])
     chosen = strategy(snapshot.strategy, snapshot.strategy_options, snapshot.cost)
-    completed = [trial for trial in snapshot.trials if not trial.is_pending]
-    pending = [trial for trial in snapshot.trials if trial.is_pending]
+    trials = snapshot.trials
+    if snapshot.goal is not None:
+        trials = without_superseded(trials, snapshot.roots)
+    completed = [trial for trial in trials if not trial.is_pending]
+    pending = [trial for trial in trials if trial.is_pending]
     return chosen.suggest(completed, pending, snapshot.count, rng, _bounds(snapshot))
 
 
 def _bounds(snapshot: Snapshot) -> Bounds:
-    """The bounds, with what was measured of the device where the search looks at latency."""
-    if snapshot.bounds.latency is None and snapshot.cost is not Cost.LATENCY:
+    """The bounds, with what was measured of the workers where the search looks at time."""
+    looks_at_latency = snapshot.bounds.latency is not None or snapshot.cost is Cost.LATENCY
+    if not looks_at_latency and snapshot.example_seconds is None:
         return snapshot.bounds
-    measured = [(trial.architecture, trial.latency) for trial in snapshot.trials if trial.latency]
-    return limits(snapshot.bounds, measured)
+    return limits(
+        snapshot.bounds,
+        [(one.architecture, one.latency) for one in snapshot.trials if one.latency],
+        [
+            (one.architecture, 1 / one.samples_per_second)
+            for one in snapshot.trials
+            if one.samples_per_second
+        ],
+        snapshot.example_seconds,
+    )
 
 
 def _suggestion(draft: Draft, number: int) -> Suggestion:

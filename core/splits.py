@@ -20,6 +20,17 @@ def validation_split(
     return np.setdiff1d(np.arange(len(y)), validation), validation
 
 
+def final_split(
+    y: NDArray[np.int64], validation: NDArray[np.intp], holdout: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices (training, held out) of a final fit, each sorted: it trains on most of the validation
+    split, too. About the share `holdout` of that split, at least one example, is held out.
+    """
+    _, chosen = validation_split(y[validation], holdout, seed)
+    held = validation[chosen] if len(chosen) else validation[:1]
+    return np.setdiff1d(np.arange(len(y)), held), held
+
+
 def _quotas(sizes: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
     """How many examples each class gives: largest remainders, within [1, size - 1]."""
     exact = sizes * fraction

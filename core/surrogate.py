@@ -1,11 +1,13 @@
 """The surrogate: a Gaussian process over architectures (Rasmussen & Williams 2006, ch. 2).
 
 Notation
-    y      observed values as `core.warp` sees them, one for each architecture seen; shape (n,)
-    t      -log of the share of its training after which a value was measured; shape (n,)
-    Ψ      features of the observed architectures, τ t beside them; shape (n, p + 1)
+    y      observed values as they would be at the end of a training (`core.learning_curve`), and
+           as `core.warp` sees them, one for each architecture seen; shape (n,)
+    r      how much of its rise was still to come where a value was measured; shape (n,)
+    Ψ      features of the observed architectures, -τ r beside them; shape (n, p + 1)
     ρ      remainders of the kernel; shape (n,)
-    s      noise variances: fitted noise, each value's own, and (η t)²; shape (n,)
+    η      standard deviation of the noise for each unit of r, fitted
+    s      noise variances: fitted noise, each value's own, and (η r)²; shape (n,)
     A      I + Ψᵀ diag(ρ + s)⁻¹ Ψ, the precision of the features' weights; shape (p + 1, p + 1)
     S      A⁻¹, their covariance
     w      S Ψᵀ diag(ρ + s)⁻¹ y, their mean; shape (p + 1,)
@@ -21,10 +23,14 @@ observed architecture is a landmark features leave (almost) nothing out; where o
 are inducing points (Snelson & Ghahramani 2006). One more value changes S by a matrix of rank one,
 in O(p²) (Sherman & Morrison 1950; Woodbury 1950).
 
-A value measured before its training's end lies below what it would have become by τ t times a
-slope that the history tells, and says less of it the larger t is: so early-stopped trials inform.
+A value measured before its training's end is taken for what it would have become by the curve of
+all, which is τ r unsure for all together and η r for each: the less the earlier. Several looks at
+one architecture count as one, their mean by precision; where they were taken after other shares of
+the training, what they differ by tells the common rise: the two are independent, so nothing is
+lost.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -35,10 +41,10 @@ from scipy.stats import norm
 
 from core.distance import Floats
 from core.kernels import AbstractKernel, Geometry, Points
+from core.learning_curve import LearningCurve
 from core.warp import Warp
 
-RISE = 0.5  # τ, standard deviations of the slope of values in t
-VAGUENESS = 0.3  # η, standard deviations of noise for each unit of t
+RISE = 0.5  # τ, in standard deviations of values
 _FEW = 0.2  # as a share of p: observations that are less work to add than to start anew
 
 
@@ -54,8 +60,8 @@ class _Told:
 
     def after(
         self, points: Points, features: Floats, remainder: Floats, values: Floats, noise: Floats
-    ) -> "_Told":
-        """With more observations; of several looks at one architecture the features mix alike."""
+    ) -> "tuple[_Told, _Evidence]":
+        """With more observations, and what several looks at one architecture differ by."""
         places = dict(self.places)
         rows = [places.setdefault(str(name), len(places)) for name in points.names]
         more = len(places) - len(self.places)
@@ -66,15 +72,25 @@ class _Told:
             np.concatenate([self.noise, np.full(more, np.inf)]),
             np.concatenate([self.values, np.zeros(more)]),
         )
-        for row, psi, rho, value, variance in zip(
-            rows, features, remainder, values, noise, strict=True
-        ):
-            share = 1.0 if np.isinf(grown.noise[row]) else 1 / (1 + variance / grown.noise[row])
-            grown.values[row] += share * (value - grown.values[row])
-            grown.features[row] += share * (psi - grown.features[row])
-            grown.noise[row] = share * variance
-            grown.remainder[row] = rho
-        return grown
+        differences = [
+            difference
+            for seen in zip(rows, features, remainder, values, noise, strict=True)
+            if (difference := grown._look(*seen)) is not None
+        ]
+        return grown, _Evidence.of(differences, features.shape[1])
+
+    def _look(
+        self, row: int, psi: Floats, rho: float, value: float, variance: float
+    ) -> "tuple[Floats, float, float] | None":
+        """Mix one more look in; what it and the earlier ones differ by, if that tells a slope."""
+        earlier = self.noise[row]
+        difference = self.features[row] - psi, 1 / (earlier + variance), self.values[row] - value
+        share = 1.0 if np.isinf(earlier) else earlier / (earlier + variance)
+        self.values[row] += share * (value - self.values[row])
+        self.features[row] += share * (psi - self.features[row])
+        self.noise[row] = share * variance
+        self.remainder[row] = rho
+        return difference if np.isfinite(earlier) and difference[0][-1] else None
 
     def evidence(self, rows: NDArray[np.intp]) -> "_Evidence":
         """What some observed architectures say of the features' weights."""
@@ -83,9 +99,18 @@ class _Told:
 
 
 class _Evidence(NamedTuple):
-    features: Floats  # rows of Ψ
-    weights: Floats  # 1 / (ρ + s)
+    """Values that are features times weights, and noise: of architectures, or of differences."""
+
+    features: Floats  # rows of Ψ, or differences of two
+    weights: Floats  # 1 / (ρ + s), or 1 / (s + s') where the own parts cancel
     values: Floats  # y
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[Floats, float, float]], p: int) -> "_Evidence":
+        """That of some rows of p features."""
+        features = np.array([row[0] for row in rows]).reshape(len(rows), p)
+        weights, values = (np.array([row[k] for row in rows]) for k in (1, 2))
+        return cls(features, weights, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +120,8 @@ class Surrogate:
     geometry: Geometry
     kernel: AbstractKernel
     noise: float  # fitted, in standard deviations of the objective
+    vagueness: float  # η
+    curve: LearningCurve
     warp: Warp
     told_so_far: _Told
     precision: Floats  # A
@@ -116,8 +143,16 @@ class Surrogate:
 
     @property
     def best(self) -> float:
-        """The best value that was observed, as the process sees it; its mean before any."""
-        return float(self.told_so_far.values.max(initial=0.0))
+        """The best value that was observed, as the process sees it; its mean before any.
+
+        Of what was not trained to its end it is what is expected there.
+        """
+        if not len(self):
+            return 0.0
+        told, w = self.told_so_far, self._mean
+        late = told.features[:, -1]
+        gap = told.noise / (told.remainder + told.noise) * (told.values - told.features @ w)
+        return float((told.values - np.where(late < 0, late * w[-1] + gap, 0.0)).max())
 
     def posterior(self, points: Points) -> tuple[Floats, Floats]:
         """Median and standard deviation of the noise-free value, in its units: (n) -> 2 × (n,)"""
@@ -152,38 +187,47 @@ class Surrogate:
         density = norm.logpdf(self.warp(values), mean, np.hypot(std, self.noise))
         return np.asarray(density + np.log(self.warp.slope(values)))
 
+    def over(self, geometry: Geometry, kernel: AbstractKernel) -> "Surrogate":
+        """The surrogate over other landmarks, before any observation."""
+        own = {"noise": self.noise, "vagueness": self.vagueness}
+        return prior(geometry, kernel, **own, curve=self.curve, warp=self.warp)
+
     def told(
         self, points: Points, values: Floats, stds: Floats, fidelities: Floats | None = None
     ) -> "Surrogate":
         """The surrogate after more observations, hyper-parameters unchanged; O(p²) for each."""
         late = np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
-        variance = (stds * self.warp.slope(values)) ** 2 + (VAGUENESS * late) ** 2
-        return self._told(points, self.warp(values), variance, late)
+        ends, rest = self.curve.at_end(values, late), self.curve.remaining(late)
+        own = stds * self.curve.slope(late) * self.warp.slope(ends)
+        return self._told(points, self.warp(ends), own**2 + (self.vagueness * rest) ** 2, rest)
 
-    def believing(self, points: Points) -> "Surrogate":
+    def believing(self, points: Points, fidelities: Floats | None = None) -> "Surrogate":
         """The surrogate if each point turned out as expected (Ginsbourger et al. 2010).
 
-        The means stay; the uncertainty around the points shrinks, so that a batch spreads out.
+        The means stay; the uncertainty around the points shrinks, so that a batch spreads out: the
+        less, the earlier in its training a point will be seen.
         """
-        means, _ = self.standard_posterior(points)
-        return self._told(points, means, np.zeros(len(points)), np.zeros(len(points)))
+        late = np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
+        rest = self.curve.remaining(late)
+        means = self.standard_posterior(points)[0] - RISE * rest * self._mean[-1]
+        return self._told(points, means, (self.vagueness * rest) ** 2, rest)
 
-    def _seen(self, points: Points, late: Floats) -> tuple[Floats, Floats]:
-        """Features, τ t beside them, and remainders: (n), (n,) -> (n, p + 1), (n,)"""
+    def _seen(self, points: Points, rest: Floats) -> tuple[Floats, Floats]:
+        """Features, -τ r beside them, and remainders: (n), (n,) -> (n, p + 1), (n,)"""
         features = self.kernel.features(points)
         remainder = self.kernel.remainder(points, features)
-        return np.concatenate([features, RISE * late[:, None]], axis=1), remainder
+        return np.concatenate([features, -RISE * rest[:, None]], axis=1), remainder
 
-    def _told(self, points: Points, y: Floats, variance: Floats, late: Floats) -> "Surrogate":
+    def _told(self, points: Points, y: Floats, variance: Floats, rest: Floats) -> "Surrogate":
         """After more values on the process's own scale, with these variances beside the noise."""
-        features, remainder = self._seen(points, late)
+        features, remainder = self._seen(points, rest)
         before = self.told_so_far
-        after = before.after(points, features, remainder, y, self.noise**2 + variance)
+        after, differences = before.after(points, features, remainder, y, self.noise**2 + variance)
         rows = np.unique([after.places[str(name)] for name in points.names]).astype(np.intp)
         gained, lost = after.evidence(rows), before.evidence(rows[rows < len(self)])
-        U = np.concatenate([gained.features, lost.features])
-        d = np.concatenate([gained.weights, -lost.weights])
-        y_of = np.concatenate([gained.values, lost.values])
+        U = np.concatenate([gained.features, differences.features, lost.features])
+        d = np.concatenate([gained.weights, differences.weights, -lost.weights])
+        y_of = np.concatenate([gained.values, differences.values, lost.values])
         precision = self.precision + (U.T * d) @ U
         return replace(
             self,
@@ -206,13 +250,23 @@ def _inverse(precision: Floats, before: Floats, U: Floats, d: Floats) -> Floats:
     return np.asarray(before - reached @ np.linalg.solve(np.diag(1 / d) + U @ reached, reached.T))
 
 
-def prior(geometry: Geometry, kernel: AbstractKernel, *, noise: float, warp: Warp) -> Surrogate:
+def prior(
+    geometry: Geometry,
+    kernel: AbstractKernel,
+    *,
+    noise: float,
+    vagueness: float,
+    curve: LearningCurve,
+    warp: Warp,
+) -> Surrogate:
     """The surrogate of given hyper-parameters before any observation."""
     p = kernel.features(geometry.landmarks[:0]).shape[1] + 1
     return Surrogate(
         geometry=geometry,
         kernel=kernel,
         noise=noise,
+        vagueness=vagueness,
+        curve=curve,
         warp=warp,
         told_so_far=_Told({}, np.zeros((0, p)), np.zeros(0), np.zeros(0), np.zeros(0)),
         precision=np.eye(p),

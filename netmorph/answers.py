@@ -55,6 +55,17 @@ class Best(TypedDict):
     parameters: int | None
 
 
+class Comparison(TypedDict):
+    """The final network beside the winner that it was trained on from, on examples held out."""
+
+    examples: int
+    before: float
+    after: float | None
+    exported: str
+    reason: str
+    text: str
+
+
 class Final(TypedDict):
     """What the final fit reached."""
 
@@ -65,6 +76,8 @@ class Final(TypedDict):
     test_examples: int
     parameters: int | None
     export_bytes: int | None
+    precision: str | None
+    comparison: Comparison | None
 
 
 class Search(TypedDict):
@@ -90,6 +103,7 @@ class Search(TypedDict):
     used: Used
     trial_counts: dict[str, int]
     trials_inherited: int
+    compute_in_winner: float | None
     best: Best | None
     final: Final | None
 
@@ -124,6 +138,9 @@ class Trial(TypedDict):
     predicted_std: float | None
     value: float | None
     value_std: float | None
+    validation_loss: float | None
+    precision: str | None
+    comparison: Comparison | None
     epochs: int
     seconds: float | None
     latency: float | None  # seconds for one example

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from netmorph.answers import Search, Trial
+from netmorph.answers import Comparison, Search, Trial
 
 
 def ancestry(trials: Iterable[Trial], number: int) -> list[Trial]:
@@ -29,10 +29,28 @@ def winner(search: Search) -> int | None:
 
 
 def _sentence(trial: Trial) -> str:
-    steps = ", then ".join(morphism["text"] for morphism in trial["morphisms"])
-    how = steps or "a starting architecture"
+    how = steps(trial, ", then ") or "a starting architecture"
     value = f" ({percent(trial['value'])})" if trial["value"] is not None else ""
     return f"trial {trial['number']}: {how}{value}"
+
+
+def steps(trial: Trial, between: str) -> str:
+    """What leads from a trial's parent to it; empty where nothing does."""
+    if not trial["morphisms"] and trial["parent_number"] is not None:
+        return f"continues trial {trial['parent_number']}" if trial["inherited"] else ""
+    return between.join(morphism["text"] for morphism in trial["morphisms"])
+
+
+def exported(
+    comparison: Comparison | None, precision: str | None, share: float | None
+) -> dict[str, str]:
+    """What is known of an exported network beside its test; `share` is the compute in it."""
+    facts = {
+        "compared": comparison and comparison["text"],
+        "precision": precision,
+        "in winner": None if share is None else f"{100 * share:.0f} % of all training seconds",
+    }
+    return {name: words for name, words in facts.items() if words}
 
 
 def percent(value: float | None) -> str:

@@ -28,6 +28,9 @@ def summary(client: Client, search: Search, folder: Path | None) -> dict[str, An
         "test_accuracy": final["test_metric"] if final else None,
         "test_examples": final["test_examples"] if final else None,
         "parameters": final["parameters"] if final else None,
+        "comparison": final.get("comparison") if final else None,
+        "precision": final.get("precision") if final else None,
+        "compute_in_winner": search.get("compute_in_winner"),
         "seconds": round(search["used"]["seconds"], 1),
         "winner": number,
         "lineage": lineage.in_words(line),
@@ -42,6 +45,7 @@ def print_summary(result: dict[str, Any], out: Console) -> None:
         ("trials", _trials(result)),
         ("validation", lineage.percent(result["best_validation"])),
         ("test", _test(result)),
+        *_exported(result).items(),
         ("time", clock(result["seconds"])),
         ("export", result["export"] or "none"),
     ]
@@ -67,6 +71,10 @@ def _test(result: dict[str, Any]) -> str:
     if result["test_accuracy"] is None:
         return "–"
     return f"{lineage.percent(result['test_accuracy'])} of {result['test_examples']} examples"
+
+
+def _exported(result: dict[str, Any]) -> dict[str, str]:
+    return lineage.exported(result["comparison"], result["precision"], result["compute_in_winner"])
 
 
 def _in_brackets(text: str) -> str:

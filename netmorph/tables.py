@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from rich.table import Table
 
 from netmorph.answers import Dataset, Front, Key, Search, Trial
-from netmorph.lineage import percent
+from netmorph.lineage import exported, percent, steps
 from netmorph.progress import best_text, clock, milliseconds
 
 
@@ -41,6 +41,7 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
         "time": clock(item["used"]["seconds"]),
         "best": best_text(item),
         "test": percent(final["test_metric"] if final else None),
+        **_exported(item),
     }
     if front is not None:
         facts["front"] = "\n".join(_points(front)) or "–"
@@ -53,19 +54,21 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
 def trials(items: Iterable[Trial]) -> Table:
     """A row a trial."""
     table = _table(
-        "no", "status", "value", "parent", "morphisms", "parameters", "latency", "epochs", "time"
-    )
+        "no", "status", "value", "parent", "morphisms", "parameters", "latency", "epochs", "time",
+        "computed in",
+    )  # fmt: skip
     for item in items:
         table.add_row(
             f"{item['number']}" + (" final" if item["kind"] == "final" else ""),
             item["status"],
             percent(item["value"]),
             "–" if item["parent_number"] is None else str(item["parent_number"]),
-            "; ".join(morphism["text"] for morphism in item["morphisms"]) or "–",
+            _story(item) or "–",
             f"{item['parameters']:,}",
             milliseconds(item["latency"]),
             str(item["epochs"]),
             "–" if item["seconds"] is None else clock(item["seconds"]),
+            item.get("precision") or "–",
         )
     return table
 
@@ -93,6 +96,21 @@ def keys(items: Iterable[Key]) -> Table:
         made, revoked = item["created_at"][:16], (item["revoked_at"] or "–")[:16]
         table.add_row(item["id"], item["name"], item["role"], item["prefix"], made, revoked)
     return table
+
+
+def _exported(item: Search) -> dict[str, str]:
+    """What is known of the exported network beside its test; older services say nothing."""
+    final = item["final"]
+    if final is None:
+        return {}
+    share = item.get("compute_in_winner")
+    return exported(final.get("comparison"), final.get("precision"), share)
+
+
+def _story(item: Trial) -> str:
+    """What leads from a trial's parent to it and, of a final fit, how it compares with it."""
+    comparison = item.get("comparison")
+    return "; ".join(filter(None, (steps(item, "; "), comparison and comparison["text"])))
 
 
 def _points(front: Front) -> Iterator[str]:

@@ -36,8 +36,10 @@ from core.layers import (
     MaxPool2d,
     Output,
     ReLU,
+    ReLU6,
     Scale,
     Shape,
+    Zero,
     family_of,
 )
 from core.morphisms import AbstractMorphism, sample
@@ -118,19 +120,21 @@ _widths = st.integers(2, 6)
 
 def _conv(draw: st.DrawFn, sketch: Sketch) -> None:
     kernel, stride = draw(st.sampled_from((1, 3, 5))), draw(st.integers(1, 2))
-    sketch.add(sketch.family.convolution(draw(_widths), kernel, stride))
+    sketch.add(sketch.family.convolution(draw(_widths), kernel, stride, draw(st.booleans())))
 
 
 def _conv_block(draw: st.DrawFn, sketch: Sketch) -> None:
-    sketch.block(sketch.family.convolution(draw(_widths), draw(st.sampled_from((1, 3)))))
+    kernel, bias = draw(st.sampled_from((1, 3))), draw(st.booleans())
+    sketch.block(sketch.family.convolution(draw(_widths), kernel, bias=bias))
 
 
 def _same_conv(draw: st.DrawFn, sketch: Sketch) -> None:
-    sketch.block(sketch.family.convolution(sketch.shape[0]))
+    sketch.block(sketch.family.convolution(sketch.shape[0], bias=draw(st.booleans())))
 
 
 def _depthwise(draw: st.DrawFn, sketch: Sketch) -> None:
-    sketch.block(sketch.family.depthwise(draw(st.sampled_from((1, 3))), draw(st.integers(1, 2))))
+    kernel, stride = draw(st.sampled_from((1, 3))), draw(st.integers(1, 2))
+    sketch.block(sketch.family.depthwise(kernel, stride, draw(st.booleans())))
 
 
 def _norm(draw: st.DrawFn, sketch: Sketch) -> None:
@@ -138,7 +142,7 @@ def _norm(draw: st.DrawFn, sketch: Sketch) -> None:
 
 
 def _relu(draw: st.DrawFn, sketch: Sketch) -> None:
-    sketch.add(ReLU())
+    sketch.add(draw(st.sampled_from((ReLU(), ReLU6()))))
 
 
 def _dropout(draw: st.DrawFn, sketch: Sketch) -> None:
@@ -149,6 +153,27 @@ def _pool(draw: st.DrawFn, sketch: Sketch) -> None:
     size = draw(st.integers(1, min(3, *sketch.shape[1:])))
     kind = draw(st.sampled_from((sketch.family.max_pool, sketch.family.avg_pool)))
     sketch.add(kind(size, draw(st.integers(1, 3))))
+
+
+def _padded_pool(draw: st.DrawFn, sketch: Sketch) -> None:
+    family, size, stride = sketch.family, draw(st.integers(2, 5)), draw(st.integers(1, 2))
+    padding = draw(st.integers(1, size // 2))
+    if min(sketch.shape[1:]) + 2 * padding < size:
+        return
+    if draw(st.booleans()):
+        sketch.add(family.max_pool(size, stride, padding))
+    else:
+        sketch.add(family.avg_pool(size, stride, padding, draw(st.booleans())))
+
+
+def _zero(draw: st.DrawFn, sketch: Sketch) -> None:
+    """Zeros beside what they are made of, as in a cell whose edge is left out."""
+    start, stride = len(sketch.nodes) - 1, draw(st.integers(1, 2))
+    if len(sketch.shape) == 1 or stride == 1:
+        sketch.add(Add(), start, sketch.add(Zero()))
+    else:
+        other = sketch.add(sketch.family.convolution(sketch.shape[0], 1, stride))
+        sketch.add(Add(), other, sketch.add(Zero(stride), start))
 
 
 def _add(draw: st.DrawFn, sketch: Sketch) -> None:
@@ -210,12 +235,12 @@ def _gate(draw: st.DrawFn, sketch: Sketch) -> None:
 
 
 def _dense(draw: st.DrawFn, sketch: Sketch) -> None:
-    sketch.add(Dense(draw(_widths)))
+    sketch.add(Dense(draw(_widths), draw(st.booleans())))
 
 
 def _dense_relu(draw: st.DrawFn, sketch: Sketch) -> None:
     sketch.add(Dense(draw(_widths)))
-    sketch.add(ReLU())
+    _relu(draw, sketch)
 
 
 def _dense_residual(draw: st.DrawFn, sketch: Sketch) -> None:
@@ -241,6 +266,8 @@ SPATIAL_STEPS: tuple[Step, ...] = (
     _squeeze_excite,
     _scale,
     _dropout,
+    _padded_pool,
+    _zero,
 )
 VECTOR_STEPS: tuple[Step, ...] = (
     _dense_relu,
@@ -253,6 +280,7 @@ VECTOR_STEPS: tuple[Step, ...] = (
     _scale,
     _gate,
     _dropout,
+    _zero,
 )
 
 
@@ -334,35 +362,67 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (Conv1d(2, 1), [(3, 4)]),
         (Conv1d(3, 5, 2), [(2, 7)]),
         (Conv1d(3, 3, 3), [(2, 8)]),
+        (Conv1d(3, 5, 2, bias=False), [(2, 7)]),
     ],
     "conv2d": [
         (Conv2d(4), [(3, 5, 6)]),
         (Conv2d(2, 1), [(3, 4, 4)]),
         (Conv2d(3, 5, 2), [(2, 7, 6)]),
         (Conv2d(3, 3, 3), [(2, 8, 2)]),
+        (Conv2d(3, 5, 2, bias=False), [(2, 7, 6)]),
     ],
     "depthwise_conv1d": [
         (DepthwiseConv1d(), [(3, 6)]),
         (DepthwiseConv1d(5, 2), [(2, 7)]),
         (DepthwiseConv1d(3, 3), [(2, 8)]),
+        (DepthwiseConv1d(5, 2, bias=False), [(2, 7)]),
     ],
     "depthwise_conv2d": [
         (DepthwiseConv2d(), [(3, 5, 6)]),
         (DepthwiseConv2d(5, 2), [(2, 7, 6)]),
         (DepthwiseConv2d(3, 3), [(2, 8, 2)]),
+        (DepthwiseConv2d(5, 2, bias=False), [(2, 7, 6)]),
     ],
-    "dense": [(Dense(4), [(6,)]), (Dense(1), [(1,)])],
+    "dense": [(Dense(4), [(6,)]), (Dense(1), [(1,)]), (Dense(4, bias=False), [(6,)])],
     "batch_norm": [
         (BatchNorm(), [(3, 4, 4)]),
         (BatchNorm(), [(3, 7)]),
         (BatchNorm(), [(5,)]),
     ],
     "relu": [(ReLU(), [(3, 4, 4)]), (ReLU(), [(3, 7)]), (ReLU(), [(5,)])],
+    "relu6": [(ReLU6(), [(3, 4, 4)]), (ReLU6(), [(3, 7)]), (ReLU6(), [(5,)])],
+    "zero": [
+        (Zero(), [(3, 4, 4)]),
+        (Zero(), [(3, 7)]),
+        (Zero(), [(5,)]),
+        (Zero(2), [(3, 5, 4)]),
+        (Zero(3), [(3, 7)]),
+    ],
     "gate": [(Gate(), [(5,)]), (Gate(), [(3, 7)])],
-    "max_pool1d": [(MaxPool1d(), [(2, 5)]), (MaxPool1d(3, 1), [(2, 5)])],
-    "max_pool2d": [(MaxPool2d(), [(2, 5, 4)]), (MaxPool2d(3, 1), [(2, 5, 4)])],
-    "avg_pool1d": [(AvgPool1d(), [(2, 5)]), (AvgPool1d(1, 2), [(2, 5)])],
-    "avg_pool2d": [(AvgPool2d(), [(2, 5, 4)]), (AvgPool2d(1, 2), [(2, 5, 4)])],
+    "max_pool1d": [
+        (MaxPool1d(), [(2, 5)]),
+        (MaxPool1d(3, 1), [(2, 5)]),
+        (MaxPool1d(3, 1, 1), [(2, 5)]),
+        (MaxPool1d(4, 3, 2), [(2, 5)]),
+    ],
+    "max_pool2d": [
+        (MaxPool2d(), [(2, 5, 4)]),
+        (MaxPool2d(3, 1), [(2, 5, 4)]),
+        (MaxPool2d(3, 1, 1), [(2, 5, 1)]),
+        (MaxPool2d(3, 2, 1), [(2, 5, 4)]),
+    ],
+    "avg_pool1d": [
+        (AvgPool1d(), [(2, 5)]),
+        (AvgPool1d(1, 2), [(2, 5)]),
+        (AvgPool1d(3, 1, 1), [(2, 5)]),
+        (AvgPool1d(4, 3, 2, True), [(2, 5)]),
+    ],
+    "avg_pool2d": [
+        (AvgPool2d(), [(2, 5, 4)]),
+        (AvgPool2d(1, 2), [(2, 5, 4)]),
+        (AvgPool2d(3, 1, 1), [(2, 5, 4)]),
+        (AvgPool2d(3, 2, 1, True), [(2, 5, 4)]),
+    ],
     "global_avg_pool1d": [(GlobalAvgPool1d(), [(3, 7)])],
     "global_avg_pool2d": [(GlobalAvgPool2d(), [(3, 4, 5)])],
     "flatten": [(Flatten(), [(3, 4, 5)]), (Flatten(), [(3, 7)])],

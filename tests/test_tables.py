@@ -1,5 +1,6 @@
 """Tables of evaluated networks, and the benchmarks that read them."""
 
+import argparse
 import gzip
 import itertools
 import json
@@ -132,6 +133,27 @@ def test_predictors_are_judged_on_networks_that_they_have_not_seen(tmp_path):
     for name in asked:
         assert {"spearman_mean", "spearman_se", "nll", "coverage_90", "seconds"} <= set(first[name])
         assert first[name]["spearman_mean"] == again[name]["spearman_mean"]
+
+
+def test_the_ceiling_is_what_a_predictor_of_true_values_reaches(tmp_path):
+    entries = tables.read(written(tmp_path / "table", LINES))
+    rng = np.random.default_rng(0)
+    true = rng.standard_normal(3000)
+    looks = true + rng.standard_normal((2, 3000))
+    repeated = [
+        tables.Entry(entries[0].architecture, value, (again,)) for value, again in looks.T.tolist()
+    ]
+    reached = surrogate.correlation(true, looks[0])
+    assert surrogate.noise_ceiling(repeated) == pytest.approx(reached, abs=0.03)
+    assert surrogate.noise_ceiling(entries) is None
+
+
+def test_without_peers_the_plain_predictors_are_judged_all_the_same(tmp_path):
+    entries = tables.read(written(tmp_path / "table", LINES))
+    options = argparse.Namespace(seeds=1, quick=True, no_peers=True, history=None)
+    found = surrogate.of_table(entries, 20, options)
+    assert {"ridge", "forest", "blend"} <= set(found)
+    assert "nni" not in found
 
 
 def test_a_split_keeps_what_is_known_apart_from_what_is_asked():

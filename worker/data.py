@@ -4,7 +4,7 @@ Examples stay as stored (bytes are a quarter of floats); a batch is gathered, sh
 normalised in a few vectorised steps, so that nothing waits for a loader.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.utils.dlpack import from_dlpack
 
 SHIFT = 1 / 12  # of an image's shorter side, at most
 SHIFTED_SIDE = 8  # pixels; images with a shorter side are not shifted
+_BLOCK = 1 << 16  # values
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,21 @@ class Normalisation:
     @classmethod
     def of(cls, x: NDArray[Any]) -> "Normalisation":
         """That of the training examples; a constant channel keeps its scale."""
-        axes = (0, *range(2, x.ndim))
-        mean = x.mean(axis=axes, dtype=np.float64)
-        std = x.std(axis=axes, dtype=np.float64)
+        mean = _mean_by_channel(x, lambda block: block)
+        std = np.sqrt(_mean_by_channel(x, lambda block: np.square(block - mean[:, None])))
         std = np.where(std > 1e-6, std, 1.0)
         return cls(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _mean_by_channel(
+    x: NDArray[Any], of: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """The mean of a function of blocks (n, channels, values), which stay in the cache."""
+    flat = x.reshape(*x.shape[:2], -1)
+    step = max(1, _BLOCK // flat[0].size)
+    blocks = (flat[start : start + step].astype(np.float64) for start in range(0, len(x), step))
+    total = sum((of(block).sum(axis=(0, 2)) for block in blocks), np.zeros(x.shape[1]))
+    return np.asarray(total / (len(flat) * flat.shape[2]))
 
 
 class Examples:

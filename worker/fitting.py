@@ -1,33 +1,31 @@
-"""Carrying out one order: data, weights of the parent, morphisms, training, weights to storage."""
+"""Carrying out one order: read its inputs, train, compare and test, weights to storage."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from core import datasets
 from core.architecture import Architecture
-from core.contracts import TestMetrics, TrainOrder
-from core.datasets import Arrays
-from core.errors import BlobError, CorruptBlob, InfeasibleTrial, InvalidInput
-from core.morphisms import apply_all, from_json, transfer_all
-from core.splits import validation_split
+from core.contracts import Comparison, TestMetrics, TrainOrder
+from core.errors import BlobError, InfeasibleTrial, InvalidInput
+from core.plan import BACKWARD
 from core.storage import Storage
+from core.tasks import TASKS
 from core.trial import TrialKind, TrialStatus
-from core.weights import Weights, check, initialise, load, save
+from core.weights import Weights, initialise, save
 from worker import training
-from worker.data import Examples, Normalisation
+from worker.comparison import compare
+from worker.compute import Compute, kind_of
 from worker.export import export
+from worker.inputs import Data, DataReader, inherited_weights
 from worker.latency import latency
 from worker.messages import Ended, EpochEnded
 from worker.network import Network
-from worker.training import EpochMetrics, Outcome
-
-#: FLOPs of one training step below which a second thread costs more than it brings.
-SMALL_STEP = 4e8
-PROBE = 256  # training examples that morphisms which lose something may look at
+from worker.tasks import LOSSES
+from worker.training import EpochMetrics, Evaluation, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +36,16 @@ class Bench:
     cache: Path
     device: torch.device
     threads: int
+    computes: Mapping[int, Compute] = field(default_factory=dict)  # by `kind_of` network
+    reader: DataReader = field(default_factory=DataReader)
+    clock: Callable[[], float] = time.monotonic  # seconds, by which trainings keep to their time
+
+    def compute(self, order: TrainOrder, architecture: Architecture) -> Compute:
+        """How the order is computed: in float32 where nothing was measured."""
+        h = order.hyperparameters
+        plain = Compute(self.device, channels_last=h.channels_last, threads=self.threads)
+        found = self.computes.get(kind_of(architecture), plain)
+        return found.for_steps_of(BACKWARD * architecture.flops * h.batch_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +55,6 @@ class Listener:
     should_stop: Callable[[], bool]
     on_step: Callable[[int], None]
     on_epoch: Callable[[EpochEnded], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Data:
-    training: Examples
-    validation: Examples | None  # None in the final fit, which trains on it, too
-    normalisation: Normalisation
-    arrays: Arrays
 
 
 def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
@@ -79,118 +79,153 @@ def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
 
 
 def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
-    data = _data(order, bench)
-    architecture, weights = _start(order, bench, data.training)
-    torch.set_num_threads(_threads(architecture, order, bench))
+    architecture = Architecture.from_json(order.architecture)
+    compute = bench.compute(order, architecture)
+    data = bench.reader.read(order, bench.storage, bench.cache, compute)
+    inherited = inherited_weights(order, bench.storage, data.training)
+    fresh = inherited is None or order.fresh
+    start = initialise(architecture, np.random.default_rng(order.seed)) if fresh else inherited
+    assert start is not None
+    torch.set_num_threads(compute.threads)
+    run = _Run(order, bench, listener, compute, data, _network(architecture, start, compute))
+    is_final = order.kind is TrialKind.FINAL
+    trained = run.train_on(inherited) if is_final and inherited is not None else run.train()
+    ended = _ended(order, architecture, trained.outcome, _latency(run.network, order, compute))
+    if is_final and not trained.outcome.stopped:
+        ended = _finish(run, trained, ended)
+    blob = bench.storage.put("weights", save(trained.weights), "safetensors")
+    return ended.model_copy(update={"weights": blob, "precision": str(compute)})
+
+
+def _network(architecture: Architecture, weights: Weights, compute: Compute) -> Network:
+    """The network with these weights, laid out on the device."""
     network = Network(architecture)
     network.read(weights)
-    network.to(bench.device)
-    network.to(memory_format=_memory_format(order))  # type: ignore[call-overload]
-    outcome = training.train(
-        network,
-        data.training,
-        data.validation,
-        order.hyperparameters,
-        task=order.task,
-        seed=order.seed,
-        device=bench.device,
-        should_stop=listener.should_stop,
-        on_step=listener.on_step,
-        on_epoch=lambda metrics: listener.on_epoch(_epoch(metrics)),
-    )
-    trained = network.weights()
-    ended = _ended(order, architecture, outcome, _latency(network, order, bench))
-    if order.kind is TrialKind.FINAL and not outcome.stopped:
-        ended = _finish(order, bench, network, trained, data, ended)
-    blob = bench.storage.put("weights", save(trained), "safetensors")
-    return ended.model_copy(update={"weights": blob})
+    network.to(compute.device)
+    network.to(memory_format=compute.memory_format)  # type: ignore[call-overload]
+    return network
 
 
-def _start(order: TrainOrder, bench: Bench, examples: Examples) -> tuple[Architecture, Weights]:
-    """The architecture of the order and the weights to begin with."""
-    architecture = Architecture.from_json(order.architecture)
-    rng = np.random.default_rng(order.seed)
-    if order.parent_weights is None:
-        return architecture, initialise(architecture, rng)
-    parent = Architecture.from_json(order.parent_architecture or order.architecture)
-    inherited = load(bench.storage.get(order.parent_weights))
-    check(parent, inherited)
-    morphisms = [from_json(data) for data in order.morphisms]
-    morphed = apply_all(parent, morphisms)
-    if morphed.fingerprint != architecture.fingerprint:
-        raise CorruptBlob(
-            f"the morphisms lead to architecture {morphed.fingerprint[:12]}; "
-            f"the order is for {architecture.fingerprint[:12]}"
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """The weights that are to be kept, and how they came about."""
+
+    weights: Weights
+    outcome: Outcome
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One order on its way."""
+
+    order: TrainOrder
+    bench: Bench
+    listener: Listener
+    compute: Compute
+    data: Data
+    network: Network
+
+    def train(self) -> _Trained:
+        """Train the network from the weights that it has."""
+        outcome = self._train()
+        return _Trained(self.network.weights(), outcome)
+
+    def train_on(self, winner: Weights) -> _Trained:
+        """Train a final network; where it ends worse than the winner, that one's are kept."""
+        start = self.network.weights()
+        self.network.read(winner)
+        before = self._held_out()
+        self.network.read(start)
+        outcome, after, reason = Outcome(), None, ""
+        try:
+            outcome = self._train()
+            after = self._held_out()
+        except InfeasibleTrial as error:
+            reason = str(error)
+        comparison = compare(self.order.task, before, after, reason)
+        if comparison.exported == "winner":
+            self.network.read(winner)
+        return _Trained(self.network.weights(), outcome, comparison)
+
+    def _train(self) -> Outcome:
+        order, h = self.order, self.order.hyperparameters
+        smoothing, classes = h.label_smoothing, order.dataset_spec.classes
+        return training.train(
+            self.network,
+            self.data.training,
+            self.data.validation,
+            h,
+            task=order.task,
+            seed=order.seed,
+            compute=self.compute,
+            keep_last=order.kind is TrialKind.FINAL or bool(h.averaging),
+            chance_loss=LOSSES[order.task]().chance_loss(self.data.y_train, classes, smoothing),
+            should_stop=self.listener.should_stop,
+            on_step=self.listener.on_step,
+            on_epoch=lambda metrics: self.listener.on_epoch(_epoch(metrics)),
+            clock=self.bench.clock,
         )
-    exact = all(morphism.preserves_function for morphism in morphisms)
-    probe = None if exact else examples.some(PROBE)
-    noise = order.hyperparameters.morph_noise
-    return morphed, transfer_all(parent, inherited, morphisms, rng, probe, noise)
+
+    def _held_out(self) -> Evaluation:
+        """The network's metric on what a final fit does not train on."""
+        assert self.data.validation is not None
+        return training.evaluate(
+            self.network, self.data.validation, self.order.task, self.compute.exact
+        )
 
 
-def _data(order: TrainOrder, bench: Bench) -> _Data:
-    """The data set of the order, split and on the device."""
-    path = bench.storage.local_path(order.dataset, bench.cache)
-    arrays = datasets.decode(path)
-    h, whole = order.hyperparameters, order.kind is TrialKind.FINAL
-    chosen, held = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
-    if whole:
-        chosen = np.arange(len(arrays.y_train))
-    x, y = arrays.x_train[chosen], arrays.y_train[chosen]
-    normalisation = Normalisation.of(x)
-    examples = Examples(
-        x, y, normalisation, bench.device,
-        augmentation=h.augmentation, erasing=h.erasing, channels_last=h.channels_last,
-    )  # fmt: skip
-    validation = None
-    if not whole:
-        validation = Examples(
-            arrays.x_train[held], arrays.y_train[held], normalisation, bench.device,
-            channels_last=h.channels_last,
-        )  # fmt: skip
-    return _Data(examples, validation, normalisation, arrays)
-
-
-def _finish(
-    order: TrainOrder,
-    bench: Bench,
-    network: Network,
-    trained: Weights,
-    data: _Data,
-    ended: Ended,
-) -> Ended:
-    """Look at the test split, once, and store the export."""
-    test = Examples(
-        data.arrays.x_test, data.arrays.y_test, data.normalisation, bench.device,
-        channels_last=order.hyperparameters.channels_last,
-    )  # fmt: skip
-    found = training.evaluate(network, test, order.task, bench.device)
+def _finish(run: _Run, trained: _Trained, ended: Ended) -> Ended:
+    """Look at the test split, once, in the precision of the export, and store that."""
+    order, data = run.order, run.data
+    found = training.evaluate(run.network, data.test, order.task, run.compute.exact)
     metrics = TestMetrics(metric=found.metric, loss=found.loss, examples=found.examples)
-    architecture = Architecture.from_json(order.architecture)
-    packed = export(order, architecture, trained, data.normalisation, metrics)
-    blob = bench.storage.put("exports", packed, "zip")
-    return ended.model_copy(update={"test": metrics, "export": blob})
+    packed = export(
+        order,
+        Architecture.from_json(order.architecture),
+        trained.weights,
+        data.normalisation,
+        metrics,
+        comparison=trained.comparison,
+        seconds=ended.seconds,
+    )
+    blob = run.bench.storage.put("exports", packed, "zip")
+    found_out = {"test": metrics, "export": blob, "comparison": trained.comparison}
+    return ended.model_copy(update=found_out)
 
 
-def _latency(network: Network, order: TrainOrder, bench: Bench) -> float:
-    shape, memory_format = order.dataset_spec.input_shape, _memory_format(order)
-    return latency(network, shape, bench.device, memory_format=memory_format)
+def _latency(network: Network, order: TrainOrder, compute: Compute) -> float:
+    shape = order.dataset_spec.input_shape
+    return latency(network, shape, compute.device, memory_format=compute.memory_format)
 
 
 def _ended(
     order: TrainOrder, architecture: Architecture, outcome: Outcome, latency: float
 ) -> Ended:
-    best = outcome.best
+    best = None if order.kind is TrialKind.FINAL else outcome.best
+    early = outcome.stopped or outcome.behind
     return Ended(
-        status=TrialStatus.STOPPED if outcome.stopped else TrialStatus.COMPLETED,
+        status=TrialStatus.STOPPED if early else TrialStatus.COMPLETED,
+        reason=_behind(order, outcome) if outcome.behind else "",
+        value_at_rung=None if outcome.at_rung is None or best is None else outcome.at_rung.metric,
         value=None if best is None else best.metric,
         value_std=None if best is None else training.value_std(order.task, best),
+        validation_loss=None if best is None else best.loss,
         epochs=outcome.epochs,
         best_epoch=outcome.best_epoch,
         seconds=outcome.seconds,
         samples_per_second=outcome.samples_per_second,
         latency=latency,
         parameters=architecture.parameters,
+    )
+
+
+def _behind(order: TrainOrder, outcome: Outcome) -> str:
+    h = order.hyperparameters
+    assert outcome.at_rung is not None
+    return (
+        f"stopped early: {TASKS[order.task].metric} {outcome.at_rung.metric:.4f} after "
+        f"{100 * h.rung:.0f} % of its training, where {h.least_at_rung:.4f} was needed"
     )
 
 
@@ -203,17 +238,6 @@ def _epoch(metrics: EpochMetrics) -> EpochEnded:
         learning_rate=metrics.learning_rate,
         seconds=metrics.seconds,
     )
-
-
-def _threads(architecture: Architecture, order: TrainOrder, bench: Bench) -> int:
-    """One thread for small steps: several would wait for each other most of the time."""
-    step = 3 * architecture.flops * order.hyperparameters.batch_size
-    return 1 if step < SMALL_STEP else bench.threads
-
-
-def _memory_format(order: TrainOrder) -> torch.memory_format:
-    last = order.hyperparameters.channels_last
-    return torch.channels_last if last else torch.contiguous_format
 
 
 def _first_line(error: BaseException) -> str:

@@ -68,6 +68,7 @@ class Ended(_Line):
     value: Finite | None = None
     value_std: Finite | None = None
     validation_loss: Finite | None = None
+    value_at_rung: Finite | None = None
     precision: str = ""
     reason: str = ""
     retry: bool = True

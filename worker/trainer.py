@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from core.contracts import TrainOrder
 from core.storage import Storage
+from worker.compute import fastest
 from worker.fitting import Bench, Listener, fit
 from worker.messages import COMMANDS, EVENTS, Event, Progress, Ready, Train
 
@@ -102,6 +103,7 @@ def _bench() -> Bench:
         cache=Path(os.environ["NETMORPH_CACHE_DIR"]),
         device=device,
         threads=threads,
+        computes=fastest(device, threads),
     )
 
 

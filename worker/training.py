@@ -2,18 +2,14 @@
 
 The learning rate follows a schedule over *progress*, which is the larger of the share of steps
 made and the share of time used: a training that may take so many seconds still ends with a small
-rate, however slow the machine is.
-
-Without averaging the weights of the best epoch are kept. With averaging the averaged weights are
-validated and kept, so that a training at a constant rate shows its worth without the rate's fall;
-and the last average counts, unless an earlier one was better by more than chance: the highest of
-many noisy values is too high, and is often that of an early epoch.
+rate, however slow the machine is. With averaging on, the averaged weights are validated and kept,
+so that a training at a constant rate shows what it is worth without the rate's fall.
 """
 
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -24,12 +20,20 @@ from core.contracts import Hyperparameters
 from core.errors import InfeasibleTrial
 from core.tasks import TASKS
 from worker.averaging import WeightAverage
+from worker.compute import Compute
 from worker.data import Examples
+from worker.learning import LearningCheck
+from worker.mixing import Mixing
 from worker.network import Network
 from worker.optimisers import optimisers_of
 from worker.tasks import LOSSES, AbstractLoss
 
 EVALUATION_BATCH = 512
+_MOST_REPORTS = 100  # of one training, about; each costs an evaluation
+_LEARNS_BY, _LEARNS_STEPS = (
+    0.1,
+    50,
+)  # share of a training and steps after which it must have learned
 _CHECKED_STEPS = 50  # the loss is looked at so often: a look waits for a GPU
 _FIRST_RATE, _LAST_RATE = 0.04, 0.002  # of the peak
 
@@ -57,13 +61,13 @@ class Evaluation:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a training came to. The network has the weights of the kept epoch."""
+    """What a training came to. The network has the weights of the best epoch."""
 
     stopped: bool = False  # by `should_stop`
-    best: Evaluation | None = None  # of the kept epoch, on the validation examples
-    best_epoch: int = 0  # the kept one
-    highest: Evaluation | None = None  # of any epoch
-    highest_epoch: int = 0
+    behind: bool = False  # ended at the rung, as others were better there
+    best: Evaluation | None = None  # on the validation examples
+    best_epoch: int = 0
+    at_rung: Evaluation | None = None  # after the share `Hyperparameters.rung` of the training
     epochs: int = 0
     steps: int = 0
     seconds: float = 0.0
@@ -79,7 +83,9 @@ def train(
     *,
     task: str,
     seed: int,
-    device: torch.device,
+    compute: Compute,
+    keep_last: bool = False,
+    chance_loss: float | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     on_step: Callable[[int], None] = lambda step: None,
     on_epoch: Callable[[EpochMetrics], None] = lambda metrics: None,
@@ -87,31 +93,51 @@ def train(
 ) -> Outcome:
     """Train the network in place; raises InfeasibleTrial when the loss is not finite any more.
 
-    Without validation examples the last epoch is kept.
+    With `keep_last`, or without validation examples, the last epoch counts as the best. With
+    `chance_loss`, that of predicting the classes' frequencies, a training that is no better
+    after a tenth of it is infeasible.
     """
     h = hyperparameters
     generator = torch.Generator().manual_seed(seed)  # batches and augmentation
-    network.seed(seed, device)  # dropout
+    network.seed(seed, compute.device)  # dropout
     batch = min(h.batch_size, len(training))
+    epoch_steps = max(1, len(training) // batch)
     average = WeightAverage(network, h.averaging) if h.averaging else None
     optimisers = optimisers_of(network, h)  # the first of a process takes a second: not counted
-    progress = _Progress(h, h.epochs * max(1, len(training) // batch), clock)
-    steps = _Steps(network, LOSSES[task](), optimisers, average, h, device, progress)
+    progress = _Progress(h, h.epochs * epoch_steps, clock)
+    steps = _Steps(
+        network,
+        LOSSES[task](),
+        optimisers,
+        average,
+        h,
+        compute,
+        progress,
+        epoch_steps,
+        LearningCheck(chance_loss),
+        Mixing(h.mixing, seed),
+    )
+    batches = _endless(training, h.batch_size, generator)
     outcome, best_state = Outcome(), None
     evaluating = 0.0  # seconds; not part of the speed
-    while not outcome.epochs or (progress(outcome.steps) < 1 and not outcome.stopped):
-        batches = training.training_batches(h.batch_size, generator)
-        loss, rate = steps.epoch(batches, outcome, should_stop, on_step)
+    while not outcome.steps or (progress(outcome.steps) < 1 and not outcome.stopped):
+        loss, rate = steps.round(batches, outcome, should_stop, on_step)
         before = clock()
         with average.applied() if average else nullcontext():
-            found = None if validation is None else evaluate(network, validation, task, device)
-            if _keeps(found, outcome, task, averaged=average is not None):
+            found = None if validation is None else evaluate(network, validation, task, compute)
+            keeps = found is None or keep_last
+            if keeps or _is_better(found, outcome.best):
                 outcome.best, outcome.best_epoch = found, outcome.epochs
-                best_state = None if found is None else copy.deepcopy(network.state_dict())
+                best_state = None if keeps else copy.deepcopy(network.state_dict())
         evaluating += clock() - before
         outcome.history.append(_metrics(outcome.epochs, loss, found, rate, progress.seconds))
         on_epoch(outcome.history[-1])
-        if h.patience is not None and outcome.epochs - outcome.highest_epoch >= h.patience:
+        if progress(outcome.steps) >= h.rung and outcome.at_rung is None:
+            outcome.at_rung = found
+            outcome.behind = _is_below(found, h.least_at_rung)
+            if outcome.behind:
+                break
+        if h.patience is not None and outcome.epochs - outcome.best_epoch >= h.patience:
             break
     if best_state is not None:
         network.load_state_dict(best_state)
@@ -148,42 +174,62 @@ class _Steps:
     optimisers: tuple[torch.optim.Optimizer, ...]
     average: WeightAverage | None
     h: Hyperparameters
-    device: torch.device
+    compute: Compute
     progress: _Progress
+    epoch_steps: int
+    learning: LearningCheck
+    mixing: Mixing
 
-    def epoch(
+    def round(
         self,
-        batches: Iterable[tuple[Tensor, Tensor]],
+        batches: Iterator[tuple[Tensor, Tensor]],
         outcome: Outcome,
         should_stop: Callable[[], bool],
         on_step: Callable[[int], None],
     ) -> tuple[float, float]:
-        """The mean loss and the last learning rate of one more epoch, told to the outcome."""
+        """Train until there is something to report: the mean loss and the last learning rate.
+
+        That is an epoch, or several where there would be too many reports; or it ends before, at
+        the rung or the end of the training.
+        """
         self.network.train()
-        total, counted, rate = torch.zeros((), device=self.device), 0, 0.0
+        began = self.progress(outcome.steps)
+        total, counted, rate = torch.zeros((), device=self.compute.device), 0, 0.0
         for x, y in batches:
             at = min(1.0, self.progress(outcome.steps))
             rate = self.h.learning_rate * rate_share(at, self.h.warmup, self.h.decay)
-            total += self._step(x, y, rate)
+            loss = self._step(x, y, rate)
+            total += loss
             counted += 1
             outcome.steps += 1
             on_step(outcome.steps)
+            self.learning.look(outcome.steps, at, loss)
             if outcome.steps % _CHECKED_STEPS == 0:
                 _check_finite(total)
             outcome.stopped = should_stop()
-            if outcome.stopped or self.progress(outcome.steps) >= 1:
+            if outcome.stopped or self._reports(began, outcome.steps):
                 break
         _check_finite(total)
-        outcome.epochs += 1
+        outcome.epochs = -(-outcome.steps // self.epoch_steps)
         return float(total) / counted, rate
+
+    def _reports(self, began: float, steps: int) -> bool:
+        """Whether a round that began at some progress ends after so many steps."""
+        now = self.progress(steps)
+        if now >= 1 or began < self.h.rung <= now:
+            return True
+        return steps % self.epoch_steps == 0 and now - began > 0.999 / _MOST_REPORTS
+
+    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.loss_of.loss(outputs, targets, self.h.label_smoothing)
 
     def _step(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
         """The loss of a batch, before the step that it leads to."""
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate * group.get("rate_share", 1.0)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            loss = self.loss_of.loss(self.network(x), y, self.h.label_smoothing)
+        with self.compute.autocast():
+            loss = self.mixing.loss(self.network, self._loss, x, y)
         self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         for optimiser in self.optimisers:
@@ -191,6 +237,14 @@ class _Steps:
         if self.average:
             self.average.update()
         return loss.detach()
+
+
+def _endless(
+    examples: Examples, size: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of one epoch after the other."""
+    while True:
+        yield from examples.training_batches(size, generator)
 
 
 def _metrics(
@@ -207,14 +261,14 @@ def _metrics(
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, examples: Examples, task: str, device: torch.device) -> Evaluation:
+def evaluate(network: nn.Module, examples: Examples, task: str, compute: Compute) -> Evaluation:
     """The metric and loss over all examples, in evaluation mode; raises InfeasibleTrial."""
     loss_of = LOSSES[task]()
     network.eval()
-    metric = torch.zeros((), device=device)
-    loss = torch.zeros((), device=device)
+    metric = torch.zeros((), device=compute.device)
+    loss = torch.zeros((), device=compute.device)
     for x, y in examples.batches(EVALUATION_BATCH):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with compute.autocast():
             outputs = network(x)
         loss += loss_of.loss(outputs, y) * len(y)
         metric += loss_of.metric_sum(outputs, y)
@@ -243,20 +297,15 @@ def value_std(task: str, evaluation: Evaluation) -> float:
     return TASKS[task]().value_std(evaluation.metric, evaluation.examples)
 
 
-def _keeps(found: Evaluation | None, outcome: Outcome, task: str, *, averaged: bool) -> bool:
-    """Whether the newest epoch's weights are kept in place of those before; notes the highest."""
-    highest = outcome.highest
-    is_highest = found is None or _is_better(found, highest)
-    if is_highest:
-        outcome.highest, outcome.highest_epoch = found, outcome.epochs
-    if is_highest or found is None or highest is None or not averaged:
-        return is_highest
-    return found.metric >= highest.metric - value_std(task, highest)
-
-
-def _is_better(found: Evaluation, best: Evaluation | None) -> bool:
+def _is_better(found: Evaluation | None, best: Evaluation | None) -> bool:
     """A higher metric, or the same with a lower loss."""
+    if found is None:
+        return False
     return best is None or (found.metric, -found.loss) > (best.metric, -best.loss)
+
+
+def _is_below(found: Evaluation | None, least: float | None) -> bool:
+    return found is not None and least is not None and found.metric < least
 
 
 def _check_finite(total: Tensor) -> None:

@@ -16,6 +16,7 @@ _ENDINGS = frozenset(
 )
 _ABANDON_SECONDS = 5.0  # to end after an order to abandon
 _LONGEST_REASON = 2000
+_LONGEST_PRECISION = 64
 
 
 class Ending(Enum):
@@ -106,6 +107,7 @@ class Watch:
             return None
         if ending is Ending.ENDED and self.ended is not None and self.ended.status in _ENDINGS:
             fields = self.ended.model_dump(exclude={"event"})
+            fields["precision"] = self.ended.precision[:_LONGEST_PRECISION]
         else:
             fields = {"epochs": self.epochs, "seconds": now - self.started} | self._verdict(
                 ending, last_words

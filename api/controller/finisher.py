@@ -2,9 +2,12 @@
 
 from sqlalchemy.orm import Session
 
-from api.store import searches, trials
+from api.controller import suggesting
+from api.store import questions, searches, trials
 from api.store.standings import Open
+from core import choice, plan
 from core.budget import Complete, Decision, Fail, Finish, FitBest, StopWaiting
+from core.lineage import with_shares
 from core.trial import SearchStatus
 
 
@@ -17,10 +20,29 @@ def carry_out(session: Session, search: Open, decision: Decision) -> bool:
         case StopWaiting():
             return searches.stop_waiting(session, search_id, "the time is up")
         case FitBest():
-            return trials.add_final(session, search_id, search.next_number)
+            return _fit_best(session, search)
         case Complete():
             return searches.move(session, search_id, SearchStatus.COMPLETED)
         case Fail(reason):
             return searches.move(session, search_id, SearchStatus.FAILED, reason=reason)
         case _:
             return False
+
+
+def _fit_best(session: Session, search: Open) -> bool:
+    """Add the final fit of the trial that is expected to end best."""
+    read = questions.configured(session, search.search_id)
+    if read is None:
+        return False
+    config, spec = read
+    seen = [suggesting.seen(past) for past in trials.past(session, search.search_id)]
+    winner = choice.winner(with_shares(seen, plan.goal(config, spec)))
+    if winner is None:
+        return False
+    return trials.add_final(
+        session,
+        search.search_id,
+        search.next_number,
+        winner.trial_id,
+        inherits=config.training.final_weights == "inherited",
+    )

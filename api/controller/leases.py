@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Engine
 from api.controller import model_card
 from api.db import autocommit
 from api.settings import Settings
-from api.store import endings, leases, orders
+from api.store import compute, endings, leases, orders
 from api.store.errors import Conflict, NotFound
 from api.store.leases import Held, Standing
 from api.store.orders import Facts
-from core import plan
+from core import halving, plan
 from core.contracts import (
     Action,
     Answer,
@@ -110,7 +110,13 @@ class Desk:
         facts = self._run(lambda c: orders.read(c, held.trial_id))
         if facts is None:
             return None
-        chosen = choose(facts)
+        spent = None
+        if facts.kind is TrialKind.FINAL:
+            spent = self._run(lambda c: compute.before(c, facts.search_id, facts.parent_id))
+        gains: list[float] = []
+        if facts.morphisms and facts.inherited:
+            gains = self._run(lambda c: orders.gains_at_rung(c, facts.search_id))
+        chosen = choose(facts, spent, gains)
         if chosen != facts.hyperparameters:
             seconds = None if chosen.max_seconds is None else chosen.max_seconds + GRACE
             self._run(lambda c: orders.settle(c, held, chosen, seconds))
@@ -150,15 +156,38 @@ def credible(report: TrialResult) -> TrialResult:
     return report.model_copy(update={"status": TrialStatus.FAILED, "reason": reason})
 
 
-def choose(facts: Facts) -> Hyperparameters:
-    """How a trial is trained: as decided when it was made, or by the time that is left now."""
+def choose(
+    facts: Facts, spent: plan.Spent | None = None, gains: Sequence[float] = ()
+) -> Hyperparameters:
+    """How a trial is trained: as decided when it was made, or by the time that is left now.
+
+    `spent` is the training before a final fit, `gains` those of earlier children at their rungs.
+    """
     chosen = facts.hyperparameters
     if facts.kind is TrialKind.FINAL:
-        return plan.final_hyperparameters(facts.config, facts.dataset_spec, elapsed=facts.elapsed)
+        return plan.final_hyperparameters(
+            facts.config,
+            facts.dataset_spec,
+            elapsed=facts.elapsed,
+            inherited=facts.inherited,
+            spent=spent,
+        )
     if chosen is None or facts.config.budget.seconds is not None:
         chosen = plan.trial_hyperparameters(
-            facts.config, facts.dataset_spec, elapsed=facts.elapsed, inherited=facts.inherited
+            facts.config,
+            facts.dataset_spec,
+            elapsed=facts.elapsed,
+            inherited=facts.inherited,
+            in_race=plan.is_in_race(
+                facts.config,
+                facts.dataset_spec,
+                number=facts.number,
+                inherited=facts.inherited,
+            ),
         )
+    if facts.morphisms and facts.inherited and facts.parent_value is not None:
+        least = halving.least_at_rung(facts.parent_value, facts.parent_value_std or 0.0, gains)
+        chosen = chosen.model_copy(update={"least_at_rung": least})
     if facts.epochs_left is None:
         return chosen
     return chosen.model_copy(update={"epochs": max(1, min(chosen.epochs, facts.epochs_left))})
@@ -172,7 +201,8 @@ def trial_seed(search_seed: int, number: int) -> int:
 def _train_order(
     held: Held, facts: Facts, chosen: Hyperparameters, lease: timedelta, history: JsonObject
 ) -> TrainOrder:
-    inherits = facts.inherited and facts.parent_weights is not None
+    is_final = facts.kind is TrialKind.FINAL  # which is compared with its parent in any case
+    inherits = (facts.inherited or is_final) and facts.parent_weights is not None
     return TrainOrder(
         search_id=facts.search_id,
         trial_id=held.trial_id,
@@ -192,6 +222,7 @@ def _train_order(
         dataset_spec=facts.dataset_spec,
         hyperparameters=chosen,
         history=history,
+        fresh=is_final and not facts.inherited,
     )
 
 

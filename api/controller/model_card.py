@@ -2,13 +2,15 @@
 
 from sqlalchemy import Connection
 
-from api.store import orders
+from api.store import compute, orders
 from api.store.orders import Facts
 from core.contracts import JsonObject
 
 
 def history(connection: Connection, facts: Facts) -> JsonObject:
     """What the card tells of the search behind a final fit."""
+    inherits = facts.inherited and facts.parent_weights is not None
+    spent = compute.before(connection, facts.search_id, facts.parent_id if inherits else None)
     completed, inherited = orders.tallies(connection, facts.search_id)
     lineage = [] if facts.parent_id is None else orders.lineage(connection, facts.parent_id)
     return {
@@ -19,6 +21,8 @@ def history(connection: Connection, facts: Facts) -> JsonObject:
         "trials_completed": completed,
         "trials_inherited": inherited,
         "lineage": lineage,
+        "seconds_in_lineage": spent.in_lineage,
+        "seconds_total": spent.total,
         "strategy": facts.config.strategy,
         "seed": facts.config.seed,
         "created": facts.created_at.isoformat(),

@@ -15,7 +15,6 @@ from api.store.recipes import Past, Question, Recipe
 from core import morphisms, plan, search
 from core.architecture import Architecture
 from core.contracts import Bounds, DatasetSpec, Hyperparameters, SearchConfig
-from core.roots import roots
 from core.trial import TrialStatus
 
 
@@ -57,7 +56,13 @@ def answer(question: Question) -> tuple[Recipe, ...]:
             break
         parent = None if suggestion.parent_id is None else known[suggestion.parent_id]
         chosen = plan.trial_hyperparameters(
-            config, dataset, elapsed=question.elapsed, inherited=_inherits(parent)
+            config,
+            dataset,
+            elapsed=question.elapsed,
+            inherited=_inherits(parent),
+            in_race=plan.is_in_race(
+                config, dataset, number=suggestion.number, inherited=_inherits(parent)
+            ),
         )
         if left is not None:
             chosen = chosen.model_copy(update={"epochs": min(chosen.epochs, left)})
@@ -76,9 +81,15 @@ def _snapshot(question: Question, config: SearchConfig, dataset: DatasetSpec) ->
         strategy=config.strategy,
         strategy_options=config.strategy_options,
         cost=config.cost,
-        roots=roots(dataset, bounds),
+        roots=plan.race_roots(config, dataset, bounds),
         bounds=bounds,
         trials=tuple(seen(past) for past in question.past),
+        goal=plan.goal(config, dataset),
+        example_seconds=plan.example_seconds(config, dataset),
+        patience=plan.patience(config),
+        remaining=plan.remaining_trials(
+            config, created=question.next_number, elapsed=question.elapsed
+        ),
     )
 
 
@@ -92,9 +103,13 @@ def seen(past: Past) -> search.Seen:
         status=past.status,
         value=past.value,
         value_std=past.value_std,
+        validation_loss=past.validation_loss,
+        value_at_rung=past.value_at_rung,
         inheritable=ended_well and past.has_weights,
         epochs=past.epochs or None,
         planned_epochs=_planned_epochs(past),
+        seconds=past.seconds,
+        samples_per_second=past.samples_per_second,
         latency=past.latency,
         parent_id=past.parent_id,
         morphisms=_morphisms(past.morphisms),

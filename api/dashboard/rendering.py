@@ -101,6 +101,11 @@ def ago(moment: datetime, now: datetime) -> str:
     return "just now" if passed.total_seconds() < 2 else f"{duration(passed.total_seconds())} ago"
 
 
+def first_upper(text: str) -> str:
+    """The text with its first letter as at the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def number(value: float | None) -> str:
     """Thousands with separators."""
     return "–" if value is None else f"{value:,.0f}"
@@ -151,6 +156,7 @@ _environment.filters |= {
     "milliseconds": milliseconds,
     "ago": ago,
     "number": number,
+    "first_upper": first_upper,
     "progress": progress,
     "actions": actions,
 }

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, text
 
 from api.models import Trial
 from api.store.fragments import BUMPED, LARGEST, NOTIFY_CHANGES, NOTIFY_WORK, listed, printable
-from core.contracts import LeaseRequest, TrialResult
+from core.contracts import Comparison, LeaseRequest, TrialResult
 from core.trial import LIVE_SEARCH, TRIAL_SOURCES, TrialStatus
 
 # How a trial goes on from an ended attempt: `ended` has the lease's trial_id and epochs.
@@ -63,7 +63,8 @@ def _moved(*, retry: str, otherwise: str, pause: str, facts: str, targets: set[T
 
 
 _FACTS = (
-    "value", "value_std", "best_epoch", "seconds", "samples_per_second", "latency",
+    "value", "value_std", "validation_loss", "value_at_rung", "precision", "best_epoch", "seconds",
+    "samples_per_second", "latency",
     "weights_key", "weights_bytes", "export_key", "export_bytes",
     "test_metric", "test_loss", "test_examples",
 )  # fmt: skip
@@ -79,7 +80,8 @@ WITH ended AS (
         otherwise=":status",
         pause="make_interval(secs => CASE :status WHEN 'failed' THEN 2 ^ attempt ELSE 0 END)",
         facts="reason = :reason, epochs = :epochs, epochs_spent = epochs_spent + reported,"
-        " report_digest = :digest, " + ", ".join(f"{name} = :{name}" for name in _FACTS),
+        " report_digest = :digest, comparison = CAST(:comparison AS jsonb), "
+        + ", ".join(f"{name} = :{name}" for name in _FACTS),
         targets=set(TrialStatus) - {TrialStatus.RUNNING, TrialStatus.LOST},
     )
 )
@@ -164,11 +166,13 @@ def release(connection: Connection, request: LeaseRequest, max_attempts: int) ->
 
 def _facts(report: TrialResult) -> dict[str, Any]:
     """What is kept of an ending; a failed attempt has nothing to keep."""
-    facts: dict[str, Any] = dict.fromkeys(_FACTS)
+    facts: dict[str, Any] = dict.fromkeys((*_FACTS, "comparison"))
     if report.status in {TrialStatus.FAILED, TrialStatus.INFEASIBLE}:
         return facts | {"seconds": report.seconds}
     facts |= report.model_dump(include=set(_FACTS))
     facts["best_epoch"] = min(report.best_epoch, LARGEST)
+    facts["precision"] = printable(report.precision) or None
+    facts["comparison"] = report.comparison and _json(report.comparison)
     for name, blob in (("weights", report.weights), ("export", report.export)):
         if blob is not None:
             facts |= {f"{name}_key": blob.key, f"{name}_bytes": blob.bytes}
@@ -179,3 +183,12 @@ def _facts(report: TrialResult) -> dict[str, Any]:
             "test_examples": min(report.test.examples, LARGEST),
         }
     return facts
+
+
+def _json(comparison: Comparison) -> str:
+    """A comparison as the JSON text that Postgres can keep."""
+    kept = {
+        "examples": min(comparison.examples, LARGEST),
+        "reason": printable(comparison.reason),
+    }
+    return comparison.model_copy(update=kept).model_dump_json()

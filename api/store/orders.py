@@ -143,7 +143,8 @@ WITH RECURSIVE line AS (
     SELECT trials.id, trials.parent_id, trials.number, trials.morphisms
     FROM trials JOIN line ON trials.id = line.parent_id
 )
-SELECT number, morphisms FROM line ORDER BY number
+SELECT line.number, line.morphisms, parent.number AS parent_number
+FROM line LEFT JOIN line AS parent ON parent.id = line.parent_id ORDER BY line.number
 """)
 
 
@@ -152,8 +153,29 @@ def lineage(connection: Connection, trial_id: UUID) -> list[str]:
     words = []
     for row in connection.execute(_LINEAGE, {"trial_id": trial_id}):
         steps = "; ".join(step["text"] for step in row.morphisms)
-        words.append(f"trial {row.number}: {steps or 'a starting architecture'}")
+        words.append(f"trial {row.number}: {steps or _beginning(row.parent_number)}")
     return words
+
+
+def _beginning(parent_number: int | None) -> str:
+    """What a trial without morphisms trains."""
+    if parent_number is None:
+        return "a starting architecture"
+    return f"continues trial {parent_number}"
+
+
+_GAINS = text("""
+SELECT child.value_at_rung - parent.value AS gain
+FROM trials AS child JOIN trials AS parent ON parent.id = child.parent_id
+WHERE child.search_id = :search_id AND child.kind = 'search' AND child.inherited
+    AND jsonb_array_length(child.morphisms) > 0
+    AND child.value_at_rung IS NOT NULL AND parent.value IS NOT NULL
+""")
+
+
+def gains_at_rung(connection: Connection, search_id: UUID) -> list[float]:
+    """By how much children were better, after a part of their training, than their parents."""
+    return [row.gain for row in connection.execute(_GAINS, {"search_id": search_id})]
 
 
 def tallies(connection: Connection, search_id: UUID) -> tuple[int, int]:

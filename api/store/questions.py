@@ -1,5 +1,7 @@
 """The question what a search should try next, with all that the answer depends on."""
 
+from uuid import UUID
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -7,6 +9,7 @@ from api.models import Dataset, Search
 from api.store import trials
 from api.store.recipes import Question
 from api.store.standings import Open
+from core.contracts import DatasetSpec, SearchConfig
 from core.trial import SearchStatus
 
 
@@ -36,3 +39,16 @@ def read(session: Session, search: Open, count: int) -> Question | None:
         epochs_left=search.standing.epochs_left,
         past=trials.past(session, search.search_id),
     )
+
+
+def configured(session: Session, search_id: UUID) -> tuple[SearchConfig, DatasetSpec] | None:
+    """How a search is configured and what its data set is; None where it was deleted."""
+    statement = (
+        select(Search.config, Dataset.spec)
+        .join(Dataset, Dataset.id == Search.dataset_id)
+        .where(Search.id == search_id)
+    )
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        return None
+    return SearchConfig.model_validate(row.config), DatasetSpec.model_validate(row.spec)

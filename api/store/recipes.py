@@ -26,6 +26,9 @@ class Past:
     seconds: float | None  # of its training
     max_seconds: float | None  # when its training would have ended, whatever the epochs
     latency: float | None  # seconds for one example
+    validation_loss: float | None = None
+    value_at_rung: float | None = None
+    samples_per_second: float | None = None
     parent_id: UUID | None = None
     morphisms: str = "[]"  # JSON text, as in `Recipe.morphisms`
 

@@ -12,18 +12,27 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models import Dataset, Lease, Search, Trial, Version
 from api.schemas import Best, DatasetRef, FinalOut, SearchOut, Used
+from api.store import comparisons, compute
 from core.contracts import Bounds, SearchConfig
 from core.tasks import TASKS
 from core.trial import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 
 
 def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
-    """The searches as people see them, in four queries however many there are."""
+    """The searches as people see them, in five queries however many there are."""
     ids = [search.id for search in searches]
     heads, counts = _heads(session, ids), _counts(session, ids)
     bests, finals = _bests(session, ids), _finals(session, ids)
+    shares = compute.shares(session, ids)
     return [
-        _out(search, heads[search.id], counts[search.id], bests.get(search.id), finals)
+        _out(
+            search,
+            heads[search.id],
+            counts[search.id],
+            best=bests.get(search.id),
+            final=finals.get(search.id),
+            compute_in_winner=shares.get(search.id),
+        )
         for search in searches
     ]
 
@@ -98,6 +107,8 @@ def _finals(session: Session, ids: list[UUID]) -> dict[UUID, FinalOut]:
             test_examples=final.test_examples,
             parameters=final.parameters,
             export_bytes=final.export_bytes,
+            precision=final.precision,
+            comparison=comparisons.of(final),
         )
         for final, number in session.execute(statement)
         if final.test_metric is not None
@@ -107,7 +118,13 @@ def _finals(session: Session, ids: list[UUID]) -> dict[UUID, FinalOut]:
 
 
 def _out(
-    search: Search, head: Any, counts: list[Any], best: Best | None, finals: dict[UUID, FinalOut]
+    search: Search,
+    head: Any,
+    counts: list[Any],
+    *,
+    best: Best | None,
+    final: FinalOut | None,
+    compute_in_winner: float | None,
 ) -> SearchOut:
     config = SearchConfig.model_validate(search.config)
     return SearchOut(
@@ -135,8 +152,9 @@ def _out(
         trials_inherited=sum(
             row.inherited for row in counts if row.status == TrialStatus.COMPLETED
         ),
+        compute_in_winner=compute_in_winner,
         best=best,
-        final=finals.get(search.id),
+        final=final,
     )
 
 

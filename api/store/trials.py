@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer
 
 from api.models import Lease, Search, Trial
 from api.schemas import MorphismOut, TrialDetail, TrialOut, TrialPage
-from api.store import pages, searches
+from api.store import comparisons, pages, searches
 from api.store.changes import changed
 from api.store.errors import NotFound
 from api.store.keys import Caller
@@ -111,6 +111,9 @@ def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
             Trial.hyperparameters["epochs"].as_integer().label("planned_epochs"),
             Trial.seconds,
             Trial.latency,
+            Trial.validation_loss,
+            Trial.value_at_rung,
+            Trial.samples_per_second,
             Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
             Trial.parent_id,
             cast(Trial.morphisms, Text).label("morphisms"),
@@ -122,21 +125,14 @@ def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
     return tuple(Past(**{**row, "status": TrialStatus(row["status"])}) for row in rows)
 
 
-def best(session: Session, search_id: UUID) -> Trial | None:
-    """The search trial with the best value; of equals the first."""
-    statement = (
-        select(Trial)
-        .where(Trial.search_id == search_id, Trial.kind == TrialKind.SEARCH)
-        .where(Trial.value.is_not(None))
-        .order_by(Trial.value.desc(), Trial.number)
-        .limit(1)
-    )
-    return session.scalars(statement).one_or_none()
+def add_final(
+    session: Session, search_id: UUID, number: int, winner_id: UUID, *, inherits: bool = True
+) -> bool:
+    """Add the final fit, which trains the winner on; False where that was done already.
 
-
-def add_final(session: Session, search_id: UUID, number: int) -> bool:
-    """Add the final fit of the best trial; False where that was done or nothing is best."""
-    winner = best(session, search_id)
+    With `inherits` it begins with the winner's weights, where there are any.
+    """
+    winner = session.get(Trial, winner_id)
     statement = (
         update(Search)
         .where(
@@ -158,7 +154,7 @@ def add_final(session: Session, search_id: UUID, number: int) -> bool:
             kind=TrialKind.FINAL,
             parent_id=winner.id,
             morphisms=[],
-            inherited=False,
+            inherited=inherits and winner.weights_key is not None,
             available_at=row.started_at,  # before trials that came while its own were training
             **{name: getattr(winner, name) for name in copied},
         )
@@ -189,8 +185,8 @@ def _missing(trial_id: UUID) -> NotFound:
 _SAME = (
     "id", "search_id", "number", "attempt", "reason", "parent_id", "inherited", "fingerprint",
     "layers", "parameters", "flops", "predicted_mean", "predicted_std", "value", "value_std",
-    "best_epoch", "seconds", "samples_per_second", "latency", "worker", "created_at",
-    "started_at", "ended_at",
+    "validation_loss", "precision", "best_epoch", "seconds", "samples_per_second", "latency",
+    "worker", "created_at", "started_at", "ended_at",
 )  # fmt: skip
 
 
@@ -202,6 +198,7 @@ def _facts(row: Any) -> dict[str, Any]:
         "kind": TrialKind(trial.kind),
         "status": TrialStatus(trial.status),
         "parent_number": row.parent_number,
+        "comparison": comparisons.of(trial),
         "morphisms": [
             MorphismOut(kind=step["data"]["kind"], text=step["text"], data=step["data"])
             for step in trial.morphisms

@@ -79,8 +79,13 @@ class Geometry:
     """
 
     def __init__(
-        self, landmarks: Sequence[Architecture], measures: Collection[str] = MEASURES
+        self,
+        landmarks: Sequence[Architecture],
+        measures: Collection[str] = MEASURES,
+        like: "Geometry | None" = None,
     ) -> None:
+        """Sizes and forms are standardised as by another geometry, or by these landmarks."""
+        self.architectures = list(landmarks)
         self._measures = measures
         self._memory = memory()
         graphs = self._memory.encoder.coder.encode(landmarks)
@@ -89,8 +94,8 @@ class Geometry:
         self._spans = distinct_spans(self._landmarks)
         labels, forms = self._described(landmarks, graphs)
         self._landmark_labels = subtrees.Index.of(labels)
-        self._sizes = _Standard.of(sizes(landmarks))
-        self._forms = _Standard.of(forms)
+        self._sizes: _Standard = like._sizes if like else _Standard.of(sizes(landmarks))
+        self._forms: _Standard = like._forms if like else _Standard.of(forms)
         self.landmarks = self._measure(landmarks)
         self._place_of = {str(name): i for i, name in enumerate(self.landmarks.names)}
         self._known: dict[str, int] = {}  # by fingerprint, places in `_kept`
@@ -123,6 +128,10 @@ class Geometry:
             for name in strangers:
                 self._known[name] = len(self._known)
             self._kept = Points.joined([self._kept, self._measure(list(strangers.values()))])
+
+    def with_landmarks(self, more: Sequence[Architecture]) -> "Geometry":
+        """The geometry with further landmarks, in the same units."""
+        return Geometry([*self.architectures, *more], self._measures, like=self)
 
     def places(self, points: Points) -> NDArray[np.intp]:
         """Which landmark each point is; -1: none.  # shape: (n,)"""

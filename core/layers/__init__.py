@@ -37,8 +37,11 @@ from core.layers.max_pool1d import MaxPool1d
 from core.layers.max_pool2d import MaxPool2d
 from core.layers.output import Output
 from core.layers.pooling import AbstractPool
+from core.layers.rectifier import AbstractRectifier
 from core.layers.relu import ReLU
+from core.layers.relu6 import ReLU6
 from core.layers.scale import Scale
+from core.layers.zero import Zero
 from core.registry import import_modules
 
 import_modules(__name__, __path__)
@@ -50,6 +53,7 @@ __all__ = [
     "AbstractDepthwise",
     "AbstractLayer",
     "AbstractPool",
+    "AbstractRectifier",
     "Add",
     "Array",
     "AvgPool1d",
@@ -75,11 +79,14 @@ __all__ = [
     "Output",
     "Parameters",
     "ReLU",
+    "ReLU6",
     "Scale",
     "Shape",
+    "Zero",
     "family_of",
     "layer_from_json",
     "layer_to_json",
+    "optional_fields",
 ]
 
 
@@ -89,9 +96,29 @@ def field_names(cls: type[AbstractLayer]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
 
 
+@cache
+def _defaults(cls: type[AbstractLayer]) -> dict[str, Any]:
+    """The defaults of the optional fields."""
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    return {field.name: field.default for field in fields if field.name in cls.optional}
+
+
+def optional_fields(layer: AbstractLayer) -> dict[str, Any]:
+    """The optional fields that differ from their default, in order.
+
+    Optional are the fields that a kind got after its release: without them a layer is what it was
+    before, so that the JSON and the fingerprint of what is stored stay the same.
+    """
+    defaults = _defaults(type(layer))
+    values = {name: getattr(layer, name) for name in defaults}
+    return {name: value for name, value in values.items() if value != defaults[name]}
+
+
 def layer_to_json(layer: AbstractLayer) -> dict[str, Any]:
-    """The layer as JSON: its kind and its fields."""
-    values = {name: getattr(layer, name) for name in field_names(type(layer))}
+    """The layer as JSON: its kind and its fields, without optional ones at their default."""
+    cls = type(layer)
+    values = {name: getattr(layer, name) for name in field_names(cls) if name not in cls.optional}
+    values |= optional_fields(layer)
     lists = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
     return {"kind": LAYERS.kind_of(layer)} | lists
 
@@ -102,11 +129,13 @@ def layer_from_json(data: dict[str, Any]) -> AbstractLayer:
     if not isinstance(kind, str) or kind not in LAYERS:
         raise InvalidArchitecture(f"unknown layer {kind!r}; known are: {', '.join(LAYERS)}")
     cls = LAYERS[kind]
-    expected = set(field_names(cls))
+    allowed = set(field_names(cls))
     given = set(data) - {"kind"}
-    if given != expected:
+    if not allowed - cls.optional <= given <= allowed:
+        may = f", and at most {sorted(cls.optional)} more" if cls.optional else ""
         raise InvalidArchitecture(
-            f"layer {kind!r} has the fields {sorted(given)}; expected {sorted(expected)}"
+            f"layer {kind!r} has the fields {sorted(given)}; "
+            f"expected {sorted(allowed - cls.optional)}{may}"
         )
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "kind"}
     return cls(**values)

@@ -51,8 +51,9 @@ class AbstractLayer(ABC):
     channels: ClassVar[Channels]
     inputs: ClassVar[int | None] = 1  # how many; None for two or more
     commutative: ClassVar[bool] = False  # the order of the inputs means nothing
-    axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {}  # of each parameter
+    axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {}  # of each parameter that it may have
     buffers: ClassVar[frozenset[str]] = frozenset()  # parameters that no gradient trains
+    optional: ClassVar[frozenset[str]] = frozenset()  # fields that JSON leaves out at the default
 
     @abstractmethod
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
@@ -105,6 +106,15 @@ def check_positive(layer: AbstractLayer, **values: int) -> None:
         if type(value) is not int or value < 1:
             raise InvalidArchitecture(
                 f"{type(layer).__name__} has {name} {value!r}; expected an integer of at least 1"
+            )
+
+
+def check_boolean(layer: AbstractLayer, **values: bool) -> None:
+    """Raise InvalidArchitecture unless all values are true or false."""
+    for name, value in values.items():
+        if type(value) is not bool:
+            raise InvalidArchitecture(
+                f"{type(layer).__name__} has {name} {value!r}; expected true or false"
             )
 
 

@@ -14,6 +14,7 @@ from core.layers.abstract import (
     Channels,
     Parameters,
     Shape,
+    check_boolean,
     check_positive,
     spatial,
 )
@@ -24,27 +25,31 @@ from core.layers.windows import check_odd, padded_windows, strided
 
 @dataclass(frozen=True, slots=True)
 class AbstractConvolution(AbstractLayer):
-    """Convolution with bias and zero padding of half the kernel, so that only strides reduce."""
+    """Convolution with zero padding of half the kernel, so that only strides reduce."""
 
     filters: int
     kernel: int = 3  # odd
     stride: int = 1
+    bias: bool = True
 
     title: ClassVar[str] = "convolution"
     channels: ClassVar[Channels] = Channels.OWN
+    optional: ClassVar[frozenset[str]] = frozenset({"bias"})
     spatial_axes: ClassVar[int]
     pool: ClassVar[type[AbstractPool]]  # that stands for a stride on a shortcut
 
     def __post_init__(self) -> None:
         check_positive(self, filters=self.filters, kernel=self.kernel, stride=self.stride)
         check_odd(self, self.kernel)
+        check_boolean(self, bias=self.bias)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return (self.filters, *strided(spatial(self, inputs[0], self.spatial_axes), self.stride))
 
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
         window = (self.kernel,) * self.spatial_axes
-        return {"weight": (self.filters, inputs[0][0], *window), "bias": (self.filters,)}
+        bias = {"bias": (self.filters,)} if self.bias else {}
+        return {"weight": (self.filters, inputs[0][0], *window), **bias}
 
     def initial_parameters(
         self, inputs: Sequence[Shape], rng: np.random.Generator, dtype: DTypeLike
@@ -57,7 +62,7 @@ class AbstractConvolution(AbstractLayer):
         n, *sides = windows.shape[: x.ndim - 1]
         weight = parameters["weight"].reshape(self.filters, -1)
         columns = windows.reshape(n * prod(sides), weight.shape[1])
-        y = columns @ weight.T + parameters["bias"]
+        y = columns @ weight.T + parameters.get("bias", 0)
         return np.ascontiguousarray(np.moveaxis(y.reshape(n, *sides, self.filters), -1, 1))
 
     def flops(self, inputs: Sequence[Shape]) -> int:

@@ -15,6 +15,7 @@ from core.layers.abstract import (
     Channels,
     Parameters,
     Shape,
+    check_boolean,
     check_positive,
     features,
 )
@@ -24,12 +25,14 @@ from core.layers.initial import he_normal
 @LAYERS.register("dense")
 @dataclass(frozen=True, slots=True)
 class Dense(AbstractLayer):
-    """A linear map of a vector, with bias."""
+    """A linear map of a vector."""
 
     units: int
+    bias: bool = True
 
     title: ClassVar[str] = "dense layer"
     channels: ClassVar[Channels] = Channels.OWN
+    optional: ClassVar[frozenset[str]] = frozenset({"bias"})
     axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {
         "weight": (Axis.PRODUCED, Axis.CONSUMED),
         "bias": (Axis.PRODUCED,),
@@ -37,13 +40,15 @@ class Dense(AbstractLayer):
 
     def __post_init__(self) -> None:
         check_positive(self, units=self.units)
+        check_boolean(self, bias=self.bias)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         features(self, inputs[0])
         return (self.units,)
 
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
-        return {"weight": (self.units, inputs[0][0]), "bias": (self.units,)}
+        bias = {"bias": (self.units,)} if self.bias else {}
+        return {"weight": (self.units, inputs[0][0]), **bias}
 
     def initial_parameters(
         self, inputs: Sequence[Shape], rng: np.random.Generator, dtype: DTypeLike
@@ -51,7 +56,7 @@ class Dense(AbstractLayer):
         return he_normal(self.parameter_shapes(inputs), rng, dtype)
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        y: Array = inputs[0] @ parameters["weight"].T + parameters["bias"]
+        y: Array = inputs[0] @ parameters["weight"].T + parameters.get("bias", 0)
         return y
 
     def flops(self, inputs: Sequence[Shape]) -> int:

@@ -17,6 +17,7 @@ from core.layers.abstract import (
     Channels,
     Parameters,
     Shape,
+    check_boolean,
     check_positive,
     spatial,
 )
@@ -27,19 +28,22 @@ from core.layers.windows import check_odd, padded_windows, strided, volume
 
 @dataclass(frozen=True, slots=True)
 class AbstractDepthwise(AbstractLayer):
-    """Each channel convolved on its own, with bias and zero padding of half the kernel."""
+    """Each channel convolved on its own, with zero padding of half the kernel."""
 
     kernel: int = 3  # odd
     stride: int = 1
+    bias: bool = True
 
     title: ClassVar[str] = "depthwise convolution"
     channels: ClassVar[Channels] = Channels.SAME
+    optional: ClassVar[frozenset[str]] = frozenset({"bias"})
     spatial_axes: ClassVar[int]
     pool: ClassVar[type[AbstractPool]]  # that stands for a stride on a shortcut
 
     def __post_init__(self) -> None:
         check_positive(self, kernel=self.kernel, stride=self.stride)
         check_odd(self, self.kernel)
+        check_boolean(self, bias=self.bias)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         sides = spatial(self, inputs[0], self.spatial_axes)
@@ -48,7 +52,8 @@ class AbstractDepthwise(AbstractLayer):
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
         channels = inputs[0][0]
         window = (self.kernel,) * self.spatial_axes
-        return {"weight": (channels, 1, *window), "bias": (channels,)}
+        bias = {"bias": (channels,)} if self.bias else {}
+        return {"weight": (channels, 1, *window), **bias}
 
     def initial_parameters(
         self, inputs: Sequence[Shape], rng: np.random.Generator, dtype: DTypeLike
@@ -60,8 +65,10 @@ class AbstractDepthwise(AbstractLayer):
         windows = padded_windows(x, self.kernel, self.stride)
         kernels = parameters["weight"].reshape(x.shape[1], -1)
         windows = windows.reshape(*windows.shape[: x.ndim], kernels.shape[1])  # (N, C, *sides', k)
-        bias = parameters["bias"].reshape(-1, *[1] * self.spatial_axes)
-        return np.ascontiguousarray(np.einsum("nc...k,ck->nc...", windows, kernels) + bias)
+        y = np.einsum("nc...k,ck->nc...", windows, kernels)
+        if self.bias:
+            y += parameters["bias"].reshape(-1, *[1] * self.spatial_axes)
+        return np.ascontiguousarray(y)
 
     def flops(self, inputs: Sequence[Shape]) -> int:
         return 2 * prod(self.output_shape(inputs)) * volume(self.kernel, self.spatial_axes)

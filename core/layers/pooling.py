@@ -8,34 +8,48 @@ from typing import ClassVar
 
 import numpy as np
 
+from core.errors import InvalidArchitecture
 from core.layers.abstract import (
     AbstractLayer,
     Array,
     Channels,
     Parameters,
     Shape,
+    check_boolean,
     check_positive,
     spatial,
 )
-from core.layers.windows import by_place, pooled, volume
+from core.layers.windows import by_place, padded, pooled, volume
 
 
 @dataclass(frozen=True, slots=True)
 class AbstractPool(AbstractLayer):
-    """One value for each window; no padding, incomplete windows are dropped."""
+    """One value for each window; incomplete windows are dropped.
+
+    Padding adds places around the input. An odd size with half of it as padding keeps the sides,
+    as in the cells of NAS-Bench-101 (Ying et al. 2019, arXiv:1902.09635) and NAS-Bench-201 (Dong &
+    Yang 2020, arXiv:2001.00326).
+    """
 
     size: int = 2
     stride: int = 2
+    padding: int = 0  # places on each end of each spatial axis
 
     channels: ClassVar[Channels] = Channels.SAME
+    optional: ClassVar[frozenset[str]] = frozenset({"padding"})
     spatial_axes: ClassVar[int]
 
     def __post_init__(self) -> None:
         check_positive(self, size=self.size, stride=self.stride)
+        if type(self.padding) is not int or not 0 <= self.padding <= self.size // 2:
+            raise InvalidArchitecture(
+                f"{type(self).__name__} of size {self.size} has padding {self.padding!r}; "
+                f"expected 0 to {self.size // 2}, half its size"
+            )
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         sides = spatial(self, inputs[0], self.spatial_axes)
-        return (inputs[0][0], *pooled(self, sides, self.size, self.stride))
+        return (inputs[0][0], *pooled(self, sides, self.size, self.stride, self.padding))
 
     def flops(self, inputs: Sequence[Shape]) -> int:
         return prod(self.output_shape(inputs)) * volume(self.size, self.spatial_axes)
@@ -44,17 +58,19 @@ class AbstractPool(AbstractLayer):
         return inputs[0]
 
     def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
-        return self
+        stays = self.padding and self.output_shape(inputs) == inputs[0]
+        return None if stays else self
 
 
 @dataclass(frozen=True, slots=True)
 class AbstractMaxPool(AbstractPool):
-    """The largest value of each window."""
+    """The largest value of each window; padding is never the largest."""
 
     title: ClassVar[str] = "max pool"
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        y: Array = reduce(np.maximum, by_place(inputs[0], self.size, self.stride))
+        x = padded(inputs[0], self.padding, -np.inf)
+        y: Array = reduce(np.maximum, by_place(x, self.size, self.stride))
         return y
 
     def kept_values(self, inputs: Sequence[Shape]) -> int:
@@ -63,14 +79,38 @@ class AbstractMaxPool(AbstractPool):
 
 @dataclass(frozen=True, slots=True)
 class AbstractAvgPool(AbstractPool):
-    """The mean of each window."""
+    """The mean of each window.
+
+    Padding does not count in the mean, as in the published tables of cells, or counts as zeros.
+    """
+
+    count_include_pad: bool = False
 
     title: ClassVar[str] = "average pool"
+    optional: ClassVar[frozenset[str]] = frozenset({"padding", "count_include_pad"})
+
+    def __post_init__(self) -> None:
+        AbstractPool.__post_init__(self)
+        check_boolean(self, count_include_pad=self.count_include_pad)
+        if self.count_include_pad and not self.padding:
+            raise InvalidArchitecture(
+                f"{type(self).__name__} counts padding and has none; "
+                "expected a padding of at least 1, or count_include_pad false"
+            )
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        total: Array = reduce(np.add, by_place(inputs[0], self.size, self.stride))
-        y: Array = total / volume(self.size, self.spatial_axes)
+        y: Array = self._totals(inputs[0]) / self._counts(inputs[0])
         return y
+
+    def _totals(self, x: Array) -> Array:
+        """The sum of each window, padding as zeros."""
+        return reduce(np.add, by_place(padded(x, self.padding), self.size, self.stride))
+
+    def _counts(self, x: Array) -> Array | int:
+        """How many values of each window count."""
+        if self.padding and not self.count_include_pad:
+            return self._totals(np.ones_like(x[:1, :1]))
+        return volume(self.size, self.spatial_axes)
 
 
 @dataclass(frozen=True, slots=True)

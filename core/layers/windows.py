@@ -29,23 +29,30 @@ def strided(sides: Shape, stride: int) -> Shape:
     return tuple(-(-side // stride) for side in sides)
 
 
-def pooled(layer: AbstractLayer, sides: Shape, size: int, stride: int) -> Shape:
-    """The sides behind a pool without padding; raises InvalidArchitecture below one window."""
-    if min(sides) < size:
+def pooled(layer: AbstractLayer, sides: Shape, size: int, stride: int, padding: int) -> Shape:
+    """The sides behind a pool; raises InvalidArchitecture below one window."""
+    least = size - 2 * padding
+    if min(sides) < least:
         raise InvalidArchitecture(
             f"{type(layer).__name__} of size {size} got an input of {_times(sides)} places; "
-            f"expected at least {_times((size,) * len(sides))}"
+            f"expected at least {_times((least,) * len(sides))}"
         )
-    return tuple((side - size) // stride + 1 for side in sides)
+    return tuple((side - least) // stride + 1 for side in sides)
 
 
 def padded_windows(x: Array, kernel: int, stride: int) -> Array:
     """The window around each place, zeros outside: (N, C, *sides) -> (N, C, *sides', *window)"""
     axes = range(2, x.ndim)
-    half = kernel // 2
-    padded = np.pad(x, [(0, 0), (0, 0), *[(half, half) for _ in axes]])
-    windows = sliding_window_view(padded, [kernel for _ in axes], axis=tuple(axes))
+    windows = sliding_window_view(padded(x, kernel // 2), [kernel for _ in axes], axis=tuple(axes))
     return windows[:, :, *[slice(None, None, stride) for _ in axes]]
+
+
+def padded(x: Array, padding: int, value: float = 0.0) -> Array:
+    """The values with `padding` more places on both ends of each spatial axis: (N, C, *sides)"""
+    if not padding:
+        return x
+    around = [(0, 0), (0, 0), *[(padding, padding)] * (x.ndim - 2)]
+    return np.pad(x, around, constant_values=value)
 
 
 def by_place(x: Array, size: int, stride: int) -> Iterator[Array]:

@@ -9,7 +9,7 @@ import numpy as np
 from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import AbstractLayer, Array, Scale, Shape
+from core.layers import AbstractLayer, Array, Scale, Shape, Zero
 from core.registry import Registry
 from core.weights import Weights
 
@@ -96,6 +96,12 @@ def steering(architecture: Architecture) -> frozenset[int]:
             if all([one.id in found or _is_factor(node.id, one) for one in readers]):
                 found.add(node.id)
     return frozenset(found)
+
+
+def unpromising(architecture: Architecture) -> frozenset[int]:
+    """The nodes behind which no block is worth trying: the logits, factors and zeros."""
+    zeros = [node.id for node in architecture.nodes if isinstance(node.layer, Zero)]
+    return architecture.of(steering).union([architecture.logits], zeros)
 
 
 def _is_factor(node_id: int, reader: Node) -> bool:

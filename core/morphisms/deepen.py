@@ -34,7 +34,7 @@ from core.morphisms.abstract import (
     dtype_of,
     name_of,
     shape_at,
-    steering,
+    unpromising,
 )
 from core.morphisms.insertion import in_a_row
 from core.morphisms.moments import Moments, estimate_moments
@@ -117,7 +117,7 @@ class Deepen(AbstractMorphism):
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        left_out = architecture.of(steering) | {architecture.logits}
+        left_out = architecture.of(unpromising)
         for node in architecture.nodes[:-1]:
             if node.id in left_out:
                 continue

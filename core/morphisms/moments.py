@@ -23,8 +23,11 @@ from core.layers import (
     Gate,
     Input,
     ReLU,
+    ReLU6,
     Scale,
+    Zero,
 )
+from core.layers.relu6 import LARGEST
 from core.weights import Weights
 
 Moments = tuple[Array, Array]  # mean and variance, each of shape (channels,)
@@ -76,6 +79,10 @@ def _through(
             return parameters["bias"], parameters["weight"] ** 2
         case ReLU():
             return _rectified(*before[0])
+        case ReLU6():
+            return _clipped(*before[0])
+        case Zero():
+            return np.zeros(width), np.zeros(width)
         case AbstractConvolution() | Dense():
             return _linear(parameters, *before[0])
         case AbstractDepthwise():
@@ -90,13 +97,28 @@ def _through(
 
 def _rectified(mean: Array, variance: Array) -> Moments:
     """The moments of max(x, 0) for a Gaussian x."""
+    _, first, second = _beyond(mean, variance, 0)
+    return first, np.maximum(second - first**2, 0)
+
+
+def _clipped(mean: Array, variance: Array) -> Moments:
+    """The moments of min(max(x, 0), 6) for a Gaussian x."""
+    _, first, second = _beyond(mean, variance, 0)
+    above, first_above, second_above = _beyond(mean, variance, LARGEST)
+    first = first - first_above + LARGEST * above
+    second = second - second_above + LARGEST**2 * above
+    return first, np.maximum(second - first**2, 0)
+
+
+def _beyond(mean: Array, variance: Array, limit: float) -> tuple[Array, Array, Array]:
+    """P(x > limit), E[x; x > limit] and E[x²; x > limit] for a Gaussian x."""
     deviation = np.sqrt(np.maximum(variance, 1e-12))
-    ratio = mean / deviation
-    above = ndtr(ratio)  # the probability of x > 0
+    ratio = (mean - limit) / deviation
+    above = ndtr(ratio)
     density = np.exp(-(ratio**2) / 2) / sqrt(2 * np.pi)
     first = mean * above + deviation * density
-    second = (mean**2 + variance) * above + mean * deviation * density
-    return first, np.maximum(second - first**2, 0)
+    second = (mean**2 + variance) * above + (mean + limit) * deviation * density
+    return above, first, second
 
 
 def _linear(parameters: dict[str, Array], mean: Array, variance: Array) -> Moments:
@@ -104,7 +126,7 @@ def _linear(parameters: dict[str, Array], mean: Array, variance: Array) -> Momen
     weight = parameters["weight"]
     weight = weight.reshape(*weight.shape[:2], -1)
     return (
-        weight.sum(axis=2) @ mean + parameters["bias"],
+        weight.sum(axis=2) @ mean + parameters.get("bias", 0),
         (weight**2).sum(axis=2) @ variance,
     )
 
@@ -112,7 +134,8 @@ def _linear(parameters: dict[str, Array], mean: Array, variance: Array) -> Momen
 def _by_channel(parameters: dict[str, Array], mean: Array, variance: Array) -> Moments:
     """The moments of a weighted sum of independent values of the same channel."""
     weight = parameters["weight"].reshape(len(mean), -1)
-    return weight.sum(axis=1) * mean + parameters["bias"], (weight**2).sum(axis=1) * variance
+    bias = parameters.get("bias", 0)
+    return weight.sum(axis=1) * mean + bias, (weight**2).sum(axis=1) * variance
 
 
 def _gated(mean: Array, variance: Array) -> Moments:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.architecture import Architecture, Node
 from core.errors import IllegalMorphism, InvalidArchitecture
-from core.layers import AbstractLayer, Array, Axis, Channels, ReLU
+from core.layers import AbstractLayer, Array, Axis, Channels, ReLU, ReLU6
 from core.weights import Weights
 
 Indices = NDArray[np.intp]
@@ -30,15 +30,17 @@ class Reduction:
 def reduced(architecture: Architecture, reduction: Reduction) -> Architecture:
     """What is left; raises IllegalMorphism where the rest does not fit together.
 
-    A sum or concatenation of one is passed by, and so is a ReLU that has become idle; what nobody
-    reads any more goes.
+    A sum or concatenation of one is passed by, and so is a ReLU or ReLU6 that has become idle;
+    what nobody reads any more goes.
     """
     stands: dict[int, int] = {}  # node -> the one in the rest that gives its values
     rest: dict[int, Node] = {}
-    idle: dict[int, bool] = {}  # whether values of the rest are never below zero
+    nonnegative: dict[int, bool] = {}  # whether values of the rest are never below zero
     for node in architecture.nodes:
         inputs = tuple(stands[source] for source in remaining(node, reduction))
-        if _passed_by(architecture, node, inputs, idle, reduction):
+        lonely = len(inputs) == 1 < len(node.inputs)
+        gone = lonely or node.id in reduction.bypassed
+        if gone or _is_idle(architecture, node, inputs, rest, nonnegative):
             stands[node.id] = inputs[0]
             continue
         layer = node.layer
@@ -47,7 +49,7 @@ def reduced(architecture: Architecture, reduction: Reduction) -> Architecture:
         stands[node.id] = node.id
         same = layer is node.layer and inputs == node.inputs
         rest[node.id] = node if same else Node(node.id, layer, inputs)
-        idle[node.id] = layer.nonnegative([idle[source] for source in inputs])
+        nonnegative[node.id] = layer.nonnegative([nonnegative[source] for source in inputs])
     try:
         child = Architecture(_read(rest, stands[architecture.nodes[-1].id]), architecture)
     except InvalidArchitecture as error:
@@ -62,20 +64,22 @@ def remaining(node: Node, reduction: Reduction) -> list[int]:
     return [s for place, s in enumerate(node.inputs) if (node.id, place) not in reduction.edges]
 
 
-def _passed_by(
+def _is_idle(
     architecture: Architecture,
     node: Node,
     inputs: tuple[int, ...],
+    rest: Mapping[int, Node],
     nonnegative: Mapping[int, bool],
-    reduction: Reduction,
 ) -> bool:
-    """Whether the node's readers read its first input instead."""
-    if not inputs:
-        return False
-    lonely = len(inputs) == 1 < len(node.inputs)
-    was_needed = not architecture.nonnegative[node.inputs[0]]
-    idle = isinstance(node.layer, ReLU) and was_needed and nonnegative[inputs[0]]
-    return node.id in reduction.bypassed or lonely or idle
+    """Whether the node is an activation that was needed before and changes nothing any more."""
+    match node.layer:
+        case ReLU():
+            return not architecture.nonnegative[node.inputs[0]] and nonnegative[inputs[0]]
+        case ReLU6():
+            before = architecture.node(node.inputs[0]).layer
+            return not isinstance(before, ReLU6) and isinstance(rest[inputs[0]].layer, ReLU6)
+        case _:
+            return False
 
 
 def _read(nodes: Mapping[int, Node], last: int) -> tuple[Node, ...]:

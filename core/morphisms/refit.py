@@ -17,6 +17,9 @@ Zhang & Sun 2017 (arXiv:1707.06168, section 3.1), one layer after the other in t
 graph, so that each also makes up for what the ones before could not. A layer that gives alone what
 it gave to a sum before is fitted to that sum in the same way: it may have been added a moment ago
 and be zero, and a ReLU behind nothing but zeros would never learn.
+
+What would join the bias of a layer without one is taken off the running means of the batch norms
+that read it; with other readers, A is found for b = 0.
 """
 
 from collections.abc import Mapping
@@ -25,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.architecture import Architecture, Node
-from core.layers import AbstractConvolution, Array, Axis, Channels, Dense
+from core.layers import AbstractConvolution, Array, Axis, BatchNorm, Channels, Dense
 from core.layers.windows import volume
 from core.morphisms.activations import Rows, groups_of, rows_of, values_of, walk, windows_of
 from core.morphisms.reduction import Indices, Reduction, cut, reduced, remaining, selections, sliced
@@ -57,22 +60,54 @@ def carried(
     for node, read in walk(architecture, weights, x, wanted | set(heirs)):
         if node.id in heirs:
             heir = heirs[node.id]
-            sums[heir] = values_of(read) - weights[heir]["bias"]
+            sums[heir] = values_of(read) - weights[heir].get("bias", 0)
         if node.id in whole - set(heirs.values()):
             sums[node.id] = _sums(node, weights[node.id]["weight"][selected[node.id]], read)
         elif node.id in wanted:
             before[node.id] = rows_of(read, architecture.segments[node.inputs[0]])
     for node, read in walk(child, rest, x, wanted | set(heirs.values())):
+        is_free = _is_free(child, node)
         if node.id in sums:
-            rest[node.id] = _fitted(node, rest[node.id], read, sums[node.id])
+            fitted = _fitted(node, rest[node.id]["weight"], read, sums[node.id], is_free)
+            rest |= _settled(child, rest, node, *fitted)
             continue
         source = architecture.node(node.id).inputs[0]
         old, new = architecture.segments[source], child.segments[node.inputs[0]]
-        fits = _fits(before[node.id], rows_of(read, new), old, new, selected[source])
+        fits = _fits(before[node.id], rows_of(read, new), old, new, selected[source], is_free)
         if sum(fit.new.size for fit in fits) == child.shapes[node.inputs[0]][0]:
             left = cut(weights[node.id], node.layer, {Axis.PRODUCED: selected[node.id]})
-            rest[node.id] = _folded(node, left, fits)
+            rest |= _settled(child, rest, node, *_folded(node, left["weight"], fits))
     return rest
+
+
+def _is_free(child: Architecture, node: Node) -> bool:
+    """Whether a constant can join the node's sums: in its bias or in the batch norms behind."""
+    return "bias" in node.layer.parameter_shapes(child.input_shapes(node)) or bool(
+        _norms(child, node)
+    )
+
+
+def _norms(child: Architecture, node: Node) -> list[int]:
+    """The batch norms that read the node; none where it has other readers as well."""
+    readers = [child.node(reader) for reader in child.readers(node.id)]
+    is_normed = all(isinstance(reader.layer, BatchNorm) for reader in readers)
+    return [reader.id for reader in readers] if is_normed else []
+
+
+def _settled(
+    child: Architecture, rest: Weights, node: Node, weight: Array, constant: Array
+) -> Weights:
+    """The parameters by which a node has this weight, and sums that are larger by a constant."""
+    old = rest[node.id]
+    dtype = old["weight"].dtype
+    changed = {node.id: old | {"weight": weight.astype(dtype)}}
+    if "bias" in old:
+        changed[node.id]["bias"] = (old["bias"] + constant).astype(dtype)
+        return changed
+    for norm in _norms(child, node):
+        mean = rest[norm]["running_mean"] - constant
+        changed[norm] = rest[norm] | {"running_mean": mean.astype(dtype)}
+    return changed
 
 
 def _affected(
@@ -136,14 +171,12 @@ def _sums(node: Node, weight: Array, read: Array) -> Array:
     return sums
 
 
-def _fitted(node: Node, left: Mapping[str, Array], read: Array, sums: Array) -> dict[str, Array]:
-    """The parameters by which a layer comes closest to these sums."""
-    weight, bias = left["weight"], left["bias"]
-    A, b = _regression(sums, windows_of(node, read), _matrix(weight))
-    return {
-        "weight": A.T.reshape(weight.shape).astype(weight.dtype),
-        "bias": (bias + b).astype(bias.dtype),
-    }
+def _fitted(
+    node: Node, left: Array, read: Array, sums: Array, is_free: bool
+) -> tuple[Array, Array]:
+    """The weight, and the constant beside it, by which a layer comes closest to these sums."""
+    A, b = _regression(sums, windows_of(node, read), _matrix(left), is_free)
+    return A.T.reshape(left.shape), b
 
 
 def _matrix(weight: Array) -> Array:
@@ -170,6 +203,7 @@ def _fits(
     old: tuple[Segment, ...],
     new: tuple[Segment, ...],
     selected: Indices,
+    is_free: bool,
 ) -> list[_Fit]:
     """The predictions of all channels, each group from those that take as many entries each.
 
@@ -183,13 +217,18 @@ def _fits(
         z = after.get(repeat, x[:, :0])
         S = (selected[remaining[:, :1]] == entries[:, 0]).astype(np.float64)
         if S.sum() == len(S):
-            fits.append(_Fit(*_regression(x, z, S), entries, remaining))
+            fits.append(_Fit(*_regression(x, z, S, is_free), entries, remaining))
     return fits
 
 
-def _regression(x: Array, z: Array, S: Array) -> tuple[Array, Array]:
-    """A and b of x ≈ z A + b where A is rather S; S and 0 for activations that overflow."""
-    mean_x, mean_z = x.mean(axis=0), z.mean(axis=0)
+def _regression(x: Array, z: Array, S: Array, is_free: bool) -> tuple[Array, Array]:
+    """A and b of x ≈ z A + b where A is rather S; S and 0 for activations that overflow.
+
+    b is zero unless it is free.
+    """
+    mean_x, mean_z = np.zeros(x.shape[1]), np.zeros(z.shape[1])
+    if is_free:
+        mean_x, mean_z = x.mean(axis=0), z.mean(axis=0)
     x, z = x - mean_x, z - mean_z
     G = z.T @ z / len(z)
     ridge = (RIDGE + FEW * len(G) / len(z)) * float(np.trace(G)) / max(len(G), 1)
@@ -200,16 +239,15 @@ def _regression(x: Array, z: Array, S: Array) -> tuple[Array, Array]:
     return A, mean_x - mean_z @ A
 
 
-def _folded(node: Node, old: Mapping[str, Array], fits: list[_Fit]) -> dict[str, Array]:
-    """The parameters that take z for x."""
+def _folded(node: Node, old: Array, fits: list[_Fit]) -> tuple[Array, Array]:
+    """The weight that takes z for x, and the constant that belongs to it."""
     place = node.layer.axes["weight"].index(Axis.CONSUMED)
-    weight = np.moveaxis(old["weight"], place, -1)
+    weight = np.moveaxis(old, place, -1)
     folded = np.zeros((*weight.shape[:-1], sum(fit.new.size for fit in fits)))
-    bias = old["bias"].astype(np.float64)
+    constant = np.zeros(len(old))
     fixed = tuple(range(1, weight.ndim - 1))
     for fit in fits:
         part = weight[..., fit.old]  # (..., C, repeat)
         folded[..., fit.new] = np.einsum("...cr,dc->...dr", part, fit.A)
-        bias += (part.sum(axis=-1) @ fit.b).sum(axis=fixed)
-    back = np.ascontiguousarray(np.moveaxis(folded, -1, place))
-    return {"weight": back.astype(weight.dtype), "bias": bias.astype(weight.dtype)}
+        constant += (part.sum(axis=-1) @ fit.b).sum(axis=fixed)
+    return np.ascontiguousarray(np.moveaxis(folded, -1, place)), constant

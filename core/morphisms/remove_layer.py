@@ -1,4 +1,4 @@
-"""Remove a layer, with the batch norm and the ReLU that belong to it.
+"""Remove a layer, with the batch norm and the activation that belong to it.
 
 What read the layer reads its input instead, so that only layers which keep the shape can go.
 """
@@ -10,7 +10,7 @@ from typing import Self
 from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import BatchNorm, Dropout, ReLU
+from core.layers import AbstractPool, AbstractRectifier, BatchNorm, Dropout
 from core.morphisms.abstract import MORPHISMS, layer_at, name_of
 from core.morphisms.reduction import Reduction
 from core.morphisms.shrinking import AbstractShrinking
@@ -21,8 +21,8 @@ from core.morphisms.shrinking import AbstractShrinking
 class RemoveLayer(AbstractShrinking):
     """Take a layer out that gives values of the shape that it reads.
 
-    A batch norm behind a convolution or dense layer goes with it, and the ReLU behind where the
-    values are never below zero without it.
+    A batch norm behind a convolution or dense layer goes with it, and the ReLU or ReLU6 behind
+    where the values are never below zero without it.
     """
 
     node_id: int
@@ -53,12 +53,12 @@ class RemoveLayer(AbstractShrinking):
             )
         block = [self.node_id]
         if node.layer.axes and not isinstance(node.layer, BatchNorm):
-            for kind in (BatchNorm, ReLU):
+            for kind in (BatchNorm, AbstractRectifier):
                 readers = [architecture.node(r) for r in architecture.readers(block[-1])]
                 if len(readers) == 1 and isinstance(readers[0].layer, kind):
                     block.append(readers[0].id)
         needed = not architecture.nonnegative[node.inputs[0]]
-        if needed and isinstance(architecture.node(block[-1]).layer, ReLU):
+        if needed and isinstance(architecture.node(block[-1]).layer, AbstractRectifier):
             block.pop()
         return block
 
@@ -68,8 +68,7 @@ def _removable(architecture: Architecture, node: Node) -> bool:
     inputs = architecture.input_shapes(node)
     if len(inputs) != 1 or inputs[0] != architecture.shapes[node.id]:
         return False
-    pools = node.layer.shortcut(inputs) is not None
-    return bool(node.layer.axes) or pools or isinstance(node.layer, Dropout)
+    return bool(node.layer.axes) or isinstance(node.layer, AbstractPool | Dropout)
 
 
 def _is_of_convolution(architecture: Architecture, norm: Node) -> bool:

@@ -21,7 +21,7 @@ from core.morphisms.abstract import (
     dtype_of,
     name_of,
     shape_at,
-    steering,
+    unpromising,
 )
 from core.morphisms.insertion import in_a_row
 from core.morphisms.moments import fresh
@@ -95,7 +95,7 @@ def _weights(shape: Shape) -> int:
 
 def block_places(architecture: Architecture, bounds: Bounds) -> Iterator[int]:
     """The nodes behind which a residual block is worth trying."""
-    left_out = architecture.of(steering) | {architecture.logits}
+    left_out = architecture.of(unpromising)
     for node in architecture.nodes[:-1]:
         narrow = architecture.shapes[node.id][0] <= bounds.width
         if narrow and architecture.nonnegative[node.id] and node.id not in left_out:

@@ -8,11 +8,13 @@ from core.errors import IllegalMorphism
 from core.layers import (
     AbstractConvolution,
     AbstractLayer,
+    AbstractPool,
+    AbstractRectifier,
     Channels,
     Dense,
     Input,
-    ReLU,
     Shape,
+    Zero,
     family_of,
 )
 from core.morphisms.abstract import layer_at, name_of, steering
@@ -64,7 +66,7 @@ def projection(shape: Shape, width: int) -> AbstractLayer:
 
 
 def places(architecture: Architecture) -> tuple[tuple[int, int], ...]:
-    """The (start, end) of the skips worth trying: past a ReLU at least, into a ReLU's input."""
+    """The (start, end) of the skips worth trying: past an activation, into the input of one."""
     return architecture.of(_places)
 
 
@@ -77,7 +79,7 @@ def _find_places(architecture: Architecture) -> Iterator[tuple[int, int]]:
     relus = [
         node
         for node in architecture.nodes
-        if isinstance(node.layer, ReLU) and node.id not in left_out
+        if isinstance(node.layer, AbstractRectifier) and node.id not in left_out
     ]
     ends = {source for relu in relus for source in relu.inputs} - {architecture.logits}
     targets = [(end, _skip_sources(architecture, end)) for end in sorted(ends)]
@@ -105,7 +107,8 @@ def _shortcuts(architecture: Architecture, path: Sequence[int]) -> Iterator[Abst
 
 def _is_start(architecture: Architecture, node: Node) -> bool:
     """Whether the node gives activations that no pool or dropout alone reads."""
-    if not (isinstance(node.layer, Input) or architecture.nonnegative[node.id]):
+    is_activation = architecture.nonnegative[node.id] and not isinstance(node.layer, Zero)
+    if not (isinstance(node.layer, Input) or is_activation):
         return False
     readers = [architecture.node(reader) for reader in architecture.readers(node.id)]
     if len(readers) != 1:
@@ -130,8 +133,10 @@ def _skip_sources(architecture: Architecture, end: int) -> set[int]:
 def _is_linear(architecture: Architecture, node: Node) -> bool:
     """Whether the node only projects, mixes or pools what it reads."""
     match node.layer:
-        case Dense() | AbstractConvolution(kernel=1):
+        case Dense() | AbstractConvolution(kernel=1) | AbstractPool():
             return True
+        case Zero():
+            return False
         case layer if layer.channels in (Channels.UNIFIED, Channels.JOINED):
             return True
         case layer:

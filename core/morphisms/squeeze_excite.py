@@ -13,7 +13,17 @@ import numpy as np
 from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.layers import Add, Array, Dense, Gate, Input, ReLU, Scale, family_of
+from core.layers import (
+    AbstractRectifier,
+    Add,
+    Array,
+    Dense,
+    Gate,
+    Input,
+    ReLU,
+    Scale,
+    family_of,
+)
 from core.morphisms.abstract import (
     MORPHISMS,
     AbstractMorphism,
@@ -89,4 +99,4 @@ def _is_place(architecture: Architecture, node: Node) -> bool:
     if isinstance(node.layer, Input) or any(isinstance(layer, Scale) for layer in readers):
         return False
     summed = node.layer.axes and any(isinstance(layer, Add) for layer in readers)
-    return isinstance(node.layer, ReLU) or bool(summed)
+    return isinstance(node.layer, AbstractRectifier) or bool(summed)

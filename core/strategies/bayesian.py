@@ -79,7 +79,7 @@ class Bayesian(AbstractStrategy):
             rng,
             count=count,
             acquisition=self.wanted(bounds),
-            pending=pending,
+            others=[*(trial for trial in completed if _is_seen(trial)), *pending],
             candidates=self.candidates,
             morphisms=self.reach(len(parents)),
         )
@@ -97,10 +97,22 @@ class Bayesian(AbstractStrategy):
         return Acquisition("log-ehvi", cost=partial(cost, self.cost, bounds=bounds))
 
 
+def _is_seen(trial: Seen) -> bool:
+    """Whether it has a value and no weights: no parent, but part of what is known."""
+    return trial.value is not None and not trial.inheritable
+
+
+def _worst(completed: Sequence[Seen]) -> float:
+    """The lowest value, of the half that was trained the longest: early values are all low."""
+    valued = [trial for trial in completed if trial.value is not None]
+    least = float(np.median([trial.fidelity for trial in valued])) if valued else 1.0
+    late = (trial.value for trial in valued if trial.fidelity >= least)
+    return min((value for value in late if value is not None), default=0.0)
+
+
 def believe(completed: Sequence[Seen], pending: Sequence[Seen], kernel: str) -> Surrogate:
     """The surrogate of a history: infeasible trials count as the worst, pending as expected."""
-    values = [trial.value for trial in completed if trial.value is not None]
-    worst = min(values, default=0.0)
+    worst = _worst(completed)
     observations = []
     for trial in sorted(completed, key=lambda trial: trial.number):
         if trial.status is TrialStatus.INFEASIBLE:
@@ -112,5 +124,6 @@ def believe(completed: Sequence[Seen], pending: Sequence[Seen], kernel: str) -> 
     landmarks = [trial.architecture for trial in (*parents, *pending)]
     surrogate = fit(observations, kernel, landmarks, scheduled(len(observations)))
     for trial in pending:
-        surrogate = surrogate.believing(surrogate.geometry.points([trial.architecture]))
+        points = surrogate.geometry.points([trial.architecture])
+        surrogate = surrogate.believing(points, np.array([trial.fidelity]))
     return surrogate

@@ -163,8 +163,10 @@ def test_a_search_goes_from_its_submission_to_its_final_fit(
     assert (out.best.number, out.final.of_number, out.final.test_metric) == (5, 5, 0.9)
     assert out.trials_inherited >= 3
     orders = [order for order in workers.orders if order.parent_weights is not None]
-    assert len(orders) == out.trials_inherited
-    assert all(order.morphisms and order.parent_architecture for order in orders)
+    finals = [order for order in orders if order.kind is TrialKind.FINAL]
+    assert (len(finals), len(orders)) == (1, out.trials_inherited + 1)
+    assert all(order.morphisms for order in orders if order.kind is TrialKind.SEARCH)
+    assert all(order.parent_architecture for order in orders)
     rows = world.trials(search.id)
     assert [row.kind for row in rows] == ["search"] * 6 + ["final"]
     assert all(step["text"] for row in rows for step in row.morphisms)

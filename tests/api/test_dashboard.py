@@ -240,6 +240,54 @@ def test_the_front_is_on_the_page_of_a_search_with_a_cost(visitor, world):
     assert "figures/front" not in visitor.http.get(f"/searches/{plain}").text
 
 
+@pytest.fixture
+def architecture(world):
+    return roots(world.dataset_spec(), Bounds())[0].to_json()
+
+
+def test_a_trial_that_continues_its_parents_training_says_so(visitor, world, architecture):
+    search_id = world.search(visitor.caller)
+    root = world.trial(search_id, architecture=architecture, weights_key="weights/0")
+    longer = world.trial(
+        search_id, architecture=architecture, parent_id=root, inherited=True,
+        validation_loss=0.125, precision="bf16 <i>",
+    )  # fmt: skip
+    page = visitor.http.get(f"/trials/{longer}").text
+    assert f'Continues <a href="/trials/{root}">trial 0</a> with its weights' in page
+    assert 'class="key new"' not in page
+    assert "loss 0.1250" in page
+    assert "computed in bf16 &lt;i&gt;" in page
+    listed = visitor.http.get(f"/ui/searches/{search_id}/trials").text
+    assert "continues trial 0" in listed
+    assert "a start" in visitor.http.get(f"/trials/{root}").text
+
+
+def test_a_final_fit_is_shown_beside_the_winner(visitor, world, architecture):
+    search_id = world.search(visitor.caller)
+    wider = [{"text": "widen convolution 3", "data": {"kind": "widen"}}]
+    root = world.trial(search_id, architecture=architecture, seconds=30.0)
+    best = world.trial(
+        search_id, architecture=architecture, parent_id=root, morphisms=wider, seconds=10.0
+    )
+    compared = {
+        "examples": 250, "before": 0.905, "after": 0.9, "exported": "winner",
+        "reason": "<b>it is better</b>",
+    }  # fmt: skip
+    final = world.trial(
+        search_id, kind="final", architecture=architecture, parent_id=best, inherited=True,
+        seconds=10.0, comparison=compared, test_metric=0.9, test_loss=0.3, test_examples=360,
+        export_key="exports/x.zip", export_bytes=9000,
+    )  # fmt: skip
+    words = "he winner&#39;s own weights are exported: &lt;b&gt;it is better&lt;/b&gt;"
+    page = visitor.http.get(f"/trials/{final}").text
+    assert f'From <a href="/trials/{best}">trial 1</a> with its weights: final fit' in page
+    assert f"T{words}." in page
+    assert f"t{words}<" in visitor.http.get(f"/ui/searches/{search_id}/trials").text
+    search = visitor.http.get(f"/searches/{search_id}").text
+    assert f"T{words}." in search
+    assert "20 % of all training is in the winner" in search  # 10 of 50 s
+
+
 def test_a_cost_may_be_chosen_for_a_new_search(visitor, world):
     sent = {"token": token(visitor.http)} | FORM
     answer = visitor.http.post("/searches", data=sent | {"cost": "latency"})
@@ -261,10 +309,9 @@ def test_names_are_text(visitor, world):
         assert "&lt;script&gt;" in page
 
 
-def test_pages_load_nothing_from_elsewhere(visitor, world):
+def test_pages_load_nothing_from_elsewhere(visitor, world, architecture):
     search_id = world.search(visitor.caller)
-    architecture = roots(world.dataset_spec(), Bounds())[0]
-    trial_id = world.trial(search_id, architecture=architecture.to_json())
+    trial_id = world.trial(search_id, architecture=architecture)
     for path in ("/", "/data-sets", "/workers", f"/searches/{search_id}", f"/trials/{trial_id}"):
         page = visitor.http.get(path)
         assert page.status_code == 200, path

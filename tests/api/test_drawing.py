@@ -13,7 +13,7 @@ from api import figures
 from api.drawing import architecture_svg, layer_label, lineage_svg
 from api.schemas import Best, EpochOut, MorphismOut
 from api.store import searches, trials
-from core.architecture import Architecture
+from core.architecture import Architecture, Node
 from core.contracts import Bounds, Cost, DatasetSpec
 from core.errors import UnknownKind
 from core.layers import (
@@ -23,9 +23,13 @@ from core.layers import (
     Conv2d,
     Dense,
     Dropout,
+    Flatten,
     Input,
     MaxPool1d,
     MaxPool2d,
+    Output,
+    ReLU6,
+    Zero,
 )
 from core.morphisms import sample
 from core.roots import roots
@@ -79,6 +83,11 @@ def test_every_connection_has_its_line(path):
         (Dropout(0.25), "Dropout · 25%"),
         (Input((3, 32, 32)), "Input"),
         (BatchNorm(), "Batch norm"),
+        (Conv2d(8, bias=False), "Conv 3×3 · 8"),
+        (MaxPool2d(3, 1, 1), "Max pool 3×3 /1 +1"),
+        (ReLU6(), "ReLU6"),
+        (Zero(), "Zero"),
+        (Zero(2), "Zero /2"),
     ],
 )
 def test_layers_in_a_few_words(layer, label):
@@ -90,6 +99,20 @@ def test_every_kind_of_layer_has_a_label(kind):
     for layer, _ in LAYER_EXAMPLES[kind]:
         assert layer_label(layer)[0].isupper()
         assert "_" not in layer_label(layer)
+
+
+def test_what_a_label_leaves_out_is_in_the_title_of_the_box():
+    layers = [
+        Conv2d(4, bias=False),
+        AvgPool2d(3, 1, 1, count_include_pad=True),
+        Flatten(),
+        Dense(3),
+    ]
+    nodes = [Node(i, layer, (i - 1,)) for i, layer in enumerate([*layers, Output()], 1)]
+    svg = architecture_svg(Architecture((Node(0, Input((1, 4, 4))), *nodes)))
+    titles = [one.text for one in ElementTree.fromstring(svg).iter(f"{SVG}title")]
+    assert "node 1: Conv 3×3 · 4, no bias, output 4×4×4" in titles
+    assert "node 2: Average pool 3×3 /1 +1, padding counted, output 4×4×4" in titles
 
 
 def marks(svg: str) -> dict[str, str]:
@@ -164,6 +187,12 @@ def test_the_words_of_a_morphism_are_text(watched):
     assert "<script>" not in svg
     titles = [one.text for one in ElementTree.fromstring(svg).iter(f"{SVG}title")]
     assert titles == [f"trial {number}, waiting: {words}" for number in (0, 1)]
+
+
+def test_what_led_to_a_trial_without_morphisms_is_said(watched):
+    _, listed = watched()
+    titles = [one.text for one in ElementTree.fromstring(lineage_svg(listed)).iter(f"{SVG}title")]
+    assert titles == ["trial 0, waiting: a start", "trial 1, waiting: continues trial 0"]
 
 
 def test_better_trials_are_graded_higher(watched):

@@ -212,6 +212,39 @@ def test_the_front_of_a_search_is_what_no_trial_beats(person, world):
     assert [one["latency"] for one in listed] == [0.001, 0.002, 0.003, None, None]
 
 
+def test_a_final_fit_shows_how_it_was_computed_and_compared(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    parent = ended(world, search_id, 0.9, seconds=30.0, validation_loss=0.25, precision="fp32")
+    compared = {
+        "examples": 250, "before": 0.905, "after": 0.912, "exported": "final", "reason": "",
+    }  # fmt: skip
+    final = world.trial(
+        search_id, kind="final", parent_id=parent, inherited=True, comparison=compared,
+        seconds=10.0, precision="bf16", test_metric=0.9, test_loss=0.3, test_examples=360,
+        export_key="exports/x.zip", export_bytes=9,
+    )  # fmt: skip
+
+    words = "the final network has 0.9120 on 250 held-out examples, "
+    told = compared | {"text": words + "the winner's own weights 0.9050"}
+    shown = user.http.get(f"/v1/trials/{final}").json()
+    assert (shown["precision"], shown["comparison"]) == ("bf16", told)
+    before = user.http.get(f"/v1/trials/{parent}").json()
+    assert (before["precision"], before["validation_loss"]) == ("fp32", 0.25)
+    assert before["comparison"] is None
+    search = user.http.get(f"/v1/searches/{search_id}").json()
+    assert (search["final"]["precision"], search["final"]["comparison"]) == ("bf16", told)
+    assert search["compute_in_winner"] == 1.0
+
+
+def test_nothing_is_told_of_a_final_fit_that_has_not_ended(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    listed = user.http.get("/v1/searches").json()["items"]
+    assert [one["compute_in_winner"] for one in listed] == [None]
+    assert user.http.get(f"/v1/searches/{search_id}").json()["compute_in_winner"] is None
+
+
 def test_a_search_without_a_cost_has_its_front_against_parameters(person, world):
     user = person()
     search_id = world.search(user.caller)

@@ -10,7 +10,7 @@ import pytest
 
 from api.models import Lease, Search, Trial, Version
 from api.store import endings, leases
-from core.contracts import Budget, EpochReport, Heartbeat
+from core.contracts import Budget, Comparison, EpochReport, Heartbeat
 from core.trial import LIVE_TRIAL, TRIAL_SOURCES, SearchStatus, TrialStatus
 
 LEASE = timedelta(seconds=30)
@@ -226,6 +226,42 @@ def test_a_completed_trial_keeps_its_value_and_weights(world, take, report) -> N
     row = world.get(trial)
     assert (row.value, row.value_std, row.best_epoch, row.seconds) == (0.75, 0.01, 2, 3.5)
     assert (row.weights_key, row.weights_bytes) == (weights.key, weights.bytes)
+
+
+COMPARED = Comparison(examples=250, before=0.905, after=None, exported="winner", reason="NaN")
+
+
+def test_a_result_keeps_how_it_was_computed_and_compared(world, take, report) -> None:
+    trial = world.trial(world.search())
+
+    report(take(), validation_loss=0.25, precision="bf16 channels-last", comparison=COMPARED)
+
+    row = world.get(trial)
+    assert (row.validation_loss, row.precision) == (0.25, "bf16 channels-last")
+    assert Comparison.model_validate(row.comparison) == COMPARED
+
+
+def test_what_the_database_cannot_keep_of_a_comparison_is_cut(world, take, report) -> None:
+    trial = world.trial(world.search())
+    strange = COMPARED.model_copy(update={"examples": 10**30, "reason": "a\0b"})
+
+    assert report(take(), precision="\0", comparison=strange) is TrialStatus.COMPLETED
+
+    row = world.get(trial)
+    assert (row.precision, row.comparison["reason"]) == (None, "ab")
+    assert row.comparison["examples"] == 2**31 - 1
+
+
+@pytest.mark.parametrize("status", ["failed", "infeasible"])
+def test_a_trial_without_an_outcome_keeps_no_facts(world, take, report, status) -> None:
+    trial = world.trial(world.search())
+    facts = {"validation_loss": 0.25, "precision": "fp32", "comparison": COMPARED}
+
+    report(take(), status, retry=False, seconds=2.5, **facts)
+
+    row = world.get(trial)
+    assert (row.validation_loss, row.precision, row.comparison) == (None, None, None)
+    assert row.seconds == 2.5
 
 
 def test_a_result_counts_once(world, take, report) -> None:

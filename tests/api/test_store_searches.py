@@ -108,20 +108,22 @@ def test_no_more_trials_are_made_than_the_budget_allows(world) -> None:
         assert not trials.add(session, search, 2, [recipe(2)])
 
 
-def test_a_fingerprint_is_tried_once(world) -> None:
+def test_a_trial_may_continue_the_training_of_its_parent(world) -> None:
+    """It has its parent's architecture and no morphisms."""
     search = world.search()
-    same = [recipe(0), recipe(1, fingerprint="fingerprint 0")]
+    parent = world.trial(search, fingerprint="same", weights_key="weights/0")
+    longer = recipe(1, fingerprint="same", parent_id=parent, inherited=True)
 
-    with pytest.raises(IntegrityError), world.sessions.begin() as session:
-        trials.add(session, search, 0, same)
+    with world.sessions.begin() as session:
+        assert trials.add(session, search, 1, [longer])
 
-    assert world.trials(search) == []
-    assert world.get_search(search).next_number == 0
+    assert [row.fingerprint for row in world.trials(search)] == ["same", "same"]
+    world.audit()
 
 
 def test_the_database_keeps_no_number_that_is_none(world) -> None:
     trial = world.trial(world.search())
-    for column in ("value", "value_std", "predicted_mean", "seconds", "test_loss"):
+    for column in ("value", "value_std", "validation_loss", "predicted_mean", "test_loss"):
         for value in ("NaN", "Infinity", "-Infinity"):
             with pytest.raises(IntegrityError, match="_finite"):
                 world.set(Trial, trial, **{column: float(value)})
@@ -204,17 +206,19 @@ def test_a_deleted_search_leaves_no_rows_and_only_blobs_that_others_need(world) 
     world.audit()
 
 
-def test_the_final_fit_is_of_the_first_best_trial(world) -> None:
+@pytest.mark.parametrize("inherits", [True, False])
+@pytest.mark.parametrize("has_weights", [True, False])
+def test_the_final_fit_goes_on_from_the_winners_weights(world, inherits, has_weights) -> None:
     search = world.search()
+    weights = {"weights_key": world.blob().key, "weights_bytes": 10} if has_weights else {}
     world.trial(search, status="completed", value=0.5)
-    best = world.trial(search, status="stopped", value=0.7, fingerprint="best")
-    world.trial(search, status="completed", value=0.7)
+    best = world.trial(search, status="stopped", value=0.7, fingerprint="best", **weights)
     world.set(Search, search, status=SearchStatus.FINISHING)
 
     with world.sessions.begin() as session:
-        assert trials.add_final(session, search, 3)
-        assert not trials.add_final(session, search, 3)
+        assert trials.add_final(session, search, 2, best, inherits=inherits)
+        assert not trials.add_final(session, search, 2, best, inherits=inherits)
 
     final = world.trials(search)[-1]
-    assert (final.kind, final.number, final.parent_id) == (TrialKind.FINAL, 3, best)
-    assert final.fingerprint == "best"
+    assert (final.kind, final.number, final.parent_id) == (TrialKind.FINAL, 2, best)
+    assert (final.fingerprint, final.inherited) == ("best", inherits and has_weights)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.histories import history
-from core.contracts import Bounds
+from core import acquisition
+from core.contracts import Bounds, Cost
 from core.history import Seen
 from core.kernels import KERNELS
 from core.strategies.bayesian import FIRST, Bayesian, believe
@@ -97,3 +98,42 @@ def test_the_options_say_what_is_wanted():
     ):
         wanted = Bayesian(**options).wanted(Bounds())
         assert (wanted.kind, wanted.beta) == (kind, beta)
+
+
+def early(trial: Seen, value: float | None) -> Seen:
+    """The trial, stopped after a twentieth of its training."""
+    stopped = {"status": TrialStatus.STOPPED, "epochs": 1, "planned_epochs": 20}
+    return dataclasses.replace(trial, value=value, **stopped)
+
+
+def test_a_trial_that_is_pending_for_a_short_training_makes_less_sure():
+    seen = [early(trial, trial.value - 0.1) if trial.number % 2 else trial for trial in COMPLETED]
+    mean, std = of_last(believe(seen, [ended(TrialStatus.RUNNING)], "blend"))
+    same, wider = of_last(believe(seen, [early(LAST, None)], "blend"))
+    assert same == pytest.approx(mean, abs=0.2 * std)
+    assert wider > 1.05 * std
+
+
+def test_infeasible_is_as_bad_as_the_worst_that_was_trained_long():
+    """What was stopped early has a low value that says nothing of how bad a network can be."""
+    seen = [early(trial, 0.1) if trial.number < 6 else trial for trial in COMPLETED]
+    worse, _ = of_last(believe([*seen, ended(TrialStatus.INFEASIBLE)], (), "blend"))
+    worst = min(trial.value for trial in seen if trial.number >= 6)
+    assert worse == pytest.approx(worst, abs=0.03)
+
+
+def test_a_network_that_lost_its_weights_stays_on_the_front(monkeypatch):
+    """Another one like it would gain nothing by its value and its cost."""
+    fronts = []
+    plant = acquisition._Tree.plant
+
+    def planted(tree, parents, others):
+        plant(tree, parents, others)
+        fronts.append(tree.front)
+
+    monkeypatch.setattr(acquisition._Tree, "plant", planted)
+    best = max(TRIALS, key=lambda trial: trial.value)
+    lost = [dataclasses.replace(trial, inheritable=trial is not best) for trial in TRIALS]
+    strategy = Bayesian(candidates=30, cost=Cost.PARAMETERS)
+    strategy.suggest(lost, (), 1, np.random.default_rng(0), Bounds())
+    assert np.log(best.architecture.parameters) in fronts[0].log_costs

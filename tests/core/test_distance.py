@@ -27,7 +27,9 @@ from core.layers import (
     MaxPool2d,
     Output,
     ReLU,
+    ReLU6,
     Shape,
+    Zero,
 )
 from tests.strategies import LAYER_EXAMPLES, Sketch, architectures, morphism_chains
 
@@ -52,12 +54,18 @@ def layers_of(architecture: Architecture) -> list[AbstractLayer]:
 
 
 def layer_cost(one: AbstractLayer, other: AbstractLayer) -> float:
-    """1 between kinds, else the mean of 1 - min / max over the fields."""
+    """1 between kinds, else the mean of 1 - min / max over the fields that were there first.
+
+    Each of the others adds as one of one more field would, up to 1 in all.
+    """
     if type(one) is not type(other):
         return 1.0
-    pairs = zip(dataclasses.astuple(one), dataclasses.astuple(other), strict=True)
-    costs = [1 - min(pair) / max(pair) if max(pair) else 0.0 for pair in pairs]
-    return float(np.mean(costs)) if costs else 0.0
+    costs, more = [], []
+    for field in dataclasses.fields(one):
+        pair = [getattr(layer, field.name) for layer in (one, other)]
+        cost = 1 - min(pair) / max(pair) if max(pair) else 0.0
+        (more if field.name in one.optional else costs).append(cost)
+    return min(1.0, float(np.mean(costs or [0.0])) + sum(more) / (len(costs) + 1))
 
 
 def naive_layers(a: list[AbstractLayer], b: list[AbstractLayer]) -> float:
@@ -150,7 +158,7 @@ def test_a_layer_may_be_left_over_on_both_sides():
 def changes(layer: AbstractLayer, field: str) -> list[AbstractLayer]:
     """The layer with other values of one field, those that it accepts."""
     value, found = getattr(layer, field), []
-    for other in (value / 2, value + 1, value + 2, 2 * value + 1):
+    for other in (not value, value / 2, value + 1, value + 2, 2 * value + 1):
         try:
             found.append(dataclasses.replace(layer, **{field: other}))
         except InvalidArchitecture:
@@ -164,12 +172,18 @@ def around(shape: Shape, layer: AbstractLayer) -> Architecture:
     return chain(shape, layer, *flatten, Dense(3))
 
 
+def example_to_change(kind: str, field: str) -> tuple[AbstractLayer, int]:
+    """The first example whose field can have another value, and the rank of what it reads."""
+    fitting = [one for one in LAYER_EXAMPLES[kind] if changes(one[0], field)]
+    layer, shapes = fitting[0]
+    return layer, len(shapes[0])
+
+
 SEEN_FIELDS = [
-    pytest.param(layer, len(shapes[0]), field.name, id=f"{kind}-{field.name}")
+    pytest.param(*example_to_change(kind, field.name), field.name, id=f"{kind}-{field.name}")
     for kind in LAYERS
     if kind not in UNSEEN
-    for layer, shapes in LAYER_EXAMPLES[kind][:1]
-    for field in dataclasses.fields(layer)
+    for field in dataclasses.fields(LAYERS[kind])
 ]
 
 
@@ -197,6 +211,10 @@ def test_every_attribute_of_a_layer_is_seen(layer, rank, field):
         (around((2, 8, 8), MaxPool2d()), around((2, 8, 8), AvgPool2d()), 1),
         (around((2, 8, 8), Conv2d(4)), around((2, 8, 8), Conv2d(4, 5)), 0.4 / 3),
         (around((2, 8, 8), Conv2d(4, 3, 1)), around((2, 8, 8), Conv2d(8, 3, 2)), 1 / 3),
+        (around((2, 8, 8), Conv2d(4)), around((2, 8, 8), Conv2d(4, bias=False)), 1 / 4),
+        (around((2, 8, 8), MaxPool2d(3, 1)), around((2, 8, 8), MaxPool2d(3, 1, 1)), 1 / 3),
+        (around((2, 8, 8), ReLU()), around((2, 8, 8), ReLU6()), 1),
+        (around((2, 8, 8), Zero(2)), around((2, 8, 8), Zero(4)), 1 / 2),
     ],
 )
 def test_edits_cost_what_they_say(one, other, expected):

@@ -9,7 +9,7 @@ from benchmarks.histories import history
 from core.architecture import Architecture
 from core.form import NAMES, form
 from core.graphs import Coder
-from core.layers import Channels
+from core.layers import BatchNorm, Channels
 from tests.strategies import architectures
 
 
@@ -30,7 +30,8 @@ def naive(graph: Architecture) -> list[float]:
     weighted = {
         node.id
         for node in graph.nodes
-        if {"weight", "bias"} == set(node.layer.parameter_shapes(graph.input_shapes(node)))
+        if "weight" in node.layer.parameter_shapes(graph.input_shapes(node))
+        and not isinstance(node.layer, BatchNorm)
     }
     lengths = [len(weighted & {*path}) for path in paths_to(graph, graph.nodes[-1].id)]
     kernels = [

@@ -1,10 +1,14 @@
 """The functions of the layers, against loops written from their definitions."""
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from core.errors import InvalidArchitecture
 from core.layers import (
     AvgPool1d,
     AvgPool2d,
@@ -20,7 +24,9 @@ from core.layers import (
     GlobalAvgPool2d,
     MaxPool1d,
     MaxPool2d,
+    ReLU6,
     Scale,
+    Zero,
 )
 from tests.strategies import generators
 
@@ -98,6 +104,112 @@ def test_pools_take_the_largest_and_the_mean_of_whole_windows(rng, size, stride,
         assert mean[0, c, i, j] == pytest.approx(window.sum() / window.size, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (Conv1d(4, 3, 2), (2, 7)),
+        (Conv2d(4), (2, 5, 6)),
+        (DepthwiseConv1d(), (2, 7)),
+        (DepthwiseConv2d(5, 2), (2, 5, 6)),
+        (Dense(4), (5,)),
+    ],
+)
+def test_a_layer_without_bias_sums_as_one_whose_bias_is_zero(layer, shape):
+    rng = np.random.default_rng(0)
+    weight, bias = (rng.normal(size=one) for one in layer.parameter_shapes([shape]).values())
+    x, plain = rng.normal(size=(3, *shape)), replace(layer, bias=False)
+    assert set(plain.parameter_shapes([shape])) == {"weight"}
+    expected = layer.forward({"weight": weight, "bias": 0 * bias}, [x])
+    np.testing.assert_array_equal(plain.forward({"weight": weight}, [x]), expected)
+
+
+@given(
+    rng=generators,
+    size=st.integers(2, 5),
+    stride=st.integers(1, 3),
+    sides=st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    data=st.data(),
+)
+def test_padded_pools_take_the_largest_and_the_mean_of_what_is_there(
+    rng, size, stride, sides, data
+):
+    padding = data.draw(st.integers(1, size // 2))
+    assume(min(sides) + 2 * padding >= size)
+    x = rng.normal(size=(1, 2, *sides)) - 3  # padding by zeros would be the largest
+    largest = MaxPool2d(size, stride, padding).forward({}, [x])
+    present = AvgPool2d(size, stride, padding).forward({}, [x])
+    counted = AvgPool2d(size, stride, padding, count_include_pad=True).forward({}, [x])
+    corners = [range(-padding, side + padding - size + 1, stride) for side in sides]
+    assert largest.shape == present.shape == counted.shape == (1, 2, *map(len, corners))
+    for c, (i, row), (j, column) in product((0, 1), *map(enumerate, corners)):
+        rows, columns = slice(max(row, 0), row + size), slice(max(column, 0), column + size)
+        window = x[0, c, rows, columns]
+        assert largest[0, c, i, j] == window.max()
+        assert present[0, c, i, j] == pytest.approx(window.mean(), abs=1e-12)
+        assert counted[0, c, i, j] == pytest.approx(window.sum() / size**2, abs=1e-12)
+
+
+@given(rng=generators, size=st.integers(2, 5), stride=st.integers(1, 3), length=st.integers(3, 9))
+def test_a_signal_is_pooled_with_padding_as_an_image_whose_rows_are_equal(
+    rng, size, stride, length
+):
+    x, padding = rng.normal(size=(2, 3, length)), size // 2
+    image = np.repeat(x[:, :, None], size, axis=2)
+    for one, two in (
+        (MaxPool1d(size, stride, padding), MaxPool2d(size, stride, padding)),
+        (AvgPool1d(size, stride, padding), AvgPool2d(size, stride, padding)),
+    ):
+        expected = two.forward({}, [image])[:, :, 0]
+        np.testing.assert_allclose(one.forward({}, [x]), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d])
+def test_a_pool_of_three_with_padding_keeps_the_sides_and_is_passed_by_a_skip(kind):
+    shape = (2, 7, 6)[: 1 + kind.spatial_axes]
+    assert kind(3, 1, 1).output_shape([shape]) == shape
+    assert kind(3, 1, 1).shortcut([shape]) is None
+    assert kind(3, 2, 1).shortcut([shape]) == kind(3, 2, 1)
+
+
+@pytest.mark.parametrize("kind", [MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d])
+def test_padding_beyond_half_a_window_is_refused(kind):
+    with pytest.raises(InvalidArchitecture, match="padding 2; expected 0 to 1, half its size"):
+        kind(3, 1, 2)
+
+
+def test_padding_that_is_not_there_cannot_be_counted():
+    with pytest.raises(InvalidArchitecture, match="expected a padding of at least 1"):
+        AvgPool2d(3, 1, 0, True)
+
+
+def test_relu6_clips_below_zero_and_above_six():
+    y = ReLU6().forward({}, [np.array([[-2.0, 0.0, 0.5, 6.0, 7.0]])])
+    assert y.tolist() == [[0.0, 0.0, 0.5, 6.0, 6.0]]
+
+
+@pytest.mark.parametrize(
+    ("stride", "shape", "expected"),
+    [
+        (1, (3, 5, 4), (3, 5, 4)),
+        (2, (3, 5, 4), (3, 3, 2)),
+        (3, (3, 8), (3, 3)),
+        (1, (5,), (5,)),
+    ],
+)
+def test_a_zero_operation_reduces_as_a_convolution_and_ignores_even_what_overflowed(
+    stride, shape, expected
+):
+    y = Zero(stride).forward({}, [np.full((2, *shape), np.inf, np.float32)])
+    assert y.shape == (2, *expected)
+    assert y.dtype == np.float32
+    assert not y.any()
+
+
+def test_a_vector_has_no_places_to_stride_over():
+    with pytest.raises(InvalidArchitecture, match=r"expected an image .* or a signal"):
+        Zero(2).output_shape([(5,)])
+
+
 @given(rng=generators, image=st.booleans())
 def test_batch_norm_standardises_by_the_running_statistics(rng, image):
     x = rng.normal(size=(4, 3, 2, 2) if image else (4, 3))
@@ -151,6 +263,8 @@ def test_scaling_multiplies_each_channel_by_its_factor(shape):
         (DepthwiseConv2d(5), (2, 7, 6), 2 * 2 * 7 * 6 * 25),
         (AvgPool1d(3, 1), (2, 7), 2 * 5 * 3),
         (MaxPool2d(3, 1), (2, 7, 6), 2 * 5 * 4 * 9),
+        (MaxPool2d(3, 1, 1), (2, 7, 6), 2 * 7 * 6 * 9),
+        (Zero(2), (2, 7, 6), 0),
         (Dense(7), (5,), 70),
     ],
 )

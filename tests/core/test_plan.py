@@ -10,11 +10,17 @@ from core.bounds import fits
 from core.contracts import Bounds, Budget, DatasetSpec, Optimiser, SearchConfig, Training
 from core.plan import (
     END_SECONDS,
+    MOST_FINAL_EXAMPLES,
     SHORTEST_TRIAL,
     TIMED_EPOCHS,
+    Spent,
     bounds,
     default_bounds,
     final_hyperparameters,
+    is_in_race,
+    race_roots,
+    race_size,
+    remaining_trials,
     trial_hyperparameters,
     trials_deadline,
 )
@@ -89,7 +95,7 @@ def test_a_wished_trial_time_is_kept_unless_the_deadline_comes_first():
     wishes = config(100.0, trial_seconds=20)
     limits = [
         trial_hyperparameters(wishes, spec(), elapsed=elapsed, inherited=False).max_seconds
-        for elapsed in (0, 30, 40, 49.5, 60)
+        for elapsed in (0, 20, 30, 39.5, 60)
     ]
     assert limits == [20, 20, 10, 1, 1]
     untimed = config(trial_seconds=20)
@@ -99,7 +105,7 @@ def test_a_wished_trial_time_is_kept_unless_the_deadline_comes_first():
 def test_given_epochs_are_limited_by_the_deadline_alone():
     wishes = config(100.0, epochs=5)
     chosen = trial_hyperparameters(wishes, spec(), elapsed=10, inherited=False)
-    assert (chosen.epochs, chosen.max_seconds) == (5, 40)
+    assert (chosen.epochs, chosen.max_seconds) == (5, 30)
 
 
 # --- epochs and steps ---------------------------------------------------------------------------
@@ -135,14 +141,97 @@ def test_timed_training_may_make_many_epochs():
 
 
 @pytest.mark.parametrize("optimiser", [None, *Optimiser])
-def test_trained_weights_are_trained_on_more_gently(optimiser):
+def test_a_trial_is_a_piece_of_a_training_whose_rate_falls_in_the_final_fit_alone(optimiser):
     chosen = config(optimiser=optimiser)
-    fresh, inherited = (
+    root, child = (
         trial_hyperparameters(chosen, spec(), elapsed=0, inherited=has) for has in (False, True)
     )
-    assert 0 < inherited.learning_rate < fresh.learning_rate
-    assert inherited == fresh.model_copy(update={"learning_rate": inherited.learning_rate})
-    assert fresh.optimiser is (optimiser or Optimiser.MUON)
+    assert root.decay == child.decay == 0
+    assert root.averaging > 0  # so that the averaged weights show what the fall would bring
+    assert child == root.model_copy(update={"rung": child.rung})
+    assert 0 < child.rung < root.rung == 1
+    alone, final = (
+        final_hyperparameters(chosen, spec(), elapsed=0, inherited=has) for has in (False, True)
+    )
+    assert 0 < alone.decay < final.decay == 1
+    assert final.learning_rate == root.learning_rate
+    assert root.optimiser is (optimiser or Optimiser.MUON)
+
+
+@pytest.mark.parametrize(
+    ("examples", "fraction"), [(100, 0.2), (25_000, 0.2), (50_000, 0.1), (10_000_000, 0.02)]
+)
+def test_a_validation_split_is_a_fifth_unless_fewer_examples_tell_as_much(examples, fraction):
+    chosen = trial_hyperparameters(config(), spec(examples), elapsed=0, inherited=False)
+    assert chosen.validation_fraction == fraction
+    given = trial_hyperparameters(
+        config(validation_fraction=0.3), spec(examples), elapsed=0, inherited=False
+    )
+    assert given.validation_fraction == 0.3
+
+
+# --- races and their ends -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("budget", "strategy", "expected"),
+    [
+        ({"trials": 3}, "bayesian", 1),
+        ({"trials": 12}, "bayesian", 3),
+        ({"trials": 100}, "bayesian", 4),
+        ({"trials": 100}, "bo-scratch", 1),
+        ({"seconds": 60.0}, "bayesian", 1),
+        ({"seconds": 1200.0}, "bayesian", 4),
+        ({"seconds": 1200.0, "trials": 9}, "bayesian", 2),
+        ({"epochs": 500}, "bayesian", 3),
+    ],
+)
+def test_as_many_roots_race_as_leave_most_of_the_budget(budget, strategy, expected):
+    chosen = SearchConfig(budget=Budget(**budget), strategy=strategy)
+    assert race_size(chosen, 7) == expected
+    found = race_roots(chosen, spec(), bounds(chosen, spec()))
+    assert len(found) == len(set(found)) == expected
+
+
+def test_a_race_is_of_short_trainings_of_roots():
+    chosen = SearchConfig(budget=Budget(seconds=1000.0))
+    assert [is_in_race(chosen, spec(), number=n, inherited=False) for n in (0, 3, 4)] == [
+        True, True, False,
+    ]  # fmt: skip
+    assert not is_in_race(chosen, spec(), number=0, inherited=True)
+    alone = SearchConfig(budget=Budget(trials=3))
+    assert not is_in_race(alone, spec(), number=0, inherited=False)
+    limits = [
+        trial_hyperparameters(chosen, spec(), elapsed=0, inherited=False, in_race=has).max_seconds
+        for has in (True, False)
+    ]
+    assert limits == [20, 40]
+
+
+def test_what_remains_is_counted_in_trials_of_the_usual_length():
+    timed = SearchConfig(budget=Budget(seconds=1000.0), parallelism=2)
+    assert remaining_trials(timed, created=5, elapsed=300.0) == 4
+    assert remaining_trials(timed, created=5, elapsed=999.0) == 0
+    counted = SearchConfig(budget=Budget(trials=10))
+    assert remaining_trials(counted, created=7, elapsed=0.0) == 3
+    assert remaining_trials(SearchConfig(budget=Budget(trials=4)), created=3, elapsed=0) is None
+
+
+@given(
+    lineage=st.floats(0.1, 100),
+    elsewhere=st.floats(0, 200),
+    epochs=st.integers(1, 300),
+)
+def test_an_untimed_final_fit_brings_most_of_the_training_into_the_exported_network(
+    lineage, elsewhere, epochs
+):
+    """Whatever time an epoch of the winner takes beside those of the others."""
+    data = spec(1438, (1, 8, 8))
+    spent = Spent(in_lineage=lineage, total=lineage + elsewhere, epochs_in_lineage=epochs)
+    final = final_hyperparameters(config(), data, elapsed=0, inherited=True, spent=spent).epochs
+    winner = lineage + final * lineage / epochs
+    assert winner / (winner + elsewhere) >= 0.6 - 1e-9 or final == MOST_FINAL_EXAMPLES // 1438
+    assert final >= final_hyperparameters(config(), data, elapsed=0).epochs
 
 
 def test_each_optimiser_has_rates_of_its_own():

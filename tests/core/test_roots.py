@@ -12,7 +12,7 @@ from core.contracts import Bounds, DatasetSpec
 from core.errors import InvalidInput
 from core.forward import forward
 from core.morphisms import MORPHISMS, sample
-from core.roots import BUILDERS, all_roots, roots
+from core.roots import BUILDERS, all_roots, kinds_of_roots, roots
 from core.weights import check
 from tests.strategies import generators, random_inputs, random_weights
 
@@ -87,7 +87,7 @@ def test_bounds_that_no_root_meets_are_refused_with_what_the_smallest_needs():
 def test_every_kind_of_start_runs_on_the_data(data):
     rng = np.random.default_rng(0)
     found = all_roots(data, Bounds())
-    assert set(found) == (set(BUILDERS) if len(data.input_shape) > 1 else {"mlp"})
+    assert set(found) == set(kinds_of_roots(data)) <= set(BUILDERS)
     assert len(set(found.values())) == len(found)
     for root in found.values():
         assert root.input_shape == data.input_shape

@@ -15,11 +15,13 @@ from benchmarks.histories import SPEC, features, history, value
 from core.architecture import Architecture
 from core.bounds import fits
 from core.contracts import Bounds
-from core.errors import SpaceExhausted, UnknownKind
+from core.errors import SearchSettled, SpaceExhausted, UnknownKind
 from core.layers import Dense, Flatten, Input, Output, ReLU
+from core.lineage import Goal
 from core.morphisms import apply_all, to_json
 from core.roots import chain, roots
 from core.search import Seen, Snapshot, Suggestion, step
+from core.speed import learn
 from core.strategies import STRATEGIES
 from core.trial import TrialStatus
 
@@ -233,3 +235,65 @@ def test_fewer_are_suggested_where_fewer_are_left():
 def test_an_unknown_strategy_is_refused():
     with pytest.raises(UnknownKind, match="unknown strategy 'greedy'"):
         step(snapshot("greedy", history(1)))
+
+
+def test_a_search_with_a_goal_continues_its_roots_and_looks_at_its_best_again():
+    """From the race of two roots to the last two trials."""
+    goal, both = Goal(seconds=100.0), (ROOT, OTHER_ROOT)
+    asked = snapshot(roots=both, count=2, goal=goal, remaining=10)
+    trials = [
+        dataclasses.replace(completed(waiting(one)), seconds=5.0, value=value)
+        for one, value in zip(step(asked), (0.7, 0.6), strict=True)
+    ]
+    (again,) = step(dataclasses.replace(asked, next_number=2, count=1, trials=tuple(trials)))
+    assert (again.parent_id, again.morphisms) == (trials[0].trial_id, ())
+    assert again.architecture == ROOT
+    child = dataclasses.replace(completed(waiting(again)), parent_id=again.parent_id, seconds=9.0)
+    later = dataclasses.replace(asked, next_number=3, count=1, trials=(*trials, child))
+    (morph,) = step(later)
+    assert morph.morphisms
+    assert morph.parent_id == child.trial_id  # the loser of the race is no parent any more
+    grown = dataclasses.replace(
+        completed(waiting(morph)),
+        parent_id=morph.parent_id,
+        morphisms=morph.morphisms,
+        seconds=9.0,
+        value=0.99,
+        value_std=0.5,
+    )
+    late = dataclasses.replace(later, next_number=4, trials=(*later.trials, grown), remaining=2)
+    (looked,) = step(late)
+    assert (looked.parent_id, looked.morphisms) == (grown.trial_id, ())
+    lost = [
+        dataclasses.replace(grown, number=n, trial_id=UUID(int=n), value=0.1, value_std=0.01)
+        for n in (4, 5)
+    ]
+    tired = dataclasses.replace(
+        late, trials=(*later.trials, dataclasses.replace(grown, value_std=0.0), *lost), patience=2
+    )
+    with pytest.raises(SearchSettled, match="2 children in a row did not win"):
+        step(tired)
+
+
+def test_strategies_that_inherit_nothing_continue_nothing():
+    asked = snapshot("bo-scratch", roots=(ROOT,), goal=Goal(seconds=100.0), remaining=1)
+    (root,) = step(asked)
+    tried = dataclasses.replace(completed(waiting(root)), seconds=5.0)
+    (other,) = step(dataclasses.replace(asked, next_number=1, trials=(tried,)))
+    assert other.architecture != ROOT
+
+
+def test_what_cannot_be_trained_in_time_is_not_suggested():
+    """By the speed that the trials themselves had."""
+    trials = tuple(
+        dataclasses.replace(one, samples_per_second=1000.0 * ROOT.flops / one.architecture.flops)
+        for one in history(12)
+    )
+    slow = max(1 / one.samples_per_second for one in trials)
+    asked = snapshot("random", trials, count=8)
+    free = {one.architecture for one in step(asked)}
+    tight = dataclasses.replace(asked, example_seconds=slow / 4)
+    speeds = learn([(one.architecture, 1 / one.samples_per_second) for one in trials])
+    timely = step(tight)
+    assert all(speeds.seconds(one.architecture) <= slow / 4 for one in timely)
+    assert any(speeds.seconds(one) > slow / 4 for one in free)

@@ -7,11 +7,36 @@ import numpy as np
 import pytest
 
 from benchmarks.histories import history, of_depth
+from core.architecture import Architecture, Node
 from core.graphs import Coder
-from core.layers import layer_to_json
+from core.layers import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Flatten,
+    Input,
+    MaxPool2d,
+    Output,
+    Zero,
+    layer_to_json,
+)
 from core.subtrees import ROUNDS, distances, labels
 
-GRAPHS = [trial.architecture for trial in history(25, seed=3)] + of_depth(12, 5)
+PLAIN = (Conv2d(8, 3), MaxPool2d(3, 1, 1), Flatten(), Dense(3), Output())
+PADDED = [
+    Architecture(
+        (Node(0, Input((1, 6, 6))), *[Node(i, x, (i - 1,)) for i, x in enumerate(chain, 1)])
+    )
+    for chain in (
+        PLAIN,
+        (Conv2d(8, 3, bias=False), *PLAIN[1:]),
+        (PLAIN[0], MaxPool2d(3, 1), *PLAIN[2:]),
+        (PLAIN[0], AvgPool2d(3, 1, 1), *PLAIN[2:]),
+        (PLAIN[0], AvgPool2d(3, 1, 1, count_include_pad=True), *PLAIN[2:]),
+        (PLAIN[0], Zero(), *PLAIN[2:]),
+    )
+]
+GRAPHS = [trial.architecture for trial in history(25, seed=3)] + of_depth(12, 5) + PADDED
 
 
 def encoded(graphs=GRAPHS):
@@ -49,6 +74,11 @@ def test_it_is_the_share_of_the_labels_not_in_common():
     found = encoded()
     expected = [[naive(one, other) for other in found] for one in found]
     np.testing.assert_allclose(distances(found, found), expected)
+
+
+def test_layers_that_differ_in_an_optional_field_alone_are_told_apart():
+    found = distances(encoded(PADDED), encoded(PADDED))
+    assert (found[~np.eye(len(PADDED), dtype=bool)] > 0).all()
 
 
 def test_labels_are_equal_where_subtrees_are():

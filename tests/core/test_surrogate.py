@@ -1,6 +1,7 @@
 """The Gaussian process, against its equations with an explicit inverse."""
 
 import dataclasses
+from collections.abc import Sequence
 from math import log
 
 import numpy as np
@@ -8,11 +9,12 @@ import pytest
 from scipy.stats import multivariate_normal, spearmanr
 
 from benchmarks.histories import history, of_depth
+from core import fitting
 from core.distance import Floats
 from core.fitting import MAX_LANDMARKS, Observation, fit, scheduled
 from core.kernels import KERNELS, Geometry
 from core.likelihood import negative_log_likelihood
-from core.surrogate import Surrogate, prior
+from core.surrogate import RISE, Surrogate, prior
 
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
 
@@ -36,6 +38,8 @@ def emptied(surrogate: Surrogate, noise: float | None = None) -> Surrogate:
         surrogate.geometry,
         surrogate.kernel,
         noise=surrogate.noise if noise is None else noise,
+        vagueness=surrogate.vagueness,
+        curve=surrogate.curve,
         warp=surrogate.warp,
     )
 
@@ -45,21 +49,23 @@ def naive_posterior(
 ) -> tuple[Floats, Floats]:
     """Mean and joint covariance by the textbook, hyper-parameters as the surrogate fitted them.
 
-    On the scale of the process; a late share t moves a value by a slope of variance 0.25 and adds
-    (0.3 t)² to its noise.
+    On the scale of the process; the rise r that is still to come is unsure by (τ r)² for all and by
+    (η r)² for each.
     """
     points = surrogate.geometry.points([one.architecture for one in observations])
     others = surrogate.geometry.points(asked)
     values = np.array([one.value for one in observations])
-    stds = np.array([one.std for one in observations]) * surrogate.warp.slope(values)
     late = -np.log([one.fidelity for one in observations])
+    ends, rest = surrogate.curve.at_end(values, late), surrogate.curve.remaining(late)
+    stds = np.array([one.std for one in observations]) * surrogate.warp.slope(ends)
+    stds *= surrogate.curve.slope(late)
     inverse = np.linalg.inv(
         surrogate.kernel(points, points)
-        + 0.25 * np.outer(late, late)
-        + np.diag(surrogate.noise**2 + stds**2 + (0.3 * late) ** 2)
+        + RISE**2 * np.outer(rest, rest)
+        + np.diag(surrogate.noise**2 + stds**2 + (surrogate.vagueness * rest) ** 2)
     )
     cross = surrogate.kernel(points, others)
-    mean = cross.T @ inverse @ surrogate.warp(values)
+    mean = cross.T @ inverse @ surrogate.warp(ends)
     return mean, surrogate.kernel(others, others) - cross.T @ inverse @ cross
 
 
@@ -91,6 +97,32 @@ def test_values_of_partial_trainings_are_weighed_as_the_textbook_does(kernel):
     expected, covariance = naive_posterior(surrogate, observations, [*UNSEEN, *KNOWN])
     np.testing.assert_allclose(mean, expected, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-5, atol=1e-8)
+
+
+def with_looks() -> list[Observation]:
+    """Every second network is looked at again later in its training, some a third time."""
+    early = [dataclasses.replace(one, fidelity=0.05) for one in OBSERVATIONS]
+    later = [dataclasses.replace(one, value=one.value + 0.02, fidelity=0.3) for one in early[::2]]
+    last = [dataclasses.replace(one, value=one.value + 0.03, fidelity=1.0) for one in later[::3]]
+    return [*early, *later, *last]
+
+
+@every_kernel
+def test_several_looks_at_a_training_are_weighed_as_the_textbook_does(kernel):
+    """What they differ by tells how values rise, also where they are told one after the other."""
+    observations = with_looks()
+    at_once = fit(observations, kernel)
+    one_by_one = emptied(at_once)
+    for one in observations:
+        points = at_once.geometry.points([one.architecture])
+        looks = (np.array([number]) for number in (one.value, one.std, one.fidelity))
+        one_by_one = one_by_one.told(points, *looks)
+    asked = [*UNSEEN, *KNOWN]
+    expected, covariance = naive_posterior(at_once, observations, asked)
+    for surrogate in (at_once, one_by_one):
+        mean, std = surrogate.standard_posterior(surrogate.geometry.points(asked))
+        np.testing.assert_allclose(mean, expected, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-5, atol=1e-7)
 
 
 @every_kernel
@@ -240,6 +272,94 @@ def test_a_value_of_half_a_training_is_taken_for_what_it_would_become():
     assert np.abs(aware - values).mean() < 0.6 * np.abs(naive - values).mean()
 
 
+def test_a_training_that_was_stopped_early_is_expected_to_end_higher():
+    """By as much as the prior says: nothing else is known."""
+    (expected,), _ = posterior(fit([Observation(KNOWN[0], 0.5, fidelity=0.1)]), KNOWN[:1])
+    (same,), _ = posterior(fit([Observation(KNOWN[0], 0.5)]), KNOWN[:1])
+    assert same == pytest.approx(0.5)
+    assert expected > same + 0.03
+
+    trained = Observation(KNOWN[1], 0.6)
+    (further,), _ = posterior(fit([trained, Observation(KNOWN[0], 0.5, fidelity=0.1)]), KNOWN[:1])
+    (alike,), _ = posterior(fit([trained, Observation(KNOWN[0], 0.5)]), KNOWN[:1])
+    assert further > alike
+
+
+def test_networks_seen_at_any_share_of_their_training_are_ranked_nearly_as_if_at_its_end():
+    """From 3 % of a training on, each at a share of its own; half of them once more, later."""
+    trials, rng = history(120, seed=11), np.random.default_rng(0)
+    values = np.array([float(t.value or 0) for t in trials])
+    shares = np.exp(rng.uniform(np.log(0.03), 0.0, len(trials)))
+    known, asked = np.arange(40), np.arange(40, 120)
+
+    def ranked(told: Sequence[tuple[int, float]]) -> float:
+        observations = [
+            Observation(trials[k].architecture, values[k] + 0.05 * np.log(share), fidelity=share)
+            for k, share in told
+        ]
+        mean, _ = posterior(fit(observations), [trials[k].architecture for k in asked])
+        return float(spearmanr(mean, values[asked]).statistic)
+
+    whole = ranked([(k, 1.0) for k in known])
+    mixed = [(k, shares[k]) for k in known]
+    assert ranked(mixed) > whole - 0.05
+    assert ranked([*mixed, *[(k, min(1.0, 2 * shares[k])) for k in known[::2]]]) > whole - 0.05
+
+
+@every_kernel
+def test_the_newest_observations_are_landmarks_as_soon_as_they_are_told(kernel):
+    """Hyper-parameters are learned from the first; what is known is the exact process of all."""
+    surrogate = fit(OBSERVATIONS, kernel, learned_from=26)
+    assert set(surrogate.geometry.landmarks.names) == {one.fingerprint for one in KNOWN}
+    assert fit(OBSERVATIONS[:26], kernel).noise == surrogate.noise
+    asked = [*UNSEEN, *KNOWN]
+    mean, std = surrogate.standard_posterior(surrogate.geometry.points(asked))
+    expected, covariance = naive_posterior(surrogate, OBSERVATIONS, asked)
+    np.testing.assert_allclose(mean, expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-5, atol=1e-8)
+
+
+def test_the_best_landmarks_are_those_of_the_highest_ends():
+    """Of many networks: one that was stopped early may be the best, with a low value."""
+    trials = history(MAX_LANDMARKS + 60, seed=5)
+    best = max(trials, key=lambda trial: float(trial.value or 0))
+    observations = [
+        Observation(trial.architecture, float(trial.value or 0) - 0.2, fidelity=0.1)
+        if trial.number % 2 == best.number % 2
+        else Observation(trial.architecture, float(trial.value or 0))
+        for trial in trials
+    ]
+    landmarks = set(fit(observations).geometry.landmarks.names)
+    halves = [[t for t in trials if t.number % 2 == parity] for parity in (0, 1)]
+    shares = [np.mean([t.architecture.fingerprint in landmarks for t in half]) for half in halves]
+    assert abs(shares[0] - shares[1]) < 0.25
+
+
+def test_the_best_is_what_a_network_will_be_at_its_end():
+    """Seen early it has the lowest value, and is expected to end highest."""
+    rising = [
+        dataclasses.replace(one, value=one.value - 0.1, fidelity=0.1) if place % 2 else one
+        for place, one in enumerate(OBSERVATIONS)
+    ]
+    surrogate = fit([*rising, Observation(UNSEEN[0], VALUES.max() - 0.05, fidelity=0.1)])
+    (expected,), _ = surrogate.standard_posterior(surrogate.geometry.points(UNSEEN[:1]))
+    whole = surrogate.warp(VALUES[::2].max())
+    assert surrogate.best == pytest.approx(max(expected, whole))
+
+
+def test_what_is_believed_of_the_start_of_a_training_makes_less_sure():
+    surrogate = fit(with_looks())
+    points = surrogate.geometry.points(UNSEEN[:1])
+    mean, std = surrogate.standard_posterior(points)
+    early, late = (
+        surrogate.believing(points, np.array([share])).standard_posterior(points)
+        for share in (0.05, 1.0)
+    )
+    assert early[0] == pytest.approx(mean)
+    assert late[1] < 0.9 * early[1]
+    assert early[1] < std
+
+
 @pytest.mark.parametrize("n", [0, 1, 5, 24, 25, 100, 5000])
 def test_the_schedule_leaves_out_a_small_share(n):
     first = scheduled(n)
@@ -283,12 +403,14 @@ def test_the_slopes_of_the_likelihood_are_those_of_small_steps(kernel):
     geometry = Geometry(KNOWN[:12])
     y = (VALUES[:12] - VALUES[:12].mean()) / VALUES[:12].std()
 
-    def loss(theta: Floats) -> tuple[float, Floats]:
-        matrix, slopes = kind.gram(theta[:-1], geometry, geometry.landmarks)
-        matrix = matrix + np.exp(2 * theta[-1]) * np.eye(12)
-        return negative_log_likelihood(matrix, y, slopes, 2 * float(np.exp(2 * theta[-1])))
+    shares = np.array([np.ones(12), np.linspace(0, 3, 12) ** 2])
 
-    theta = np.array([*kind.centers, -1.0])
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        matrix, slopes = kind.gram(theta[:-2], geometry, geometry.landmarks)
+        noises = np.exp(2 * theta[-2:])[:, None] * shares
+        return negative_log_likelihood(matrix + np.diag(noises.sum(0)), y, slopes, 2 * noises)
+
+    theta = np.array([*kind.centers, -1.0, -1.5])
     steps = 1e-6 * np.eye(len(theta))
     expected = [(loss(theta + step)[0] - loss(theta - step)[0]) / 2e-6 for step in steps]
     np.testing.assert_allclose(loss(theta)[1], expected, rtol=1e-4, atol=1e-6)
@@ -310,3 +432,20 @@ def test_fitting_finds_hyper_parameters_better_than_the_priors_mode(kernel):
         return float(multivariate_normal(np.zeros(len(y)), matrix, allow_singular=True).logpdf(y))
 
     assert log_density(found) > log_density(before)
+
+
+def test_a_fit_that_fails_is_tried_from_another_start(caplog):
+    """A slope that points up at the mode ends a descent there, and not from the second start."""
+
+    def loss(z: Floats) -> tuple[float, Floats]:
+        sign = -1 if np.abs(z).max() < 0.05 else 1
+        return float(((z - 1) ** 2).sum()), sign * 2 * (z - 1)
+
+    found = fitting._mode(loss, 3)
+    np.testing.assert_allclose(found, 1.0, atol=1e-3)
+    assert "trying another start" in caplog.text
+
+
+def test_a_fit_of_numbers_that_are_none_is_the_priors_mode():
+    found = fitting._mode(lambda z: (float("nan"), np.full(3, np.nan)), 3)
+    assert found.tolist() == [0.0, 0.0, 0.0]

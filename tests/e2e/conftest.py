@@ -53,8 +53,12 @@ ALWAYS = {
         HAVING min(number) <> 0 OR max(number) <> count(*) - 1
             OR count(DISTINCT number) <> count(*)""",
     "an architecture was suggested twice in a search": """
-        SELECT search_id FROM trials WHERE kind = 'search'
+        SELECT search_id FROM trials
+        WHERE kind = 'search' AND (parent_id IS NULL OR morphisms <> '[]')
         GROUP BY search_id, fingerprint HAVING count(*) > 1""",
+    "a trial without morphisms has another architecture than its parent": """
+        SELECT child.id FROM trials AS child JOIN trials AS parent ON parent.id = child.parent_id
+        WHERE child.morphisms = '[]' AND child.fingerprint <> parent.fingerprint""",
     "a trial inherits from no weights, from a later trial or from another search": """
         SELECT child.id FROM trials AS child
         LEFT JOIN trials AS parent ON parent.id = child.parent_id

@@ -56,6 +56,14 @@ FINAL = WIDER | {
     "id": "t4", "number": 4, "kind": "final", "parent_id": "t2", "parent_number": 2,
     "morphisms": [], "value": None, "seconds": 7322.0,
 }  # fmt: skip
+LONGER = WIDER | {
+    "id": "t5", "number": 5, "parent_id": "t2", "parent_number": 2, "morphisms": [],
+    "precision": "bf16 channels-last",
+}  # fmt: skip
+COMPARED = {
+    "examples": 250, "before": 0.905, "after": 0.912, "exported": "final", "reason": "",
+    "text": "the final network has 0.9120 on 250 held-out examples",
+}  # fmt: skip
 TRIALS = [FINAL, RUNNING, WIDER, ROOT]  # the newest first, as the service lists them
 
 BEST = {"trial_id": "t2", "number": 2, "value": 0.95678, "value_std": 0.0123, "parameters": 7}
@@ -87,6 +95,10 @@ FINISHED = SEARCH | {
         "test_examples": 360, "parameters": 2_345_678, "export_bytes": 10,
     },
 }  # fmt: skip
+COMPLETE = FINISHED | {  # of a service that says how the winner was computed
+    "compute_in_winner": 0.3687,
+    "final": FINISHED["final"] | {"precision": "bf16", "comparison": COMPARED},
+}
 NEW = SEARCH | {
     "status": "pending",
     "budget": {"trials": None, "epochs": None, "seconds": 600.0},
@@ -207,7 +219,7 @@ def test_a_lineage_begins_at_the_root() -> None:
     assert lineage.in_words(line) == [
         "trial 0: a starting architecture (90.00 %)",
         "trial 2: widen convolution 1 from 8 to 16 filters, then add a skip from 3 to 7 (95.68 %)",
-        "trial 4: a starting architecture",
+        "trial 4: continues trial 2",
     ]
 
 
@@ -294,6 +306,9 @@ def test_the_report_of_a_finished_search(out: Console) -> None:
         "test_accuracy": 0.97,
         "test_examples": 360,
         "parameters": 2_345_678,
+        "comparison": None,
+        "precision": None,
+        "compute_in_winner": None,
         "seconds": 3725.3,
         "winner": 2,
         "lineage": [
@@ -315,6 +330,21 @@ def test_the_report_of_a_finished_search(out: Console) -> None:
         "  trial 0: a starting architecture (90.00 %)",
         "  trial 2: widen convolution 1 from 8 to 16 filters, "
         "then add a skip from 3 to 7 (95.68 %)",
+    ]
+
+
+def test_the_report_says_how_the_exported_network_was_computed(out: Console) -> None:
+    with answering() as client:
+        result = report.summary(client, COMPLETE, Path("exports/x"))  # type: ignore[arg-type]
+
+    assert (result["comparison"], result["precision"]) == (COMPARED, "bf16")
+    assert result["compute_in_winner"] == 0.3687
+    report.print_summary(result, out)
+    assert lines_of(out)[3:7] == [
+        "test       97.00 % of 360 examples",
+        "compared   the final network has 0.9120 on 250 held-out examples",
+        "precision  bf16",
+        "in winner  37 % of all training seconds",
     ]
 
 
@@ -386,13 +416,22 @@ KEY: dict[str, Any] = {
         (
             tables.trials(TRIALS),  # type: ignore[arg-type]
             [
-                "no status value parent morphisms parameters latency epochs time",
-                "4 final completed – 2 – 2,345,678 – 5 2:02:02",
+                "no status value parent morphisms parameters latency epochs time computed in",
+                "4 final completed – 2 continues trial 2 2,345,678 – 5 2:02:02 –",
                 "3 running – 0 widen convolution 1 from 8 to 16 filters; add a skip from 3 to 7"
-                " 2,345,678 – 0 –",
+                " 2,345,678 – 0 – –",
                 "2 completed 95.68 % 0 widen convolution 1 from 8 to 16 filters; add a skip from 3"
-                " to 7 2,345,678 – 5 –",
-                "0 completed 90.00 % – – 1,234 0.214 ms 5 1:01",
+                " to 7 2,345,678 – 5 – –",
+                "0 completed 90.00 % – – 1,234 0.214 ms 5 1:01 –",
+            ],
+        ),
+        (
+            tables.trials([LONGER, FINAL | {"inherited": False, "comparison": COMPARED}]),  # type: ignore[list-item]
+            [
+                "no status value parent morphisms parameters latency epochs time computed in",
+                "5 completed 95.68 % 2 continues trial 2 2,345,678 – 5 – bf16 channels-last",
+                "4 final completed – 2 the final network has 0.9120 on 250 held-out examples"
+                " 2,345,678 – 5 2:02:02 –",
             ],
         ),
         (
@@ -428,6 +467,25 @@ KEY: dict[str, Any] = {
             ],
         ),
         (
+            tables.search(COMPLETE, ["one"]),  # type: ignore[arg-type]
+            [
+                f"id {SEARCH_ID}",
+                "name a [bold]search :cat:",
+                "data set digits",
+                "status completed",
+                "strategy bayesian, seed 7, 2 in flight",
+                "trials 8 of 8",
+                "epochs 40",
+                "time 1:02:05",
+                "best 95.68 % ± 1.23 (trial 2)",
+                "test 97.00 %",
+                "compared the final network has 0.9120 on 250 held-out examples",
+                "precision bf16",
+                "in winner 37 % of all training seconds",
+                "lineage one",
+            ],
+        ),
+        (
             tables.search(FINISHED, ["one"], FRONT),  # type: ignore[arg-type]
             [
                 f"id {SEARCH_ID}",
@@ -446,7 +504,10 @@ KEY: dict[str, Any] = {
             ],
         ),
     ],
-    ids=["searches", "trials", "data sets", "keys", "search", "search with a cost"],
+    ids=[
+        "searches", "trials", "trials of other kinds", "data sets", "keys", "search",
+        "search with a comparison", "search with a cost",
+    ],
 )  # fmt: skip
 def test_tables(table: Table, lines: list[str], out: Console) -> None:
     out.width = 200

@@ -16,7 +16,7 @@ import torch
 from hypothesis import given, settings
 
 from core.architecture import Architecture
-from core.contracts import TestMetrics
+from core.contracts import Comparison, TestMetrics
 from core.forward import forward
 from core.layers import LAYERS, layer_to_json
 from core.storage import Storage
@@ -264,6 +264,8 @@ def test_the_folder_holds_all_that_is_promised(folder, ended):
         "test_examples": 30,
         "validation": 0.8125,
         "validation_std": 0.0123,
+        "comparison": None,
+        "compute_in_winner": None,
     }
 
 
@@ -291,13 +293,67 @@ def test_the_card_tells_what_was_found_how_and_how_good_it_is(folder, ended):
         assert f"| {node.id} | {LAYERS.kind_of(node.layer)} | " in card
 
 
-def test_a_card_without_a_history_is_still_a_card(order):
+def card_and_metrics(order, **facts):
+    """What an export says of itself."""
     weights = random_weights(NETWORK, np.random.default_rng(0), np.float32)
     test = TestMetrics(metric=1.0, loss=0.0, examples=30)
-    packed = export(order, NETWORK, weights, Normalisation((0.0,), (1.0,)), test)
+    packed = export(order, NETWORK, weights, Normalisation((0.0,), (1.0,)), test, **facts)
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        card = archive.read("README.md").decode()
-        metrics = json.loads(archive.read("metrics.json"))
+        return archive.read("README.md").decode(), json.loads(archive.read("metrics.json"))
+
+
+TIED = Comparison(examples=9, before=0.905, after=0.912, exported="final")
+WON = TIED.model_copy(update={"exported": "winner", "reason": "the final fit *diverged*."})
+
+
+@pytest.mark.parametrize(
+    ("comparison", "share", "sentence", "trained_on"),
+    [
+        (None, 0.7, None, "90 (validation included)"),
+        (
+            TIED,
+            0.7,
+            "The final network has 0.9120 on 9 held-out examples, the winner's own weights 0.9050.",
+            "81 (9 of the validation split were held out to compare on)",
+        ),
+        (
+            WON,
+            0.3,
+            r"The winner's own weights are exported: the final fit \*diverged\*.",
+            "90 less the validation split",
+        ),
+    ],
+)
+def test_a_card_says_how_the_final_network_compares_and_what_it_took(
+    order, comparison, share, sentence, trained_on
+):
+    history = HISTORY | {"seconds_in_lineage": 30.0, "seconds_total": 60.0}
+    told = order.model_copy(update={"history": history, "kind": TrialKind.FINAL})
+    card, metrics = card_and_metrics(told, comparison=comparison, seconds=40.0)
+    said = f"{share:.0%} of this search's seconds of training went into this network."
+    assert " ".join(filter(None, (sentence, said))) in card.splitlines()
+    assert f"| training examples | {trained_on} |" in card
+    assert metrics["compute_in_winner"] == share
+    assert metrics["comparison"] == (comparison and comparison.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("history", "seconds"),
+    [
+        ({}, 40.0),
+        ({"seconds_in_lineage": 30.0, "seconds_total": 60.0}, None),
+        ({"seconds_in_lineage": 0.0, "seconds_total": 0.0}, 0.0),
+    ],
+)
+def test_a_card_says_nothing_of_seconds_that_are_not_known(order, history, seconds):
+    told = order.model_copy(update={"history": history})
+    card, metrics = card_and_metrics(told, seconds=seconds)
+    assert "seconds of training" not in card
+    assert metrics["compute_in_winner"] is None
+
+
+def test_a_card_without_a_history_is_still_a_card(order):
+    card, metrics = card_and_metrics(order)
     assert "# A network" in card
     assert "| validation accuracy in the search | ? ± ?" in card
     assert metrics["validation"] is None

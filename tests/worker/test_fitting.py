@@ -20,9 +20,12 @@ from core.trial import TrialKind, TrialStatus
 from core.weights import check, initialise, load, save
 from tests.strategies import SMALL
 from tests.worker.orders import NETWORK, arrays, order_for
-from worker.data import Normalisation
+from worker.compute import Compute
+from worker.data import Examples, Normalisation
 from worker.fitting import Bench, Listener, fit
 from worker.messages import EpochEnded
+from worker.network import Network
+from worker.training import evaluate
 
 STILL = {"learning_rate": 0.0, "weight_decay": 0.0, "epochs": 1}
 FINAL = {"kind": TrialKind.FINAL}
@@ -385,3 +388,26 @@ def test_small_steps_get_one_thread_and_large_ones_all(bench, storage):
         order = order_for(storage, hyperparameters={"batch_size": batch_size, "epochs": 1})
         fitted(order, bench, at_step=lambda: threads.append(torch.get_num_threads()))
     assert (threads[0], threads[-1]) == (1, 2)
+
+
+def test_how_it_was_computed_is_reported(bench, storage):
+    ended, _ = fitted(order_for(storage), bench)
+    assert ended.precision == "fp32 channels-last, 1 thread"
+    fast = dataclasses.replace(bench, computes={3: Compute(bench.device, torch.bfloat16)})
+    ended, _ = fitted(order_for(storage), fast)
+    assert ended.precision == "bf16, 1 thread"
+
+
+def test_the_test_split_is_looked_at_in_single_precision(bench, storage):
+    """So that the exported model, which predicts in it, reproduces the metric and the loss."""
+    fast = dataclasses.replace(bench, computes={3: Compute(bench.device, torch.bfloat16)})
+    data = arrays()
+    ended, _ = fitted(order_for(storage, data, **FINAL), fast)
+    network = Network(NETWORK)
+    network.read(stored_weights(ended, storage))
+    normalisation = Normalisation.of(data.x_train)
+    test = Examples(data.x_test, data.y_test, normalisation, bench.device)
+    single = evaluate(network, test, "image-classification", Compute(bench.device))
+    rounded = evaluate(network, test, "image-classification", Compute(bench.device, torch.bfloat16))
+    assert ended.test.loss == pytest.approx(single.loss, rel=1e-6)
+    assert ended.test.loss != pytest.approx(rounded.loss, rel=1e-6)

@@ -18,6 +18,7 @@ from core.trial import TrialKind, TrialStatus
 from core.weights import initialise, load
 from tests.strategies import random_inputs, random_weights
 from tests.worker.orders import NETWORK, arrays, order_for
+from worker.compute import Compute, fastest
 from worker.data import Examples, Normalisation
 from worker.fitting import Bench, Listener, fit
 from worker.messages import Ended, Ready
@@ -42,6 +43,11 @@ NORMED = chain(
         ]
     )
 )
+
+
+def fast_on(device):
+    """As trainers compute on a GPU; in single precision on the CPU."""
+    return fastest(GPU, 1)[3] if device == GPU else Compute(CPU, channels_last=True)
 
 
 def network_on(device, architecture, weights, *, channels_last=False):
@@ -70,7 +76,7 @@ def trained_on(device, architecture=NORMED, **options):
         h,
         task=TASK,
         seed=1,
-        device=device,
+        compute=fast_on(device),
     )
     return network, outcome
 
@@ -126,7 +132,7 @@ def test_an_evaluation_in_bfloat16_is_close_to_one_in_single_precision():
     for device in (CPU, GPU):
         examples = examples_on(device, arrays(train=1500, seed=2), channels_last=True)
         network = network_on(device, NORMED, weights, channels_last=True)
-        found.append(evaluate(network, examples, TASK, device))
+        found.append(evaluate(network, examples, TASK, fast_on(device)))
     assert found[0].metric == pytest.approx(found[1].metric, abs=0.01)
     assert found[0].loss == pytest.approx(found[1].loss, rel=0.02)
 
@@ -169,7 +175,9 @@ def fitted(storage, order, at_step=lambda: None):
     listener = Listener(
         should_stop=lambda: False, on_step=lambda step: at_step(), on_epoch=lambda epoch: None
     )
-    bench = Bench(storage=storage, cache=Path("unused"), device=GPU, threads=1)
+    bench = Bench(
+        storage=storage, cache=Path("unused"), device=GPU, threads=1, computes=fastest(GPU, 1)
+    )
     return fit(order, bench, listener)
 
 
@@ -181,7 +189,7 @@ def test_a_final_fit_gives_an_export_that_predicts_on_the_cpu(storage):
     network = network_on(CPU, NORMED, load(storage.get(ended.weights)))
     normalisation = Normalisation.of(data.x_train)
     test = Examples(data.x_test, data.y_test, normalisation, CPU)
-    found = evaluate(network, test, TASK, CPU)
+    found = evaluate(network, test, TASK, Compute(CPU))
     assert found.metric == pytest.approx(ended.test.metric, abs=0.02)
     assert found.loss == pytest.approx(ended.test.loss, rel=0.05)
 

@@ -113,7 +113,7 @@ def test_gradients_reach_new_weights_within_two_steps(name, kind):
     found = list(MORPHISMS[kind].candidates(STARTS[name], BOUNDS))
     for morphism in {found[0], found[-1]} if found else ():
         shares = reached(name, morphism)
-        assert all(share > 0.75 for share in shares.values()), f"{morphism}: {shares}"
+        assert all(share > 0.7 for share in shares.values()), f"{morphism}: {shares}"
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from core.architecture import Architecture, Node
 from core.forward import forward
 from core.layers import (
     LAYERS,
+    Add,
     Conv1d,
     Conv2d,
     Dense,
@@ -17,6 +18,7 @@ from core.layers import (
     GlobalAvgPool2d,
     Input,
     Output,
+    Zero,
 )
 from core.weights import flatten, load, save
 from tests.strategies import (
@@ -124,6 +126,30 @@ def test_weights_come_out_as_they_went_in(architecture, rng):
     for name, array in flatten(weights).items():
         assert again[name].dtype == np.float32
         np.testing.assert_array_equal(again[name], array)
+
+
+def test_no_gradient_passes_zeros_and_the_rest_of_the_network_learns():
+    """Even beside values that overflowed, which times zero would not be zero."""
+    architecture = Architecture(
+        (
+            Node(0, Input((2, 3, 3))),
+            Node(1, Conv2d(2, bias=False), (0,)),
+            Node(2, Zero(), (1,)),
+            Node(3, Conv2d(2, 1), (0,)),
+            Node(4, Add(), (2, 3)),
+            Node(5, GlobalAvgPool2d(), (4,)),
+            Node(6, Dense(3, bias=False), (5,)),
+            Node(7, Output(), (6,)),
+        )
+    )
+    weights = random_weights(architecture, np.random.default_rng(0), np.float32)
+    weights[1]["weight"] = np.full_like(weights[1]["weight"], 1e38)
+    network = network_of(architecture, weights).train()
+    loss = network(torch.full((4, 2, 3, 3), 100.0)).square().sum()
+    loss.backward()
+    assert torch.isfinite(loss)
+    learns = {name for name, one in network.named_parameters() if one.grad is not None}
+    assert learns == {"layers.3.weight", "layers.3.bias", "layers.6.weight"}
 
 
 @pytest.fixture

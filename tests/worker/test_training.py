@@ -22,11 +22,13 @@ from core.layers import (
 )
 from core.roots import chain
 from core.weights import flatten, initialise
+from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network
 from worker.training import evaluate, rate_share, train, value_std
 
 CPU = torch.device("cpu")
+PLAIN = Compute(CPU)
 TASK = "image-classification"
 MLP = chain(iter([Input((6,)), Dense(16), BatchNorm(), ReLU(), Dense(3), Output()]))
 PLAIN_MLP = chain(iter([Input((6,)), Dense(16), ReLU(), Dense(3), Output()]))
@@ -83,12 +85,14 @@ def blobs(count, shape=(6,), seed=0, *, wrong=False, kind=Examples, **options):
     return kind(x, (y + wrong) % 3, plain, CPU, **options)
 
 
-def run(network, training, validation, /, seed=0, device=CPU, **options):
+def run(network, training, validation, /, seed=0, compute=PLAIN, **options):
     """A training; whatever is no argument of `train` is a hyperparameter."""
     names = ("should_stop", "on_step", "on_epoch", "clock")
     arguments = {name: options.pop(name) for name in names if name in options}
     h = Hyperparameters(**{"epochs": 5, "batch_size": 16, "learning_rate": 0.01} | options)
-    return train(network, training, validation, h, task=TASK, seed=seed, device=device, **arguments)
+    return train(
+        network, training, validation, h, task=TASK, seed=seed, compute=compute, **arguments
+    )
 
 
 def assert_same(left, right):
@@ -153,7 +157,7 @@ def test_the_weights_of_the_best_epoch_are_kept():
     values = [(m.validation_metric, -m.validation_loss) for m in outcome.history]
     assert outcome.best_epoch == 1 + values.index(max(values)) < outcome.epochs
     assert_same(network.weights(), after[outcome.best_epoch - 1])
-    assert evaluate(network, validation, TASK, CPU) == outcome.best
+    assert evaluate(network, validation, TASK, PLAIN) == outcome.best
 
 
 def test_of_equal_metrics_the_lower_loss_is_better():
@@ -195,7 +199,7 @@ def test_a_stop_between_epochs_ends_the_training_with_the_next_step():
     )
     assert outcome.stopped
     assert (outcome.epochs, outcome.steps) == (4, 31)
-    assert evaluate(network, validation, TASK, CPU) == outcome.best
+    assert evaluate(network, validation, TASK, PLAIN) == outcome.best
 
 
 def test_a_stop_before_the_first_step_still_gives_a_value():
@@ -297,7 +301,7 @@ def test_evaluation_is_the_mean_over_all_examples_and_changes_nothing():
     y = np.arange(700) % 3
     examples = Examples(x, y, Normalisation((0.0, 0.0), (1.0, 1.0)), CPU)
     before = network.weights()
-    found = evaluate(network, examples, TASK, CPU)
+    found = evaluate(network, examples, TASK, PLAIN)
     assert_same(network.weights(), before)
     with torch.inference_mode():
         logits = network(torch.from_numpy(x)).double().numpy()
@@ -330,46 +334,7 @@ def test_with_averaging_the_average_is_validated_and_kept(share):
     kept = flatten(network.weights())
     for name, expected in averaged().items():
         np.testing.assert_allclose(kept[name], expected, rtol=1e-4, atol=1e-6)
-    assert evaluate(network, validation, TASK, CPU) == outcome.best
-
-
-class Judged(Examples):
-    """Validation examples of which so many are right, epoch by epoch."""
-
-    def batches(self, size):
-        right = self.right.pop(0)
-        for x, y in super().batches(len(self)):
-            labels = self.network(x).argmax(dim=1)
-            yield x, torch.where(torch.arange(len(y)) < right, labels, (labels + 1) % 3)
-
-
-@pytest.mark.parametrize(
-    ("averaging", "right", "kept"),
-    [
-        (0.1, [50, 60, 57, 56], 4),  # of 100: the standard error of 0.6 is 0.049
-        (0.1, [50, 60, 57, 54], 3),
-        (0.1, [95, 60, 57, 54], 1),
-        (0.1, [50, 60, 57, 58], 4),
-        (0.0, [50, 60, 57, 56], 2),
-    ],
-)
-def test_the_last_average_counts_unless_an_earlier_one_was_better_by_more_than_chance(
-    averaging, right, kept
-):
-    network, validation = network_of(MLP), blobs(100, seed=1, kind=Judged)
-    validation.network, validation.right = network, list(right)
-    outcome = run(network, blobs(64), validation, averaging=averaging, epochs=4)
-    assert outcome.best_epoch == kept
-    assert outcome.best.metric == pytest.approx(right[kept - 1] / 100)
-    assert outcome.highest.metric == pytest.approx(max(right) / 100)
-    assert outcome.highest_epoch == 1 + right.index(max(right))
-
-
-def test_patience_counts_from_the_highest_value_and_not_from_the_kept_one():
-    network, validation = network_of(MLP), blobs(100, seed=1, kind=Judged)
-    validation.network, validation.right = network, [60, 59, 59, 59, 59]
-    outcome = run(network, blobs(64), validation, averaging=0.1, epochs=5, patience=2)
-    assert (outcome.epochs, outcome.best_epoch, outcome.highest_epoch) == (3, 3, 1)
+    assert evaluate(network, validation, TASK, PLAIN) == outcome.best
 
 
 def test_however_little_time_there_is_one_step_is_made():

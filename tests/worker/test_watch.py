@@ -112,6 +112,11 @@ def test_the_result_is_what_the_trainer_said(watch):
     assert len(result.reason) == 2000
 
 
+def test_a_precision_that_is_too_long_for_a_report_is_cut(watch):
+    watch.see(Ended(status=TrialStatus.COMPLETED, value=0.5, precision="x" * 65), 1001.0)
+    assert watch.result(Ending.ENDED, 1001.0, "").precision == "x" * 64
+
+
 notices = st.one_of(
     st.builds(Progress, step=st.integers(0, 9)),
     st.builds(EpochEnded, epoch=st.integers(1, 9), seconds=st.just(0.0)),

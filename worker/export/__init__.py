@@ -11,11 +11,11 @@ from importlib import resources
 from typing import Any
 
 from core.architecture import Architecture
-from core.contracts import DatasetSpec, TestMetrics, TrainOrder
+from core.contracts import Comparison, DatasetSpec, TestMetrics, TrainOrder
 from core.tasks import TASKS
 from core.weights import Weights, save
 from worker.data import Normalisation
-from worker.export.card import model_card
+from worker.export.card import compute_in_winner, model_card
 
 FORMAT = 1  # of the folder
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time of a zip entry: equal models, equal bytes
@@ -27,8 +27,10 @@ def export(
     weights: Weights,
     normalisation: Normalisation,
     test: TestMetrics,
+    comparison: Comparison | None = None,
+    seconds: float | None = None,
 ) -> bytes:
-    """The zip file of a trained and tested network."""
+    """The zip file of a trained and tested network; `seconds` are those of the final fit."""
     spec = order.dataset_spec
     files = {
         "weights.safetensors": save(weights),
@@ -36,8 +38,8 @@ def export(
         "preprocess.json": _json(_preprocessing(spec, normalisation)),
         "classes.json": _json(list(spec.class_names)),
         "predict.py": resources.files(__package__).joinpath("predict.py").read_bytes(),
-        "README.md": model_card(order, architecture, test, TASKS[order.task].metric).encode(),
-        "metrics.json": _json(_metrics(order, test)),
+        "README.md": model_card(order, architecture, test, comparison, seconds).encode(),
+        "metrics.json": _json(_metrics(order, test, comparison, seconds)),
     }
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -58,7 +60,9 @@ def _preprocessing(spec: DatasetSpec, normalisation: Normalisation) -> dict[str,
     }
 
 
-def _metrics(order: TrainOrder, test: TestMetrics) -> dict[str, Any]:
+def _metrics(
+    order: TrainOrder, test: TestMetrics, comparison: Comparison | None, seconds: float | None
+) -> dict[str, Any]:
     name = TASKS[order.task].metric
     return {
         "metric": name,
@@ -68,6 +72,8 @@ def _metrics(order: TrainOrder, test: TestMetrics) -> dict[str, Any]:
         "test_examples": test.examples,
         "validation": order.history.get("validation"),
         "validation_std": order.history.get("validation_std"),
+        "comparison": comparison and comparison.model_dump(),
+        "compute_in_winner": compute_in_winner(order, comparison, seconds),
     }
 
 

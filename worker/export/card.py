@@ -6,7 +6,8 @@ After Mitchell et al. 2019, arXiv:1810.03993.
 import re
 
 from core.architecture import Architecture
-from core.contracts import TestMetrics, TrainOrder
+from core.comparison import sentence
+from core.contracts import Comparison, TestMetrics, TrainOrder
 from core.layers import LAYERS
 from core.tasks import TASKS
 
@@ -25,22 +26,27 @@ _USE = (
 
 
 def model_card(
-    order: TrainOrder, architecture: Architecture, test: TestMetrics, metric: str
+    order: TrainOrder,
+    architecture: Architecture,
+    test: TestMetrics,
+    comparison: Comparison | None = None,
+    seconds: float | None = None,
 ) -> str:
-    """The card as Markdown."""
+    """The card as Markdown; `seconds` are those of the final fit."""
     lines = [
         f"# {_plain(str(order.history.get('search', 'A network')))}",
         "",
         f"An {order.task} network for the data set {_plain(order.dataset_name)}, "
         "found by Netmorph.",
         "",
-        *_facts(order, architecture, test, metric),
+        *_facts(order, architecture, test, comparison),
         "",
         "The ± are standard errors from the number of examples.",
         "",
         "## How it was found",
         "",
         *_lineage(order),
+        *_final(order, comparison, seconds),
         "",
         "## Layers",
         "",
@@ -52,9 +58,12 @@ def model_card(
 
 
 def _facts(
-    order: TrainOrder, architecture: Architecture, test: TestMetrics, metric: str
+    order: TrainOrder,
+    architecture: Architecture,
+    test: TestMetrics,
+    comparison: Comparison | None,
 ) -> list[str]:
-    spec, history = order.dataset_spec, order.history
+    spec, history, metric = order.dataset_spec, order.history, TASKS[order.task].metric
     test_std = TASKS[order.task]().value_std(test.metric, test.examples)
     return [
         "| | |",
@@ -65,7 +74,7 @@ def _facts(
         f"{_value(history.get('validation_std'))} (the best of many: optimistic) |",
         f"| parameters | {architecture.parameters:,} |",
         f"| FLOPs of one example | {architecture.flops:,} |",
-        f"| training examples | {spec.train_examples:,} (validation included) |",
+        f"| training examples | {_training_examples(spec.train_examples, comparison)} |",
         f"| input | {spec.input_shape}, {spec.dtype} |",
         f"| classes | {spec.classes} |",
     ]
@@ -90,6 +99,43 @@ def _layers(architecture: Architecture) -> list[str]:
         kind = LAYERS.kind_of(node.layer)
         rows.append(f"| {node.id} | {kind} | {reads} | {architecture.shapes[node.id]} |")
     return rows
+
+
+def _training_examples(count: int, comparison: Comparison | None) -> str:
+    """How many examples the exported weights were trained on, and which."""
+    if comparison is None:
+        return f"{count:,} (validation included)"
+    if comparison.exported == "winner":
+        return f"{count:,} less the validation split"
+    held = comparison.examples
+    return f"{count - held:,} ({held:,} of the validation split were held out to compare on)"
+
+
+def _final(order: TrainOrder, comparison: Comparison | None, seconds: float | None) -> list[str]:
+    """How the final network compares, and the share of the training that is in the export."""
+    said = []
+    if comparison is not None:
+        words = sentence(comparison)
+        said.append(f"{_plain(words[0].upper() + words[1:])}.")
+    share = compute_in_winner(order, comparison, seconds)
+    if share is not None:
+        said.append(f"{share:.0%} of this search's seconds of training went into this network.")
+    return ["", " ".join(said)] if said else []
+
+
+def compute_in_winner(
+    order: TrainOrder, comparison: Comparison | None, seconds: float | None
+) -> float | None:
+    """The share of the search's seconds of training that went into the exported weights.
+
+    `seconds` are those of the final fit; they count only where its own weights are exported.
+    None where they are unknown, or those before are.
+    """
+    inherited, before = (order.history.get(f"seconds_{name}") for name in ("in_lineage", "total"))
+    if seconds is None or inherited is None or before is None or not before + seconds > 0:
+        return None
+    own = 0.0 if comparison is not None and comparison.exported == "winner" else seconds
+    return round(float((inherited + own) / (before + seconds)), 4)
 
 
 def _value(value: object) -> str:

@@ -41,15 +41,32 @@ def _convolved(function: Callable[..., Tensor], depthwise: bool) -> Kind:
     return lambda layer, p, x: function(
         x[0],
         p["weight"],
-        p["bias"],
+        p.get("bias"),
         layer["stride"],
         layer["kernel"] // 2,
         groups=x[0].shape[1] if depthwise else 1,
     )
 
 
-def _pooled(function: Callable[..., Tensor]) -> Kind:
-    return lambda layer, p, x: function(x[0], layer["size"], layer["stride"])
+def _max_pooled(function: Callable[..., Tensor]) -> Kind:
+    return lambda layer, p, x: function(
+        x[0], layer["size"], layer["stride"], layer.get("padding", 0)
+    )
+
+
+def _avg_pooled(function: Callable[..., Tensor]) -> Kind:
+    return lambda layer, p, x: function(
+        x[0],
+        layer["size"],
+        layer["stride"],
+        layer.get("padding", 0),
+        count_include_pad=layer.get("count_include_pad", False),
+    )
+
+
+def _zeros(x: Tensor, stride: int) -> Tensor:
+    sides = [-(-side // stride) for side in x.shape[2:]]
+    return x.new_zeros((*x.shape[:2], *sides))
 
 
 def _scaled(x: Tensor, factors: Tensor) -> Tensor:
@@ -64,14 +81,16 @@ KINDS: dict[str, Kind] = {
     "conv2d": _convolved(functional.conv2d, depthwise=False),
     "depthwise_conv1d": _convolved(functional.conv1d, depthwise=True),
     "depthwise_conv2d": _convolved(functional.conv2d, depthwise=True),
-    "dense": lambda layer, p, x: functional.linear(x[0], p["weight"], p["bias"]),
+    "dense": lambda layer, p, x: functional.linear(x[0], p["weight"], p.get("bias")),
     "batch_norm": lambda layer, p, x: _batch_norm(x[0], p),
     "relu": lambda layer, p, x: functional.relu(x[0]),
+    "relu6": lambda layer, p, x: functional.relu6(x[0]),
+    "zero": lambda layer, p, x: _zeros(x[0], layer["stride"]),
     "gate": lambda layer, p, x: 2 * torch.sigmoid(x[0]),
-    "max_pool1d": _pooled(functional.max_pool1d),
-    "max_pool2d": _pooled(functional.max_pool2d),
-    "avg_pool1d": _pooled(functional.avg_pool1d),
-    "avg_pool2d": _pooled(functional.avg_pool2d),
+    "max_pool1d": _max_pooled(functional.max_pool1d),
+    "max_pool2d": _max_pooled(functional.max_pool2d),
+    "avg_pool1d": _avg_pooled(functional.avg_pool1d),
+    "avg_pool2d": _avg_pooled(functional.avg_pool2d),
     "global_avg_pool1d": lambda layer, p, x: x[0].mean(dim=2),
     "global_avg_pool2d": lambda layer, p, x: x[0].mean(dim=(2, 3)),
     "flatten": lambda layer, p, x: x[0].flatten(1),

@@ -11,8 +11,10 @@ from worker.layers.twin import TWINS, AbstractTwin
 
 @TWINS.register("avg_pool1d")
 class AvgPool1dTwin(nn.AvgPool1d, AbstractTwin[AvgPool1d]):
-    """torch's pool, without padding."""
+    """torch's pool."""
 
     @classmethod
     def of(cls, layer: AvgPool1d, inputs: Sequence[Shape]) -> Self:
-        return cls(layer.size, layer.stride)
+        return cls(
+            layer.size, layer.stride, layer.padding, count_include_pad=layer.count_include_pad
+        )

@@ -11,8 +11,10 @@ from worker.layers.twin import TWINS, AbstractTwin
 
 @TWINS.register("avg_pool2d")
 class AvgPool2dTwin(nn.AvgPool2d, AbstractTwin[AvgPool2d]):
-    """torch's pool, without padding."""
+    """torch's pool."""
 
     @classmethod
     def of(cls, layer: AvgPool2d, inputs: Sequence[Shape]) -> Self:
-        return cls(layer.size, layer.stride)
+        return cls(
+            layer.size, layer.stride, layer.padding, count_include_pad=layer.count_include_pad
+        )

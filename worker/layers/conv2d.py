@@ -15,6 +15,5 @@ class Conv2dTwin(nn.Conv2d, AbstractTwin[Conv2d]):
 
     @classmethod
     def of(cls, layer: Conv2d, inputs: Sequence[Shape]) -> Self:
-        return cls(
-            inputs[0][0], layer.filters, layer.kernel, layer.stride, padding=layer.kernel // 2
-        )
+        channels, padding = inputs[0][0], layer.kernel // 2
+        return cls(channels, layer.filters, layer.kernel, layer.stride, padding, bias=layer.bias)

@@ -15,4 +15,4 @@ class DenseTwin(nn.Linear, AbstractTwin[Dense]):
 
     @classmethod
     def of(cls, layer: Dense, inputs: Sequence[Shape]) -> Self:
-        return cls(inputs[0][0], layer.units)
+        return cls(inputs[0][0], layer.units, bias=layer.bias)

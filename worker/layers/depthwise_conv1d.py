@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Self
 
-from torch import nn
+from torch import Tensor, nn
 
 from core.layers import DepthwiseConv1d, Shape
+from worker.layers.precision import in_float32_on_cpu
 from worker.layers.twin import TWINS, AbstractTwin
 
 
@@ -17,4 +18,8 @@ class DepthwiseConv1dTwin(nn.Conv1d, AbstractTwin[DepthwiseConv1d]):
     def of(cls, layer: DepthwiseConv1d, inputs: Sequence[Shape]) -> Self:
         width = inputs[0][0]
         padding = layer.kernel // 2
-        return cls(width, width, layer.kernel, layer.stride, padding=padding, groups=width)
+        return cls(width, width, layer.kernel, layer.stride, padding, groups=width, bias=layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, L) -> (N, C, L')"""
+        return in_float32_on_cpu(super().forward, x)

@@ -11,8 +11,8 @@ from worker.layers.twin import TWINS, AbstractTwin
 
 @TWINS.register("max_pool1d")
 class MaxPool1dTwin(nn.MaxPool1d, AbstractTwin[MaxPool1d]):
-    """torch's pool, without padding."""
+    """torch's pool."""
 
     @classmethod
     def of(cls, layer: MaxPool1d, inputs: Sequence[Shape]) -> Self:
-        return cls(layer.size, layer.stride)
+        return cls(layer.size, layer.stride, layer.padding)

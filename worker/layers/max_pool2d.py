@@ -11,8 +11,8 @@ from worker.layers.twin import TWINS, AbstractTwin
 
 @TWINS.register("max_pool2d")
 class MaxPool2dTwin(nn.MaxPool2d, AbstractTwin[MaxPool2d]):
-    """torch's pool, without padding."""
+    """torch's pool."""
 
     @classmethod
     def of(cls, layer: MaxPool2d, inputs: Sequence[Shape]) -> Self:
-        return cls(layer.size, layer.stride)
+        return cls(layer.size, layer.stride, layer.padding)

@@ -1,7 +1,9 @@
 """What the torch twin of every task type computes."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from core.registry import Registry
@@ -13,6 +15,12 @@ class AbstractLoss(ABC):
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """The batch's mean loss, a scalar to be minimised."""
+
+    @abstractmethod
+    def chance_loss(
+        self, targets: NDArray[Any], outputs: int, label_smoothing: float = 0.0
+    ) -> float:
+        """The mean loss of the best constant prediction; one that learns is below it."""
 
     @abstractmethod
     def metric_sum(self, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -80,9 +80,10 @@ def test_examples_of_a_batch_do_not_meet(layer, shapes, rng):
 @every_layer
 def test_axes_and_initial_values_fit_the_parameter_shapes(layer, shapes, rng):
     expected = layer.parameter_shapes(shapes)
-    assert set(layer.axes) == set(expected) >= set(layer.buffers)
-    for name, axes in layer.axes.items():
-        assert len(axes) == len(expected[name])
+    assert set(layer.axes) >= set(expected) >= set(layer.buffers)
+    assert set(layer.axes) - set(expected) == (set() if getattr(layer, "bias", True) else {"bias"})
+    for name, shape in expected.items():
+        assert len(layer.axes[name]) == len(shape)
     initial = layer.initial_parameters(shapes, rng, np.float32)
     assert {name: array.shape for name, array in initial.items()} == expected
     assert all(array.dtype == np.float32 for array in initial.values())
@@ -103,8 +104,8 @@ def test_parameters_run_over_the_channels_that_their_axes_name(layer, shapes, rn
     parameters, (x,) = parameters_of(layer, shapes, rng), inputs_of(shapes, rng)
     order = rng.permutation(shapes[0][0])
     moved = dict(parameters)
-    for name, axes in layer.axes.items():
-        for place, axis in enumerate(axes):
+    for name in parameters:
+        for place, axis in enumerate(layer.axes[name]):
             if axis in (Axis.CONSUMED, Axis.CARRIED):
                 moved[name] = moved[name].take(order, axis=place)
     y, z = layer.forward(parameters, [x]), layer.forward(moved, [x[:, order]])
@@ -158,15 +159,48 @@ def test_json_with_a_field_too_many_or_too_few_is_refused(kind):
     for name in set(data) - {"kind"}:
         with pytest.raises(InvalidArchitecture, match="expected"):
             layer_from_json({key: value for key, value in data.items() if key != name})
-        for wrong in (0, -1, None, "3", [], True, 2.5, float("nan"), [0, 0, 0], [[1], [1], [1]]):
+        for wrong in (0, True, *WRONG):
             if (kind, wrong) != ("dropout", 0):
                 with pytest.raises(InvalidArchitecture):
                     layer_from_json(data | {name: wrong})
 
 
+#: Values that no field takes.
+WRONG = (-1, None, "3", [], 2.5, float("nan"), [0, 0, 0], [[1], [1], [1]])
+
+
+@pytest.mark.parametrize("kind", list(LAYERS))
+def test_an_optional_field_is_left_out_of_json_at_its_default(kind):
+    for layer, _ in LAYER_EXAMPLES[kind]:
+        data, defaults = layer_to_json(layer), defaults_of(type(layer))
+        for name in layer.optional:
+            assert (name in data) == (getattr(layer, name) != defaults[name])
+            again = layer_from_json(data | {name: getattr(layer, name)})
+            assert layer_to_json(again) == data
+            other = int if type(defaults[name]) is bool else bool
+            for wrong in (other(defaults[name]), *WRONG):  # the first equal, of another type
+                with pytest.raises(InvalidArchitecture, match="expected"):
+                    layer_from_json(data | {name: wrong})
+
+
+def defaults_of(cls):
+    return {field.name: field.default for field in dataclasses.fields(cls)}
+
+
+@pytest.mark.parametrize("kind", list(LAYERS))
+def test_every_optional_field_has_an_example_at_its_default_and_one_beside_it(kind):
+    defaults = defaults_of(LAYERS[kind])
+    for name in LAYERS[kind].optional:
+        values = [getattr(layer, name) == defaults[name] for layer, _ in LAYER_EXAMPLES[kind]]
+        assert set(values) == {True, False}
+
+
 @pytest.mark.parametrize(
     "kind",
-    sorted(set(LAYERS) - {"input", "batch_norm", "relu", "gate", "dropout"}),  # these take all
+    sorted(
+        set(LAYERS)
+        - {"input", "batch_norm", "relu", "relu6", "gate", "dropout", "zero"}  # these take all
+    ),
 )
 def test_inputs_that_do_not_fit_are_refused_with_what_is_expected(kind):
     layer, _ = LAYER_EXAMPLES[kind][0]

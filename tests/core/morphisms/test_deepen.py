@@ -7,7 +7,20 @@ from core.architecture import Architecture, Node
 from core.contracts import Bounds
 from core.errors import IllegalMorphism
 from core.forward import forward
-from core.layers import BatchNorm, Conv2d, Dense, Flatten, Input, MaxPool2d, Output, ReLU
+from core.layers import (
+    BatchNorm,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Flatten,
+    Input,
+    MaxPool2d,
+    Output,
+    ReLU,
+    ReLU6,
+    Zero,
+)
+from core.morphisms import MORPHISMS
 from core.morphisms.deepen import BLOCKS, Deepen
 from core.morphisms.moments import estimate_moments
 from tests.strategies import random_weights
@@ -42,6 +55,15 @@ def test_blocks_stand_where_they_start_as_the_identity(network):
     assert places(network, "dense") == [8]
     assert places(network, "batch_norm") == [5, 7]
     assert places(network, "dropout") == [6, 8]
+
+
+def test_blocks_stand_behind_a_relu6_and_no_block_is_tried_behind_zeros(network):
+    changed = network.with_layers({3: ReLU6(), 4: Zero(2), 8: Zero()})
+    assert places(changed, "conv3") == places(changed, "conv5") == [3]
+    assert places(changed, "dense") == []
+    assert places(changed, "dropout") == [6]
+    residual = MORPHISMS["residual"].candidates(changed, Bounds())
+    assert [morphism.node_id for morphism in residual] == [3]
 
 
 @pytest.mark.parametrize("node_id", [0, 1, 2, 5])
@@ -91,6 +113,30 @@ def test_a_new_batch_norm_expects_about_the_moments_that_the_values_have(network
     mean, variance = estimate_moments(network, weights, 3)
     np.testing.assert_allclose(mean, values.mean(axis=(0, 2, 3)), rtol=0.1, atol=0.05)
     np.testing.assert_allclose(variance, values.var(axis=(0, 2, 3)), rtol=0.2, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("layers", "weights"),
+    [
+        ((Conv2d(3, 1, bias=False),), {1: {"weight": np.array([[[[2.0]]], [[[-1]]], [[[0.5]]]])}}),
+        ((DepthwiseConv2d(1, bias=False),), {1: {"weight": np.array([[[[3.0]]]])}}),
+        ((BatchNorm(), ReLU6()), {1: {"weight": 5.0, "bias": 4.0}}),  # much of it is clipped
+        ((BatchNorm(), ReLU6()), {1: {"weight": 1.0, "bias": 9.0}}),  # all of it
+        ((Zero(),), {}),
+    ],
+)
+def test_the_moments_of_gaussian_values_are_known_behind_each_layer(layers, weights):
+    rest = (Flatten(), Dense(3), Output())
+    nodes = [Node(i, layer, (i - 1,)) for i, layer in enumerate((*layers, *rest), 1)]
+    network = Architecture((Node(0, Input((1, 4, 4))), *nodes))
+    if BatchNorm() in layers:
+        one = {"running_mean": np.zeros(1), "running_var": np.ones(1)}
+        weights = {1: one | {name: np.full(1, value) for name, value in weights[1].items()}}
+    x = np.random.default_rng(0).normal(size=(9000, 1, 4, 4))
+    values = forward_to(network, weights, x, len(layers))
+    mean, variance = estimate_moments(network, weights, len(layers))
+    np.testing.assert_allclose(mean, values.mean(axis=(0, 2, 3)), rtol=0.01, atol=0.01)
+    np.testing.assert_allclose(variance, values.var(axis=(0, 2, 3)), rtol=0.02, atol=1e-3)
 
 
 def forward_to(network, weights, x, node_id):

@@ -7,7 +7,7 @@ import pytest
 
 from core.architecture import Architecture, Node
 from core.forward import forward
-from core.layers import Array, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
+from core.layers import Array, BatchNorm, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms.activations import probe_of
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.narrow import Narrow
@@ -19,7 +19,7 @@ from core.weights import Weights, check
 from tests.strategies import random_weights
 
 
-def network(*shape: int, width: int = 2, stride: int = 1) -> Architecture:
+def network(*shape: int, width: int = 2, stride: int = 1, bias: bool = True) -> Architecture:
     """Two convolutions with nothing between them; a dense layer that gives back all they make."""
     kind = Conv2d if len(shape) == 3 else Conv1d
     return Architecture(
@@ -27,7 +27,7 @@ def network(*shape: int, width: int = 2, stride: int = 1) -> Architecture:
             Node(0, Input(shape)),
             Node(1, kind(width), (0,)),
             Node(2, kind(width), (1,)),
-            Node(3, kind(3, 3, stride), (2,)),
+            Node(3, kind(3, 3, stride, bias), (2,)),
             Node(4, Flatten(), (3,)),
             Node(5, Dense(7), (4,)),
             Node(6, Output(), (5,)),
@@ -69,6 +69,64 @@ def test_a_convolution_comes_as_close_as_its_windows_allow(shape, stride):
     y = np.moveaxis(expected, 1, -1).reshape(len(Z), 3)
     best = ((Z @ np.linalg.lstsq(Z, y, rcond=None)[0] - y) ** 2).mean()
     assert best <= loss <= 1.02 * best
+
+
+@pytest.mark.parametrize(("shape", "stride"), [((1, 6, 6), 1), ((1, 21), 2)])
+def test_a_convolution_without_bias_comes_as_close_as_its_windows_alone_allow(shape, stride):
+    architecture = network(*shape, stride=stride, bias=False)
+    rng = np.random.default_rng(0)
+    weights = random_weights(architecture, rng)
+    weights[2]["bias"] = weights[2]["bias"] + 3  # a constant would help a lot
+    x = rng.normal(size=(100, *shape))
+    moved = RemoveLayer(2).transfer(architecture, weights, rng, x)
+    assert set(moved[3]) == {"weight"}
+    expected = until(architecture, weights, 3, x)
+    found = until(RemoveLayer(2).apply(architecture), moved, 3, x)
+    loss = ((found - expected) ** 2).mean()
+
+    Z = np.array(list(windows(until(architecture, weights, 1, x), stride)))[:, :-1]
+    y = np.moveaxis(expected, 1, -1).reshape(len(Z), 3)
+    best = ((Z @ np.linalg.lstsq(Z, y, rcond=None)[0] - y) ** 2).mean()
+    assert best <= loss <= 1.02 * best
+
+
+def normed(architecture: Architecture, node_id: int) -> Architecture:
+    """The architecture with a batch norm behind a node."""
+    return architecture.with_inserted(node_id, [Node(20, BatchNorm(), (node_id,))])
+
+
+@pytest.mark.parametrize("width", [2, 160])  # fitted as whole windows, or channel by channel
+def test_a_batch_norm_takes_the_constant_of_a_convolution_without_bias(width):
+    """What the convolution with a bias and its norm would make is made without one."""
+    rng, x = np.random.default_rng(0), np.random.default_rng(1).normal(size=(60, 1, 4, 4))
+    found = []
+    weights = random_weights(normed(network(1, 4, 4, width=width), 3), rng)
+    weights[2]["bias"] = weights[2]["bias"] + 3
+    weights[3]["bias"] = np.zeros(3)
+    for bias in (True, False):
+        architecture = normed(network(1, 4, 4, width=width, bias=bias), 3)
+        if not bias:
+            weights = weights | {3: {"weight": weights[3]["weight"]}}
+        moved = RemoveLayer(2).transfer(architecture, weights, np.random.default_rng(2), x)
+        child = RemoveLayer(2).apply(architecture)
+        check(child, moved)
+        found.append(until(child, moved, 20, x))  # the layers behind it would make up for more
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9, atol=1e-9)
+
+
+def test_a_dense_layer_without_bias_is_fitted_without_a_constant():
+    layers = (Dense(5), ReLU(), Dense(5), ReLU(), Dense(4, bias=False), ReLU(), Dense(3), Output())
+    nodes = [Node(i, layer, (i - 1,)) for i, layer in enumerate(layers, 1)]
+    architecture, rng = Architecture((Node(0, Input((6,))), *nodes)), np.random.default_rng(0)
+    weights, x = random_weights(architecture, rng), rng.normal(size=(300, 6))
+    moved = RemoveLayer(3).transfer(architecture, weights, rng, x)
+    child = RemoveLayer(3).apply(architecture)
+    check(child, moved)
+    y = until(architecture, weights, 5, x)
+    Z = until(architecture, weights, 2, x)
+    best = ((Z @ np.linalg.lstsq(Z, y, rcond=None)[0] - y) ** 2).mean()
+    loss = ((until(child, moved, 5, x) - y) ** 2).mean()
+    assert best <= loss <= 1.1 * best
 
 
 def test_a_convolution_of_large_windows_loses_less_than_if_merely_cut():

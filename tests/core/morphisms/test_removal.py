@@ -9,6 +9,7 @@ from core.errors import IllegalMorphism
 from core.forward import forward
 from core.layers import (
     Add,
+    AvgPool2d,
     BatchNorm,
     Concat,
     Conv2d,
@@ -18,8 +19,11 @@ from core.layers import (
     Input,
     Output,
     ReLU,
+    ReLU6,
+    Zero,
 )
 from core.morphisms import MORPHISMS
+from core.morphisms.reduction import Reduction, reduced
 from core.morphisms.remove_layer import RemoveLayer
 from core.morphisms.remove_skip import RemoveSkip
 from core.weights import check
@@ -148,6 +152,41 @@ def test_a_concatenation_that_is_summed_up_keeps_its_parts():
     assert 10 not in [m.node_id for m in RemoveSkip.candidates(network, Bounds())]
     with pytest.raises(IllegalMorphism, match="does not fit together"):
         RemoveSkip(10, 0).apply(network)
+
+
+def chain(*layers):
+    nodes = [Node(0, Input((2, 6, 6)))]
+    for layer in (*layers, GlobalAvgPool2d(), Dense(3), Output()):
+        nodes.append(Node(len(nodes), layer, (len(nodes) - 1,)))
+    return Architecture(tuple(nodes))
+
+
+def test_a_relu6_goes_with_its_convolution_and_stays_where_it_is_needed():
+    network = chain(Conv2d(2), ReLU6(), Conv2d(2, bias=False), BatchNorm(), ReLU6())
+    assert ids(RemoveLayer(3).apply(network)) == [0, 1, 2, 6, 7, 8]
+    assert ids(RemoveLayer(1).apply(network)) == [0, 2, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_idle"),
+    [
+        (ReLU(), ReLU(), True),
+        (ReLU6(), ReLU(), True),
+        (ReLU6(), ReLU6(), True),
+        (ReLU(), ReLU6(), False),  # values above six are still clipped
+    ],
+)
+def test_an_activation_goes_only_where_it_changes_nothing_any_more(first, second, is_idle):
+    network = chain(Conv2d(2), first, Conv2d(2), second)
+    child = reduced(network, Reduction(bypassed=frozenset({3})))
+    assert ids(child) == [0, 1, 2, *([] if is_idle else [4]), 5, 6, 7]
+
+
+def test_a_padded_pool_can_go_and_a_zero_operation_cannot():
+    network = chain(Conv2d(2), AvgPool2d(3, 1, 1), Zero(), Conv2d(3))
+    assert [m.node_id for m in RemoveLayer.candidates(network, Bounds())] == [1, 2]
+    with pytest.raises(IllegalMorphism, match="cannot go"):
+        RemoveLayer(3).apply(network)
 
 
 def test_removals_in_words():

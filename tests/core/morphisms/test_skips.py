@@ -16,6 +16,8 @@ from core.layers import (
     MaxPool2d,
     Output,
     ReLU,
+    ReLU6,
+    Zero,
 )
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.concat_skip import ConcatSkip
@@ -67,6 +69,34 @@ def test_a_skip_that_is_there_is_not_offered_again():
     sums = [(m.start, m.end) for m in AddSkip.candidates(child, Bounds())]
     assert (4, 16) not in sums
     assert (0, 16) in sums
+
+
+def with_layers(**layers):
+    """The network with other layers at nodes such as `n4`."""
+    return NETWORK.with_layers({int(name[1:]): layer for name, layer in layers.items()})
+
+
+def test_a_relu6_is_an_activation_like_a_relu():
+    network = with_layers(n3=ReLU6(), n6=ReLU6(), n8=ReLU6(), n11=ReLU6())
+    assert list(AddSkip.candidates(network, Bounds())) == list(
+        AddSkip.candidates(NETWORK, Bounds())
+    )
+
+
+def test_a_skip_passes_a_padded_pool_that_keeps_the_sides_and_copies_one_that_does_not():
+    kept = AddSkip(0, 7).apply(with_layers(n4=MaxPool2d(3, 1, 1)))
+    assert next(node.layer for node in kept.nodes if node.id > 13) == AvgPool2d(1, 2)
+    reduced = AddSkip(0, 7).apply(with_layers(n4=MaxPool2d(3, 2, 1)))
+    added = [node.layer for node in reduced.nodes if node.id > 13]
+    assert added[:2] == [MaxPool2d(3, 2, 1), AvgPool2d(1, 2)]
+
+
+def test_no_skip_starts_from_zeros_but_one_may_pass_them_by():
+    network = with_layers(n4=Zero(2))
+    found = [(m.start, m.end) for m in AddSkip.candidates(network, Bounds())]
+    assert found == [(0, 5), (0, 7), (0, 10), (6, 10)]
+    added = [node.layer for node in AddSkip(0, 7).apply(network).nodes if node.id > 13]
+    assert added[0] == AvgPool2d(1, 2)
 
 
 @pytest.mark.parametrize("cls", [AddSkip, ConcatSkip])

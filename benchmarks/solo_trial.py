@@ -1,0 +1,103 @@
+"""A trial of a search in one process, and what such a search comes to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from core.architecture import Architecture
+from core.contracts import Hyperparameters
+from core.history import Seen
+from core.morphisms import AbstractMorphism
+from core.trial import SearchStatus, TrialKind, TrialStatus
+from worker.messages import Ended
+
+
+@dataclass(slots=True, kw_only=True)
+class Trial:
+    """One trial, from its suggestion to its end."""
+
+    number: int
+    architecture: Architecture
+    parent: "Trial | None" = None  # whose weights it starts with
+    morphisms: tuple[AbstractMorphism, ...] = ()
+    kind: TrialKind = TrialKind.SEARCH
+    hyperparameters: Hyperparameters | None = None
+    status: TrialStatus = TrialStatus.WAITING
+    started: float = 0.0  # on the search's clock, as all times
+    ended: float = 0.0
+    result: Ended | None = None
+
+    @property
+    def trial_id(self) -> UUID:
+        """Its number as an id."""
+        return UUID(int=self.number + 1)
+
+    @property
+    def value(self) -> float | None:
+        """What was measured on the validation split."""
+        return None if self.result is None else self.result.value
+
+    @property
+    def lineage(self) -> Iterator["Trial"]:
+        """Itself, its parent, and so on."""
+        trial: Trial | None = self
+        while trial is not None:
+            yield trial
+            trial = trial.parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search came to."""
+
+    status: SearchStatus
+    reason: str
+    seconds: float  # on the search's clock, export included
+    trials: list[Trial]  # the final fit is the last, where there is one
+
+    @property
+    def final(self) -> Trial | None:
+        """The final fit."""
+        last = self.trials[-1] if self.trials else None
+        return last if last is not None and last.kind is TrialKind.FINAL else None
+
+    @property
+    def compute_in_winner(self) -> float | None:
+        """The share of all seconds of training that ended in the exported network."""
+        spent = sum(training_seconds(trial) for trial in self.trials)
+        if self.final is None or not spent:
+            return None
+        return sum(training_seconds(trial) for trial in self.final.lineage) / spent
+
+
+def seen(trial: Trial) -> Seen:
+    """A trial as strategies see it."""
+    result = trial.result
+    plain = Seen(
+        trial_id=trial.trial_id,
+        number=trial.number,
+        architecture=trial.architecture,
+        status=trial.status,
+        parent_id=None if trial.parent is None else trial.parent.trial_id,
+        morphisms=trial.morphisms,
+    )
+    if result is None:
+        return plain
+    ended_well = result.status in {TrialStatus.COMPLETED, TrialStatus.STOPPED}
+    return replace(
+        plain,
+        value=result.value,
+        value_std=result.value_std,
+        inheritable=ended_well and result.weights is not None,
+        epochs=result.epochs or None,
+        seconds=result.seconds,
+        samples_per_second=result.samples_per_second,
+        validation_loss=result.validation_loss,
+        value_at_rung=result.value_at_rung,
+        latency=result.latency,
+    )
+
+
+def training_seconds(trial: Trial) -> float:
+    """Of its own training; none before it has ended."""
+    return 0.0 if trial.result is None else trial.result.seconds

@@ -1,0 +1,157 @@
+"""Which trial wins: the one whose network is expected to be best after the final training.
+
+Notation
+    e      error of a trial: the best possible value less its own
+    s      share of the final network's training that the trial's lineage has had, in (0, 1]
+    b      exponent of the learning curve: e falls as s^-b (Hestness et al. 2017, arXiv:1712.00409)
+    ê      forecast of the error at s = 1: log ê = log e + b log s
+
+b is fitted to trials that continued their parent's training without a morphism, as the gain of
+the others is partly the morphism's; a prior stands in for them while they are few. A trial that
+continued another one, and its descendants, have an exponent of their own between the one measured
+there and the common one, in proportion to how sure the measured one is: large networks begin
+behind small ones and catch up.
+"""
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from core.history import Seen
+from core.lineage import continued
+
+BEST_VALUE = 1.0  # of a metric that is a share
+PRIOR_EXPONENT, PRIOR_WEIGHT = 0.25, 2.0  # the weight is in squared nats of training
+EXPONENTS = (0.05, 0.6)  # least and most
+SPREAD = 0.08  # standard deviation of exponents between networks
+_LEAST_ERROR = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a trial's network is expected to come to after the final training."""
+
+    trial: Seen
+    log_error: float  # log ê
+    noise: float  # standard error of it, from the validation examples
+    log_loss: float | None  # the same forecast of the validation loss
+    is_contender: bool = False  # the best by error may be better by luck alone
+
+
+def winner(trials: Sequence[Seen]) -> Seen | None:
+    """The trial whose network is trained on and exported; None where no trial has a value.
+
+    Of those that cannot be told apart by their values, the one with the lowest loss, which has
+    more distinct values than a share of few examples. Trials with weights come first. A trial
+    that was continued is represented by the one that continues it.
+    """
+    known = continued([trial for trial in trials if trial.value is not None])
+    best = ranked_by_forecast(trials, known)
+    return best[0].trial if best else None
+
+
+def ranked_by_forecast(trials: Sequence[Seen], excluded: Collection[UUID] = ()) -> list[Forecast]:
+    """Trials with a value, the most promising first: contenders by loss, the others by error.
+
+    Those excluded are not ranked, but tell how learning curves run.
+    """
+    measured = [
+        trial for trial in trials if trial.value is not None and trial.trial_id not in excluded
+    ]
+    usable = [trial for trial in measured if trial.inheritable] or measured
+    exponents = exponents_of(trials)
+    forecasts = sorted(
+        (_forecast(trial, exponents[trial.trial_id]) for trial in usable),
+        key=lambda one: (one.log_error, one.trial.number),
+    )
+    if not forecasts:
+        return []
+    limit = forecasts[0].log_error + forecasts[0].noise
+    contenders = [replace(one, is_contender=True) for one in forecasts if one.log_error <= limit]
+    if all(one.log_loss is not None for one in contenders):
+        contenders.sort(key=lambda one: (one.log_loss or 0.0, one.trial.number))
+    return contenders + [one for one in forecasts if one.log_error > limit]
+
+
+def exponents_of(trials: Sequence[Seen]) -> dict[UUID, float]:
+    """b of each trial: the common one, or between it and what its own lineage showed."""
+    common = learning_exponent(trials)
+    gains = {gain.trial.trial_id: gain for gain in _gains(trials)}
+    found: dict[UUID, float] = {}
+    for trial in sorted(trials, key=lambda trial: trial.number):  # parents are older
+        inherited = common if trial.parent_id is None else found.get(trial.parent_id, common)
+        gain = gains.get(trial.trial_id)
+        found[trial.trial_id] = inherited if gain is None else gain.exponent(inherited)
+    return found
+
+
+def learning_exponent(trials: Sequence[Seen]) -> float:
+    """b of all: least squares over continued trainings, with the prior as one more of them."""
+    fallen, weight = PRIOR_EXPONENT * PRIOR_WEIGHT, PRIOR_WEIGHT
+    for gain in _gains(trials):
+        fallen += gain.longer * gain.fallen
+        weight += gain.longer**2
+    return _within(fallen / weight)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gain:
+    """What a training that was continued without a morphism has gained."""
+
+    trial: Seen
+    longer: float  # by how much log s has grown
+    fallen: float  # by how much log e has fallen
+    noise: float  # standard error of `fallen`
+
+    def exponent(self, expected: float) -> float:
+        """The lineage's b, where `expected` was expected: the mean of a normal posterior."""
+        if self.longer <= 0:
+            return expected
+        variance = (self.noise / self.longer) ** 2
+        share = SPREAD**2 / (SPREAD**2 + variance)
+        return _within(expected + share * (self.fallen / self.longer - expected))
+
+
+def _gains(trials: Sequence[Seen]) -> Iterator[_Gain]:
+    by_id = {trial.trial_id: trial for trial in trials}
+    for trial in trials:
+        parent = None if trial.parent_id is None else by_id.get(trial.parent_id)
+        if parent is None or trial.morphisms or trial.value is None or parent.value is None:
+            continue
+        yield _Gain(
+            trial=trial,
+            longer=math.log(trial.fidelity / parent.fidelity),
+            fallen=_log_error(parent.value) - _log_error(trial.value),
+            noise=math.hypot(_noise(trial), _noise(parent)),
+        )
+
+
+def _forecast(trial: Seen, exponent: float) -> Forecast:
+    assert trial.value is not None
+    gain = exponent * math.log(trial.fidelity)
+    loss = trial.validation_loss
+    return Forecast(
+        trial=trial,
+        log_error=_log_error(trial.value) + gain,
+        noise=_noise(trial),
+        log_loss=None if loss is None else math.log(max(loss, _LEAST_ERROR)) + gain,
+    )
+
+
+def _noise(trial: Seen) -> float:
+    """The standard error of log e."""
+    return (trial.value_std or 0.0) / _error(trial.value or 0.0)
+
+
+def _error(value: float) -> float:
+    return max(BEST_VALUE - value, _LEAST_ERROR)
+
+
+def _log_error(value: float) -> float:
+    return math.log(_error(value))
+
+
+def _within(exponent: float) -> float:
+    least, most = EXPONENTS
+    return min(most, max(least, exponent))

@@ -1,0 +1,108 @@
+"""A search in one process ends like one of the service, and a seed repeats it."""
+
+from itertools import count
+
+import pytest
+import torch
+
+from benchmarks import solo
+from benchmarks.solo import Solo
+from benchmarks.solo_trial import Found
+from core import datasets, plan
+from core.contracts import Budget, SearchConfig, Training
+from core.trial import SearchStatus, TrialKind, TrialStatus
+from tests.worker.orders import NETWORK, arrays
+
+QUICK = Training(epochs=1, final_epochs=2, batch_size=16)
+
+
+@pytest.fixture(autouse=True)
+def _restored_threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def prepared(folder, clock=None, **changes) -> Solo:
+    data = arrays()
+    config = {"budget": Budget(trials=4), "training": QUICK, "strategy": "random", "seed": 3}
+    return Solo(
+        config=SearchConfig(**config | changes),
+        spec=datasets.spec(data, flip=False),
+        name="columns",
+        arrays=data,
+        folder=folder,
+        clock=clock or count().__next__,  # each look is a second later
+    )
+
+
+def told(found: Found) -> list[tuple]:
+    """All that a seed decides of the trials."""
+    return [
+        (trial.number, trial.architecture.fingerprint, trial.value, trial.started, trial.ended)
+        for trial in found.trials
+    ]
+
+
+def test_a_search_tries_networks_and_exports_the_best(tmp_path):
+    search = prepared(tmp_path)
+    found = search.run()
+    assert found.status is SearchStatus.COMPLETED
+    assert [trial.kind for trial in found.trials] == [TrialKind.SEARCH] * 4 + [TrialKind.FINAL]
+    searched = found.trials[:-1]
+    assert any(trial.parent is not None for trial in searched)
+    assert found.final.parent in searched
+    assert found.final.architecture == found.final.parent.architecture
+    assert found.final.result.test.examples == 30
+    assert search.storage.exists(found.final.result.export)
+    assert 0 < found.compute_in_winner <= 1
+    assert found.seconds == found.final.ended
+
+
+def test_the_same_seed_makes_the_same_search(tmp_path):
+    first, again, other = (
+        prepared(tmp_path / name, seed=seed).run()
+        for name, seed in (("first", 3), ("again", 3), ("other", 4))
+    )
+    assert told(first) == told(again) != told(other)
+
+
+def test_with_several_workers_outcomes_are_seen_when_the_clock_is_there(tmp_path):
+    found = prepared(tmp_path, parallelism=2, budget=Budget(trials=6)).run()
+    searched = found.trials[:-1]
+    assert searched[1].started < searched[0].ended  # side by side
+    in_flight = [
+        sum(other.started < one.ended and one.started < other.ended for other in searched)
+        for one in searched
+    ]
+    assert max(in_flight) >= 2
+    for trial in searched:
+        assert trial.parent is None or trial.parent.ended <= trial.started
+    assert found.final.started >= max(trial.ended for trial in searched)
+
+
+def test_a_budget_of_seconds_ends_by_the_clock(tmp_path):
+    ticks = (tick / 20 for tick in count())
+    search = prepared(
+        tmp_path, clock=ticks.__next__, budget=Budget(seconds=40), training=Training(batch_size=16)
+    )
+    found = search.run()
+    assert found.status is SearchStatus.COMPLETED
+    assert 30 < found.seconds <= 40
+    deadline = plan.trials_deadline(search.config)
+    assert max(trial.ended for trial in found.trials[:-1]) <= deadline + 1
+
+
+def test_a_network_by_hand_is_trained_alone(tmp_path):
+    found = prepared(tmp_path).fit_alone(NETWORK)
+    assert [trial.kind for trial in found.trials] == [TrialKind.FINAL]
+    assert found.final.status is TrialStatus.COMPLETED
+    assert found.final.result.epochs == QUICK.final_epochs
+    assert found.compute_in_winner == 1
+
+
+def test_blobs_are_gone_when_their_folder_is():
+    with solo.temporary_folder() as folder:
+        prepared(folder).fit_alone(NETWORK)
+        assert any(folder.rglob("*.safetensors"))
+    assert not folder.exists()

@@ -1,0 +1,31 @@
+"""Mixed examples: each batch is blended with itself in another order, and so are its targets.
+
+Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization" (arXiv:1710.09412), with one share
+for a whole batch.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Function = Callable[[Tensor], Tensor]  # inputs -> outputs
+LossOf = Callable[[Tensor, Tensor], Tensor]  # outputs, targets -> scalar
+
+
+class Mixing:
+    """Draws the shares from Beta(α, α) and the orders, from a seed; none at all where α is 0."""
+
+    def __init__(self, alpha: float, seed: int) -> None:
+        self._alpha = alpha
+        self._rng = np.random.default_rng([seed, 1])
+
+    def loss(self, network: Function, loss_of: LossOf, x: Tensor, y: Tensor) -> Tensor:
+        """The loss of a batch of mixed examples, or of the batch itself without mixing."""
+        if not self._alpha:
+            return loss_of(network(x), y)
+        share = float(self._rng.beta(self._alpha, self._alpha))
+        order = torch.from_numpy(self._rng.permutation(len(x))).to(x.device)
+        outputs = network(share * x + (1 - share) * x[order])
+        return share * loss_of(outputs, y) + (1 - share) * loss_of(outputs, y[order])
