@@ -20,7 +20,16 @@ import torch
 
 from api.builtins import BUILTINS
 from benchmarks import reporting
-from benchmarks.recipe_arms import ARMS, BASE, RANKED, SETTINGS, Arm, Changes, Setting
+from benchmarks.recipe_arms import (
+    ARMS,
+    BASE,
+    BASE_CONSTANTS,
+    RANKED,
+    SETTINGS,
+    Arm,
+    Changes,
+    Setting,
+)
 from benchmarks.recipe_report import page_with, summary
 from benchmarks.recipe_starts import started
 from core.architecture import Architecture
@@ -107,7 +116,7 @@ class Experiment:
 
     def run(self, arm: Arm, seed: int) -> Row:
         """The test error of the arm's network, and what it took."""
-        with constants_set(arm.constants):
+        with constants_set({**BASE_CONSTANTS, **arm.constants}):
             return self._run(arm, seed)
 
     def _run(self, arm: Arm, seed: int) -> Row:
