@@ -167,6 +167,7 @@ def _regularisation() -> list[Arm]:
         Arm(group, f"shifts of {pixels} of 28 pixels", constants={shift: pixels / 28})
         for pixels in (1, 4)
     ]
+    arms += [Arm(group, f"mixing {alpha:g}", {"mixing": alpha}) for alpha in (0.2, 1.0)]
     return [*arms, Arm(group, "no augmentation", {"augmentation": "none"})]
 
 
