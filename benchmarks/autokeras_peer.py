@@ -46,7 +46,10 @@ class Timed:
         self.made = 0
 
     def __call__(self, model: keras.Model, **options: object) -> object:
-        now, end = time.process_time(), self._began + (1 - END_SHARE) * self._seconds
+        now = time.process_time()
+        end = (
+            now + (1 - SEARCH_SHARE - END_SHARE) * self._seconds
+        )  # whole, however long it searched
         searched = self._began + SEARCH_SHARE * self._seconds
         if "validation_data" in options and options["validation_data"] is not None:
             self.made += 1
