@@ -47,9 +47,8 @@ class Timed:
 
     def __call__(self, model: keras.Model, **options: object) -> object:
         now = time.process_time()
-        end = (
-            now + (1 - SEARCH_SHARE - END_SHARE) * self._seconds
-        )  # whole, however long it searched
+        # The final fit has its whole share, however long the search took.
+        end = now + (1 - SEARCH_SHARE - END_SHARE) * self._seconds
         searched = self._began + SEARCH_SHARE * self._seconds
         if "validation_data" in options and options["validation_data"] is not None:
             self.made += 1
