@@ -17,11 +17,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from api.builtins import BUILTINS
 from benchmarks import reporting
-from benchmarks.recipe_arms import ARMS, BASE, RANKED, SETTINGS, Arm, Changes, Setting
+from benchmarks.recipe_arms import (
+    ARMS,
+    BASE,
+    BASE_CONSTANTS,
+    RANKED,
+    SETTINGS,
+    Arm,
+    Changes,
+    Setting,
+)
 from benchmarks.recipe_report import page_with, summary
 from benchmarks.recipe_starts import started
 from core.architecture import Architecture
@@ -31,6 +39,7 @@ from core.layers import BatchNorm, Conv2d, Dense, GlobalAvgPool2d, Input, MaxPoo
 from core.roots import BUILDERS, chain
 from core.weights import initialise
 from worker.averaging import WeightAverage
+from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network
 from worker.training import evaluate, train
@@ -38,6 +47,7 @@ from worker.training import evaluate, train
 FILE = Path(__file__).parent / "data" / "recipe.jsonl"
 ALL = SETTINGS | RANKED
 TASK, CPU = "image-classification", torch.device("cpu")
+COMPUTE = Compute(CPU, torch.bfloat16, channels_last=True)
 SUBSET_SEED = 0
 MOST_EPOCHS = 10_000  # the seconds end a training
 QUICK, QUICK_SECONDS = "digits", 1.0
@@ -45,15 +55,6 @@ QUICK_ARMS = ("base", "constant rate", "3 pieces, then fall over all of the last
 PATCHED = 500  # images that a whitening is of
 
 Row = dict[str, Any]
-
-
-class BfloatNetwork(Network):
-    """Computes in bfloat16 where torch thinks it safe."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, *input_shape) -> logits (N, classes)"""
-        with torch.autocast("cpu", torch.bfloat16):
-            return super().forward(x)
 
 
 def vgg(shape: tuple[int, ...], classes: int, width: int) -> Architecture:
@@ -115,7 +116,7 @@ class Experiment:
 
     def run(self, arm: Arm, seed: int) -> Row:
         """The test error of the arm's network, and what it took."""
-        with constants_set(arm.constants):
+        with constants_set({**BASE_CONSTANTS, **arm.constants}):
             return self._run(arm, seed)
 
     def _run(self, arm: Arm, seed: int) -> Row:
@@ -129,12 +130,12 @@ class Experiment:
             watched = {each: WeightAverage(network, each) for each in arm.watched}
             outcome = train(
                 network, self._training(h), None, h,
-                task=TASK, seed=100 * number + seed, device=CPU, clock=time.process_time,
+                task=TASK, seed=100 * number + seed, compute=COMPUTE, clock=time.process_time,
                 on_step=lambda _, averages=watched: _update(averages.values()),
             )  # fmt: skip
             steps, epochs = steps + outcome.steps, epochs + outcome.epochs
             seconds += outcome.seconds
-        found = evaluate(network, self.test, TASK, CPU)
+        found = evaluate(network, self.test, TASK, COMPUTE)
         row = {
             "setting": self.name, "arm": arm.name, "seed": seed, "error": 100 * (1 - found.metric),
             "loss": found.loss, "steps": steps, "epochs": epochs, "seconds": round(seconds, 2),
@@ -146,7 +147,7 @@ class Experiment:
     def _network(self, arm: Arm, seed: int) -> Network:
         weights = initialise(self.architecture, np.random.default_rng(seed))
         some = self._training(self._hyperparameters(arm, 1.0, {})).some(PATCHED)
-        network = BfloatNetwork(self.architecture)
+        network = Network(self.architecture)
         network.read(started(arm.start, self.architecture, weights, some))
         return network.to(memory_format=torch.channels_last)
 
@@ -164,7 +165,7 @@ class Experiment:
 
     def _error(self, average: WeightAverage) -> float:
         average.write()
-        return 100 * (1 - evaluate(average.network, self.test, TASK, CPU).metric)
+        return 100 * (1 - evaluate(average.network, self.test, TASK, COMPUTE).metric)
 
 
 def _update(averages: Iterable[WeightAverage]) -> None:

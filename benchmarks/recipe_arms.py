@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 Changes = Mapping[str, Any]  # of Hyperparameters
@@ -59,10 +60,24 @@ BASE: Changes = {
 }
 _SHARES = (0.02, 0.05, 0.1, 0.2, 0.4)
 _LEVEL = {"decay": 0.0, "averaging": 0.1, "warmup": 0.05}
+_SCALE = "worker.optimisers.update_scale"
 _NORM = "worker.layers.batch_norm._MOMENTUM"
 _STEPS = "worker.optimisers.NEWTON_SCHULZ_STEPS"
 _VECTORS = "worker.optimisers.VECTOR_RATE"
 _BETA = "worker.optimisers._BETAS"
+
+
+def _by_rms(out: int, inputs: int) -> float:
+    """Entries of root mean square 0.2, as AdamW's (Liu et al. 2025, arXiv:2502.16982, eq. 4)."""
+    return 0.2 * max(out, inputs) ** 0.5
+
+
+def _by_norm(norm: float, out: int, inputs: int) -> float:
+    """A spectral norm that grows with the outputs over the inputs alone."""
+    return norm * max(1.0, out / inputs) ** 0.5
+
+
+BASE_CONSTANTS: Mapping[str, Any] = {_SCALE: _by_rms}
 
 
 def _in_pieces(last: float, decay: float, pieces: int = 3) -> tuple[tuple[float, Changes], ...]:
@@ -169,21 +184,44 @@ def _others() -> list[Arm]:
 def _together() -> list[Arm]:
     group = "together"
     kept = {"decay": 0.5, "averaging": 0.1, "warmup": 0.05, "weight_decay": 0.1}
+    strong = {**kept, "weight_decay": 0.2}
+    scaled = {_SCALE: partial(_by_norm, 2.0)}
+    pieces = tuple(
+        (share, {**changes, "weight_decay": 0.2}) for share, changes in _in_pieces(0.4, 1.0)
+    )
     return [
         Arm(group, "decay 0.5, average 0.1, weight decay 0.1", kept),
         Arm(group, "the same, batches of half the size", kept, batch=0.5),
-        Arm(group, "the same, weight decay 0.2", kept | {"weight_decay": 0.2}),
+        Arm(group, "the same, weight decay 0.2", strong),
+        Arm(group, "the same, weight decay 0.2, erasing 0.3", {**strong, "erasing": 0.3}),
+        Arm(group, "the same, spectral norm 2", kept, constants=scaled),
+        Arm(group, "the same, weight decay 0.2, spectral norm 2", strong, constants=scaled),
         Arm(
-            group, "the same, weight decay 0.2, erasing 0.3",
-            kept | {"weight_decay": 0.2, "erasing": 0.3},
+            group, "3 pieces, weight decay 0.2, spectral norm 2, then fall over 0.4",
+            constants=scaled, pieces=pieces,
         ),
     ]  # fmt: skip
+
+
+def _scales() -> list[Arm]:
+    group = "scale of Muon's updates"
+    level = {"decay": 0.0}
+    arms = []
+    for norm in (1.5, 2.0, 3.0):
+        name, changed = f"spectral norm {norm:g}", {_SCALE: partial(_by_norm, norm)}
+        arms += [
+            Arm(group, name, constants=changed),
+            Arm(group, f"{name}, constant rate", level, 1, changed, watched=_SHARES),
+        ]
+    adamw = {"optimiser": "adamw", "learning_rate": 6e-3} | level
+    return [*arms, Arm(group, "AdamW 0.006, constant rate", adamw, watched=_SHARES)]
 
 
 def _all() -> list[Arm]:
     return [
         Arm("base", "base"),
-        *_optimisers(), *_schedules(), *_pieces(), *_others(), *_regularisation(), *_together(),
+        *_optimisers(), *_scales(), *_schedules(), *_pieces(), *_others(), *_regularisation(),
+        *_together(),
     ]  # fmt: skip
 
 

@@ -8,7 +8,13 @@ from scipy.stats import spearmanr
 
 from benchmarks.recipe_arms import ARMS, RANKED, SETTINGS
 
-BASE_ARM, LEVEL_ARM = "base", "constant rate"
+BASE_ARM = "base"
+#: An arm whose rate falls, and the same at a constant rate.
+LEVEL_ARMS = {
+    BASE_ARM: "constant rate",
+    "spectral norm 2": "spectral norm 2, constant rate",
+    "AdamW 0.006": "AdamW 0.006, constant rate",
+}
 BEGIN, END = "<!-- runs -->", "<!-- end of runs -->"
 
 Row = dict[str, Any]
@@ -87,29 +93,36 @@ def _watched(rows: Sequence[Row]) -> Iterator[str]:
     for setting, arm in dict.fromkeys((row["setting"], row["arm"]) for row in watched):
         own = [row for row in watched if (row["setting"], row["arm"]) == (setting, arm)]
         means = [mean(row["watched"][share] for row in own) for share in shares]
-        last = mean(row["error"] for row in own)
+        last = _mean_error(own)
         yield _line([setting, arm, *(f"{each:.2f}" for each in (last, *means))])
 
 
 def _ranks(rows: Sequence[Row]) -> Iterator[str]:
     """Errors of several networks by a falling rate, and by averages at a constant one."""
-    falling = [_of(rows, setting, BASE_ARM) for setting in RANKED]
-    level = [_of(rows, setting, LEVEL_ARM) for setting in RANKED]
-    if not all((*falling, *level)):
-        return
+    for name, constant in LEVEL_ARMS.items():
+        falling = [_of(rows, setting, name) for setting in RANKED]
+        level = [_of(rows, setting, constant) for setting in RANKED]
+        if all((*falling, *level)):
+            yield from ("", *_rank_table(name, [_mean_error(own) for own in falling], level))
+
+
+def _rank_table(name: str, falling: list[float], level: list[list[Row]]) -> Iterator[str]:
     shares = list(level[0][0]["watched"])
-    columns = {"last weights": [mean(row["error"] for row in own) for own in level]} | {
+    columns = {"last weights": [_mean_error(own) for own in level]} | {
         f"average over {each}": [mean(row["watched"][each] for row in own) for own in level]
         for each in shares
     }
-    annealed = [mean(row["error"] for row in own) for own in falling]
-    yield from ("", _line(["network", "falling rate", *columns]))
+    yield _line([f"network, {name}", "falling rate", *columns])
     yield _line(["---"] * (2 + len(columns)))
-    for index, name in enumerate(RANKED):
-        cells = [f"{errors[index]:.2f}" for errors in (annealed, *columns.values())]
-        yield _line([name.removeprefix("rank-"), *cells])
-    ranks = [f"{spearmanr(annealed, errors).statistic:.2f}" for errors in columns.values()]
+    for index, setting in enumerate(RANKED):
+        cells = [f"{errors[index]:.2f}" for errors in (falling, *columns.values())]
+        yield _line([setting.removeprefix("rank-"), *cells])
+    ranks = [f"{spearmanr(falling, errors).statistic:.2f}" for errors in columns.values()]
     yield _line(["rank correlation with the falling rate", "", *ranks])
+
+
+def _mean_error(rows: Sequence[Row]) -> float:
+    return mean(row["error"] for row in rows)
 
 
 def _of(rows: Sequence[Row], setting: str, arm: str) -> list[Row]:

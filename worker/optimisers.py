@@ -9,6 +9,7 @@ layers in neural networks"), so that directions that gradients seldom have are l
 """
 
 from collections.abc import Callable, Iterable
+from math import sqrt
 from typing import Any, overload
 
 import torch
@@ -19,9 +20,8 @@ from core.contracts import Hyperparameters, Optimiser
 #: Of an odd polynomial that moves singular values from (0, 1] towards one (Jordan et al. 2024).
 _LINEAR, _CUBIC, _QUINTIC = 3.4445, -4.7750, 2.0315
 NEWTON_SCHULZ_STEPS = 4
-#: Root mean square of the entries of an update, as AdamW's, so that both share one learning rate
-#: and weight decay (Liu et al. 2025, arXiv:2502.16982, eq. 4).
-UPDATE_RMS = 0.2
+#: Spectral norm of an update of a square matrix, in learning rates.
+UPDATE_NORM = 2.0
 _BETAS = (0.9, 0.99)
 VECTOR_RATE = 1.0  # of biases and scales, in that of kernels and matrices
 
@@ -59,9 +59,20 @@ class Muon(torch.optim.Optimizer):
             state["momentum"] = torch.zeros_like(gradient)
         mean = state["momentum"].lerp_(gradient, 1 - momentum)
         matrix = gradient.lerp(mean, momentum).flatten(1)
-        scale = UPDATE_RMS * max(matrix.shape) ** 0.5
+        scale = update_scale(*matrix.shape)
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.add_(orthogonalised(matrix).view_as(parameter), alpha=-group["lr"] * scale)
+
+
+def update_scale(out: int, inputs: int) -> float:
+    """What an orthogonal update is multiplied by, beside the learning rate.
+
+    Its spectral norm decides how much an output may change (Yang, Simon & Bernstein 2023,
+    arXiv:2310.17813; the same form in Jordan et al. 2024). A scale that grows with the inputs
+    (Liu et al. 2025, arXiv:2502.16982) trained wide dense layers too fast: see
+    `docs/results/training.md`.
+    """
+    return UPDATE_NORM * sqrt(max(1.0, out / inputs))
 
 
 def orthogonalised(matrix: Tensor, steps: int | None = None) -> Tensor:  # (m, n) -> (m, n)

@@ -102,9 +102,9 @@ def train(
     network.seed(seed, compute.device)  # dropout
     batch = min(h.batch_size, len(training))
     epoch_steps = max(1, len(training) // batch)
-    progress = _Progress(h, h.epochs * epoch_steps, clock)
     average = WeightAverage(network, h.averaging) if h.averaging else None
-    optimisers = optimisers_of(network, h)
+    optimisers = optimisers_of(network, h)  # the first of a process takes a second: not counted
+    progress = _Progress(h, h.epochs * epoch_steps, clock)
     steps = _Steps(
         network,
         LOSSES[task](),
@@ -120,7 +120,7 @@ def train(
     batches = _endless(training, h.batch_size, generator)
     outcome, best_state = Outcome(), None
     evaluating = 0.0  # seconds; not part of the speed
-    while progress(outcome.steps) < 1 and not outcome.stopped:
+    while not outcome.steps or (progress(outcome.steps) < 1 and not outcome.stopped):
         loss, rate = steps.round(batches, outcome, should_stop, on_step)
         before = clock()
         with average.applied() if average else nullcontext():

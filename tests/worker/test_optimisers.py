@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from core.contracts import Hyperparameters
-from worker.optimisers import UPDATE_RMS, Muon, optimisers_of, orthogonalised
+from worker.optimisers import UPDATE_NORM, Muon, optimisers_of, orthogonalised, update_scale
 
 
 def gaussian(*shape, seed=0):
@@ -56,8 +56,13 @@ def test_a_step_of_muon_is_orthogonal_momentum_scaled_and_decayed():
         moved = kernel.detach().double().numpy().reshape(6, 36) - (1 - 0.1 * 0.5) * before
         assert cosine(-moved, expected) > 0.97
         assert np.linalg.norm(moved) == pytest.approx(
-            0.1 * UPDATE_RMS * 6 * np.linalg.norm(expected), rel=0.2
+            0.1 * UPDATE_NORM * np.linalg.norm(expected), rel=0.2
         )
+
+
+def test_a_layer_with_more_outputs_than_inputs_moves_further():
+    assert update_scale(10, 40) == update_scale(40, 40) == UPDATE_NORM
+    assert update_scale(160, 40) == 2 * UPDATE_NORM
 
 
 def test_a_parameter_without_gradient_stays():

@@ -337,6 +337,16 @@ def test_with_averaging_the_average_is_validated_and_kept(share):
     assert evaluate(network, validation, TASK, PLAIN) == outcome.best
 
 
+def test_however_little_time_there_is_one_step_is_made():
+    clock = Clock()
+    outcome = run(
+        network_of(MLP), blobs(64), blobs(30, seed=1), max_seconds=1e-9, clock=clock,
+        on_step=clock.each(1.0),
+    )  # fmt: skip
+    assert (outcome.steps, outcome.epochs) == (1, 1)
+    assert outcome.best is not None
+
+
 def test_averaging_does_not_change_what_is_trained():
     def steps(**options):
         network, seen = network_of(MLP), []
