@@ -49,7 +49,7 @@ def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
 
 
 def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:
-    """Search trials by status: how many, their epochs, how many of inherited weights have a value."""
+    """Search trials by status: how many, their epochs, how many inherited and have a value."""
     statement = (
         select(
             Trial.search_id,
