@@ -46,7 +46,9 @@ class Timed:
         self.made = 0
 
     def __call__(self, model: keras.Model, **options: object) -> object:
-        now, end = time.process_time(), self._began + (1 - END_SHARE) * self._seconds
+        now = time.process_time()
+        # The final fit has its whole share, however long the search took.
+        end = now + (1 - SEARCH_SHARE - END_SHARE) * self._seconds
         searched = self._began + SEARCH_SHARE * self._seconds
         if "validation_data" in options and options["validation_data"] is not None:
             self.made += 1

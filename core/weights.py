@@ -18,6 +18,7 @@ from core.propagation import propagate
 Weights = dict[int, dict[str, Array]]
 
 _PROBE = 8  # random examples that fresh weights are scaled by
+_LOGITS = 0.8  # size of the logits: batch norms and dropouts make them larger in training
 _LEAST_SIZE = 1e-2  # of a layer's outputs, in the scaling
 
 
@@ -27,7 +28,8 @@ def initialise(
     """Fresh weights with which values keep about the size one, from the input to the logits.
 
     Each layer's own start, scaled so that its outputs for a few random examples have a mean square
-    of one (LSUV: Mishkin & Matas 2016, arXiv:1511.06422), or the gain of a branch.
+    of one (LSUV: Mishkin & Matas 2016, arXiv:1511.06422), or the gain of a branch, and the
+    logits a little less.
     """
     fresh: Weights = {}
     for node in architecture.nodes:
@@ -40,7 +42,9 @@ def initialise(
 
 def _scale(architecture: Architecture, fresh: Weights, probe: Array) -> None:
     """Scale fresh weights in place, each layer by what the layers before it make of the probe."""
-    gains = branch_gains(architecture)
+    gains = dict(branch_gains(architecture))
+    (logits,) = architecture.nodes[-1].inputs
+    gains[logits] = gains.get(logits, 1.0) * _LOGITS
 
     def compute(node: Node, inputs: list[Array]) -> Array:
         parameters = fresh.get(node.id, {})

@@ -49,14 +49,16 @@ def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
 
 
 def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:
-    """Search trials by status: how many, their epochs, how many started from inherited weights."""
+    """Search trials by status: how many, their epochs, how many inherited and have a value."""
     statement = (
         select(
             Trial.search_id,
             Trial.status,
             func.count().label("trials"),
             func.sum(Trial.epochs_spent + func.coalesce(Lease.epochs, 0)).label("epochs"),
-            func.sum(case((Trial.inherited, 1), else_=0)).label("inherited"),
+            func.sum(case((Trial.inherited & Trial.value.is_not(None), 1), else_=0)).label(
+                "inherited"
+            ),
         )
         .outerjoin(Lease, Lease.trial_id == Trial.id)
         .where(Trial.search_id.in_(ids), Trial.kind == TrialKind.SEARCH)
@@ -149,9 +151,7 @@ def _out(
         now=head.now,
         used=_used(search, head.now, counts),
         trial_counts={TrialStatus(row.status): row.trials for row in counts},
-        trials_inherited=sum(
-            row.inherited for row in counts if row.status == TrialStatus.COMPLETED
-        ),
+        trials_inherited=sum(row.inherited for row in counts),
         compute_in_winner=compute_in_winner,
         best=best,
         final=final,

@@ -258,7 +258,8 @@ def test_every_search_ends_as_it_must_beside_the_others(
         out = seen(found[way])
         assert (out.status, out.reason) == (status, out.reason), way
         assert reason in out.reason, way
-        assert reason or not out.reason, way
+        is_settled = "children in a row did not win" in out.reason  # before its time is spent
+        assert reason or not out.reason or (is_settled and "seconds" in body["budget"]), way
         budget = body["budget"]
         assert out.used.trials <= budget.get("trials", 1000), way
         assert out.used.epochs <= budget.get("epochs", 1000), way

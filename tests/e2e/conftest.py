@@ -67,9 +67,16 @@ ALWAYS = {
     "an epoch is of an attempt that never was": """
         SELECT epochs.trial_id FROM epochs JOIN trials ON trials.id = epochs.trial_id
         WHERE epochs.attempt > trials.attempt""",
-    "the epochs of an attempt have gaps": """
-        SELECT trial_id FROM epochs GROUP BY trial_id, attempt
+    "the epochs of an attempt have gaps, though not too many to report each": """
+        SELECT trial_id FROM epochs JOIN trials ON trials.id = trial_id
+        WHERE (hyperparameters->>'epochs')::int <= 100 AND hyperparameters->>'max_seconds' IS NULL
+        GROUP BY trial_id, epochs.attempt
         HAVING min(epoch) <> 1 OR max(epoch) <> count(*)""",
+    "a later epoch of an attempt took less time than an earlier one": """
+        SELECT trial_id FROM (
+            SELECT trial_id, seconds < lag(seconds) OVER (
+                PARTITION BY trial_id, attempt ORDER BY epoch) AS is_back FROM epochs
+        ) AS steps WHERE is_back""",
     "a search has two final fits": """
         SELECT search_id FROM trials WHERE kind = 'final' GROUP BY search_id
         HAVING count(*) > 1""",

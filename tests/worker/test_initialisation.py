@@ -15,6 +15,7 @@ from core.contracts import Bounds, DatasetSpec, Hyperparameters
 from core.roots import all_roots
 from core.weights import initialise
 from tests.strategies import random_chain
+from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network
 from worker.training import train
@@ -98,7 +99,13 @@ def losses(
     h = Hyperparameters(epochs=epochs, batch_size=BATCH, learning_rate=3e-3)
     examples = Examples(x, y, Normalisation.of(x), CPU)
     outcome = train(
-        network_of(architecture), examples, None, h, task="image-classification", seed=0, device=CPU
+        network_of(architecture),
+        examples,
+        None,
+        h,
+        task="image-classification",
+        seed=0,
+        compute=Compute(CPU),
     )
     return outcome.history[-1].train_loss, chance_loss(np.bincount(y, minlength=classes))
 
