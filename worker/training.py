@@ -35,6 +35,7 @@ _LEARNS_BY, _LEARNS_STEPS = (
     0.1,
     50,
 )  # share of a training and steps after which it must have learned
+_ROUNDING = 1e-9  # of metrics
 _CHECKED_STEPS = 50  # the loss is looked at so often: a look waits for a GPU
 _FIRST_RATE, _LAST_RATE = 0.04, 0.002  # of the peak
 
@@ -324,7 +325,8 @@ def _is_better(found: Evaluation | None, best: Evaluation | None) -> bool:
 
 
 def _is_below(found: Evaluation | None, least: float | None) -> bool:
-    return found is not None and least is not None and found.metric < least
+    """Whether it is clearly below: a sum of equal shares may be rounded."""
+    return found is not None and least is not None and found.metric < least - _ROUNDING
 
 
 def _check_finite(total: Tensor) -> None:
