@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ _LEARNS_BY, _LEARNS_STEPS = (
     0.1,
     50,
 )  # share of a training and steps after which it must have learned
+_ROUNDING = 1e-9  # of metrics
 _CHECKED_STEPS = 50  # the loss is looked at so often: a look waits for a GPU
 _FIRST_RATE, _LAST_RATE = 0.04, 0.002  # of the peak
 
@@ -118,17 +120,14 @@ def train(
         Mixing(h.mixing, seed),
     )
     batches = _endless(training, h.batch_size, generator)
-    outcome, best_state = Outcome(), None
+    outcome, kept = Outcome(), _Kept(network, average, keep_last)
     evaluating = 0.0  # seconds; not part of the speed
     while not outcome.steps or (progress(outcome.steps) < 1 and not outcome.stopped):
         loss, rate = steps.round(batches, outcome, should_stop, on_step)
         before = clock()
         with average.applied() if average else nullcontext():
             found = None if validation is None else evaluate(network, validation, task, compute)
-            keeps = found is None or keep_last
-            if keeps or _is_better(found, outcome.best):
-                outcome.best, outcome.best_epoch = found, outcome.epochs
-                best_state = None if keeps else copy.deepcopy(network.state_dict())
+            kept.look(found, outcome)
         evaluating += clock() - before
         outcome.history.append(_metrics(outcome.epochs, loss, found, rate, progress.seconds))
         on_epoch(outcome.history[-1])
@@ -139,13 +138,34 @@ def train(
                 break
         if h.patience is not None and outcome.epochs - outcome.best_epoch >= h.patience:
             break
-    if best_state is not None:
-        network.load_state_dict(best_state)
-    elif average:
-        average.write()
+    kept.write()
     outcome.seconds = progress.seconds
     outcome.samples_per_second = outcome.steps * batch / max(outcome.seconds - evaluating, 1e-9)
     return outcome
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Which of a training's weights the network has in the end: the best or the last ones."""
+
+    network: Network
+    average: WeightAverage | None
+    last: bool
+    _best: dict[str, Any] | None = None  # None: the last ones
+
+    def look(self, found: Evaluation | None, outcome: Outcome) -> None:
+        """Keep the present weights where they are the best, or to be kept in any case."""
+        keeps = found is None or self.last
+        if keeps or _is_better(found, outcome.best):
+            outcome.best, outcome.best_epoch = found, outcome.epochs
+            self._best = None if keeps else copy.deepcopy(self.network.state_dict())
+
+    def write(self) -> None:
+        """Let the network have the weights that are kept."""
+        if self._best is not None:
+            self.network.load_state_dict(self._best)
+        elif self.average:
+            self.average.write()
 
 
 class _Progress:
@@ -305,7 +325,8 @@ def _is_better(found: Evaluation | None, best: Evaluation | None) -> bool:
 
 
 def _is_below(found: Evaluation | None, least: float | None) -> bool:
-    return found is not None and least is not None and found.metric < least
+    """Whether it is clearly below: a sum of equal shares may be rounded."""
+    return found is not None and least is not None and found.metric < least - _ROUNDING
 
 
 def _check_finite(total: Tensor) -> None:

@@ -146,3 +146,11 @@ def test_it_normalises_as_the_winner_was_trained(bench, storage, winner):
     chosen, _ = validation_split(data.y_train, 0.2, 0)
     expected = Normalisation.of(data.x_train[chosen])
     assert (preprocess["mean"], preprocess["std"]) == ([*expected.mean], [*expected.std])
+
+
+def test_one_that_is_as_good_as_asked_is_not_stopped_by_rounding(bench, storage):
+    plain = {"epochs": 9, "rung": 1 / 3}
+    reached = fitted(order_for(storage, hyperparameters=plain), bench)[0].value_at_rung
+    asked = plain | {"least_at_rung": reached + 1e-12}
+    ended, _ = fitted(order_for(storage, hyperparameters=asked), bench)
+    assert (ended.status, ended.epochs) == (TrialStatus.COMPLETED, 9)
