@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks.solo_trial import Found, Trial, seen, training_seconds
-from core import budget, choice, datasets, halving, plan, search
+from core import budget, datasets, halving, plan, race, search
 from core.architecture import Architecture
 from core.budget import Standing
 from core.contracts import BlobRef, Bounds, DatasetSpec, Hyperparameters, SearchConfig, TrainOrder
@@ -255,7 +255,7 @@ class Solo:
     def _fit_best(self) -> None:
         """The final fit, which trains the winner on."""
         goal = plan.goal(self.config, self.spec)
-        winner = choice.winner(with_shares([seen(trial) for trial in self.trials], goal))
+        winner = race.chosen(with_shares([seen(trial) for trial in self.trials], goal))
         assert winner is not None
         best = next(trial for trial in self.trials if trial.trial_id == winner.trial_id)
         self._train(

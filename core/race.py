@@ -35,8 +35,7 @@ def finalists(trials: Sequence[Seen], count: int) -> list[Draft]:
 
     None where one alone is best, whatever the noise.
     """
-    known = continued(trials)
-    ranked = ranked_by_forecast(trials, known)
+    ranked = ranked_by_forecast(without_superseded(trials), continued(trials))
     best = [one.trial for one in ranked if one.is_contender and one.trial.inheritable]
     if len(best) < 2:
         return []
@@ -47,7 +46,7 @@ def finalists(trials: Sequence[Seen], count: int) -> list[Draft]:
 
 def is_settled(trials: Sequence[Seen], patience: int) -> bool:
     """Whether that many children have ended since the present winner without taking its place."""
-    best = winner(trials)
+    best = chosen(trials)
     if best is None:
         return False
     later = [
@@ -66,19 +65,25 @@ def _first_of(trial: Seen, trials: Sequence[Seen]) -> int:
     return trial.number
 
 
-def without_superseded(trials: Sequence[Seen], roots: Sequence[Architecture]) -> tuple[Seen, ...]:
+def without_superseded(trials: Sequence[Seen]) -> tuple[Seen, ...]:
     """The trials, some of them no parents any more: their values stay as observations.
 
     A trial that another one continues has given its place to that one; a root that lost the race
-    is too little trained to start from.
+    is too little trained to start from, or to win.
     """
     ended = [trial for trial in trials if not trial.is_pending]
     gone = continued(ended)
-    lost = {trial.trial_id for trial in _starts(ended, roots)} if gone else set()
+    first = min((one.number for one in ended if one.parent_id and not one.morphisms), default=0)
+    lost = {one.trial_id for one in ended if one.parent_id is None and one.number < first}
     return tuple(
         replace(trial, inheritable=trial.inheritable and trial.trial_id not in gone | lost)
         for trial in trials
     )
+
+
+def chosen(trials: Sequence[Seen]) -> Seen | None:
+    """The winner among the trials that have not been superseded; None where none has a value."""
+    return winner(without_superseded(trials))
 
 
 def _starts(trials: Sequence[Seen], roots: Sequence[Architecture]) -> list[Seen]:

@@ -103,7 +103,7 @@ def _ask(snapshot: Snapshot) -> list[Draft]:
     chosen = strategy(snapshot.strategy, snapshot.strategy_options, snapshot.cost)
     trials = snapshot.trials
     if snapshot.goal is not None:
-        trials = without_superseded(trials, snapshot.roots)
+        trials = without_superseded(trials)
     completed = [trial for trial in trials if not trial.is_pending]
     pending = [trial for trial in trials if trial.is_pending]
     return chosen.suggest(completed, pending, snapshot.count, rng, _bounds(snapshot))

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from api.controller import suggesting
 from api.store import questions, searches, trials
 from api.store.standings import Open
-from core import choice, plan
+from core import plan, race
 from core.budget import Complete, Decision, Fail, Finish, FitBest, StopWaiting
 from core.lineage import with_shares
 from core.trial import SearchStatus
@@ -36,7 +36,7 @@ def _fit_best(session: Session, search: Open) -> bool:
         return False
     config, spec = read
     seen = [suggesting.seen(past) for past in trials.past(session, search.search_id)]
-    winner = choice.winner(with_shares(seen, plan.goal(config, spec)))
+    winner = race.chosen(with_shares(seen, plan.goal(config, spec)))
     if winner is None:
         return False
     return trials.add_final(

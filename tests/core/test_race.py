@@ -6,7 +6,7 @@ from uuid import UUID
 from benchmarks.histories import history
 from core.history import Seen
 from core.lineage import Goal, with_shares
-from core.race import finalists, is_settled, promotions, without_superseded
+from core.race import chosen, finalists, is_settled, promotions, without_superseded
 from core.trial import TrialStatus
 from tests.core.test_lineage import trial
 
@@ -71,10 +71,10 @@ def test_one_root_alone_does_not_race():
 
 def test_losers_and_those_that_are_continued_are_no_parents_any_more():
     trials = raced(0.5, 0.9, 0.7, 0.8)
-    assert all(one.inheritable for one in without_superseded(trials, ROOTS))
+    assert all(one.inheritable for one in without_superseded(trials))
     trials += [continuing(trials[1], 4, value=0.95), continuing(trials[3], 5, value=0.9)]
     child = continuing(trials[4], 6, value=0.96)
-    after = without_superseded([*trials, child], ROOTS)
+    after = without_superseded([*trials, child])
     assert [one.number for one in after if one.inheritable] == [5, 6]
     assert [one.value for one in after] == [one.value for one in [*trials, child]]
 
@@ -116,3 +116,11 @@ def test_a_child_that_wins_starts_the_count_again_also_once_it_is_continued():
     again = continuing(won, 7, value=0.995)
     later = dataclasses.replace(continuing(won, 8, value=0.8), morphisms=("any",))
     assert not is_settled([*trials, *lost, won, again, later], 2)
+
+
+def test_a_root_that_lost_the_race_does_not_win_by_what_it_might_become():
+    trials = [dataclasses.replace(one, value_std=0.2) for one in raced(0.5, 0.9, 0.7, 0.8)]
+    trials.append(continuing(trials[1], 4, value=0.91, value_std=0.2))
+    known = with_shares(trials, Goal(seconds=100.0))
+    assert chosen(known).number == 4
+    assert [draft.parent.number for draft in finalists(known, 5)] == []
