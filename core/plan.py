@@ -21,7 +21,7 @@ from core.contracts import (
 )
 from core.halving import RUNG
 from core.lineage import Goal
-from core.roots import all_roots, kinds_of_roots, roots
+from core.roots import all_roots, kinds_of_roots, racing_kinds, roots
 from core.speed import ORDINARY_SPEED
 from core.strategies import STRATEGIES
 
@@ -31,12 +31,12 @@ ROOT_SHARE = 0.02  # of S, for one root
 TRIAL_SHARE = 0.04  # of S, for any other trial
 SHORTEST_TRIAL = 4.0  # seconds
 LONG_SECONDS = 1200.0  # budgets beyond this have shorter trials, as shares of them
-PATIENCE = 3  # children in a row that did not win end a search with a time limit
+PATIENCE = 2  # children in a row that did not win end a search with a time limit
 END_SHARE, END_SECONDS = 0.02, 6.0  # of S and beside: test, export, starting the trainer
 GOAL_SHARE = 0.7  # of S: the training that the exported network has had in the end
 
 FEWEST_WITH_FINALISTS = 8  # trials of a search that looks at its best ones again
-MOST_ROOTS = 4  # in the race: kinds that come later have not been better on any data set
+MOST_ROOTS = 3  # in the race
 TRIALS_A_ROOT = 4  # in a search that is limited in trials
 TRIAL_EXAMPLES = 30_000  # shown in one trial without a time limit
 FINAL_EXAMPLES = 150_000  # shown in the final fit without one, at least
@@ -144,7 +144,8 @@ def race_roots(config: SearchConfig, spec: DatasetSpec, bounds: Bounds) -> tuple
     (first,) = roots(spec, bounds)
     kinds = _scaled_roots(config, spec, bounds)
     count = race_size(config, len(kinds_of_roots(spec)))
-    return tuple(kinds.values())[:count] if count > 1 and kinds else (first,)
+    racers = [kinds[kind] for kind in racing_kinds(spec) if kind in kinds]
+    return tuple(racers[:count]) if count > 1 and len(racers) > 1 else (first,)
 
 
 def _scaled_roots(

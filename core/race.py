@@ -16,6 +16,7 @@ from core.history import Draft, Seen
 from core.lineage import continued
 
 FINALISTS = 2
+LEAST_PROMOTED = 2  # roots: the first look at a network is short
 
 
 def promotions(trials: Sequence[Seen], roots: Sequence[Architecture], count: int) -> list[Draft]:
@@ -24,7 +25,7 @@ def promotions(trials: Sequence[Seen], roots: Sequence[Architecture], count: int
     if len(roots) < 2 or any(trial.is_pending for trial in started):
         return []
     best = [one.trial for one in ranked_by_forecast(started) if one.trial.inheritable]
-    promoted = best[: max(1, len(best) // 2)]
+    promoted = best[: max(LEAST_PROMOTED, len(best) // 2)]
     known = continued(trials)
     return [_continue(trial) for trial in promoted if trial.trial_id not in known][:count]
 

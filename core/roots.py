@@ -71,6 +71,18 @@ def kinds_of_roots(spec: DatasetSpec) -> tuple[str, ...]:
             return tuple(kind for kind in BUILDERS if kind != "fcn")
 
 
+def racing_kinds(spec: DatasetSpec) -> tuple[str, ...]:
+    """The kinds of starts in the order in which they join a race.
+
+    The default comes last: one convolution a resolution learns fast and ends early, so that a
+    race, which is short, would mistake it for the best.
+    """
+    known = kinds_of_roots(spec)
+    first = ("fcn", "resnet", "vgg") if len(spec.input_shape) == 2 else ("vgg", "strided", "resnet")
+    others = [kind for kind in known if kind not in {*first, "cnn"}]
+    return tuple(kind for kind in (*first, *others, "cnn") if kind in known)
+
+
 def all_roots(spec: DatasetSpec, bounds: Bounds, scale: float = 1.0) -> Mapping[str, Architecture]:
     """Every kind of start that the data and the bounds allow, by name, its widths times `scale`."""
     found = {kind: _fitted(BUILDERS[kind], spec, bounds, scale) for kind in kinds_of_roots(spec)}

@@ -62,7 +62,7 @@ def test_a_root_that_cannot_be_trained_is_not_trained_on():
     trials[1] = dataclasses.replace(
         trials[1], status=TrialStatus.INFEASIBLE, value=None, inheritable=False
     )
-    assert numbers(promotions(trials, ROOTS, 5)) == [3]
+    assert numbers(promotions(trials, ROOTS, 5)) == [3, 2]
 
 
 def test_one_root_alone_does_not_race():

@@ -238,21 +238,28 @@ def test_an_unknown_strategy_is_refused():
 
 
 def test_a_search_with_a_goal_continues_its_roots_and_looks_at_its_best_again():
-    """From the race of two roots to the last two trials."""
-    goal, both = Goal(seconds=100.0), (ROOT, OTHER_ROOT)
-    asked = snapshot(roots=both, count=2, goal=goal, remaining=10)
+    """From the race of three roots to the last two trials."""
+    goal, racers = Goal(seconds=100.0), (ROOT, OTHER_ROOT, LEAST)
+    asked = snapshot(roots=racers, count=3, goal=goal, remaining=10)
     trials = [
         dataclasses.replace(completed(waiting(one)), seconds=5.0, value=value)
-        for one, value in zip(step(asked), (0.7, 0.6), strict=True)
+        for one, value in zip(step(asked), (0.7, 0.6, 0.5), strict=True)
     ]
-    (again,) = step(dataclasses.replace(asked, next_number=2, count=1, trials=tuple(trials)))
-    assert (again.parent_id, again.morphisms) == (trials[0].trial_id, ())
-    assert again.architecture == ROOT
-    child = dataclasses.replace(completed(waiting(again)), parent_id=again.parent_id, seconds=9.0)
-    later = dataclasses.replace(asked, next_number=3, count=1, trials=(*trials, child))
+    again = step(dataclasses.replace(asked, next_number=3, trials=tuple(trials)))
+    assert [(one.parent_id, one.morphisms) for one in again] == [
+        (trials[0].trial_id, ()),
+        (trials[1].trial_id, ()),
+    ]
+    assert [one.architecture for one in again] == [ROOT, OTHER_ROOT]
+    continued = [
+        dataclasses.replace(completed(waiting(one)), parent_id=one.parent_id, seconds=9.0)
+        for one in again
+    ]
+    later = dataclasses.replace(asked, next_number=5, count=1, trials=(*trials, *continued))
     (morph,) = step(later)
     assert morph.morphisms
-    assert morph.parent_id == child.trial_id  # the loser of the race is no parent any more
+    # the loser of the race is no parent any more, nor is what others continue
+    assert morph.parent_id in {one.trial_id for one in continued}
     grown = dataclasses.replace(
         completed(waiting(morph)),
         parent_id=morph.parent_id,
@@ -261,12 +268,12 @@ def test_a_search_with_a_goal_continues_its_roots_and_looks_at_its_best_again():
         value=0.99,
         value_std=0.5,
     )
-    late = dataclasses.replace(later, next_number=4, trials=(*later.trials, grown), remaining=2)
+    late = dataclasses.replace(later, next_number=6, trials=(*later.trials, grown), remaining=2)
     (looked,) = step(late)
     assert (looked.parent_id, looked.morphisms) == (grown.trial_id, ())
     lost = [
         dataclasses.replace(grown, number=n, trial_id=UUID(int=n), value=0.1, value_std=0.01)
-        for n in (4, 5)
+        for n in (6, 7)
     ]
     tired = dataclasses.replace(
         late, trials=(*later.trials, dataclasses.replace(grown, value_std=0.0), *lost), patience=2
