@@ -56,6 +56,7 @@ EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 20, 400_000  # of the exported network, at 
 PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 100_000
 
 VALIDATION, LEAST_VALIDATION, VALIDATION_EXAMPLES = 0.2, 0.02, 5_000
+AUGMENTED_EPOCHS = 3  # fewer of the exported network are not augmented
 FEW_EXAMPLES, ERASING, MIXING = 5_000, 0.0, 0.2
 OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
@@ -327,7 +328,7 @@ def _hyperparameters(
         averaging=AVERAGING,
         weight_decay=_given(training.weight_decay, WEIGHT_DECAYS[optimiser]),
         label_smoothing=_given(training.label_smoothing, LABEL_SMOOTHING),
-        augmentation=_augmentation(training.augmentation, spec),
+        augmentation=_augmentation(config, spec),
         erasing=_given(training.erasing, _of_few(ERASING, spec)),
         mixing=_given(training.mixing, _of_few(MIXING, spec)),
         patience=training.patience,
@@ -357,10 +358,25 @@ def _batch_size(spec: DatasetSpec) -> int:
     return 32 if spec.train_examples < 5_000 else 64 if spec.train_examples < 20_000 else 128
 
 
-def _augmentation(wished: str, spec: DatasetSpec) -> str:
-    """Images are shifted; mirrored only where a mirrored example keeps its label."""
+def _augmentation(config: SearchConfig, spec: DatasetSpec) -> str:
+    """Images are shifted; mirrored only where a mirrored example keeps its label.
+
+    Not where most are seen only once or twice: there nothing can be learned by heart.
+    """
+    given = config.training.augmentation
     if len(spec.input_shape) != 3:
         return "none"
-    if wished == "auto":
-        return "shift-flip" if spec.flip else "shift"
-    return wished
+    if given != "auto":
+        return given
+    if _epochs_in_time(config, spec) < AUGMENTED_EPOCHS:
+        return "none"
+    return "shift-flip" if spec.flip else "shift"
+
+
+def _epochs_in_time(config: SearchConfig, spec: DatasetSpec) -> float:
+    """About the epochs that the exported network can be trained for; many without a limit."""
+    if config.budget.seconds is None:
+        return float(FINAL_EPOCHS[1])
+    usual = all_roots(spec, Bounds())[racing_kinds(spec)[0]]
+    epoch = ORDINARY_SPEED.seconds(usual) * spec.train_examples
+    return GOAL_SHARE * config.budget.seconds / epoch

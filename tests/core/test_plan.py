@@ -284,6 +284,16 @@ def test_images_are_augmented_as_their_labels_bear(wished, shape, flip, expected
         assert chosen.channels_last == (len(shape) == 3)
 
 
+def test_images_that_are_seen_once_or_twice_are_not_augmented():
+    large, small = spec(1_000_000), spec(1_000)
+    hurried = config(60.0)
+    for data, expected in ((large, "none"), (small, "shift-flip")):
+        chosen = trial_hyperparameters(hurried, data, elapsed=0, inherited=False)
+        assert chosen.augmentation == expected
+    given = config(60.0, augmentation="shift")
+    assert trial_hyperparameters(given, large, elapsed=0, inherited=False).augmentation == "shift"
+
+
 # --- bounds -------------------------------------------------------------------------------------
 
 
