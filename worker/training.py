@@ -31,6 +31,7 @@ from worker.tasks import LOSSES, AbstractLoss
 
 EVALUATION_BATCH = 512
 _MOST_REPORTS = 100  # of one training, about; each costs an evaluation
+_REPORT_SECONDS = 5.0  # after which a report is due in any case: somebody may be watching
 _LEARNS_BY, _LEARNS_STEPS = (
     0.1,
     50,
@@ -213,7 +214,7 @@ class _Steps:
         the rung or the end of the training.
         """
         self.network.train()
-        began = self.progress(outcome.steps)
+        began, since = self.progress(outcome.steps), self.progress.seconds
         total, counted, rate = torch.zeros((), device=self.compute.device), 0, 0.0
         for x, y in batches:
             at = min(1.0, self.progress(outcome.steps))
@@ -227,18 +228,21 @@ class _Steps:
             if outcome.steps % _CHECKED_STEPS == 0:
                 _check_finite(total)
             outcome.stopped = should_stop()
-            if outcome.stopped or self._reports(began, outcome.steps):
+            if outcome.stopped or self._reports(began, since, outcome.steps):
                 break
         _check_finite(total)
         outcome.epochs = -(-outcome.steps // self.epoch_steps)
         return float(total) / counted, rate
 
-    def _reports(self, began: float, steps: int) -> bool:
-        """Whether a round that began at some progress ends after so many steps."""
+    def _reports(self, began: float, since: float, steps: int) -> bool:
+        """Whether a round that began at some progress and time ends after this many steps."""
         now = self.progress(steps)
         if now >= 1 or began < self.h.rung <= now:
             return True
-        return steps % self.epoch_steps == 0 and now - began > 0.999 / _MOST_REPORTS
+        is_due = (
+            now - began > 0.999 / _MOST_REPORTS or self.progress.seconds - since > _REPORT_SECONDS
+        )
+        return is_due and steps % self.epoch_steps == 0
 
     def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return self.loss_of.loss(outputs, targets, self.h.label_smoothing)
