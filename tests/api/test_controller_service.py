@@ -198,7 +198,7 @@ WAYS: dict[str, tuple[dict[str, Any], Ending, SearchStatus, str]] = {
         {"budget": {"trials": 3, "epochs": 100}}, fails_now_and_then, SearchStatus.COMPLETED, ""
     ),
     "seconds are spent": (
-        {"budget": {"seconds": 20}, "training": {"epochs": 1}},
+        {"budget": {"seconds": 20}, "training": {"epochs": 1, "final_epochs": 2}},
         lambda order: {}, SearchStatus.COMPLETED, "",
     ),
     "nothing new is left": (
