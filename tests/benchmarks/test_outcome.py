@@ -26,15 +26,15 @@ FOUND = [
     record("digits", "resnet", 6.0),
     record("digits", "resnet", 6.5, seed=1),
     record("digits", "plain", 9.0),
-    record("emoji", "netmorph", 30.0),
-    record("emoji", "vgg", 25.0),
-    record("emoji", "plain", 26.0, failure="no final fit"),
+    record("mnist1d", "netmorph", 30.0),
+    record("mnist1d", "vgg", 25.0),
+    record("mnist1d", "plain", 26.0, failure="no final fit"),
 ]
 
 
 def test_each_data_set_has_its_errors_and_the_better_hand_made_network():
     found = outcome_report.summary(FOUND)
-    digits, emoji = found["datasets"]["digits"], found["datasets"]["emoji"]
+    digits, emoji = found["datasets"]["digits"], found["datasets"]["mnist1d"]
     assert (digits["netmorph"], digits["best_hand_made"], digits["hand_made_plain"]) == (3, 6, 9)
     assert digits["hand_made"] == "vgg"
     assert digits["se"]["netmorph"] == pytest.approx(math.sqrt(2) / math.sqrt(2))
@@ -69,7 +69,7 @@ def test_a_set_without_a_hand_made_network_has_no_ratio():
 def test_the_page_has_a_row_for_each_data_set_and_each_search(tmp_path):
     page = outcome_report.page(FOUND, tmp_path / "outcome.png")
     assert "| digits* | 3.00 ± 1.00 | 6.00 ± 1.00 | vgg | 9.00 ± 0.50 | 0.50 ± 0.19 | 1 |" in page
-    assert "| emoji | 30.00 ± 0.50 |" in page  # without a star: kept aside
+    assert "| mnist1d | 30.00 ± 0.50 |" in page  # without a star: kept aside
     assert "| digits | 0 | 2.00 | 1,234 | 3 | - | 299 |" in page
     assert "| 62% |" in page
     assert "- emoji, seed 0, plain: no final fit" in page
