@@ -72,7 +72,7 @@ def test_the_page_has_a_row_for_each_data_set_and_each_search(tmp_path):
     assert "| mnist1d | 30.00 ± 0.50 |" in page  # without a star: kept aside
     assert "| digits | 0 | 2.00 | 1,234 | 3 | - | 299 |" in page
     assert "| 62% |" in page
-    assert "- emoji, seed 0, plain: no final fit" in page
+    assert "- mnist1d, seed 0, plain: no final fit" in page
     assert "outcome.png)" in page
 
 
