@@ -16,11 +16,11 @@ from core.contracts import (
     Budget,
     DatasetSpec,
     Hyperparameters,
-    Optimiser,
     SearchConfig,
 )
 from core.halving import RUNG
 from core.lineage import Goal
+from core.recipe import DECAY, hyperparameters
 from core.roots import all_roots, kinds_of_roots, racing_kinds, roots
 from core.speed import ORDINARY_SPEED
 from core.strategies import STRATEGIES
@@ -55,15 +55,6 @@ SCALES = (1.5, 2.0)  # of the widths of roots, where there is time for
 EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 20, 400_000  # of the exported network, at least
 PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 100_000
 
-VALIDATION, LEAST_VALIDATION, VALIDATION_EXAMPLES = 0.2, 0.02, 5_000
-AUGMENTED_EPOCHS = 3  # fewer of the exported network are not augmented
-FEW_EXAMPLES, ERASING, MIXING = 5_000, 0.0, 0.2
-OPTIMISER = Optimiser.MUON
-LABEL_SMOOTHING = 0.05
-LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
-WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}
-WARMUP, DECAY = 0.05, 0.5  # shares of a whole training over which the rate rises, and falls
-AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
 TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
 INHERITED_DECAY = 1.0  # of a final fit that is the last piece
 
@@ -231,7 +222,7 @@ def trial_hyperparameters(
     epochs = training.epochs or (
         TIMED_EPOCHS if limit is not None else _epochs(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
     )
-    return _hyperparameters(config, spec, epochs, limit).model_copy(
+    return hyperparameters(config, spec, epochs, limit, _epochs_in_time(config, spec)).model_copy(
         update={
             "rung": RUNG if inherited else 1.0,
             "decay": TRIAL_DECAY,
@@ -264,7 +255,7 @@ def final_hyperparameters(
         end = max(END_SECONDS, END_SHARE * seconds)
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
-    return _hyperparameters(config, spec, epochs, limit).model_copy(
+    return hyperparameters(config, spec, epochs, limit, _epochs_in_time(config, spec)).model_copy(
         update={"patience": None, "decay": INHERITED_DECAY if inherited else DECAY}
     )
 
@@ -310,67 +301,6 @@ def _trial_seconds(config: SearchConfig, elapsed: float, in_race: bool) -> float
 def _epochs(examples: int, spec: DatasetSpec, limits: tuple[int, int]) -> int:
     least, most = limits
     return min(most, max(least, ceil(examples / spec.train_examples)))
-
-
-def _hyperparameters(
-    config: SearchConfig, spec: DatasetSpec, epochs: int, seconds: float | None
-) -> Hyperparameters:
-    training = config.training
-    optimiser = training.optimiser or OPTIMISER
-    return Hyperparameters(
-        epochs=epochs,
-        max_seconds=seconds,
-        batch_size=training.batch_size or _batch_size(spec),
-        optimiser=optimiser,
-        learning_rate=training.learning_rate or LEARNING_RATES[optimiser],
-        warmup=WARMUP,
-        decay=DECAY,
-        averaging=AVERAGING,
-        weight_decay=_given(training.weight_decay, WEIGHT_DECAYS[optimiser]),
-        label_smoothing=_given(training.label_smoothing, LABEL_SMOOTHING),
-        augmentation=_augmentation(config, spec),
-        erasing=_given(training.erasing, _of_few(ERASING, spec)),
-        mixing=_given(training.mixing, _of_few(MIXING, spec)),
-        patience=training.patience,
-        validation_fraction=_given(training.validation_fraction, _validation_fraction(spec)),
-        split_seed=config.seed,
-        morph_noise=training.morph_noise,
-        channels_last=len(spec.input_shape) == 3,
-    )
-
-
-def _given(value: float | None, default: float) -> float:
-    return default if value is None else value
-
-
-def _validation_fraction(spec: DatasetSpec) -> float:
-    """A fifth, or what makes the noise of values small enough: more would only cost time."""
-    return max(LEAST_VALIDATION, min(VALIDATION, VALIDATION_EXAMPLES / spec.train_examples))
-
-
-def _of_few(value: float, spec: DatasetSpec) -> float:
-    """What hinders learning by heart: for data sets that are seen very many times."""
-    return value if spec.train_examples < FEW_EXAMPLES else 0.0
-
-
-def _batch_size(spec: DatasetSpec) -> int:
-    """Small enough for many steps on few examples, large enough to be quick on many."""
-    return 32 if spec.train_examples < 5_000 else 64 if spec.train_examples < 20_000 else 128
-
-
-def _augmentation(config: SearchConfig, spec: DatasetSpec) -> str:
-    """Images are shifted; mirrored only where a mirrored example keeps its label.
-
-    Not where most are seen only once or twice: there nothing can be learned by heart.
-    """
-    given = config.training.augmentation
-    if len(spec.input_shape) != 3:
-        return "none"
-    if given != "auto":
-        return given
-    if _epochs_in_time(config, spec) < AUGMENTED_EPOCHS:
-        return "none"
-    return "shift-flip" if spec.flip else "shift"
 
 
 def _epochs_in_time(config: SearchConfig, spec: DatasetSpec) -> float:
