@@ -277,7 +277,11 @@ def _dot(trial: TrialOut, place: tuple[float, float], grade: str) -> Markup:
 
 def _beginning(trial: TrialOut) -> str:
     """What a trial without morphisms trains."""
-    return "a start" if trial.parent_number is None else f"continues trial {trial.parent_number}"
+    if trial.parent_number is None:
+        return "a start"
+    return f"continues trial {trial.parent_number}" + (
+        f" with {trial.changes}" if trial.changes else ""
+    )
 
 
 def _svg(kind: str, width: float, height: float, label: str, parts: Sequence[Markup]) -> Markup:

@@ -215,6 +215,9 @@ class Trial(Base):
     predicted_mean: Mapped[float | None] = mapped_column(Float)
     predicted_std: Mapped[float | None] = mapped_column(Float)
     hyperparameters: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    choices: Mapped[dict[str, Any]] = mapped_column(  # core.contracts.TrainingChoices, changed ones
+        JSONB, default=dict, server_default=text("'{}'::jsonb")
+    )
     epochs_reserved: Mapped[int] = mapped_column(default=0, server_default="0")  # all attempts
     epochs_spent: Mapped[int] = mapped_column(default=0, server_default="0")  # ended attempts
 

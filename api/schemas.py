@@ -156,6 +156,8 @@ class TrialOut(Out):
     parent_id: UUID | None
     parent_number: int | None
     morphisms: list[MorphismOut]  # none: it continues its parent's training, or has no parent
+    choices: dict[str, Any]  # hyperparameters that the search changed for it and what comes from it
+    changes: str  # the same in words: "augmentation warp, mixing 0.2"; empty without
     inherited: bool  # started from the parent's weights
     fingerprint: str
     layers: int

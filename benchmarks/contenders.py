@@ -109,6 +109,7 @@ def _line(trial: Trial) -> Record:
         "kind": str(trial.kind),
         "parent": None if parent is None else parent.number,
         "morphisms": [type(morphism).__name__ for morphism in trial.morphisms],
+        "choices": trial.choices.changes,
         "status": str(trial.status),
         "parameters": trial.architecture.parameters,
         "started": round(trial.started, 2),
@@ -119,6 +120,7 @@ def _line(trial: Trial) -> Record:
     measured = {
         "value": result.value,
         "value_std": result.value_std,
+        "loss": result.validation_loss,
         "epochs": result.epochs,
         "seconds": round(result.seconds, 2),
         "samples_per_second": result.samples_per_second,

@@ -138,6 +138,7 @@ class Solo:
                     architecture=one.architecture,
                     parent=parent,
                     morphisms=one.morphisms,
+                    choices=one.choices,
                 )
             )
 
@@ -161,6 +162,7 @@ class Solo:
             trials=tuple(seen(trial) for trial in self.trials),
             goal=plan.goal(self.config, self.spec),
             example_seconds=plan.example_seconds(self.config, self.spec),
+            alternatives=plan.alternatives_tried(self.config, self.spec),
             patience=plan.patience(self.config),
             remaining=plan.remaining_trials(
                 self.config, created=len(self.trials), elapsed=self.now
@@ -197,6 +199,7 @@ class Solo:
             in_race=plan.is_in_race(
                 self.config, self.spec, number=trial.number, inherited=inherited
             ),
+            choices=trial.choices,
         )
         return chosen.model_copy(update={"least_at_rung": self._least_at_rung(trial)})
 
@@ -213,6 +216,7 @@ class Solo:
             elapsed=self.now,
             inherited=trial.parent is not None,
             spent=spent,
+            choices=trial.choices,
         )
 
     def _least_at_rung(self, trial: Trial) -> float | None:
@@ -263,6 +267,7 @@ class Solo:
                 number=len(self.trials),
                 architecture=best.architecture,
                 parent=best,
+                choices=best.choices,
                 kind=TrialKind.FINAL,
             )
         )

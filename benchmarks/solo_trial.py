@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from core.architecture import Architecture
-from core.contracts import Hyperparameters
-from core.history import Seen
+from core.contracts import Hyperparameters, TrainingChoices
+from core.history import USUAL, Seen
 from core.morphisms import AbstractMorphism
 from core.trial import SearchStatus, TrialKind, TrialStatus
 from worker.messages import Ended
@@ -20,6 +20,7 @@ class Trial:
     architecture: Architecture
     parent: "Trial | None" = None  # whose weights it starts with
     morphisms: tuple[AbstractMorphism, ...] = ()
+    choices: TrainingChoices = USUAL
     kind: TrialKind = TrialKind.SEARCH
     hyperparameters: Hyperparameters | None = None
     status: TrialStatus = TrialStatus.WAITING
@@ -80,6 +81,7 @@ def seen(trial: Trial) -> Seen:
         status=trial.status,
         parent_id=None if trial.parent is None else trial.parent.trial_id,
         morphisms=trial.morphisms,
+        choices=trial.choices,
     )
     if result is None:
         return plain

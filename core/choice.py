@@ -18,13 +18,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from core.history import Seen
-from core.lineage import continued
+from core.history import USUAL, Seen
+from core.lineage import changed, continued
 
 BEST_VALUE = 1.0  # of a metric that is a share
 PRIOR_EXPONENT, PRIOR_WEIGHT = 0.25, 2.0  # the weight is in squared nats of training
 EXPONENTS = (0.05, 0.6)  # least and most
 SPREAD = 0.08  # standard deviation of exponents between networks
+CHANGE = 0.03  # of log loss
 _LEAST_ERROR = 1e-4
 
 
@@ -115,9 +116,12 @@ class _Gain:
 
 def _gains(trials: Sequence[Seen]) -> Iterator[_Gain]:
     by_id = {trial.trial_id: trial for trial in trials}
+    compared = changed(trials)  # the trainings that go on from one of these are told apart by value
     for trial in trials:
         parent = None if trial.parent_id is None else by_id.get(trial.parent_id)
         if parent is None or trial.morphisms or trial.value is None or parent.value is None:
+            continue
+        if parent.trial_id in compared:
             continue
         yield _Gain(
             trial=trial,
@@ -135,8 +139,15 @@ def _forecast(trial: Seen, exponent: float) -> Forecast:
         trial=trial,
         log_error=_log_error(trial.value) + gain,
         noise=_noise(trial),
-        log_loss=None if loss is None else math.log(max(loss, _LEAST_ERROR)) + gain,
+        log_loss=None
+        if loss is None
+        else math.log(max(loss, _LEAST_ERROR)) + gain + _handicap(trial),
     )
+
+
+def _handicap(trial: Seen) -> float:
+    """What other training choices than the usual ones must gain: those are well tried."""
+    return 0.0 if trial.choices == USUAL else CHANGE
 
 
 def _noise(trial: Seen) -> float:

@@ -18,6 +18,7 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 JsonObject = dict[str, Any]
+Augmentation = Literal["auto", "none", "shift", "shift-flip", "affine", "affine-flip", "warp"]
 
 
 class Message(BaseModel):
@@ -85,7 +86,7 @@ class Training(Config):
     optimiser: Optimiser | None = None
     learning_rate: float | None = Field(default=None, gt=0, le=10)
     weight_decay: float | None = Field(default=None, ge=0, le=1)
-    augmentation: Literal["auto", "none", "shift", "shift-flip"] = "auto"
+    augmentation: Augmentation = "auto"
     label_smoothing: float | None = Field(default=None, ge=0, lt=1)
     erasing: float | None = Field(default=None, ge=0, le=0.9)  # see Hyperparameters, as below
     mixing: float | None = Field(default=None, ge=0, le=10)
@@ -106,6 +107,23 @@ class SearchConfig(Config):
     seed: int = Field(default=0, ge=0, le=2**31 - 1, strict=True)
     training: Training = Training()
     bounds: Bounds | None = None  # what is left out is chosen for the data and the budget
+
+
+class TrainingChoices(Message):
+    """What a search has changed of how a lineage is trained; None: as chosen for the data."""
+
+    augmentation: str | None = None
+    mixing: Finite | None = None
+    erasing: Finite | None = None
+    weight_decay: Finite | None = None
+
+    @property
+    def changes(self) -> dict[str, str | float]:
+        """The changed hyperparameters by name."""
+        return self.model_dump(exclude_none=True)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.changes.items())
 
 
 # --- what travels -----------------------------------------------------------------------------
@@ -148,7 +166,7 @@ class Hyperparameters(Message):
     mixing: Finite = 0.0  # α of the Beta distribution that examples are mixed by; 0: not mixed
     erasing: Finite = 0.0  # side of a square erased from each image, as a share of its side
     label_smoothing: Finite = 0.0
-    augmentation: str = "none"  # "none", "shift", "shift-flip"
+    augmentation: str = "none"  # see worker.augmentation
     patience: int | None = None  # epochs without improvement before an early stop
     rung: Finite = 1.0  # share of the training after which it is compared with others
     least_at_rung: Finite | None = None  # metric below which it ends there
@@ -256,7 +274,8 @@ class TrialResult(Message):
     status: TrialStatus  # completed, stopped, infeasible or failed
     value: Finite | None = None  # the objective; larger is better
     value_std: Finite | None = None  # standard error of the value, from the validation size
-    validation_loss: Finite | None = None  # of the weights that the value is of
+    #: Of the weights that the value is of; of a classification at the temperature that suits best.
+    validation_loss: Finite | None = None
     value_at_rung: Finite | None = None  # after the share `Hyperparameters.rung` of the training
     precision: str = Field(default="", max_length=64)  # how it was computed: "bf16 channels-last"
     reason: str = Field(default="", max_length=2000)

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from core.architecture import Architecture
+from core.contracts import TrainingChoices
 from core.morphisms import AbstractMorphism
 from core.trial import LIVE_TRIAL, TrialStatus
 
+USUAL = TrainingChoices()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -29,6 +31,7 @@ class Seen:
     latency: float | None = None  # seconds for one example, measured
     parent_id: UUID | None = None  # None: a start of its own
     morphisms: tuple[AbstractMorphism, ...] = ()  # from the parent's architecture
+    choices: TrainingChoices = USUAL
 
     @property
     def is_pending(self) -> bool:
@@ -64,3 +67,4 @@ class Draft:
     architecture: Architecture
     mean: float | None = None  # what the surrogate expects, in units of the metric
     std: float | None = None
+    choices: TrainingChoices | None = None  # None: those of the parent

@@ -55,3 +55,15 @@ def continued(trials: Sequence[Seen]) -> set[UUID]:
         for trial in trials
         if trial.parent_id is not None and not trial.morphisms and not trial.has_failed
     }
+
+
+def changed(trials: Sequence[Seen]) -> set[UUID]:
+    """Ids of the trials whose training another one goes on with under other choices."""
+    choices = {trial.trial_id: trial.choices for trial in trials}
+    return {
+        trial.parent_id
+        for trial in trials
+        if trial.parent_id in choices
+        and not trial.morphisms
+        and trial.choices != choices[trial.parent_id]
+    }

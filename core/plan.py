@@ -17,10 +17,11 @@ from core.contracts import (
     DatasetSpec,
     Hyperparameters,
     SearchConfig,
+    TrainingChoices,
 )
 from core.halving import RUNG
 from core.lineage import Goal
-from core.recipe import DECAY, hyperparameters
+from core.recipe import DECAY, alternatives, hyperparameters
 from core.roots import all_roots, kinds_of_roots, racing_kinds, roots
 from core.speed import ORDINARY_SPEED
 from core.strategies import STRATEGIES
@@ -38,6 +39,8 @@ GOAL_SHARE = 0.7  # of S: the training that the exported network has had in the 
 FEWEST_WITH_FINALISTS = 8  # trials of a search that looks at its best ones again
 MOST_ROOTS = 3  # in the race
 TRIALS_A_ROOT = 4  # in a search that is limited in trials
+PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each training choice that is tried
+TRIALS_AN_ALTERNATIVE = 10  # in a search that is limited in trials
 TRIAL_EXAMPLES = 20_000  # shown in one trial without a time limit
 FINAL_EXAMPLES = 150_000  # shown in the final fit without one, at least
 MOST_FINAL_EXAMPLES = 400_000
@@ -212,6 +215,7 @@ def trial_hyperparameters(
     elapsed: float,
     inherited: bool,
     in_race: bool = False,
+    choices: TrainingChoices | None = None,
 ) -> Hyperparameters:
     """How a trial is trained that starts `elapsed` seconds after its search.
 
@@ -222,7 +226,8 @@ def trial_hyperparameters(
     epochs = training.epochs or (
         TIMED_EPOCHS if limit is not None else _epochs(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
     )
-    return hyperparameters(config, spec, epochs, limit, _epochs_in_time(config, spec)).model_copy(
+    passes = _epochs_in_time(config, spec)
+    return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
         update={
             "rung": RUNG if inherited else 1.0,
             "decay": TRIAL_DECAY,
@@ -238,6 +243,7 @@ def final_hyperparameters(
     elapsed: float,
     inherited: bool = False,
     spent: Spent | None = None,
+    choices: TrainingChoices | None = None,
 ) -> Hyperparameters:
     """How the final fit is trained that starts `elapsed` seconds after its search.
 
@@ -255,9 +261,25 @@ def final_hyperparameters(
         end = max(END_SECONDS, END_SHARE * seconds)
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
         epochs = training.final_epochs or TIMED_EPOCHS
-    return hyperparameters(config, spec, epochs, limit, _epochs_in_time(config, spec)).model_copy(
+    passes = _epochs_in_time(config, spec)
+    return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
         update={"patience": None, "decay": INHERITED_DECAY if inherited else DECAY}
     )
+
+
+def alternatives_tried(config: SearchConfig, spec: DatasetSpec) -> tuple[TrainingChoices, ...]:
+    """The training choices that a search tries, beside the usual ones: none where time is short.
+
+    They keep a network from learning examples by heart: nothing is to be gained where the
+    exported network sees each a few times only.
+    """
+    if not STRATEGIES[config.strategy].inherits:
+        return ()
+    passes = _epochs_in_time(config, spec)
+    count = int(passes / PASSES_AN_ALTERNATIVE)
+    if config.budget.trials is not None:
+        count = min(count, config.budget.trials // TRIALS_AN_ALTERNATIVE)
+    return alternatives(config, spec, passes)[:count]
 
 
 def patience(config: SearchConfig) -> int | None:

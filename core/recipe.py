@@ -3,9 +3,16 @@
 `docs/results/training.md` has what each ingredient is worth.
 """
 
-from core.contracts import DatasetSpec, Hyperparameters, Optimiser, SearchConfig
+from core.contracts import (
+    DatasetSpec,
+    Hyperparameters,
+    Optimiser,
+    SearchConfig,
+    TrainingChoices,
+)
 
-VALIDATION, LEAST_VALIDATION, VALIDATION_EXAMPLES = 0.2, 0.02, 5_000
+VALIDATION, LEAST_VALIDATION, MOST_VALIDATION = 0.2, 0.02, 0.4
+FEWEST_VALIDATION_EXAMPLES, VALIDATION_EXAMPLES = 60, 5_000
 AUGMENTED_EPOCHS = 3  # fewer of the exported network are not augmented
 FEW_EXAMPLES, ERASING, MIXING = 5_000, 0.0, 0.2
 OPTIMISER = Optimiser.MUON
@@ -13,17 +20,24 @@ LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
 WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}
 WARMUP, DECAY = 0.05, 0.5  # shares of a whole training over which the rate rises, and falls
+STRONGER_ERASING, STRONGER_DECAY = 0.3, 4.0  # a side; times the usual weight decay
 AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
 
 
 def hyperparameters(
-    config: SearchConfig, spec: DatasetSpec, epochs: int, seconds: float | None, passes: float
+    config: SearchConfig,
+    spec: DatasetSpec,
+    epochs: int,
+    seconds: float | None,
+    passes: float,
+    choices: TrainingChoices | None = None,
 ) -> Hyperparameters:
     """How a network is trained that is limited to these epochs and seconds.
 
-    `passes` are about the epochs that the exported network will have seen in the end.
+    `passes` are about the epochs that the exported network will have seen in the end; `choices`
+    are what the search has changed.
     """
-    training = config.training
+    training, choices = config.training, choices or TrainingChoices()
     optimiser = training.optimiser or OPTIMISER
     return Hyperparameters(
         epochs=epochs,
@@ -44,7 +58,30 @@ def hyperparameters(
         split_seed=config.seed,
         morph_noise=training.morph_noise,
         channels_last=len(spec.input_shape) == 3,
-    )
+    ).model_copy(update=choices.changes)
+
+
+def alternatives(
+    config: SearchConfig, spec: DatasetSpec, passes: float
+) -> tuple[TrainingChoices, ...]:
+    """Changes of one choice each that a search may try, the most promising first.
+
+    What the user chose stays.
+    """
+    training = config.training
+    usual = hyperparameters(config, spec, 1, None, passes)
+    kind = len(spec.input_shape)
+    found: list[TrainingChoices] = []
+    if training.augmentation == "auto" and kind > 1:
+        images = "affine-flip" if spec.flip else "affine"
+        found.append(TrainingChoices(augmentation=images if kind == 3 else "warp"))
+    if training.mixing is None:
+        found.append(TrainingChoices(mixing=0.0 if usual.mixing else MIXING))
+    if training.erasing is None and kind > 1:
+        found.append(TrainingChoices(erasing=STRONGER_ERASING))
+    if training.weight_decay is None:
+        found.append(TrainingChoices(weight_decay=STRONGER_DECAY * usual.weight_decay))
+    return tuple(found)
 
 
 def _given(value: float | None, default: float) -> float:
@@ -52,8 +89,13 @@ def _given(value: float | None, default: float) -> float:
 
 
 def _validation_fraction(spec: DatasetSpec) -> float:
-    """A fifth, or what makes the noise of values small enough: more would only cost time."""
-    return max(LEAST_VALIDATION, min(VALIDATION, VALIDATION_EXAMPLES / spec.train_examples))
+    """A fifth, or what makes the noise of values small enough: more would only cost time.
+
+    More of few examples, as a choice by a handful of them is a draw; the final fit trains on them.
+    """
+    n = spec.train_examples
+    least = max(VALIDATION, min(MOST_VALIDATION, FEWEST_VALIDATION_EXAMPLES / n))
+    return max(LEAST_VALIDATION, min(least, VALIDATION_EXAMPLES / n))
 
 
 def _of_few(value: float, spec: DatasetSpec) -> float:

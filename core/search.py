@@ -12,13 +12,14 @@ import numpy as np
 
 from core.architecture import Architecture
 from core.bounds import limits
-from core.contracts import Bounds, Cost
+from core.contracts import Bounds, Cost, TrainingChoices
 from core.errors import SearchSettled, SpaceExhausted
-from core.history import Draft, Seen
+from core.history import USUAL, Draft, Seen
 from core.lineage import Goal, with_shares
 from core.morphisms import AbstractMorphism
 from core.race import FINALISTS, finalists, is_settled, promotions, without_superseded
 from core.strategies import STRATEGIES, strategy
+from core.tuning import compared
 
 __all__ = ["Seen", "Snapshot", "Suggestion", "step"]
 
@@ -38,6 +39,7 @@ class Snapshot:
     cost: Cost | None = None  # to be small as well
     goal: Goal | None = None  # the training of the final network; None: values are comparable
     example_seconds: float | None = None  # of training, at most; None: no limit
+    alternatives: tuple[TrainingChoices, ...] = ()  # to be tried on the winner of the race
     patience: int | None = None  # see `core.plan.patience`; None: all trials are made
     remaining: int | None = None  # trials that can still be started; None: not known
 
@@ -50,6 +52,7 @@ class Suggestion:
     parent_id: UUID | None  # None: a start of its own, whose weights begin at random
     morphisms: tuple[AbstractMorphism, ...]  # from the parent's architecture
     architecture: Architecture
+    choices: TrainingChoices
     predicted_mean: float | None
     predicted_std: float | None
 
@@ -85,6 +88,7 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
 def _continuations(snapshot: Snapshot) -> list[Draft]:
     """Trials to be trained on: winners of the race of roots, and at the end the finalists."""
     drafts = promotions(snapshot.trials, snapshot.roots, snapshot.count)
+    drafts = drafts or compared(snapshot.trials, snapshot.alternatives, snapshot.count)
     if drafts:
         return drafts
     settled = bool(snapshot.patience) and is_settled(snapshot.trials, snapshot.patience or 0)
@@ -134,6 +138,7 @@ def _suggestion(draft: Draft, number: int) -> Suggestion:
         parent_id=draft.parent.trial_id if draft.parent and inherits else None,
         morphisms=draft.morphisms if inherits else (),
         architecture=draft.architecture,
+        choices=draft.choices or (draft.parent.choices if draft.parent else USUAL),
         predicted_mean=draft.mean,
         predicted_std=draft.std,
     )

@@ -129,6 +129,8 @@ class Trial(TypedDict):
     parent_id: str | None
     parent_number: int | None
     morphisms: list[Morphism]
+    choices: dict[str, Any]
+    changes: str
     inherited: bool
     fingerprint: str
     layers: int

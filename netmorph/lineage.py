@@ -37,7 +37,10 @@ def _sentence(trial: Trial) -> str:
 def steps(trial: Trial, between: str) -> str:
     """What leads from a trial's parent to it; empty where nothing does."""
     if not trial["morphisms"] and trial["parent_number"] is not None:
-        return f"continues trial {trial['parent_number']}" if trial["inherited"] else ""
+        if not trial["inherited"]:
+            return ""
+        changes = f" with {trial['changes']}" if trial.get("changes") else ""
+        return f"continues trial {trial['parent_number']}{changes}"
     return between.join(morphism["text"] for morphism in trial["morphisms"])
 
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
+from worker import augmentation as augmentation_
+
 SHIFT = 1 / 12  # of an image's shorter side, at most
 SHIFTED_SIDE = 8  # pixels; images with a shorter side are not shifted
 _BLOCK = 1 << 16  # values
@@ -71,6 +73,7 @@ class Examples:
         )
         self._shift = largest_shift(x.shape[1:]) if "shift" in augmentation else 0
         self._flip = "flip" in augmentation
+        self._affine, self._warp = "affine" in augmentation, "warp" in augmentation
         if self._shift:
             pad = torch.nn.functional.pad
             fill = 0  # images end in black more often than in anything else
@@ -118,6 +121,10 @@ class Examples:
 
     def _augmented(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """The chosen examples, each cut out of its padded image somewhere else, half mirrored."""
+        if self._affine:
+            return augmentation_.affine(self._x[chosen].to(torch.float32), self._flip, generator)
+        if self._warp:
+            return augmentation_.warp(self._x[chosen].to(torch.float32), generator)
         if not (self._shift or self._flip):
             return self._x[chosen]
         n, channels = len(chosen), self._x.shape[1]

@@ -210,7 +210,7 @@ def _ended(
         value_at_rung=None if outcome.at_rung is None or best is None else outcome.at_rung.metric,
         value=None if best is None else best.metric,
         value_std=None if best is None else training.value_std(order.task, best),
-        validation_loss=None if best is None else best.loss,
+        validation_loss=None if best is None else best.calibrated_loss,
         epochs=outcome.epochs,
         best_epoch=outcome.best_epoch,
         seconds=outcome.seconds,

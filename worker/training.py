@@ -60,6 +60,7 @@ class Evaluation:
     metric: float
     loss: float
     examples: int
+    calibrated_loss: float = math.nan  # see worker.tasks; NaN where it was not measured
 
 
 @dataclass(slots=True)
@@ -291,13 +292,18 @@ def evaluate(network: nn.Module, examples: Examples, task: str, compute: Compute
     network.eval()
     metric = torch.zeros((), device=compute.device)
     loss = torch.zeros((), device=compute.device)
+    seen, labels = [], []
     for x, y in examples.batches(EVALUATION_BATCH):
         with compute.autocast():
             outputs = network(x)
         loss += loss_of.loss(outputs, y) * len(y)
         metric += loss_of.metric_sum(outputs, y)
+        seen.append(outputs)
+        labels.append(y)
     _check_finite(loss)
-    return Evaluation(float(metric) / len(examples), float(loss) / len(examples), len(examples))
+    calibrated = loss_of.calibrated_loss(torch.cat(seen), torch.cat(labels))
+    n = len(examples)
+    return Evaluation(float(metric) / n, float(loss) / n, n, float(calibrated))
 
 
 def rate_share(progress: float, warmup: float, decay: float) -> float:

@@ -171,6 +171,7 @@ def choose(
             elapsed=facts.elapsed,
             inherited=facts.inherited,
             spent=spent,
+            choices=facts.choices,
         )
     if chosen is None or facts.config.budget.seconds is not None:
         chosen = plan.trial_hyperparameters(
@@ -184,6 +185,7 @@ def choose(
                 number=facts.number,
                 inherited=facts.inherited,
             ),
+            choices=facts.choices,
         )
     if facts.morphisms and facts.inherited and facts.parent_value is not None:
         least = halving.least_at_rung(facts.parent_value, facts.parent_value_std or 0.0, gains)

@@ -14,7 +14,13 @@ from threadpoolctl import threadpool_limits
 from api.store.recipes import Past, Question, Recipe
 from core import morphisms, plan, search
 from core.architecture import Architecture
-from core.contracts import Bounds, DatasetSpec, Hyperparameters, SearchConfig
+from core.contracts import (
+    Bounds,
+    DatasetSpec,
+    Hyperparameters,
+    SearchConfig,
+    TrainingChoices,
+)
 from core.trial import TrialStatus
 
 
@@ -63,6 +69,7 @@ def answer(question: Question) -> tuple[Recipe, ...]:
             in_race=plan.is_in_race(
                 config, dataset, number=suggestion.number, inherited=_inherits(parent)
             ),
+            choices=suggestion.choices,
         )
         if left is not None:
             chosen = chosen.model_copy(update={"epochs": min(chosen.epochs, left)})
@@ -86,6 +93,7 @@ def _snapshot(question: Question, config: SearchConfig, dataset: DatasetSpec) ->
         trials=tuple(seen(past) for past in question.past),
         goal=plan.goal(config, dataset),
         example_seconds=plan.example_seconds(config, dataset),
+        alternatives=plan.alternatives_tried(config, dataset),
         patience=plan.patience(config),
         remaining=plan.remaining_trials(
             config, created=question.next_number, elapsed=question.elapsed
@@ -113,6 +121,7 @@ def seen(past: Past) -> search.Seen:
         latency=past.latency,
         parent_id=past.parent_id,
         morphisms=_morphisms(past.morphisms),
+        choices=TrainingChoices.model_validate(past.choices),
     )
 
 
@@ -159,6 +168,7 @@ def _recipe(
         predicted_std=std,
         hyperparameters=None if is_timed else chosen.model_dump(mode="json"),
         epochs_reserved=chosen.epochs,
+        choices=suggestion.choices.changes,
     )
 
 

@@ -23,7 +23,13 @@ from sqlalchemy.orm import aliased
 from api.models import Dataset, Lease, Search, Trial
 from api.store import blobs
 from api.store.leases import Held
-from core.contracts import BlobRef, DatasetSpec, Hyperparameters, SearchConfig
+from core.contracts import (
+    BlobRef,
+    DatasetSpec,
+    Hyperparameters,
+    SearchConfig,
+    TrainingChoices,
+)
 from core.trial import TrialKind, TrialStatus
 
 
@@ -42,6 +48,7 @@ class Facts:
     architecture: dict[str, Any]
     morphisms: list[dict[str, Any]]
     inherited: bool
+    choices: TrainingChoices
     hyperparameters: Hyperparameters | None
     parent_id: UUID | None
     parent_number: int | None
@@ -63,6 +70,7 @@ def _statement() -> Select[Any]:
     return (
         select(
             *mine,
+            Trial.choices,
             Trial.search_id,
             Trial.hyperparameters,
             Trial.parent_id,
@@ -103,6 +111,7 @@ def _facts(row: dict[str, Any]) -> Facts:
         kind=TrialKind(row.pop("kind")),
         elapsed=float(row.pop("elapsed")),
         epochs_left=left if has_limit else None,
+        choices=TrainingChoices.model_validate(row.pop("choices")),
         hyperparameters=None if given is None else Hyperparameters.model_validate(given),
         parent_weights=blobs.reference(
             row.pop("parent_weights_key"), row.pop("parent_weights_bytes")
@@ -138,12 +147,12 @@ def settle(
 
 _LINEAGE = text("""
 WITH RECURSIVE line AS (
-    SELECT id, parent_id, number, morphisms FROM trials WHERE id = :trial_id
+    SELECT id, parent_id, number, morphisms, choices FROM trials WHERE id = :trial_id
     UNION ALL
-    SELECT trials.id, trials.parent_id, trials.number, trials.morphisms
+    SELECT trials.id, trials.parent_id, trials.number, trials.morphisms, trials.choices
     FROM trials JOIN line ON trials.id = line.parent_id
 )
-SELECT line.number, line.morphisms, parent.number AS parent_number
+SELECT line.number, line.morphisms, line.choices, parent.number AS parent_number
 FROM line LEFT JOIN line AS parent ON parent.id = line.parent_id ORDER BY line.number
 """)
 
@@ -153,15 +162,16 @@ def lineage(connection: Connection, trial_id: UUID) -> list[str]:
     words = []
     for row in connection.execute(_LINEAGE, {"trial_id": trial_id}):
         steps = "; ".join(step["text"] for step in row.morphisms)
-        words.append(f"trial {row.number}: {steps or _beginning(row.parent_number)}")
+        words.append(f"trial {row.number}: {steps or _beginning(row)}")
     return words
 
 
-def _beginning(parent_number: int | None) -> str:
-    """What a trial without morphisms trains."""
-    if parent_number is None:
+def _beginning(row: Any) -> str:
+    """What a trial without morphisms trains, and with what choices of its own."""
+    if row.parent_number is None:
         return "a starting architecture"
-    return f"continues trial {parent_number}"
+    changes = str(TrainingChoices.model_validate(row.choices))
+    return f"continues trial {row.parent_number}" + (f" with {changes}" if changes else "")
 
 
 _GAINS = text("""

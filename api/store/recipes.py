@@ -3,7 +3,7 @@
 Plain values without SQL, as they travel to the processes that suggest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,7 @@ class Past:
     samples_per_second: float | None = None
     parent_id: UUID | None = None
     morphisms: str = "[]"  # JSON text, as in `Recipe.morphisms`
+    choices: dict[str, Any] = field(default_factory=dict)  # core.contracts.TrainingChoices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +69,4 @@ class Recipe:
     predicted_std: float | None
     hyperparameters: dict[str, Any] | None  # None: decided when a worker leases the trial
     epochs_reserved: int
+    choices: dict[str, Any] = field(default_factory=dict)  # core.contracts.TrainingChoices

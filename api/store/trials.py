@@ -15,6 +15,7 @@ from api.store.changes import changed
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from api.store.recipes import Past, Recipe
+from core.contracts import TrainingChoices
 from core.trial import SearchStatus, TrialKind, TrialStatus
 
 _Parent = aliased(Trial)
@@ -117,6 +118,7 @@ def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
             Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
             Trial.parent_id,
             cast(Trial.morphisms, Text).label("morphisms"),
+            Trial.choices,
         )
         .where(Trial.search_id == search_id, Trial.kind == TrialKind.SEARCH)
         .order_by(Trial.number)
@@ -146,7 +148,7 @@ def add_final(
     row = session.execute(statement).one_or_none()
     if winner is None or row is None:
         return False
-    copied = ("architecture", "fingerprint", "layers", "parameters", "flops")
+    copied = ("architecture", "fingerprint", "layers", "parameters", "flops", "choices")
     session.add(
         Trial(
             search_id=search_id,
@@ -184,7 +186,7 @@ def _missing(trial_id: UUID) -> NotFound:
 
 _SAME = (
     "id", "search_id", "number", "attempt", "reason", "parent_id", "inherited", "fingerprint",
-    "layers", "parameters", "flops", "predicted_mean", "predicted_std", "value", "value_std",
+    "layers", "parameters", "flops", "choices", "predicted_mean", "predicted_std", "value", "value_std",
     "validation_loss", "precision", "best_epoch", "seconds", "samples_per_second", "latency",
     "worker", "created_at", "started_at", "ended_at",
 )  # fmt: skip
@@ -199,6 +201,7 @@ def _facts(row: Any) -> dict[str, Any]:
         "status": TrialStatus(trial.status),
         "parent_number": row.parent_number,
         "comparison": comparisons.of(trial),
+        "changes": str(TrainingChoices.model_validate(trial.choices)),
         "morphisms": [
             MorphismOut(kind=step["data"]["kind"], text=step["text"], data=step["data"])
             for step in trial.morphisms

@@ -22,6 +22,13 @@ class AbstractLoss(ABC):
     ) -> float:
         """The mean loss of the best constant prediction; one that learns is below it."""
 
+    def calibrated_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss without what comes of outputs that are all too sure, or not sure enough.
+
+        By it networks are compared that were trained with other targets (smoothed, mixed).
+        """
+        return self.loss(outputs, targets)
+
     @abstractmethod
     def metric_sum(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The batch's metric, summed over its examples."""
