@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from worker import augmentation as augmentation_
+from worker.augmentation import affine, warp
 
 SHIFT = 1 / 12  # of an image's shorter side, at most
 SHIFTED_SIDE = 8  # pixels; images with a shorter side are not shifted
@@ -73,13 +73,15 @@ class Examples:
         )
         self._shift = largest_shift(x.shape[1:]) if "shift" in augmentation else 0
         self._flip = "flip" in augmentation
-        self._affine, self._warp = "affine" in augmentation, "warp" in augmentation
+        self._affine = "affine" in augmentation and x.ndim == 4
+        self._warp = "warp" in augmentation and x.ndim == 3
         if self._shift:
             pad = torch.nn.functional.pad
             fill = 0  # images end in black more often than in anything else
             self._x = pad(self._x, (self._shift,) * 4, value=fill)
         self._height, self._width = x.shape[2:] if x.ndim == 4 else (0, 0)
-        self._erased = round(erasing * min(self._height, self._width))  # pixels
+        self._length = x.shape[2] if x.ndim == 3 else 0
+        self._erased = round(erasing * (self._length or min(self._height, self._width)))
 
     def __len__(self) -> int:
         return len(self._y)
@@ -120,11 +122,15 @@ class Examples:
         return x.contiguous(memory_format=self._format)
 
     def _augmented(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
-        """The chosen examples, each cut out of its padded image somewhere else, half mirrored."""
+        """The chosen examples, each changed at random as `worker.augmentation` says."""
         if self._affine:
-            return augmentation_.affine(self._x[chosen].to(torch.float32), self._flip, generator)
+            return affine(self._x[chosen].to(torch.float32), self._flip, generator)
         if self._warp:
-            return augmentation_.warp(self._x[chosen].to(torch.float32), generator)
+            return warp(self._x[chosen].to(torch.float32), generator)
+        return self._moved(chosen, generator)
+
+    def _moved(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        """The chosen examples, each cut out of its padded image somewhere else, half mirrored."""
         if not (self._shift or self._flip):
             return self._x[chosen]
         n, channels = len(chosen), self._x.shape[1]
@@ -142,10 +148,14 @@ class Examples:
     def _erased_in(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """The images, a square of each set to the mean (DeVries & Taylor 2017, arXiv:1708.04552).
 
-        The square lies wholly within the image, so that the same area is erased from each.
+        The square lies wholly within the image, so that the same area is erased from each. Of a
+        signal it is a stretch of time.
         """
         if not self._erased:
             return x
+        if self._length:
+            stretch = _stretches(len(x), self._length, self._erased, generator)
+            return x.masked_fill_(_to(stretch[:, None], self._device), 0.0)
         rows = _stretches(len(x), self._height, self._erased, generator)
         columns = _stretches(len(x), self._width, self._erased, generator)
         square = rows[:, :, None] & columns[:, None, :]  # shape: (n, H, W)

@@ -1,0 +1,130 @@
+"""Training choices are compared on the winner of the race, from the same weights."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from core.contracts import Bounds, Budget, DatasetSpec, SearchConfig, Training, TrainingChoices
+from core.history import USUAL, Seen
+from core.plan import alternatives_tried, final_hyperparameters, trial_hyperparameters
+from core.race import chosen
+from core.recipe import hyperparameters
+from core.roots import roots
+from core.trial import TrialStatus
+from core.tuning import compared
+
+SIGNALS = DatasetSpec(
+    input_shape=(1, 100), classes=3, class_names=("a", "b", "c"), train_examples=300,
+    test_examples=50, dtype="float32",
+)  # fmt: skip
+IMAGES = SIGNALS.model_copy(update={"input_shape": (3, 16, 16), "flip": False})
+ROOT = roots(SIGNALS, Bounds())[0]
+WARP, MIX = TrainingChoices(augmentation="warp"), TrainingChoices(mixing=0.0)
+
+
+def config(**training: object) -> SearchConfig:
+    return SearchConfig(budget=Budget(seconds=600), training=Training(**training))
+
+
+def trial(number: int, parent: Seen | None = None, **facts: object) -> Seen:
+    defaults = {
+        "trial_id": UUID(int=number + 1),
+        "number": number,
+        "architecture": ROOT,
+        "status": TrialStatus.COMPLETED,
+        "value": 0.8,
+        "value_std": 0.02,
+        "validation_loss": 0.5,
+        "inheritable": True,
+        "share": 0.1,
+        "parent_id": None if parent is None else parent.trial_id,
+    }
+    return Seen(**{**defaults, **facts})
+
+
+def test_each_alternative_is_trained_beside_the_usual_choices():
+    root = trial(0)
+    drafts = compared([root], (WARP, MIX), 5)
+    assert [draft.choices for draft in drafts] == [WARP, USUAL, MIX]
+    assert all(draft.parent == root and not draft.morphisms for draft in drafts)
+    assert {draft.architecture.fingerprint for draft in drafts} == {ROOT.fingerprint}
+
+
+def test_they_come_one_by_one_where_one_trial_is_wanted_at_a_time():
+    trials = [trial(0)]
+    order = []
+    while drafts := compared(trials, (WARP, MIX), 1):
+        (draft,) = drafts
+        order.append(draft.choices)
+        trials.append(trial(len(trials), trials[0], choices=draft.choices, validation_loss=0.4))
+    assert order == [WARP, USUAL, MIX]
+
+
+@pytest.mark.parametrize("status", [TrialStatus.WAITING, TrialStatus.RUNNING])
+def test_nothing_is_compared_before_the_roots_have_ended(status):
+    assert compared([trial(0), trial(1, status=status, value=None)], (WARP,), 2) == []
+
+
+def test_nothing_is_compared_without_alternatives_or_a_trial_with_weights():
+    assert compared([trial(0)], (), 2) == []
+    assert compared([trial(0, inheritable=False)], (WARP,), 2) == []
+    assert compared([], (WARP,), 2) == []
+
+
+def test_a_choice_that_gained_wins_and_one_that_gained_too_little_does_not():
+    root = trial(0, share=0.05)
+    usual = trial(1, root, validation_loss=0.40)
+    warped = trial(2, root, choices=WARP, validation_loss=0.35)
+    assert chosen([root, usual, warped]) == warped
+    hardly = replace(warped, validation_loss=0.395)
+    assert chosen([root, usual, hardly]) == usual
+
+
+def test_what_was_chosen_is_how_the_trial_is_trained():
+    choices = TrainingChoices(augmentation="warp", weight_decay=0.8)
+    usual = trial_hyperparameters(config(), SIGNALS, elapsed=0.0, inherited=True)
+    changed = trial_hyperparameters(
+        config(), SIGNALS, elapsed=0.0, inherited=True, choices=choices
+    )
+    assert changed == usual.model_copy(update={"augmentation": "warp", "weight_decay": 0.8})
+    final = final_hyperparameters(config(), SIGNALS, elapsed=0.0, choices=choices)
+    assert (final.augmentation, final.weight_decay) == ("warp", 0.8)
+
+
+def test_what_the_user_chose_is_not_changed():
+    given = config(augmentation="none", mixing=0.1, erasing=0.0, weight_decay=0.1)
+    assert alternatives_tried(given, SIGNALS) == ()
+    tried = alternatives_tried(config(mixing=0.1), SIGNALS)
+    assert [one for one in tried if one.mixing is not None] == []
+
+
+def test_alternatives_suit_the_data():
+    assert [one.augmentation for one in alternatives_tried(config(), SIGNALS)][0] == "warp"
+    assert [one.augmentation for one in alternatives_tried(config(), IMAGES)][0] == "affine"
+    vectors = SIGNALS.model_copy(update={"input_shape": (12,)})
+    assert all(
+        one.augmentation is None and one.erasing is None
+        for one in alternatives_tried(config(), vectors)
+    )
+    mixed = hyperparameters(config(), SIGNALS, 1, None, 100.0).mixing
+    assert [one.mixing for one in alternatives_tried(config(), SIGNALS) if one.mixing is not None]
+    assert all(one.mixing != mixed for one in alternatives_tried(config(), SIGNALS))
+
+
+def test_nothing_is_tried_where_each_example_is_seen_a_few_times_only():
+    many = IMAGES.model_copy(update={"train_examples": 2_000_000})
+    assert alternatives_tried(config(), many) == ()
+
+
+def test_few_trials_try_few_alternatives():
+    few = SearchConfig(budget=Budget(trials=12))
+    assert len(alternatives_tried(few, SIGNALS)) == 1
+    assert alternatives_tried(SearchConfig(budget=Budget(trials=5)), SIGNALS) == ()
+
+
+def test_choices_are_told_in_words():
+    assert str(TrainingChoices(augmentation="affine-flip", weight_decay=0.8)) == (
+        "augmentation affine-flip, weight decay 0.8"
+    )
+    assert str(USUAL) == ""
