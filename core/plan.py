@@ -55,8 +55,8 @@ SECONDS_AN_OPERATION = 2e-11  # of training, at least, before anything is measur
 BACKWARD = 3  # a training step costs so many forward passes
 WORTHWHILE_EPOCHS = 4  # of the exported network within the time of a search
 SCALES = (1.5, 2.0)  # of the widths of roots, where there is time for
-EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 20, 400_000  # of the exported network, at least
-PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 100_000
+EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 12, 30_000  # of the exported network, at least
+PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 1_000_000
 
 TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
 INHERITED_DECAY = 1.0  # of a final fit that is the last piece

@@ -4,8 +4,8 @@ A search trains several kinds briefly and goes on from the better ones (`core.ra
 (Simonyan & Zisserman 2015, arXiv:1409.1556), ResNet-like (He et al. 2016, arXiv:1512.03385),
 DenseNet-like (Huang et al. 2017, arXiv:1608.06993), MobileNet-like (Howard et al. 2017,
 arXiv:1704.04861). For signals they are the same along one axis, with wider windows and faster
-reduction, as long signals need, and there is a fully convolutional one that keeps their
-resolution (Wang, Yan & Oates 2017, arXiv:1611.06455).
+reduction, as long signals need, and there are two that keep their resolution, the FCN and the
+ResNet of Wang, Yan & Oates 2017 (arXiv:1611.06455).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -42,6 +42,7 @@ MLP_UNITS = (128, 64)
 SMALLEST = 4  # channels below which no root is shrunk
 STRIDED_FILTERS, STRIDED_STAGES = 24, 3
 FCN = ((64, 7), (128, 5), (64, 3))  # filters and kernel of each convolution
+FCN_RESNET_FILTERS, FCN_RESNET_KERNELS = (32, 64, 64), (7, 5, 3)  # of blocks; within a block
 DENSE_LAYERS = 3  # of a block of the DenseNet-like root
 
 Builder = Callable[[DatasetSpec, float], Architecture]  # spec, scale of the widths
@@ -68,7 +69,7 @@ def kinds_of_roots(spec: DatasetSpec) -> tuple[str, ...]:
         case 2:
             return tuple(BUILDERS)
         case _:
-            return tuple(kind for kind in BUILDERS if kind != "fcn")
+            return tuple(kind for kind in BUILDERS if kind not in OF_SIGNALS)
 
 
 def racing_kinds(spec: DatasetSpec) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ def racing_kinds(spec: DatasetSpec) -> tuple[str, ...]:
     race, which is short, would mistake it for the best.
     """
     known = kinds_of_roots(spec)
-    first = ("fcn", "resnet", "vgg") if len(spec.input_shape) == 2 else ("vgg", "strided", "resnet")
+    first = ("fcn", "fcn-resnet", "vgg") if len(spec.input_shape) == 2 else ("vgg", "strided", "resnet")
     others = [kind for kind in known if kind not in {*first, "cnn"}]
     return tuple(kind for kind in (*first, *others, "cnn") if kind in known)
 
@@ -255,6 +256,19 @@ def _fcn(spec: DatasetSpec, scale: float) -> Architecture:
     return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
 
 
+def _fcn_resnet(spec: DatasetSpec, scale: float) -> Architecture:
+    """Three residual blocks of the whole signal, each with narrowing windows, then its mean."""
+    graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
+    before = 0
+    for filters in (_scaled(width, scale) for width in FCN_RESNET_FILTERS):
+        first, second, third = FCN_RESNET_KERNELS
+        inner = graph(last, *kit.block(filters, first), *kit.block(filters, second))
+        inner = graph(inner, *kit.linear(filters, third))
+        skip = last if filters == before else graph(last, *kit.linear(filters, 1))
+        last, before = graph(graph.merge(Add(), inner, skip), ReLU()), filters
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+
+
 def _densenet(spec: DatasetSpec, scale: float) -> Architecture:
     """A block a resolution whose layers read all before them, a narrowing transition between."""
     graph, kit, growth = _Graph(spec), _Kit(spec, scale), _scaled(FILTERS // 2, scale)
@@ -291,6 +305,7 @@ def _mlp(spec: DatasetSpec, scale: float) -> Architecture:
 BUILDERS: Mapping[str, Builder] = {
     "cnn": _cnn,
     "fcn": _fcn,
+    "fcn-resnet": _fcn_resnet,
     "strided": _strided,
     "vgg": _vgg,
     "resnet": _resnet,
@@ -298,3 +313,4 @@ BUILDERS: Mapping[str, Builder] = {
     "densenet": _densenet,
     "mlp": _mlp,
 }
+OF_SIGNALS = frozenset({"fcn", "fcn-resnet"})  # kinds that would be too slow for images
