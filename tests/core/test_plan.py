@@ -159,9 +159,10 @@ def test_a_trial_is_a_piece_of_a_training_whose_rate_falls_in_the_final_fit_alon
 
 
 @pytest.mark.parametrize(
-    ("examples", "fraction"), [(100, 0.2), (25_000, 0.2), (50_000, 0.1), (10_000_000, 0.02)]
+    ("examples", "fraction"),
+    [(50, 0.4), (200, 0.3), (1_000, 0.2), (25_000, 0.2), (50_000, 0.1), (10_000_000, 0.02)],
 )
-def test_a_validation_split_is_a_fifth_unless_fewer_examples_tell_as_much(examples, fraction):
+def test_a_validation_split_is_a_fifth_unless_others_tell_more(examples, fraction):
     chosen = trial_hyperparameters(config(), spec(examples), elapsed=0, inherited=False)
     assert chosen.validation_fraction == fraction
     given = trial_hyperparameters(

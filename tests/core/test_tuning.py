@@ -81,12 +81,31 @@ def test_a_choice_that_gained_wins_and_one_that_gained_too_little_does_not():
     assert chosen([root, usual, hardly]) == usual
 
 
+def test_changes_that_gained_alone_are_tried_together():
+    root = trial(0, share=0.05)
+    trials = [
+        root,
+        trial(1, root, choices=WARP, validation_loss=0.30),
+        trial(2, root, validation_loss=0.40),
+        trial(3, root, choices=MIX, validation_loss=0.35),
+    ]
+    (draft,) = compared(trials, (WARP, MIX), 3)
+    assert draft.choices == TrainingChoices(augmentation="warp", mixing=0.0)
+    assert draft.parent == root
+    trials.append(trial(4, root, choices=draft.choices, validation_loss=0.28))
+    assert compared(trials, (WARP, MIX), 3) == []
+    alone = [replace(one, validation_loss=0.39) if one.number == 3 else one for one in trials[:4]]
+    assert compared(alone, (WARP, MIX), 3) == []
+    running = [
+        replace(one, status=TrialStatus.RUNNING) if one.number == 3 else one for one in trials[:4]
+    ]
+    assert compared(running, (WARP, MIX), 3) == []
+
+
 def test_what_was_chosen_is_how_the_trial_is_trained():
     choices = TrainingChoices(augmentation="warp", weight_decay=0.8)
     usual = trial_hyperparameters(config(), SIGNALS, elapsed=0.0, inherited=True)
-    changed = trial_hyperparameters(
-        config(), SIGNALS, elapsed=0.0, inherited=True, choices=choices
-    )
+    changed = trial_hyperparameters(config(), SIGNALS, elapsed=0.0, inherited=True, choices=choices)
     assert changed == usual.model_copy(update={"augmentation": "warp", "weight_decay": 0.8})
     final = final_hyperparameters(config(), SIGNALS, elapsed=0.0, choices=choices)
     assert (final.augmentation, final.weight_decay) == ("warp", 0.8)
