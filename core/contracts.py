@@ -123,7 +123,9 @@ class TrainingChoices(Message):
         return self.model_dump(exclude_none=True)
 
     def __str__(self) -> str:
-        return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.changes.items())
+        return ", ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in self.changes.items()
+        )
 
 
 # --- what travels -----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from core.trial import LIVE_TRIAL, TrialStatus
 
 USUAL = TrainingChoices()
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """One earlier trial."""

@@ -79,7 +79,9 @@ def racing_kinds(spec: DatasetSpec) -> tuple[str, ...]:
     race, which is short, would mistake it for the best.
     """
     known = kinds_of_roots(spec)
-    first = ("fcn", "fcn-resnet", "vgg") if len(spec.input_shape) == 2 else ("vgg", "strided", "resnet")
+    first = (
+        ("fcn", "fcn-resnet", "vgg") if len(spec.input_shape) == 2 else ("vgg", "strided", "resnet")
+    )
     others = [kind for kind in known if kind not in {*first, "cnn"}]
     return tuple(kind for kind in (*first, *others, "cnn") if kind in known)
 
@@ -260,7 +262,7 @@ def _fcn_resnet(spec: DatasetSpec, scale: float) -> Architecture:
     """Three residual blocks of the whole signal, each with narrowing windows, then its mean."""
     graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
     before = 0
-    for filters in (_scaled(width, scale) for width in FCN_RESNET_FILTERS):
+    for filters in (_scaled(base, scale) for base in FCN_RESNET_FILTERS):
         first, second, third = FCN_RESNET_KERNELS
         inner = graph(last, *kit.block(filters, first), *kit.block(filters, second))
         inner = graph(inner, *kit.linear(filters, third))

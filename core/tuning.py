@@ -3,8 +3,9 @@
 The winner of the race of roots is trained on several times from the same weights and for the same
 time: once as before and once with each alternative. The better one's choices are inherited by
 what comes from it (population-based training, Jaderberg et al. 2017, arXiv:1711.09846, with one
-generation); where several gained, they are tried together as well. Where examples are few, this decides more than layers do; where each is seen a few
-times only, there is nothing that could be learned by heart and no alternative is tried.
+generation); where several gained, they are tried together as well. Where examples are few, this
+decides more than layers do; where each is seen a few times only, there is nothing that could be
+learned by heart and no alternative is tried.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
