@@ -187,8 +187,8 @@ def _missing(trial_id: UUID) -> NotFound:
 _SAME = (
     "id", "search_id", "number", "attempt", "reason", "parent_id", "inherited", "fingerprint",
     "layers", "parameters", "flops", "choices", "predicted_mean", "predicted_std", "value",
-    "value_std", "validation_loss", "precision", "best_epoch", "seconds", "samples_per_second", "latency",
-    "worker", "created_at", "started_at", "ended_at",
+    "value_std", "validation_loss", "precision", "best_epoch", "seconds", "samples_per_second",
+    "latency", "worker", "created_at", "started_at", "ended_at",
 )  # fmt: skip
 
 
