@@ -162,6 +162,7 @@ class Solo:
             trials=tuple(seen(trial) for trial in self.trials),
             goal=plan.goal(self.config, self.spec),
             example_seconds=plan.example_seconds(self.config, self.spec),
+            promoted=plan.promoted(self.config, self.spec),
             alternatives=plan.alternatives_tried(self.config, self.spec),
             patience=plan.patience(self.config),
             remaining=plan.remaining_trials(

@@ -32,14 +32,16 @@ ROOT_SHARE = 0.02  # of S, for one root
 TRIAL_SHARE = 0.04  # of S, for any other trial
 SHORTEST_TRIAL = 4.0  # seconds
 LONG_SECONDS = 1200.0  # budgets beyond this have shorter trials, as shares of them
-PATIENCE = 2  # children in a row that did not win end a search with a time limit
+PATIENCE = 2  # children in a row that did not win end a search of `LONG_SECONDS`
 END_SHARE, END_SECONDS = 0.02, 6.0  # of S and beside: test, export, starting the trainer
 GOAL_SHARE = 0.7  # of S: the training that the exported network has had in the end
 
 FEWEST_WITH_FINALISTS = 8  # trials of a search that looks at its best ones again
 MOST_ROOTS = 3  # in the race
 TRIALS_A_ROOT = 4  # in a search that is limited in trials
-PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each training choice that is tried
+PROMOTED, MANY_PASSES = 2, 40  # roots that are trained on; all, if data are seen so often
+MOST_ALTERNATIVES = 2  # training choices that are tried, more in long searches
+PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each of them, at least
 TRIALS_AN_ALTERNATIVE = 10  # in a search that is limited in trials
 TRIAL_EXAMPLES = 20_000  # shown in one trial without a time limit
 FINAL_EXAMPLES = 150_000  # shown in the final fit without one, at least
@@ -267,6 +269,15 @@ def final_hyperparameters(
     )
 
 
+def promoted(config: SearchConfig, spec: DatasetSpec) -> int:
+    """How many roots are trained on after their first short training.
+
+    Networks that will see few examples very often begin in another order than they end in.
+    """
+    many = _epochs_in_time(config, spec) >= MANY_PASSES and config.budget.seconds is not None
+    return MOST_ROOTS if many else PROMOTED
+
+
 def alternatives_tried(config: SearchConfig, spec: DatasetSpec) -> tuple[TrainingChoices, ...]:
     """The training choices that a search tries, beside the usual ones: none where time is short.
 
@@ -277,6 +288,8 @@ def alternatives_tried(config: SearchConfig, spec: DatasetSpec) -> tuple[Trainin
         return ()
     passes = _epochs_in_time(config, spec)
     count = int(passes / PASSES_AN_ALTERNATIVE)
+    if config.budget.seconds is not None:
+        count = min(count, round(MOST_ALTERNATIVES / _length(config.budget.seconds)))
     if config.budget.trials is not None:
         count = min(count, config.budget.trials // TRIALS_AN_ALTERNATIVE)
     return alternatives(config, spec, passes)[:count]
@@ -289,7 +302,7 @@ def patience(config: SearchConfig) -> int | None:
     """
     if config.budget.seconds is None:
         return None
-    return ceil(PATIENCE / _length(config.budget.seconds))
+    return ceil(PATIENCE * sqrt(config.budget.seconds / LONG_SECONDS))
 
 
 def _length(seconds: float) -> float:

@@ -1,7 +1,7 @@
 """Continuing a trial's training without a morphism: a race of roots, and a second look at the best.
 
-The roots are trained briefly; the better half of them is trained on (successive halving, Jamieson
-& Talwalkar 2016, arXiv:1502.07943), so that a network of any usual kind is in the search for the
+The roots are trained briefly; the better ones are trained on (successive halving, Jamieson &
+Talwalkar 2016, arXiv:1502.07943), so that a network of any usual kind is in the search for the
 price of a few short trainings. Before the search ends its best trials are trained on once more:
 the best of many noisy values is partly luck, and a second look costs the winner nothing, as it
 keeps the training.
@@ -16,18 +16,21 @@ from core.history import Draft, Seen
 from core.lineage import continued
 
 FINALISTS = 2
-LEAST_PROMOTED = 2  # roots: the first look at a network is short
 
 
-def promotions(trials: Sequence[Seen], roots: Sequence[Architecture], count: int) -> list[Draft]:
-    """Up to `count` roots to be trained on, once all of several roots have ended."""
+def promotions(
+    trials: Sequence[Seen], roots: Sequence[Architecture], places: int, count: int
+) -> list[Draft]:
+    """Up to `count` of the roots in the first `places`, to be trained on.
+
+    None before all of several roots have ended.
+    """
     started = _starts(trials, roots)
     if len(roots) < 2 or any(trial.is_pending for trial in started):
         return []
     best = [one.trial for one in ranked_by_forecast(started) if one.trial.inheritable]
-    promoted = best[: max(LEAST_PROMOTED, len(best) // 2)]
     known = continued(trials)
-    return [_continue(trial) for trial in promoted if trial.trial_id not in known][:count]
+    return [_continue(trial) for trial in best[:places] if trial.trial_id not in known][:count]
 
 
 def finalists(trials: Sequence[Seen], count: int) -> list[Draft]:

@@ -39,6 +39,7 @@ class Snapshot:
     cost: Cost | None = None  # to be small as well
     goal: Goal | None = None  # the training of the final network; None: values are comparable
     example_seconds: float | None = None  # of training, at most; None: no limit
+    promoted: int = 2  # roots that are trained on after their first short training
     alternatives: tuple[TrainingChoices, ...] = ()  # to be tried on the winner of the race
     patience: int | None = None  # see `core.plan.patience`; None: all trials are made
     remaining: int | None = None  # trials that can still be started; None: not known
@@ -87,7 +88,7 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
 
 def _continuations(snapshot: Snapshot) -> list[Draft]:
     """Trials to be trained on: winners of the race of roots, and at the end the finalists."""
-    drafts = promotions(snapshot.trials, snapshot.roots, snapshot.count)
+    drafts = promotions(snapshot.trials, snapshot.roots, snapshot.promoted, snapshot.count)
     drafts = drafts or compared(snapshot.trials, snapshot.alternatives, snapshot.count)
     if drafts:
         return drafts

@@ -32,10 +32,6 @@ from worker.tasks import LOSSES, AbstractLoss
 EVALUATION_BATCH = 512
 _MOST_REPORTS = 100  # of one training, about; each costs an evaluation
 _REPORT_SECONDS = 5.0  # after which a report is due in any case: somebody may be watching
-_LEARNS_BY, _LEARNS_STEPS = (
-    0.1,
-    50,
-)  # share of a training and steps after which it must have learned
 _ROUNDING = 1e-9  # of metrics
 _CHECKED_STEPS = 50  # the loss is looked at so often: a look waits for a GPU
 _FIRST_RATE, _LAST_RATE = 0.04, 0.002  # of the peak
@@ -133,17 +129,21 @@ def train(
         evaluating += clock() - before
         outcome.history.append(_metrics(outcome.epochs, loss, found, rate, progress.seconds))
         on_epoch(outcome.history[-1])
-        if progress(outcome.steps) >= h.rung and outcome.at_rung is None:
-            outcome.at_rung = found
-            outcome.behind = _is_below(found, h.least_at_rung)
-            if outcome.behind:
-                break
-        if h.patience is not None and outcome.epochs - outcome.best_epoch >= h.patience:
+        if _ends(outcome, found, h, progress(outcome.steps)):
             break
     kept.write()
     outcome.seconds = progress.seconds
     outcome.samples_per_second = outcome.steps * batch / max(outcome.seconds - evaluating, 1e-9)
     return outcome
+
+
+def _ends(outcome: Outcome, found: Evaluation | None, h: Hyperparameters, progress: float) -> bool:
+    """Whether a training ends before its time: behind others at its rung, or without progress."""
+    if progress >= h.rung and outcome.at_rung is None:
+        outcome.at_rung = found
+        outcome.behind = _is_below(found, h.least_at_rung)
+    is_stale = h.patience is not None and outcome.epochs - outcome.best_epoch >= h.patience
+    return outcome.behind or is_stale
 
 
 @dataclass(slots=True)

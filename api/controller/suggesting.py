@@ -93,6 +93,7 @@ def _snapshot(question: Question, config: SearchConfig, dataset: DatasetSpec) ->
         trials=tuple(seen(past) for past in question.past),
         goal=plan.goal(config, dataset),
         example_seconds=plan.example_seconds(config, dataset),
+        promoted=plan.promoted(config, dataset),
         alternatives=plan.alternatives_tried(config, dataset),
         patience=plan.patience(config),
         remaining=plan.remaining_trials(

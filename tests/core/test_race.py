@@ -41,20 +41,21 @@ def numbers(drafts):
 
 def test_the_better_half_of_the_roots_is_trained_on():
     trials = raced(0.5, 0.9, 0.7, 0.8)
-    assert numbers(promotions(trials, ROOTS, 5)) == [1, 3]
-    assert numbers(promotions(trials, ROOTS, 1)) == [1]
+    assert numbers(promotions(trials, ROOTS, 2, 5)) == [1, 3]
+    assert numbers(promotions(trials, ROOTS, 2, 1)) == [1]
+    assert numbers(promotions(trials, ROOTS, 3, 5)) == [1, 3, 2]
 
 
 def test_a_race_is_decided_when_every_root_has_ended():
-    assert promotions(raced(0.5, 0.9, None, 0.8), ROOTS, 5) == []
+    assert promotions(raced(0.5, 0.9, None, 0.8), ROOTS, 2, 5) == []
 
 
 def test_a_root_is_trained_on_once():
     trials = raced(0.5, 0.9, 0.7, 0.8)
     running = continuing(trials[1], 4, status=TrialStatus.RUNNING, value=None)
-    assert numbers(promotions([*trials, running], ROOTS, 5)) == [3]
+    assert numbers(promotions([*trials, running], ROOTS, 2, 5)) == [3]
     failed = dataclasses.replace(running, status=TrialStatus.FAILED)
-    assert numbers(promotions([*trials, failed], ROOTS, 5)) == [1, 3]
+    assert numbers(promotions([*trials, failed], ROOTS, 2, 5)) == [1, 3]
 
 
 def test_a_root_that_cannot_be_trained_is_not_trained_on():
@@ -62,11 +63,11 @@ def test_a_root_that_cannot_be_trained_is_not_trained_on():
     trials[1] = dataclasses.replace(
         trials[1], status=TrialStatus.INFEASIBLE, value=None, inheritable=False
     )
-    assert numbers(promotions(trials, ROOTS, 5)) == [3, 2]
+    assert numbers(promotions(trials, ROOTS, 2, 5)) == [3, 2]
 
 
 def test_one_root_alone_does_not_race():
-    assert promotions(raced(0.5, 0.9, 0.7, 0.8)[:1], ROOTS[:1], 5) == []
+    assert promotions(raced(0.5, 0.9, 0.7, 0.8)[:1], ROOTS[:1], 2, 5) == []
 
 
 def test_losers_and_those_that_are_continued_are_no_parents_any_more():

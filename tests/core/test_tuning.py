@@ -7,7 +7,12 @@ import pytest
 
 from core.contracts import Bounds, Budget, DatasetSpec, SearchConfig, Training, TrainingChoices
 from core.history import USUAL, Seen
-from core.plan import alternatives_tried, final_hyperparameters, trial_hyperparameters
+from core.plan import (
+    alternatives_tried,
+    final_hyperparameters,
+    promoted,
+    trial_hyperparameters,
+)
 from core.race import chosen
 from core.recipe import hyperparameters
 from core.roots import roots
@@ -134,6 +139,18 @@ def test_alternatives_suit_the_data():
 def test_nothing_is_tried_where_each_example_is_seen_a_few_times_only():
     many = IMAGES.model_copy(update={"train_examples": 2_000_000})
     assert alternatives_tried(config(), many) == ()
+
+
+def test_alternatives_take_a_small_part_of_the_time():
+    assert len(alternatives_tried(config(), SIGNALS)) == 2
+    long = SearchConfig(budget=Budget(seconds=30_000))
+    assert len(alternatives_tried(long, SIGNALS)) == 4
+
+
+def test_all_roots_are_trained_on_where_examples_are_seen_very_often():
+    many = SIGNALS.model_copy(update={"train_examples": 2_000_000})
+    assert (promoted(config(), SIGNALS), promoted(config(), many)) == (3, 2)
+    assert promoted(SearchConfig(budget=Budget(trials=100)), SIGNALS) == 2
 
 
 def test_few_trials_try_few_alternatives():
