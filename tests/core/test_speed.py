@@ -22,7 +22,8 @@ from core.layers import (
     ReLU,
 )
 from core.roots import all_roots, chain
-from core.speed import ORDINARY, ORDINARY_SPEED, PRIOR_WEIGHT, TrainingSpeed, learn
+from core.speed import ORDINARY, ORDINARY_SPEED, TrainingSpeed, learn
+from core.timing import PRIOR_WEIGHT
 
 #: Each layer with its loads counted by hand, to be added up.
 #: operations, depthwise operations, values, layers, parameters
