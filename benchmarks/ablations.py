@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import comparison, contenders, experiment, reporting
 from benchmarks.records import Record, Run
-from core.contracts import TrainOrder
+from core.contracts import Training, TrainOrder
 
 DATASETS = ("fashion-1000", "emoji", "mnist1d")
 REFERENCE = "whole"
@@ -46,6 +46,7 @@ ABLATIONS = {
     REFERENCE: Ablation(),
     "without-surrogate": Ablation(changes={"strategy": "random"}),
     "without-inheritance": Ablation(_from_scratch),
+    "without-choices": Ablation(changes={"training": Training(alternatives=0)}),
     "without-halving": Ablation(_without(least_at_rung=None)),
     "without-annealing": Ablation(_without(decay=0.0)),
     "without-averaging": Ablation(_without(averaging=0.0)),

@@ -90,6 +90,7 @@ class Training(Config):
     label_smoothing: float | None = Field(default=None, ge=0, lt=1)
     erasing: float | None = Field(default=None, ge=0, le=0.9)  # see Hyperparameters, as below
     mixing: float | None = Field(default=None, ge=0, le=10)
+    alternatives: int | None = Field(default=None, ge=0, le=8)  # other ways of training tried
     patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
     validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
     morph_noise: float = Field(default=0.0, ge=0, le=1)

@@ -287,12 +287,15 @@ def alternatives_tried(config: SearchConfig, spec: DatasetSpec) -> tuple[Trainin
     if not STRATEGIES[config.strategy].inherits:
         return ()
     passes = _epochs_in_time(config, spec)
+    found = alternatives(config, spec, passes)
+    if config.training.alternatives is not None:
+        return found[: config.training.alternatives]
     count = int(passes / PASSES_AN_ALTERNATIVE)
     if config.budget.seconds is not None:
         count = min(count, round(MOST_ALTERNATIVES / _length(config.budget.seconds)))
     if config.budget.trials is not None:
         count = min(count, config.budget.trials // TRIALS_AN_ALTERNATIVE)
-    return alternatives(config, spec, passes)[:count]
+    return found[:count]
 
 
 def patience(config: SearchConfig) -> int | None:

@@ -123,6 +123,12 @@ def test_what_the_user_chose_is_not_changed():
     assert [one for one in tried if one.mixing is not None] == []
 
 
+def test_their_number_can_be_given():
+    assert alternatives_tried(config(alternatives=0), SIGNALS) == ()
+    many = SIGNALS.model_copy(update={"train_examples": 2_000_000})
+    assert len(alternatives_tried(config(alternatives=3), many)) == 3
+
+
 def test_alternatives_suit_the_data():
     assert next(one.augmentation for one in alternatives_tried(config(), SIGNALS)) == "warp"
     assert next(one.augmentation for one in alternatives_tried(config(), IMAGES)) == "affine"
