@@ -14,7 +14,7 @@ behind small ones and catch up.
 """
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -22,8 +22,9 @@ from core.history import USUAL, Seen
 from core.lineage import changed, continued
 
 BEST_VALUE = 1.0  # of a metric that is a share
-PRIOR_EXPONENT, PRIOR_WEIGHT = 0.25, 2.0  # the weight is in squared nats of training
-EXPONENTS = (0.05, 0.6)  # least and most
+PRIOR_WEIGHT = 2.0  # of the prior exponent, in squared nats of training
+MOST_EXPONENT = 0.6
+LOSS_NOISE = 0.5  # standard error of the log loss, in those of the log error
 SPREAD = 0.08  # standard deviation of exponents between networks
 CHANGE = 0.03  # of log loss
 _LEAST_ERROR = 1e-4
@@ -36,7 +37,7 @@ class Forecast:
     trial: Seen
     log_error: float  # log ê
     noise: float  # standard error of it, from the validation examples
-    log_loss: float | None  # the same forecast of the validation loss
+    log_loss: float | None  # the forecast of the validation loss, whose curve is its own
     is_contender: bool = False  # the best by error may be better by luck alone
 
 
@@ -61,9 +62,9 @@ def ranked_by_forecast(trials: Sequence[Seen], excluded: Collection[UUID] = ()) 
         trial for trial in trials if trial.value is not None and trial.trial_id not in excluded
     ]
     usable = [trial for trial in measured if trial.inheritable] or measured
-    exponents = exponents_of(trials)
+    of_error, of_loss = exponents_of(trials, ERROR), exponents_of(trials, LOSS)
     forecasts = sorted(
-        (_forecast(trial, exponents[trial.trial_id]) for trial in usable),
+        (_forecast(one, of_error[one.trial_id], of_loss[one.trial_id]) for one in usable),
         key=lambda one: (one.log_error, one.trial.number),
     )
     if not forecasts:
@@ -75,25 +76,40 @@ def ranked_by_forecast(trials: Sequence[Seen], excluded: Collection[UUID] = ()) 
     return contenders + [one for one in forecasts if one.log_error > limit]
 
 
-def exponents_of(trials: Sequence[Seen]) -> dict[UUID, float]:
-    """b of each trial: the common one, or between it and what its own lineage showed."""
-    common = learning_exponent(trials)
-    gains = {gain.trial.trial_id: gain for gain in _gains(trials)}
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What falls as a power of the training: the error, or the validation loss."""
+
+    log: Callable[[Seen], float | None]  # None where a trial has none
+    noise: Callable[[Seen], float]  # standard error of that logarithm
+    prior: float  # exponent
+    least: float  # exponent
+
+
+def exponents_of(trials: Sequence[Seen], quantity: Quantity | None = None) -> dict[UUID, float]:
+    """b of each trial: the common one, or between it and what its own lineage showed.
+
+    Of the error where no quantity is given.
+    """
+    quantity = quantity or ERROR
+    common = learning_exponent(trials, quantity)
+    gains = {gain.trial.trial_id: gain for gain in _gains(trials, quantity)}
     found: dict[UUID, float] = {}
     for trial in sorted(trials, key=lambda trial: trial.number):  # parents are older
         inherited = common if trial.parent_id is None else found.get(trial.parent_id, common)
         gain = gains.get(trial.trial_id)
-        found[trial.trial_id] = inherited if gain is None else gain.exponent(inherited)
+        found[trial.trial_id] = inherited if gain is None else gain.exponent(inherited, quantity)
     return found
 
 
-def learning_exponent(trials: Sequence[Seen]) -> float:
+def learning_exponent(trials: Sequence[Seen], quantity: Quantity | None = None) -> float:
     """b of all: least squares over continued trainings, with the prior as one more of them."""
-    fallen, weight = PRIOR_EXPONENT * PRIOR_WEIGHT, PRIOR_WEIGHT
-    for gain in _gains(trials):
+    quantity = quantity or ERROR
+    fallen, weight = quantity.prior * PRIOR_WEIGHT, PRIOR_WEIGHT
+    for gain in _gains(trials, quantity):
         fallen += gain.longer * gain.fallen
         weight += gain.longer**2
-    return _within(fallen / weight)
+    return _within(fallen / weight, quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,46 +118,45 @@ class _Gain:
 
     trial: Seen
     longer: float  # by how much log s has grown
-    fallen: float  # by how much log e has fallen
+    fallen: float  # by how much the quantity's logarithm has fallen
     noise: float  # standard error of `fallen`
 
-    def exponent(self, expected: float) -> float:
+    def exponent(self, expected: float, quantity: Quantity) -> float:
         """The lineage's b, where `expected` was expected: the mean of a normal posterior."""
         if self.longer <= 0:
             return expected
         variance = (self.noise / self.longer) ** 2
         share = SPREAD**2 / (SPREAD**2 + variance)
-        return _within(expected + share * (self.fallen / self.longer - expected))
+        return _within(expected + share * (self.fallen / self.longer - expected), quantity)
 
 
-def _gains(trials: Sequence[Seen]) -> Iterator[_Gain]:
+def _gains(trials: Sequence[Seen], quantity: Quantity) -> Iterator[_Gain]:
     by_id = {trial.trial_id: trial for trial in trials}
     compared = changed(trials)  # the trainings that go on from one of these are told apart by value
     for trial in trials:
         parent = None if trial.parent_id is None else by_id.get(trial.parent_id)
-        if parent is None or trial.morphisms or trial.value is None or parent.value is None:
+        if parent is None or trial.morphisms or parent.trial_id in compared:
             continue
-        if parent.trial_id in compared:
+        before, after = quantity.log(parent), quantity.log(trial)
+        if before is None or after is None:
             continue
         yield _Gain(
             trial=trial,
             longer=math.log(trial.fidelity / parent.fidelity),
-            fallen=_log_error(parent.value) - _log_error(trial.value),
-            noise=math.hypot(_noise(trial), _noise(parent)),
+            fallen=before - after,
+            noise=math.hypot(quantity.noise(trial), quantity.noise(parent)),
         )
 
 
-def _forecast(trial: Seen, exponent: float) -> Forecast:
-    assert trial.value is not None
-    gain = exponent * math.log(trial.fidelity)
-    loss = trial.validation_loss
+def _forecast(trial: Seen, of_error: float, of_loss: float) -> Forecast:
+    """With the exponents of the trial's error and loss."""
+    error, loss, longer = _log_error(trial), _log_loss(trial), math.log(trial.fidelity)
+    assert error is not None
     return Forecast(
         trial=trial,
-        log_error=_log_error(trial.value) + gain,
+        log_error=error + of_error * longer,
         noise=_noise(trial),
-        log_loss=None
-        if loss is None
-        else math.log(max(loss, _LEAST_ERROR)) + gain + _handicap(trial),
+        log_loss=None if loss is None else loss + of_loss * longer + _handicap(trial),
     )
 
 
@@ -159,10 +174,19 @@ def _error(value: float) -> float:
     return max(BEST_VALUE - value, _LEAST_ERROR)
 
 
-def _log_error(value: float) -> float:
-    return math.log(_error(value))
+def _log_error(trial: Seen) -> float | None:
+    return None if trial.value is None else math.log(_error(trial.value))
 
 
-def _within(exponent: float) -> float:
-    least, most = EXPONENTS
-    return min(most, max(least, exponent))
+def _log_loss(trial: Seen) -> float | None:
+    loss = trial.validation_loss
+    return None if loss is None else math.log(max(loss, _LEAST_ERROR))
+
+
+def _within(exponent: float, quantity: Quantity) -> float:
+    return min(MOST_EXPONENT, max(quantity.least, exponent))
+
+
+ERROR = Quantity(_log_error, _noise, prior=0.25, least=0.05)
+#: A loss says more of the same examples than how many are right; it may stay where errors fall.
+LOSS = Quantity(_log_loss, lambda trial: LOSS_NOISE * _noise(trial), prior=0.15, least=0.0)

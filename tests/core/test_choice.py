@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from core.choice import (
-    EXPONENTS,
+    ERROR,
+    LOSS,
     exponents_of,
     learning_exponent,
     ranked_by_forecast,
@@ -59,7 +60,7 @@ def test_the_exponent_of_the_learning_curve_comes_from_trials_trained_on(exponen
 
 def test_the_exponent_stays_within_what_learning_curves_have():
     worse = seen(trial(0, value=0.9), trial(1, 0, value=0.3, seconds=900.0))
-    assert learning_exponent(worse) == EXPONENTS[0]
+    assert learning_exponent(worse) == ERROR.least
 
 
 def test_a_little_trained_network_wins_where_its_curve_leads_further():
@@ -81,6 +82,19 @@ def test_a_lineage_that_gained_more_than_others_is_expected_to_go_on_so():
     ids = [one.trial_id for one in trials]
     assert found[ids[1]] < found[ids[3]]
     assert found[ids[0]] == found[ids[2]] == learning_exponent(trials)
+    assert winner(trials).number == 3
+
+
+def test_a_loss_that_still_falls_is_expected_to_go_on_so():
+    """Their values cannot be told apart; the first one's loss does not fall any more."""
+    trials = seen(
+        trial(0, value=0.85, value_std=0.025, validation_loss=0.468),
+        trial(1, 0, value=0.86, value_std=0.025, validation_loss=0.470, seconds=20.0),
+        trial(2, value=0.84, value_std=0.025, validation_loss=0.530),
+        trial(3, 2, value=0.85, value_std=0.025, validation_loss=0.475, seconds=20.0),
+    )
+    of_loss = exponents_of(trials, LOSS)
+    assert of_loss[trials[1].trial_id] < of_loss[trials[3].trial_id]
     assert winner(trials).number == 3
 
 

@@ -120,14 +120,13 @@ def test_a_square_of_each_image_is_set_to_the_mean(shape, erasing, side, augment
     assert [{place[axis] for place in places} for axis in (0, 1)] == firsts
 
 
-def test_evaluation_erases_nothing_and_vectors_and_signals_have_no_squares():
+def test_evaluation_erases_nothing_and_vectors_have_nothing_to_erase():
     x = numbered(10)
     for batch, y in [*examples(x, erasing=0.5).batches(5)]:
         np.testing.assert_array_equal(batch.numpy(), x[y.numpy()])
-    for shape in ((6,), (2, 20)):
-        x = numbered(10, shape)
-        for batch, y in epoch(examples(x, erasing=0.5), 5):
-            np.testing.assert_array_equal(batch, x[y])
+    x = numbered(10, (6,))
+    for batch, y in epoch(examples(x, erasing=0.5), 5):
+        np.testing.assert_array_equal(batch, x[y])
 
 
 @pytest.mark.parametrize("augmentation", ["none", "shift-flip"])
