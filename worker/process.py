@@ -28,7 +28,7 @@ stderr_logger = logging.getLogger("worker.trainer")
 
 _LONGEST_LINE = 1 << 20  # bytes of one event
 _TAIL_LINES = 12  # of stderr, kept for the reason of a death
-_LAST_WORDS = 1.0  # seconds for the end of a dying process, and for what is in a dead one's pipes
+_LAST_WORDS = 5.0  # seconds for the end of a dying process, and for what is in a dead one's pipes
 _UNKILLABLE = 10.0  # seconds after which a killed process is given up
 
 
