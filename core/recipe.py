@@ -15,6 +15,7 @@ VALIDATION, LEAST_VALIDATION, MOST_VALIDATION = 0.2, 0.02, 0.4
 FEWEST_VALIDATION_EXAMPLES, VALIDATION_EXAMPLES = 60, 5_000
 AUGMENTED_EPOCHS = 3  # fewer of the exported network are not augmented
 FEW_EXAMPLES, ERASING, MIXING = 5_000, 0.0, 0.2
+OFTEN, MIXING_OFTEN = 250, 1.0  # passes, of a network of usual size; of images
 OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
@@ -52,7 +53,7 @@ def hyperparameters(
         label_smoothing=_given(training.label_smoothing, LABEL_SMOOTHING),
         augmentation=_augmentation(config, spec, passes),
         erasing=_given(training.erasing, _of_few(ERASING, spec)),
-        mixing=_given(training.mixing, _of_few(MIXING, spec)),
+        mixing=_given(training.mixing, _mixing(spec, passes)),
         patience=training.patience,
         validation_fraction=_given(training.validation_fraction, _validation_fraction(spec)),
         split_seed=config.seed,
@@ -76,7 +77,7 @@ def alternatives(
         images = "affine-flip" if spec.flip else "affine"
         found.append(TrainingChoices(augmentation=images if kind == 3 else "warp"))
     if training.mixing is None:
-        found.append(TrainingChoices(mixing=0.0 if usual.mixing else MIXING))
+        found.append(TrainingChoices(mixing=0.0 if usual.mixing == MIXING else MIXING))
     if training.erasing is None and kind > 1:
         found.append(TrainingChoices(erasing=STRONGER_ERASING))
     if training.weight_decay is None:
@@ -101,6 +102,12 @@ def _validation_fraction(spec: DatasetSpec) -> float:
 def _of_few(value: float, spec: DatasetSpec) -> float:
     """What hinders learning by heart: for data sets that are seen very many times."""
     return value if spec.train_examples < FEW_EXAMPLES else 0.0
+
+
+def _mixing(spec: DatasetSpec, passes: float) -> float:
+    """More for images that are seen so often that even mixed ones could be learned by heart."""
+    often = len(spec.input_shape) == 3 and passes >= OFTEN
+    return _of_few(MIXING_OFTEN if often else MIXING, spec)
 
 
 def _batch_size(spec: DatasetSpec) -> int:

@@ -4,7 +4,7 @@ A policy is a string of the changes, joined by "-":
 
     shift   images are moved by up to a twelfth of their side
     flip    half of the images are mirrored
-    affine  images are moved, turned by up to 12°, sheared and scaled by up to 15 %
+    affine  images are moved, turned by up to 8°, sheared and scaled by up to 10 %
     warp    signals are moved along time by up to a tenth of their length, stretched by up to a
             fifth and scaled by up to a tenth
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-ANGLE, SHEAR, SCALING = math.radians(12), 0.1, 0.15  # at most, of "affine"
+ANGLE, SHEAR, SCALING = math.radians(8), 0.05, 0.1  # at most, of "affine"
 MOVED = 1 / 12  # of an image's side, at most
 MOVED_IN_TIME, STRETCH, AMPLITUDE = 0.1, 0.2, 0.1  # at most, of "warp"
 
