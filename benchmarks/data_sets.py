@@ -92,8 +92,16 @@ DATA_SETS = {
     "mnist1d": DataSet(
         load=_made("mnist1d"), source="mnist1d 0.0.2.post1", licence="Apache 2.0",
     ),
-    "italy-power": DataSet(load=_made("italy-power"), source="aeon 1.6.0", licence=_ARCHIVE),
-    "osu-leaf": DataSet(load=_made("osu-leaf"), source="aeon 1.6.0", licence=_ARCHIVE),
-    "arrow-head": DataSet(load=_made("arrow-head"), source="aeon 1.6.0", licence=_ARCHIVE),
-    "acsf1": DataSet(load=_made("acsf1"), source="aeon 1.6.0", licence=_ARCHIVE),
+    "italy-power": DataSet(
+        load=_made("italy-power"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
+    ),
+    "osu-leaf": DataSet(
+        load=_made("osu-leaf"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
+    ),
+    "arrow-head": DataSet(
+        load=_made("arrow-head"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
+    ),
+    "acsf1": DataSet(
+        load=_made("acsf1"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
+    ),
 }  # fmt: skip
