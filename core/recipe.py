@@ -67,7 +67,8 @@ def alternatives(
 ) -> tuple[TrainingChoices, ...]:
     """Changes of one choice each that a search may try, the most promising first.
 
-    What the user chose stays.
+    What the user chose stays. All make learning by heart harder: a short look favours what makes
+    it easier, so that one the other way would win where it should not.
     """
     training = config.training
     usual = hyperparameters(config, spec, 1, None, passes)
@@ -76,8 +77,8 @@ def alternatives(
     if training.augmentation == "auto" and kind > 1:
         images = "affine-flip" if spec.flip else "affine"
         found.append(TrainingChoices(augmentation=images if kind == 3 else "warp"))
-    if training.mixing is None:
-        found.append(TrainingChoices(mixing=0.0 if usual.mixing == MIXING else MIXING))
+    if training.mixing is None and usual.mixing < MIXING_OFTEN:
+        found.append(TrainingChoices(mixing=MIXING_OFTEN if usual.mixing else MIXING))
     if training.erasing is None and kind > 1:
         found.append(TrainingChoices(erasing=STRONGER_ERASING))
     if training.weight_decay is None:
