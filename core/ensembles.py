@@ -145,5 +145,5 @@ def in_words(numbers: Sequence[int]) -> str:
     """ "an ensemble of trials 5, 7 and 9"; empty where there are none."""
     if not numbers:
         return ""
-    *most, last = map(str, numbers)
+    *most, last = map(str, sorted(numbers))
     return f"an ensemble of trials {', '.join(most)} and {last}"

@@ -36,6 +36,8 @@ def _sentence(trial: Trial) -> str:
 
 def steps(trial: Trial, between: str) -> str:
     """What leads from a trial's parent to it; empty where nothing does."""
+    if trial.get("ensemble"):
+        return trial["ensemble"]
     if not trial["morphisms"] and trial["parent_number"] is not None:
         if not trial["inherited"]:
             return ""
@@ -45,10 +47,14 @@ def steps(trial: Trial, between: str) -> str:
 
 
 def exported(
-    comparison: Comparison | None, precision: str | None, share: float | None
+    ensemble: str | None,
+    comparison: Comparison | None,
+    precision: str | None,
+    share: float | None,
 ) -> dict[str, str]:
     """What is known of an exported network beside its test; `share` is the compute in it."""
     facts = {
+        "network": ensemble,
         "compared": comparison and comparison["text"],
         "precision": precision,
         "in winner": None if share is None else f"{100 * share:.0f} % of all training seconds",

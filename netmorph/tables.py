@@ -104,7 +104,7 @@ def _exported(item: Search) -> dict[str, str]:
     if final is None:
         return {}
     share = item.get("compute_in_winner")
-    return exported(final.get("comparison"), final.get("precision"), share)
+    return exported(final.get("ensemble"), final.get("comparison"), final.get("precision"), share)
 
 
 def _story(item: Trial) -> str:

@@ -167,8 +167,8 @@ def test_a_bound_on_latency_is_held_against_what_was_measured(searched):
     ("found", "words"),
     [
         ((), ""),
-        ((7, 5), "an ensemble of trials 7 and 5"),
-        ((5, 7, 9), "an ensemble of trials 5, 7 and 9"),
+        ((7, 5), "an ensemble of trials 5 and 7"),
+        ((7, 5, 9), "an ensemble of trials 5, 7 and 9"),
     ],
 )
 def test_an_ensemble_is_told_in_words(found, words):

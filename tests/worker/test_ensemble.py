@@ -145,7 +145,7 @@ def test_what_is_exported_predicts_what_was_tested(bench, storage, trials, tmp_p
     assert (found == data.y_test).mean() == pytest.approx(ended.test.metric)
     architecture = Architecture.from_json(json.loads((folder / "model.json").read_text()))
     check(architecture, stored_weights(ended, storage))
-    assert "This is an ensemble of trials 4 and 2" in (folder / "README.md").read_text("utf-8")
+    assert "This is an ensemble of trials 2 and 4" in (folder / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
