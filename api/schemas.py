@@ -94,6 +94,7 @@ class FinalOut(Out):
     test_loss: float
     test_examples: int
     parameters: int | None  # of the exported network
+    latency: float | None  # of it, measured seconds for one example
     members: list[int]  # numbers of the trials that it is an ensemble of; empty: of `of_number`
     ensemble: str  # the same in words: "an ensemble of trials 5, 7 and 9"; empty without
     export_bytes: int | None

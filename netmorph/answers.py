@@ -75,6 +75,7 @@ class Final(TypedDict):
     test_loss: float
     test_examples: int
     parameters: int | None
+    latency: float | None
     members: list[int]
     ensemble: str
     export_bytes: int | None

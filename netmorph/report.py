@@ -28,7 +28,7 @@ def summary(client: Client, search: Search, folder: Path | None) -> dict[str, An
         "test_accuracy": final["test_metric"] if final else None,
         "test_examples": final["test_examples"] if final else None,
         "parameters": final["parameters"] if final else None,
-        "ensemble": (final.get("ensemble") if final else None) or None,
+        "ensemble": lineage.ensemble(final),
         "comparison": final.get("comparison") if final else None,
         "precision": final.get("precision") if final else None,
         "compute_in_winner": search.get("compute_in_winner"),

@@ -119,6 +119,7 @@ def _final(final: Trial, of_number: int, of_parameters: int) -> tuple[UUID, Fina
         test_loss=final.test_loss,
         test_examples=final.test_examples,
         parameters=of_parameters if alone else final.parameters,
+        latency=final.latency,
         members=members,
         ensemble=in_words(members),
         export_bytes=final.export_bytes,

@@ -294,12 +294,15 @@ def test_an_ensemble_is_shown_in_words(visitor, world, architecture):
     final = world.trial(
         search_id, kind="final", architecture=architecture, parent_id=best, inherited=True,
         members=[1, 0], seconds=10.0, test_metric=0.9, test_loss=0.3, test_examples=360,
-        export_key="exports/x.zip", export_bytes=9000,
+        export_key="exports/x.zip", export_bytes=9000, latency=0.002,
     )  # fmt: skip
     words = "an ensemble of trials 0 and 1"
     assert f"with its weights: final fit of {words}" in visitor.http.get(f"/trials/{final}").text
     assert f"final fit of {words}" in visitor.http.get(f"/ui/searches/{search_id}/trials").text
-    assert f"parameters, {words}<" in visitor.http.get(f"/searches/{search_id}").text
+    assert (
+        f"parameters, 2 ms for one example: {words}<"
+        in visitor.http.get(f"/searches/{search_id}").text
+    )
     assert "ensemble of" not in visitor.http.get(f"/trials/{first}").text
 
 

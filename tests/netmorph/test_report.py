@@ -187,7 +187,7 @@ def test_the_best_so_far(best: Any, text: str) -> None:
     ],
 )
 def test_a_latency(seconds: float | None, text: str) -> None:
-    assert progress.milliseconds(seconds) == text
+    assert lineage.milliseconds(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -351,12 +351,14 @@ def test_the_report_says_how_the_exported_network_was_computed(out: Console) -> 
 
 def test_the_report_says_that_an_ensemble_is_exported(out: Console) -> None:
     final = COMPLETE["final"] | {"members": [2, 0], "ensemble": "an ensemble of trials 0 and 2"}
+    final["latency"] = 0.0015
     with answering() as client:
         result = report.summary(client, COMPLETE | {"final": final}, None)  # type: ignore[arg-type]
 
-    assert result["ensemble"] == "an ensemble of trials 0 and 2"
+    words = "an ensemble of trials 0 and 2: 2,345,678 parameters, 1.5 ms for one example"
+    assert result["ensemble"] == words
     report.print_summary(result, out)
-    assert lines_of(out)[4] == "network    an ensemble of trials 0 and 2"
+    assert lines_of(out)[4] == f"network    {words}"
 
 
 def test_the_report_of_a_search_that_came_to_nothing(out: Console) -> None:
