@@ -1,7 +1,8 @@
 """Carrying out one order: read its inputs, train, compare and test, weights to storage."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,19 +65,27 @@ def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
     What nobody foresaw is raised: the process ends and its supervisor reports.
     """
     try:
-        return _fit(order, bench, listener)
+        with _within_memory():
+            return _fit(order, bench, listener)
     except InfeasibleTrial as error:
         return Ended(status=TrialStatus.INFEASIBLE, reason=str(error))
     except (BlobError, InvalidInput) as error:  # the same again would find the same
         return Ended(status=TrialStatus.FAILED, reason=str(error), retry=False)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        return Ended(status=TrialStatus.INFEASIBLE, reason=f"out of memory: {_first_line(error)}")
     except OSError as error:
         return Ended(status=TrialStatus.FAILED, reason=f"storage or disk: {error}")
+
+
+@contextmanager
+def _within_memory() -> Iterator[None]:
+    """Raises InfeasibleTrial where the memory does not suffice: a fact about the architecture."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
     except RuntimeError as error:
         if "allocate memory" not in str(error):  # torch's word for it on the CPU
             raise
-        return Ended(status=TrialStatus.INFEASIBLE, reason=f"out of memory: {_first_line(error)}")
+        raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
 
 
 def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
@@ -150,9 +159,10 @@ class _Run:
         before = self._held_out(winner)
         outcome, final, after, reason = Outcome(), winner, None, ""
         try:
-            outcome = self._train()
-            final = self._whole()
-            after = self._held_out(final)
+            with _within_memory():  # of several networks, where the winner alone has enough
+                outcome = self._train()
+                final = self._whole()
+                after = self._held_out(final)
         except InfeasibleTrial as error:
             reason = str(error)
         comparison = compare(order.task, before, after, reason)

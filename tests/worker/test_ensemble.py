@@ -177,6 +177,15 @@ def test_where_it_fails_or_is_worse_the_winner_is_exported_alone(
     assert "This is the architecture of trial 4" in card
 
 
+def test_where_memory_does_not_suffice_for_all_the_winner_is_exported(bench, storage, trials):
+    order = final_order(storage, trials, hyperparameters={"epochs": 2})
+    ended, _ = fitted(order, bench, at_step=lambda: torch.empty(2**58))
+    assert ended.status is TrialStatus.COMPLETED
+    assert ended.comparison.exported == "winner"
+    assert "the final training failed: out of memory" in ended.comparison.reason
+    assert ended.weights == trials[0][1].weights
+
+
 def test_from_fresh_weights_every_network_begins_at_random(bench, storage, trials):
     order = final_order(storage, trials, hyperparameters=STILL, fresh=True)
     ended, _ = fitted(order, bench)
