@@ -10,6 +10,7 @@ from core import datasets
 from core.architecture import Architecture
 from core.contracts import TrainOrder
 from core.datasets import Arrays
+from core.ensembles import joined
 from core.errors import CorruptBlob
 from core.morphisms import apply_all, from_json, transfer_all
 from core.splits import final_split, validation_split
@@ -124,6 +125,12 @@ def member_weights(order: TrainOrder, storage: Storage) -> list[tuple[Architectu
             weights = load(storage.get(member.weights))
             check(architecture, weights)
         found.append((architecture, weights))
+    whole = joined([architecture for architecture, _ in found])
+    if whole != Architecture.from_json(order.architecture):
+        raise CorruptBlob(
+            f"the {len(found)} networks make architecture {whole.fingerprint[:12]}; "
+            "the order is for another one"
+        )
     return found
 
 

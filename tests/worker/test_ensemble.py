@@ -186,6 +186,14 @@ def test_where_memory_does_not_suffice_for_all_the_winner_is_exported(bench, sto
     assert ended.weights == trials[0][1].weights
 
 
+def test_networks_that_are_not_those_of_the_order_are_refused(bench, storage, trials):
+    order = final_order(storage, trials)
+    other = order.model_copy(update={"members": order.members[:1] * 2})
+    ended, _ = fitted(other, bench)
+    assert (ended.status, ended.retry) == (TrialStatus.FAILED, False)
+    assert "the order is for another one" in ended.reason
+
+
 def test_from_fresh_weights_every_network_begins_at_random(bench, storage, trials):
     order = final_order(storage, trials, hyperparameters=STILL, fresh=True)
     ended, _ = fitted(order, bench)
