@@ -218,6 +218,9 @@ class Trial(Base):
     choices: Mapped[dict[str, Any]] = mapped_column(  # core.contracts.TrainingChoices, changed ones
         JSONB, default=dict, server_default=text("'{}'::jsonb")
     )
+    members: Mapped[list[int]] = mapped_column(  # numbers of the trials that a final fit joins
+        JSONB, default=list, server_default=text("'[]'::jsonb")
+    )
     epochs_reserved: Mapped[int] = mapped_column(default=0, server_default="0")  # all attempts
     epochs_spent: Mapped[int] = mapped_column(default=0, server_default="0")  # ended attempts
 

@@ -93,7 +93,10 @@ class FinalOut(Out):
     test_metric: float
     test_loss: float
     test_examples: int
-    parameters: int | None
+    parameters: int | None  # of the exported network
+    latency: float | None  # of it, measured seconds for one example
+    members: list[int]  # numbers of the trials that it is an ensemble of; empty: of `of_number`
+    ensemble: str  # the same in words: "an ensemble of trials 5, 7 and 9"; empty without
     export_bytes: int | None
     precision: str | None  # how it was computed: "bf16 channels-last"
     comparison: ComparisonOut | None
@@ -158,6 +161,8 @@ class TrialOut(Out):
     morphisms: list[MorphismOut]  # none: it continues its parent's training, or has no parent
     choices: dict[str, Any]  # hyperparameters that the search changed for it and what comes from it
     changes: str  # the same in words: "augmentation warp, mixing 0.2"; empty without
+    members: list[int]  # final fit of an ensemble: numbers of its trials, the winner first
+    ensemble: str  # the same in words: "an ensemble of trials 5, 7 and 9"; empty without
     inherited: bool  # started from the parent's weights
     fingerprint: str
     layers: int

@@ -16,7 +16,7 @@ from benchmarks.records import Record, Run
 from benchmarks.solo import Solo
 from benchmarks.solo_trial import Found, Trial
 from core import plan
-from core.contracts import Budget, SearchConfig, TrainOrder
+from core.contracts import Budget, SearchConfig, Training, TrainOrder
 from core.datasets import Arrays
 from core.tasks import TASKS
 
@@ -60,6 +60,11 @@ def netmorph(run: Run) -> Record:
     return search(run)
 
 
+def ensemble(run: Run) -> Record:
+    """A search that exports an ensemble of its three best networks."""
+    return search(run, training=Training(ensemble=3))
+
+
 def drawn(name: str) -> Contender:
     """The hand-made network of that name, by Netmorph's trainer for the whole of the time."""
     return lambda run: search(run, lambda alone: alone.fit_alone(hand_made(alone.spec)[name]))
@@ -93,7 +98,7 @@ def _of_search(found: Found, arrays: Arrays) -> Record:
     assert final is not None
     share = found.compute_in_winner
     return tested(test.metric, test.examples) | {
-        "parameters": final.architecture.parameters,
+        "parameters": final.result.parameters if final.result else None,
         "layers": len(final.architecture.nodes),
         "compute_in_winner": None if share is None else round(share, 4),
         "seconds_of_search": round(found.seconds, 2),
@@ -108,6 +113,7 @@ def _line(trial: Trial) -> Record:
         "number": trial.number,
         "kind": str(trial.kind),
         "parent": None if parent is None else parent.number,
+        "members": [member.number for member in trial.members],
         "morphisms": [type(morphism).__name__ for morphism in trial.morphisms],
         "choices": trial.choices.changes,
         "status": str(trial.status),
@@ -150,4 +156,5 @@ def _failed(reason: str, arrays: Arrays) -> Record:
 
 def of(name: str) -> Contender:
     """A contender of `outcome` by name."""
-    return {"netmorph": netmorph, "plain": plain}.get(name) or drawn(name)
+    known: dict[str, Contender] = {"netmorph": netmorph, "ensemble": ensemble, "plain": plain}
+    return known.get(name) or drawn(name)

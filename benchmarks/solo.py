@@ -19,10 +19,18 @@ import numpy as np
 import torch
 
 from benchmarks.solo_trial import Found, Trial, seen, training_seconds
-from core import budget, datasets, halving, plan, race, search
+from core import budget, datasets, ensembles, halving, plan, race, search
 from core.architecture import Architecture
 from core.budget import Standing
-from core.contracts import BlobRef, Bounds, DatasetSpec, Hyperparameters, SearchConfig, TrainOrder
+from core.contracts import (
+    BlobRef,
+    Bounds,
+    DatasetSpec,
+    Hyperparameters,
+    Member,
+    SearchConfig,
+    TrainOrder,
+)
 from core.datasets import Arrays
 from core.errors import SpaceExhausted
 from core.lineage import with_shares
@@ -205,11 +213,11 @@ class Solo:
         return chosen.model_copy(update={"least_at_rung": self._least_at_rung(trial)})
 
     def _final_hyperparameters(self, trial: Trial) -> Hyperparameters:
-        before = [one for one in trial.lineage if one is not trial]
+        before = [one for one in trial.ancestry if one is not trial]
         spent = plan.Spent(
             in_lineage=sum(training_seconds(one) for one in before),
             total=sum(training_seconds(one) for one in self.trials),
-            epochs_in_lineage=sum(_epochs(one) for one in before),
+            epochs_in_lineage=sum(_epochs(one) for one in before) // max(1, len(trial.members)),
         )
         return plan.final_hyperparameters(
             self.config,
@@ -255,19 +263,25 @@ class Solo:
             dataset_name=self.name,
             dataset_spec=self.spec,
             hyperparameters=trial.hyperparameters,
+            members=tuple(_member(one) for one in trial.members),
         )
 
     def _fit_best(self) -> None:
-        """The final fit, which trains the winner on."""
+        """The final fit, which trains the winner on, or an ensemble of the best."""
         goal = plan.goal(self.config, self.spec)
-        winner = race.chosen(with_shares([seen(trial) for trial in self.trials], goal))
+        trials = with_shares([seen(trial) for trial in self.trials], goal)
+        winner = race.chosen(trials)
         assert winner is not None
-        best = next(trial for trial in self.trials if trial.trial_id == winner.trial_id)
+        known = {trial.trial_id: trial for trial in self.trials}
+        chosen = ensembles.members_of(trials, self.config.training.ensemble, self.config.bounds)
+        members = tuple(known[one.trial_id] for one in chosen)
+        best = known[winner.trial_id]
         self._train(
             Trial(
                 number=len(self.trials),
-                architecture=best.architecture,
+                architecture=ensembles.joined([one.architecture for one in members or (best,)]),
                 parent=best,
+                members=members,
                 choices=best.choices,
                 kind=TrialKind.FINAL,
             )
@@ -310,6 +324,12 @@ def temporary_folder() -> Iterator[Path]:
     """A folder for the blobs of one search."""
     with tempfile.TemporaryDirectory(prefix="netmorph-") as folder:
         yield Path(folder)
+
+
+def _member(trial: Trial) -> Member:
+    assert trial.result is not None
+    assert trial.result.weights is not None
+    return Member(architecture=trial.architecture.to_json(), weights=trial.result.weights)
 
 
 def _failures(searched: list[Trial]) -> list[str]:

@@ -19,6 +19,7 @@ class Trial:
     number: int
     architecture: Architecture
     parent: "Trial | None" = None  # whose weights it starts with
+    members: "tuple[Trial, ...]" = ()  # whose networks a final fit joins, the parent first
     morphisms: tuple[AbstractMorphism, ...] = ()
     choices: TrainingChoices = USUAL
     kind: TrialKind = TrialKind.SEARCH
@@ -46,6 +47,12 @@ class Trial:
             yield trial
             trial = trial.parent
 
+    @property
+    def ancestry(self) -> "list[Trial]":
+        """Itself and each trial whose training is in its network, or in one that it joins."""
+        lines = [self.lineage, *(member.lineage for member in self.members)]
+        return list({trial.number: trial for line in lines for trial in line}.values())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -68,7 +75,7 @@ class Found:
         spent = sum(training_seconds(trial) for trial in self.trials)
         if self.final is None or not spent:
             return None
-        return sum(training_seconds(trial) for trial in self.final.lineage) / spent
+        return sum(training_seconds(trial) for trial in self.final.ancestry) / spent
 
 
 def seen(trial: Trial) -> Seen:

@@ -48,9 +48,13 @@ def winner(trials: Sequence[Seen]) -> Seen | None:
     more distinct values than a share of few examples. Trials with weights come first. A trial
     that was continued is represented by the one that continues it.
     """
+    return next(iter(ranking(trials)), None)
+
+
+def ranking(trials: Sequence[Seen]) -> list[Seen]:
+    """The winner and those that would win without it, in this order."""
     known = continued([trial for trial in trials if trial.value is not None])
-    best = ranked_by_forecast(trials, known)
-    return best[0].trial if best else None
+    return [one.trial for one in ranked_by_forecast(trials, known)]
 
 
 def ranked_by_forecast(trials: Sequence[Seen], excluded: Collection[UUID] = ()) -> list[Forecast]:

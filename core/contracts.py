@@ -94,6 +94,7 @@ class Training(Config):
     patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
     validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
     morph_noise: float = Field(default=0.0, ge=0, le=1)
+    ensemble: int = Field(default=1, ge=1, le=8, strict=True)  # networks in the exported one
 
 
 class SearchConfig(Config):
@@ -179,6 +180,13 @@ class Hyperparameters(Message):
     channels_last: bool = True
 
 
+class Member(Message):
+    """One of the networks of an ensemble, as a final fit begins with it."""
+
+    architecture: JsonObject  # canonical JSON
+    weights: BlobRef
+
+
 class TrainOrder(Message):
     """The answer to a lease: everything a worker needs to train one trial."""
 
@@ -203,6 +211,8 @@ class TrainOrder(Message):
     history: JsonObject = Field(default_factory=dict)  # final fit: facts for the model card
     fresh: bool = False  # the network begins at random, though the parent's weights are there
     holdout: Finite = 0.25  # final fit: share of the validation split that it is compared on
+    #: Final fit: the networks that `architecture` joins (`core.ensembles`), the parent's first.
+    members: tuple[Member, ...] = ()
 
 
 class LeaseRequest(Message):

@@ -57,6 +57,14 @@ def continued(trials: Sequence[Seen]) -> set[UUID]:
     }
 
 
+def root_of(trial: Seen, trials: Sequence[Seen]) -> Seen:
+    """The first of the trial's ancestors that is among the trials, or itself."""
+    by_id = {one.trial_id: one for one in trials}
+    while trial.parent_id in by_id:
+        trial = by_id[trial.parent_id]
+    return trial
+
+
 def changed(trials: Sequence[Seen]) -> set[UUID]:
     """Ids of the trials whose training another one goes on with under other choices."""
     choices = {trial.trial_id: trial.choices for trial in trials}

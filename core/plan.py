@@ -70,7 +70,7 @@ class Spent:
 
     in_lineage: float  # of the trials whose weights the final fit inherits
     total: float  # of all trials of the search
-    epochs_in_lineage: int
+    epochs_in_lineage: int  # of an ensemble the mean of its networks'
 
     def final_epochs(self, share: float) -> int:
         """The epochs after which that share of all training is in the exported network."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.architecture import Architecture
-from core.choice import ranked_by_forecast, winner
+from core.choice import ranked_by_forecast, ranking
 from core.history import Draft, Seen
 from core.lineage import continued
 
@@ -86,7 +86,12 @@ def without_superseded(trials: Sequence[Seen]) -> tuple[Seen, ...]:
 
 def chosen(trials: Sequence[Seen]) -> Seen | None:
     """The winner among the trials that have not been superseded; None where none has a value."""
-    return winner(without_superseded(trials))
+    return next(iter(ranked(trials)), None)
+
+
+def ranked(trials: Sequence[Seen]) -> list[Seen]:
+    """The trials that have not been superseded and have a value, the winner first."""
+    return ranking(without_superseded(trials))
 
 
 def _starts(trials: Sequence[Seen], roots: Sequence[Architecture]) -> list[Seen]:

@@ -75,6 +75,9 @@ class Final(TypedDict):
     test_loss: float
     test_examples: int
     parameters: int | None
+    latency: float | None
+    members: list[int]
+    ensemble: str
     export_bytes: int | None
     precision: str | None
     comparison: Comparison | None
@@ -131,6 +134,8 @@ class Trial(TypedDict):
     morphisms: list[Morphism]
     choices: dict[str, Any]
     changes: str
+    members: list[int]
+    ensemble: str
     inherited: bool
     fingerprint: str
     layers: int

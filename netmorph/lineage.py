@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from netmorph.answers import Comparison, Search, Trial
+from netmorph.answers import Comparison, Final, Search, Trial
 
 
 def ancestry(trials: Iterable[Trial], number: int) -> list[Trial]:
@@ -36,6 +36,8 @@ def _sentence(trial: Trial) -> str:
 
 def steps(trial: Trial, between: str) -> str:
     """What leads from a trial's parent to it; empty where nothing does."""
+    if trial.get("ensemble"):
+        return trial["ensemble"]
     if not trial["morphisms"] and trial["parent_number"] is not None:
         if not trial["inherited"]:
             return ""
@@ -44,11 +46,24 @@ def steps(trial: Trial, between: str) -> str:
     return between.join(morphism["text"] for morphism in trial["morphisms"])
 
 
+def ensemble(final: Final | None) -> str | None:
+    """The trials that an exported network joins, and what it costs; None where it is of one."""
+    if final is None or not final.get("ensemble"):
+        return None
+    parameters = "–" if final["parameters"] is None else f"{final['parameters']:,}"
+    latency = milliseconds(final.get("latency"))
+    return f"{final['ensemble']}: {parameters} parameters, {latency} for one example"
+
+
 def exported(
-    comparison: Comparison | None, precision: str | None, share: float | None
+    network: str | None,
+    comparison: Comparison | None,
+    precision: str | None,
+    share: float | None,
 ) -> dict[str, str]:
     """What is known of an exported network beside its test; `share` is the compute in it."""
     facts = {
+        "network": network,
         "compared": comparison and comparison["text"],
         "precision": precision,
         "in winner": None if share is None else f"{100 * share:.0f} % of all training seconds",
@@ -59,3 +74,10 @@ def exported(
 def percent(value: float | None) -> str:
     """A share as people read it."""
     return "–" if value is None else f"{100 * value:.2f} %"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """A latency as people read it, to three figures."""
+    if seconds is None:
+        return "–"
+    return f"{1000 * seconds:.3g} ms" if seconds < 0.9995 else f"{1000 * seconds:,.0f} ms"

@@ -126,13 +126,6 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def milliseconds(seconds: float | None) -> str:
-    """A latency as people read it, to three figures."""
-    if seconds is None:
-        return "–"
-    return f"{1000 * seconds:.3g} ms" if seconds < 0.9995 else f"{1000 * seconds:,.0f} ms"
-
-
 def _line(search: Search) -> str:
     """One line for a log: it changes when a trial ends, the best improves or the status moves."""
     facts = _facts(search, search["used"]["seconds"])

@@ -28,6 +28,7 @@ def summary(client: Client, search: Search, folder: Path | None) -> dict[str, An
         "test_accuracy": final["test_metric"] if final else None,
         "test_examples": final["test_examples"] if final else None,
         "parameters": final["parameters"] if final else None,
+        "ensemble": lineage.ensemble(final),
         "comparison": final.get("comparison") if final else None,
         "precision": final.get("precision") if final else None,
         "compute_in_winner": search.get("compute_in_winner"),
@@ -74,7 +75,8 @@ def _test(result: dict[str, Any]) -> str:
 
 
 def _exported(result: dict[str, Any]) -> dict[str, str]:
-    return lineage.exported(result["comparison"], result["precision"], result["compute_in_winner"])
+    names = ("ensemble", "comparison", "precision", "compute_in_winner")
+    return lineage.exported(*(result[name] for name in names))
 
 
 def _in_brackets(text: str) -> str:

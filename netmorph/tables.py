@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from rich.table import Table
 
 from netmorph.answers import Dataset, Front, Key, Search, Trial
-from netmorph.lineage import exported, percent, steps
-from netmorph.progress import best_text, clock, milliseconds
+from netmorph.lineage import ensemble, exported, milliseconds, percent, steps
+from netmorph.progress import best_text, clock
 
 
 def searches(items: Iterable[Search]) -> Table:
@@ -104,7 +104,7 @@ def _exported(item: Search) -> dict[str, str]:
     if final is None:
         return {}
     share = item.get("compute_in_winner")
-    return exported(final.get("comparison"), final.get("precision"), share)
+    return exported(ensemble(final), final.get("comparison"), final.get("precision"), share)
 
 
 def _story(item: Trial) -> str:

@@ -1,7 +1,8 @@
 """Carrying out one order: read its inputs, train, compare and test, weights to storage."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from core.weights import Weights, initialise, save
 from worker import training
 from worker.comparison import compare
 from worker.compute import Compute, kind_of
+from worker.ensemble import Ensemble
 from worker.export import export
-from worker.inputs import Data, DataReader, inherited_weights
+from worker.inputs import Data, DataReader, inherited_weights, member_weights
 from worker.latency import latency
 from worker.messages import Ended, EpochEnded
 from worker.network import Network
@@ -63,38 +65,56 @@ def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
     What nobody foresaw is raised: the process ends and its supervisor reports.
     """
     try:
-        return _fit(order, bench, listener)
+        with _within_memory():
+            return _fit(order, bench, listener)
     except InfeasibleTrial as error:
         return Ended(status=TrialStatus.INFEASIBLE, reason=str(error))
     except (BlobError, InvalidInput) as error:  # the same again would find the same
         return Ended(status=TrialStatus.FAILED, reason=str(error), retry=False)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        return Ended(status=TrialStatus.INFEASIBLE, reason=f"out of memory: {_first_line(error)}")
     except OSError as error:
         return Ended(status=TrialStatus.FAILED, reason=f"storage or disk: {error}")
+
+
+@contextmanager
+def _within_memory() -> Iterator[None]:
+    """Raises InfeasibleTrial where the memory does not suffice: a fact about the architecture."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
     except RuntimeError as error:
         if "allocate memory" not in str(error):  # torch's word for it on the CPU
             raise
-        return Ended(status=TrialStatus.INFEASIBLE, reason=f"out of memory: {_first_line(error)}")
+        raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
 
 
 def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
-    architecture = Architecture.from_json(order.architecture)
-    compute = bench.compute(order, architecture)
+    compute = bench.compute(order, Architecture.from_json(order.architecture))
     data = bench.reader.read(order, bench.storage, bench.cache, compute)
     inherited = inherited_weights(order, bench.storage, data.training)
-    fresh = inherited is None or order.fresh
-    start = initialise(architecture, np.random.default_rng(order.seed)) if fresh else inherited
-    assert start is not None
     torch.set_num_threads(compute.threads)
-    run = _Run(order, bench, listener, compute, data, _network(architecture, start, compute))
+    network = _begun(order, bench.storage, inherited, compute)
+    run = _Run(order, bench, listener, compute, data, network)
     is_final = order.kind is TrialKind.FINAL
     trained = run.train_on(inherited) if is_final and inherited is not None else run.train()
-    ended = _ended(order, architecture, trained.outcome, _latency(run.network, order, compute))
+    ended = _ended(order, trained, _latency(trained.network, order, compute))
     if is_final and not trained.outcome.stopped:
         ended = _finish(run, trained, ended)
-    blob = bench.storage.put("weights", save(trained.weights), "safetensors")
+    blob = bench.storage.put("weights", save(trained.network.weights()), "safetensors")
     return ended.model_copy(update={"weights": blob, "precision": str(compute)})
+
+
+def _begun(
+    order: TrainOrder, storage: Storage, inherited: Weights | None, compute: Compute
+) -> Network | Ensemble:
+    """The network that is trained, or several of them, with the weights that they begin with."""
+    if order.members:
+        begun = member_weights(order, storage)
+        return Ensemble([_network(*one, compute) for one in begun])
+    architecture = Architecture.from_json(order.architecture)
+    if inherited is None or order.fresh:
+        inherited = initialise(architecture, np.random.default_rng(order.seed))
+    return _network(architecture, inherited, compute)
 
 
 def _network(architecture: Architecture, weights: Weights, compute: Compute) -> Network:
@@ -108,9 +128,9 @@ def _network(architecture: Architecture, weights: Weights, compute: Compute) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Trained:
-    """The weights that are to be kept, and how they came about."""
+    """The network that is to be kept, and how it came about."""
 
-    weights: Weights
+    network: Network
     outcome: Outcome
     comparison: Comparison | None = None
 
@@ -124,29 +144,36 @@ class _Run:
     listener: Listener
     compute: Compute
     data: Data
-    network: Network
+    network: Network | Ensemble
 
     def train(self) -> _Trained:
         """Train the network from the weights that it has."""
         outcome = self._train()
-        return _Trained(self.network.weights(), outcome)
+        return _Trained(self._whole(), outcome)
 
-    def train_on(self, winner: Weights) -> _Trained:
-        """Train a final network; where it ends worse than the winner, that one's are kept."""
-        start = self.network.weights()
-        self.network.read(winner)
-        before = self._held_out()
-        self.network.read(start)
-        outcome, after, reason = Outcome(), None, ""
+    def train_on(self, weights: Weights) -> _Trained:
+        """Train a final network; where it ends worse than the winner, that one is kept."""
+        order = self.order
+        own = order.members[0].architecture if order.members else order.architecture
+        winner = _network(Architecture.from_json(own), weights, self.compute)
+        before = self._held_out(winner)
+        outcome, final, after, reason = Outcome(), winner, None, ""
         try:
-            outcome = self._train()
-            after = self._held_out()
+            with _within_memory():  # of several networks, where the winner alone has enough
+                outcome = self._train()
+                final = self._whole()
+                after = self._held_out(final)
         except InfeasibleTrial as error:
             reason = str(error)
-        comparison = compare(self.order.task, before, after, reason)
-        if comparison.exported == "winner":
-            self.network.read(winner)
-        return _Trained(self.network.weights(), outcome, comparison)
+        comparison = compare(order.task, before, after, reason)
+        kept = winner if comparison.exported == "winner" else final
+        return _Trained(kept, outcome, comparison)
+
+    def _whole(self) -> Network:
+        """What was trained as one network, as it is exported."""
+        if isinstance(self.network, Network):
+            return self.network
+        return _network(self.network.architecture, self.network.weights(), self.compute)
 
     def _train(self) -> Outcome:
         order, h = self.order, self.order.hyperparameters
@@ -167,23 +194,21 @@ class _Run:
             clock=self.bench.clock,
         )
 
-    def _held_out(self) -> Evaluation:
-        """The network's metric on what a final fit does not train on."""
+    def _held_out(self, network: Network) -> Evaluation:
+        """A network's metric on what a final fit does not train on."""
         assert self.data.validation is not None
-        return training.evaluate(
-            self.network, self.data.validation, self.order.task, self.compute.exact
-        )
+        return training.evaluate(network, self.data.validation, self.order.task, self.compute.exact)
 
 
 def _finish(run: _Run, trained: _Trained, ended: Ended) -> Ended:
     """Look at the test split, once, in the precision of the export, and store that."""
-    order, data = run.order, run.data
-    found = training.evaluate(run.network, data.test, order.task, run.compute.exact)
+    order, data, network = run.order, run.data, trained.network
+    found = training.evaluate(network, data.test, order.task, run.compute.exact)
     metrics = TestMetrics(metric=found.metric, loss=found.loss, examples=found.examples)
     packed = export(
         order,
-        Architecture.from_json(order.architecture),
-        trained.weights,
+        network.architecture,
+        network.weights(),
         data.normalisation,
         metrics,
         comparison=trained.comparison,
@@ -199,9 +224,8 @@ def _latency(network: Network, order: TrainOrder, compute: Compute) -> float:
     return latency(network, shape, compute.device, memory_format=compute.memory_format)
 
 
-def _ended(
-    order: TrainOrder, architecture: Architecture, outcome: Outcome, latency: float
-) -> Ended:
+def _ended(order: TrainOrder, trained: _Trained, latency: float) -> Ended:
+    outcome = trained.outcome
     best = None if order.kind is TrialKind.FINAL else outcome.best
     early = outcome.stopped or outcome.behind
     return Ended(
@@ -216,7 +240,7 @@ def _ended(
         seconds=outcome.seconds,
         samples_per_second=outcome.samples_per_second,
         latency=latency,
-        parameters=architecture.parameters,
+        parameters=trained.network.architecture.parameters,
     )
 
 

@@ -10,12 +10,13 @@ from core import datasets
 from core.architecture import Architecture
 from core.contracts import TrainOrder
 from core.datasets import Arrays
+from core.ensembles import joined
 from core.errors import CorruptBlob
 from core.morphisms import apply_all, from_json, transfer_all
 from core.splits import final_split, validation_split
 from core.storage import Storage
 from core.trial import TrialKind
-from core.weights import Weights, check, load
+from core.weights import Weights, check, initialise, load
 from worker.compute import Compute
 from worker.data import Examples, Normalisation
 
@@ -90,12 +91,15 @@ def _read_data(order: TrainOrder, storage: Storage, cache: Path, compute: Comput
 
 
 def inherited_weights(order: TrainOrder, storage: Storage, examples: Examples) -> Weights | None:
-    """The parent's weights after the order's morphisms; None where it has no parent."""
+    """The parent's weights after the order's morphisms; None where it has no parent.
+
+    For an ensemble they are those of its first network, the winner.
+    """
     if order.parent_weights is None:
         return None
     rng = np.random.default_rng(order.seed)
-    architecture = Architecture.from_json(order.architecture)
     parent = Architecture.from_json(order.parent_architecture or order.architecture)
+    architecture = parent if order.members else Architecture.from_json(order.architecture)
     inherited = load(storage.get(order.parent_weights))
     check(parent, inherited)
     morphisms = [from_json(data) for data in order.morphisms]
@@ -108,6 +112,26 @@ def inherited_weights(order: TrainOrder, storage: Storage, examples: Examples) -
     exact = all(morphism.preserves_function for morphism in morphisms)
     probe = None if exact else examples.some(PROBE)
     return transfer_all(parent, inherited, morphisms, rng, probe, order.hyperparameters.morph_noise)
+
+
+def member_weights(order: TrainOrder, storage: Storage) -> list[tuple[Architecture, Weights]]:
+    """The networks of an ensemble as a final fit begins with them: inherited, or fresh."""
+    found = []
+    for place, member in enumerate(order.members):
+        architecture = Architecture.from_json(member.architecture)
+        if order.fresh:
+            weights = initialise(architecture, np.random.default_rng([order.seed, place]))
+        else:
+            weights = load(storage.get(member.weights))
+            check(architecture, weights)
+        found.append((architecture, weights))
+    whole = joined([architecture for architecture, _ in found])
+    if whole != Architecture.from_json(order.architecture):
+        raise CorruptBlob(
+            f"the {len(found)} networks make architecture {whole.fingerprint[:12]}; "
+            "the order is for another one"
+        )
+    return found
 
 
 def _continues(order: TrainOrder) -> bool:

@@ -5,13 +5,13 @@ for a whole batch.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Function = Callable[[Tensor], Tensor]  # inputs -> outputs
-LossOf = Callable[[Tensor, Tensor], Tensor]  # outputs, targets -> scalar
+Outputs = TypeVar("Outputs")  # of one network, or of several
 
 
 class Mixing:
@@ -21,7 +21,13 @@ class Mixing:
         self._alpha = alpha
         self._rng = np.random.default_rng([seed, 1])
 
-    def loss(self, network: Function, loss_of: LossOf, x: Tensor, y: Tensor) -> Tensor:
+    def loss(
+        self,
+        network: Callable[[Tensor], Outputs],
+        loss_of: Callable[[Outputs, Tensor], Tensor],  # outputs, targets -> scalar
+        x: Tensor,
+        y: Tensor,
+    ) -> Tensor:
         """The loss of a batch of mixed examples, or of the batch itself without mixing."""
         if not self._alpha:
             return loss_of(network(x), y)

@@ -21,11 +21,17 @@ class Network(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
+        self.architecture = architecture
         self.layers = nn.ModuleDict()
         for node in architecture.nodes:
             twin = TWINS[LAYERS.kind_of(node.layer)]
             self.layers[str(node.id)] = twin.of(node.layer, architecture.input_shapes(node))
         self._plan = _plan(architecture)
+
+    @property
+    def networks(self) -> "tuple[Network, ...]":
+        """The networks that are trained: itself."""
+        return (self,)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, *input_shape) -> logits (N, classes)"""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from core.tasks import TASKS
 from worker.averaging import WeightAverage
 from worker.compute import Compute
 from worker.data import Examples
+from worker.ensemble import Ensemble
 from worker.learning import LearningCheck
 from worker.mixing import Mixing
 from worker.network import Network
@@ -76,7 +78,7 @@ class Outcome:
 
 
 def train(
-    network: Network,
+    network: Network | Ensemble,
     training: Examples,
     validation: Examples | None,
     hyperparameters: Hyperparameters,
@@ -95,7 +97,8 @@ def train(
 
     With `keep_last`, or without validation examples, the last epoch counts as the best. With
     `chance_loss`, that of predicting the classes' frequencies, a training that is no better
-    after a tenth of it is infeasible.
+    after a tenth of it is infeasible. The networks of an ensemble learn from the same batches, each
+    by its own loss: trained on the loss of their mean they were worse.
     """
     h = hyperparameters
     generator = torch.Generator().manual_seed(seed)  # batches and augmentation
@@ -150,7 +153,7 @@ def _ends(outcome: Outcome, found: Evaluation | None, h: Hyperparameters, progre
 class _Kept:
     """Which of a training's weights the network has in the end: the best or the last ones."""
 
-    network: Network
+    network: Network | Ensemble
     average: WeightAverage | None
     last: bool
     _best: dict[str, Any] | None = None  # None: the last ones
@@ -191,7 +194,7 @@ class _Progress:
 class _Steps:
     """Steps of the optimisers along the schedule of the learning rate."""
 
-    network: Network
+    network: Network | Ensemble
     loss_of: AbstractLoss
     optimisers: tuple[torch.optim.Optimizer, ...]
     average: WeightAverage | None
@@ -245,23 +248,28 @@ class _Steps:
         )
         return is_due and steps % self.epoch_steps == 0
 
-    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return self.loss_of.loss(outputs, targets, self.h.label_smoothing)
+    def _outputs(self, x: Tensor) -> list[Tensor]:
+        return [network(x) for network in self.network.networks]
+
+    def _loss(self, outputs: list[Tensor], targets: Tensor) -> Tensor:
+        """The losses of all networks added up, so that each has the gradient that it has alone."""
+        smoothing = self.h.label_smoothing
+        return reduce(torch.add, [self.loss_of.loss(one, targets, smoothing) for one in outputs])
 
     def _step(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
-        """The loss of a batch, before the step that it leads to."""
+        """The mean loss of the networks on a batch, before the step that it leads to."""
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate * group.get("rate_share", 1.0)
         with self.compute.autocast():
-            loss = self.mixing.loss(self.network, self._loss, x, y)
+            loss = self.mixing.loss(self._outputs, self._loss, x, y)
         self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         for optimiser in self.optimisers:
             optimiser.step()
         if self.average:
             self.average.update()
-        return loss.detach()
+        return loss.detach() / len(self.network.networks)
 
 
 def _endless(

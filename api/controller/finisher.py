@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from api.controller import suggesting
 from api.store import questions, searches, trials
 from api.store.standings import Open
-from core import plan, race
+from core import ensembles, plan, race
 from core.budget import Complete, Decision, Fail, Finish, FitBest, StopWaiting
 from core.lineage import with_shares
 from core.trial import SearchStatus
@@ -30,19 +30,23 @@ def carry_out(session: Session, search: Open, decision: Decision) -> bool:
 
 
 def _fit_best(session: Session, search: Open) -> bool:
-    """Add the final fit of the trial that is expected to end best."""
+    """Add the final fit of the trial that is expected to end best, or of several as one."""
     read = questions.configured(session, search.search_id)
     if read is None:
         return False
     config, spec = read
     seen = [suggesting.seen(past) for past in trials.past(session, search.search_id)]
-    winner = race.chosen(with_shares(seen, plan.goal(config, spec)))
+    known = with_shares(seen, plan.goal(config, spec))
+    winner = race.chosen(known)
     if winner is None:
         return False
+    members = ensembles.members_of(known, config.training.ensemble, config.bounds)
     return trials.add_final(
         session,
         search.search_id,
         search.next_number,
         winner.trial_id,
         inherits=config.training.final_weights == "inherited",
+        members=[one.number for one in members],
+        whole=ensembles.joined([one.architecture for one in members]) if members else None,
     )

@@ -112,7 +112,9 @@ class Desk:
             return None
         spent = None
         if facts.kind is TrialKind.FINAL:
-            spent = self._run(lambda c: compute.before(c, facts.search_id, facts.parent_id))
+            spent = self._run(
+                lambda c: compute.before(c, facts.search_id, facts.parent_id, facts.members)
+            )
         gains: list[float] = []
         if facts.morphisms and facts.inherited:
             gains = self._run(lambda c: orders.gains_at_rung(c, facts.search_id))
@@ -123,7 +125,11 @@ class Desk:
         history: JsonObject = {}
         if facts.kind is TrialKind.FINAL:
             history = self._run(lambda c: model_card.history(c, facts))
-        return _train_order(held, facts, chosen, self._lease, history)
+        order = _train_order(held, facts, chosen, self._lease, history)
+        if not facts.members:
+            return order
+        members = self._run(lambda c: orders.members(c, facts))
+        return order.model_copy(update={"members": members})
 
     def _give_up(self, held: Held, error: Exception) -> None:
         """End a trial for which no order can be made, lest every worker asks for it for ever."""

@@ -10,18 +10,22 @@ from core.contracts import JsonObject
 def history(connection: Connection, facts: Facts) -> JsonObject:
     """What the card tells of the search behind a final fit."""
     inherits = facts.inherited and facts.parent_weights is not None
-    spent = compute.before(connection, facts.search_id, facts.parent_id if inherits else None)
+    parent, members = (facts.parent_id, facts.members) if inherits else (None, [])
+    spent = compute.before(connection, facts.search_id, parent, members)
+    alone = compute.before(connection, facts.search_id, parent) if members else spent
     completed, inherited = orders.tallies(connection, facts.search_id)
     lineage = [] if facts.parent_id is None else orders.lineage(connection, facts.parent_id)
     return {
         "search": facts.search_name,
         "of_number": facts.parent_number,
+        "members": facts.members,
         "validation": facts.parent_value,
         "validation_std": facts.parent_value_std,
         "trials_completed": completed,
         "trials_inherited": inherited,
         "lineage": lineage,
         "seconds_in_lineage": spent.in_lineage,
+        "seconds_in_winner": alone.in_lineage,
         "seconds_total": spent.total,
         "strategy": facts.config.strategy,
         "seed": facts.config.seed,

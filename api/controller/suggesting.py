@@ -11,7 +11,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from api.store.recipes import Past, Question, Recipe
+from api.store.recipes import Past, Question, Recipe, described
 from core import morphisms, plan, search
 from core.architecture import Architecture
 from core.contracts import (
@@ -153,23 +153,18 @@ def _morphisms(text: str) -> tuple[morphisms.AbstractMorphism, ...]:
 def _recipe(
     suggestion: search.Suggestion, parent: Past | None, chosen: Hyperparameters, is_timed: bool
 ) -> Recipe:
-    architecture = suggestion.architecture
     mean, std = believed(suggestion.predicted_mean, suggestion.predicted_std)
     return Recipe(
         number=suggestion.number,
         parent_id=suggestion.parent_id,
         morphisms=_steps(suggestion, parent),
-        architecture=architecture.to_json(),
-        fingerprint=architecture.fingerprint,
-        layers=len(architecture.nodes),
-        parameters=architecture.parameters,
-        flops=architecture.flops,
         inherited=_inherits(parent),
         predicted_mean=mean,
         predicted_std=std,
         hyperparameters=None if is_timed else chosen.model_dump(mode="json"),
         epochs_reserved=chosen.epochs,
         choices=suggestion.choices.changes,
+        **described(suggestion.architecture),
     )
 
 

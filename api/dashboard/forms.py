@@ -36,11 +36,13 @@ def submit_search(
     minutes: Text = "",
     parallelism: Text = "1",
     seed: Text = "0",
+    ensemble: Text = "1",
 ) -> Response:
     """Create a search and show it; a wrong field is shown beside itself, nothing is lost."""
     given = {
         "dataset": dataset, "name": name, "strategy": strategy, "cost": cost,
         "trials": trials, "minutes": minutes, "parallelism": parallelism, "seed": seed,
+        "ensemble": ensemble,
     }  # fmt: skip
     state = request.app.state
     try:
@@ -83,6 +85,7 @@ def _body(given: dict[str, str]) -> dict[str, Any]:
         "budget": budget,
         "parallelism": _number(given["parallelism"]),
         "seed": _number(given["seed"]),
+        "training": {"ensemble": _number(given["ensemble"])},
     }
 
 
@@ -102,6 +105,7 @@ def _by_field(error: ValidationError) -> dict[str, str]:
     names: dict[tuple[str, ...], str] = {
         ("budget", "trials"): "trials",
         ("budget", "seconds"): "minutes",
+        ("training", "ensemble"): "ensemble",
     }
     found: dict[str, str] = {}
     for one in error.errors():

@@ -1,9 +1,11 @@
 """How much of a search's training went into the network that it exports.
 
 That network was trained for the seconds of its own trial, and of each trial whose weights it
-inherited, from parent to parent. Seconds of a trial are those of the attempt that counted.
+inherited, from parent to parent; an ensemble for those of all its networks. Seconds of a trial
+are those of the attempt that counted.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -11,18 +13,27 @@ from sqlalchemy.orm import Session
 
 from core.plan import Spent
 
-# From the last trials of lines back to the first, whose weights began at random. Where the
-# winner's own weights are exported, the seconds of the final fit are in no exported network.
+# From the last trials of lines back to the first, whose weights began at random. A final fit that
+# joins several trials has a line for each, in which a trial counts once. Where the winner's own
+# weights are exported, the seconds of the final fit are in no exported network.
 _LINE = """
 line AS (
-    SELECT id, search_id, parent_id,
-        inherited OR comparison->>'exported' = 'winner' AS inherited,
-        CASE WHEN comparison->>'exported' = 'winner' THEN 0 ELSE seconds END AS seconds, epochs
-    FROM trials WHERE {last}
-    UNION ALL
-    SELECT trials.id, trials.search_id, trials.parent_id, trials.inherited, trials.seconds,
-        trials.epochs
-    FROM trials JOIN line ON trials.id = line.parent_id AND line.inherited
+    SELECT id, search_id, epochs,
+        CASE WHEN is_winner THEN ARRAY[parent_id] WHEN inherited THEN parent_id || joined END
+            AS sources,
+        CASE WHEN is_winner THEN 0 ELSE seconds END AS seconds
+    FROM trials CROSS JOIN LATERAL (
+        SELECT comparison->>'exported' IS NOT DISTINCT FROM 'winner' AS is_winner, ARRAY(
+            SELECT one.id FROM trials AS one
+            WHERE one.search_id = trials.search_id AND trials.members @> to_jsonb(one.number)
+                AND trials.members <> '[]' AND one.id <> trials.parent_id
+        ) AS joined
+    ) AS how
+    WHERE {last}
+    UNION
+    SELECT trials.id, trials.search_id, trials.epochs,
+        CASE WHEN trials.inherited THEN ARRAY[trials.parent_id] END, trials.seconds
+    FROM line JOIN trials ON trials.id = ANY(line.sources)
 )"""
 _SHARES = text(
     "WITH RECURSIVE "
@@ -40,7 +51,7 @@ FROM counted JOIN total USING (search_id) WHERE total.seconds > 0"""
 )
 _BEFORE = text(
     "WITH RECURSIVE "
-    + _LINE.format(last="id = :parent_id")
+    + _LINE.format(last="id = :parent_id OR (search_id = :search_id AND number = ANY(:members))")
     + """
 SELECT
     coalesce(lineage.seconds, 0) AS in_lineage, coalesce(total.seconds, 0) AS total,
@@ -57,10 +68,17 @@ def shares(session: Session, search_ids: list[UUID]) -> dict[UUID, float]:
     return {row.search_id: row.share for row in rows}
 
 
-def before(connection: Connection, search_id: UUID, parent_id: UUID | None) -> Spent:
-    """What a search spent before its final fit, which inherits the weights of this parent."""
-    values = {"search_id": search_id, "parent_id": parent_id}
+def before(
+    connection: Connection, search_id: UUID, parent_id: UUID | None, members: Sequence[int] = ()
+) -> Spent:
+    """What a search spent before its final fit, which inherits the weights of this parent.
+
+    `members` are the numbers of all the trials whose weights it inherits, where they are several.
+    """
+    values = {"search_id": search_id, "parent_id": parent_id, "members": list(members)}
     row = connection.execute(_BEFORE, values).one()
     return Spent(
-        in_lineage=row.in_lineage, total=row.total, epochs_in_lineage=int(row.epochs_in_lineage)
+        in_lineage=row.in_lineage,
+        total=row.total,
+        epochs_in_lineage=int(row.epochs_in_lineage) // max(1, len(members)),
     )

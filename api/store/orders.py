@@ -27,6 +27,7 @@ from core.contracts import (
     BlobRef,
     DatasetSpec,
     Hyperparameters,
+    Member,
     SearchConfig,
     TrainingChoices,
 )
@@ -49,6 +50,7 @@ class Facts:
     morphisms: list[dict[str, Any]]
     inherited: bool
     choices: TrainingChoices
+    members: list[int]  # numbers of the trials that a final fit joins, the parent's first
     hyperparameters: Hyperparameters | None
     parent_id: UUID | None
     parent_number: int | None
@@ -71,6 +73,7 @@ def _statement() -> Select[Any]:
         select(
             *mine,
             Trial.choices,
+            Trial.members,
             Trial.search_id,
             Trial.hyperparameters,
             Trial.parent_id,
@@ -119,6 +122,24 @@ def _facts(row: dict[str, Any]) -> Facts:
         dataset=blobs.reference(row.pop("blob_key"), row.pop("blob_bytes")),
         dataset_spec=DatasetSpec.model_validate(row.pop("spec")),
         **row,
+    )
+
+
+def members(connection: Connection, facts: Facts) -> tuple[Member, ...]:
+    """The networks that a final fit joins, in their order."""
+    columns = (Trial.number, Trial.architecture, Trial.weights_key, Trial.weights_bytes)
+    statement = select(*columns).where(
+        Trial.search_id == facts.search_id, Trial.number.in_(facts.members)
+    )
+    rows = sorted(connection.execute(statement), key=lambda row: facts.members.index(row.number))
+    return tuple(
+        Member.model_validate(
+            {
+                "architecture": row.architecture,
+                "weights": blobs.reference(row.weights_key, row.weights_bytes),
+            }
+        )
+        for row in rows
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from core.architecture import Architecture
 from core.trial import TrialStatus
 
 
@@ -70,3 +71,14 @@ class Recipe:
     hyperparameters: dict[str, Any] | None  # None: decided when a worker leases the trial
     epochs_reserved: int
     choices: dict[str, Any] = field(default_factory=dict)  # core.contracts.TrainingChoices
+
+
+def described(architecture: Architecture) -> dict[str, Any]:
+    """An architecture as the columns of a trial have it."""
+    return {
+        "architecture": architecture.to_json(),
+        "fingerprint": architecture.fingerprint,
+        "layers": len(architecture.nodes),
+        "parameters": architecture.parameters,
+        "flops": architecture.flops,
+    }

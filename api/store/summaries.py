@@ -14,6 +14,7 @@ from api.models import Dataset, Lease, Search, Trial, Version
 from api.schemas import Best, DatasetRef, FinalOut, SearchOut, Used
 from api.store import comparisons, compute
 from core.contracts import Bounds, SearchConfig
+from core.ensembles import in_words
 from core.tasks import TASKS
 from core.trial import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 
@@ -96,27 +97,35 @@ def _finals(session: Session, ids: list[UUID]) -> dict[UUID, FinalOut]:
     """What the final fits reached that have been tested."""
     parent = aliased(Trial)
     statement = (
-        select(Trial, parent.number)
+        select(Trial, parent.number, parent.parameters)
         .join(parent, parent.id == Trial.parent_id)
         .where(Trial.search_id.in_(ids), Trial.kind == TrialKind.FINAL)
     )
-    return {
-        final.search_id: FinalOut(
-            trial_id=final.id,
-            of_number=number,
-            test_metric=final.test_metric,
-            test_loss=final.test_loss,
-            test_examples=final.test_examples,
-            parameters=final.parameters,
-            export_bytes=final.export_bytes,
-            precision=final.precision,
-            comparison=comparisons.of(final),
-        )
-        for final, number in session.execute(statement)
-        if final.test_metric is not None
-        and final.test_loss is not None
-        and final.test_examples is not None
-    }
+    found = [_final(*row) for row in session.execute(statement)]
+    return {search_id: final for search_id, final in found if final is not None}
+
+
+def _final(final: Trial, of_number: int, of_parameters: int) -> tuple[UUID, FinalOut | None]:
+    """What a search's final fit reached; of an ensemble the winner alone may be exported."""
+    if final.test_metric is None or final.test_loss is None or final.test_examples is None:
+        return final.search_id, None
+    comparison = comparisons.of(final)
+    alone = comparison is not None and comparison.exported == "winner"
+    members = [] if alone else final.members
+    return final.search_id, FinalOut(
+        trial_id=final.id,
+        of_number=of_number,
+        test_metric=final.test_metric,
+        test_loss=final.test_loss,
+        test_examples=final.test_examples,
+        parameters=of_parameters if alone else final.parameters,
+        latency=final.latency,
+        members=members,
+        ensemble=in_words(members),
+        export_bytes=final.export_bytes,
+        precision=final.precision,
+        comparison=comparison,
+    )
 
 
 def _out(

@@ -14,8 +14,10 @@ from api.store import comparisons, pages, searches
 from api.store.changes import changed
 from api.store.errors import NotFound
 from api.store.keys import Caller
-from api.store.recipes import Past, Recipe
+from api.store.recipes import Past, Recipe, described
+from core.architecture import Architecture
 from core.contracts import TrainingChoices
+from core.ensembles import in_words
 from core.trial import SearchStatus, TrialKind, TrialStatus
 
 _Parent = aliased(Trial)
@@ -128,11 +130,19 @@ def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
 
 
 def add_final(
-    session: Session, search_id: UUID, number: int, winner_id: UUID, *, inherits: bool = True
+    session: Session,
+    search_id: UUID,
+    number: int,
+    winner_id: UUID,
+    *,
+    inherits: bool = True,
+    members: Sequence[int] = (),
+    whole: Architecture | None = None,
 ) -> bool:
     """Add the final fit, which trains the winner on; False where that was done already.
 
-    With `inherits` it begins with the winner's weights, where there are any.
+    With `inherits` it begins with the winner's weights, where there are any. `whole` is what it
+    trains in place of the winner's architecture: the trials of the numbers `members` joined.
     """
     winner = session.get(Trial, winner_id)
     statement = (
@@ -149,6 +159,9 @@ def add_final(
     if winner is None or row is None:
         return False
     copied = ("architecture", "fingerprint", "layers", "parameters", "flops", "choices")
+    facts = {name: getattr(winner, name) for name in copied}
+    if whole is not None:
+        facts |= described(whole)
     session.add(
         Trial(
             search_id=search_id,
@@ -156,9 +169,10 @@ def add_final(
             kind=TrialKind.FINAL,
             parent_id=winner.id,
             morphisms=[],
+            members=list(members),
             inherited=inherits and winner.weights_key is not None,
             available_at=row.started_at,  # before trials that came while its own were training
-            **{name: getattr(winner, name) for name in copied},
+            **facts,
         )
     )
     session.flush()
@@ -186,9 +200,9 @@ def _missing(trial_id: UUID) -> NotFound:
 
 _SAME = (
     "id", "search_id", "number", "attempt", "reason", "parent_id", "inherited", "fingerprint",
-    "layers", "parameters", "flops", "choices", "predicted_mean", "predicted_std", "value",
-    "value_std", "validation_loss", "precision", "best_epoch", "seconds", "samples_per_second",
-    "latency", "worker", "created_at", "started_at", "ended_at",
+    "layers", "parameters", "flops", "choices", "members", "predicted_mean", "predicted_std",
+    "value", "value_std", "validation_loss", "precision", "best_epoch", "seconds",
+    "samples_per_second", "latency", "worker", "created_at", "started_at", "ended_at",
 )  # fmt: skip
 
 
@@ -202,6 +216,7 @@ def _facts(row: Any) -> dict[str, Any]:
         "parent_number": row.parent_number,
         "comparison": comparisons.of(trial),
         "changes": str(TrainingChoices.model_validate(trial.choices)),
+        "ensemble": in_words(trial.members),
         "morphisms": [
             MorphismOut(kind=step["data"]["kind"], text=step["text"], data=step["data"])
             for step in trial.morphisms

@@ -72,6 +72,9 @@ def search(
     parallelism: Annotated[
         int | None, typer.Option(min=1, help="Trials in flight; default: the workers.")
     ] = None,
+    ensemble: Annotated[
+        int, typer.Option(min=1, max=8, help="Networks in the export: the mean of the best.")
+    ] = 1,
     workers: WorkersOption = 1,
     export_to: Annotated[
         Path | None, typer.Option("--export", help="Folder for the exported network.")
@@ -95,6 +98,7 @@ def search(
         "cost": cost and cost.value,
         "bounds": _given(bounds) or None,
         "budget": _given(budget),
+        "training": {"ensemble": ensemble} if ensemble > 1 else None,
         "strategy": strategy,
         "seed": seed,
         "parallelism": parallelism or max(1, workers),

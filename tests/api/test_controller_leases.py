@@ -17,6 +17,7 @@ from core.contracts import (
     Budget,
     EpochReport,
     Heartbeat,
+    Member,
     ResultAnswer,
     TestMetrics,
     Training,
@@ -128,6 +129,31 @@ def test_the_final_fit_is_trained_anew_with_the_searchs_history(world, desk) -> 
         "trial 1: widen convolution 3",
     ]
     json.dumps(order.history)
+
+
+def test_an_order_for_an_ensemble_has_its_networks_in_order(world, desk) -> None:
+    search = world.search(status=SearchStatus.FINISHING)
+    blobs = [world.blob() for _ in range(3)]
+    made = [
+        world.trial(
+            search, status="completed", value=0.5, weights_key=blob.key, weights_bytes=10,
+            architecture={"version": 1, "nodes": [number]}, seconds=10.0, epochs=8,
+        )
+        for number, blob in enumerate(blobs)
+    ]  # fmt: skip
+    world.trial(
+        search, kind=TrialKind.FINAL, parent_id=made[2], inherited=True, members=[2, 0],
+        hyperparameters=None,
+    )  # fmt: skip
+
+    order = desk.lease(world.worker())
+
+    assert order.parent_weights == blobs[2]
+    assert order.members == (
+        Member(architecture={"version": 1, "nodes": [2]}, weights=blobs[2]),
+        Member(architecture={"version": 1, "nodes": [0]}, weights=blobs[0]),
+    )
+    assert order.history["members"] == [2, 0]
 
 
 def test_a_worker_goes_on_until_its_search_ends_or_its_time_is_up(world, desk) -> None:

@@ -19,6 +19,7 @@ from api.settings import Settings
 from api.store import searches
 from api.store.errors import Conflict, KeyReused
 from api.store.keys import Caller
+from core.architecture import Architecture
 from core.contracts import Action, EpochReport, Heartbeat, TestMetrics, TrainOrder
 from core.storage import Storage
 from core.trial import SearchStatus, TrialKind, TrialStatus
@@ -170,6 +171,36 @@ def test_a_search_goes_from_its_submission_to_its_final_fit(
     rows = world.trials(search.id)
     assert [row.kind for row in rows] == ["search"] * 6 + ["final"]
     assert all(step["text"] for row in rows for step in row.morphisms)
+    world.audit()
+
+
+def test_a_search_ends_with_an_ensemble_of_its_best(
+    controller, workers, submit, seen, world
+) -> None:
+    workers.start(2)
+    search = submit(budget={"trials": 8}, training={"ensemble": 3, "epochs": 2, "final_epochs": 2})
+
+    until(lambda: seen(search.id).status is SearchStatus.COMPLETED)
+
+    *searched, final = world.trials(search.id)
+    members = [searched[number] for number in final.members]
+    assert len(members) == 3
+    assert members[0].id == final.parent_id
+    assert len({member.fingerprint for member in members}) == 3
+    assert final.parameters == sum(member.parameters for member in members)
+    whole = Architecture.from_json(final.architecture)
+    assert (final.fingerprint, final.layers) == (whole.fingerprint, len(whole.nodes))
+    order = workers.orders[-1]
+    assert order.architecture == final.architecture
+    assert [member.weights.key for member in order.members] == [
+        member.weights_key for member in members
+    ]
+    assert [member.architecture for member in order.members] == [
+        member.architecture for member in members
+    ]
+    out = seen(search.id).final
+    assert (out.members, out.parameters) == (final.members, final.parameters)
+    assert out.ensemble.startswith("an ensemble of trials ")
     world.audit()
 
 

@@ -288,6 +288,36 @@ def test_a_final_fit_is_shown_beside_the_winner(visitor, world, architecture):
     assert "20 % of all training is in the winner" in search  # 10 of 50 s
 
 
+def test_an_ensemble_is_shown_in_words(visitor, world, architecture):
+    search_id = world.search(visitor.caller)
+    first, best = (world.trial(search_id, architecture=architecture) for _ in "12")
+    final = world.trial(
+        search_id, kind="final", architecture=architecture, parent_id=best, inherited=True,
+        members=[1, 0], seconds=10.0, test_metric=0.9, test_loss=0.3, test_examples=360,
+        export_key="exports/x.zip", export_bytes=9000, latency=0.002,
+    )  # fmt: skip
+    words = "an ensemble of trials 0 and 1"
+    assert f"with its weights: final fit of {words}" in visitor.http.get(f"/trials/{final}").text
+    assert f"final fit of {words}" in visitor.http.get(f"/ui/searches/{search_id}/trials").text
+    assert (
+        f"parameters, 2 ms for one example: {words}<"
+        in visitor.http.get(f"/searches/{search_id}").text
+    )
+    assert "ensemble of" not in visitor.http.get(f"/trials/{first}").text
+
+
+def test_the_networks_of_the_export_may_be_chosen(visitor, world):
+    sent = {"token": token(visitor.http)} | FORM
+    answer = visitor.http.post("/searches", data=sent | {"ensemble": "3"})
+    made = world.get_search(answer.headers["location"].rpartition("/")[2])
+    assert made.config["training"]["ensemble"] == 3
+    for wrong in ("9", "many"):
+        page = visitor.http.post("/searches", data=sent | {"ensemble": wrong})
+        assert page.status_code == 422
+        assert 'id="ensemble-error"' in page.text
+        assert f'name="ensemble" inputmode="numeric" value="{wrong}"' in page.text
+
+
 def test_a_cost_may_be_chosen_for_a_new_search(visitor, world):
     sent = {"token": token(visitor.http)} | FORM
     answer = visitor.http.post("/searches", data=sent | {"cost": "latency"})

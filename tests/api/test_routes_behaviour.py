@@ -237,6 +237,30 @@ def test_a_final_fit_shows_how_it_was_computed_and_compared(person, world):
     assert search["compute_in_winner"] == 1.0
 
 
+@pytest.mark.parametrize("exported", ["final", "winner"])
+def test_an_ensemble_is_told_as_data_and_in_words(person, world, exported):
+    """Where the winner alone is exported, the search tells of that network."""
+    user = person()
+    search_id = world.search(user.caller)
+    first, best = (ended(world, search_id, 0.9, seconds=30.0, parameters=70) for _ in "12")
+    compared = {"examples": 9, "before": 0.9, "after": 0.8, "exported": exported, "reason": "so"}
+    final = world.trial(
+        search_id, kind="final", parent_id=best, inherited=True, comparison=compared,
+        members=[1, 0], parameters=140, seconds=10.0, test_metric=0.9, test_loss=0.3,
+        test_examples=360, export_key="exports/x.zip", export_bytes=9,
+    )  # fmt: skip
+
+    words = "an ensemble of trials 0 and 1"
+    shown = user.http.get(f"/v1/trials/{final}").json()
+    assert (shown["members"], shown["ensemble"], shown["parameters"]) == ([1, 0], words, 140)
+    other = user.http.get(f"/v1/trials/{first}").json()
+    assert (other["members"], other["ensemble"]) == ([], "")
+    told = user.http.get(f"/v1/searches/{search_id}").json()["final"]
+    found = (told["of_number"], told["members"], told["ensemble"], told["parameters"])
+    whole, alone = (1, [1, 0], words, 140), (1, [], "", 70)
+    assert found == (whole if exported == "final" else alone)
+
+
 def test_nothing_is_told_of_a_final_fit_that_has_not_ended(person, world):
     user = person()
     search_id = world.search(user.caller)

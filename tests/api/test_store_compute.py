@@ -99,6 +99,56 @@ def test_any_tree_of_trials_has_the_share_that_a_walk_finds(world) -> None:
     assert found == pytest.approx(expected)
 
 
+def test_an_ensemble_has_the_training_of_all_its_networks_once(world, owner, line, do) -> None:
+    """Trials 1 and 4 are of one lineage, 2 began at random: 10, 20, 5 and 40 seconds."""
+    search, last = line
+    final = final_of(world, search, last, members=[4, 2, 1], inherited=True, seconds=25.0, **EXPORT)
+    assert share(world, search) == pytest.approx(100 / 100)
+    world.set(Trial, final, members=[4, 1])
+    assert share(world, search) == pytest.approx(60 / 100)
+    world.set(Trial, final, members=[4, 2], comparison=WON)
+    assert share(world, search) == pytest.approx(35 / 100)
+    world.set(Trial, final, members=[4, 2], comparison=None, inherited=False)
+    assert share(world, search) == pytest.approx(25 / 100)
+
+
+def test_before_an_ensemble_its_networks_lineages_count_once(world, line, do) -> None:
+    search, last = line
+    for number, trial in enumerate(world.trials(search)):
+        world.set(Trial, trial.id, epochs=10 + number)
+    one = do(compute.before, search, last)
+    several = do(compute.before, search, last, [4, 2, 1])
+    assert (one.in_lineage, one.epochs_in_lineage) == (35.0, 10 + 11 + 14)
+    assert (several.in_lineage, several.total) == (75.0, 75.0)
+    assert several.epochs_in_lineage == (10 + 11 + 12 + 14) // 3
+
+
+def test_any_ensemble_has_the_share_that_walks_find(world) -> None:
+    rng = np.random.default_rng(1)
+    expected = {}
+    for _ in range(8):
+        search, known = world.search(), []
+        for number in range(10):
+            parent = int(rng.integers(number)) if number and rng.random() < 0.8 else None
+            inherited = parent is not None and bool(rng.random() < 0.8)
+            facts = {"seconds": float(rng.integers(1, 9)), "weights_key": "weights/x"}
+            parent_id = None if parent is None else known[parent][0]
+            made = world.trial(search, parent_id=parent_id, inherited=inherited, **facts)
+            known.append((made, parent if inherited else None, facts["seconds"]))
+        members = [int(one) for one in rng.permutation(10)[:3]]
+        winner = known[members[0]][0]
+        final_of(world, search, winner, members=members, inherited=True, seconds=2.0, **EXPORT)
+        reached, open_ones = set(), list(members)
+        while open_ones:
+            at = open_ones.pop()
+            reached.add(at)
+            open_ones += [parent for parent in (known[at][1],) if parent is not None]
+        walked = 2.0 + sum(known[at][2] for at in reached)
+        expected[search] = walked / (2.0 + sum(seconds for *_, seconds in known))
+    with world.sessions.begin() as session:
+        assert compute.shares(session, [*expected]) == pytest.approx(expected)
+
+
 def test_a_search_shows_its_share(world, owner, line) -> None:
     search, last = line
     final_of(
@@ -127,6 +177,16 @@ def test_a_card_is_told_the_seconds_before_the_final_fit(
 
     assert (history["seconds_in_lineage"], history["seconds_total"]) == (in_lineage, 75.0)
     json.dumps(history)
+
+
+def test_a_card_is_told_of_the_networks_of_an_ensemble(world, do, line) -> None:
+    search, last = line
+    for trial in world.trials(search):
+        world.set(Trial, trial.id, weights_bytes=10, weights_key=world.blob().key)
+    final = final_of(world, search, last, members=[4, 2], inherited=True)
+    history = do(model_card.history, do(orders.read, final))
+    assert (history["members"], history["of_number"]) == ([4, 2], 4)
+    assert (history["seconds_in_lineage"], history["seconds_in_winner"]) == (75.0, 35.0)
 
 
 def test_the_card_of_a_search_without_measured_trials_has_zeros(world, do) -> None:

@@ -11,6 +11,7 @@ from benchmarks.solo_trial import Found
 from core import datasets, plan
 from core.contracts import Budget, SearchConfig, Training
 from core.trial import SearchStatus, TrialKind, TrialStatus
+from core.weights import check, load
 from tests.worker.orders import NETWORK, arrays
 
 QUICK = Training(epochs=1, final_epochs=2, batch_size=16)
@@ -57,6 +58,32 @@ def test_a_search_tries_networks_and_exports_the_best(tmp_path):
     assert search.storage.exists(found.final.result.export)
     assert 0 < found.compute_in_winner <= 1
     assert found.seconds == found.final.ended
+
+
+def test_a_search_may_export_an_ensemble(tmp_path):
+    training = QUICK.model_copy(update={"ensemble": 3})
+    search = prepared(tmp_path, training=training, budget=Budget(trials=6))
+    found = search.run()
+    final = found.final
+    assert (found.status, final.status) == (SearchStatus.COMPLETED, TrialStatus.COMPLETED)
+    assert 2 <= len(final.members) <= 3
+    assert final.members[0] is final.parent
+    assert final.architecture.parameters == sum(
+        member.architecture.parameters for member in final.members
+    )
+    exported = final.architecture
+    if final.result.comparison.exported == "winner":
+        exported = final.parent.architecture
+    assert final.result.parameters == exported.parameters
+    check(exported, load(search.storage.get(final.result.weights)))
+    assert search.storage.exists(final.result.export)
+    assert [trial.number for trial in final.ancestry].count(final.parent.number) == 1
+    assert {trial.number for trial in final.ancestry} == {
+        one.number for source in (final, *final.members) for one in source.lineage
+    }
+    seconds = sum(trial.result.seconds for trial in found.trials)
+    inside = sum(trial.result.seconds for trial in final.ancestry)
+    assert found.compute_in_winner == inside / seconds
 
 
 def test_the_same_seed_makes_the_same_search(tmp_path):

@@ -92,6 +92,28 @@ def hears_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def test_an_ensemble_is_exported_as_one_network(place: Path) -> None:
+    command = [*NETMORPH, "search", "--dataset", "digits", "--trials", "2", "--ensemble", "2"]
+    folders = ["--data-dir", place / "data", "--export", place / "pair", "--json"]
+    ended = subprocess.run(
+        [*command, *folders], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert found["comparison"]["exported"] == "final"
+    assert found["ensemble"].startswith("an ensemble of trials 0 and 1: ")
+    assert found["ensemble"].endswith(" ms for one example")
+    *_, total, _ = json.loads((place / "pair" / "model.json").read_text())["nodes"]
+    assert (total["kind"], len(total["inputs"])) == ("add", 2)
+    card = (place / "pair" / "README.md").read_text()
+    assert "This is an ensemble of trials 0 and 1" in card
+    examples = place / "pair.npy"
+    np.save(examples, load_digits().images[:5])
+    program = [sys.executable, "-P", place / "pair" / "predict.py", examples]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=place, check=False)
+    assert len(done.stdout.split()) == 5, done.stderr
+
+
 def test_an_interrupted_search_can_be_resumed(place: Path) -> None:
     """Ctrl-C pauses it and stops the service; a running service takes it up again."""
     digits = load_digits()

@@ -187,7 +187,7 @@ def test_the_best_so_far(best: Any, text: str) -> None:
     ],
 )
 def test_a_latency(seconds: float | None, text: str) -> None:
-    assert progress.milliseconds(seconds) == text
+    assert lineage.milliseconds(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -306,6 +306,7 @@ def test_the_report_of_a_finished_search(out: Console) -> None:
         "test_accuracy": 0.97,
         "test_examples": 360,
         "parameters": 2_345_678,
+        "ensemble": None,
         "comparison": None,
         "precision": None,
         "compute_in_winner": None,
@@ -346,6 +347,18 @@ def test_the_report_says_how_the_exported_network_was_computed(out: Console) -> 
         "precision  bf16",
         "in winner  37 % of all training seconds",
     ]
+
+
+def test_the_report_says_that_an_ensemble_is_exported(out: Console) -> None:
+    final = COMPLETE["final"] | {"members": [2, 0], "ensemble": "an ensemble of trials 0 and 2"}
+    final["latency"] = 0.0015
+    with answering() as client:
+        result = report.summary(client, COMPLETE | {"final": final}, None)  # type: ignore[arg-type]
+
+    words = "an ensemble of trials 0 and 2: 2,345,678 parameters, 1.5 ms for one example"
+    assert result["ensemble"] == words
+    report.print_summary(result, out)
+    assert lines_of(out)[4] == f"network    {words}"
 
 
 def test_the_report_of_a_search_that_came_to_nothing(out: Console) -> None:
@@ -435,6 +448,13 @@ KEY: dict[str, Any] = {
             ],
         ),
         (
+            tables.trials([FINAL | {"ensemble": "an ensemble of trials 0 and 2"}]),  # type: ignore[list-item]
+            [
+                "no status value parent morphisms parameters latency epochs time computed in",
+                "4 final completed – 2 an ensemble of trials 0 and 2 2,345,678 – 5 2:02:02 –",
+            ],
+        ),
+        (
             tables.datasets([DATASET]),  # type: ignore[list-item]
             [
                 "id name shape classes train test bytes",
@@ -505,7 +525,7 @@ KEY: dict[str, Any] = {
         ),
     ],
     ids=[
-        "searches", "trials", "trials of other kinds", "data sets", "keys", "search",
+        "searches", "trials", "trials of other kinds", "an ensemble", "data sets", "keys", "search",
         "search with a comparison", "search with a cost",
     ],
 )  # fmt: skip

@@ -8,6 +8,7 @@ import re
 from core.architecture import Architecture
 from core.comparison import sentence
 from core.contracts import Comparison, TestMetrics, TrainOrder
+from core.ensembles import in_words
 from core.layers import LAYERS
 from core.tasks import TASKS
 
@@ -45,7 +46,7 @@ def model_card(
         "",
         "## How it was found",
         "",
-        *_lineage(order),
+        *_lineage(order, comparison),
         *_final(order, comparison, seconds),
         "",
         "## Layers",
@@ -80,16 +81,28 @@ def _facts(
     ]
 
 
-def _lineage(order: TrainOrder) -> list[str]:
+def _lineage(order: TrainOrder, comparison: Comparison | None) -> list[str]:
     history = order.history
     return [
         f"Strategy {_plain(str(history.get('strategy', '?')))}, seed {history.get('seed', '?')}, "
         f"{history.get('trials_completed', '?')} trials, of which "
         f"{history.get('trials_inherited', '?')} started from a parent's weights. "
-        f"This is the architecture of trial {history.get('of_number', '?')}:",
+        + _network(order, comparison),
         "",
         *[f"1. {_plain(str(step))}" for step in history.get("lineage", [])],
     ]
+
+
+def _network(order: TrainOrder, comparison: Comparison | None) -> str:
+    """Which trial's network it is, or which trials'."""
+    number = order.history.get("of_number", "?")
+    members = in_words(order.history.get("members", []))
+    if not members or _is_winner(comparison):
+        return f"This is the architecture of trial {number}:"
+    return (
+        f"This is {members}: it predicts by the mean of their logits. The lineage of trial "
+        f"{number}, the best of them:"
+    )
 
 
 def _layers(architecture: Architecture) -> list[str]:
@@ -105,7 +118,7 @@ def _training_examples(count: int, comparison: Comparison | None) -> str:
     """How many examples the exported weights were trained on, and which."""
     if comparison is None:
         return f"{count:,} (validation included)"
-    if comparison.exported == "winner":
+    if _is_winner(comparison):
         return f"{count:,} less the validation split"
     held = comparison.examples
     return f"{count - held:,} ({held:,} of the validation split were held out to compare on)"
@@ -129,13 +142,21 @@ def compute_in_winner(
     """The share of the search's seconds of training that went into the exported weights.
 
     `seconds` are those of the final fit; they count only where its own weights are exported.
-    None where they are unknown, or those before are.
+    Of an ensemble whose winner is exported alone, only the winner's lineage counts. None where
+    seconds are unknown.
     """
-    inherited, before = (order.history.get(f"seconds_{name}") for name in ("in_lineage", "total"))
+    history, alone = order.history, _is_winner(comparison)
+    whole, before = history.get("seconds_in_lineage"), history.get("seconds_total")
+    inherited = history.get("seconds_in_winner", whole) if alone else whole
     if seconds is None or inherited is None or before is None or not before + seconds > 0:
         return None
-    own = 0.0 if comparison is not None and comparison.exported == "winner" else seconds
+    own = 0.0 if alone else seconds
     return round(float((inherited + own) / (before + seconds)), 4)
+
+
+def _is_winner(comparison: Comparison | None) -> bool:
+    """Whether the winner's own weights are exported."""
+    return comparison is not None and comparison.exported == "winner"
 
 
 def _value(value: object) -> str:
