@@ -4,7 +4,7 @@ Children start from their parent's weights, so a network's training is that of i
 Values of trials are comparable only at equal training; `with_shares` says how far each has come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -49,11 +49,32 @@ def with_shares(trials: Sequence[Seen], goal: Goal | None) -> tuple[Seen, ...]:
 
 
 def continued(trials: Sequence[Seen]) -> set[UUID]:
-    """Ids of the trials whose training another one goes on with, whether that has ended or not."""
+    """Ids of the trials whose training another one goes on with, whether that has ended or not.
+
+    A training under other choices alone does not count.
+    """
+    alone = unproven(trials)
     return {
         trial.parent_id
         for trial in trials
         if trial.parent_id is not None and not trial.morphisms and not trial.has_failed
+        if trial.trial_id not in alone
+    }
+
+
+def unproven(trials: Sequence[Seen]) -> set[UUID]:
+    """Ids of trainings under other choices beside which none went on as before.
+
+    More training made them better than what they went on from; whether the choices did, none knows.
+    """
+    going_on = [(one, of) for one, of in _with_parents(trials) if not one.morphisms]
+    as_before = {
+        of.trial_id for one, of in going_on if one.choices == of.choices and one.value is not None
+    }
+    return {
+        one.trial_id
+        for one, of in going_on
+        if one.choices != of.choices and of.trial_id not in as_before
     }
 
 
@@ -67,11 +88,16 @@ def root_of(trial: Seen, trials: Sequence[Seen]) -> Seen:
 
 def changed(trials: Sequence[Seen]) -> set[UUID]:
     """Ids of the trials whose training another one goes on with under other choices."""
-    choices = {trial.trial_id: trial.choices for trial in trials}
     return {
-        trial.parent_id
-        for trial in trials
-        if trial.parent_id in choices
-        and not trial.morphisms
-        and trial.choices != choices[trial.parent_id]
+        of.trial_id
+        for one, of in _with_parents(trials)
+        if not one.morphisms and one.choices != of.choices
     }
+
+
+def _with_parents(trials: Sequence[Seen]) -> Iterator[tuple[Seen, Seen]]:
+    """Each trial whose parent is among the trials, with that one."""
+    by_id = {trial.trial_id: trial for trial in trials}
+    for trial in trials:
+        if trial.parent_id in by_id:
+            yield trial, by_id[trial.parent_id]

@@ -13,7 +13,7 @@ from dataclasses import replace
 from core.architecture import Architecture
 from core.choice import ranked_by_forecast, ranking
 from core.history import Draft, Seen
-from core.lineage import continued
+from core.lineage import continued, unproven
 
 FINALISTS = 2
 
@@ -72,11 +72,14 @@ def without_superseded(trials: Sequence[Seen]) -> tuple[Seen, ...]:
     """The trials, some of them no parents any more: their values stay as observations.
 
     A trial that another one continues has given its place to that one; a root that lost the race
-    is too little trained to start from, or to win.
+    is too little trained to start from, or to win, and so is one under other choices as long as
+    none went on as before.
     """
-    ended = [trial for trial in trials if not trial.is_pending]
-    gone = continued(ended)
-    first = min((one.number for one in ended if one.parent_id and not one.morphisms), default=0)
+    alone = unproven(trials)
+    ended = [one for one in trials if not one.is_pending and one.trial_id not in alone]
+    gone = continued(ended) | alone
+    continuing = [one for one in ended if one.parent_id and not one.morphisms]
+    first = min((one.number for one in continuing if not one.has_failed), default=0)
     lost = {one.trial_id for one in ended if one.parent_id is None and one.number < first}
     return tuple(
         replace(trial, inheritable=trial.inheritable and trial.trial_id not in gone | lost)

@@ -86,6 +86,18 @@ def test_a_choice_that_gained_wins_and_one_that_gained_too_little_does_not():
     assert chosen([root, usual, hardly]) == usual
 
 
+@pytest.mark.parametrize("control", [None, TrialStatus.RUNNING, TrialStatus.FAILED])
+def test_a_change_does_not_win_before_it_was_compared(control):
+    """It is better than what it went on from, as any training would be."""
+    root = trial(0, share=0.05)
+    trials = [root, trial(1, root, choices=WARP, value=0.9, validation_loss=0.3)]
+    if control is not None:
+        trials.append(trial(2, root, status=control, value=None, validation_loss=None))
+    assert chosen(trials).number == 0
+    trials[2:] = [trial(2, root, value=0.85, validation_loss=0.4)]
+    assert chosen(trials).number == 1
+
+
 def test_changes_that_gained_alone_are_tried_together():
     root = trial(0, share=0.05)
     trials = [
