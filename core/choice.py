@@ -19,14 +19,14 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from core.history import USUAL, Seen
-from core.lineage import changed, continued
+from core.lineage import changed, continued, with_parents
 
 BEST_VALUE = 1.0  # of a metric that is a share
 PRIOR_WEIGHT = 2.0  # of the prior exponent, in squared nats of training
 MOST_EXPONENT = 0.6
 LOSS_NOISE = 0.5  # standard error of the log loss, in those of the log error
 SPREAD = 0.08  # standard deviation of exponents between networks
-CHANGE = 0.03  # of log loss
+CHANGE = 0.03  # of log loss, that other training choices than the usual ones must gain
 _LEAST_ERROR = 1e-4
 
 
@@ -135,11 +135,9 @@ class _Gain:
 
 
 def _gains(trials: Sequence[Seen], quantity: Quantity) -> Iterator[_Gain]:
-    by_id = {trial.trial_id: trial for trial in trials}
     compared = changed(trials)  # the trainings that go on from one of these are told apart by value
-    for trial in trials:
-        parent = None if trial.parent_id is None else by_id.get(trial.parent_id)
-        if parent is None or trial.morphisms or parent.trial_id in compared:
+    for trial, parent in with_parents(trials):
+        if trial.morphisms or parent.trial_id in compared:
             continue
         before, after = quantity.log(parent), quantity.log(trial)
         if before is None or after is None:

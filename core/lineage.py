@@ -67,7 +67,7 @@ def unproven(trials: Sequence[Seen]) -> set[UUID]:
 
     More training made them better than what they went on from; whether the choices did, none knows.
     """
-    going_on = [(one, of) for one, of in _with_parents(trials) if not one.morphisms]
+    going_on = [(one, of) for one, of in with_parents(trials) if not one.morphisms]
     as_before = {
         of.trial_id for one, of in going_on if one.choices == of.choices and one.value is not None
     }
@@ -90,12 +90,12 @@ def changed(trials: Sequence[Seen]) -> set[UUID]:
     """Ids of the trials whose training another one goes on with under other choices."""
     return {
         of.trial_id
-        for one, of in _with_parents(trials)
+        for one, of in with_parents(trials)
         if not one.morphisms and one.choices != of.choices
     }
 
 
-def _with_parents(trials: Sequence[Seen]) -> Iterator[tuple[Seen, Seen]]:
+def with_parents(trials: Sequence[Seen]) -> Iterator[tuple[Seen, Seen]]:
     """Each trial whose parent is among the trials, with that one."""
     by_id = {trial.trial_id: trial for trial in trials}
     for trial in trials:
