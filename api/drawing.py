@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from api.schemas import TrialOut
 from core.architecture import Architecture, Node
 from core.layers import LAYERS, AbstractLayer, layer_to_json, optional_fields
+from core.lineage import continuing
 from core.trial import TrialKind, TrialStatus
 
 _BOX = (176, 30)  # width and height of a layer
@@ -279,9 +280,7 @@ def _beginning(trial: TrialOut) -> str:
     """What a trial without morphisms trains."""
     if trial.parent_number is None:
         return "a start"
-    return f"continues trial {trial.parent_number}" + (
-        f" with {trial.changes}" if trial.changes else ""
-    )
+    return continuing(trial.parent_number, trial.changes)
 
 
 def _svg(kind: str, width: float, height: float, label: str, parts: Sequence[Markup]) -> Markup:

@@ -101,3 +101,8 @@ def with_parents(trials: Sequence[Seen]) -> Iterator[tuple[Seen, Seen]]:
     for trial in trials:
         if trial.parent_id in by_id:
             yield trial, by_id[trial.parent_id]
+
+
+def continuing(parent_number: int, changes: str) -> str:
+    """A training that goes on without a morphism, in words; `changes` are its own choices."""
+    return f"continues trial {parent_number}" + (f" with {changes}" if changes else "")

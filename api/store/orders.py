@@ -31,6 +31,7 @@ from core.contracts import (
     SearchConfig,
     TrainingChoices,
 )
+from core.lineage import continuing
 from core.trial import TrialKind, TrialStatus
 
 
@@ -191,8 +192,7 @@ def _beginning(row: Any) -> str:
     """What a trial without morphisms trains, and with what choices of its own."""
     if row.parent_number is None:
         return "a starting architecture"
-    changes = str(TrainingChoices.model_validate(row.choices))
-    return f"continues trial {row.parent_number}" + (f" with {changes}" if changes else "")
+    return continuing(row.parent_number, str(TrainingChoices.model_validate(row.choices)))
 
 
 _GAINS = text("""
