@@ -30,7 +30,7 @@ from api.schemas import Role
 from api.security import SecurityHeaders, Throttle
 from api.settings import Settings
 from api.store.keys import FIRST_ADMIN, FIRST_WORKER, bootstrap
-from core.storage import Storage
+from core.protocol.storage import Storage
 
 _ROUTERS = (searches, events, figures, exports, trials, datasets, workers, worker, keys, health)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.datasets import Arrays, stratified_test_split
+from core.data.datasets import Arrays, stratified_test_split
 from core.errors import InvalidDataset
 
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")

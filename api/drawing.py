@@ -12,10 +12,11 @@ from uuid import UUID
 from markupsafe import Markup, escape
 
 from api.schemas import TrialOut
-from core.architecture import Architecture, Node
+from core.graph.architecture import Architecture
+from core.graph.node import Node
 from core.layers import LAYERS, AbstractLayer, layer_to_json, optional_fields
-from core.lineage import continuing
-from core.trial import TrialKind, TrialStatus
+from core.protocol.states import TrialKind, TrialStatus
+from core.search.lineage import continuing
 
 _BOX = (176, 30)  # width and height of a layer
 _GAP = (26, 16)

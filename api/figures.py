@@ -7,9 +7,9 @@ from typing import Any
 
 from api import fronts
 from api.schemas import EpochOut, SearchOut, TrialOut
-from core.contracts import Cost
 from core.errors import UnknownKind
-from core.trial import TrialKind
+from core.protocol.contracts import Cost
+from core.protocol.states import TrialKind
 
 _CURVES = 24  # learning curves shown at once: the best
 

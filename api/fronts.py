@@ -5,9 +5,9 @@ from typing import Protocol
 from uuid import UUID
 
 from api.schemas import FrontPoint
-from core.contracts import Cost
-from core.pareto import non_dominated
-from core.trial import TrialKind
+from core.protocol.contracts import Cost
+from core.protocol.states import TrialKind
+from core.search.pareto import non_dominated
 
 
 class Measured(Protocol):

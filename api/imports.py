@@ -14,11 +14,11 @@ from api.schemas import DatasetOut
 from api.store import datasets
 from api.store.errors import NotFound
 from api.store.keys import Caller
-from core.contracts import DatasetSpec
-from core.datasets import Arrays, encode, spec, validate
+from core.data.datasets import Arrays, encode, spec, validate
+from core.data.formats import FORMATS, Limits
 from core.errors import InvalidDataset, UnknownKind
-from core.formats import FORMATS, Limits
-from core.storage import Storage
+from core.protocol.contracts import DatasetSpec
+from core.protocol.storage import Storage
 
 _START = 16  # bytes by which formats know their files
 

@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from api.schemas import Role
-from core.trial import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
+from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 
 
 class Base(DeclarativeBase):
@@ -114,7 +114,7 @@ class Dataset(Base):
     name: Mapped[str]
     builtin: Mapped[bool]
     task: Mapped[str]
-    spec: Mapped[dict[str, Any]]  # core.contracts.DatasetSpec
+    spec: Mapped[dict[str, Any]]  # core.protocol.contracts.DatasetSpec
     blob_key: Mapped[str]
     blob_bytes: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -141,8 +141,8 @@ class Search(Base):
     name: Mapped[str]
     status: Mapped[str] = mapped_column(default=SearchStatus.PENDING)
     reason: Mapped[str] = mapped_column(default="", server_default="")
-    config: Mapped[dict[str, Any]]  # core.contracts.SearchConfig
-    bounds: Mapped[dict[str, Any]]  # core.contracts.Bounds, as given or chosen
+    config: Mapped[dict[str, Any]]  # core.protocol.contracts.SearchConfig
+    bounds: Mapped[dict[str, Any]]  # core.protocol.contracts.Bounds, as given or chosen
     parallelism: Mapped[int]  # trials in flight
     trial_limit: Mapped[int | None]
     epoch_limit: Mapped[int | None]
@@ -215,7 +215,7 @@ class Trial(Base):
     predicted_mean: Mapped[float | None] = mapped_column(Float)
     predicted_std: Mapped[float | None] = mapped_column(Float)
     hyperparameters: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    choices: Mapped[dict[str, Any]] = mapped_column(  # core.contracts.TrainingChoices, changed ones
+    choices: Mapped[dict[str, Any]] = mapped_column(  # TrainingChoices that differ
         JSONB, default=dict, server_default=text("'{}'::jsonb")
     )
     members: Mapped[list[int]] = mapped_column(  # numbers of the trials that a final fit joins
@@ -237,7 +237,7 @@ class Trial(Base):
     validation_loss: Mapped[float | None] = mapped_column(Float)  # of the value's weights
     value_at_rung: Mapped[float | None] = mapped_column(Float)  # after a part of its training
     precision: Mapped[str | None]  # how it was computed: "bf16 channels-last"
-    comparison: Mapped[dict[str, Any] | None]  # core.contracts.Comparison; final fit only
+    comparison: Mapped[dict[str, Any] | None]  # core.protocol.contracts.Comparison; final fit only
     epochs: Mapped[int] = mapped_column(default=0, server_default="0")  # of the counted attempt
     best_epoch: Mapped[int | None]
     seconds: Mapped[float | None] = mapped_column(Float)

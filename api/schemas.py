@@ -9,8 +9,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from core.contracts import Bounds, Budget, Comparison, Cost, SearchConfig, Training
-from core.trial import SearchStatus, TrialKind, TrialStatus
+from core.protocol.contracts import Bounds, Budget, Comparison, Cost, SearchConfig, Training
+from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 
 
 def _clean(name: str) -> str:

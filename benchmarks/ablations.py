@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import comparison, contenders, experiment, reporting
 from benchmarks.records import Record, Run
-from core.contracts import Training, TrainOrder
+from core.protocol.contracts import Training, TrainOrder
 
 DATASETS = ("fashion-1000", "emoji", "mnist1d")
 REFERENCE = "whole"

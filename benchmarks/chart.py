@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core import form, subtrees
-from core.architecture import Architecture
-from core.distance import Encoder, Floats
-from core.kernels import Geometry, Points
-from core.kernels.abstract import sizes
+from core.graph.architecture import Architecture
+from core.similarity import graph_features, weisfeiler_lehman
+from core.similarity.edit_distance import Encoder, Floats
+from core.surrogate.kernels import Geometry, Points
+from core.surrogate.kernels.abstract import sizes
 
 MOST_CELLS = 20_000_000  # distances of each kind that are kept: 160 MB
 
@@ -25,8 +25,8 @@ class Chart:
         self._encoder = Encoder()
         graphs = self._encoder.coder.encode(architectures)
         self._encoded = self._encoder.encode_graphs(graphs)
-        self._labels = subtrees.labels(graphs, self._encoder.coder.hashes)
-        self._form = form.form(architectures, graphs, self._encoder.coder.facts)
+        self._labels = weisfeiler_lehman.labels(graphs, self._encoder.coder.hashes)
+        self._form = graph_features.form(architectures, graphs, self._encoder.coder.facts)
         self._sizes = sizes(architectures)
         self._names = np.array([one.fingerprint for one in architectures], dtype=np.str_)
         self._place_of = {str(name): place for place, name in enumerate(self._names)}
@@ -61,7 +61,7 @@ class Chart:
         return (
             self._encoder.layer_distances(self._encoded, encoded),
             self._encoder.skip_distances(self._encoded, encoded),
-            subtrees.distances(self._labels, [self._labels[place] for place in new]),
+            weisfeiler_lehman.distances(self._labels, [self._labels[place] for place in new]),
         )
 
     def _forget(self) -> None:

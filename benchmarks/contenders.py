@@ -15,9 +15,9 @@ from benchmarks.hand_made import hand_made
 from benchmarks.records import Record, Run
 from benchmarks.solo import Solo
 from benchmarks.solo_trial import Found, Trial
-from core import plan
-from core.contracts import Budget, SearchConfig, Training, TrainOrder
-from core.datasets import Arrays
+from core.data.datasets import Arrays
+from core.protocol.contracts import Budget, SearchConfig, Training, TrainOrder
+from core.search import defaults
 from core.tasks import TASKS
 
 TASK = "image-classification"
@@ -78,7 +78,7 @@ def plain(run: Run) -> Record:
     began = clock()
     torch.set_num_threads(run.threads)
     config = SearchConfig(budget=Budget(seconds=run.seconds))
-    limit = plan.final_hyperparameters(config, spec, elapsed=0.0).max_seconds
+    limit = defaults.final_hyperparameters(config, spec, elapsed=0.0).max_seconds
     accuracy = plain_loop.train_plainly(
         architecture, arrays, spec, seconds=limit or run.seconds, seed=run.seed, clock=clock
     )

@@ -25,7 +25,8 @@ from api.schemas import Role
 from api.settings import DatabaseSettings, Settings
 from api.store import datasets, keys, searches
 from api.store.keys import Caller
-from core.contracts import (
+from core.graph.roots import roots
+from core.protocol.contracts import (
     BlobRef,
     Bounds,
     Budget,
@@ -36,8 +37,7 @@ from core.contracts import (
     SearchConfig,
     TrialResult,
 )
-from core.roots import roots
-from core.trial import SearchStatus, TrialStatus
+from core.protocol.states import SearchStatus, TrialStatus
 from netmorph.embedded import EmbeddedPostgres
 
 SPEC = DatasetSpec(

@@ -13,10 +13,10 @@ import numpy as np
 
 from api.builtins import BUILTINS
 from benchmarks.data_packages import FOLDER
-from core import datasets
-from core.contracts import DatasetSpec
-from core.datasets import Arrays
+from core.data import datasets
+from core.data.datasets import Arrays
 from core.errors import InvalidDataset, InvalidInput
+from core.protocol.contracts import DatasetSpec
 
 _SMALL, _SMALL_SEED = 1_000, 20182  # examples of the small Fashion-MNIST; fixed
 

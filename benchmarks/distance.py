@@ -15,11 +15,11 @@ import numpy as np
 
 from benchmarks import peers, reporting
 from benchmarks.histories import history, of_depth
-from core.acquisition import CHILDREN
-from core.architecture import Architecture
-from core.contracts import Bounds
-from core.distance import Encoder, lanes
+from core.graph.architecture import Architecture
 from core.morphisms import sample
+from core.protocol.contracts import Bounds
+from core.search.acquisition import CHILDREN
+from core.similarity.edit_distance import Encoder, lanes
 
 DEPTHS = (10, 20, 40)
 COUNT = 100

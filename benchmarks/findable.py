@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.walks import Table
-from core.fitting import Observation, fit
-from core.strategies.bayesian import Bayesian
+from core.search.strategies.bayesian import Bayesian
+from core.surrogate.fitting import Observation, fit
 
 MOST = 1000  # networks that the surrogate is told of
 FEW = 50

@@ -23,9 +23,9 @@ from benchmarks.surrogate import DATA
 from benchmarks.walk_bayesian import BayesianWalker
 from benchmarks.walk_front import FrontWalker
 from benchmarks.walks import Table, Walk, Walker, evolution, hill_climbing, random_line
-from core.contracts import Cost
-from core.distance import Floats
-from core.pareto import Reference, hypervolume
+from core.protocol.contracts import Cost
+from core.search.pareto import Reference, hypervolume
+from core.similarity.edit_distance import Floats
 
 MARKS = (12, 30, 50)  # evaluations
 QUICK = 12  # evaluations on the landscape

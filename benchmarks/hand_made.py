@@ -8,8 +8,8 @@ two hidden layers.
 
 from collections.abc import Callable, Mapping
 
-from core.architecture import Architecture, Node
-from core.contracts import DatasetSpec
+from core.graph.architecture import Architecture
+from core.graph.node import Node
 from core.layers import (
     AbstractLayer,
     Add,
@@ -22,6 +22,7 @@ from core.layers import (
     ReLU,
     family_of,
 )
+from core.protocol.contracts import DatasetSpec
 
 Builder = Callable[[DatasetSpec], Architecture]
 

@@ -6,13 +6,13 @@ from uuid import UUID
 
 import numpy as np
 
-from core.architecture import Architecture
-from core.contracts import Bounds, DatasetSpec
-from core.distance import skips
-from core.history import Seen
+from core.graph.architecture import Architecture
+from core.graph.roots import roots
 from core.morphisms import sample
-from core.roots import roots
-from core.trial import TrialStatus
+from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.states import TrialStatus
+from core.search.history import Seen
+from core.similarity.edit_distance import skips
 
 SHALLOWEST, DEEPEST = 12, 40  # layers of an architecture in a history
 NOISE = 0.005  # standard deviation of a value

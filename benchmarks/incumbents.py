@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from benchmarks.solo import Solo
 from benchmarks.solo_trial import Trial, seen
-from core import choice, plan
-from core.lineage import with_shares
-from core.splits import validation_split
-from core.trial import TrialKind
-from core.weights import load
+from core.data.splits import validation_split
+from core.graph.weights import load
+from core.protocol.states import TrialKind
+from core.search import choice, defaults
+from core.search.lineage import with_shares
 from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network
@@ -47,7 +47,7 @@ def _exported(final: Trial) -> Curve:
 
 
 def _winner(search: Solo, known: list[Trial]) -> Trial | None:
-    goal = plan.goal(search.config, search.spec)
+    goal = defaults.goal(search.config, search.spec)
     found = choice.winner(with_shares([seen(trial) for trial in known], goal))
     return next((t for t in known if found is not None and t.trial_id == found.trial_id), None)
 

@@ -5,12 +5,12 @@ from uuid import UUID
 import numpy as np
 
 from benchmarks import histories
-from core.contracts import Cost
-from core.history import Seen
-from core.roots import roots
-from core.search import Snapshot, Suggestion, step
-from core.strategies import STRATEGIES
-from core.trial import TrialStatus
+from core.graph.roots import roots
+from core.protocol.contracts import Cost
+from core.protocol.states import TrialStatus
+from core.search.history import Seen
+from core.search.step import Snapshot, Suggestion, step
+from core.search.strategies import STRATEGIES
 
 BEST = 0.98  # the highest value of the landscape
 CANDIDATES = 200  # scored for one suggestion

@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from api.builtins import BUILTINS
 from benchmarks.spaces import SPACES
-from core import datasets
-from core.architecture import Architecture
-from core.bounds import fits
-from core.contracts import Bounds, Hyperparameters
-from core.datasets import Arrays
+from core.data import datasets
+from core.data.datasets import Arrays
+from core.graph.architecture import Architecture
+from core.graph.bounds import fits
+from core.graph.initialisation import initialise
+from core.graph.roots import all_roots
 from core.morphisms import sample
-from core.roots import all_roots
-from core.weights import initialise
+from core.protocol.contracts import Bounds, Hyperparameters
 from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network

@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks import peers, reporting, shrinking
-from core.architecture import Architecture
-from core.contracts import Bounds, DatasetSpec
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.initialisation import initialise
+from core.graph.roots import all_roots
+from core.graph.weights import Weights, check
 from core.layers import Array
 from core.morphisms import MORPHISMS, AbstractMorphism, sample
-from core.roots import all_roots
-from core.weights import Weights, check, initialise
+from core.protocol.contracts import Bounds, DatasetSpec
 
 SHAPES = ((1, 8, 8), (3, 9, 7), (2, 20), (6,))  # of the examples: images, signals, vectors
 BOUNDS = Bounds(layers=150, width=256)

@@ -25,9 +25,9 @@ from benchmarks.environments import ROOT, CannotInstall, Environment
 from benchmarks.records import Record, Run
 from benchmarks.solo import Solo
 from benchmarks.solo_trial import Found, Trial
-from core import plan
-from core.contracts import Hyperparameters
-from core.trial import SearchStatus, TrialKind
+from core.protocol.contracts import Hyperparameters
+from core.protocol.states import SearchStatus, TrialKind
+from core.search import defaults
 
 DATASETS = ("fashion-1000", "emoji", "mnist1d")
 REFERENCE = "netmorph"
@@ -118,7 +118,7 @@ def by_asking(name: str, search: Solo) -> Found:
         search.status, search.reason = SearchStatus.FAILED, "no network has a value"
         return search.found()
     best = max(valued, key=lambda trial: trial.value or 0.0)
-    end = max(plan.END_SECONDS, plan.END_SHARE * seconds)
+    end = max(defaults.END_SECONDS, defaults.END_SHARE * seconds)
     final = _trial(search, known[best.number], seconds - end - search.now)
     final.kind = TrialKind.FINAL
     search.train(final)
@@ -127,7 +127,7 @@ def by_asking(name: str, search: Solo) -> Found:
 
 
 def _trial(search: Solo, choice: space.Choice, seconds: float) -> Trial:
-    usual: Hyperparameters = plan.final_hyperparameters(search.config, search.spec, elapsed=0.0)
+    usual: Hyperparameters = defaults.final_hyperparameters(search.config, search.spec, elapsed=0.0)
     chosen = usual.model_copy(update={"max_seconds": max(1.0, seconds)})
     return Trial(
         number=len(search.trials),

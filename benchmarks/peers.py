@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.architecture import Architecture
-from core.distance import skips
+from core.graph.architecture import Architecture
 from core.layers import Channels, layer_to_json
+from core.similarity.edit_distance import skips
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv-peers"

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from core.architecture import Architecture
-from core.contracts import DatasetSpec
-from core.datasets import Arrays
-from core.weights import initialise
+from core.data.datasets import Arrays
+from core.graph.architecture import Architecture
+from core.graph.initialisation import initialise
+from core.protocol.contracts import DatasetSpec
 from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network

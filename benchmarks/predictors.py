@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 
 from benchmarks import peers, tables
-from core.distance import Floats
-from core.fitting import Observation, fit
+from core.similarity.edit_distance import Floats
+from core.surrogate.fitting import Observation, fit
 
 Entries = Sequence[tables.Entry]
 Within = NDArray[np.bool_]

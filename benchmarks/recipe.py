@@ -32,12 +32,12 @@ from benchmarks.recipe_arms import (
 )
 from benchmarks.recipe_report import page_with, summary
 from benchmarks.recipe_starts import started
-from core.architecture import Architecture
-from core.contracts import Hyperparameters
-from core.datasets import Arrays, spec
+from core.data.datasets import Arrays, spec
+from core.graph.architecture import Architecture
+from core.graph.initialisation import initialise
+from core.graph.roots import BUILDERS, chain
 from core.layers import BatchNorm, Conv2d, Dense, GlobalAvgPool2d, Input, MaxPool2d, Output, ReLU
-from core.roots import BUILDERS, chain
-from core.weights import initialise
+from core.protocol.contracts import Hyperparameters
 from worker.averaging import WeightAverage
 from worker.compute import Compute
 from worker.data import Examples, Normalisation

@@ -18,7 +18,7 @@ class Setting:
     width: int  # filters of the first convolution
     seconds: float  # of one core
     batch_size: int
-    network: str = ""  # kind of start, as in `core.roots`; the plain chain of `width` otherwise
+    network: str = ""  # kind of root (`core.graph.roots`); empty: a plain chain of `width`
 
 
 @dataclass(frozen=True, slots=True)

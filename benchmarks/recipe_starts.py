@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from core.architecture import Architecture
+from core.graph.architecture import Architecture
+from core.graph.weights import Weights
 from core.layers import Array, Conv2d
-from core.weights import Weights
 
 
 def started(kind: str, architecture: Architecture, weights: Weights, images: Array) -> Weights:

@@ -25,8 +25,8 @@ from benchmarks.searches import LANDSCAPE, shared_out, short_name, table_at
 from benchmarks.walk_bayesian import BayesianWalker, ScratchWalker
 from benchmarks.walk_reinforce import ReinforceWalker
 from benchmarks.walks import BASELINES, Table, Walk, Walker
-from core.distance import Floats
-from core.strategies import STRATEGIES
+from core.search.strategies import STRATEGIES
+from core.similarity.edit_distance import Floats
 
 MARKS = (20, 50, 100, 200)  # evaluations
 

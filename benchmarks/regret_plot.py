@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.regret_report import mean_and_error
-from core.distance import Floats
+from core.similarity.edit_distance import Floats
 
 BAND = 1.96  # standard errors: 95 %
 _COLOURS = {  # Okabe & Ito's, which the colour-blind can tell apart

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks import histories, landscape
 from benchmarks.findable import DRAWS, FEW, MOST, Findable
 from benchmarks.searches import LANDSCAPE
-from core.distance import Floats
+from core.similarity.edit_distance import Floats
 
 OURS = "bayesian"
 RIVALS = ("random", "bfs", "evolution", "hill-climbing")

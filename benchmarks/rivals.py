@@ -15,12 +15,12 @@ import numpy as np
 
 from benchmarks.solo import Solo
 from benchmarks.solo_trial import Found, Trial
-from core import plan
-from core.architecture import Architecture
-from core.contracts import Hyperparameters, Optimiser
+from core.graph.architecture import Architecture
+from core.graph.roots import all_roots, roots
 from core.morphisms import MORPHISMS, AbstractMorphism, sample
-from core.roots import all_roots, roots
-from core.trial import SearchStatus, TrialKind
+from core.protocol.contracts import Hyperparameters, Optimiser
+from core.protocol.states import SearchStatus, TrialKind
+from core.search import defaults
 
 STEPS, CHILDREN, MORPHISMS_A_CHILD = 5, 8, 5
 START_EPOCHS, CHILD_EPOCHS, END_EPOCHS = 20, 17, 100
@@ -74,12 +74,12 @@ def one_epoch_top_k(search: Solo) -> Found:
 def _budget(search: Solo) -> float:
     seconds = search.config.budget.seconds
     assert seconds is not None
-    return seconds - max(plan.END_SECONDS, plan.END_SHARE * seconds)
+    return seconds - max(defaults.END_SECONDS, defaults.END_SHARE * seconds)
 
 
 def _usual(search: Solo, seconds: float) -> Hyperparameters:
     """Netmorph's own recipe of a final fit, for so many seconds."""
-    chosen = plan.final_hyperparameters(search.config, search.spec, elapsed=0.0)
+    chosen = defaults.final_hyperparameters(search.config, search.spec, elapsed=0.0)
     return chosen.model_copy(update={"max_seconds": max(1.0, seconds)})
 
 

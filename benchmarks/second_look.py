@@ -21,7 +21,7 @@ from benchmarks.searches import shared_out, short_name, table_at
 from benchmarks.surrogate import DATA
 from benchmarks.walk_bayesian import BayesianWalker
 from benchmarks.walks import Walk
-from core.distance import Floats
+from core.similarity.edit_distance import Floats
 
 MARKS = (50, 100)  # evaluations
 LOOKS = (0, 1, 3, 5, 8)  # k

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 
 from api.builtins import BUILTINS
 from benchmarks import reporting
-from core.architecture import Architecture
-from core.contracts import Bounds, Hyperparameters
-from core.datasets import spec
-from core.forward import forward
+from core.data.datasets import spec
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.initialisation import initialise
+from core.graph.roots import all_roots
+from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms import MORPHISMS
 from core.morphisms.reduction import selections, sliced
 from core.morphisms.shrinking import AbstractShrinking
-from core.roots import all_roots
-from core.weights import Weights, initialise
+from core.protocol.contracts import Bounds, Hyperparameters
 from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network

@@ -19,10 +19,12 @@ import numpy as np
 import torch
 
 from benchmarks.solo_trial import Found, Trial, seen, training_seconds
-from core import budget, datasets, ensembles, halving, plan, race, search
-from core.architecture import Architecture
-from core.budget import Standing
-from core.contracts import (
+from core.data import datasets
+from core.data.datasets import Arrays
+from core.errors import SpaceExhausted
+from core.graph.architecture import Architecture
+from core.morphisms import to_json
+from core.protocol.contracts import (
     BlobRef,
     Bounds,
     DatasetSpec,
@@ -31,12 +33,12 @@ from core.contracts import (
     SearchConfig,
     TrainOrder,
 )
-from core.datasets import Arrays
-from core.errors import SpaceExhausted
-from core.lineage import with_shares
-from core.morphisms import to_json
-from core.storage import Storage
-from core.trial import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
+from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
+from core.protocol.storage import Storage
+from core.search import budget, defaults, ensembles, halving, race
+from core.search.budget import Standing
+from core.search.lineage import with_shares
+from core.search.step import Snapshot, step
 from worker.compute import fastest
 from worker.fitting import Bench, Listener, fit
 from worker.messages import Ended
@@ -70,7 +72,7 @@ class Solo:
     def __post_init__(self) -> None:
         self.storage = Storage(self.folder.as_uri())
         self._dataset = self.storage.put("datasets", datasets.encode(self.arrays), "safetensors")
-        self.bounds = plan.bounds(self.config, self.spec)
+        self.bounds = defaults.bounds(self.config, self.spec)
         cpu = torch.device("cpu")
         self._bench = Bench(
             storage=self.storage,
@@ -132,7 +134,7 @@ class Solo:
         """Make so many trials and train each."""
         began = self.clock()
         try:
-            suggestions = search.step(self._snapshot(count))
+            suggestions = step(self._snapshot(count))
         except SpaceExhausted as error:
             self._exhaust(str(error))
             return
@@ -157,23 +159,23 @@ class Solo:
         else:
             self.status, self.reason = SearchStatus.FINISHING, reason
 
-    def _snapshot(self, count: int) -> search.Snapshot:
-        return search.Snapshot(
+    def _snapshot(self, count: int) -> Snapshot:
+        return Snapshot(
             seed=self.config.seed,
             next_number=len(self.trials),
             count=count,
             strategy=self.config.strategy,
             strategy_options=self.config.strategy_options,
             cost=self.config.cost,
-            roots=plan.race_roots(self.config, self.spec, self.bounds),
+            roots=defaults.race_roots(self.config, self.spec, self.bounds),
             bounds=self.bounds,
             trials=tuple(seen(trial) for trial in self.trials),
-            goal=plan.goal(self.config, self.spec),
-            example_seconds=plan.example_seconds(self.config, self.spec),
-            promoted=plan.promoted(self.config, self.spec),
-            alternatives=plan.alternatives_tried(self.config, self.spec),
-            patience=plan.patience(self.config),
-            remaining=plan.remaining_trials(
+            goal=defaults.goal(self.config, self.spec),
+            example_seconds=defaults.example_seconds(self.config, self.spec),
+            promoted=defaults.promoted(self.config, self.spec),
+            alternatives=defaults.alternatives_tried(self.config, self.spec),
+            patience=defaults.patience(self.config),
+            remaining=defaults.remaining_trials(
                 self.config, created=len(self.trials), elapsed=self.now
             ),
         )
@@ -200,12 +202,12 @@ class Solo:
         if trial.kind is TrialKind.FINAL:
             return self._final_hyperparameters(trial)
         inherited = trial.parent is not None
-        chosen = plan.trial_hyperparameters(
+        chosen = defaults.trial_hyperparameters(
             self.config,
             self.spec,
             elapsed=self.now,
             inherited=inherited,
-            in_race=plan.is_in_race(
+            in_race=defaults.is_in_race(
                 self.config, self.spec, number=trial.number, inherited=inherited
             ),
             choices=trial.choices,
@@ -214,12 +216,12 @@ class Solo:
 
     def _final_hyperparameters(self, trial: Trial) -> Hyperparameters:
         before = [one for one in trial.ancestry if one is not trial]
-        spent = plan.Spent(
+        spent = defaults.Spent(
             in_lineage=sum(training_seconds(one) for one in before),
             total=sum(training_seconds(one) for one in self.trials),
             epochs_in_lineage=sum(_epochs(one) for one in before) // max(1, len(trial.members)),
         )
-        return plan.final_hyperparameters(
+        return defaults.final_hyperparameters(
             self.config,
             self.spec,
             elapsed=self.now,
@@ -268,7 +270,7 @@ class Solo:
 
     def _fit_best(self) -> None:
         """The final fit, which trains the winner on, or an ensemble of the best."""
-        goal = plan.goal(self.config, self.spec)
+        goal = defaults.goal(self.config, self.spec)
         trials = with_shares([seen(trial) for trial in self.trials], goal)
         winner = race.chosen(trials)
         assert winner is not None
@@ -299,7 +301,7 @@ class Solo:
             parallelism=self.config.parallelism,
             trial_limit=self.config.budget.trials,
             epoch_limit=self.config.budget.epochs,
-            trials_deadline=plan.trials_deadline(self.config),
+            trials_deadline=defaults.trials_deadline(self.config),
             elapsed=self.now,
             created=len(searched),
             waiting=0,

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from core.architecture import Architecture
-from core.contracts import Hyperparameters, TrainingChoices
-from core.history import USUAL, Seen
+from core.graph.architecture import Architecture
 from core.morphisms import AbstractMorphism
-from core.trial import SearchStatus, TrialKind, TrialStatus
+from core.protocol.contracts import Hyperparameters, TrainingChoices
+from core.protocol.states import SearchStatus, TrialKind, TrialStatus
+from core.search.history import USUAL, Seen
 from worker.messages import Ended
 
 

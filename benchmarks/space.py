@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.hand_made import Graph
-from core.architecture import Architecture
-from core.contracts import DatasetSpec, Hyperparameters
+from core.graph.architecture import Architecture
 from core.layers import (
     AbstractLayer,
     Add,
@@ -21,6 +20,7 @@ from core.layers import (
     ReLU,
     family_of,
 )
+from core.protocol.contracts import DatasetSpec, Hyperparameters
 
 Choice = Mapping[str, Any]
 Space = list[dict[str, Any]]

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from core.architecture import Architecture, Node
+from core.graph.architecture import Architecture
+from core.graph.node import Node
 from core.layers import (
     AbstractLayer,
     Add,

@@ -9,7 +9,7 @@ import argparse
 
 from benchmarks import comparison, contenders, experiment, reporting, rivals
 from benchmarks.records import Record, Run
-from core.strategies import STRATEGIES
+from core.search.strategies import STRATEGIES
 
 DATASETS = ("fashion-1000", "emoji", "mnist1d")
 RIVALS = {"nash": rivals.hill_climb, "one-epoch-top-k": rivals.one_epoch_top_k}

@@ -1,10 +1,11 @@
 """How long one suggestion takes after n observations, and how that grows with n.
 
-`python -m benchmarks.suggestion [--n 400]`: calls of `core.search.step` as the service makes them,
-on one core, each for a history that has grown by one trial since the last; without --n for several
-sizes, with the exponent of a power law through them. `first` is the first answer in a new process,
-to which every architecture is new, once compiled functions are loaded. The peer's suggestion ends
-after `--peer-seconds`: then the time is a lower bound, and `peer_is_whole` is false.
+`python -m benchmarks.suggestion [--n 400]`: calls of `core.search.step` as the service makes
+them, on one core, each for a history that has grown by one trial since the last; without --n for
+several sizes, with the exponent of a power law through them. `first` is the first answer in a new
+process, to which every architecture is new, once compiled functions are loaded. The peer's
+suggestion ends after `--peer-seconds`: then the time is a lower bound, and `peer_is_whole` is
+false.
 """
 
 import argparse
@@ -24,14 +25,14 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import peers, reporting
 from benchmarks.histories import BOUNDS, SPEC, history
-from core import acquisition
-from core.architecture import Architecture
-from core.history import Seen
-from core.kernels import Geometry
-from core.roots import roots
-from core.search import Snapshot, step
-from core.strategies import bayesian
-from core.surrogate import Surrogate
+from core.graph.architecture import Architecture
+from core.graph.roots import roots
+from core.search import acquisition
+from core.search.history import Seen
+from core.search.step import Snapshot, step
+from core.search.strategies import bayesian
+from core.surrogate.gaussian_process import Surrogate
+from core.surrogate.kernels import Geometry
 
 SIZES = (5, 25, 50, 100, 200, 400, 1000, 5000)
 QUICK_SIZES = (5, 50, 200)

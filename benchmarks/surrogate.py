@@ -28,9 +28,9 @@ from benchmarks.predictors import (
     of_peer,
     predictions,
 )
-from core.distance import Floats
-from core.kernels import KERNELS
-from core.strategies.bayesian import Bayesian
+from core.search.strategies.bayesian import Bayesian
+from core.similarity.edit_distance import Floats
+from core.surrogate.kernels import KERNELS
 
 DATA = Path(__file__).parent / "data"
 MAIN = "fashion-mnist"  # whose figures stand for all where one number is wanted

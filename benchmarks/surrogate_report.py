@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.kernels import KERNELS
+from core.surrogate.kernels import KERNELS
 
 _NAMES = {
     "nni": "NNI 2.10",

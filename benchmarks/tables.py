@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.architecture import Architecture
 from core.errors import InvalidInput
+from core.graph.architecture import Architecture
 
 LONGEST = 4_000_000  # bytes of one line
 LARGEST = 1e100  # of a value, so that its square is a number

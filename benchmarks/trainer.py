@@ -26,9 +26,10 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks import reporting
-from core.architecture import Architecture
-from core.contracts import Bounds, Hyperparameters, TrainOrder
-from core.datasets import Arrays, encode, spec
+from core.data.datasets import Arrays, encode, spec
+from core.graph.architecture import Architecture
+from core.graph.initialisation import initialise
+from core.graph.roots import chain, roots
 from core.layers import (
     AbstractLayer,
     BatchNorm,
@@ -40,9 +41,8 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.roots import chain, roots
-from core.storage import Storage
-from core.weights import initialise
+from core.protocol.contracts import Bounds, Hyperparameters, TrainOrder
+from core.protocol.storage import Storage
 from worker.compute import IMAGE_AXES, Compute, fastest
 from worker.data import Examples, Normalisation
 from worker.fitting import Bench, Listener, fit

@@ -4,11 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.walks import Reach, Walk, random_line
-from core.contracts import Bounds
-from core.fitting import Observation, fit, scheduled
-from core.kernels import Points
-from core.strategies.bayesian import FIRST, Bayesian
-from core.surrogate import Surrogate
+from core.protocol.contracts import Bounds
+from core.search.strategies.bayesian import FIRST, Bayesian
+from core.surrogate.fitting import Observation, fit, scheduled
+from core.surrogate.gaussian_process import Surrogate
+from core.surrogate.kernels import Points
 
 ANYWHERE = 1000  # random lines that are scored where every line may be next, drawn for each fit
 

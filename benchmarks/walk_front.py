@@ -5,12 +5,12 @@ from numpy.typing import NDArray
 
 from benchmarks.walk_bayesian import Belief
 from benchmarks.walks import Reach, Walk, random_line
-from core.acquisition import Acquisition
-from core.distance import Floats
-from core.kernels import Points
-from core.pareto import Front
-from core.strategies.bayesian import FIRST, Bayesian
-from core.surrogate import Surrogate
+from core.search.acquisition import Acquisition
+from core.search.pareto import Front
+from core.search.strategies.bayesian import FIRST, Bayesian
+from core.similarity.edit_distance import Floats
+from core.surrogate.gaussian_process import Surrogate
+from core.surrogate.kernels import Points
 
 GAIN = Acquisition("log-ehvi")  # of hypervolume
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from math import log2, pi, tan
 
 from benchmarks.walks import Table, Walk
-from core.strategies.policy import Baseline, Choices, Policy, choices
-from core.strategies.reinforce import Reinforce
+from core.search.strategies.policy import Baseline, Choices, Policy, choices
+from core.search.strategies.reinforce import Reinforce
 
 ANYWHERE = 50  # random lines to choose from where the table names no neighbours
 _MOST = 2.0  # that a feature may change

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from benchmarks import tables
 from benchmarks.chart import Chart
-from core.distance import Floats, skips
 from core.layers import LAYERS
+from core.similarity.edit_distance import Floats, skips
 
 POPULATION, SAMPLE = 20, 5  # of regularised evolution
 GRID = 49  # lines of the grid: as many as of the strategy `grid`

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
+from core.graph.architecture import Architecture
+from core.graph.initialisation import initialise
+from core.graph.node import Node
+from core.graph.weights import Weights
 from core.layers import (
     AbstractLayer,
     Add,
@@ -43,7 +45,7 @@ from core.layers import (
     family_of,
 )
 from core.morphisms import AbstractMorphism, sample
-from core.weights import Weights, initialise
+from core.protocol.contracts import Bounds
 
 #: Bounds that keep random networks small enough for tests.
 SMALL = Bounds(layers=90, width=48, parameters=60_000, flops=4_000_000)

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import front, front_report, histories, landscape, tables
 from benchmarks.walk_front import FrontWalker
 from benchmarks.walks import Table, Walk, random_line
-from core.pareto import Reference, hypervolume
+from core.search.pareto import Reference, hypervolume
 
 NUMBERS = np.random.default_rng(0)
 TABLE = Table(

@@ -22,7 +22,7 @@ def modules_after(statement: str) -> set[str]:
         ("import worker.jobs", {"torch", "sqlalchemy", "psycopg", "api", "netmorph"}),
         ("import worker.trainer", {"sqlalchemy", "celery", "api", "netmorph"}),
         ("import netmorph, netmorph.cli", {"torch", "api", "worker", "core", "sqlalchemy"}),
-        ("import core.search", {"torch", "sqlalchemy", "celery", "httpx", "fastapi"}),
+        ("import core.search.step", {"torch", "sqlalchemy", "celery", "httpx", "fastapi"}),
     ],
 )
 def test_an_import_brings_nothing_from_across_a_border(statement: str, absent: set[str]) -> None:

@@ -9,10 +9,10 @@ from benchmarks.recipe import constants_set, missing, rows_of
 from benchmarks.recipe_arms import ARMS, BASE
 from benchmarks.recipe_report import page_with, summary
 from benchmarks.recipe_starts import started
-from core.contracts import Hyperparameters
+from core.graph.initialisation import initialise
+from core.graph.roots import chain
 from core.layers import Conv2d, Dense, Flatten, Input, Output
-from core.roots import chain
-from core.weights import initialise
+from core.protocol.contracts import Hyperparameters
 from worker import optimisers
 
 NET = chain(iter([Input((2, 9, 9)), Conv2d(40), Conv2d(5), Flatten(), Dense(3), Output()]))

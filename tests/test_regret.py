@@ -19,11 +19,11 @@ from benchmarks import (
     walks,
 )
 from benchmarks.surrogate import DATA
-from core.contracts import Bounds
-from core.fitting import Observation, fit
-from core.kernels import Geometry, Points
-from core.strategies import STRATEGIES
-from core.strategies.bayesian import Bayesian
+from core.protocol.contracts import Bounds
+from core.search.strategies import STRATEGIES
+from core.search.strategies.bayesian import Bayesian
+from core.surrogate.fitting import Observation, fit
+from core.surrogate.kernels import Geometry, Points
 
 TRIALS = histories.history(30, seed=2)
 NUMBERS = np.random.default_rng(0)

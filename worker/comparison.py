@@ -2,7 +2,7 @@
 
 import math
 
-from core.contracts import Comparison
+from core.protocol.contracts import Comparison
 from core.tasks import TASKS
 from worker.training import Evaluation
 

@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from core.architecture import Architecture
+from core.graph.architecture import Architecture
+from core.graph.initialisation import initialise
+from core.graph.roots import chain
 from core.layers import (
     AbstractConvolution,
     AbstractDepthwise,
@@ -34,9 +36,7 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.plan import BACKWARD
-from core.roots import chain
-from core.weights import initialise
+from core.search.defaults import BACKWARD
 from worker.network import Network
 
 #: FLOPs of one training step below which a second thread costs more than it brings.

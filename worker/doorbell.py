@@ -21,7 +21,7 @@ from kombu.asynchronous import Hub
 from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as kombu_redis
 
-from core.orders import QUEUE, TRAIN_JOB
+from core.protocol.queue import QUEUE, TRAIN_JOB
 
 logger = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from core.architecture import Architecture
-from core.ensembles import joined, joined_weights
-from core.weights import Weights
+from core.graph.architecture import Architecture
+from core.graph.weights import Weights
+from core.search.ensembles import joined, joined_weights
 from worker.network import Network
 
 

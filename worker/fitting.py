@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.architecture import Architecture
-from core.contracts import Comparison, TestMetrics, TrainOrder
 from core.errors import BlobError, InfeasibleTrial, InvalidInput
-from core.plan import BACKWARD
-from core.storage import Storage
+from core.graph.architecture import Architecture
+from core.graph.initialisation import initialise
+from core.graph.weights import Weights, save
+from core.protocol.contracts import Comparison, TestMetrics, TrainOrder
+from core.protocol.states import TrialKind, TrialStatus
+from core.protocol.storage import Storage
+from core.search.defaults import BACKWARD
 from core.tasks import TASKS
-from core.trial import TrialKind, TrialStatus
-from core.weights import Weights, initialise, save
 from worker import training
 from worker.comparison import compare
 from worker.compute import Compute, kind_of

@@ -6,17 +6,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core import datasets
-from core.architecture import Architecture
-from core.contracts import TrainOrder
-from core.datasets import Arrays
-from core.ensembles import joined
+from core.data import datasets
+from core.data.datasets import Arrays
+from core.data.splits import final_split, validation_split
 from core.errors import CorruptBlob
+from core.graph.architecture import Architecture
+from core.graph.initialisation import initialise
+from core.graph.weights import Weights, check, load
 from core.morphisms import apply_all, from_json, transfer_all
-from core.splits import final_split, validation_split
-from core.storage import Storage
-from core.trial import TrialKind
-from core.weights import Weights, check, initialise, load
+from core.protocol.contracts import TrainOrder
+from core.protocol.states import TrialKind
+from core.protocol.storage import Storage
+from core.search.ensembles import joined
 from worker.compute import Compute
 from worker.data import Examples, Normalisation
 

@@ -13,9 +13,9 @@ from uuid import UUID
 
 from celery import Celery
 
-from core.contracts import LeaseRequest
 from core.errors import NetmorphError
-from core.orders import TRAIN_JOB, celery_config
+from core.protocol.contracts import LeaseRequest
+from core.protocol.queue import TRAIN_JOB, celery_config
 from worker import logs
 from worker.doorbell import Door
 from worker.process import TrainerDied

@@ -13,7 +13,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from core.contracts import Action, Answer, EpochReport, TrainOrder
+from core.protocol.contracts import Action, Answer, EpochReport, TrainOrder
 from worker.reports import Controller, Refused, Stale, Unreachable
 
 logger = logging.getLogger(__name__)

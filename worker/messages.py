@@ -9,8 +9,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from core.contracts import BlobRef, Comparison, Finite, Positive, Seconds, TestMetrics, TrainOrder
-from core.trial import TrialStatus
+from core.protocol.contracts import (
+    BlobRef,
+    Comparison,
+    Finite,
+    Positive,
+    Seconds,
+    TestMetrics,
+    TrainOrder,
+)
+from core.protocol.states import TrialStatus
 
 
 class _Line(BaseModel):
@@ -61,7 +69,7 @@ class EpochEnded(_Line):
 
 
 class Ended(_Line):
-    """How the training ended; the fields are those of `core.contracts.TrialResult`."""
+    """How the training ended; the fields are those of `core.protocol.contracts.TrialResult`."""
 
     event: Literal["ended"] = "ended"
     status: TrialStatus  # completed, stopped, infeasible or failed

@@ -5,9 +5,9 @@ from collections import Counter
 import torch
 from torch import Tensor, nn
 
-from core.architecture import Architecture
+from core.graph.architecture import Architecture
+from core.graph.weights import Weights, flatten
 from core.layers import LAYERS
-from core.weights import Weights, flatten
 from worker.data import tensor_of
 from worker.layers import TWINS
 from worker.layers.dropout import DropoutTwin

@@ -15,7 +15,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
-from core.contracts import Hyperparameters, Optimiser
+from core.protocol.contracts import Hyperparameters, Optimiser
 
 #: Of an odd polynomial that moves singular values from (0, 1] towards one (Jordan et al. 2024).
 _LINEAR, _CUBIC, _QUINTIC = 3.4445, -4.7750, 2.0315

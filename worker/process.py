@@ -18,8 +18,8 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from core.contracts import Answer, TrainOrder
 from core.errors import NetmorphError
+from core.protocol.contracts import Answer, TrainOrder
 from worker.memory import oom_kills
 from worker.messages import COMMANDS, EVENTS, Command, Event, Train
 

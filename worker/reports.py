@@ -13,7 +13,8 @@ from uuid import UUID
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from core.contracts import (
+from core.errors import NetmorphError
+from core.protocol.contracts import (
     Answer,
     EpochReport,
     Heartbeat,
@@ -22,8 +23,7 @@ from core.contracts import (
     TrainOrder,
     TrialResult,
 )
-from core.errors import NetmorphError
-from core.trial import TrialStatus
+from core.protocol.states import TrialStatus
 from worker.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from threading import Event as Flag
 from time import monotonic
 
-from core.contracts import EpochReport, TrainOrder, TrialResult
+from core.protocol.contracts import EpochReport, TrainOrder, TrialResult
 from worker.lease import HeldLease
 from worker.messages import EpochEnded, Ready, Stop
 from worker.process import Died, Notice, Trainer, TrainerDied

@@ -18,8 +18,8 @@ from typing import BinaryIO
 import torch
 from pydantic import ValidationError
 
-from core.contracts import TrainOrder
-from core.storage import Storage
+from core.protocol.contracts import TrainOrder
+from core.protocol.storage import Storage
 from worker.compute import fastest
 from worker.fitting import Bench, Listener, fit
 from worker.messages import COMMANDS, EVENTS, Event, Progress, Ready, Train

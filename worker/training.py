@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.contracts import Hyperparameters
 from core.errors import InfeasibleTrial
+from core.protocol.contracts import Hyperparameters
 from core.tasks import TASKS
 from worker.averaging import WeightAverage
 from worker.compute import Compute

@@ -6,8 +6,8 @@ No clock and no I/O here: times are passed in, in seconds of one monotonic clock
 from dataclasses import dataclass, field
 from enum import Enum
 
-from core.contracts import Action, Answer, TrainOrder, TrialResult
-from core.trial import TrialStatus
+from core.protocol.contracts import Action, Answer, TrainOrder, TrialResult
+from core.protocol.states import TrialStatus
 from worker.messages import Ended, EpochEnded, Progress
 from worker.process import Died, Notice
 

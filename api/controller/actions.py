@@ -10,13 +10,13 @@ from api.schemas import SearchIn, SearchOut
 from api.store import datasets, searches
 from api.store.errors import KeyReused, NotFound
 from api.store.keys import Caller
-from core import plan
-from core.contracts import DatasetSpec, SearchConfig
 from core.errors import InvalidInput
-from core.roots import roots
-from core.strategies import strategy
+from core.graph.roots import roots
+from core.protocol.contracts import DatasetSpec, SearchConfig
+from core.protocol.states import SearchStatus
+from core.search import defaults
+from core.search.strategies import strategy
 from core.tasks import TASKS
-from core.trial import SearchStatus
 
 
 def create_search(
@@ -63,9 +63,9 @@ def _add(session: Session, caller: Caller, body: SearchIn) -> UUID:
     config = SearchConfig(**{name: getattr(body, name) for name in SearchConfig.model_fields})
     strategy(config.strategy, config.strategy_options)  # raises where there is none like that
     spec = DatasetSpec.model_validate(dataset.spec)
-    bounds = plan.bounds(config, spec)
+    bounds = defaults.bounds(config, spec)
     roots(spec, bounds)  # raises where the bounds leave no architecture to start from
-    deadline = plan.trials_deadline(config)
+    deadline = defaults.trials_deadline(config)
     return searches.add(
         session,
         caller,

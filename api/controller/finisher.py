@@ -1,14 +1,14 @@
-"""Doing what `core.budget.decide` decided, other than suggesting."""
+"""Doing what `core.search.budget.decide` decided, other than suggesting."""
 
 from sqlalchemy.orm import Session
 
 from api.controller import suggesting
 from api.store import questions, searches, trials
 from api.store.standings import Open
-from core import ensembles, plan, race
-from core.budget import Complete, Decision, Fail, Finish, FitBest, StopWaiting
-from core.lineage import with_shares
-from core.trial import SearchStatus
+from core.protocol.states import SearchStatus
+from core.search import defaults, ensembles, race
+from core.search.budget import Complete, Decision, Fail, Finish, FitBest, StopWaiting
+from core.search.lineage import with_shares
 
 
 def carry_out(session: Session, search: Open, decision: Decision) -> bool:
@@ -36,7 +36,7 @@ def _fit_best(session: Session, search: Open) -> bool:
         return False
     config, spec = read
     seen = [suggesting.seen(past) for past in trials.past(session, search.search_id)]
-    known = with_shares(seen, plan.goal(config, spec))
+    known = with_shares(seen, defaults.goal(config, spec))
     winner = race.chosen(known)
     if winner is None:
         return False

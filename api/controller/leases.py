@@ -18,8 +18,8 @@ from api.store import compute, endings, leases, orders
 from api.store.errors import Conflict, NotFound
 from api.store.leases import Held, Standing
 from api.store.orders import Facts
-from core import halving, plan
-from core.contracts import (
+from core.errors import NetmorphError
+from core.protocol.contracts import (
     Action,
     Answer,
     EpochReport,
@@ -31,8 +31,8 @@ from core.contracts import (
     TrainOrder,
     TrialResult,
 )
-from core.errors import NetmorphError
-from core.trial import LIVE_SEARCH, TrialKind, TrialStatus
+from core.protocol.states import LIVE_SEARCH, TrialKind, TrialStatus
+from core.search import defaults, halving
 
 #: The trainer keeps to its time itself; so many seconds later its worker is told.
 GRACE = 10.0
@@ -163,7 +163,7 @@ def credible(report: TrialResult) -> TrialResult:
 
 
 def choose(
-    facts: Facts, spent: plan.Spent | None = None, gains: Sequence[float] = ()
+    facts: Facts, spent: defaults.Spent | None = None, gains: Sequence[float] = ()
 ) -> Hyperparameters:
     """How a trial is trained: as decided when it was made, or by the time that is left now.
 
@@ -171,7 +171,7 @@ def choose(
     """
     chosen = facts.hyperparameters
     if facts.kind is TrialKind.FINAL:
-        return plan.final_hyperparameters(
+        return defaults.final_hyperparameters(
             facts.config,
             facts.dataset_spec,
             elapsed=facts.elapsed,
@@ -180,12 +180,12 @@ def choose(
             choices=facts.choices,
         )
     if chosen is None or facts.config.budget.seconds is not None:
-        chosen = plan.trial_hyperparameters(
+        chosen = defaults.trial_hyperparameters(
             facts.config,
             facts.dataset_spec,
             elapsed=facts.elapsed,
             inherited=facts.inherited,
-            in_race=plan.is_in_race(
+            in_race=defaults.is_in_race(
                 facts.config,
                 facts.dataset_spec,
                 number=facts.number,

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from api.store import compute, orders
 from api.store.orders import Facts
-from core.contracts import JsonObject
+from core.protocol.contracts import JsonObject
 
 
 def history(connection: Connection, facts: Facts) -> JsonObject:

@@ -20,7 +20,7 @@ from api.store import questions, searches, trials
 from api.store.recipes import Question, Recipe
 from api.store.standings import Open
 from core.errors import SpaceExhausted
-from core.trial import LIVE_TRIAL, SearchStatus
+from core.protocol.states import LIVE_TRIAL, SearchStatus
 
 _log = logging.getLogger(__name__)
 

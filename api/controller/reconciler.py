@@ -10,7 +10,7 @@ from api.controller.proposer import Proposer
 from api.controller.sweeper import Sweeper
 from api.db import autocommit, unit_of_work
 from api.store import discarded, endings, searches, standings
-from core.budget import Suggest, Wait, decide
+from core.search.budget import Suggest, Wait, decide
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.db import autocommit
 from api.store import rings
-from core.orders import QUEUE, TRAIN_JOB, celery_config
+from core.protocol.queue import QUEUE, TRAIN_JOB, celery_config
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0  # seconds between attempts to reach a broker that is down

@@ -25,7 +25,7 @@ from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
 from api.settings import Settings
 from api.store.changes import WORK, ring
-from core.storage import Storage
+from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
 _RECONNECT = 1.0  # seconds

@@ -12,16 +12,18 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from api.store.recipes import Past, Question, Recipe, described
-from core import morphisms, plan, search
-from core.architecture import Architecture
-from core.contracts import (
+from core import morphisms
+from core.graph.architecture import Architecture
+from core.protocol.contracts import (
     Bounds,
     DatasetSpec,
     Hyperparameters,
     SearchConfig,
     TrainingChoices,
 )
-from core.trial import TrialStatus
+from core.protocol.states import TrialStatus
+from core.search import defaults
+from core.search.step import Seen, Snapshot, Suggestion, step
 
 
 def prepare() -> None:
@@ -57,16 +59,16 @@ def answer(question: Question) -> tuple[Recipe, ...]:
     dataset = DatasetSpec.model_validate(question.dataset)
     left = question.epochs_left
     known = {past.trial_id: past for past in question.past}
-    for suggestion in search.step(_snapshot(question, config, dataset)):
+    for suggestion in step(_snapshot(question, config, dataset)):
         if left is not None and left < 1:
             break
         parent = None if suggestion.parent_id is None else known[suggestion.parent_id]
-        chosen = plan.trial_hyperparameters(
+        chosen = defaults.trial_hyperparameters(
             config,
             dataset,
             elapsed=question.elapsed,
             inherited=_inherits(parent),
-            in_race=plan.is_in_race(
+            in_race=defaults.is_in_race(
                 config, dataset, number=suggestion.number, inherited=_inherits(parent)
             ),
             choices=suggestion.choices,
@@ -79,33 +81,33 @@ def answer(question: Question) -> tuple[Recipe, ...]:
     return tuple(recipes)
 
 
-def _snapshot(question: Question, config: SearchConfig, dataset: DatasetSpec) -> search.Snapshot:
+def _snapshot(question: Question, config: SearchConfig, dataset: DatasetSpec) -> Snapshot:
     bounds = Bounds.model_validate(question.bounds)
-    return search.Snapshot(
+    return Snapshot(
         seed=config.seed,
         next_number=question.next_number,
         count=question.count,
         strategy=config.strategy,
         strategy_options=config.strategy_options,
         cost=config.cost,
-        roots=plan.race_roots(config, dataset, bounds),
+        roots=defaults.race_roots(config, dataset, bounds),
         bounds=bounds,
         trials=tuple(seen(past) for past in question.past),
-        goal=plan.goal(config, dataset),
-        example_seconds=plan.example_seconds(config, dataset),
-        promoted=plan.promoted(config, dataset),
-        alternatives=plan.alternatives_tried(config, dataset),
-        patience=plan.patience(config),
-        remaining=plan.remaining_trials(
+        goal=defaults.goal(config, dataset),
+        example_seconds=defaults.example_seconds(config, dataset),
+        promoted=defaults.promoted(config, dataset),
+        alternatives=defaults.alternatives_tried(config, dataset),
+        patience=defaults.patience(config),
+        remaining=defaults.remaining_trials(
             config, created=question.next_number, elapsed=question.elapsed
         ),
     )
 
 
-def seen(past: Past) -> search.Seen:
+def seen(past: Past) -> Seen:
     """An earlier trial as strategies see it."""
     ended_well = past.status in {TrialStatus.COMPLETED, TrialStatus.STOPPED}
-    return search.Seen(
+    return Seen(
         trial_id=past.trial_id,
         number=past.number,
         architecture=_architecture(past.architecture),
@@ -151,7 +153,7 @@ def _morphisms(text: str) -> tuple[morphisms.AbstractMorphism, ...]:
 
 
 def _recipe(
-    suggestion: search.Suggestion, parent: Past | None, chosen: Hyperparameters, is_timed: bool
+    suggestion: Suggestion, parent: Past | None, chosen: Hyperparameters, is_timed: bool
 ) -> Recipe:
     mean, std = believed(suggestion.predicted_mean, suggestion.predicted_std)
     return Recipe(
@@ -180,7 +182,7 @@ def believed(mean: float | None, std: float | None) -> tuple[float | None, float
     )
 
 
-def _steps(suggestion: search.Suggestion, parent: Past | None) -> list[dict[str, Any]]:
+def _steps(suggestion: Suggestion, parent: Past | None) -> list[dict[str, Any]]:
     """The morphisms as data and in words; each speaks of the architecture before it."""
     steps = []
     before = None if parent is None else _architecture(parent.architecture)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.db import unit_of_work
 from api.store import discarded, searches, sessions, workers
-from core.storage import Storage
+from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
 _EVERY = 3600.0  # seconds between looks when nobody wakes it

@@ -14,9 +14,9 @@ from api.dashboard.visitors import Visitor, VisitorDep
 from api.routes.dependencies import SessionDep
 from api.store import datasets, epochs, searches, trials, workers
 from api.store.keys import Caller
-from core.architecture import Architecture
-from core.contracts import Cost
-from core.strategies import STRATEGIES
+from core.graph.architecture import Architecture
+from core.protocol.contracts import Cost
+from core.search.strategies import STRATEGIES
 
 router = APIRouter(route_class=PageRoute)
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api.errors import STATUSES
 from api.schemas import SearchOut
 from core.errors import NetmorphError
-from core.trial import LIVE_SEARCH, SearchStatus
+from core.protocol.states import LIVE_SEARCH, SearchStatus
 
 _HERE = Path(__file__).parent
 PLOTLY_SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"

@@ -12,7 +12,7 @@ from api.controller.service import Controller
 from api.db import unit_of_work
 from api.settings import Settings
 from api.store.keys import Caller
-from core.storage import Storage
+from core.protocol.storage import Storage
 
 
 def get_session(request: Request) -> Iterator[Session]:

@@ -18,7 +18,7 @@ from api.routes.dependencies import CallerDep, ChangesDep
 from api.store import searches
 from api.store.errors import NotFound
 from api.store.keys import Caller
-from core.trial import LIVE_SEARCH, SearchStatus
+from core.protocol.states import LIVE_SEARCH, SearchStatus
 
 _ANY_PAUSE = 1.0  # seconds between two events of a list
 

@@ -22,7 +22,7 @@ from api.routes.dependencies import (
 from api.schemas import EpochOut, FrontOut, SearchIn, SearchOut, SearchPage, TrialPage
 from api.store import epochs, fronts, searches, trials
 from api.store.keys import Caller
-from core.contracts import Cost
+from core.protocol.contracts import Cost
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
 

@@ -1,4 +1,4 @@
-"""The routes of workers: lease, heartbeat, epochs, result; bodies as in `core/contracts.py`."""
+"""The routes of workers: lease, heartbeat, epochs, result (`core.protocol.contracts`)."""
 
 from http import HTTPStatus
 from typing import Annotated, cast
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from api.controller.leases import Desk
 from api.routes.dependencies import WorkerDep
-from core.contracts import (
+from core.protocol.contracts import (
     Answer,
     EpochReport,
     Heartbeat,

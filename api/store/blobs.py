@@ -2,7 +2,7 @@
 
 from typing import overload
 
-from core.contracts import BlobRef
+from core.protocol.contracts import BlobRef
 
 
 @overload

@@ -2,8 +2,8 @@
 
 from api.models import Trial
 from api.schemas import ComparisonOut
-from core.comparison import sentence
-from core.contracts import Comparison
+from core.protocol.contracts import Comparison
+from core.search.comparison import sentence
 
 
 def of(trial: Trial) -> ComparisonOut | None:

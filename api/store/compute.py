@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from core.plan import Spent
+from core.search.defaults import Spent
 
 # From the last trials of lines back to the first, whose weights began at random. A final fit that
 # joins several trials has a line for each, in which a trial counts once. Where the winner's own

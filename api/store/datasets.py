@@ -11,7 +11,7 @@ from api.schemas import DatasetOut, DatasetPage
 from api.store import blobs, pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
-from core.contracts import BlobRef, DatasetSpec
+from core.protocol.contracts import BlobRef, DatasetSpec
 
 
 def add(

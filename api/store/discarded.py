@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Dataset, Discarded, Lease, Trial
 from api.store import blobs
-from core.contracts import BlobRef
+from core.protocol.contracts import BlobRef
 
 
 def of_search(session: Session, search_id: object) -> None:

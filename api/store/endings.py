@@ -13,8 +13,8 @@ from sqlalchemy import Connection, select, text
 
 from api.models import Trial
 from api.store.fragments import BUMPED, LARGEST, NOTIFY_CHANGES, NOTIFY_WORK, listed, printable
-from core.contracts import Comparison, LeaseRequest, TrialResult
-from core.trial import LIVE_SEARCH, TRIAL_SOURCES, TrialStatus
+from core.protocol.contracts import Comparison, LeaseRequest, TrialResult
+from core.protocol.states import LIVE_SEARCH, TRIAL_SOURCES, TrialStatus
 
 # How a trial goes on from an ended attempt: `ended` has the lease's trial_id and epochs.
 _MOVED = """

@@ -9,8 +9,8 @@ from api.models import Trial
 from api.store import blobs, searches
 from api.store.errors import NotFound
 from api.store.keys import Caller
-from core.contracts import BlobRef
-from core.trial import TrialKind
+from core.protocol.contracts import BlobRef
+from core.protocol.states import TrialKind
 
 
 def blob(session: Session, caller: Caller, search_id: UUID) -> BlobRef:

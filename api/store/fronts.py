@@ -10,8 +10,8 @@ from api.models import Trial
 from api.schemas import FrontOut
 from api.store import searches
 from api.store.keys import Caller
-from core.contracts import Cost
-from core.trial import TrialKind
+from core.protocol.contracts import Cost
+from core.protocol.states import TrialKind
 
 _FACTS = (
     Trial.number, Trial.kind, Trial.value, Trial.value_std,

@@ -2,7 +2,7 @@
 
 A lease is a row that exists exactly while its trial is running. Check and write are the same
 statement, so of two reports exactly one counts; the database's clock decides. The statuses that
-a trial may leave come from `core.trial.TRIAL_SOURCES`, here as in the pure code.
+a trial may leave come from `core.protocol.states.TRIAL_SOURCES`, here as in the pure code.
 
 The statements are written in SQL because each is one chain of data-modifying CTEs, which reads
 better so. How leases end is in `api.store.endings`.
@@ -16,8 +16,8 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from api.store.fragments import BUMPED, LARGEST, NOTIFY_CHANGES, listed, printable
-from core.contracts import EpochReport, Heartbeat, LeaseRequest
-from core.trial import TRIAL_SOURCES, SearchStatus, TrialStatus
+from core.protocol.contracts import EpochReport, Heartbeat, LeaseRequest
+from core.protocol.states import TRIAL_SOURCES, SearchStatus, TrialStatus
 
 
 @dataclass(frozen=True, slots=True)

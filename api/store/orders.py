@@ -23,7 +23,7 @@ from sqlalchemy.orm import aliased
 from api.models import Dataset, Lease, Search, Trial
 from api.store import blobs
 from api.store.leases import Held
-from core.contracts import (
+from core.protocol.contracts import (
     BlobRef,
     DatasetSpec,
     Hyperparameters,
@@ -31,8 +31,8 @@ from core.contracts import (
     SearchConfig,
     TrainingChoices,
 )
-from core.lineage import continuing
-from core.trial import TrialKind, TrialStatus
+from core.protocol.states import TrialKind, TrialStatus
+from core.search.lineage import continuing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from api.models import Dataset, Search
 from api.store import trials
 from api.store.recipes import Question
 from api.store.standings import Open
-from core.contracts import DatasetSpec, SearchConfig
-from core.trial import SearchStatus
+from core.protocol.contracts import DatasetSpec, SearchConfig
+from core.protocol.states import SearchStatus
 
 
 def read(session: Session, search: Open, count: int) -> Question | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from core.architecture import Architecture
-from core.trial import TrialStatus
+from core.graph.architecture import Architecture
+from core.protocol.states import TrialStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Past:
     samples_per_second: float | None = None
     parent_id: UUID | None = None
     morphisms: str = "[]"  # JSON text, as in `Recipe.morphisms`
-    choices: dict[str, Any] = field(default_factory=dict)  # core.contracts.TrainingChoices
+    choices: dict[str, Any] = field(default_factory=dict)  # core.protocol.contracts.TrainingChoices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +45,9 @@ class Question:
     search_id: UUID
     next_number: int
     count: int
-    config: dict[str, Any]  # core.contracts.SearchConfig
-    bounds: dict[str, Any]  # core.contracts.Bounds
-    dataset: dict[str, Any]  # core.contracts.DatasetSpec
+    config: dict[str, Any]  # core.protocol.contracts.SearchConfig
+    bounds: dict[str, Any]  # core.protocol.contracts.Bounds
+    dataset: dict[str, Any]  # core.protocol.contracts.DatasetSpec
     elapsed: float  # seconds since the search's start
     epochs_left: int | None  # that new trials may reserve
     past: tuple[Past, ...]
@@ -70,7 +70,7 @@ class Recipe:
     predicted_std: float | None
     hyperparameters: dict[str, Any] | None  # None: decided when a worker leases the trial
     epochs_reserved: int
-    choices: dict[str, Any] = field(default_factory=dict)  # core.contracts.TrainingChoices
+    choices: dict[str, Any] = field(default_factory=dict)  # core.protocol.contracts.TrainingChoices
 
 
 def described(architecture: Architecture) -> dict[str, Any]:

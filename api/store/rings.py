@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select, update
 
 from api.models import Search, Trial
-from core.trial import SearchStatus, TrialStatus
+from core.protocol.states import SearchStatus, TrialStatus
 
 PAUSE = timedelta(seconds=5)  # before the second order
 _DOUBLINGS = 7  # the longest pause is 5 s × 2⁷, eleven minutes

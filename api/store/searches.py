@@ -14,8 +14,8 @@ from api.store import discarded, pages, summaries
 from api.store.changes import changed
 from api.store.errors import Conflict, KeyReused, NotFound
 from api.store.keys import Caller
-from core.contracts import Bounds, SearchConfig
-from core.trial import LIVE_SEARCH, SEARCH_SOURCES, SearchStatus, TrialStatus
+from core.protocol.contracts import Bounds, SearchConfig
+from core.protocol.states import LIVE_SEARCH, SEARCH_SOURCES, SearchStatus, TrialStatus
 
 
 def add(

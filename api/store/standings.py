@@ -7,8 +7,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from api.store.fragments import listed
-from core.budget import FAILURES_IN_A_ROW, Standing
-from core.trial import LIVE_SEARCH, LIVE_TRIAL, SearchStatus, TrialStatus
+from core.protocol.states import LIVE_SEARCH, LIVE_TRIAL, SearchStatus, TrialStatus
+from core.search.budget import FAILURES_IN_A_ROW, Standing
 
 
 @dataclass(frozen=True, slots=True)

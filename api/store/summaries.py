@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session, aliased
 from api.models import Dataset, Lease, Search, Trial, Version
 from api.schemas import Best, DatasetRef, FinalOut, SearchOut, Used
 from api.store import comparisons, compute
-from core.contracts import Bounds, SearchConfig
-from core.ensembles import in_words
+from core.protocol.contracts import Bounds, SearchConfig
+from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
+from core.search.ensembles import in_words
 from core.tasks import TASKS
-from core.trial import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 
 
 def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:

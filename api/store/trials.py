@@ -15,10 +15,10 @@ from api.store.changes import changed
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from api.store.recipes import Past, Recipe, described
-from core.architecture import Architecture
-from core.contracts import TrainingChoices
-from core.ensembles import in_words
-from core.trial import SearchStatus, TrialKind, TrialStatus
+from core.graph.architecture import Architecture
+from core.protocol.contracts import TrainingChoices
+from core.protocol.states import SearchStatus, TrialKind, TrialStatus
+from core.search.ensembles import in_words
 
 _Parent = aliased(Trial)
 

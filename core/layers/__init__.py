@@ -6,88 +6,65 @@ from typing import Any
 
 from core.errors import InvalidArchitecture
 from core.layers.abstract import (
-    LAYERS,
-    AbstractLayer,
-    Array,
-    Axis,
-    Channels,
-    Parameters,
-    Shape,
+    LAYERS as LAYERS,
 )
-from core.layers.add import Add
-from core.layers.avg_pool1d import AvgPool1d
-from core.layers.avg_pool2d import AvgPool2d
-from core.layers.batch_norm import BatchNorm
-from core.layers.concat import Concat
-from core.layers.conv1d import Conv1d
-from core.layers.conv2d import Conv2d
-from core.layers.convolution import AbstractConvolution
-from core.layers.dense import Dense
-from core.layers.depthwise import AbstractDepthwise
-from core.layers.depthwise_conv1d import DepthwiseConv1d
-from core.layers.depthwise_conv2d import DepthwiseConv2d
-from core.layers.dropout import Dropout
-from core.layers.families import FAMILIES, Family, family_of
-from core.layers.flatten import Flatten
-from core.layers.gate import Gate
-from core.layers.global_avg_pool1d import GlobalAvgPool1d
-from core.layers.global_avg_pool2d import GlobalAvgPool2d
-from core.layers.input import Input
-from core.layers.max_pool1d import MaxPool1d
-from core.layers.max_pool2d import MaxPool2d
-from core.layers.output import Output
-from core.layers.pooling import AbstractPool
-from core.layers.rectifier import AbstractRectifier
-from core.layers.relu import ReLU
-from core.layers.relu6 import ReLU6
-from core.layers.scale import Scale
-from core.layers.zero import Zero
+from core.layers.abstract import (
+    AbstractLayer as AbstractLayer,
+)
+from core.layers.abstract import (
+    Array as Array,
+)
+from core.layers.abstract import (
+    Axis as Axis,
+)
+from core.layers.abstract import (
+    Channels as Channels,
+)
+from core.layers.abstract import (
+    Parameters as Parameters,
+)
+from core.layers.abstract import (
+    Shape as Shape,
+)
+from core.layers.add import Add as Add
+from core.layers.avg_pool1d import AvgPool1d as AvgPool1d
+from core.layers.avg_pool2d import AvgPool2d as AvgPool2d
+from core.layers.batch_norm import BatchNorm as BatchNorm
+from core.layers.concat import Concat as Concat
+from core.layers.conv1d import Conv1d as Conv1d
+from core.layers.conv2d import Conv2d as Conv2d
+from core.layers.convolution import AbstractConvolution as AbstractConvolution
+from core.layers.dense import Dense as Dense
+from core.layers.depthwise import AbstractDepthwise as AbstractDepthwise
+from core.layers.depthwise_conv1d import DepthwiseConv1d as DepthwiseConv1d
+from core.layers.depthwise_conv2d import DepthwiseConv2d as DepthwiseConv2d
+from core.layers.dropout import Dropout as Dropout
+from core.layers.families import (
+    FAMILIES as FAMILIES,
+)
+from core.layers.families import (
+    Family as Family,
+)
+from core.layers.families import (
+    family_of as family_of,
+)
+from core.layers.flatten import Flatten as Flatten
+from core.layers.gate import Gate as Gate
+from core.layers.global_avg_pool1d import GlobalAvgPool1d as GlobalAvgPool1d
+from core.layers.global_avg_pool2d import GlobalAvgPool2d as GlobalAvgPool2d
+from core.layers.input import Input as Input
+from core.layers.max_pool1d import MaxPool1d as MaxPool1d
+from core.layers.max_pool2d import MaxPool2d as MaxPool2d
+from core.layers.output import Output as Output
+from core.layers.pooling import AbstractPool as AbstractPool
+from core.layers.rectifier import AbstractRectifier as AbstractRectifier
+from core.layers.relu import ReLU as ReLU
+from core.layers.relu6 import ReLU6 as ReLU6
+from core.layers.scale import Scale as Scale
+from core.layers.zero import Zero as Zero
 from core.registry import import_modules
 
 import_modules(__name__, __path__)
-
-__all__ = [
-    "FAMILIES",
-    "LAYERS",
-    "AbstractConvolution",
-    "AbstractDepthwise",
-    "AbstractLayer",
-    "AbstractPool",
-    "AbstractRectifier",
-    "Add",
-    "Array",
-    "AvgPool1d",
-    "AvgPool2d",
-    "Axis",
-    "BatchNorm",
-    "Channels",
-    "Concat",
-    "Conv1d",
-    "Conv2d",
-    "Dense",
-    "DepthwiseConv1d",
-    "DepthwiseConv2d",
-    "Dropout",
-    "Family",
-    "Flatten",
-    "Gate",
-    "GlobalAvgPool1d",
-    "GlobalAvgPool2d",
-    "Input",
-    "MaxPool1d",
-    "MaxPool2d",
-    "Output",
-    "Parameters",
-    "ReLU",
-    "ReLU6",
-    "Scale",
-    "Shape",
-    "Zero",
-    "family_of",
-    "layer_from_json",
-    "layer_to_json",
-    "optional_fields",
-]
 
 
 @cache

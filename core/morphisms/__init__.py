@@ -9,15 +9,15 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
-from core.architecture import Architecture
-from core.bounds import fits
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
+from core.graph.bounds import fits
+from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism
 from core.morphisms.noise import noisy
+from core.protocol.contracts import Bounds
 from core.registry import import_modules
-from core.weights import Weights
 
 import_modules(__name__, __path__)
 

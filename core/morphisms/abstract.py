@@ -6,12 +6,13 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.weights import Weights
 from core.layers import AbstractLayer, Array, Scale, Shape, Zero
+from core.protocol.contracts import Bounds
 from core.registry import Registry
-from core.weights import Weights
 
 DType = np.dtype[np.floating]
 

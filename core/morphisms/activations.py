@@ -6,13 +6,14 @@ from math import prod
 
 import numpy as np
 
-from core.architecture import Architecture, Node
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.segments import Segment
+from core.graph.weights import Weights
 from core.layers import AbstractConvolution, Array
 from core.layers.windows import padded_windows
 from core.morphisms.abstract import dtype_of
 from core.morphisms.reduction import Indices
-from core.segments import Segment
-from core.weights import Weights
 
 ROWS = 8192  # places at most that are kept of what a layer reads
 EFFORT = 2e9  # FLOPs that a forward pass of the examples may cost

@@ -6,13 +6,14 @@ from typing import Self
 
 import numpy as np
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.weights import Weights
 from core.layers import Add, Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of
 from core.morphisms.insertion import zeros
 from core.morphisms.skips import describe_places, places, plan_skip, projection
-from core.weights import Weights
+from core.protocol.contracts import Bounds
 
 
 @MORPHISMS.register("add_skip")

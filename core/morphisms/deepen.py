@@ -10,9 +10,10 @@ from typing import Self
 
 import numpy as np
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.weights import Weights
 from core.layers import (
     AbstractConvolution,
     AbstractLayer,
@@ -38,7 +39,7 @@ from core.morphisms.abstract import (
 )
 from core.morphisms.insertion import in_a_row
 from core.morphisms.moments import Moments, estimate_moments
-from core.weights import Weights
+from core.protocol.contracts import Bounds
 
 
 @dataclass(frozen=True, slots=True)

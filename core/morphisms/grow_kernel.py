@@ -10,12 +10,12 @@ from typing import Self
 
 import numpy as np
 
-from core.architecture import Architecture
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
+from core.graph.weights import Weights
 from core.layers import AbstractConvolution, AbstractDepthwise, Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, layer_at, name_of
-from core.weights import Weights
+from core.protocol.contracts import Bounds
 
 LARGEST = {1: 15, 2: 7}  # kernel that is worth trying, by the number of spatial axes
 

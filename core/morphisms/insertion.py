@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.architecture import Architecture, Node
+from core.graph.architecture import Architecture
+from core.graph.node import Node
 from core.layers import AbstractLayer, Array
 from core.morphisms.abstract import DType
 

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 from scipy.special import expit, ndtr
 
-from core.architecture import Architecture, Node
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.weights import Weights
 from core.layers import (
     AbstractConvolution,
     AbstractDepthwise,
@@ -28,7 +30,6 @@ from core.layers import (
     Zero,
 )
 from core.layers.relu6 import LARGEST
-from core.weights import Weights
 
 Moments = tuple[Array, Array]  # mean and variance, each of shape (channels,)
 

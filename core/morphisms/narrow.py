@@ -18,9 +18,11 @@ from typing import Self
 
 import numpy as np
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.segments import Segment
+from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms.abstract import MORPHISMS
 from core.morphisms.activations import Rows, groups_of, observed
@@ -28,8 +30,7 @@ from core.morphisms.reduction import Indices, Reduction
 from core.morphisms.refit import consumed
 from core.morphisms.shrinking import AbstractShrinking
 from core.morphisms.widths import free_widths, in_words, producers, resized, width_at
-from core.segments import Segment
-from core.weights import Weights
+from core.protocol.contracts import Bounds
 
 SHRINKS = (0.75, 0.5)  # a narrower layer's width over the old one
 NARROWEST = 4  # channels below which nothing is narrowed

@@ -6,9 +6,9 @@ part company without, so that it is left to choice: with it the function changes
 
 import numpy as np
 
-from core.architecture import Architecture
+from core.graph.architecture import Architecture
+from core.graph.weights import Weights
 from core.layers import Array
-from core.weights import Weights
 
 
 def noisy(

@@ -10,10 +10,11 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from core.architecture import Architecture, Node
 from core.errors import IllegalMorphism, InvalidArchitecture
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.weights import Weights
 from core.layers import AbstractLayer, Array, Axis, Channels, ReLU, ReLU6
-from core.weights import Weights
 
 Indices = NDArray[np.intp]
 

@@ -27,13 +27,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.architecture import Architecture, Node
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.segments import Segment
+from core.graph.weights import Weights
 from core.layers import AbstractConvolution, Array, Axis, BatchNorm, Channels, Dense
 from core.layers.windows import volume
 from core.morphisms.activations import Rows, groups_of, rows_of, values_of, walk, windows_of
 from core.morphisms.reduction import Indices, Reduction, cut, reduced, remaining, selections, sliced
-from core.segments import Segment
-from core.weights import Weights
 
 RIDGE = 1e-3  # λ in mean variances of z
 FEW = 0.05  # what is added to it for D / m = 1

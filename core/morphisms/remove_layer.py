@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
+from core.graph.node import Node
 from core.layers import AbstractPool, AbstractRectifier, BatchNorm, Dropout
 from core.morphisms.abstract import MORPHISMS, layer_at, name_of
 from core.morphisms.reduction import Reduction
 from core.morphisms.shrinking import AbstractShrinking
+from core.protocol.contracts import Bounds
 
 
 @MORPHISMS.register("remove_layer")

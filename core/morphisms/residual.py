@@ -11,8 +11,9 @@ from typing import Self
 
 import numpy as np
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.weights import Weights
 from core.layers import AbstractLayer, Add, Array, BatchNorm, Dense, ReLU, Shape, family_of
 from core.layers.windows import volume
 from core.morphisms.abstract import (
@@ -25,7 +26,7 @@ from core.morphisms.abstract import (
 )
 from core.morphisms.insertion import in_a_row
 from core.morphisms.moments import fresh
-from core.weights import Weights
+from core.protocol.contracts import Bounds
 
 KERNEL = 3
 LARGEST = 4  # the weights of a block worth trying, over the parameters of the whole network

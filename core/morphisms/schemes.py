@@ -24,12 +24,13 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from core.architecture import Architecture, Node
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.segments import Segment
+from core.graph.weights import Weights
 from core.layers import Array, Axis, Dropout
 from core.morphisms.abstract import dtype_of
 from core.morphisms.moments import fresh
-from core.segments import Segment
-from core.weights import Weights
 
 NOISE = 0.3  # of the shares, over the root mean square of the weights shared out
 

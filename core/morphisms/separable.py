@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from core.architecture import Architecture
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
 from core.layers import AbstractLayer, BatchNorm, ReLU, Shape, family_of
 from core.morphisms.abstract import MORPHISMS, name_of
 from core.morphisms.residual import Residual, block_places
+from core.protocol.contracts import Bounds
 
 
 @MORPHISMS.register("separable")

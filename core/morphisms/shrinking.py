@@ -8,13 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from core.architecture import Architecture
+from core.graph.architecture import Architecture
+from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms.abstract import AbstractMorphism
 from core.morphisms.activations import probe_of
 from core.morphisms.reduction import Reduction, reduced
 from core.morphisms.refit import carried
-from core.weights import Weights
 
 
 class AbstractShrinking(AbstractMorphism):

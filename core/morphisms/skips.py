@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from core.architecture import Architecture, Node, carried
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
+from core.graph.node import Node, carried
 from core.layers import (
     AbstractConvolution,
     AbstractLayer,

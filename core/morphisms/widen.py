@@ -11,15 +11,15 @@ from typing import Self
 
 import numpy as np
 
-from core.architecture import Architecture
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
+from core.graph.segments import Segment
+from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism
 from core.morphisms.schemes import is_dropped, replicated, unread
 from core.morphisms.widths import free_widths, in_words, producers, resized, width_at
-from core.segments import Segment
-from core.weights import Weights
+from core.protocol.contracts import Bounds
 
 GROWTHS = (1.5, 2.0)  # a wider layer's width over the old one
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from core.architecture import Architecture, Node
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.segments import Segment
 from core.layers import Channels
 from core.morphisms.abstract import layer_at, name_of
-from core.segments import Segment
 
 
 def width_at(architecture: Architecture, node_id: int, place: int) -> Segment:

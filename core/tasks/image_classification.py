@@ -2,7 +2,7 @@
 
 import math
 
-from core.contracts import DatasetSpec
+from core.protocol.contracts import DatasetSpec
 from core.tasks.task import TASKS, AbstractTask
 
 

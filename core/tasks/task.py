@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from core.contracts import DatasetSpec
+from core.protocol.contracts import DatasetSpec
 from core.registry import Registry
 
 

@@ -22,7 +22,7 @@ from api.schemas import Role
 from api.settings import Settings
 from api.store import datasets, keys, searches
 from api.store.keys import Caller
-from core.contracts import (
+from core.protocol.contracts import (
     BlobRef,
     Bounds,
     Budget,
@@ -31,7 +31,7 @@ from core.contracts import (
     SearchConfig,
     TrialResult,
 )
-from core.trial import SearchStatus, TrialStatus
+from core.protocol.states import SearchStatus, TrialStatus
 
 #: Each finds rows that must not be; run it after anything.
 AUDIT = {

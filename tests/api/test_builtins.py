@@ -9,9 +9,9 @@ from api import builtins
 from api.builtins import BUILTINS
 from api.imports import dataset_for, import_builtin
 from api.store import datasets
-from core.datasets import decode, validate
+from core.data.datasets import decode, validate
 from core.errors import InvalidDataset, UnknownKind
-from core.storage import Storage
+from core.protocol.storage import Storage
 
 
 def idx(array: np.ndarray) -> bytes:

@@ -11,7 +11,7 @@ from api.models import Lease, Search, Trial
 from api.settings import Settings
 from api.store import orders
 from api.store.errors import Conflict, NotFound
-from core.contracts import (
+from core.protocol.contracts import (
     Action,
     Answer,
     Budget,
@@ -22,7 +22,7 @@ from core.contracts import (
     TestMetrics,
     Training,
 )
-from core.trial import SearchStatus, TrialKind, TrialStatus
+from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import redis
 from api.controller.relay import Relay
 from api.models import Search, Trial
 from api.store import leases, rings
-from core.trial import SearchStatus
+from core.protocol.states import SearchStatus
 
 QUEUE = "netmorph:trials"
 PATIENCE = 20.0  # seconds

@@ -19,10 +19,10 @@ from api.settings import Settings
 from api.store import searches
 from api.store.errors import Conflict, KeyReused
 from api.store.keys import Caller
-from core.architecture import Architecture
-from core.contracts import Action, EpochReport, Heartbeat, TestMetrics, TrainOrder
-from core.storage import Storage
-from core.trial import SearchStatus, TrialKind, TrialStatus
+from core.graph.architecture import Architecture
+from core.protocol.contracts import Action, EpochReport, Heartbeat, TestMetrics, TrainOrder
+from core.protocol.states import SearchStatus, TrialKind, TrialStatus
+from core.protocol.storage import Storage
 
 PATIENCE = 60.0  # seconds
 

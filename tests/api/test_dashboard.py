@@ -11,8 +11,8 @@ from sqlalchemy import text
 from api.models import Search
 from api.schemas import Role
 from api.security import CONTENT_SECURITY_POLICY
-from core.contracts import Bounds
-from core.roots import roots
+from core.graph.roots import roots
+from core.protocol.contracts import Bounds
 
 FORM = {"dataset": "digits", "trials": "3", "strategy": "random", "parallelism": "1", "seed": "0"}
 

@@ -13,9 +13,10 @@ from api import figures
 from api.drawing import architecture_svg, layer_label, lineage_svg
 from api.schemas import Best, EpochOut, MorphismOut
 from api.store import searches, trials
-from core.architecture import Architecture, Node
-from core.contracts import Bounds, Cost, DatasetSpec
 from core.errors import UnknownKind
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.graph.roots import roots
 from core.layers import (
     AvgPool2d,
     BatchNorm,
@@ -32,8 +33,8 @@ from core.layers import (
     Zero,
 )
 from core.morphisms import sample
-from core.roots import roots
-from core.trial import TrialKind
+from core.protocol.contracts import Bounds, Cost, DatasetSpec
+from core.protocol.states import TrialKind
 from tests.strategies import LAYER_EXAMPLES
 
 GOLDEN = sorted((Path(__file__).parents[1] / "assets" / "architectures").glob("*.json"))

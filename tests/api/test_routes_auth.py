@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from api.models import Dataset
 from api.schemas import Role
-from core.trial import SearchStatus
+from core.protocol.states import SearchStatus
 
 #: Nobody asks for a key here; every other route does.
 PUBLIC = {

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from api.models import Search, Trial
-from core.contracts import Budget
-from core.trial import SearchStatus
+from core.protocol.contracts import Budget
+from core.protocol.states import SearchStatus
 
 GOOD = {"dataset": "digits", "budget": {"trials": 3}, "name": "mine"}
 

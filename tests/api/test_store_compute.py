@@ -8,7 +8,7 @@ import pytest
 from api.controller import model_card
 from api.models import Trial
 from api.store import compute, orders, searches
-from core.trial import TrialKind
+from core.protocol.states import TrialKind
 
 WON = {"examples": 50, "before": 0.9, "after": 0.8, "exported": "winner", "reason": "it is better"}
 TIED = WON | {"after": 0.95, "exported": "final", "reason": ""}

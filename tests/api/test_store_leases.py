@@ -10,8 +10,8 @@ import pytest
 
 from api.models import Lease, Search, Trial, Version
 from api.store import endings, leases
-from core.contracts import Budget, Comparison, EpochReport, Heartbeat
-from core.trial import LIVE_TRIAL, TRIAL_SOURCES, SearchStatus, TrialStatus
+from core.protocol.contracts import Budget, Comparison, EpochReport, Heartbeat
+from core.protocol.states import LIVE_TRIAL, TRIAL_SOURCES, SearchStatus, TrialStatus
 
 LEASE = timedelta(seconds=30)
 

@@ -25,8 +25,8 @@ from sqlalchemy import text
 
 from api.models import Trial
 from api.store import endings, leases, searches
-from core.contracts import Budget, EpochReport, Heartbeat, TrialResult
-from core.trial import LIVE_SEARCH, SearchStatus, TrialStatus
+from core.protocol.contracts import Budget, EpochReport, Heartbeat, TrialResult
+from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialStatus
 
 ATTEMPTS = 3
 LEASE = timedelta(seconds=30)

@@ -12,7 +12,7 @@ from api.schemas import Role
 from api.store import datasets, epochs, exports, leases, searches, trials, workers
 from api.store.errors import NotFound
 from api.store.keys import Caller
-from core.trial import SearchStatus, TrialKind
+from core.protocol.states import SearchStatus, TrialKind
 
 Use = Callable[[Session, Caller, UUID], Any]
 

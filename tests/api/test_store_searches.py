@@ -12,9 +12,9 @@ from api.models import Search, Trial
 from api.store import discarded, searches, trials
 from api.store.errors import Conflict
 from api.store.recipes import Recipe
-from core.contracts import Budget
 from core.errors import InvalidInput
-from core.trial import SEARCH_SOURCES, SearchStatus, TrialKind, TrialStatus
+from core.protocol.contracts import Budget
+from core.protocol.states import SEARCH_SOURCES, SearchStatus, TrialKind, TrialStatus
 
 
 def recipe(number: int, **values: Any) -> Recipe:

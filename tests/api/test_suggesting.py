@@ -12,11 +12,11 @@ from threadpoolctl import threadpool_info
 from api.controller import suggesting
 from api.store import endings, leases, questions, standings
 from benchmarks.histories import SPEC
-from core.contracts import Bounds
-from core.history import Seen
+from core.graph.roots import roots
 from core.morphisms import to_json
 from core.morphisms.widen import Widen
-from core.roots import roots
+from core.protocol.contracts import Bounds
+from core.search.history import Seen
 
 ARCHITECTURE = roots(SPEC, Bounds())[0].to_json()
 

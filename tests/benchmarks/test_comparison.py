@@ -9,11 +9,11 @@ import torch
 from benchmarks import ablations, comparison, incumbents, parallel, rivals, strategies
 from benchmarks.incumbents import sampled
 from benchmarks.solo import Solo
-from core import datasets
-from core.contracts import Budget, SearchConfig, Training
+from core.data import datasets
 from core.morphisms import MORPHISMS
-from core.strategies import STRATEGIES
-from core.trial import SearchStatus, TrialKind
+from core.protocol.contracts import Budget, SearchConfig, Training
+from core.protocol.states import SearchStatus, TrialKind
+from core.search.strategies import STRATEGIES
 from tests.worker.orders import arrays, order_for
 
 

@@ -13,10 +13,10 @@ import torch
 from benchmarks import nas_peers, space
 from benchmarks.environments import Environment
 from benchmarks.solo import Solo
-from core import datasets
-from core.contracts import Budget, DatasetSpec, Hyperparameters, SearchConfig
+from core.data import datasets
 from core.layers import Conv1d, Conv2d
-from core.trial import SearchStatus, TrialKind
+from core.protocol.contracts import Budget, DatasetSpec, Hyperparameters, SearchConfig
+from core.protocol.states import SearchStatus, TrialKind
 from tests.worker.orders import arrays
 
 SHAPES = [(1, 8, 8), (3, 32, 32), (1, 24), (6, 427)]

@@ -16,8 +16,8 @@ from api import db
 from api.models import Base
 from api.settings import DatabaseSettings
 from api.store import endings, leases
-from core.contracts import LeaseRequest, TrialResult
-from core.trial import TrialStatus
+from core.protocol.contracts import LeaseRequest, TrialResult
+from core.protocol.states import TrialStatus
 
 RELEASES = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
 

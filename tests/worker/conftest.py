@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from core.contracts import (
+from core.protocol.contracts import (
     Answer,
     BlobRef,
     DatasetSpec,

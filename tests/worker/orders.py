@@ -5,12 +5,12 @@ from uuid import UUID
 
 import numpy as np
 
-from core.architecture import Architecture
-from core.contracts import DatasetSpec, Hyperparameters, TrainOrder
-from core.datasets import Arrays, encode, spec
+from core.data.datasets import Arrays, encode, spec
+from core.graph.architecture import Architecture
+from core.graph.roots import chain
 from core.layers import Conv2d, Dense, Flatten, Input, MaxPool2d, Output, ReLU
-from core.roots import chain
-from core.storage import Storage
+from core.protocol.contracts import DatasetSpec, Hyperparameters, TrainOrder
+from core.protocol.storage import Storage
 
 CLASSES = ("left", "right", "über & out")
 NETWORK = chain(

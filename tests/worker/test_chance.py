@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy
 
-from core.chance import chance_loss
+from core.tasks.chance import chance_loss
 
 counts = st.lists(st.integers(0, 30), min_size=2, max_size=12).filter(any)
 smoothings = st.floats(0, 0.5)

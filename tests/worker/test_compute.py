@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.contracts import Hyperparameters
+from core.graph.initialisation import initialise
+from core.graph.roots import chain
 from core.layers import (
     LAYERS,
     BatchNorm,
@@ -21,8 +22,7 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.roots import chain
-from core.weights import initialise
+from core.protocol.contracts import Hyperparameters
 from worker.compute import (
     PROBES,
     SMALL_STEP,

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from core.architecture import Architecture
-from core.contracts import Member
-from core.ensembles import joined, joined_weights
+from core.graph.architecture import Architecture
+from core.graph.roots import chain
+from core.graph.weights import check
 from core.layers import Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, Input, Output, ReLU
-from core.roots import chain
-from core.trial import TrialKind, TrialStatus
-from core.weights import check
+from core.protocol.contracts import Member
+from core.protocol.states import TrialKind, TrialStatus
+from core.search.ensembles import joined, joined_weights
 from tests.worker.orders import CLASSES, NETWORK, arrays, order_for
 from tests.worker.test_fitting import STILL, bench, fitted, storage, stored_weights
 from tests.worker.test_training import CNN, PLAIN, TASK, blobs, network_of, run

@@ -15,13 +15,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from core.architecture import Architecture
-from core.contracts import Comparison, TestMetrics
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.weights import load
 from core.layers import LAYERS, layer_to_json
-from core.storage import Storage
-from core.trial import TrialKind
-from core.weights import load
+from core.protocol.contracts import Comparison, TestMetrics
+from core.protocol.states import TrialKind
+from core.protocol.storage import Storage
 from tests.strategies import (
     LAYER_EXAMPLES,
     architectures,

@@ -8,9 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from core.splits import final_split, validation_split
-from core.trial import TrialKind, TrialStatus
-from core.weights import check
+from core.data.splits import final_split, validation_split
+from core.graph.weights import check
+from core.protocol.states import TrialKind, TrialStatus
 from tests.worker.orders import NETWORK, arrays, order_for
 from tests.worker.test_fitting import STILL, Told, bench, fitted, storage, stored_weights
 from worker.data import Normalisation

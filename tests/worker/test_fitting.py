@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from core.contracts import BlobRef
+from core.data.splits import validation_split
+from core.graph.initialisation import initialise
+from core.graph.roots import chain
+from core.graph.weights import check, load, save
 from core.layers import Dense, Flatten, Input, Output
 from core.morphisms import MORPHISMS, to_json, transfer_all
-from core.roots import chain
-from core.splits import validation_split
-from core.storage import Storage
-from core.trial import TrialKind, TrialStatus
-from core.weights import check, initialise, load, save
+from core.protocol.contracts import BlobRef
+from core.protocol.states import TrialKind, TrialStatus
+from core.protocol.storage import Storage
 from tests.strategies import SMALL
 from tests.worker.orders import NETWORK, arrays, order_for
 from worker.compute import Compute

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from core.architecture import Architecture
-from core.contracts import Hyperparameters
+from core.graph.architecture import Architecture
+from core.graph.initialisation import initialise
+from core.graph.roots import chain
+from core.graph.weights import load
 from core.layers import BatchNorm, Conv2d, Dense, Dropout, Flatten, Input, MaxPool2d, Output, ReLU
-from core.roots import chain
-from core.storage import Storage
-from core.trial import TrialKind, TrialStatus
-from core.weights import initialise, load
+from core.protocol.contracts import Hyperparameters
+from core.protocol.states import TrialKind, TrialStatus
+from core.protocol.storage import Storage
 from tests.strategies import random_inputs, random_weights
 from tests.worker.orders import NETWORK, arrays, order_for
 from worker.compute import Compute, fastest

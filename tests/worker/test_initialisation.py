@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from core.architecture import Architecture
-from core.chance import chance_loss
-from core.contracts import Bounds, DatasetSpec, Hyperparameters
-from core.roots import all_roots
-from core.weights import initialise
+from core.graph.architecture import Architecture
+from core.graph.initialisation import initialise
+from core.graph.roots import all_roots
+from core.protocol.contracts import Bounds, DatasetSpec, Hyperparameters
+from core.tasks.chance import chance_loss
 from tests.strategies import random_chain
 from worker.compute import Compute
 from worker.data import Examples, Normalisation

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.storage import Storage
-from core.trial import TrialKind
+from core.protocol.states import TrialKind
+from core.protocol.storage import Storage
 from tests.worker.orders import arrays, order_for
 from worker.compute import Compute
 from worker.inputs import DataReader

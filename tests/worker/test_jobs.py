@@ -15,8 +15,8 @@ import psutil
 import pytest
 import redis
 
-from core.orders import KEY_PREFIX, QUEUE, TRAIN_JOB, celery_config
-from core.trial import TrialStatus
+from core.protocol.queue import KEY_PREFIX, QUEUE, TRAIN_JOB, celery_config
+from core.protocol.states import TrialStatus
 from netmorph.embedded import EmbeddedValkey
 from worker.doorbell import read_order, write_order
 

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from core.architecture import Architecture
-from core.contracts import Bounds, DatasetSpec
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.initialisation import initialise
+from core.graph.roots import all_roots
+from core.graph.weights import Weights
 from core.layers import BatchNorm
 from core.morphisms import MORPHISMS, AbstractMorphism
 from core.morphisms.schemes import is_dropped
-from core.roots import all_roots
-from core.weights import Weights, initialise
+from core.protocol.contracts import Bounds, DatasetSpec
 from worker.network import Network
 
 BOUNDS = Bounds()

@@ -5,8 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from core.architecture import Architecture, Node
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.node import Node
+from core.graph.weights import flatten, load, save
 from core.layers import (
     LAYERS,
     Add,
@@ -20,7 +22,6 @@ from core.layers import (
     Output,
     Zero,
 )
-from core.weights import flatten, load, save
 from tests.strategies import (
     LAYER_EXAMPLES,
     architectures,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.contracts import Hyperparameters
+from core.protocol.contracts import Hyperparameters
 from worker.optimisers import UPDATE_NORM, Muon, optimisers_of, orthogonalised, update_scale
 
 

@@ -12,10 +12,10 @@ from time import monotonic
 import pytest
 import torch
 
-from core.contracts import DatasetSpec
-from core.storage import Storage
-from core.trial import TrialKind, TrialStatus
-from core.weights import check, load
+from core.graph.weights import check, load
+from core.protocol.contracts import DatasetSpec
+from core.protocol.states import TrialKind, TrialStatus
+from core.protocol.storage import Storage
 from tests.worker.orders import NETWORK, order_for
 from worker.messages import Ended, EpochEnded, Progress, Ready, Stop
 from worker.process import Died, Trainer

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from core.contracts import LeaseRequest, TrialResult
-from core.trial import TrialStatus
+from core.protocol.contracts import LeaseRequest, TrialResult
+from core.protocol.states import TrialStatus
 from worker.reports import Controller, Refused, Stale, Unreachable, deliver, pauses
 
 

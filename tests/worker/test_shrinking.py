@@ -5,14 +5,15 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from core.architecture import Architecture
-from core.contracts import Bounds, DatasetSpec
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.initialisation import initialise
+from core.graph.roots import all_roots
+from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms import MORPHISMS
 from core.morphisms.reduction import selections, sliced
-from core.roots import all_roots
-from core.weights import Weights, initialise
+from core.protocol.contracts import Bounds, DatasetSpec
 from worker.network import Network
 
 SPEC = DatasetSpec(

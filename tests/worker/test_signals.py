@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from core.contracts import Bounds, Budget, Hyperparameters, SearchConfig
-from core.datasets import Arrays
+from core.data.datasets import Arrays
+from core.graph.roots import all_roots, roots
+from core.graph.weights import check, load
 from core.morphisms import MORPHISMS, to_json
-from core.plan import default_bounds, final_hyperparameters, trial_hyperparameters
-from core.roots import all_roots, roots
-from core.storage import Storage
-from core.trial import TrialKind, TrialStatus
-from core.weights import check, load
+from core.protocol.contracts import Bounds, Budget, Hyperparameters, SearchConfig
+from core.protocol.states import TrialKind, TrialStatus
+from core.protocol.storage import Storage
+from core.search.defaults import default_bounds, final_hyperparameters, trial_hyperparameters
 from tests.worker.orders import described, order_for
 from worker.export import predict
 from worker.fitting import Bench, Listener, fit

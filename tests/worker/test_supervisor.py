@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from core.contracts import Action, Answer
-from core.trial import TrialStatus
+from core.protocol.contracts import Action, Answer
+from core.protocol.states import TrialStatus
 from worker.doorbell import Door
 from worker.jobs import Place
 from worker.reports import Controller

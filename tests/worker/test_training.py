@@ -8,8 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.contracts import Hyperparameters
 from core.errors import InfeasibleTrial
+from core.graph.initialisation import initialise
+from core.graph.roots import chain
+from core.graph.weights import flatten
 from core.layers import (
     BatchNorm,
     Conv2d,
@@ -20,8 +22,7 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.roots import chain
-from core.weights import flatten, initialise
+from core.protocol.contracts import Hyperparameters
 from worker.compute import Compute
 from worker.data import Examples, Normalisation
 from worker.network import Network

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.contracts import Action, Answer, BlobRef
-from core.trial import TrialStatus
+from core.protocol.contracts import Action, Answer, BlobRef
+from core.protocol.states import TrialStatus
 from worker.memory import oom_kills
 from worker.messages import Ended, EpochEnded, Progress
 from worker.process import Died

@@ -10,10 +10,10 @@ import zipfile
 from importlib import resources
 from typing import Any
 
-from core.architecture import Architecture
-from core.contracts import Comparison, DatasetSpec, TestMetrics, TrainOrder
+from core.graph.architecture import Architecture
+from core.graph.weights import Weights, save
+from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics, TrainOrder
 from core.tasks import TASKS
-from core.weights import Weights, save
 from worker.data import Normalisation
 from worker.export.card import compute_in_winner, model_card
 

@@ -5,11 +5,11 @@ After Mitchell et al. 2019, arXiv:1810.03993.
 
 import re
 
-from core.architecture import Architecture
-from core.comparison import sentence
-from core.contracts import Comparison, TestMetrics, TrainOrder
-from core.ensembles import in_words
+from core.graph.architecture import Architecture
 from core.layers import LAYERS
+from core.protocol.contracts import Comparison, TestMetrics, TrainOrder
+from core.search.comparison import sentence
+from core.search.ensembles import in_words
 from core.tasks import TASKS
 
 _USE = (

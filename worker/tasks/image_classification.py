@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from core.chance import chance_loss
+from core.tasks.chance import chance_loss
 from worker.tasks.loss import LOSSES, AbstractLoss
 
 #: Neighbours differ by a tenth, so the lowest loss is missed by a thousandth of it.

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.architecture import Architecture
-from core.contracts import Bounds, DatasetSpec
-from core.forward import forward
-from core.roots import all_roots
-from core.weights import flatten, initialise
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.initialisation import initialise
+from core.graph.roots import all_roots
+from core.graph.weights import flatten
+from core.protocol.contracts import Bounds, DatasetSpec
 from tests.strategies import random_chain
 
 CASE = Path(__file__).parents[2] / "assets" / "architectures" / "many_sums.json"

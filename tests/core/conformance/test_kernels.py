@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.histories import history, of_depth
-from core.contracts import Bounds
 from core.errors import UnknownKind
-from core.kernels import KERNELS, AbstractKernel, Geometry
+from core.protocol.contracts import Bounds
+from core.surrogate.kernels import KERNELS, AbstractKernel, Geometry
 from tests.strategies import morphism_chains, random_chain
 
 every_kernel = pytest.mark.parametrize("kind", list(KERNELS))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from core.bounds import fits
 from core.errors import IllegalMorphism, UnknownKind
-from core.forward import forward
+from core.graph.bounds import fits
+from core.graph.forward import forward
+from core.graph.weights import check
 from core.morphisms import (
     MORPHISMS,
     AbstractMorphism,
@@ -20,7 +21,6 @@ from core.morphisms import (
     to_json,
     transfer_all,
 )
-from core.weights import check
 from tests.strategies import (
     SMALL,
     Chain,

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from benchmarks.histories import SPEC, history
-from core.architecture import Architecture
-from core.bounds import fits, limits
-from core.contracts import Bounds, Cost
 from core.errors import InvalidInput, UnknownKind
-from core.forward import forward
-from core.history import Draft, Seen
+from core.graph.architecture import Architecture
+from core.graph.bounds import fits, limits
+from core.graph.forward import forward
+from core.graph.roots import roots
+from core.graph.weights import check
 from core.layers import Dense, Input, Output, ReLU
 from core.morphisms import apply_all, legal, transfer_all
-from core.roots import roots
-from core.strategies import STRATEGIES, strategy
-from core.strategies.abstract import fingerprints, random_morphs
-from core.trial import TrialStatus
-from core.weights import check
+from core.protocol.contracts import Bounds, Cost
+from core.protocol.states import TrialStatus
+from core.search.history import Draft, Seen
+from core.search.strategies import STRATEGIES, strategy
+from core.search.strategies.abstract import fingerprints, random_morphs
 from tests.strategies import Sketch, random_inputs, random_weights
 
 every_strategy = pytest.mark.parametrize("kind", list(STRATEGIES))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from core.contracts import DatasetSpec
+from core.protocol.contracts import DatasetSpec
 from core.tasks import TASKS
 
 SPEC = DatasetSpec(

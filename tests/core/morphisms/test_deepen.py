@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.node import Node
 from core.layers import (
     BatchNorm,
     Conv2d,
@@ -23,6 +23,7 @@ from core.layers import (
 from core.morphisms import MORPHISMS
 from core.morphisms.deepen import BLOCKS, Deepen
 from core.morphisms.moments import estimate_moments
+from core.protocol.contracts import Bounds
 from tests.strategies import random_weights
 
 

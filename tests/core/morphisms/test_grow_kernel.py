@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.forward import forward
+from core.graph.forward import forward
 from core.layers import Conv2d
 from core.morphisms.grow_kernel import GrowKernel
+from core.protocol.contracts import Bounds
 from tests.core.morphisms.test_skips import NETWORK
 from tests.strategies import random_inputs, random_weights
 

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.node import Node
+from core.graph.weights import check
 from core.layers import (
     Add,
     BatchNorm,
@@ -24,7 +25,7 @@ from core.layers import (
 )
 from core.morphisms.narrow import NARROWEST, Narrow
 from core.morphisms.widen import Widen
-from core.weights import check
+from core.protocol.contracts import Bounds
 from tests.strategies import architectures, generators, random_inputs, random_weights
 
 

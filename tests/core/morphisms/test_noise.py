@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.architecture import Architecture, Node
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.node import Node
+from core.graph.weights import check
 from core.layers import Dense, Input, Output, ReLU
 from core.morphisms import transfer_all
 from core.morphisms.deepen import Deepen
 from core.morphisms.widen import Widen
-from core.weights import check
 from tests.strategies import Chain, generators, morphism_chains, random_inputs, random_weights
 
 

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from core.architecture import Architecture, Node
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.node import Node
+from core.graph.weights import Weights, check
 from core.layers import Array, BatchNorm, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms.activations import probe_of
 from core.morphisms.add_skip import AddSkip
@@ -15,7 +17,6 @@ from core.morphisms.reduction import selections, sliced
 from core.morphisms.refit import LARGEST
 from core.morphisms.remove_layer import RemoveLayer
 from core.morphisms.remove_skip import RemoveSkip
-from core.weights import Weights, check
 from tests.strategies import random_weights
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.node import Node
+from core.graph.weights import check
 from core.layers import (
     Add,
     AvgPool2d,
@@ -26,7 +27,7 @@ from core.morphisms import MORPHISMS
 from core.morphisms.reduction import Reduction, reduced
 from core.morphisms.remove_layer import RemoveLayer
 from core.morphisms.remove_skip import RemoveSkip
-from core.weights import check
+from core.protocol.contracts import Bounds
 from tests.strategies import random_inputs, random_weights
 
 NETWORK = Architecture(

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from core.contracts import Bounds
+from core.graph.roots import chain
 from core.layers import Add, BatchNorm, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms.residual import Residual
-from core.roots import chain
+from core.protocol.contracts import Bounds
 from tests.core.morphisms.test_skips import NETWORK
 from tests.strategies import random_weights
 

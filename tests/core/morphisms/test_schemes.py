@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from core.architecture import Architecture, Node
+from core.graph.architecture import Architecture
+from core.graph.node import Node
 from core.layers import (
     AbstractLayer,
     Add,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
+from core.graph.architecture import Architecture
+from core.graph.node import Node
 from core.layers import (
     AvgPool2d,
     BatchNorm,
@@ -21,6 +21,7 @@ from core.layers import (
 )
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.concat_skip import ConcatSkip
+from core.protocol.contracts import Bounds
 from tests.strategies import random_weights
 
 NETWORK = Architecture(

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.node import Node
 from core.layers import (
     Add,
     BatchNorm,
@@ -27,6 +27,7 @@ from core.morphisms.abstract import steering
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.squeeze_excite import SqueezeExcite
 from core.morphisms.widen import Widen
+from core.protocol.contracts import Bounds
 from tests.strategies import random_inputs, random_weights
 
 IMAGES = Architecture(

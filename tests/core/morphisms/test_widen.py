@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from core.architecture import Architecture, Node
-from core.contracts import Bounds
 from core.errors import IllegalMorphism
-from core.forward import forward
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.node import Node
 from core.layers import (
     Add,
     BatchNorm,
@@ -22,6 +22,7 @@ from core.layers import (
     ReLU,
 )
 from core.morphisms.widen import Widen
+from core.protocol.contracts import Bounds
 from tests.strategies import architectures, generators, random_inputs, random_weights
 
 

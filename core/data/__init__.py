@@ -1,0 +1,1 @@
+"""Data sets: their arrays, how they are split, and the file formats they are read from."""

@@ -1,0 +1,319 @@
+"""The architectures that a search starts from, sized to the data set and within the bounds.
+
+A search trains several kinds briefly and continues the better ones (`core.search.race`): VGG-like
+(Simonyan & Zisserman 2015, arXiv:1409.1556), ResNet-like (He et al. 2016, arXiv:1512.03385),
+DenseNet-like (Huang et al. 2017, arXiv:1608.06993), MobileNet-like (Howard et al. 2017,
+arXiv:1704.04861). For signals they are the same along one axis, with wider windows and faster
+reduction, as long signals need, and there are two that keep their resolution, the FCN and the
+ResNet of Wang, Yan & Oates 2017 (arXiv:1611.06455).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from core.errors import InvalidInput
+from core.graph.architecture import Architecture
+from core.graph.bounds import fits, latency, width
+from core.graph.node import Node
+from core.layers import (
+    AbstractLayer,
+    Add,
+    BatchNorm,
+    Concat,
+    Dense,
+    Dropout,
+    Family,
+    Flatten,
+    Input,
+    Output,
+    ReLU,
+    family_of,
+)
+from core.protocol.contracts import Bounds, DatasetSpec
+
+FILTERS = 16  # of the first convolution; twice as many after each pool
+UNITS = 64  # of the hidden dense layer
+DROPOUT = 0.2
+POOLED_SIDE = 8  # images and signals with sides from this on are pooled
+LONG = 64  # signals from this length on are pooled by four at once
+KERNELS = {1: 5, 2: 3}  # of a convolution, by the number of spatial axes
+WIDEST_SIGNAL = 128  # filters: a signal's values become fewer along one axis only
+MLP_UNITS = (128, 64)
+SMALLEST = 4  # channels below which no root is shrunk
+STRIDED_FILTERS, STRIDED_STAGES = 24, 3
+FCN = ((64, 7), (128, 5), (64, 3))  # filters and kernel of each convolution
+FCN_RESNET_FILTERS, FCN_RESNET_KERNELS = (32, 64, 64), (7, 5, 3)  # of blocks; within a block
+DENSE_LAYERS = 3  # of a block of the DenseNet-like root
+
+Builder = Callable[[DatasetSpec, float], Architecture]  # spec, scale of the widths
+
+
+def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
+    """The starting architectures, the default first; raises InvalidInput where none fits."""
+    kind = "cnn" if len(spec.input_shape) > 1 else "mlp"
+    root = _fitted(BUILDERS[kind], spec, bounds)
+    if not fits(root, bounds):
+        raise InvalidInput(
+            f"the bounds are too small: the smallest start for {spec.input_shape} has "
+            f"{len(root.nodes)} layers, width {width(root)}, {root.parameters} parameters, "
+            f"{root.flops} FLOPs and an expected latency of {latency(root, bounds):.2g} s"
+        )
+    return (root,)
+
+
+def kinds_of_roots(spec: DatasetSpec) -> tuple[str, ...]:
+    """The kinds of starts that there are for the data, the default first."""
+    match len(spec.input_shape):
+        case 1:
+            return ("mlp",)
+        case 2:
+            return tuple(BUILDERS)
+        case _:
+            return tuple(kind for kind in BUILDERS if kind not in OF_SIGNALS)
+
+
+def racing_kinds(spec: DatasetSpec) -> tuple[str, ...]:
+    """The kinds of starts in the order in which they join a race.
+
+    The default comes last: one convolution a resolution learns fast and ends early, so that a
+    race, which is short, would mistake it for the best.
+    """
+    known = kinds_of_roots(spec)
+    first = (
+        ("fcn", "fcn-resnet", "vgg") if len(spec.input_shape) == 2 else ("vgg", "strided", "resnet")
+    )
+    others = [kind for kind in known if kind not in {*first, "cnn"}]
+    return tuple(kind for kind in (*first, *others, "cnn") if kind in known)
+
+
+def all_roots(spec: DatasetSpec, bounds: Bounds, scale: float = 1.0) -> Mapping[str, Architecture]:
+    """Every kind of start that the data and the bounds allow, by name, its widths times `scale`."""
+    found = {kind: _fitted(BUILDERS[kind], spec, bounds, scale) for kind in kinds_of_roots(spec)}
+    return {kind: root for kind, root in found.items() if fits(root, bounds)}
+
+
+def _fitted(
+    builder: Builder, spec: DatasetSpec, bounds: Bounds, scale: float = 1.0
+) -> Architecture:
+    """The widest version up to `scale` within the bounds; the narrowest of all where none is."""
+    architecture = builder(spec, scale)
+    while not fits(architecture, bounds) and scale * FILTERS > SMALLEST:
+        scale /= 2
+        architecture = builder(spec, scale)
+    return architecture
+
+
+class _Graph:
+    """An architecture under construction; a call adds layers and gives the last one's id."""
+
+    def __init__(self, spec: DatasetSpec) -> None:
+        self._nodes = [Node(0, Input(spec.input_shape))]
+
+    def __call__(self, source: int, *layers: AbstractLayer) -> int:
+        """Layers one behind the other, the first behind `source`."""
+        for layer in layers:
+            self._nodes.append(Node(len(self._nodes), layer, (source,)))
+            source = self._nodes[-1].id
+        return source
+
+    def merge(self, layer: AbstractLayer, *sources: int) -> int:
+        """A layer that reads several nodes."""
+        self._nodes.append(Node(len(self._nodes), layer, sources))
+        return self._nodes[-1].id
+
+    def finish(self, source: int, classes: int) -> Architecture:
+        """The architecture with the classifier behind `source`."""
+        self(source, Dense(classes), Output())
+        return Architecture(tuple(self._nodes))
+
+
+def chain(layers: Iterator[AbstractLayer]) -> Architecture:
+    """The architecture in which each layer reads the one before."""
+    nodes = [Node(place, layer) for place, layer in enumerate(layers)]
+    linked = [Node(node.id, node.layer, (before.id,)) for before, node in pairwise(nodes)]
+    return Architecture((nodes[0], *linked))
+
+
+def _scaled(width: int, scale: float) -> int:
+    return max(SMALLEST, round(width * scale))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What one resolution has."""
+
+    filters: int
+    reduction: int  # of the sides before it; 1 for the first
+
+
+class _Kit:
+    """The layers that fit the data, and the stages of their convolutions."""
+
+    def __init__(self, spec: DatasetSpec, scale: float) -> None:
+        _, *sides = spec.input_shape
+        self.family: Family = family_of(spec.input_shape)
+        self.kernel = KERNELS[len(sides)]
+        self.stages = list(_stages(min(sides), is_signal=len(sides) == 1, scale=scale))
+
+    def block(
+        self, filters: int, kernel: int | None = None, stride: int = 1
+    ) -> tuple[AbstractLayer, ...]:
+        """A convolution with batch norm and ReLU."""
+        return (*self.linear(filters, kernel, stride), ReLU())
+
+    def linear(
+        self, filters: int, kernel: int | None = None, stride: int = 1
+    ) -> tuple[AbstractLayer, ...]:
+        """A convolution with batch norm."""
+        convolution = self.family.convolution(filters, kernel or self.kernel, stride)
+        return (convolution, BatchNorm())
+
+    def max_pool(self, stage: _Stage) -> tuple[AbstractLayer, ...]:
+        """What reduces the sides for a stage: nothing for the first."""
+        by = stage.reduction
+        return (self.family.max_pool(by, by),) if by > 1 else ()
+
+
+def _stages(side: int, *, is_signal: bool, scale: float) -> Iterator[_Stage]:
+    """The filters of each resolution: twice as many after each reduction."""
+    filters, reduction = FILTERS, 1
+    while True:
+        yield _Stage(_scaled(filters, scale), reduction)
+        if side < POOLED_SIDE:
+            return
+        reduction = 4 if is_signal and side >= LONG else 2
+        side //= reduction
+        filters = min(2 * filters, WIDEST_SIGNAL) if is_signal else 2 * filters
+
+
+def _cnn(spec: DatasetSpec, scale: float) -> Architecture:
+    """One convolution block a resolution, then a hidden dense layer."""
+    return chain(_cnn_layers(spec, scale))
+
+
+def _cnn_layers(spec: DatasetSpec, scale: float) -> Iterator[AbstractLayer]:
+    kit = _Kit(spec, scale)
+    yield Input(spec.input_shape)
+    for stage in kit.stages:
+        yield from (*kit.max_pool(stage), *kit.block(stage.filters))
+    yield Flatten()
+    yield from (Dense(_scaled(UNITS, scale)), ReLU(), Dropout(DROPOUT))
+    yield from (Dense(spec.classes), Output())
+
+
+def _vgg(spec: DatasetSpec, scale: float) -> Architecture:
+    """Two convolutions a resolution and a pool behind each, then a hidden dense layer."""
+    graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
+    side = min(spec.input_shape[1:])
+    for stage in kit.stages:
+        last = graph(last, *kit.max_pool(stage), *kit.block(stage.filters))
+        last = graph(last, *kit.block(stage.filters))
+        side //= stage.reduction
+    if side >= 2:
+        last = graph(last, kit.family.max_pool(2, 2))
+    last = graph(last, Flatten(), Dense(_scaled(UNITS, scale)), ReLU(), Dropout(DROPOUT))
+    return graph.finish(last, spec.classes)
+
+
+def _resnet(spec: DatasetSpec, scale: float) -> Architecture:
+    """A residual block a resolution; a projection carries the skip where the width changes."""
+    graph, kit = _Graph(spec), _Kit(spec, scale)
+    last = graph(0, *kit.block(kit.stages[0].filters))
+    for stage in kit.stages:
+        by = stage.reduction
+        inner = graph(last, *kit.block(stage.filters, stride=by), *kit.linear(stage.filters))
+        skip = graph(last, *kit.linear(stage.filters, 1, by)) if by > 1 else last
+        last = graph(graph.merge(Add(), inner, skip), ReLU())
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+
+
+def _strided(spec: DatasetSpec, scale: float) -> Architecture:
+    """A stem that halves the sides; a widening convolution, a pool and a residual block a stage.
+
+    Most of the work is done at low resolution, so that much data is seen in little time.
+    """
+    graph, kit = _Graph(spec), _Kit(spec, scale)
+    by = 2 if min(spec.input_shape[1:]) >= 2 * POOLED_SIDE else 1
+    first, *later = [_scaled(STRIDED_FILTERS * 2**n, scale) for n in range(STRIDED_STAGES)]
+    last = _residual(graph, kit, graph(0, *kit.block(first, stride=by)), first)
+    side = min(spec.input_shape[1:]) // by
+    for filters in later:
+        last = graph(last, *kit.block(filters))
+        if side >= 4:
+            last, side = graph(last, kit.family.max_pool(2, 2)), side // 2
+        last = _residual(graph, kit, last, filters)
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+
+
+def _residual(graph: _Graph, kit: "_Kit", last: int, filters: int) -> int:
+    """Two convolutions, added to what they read."""
+    return graph.merge(Add(), graph(last, *kit.block(filters), *kit.block(filters)), last)
+
+
+def _fcn(spec: DatasetSpec, scale: float) -> Architecture:
+    """Three convolutions of the whole signal with narrowing windows, then its mean."""
+    graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
+    for filters, kernel in FCN:
+        last = graph(last, *kit.block(_scaled(filters, scale), kernel))
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+
+
+def _fcn_resnet(spec: DatasetSpec, scale: float) -> Architecture:
+    """Three residual blocks of the whole signal, each with narrowing windows, then its mean."""
+    graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
+    before = 0
+    for filters in (_scaled(base, scale) for base in FCN_RESNET_FILTERS):
+        first, second, third = FCN_RESNET_KERNELS
+        inner = graph(last, *kit.block(filters, first), *kit.block(filters, second))
+        inner = graph(inner, *kit.linear(filters, third))
+        skip = last if filters == before else graph(last, *kit.linear(filters, 1))
+        last, before = graph(graph.merge(Add(), inner, skip), ReLU()), filters
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+
+
+def _densenet(spec: DatasetSpec, scale: float) -> Architecture:
+    """A block a resolution whose layers read all before them, a narrowing transition between."""
+    graph, kit, growth = _Graph(spec), _Kit(spec, scale), _scaled(FILTERS // 2, scale)
+    last = graph(0, *kit.block(kit.stages[0].filters))
+    for stage in kit.stages:
+        if (by := stage.reduction) > 1:
+            last = graph(last, *kit.block(stage.filters // 2, 1), kit.family.avg_pool(by, by))
+        for _ in range(DENSE_LAYERS):
+            last = graph.merge(Concat(), last, graph(last, *kit.block(growth)))
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+
+
+def _mobilenet(spec: DatasetSpec, scale: float) -> Architecture:
+    """A depthwise and a 1 × 1 convolution a block, two blocks a resolution."""
+    graph, kit = _Graph(spec), _Kit(spec, scale)
+    last = graph(0, *kit.block(kit.stages[0].filters))
+    for stage in kit.stages:
+        for stride in (stage.reduction, 1):
+            depthwise = kit.family.depthwise(kit.kernel, stride)
+            last = graph(last, depthwise, BatchNorm(), ReLU(), *kit.block(stage.filters, 1))
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+
+
+def _mlp(spec: DatasetSpec, scale: float) -> Architecture:
+    """Dense layers with ReLU, of all of an example's values in a row."""
+    graph = _Graph(spec)
+    last = graph(0, Flatten()) if len(spec.input_shape) > 1 else 0
+    for units in MLP_UNITS:
+        last = graph(last, Dense(_scaled(units, scale)), ReLU())
+    return graph.finish(last, spec.classes)
+
+
+#: By name, the default for images and signals first.
+BUILDERS: Mapping[str, Builder] = {
+    "cnn": _cnn,
+    "fcn": _fcn,
+    "fcn-resnet": _fcn_resnet,
+    "strided": _strided,
+    "vgg": _vgg,
+    "resnet": _resnet,
+    "mobilenet": _mobilenet,
+    "densenet": _densenet,
+    "mlp": _mlp,
+}
+OF_SIGNALS = frozenset({"fcn", "fcn-resnet"})  # kinds that would be too slow for images

@@ -1,0 +1,312 @@
+"""What the controller and the workers say to each other, and what a search is configured with.
+
+Fields may be added here, optional with a default; none is renamed or removed. Readers ignore
+fields they do not know, so that an older and a newer release understand each other; the golden
+messages under `tests/assets/contracts/` must load for ever. No number in a message is NaN or
+infinite.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from core.protocol.states import TrialKind, TrialStatus
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+JsonObject = dict[str, Any]
+Augmentation = Literal["auto", "none", "shift", "shift-flip", "affine", "affine-flip", "warp"]
+
+
+class Message(BaseModel):
+    """A frozen value that travels between controller and worker."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Config(BaseModel):
+    """A frozen part of a search's configuration, given by a user: unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# --- what a user configures -------------------------------------------------------------------
+
+
+class Budget(Config):
+    """What a search may spend; it ends when the first of them is used up."""
+
+    trials: int | None = Field(default=None, ge=1, le=100_000, strict=True)
+    epochs: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
+    seconds: float | None = Field(default=None, ge=10, le=30 * 86_400)  # final fit included
+
+    @model_validator(mode="after")
+    def _one_is_given(self) -> "Budget":
+        if self.trials is None and self.epochs is None and self.seconds is None:
+            raise ValueError("a budget needs at least one of trials, epochs, seconds")
+        return self
+
+
+class Bounds(Config):
+    """The largest architecture that a search may suggest."""
+
+    layers: int = Field(default=120, ge=4, le=500)  # nodes of the graph
+    width: int = Field(default=512, ge=8, le=8192)  # filters or units of one layer
+    parameters: int = Field(default=5_000_000, ge=100, le=2_000_000_000)
+    flops: int | None = Field(default=None, ge=1_000)  # multiply-adds × 2 of one example, forward
+    memory: int | None = Field(default=None, ge=1_000_000)  # bytes while training one batch
+    latency: float | None = Field(default=None, ge=1e-6, le=60)  # seconds for one example
+
+
+class Cost(StrEnum):
+    """What a search may hold against the metric: both count, and the front between them."""
+
+    PARAMETERS = "parameters"
+    FLOPS = "flops"  # of one example, forward
+    LATENCY = "latency"  # seconds for one example, as the workers measure it
+
+
+class Optimiser(StrEnum):
+    SGD = "sgd"
+    ADAMW = "adamw"
+    MUON = "muon"  # for matrices and kernels; AdamW for the other parameters
+
+
+class Training(Config):
+    """How trials are trained; what is left out is chosen for the data and the budget."""
+
+    epochs: int | None = Field(default=None, ge=1, le=10_000)  # of one trial
+    final_epochs: int | None = Field(default=None, ge=1, le=10_000)  # of the final fit
+    final_weights: Literal["inherited", "fresh"] = "inherited"  # that the final fit begins with
+    trial_seconds: float | None = Field(default=None, ge=1, le=7 * 86_400)
+    batch_size: int | None = Field(default=None, ge=2, le=8192)
+    optimiser: Optimiser | None = None
+    learning_rate: float | None = Field(default=None, gt=0, le=10)
+    weight_decay: float | None = Field(default=None, ge=0, le=1)
+    augmentation: Augmentation = "auto"
+    label_smoothing: float | None = Field(default=None, ge=0, lt=1)
+    erasing: float | None = Field(default=None, ge=0, le=0.9)  # see Hyperparameters, as below
+    mixing: float | None = Field(default=None, ge=0, le=10)
+    alternatives: int | None = Field(default=None, ge=0, le=8)  # other ways of training tried
+    patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
+    validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
+    morph_noise: float = Field(default=0.0, ge=0, le=1)
+    ensemble: int = Field(default=1, ge=1, le=8, strict=True)  # networks in the exported one
+
+
+class SearchConfig(Config):
+    """Everything that decides how a search goes, beside its data set."""
+
+    task: str = Field(default="image-classification", max_length=64)
+    strategy: str = Field(default="bayesian", max_length=64)
+    strategy_options: dict[str, Finite | str | bool] = Field(default_factory=dict, max_length=32)
+    cost: Cost | None = None  # to be small while the metric is large; None: the metric alone
+    budget: Budget
+    parallelism: int = Field(default=1, ge=1, le=1024, strict=True)  # trials in flight
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, strict=True)
+    training: Training = Training()
+    bounds: Bounds | None = None  # what is left out is chosen for the data and the budget
+
+
+class TrainingChoices(Message):
+    """What a search has changed of how a lineage is trained; None: as chosen for the data."""
+
+    augmentation: str | None = None
+    mixing: Finite | None = None
+    erasing: Finite | None = None
+    weight_decay: Finite | None = None
+
+    @property
+    def changes(self) -> dict[str, str | float]:
+        """The changed hyperparameters by name."""
+        return self.model_dump(exclude_none=True)
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in self.changes.items()
+        )
+
+
+# --- what travels -----------------------------------------------------------------------------
+
+
+class BlobRef(Message):
+    """Bytes in the shared storage, named by their content."""
+
+    key: str = Field(pattern=r"^[a-z]+/[0-9a-f]{64}\.[a-z]+$")  # "<kind>/<sha256>.<suffix>"
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class DatasetSpec(Message):
+    """What must be known of a data set without opening it."""
+
+    #: One example: (channels, height, width), (channels, length) or (features,).
+    input_shape: tuple[int, ...]
+    classes: int
+    class_names: tuple[str, ...]
+    train_examples: int  # the validation split is taken from these
+    test_examples: int
+    dtype: str  # "uint8" or "float32", as stored
+    flip: bool = True  # whether a mirrored example still has its label
+
+
+class Hyperparameters(Message):
+    """How one trial is trained: decided by the controller, obeyed by the worker."""
+
+    epochs: int = Field(ge=1)
+    max_seconds: Seconds | None = None  # the schedule ends by then, whatever the epochs
+    batch_size: int = 64
+    optimiser: Optimiser = Optimiser.ADAMW
+    learning_rate: Finite = 1e-3  # the peak of the schedule
+    weight_decay: Finite = 0.05
+    momentum: Finite = 0.9
+    warmup: Finite = 0.1  # share of the schedule
+    decay: Finite = 1.0  # last share of the schedule, over which the rate falls; 0: it stays
+    averaging: Finite = 0.0  # weights are averaged over this last share of the steps made; 0: not
+    mixing: Finite = 0.0  # α of the Beta distribution that examples are mixed by; 0: not mixed
+    erasing: Finite = 0.0  # side of a square erased from each image, as a share of its side
+    label_smoothing: Finite = 0.0
+    augmentation: str = "none"  # see worker.augmentation
+    patience: int | None = None  # epochs without improvement before an early stop
+    rung: Finite = 1.0  # share of the training after which it is compared with others
+    least_at_rung: Finite | None = None  # metric below which it ends there
+    validation_fraction: Finite = 0.2
+    split_seed: int = 0  # one split for a whole search
+    morph_noise: Finite = 0.0  # on what morphisms made or changed, over each array's range
+    channels_last: bool = True
+
+
+class Member(Message):
+    """One of the networks of an ensemble, as a final fit begins with it."""
+
+    architecture: JsonObject  # canonical JSON
+    weights: BlobRef
+
+
+class TrainOrder(Message):
+    """The answer to a lease: everything a worker needs to train one trial."""
+
+    version: int = 1
+    search_id: UUID
+    trial_id: UUID
+    number: int  # of the trial within its search
+    kind: TrialKind = TrialKind.SEARCH
+    attempt: int
+    token: UUID  # fences every later report of this lease
+    lease_seconds: Seconds
+    task: str
+    seed: int  # of this trial
+    architecture: JsonObject  # canonical JSON, after the morphisms
+    parent_architecture: JsonObject | None = None
+    parent_weights: BlobRef | None = None  # None: weights start at random
+    morphisms: tuple[JsonObject, ...] = ()  # from the parent's architecture to this one
+    dataset: BlobRef
+    dataset_name: str
+    dataset_spec: DatasetSpec
+    hyperparameters: Hyperparameters
+    history: JsonObject = Field(default_factory=dict)  # final fit: facts for the model card
+    fresh: bool = False  # the network begins at random, though the parent's weights are there
+    holdout: Finite = 0.25  # final fit: share of the validation split that it is compared on
+    #: Final fit: the networks that `architecture` joins, the parent's first.
+    members: tuple[Member, ...] = ()
+
+
+class LeaseRequest(Message):
+    """A worker asks for a trial."""
+
+    worker_id: UUID
+    boot_id: UUID  # new at each start: leases of older boots are released at once
+    name: str = Field(max_length=128)
+    device: str = Field(max_length=128)  # "cpu", or the name of the GPU
+    threads: int = 1
+
+
+class Action(StrEnum):
+    CONTINUE = "continue"
+    STOP = "stop"  # end now, keep the best weights, report `stopped`
+    ABANDON = "abandon"  # the lease is somebody else's: end now, report nothing
+
+
+class Answer(Message):
+    """What the controller wants of a running trial."""
+
+    action: Action = Action.CONTINUE
+    reason: str = ""
+
+
+class Heartbeat(Message):
+    """Liveness and, through `step`, progress."""
+
+    attempt: int
+    token: UUID
+    step: int = Field(ge=0)  # optimiser steps so far
+
+
+class EpochReport(Message):
+    """The metrics of one finished epoch; epochs count from 1."""
+
+    attempt: int
+    token: UUID
+    epoch: int = Field(ge=1)
+    train_loss: Finite | None = None
+    validation_loss: Finite | None = None
+    validation_metric: Finite | None = None  # in the final fit on what it holds out
+    learning_rate: Finite | None = None
+    seconds: Seconds  # since the training began
+
+
+class TestMetrics(Message):
+    """The one look at the test split."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    metric: Finite  # accuracy
+    loss: Finite
+    examples: int
+
+
+class Comparison(Message):
+    """The final network beside the winner that it was trained on from, on examples held out."""
+
+    examples: int
+    before: Finite  # the metric of the winner's own weights
+    after: Finite | None  # that of the final network; None where its training failed
+    exported: Literal["final", "winner"]
+    reason: str = Field(default="", max_length=2000)  # why the winner's own weights are exported
+
+
+class TrialResult(Message):
+    """How a trial ended; accepted exactly once."""
+
+    attempt: int
+    token: UUID
+    status: TrialStatus  # completed, stopped, infeasible or failed
+    value: Finite | None = None  # the objective; larger is better
+    value_std: Finite | None = None  # standard error of the value, from the validation size
+    #: Of the weights that the value is of; of a classification at the temperature that suits best.
+    validation_loss: Finite | None = None
+    value_at_rung: Finite | None = None  # after the share `Hyperparameters.rung` of the training
+    precision: str = Field(default="", max_length=64)  # how it was computed: "bf16 channels-last"
+    reason: str = Field(default="", max_length=2000)
+    retry: bool = True  # failed only: False where another attempt cannot help
+    weights: BlobRef | None = None
+    epochs: int = 0
+    best_epoch: int = 0
+    seconds: Seconds = 0.0
+    samples_per_second: Finite | None = None
+    latency: Positive | None = None  # seconds for one example: median of batches of one
+    parameters: int | None = None
+    test: TestMetrics | None = None  # final fit only
+    export: BlobRef | None = None  # final fit only
+    comparison: Comparison | None = None  # final fit only
+
+
+class ResultAnswer(Message):
+    """Whether a result counted."""
+
+    accepted: bool  # False: a duplicate, or too late; the worker forgets it either way
+    reason: str = ""

@@ -1,0 +1,152 @@
+"""Content-addressed blobs (data sets, weights, exports) in a folder or a bucket.
+
+A blob's key is its kind and the SHA-256 of its bytes, so equal bytes are stored once, a key is
+never rewritten with other bytes, and every reader can tell whether it got what was promised.
+In a folder a blob is written under a temporary name, flushed to disk, then renamed, so that a
+crash leaves the whole blob or none; in an object store (through fsspec) an upload shows only
+when it is complete. Failing disks and networks raise `OSError`: those may be retried.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, cast
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from core.errors import CorruptBlob, MissingBlob
+from core.protocol.contracts import BlobRef
+
+BlobKind = Literal["datasets", "weights", "exports"]
+
+
+class Storage:
+    """The blobs under one URL: `file:///folder`, `s3://bucket/prefix`, ...; safe in threads."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        # Listings are not cached: another process's new blob must show at once.
+        filesystem, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        self._fs: Any = filesystem
+        self._root: str = root.rstrip("/")
+        self._is_local = isinstance(filesystem, LocalFileSystem)
+        self._verified: set[Path] = set()  # local files whose hash was checked by this process
+
+    def put(self, kind: BlobKind, data: bytes, suffix: str) -> BlobRef:
+        """Store the bytes; storing them again changes nothing, or mends a damaged copy."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        blob = BlobRef(key=f"{kind}/{sha256}.{suffix}", sha256=sha256, bytes=len(data))
+        if self._is_local:
+            _write_atomically(Path(self._path(blob)), data)
+        else:
+            self._fs.pipe_file(self._path(blob), data)
+        return blob
+
+    def get(self, blob: BlobRef) -> bytes:
+        """The bytes of a blob, their size and hash checked; MissingBlob or CorruptBlob else."""
+        with _missing_is_an_error(blob):
+            data: bytes = self._fs.cat_file(self._path(blob))
+        _check(blob, len(data), hashlib.sha256(data).hexdigest())
+        return data
+
+    def local_path(self, blob: BlobRef, cache: Path) -> Path:
+        """A local file with the blob's bytes, for memory-mapping; checked once in a process.
+
+        A blob of a local folder is used where it lies, any other is downloaded into `cache`,
+        where a damaged copy is replaced.
+        """
+        if self._is_local:
+            path = Path(self._path(blob))
+            if path not in self._verified:
+                with _missing_is_an_error(blob):
+                    _check(blob, *_size_and_hash(path))
+        else:
+            path = cache / blob.key
+            if path not in self._verified and not _is_intact(blob, path):
+                _write_atomically(path, self.get(blob))
+        self._verified.add(path)
+        return path
+
+    def open(self, blob: BlobRef) -> BinaryIO:
+        """The blob as an open binary file; its hash is not checked."""
+        with _missing_is_an_error(blob):
+            return cast(BinaryIO, self._fs.open(self._path(blob), "rb"))
+
+    def exists(self, blob: BlobRef) -> bool:
+        """Whether something of the blob's size is stored under its key."""
+        try:
+            return bool(self._fs.size(self._path(blob)) == blob.bytes)
+        except FileNotFoundError:
+            return False
+
+    def delete(self, blob: BlobRef) -> None:
+        """Remove the blob; no error where it is not there."""
+        try:
+            self._fs.rm_file(self._path(blob))
+        except FileNotFoundError:
+            return
+
+    def check_writable(self) -> None:
+        """Write and remove a small file; raises OSError where that fails."""
+        path = f"{self._root}/.writable-{secrets.token_hex(8)}"
+        if self._is_local:
+            Path(self._root).mkdir(parents=True, exist_ok=True)
+        self._fs.pipe_file(path, b"netmorph")
+        self._fs.rm_file(path)
+
+    def _path(self, blob: BlobRef) -> str:
+        return f"{self._root}/{blob.key}"
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that any reader, also after a crash, sees all of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        # Not mkstemp, whose files other accounts (API and worker containers) could not read.
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename inside the folder last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _missing_is_an_error(blob: BlobRef) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise MissingBlob(f"nothing is stored under {blob.key}") from None
+
+
+def _check(blob: BlobRef, size: int, sha256: str) -> None:
+    if size != blob.bytes:
+        raise CorruptBlob(f"{blob.key} has {size} bytes, expected {blob.bytes}")
+    if sha256 != blob.sha256:
+        raise CorruptBlob(f"{blob.key} has the hash {sha256[:12]}…, expected {blob.sha256[:12]}…")
+
+
+def _size_and_hash(path: Path) -> tuple[int, str]:
+    with open(path, "rb") as file:
+        return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_intact(blob: BlobRef, path: Path) -> bool:
+    return path.exists() and _size_and_hash(path) == (blob.bytes, blob.sha256)

@@ -1,0 +1,150 @@
+"""Several networks as one: side by side on one input, and the mean of their logits.
+
+Networks that were trained apart err apart, so that their mean errs less (Lakshminarayanan, Pritzel
+& Blundell 2017, arXiv:1612.01474). The whole is an ordinary architecture: the last dense layers'
+weights are divided by the number of networks, and a sum takes their outputs together.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from core.errors import InvalidArchitecture
+from core.graph.architecture import Architecture
+from core.graph.bounds import fits, limits
+from core.graph.node import Node
+from core.graph.weights import Weights
+from core.layers import Add, Dense, Output
+from core.protocol.contracts import Bounds
+from core.search.history import Seen
+from core.search.lineage import root_of
+from core.search.race import ranked
+
+#: More than any network has: bounds for what nobody has bounded.
+_ANY = 2**62
+
+
+def joined(architectures: Sequence[Architecture]) -> Architecture:
+    """The networks side by side on one input, their logits added up.
+
+    The first one's nodes keep their ids.
+    """
+    if len(architectures) == 1:
+        return architectures[0]
+    members = _members(architectures)
+    nodes = [architectures[0].nodes[0]]
+    for member in members:
+        inner = member.architecture.nodes[1:-1]
+        nodes += [Node(member.ids[n.id], n.layer, member.renamed(n.inputs)) for n in inner]
+    after = max(node.id for node in nodes) + 1
+    nodes.append(Node(after, Add(), tuple(member.logits for member in members)))
+    nodes.append(Node(after + 1, Output(), (after,)))
+    return Architecture(tuple(nodes))
+
+
+def joined_weights(architectures: Sequence[Architecture], weights: Sequence[Weights]) -> Weights:
+    """The weights of the joined networks, with which its logits are the mean of the networks'."""
+    if len(architectures) == 1:
+        return weights[0]
+    found: Weights = {}
+    for member, own in zip(_members(architectures), weights, strict=True):
+        found |= {member.ids[node_id]: arrays for node_id, arrays in own.items()}
+        last = found[member.logits]
+        found[member.logits] = {name: array / len(weights) for name, array in last.items()}
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One of several networks, and the ids of its nodes in the whole."""
+
+    architecture: Architecture
+    ids: dict[int, int]
+
+    @property
+    def logits(self) -> int:
+        return self.ids[self.architecture.logits]
+
+    def renamed(self, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(self.ids[source] for source in inputs)
+
+
+def _members(architectures: Sequence[Architecture]) -> list[_Member]:
+    """Each network with ids that no other one has, but for the input, which is the first one's."""
+    first = architectures[0].nodes[0].id
+    found, offset = [], 0
+    for architecture in architectures:
+        _check(architecture, architectures[0])
+        ids = {node.id: node.id + offset for node in architecture.nodes}
+        found.append(_Member(architecture, ids | {architecture.nodes[0].id: first}))
+        offset += architecture.next_id
+    return found
+
+
+def _check(architecture: Architecture, first: Architecture) -> None:
+    """Raise InvalidArchitecture unless the network can be joined to the first one."""
+    last = architecture.node(architecture.logits).layer
+    if not isinstance(last, Dense):
+        raise InvalidArchitecture(f"the logits come from a {last.title}; expected a dense layer")
+    shapes, expected = (
+        (one.input_shape, one.output_shape) for one in (architecture, first)
+    )  # fmt: skip
+    if shapes != expected:
+        raise InvalidArchitecture(f"the input and output are {shapes}; expected {expected}")
+
+
+# --- which networks ---------------------------------------------------------------------------
+
+
+def members_of(trials: Sequence[Seen], count: int, given: Bounds | None = None) -> list[Seen]:
+    """Up to `count` trials for an ensemble, the winner first; none where there are not two.
+
+    The best of each root come first, as networks of different roots differ most; then the best of
+    the others. No architecture comes twice. The whole keeps to the bounds that were given on
+    parameters, FLOPs, memory and latency; what was chosen for the data is meant for one network.
+    """
+    bounds = _bounds(trials, given)
+    found: list[Seen] = []
+    for trial in _by_root(_different(ranked(trials)), trials):
+        if len(found) == count:
+            break
+        if not found or fits(joined([one.architecture for one in (*found, trial)]), bounds):
+            found.append(trial)
+    return found if len(found) > 1 else []
+
+
+def _different(trials: Sequence[Seen]) -> list[Seen]:
+    """Those with weights, each architecture once."""
+    first: dict[str, Seen] = {}
+    for trial in trials:
+        if trial.inheritable:
+            first.setdefault(trial.architecture.fingerprint, trial)
+    return list(first.values())
+
+
+def _by_root(chosen: Sequence[Seen], trials: Sequence[Seen]) -> Iterator[Seen]:
+    """The first of each root, then the others, both in their order."""
+    best: dict[UUID, Seen] = {}
+    for trial in chosen:
+        best.setdefault(root_of(trial, trials).trial_id, trial)
+    yield from best.values()
+    taken = {trial.trial_id for trial in best.values()}
+    yield from (trial for trial in chosen if trial.trial_id not in taken)
+
+
+def _bounds(trials: Sequence[Seen], given: Bounds | None) -> Bounds:
+    """The given bounds on the whole network alone, with the speed of the workers as measured."""
+    free = {"layers": _ANY, "width": _ANY, "parameters": _ANY}
+    if given is not None:
+        of_whole = given.model_fields_set & {"parameters", "flops", "memory", "latency"}
+        free |= {name: getattr(given, name) for name in of_whole}
+    measured = [(one.architecture, one.latency) for one in trials if one.latency]
+    return limits(Bounds(), measured).model_copy(update=free)
+
+
+def in_words(numbers: Sequence[int]) -> str:
+    """ "an ensemble of trials 5, 7 and 9"; empty where there are none."""
+    if not numbers:
+        return ""
+    *most, last = map(str, sorted(numbers))
+    return f"an ensemble of trials {', '.join(most)} and {last}"

@@ -1,0 +1,110 @@
+"""Continuing a trial's training without a morphism: a race of roots, and a second look at the best.
+
+The roots are trained briefly; the better ones are trained on (successive halving, Jamieson &
+Talwalkar 2016, arXiv:1502.07943), so that a network of any usual kind is in the search for the
+price of a few short trainings. Before the search ends its best trials are trained on once more:
+the best of many noisy values is partly luck, and a second look costs the winner nothing, as it
+keeps the training.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from core.graph.architecture import Architecture
+from core.search.choice import ranked_by_forecast, ranking
+from core.search.history import Draft, Seen
+from core.search.lineage import continued, unproven
+
+FINALISTS = 2
+
+
+def promotions(
+    trials: Sequence[Seen], roots: Sequence[Architecture], places: int, count: int
+) -> list[Draft]:
+    """Up to `count` of the roots in the first `places`, to be trained on.
+
+    None before all of several roots have ended.
+    """
+    started = _starts(trials, roots)
+    if len(roots) < 2 or any(trial.is_pending for trial in started):
+        return []
+    best = [one.trial for one in ranked_by_forecast(started) if one.trial.inheritable]
+    known = continued(trials)
+    return [_continue(trial) for trial in best[:places] if trial.trial_id not in known][:count]
+
+
+def finalists(trials: Sequence[Seen], count: int) -> list[Draft]:
+    """Up to `count` of the best trials to be looked at again, those that were not yet.
+
+    None where one alone is best, whatever the noise.
+    """
+    ranked = ranked_by_forecast(without_superseded(trials), continued(trials))
+    best = [one.trial for one in ranked if one.is_contender and one.trial.inheritable]
+    if len(best) < 2:
+        return []
+    return [
+        _continue(trial) for trial in best[:FINALISTS] if trial.morphisms or trial.parent_id is None
+    ][:count]
+
+
+def is_settled(trials: Sequence[Seen], patience: int) -> bool:
+    """Whether that many children have ended since the present winner without taking its place."""
+    best = chosen(trials)
+    if best is None:
+        return False
+    later = [
+        trial
+        for trial in trials
+        if trial.morphisms and not trial.is_pending and trial.number > _first_of(best, trials)
+    ]
+    return len(later) >= patience
+
+
+def _first_of(trial: Seen, trials: Sequence[Seen]) -> int:
+    """The number of the trial in which the architecture of this one was first trained."""
+    by_id = {one.trial_id: one for one in trials}
+    while not trial.morphisms and trial.parent_id in by_id:
+        trial = by_id[trial.parent_id]
+    return trial.number
+
+
+def without_superseded(trials: Sequence[Seen]) -> tuple[Seen, ...]:
+    """The trials, some of them no parents any more: their values stay as observations.
+
+    A trial that another one continues has given its place to that one; a root that lost the race
+    is too little trained to start from, or to win, and so is one under other choices as long as
+    none went on as before.
+    """
+    alone = unproven(trials)
+    ended = [one for one in trials if not one.is_pending and one.trial_id not in alone]
+    gone = continued(ended) | alone
+    continuing = [one for one in ended if one.parent_id and not one.morphisms]
+    first = min((one.number for one in continuing if not one.has_failed), default=0)
+    lost = {one.trial_id for one in ended if one.parent_id is None and one.number < first}
+    return tuple(
+        replace(trial, inheritable=trial.inheritable and trial.trial_id not in gone | lost)
+        for trial in trials
+    )
+
+
+def chosen(trials: Sequence[Seen]) -> Seen | None:
+    """The winner among the trials that have not been superseded; None where none has a value."""
+    return next(iter(ranked(trials)), None)
+
+
+def ranked(trials: Sequence[Seen]) -> list[Seen]:
+    """The trials that have not been superseded and have a value, the winner first."""
+    return ranking(without_superseded(trials))
+
+
+def _starts(trials: Sequence[Seen], roots: Sequence[Architecture]) -> list[Seen]:
+    names = {root.fingerprint for root in roots}
+    return [
+        trial
+        for trial in trials
+        if trial.parent_id is None and trial.architecture.fingerprint in names
+    ]
+
+
+def _continue(trial: Seen) -> Draft:
+    return Draft(parent=trial, morphisms=(), architecture=trial.architecture)

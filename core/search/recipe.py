@@ -1,0 +1,131 @@
+"""The recipe of a training: what is chosen for the data where the user chose nothing.
+
+`docs/results/training.md` has what each ingredient is worth.
+"""
+
+from core.protocol.contracts import (
+    DatasetSpec,
+    Hyperparameters,
+    Optimiser,
+    SearchConfig,
+    TrainingChoices,
+)
+
+VALIDATION, LEAST_VALIDATION, MOST_VALIDATION = 0.2, 0.02, 0.4
+FEWEST_VALIDATION_EXAMPLES, VALIDATION_EXAMPLES = 60, 5_000
+AUGMENTED_EPOCHS = 3  # fewer of the exported network are not augmented
+FEW_EXAMPLES, ERASING, MIXING = 5_000, 0.0, 0.2
+OFTEN, MIXING_OFTEN = 250, 1.0  # passes, of a network of usual size; of images
+OPTIMISER = Optimiser.MUON
+LABEL_SMOOTHING = 0.05
+LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
+WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}
+WARMUP, DECAY = 0.05, 0.5  # shares of a whole training over which the rate rises, and falls
+STRONGER_ERASING, STRONGER_DECAY = 0.3, 4.0  # a side; times the usual weight decay
+AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
+
+
+def hyperparameters(
+    config: SearchConfig,
+    spec: DatasetSpec,
+    epochs: int,
+    seconds: float | None,
+    passes: float,
+    choices: TrainingChoices | None = None,
+) -> Hyperparameters:
+    """How a network is trained that is limited to these epochs and seconds.
+
+    `passes` are about the epochs that the exported network will have seen in the end; `choices`
+    are what the search has changed.
+    """
+    training, choices = config.training, choices or TrainingChoices()
+    optimiser = training.optimiser or OPTIMISER
+    return Hyperparameters(
+        epochs=epochs,
+        max_seconds=seconds,
+        batch_size=training.batch_size or _batch_size(spec),
+        optimiser=optimiser,
+        learning_rate=training.learning_rate or LEARNING_RATES[optimiser],
+        warmup=WARMUP,
+        decay=DECAY,
+        averaging=AVERAGING,
+        weight_decay=_given(training.weight_decay, WEIGHT_DECAYS[optimiser]),
+        label_smoothing=_given(training.label_smoothing, LABEL_SMOOTHING),
+        augmentation=_augmentation(config, spec, passes),
+        erasing=_given(training.erasing, _of_few(ERASING, spec)),
+        mixing=_given(training.mixing, _mixing(spec, passes)),
+        patience=training.patience,
+        validation_fraction=_given(training.validation_fraction, _validation_fraction(spec)),
+        split_seed=config.seed,
+        morph_noise=training.morph_noise,
+        channels_last=len(spec.input_shape) == 3,
+    ).model_copy(update=choices.changes)
+
+
+def alternatives(
+    config: SearchConfig, spec: DatasetSpec, passes: float
+) -> tuple[TrainingChoices, ...]:
+    """Changes of one choice each that a search may try, the most promising first.
+
+    What the user chose stays. All make learning by heart harder: a short look favours what makes
+    it easier, so that one the other way would win where it should not.
+    """
+    training = config.training
+    usual = hyperparameters(config, spec, 1, None, passes)
+    kind = len(spec.input_shape)
+    found: list[TrainingChoices] = []
+    if training.augmentation == "auto" and kind > 1:
+        images = "affine-flip" if spec.flip else "affine"
+        found.append(TrainingChoices(augmentation=images if kind == 3 else "warp"))
+    if training.mixing is None and usual.mixing < MIXING_OFTEN:
+        found.append(TrainingChoices(mixing=MIXING_OFTEN if usual.mixing else MIXING))
+    if training.erasing is None and kind > 1:
+        found.append(TrainingChoices(erasing=STRONGER_ERASING))
+    if training.weight_decay is None:
+        found.append(TrainingChoices(weight_decay=STRONGER_DECAY * usual.weight_decay))
+    return tuple(found)
+
+
+def _given(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+def _validation_fraction(spec: DatasetSpec) -> float:
+    """A fifth, or what makes the noise of values small enough: more would only cost time.
+
+    More of few examples, as a choice by a handful of them is a draw; the final fit trains on them.
+    """
+    n = spec.train_examples
+    least = max(VALIDATION, min(MOST_VALIDATION, FEWEST_VALIDATION_EXAMPLES / n))
+    return max(LEAST_VALIDATION, min(least, VALIDATION_EXAMPLES / n))
+
+
+def _of_few(value: float, spec: DatasetSpec) -> float:
+    """What hinders learning by heart: for data sets that are seen very many times."""
+    return value if spec.train_examples < FEW_EXAMPLES else 0.0
+
+
+def _mixing(spec: DatasetSpec, passes: float) -> float:
+    """More for images that are seen so often that even mixed ones could be learned by heart."""
+    often = len(spec.input_shape) == 3 and passes >= OFTEN
+    return _of_few(MIXING_OFTEN if often else MIXING, spec)
+
+
+def _batch_size(spec: DatasetSpec) -> int:
+    """Small enough for many steps on few examples, large enough to be quick on many."""
+    return 32 if spec.train_examples < 5_000 else 64 if spec.train_examples < 20_000 else 128
+
+
+def _augmentation(config: SearchConfig, spec: DatasetSpec, passes: float) -> str:
+    """Images are shifted; mirrored only where a mirrored example keeps its label.
+
+    Not where most are seen only once or twice: there nothing can be learned by heart.
+    """
+    given = config.training.augmentation
+    if len(spec.input_shape) != 3:
+        return "none"
+    if given != "auto":
+        return given
+    if passes < AUGMENTED_EPOCHS:
+        return "none"
+    return "shift-flip" if spec.flip else "shift"

@@ -1,0 +1,145 @@
+"""One step of a search: from a snapshot of its history to what to try next.
+
+Pure: the same snapshot has the same answer, so that a controller which died after asking may ask
+again. The generator of a step comes from the search's seed and the number of its first new trial.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import numpy as np
+
+from core.errors import SearchSettled, SpaceExhausted
+from core.graph.architecture import Architecture
+from core.graph.bounds import limits
+from core.morphisms import AbstractMorphism
+from core.protocol.contracts import Bounds, Cost, TrainingChoices
+from core.search.history import USUAL, Draft, Seen
+from core.search.lineage import Goal, with_shares
+from core.search.race import FINALISTS, finalists, is_settled, promotions, without_superseded
+from core.search.strategies import STRATEGIES, strategy
+from core.search.tuning import compared
+
+__all__ = ["Seen", "Snapshot", "Suggestion", "step"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that a step may depend on."""
+
+    seed: int
+    next_number: int  # of the next trial
+    count: int  # how many suggestions are wanted
+    strategy: str
+    strategy_options: Mapping[str, float | str | bool]
+    roots: tuple[Architecture, ...]
+    bounds: Bounds
+    trials: tuple[Seen, ...]  # every earlier trial, whatever its status
+    cost: Cost | None = None  # to be small as well
+    goal: Goal | None = None  # the training of the final network; None: values are comparable
+    example_seconds: float | None = None  # of training, at most; None: no limit
+    promoted: int = 2  # roots that are trained on after their first short training
+    alternatives: tuple[TrainingChoices, ...] = ()  # to be tried on the winner of the race
+    patience: int | None = None  # see `core.search.defaults.patience`; None: all trials are made
+    remaining: int | None = None  # trials that can still be started; None: not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """The chosen candidate, not yet stored."""
+
+    number: int
+    parent_id: UUID | None  # None: a start of its own, whose weights begin at random
+    morphisms: tuple[AbstractMorphism, ...]  # from the parent's architecture
+    architecture: Architecture
+    choices: TrainingChoices
+    predicted_mean: float | None
+    predicted_std: float | None
+
+
+def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
+    """What to try next: the roots first, then the better of them again, then by the strategy.
+
+    The last trials of a search look at its best networks again. At least one suggestion and at
+    most `count`; an architecture comes again only to continue a trial's training. Raises
+    SpaceExhausted without any, and SearchSettled where another would only take time.
+    """
+    snapshot = replace(snapshot, trials=with_shares(snapshot.trials, snapshot.goal))
+    known = {trial.architecture.fingerprint for trial in snapshot.trials}
+    drafts = [
+        Draft(parent=None, morphisms=(), architecture=root)
+        for root in snapshot.roots
+        if root.fingerprint not in known
+    ][: snapshot.count]
+    if not drafts and snapshot.goal is not None and STRATEGIES[snapshot.strategy].inherits:
+        drafts = _continuations(snapshot)
+    if not drafts:
+        drafts = _ask(snapshot)
+    if not drafts:
+        raise SpaceExhausted(
+            f"every architecture within the bounds that can be reached from the "
+            f"{len(snapshot.trials)} trials has been tried"
+        )
+    return tuple(
+        _suggestion(draft, snapshot.next_number + place) for place, draft in enumerate(drafts)
+    )
+
+
+def _continuations(snapshot: Snapshot) -> list[Draft]:
+    """Trials to be trained on: winners of the race of roots, and at the end the finalists."""
+    drafts = promotions(snapshot.trials, snapshot.roots, snapshot.promoted, snapshot.count)
+    drafts = drafts or compared(snapshot.trials, snapshot.alternatives, snapshot.count)
+    if drafts:
+        return drafts
+    settled = bool(snapshot.patience) and is_settled(snapshot.trials, snapshot.patience or 0)
+    if settled or (snapshot.remaining is not None and snapshot.remaining <= FINALISTS):
+        drafts = finalists(snapshot.trials, snapshot.count)
+    if settled and not drafts:
+        raise SearchSettled(
+            f"{snapshot.patience} children in a row did not win: the rest of the time goes into "
+            "the final fit"
+        )
+    return drafts
+
+
+def _ask(snapshot: Snapshot) -> list[Draft]:
+    rng = np.random.default_rng([snapshot.seed, snapshot.next_number])
+    chosen = strategy(snapshot.strategy, snapshot.strategy_options, snapshot.cost)
+    trials = snapshot.trials
+    if snapshot.goal is not None:
+        trials = without_superseded(trials)
+    completed = [trial for trial in trials if not trial.is_pending]
+    pending = [trial for trial in trials if trial.is_pending]
+    return chosen.suggest(completed, pending, snapshot.count, rng, _bounds(snapshot))
+
+
+def _bounds(snapshot: Snapshot) -> Bounds:
+    """The bounds, with what was measured of the workers where the search looks at time."""
+    looks_at_latency = snapshot.bounds.latency is not None or snapshot.cost is Cost.LATENCY
+    if not looks_at_latency and snapshot.example_seconds is None:
+        return snapshot.bounds
+    return limits(
+        snapshot.bounds,
+        [(one.architecture, one.latency) for one in snapshot.trials if one.latency],
+        [
+            (one.architecture, 1 / one.samples_per_second)
+            for one in snapshot.trials
+            if one.samples_per_second
+        ],
+        snapshot.example_seconds,
+    )
+
+
+def _suggestion(draft: Draft, number: int) -> Suggestion:
+    """A parent without weights cannot be inherited from: its morph is a start of its own."""
+    inherits = draft.parent is not None and draft.parent.inheritable
+    return Suggestion(
+        number=number,
+        parent_id=draft.parent.trial_id if draft.parent and inherits else None,
+        morphisms=draft.morphisms if inherits else (),
+        architecture=draft.architecture,
+        choices=draft.choices or (draft.parent.choices if draft.parent else USUAL),
+        predicted_mean=draft.mean,
+        predicted_std=draft.std,
+    )

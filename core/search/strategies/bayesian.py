@@ -1,0 +1,134 @@
+"""Bayesian optimisation over network morphisms (Jin, Song & Hu 2019, arXiv:1806.10282)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from core.errors import InvalidInput
+from core.graph.bounds import cost
+from core.protocol.contracts import Bounds, Cost
+from core.protocol.states import TrialStatus
+from core.search.acquisition import ACQUISITIONS, Acquisition, maximise
+from core.search.history import Draft, Seen
+from core.search.strategies.abstract import (
+    STRATEGIES,
+    AbstractStrategy,
+    fingerprints,
+    random_morphs,
+)
+from core.surrogate.fitting import DEFAULT_KERNEL, Observation, fit, scheduled
+from core.surrogate.gaussian_process import Surrogate
+from core.surrogate.kernels import KERNELS
+
+FIRST = 5  # observations; of fewer a surrogate has only its prior, which wants what is farthest
+PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours only
+
+
+@STRATEGIES.register("bayesian")
+@dataclass(frozen=True, slots=True)
+class Bayesian(AbstractStrategy):
+    """A Gaussian process chooses among chains of morphisms of networks with weights.
+
+    The first morphs are random.
+    """
+
+    beta: float = 2.0  # of "ucb"
+    candidates: int = 700  # scored for one answer
+    morphisms: int = 4  # longest chain from a network with weights; shorter while little is known
+    kernel: str = DEFAULT_KERNEL
+    acquisition: str = "ucb"  # of ACQUISITIONS
+    cost_weight: float = 0.0  # but of "ucb"; 1: improvement per predicted second of training
+    cost: Cost | None = None  # the search's; with one the gain in hypervolume is the acquisition
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.beta <= 100 and 1 <= self.candidates <= 100_000):
+            raise InvalidInput(
+                f"found beta {self.beta} and {self.candidates} candidates; "
+                "expected 0 to 100, and 1 to 100000"
+            )
+        if not 1 <= self.morphisms <= 100:
+            raise InvalidInput(f"found {self.morphisms} morphisms; expected 1 to 100")
+        if self.acquisition not in ACQUISITIONS:
+            raise InvalidInput(
+                f"found acquisition {self.acquisition!r}; expected {' or '.join(ACQUISITIONS)}"
+            )
+        if not 0 <= self.cost_weight <= 10 or (self.cost_weight and self.acquisition == "ucb"):
+            raise InvalidInput(
+                f"found cost_weight {self.cost_weight} with acquisition {self.acquisition!r}; "
+                "expected 0 to 10, and 0 with 'ucb'"
+            )
+        _ = KERNELS[self.kernel]
+
+    def suggest(
+        self,
+        completed: Sequence[Seen],
+        pending: Sequence[Seen],
+        count: int,
+        rng: np.random.Generator,
+        bounds: Bounds,
+    ) -> list[Draft]:
+        parents = [trial for trial in completed if trial.inheritable]
+        excluded = fingerprints(completed, pending)
+        if not parents:
+            return random_morphs([*completed, *pending], excluded, bounds, count, rng)
+        if sum(trial.value is not None for trial in completed) < FIRST:
+            return random_morphs(parents, excluded, bounds, count, rng)
+        surrogate = believe(completed, pending, self.kernel)
+        found = maximise(
+            surrogate,
+            parents,
+            excluded,
+            bounds,
+            rng,
+            count=count,
+            acquisition=self.wanted(bounds),
+            others=[*(trial for trial in completed if _is_seen(trial)), *pending],
+            candidates=self.candidates,
+            morphisms=self.reach(len(parents)),
+        )
+        excluded |= {draft.architecture.fingerprint for draft in found}
+        return found + random_morphs(parents, excluded, bounds, count - len(found), rng)
+
+    def reach(self, parents: int) -> int:
+        """How many morphisms away from so many networks with weights a candidate may be."""
+        return min(self.morphisms, 1 + parents // PARENTS_PER_MORPHISM)
+
+    def wanted(self, bounds: Bounds) -> Acquisition:
+        """What makes a candidate worth training, in a search within bounds."""
+        if self.cost is None:
+            return Acquisition(self.acquisition, self.beta, self.cost_weight)
+        return Acquisition("log-ehvi", cost=partial(cost, self.cost, bounds=bounds))
+
+
+def _is_seen(trial: Seen) -> bool:
+    """Whether it has a value and no weights: no parent, but part of what is known."""
+    return trial.value is not None and not trial.inheritable
+
+
+def _worst(completed: Sequence[Seen]) -> float:
+    """The lowest value, of the half that was trained the longest: early values are all low."""
+    valued = [trial for trial in completed if trial.value is not None]
+    least = float(np.median([trial.fidelity for trial in valued])) if valued else 1.0
+    late = (trial.value for trial in valued if trial.fidelity >= least)
+    return min((value for value in late if value is not None), default=0.0)
+
+
+def believe(completed: Sequence[Seen], pending: Sequence[Seen], kernel: str) -> Surrogate:
+    """The surrogate of a history: infeasible trials count as the worst, pending as expected."""
+    worst = _worst(completed)
+    observations = []
+    for trial in sorted(completed, key=lambda trial: trial.number):
+        if trial.status is TrialStatus.INFEASIBLE:
+            observations.append(Observation(trial.architecture, worst))
+        elif trial.value is not None:
+            std = trial.value_std or 0.0
+            observations.append(Observation(trial.architecture, trial.value, std, trial.fidelity))
+    parents = [trial for trial in completed if trial.inheritable]  # perhaps without a value
+    landmarks = [trial.architecture for trial in (*parents, *pending)]
+    surrogate = fit(observations, kernel, landmarks, scheduled(len(observations)))
+    for trial in pending:
+        points = surrogate.geometry.points([trial.architecture])
+        surrogate = surrogate.believing(points, np.array([trial.fidelity]))
+    return surrogate

@@ -1,0 +1,92 @@
+"""A grid of depth and width, the baseline "GRID" of Jin, Song & Hu 2019 (arXiv:1806.10282, sec. 5).
+
+Every network is the first one with some more blocks and all its widths multiplied, trained from
+random weights; smaller ones come first. Where the grid is used up, random morphs follow.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import ClassVar
+
+import numpy as np
+
+from core.graph.architecture import Architecture
+from core.graph.bounds import fits
+from core.layers import Channels
+from core.morphisms.deepen import Deepen
+from core.protocol.contracts import Bounds
+from core.search.history import Draft, Seen
+from core.search.strategies.abstract import (
+    STRATEGIES,
+    AbstractStrategy,
+    fingerprints,
+    random_morphs,
+)
+
+DEPTHS = range(7)  # blocks inserted
+WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)  # of the first network's
+NARROWEST = 4  # channels
+_BLOCKS = ("conv3", "dense")
+
+
+@STRATEGIES.register("grid")
+@dataclass(frozen=True, slots=True)
+class Grid(AbstractStrategy):
+    """Depths and widths in turn, from small to large."""
+
+    inherits: ClassVar[bool] = False
+
+    def suggest(
+        self,
+        completed: Sequence[Seen],
+        pending: Sequence[Seen],
+        count: int,
+        rng: np.random.Generator,
+        bounds: Bounds,
+    ) -> list[Draft]:
+        trials = sorted([*completed, *pending], key=lambda trial: trial.number)
+        known = set(fingerprints(trials))
+        found: list[Draft] = []
+        for architecture in grid(trials[0].architecture) if trials else ():
+            if len(found) == count:
+                break
+            if architecture.fingerprint not in known and fits(architecture, bounds):
+                known.add(architecture.fingerprint)
+                found.append(Draft(parent=None, morphisms=(), architecture=architecture))
+        others = random_morphs(trials, frozenset(known), bounds, count - len(found), rng)
+        return found + [replace(draft, parent=None, morphisms=()) for draft in others]
+
+
+def grid(first: Architecture) -> Iterator[Architecture]:
+    """Every depth with every width, in the order of both places' sum."""
+    places = product(range(len(DEPTHS)), range(len(WIDTHS)))
+    for depth, width in sorted(places, key=lambda place: (sum(place), place)):
+        yield _scaled(_deepened(first, DEPTHS[depth]), WIDTHS[width])
+
+
+def _deepened(architecture: Architecture, blocks: int) -> Architecture:
+    """More blocks, behind one place after the other from the input on."""
+    ids = {node.id for node in architecture.nodes}
+    places = [
+        morphism
+        for morphism in Deepen.candidates(architecture, Bounds(layers=500, width=8192))
+        if morphism.block in _BLOCKS and morphism.node_id in ids
+    ]
+    for number in range(blocks if places else 0):
+        architecture = places[number % len(places)].apply(architecture)
+    return architecture
+
+
+def _scaled(architecture: Architecture, factor: float) -> Architecture:
+    """Every width that may change multiplied; at least `NARROWEST` unless it was less."""
+    widths = {}
+    for node in architecture.nodes:
+        if node.layer.channels is Channels.OWN:
+            width = 0
+            for segment in architecture.segments[node.id]:
+                least = min(segment.width, NARROWEST)
+                scaled = max(least, round(segment.width * factor))
+                width += segment.width if segment.frozen else scaled
+            widths[node.id] = node.layer.with_width(width)
+    return architecture.with_layers(widths)

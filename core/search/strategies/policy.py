@@ -1,0 +1,102 @@
+"""A softmax over choices that learns by REINFORCE (Williams 1992), and the baseline it learns from.
+
+Notation
+    φ      features of the choices; shape (n, k)
+    θ      weights of the features, by name; shape (k,)
+    q      how often each would be chosen before anything is learned; shape (n,)
+    A      advantage: how much better than expected a choice turned out
+
+    π(i) = q_i exp(φ_i·θ) / Σ_j q_j exp(φ_j·θ)
+    θ ← θ + rate · A · (φ_i - Σ_j π(j) φ_j)
+
+The bracket is the gradient of log π(i).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+
+import numpy as np
+
+from core.similarity.edit_distance import Floats
+
+_MOST = 3.0  # standard deviations that one reward may count
+_BOUND = 8.0  # of a weight, so that no choice ever becomes impossible
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What one may choose between; features that all have in common change nothing."""
+
+    names: tuple[str, ...]  # of the features
+    features: Floats  # φ
+    prior: Floats  # q, up to a factor
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+def choices(described: Sequence[Mapping[str, float]], prior: Sequence[float]) -> Choices:
+    """The choices of their features by name; a feature that is not named is 0."""
+    columns: dict[str, int] = {}
+    for one in described:
+        for name in one:
+            columns.setdefault(name, len(columns))
+    features = np.zeros((len(described), len(columns)))
+    for row, one in enumerate(described):
+        for name, value in one.items():
+            features[row, columns[name]] = value
+    return Choices(tuple(columns), features, np.array(prior, dtype=np.float64))
+
+
+@dataclass(slots=True)
+class Policy:
+    """The weights θ; a feature that was never met has weight 0."""
+
+    weights: dict[str, float] = field(default_factory=dict)
+
+    def logits(self, among: Choices) -> Floats:
+        """log π of every choice, up to a constant: (n, k) -> (n,)"""
+        theta = np.array([self.weights.get(name, 0.0) for name in among.names])
+        return np.asarray(np.log(among.prior) + among.features @ theta)
+
+    def probabilities(self, among: Choices) -> Floats:
+        """π: (n, k) -> (n,)"""
+        logits = self.logits(among)
+        odds = np.exp(logits - logits.max())
+        return np.asarray(odds / odds.sum())
+
+    def order(self, among: Choices, rng: np.random.Generator) -> list[int]:
+        """All choices in the order of draws without replacement (Gumbel's trick)."""
+        keys = self.logits(among) + rng.gumbel(size=len(among))
+        return [int(place) for place in np.argsort(-keys, kind="stable")]
+
+    def learn(self, among: Choices, chosen: int, step: float) -> None:
+        """Make a choice likelier, or less likely where the step is below zero."""
+        expected = self.probabilities(among) @ among.features
+        for name, slope in zip(among.names, among.features[chosen] - expected, strict=True):
+            moved = self.weights.get(name, 0.0) + step * float(slope)
+            self.weights[name] = min(max(moved, -_BOUND), _BOUND)
+
+
+@dataclass(slots=True)
+class Baseline:
+    """A running mean of rewards, and how far they are from it."""
+
+    memory: float  # share of what was known that is kept at each reward
+    mean: float = 0.0
+    square: float = 0.0  # of the deviations
+    weight: float = 0.0  # of all rewards so far
+
+    def advantage(self, reward: float) -> float:
+        """How many standard deviations above the mean so far; 0 while nothing is known."""
+        kept = self.memory * self.weight
+        self.weight = kept + 1
+        share = 1 / self.weight
+        deviation = reward - self.mean
+        self.mean += share * deviation
+        if kept == 0:
+            return 0.0
+        self.square += share * (deviation**2 - self.square)
+        spread = sqrt(self.square)
+        return min(max(deviation / spread, -_MOST), _MOST) if spread > 0 else 0.0

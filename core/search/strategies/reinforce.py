@@ -1,0 +1,251 @@
+"""A controller that learns which morphisms help (EAS: Cai et al. 2018, arXiv:1707.04873).
+
+As there, a policy changes networks by function-preserving morphisms, learns by REINFORCE from what
+the children reach, and rewards count the more the better a network already is: tan(π/2 · accuracy)
+(ibid., section "Training with policy gradient"). Here every morphism is trained before the next,
+so that each has a reward of its own; and the policy keeps no state: it is learned again, trial by
+trial in the order of their numbers, whenever it is asked.
+
+Two choices make a suggestion: a parent among the best, rewarded by the child's value, and one of
+its morphisms, rewarded by the child's gain over the parent. Weights are linear in features of the
+pair, in place of the paper's recurrent network: a search has hundreds of trials, not thousands.
+"""
+
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import log, log2, pi, tan
+from typing import Self
+from uuid import UUID
+
+import numpy as np
+
+from core.errors import InvalidInput
+from core.graph.architecture import Architecture
+from core.graph.bounds import fits
+from core.graph.node import Node
+from core.layers import LAYERS
+from core.morphisms import MORPHISMS, AbstractMorphism, to_json
+from core.protocol.contracts import Bounds
+from core.protocol.states import TrialStatus
+from core.search.history import Draft, Seen
+from core.search.strategies.abstract import STRATEGIES, AbstractStrategy, fingerprints, parents_of
+from core.search.strategies.policy import Baseline, Choices, Policy, choices
+
+_NODES = ("node_id", "start", "end")  # fields of morphisms that name nodes
+_NEARLY_ONE = 0.999  # the highest accuracy whose tangent is taken
+_BETTER_FIRST = {"rank": -2.0}  # what is believed of parents before anything is learned
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """The morphisms that a network may have, as choices."""
+
+    morphisms: tuple[AbstractMorphism, ...]
+    among: Choices
+
+
+@STRATEGIES.register("reinforce")
+@dataclass(frozen=True, slots=True)
+class Reinforce(AbstractStrategy):
+    """Morphisms drawn from a policy that is trained on the search's own trials."""
+
+    rate: float = 0.1  # of learning
+    memory: float = 0.95  # of the rewards' running mean
+    pool: int = 20  # of the best networks, which may be parents
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.rate <= 10 and 0 <= self.memory <= 1 and 1 <= self.pool <= 10_000):
+            raise InvalidInput(
+                f"found rate {self.rate}, memory {self.memory} and a pool of {self.pool}; "
+                "expected 0 to 10, 0 to 1, and 1 to 10000"
+            )
+
+    def suggest(
+        self,
+        completed: Sequence[Seen],
+        pending: Sequence[Seen],
+        count: int,
+        rng: np.random.Generator,
+        bounds: Bounds,
+    ) -> list[Draft]:
+        controller = train(self, completed, pending, bounds)
+        parents = [_Ranked.of(trial) for trial in parents_of(completed, pending)]
+        parents.sort()
+        excluded = set(fingerprints(completed, pending))
+        found: list[Draft] = []
+        while len(found) < count and parents:
+            place = controller.draw_parent(parents, rng)
+            parent = parents[place].trial
+            draft = controller.draw_child(parent, excluded, rng)
+            if draft is None:  # it has no new children
+                parents.pop(place)
+            else:
+                controller.children[parent.trial_id] += 1
+                excluded.add(draft.architecture.fingerprint)
+                found.append(draft)
+        return found
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Ranked:
+    """A possible parent; the better one comes first, of equal ones the older."""
+
+    key: tuple[bool, float, int]
+    trial: Seen = field(compare=False)
+
+    @classmethod
+    def of(cls, trial: Seen) -> Self:
+        return cls((trial.value is None, -(trial.value or 0.0), trial.number), trial)
+
+
+@dataclass(slots=True)
+class Controller:
+    """The policies for parents and for morphisms, and what they have learned from."""
+
+    options: Reinforce
+    bounds: Bounds
+    parents: Policy = field(default_factory=lambda: Policy(dict(_BETTER_FIRST)))
+    morphisms: Policy = field(default_factory=Policy)
+    children: Counter[UUID] = field(default_factory=Counter)
+
+    def draw_parent(self, parents: Sequence[_Ranked], rng: np.random.Generator) -> int:
+        """The place of a parent among the best."""
+        among = self.describe(parents)
+        return int(rng.choice(len(among), p=self.parents.probabilities(among)))
+
+    def draw_child(
+        self, parent: Seen, excluded: set[str], rng: np.random.Generator
+    ) -> Draft | None:
+        """A new child within the bounds; None where there is none."""
+        found = moves(parent.architecture, self.bounds)
+        for place in self.morphisms.order(found.among, rng) if found.morphisms else ():
+            morphism = found.morphisms[place]
+            child = morphism.apply(parent.architecture)
+            if child.fingerprint not in excluded and fits(child, self.bounds):
+                return Draft(parent=parent, morphisms=(morphism,), architecture=child)
+        return None
+
+    def describe(self, parents: Sequence[_Ranked]) -> Choices:
+        """The best of the parents as choices: their rank, their children, their size."""
+        pool = parents[: self.options.pool]
+        return choices(
+            [
+                {
+                    "rank": rank / len(pool),
+                    "children": log2(1 + self.children[one.trial.trial_id]),
+                    "size": _size(one.trial.architecture),
+                    "layers": _depth(one.trial.architecture),
+                }
+                for rank, one in enumerate(pool)
+            ],
+            prior=[1.0] * len(pool),
+        )
+
+
+def train(
+    options: Reinforce, completed: Sequence[Seen], pending: Sequence[Seen], bounds: Bounds
+) -> Controller:
+    """The controller after all trials, in the order of their numbers."""
+    controller = Controller(options, bounds)
+    rewards = _rewards(completed)
+    of_values, of_gains = Baseline(options.memory), Baseline(options.memory)
+    known = {trial.trial_id: trial for trial in (*completed, *pending)}
+    ranked: list[_Ranked] = []
+    for trial in sorted(known.values(), key=lambda trial: trial.number):
+        parent = None if trial.parent_id is None else known.get(trial.parent_id)
+        if trial.trial_id in rewards:
+            reward = rewards[trial.trial_id]
+            advantage = options.rate * of_values.advantage(reward)
+            if parent is not None:
+                _learn_parent(controller, ranked, parent, advantage)
+            if parent is not None and parent.trial_id in rewards:
+                gain = reward - rewards[parent.trial_id]
+                _learn_morphism(controller, parent, trial, options.rate * of_gains.advantage(gain))
+        if parent is not None:
+            controller.children[parent.trial_id] += 1
+        if trial.inheritable:
+            insort(ranked, _Ranked.of(trial))
+    return controller
+
+
+def _learn_parent(
+    controller: Controller, ranked: Sequence[_Ranked], parent: Seen, step: float
+) -> None:
+    pool = [one.trial.trial_id for one in ranked[: controller.options.pool]]
+    if step and parent.trial_id in pool:
+        controller.parents.learn(controller.describe(ranked), pool.index(parent.trial_id), step)
+
+
+def _learn_morphism(controller: Controller, parent: Seen, trial: Seen, step: float) -> None:
+    """A chain of morphisms teaches nothing: which of them was it?"""
+    if not step or len(trial.morphisms) != 1:
+        return
+    found = moves(parent.architecture, controller.bounds)
+    if trial.morphisms[0] in found.morphisms:
+        place = found.morphisms.index(trial.morphisms[0])
+        controller.morphisms.learn(found.among, place, step)
+
+
+def _rewards(completed: Sequence[Seen]) -> dict[UUID, float]:
+    """The values, as tangents where all are rates; what cannot be trained counts as the worst."""
+    values = {trial.trial_id: trial.value for trial in completed if trial.value is not None}
+    worst = min(values.values(), default=0.0)
+    for trial in completed:
+        if trial.status is TrialStatus.INFEASIBLE:
+            values[trial.trial_id] = worst
+    if all(0 <= value <= 1 for value in values.values()):
+        return {name: tan(pi / 2 * min(value, _NEARLY_ONE)) for name, value in values.items()}
+    return values
+
+
+# --- features -----------------------------------------------------------------------------------
+
+
+def moves(architecture: Architecture, bounds: Bounds) -> Moves:
+    """The candidate morphisms of a network; before anything is learned all kinds are alike."""
+    return _moves(architecture.nodes, bounds)
+
+
+@lru_cache(maxsize=4096)
+def _moves(nodes: tuple[Node, ...], bounds: Bounds) -> Moves:
+    architecture = Architecture(nodes)
+    found = {kind: tuple(cls.candidates(architecture, bounds)) for kind, cls in MORPHISMS.items()}
+    places = {node.id: place / (len(nodes) - 1) for place, node in enumerate(nodes)}
+    described = [
+        dict(_described(kind, morphism, architecture, places))
+        for kind, some in found.items()
+        for morphism in some
+    ]
+    prior = [1 / len(some) for some in found.values() for _ in some]
+    return Moves(tuple(one for some in found.values() for one in some), choices(described, prior))
+
+
+def _described(
+    kind: str, morphism: AbstractMorphism, architecture: Architecture, places: dict[int, float]
+) -> Iterator[tuple[str, float]]:
+    """What the policy sees of a morphism: its kind, its place, and what is there now."""
+    yield kind, 1.0
+    yield f"{kind}, size", _size(architecture)
+    yield f"{kind}, layers", _depth(architecture)
+    fields = to_json(morphism)
+    for name, value in fields.items():
+        if name != "kind" and isinstance(value, str):
+            yield f"{kind}, {name} {value}", 1.0
+    nodes = [fields[name] for name in _NODES if fields.get(name) in places]
+    if nodes:
+        yield f"{kind}, place", 2 * sum(places[node] for node in nodes) / len(nodes) - 1
+        yield f"at {LAYERS.kind_of(architecture.node(nodes[0]).layer)}", 1.0
+        yield "width", log2(architecture.shapes[nodes[0]][0]) / 4 - 1
+
+
+def _size(architecture: Architecture) -> float:
+    """About -1 to 1 for networks of 5,000 to 2,000,000 parameters."""
+    return log(architecture.parameters + 1) / 3 - 3.8
+
+
+def _depth(architecture: Architecture) -> float:
+    """About -1 to 1 for networks of up to 40 layers."""
+    return len(architecture.nodes) / 20 - 1

@@ -1,0 +1,70 @@
+"""Training choices as part of what is searched: augmentation, mixing, erasing, weight decay.
+
+The winner of the race of roots is trained on several times from the same weights and for the same
+time: once as before and once with each alternative. The better one's choices are inherited by
+what comes from it (population-based training, Jaderberg et al. 2017, arXiv:1711.09846, with one
+generation); where several gained, they are tried together as well. Where examples are few, this
+decides more than layers do; where each is seen a few times only, there is nothing that could be
+learned by heart and no alternative is tried.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from core.protocol.contracts import TrainingChoices
+from core.search.choice import CHANGE
+from core.search.history import Draft, Seen
+from core.search.lineage import changed
+from core.search.race import chosen
+
+
+def compared(
+    trials: Sequence[Seen], alternatives: Sequence[TrainingChoices], count: int
+) -> list[Draft]:
+    """Up to `count` trainings that compare the alternatives, those that are missing.
+
+    None while roots are still in their race, or without a winner of it.
+    """
+    if not alternatives:
+        return []
+    base = _base(trials)
+    if base is None and any(trial.is_pending and not trial.morphisms for trial in trials):
+        return []
+    base = base or chosen(trials)
+    if base is None or not base.inheritable:
+        return []
+    found = {
+        trial.choices: trial
+        for trial in trials
+        if trial.parent_id == base.trial_id and not trial.morphisms
+    }
+    first, *others = alternatives  # a changed training marks the base, so it comes first
+    wanted = [one for one in (first, base.choices, *others) if one not in found]
+    if not wanted:
+        wanted = [one for one in _combined(found, base.choices) if one not in found]
+    return [
+        Draft(parent=base, morphisms=(), architecture=base.architecture, choices=one)
+        for one in wanted
+    ][:count]
+
+
+def _combined(
+    found: Mapping[TrainingChoices, Seen], usual: TrainingChoices
+) -> Iterator[TrainingChoices]:
+    """All changes together that gained something alone, where there are several."""
+    limit = found[usual].validation_loss
+    losses = {choices: trial.validation_loss for choices, trial in found.items()}
+    if limit is None or any(trial.is_pending for trial in found.values()):
+        return
+    better = [
+        one for one, loss in losses.items() if loss is not None and loss < (1 - CHANGE) * limit
+    ]
+    if len(better) > 1:
+        better.sort(key=lambda one: losses[one] or 0.0, reverse=True)  # the best one's count
+        merged = {name: value for one in better for name, value in one.changes.items()}
+        yield TrainingChoices.model_validate(merged)
+
+
+def _base(trials: Sequence[Seen]) -> Seen | None:
+    """The trial whose training is continued in several ways: the winner when that began."""
+    known = changed(trials)
+    return next((trial for trial in trials if trial.trial_id in known), None)

@@ -1,0 +1,111 @@
+"""The skips of graphs: every input of a merge but its deepest, back to where it forks off.
+
+Notation
+    u  a skip's start: the depth, in layers that are seen, behind which its way parts from others
+    δ  how many layers deep it spans
+
+Of equally deep inputs the one that forks off last is no skip, whatever the nodes' numbers.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from core.similarity.encoding import Graphs, Integers
+
+
+def spans(graphs: Graphs, is_seen: NDArray[np.bool_], kinds: Integers) -> list[Integers]:
+    """The skips (kind, u, δ) of each graph, sorted: n arrays of shape (skips, 3).
+
+    Of each node `is_seen` says whether it counts as a layer, `kinds` what its skips are called.
+    """
+    found, ends = _spans(is_seen, kinds, graphs.ends, graphs.sources, graphs.source_ends)
+    limits = [0, *ends.tolist()]
+    return [found[limits[g] : limits[g + 1]] for g in range(len(ends))]
+
+
+@njit(cache=True, nogil=True)
+def _spans(
+    is_seen: NDArray[np.bool_],  # shape: (nodes,)
+    kinds: Integers,  # shape: (nodes,)
+    ends: Integers,  # shape: (n,)
+    sources: Integers,
+    source_ends: Integers,  # shape: (nodes,)
+) -> tuple[Integers, Integers]:  # shapes: (skips, 3), (n,)
+    # Every node but the input is read through one edge at least, and all others make skips.
+    found = np.empty((len(sources) - len(is_seen) + len(ends), 3), np.int64)
+    found_ends = np.empty(len(ends), np.int64)
+    start = edge = count = 0
+    for g in range(len(ends)):
+        nodes = ends[g] - start
+        readers = _readers(nodes, edge, sources, source_ends[start : ends[g]])
+        depths = np.zeros(nodes, np.int64)
+        forks = np.zeros(nodes, np.int64)  # depth behind which the chain that ends in v parts
+        first_found = count
+        for v in range(nodes):
+            first, end = edge, source_ends[start + v]
+            seen = 1 if is_seen[start + v] else 0
+            if end - first == 1:
+                u = sources[first]
+                depths[v] = depths[u] + seen
+                forks[v] = forks[u] if readers[v] == 1 else depths[v]
+            else:
+                deepest = _deepest(sources[first:end], depths, forks)
+                depths[v] = forks[v] = seen + (
+                    depths[sources[first + deepest]] if end > first else 0
+                )
+                for place in range(end - first):
+                    if place != deepest:
+                        u = sources[first + place]
+                        found[count, 0] = kinds[start + v]
+                        found[count, 1], found[count, 2] = forks[u], depths[v] - forks[u]
+                        count += 1
+            edge = end
+        _sort(found[first_found:count])
+        start, found_ends[g] = ends[g], count
+    return found, found_ends
+
+
+@njit(cache=True, nogil=True)
+def _readers(nodes: int, edge: int, sources: Integers, source_ends: Integers) -> Integers:
+    """How many nodes read each, one that reads it twice counted once.  # shape: (nodes,)"""
+    readers = np.zeros(nodes, np.int64)
+    for v in range(nodes):
+        first = edge
+        while edge < source_ends[v]:
+            is_new = True
+            for before in range(first, edge):
+                is_new = is_new and sources[before] != sources[edge]
+            readers[sources[edge]] += is_new
+            edge += 1
+    return readers
+
+
+@njit(cache=True, nogil=True)
+def _deepest(inputs: Integers, depths: Integers, forks: Integers) -> int:
+    """The place of the deepest input; of equally deep ones, of the one that forks off last."""
+    best = 0
+    for place in range(1, len(inputs)):
+        u, v = inputs[place], inputs[best]
+        if depths[u] > depths[v] or (depths[u] == depths[v] and forks[u] > forks[v]):
+            best = place
+    return best
+
+
+@njit(cache=True, nogil=True)
+def _sort(rows: Integers) -> None:
+    """Put rows of three in order, in place; they are few."""
+    for i in range(1, len(rows)):
+        j = i
+        while j > 0 and _is_before(rows[j], rows[j - 1]):
+            for k in range(3):
+                rows[j, k], rows[j - 1, k] = rows[j - 1, k], rows[j, k]
+            j -= 1
+
+
+@njit(cache=True, nogil=True)
+def _is_before(s: Integers, t: Integers) -> bool:
+    for k in range(3):
+        if s[k] != t[k]:
+            return bool(s[k] < t[k])
+    return False

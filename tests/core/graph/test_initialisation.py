@@ -1,0 +1,69 @@
+"""Which layers end a branch, and with what gain they start."""
+
+import pytest
+
+from core.graph.architecture import Architecture
+from core.graph.initialisation import branch_gains
+from core.graph.node import Node
+from core.layers import (
+    AbstractLayer,
+    Add,
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Dropout,
+    Gate,
+    GlobalAvgPool2d,
+    Input,
+    Output,
+    ReLU,
+    Scale,
+)
+
+
+def graph(*nodes: tuple[AbstractLayer, tuple[int, ...]]) -> Architecture:
+    """An architecture whose ids count from zero; the head is added."""
+    head = [(Dense(3), (len(nodes) - 1,)), (Output(), (len(nodes),))]
+    return Architecture(tuple(Node(i, *node) for i, node in enumerate([*nodes, *head])))
+
+
+def test_a_branch_beside_a_bare_skip_ends_at_zero_without_a_norm():
+    plain = graph(
+        (Input((4,)), ()), (ReLU(), (0,)), (Dense(4), (1,)), (Dropout(0.1), (2,)), (Add(), (1, 3))
+    )
+    assert branch_gains(plain) == {2: 0.0}
+
+
+def test_a_norm_that_ends_a_branch_starts_smaller_the_more_sums_there_are():
+    block = [(Conv2d(2), (0,)), (BatchNorm(), (1,)), (Add(), (0, 2))]
+    once = graph((Input((2, 4, 4)), ()), *block, (GlobalAvgPool2d(), (3,)))
+    again = [(Conv2d(2), (3,)), (BatchNorm(), (4,)), (Add(), (3, 5))]
+    twice = graph((Input((2, 4, 4)), ()), *block, *again, (GlobalAvgPool2d(), (6,)))
+    assert branch_gains(once) == {2: 1.0}
+    assert branch_gains(twice) == pytest.approx({2: 0.5**0.5, 5: 0.5**0.5})
+
+
+def test_of_two_branches_the_deeper_keeps_its_size():
+    for inputs in ((2, 3), (3, 2)):
+        both = graph(
+            (Input((4,)), ()), (Dense(6), (0,)), (Dense(5), (1,)), (Dense(5), (0,)), (Add(), inputs)
+        )
+        assert branch_gains(both) == {3: 0.0}
+
+
+def test_what_others_read_keeps_its_size():
+    shared = graph(
+        (Input((4,)), ()), (Dense(4), (0,)), (ReLU(), (1,)), (Dense(4), (2,)), (Add(), (1, 3)),
+        (Add(), (4, 1)),
+    )  # fmt: skip
+    assert branch_gains(shared) == {3: 0.0}
+
+
+def test_a_tensor_added_to_itself_keeps_its_size():
+    doubled = graph((Input((4,)), ()), (Dense(4), (0,)), (Add(), (1, 1)))
+    assert branch_gains(doubled) == {}
+
+
+def test_a_gate_starts_with_factors_of_one():
+    gated = graph((Input((4,)), ()), (Dense(4), (0,)), (Gate(), (1,)), (Scale(), (0, 2)))
+    assert branch_gains(gated) == {1: 0.0}

@@ -1,0 +1,159 @@
+"""The architectures that searches start from."""
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import InvalidInput
+from core.graph.bounds import fits
+from core.graph.forward import forward
+from core.graph.roots import BUILDERS, all_roots, kinds_of_roots, roots
+from core.graph.weights import check
+from core.morphisms import MORPHISMS, sample
+from core.protocol.contracts import Bounds, DatasetSpec
+from tests.strategies import generators, random_inputs, random_weights
+
+
+def spec(*shape: int, classes: int = 10) -> DatasetSpec:
+    return DatasetSpec(
+        input_shape=shape,
+        classes=classes,
+        class_names=tuple(map(str, range(classes))),
+        train_examples=1000,
+        test_examples=200,
+        dtype="float32",
+    )
+
+
+SPECS = [
+    spec(1, 8, 8),
+    spec(1, 28, 28),
+    spec(3, 32, 32, classes=100),
+    spec(1, 16),
+    spec(9, 128),
+    spec(4),
+    spec(64),
+]
+
+
+@pytest.mark.parametrize("data", SPECS, ids=lambda data: str(data.input_shape))
+def test_roots_run_on_the_data_within_the_default_bounds(data):
+    rng = np.random.default_rng(0)
+    found = roots(data, Bounds())
+    assert len(set(found)) == len(found) >= 1
+    for root in found:
+        assert root.input_shape == data.input_shape
+        assert root.output_shape == (data.classes,)
+        assert fits(root, Bounds())
+        y = forward(root, random_weights(root, rng), random_inputs(root, rng, count=2))
+        assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize("data", SPECS, ids=lambda data: str(data.input_shape))
+@pytest.mark.parametrize("kind", ["deepen", "widen", "add_skip", "concat_skip"])
+def test_the_papers_morphisms_apply_to_the_default_root(data, kind):
+    assert list(MORPHISMS[kind].candidates(roots(data, Bounds())[0], Bounds()))
+
+
+@given(
+    shape=st.one_of(
+        st.tuples(st.integers(1, 4), st.integers(1, 20), st.integers(1, 20)),
+        st.tuples(st.integers(1, 4), st.integers(1, 300)),
+        st.tuples(st.integers(1, 50)),
+    ),
+    rng=generators,
+    width=st.integers(8, 64),
+    parameters=st.integers(100, 100_000),
+)
+def test_roots_for_any_shape_are_within_the_bounds_or_refused(shape, rng, width, parameters):
+    bounds = Bounds(width=width, parameters=parameters)
+    found = []
+    with suppress(InvalidInput):
+        found += roots(spec(*shape), bounds)
+    for root in found:
+        assert fits(root, bounds)
+        assert forward(root, random_weights(root, rng), random_inputs(root, rng)).shape == (4, 10)
+
+
+def test_bounds_that_no_root_meets_are_refused_with_what_the_smallest_needs():
+    with pytest.raises(InvalidInput, match="the smallest start"):
+        roots(spec(1, 28, 28), Bounds(parameters=100))
+
+
+@pytest.mark.parametrize("data", SPECS, ids=lambda data: str(data.input_shape))
+def test_every_kind_of_start_runs_on_the_data(data):
+    rng = np.random.default_rng(0)
+    found = all_roots(data, Bounds())
+    assert set(found) == set(kinds_of_roots(data)) <= set(BUILDERS)
+    assert len(set(found.values())) == len(found)
+    for root in found.values():
+        assert root.input_shape == data.input_shape
+        assert root.output_shape == (data.classes,)
+        y = forward(root, random_weights(root, rng), random_inputs(root, rng, count=2))
+        assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize("data", SPECS, ids=lambda data: str(data.input_shape))
+def test_the_head_of_every_start_can_be_deepened_and_then_widened(data):
+    for root in all_roots(data, Bounds()).values():
+        dense = [m for m in MORPHISMS["deepen"].candidates(root, Bounds()) if m.block == "dense"]
+        assert dense
+        child = dense[-1].apply(root)
+        widths = {m.node_id for m in MORPHISMS["widen"].candidates(child, Bounds())}
+        assert root.next_id in widths
+
+
+def test_long_signals_get_few_resolutions_and_no_more_filters_than_images():
+    root = roots(spec(1, 1000), Bounds())[0]
+    assert len(root.nodes) <= 30
+    assert max(shape[0] for shape in root.shapes.values() if len(shape) > 1) == 128
+    assert min(shape[1] for shape in root.shapes.values() if len(shape) > 1) < 8
+
+
+def test_starts_shrink_to_the_bounds_or_are_left_out():
+    small = Bounds(parameters=8_000)
+    found = all_roots(spec(1, 28, 28), small)
+    assert 0 < len(found) < len(BUILDERS)
+    assert all(fits(root, small) for root in found.values())
+
+
+def chain_change(root, dtype, tolerance, rng) -> None:
+    """Twelve random morphisms; what claims to keep the function keeps it."""
+    weights = random_weights(root, rng, dtype=dtype)
+    x = random_inputs(root, rng, count=3).astype(dtype)
+    before = forward(root, weights, x)
+    architecture = root
+    bounds = Bounds(layers=150, width=256)
+    for _ in range(12):
+        for morphism, child in sample(architecture, bounds, rng, 1):
+            weights = morphism.transfer(architecture, weights, rng)
+            check(child, weights)
+            after = forward(child, weights, x)
+            if morphism.preserves_function:
+                assert np.abs(after - before).max() <= tolerance * np.abs(before).max(), morphism
+            architecture, before = child, after
+
+
+SMALL = [spec(1, 8, 8), spec(3, 9, 7), spec(2, 20), spec(6)]
+STARTS = [(data, kind) for data in SMALL for kind in all_roots(data, Bounds())]
+
+
+@pytest.mark.parametrize(("data", "kind"), STARTS, ids=lambda one: getattr(one, "input_shape", one))
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
+def test_chains_of_morphisms_keep_the_function_of_every_start(data, kind, dtype, tolerance):
+    root = all_roots(data, Bounds())[kind]
+    for seed in range(2):
+        chain_change(root, dtype, tolerance, np.random.default_rng([seed, 17]))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(20_000)
+@pytest.mark.parametrize(("data", "kind"), STARTS, ids=lambda one: getattr(one, "input_shape", one))
+def test_ten_thousand_chains_keep_the_function(data, kind):
+    root = all_roots(data, Bounds())[kind]
+    for seed in range(10_000 // (2 * len(STARTS)) + 1):
+        for dtype, tolerance in ((np.float64, 1e-10), (np.float32, 1e-5)):
+            chain_change(root, dtype, tolerance, np.random.default_rng([seed, 18]))

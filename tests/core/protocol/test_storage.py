@@ -1,0 +1,139 @@
+"""Storage keeps its promises: whole blobs or none, and never wrong bytes."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.errors import CorruptBlob, MissingBlob
+from core.protocol.contracts import BlobRef
+from core.protocol.storage import Storage
+
+DATA = b"some weights" * 1000
+
+
+@pytest.fixture(params=["folder", "object store"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param == "folder":
+        return Storage(f"file://{tmp_path}/blobs")
+    return Storage(f"memory://{tmp_path.name}/blobs")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Storage:
+    return Storage(f"file://{tmp_path}/blobs")
+
+
+def overwrite(storage: Storage, blob: BlobRef, data: bytes) -> None:
+    storage._fs.pipe_file(storage._path(blob), data)
+
+
+def test_what_was_put_is_got(storage: Storage) -> None:
+    blob = storage.put("weights", DATA, "safetensors")
+
+    assert storage.get(blob) == DATA
+    assert blob.key == f"weights/{blob.sha256}.safetensors"
+    assert blob.bytes == len(DATA)
+    with storage.open(blob) as file:
+        assert file.read() == DATA
+
+
+def test_equal_bytes_have_one_name(storage: Storage) -> None:
+    assert storage.put("weights", DATA, "bin") == storage.put("weights", DATA, "bin")
+
+
+def test_a_missing_blob_is_named(storage: Storage) -> None:
+    blob = storage.put("weights", DATA, "bin")
+    storage.delete(blob)
+    storage.delete(blob)
+
+    assert not storage.exists(blob)
+    with pytest.raises(MissingBlob, match=blob.key):
+        storage.get(blob)
+    with pytest.raises(MissingBlob, match=blob.key):
+        storage.open(blob)
+
+
+@pytest.mark.parametrize("damaged", [DATA[:-1], b"", DATA + b"x", b"S" + DATA[1:]])
+def test_damaged_bytes_are_refused(storage: Storage, damaged: bytes, tmp_path: Path) -> None:
+    blob = storage.put("weights", DATA, "bin")
+    overwrite(storage, blob, damaged)
+
+    with pytest.raises(CorruptBlob, match="expected"):
+        storage.get(blob)
+    with pytest.raises(CorruptBlob, match="expected"):
+        storage.local_path(blob, tmp_path / "cache")
+
+
+def test_putting_again_mends_a_damaged_blob(storage: Storage) -> None:
+    blob = storage.put("weights", DATA, "bin")
+    overwrite(storage, blob, b"damaged")
+
+    storage.put("weights", DATA, "bin")
+
+    assert storage.get(blob) == DATA
+
+
+def test_a_truncated_blob_does_not_count_as_stored(storage: Storage) -> None:
+    blob = storage.put("weights", DATA, "bin")
+    overwrite(storage, blob, DATA[:10])
+
+    assert not storage.exists(blob)
+
+
+def test_a_local_path_holds_the_bytes(storage: Storage, tmp_path: Path) -> None:
+    blob = storage.put("datasets", DATA, "bin")
+
+    path = storage.local_path(blob, tmp_path / "cache")
+
+    assert path.read_bytes() == DATA
+    assert storage.local_path(blob, tmp_path / "cache") == path
+
+
+def test_a_damaged_copy_in_the_cache_is_replaced(tmp_path: Path) -> None:
+    url, cache = f"memory://{tmp_path.name}/blobs", tmp_path / "cache"
+    blob = Storage(url).put("datasets", DATA, "bin")
+    Storage(url).local_path(blob, cache).write_bytes(b"damaged")
+
+    assert Storage(url).local_path(blob, cache).read_bytes() == DATA
+
+
+def test_concurrent_puts_of_the_same_bytes_leave_one_whole_blob(
+    folder: Storage, tmp_path: Path
+) -> None:
+    barrier = threading.Barrier(8)
+
+    def put() -> None:
+        barrier.wait()
+        folder.put("weights", DATA, "bin")
+
+    threads = [threading.Thread(target=put) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    (path,) = (tmp_path / "blobs" / "weights").iterdir()
+    assert path.read_bytes() == DATA
+
+
+def test_a_failed_write_leaves_nothing(
+    folder: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", disk_full)
+
+    with pytest.raises(OSError, match="No space left"):
+        folder.put("weights", DATA, "bin")
+    assert list((tmp_path / "blobs" / "weights").iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_told_early(tmp_path: Path, storage: Storage) -> None:
+    storage.check_writable()
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(OSError, match="Not a directory"):
+        Storage(f"file://{tmp_path}/file/blobs").check_writable()

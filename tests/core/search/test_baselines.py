@@ -1,0 +1,85 @@
+"""What tells the simple strategies apart."""
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from benchmarks.histories import history
+from core.errors import InvalidInput
+from core.protocol.contracts import Bounds
+from core.protocol.states import TrialStatus
+from core.search.history import Draft
+from core.search.strategies import strategy
+
+BOUNDS = Bounds()
+#: Ten networks; the fourth is the best.
+TRIALS = tuple(
+    dataclasses.replace(trial, value=0.9 if trial.number == 3 else 0.5 + 0.01 * trial.number)
+    for trial in history(10, seed=5)
+)
+
+
+def suggested(kind: str, trials=TRIALS, count: int = 8, **options: float) -> list[Draft]:
+    rng = np.random.default_rng(0)
+    return strategy(kind, options).suggest(trials, [], count, rng, BOUNDS)
+
+
+def parents(drafts: list[Draft]) -> list[int]:
+    return [draft.parent.number for draft in drafts if draft.parent is not None]
+
+
+def test_hill_climbing_goes_on_from_the_best():
+    assert parents(suggested("hill-climbing")) == [3] * 8
+    better = dataclasses.replace(TRIALS[6], value=0.95)
+    assert parents(suggested("hill-climbing", [*TRIALS, better])) == [6] * 8
+
+
+def test_of_equal_values_the_older_counts():
+    equal = [dataclasses.replace(trial, value=0.5) for trial in TRIALS]
+    assert parents(suggested("hill-climbing", equal[::-1])) == [0] * 8
+
+
+def test_a_network_without_a_value_is_the_last_choice():
+    unknown = dataclasses.replace(TRIALS[0], status=TrialStatus.STOPPED, value=None)
+    assert parents(suggested("hill-climbing", [unknown, TRIALS[1]])) == [1] * 8
+
+
+def test_breadth_first_stays_with_the_oldest():
+    assert parents(suggested("bfs", TRIALS[::-1])) == [0] * 8
+
+
+def test_breadth_first_goes_on_where_the_oldest_has_no_more():
+    start = TRIALS[0].architecture
+    cramped = Bounds(layers=len(start.nodes) + 1, parameters=start.parameters)
+    rng = np.random.default_rng(0)
+    first = strategy("bfs", {}).suggest(TRIALS[:1], [], 10_000, rng, cramped)
+    rest = [
+        dataclasses.replace(TRIALS[1], number=number + 1, architecture=draft.architecture)
+        for number, draft in enumerate(first)
+    ]
+    assert first
+    later = strategy("bfs", {}).suggest([TRIALS[0], *rest], [], 3, rng, cramped)
+    assert 0 not in parents(later)
+
+
+def test_evolution_forgets_the_old_however_good():
+    drafts = suggested("evolution", count=40, population=5, tournament=2)
+    assert set(parents(drafts)) <= {5, 6, 7, 8, 9}
+
+
+def test_evolution_prefers_the_better_of_those_who_live():
+    counts = Counter(parents(suggested("evolution", count=60, population=10, tournament=4)))
+    assert (
+        counts[3] > 2 * 60 / 10
+    )  # it is in four of ten tournaments; by chance it had six children
+    assert len(counts) > 2  # but not the best alone
+    whole = suggested("evolution", count=8, population=10, tournament=10)
+    assert parents(whole) == [3] * 8
+
+
+@pytest.mark.parametrize("options", [{"tournament": 0}, {"population": 3, "tournament": 4}])
+def test_an_impossible_tournament_is_refused(options):
+    with pytest.raises(InvalidInput, match="1 <= tournament <= population"):
+        strategy("evolution", options)

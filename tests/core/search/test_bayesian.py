@@ -1,0 +1,139 @@
+"""What the Bayesian strategy believes of trials that have not ended well, or not yet."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from benchmarks.histories import history
+from core.protocol.contracts import Bounds, Cost
+from core.protocol.states import TrialStatus
+from core.search import acquisition
+from core.search.history import Seen
+from core.search.strategies.bayesian import FIRST, Bayesian, believe
+from core.surrogate.gaussian_process import Surrogate
+from core.surrogate.kernels import KERNELS
+
+every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
+
+TRIALS = history(20, seed=8)
+COMPLETED, LAST = TRIALS[:-1], TRIALS[-1]
+
+
+def ended(status: TrialStatus) -> Seen:
+    return dataclasses.replace(LAST, status=status, value=None, value_std=None, inheritable=False)
+
+
+def of_last(surrogate: Surrogate) -> tuple[float, float]:
+    mean, std = surrogate.posterior(surrogate.geometry.points([LAST.architecture]))
+    return float(mean[0]), float(std[0])
+
+
+def standard_spread(surrogate: Surrogate) -> float:
+    """How unsure it is of the last, where values are normal: the metric stretches bad ones."""
+    _, std = surrogate.standard_posterior(surrogate.geometry.points([LAST.architecture]))
+    return float(std[0])
+
+
+@every_kernel
+def test_an_infeasible_trial_counts_as_the_worst(kernel):
+    before = believe(COMPLETED, (), kernel)
+    after = believe([*COMPLETED, ended(TrialStatus.INFEASIBLE)], (), kernel)
+    assert standard_spread(after) < 0.5 * standard_spread(before)
+    (mean, _), (worse, _) = of_last(before), of_last(after)
+    assert worse < mean
+    worst = min(trial.value for trial in COMPLETED)
+    alone, _ = of_last(believe([*COMPLETED, dataclasses.replace(LAST, value=worst)], (), kernel))
+    assert worse == pytest.approx(alone, abs=0.01)
+
+
+@every_kernel
+@pytest.mark.parametrize("status", [TrialStatus.FAILED, TrialStatus.LOST])
+def test_a_trial_that_failed_by_chance_says_nothing(kernel, status):
+    before = of_last(believe(COMPLETED, (), kernel))
+    assert of_last(believe([*COMPLETED, ended(status)], (), kernel)) == before
+
+
+@every_kernel
+def test_a_stopped_trial_counts_by_its_last_value(kernel):
+    stopped = dataclasses.replace(LAST, status=TrialStatus.STOPPED)
+    assert of_last(believe([*COMPLETED, stopped], (), kernel)) == of_last(
+        believe(TRIALS, (), kernel)
+    )
+
+
+@every_kernel
+def test_a_pending_trial_is_believed_to_turn_out_as_expected(kernel):
+    mean, std = of_last(believe(COMPLETED, (), kernel))
+    same, surer = of_last(believe(COMPLETED, [ended(TrialStatus.RUNNING)], kernel))
+    assert same == pytest.approx(mean, abs=0.2 * std)  # measured from one landmark more
+    assert surer < 0.5 * std
+
+
+@every_kernel
+def test_where_nothing_has_a_value_beliefs_are_the_prior_ones(kernel):
+    pending = [ended(TrialStatus.WAITING)]
+    infeasible = [ended(TrialStatus.INFEASIBLE)]
+    for completed, waiting in (((), pending), (infeasible, ())):
+        mean, std = of_last(believe(completed, waiting, kernel))
+        assert mean == 0
+        assert np.isfinite(std)
+        assert std > 0
+
+
+def test_the_first_morphs_are_random_whatever_is_believed():
+    """A surrogate of next to nothing would want what is farthest from all that is known."""
+    for count, is_random in ((FIRST - 1, True), (FIRST, False)):
+        drafts = Bayesian(candidates=30).suggest(
+            TRIALS[:count], (), 3, np.random.default_rng(0), Bounds()
+        )
+        assert [draft.mean is None for draft in drafts] == [is_random] * 3
+
+
+def test_the_options_say_what_is_wanted():
+    for options, kind, beta in (
+        ({}, "ucb", 2.0),
+        ({"beta": 0.0}, "ucb", 0.0),
+        ({"acquisition": "log-ei"}, "log-ei", 2.0),
+    ):
+        wanted = Bayesian(**options).wanted(Bounds())
+        assert (wanted.kind, wanted.beta) == (kind, beta)
+
+
+def early(trial: Seen, value: float | None) -> Seen:
+    """The trial, stopped after a twentieth of its training."""
+    stopped = {"status": TrialStatus.STOPPED, "epochs": 1, "planned_epochs": 20}
+    return dataclasses.replace(trial, value=value, **stopped)
+
+
+def test_a_trial_that_is_pending_for_a_short_training_makes_less_sure():
+    seen = [early(trial, trial.value - 0.1) if trial.number % 2 else trial for trial in COMPLETED]
+    mean, std = of_last(believe(seen, [ended(TrialStatus.RUNNING)], "blend"))
+    same, wider = of_last(believe(seen, [early(LAST, None)], "blend"))
+    assert same == pytest.approx(mean, abs=0.2 * std)
+    assert wider > 1.05 * std
+
+
+def test_infeasible_is_as_bad_as_the_worst_that_was_trained_long():
+    """What was stopped early has a low value that says nothing of how bad a network can be."""
+    seen = [early(trial, 0.1) if trial.number < 6 else trial for trial in COMPLETED]
+    worse, _ = of_last(believe([*seen, ended(TrialStatus.INFEASIBLE)], (), "blend"))
+    worst = min(trial.value for trial in seen if trial.number >= 6)
+    assert worse == pytest.approx(worst, abs=0.03)
+
+
+def test_a_network_that_lost_its_weights_stays_on_the_front(monkeypatch):
+    """Another one like it would gain nothing by its value and its cost."""
+    fronts = []
+    plant = acquisition._Tree.plant
+
+    def planted(tree, parents, others):
+        plant(tree, parents, others)
+        fronts.append(tree.front)
+
+    monkeypatch.setattr(acquisition._Tree, "plant", planted)
+    best = max(TRIALS, key=lambda trial: trial.value)
+    lost = [dataclasses.replace(trial, inheritable=trial is not best) for trial in TRIALS]
+    strategy = Bayesian(candidates=30, cost=Cost.PARAMETERS)
+    strategy.suggest(lost, (), 1, np.random.default_rng(0), Bounds())
+    assert np.log(best.architecture.parameters) in fronts[0].log_costs

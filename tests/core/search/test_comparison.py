@@ -1,0 +1,29 @@
+"""A comparison is told in one sentence."""
+
+import pytest
+
+from core.protocol.contracts import Comparison
+from core.search.comparison import sentence
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (
+            {"exported": "final"},
+            "the final network has 0.9120 on 1,250 held-out examples, "
+            "the winner's own weights 0.9050",
+        ),
+        (
+            {"exported": "winner", "reason": "the final fit lost 3 examples."},
+            "the winner's own weights are exported: the final fit lost 3 examples",
+        ),
+        (
+            {"exported": "winner", "after": None},
+            "the winner's own weights have 0.9050 on 1,250 held-out examples",
+        ),
+    ],
+)
+def test_a_comparison_in_words(facts, words):
+    told = {"examples": 1250, "before": 0.905, "after": 0.912} | facts
+    assert sentence(Comparison(**told)) == words

@@ -1,0 +1,76 @@
+"""What early values become, against curves that are known."""
+
+import numpy as np
+import pytest
+
+from core.surrogate.learning_curve import LearningCurve
+
+RNG = np.random.default_rng(0)
+COUNT = 60
+ENDS = 0.9 + 0.02 * RNG.standard_normal(COUNT)
+SHARES = np.exp(RNG.uniform(np.log(0.02), 0.0, COUNT))
+OWNERS = [str(number) for number in range(COUNT)]
+NO_SIZES = np.zeros((COUNT, 1))
+
+
+def seen(rate: float, rise: float) -> np.ndarray:
+    """Values after the shares of a training, by the power law of the module."""
+    power = SHARES**-rate
+    lacking = np.log(1 / SHARES) if rate == 0 else (power - 1) / rate
+    return np.median(ENDS) + power * (ENDS - np.median(ENDS)) - rise * lacking
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5, 1.5])
+def test_a_value_becomes_what_its_power_law_says(rate):
+    curve = LearningCurve(float(np.median(ENDS)), rate, 0.03)
+    np.testing.assert_allclose(curve.at_end(seen(rate, 0.03), -np.log(SHARES)), ENDS)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
+def test_the_curve_is_learned_from_networks_seen_once_each(rate):
+    values, late = seen(rate, 0.03), -np.log(SHARES)
+    curve = LearningCurve.of(values, late, NO_SIZES, OWNERS, 0.05)
+    assert curve.rate == pytest.approx(rate, abs=0.3)
+    errors = curve.at_end(values, late) - ENDS
+    assert np.abs(errors - np.median(errors)).mean() < 0.015
+    assert np.abs(np.median(errors)) < 0.02
+
+
+def test_several_looks_at_networks_tell_the_rise_from_who_was_trained_on():
+    """Only the best half is seen again: without terms of their own they seem to rise more."""
+    best = np.flatnonzero(np.median(ENDS) < ENDS)
+    owners = [*OWNERS, *[OWNERS[place] for place in best]]
+    late = np.concatenate([np.full(COUNT, 3.0), np.full(len(best), 1.0)])
+    values = np.concatenate([ENDS, ENDS[best]]) - 0.01 * late
+    sizes = np.zeros((len(late), 1))
+    known = LearningCurve.of(values, late, sizes, owners, 0.05)
+    unknown = LearningCurve.of(values, late, sizes, [str(k) for k in range(len(late))], 0.05)
+    rises = [values[COUNT:] - values[best]]
+    assert np.mean(rises) == pytest.approx(0.02)
+    found, naive = (
+        curve.at_end(np.array([0.9]), np.array([3.0])) - 0.9 for curve in (known, unknown)
+    )
+    assert found == pytest.approx(0.03, abs=0.01)
+    assert naive > found + 0.005
+
+
+def test_where_all_trainings_had_ended_nothing_changes():
+    curve = LearningCurve.of(ENDS, np.zeros(COUNT), NO_SIZES, OWNERS, 0.05)
+    np.testing.assert_array_equal(curve.at_end(ENDS, np.zeros(COUNT)), ENDS)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("share", [0.01, 0.3])
+def test_few_early_values_rise_a_little(count, share):
+    late = np.full(count, -np.log(share))
+    values = np.linspace(0.5, 0.6, count)
+    curve = LearningCurve.of(values, late, NO_SIZES[:count], OWNERS[:count], 0.05)
+    ends = curve.at_end(values, late)
+    assert (np.diff(ends) > 0).all()
+    assert ends.mean() > values.mean()
+    assert ends.max() < 1.5
+
+
+def test_no_values_make_no_curve():
+    none = np.zeros(0)
+    assert LearningCurve.of(none, none, np.zeros((0, 3)), [], 0.05) == LearningCurve()
