@@ -10,7 +10,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from api import db, errors
 from api.changes import Changes
-from api.controller.leases import Desk
+from api.controller.leases import LeaseService
 from api.controller.service import Controller
 from api.dashboard import dashboard_router, mount_static
 from api.limits import RequestLimits
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.engine = db.connect(settings)
     state.sessions = db.sessions(state.engine)
     state.storage = Storage(settings.storage_url)
-    state.desk = Desk(state.engine, settings)
+    state.lease_service = LeaseService(state.engine, settings)
     state.controller = Controller(settings, state.engine)
     state.changes = Changes(settings.database_url)
     state.throttle = Throttle()

@@ -15,7 +15,7 @@ from api.store import datasets
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.data.datasets import Arrays, encode, spec, validate
-from core.data.formats import FORMATS, Limits
+from core.data.formats import FORMATS, ReadLimits
 from core.errors import InvalidDataset, UnknownKind
 from core.protocol.contracts import DatasetSpec
 from core.protocol.storage import Storage
@@ -64,7 +64,7 @@ def import_file(
     file.seek(0)
     for kind in FORMATS:
         if FORMATS[kind].recognises(start):
-            arrays = FORMATS[kind].parse(file, Limits())
+            arrays = FORMATS[kind].parse(file, ReadLimits())
             described = spec(arrays, flip=False)  # a mirrored example may have another label
             return _store(maker, storage, caller, name, arrays, described, builtin=False)
     raise InvalidDataset(f"the file is of no known format; expected one of: {', '.join(FORMATS)}")

@@ -19,7 +19,7 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from api import db
-from api.controller.leases import Desk
+from api.controller.leases import LeaseService
 from api.models import Search
 from api.schemas import Role
 from api.settings import DatabaseSettings, Settings
@@ -83,8 +83,8 @@ def prepare(engine, searches_wanted: int, trials: int) -> None:
 class Load:
     """Threads that play the workers' part as fast as they can."""
 
-    def __init__(self, desk: Desk, workers: int, seconds: float) -> None:
-        self.desk = desk
+    def __init__(self, lease_service: LeaseService, workers: int, seconds: float) -> None:
+        self.lease_service = lease_service
         self.workers = [
             LeaseRequest(worker_id=uuid4(), boot_id=uuid4(), name=f"w{n}", device="cpu")
             for n in range(workers)
@@ -108,15 +108,17 @@ class Load:
 
     def train(self, worker: LeaseRequest) -> bool:
         """Lease a trial, report once each, end it; False where none waits."""
-        order = self.timed("lease", self.desk.lease, worker)
+        order = self.timed("lease", self.lease_service.lease, worker)
         if order is None:
             return False
         mine = {"attempt": order.attempt, "token": order.token}
-        self.timed("heartbeat", self.desk.heartbeat, order.trial_id, Heartbeat(**mine, step=1))
+        self.timed(
+            "heartbeat", self.lease_service.heartbeat, order.trial_id, Heartbeat(**mine, step=1)
+        )
         epoch = EpochReport(**mine, epoch=1, seconds=1.0, validation_metric=0.5)
-        self.timed("epoch", self.desk.epoch, order.trial_id, epoch)
+        self.timed("epoch", self.lease_service.epoch, order.trial_id, epoch)
         result = TrialResult(**mine, status=TrialStatus.COMPLETED, value=0.5)
-        self.timed("result", self.desk.result, order.trial_id, result)
+        self.timed("result", self.lease_service.result, order.trial_id, result)
         return True
 
 
@@ -126,7 +128,7 @@ def measure(options: argparse.Namespace, url: str) -> None:
     db.migrate(settings.database_url)
     engine = db.connect(settings)
     prepare(engine, options.searches, options.trials)
-    load = Load(Desk(engine, settings), options.workers, options.seconds)
+    load = Load(LeaseService(engine, settings), options.workers, options.seconds)
     shares = [load.workers[n :: options.threads] for n in range(options.threads)]
     threads = [threading.Thread(target=load.run, args=[share]) for share in shares]
     for thread in threads:

@@ -11,7 +11,7 @@ from core.graph.roots import roots
 from core.morphisms import sample
 from core.protocol.contracts import Bounds, DatasetSpec
 from core.protocol.states import TrialStatus
-from core.search.history import Seen
+from core.search.history import PastTrial
 from core.similarity.edit_distance import skips
 
 SHALLOWEST, DEEPEST = 12, 40  # layers of an architecture in a history
@@ -59,7 +59,7 @@ def features(architecture: Architecture) -> Features:
     return Features(architecture.parameters, len(architecture.nodes), len(skips(architecture)))
 
 
-def history(n: int, seed: int = 0) -> tuple[Seen, ...]:
+def history(n: int, seed: int = 0) -> tuple[PastTrial, ...]:
     """A tree of `n` different completed trials of all depths, the roots first.
 
     A longer history begins with the shorter ones.
@@ -74,7 +74,7 @@ def history(n: int, seed: int = 0) -> tuple[Seen, ...]:
             child = _morphed(parents[rng.integers(len(parents))], limit, rng)
             grown.setdefault(child.fingerprint, child)
     return tuple(
-        Seen(
+        PastTrial(
             trial_id=UUID(int=number),
             number=number,
             architecture=architecture,

@@ -8,7 +8,7 @@ from benchmarks import histories
 from core.graph.roots import roots
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialStatus
-from core.search.history import Seen
+from core.search.history import PastTrial
 from core.search.step import Snapshot, Suggestion, step
 from core.search.strategies import STRATEGIES
 
@@ -24,10 +24,10 @@ def search(strategy: str, seed: int, evaluations: int) -> tuple[list[float], lis
 
 def trials_of(
     strategy: str, seed: int, evaluations: int, cost: Cost | None = None
-) -> tuple[list[Seen], list[float]]:
+) -> tuple[list[PastTrial], list[float]]:
     """The trials of a search, and their true values."""
     rng = np.random.default_rng([seed, 1])
-    trials: list[Seen] = []
+    trials: list[PastTrial] = []
     true: list[float] = []
     options = {"candidates": CANDIDATES} if hasattr(STRATEGIES[strategy], "candidates") else {}
     while len(trials) < evaluations:
@@ -50,8 +50,8 @@ def trials_of(
     return trials, true
 
 
-def _ended(suggestion: Suggestion, value: float) -> Seen:
-    return Seen(
+def _ended(suggestion: Suggestion, value: float) -> PastTrial:
+    return PastTrial(
         trial_id=UUID(int=suggestion.number),
         number=suggestion.number,
         architecture=suggestion.architecture,

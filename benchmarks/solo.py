@@ -36,7 +36,7 @@ from core.protocol.contracts import (
 from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from core.search import budget, defaults, ensembles, halving, race
-from core.search.budget import Standing
+from core.search.budget import SearchProgress
 from core.search.lineage import with_shares
 from core.search.step import Snapshot, step
 from worker.compute import fastest
@@ -291,12 +291,12 @@ class Solo:
 
     # --- standing -----------------------------------------------------------------------------
 
-    def _standing(self) -> Standing:
+    def _standing(self) -> SearchProgress:
         searched = [trial for trial in self.trials if trial.kind is TrialKind.SEARCH]
         final = next((trial for trial in self.trials if trial.kind is TrialKind.FINAL), None)
         failures = _failures(searched)
         result = None if final is None else final.result
-        return Standing(
+        return SearchProgress(
             status=self.status,
             parallelism=self.config.parallelism,
             trial_limit=self.config.budget.trials,

@@ -8,7 +8,7 @@ from core.graph.architecture import Architecture
 from core.morphisms import AbstractMorphism
 from core.protocol.contracts import Hyperparameters, TrainingChoices
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
-from core.search.history import USUAL, Seen
+from core.search.history import USUAL, PastTrial
 from worker.messages import Ended
 
 
@@ -78,10 +78,10 @@ class Found:
         return sum(training_seconds(trial) for trial in self.final.ancestry) / spent
 
 
-def seen(trial: Trial) -> Seen:
+def seen(trial: Trial) -> PastTrial:
     """A trial as strategies see it."""
     result = trial.result
-    plain = Seen(
+    plain = PastTrial(
         trial_id=trial.trial_id,
         number=trial.number,
         architecture=trial.architecture,

@@ -28,7 +28,7 @@ from benchmarks.histories import BOUNDS, SPEC, history
 from core.graph.architecture import Architecture
 from core.graph.roots import roots
 from core.search import acquisition
-from core.search.history import Seen
+from core.search.history import PastTrial
 from core.search.step import Snapshot, step
 from core.search.strategies import bayesian
 from core.surrogate.gaussian_process import Surrogate
@@ -41,7 +41,7 @@ QUICK_PEER_SIZES = (5,)
 GROWTH_FROM = 25  # observations; below, the history hardly counts
 
 
-def snapshot(trials: tuple[Seen, ...], seed: int = 0) -> Snapshot:
+def snapshot(trials: tuple[PastTrial, ...], seed: int = 0) -> Snapshot:
     """What the service knows when it asks for the next trial."""
     return Snapshot(
         seed=seed,
@@ -55,7 +55,7 @@ def snapshot(trials: tuple[Seen, ...], seed: int = 0) -> Snapshot:
     )
 
 
-def at(trials: tuple[Seen, ...], n: int, repeats: int) -> reporting.Result:
+def at(trials: tuple[PastTrial, ...], n: int, repeats: int) -> reporting.Result:
     """The time of a suggestion after `n` observations, and its parts."""
     seen = tuple(_as_new(trial) for trial in trials[: n + repeats + 1])
     asked = [snapshot(seen[:known]) for known in range(n - 1, n + repeats + 1)]
@@ -71,19 +71,19 @@ def at(trials: tuple[Seen, ...], n: int, repeats: int) -> reporting.Result:
     }
 
 
-def _as_new(trial: Seen) -> Seen:
+def _as_new(trial: PastTrial) -> PastTrial:
     """The trial with an architecture of which nothing is known, as when it comes from JSON."""
     return replace(trial, architecture=Architecture(trial.architecture.nodes))
 
 
-def _in_new_process(trials: tuple[Seen, ...]) -> float:
+def _in_new_process(trials: tuple[PastTrial, ...]) -> float:
     """Seconds that the first suggestion takes in a new process."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(_first, trials).result()
 
 
-def _first(trials: tuple[Seen, ...]) -> float:
+def _first(trials: tuple[PastTrial, ...]) -> float:
     with threadpool_limits(1):
         step(snapshot(history(5, seed=1)))  # loads compiled functions
         return reporting.seconds_of(lambda: step(snapshot(trials)), 1)

@@ -13,7 +13,7 @@ from netmorph.commands import searches, up
 from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
 from netmorph.commands.search import search
-from netmorph.errors import NetmorphError
+from netmorph.errors import ClientError
 
 
 class _Commands(TyperGroup):
@@ -22,7 +22,7 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except NetmorphError as error:
+        except ClientError as error:
             text = " ".join(str(error).split())
             out = Console(stderr=True, highlight=False, markup=False, emoji=False)
             out.print(f"error: {text}", soft_wrap=True)

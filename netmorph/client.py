@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from netmorph.answers import CreatedKey, Dataset, Front, Key, Search, Trial
-from netmorph.errors import NetmorphError, Problem, Unreachable
+from netmorph.errors import ClientError, Problem, Unreachable
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
@@ -217,14 +217,14 @@ def _checked_url(url: str) -> str:
     except ValueError:
         good = False
     if not good:
-        raise NetmorphError(f"the address must look like http://host:port, found {url!r}")
+        raise ClientError(f"the address must look like http://host:port, found {url!r}")
     return url.rstrip("/")
 
 
 def _checked_key(key: str) -> str:
     """The key, of which every letter may stand in a header."""
     if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise NetmorphError("the key must be letters, digits, - and _, as `netmorph up` prints it")
+        raise ClientError("the key must be letters, digits, - and _, as `netmorph up` prints it")
     return key
 
 

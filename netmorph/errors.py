@@ -1,6 +1,6 @@
 """What can go wrong for a person at the command line or in the Python client.
 
-NetmorphError
+ClientError
 ├── LaunchError      the service cannot be started here; the message says what to change
 ├── Unreachable      no service answers at the address; start one, or give another address
 ├── Problem          the service refused a request (a problem document, RFC 9457)
@@ -10,24 +10,24 @@ NetmorphError
 from dataclasses import dataclass, field
 
 
-class NetmorphError(Exception):
+class ClientError(Exception):
     """Any error of this package; its text is one line meant for people."""
 
 
-class LaunchError(NetmorphError):
+class LaunchError(ClientError):
     """The service cannot be started here; nothing half-made is left behind."""
 
 
-class Unreachable(NetmorphError):
+class Unreachable(ClientError):
     """No service answers at the address."""
 
 
-class InvalidExport(NetmorphError):
+class InvalidExport(ClientError):
     """The archive of an export is damaged or holds what an export never holds."""
 
 
 @dataclass(slots=True)
-class Problem(NetmorphError):
+class Problem(ClientError):
     """The service refused a request; repeating it unchanged does not help."""
 
     status: int

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from netmorph.client import Client
-from netmorph.errors import InvalidExport, NetmorphError
+from netmorph.errors import ClientError, InvalidExport
 
 _MAX_FILES = 1_000
 _MAX_BYTES = 16 * 2**30
@@ -16,15 +16,15 @@ _MARKS = ("model.json", "preprocess.json")  # files that every export has
 
 
 def require_writable(folder: Path) -> None:
-    """Raise NetmorphError where an export cannot be put into `folder`; it may replace another."""
+    """Raise ClientError where an export cannot be put into `folder`; it may replace another."""
     if folder.exists() and not _is_replaceable(folder):
-        raise NetmorphError(f"{folder} holds something else than an export; name another folder")
+        raise ClientError(f"{folder} holds something else than an export; name another folder")
     parent = next(path for path in folder.absolute().parents if path.exists())
     try:
         with tempfile.TemporaryFile(dir=parent):
             pass
     except OSError as error:
-        raise NetmorphError(f"{parent} cannot be written: {error.strerror}") from None
+        raise ClientError(f"{parent} cannot be written: {error.strerror}") from None
 
 
 def download(client: Client, search_id: str, folder: Path) -> None:

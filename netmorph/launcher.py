@@ -15,7 +15,7 @@ from netmorph.directory import DataDirectory
 from netmorph.embedded import family_of, free_port
 from netmorph.errors import LaunchError
 from netmorph.stack import Stack, require_packages
-from netmorph.supervisor import Supervisor
+from netmorph.supervisor import ProcessSupervisor
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -48,7 +48,7 @@ def run(stack: Stack, *, while_used: bool, announce: Callable[[Running], None]) 
 
 def _serve(stack: Stack, *, while_used: bool, announce: Callable[[Running], None]) -> None:
     directory = stack.directory
-    supervisor = Supervisor(lambda notes: directory.write("children.json", notes))
+    supervisor = ProcessSupervisor(lambda notes: directory.write("children.json", notes))
     with contextlib.ExitStack() as locks, _interrupted_by_signals():
         try:
             stack.start(supervisor)

@@ -59,7 +59,7 @@ def wait(
         time.sleep(0.02)
     verdict = "ended" if process.poll() is not None else f"gave no answer in {seconds:g} s"
     stop(process, how=signal.SIGTERM, grace=1)
-    raise LaunchError(f"{log.stem} {verdict} at its start: {last_words(log)}")
+    raise LaunchError(f"{log.stem} {verdict} at its start: {exit_summary(log)}")
 
 
 def stop(process: subprocess.Popen[bytes], *, how: signal.Signals, grace: float) -> None:
@@ -109,7 +109,7 @@ def _put_aside(log: Path) -> None:
             log.replace(log.with_name(f"{log.name}.1"))
 
 
-def last_words(log: Path, lines: int = 2) -> str:
+def exit_summary(log: Path, lines: int = 2) -> str:
     """The end of a log on one line, for an error message."""
     with contextlib.suppress(FileNotFoundError):
         text = log.read_text(errors="replace").strip().splitlines()

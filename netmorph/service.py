@@ -86,7 +86,7 @@ def _wait_for_start(directory: DataDirectory, launcher: subprocess.Popen[bytes])
     deadline = time.monotonic() + _START_SECONDS
     while find(directory) is None:
         if launcher.poll() is not None and not directory.is_locked("lock"):
-            words = processes.last_words(directory.logs / "up.log", lines=1)
+            words = processes.exit_summary(directory.logs / "up.log", lines=1)
             raise LaunchError(words.removeprefix("error: ") or "the service ended at its start")
         if time.monotonic() > deadline:
             raise LaunchError(f"no service answers after {_START_SECONDS:g} s")

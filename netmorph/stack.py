@@ -13,8 +13,8 @@ import httpx
 from netmorph.directory import DataDirectory
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 from netmorph.errors import LaunchError
-from netmorph.processes import last_words
-from netmorph.supervisor import Program, Supervisor
+from netmorph.processes import exit_summary
+from netmorph.supervisor import ProcessSupervisor, Program
 
 _MIGRATE_SECONDS = 300.0
 
@@ -34,7 +34,7 @@ class Stack:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
-    def start(self, supervisor: Supervisor) -> None:
+    def start(self, supervisor: ProcessSupervisor) -> None:
         """Start everything in the order of need; return when the service answers."""
         database = os.environ.get("NETMORPH_DATABASE_URL") or str(
             supervisor.start(EmbeddedPostgres(self.directory.path))
@@ -62,7 +62,7 @@ class Stack:
                 check=False,
             )
         if done.returncode != 0:
-            raise LaunchError(f"the database cannot be migrated: {last_words(log, lines=1)}")
+            raise LaunchError(f"the database cannot be migrated: {exit_summary(log, lines=1)}")
 
     def _api(self, environment: dict[str, str]) -> Program:
         return Program(

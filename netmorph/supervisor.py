@@ -82,7 +82,7 @@ class _Health:
 
 
 @dataclass(slots=True)
-class Supervisor:
+class ProcessSupervisor:
     """The children of one launcher, in the order in which they need each other."""
 
     changed: Callable[[list[dict[str, object]]], None]  # told the running processes
@@ -137,7 +137,7 @@ class Supervisor:
 def _ending(child: Child) -> str:
     """The exit code of a dead child and what it said last."""
     assert child.process is not None
-    words = processes.last_words(child.log, lines=1)
+    words = processes.exit_summary(child.log, lines=1)
     return f"{child.process.returncode}" + (f": {words}" if words else "")
 
 

@@ -15,12 +15,12 @@ from celery.exceptions import SecurityWarning
 from celery.worker import state
 from pydantic import ValidationError
 
-from worker import doorbell, health, logs
-from worker.jobs import Place, create_app
-from worker.reports import Controller
+from worker import health, logs, notifications
+from worker.jobs import TrialRunner, create_app
+from worker.reports import ControllerClient
 from worker.settings import Settings
 from worker.slot import NoFreeGpu, take_gpu, take_identity
-from worker.supervisor import Supervisor
+from worker.supervisor import TrainerSupervisor
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +38,9 @@ def main(arguments: list[str]) -> int:
         print(_explain(error), file=sys.stderr)
         return 2
     if arguments == ["healthcheck"]:
-        ailment = health.ailment(settings)
-        print(ailment or "well", file=sys.stderr if ailment else sys.stdout)
-        return 1 if ailment else 0
+        health_problem = health.health_problem(settings)
+        print(health_problem or "well", file=sys.stderr if health_problem else sys.stdout)
+        return 1 if health_problem else 0
     logs.set_up(settings.log_format, settings.log_level)
     try:
         return run(settings)
@@ -56,26 +56,26 @@ def run(settings: Settings) -> int:
     stopping = Flag()
     _end_on_signals(stopping)
     pulse = health.Pulse(settings.health_file)
-    controller = Controller(settings)
-    supervisor = Supervisor(
+    controller = ControllerClient(settings)
+    supervisor = TrainerSupervisor(
         settings,
         controller,
         stopping=stopping,
         pulse=pulse,
         gpu=None if slot is None else slot.gpu.environment,
     )
-    door = doorbell.Door()
-    place = Place(
+    lock = notifications.RunnerLock()
+    place = TrialRunner(
         settings,
         controller,
         supervisor,
         worker_id=identity.worker_id,
         boot_id=uuid4(),
-        door=door,
+        lock=lock,
         stopping=stopping,
         pulse=pulse,
     )
-    doorbell.install(door)
+    notifications.install(lock)
     logger.info("worker %s on %s, id %s", settings.worker_name, platform.node(), identity.worker_id)
     polling = Thread(target=place.poll, name="poll", daemon=True)
     polling.start()
@@ -107,7 +107,7 @@ class _Consumer(Worker):  # type: ignore[misc]
         """Keep the handlers that are there."""
 
 
-def _consume(settings: Settings, place: Place) -> int:
+def _consume(settings: Settings, place: TrialRunner) -> int:
     """Run Celery's consumer until it ends; its exit code."""
     # Celery warns of root because of pickled messages, which are refused here.
     warnings.simplefilter("ignore", SecurityWarning)

@@ -32,7 +32,7 @@ from worker.training import EpochMetrics, Evaluation, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class TrainingEnvironment:
     """Where and with what this process trains."""
 
     storage: Storage
@@ -52,7 +52,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class TrainingCallbacks:
     """Who is told how it goes, and asked whether to go on."""
 
     should_stop: Callable[[], bool]
@@ -60,14 +60,14 @@ class Listener:
     on_epoch: Callable[[EpochEnded], None]
 
 
-def fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
+def fit(order: TrainOrder, environment: TrainingEnvironment, callbacks: TrainingCallbacks) -> Ended:
     """Train as ordered; how it ended, whatever is known to go wrong.
 
     What nobody foresaw is raised: the process ends and its supervisor reports.
     """
     try:
         with _within_memory():
-            return _fit(order, bench, listener)
+            return _fit(order, environment, callbacks)
     except InfeasibleTrial as error:
         return Ended(status=TrialStatus.INFEASIBLE, reason=str(error))
     except (BlobError, InvalidInput) as error:  # the same again would find the same
@@ -89,19 +89,21 @@ def _within_memory() -> Iterator[None]:
         raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
 
 
-def _fit(order: TrainOrder, bench: Bench, listener: Listener) -> Ended:
-    compute = bench.compute(order, Architecture.from_json(order.architecture))
-    data = bench.reader.read(order, bench.storage, bench.cache, compute)
-    inherited = inherited_weights(order, bench.storage, data.training)
+def _fit(
+    order: TrainOrder, environment: TrainingEnvironment, callbacks: TrainingCallbacks
+) -> Ended:
+    compute = environment.compute(order, Architecture.from_json(order.architecture))
+    data = environment.reader.read(order, environment.storage, environment.cache, compute)
+    inherited = inherited_weights(order, environment.storage, data.training)
     torch.set_num_threads(compute.threads)
-    network = _begun(order, bench.storage, inherited, compute)
-    run = _Run(order, bench, listener, compute, data, network)
+    network = _begun(order, environment.storage, inherited, compute)
+    run = _Run(order, environment, callbacks, compute, data, network)
     is_final = order.kind is TrialKind.FINAL
     trained = run.train_on(inherited) if is_final and inherited is not None else run.train()
     ended = _ended(order, trained, _latency(trained.network, order, compute))
     if is_final and not trained.outcome.stopped:
         ended = _finish(run, trained, ended)
-    blob = bench.storage.put("weights", save(trained.network.weights()), "safetensors")
+    blob = environment.storage.put("weights", save(trained.network.weights()), "safetensors")
     return ended.model_copy(update={"weights": blob, "precision": str(compute)})
 
 
@@ -141,8 +143,8 @@ class _Run:
     """One order on its way."""
 
     order: TrainOrder
-    bench: Bench
-    listener: Listener
+    environment: TrainingEnvironment
+    callbacks: TrainingCallbacks
     compute: Compute
     data: Data
     network: Network | Ensemble
@@ -189,10 +191,10 @@ class _Run:
             compute=self.compute,
             keep_last=order.kind is TrialKind.FINAL or bool(h.averaging),
             chance_loss=LOSSES[order.task]().chance_loss(self.data.y_train, classes, smoothing),
-            should_stop=self.listener.should_stop,
-            on_step=self.listener.on_step,
-            on_epoch=lambda metrics: self.listener.on_epoch(_epoch(metrics)),
-            clock=self.bench.clock,
+            should_stop=self.callbacks.should_stop,
+            on_step=self.callbacks.on_step,
+            on_epoch=lambda metrics: self.callbacks.on_epoch(_epoch(metrics)),
+            clock=self.environment.clock,
         )
 
     def _held_out(self, network: Network) -> Evaluation:
@@ -215,7 +217,7 @@ def _finish(run: _Run, trained: _Trained, ended: Ended) -> Ended:
         comparison=trained.comparison,
         seconds=ended.seconds,
     )
-    blob = run.bench.storage.put("exports", packed, "zip")
+    blob = run.environment.storage.put("exports", packed, "zip")
     found_out = {"test": metrics, "export": blob, "comparison": trained.comparison}
     return ended.model_copy(update=found_out)
 

@@ -32,7 +32,7 @@ class Pulse:
         self._file.unlink(missing_ok=True)
 
 
-def ailment(settings: Settings) -> str | None:
+def health_problem(settings: Settings) -> str | None:
     """What is wrong with the worker of these settings; None where it is well."""
     try:
         age = time() - settings.health_file.stat().st_mtime

@@ -17,11 +17,11 @@ from core.errors import NetmorphError
 from core.protocol.contracts import LeaseRequest
 from core.protocol.queue import TRAIN_JOB, celery_config
 from worker import logs
-from worker.doorbell import Door
+from worker.notifications import RunnerLock
 from worker.process import TrainerDied
-from worker.reports import Controller, deliver
+from worker.reports import ControllerClient, deliver
 from worker.settings import Settings
-from worker.supervisor import Supervisor
+from worker.supervisor import TrainerSupervisor
 
 logger = logging.getLogger(__name__)
 
@@ -30,18 +30,18 @@ _LONGEST_SILENCE = 15.0  # seconds between two questions while the controller do
 _LONGEST_REST = 300.0  # seconds while trainers die one after the other
 
 
-class Place:
+class TrialRunner:
     """The worker's one place for a trial."""
 
     def __init__(
         self,
         settings: Settings,
-        controller: Controller,
-        supervisor: Supervisor,
+        controller: ControllerClient,
+        supervisor: TrainerSupervisor,
         *,
         worker_id: UUID,
         boot_id: UUID,
-        door: Door,
+        lock: RunnerLock,
         stopping: Flag,
         pulse: Callable[[], None],
     ) -> None:
@@ -52,7 +52,7 @@ class Place:
         self._boot_id = boot_id
         self._stopping = stopping
         self._pulse = pulse
-        self._door = door
+        self._door = lock
         self._rest_until = 0.0  # monotonic
         self._silences = 0  # of the controller, in a row
 
@@ -150,7 +150,7 @@ class Place:
         return pause
 
 
-def create_app(settings: Settings, place: Place) -> Celery:
+def create_app(settings: Settings, place: TrialRunner) -> Celery:
     """The Celery application whose one job fills the place."""
     app = Celery("netmorph")
     app.conf.update(celery_config(settings.broker_url))

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from core.protocol.contracts import Action, Answer, EpochReport, TrainOrder
-from worker.reports import Controller, Refused, Stale, Unreachable
+from worker.reports import ControllerClient, Refused, Stale, Unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class HeldLease:
 
     def __init__(
         self,
-        controller: Controller,
+        controller: ControllerClient,
         order: TrainOrder,
         *,
         asked_at: float,  # monotonic, before the request that was answered with the order

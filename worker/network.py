@@ -9,8 +9,8 @@ from core.graph.architecture import Architecture
 from core.graph.weights import Weights, flatten
 from core.layers import LAYERS
 from worker.data import tensor_of
-from worker.layers import TWINS
-from worker.layers.dropout import DropoutTwin
+from worker.layers import MODULES
+from worker.layers.dropout import DropoutModule
 
 
 class Network(nn.Module):
@@ -24,8 +24,8 @@ class Network(nn.Module):
         self.architecture = architecture
         self.layers = nn.ModuleDict()
         for node in architecture.nodes:
-            twin = TWINS[LAYERS.kind_of(node.layer)]
-            self.layers[str(node.id)] = twin.of(node.layer, architecture.input_shapes(node))
+            module = MODULES[LAYERS.kind_of(node.layer)]
+            self.layers[str(node.id)] = module.of(node.layer, architecture.input_shapes(node))
         self._plan = _plan(architecture)
 
     @property
@@ -47,7 +47,7 @@ class Network(nn.Module):
         """Let all randomness of the layers (dropout) come from this seed."""
         generator = torch.Generator(device).manual_seed(seed)
         for layer in self.layers.values():
-            if isinstance(layer, DropoutTwin):
+            if isinstance(layer, DropoutModule):
                 layer.generator = generator
 
     @torch.no_grad()

@@ -137,7 +137,7 @@ class Trainer:
         """Whether the system killed the process for lack of memory."""
         return self._process.poll() == -signal.SIGKILL and oom_kills() > self._oom_kills
 
-    def last_words(self) -> str:
+    def exit_summary(self) -> str:
         """How the process ended, and the end of its stderr."""
         code = self._process.poll()
         if code is None:

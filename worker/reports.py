@@ -45,7 +45,7 @@ class Refused(NetmorphError):
     """The controller does not understand the message: sending it again cannot help."""
 
 
-class Controller:
+class ControllerClient:
     """The controller as a worker sees it; safe to use from several threads."""
 
     def __init__(self, settings: Settings) -> None:
@@ -101,7 +101,7 @@ class Controller:
 
 
 def deliver(
-    controller: Controller,
+    controller: ControllerClient,
     order: TrainOrder,
     result: TrialResult,
     pause: Callable[[float], bool],

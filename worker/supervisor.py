@@ -13,10 +13,10 @@ from time import monotonic
 from core.protocol.contracts import EpochReport, TrainOrder, TrialResult
 from worker.lease import HeldLease
 from worker.messages import EpochEnded, Ready, Stop
+from worker.monitor import Ending, TrainingMonitor
 from worker.process import Died, Notice, Trainer, TrainerDied
-from worker.reports import Controller
+from worker.reports import ControllerClient
 from worker.settings import Settings
-from worker.watch import Ending, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +28,13 @@ _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": st
 _SECRETS = frozenset({"NETMORPH_WORKER_KEY", "NETMORPH_BROKER_URL", "NETMORPH_ADMIN_KEY"})
 
 
-class Supervisor:
+class TrainerSupervisor:
     """Owns the trainer process, which stays warm between trials."""
 
     def __init__(
         self,
         settings: Settings,
-        controller: Controller,
+        controller: ControllerClient,
         *,
         stopping: Flag,  # set when the worker shuts down
         pulse: Callable[[], None],  # called while something goes on
@@ -76,7 +76,7 @@ class Supervisor:
         request that the order answered.
         """
         trainer.forget_notices()
-        watch = Watch(
+        watch = TrainingMonitor(
             order=order,
             hang_seconds=self._settings.hang_seconds,
             stop_seconds=self._settings.stop_seconds,
@@ -91,10 +91,10 @@ class Supervisor:
         ) as lease:
             trainer.order(order)
             ending = self._follow(trainer, watch, lease)
-            last_words = self._settle(trainer, watch, ending)
+            exit_summary = self._settle(trainer, watch, ending)
             if ending is not Ending.ENDED:
                 lease.give_up()
-        return watch.result(ending, monotonic(), last_words)
+        return watch.result(ending, monotonic(), exit_summary)
 
     def close(self) -> None:
         """End the trainer, if there is one."""
@@ -117,9 +117,9 @@ class Supervisor:
                 break
         self._kill()
         after = monotonic() - started
-        raise TrainerDied(f"no trainer after {after:.0f} s: {trainer.last_words()}")
+        raise TrainerDied(f"no trainer after {after:.0f} s: {trainer.exit_summary()}")
 
-    def _follow(self, trainer: Trainer, watch: Watch, lease: HeldLease) -> Ending:
+    def _follow(self, trainer: Trainer, watch: TrainingMonitor, lease: HeldLease) -> Ending:
         """Pass on what the trainer and the controller say, until the training is at its end."""
         tick = min(_TICK, watch.order.lease_seconds / 10)
         told = False
@@ -139,7 +139,7 @@ class Supervisor:
                 return ending
         return Ending.SHUT_DOWN
 
-    def _settle(self, trainer: Trainer, watch: Watch, ending: Ending) -> str:
+    def _settle(self, trainer: Trainer, watch: TrainingMonitor, ending: Ending) -> str:
         """Kill a trainer that does not wait for the next order; its last words."""
         if watch.ended is not None:
             self.deaths = 0
@@ -149,7 +149,7 @@ class Supervisor:
         if ending is Ending.DIED:
             self.deaths += 1
             watch.out_of_memory = trainer.out_of_memory()
-        return trainer.last_words()
+        return trainer.exit_summary()
 
     def _kill(self) -> None:
         if self._trainer is not None:
@@ -157,7 +157,7 @@ class Supervisor:
             self._trainer = None
 
 
-def _pass_on(notice: Notice, watch: Watch, lease: HeldLease) -> None:
+def _pass_on(notice: Notice, watch: TrainingMonitor, lease: HeldLease) -> None:
     lease.step = watch.step
     if isinstance(notice, EpochEnded):
         fields = notice.model_dump(exclude={"event"})

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from core.protocol.contracts import TrainOrder
 from core.protocol.storage import Storage
 from worker.compute import fastest
-from worker.fitting import Bench, Listener, fit
+from worker.fitting import TrainingCallbacks, TrainingEnvironment, fit
 from worker.messages import COMMANDS, EVENTS, Event, Progress, Ready, Train
 
 _PROGRESS_SECONDS = 0.5
@@ -67,15 +67,15 @@ def main() -> None:
     commands = os.fdopen(os.dup(0), "rb")
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # prints of libraries must not mix with events
-    bench = _bench()
+    environment = _bench()
     wire = Wire(commands, events)
-    wire.send(Ready(device=_device_name(bench.device)))
+    wire.send(Ready(device=_device_name(environment.device)))
     while True:
         order = wire.orders.get()
-        wire.send(fit(order, bench, _listener(wire)))
+        wire.send(fit(order, environment, _listener(wire)))
 
 
-def _listener(wire: Wire) -> Listener:
+def _listener(wire: Wire) -> TrainingCallbacks:
     """Tells of steps now and then, of every epoch, and hears of stops."""
     told = 0.0
 
@@ -85,10 +85,10 @@ def _listener(wire: Wire) -> Listener:
             told = time.monotonic()
             wire.send(Progress(step=step))
 
-    return Listener(should_stop=wire.stop.is_set, on_step=on_step, on_epoch=wire.send)
+    return TrainingCallbacks(should_stop=wire.stop.is_set, on_step=on_step, on_epoch=wire.send)
 
 
-def _bench() -> Bench:
+def _bench() -> TrainingEnvironment:
     threads = int(os.environ.get("NETMORPH_THREADS") or os.cpu_count() or 1)
     wished = os.environ.get("NETMORPH_DEVICE") or "auto"
     cuda = torch.cuda.is_available()
@@ -98,7 +98,7 @@ def _bench() -> Bench:
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
-    return Bench(
+    return TrainingEnvironment(
         storage=Storage(os.environ["NETMORPH_STORAGE_URL"]),
         cache=Path(os.environ["NETMORPH_CACHE_DIR"]),
         device=device,

@@ -4,14 +4,14 @@ from sqlalchemy.orm import Session
 
 from api.controller import suggesting
 from api.store import questions, searches, trials
-from api.store.standings import Open
+from api.store.live_searches import LiveSearch
 from core.protocol.states import SearchStatus
 from core.search import defaults, ensembles, race
 from core.search.budget import Complete, Decision, Fail, Finish, FitBest, StopWaiting
 from core.search.lineage import with_shares
 
 
-def carry_out(session: Session, search: Open, decision: Decision) -> bool:
+def carry_out(session: Session, search: LiveSearch, decision: Decision) -> bool:
     """Change the search as decided; False where it has changed meanwhile or nothing was to do."""
     search_id = search.search_id
     match decision:
@@ -29,7 +29,7 @@ def carry_out(session: Session, search: Open, decision: Decision) -> bool:
             return False
 
 
-def _fit_best(session: Session, search: Open) -> bool:
+def _fit_best(session: Session, search: LiveSearch) -> bool:
     """Add the final fit of the trial that is expected to end best, or of several as one."""
     read = questions.configured(session, search.search_id)
     if read is None:

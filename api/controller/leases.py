@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Engine
 from api.controller import model_card
 from api.db import autocommit
 from api.settings import Settings
-from api.store import compute, endings, leases, orders
+from api.store import compute, endings, leases, train_orders
 from api.store.errors import Conflict, NotFound
-from api.store.leases import Held, Standing
-from api.store.orders import Facts
+from api.store.leases import Held, ReportVerdict
+from api.store.train_orders import OrderContext
 from core.errors import NetmorphError
 from core.protocol.contracts import (
     Action,
@@ -42,7 +42,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class Desk:
+class LeaseService:
     """The controller's side of the worker routes; safe in threads, keeps nothing."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
@@ -107,7 +107,7 @@ class Desk:
 
     def _order(self, held: Held) -> TrainOrder | None:
         """The order for a lease; how to train is decided now where time left matters."""
-        facts = self._run(lambda c: orders.read(c, held.trial_id))
+        facts = self._run(lambda c: train_orders.read(c, held.trial_id))
         if facts is None:
             return None
         spent = None
@@ -117,18 +117,18 @@ class Desk:
             )
         gains: list[float] = []
         if facts.morphisms and facts.inherited:
-            gains = self._run(lambda c: orders.gains_at_rung(c, facts.search_id))
+            gains = self._run(lambda c: train_orders.gains_at_rung(c, facts.search_id))
         chosen = choose(facts, spent, gains)
         if chosen != facts.hyperparameters:
             seconds = None if chosen.max_seconds is None else chosen.max_seconds + GRACE
-            self._run(lambda c: orders.settle(c, held, chosen, seconds))
+            self._run(lambda c: train_orders.settle(c, held, chosen, seconds))
         history: JsonObject = {}
         if facts.kind is TrialKind.FINAL:
             history = self._run(lambda c: model_card.history(c, facts))
         order = _train_order(held, facts, chosen, self._lease, history)
         if not facts.members:
             return order
-        members = self._run(lambda c: orders.members(c, facts))
+        members = self._run(lambda c: train_orders.members(c, facts))
         return order.model_copy(update={"members": members})
 
     def _give_up(self, held: Held, error: Exception) -> None:
@@ -163,7 +163,7 @@ def credible(report: TrialResult) -> TrialResult:
 
 
 def choose(
-    facts: Facts, spent: defaults.Spent | None = None, gains: Sequence[float] = ()
+    facts: OrderContext, spent: defaults.Spent | None = None, gains: Sequence[float] = ()
 ) -> Hyperparameters:
     """How a trial is trained: as decided when it was made, or by the time that is left now.
 
@@ -207,7 +207,7 @@ def trial_seed(search_seed: int, number: int) -> int:
 
 
 def _train_order(
-    held: Held, facts: Facts, chosen: Hyperparameters, lease: timedelta, history: JsonObject
+    held: Held, facts: OrderContext, chosen: Hyperparameters, lease: timedelta, history: JsonObject
 ) -> TrainOrder:
     is_final = facts.kind is TrialKind.FINAL  # which is compared with its parent in any case
     inherits = (facts.inherited or is_final) and facts.parent_weights is not None
@@ -234,13 +234,13 @@ def _train_order(
     )
 
 
-def _answer(standing: Standing | None) -> Answer:
+def _answer(verdict: ReportVerdict | None) -> Answer:
     """Whether a worker goes on."""
-    if standing is None:
+    if verdict is None:
         return Answer(action=Action.ABANDON, reason="the lease is not yours any more")
-    if standing.search_status not in LIVE_SEARCH:
-        reason = standing.search_reason or f"the search is {standing.search_status}"
+    if verdict.search_status not in LIVE_SEARCH:
+        reason = verdict.search_reason or f"the search is {verdict.search_status}"
         return Answer(action=Action.STOP, reason=reason)
-    if standing.late:
+    if verdict.late:
         return Answer(action=Action.STOP, reason="the time is up")
     return Answer()

@@ -2,19 +2,19 @@
 
 from sqlalchemy import Connection
 
-from api.store import compute, orders
-from api.store.orders import Facts
+from api.store import compute, train_orders
+from api.store.train_orders import OrderContext
 from core.protocol.contracts import JsonObject
 
 
-def history(connection: Connection, facts: Facts) -> JsonObject:
+def history(connection: Connection, facts: OrderContext) -> JsonObject:
     """What the card tells of the search behind a final fit."""
     inherits = facts.inherited and facts.parent_weights is not None
     parent, members = (facts.parent_id, facts.members) if inherits else (None, [])
     spent = compute.before(connection, facts.search_id, parent, members)
     alone = compute.before(connection, facts.search_id, parent) if members else spent
-    completed, inherited = orders.tallies(connection, facts.search_id)
-    lineage = [] if facts.parent_id is None else orders.lineage(connection, facts.parent_id)
+    completed, inherited = train_orders.tallies(connection, facts.search_id)
+    lineage = [] if facts.parent_id is None else train_orders.lineage(connection, facts.parent_id)
     return {
         "search": facts.search_name,
         "of_number": facts.parent_number,

@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.controller import suggesting
 from api.db import unit_of_work
 from api.store import questions, searches, trials
+from api.store.live_searches import LiveSearch
 from api.store.recipes import Question, Recipe
-from api.store.standings import Open
 from core.errors import SpaceExhausted
 from core.protocol.states import LIVE_TRIAL, SearchStatus
 
@@ -48,17 +48,17 @@ class Proposer:
         """Start a process ahead of the first question, as importing the engine takes seconds."""
         self._executor().submit(suggesting.warm_up)
 
-    def ask(self, search: Open, count: int) -> None:
+    def ask(self, search: LiveSearch, count: int) -> None:
         """Ask for some trials of a search, unless a question of it is open.
 
         Where nothing new was left, trials in flight may yet be parents of something new: then
         the next question waits until one of them has ended.
         """
-        in_flight = search.standing.waiting + search.standing.running
+        in_flight = search.progress.waiting + search.progress.running
         if search.search_id in self._open or self._exhausted.get(search.search_id) == in_flight:
             return
         with unit_of_work(self._sessions) as session:
-            if search.standing.status is SearchStatus.PENDING:
+            if search.progress.status is SearchStatus.PENDING:
                 searches.move(session, search.search_id, SearchStatus.RUNNING)
             question = questions.read(session, search, count)
         if question is None:

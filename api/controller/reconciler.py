@@ -9,7 +9,7 @@ from api.controller import finisher
 from api.controller.proposer import Proposer
 from api.controller.sweeper import Sweeper
 from api.db import autocommit, unit_of_work
-from api.store import discarded, endings, searches, standings
+from api.store import discarded, endings, live_searches, searches
 from core.search.budget import Suggest, Wait, decide
 
 _log = logging.getLogger(__name__)
@@ -34,10 +34,10 @@ def tidy(sessions: sessionmaker[Session], sweeper: Sweeper) -> None:
 def advance(sessions: sessionmaker[Session], proposer: Proposer) -> bool:
     """Do in each live search what is to be done; whether more may be to do at once."""
     with unit_of_work(sessions) as session:
-        live = standings.live(session)
+        live = live_searches.live(session)
     again = False
     for search in live:
-        decision = decide(search.standing)
+        decision = decide(search.progress)
         if isinstance(decision, Suggest):
             proposer.ask(search, decision.count)
         elif not isinstance(decision, Wait):

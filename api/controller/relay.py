@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.db import autocommit
-from api.store import rings
+from api.store import dispatch
 from core.protocol.queue import QUEUE, TRAIN_JOB, celery_config
 
 _log = logging.getLogger(__name__)
@@ -60,13 +60,13 @@ class Relay:
 
     def _send_due(self) -> None:
         while not self._stopping.is_set():
-            due = autocommit(self._engine, rings.claim)
+            due = autocommit(self._engine, dispatch.claim)
             if not due:
                 return
             for place, (trial_id, attempt) in enumerate(due):
                 if not self._send(trial_id, attempt):
                     left = [trial_id for trial_id, _ in due[place:]]
-                    autocommit(self._engine, partial(rings.unsent, trial_ids=left))
+                    autocommit(self._engine, partial(dispatch.unsent, trial_ids=left))
                     self._bell.set()
                     return
 

@@ -23,7 +23,7 @@ from core.protocol.contracts import (
 )
 from core.protocol.states import TrialStatus
 from core.search import defaults
-from core.search.step import Seen, Snapshot, Suggestion, step
+from core.search.step import PastTrial, Snapshot, Suggestion, step
 
 
 def prepare() -> None:
@@ -104,10 +104,10 @@ def _snapshot(question: Question, config: SearchConfig, dataset: DatasetSpec) ->
     )
 
 
-def seen(past: Past) -> Seen:
+def seen(past: Past) -> PastTrial:
     """An earlier trial as strategies see it."""
     ended_well = past.status in {TrialStatus.COMPLETED, TrialStatus.STOPPED}
-    return Seen(
+    return PastTrial(
         trial_id=past.trial_id,
         number=past.number,
         architecture=_architecture(past.architecture),

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.db import unit_of_work
-from api.store import discarded, searches, sessions, workers
+from api.store import discarded, searches, sign_ins, workers
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Sweeper:
     def sweep(self) -> None:
         """Clear away what there is."""
         with unit_of_work(self._sessions) as session:
-            sessions.sweep(session)
+            sign_ins.sweep(session)
             workers.sweep(session)
             searches.forget_requests(session)
         while self._remove_blobs():

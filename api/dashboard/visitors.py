@@ -17,7 +17,7 @@ from api import security
 from api.dashboard.rendering import PageRoute, page
 from api.db import unit_of_work
 from api.security import USERS
-from api.store import sessions
+from api.store import sign_ins
 from api.store.keys import Caller
 
 router = APIRouter(route_class=PageRoute)
@@ -44,7 +44,7 @@ def _resolve(request: Request) -> Visitor | None:
     if not 0 < len(cookie) <= 200:
         return None
     with unit_of_work(request.app.state.sessions) as session:
-        caller = sessions.resolve(session, cookie)
+        caller = sign_ins.resolve(session, cookie)
     if caller is None or caller.role not in USERS:
         return None
     return Visitor(caller, _form_token(cookie))
@@ -110,12 +110,12 @@ def sign_in(
             request, "sign_in.html", error.status_code, next=_own(next), error=str(error.detail)
         )
     with unit_of_work(request.app.state.sessions) as session:
-        token = sessions.open(session, caller)
+        token = sign_ins.open(session, caller)
     answer = RedirectResponse(_own(next), HTTPStatus.SEE_OTHER)
     answer.set_cookie(
         COOKIE,
         token,
-        max_age=int(sessions.LIFETIME.total_seconds()),
+        max_age=int(sign_ins.LIFETIME.total_seconds()),
         httponly=True,
         samesite="strict",
         secure=request.app.state.settings.cookie_secure,
@@ -127,7 +127,7 @@ def sign_in(
 def sign_out(request: Request, _: SenderDep) -> Response:
     """End the session."""
     with unit_of_work(request.app.state.sessions) as session:
-        sessions.close(session, request.cookies[COOKIE])
+        sign_ins.close(session, request.cookies[COOKIE])
     answer = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
     answer.delete_cookie(COOKIE)
     return answer

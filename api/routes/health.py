@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.routes.dependencies import CallerDep, SessionDep
-from api.store import figures
+from api.store import metrics
 from core.errors import BlobError
 
 router = APIRouter(tags=["health"])
@@ -67,17 +67,17 @@ def _broker(request: Request) -> str:
 
 
 @router.get("/metrics", response_class=Response)
-def metrics(_: CallerDep, session: SessionDep) -> Response:
+def prometheus_metrics(_: CallerDep, session: SessionDep) -> Response:
     """Counts of searches, trials and workers in Prometheus' text format; wants a key."""
     registry = CollectorRegistry()
     counts: dict[str, Any] = {
-        "searches": figures.searches_by_status(session),
-        "trials": figures.trials_by_status(session),
+        "searches": metrics.searches_by_status(session),
+        "trials": metrics.trials_by_status(session),
     }
     for name, by_status in counts.items():
         gauge = Gauge(f"netmorph_{name}", f"{name} by status", ["status"], registry=registry)
         for status, count in by_status.items():
             gauge.labels(status).set(count)
     workers = Gauge("netmorph_workers", "Workers heard of in a minute", registry=registry)
-    workers.set(figures.live_workers(session))
+    workers.set(metrics.live_workers(session))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
-from api.controller.leases import Desk
+from api.controller.leases import LeaseService
 from api.routes.dependencies import WorkerDep
 from core.protocol.contracts import (
     Answer,
@@ -21,42 +21,52 @@ from core.protocol.contracts import (
 router = APIRouter(prefix="/v1/worker", tags=["worker"])
 
 
-def get_desk(request: Request) -> Desk:
+def get_lease_service(request: Request) -> LeaseService:
     """The controller's side of these routes."""
-    return cast(Desk, request.app.state.desk)
+    return cast(LeaseService, request.app.state.lease_service)
 
 
-DeskDep = Annotated[Desk, Depends(get_desk)]
+LeaseServiceDep = Annotated[LeaseService, Depends(get_lease_service)]
 
 
 @router.post("/lease", response_model=None, responses={200: {"model": TrainOrder}, 204: {}})
-def lease_any(body: LeaseRequest, _: WorkerDep, desk: DeskDep) -> TrainOrder | Response:
+def lease_any(
+    body: LeaseRequest, _: WorkerDep, lease_service: LeaseServiceDep
+) -> TrainOrder | Response:
     """An order for the trial that waits longest; 204 where none waits."""
-    return desk.lease(body) or Response(status_code=HTTPStatus.NO_CONTENT)
+    return lease_service.lease(body) or Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 @router.post("/trials/{trial_id}/lease")
-def lease_one(trial_id: UUID, body: LeaseRequest, _: WorkerDep, desk: DeskDep) -> TrainOrder:
+def lease_one(
+    trial_id: UUID, body: LeaseRequest, _: WorkerDep, lease_service: LeaseServiceDep
+) -> TrainOrder:
     """An order for this trial; 409 where it does not wait any more."""
-    order = desk.lease(body, trial_id)
+    order = lease_service.lease(body, trial_id)
     if order is None:
         raise HTTPException(HTTPStatus.CONFLICT, f"the trial {trial_id} does not wait for a worker")
     return order
 
 
 @router.post("/trials/{trial_id}/heartbeat")
-def heartbeat(trial_id: UUID, body: Heartbeat, _: WorkerDep, desk: DeskDep) -> Answer:
+def heartbeat(
+    trial_id: UUID, body: Heartbeat, _: WorkerDep, lease_service: LeaseServiceDep
+) -> Answer:
     """Keep the lease alive; whether to go on."""
-    return desk.heartbeat(trial_id, body)
+    return lease_service.heartbeat(trial_id, body)
 
 
 @router.post("/trials/{trial_id}/epochs")
-def report_epoch(trial_id: UUID, body: EpochReport, _: WorkerDep, desk: DeskDep) -> Answer:
+def report_epoch(
+    trial_id: UUID, body: EpochReport, _: WorkerDep, lease_service: LeaseServiceDep
+) -> Answer:
     """Keep the metrics of an epoch; whether to go on."""
-    return desk.epoch(trial_id, body)
+    return lease_service.epoch(trial_id, body)
 
 
 @router.post("/trials/{trial_id}/result")
-def report_result(trial_id: UUID, body: TrialResult, _: WorkerDep, desk: DeskDep) -> ResultAnswer:
+def report_result(
+    trial_id: UUID, body: TrialResult, _: WorkerDep, lease_service: LeaseServiceDep
+) -> ResultAnswer:
     """Count how the trial ended, once; 409 where the lease is another's."""
-    return desk.result(trial_id, body)
+    return lease_service.result(trial_id, body)

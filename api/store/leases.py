@@ -38,7 +38,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReportVerdict:
     """What a report of a held lease is answered by."""
 
     search_status: SearchStatus
@@ -160,7 +160,7 @@ _HEARTBEAT = text(
 
 def heartbeat(
     connection: Connection, trial_id: UUID, beat: Heartbeat, lease: timedelta
-) -> Standing | None:
+) -> ReportVerdict | None:
     """Keep a lease alive; None where it is not (or no longer) the sender's."""
     values = {
         "trial_id": trial_id,
@@ -169,7 +169,7 @@ def heartbeat(
         "lease": lease,
         "step": min(beat.step, 2**62),
     }
-    return _standing(connection, _HEARTBEAT, values)
+    return _verdict(connection, _HEARTBEAT, values)
 
 
 _EPOCH = text(f"""
@@ -191,18 +191,20 @@ WITH {_HEARD.format(more="epochs = greatest(epochs, :epoch)")}, added AS (
 
 def epoch(
     connection: Connection, trial_id: UUID, report: EpochReport, lease: timedelta
-) -> Standing | None:
+) -> ReportVerdict | None:
     """Add an epoch's metrics, once, and keep the lease alive; None where it is another's."""
     values = report.model_dump() | {
         "trial_id": trial_id,
         "lease": lease,
         "epoch": min(report.epoch, LARGEST),
     }
-    return _standing(connection, _EPOCH, values)
+    return _verdict(connection, _EPOCH, values)
 
 
-def _standing(connection: Connection, statement: Any, values: dict[str, Any]) -> Standing | None:
+def _verdict(
+    connection: Connection, statement: Any, values: dict[str, Any]
+) -> ReportVerdict | None:
     row = connection.execute(statement, values).one_or_none()
     if row is None:
         return None
-    return Standing(SearchStatus(row.search_status), row.search_reason, row.late)
+    return ReportVerdict(SearchStatus(row.search_status), row.search_reason, row.late)

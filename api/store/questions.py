@@ -7,13 +7,13 @@ from sqlalchemy.orm import Session
 
 from api.models import Dataset, Search
 from api.store import trials
+from api.store.live_searches import LiveSearch
 from api.store.recipes import Question
-from api.store.standings import Open
 from core.protocol.contracts import DatasetSpec, SearchConfig
 from core.protocol.states import SearchStatus
 
 
-def read(session: Session, search: Open, count: int) -> Question | None:
+def read(session: Session, search: LiveSearch, count: int) -> Question | None:
     """The question for `count` trials; None where the search has changed since it was looked at."""
     elapsed = func.extract("epoch", func.now() - Search.started_at)
     statement = (
@@ -36,7 +36,7 @@ def read(session: Session, search: Open, count: int) -> Question | None:
         bounds=row.bounds,
         dataset=row.spec,
         elapsed=float(row.elapsed),
-        epochs_left=search.standing.epochs_left,
+        epochs_left=search.progress.epochs_left,
         past=trials.past(session, search.search_id),
     )
 

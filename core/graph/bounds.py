@@ -14,7 +14,7 @@ from core.protocol.contracts import Bounds, Cost
 BATCH_SIZE = 64  # for which `Bounds.memory` is meant
 
 
-class Limits(Bounds):
+class MeasuredBounds(Bounds):
     """The bounds of a search that has measured how fast its workers are."""
 
     speed: Speed = ORDINARY_SPEED
@@ -22,12 +22,12 @@ class Limits(Bounds):
     example_seconds: float | None = None  # most seconds of training for one example
 
 
-def limits(
+def measured_bounds(
     bounds: Bounds,
     latencies: Sequence[tuple[Architecture, float]] = (),
     trainings: Sequence[tuple[Architecture, float]] = (),
     example_seconds: float | None = None,
-) -> Limits:
+) -> MeasuredBounds:
     """The bounds with the speeds at which networks took so many seconds for one example.
 
     `latencies` are those of predicting, `trainings` those of training.
@@ -37,12 +37,12 @@ def limits(
         "training_speed": learn_training(trainings),
         "example_seconds": example_seconds,
     }
-    return Limits(**dict(bounds) | learned)
+    return MeasuredBounds(**dict(bounds) | learned)
 
 
 def latency(architecture: Architecture, bounds: Bounds) -> float:
     """The predicted seconds for one example, as far as the bounds know the device."""
-    speed = bounds.speed if isinstance(bounds, Limits) else ORDINARY_SPEED
+    speed = bounds.speed if isinstance(bounds, MeasuredBounds) else ORDINARY_SPEED
     return speed.latency(architecture)
 
 
@@ -86,6 +86,6 @@ def fits(architecture: Architecture, bounds: Bounds) -> bool:
 
 def _is_trained_in_time(architecture: Architecture, bounds: Bounds) -> bool:
     """Whether it can be trained for enough epochs, as far as the bounds know the workers."""
-    if not isinstance(bounds, Limits) or bounds.example_seconds is None:
+    if not isinstance(bounds, MeasuredBounds) or bounds.example_seconds is None:
         return True
     return bounds.training_speed.seconds(architecture) <= bounds.example_seconds

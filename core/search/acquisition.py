@@ -27,7 +27,7 @@ from scipy.special import erfcx, log_ndtr, ndtr
 from core.graph.architecture import Architecture
 from core.morphisms import AbstractMorphism, sample
 from core.protocol.contracts import Bounds
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.pareto import Front
 from core.similarity.edit_distance import Floats
 from core.surrogate.gaussian_process import Surrogate
@@ -50,7 +50,7 @@ _NOTHING = -1e30  # the logarithm of a gain that is zero
 class Candidate:
     """An architecture being scored, and how it is reached from a network with weights."""
 
-    parent: Seen
+    parent: PastTrial
     morphisms: tuple[AbstractMorphism, ...]
     architecture: Architecture
 
@@ -144,7 +144,7 @@ class Acquisition:
 
 def maximise(
     surrogate: Surrogate,
-    parents: Sequence[Seen],
+    parents: Sequence[PastTrial],
     excluded: frozenset[str],
     bounds: Bounds,
     rng: np.random.Generator,
@@ -153,7 +153,7 @@ def maximise(
     acquisition: Acquisition,
     candidates: int,
     morphisms: int,
-    others: Sequence[Seen] = (),
+    others: Sequence[PastTrial] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Draft]:
     """Up to `count` different architectures of high acquisition, none of them excluded.
@@ -191,7 +191,7 @@ class _Tree:
     _pushed: int = 0
     _barren: int = 0  # expansions in a row that brought nothing new
 
-    def plant(self, parents: Sequence[Seen], others: Sequence[Seen]) -> None:
+    def plant(self, parents: Sequence[PastTrial], others: Sequence[PastTrial]) -> None:
         """Queue the observed networks by their own α."""
         roots = [Candidate(parent, (), parent.architecture) for parent in parents]
         known = [trial.architecture for trial in (*parents, *others)]
@@ -260,7 +260,7 @@ class _Tree:
 
 
 def _choose(tree: _Tree, count: int) -> list[Draft]:
-    """The best of the scored candidates, one after the other, believing in those chosen."""
+    """The best of the scored candidates, one after the other, fantasize in those chosen."""
     chosen: list[Draft] = []
     surrogate, scored, front = tree.surrogate, tree.scored, tree.front
     if not scored:
@@ -283,7 +283,7 @@ def _choose(tree: _Tree, count: int) -> list[Draft]:
             )
         )
         if len(chosen) < count:
-            surrogate = surrogate.believing(points[place : place + 1])
+            surrogate = surrogate.fantasize(points[place : place + 1])
             front = front.with_point(float(mean[0]), float(costs[place]))
             alphas = tree.acquisition(surrogate, points, costs, front)
     return chosen

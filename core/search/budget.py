@@ -1,8 +1,9 @@
 """What is to be done next in a search: pure rules over what it may spend and has spent.
 
-The controller reads a `Standing` from the database, asks `decide`, and does what it is told by
-statements that hold only while the search still stands so. A budget is never exceeded because it
-is reserved beforehand: trials count when they are made, epochs for all attempts together.
+The controller reads a `SearchProgress` from the database, calls `decide` and carries out its
+decision in statements that take effect only while the progress is unchanged. A budget is never
+exceeded because it is reserved in advance: trials count when they are made, epochs for all
+attempts together.
 """
 
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ FAILURES_IN_A_ROW = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Where a search stands: its limits, and what its trials (those of kind search) have used."""
+class SearchProgress:
+    """How far a search is: its limits, and what its trials (those of kind search) have used."""
 
     status: SearchStatus
     parallelism: int
@@ -89,7 +90,7 @@ class Fail:
 Decision = Wait | Suggest | StopWaiting | Finish | FitBest | Complete | Fail
 
 
-def decide(search: Standing) -> Decision:
+def decide(search: SearchProgress) -> Decision:
     """What to do next in a search that stands so."""
     if search.status in {SearchStatus.PENDING, SearchStatus.RUNNING}:
         return _go_on(search)
@@ -98,7 +99,7 @@ def decide(search: Standing) -> Decision:
     return Wait()
 
 
-def _go_on(search: Standing) -> Decision:
+def _go_on(search: SearchProgress) -> Decision:
     if search.failures >= FAILURES_IN_A_ROW:
         return Fail(f"{search.failures} trials failed one after the other: {search.failure}")
     if is_spent(search):
@@ -107,7 +108,7 @@ def _go_on(search: Standing) -> Decision:
     return Suggest(count) if count > 0 else Wait()
 
 
-def _finish(search: Standing) -> Decision:
+def _finish(search: SearchProgress) -> Decision:
     if search.is_late and search.waiting > 0:
         return StopWaiting()
     if search.waiting + search.running > 0:
@@ -121,7 +122,7 @@ def _finish(search: Standing) -> Decision:
     return Fail(f"the final fit is {search.final}: {search.final_reason or 'no reason given'}")
 
 
-def is_spent(search: Standing) -> bool:
+def is_spent(search: SearchProgress) -> bool:
     """Whether the budget leaves no room for another trial."""
     deadline = search.trials_deadline
     return (
@@ -131,7 +132,7 @@ def is_spent(search: Standing) -> bool:
     )
 
 
-def free_slots(search: Standing) -> int:
+def free_slots(search: SearchProgress) -> int:
     """How many trials may be made now."""
     free = search.parallelism - search.waiting - search.running
     if search.trial_limit is not None:
@@ -141,6 +142,6 @@ def free_slots(search: Standing) -> int:
     return max(0, free)
 
 
-def _nothing_learned(search: Standing) -> str:
+def _nothing_learned(search: SearchProgress) -> str:
     made = f"none of {search.created} trials has a value" if search.created else "no trial was made"
     return f"{made}: {search.failure}" if search.failure else made

@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from core.search.history import USUAL, Seen
+from core.search.history import USUAL, PastTrial
 from core.search.lineage import changed, continued, with_parents
 
 BEST_VALUE = 1.0  # of a metric that is a share
@@ -34,14 +34,14 @@ _LEAST_ERROR = 1e-4
 class Forecast:
     """What a trial's network is expected to come to after the final training."""
 
-    trial: Seen
+    trial: PastTrial
     log_error: float  # log ê
     noise: float  # standard error of it, from the validation examples
     log_loss: float | None  # the forecast of the validation loss, whose curve is its own
     is_contender: bool = False  # the best by error may be better by luck alone
 
 
-def winner(trials: Sequence[Seen]) -> Seen | None:
+def winner(trials: Sequence[PastTrial]) -> PastTrial | None:
     """The trial whose network is trained on and exported; None where no trial has a value.
 
     Of those that cannot be told apart by their values, the one with the lowest loss, which has
@@ -51,13 +51,15 @@ def winner(trials: Sequence[Seen]) -> Seen | None:
     return next(iter(ranking(trials)), None)
 
 
-def ranking(trials: Sequence[Seen]) -> list[Seen]:
+def ranking(trials: Sequence[PastTrial]) -> list[PastTrial]:
     """The winner and those that would win without it, in this order."""
     known = continued([trial for trial in trials if trial.value is not None])
     return [one.trial for one in ranked_by_forecast(trials, known)]
 
 
-def ranked_by_forecast(trials: Sequence[Seen], excluded: Collection[UUID] = ()) -> list[Forecast]:
+def ranked_by_forecast(
+    trials: Sequence[PastTrial], excluded: Collection[UUID] = ()
+) -> list[Forecast]:
     """Trials with a value, the most promising first: contenders by loss, the others by error.
 
     Those excluded are not ranked, but tell how learning curves run.
@@ -84,13 +86,15 @@ def ranked_by_forecast(trials: Sequence[Seen], excluded: Collection[UUID] = ()) 
 class Quantity:
     """What falls as a power of the training: the error, or the validation loss."""
 
-    log: Callable[[Seen], float | None]  # None where a trial has none
-    noise: Callable[[Seen], float]  # standard error of that logarithm
+    log: Callable[[PastTrial], float | None]  # None where a trial has none
+    noise: Callable[[PastTrial], float]  # standard error of that logarithm
     prior: float  # exponent
     least: float  # exponent
 
 
-def exponents_of(trials: Sequence[Seen], quantity: Quantity | None = None) -> dict[UUID, float]:
+def exponents_of(
+    trials: Sequence[PastTrial], quantity: Quantity | None = None
+) -> dict[UUID, float]:
     """b of each trial: the common one, or between it and what its own lineage showed.
 
     Of the error where no quantity is given.
@@ -106,7 +110,7 @@ def exponents_of(trials: Sequence[Seen], quantity: Quantity | None = None) -> di
     return found
 
 
-def learning_exponent(trials: Sequence[Seen], quantity: Quantity | None = None) -> float:
+def learning_exponent(trials: Sequence[PastTrial], quantity: Quantity | None = None) -> float:
     """b of all: least squares over continued trainings, with the prior as one more of them."""
     quantity = quantity or ERROR
     fallen, weight = quantity.prior * PRIOR_WEIGHT, PRIOR_WEIGHT
@@ -120,7 +124,7 @@ def learning_exponent(trials: Sequence[Seen], quantity: Quantity | None = None) 
 class _Gain:
     """What a training that was continued without a morphism has gained."""
 
-    trial: Seen
+    trial: PastTrial
     longer: float  # by how much log s has grown
     fallen: float  # by how much the quantity's logarithm has fallen
     noise: float  # standard error of `fallen`
@@ -134,7 +138,7 @@ class _Gain:
         return _within(expected + share * (self.fallen / self.longer - expected), quantity)
 
 
-def _gains(trials: Sequence[Seen], quantity: Quantity) -> Iterator[_Gain]:
+def _gains(trials: Sequence[PastTrial], quantity: Quantity) -> Iterator[_Gain]:
     compared = changed(trials)  # the trainings that go on from one of these are told apart by value
     for trial, parent in with_parents(trials):
         if trial.morphisms or parent.trial_id in compared:
@@ -150,7 +154,7 @@ def _gains(trials: Sequence[Seen], quantity: Quantity) -> Iterator[_Gain]:
         )
 
 
-def _forecast(trial: Seen, of_error: float, of_loss: float) -> Forecast:
+def _forecast(trial: PastTrial, of_error: float, of_loss: float) -> Forecast:
     """With the exponents of the trial's error and loss."""
     error, loss, longer = _log_error(trial), _log_loss(trial), math.log(trial.fidelity)
     assert error is not None
@@ -162,12 +166,12 @@ def _forecast(trial: Seen, of_error: float, of_loss: float) -> Forecast:
     )
 
 
-def _handicap(trial: Seen) -> float:
+def _handicap(trial: PastTrial) -> float:
     """What other training choices than the usual ones must gain: those are well tried."""
     return 0.0 if trial.choices == USUAL else CHANGE
 
 
-def _noise(trial: Seen) -> float:
+def _noise(trial: PastTrial) -> float:
     """The standard error of log e."""
     return (trial.value_std or 0.0) / _error(trial.value or 0.0)
 
@@ -176,11 +180,11 @@ def _error(value: float) -> float:
     return max(BEST_VALUE - value, _LEAST_ERROR)
 
 
-def _log_error(trial: Seen) -> float | None:
+def _log_error(trial: PastTrial) -> float | None:
     return None if trial.value is None else math.log(_error(trial.value))
 
 
-def _log_loss(trial: Seen) -> float | None:
+def _log_loss(trial: PastTrial) -> float | None:
     loss = trial.validation_loss
     return None if loss is None else math.log(max(loss, _LEAST_ERROR))
 

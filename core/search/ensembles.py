@@ -11,12 +11,12 @@ from uuid import UUID
 
 from core.errors import InvalidArchitecture
 from core.graph.architecture import Architecture
-from core.graph.bounds import fits, limits
+from core.graph.bounds import fits, measured_bounds
 from core.graph.node import Node
 from core.graph.weights import Weights
 from core.layers import Add, Dense, Output
 from core.protocol.contracts import Bounds
-from core.search.history import Seen
+from core.search.history import PastTrial
 from core.search.lineage import root_of
 from core.search.race import ranked
 
@@ -96,7 +96,9 @@ def _check(architecture: Architecture, first: Architecture) -> None:
 # --- which networks ---------------------------------------------------------------------------
 
 
-def members_of(trials: Sequence[Seen], count: int, given: Bounds | None = None) -> list[Seen]:
+def members_of(
+    trials: Sequence[PastTrial], count: int, given: Bounds | None = None
+) -> list[PastTrial]:
     """Up to `count` trials for an ensemble, the winner first; none where there are not two.
 
     The best of each root come first, as networks of different roots differ most; then the best of
@@ -104,7 +106,7 @@ def members_of(trials: Sequence[Seen], count: int, given: Bounds | None = None) 
     parameters, FLOPs, memory and latency; what was chosen for the data is meant for one network.
     """
     bounds = _bounds(trials, given)
-    found: list[Seen] = []
+    found: list[PastTrial] = []
     for trial in _by_root(_different(ranked(trials)), trials):
         if len(found) == count:
             break
@@ -113,18 +115,18 @@ def members_of(trials: Sequence[Seen], count: int, given: Bounds | None = None) 
     return found if len(found) > 1 else []
 
 
-def _different(trials: Sequence[Seen]) -> list[Seen]:
+def _different(trials: Sequence[PastTrial]) -> list[PastTrial]:
     """Those with weights, each architecture once."""
-    first: dict[str, Seen] = {}
+    first: dict[str, PastTrial] = {}
     for trial in trials:
         if trial.inheritable:
             first.setdefault(trial.architecture.fingerprint, trial)
     return list(first.values())
 
 
-def _by_root(chosen: Sequence[Seen], trials: Sequence[Seen]) -> Iterator[Seen]:
+def _by_root(chosen: Sequence[PastTrial], trials: Sequence[PastTrial]) -> Iterator[PastTrial]:
     """The first of each root, then the others, both in their order."""
-    best: dict[UUID, Seen] = {}
+    best: dict[UUID, PastTrial] = {}
     for trial in chosen:
         best.setdefault(root_of(trial, trials).trial_id, trial)
     yield from best.values()
@@ -132,14 +134,14 @@ def _by_root(chosen: Sequence[Seen], trials: Sequence[Seen]) -> Iterator[Seen]:
     yield from (trial for trial in chosen if trial.trial_id not in taken)
 
 
-def _bounds(trials: Sequence[Seen], given: Bounds | None) -> Bounds:
+def _bounds(trials: Sequence[PastTrial], given: Bounds | None) -> Bounds:
     """The given bounds on the whole network alone, with the speed of the workers as measured."""
     free = {"layers": _ANY, "width": _ANY, "parameters": _ANY}
     if given is not None:
         of_whole = given.model_fields_set & {"parameters", "flops", "memory", "latency"}
         free |= {name: getattr(given, name) for name in of_whole}
     measured = [(one.architecture, one.latency) for one in trials if one.latency]
-    return limits(Bounds(), measured).model_copy(update=free)
+    return measured_bounds(Bounds(), measured).model_copy(update=free)
 
 
 def in_words(numbers: Sequence[int]) -> str:

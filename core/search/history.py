@@ -12,7 +12,7 @@ USUAL = TrainingChoices()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class PastTrial:
     """One earlier trial."""
 
     trial_id: UUID
@@ -63,7 +63,7 @@ class Seen:
 class Draft:
     """An architecture that a strategy wants tried."""
 
-    parent: Seen | None  # None: a start of its own
+    parent: PastTrial | None  # None: a start of its own
     morphisms: tuple[AbstractMorphism, ...]
     architecture: Architecture
     mean: float | None = None  # what the surrogate expects, in units of the metric

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from core.search.history import Seen
+from core.search.history import PastTrial
 
 LEAST_SHARE = 0.005  # of the goal: values of less training are noise
 
@@ -21,7 +21,7 @@ class Goal:
     epochs: float | None = None
 
 
-def training(trials: Sequence[Seen], *, in_seconds: bool) -> dict[UUID, float]:
+def training(trials: Sequence[PastTrial], *, in_seconds: bool) -> dict[UUID, float]:
     """Seconds or epochs of each trial's lineage, itself included, by trial id.
 
     An ancestor that is not among the trials counts as not trained.
@@ -34,7 +34,7 @@ def training(trials: Sequence[Seen], *, in_seconds: bool) -> dict[UUID, float]:
     return total
 
 
-def with_shares(trials: Sequence[Seen], goal: Goal | None) -> tuple[Seen, ...]:
+def with_shares(trials: Sequence[PastTrial], goal: Goal | None) -> tuple[PastTrial, ...]:
     """The trials, each with the share of the goal that its lineage was trained for."""
     if goal is None:
         return tuple(trials)
@@ -48,7 +48,7 @@ def with_shares(trials: Sequence[Seen], goal: Goal | None) -> tuple[Seen, ...]:
     )
 
 
-def continued(trials: Sequence[Seen]) -> set[UUID]:
+def continued(trials: Sequence[PastTrial]) -> set[UUID]:
     """Ids of the trials whose training another one goes on with, whether that has ended or not.
 
     A training under other choices alone does not count.
@@ -62,7 +62,7 @@ def continued(trials: Sequence[Seen]) -> set[UUID]:
     }
 
 
-def unproven(trials: Sequence[Seen]) -> set[UUID]:
+def unproven(trials: Sequence[PastTrial]) -> set[UUID]:
     """Ids of trainings under other choices beside which none went on as before.
 
     More training made them better than what they went on from; whether the choices did, none knows.
@@ -78,7 +78,7 @@ def unproven(trials: Sequence[Seen]) -> set[UUID]:
     }
 
 
-def root_of(trial: Seen, trials: Sequence[Seen]) -> Seen:
+def root_of(trial: PastTrial, trials: Sequence[PastTrial]) -> PastTrial:
     """The first of the trial's ancestors that is among the trials, or itself."""
     by_id = {one.trial_id: one for one in trials}
     while trial.parent_id in by_id:
@@ -86,7 +86,7 @@ def root_of(trial: Seen, trials: Sequence[Seen]) -> Seen:
     return trial
 
 
-def changed(trials: Sequence[Seen]) -> set[UUID]:
+def changed(trials: Sequence[PastTrial]) -> set[UUID]:
     """Ids of the trials whose training another one goes on with under other choices."""
     return {
         of.trial_id
@@ -95,7 +95,7 @@ def changed(trials: Sequence[Seen]) -> set[UUID]:
     }
 
 
-def with_parents(trials: Sequence[Seen]) -> Iterator[tuple[Seen, Seen]]:
+def with_parents(trials: Sequence[PastTrial]) -> Iterator[tuple[PastTrial, PastTrial]]:
     """Each trial whose parent is among the trials, with that one."""
     by_id = {trial.trial_id: trial for trial in trials}
     for trial in trials:

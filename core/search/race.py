@@ -12,14 +12,14 @@ from dataclasses import replace
 
 from core.graph.architecture import Architecture
 from core.search.choice import ranked_by_forecast, ranking
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.lineage import continued, unproven
 
 FINALISTS = 2
 
 
 def promotions(
-    trials: Sequence[Seen], roots: Sequence[Architecture], places: int, count: int
+    trials: Sequence[PastTrial], roots: Sequence[Architecture], places: int, count: int
 ) -> list[Draft]:
     """Up to `count` of the roots in the first `places`, to be trained on.
 
@@ -33,7 +33,7 @@ def promotions(
     return [_continue(trial) for trial in best[:places] if trial.trial_id not in known][:count]
 
 
-def finalists(trials: Sequence[Seen], count: int) -> list[Draft]:
+def finalists(trials: Sequence[PastTrial], count: int) -> list[Draft]:
     """Up to `count` of the best trials to be looked at again, those that were not yet.
 
     None where one alone is best, whatever the noise.
@@ -47,7 +47,7 @@ def finalists(trials: Sequence[Seen], count: int) -> list[Draft]:
     ][:count]
 
 
-def is_settled(trials: Sequence[Seen], patience: int) -> bool:
+def is_settled(trials: Sequence[PastTrial], patience: int) -> bool:
     """Whether that many children have ended since the present winner without taking its place."""
     best = chosen(trials)
     if best is None:
@@ -60,7 +60,7 @@ def is_settled(trials: Sequence[Seen], patience: int) -> bool:
     return len(later) >= patience
 
 
-def _first_of(trial: Seen, trials: Sequence[Seen]) -> int:
+def _first_of(trial: PastTrial, trials: Sequence[PastTrial]) -> int:
     """The number of the trial in which the architecture of this one was first trained."""
     by_id = {one.trial_id: one for one in trials}
     while not trial.morphisms and trial.parent_id in by_id:
@@ -68,7 +68,7 @@ def _first_of(trial: Seen, trials: Sequence[Seen]) -> int:
     return trial.number
 
 
-def without_superseded(trials: Sequence[Seen]) -> tuple[Seen, ...]:
+def without_superseded(trials: Sequence[PastTrial]) -> tuple[PastTrial, ...]:
     """The trials, some of them no parents any more: their values stay as observations.
 
     A trial that another one continues has given its place to that one; a root that lost the race
@@ -87,17 +87,17 @@ def without_superseded(trials: Sequence[Seen]) -> tuple[Seen, ...]:
     )
 
 
-def chosen(trials: Sequence[Seen]) -> Seen | None:
+def chosen(trials: Sequence[PastTrial]) -> PastTrial | None:
     """The winner among the trials that have not been superseded; None where none has a value."""
     return next(iter(ranked(trials)), None)
 
 
-def ranked(trials: Sequence[Seen]) -> list[Seen]:
+def ranked(trials: Sequence[PastTrial]) -> list[PastTrial]:
     """The trials that have not been superseded and have a value, the winner first."""
     return ranking(without_superseded(trials))
 
 
-def _starts(trials: Sequence[Seen], roots: Sequence[Architecture]) -> list[Seen]:
+def _starts(trials: Sequence[PastTrial], roots: Sequence[Architecture]) -> list[PastTrial]:
     names = {root.fingerprint for root in roots}
     return [
         trial
@@ -106,5 +106,5 @@ def _starts(trials: Sequence[Seen], roots: Sequence[Architecture]) -> list[Seen]
     ]
 
 
-def _continue(trial: Seen) -> Draft:
+def _continue(trial: PastTrial) -> Draft:
     return Draft(parent=trial, morphisms=(), architecture=trial.architecture)

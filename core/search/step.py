@@ -12,16 +12,16 @@ import numpy as np
 
 from core.errors import SearchSettled, SpaceExhausted
 from core.graph.architecture import Architecture
-from core.graph.bounds import limits
+from core.graph.bounds import measured_bounds
 from core.morphisms import AbstractMorphism
 from core.protocol.contracts import Bounds, Cost, TrainingChoices
-from core.search.history import USUAL, Draft, Seen
+from core.search.history import USUAL, Draft, PastTrial
 from core.search.lineage import Goal, with_shares
 from core.search.race import FINALISTS, finalists, is_settled, promotions, without_superseded
 from core.search.strategies import STRATEGIES, strategy
 from core.search.tuning import compared
 
-__all__ = ["Seen", "Snapshot", "Suggestion", "step"]
+__all__ = ["PastTrial", "Snapshot", "Suggestion", "step"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Snapshot:
     strategy_options: Mapping[str, float | str | bool]
     roots: tuple[Architecture, ...]
     bounds: Bounds
-    trials: tuple[Seen, ...]  # every earlier trial, whatever its status
+    trials: tuple[PastTrial, ...]  # every earlier trial, whatever its status
     cost: Cost | None = None  # to be small as well
     goal: Goal | None = None  # the training of the final network; None: values are comparable
     example_seconds: float | None = None  # of training, at most; None: no limit
@@ -119,7 +119,7 @@ def _bounds(snapshot: Snapshot) -> Bounds:
     looks_at_latency = snapshot.bounds.latency is not None or snapshot.cost is Cost.LATENCY
     if not looks_at_latency and snapshot.example_seconds is None:
         return snapshot.bounds
-    return limits(
+    return measured_bounds(
         snapshot.bounds,
         [(one.architecture, one.latency) for one in snapshot.trials if one.latency],
         [

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from core.protocol.contracts import TrainingChoices
 from core.search.choice import CHANGE
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.lineage import changed
 from core.search.race import chosen
 
 
 def compared(
-    trials: Sequence[Seen], alternatives: Sequence[TrainingChoices], count: int
+    trials: Sequence[PastTrial], alternatives: Sequence[TrainingChoices], count: int
 ) -> list[Draft]:
     """Up to `count` trainings that compare the alternatives, those that are missing.
 
@@ -48,7 +48,7 @@ def compared(
 
 
 def _combined(
-    found: Mapping[TrainingChoices, Seen], usual: TrainingChoices
+    found: Mapping[TrainingChoices, PastTrial], usual: TrainingChoices
 ) -> Iterator[TrainingChoices]:
     """All changes together that gained something alone, where there are several."""
     limit = found[usual].validation_loss
@@ -64,7 +64,7 @@ def _combined(
         yield TrainingChoices.model_validate(merged)
 
 
-def _base(trials: Sequence[Seen]) -> Seen | None:
+def _base(trials: Sequence[PastTrial]) -> PastTrial | None:
     """The trial whose training is continued in several ways: the winner when that began."""
     known = changed(trials)
     return next((trial for trial in trials if trial.trial_id in known), None)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from core.graph.architecture import Architecture
 from core.layers import LAYERS, AbstractLayer, Channels, field_names
 from core.similarity import assignment, levenshtein
-from core.similarity.encoding import Coder, Graphs
+from core.similarity.encoding import EncodedGraphs, NodeEncoder
 from core.similarity.levenshtein import Lanes
 from core.similarity.skips import spans
 
@@ -58,7 +58,7 @@ class Encoder:
     """Gives each distinct layer a number, and knows the cost between any two of them."""
 
     def __init__(self) -> None:
-        self.coder = Coder()
+        self.coder = NodeEncoder()
         self._tokens: dict[AbstractLayer, int] = {}
         self._token_of = np.zeros(0, np.int64)  # of each code; -1 where it is not seen
         self._merge_of = np.zeros(0, np.int64)  # of each code, its kind as a number
@@ -73,7 +73,7 @@ class Encoder:
         """The architectures in this encoder's numbers."""
         return self.encode_graphs(self.coder.encode(architectures))
 
-    def encode_graphs(self, graphs: Graphs) -> list[Encoded]:
+    def encode_graphs(self, graphs: EncodedGraphs) -> list[Encoded]:
         """The same for what its coder made of architectures."""
         self._learn_codes()
         tokens = self._token_of[graphs.codes]

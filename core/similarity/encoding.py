@@ -1,7 +1,7 @@
 """Architectures as arrays, for compiled code: what each node is, and which nodes it reads.
 
 A node's code stands for its layer and how wide it is; a table tells of every code what is asked
-about a node: a hash to start subtrees from, and numbers (see `Facts`).
+about a node: a hash to start subtrees from, and numbers (see `NodeColumn`).
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 _WIDTH_STEPS = 2  # hashes of width per doubling
 
 
-class Facts(IntEnum):
+class NodeColumn(IntEnum):
     """The columns of the table of codes."""
 
     WEIGHTED = 0  # 1 for what training fits a matrix or kernels to, 0 for any other layer
@@ -36,7 +36,7 @@ class Facts(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Graphs:
+class EncodedGraphs:
     """Some architectures, their nodes in a row, each graph's in topological order."""
 
     codes: Integers  # shape: (nodes,)
@@ -45,7 +45,7 @@ class Graphs:
     source_ends: Integers  # shape: (nodes,), where each node's sources end
 
 
-class Coder:
+class NodeEncoder:
     """Gives each distinct layer of some width and output a code, and knows what it stands for."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Coder:
         self.layers: list[AbstractLayer] = []  # of each code
         self._hashes: list[int] = []
         self._facts: list[tuple[float, ...]] = []
-        self._known_tables = np.zeros(0, np.uint64), np.zeros((0, len(Facts)))
+        self._known_tables = np.zeros(0, np.uint64), np.zeros((0, len(NodeColumn)))
 
     @property
     def hashes(self) -> Hashes:
@@ -64,16 +64,16 @@ class Coder:
 
     @property
     def facts(self) -> Floats:
-        """The numbers of each code.  # shape: (codes, len(Facts))"""
+        """The numbers of each code.  # shape: (codes, len(NodeColumn))"""
         return self._tables()[1]
 
     def _tables(self) -> tuple[Hashes, Floats]:
         if len(self._known_tables[0]) < len(self._hashes):
-            facts = np.array(self._facts, dtype=np.float64).reshape(-1, len(Facts))
+            facts = np.array(self._facts, dtype=np.float64).reshape(-1, len(NodeColumn))
             self._known_tables = np.array(self._hashes, dtype=np.uint64), facts
         return self._known_tables
 
-    def encode(self, architectures: Sequence[Architecture]) -> Graphs:
+    def encode(self, architectures: Sequence[Architecture]) -> EncodedGraphs:
         """The architectures in this coder's codes."""
         codes: list[int] = []
         ends: list[int] = []
@@ -87,7 +87,7 @@ class Coder:
                 sources.extend(read)
                 source_ends.append(len(sources))
             ends.append(len(codes))
-        return Graphs(
+        return EncodedGraphs(
             *(np.array(one, dtype=np.int64) for one in (codes, ends, sources, source_ends))
         )
 
@@ -116,7 +116,7 @@ def _hash(layer: AbstractLayer, width: int) -> int:
 
 
 def _facts(layer: AbstractLayer, shape: Shape) -> tuple[float, ...]:
-    """The numbers of a layer with an output of this shape, in the order of `Facts`."""
+    """The numbers of a layer with an output of this shape, in the order of `NodeColumn`."""
     is_weighted = "weight" in layer.axes and not layer.buffers
     is_wide, is_spatial = layer.channels is Channels.OWN, len(shape) > 1
     channels, places = log(shape[0]), log(prod(shape[1:]))

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from core.graph.architecture import Architecture
-from core.similarity.encoding import Facts, Floats, Graphs, Integers
+from core.similarity.encoding import EncodedGraphs, Floats, Integers, NodeColumn
 
 NAMES = (
     "log parameters",
@@ -26,17 +26,17 @@ NAMES = (
 )
 
 # Plain numbers, as compiled code knows no enumerations.
-_WEIGHTED, _KERNEL, _WIDTH, _IS_WIDE, _IS_SPATIAL, _CHANNELS, _PLACES = map(int, Facts)
+_WEIGHTED, _KERNEL, _WIDTH, _IS_WIDE, _IS_SPATIAL, _CHANNELS, _PLACES = map(int, NodeColumn)
 
 
-def form(architectures: Sequence[Architecture], graphs: Graphs, facts: Floats) -> Floats:
+def form(architectures: Sequence[Architecture], graphs: EncodedGraphs, facts: Floats) -> Floats:
     """The numbers of `NAMES` of each architecture: (n), its graphs, (codes, …) -> (n, 10)"""
     sizes = [(one.parameters, one.flops) for one in architectures]
     logs = np.log1p(np.array(sizes, dtype=np.float64).reshape(-1, 2))
     return np.concatenate([logs, _form(facts, *_arrays(graphs))], axis=1)
 
 
-def _arrays(graphs: Graphs) -> tuple[Integers, Integers, Integers, Integers]:
+def _arrays(graphs: EncodedGraphs) -> tuple[Integers, Integers, Integers, Integers]:
     return graphs.codes, graphs.ends, graphs.sources, graphs.source_ends
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from core.similarity.encoding import Graphs, Integers
+from core.similarity.encoding import EncodedGraphs, Integers
 
 
-def spans(graphs: Graphs, is_seen: NDArray[np.bool_], kinds: Integers) -> list[Integers]:
+def spans(graphs: EncodedGraphs, is_seen: NDArray[np.bool_], kinds: Integers) -> list[Integers]:
     """The skips (kind, u, δ) of each graph, sorted: n arrays of shape (skips, 3).
 
     Of each node `is_seen` says whether it counts as a layer, `kinds` what its skips are called.

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from core.similarity.encoding import Floats, Graphs, Hashes, Integers
+from core.similarity.encoding import EncodedGraphs, Floats, Hashes, Integers
 
 ROUNDS = 2  # of refinement
 
 
-def labels(graphs: Graphs, hashes: Hashes) -> list[Hashes]:
+def labels(graphs: EncodedGraphs, hashes: Hashes) -> list[Hashes]:
     """The subtrees of all nodes and rounds of each graph, sorted.
 
     `hashes` are those of the graphs' codes; each result has shape ((ROUNDS + 1) * nodes,).

@@ -123,7 +123,7 @@ class Surrogate:
     vagueness: float  # η
     curve: LearningCurve
     warp: Warp
-    told_so_far: _Told
+    data: _Told
     precision: Floats  # A
     covariance: Floats  # S
     pull: Floats  # Ψᵀ diag(ρ + s)⁻¹ y
@@ -134,7 +134,7 @@ class Surrogate:
 
     def __len__(self) -> int:
         """How many different architectures were observed."""
-        return len(self.told_so_far.values)
+        return len(self.data.values)
 
     @property
     def scale(self) -> float:
@@ -149,7 +149,7 @@ class Surrogate:
         """
         if not len(self):
             return 0.0
-        told, w = self.told_so_far, self._mean
+        told, w = self.data, self._mean
         late = told.features[:, -1]
         gap = told.noise / (told.remainder + told.noise) * (told.values - told.features @ w)
         return float((told.values - np.where(late < 0, late * w[-1] + gap, 0.0)).max())
@@ -163,7 +163,7 @@ class Surrogate:
     def standard_posterior(self, points: Points) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the noise-free value as the process sees it."""
         features, remainder = self._seen(points, np.zeros(len(points)))
-        told = self.told_so_far
+        told = self.data
         rows = np.array([told.places.get(str(name), -1) for name in points.names], dtype=np.intp)
         seen = np.flatnonzero(rows >= 0)
         rows = rows[seen]
@@ -201,7 +201,7 @@ class Surrogate:
         own = stds * self.curve.slope(late) * self.warp.slope(ends)
         return self._told(points, self.warp(ends), own**2 + (self.vagueness * rest) ** 2, rest)
 
-    def believing(self, points: Points, fidelities: Floats | None = None) -> "Surrogate":
+    def fantasize(self, points: Points, fidelities: Floats | None = None) -> "Surrogate":
         """The surrogate if each point turned out as expected (Ginsbourger et al. 2010).
 
         The means stay; the uncertainty around the points shrinks, so that a batch spreads out: the
@@ -221,7 +221,7 @@ class Surrogate:
     def _told(self, points: Points, y: Floats, variance: Floats, rest: Floats) -> "Surrogate":
         """After more values on the process's own scale, with these variances beside the noise."""
         features, remainder = self._seen(points, rest)
-        before = self.told_so_far
+        before = self.data
         after, differences = before.after(points, features, remainder, y, self.noise**2 + variance)
         rows = np.unique([after.places[str(name)] for name in points.names]).astype(np.intp)
         gained, lost = after.evidence(rows), before.evidence(rows[rows < len(self)])
@@ -231,7 +231,7 @@ class Surrogate:
         precision = self.precision + (U.T * d) @ U
         return replace(
             self,
-            told_so_far=after,
+            data=after,
             precision=precision,
             covariance=_inverse(precision, self.covariance, U, d),
             pull=self.pull + U.T @ (d * y_of),
@@ -268,7 +268,7 @@ def prior(
         vagueness=vagueness,
         curve=curve,
         warp=warp,
-        told_so_far=_Told({}, np.zeros((0, p)), np.zeros(0), np.zeros(0), np.zeros(0)),
+        data=_Told({}, np.zeros((0, p)), np.zeros(0), np.zeros(0), np.zeros(0)),
         precision=np.eye(p),
         covariance=np.eye(p),
         pull=np.zeros(p),

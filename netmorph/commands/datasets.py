@@ -15,7 +15,7 @@ from netmorph.commands.options import (
     console,
     print_json,
 )
-from netmorph.errors import NetmorphError
+from netmorph.errors import ClientError
 
 datasets = typer.Typer(no_args_is_help=True, help="Data sets in the service's storage.")
 
@@ -31,7 +31,7 @@ def add(
 ) -> None:
     """Upload an npz file."""
     if not path.is_file():
-        raise NetmorphError(f"there is no file {path}")
+        raise ClientError(f"there is no file {path}")
     with connect(url, key, data_dir) as client:
         item = client.add_dataset(path, name or path.stem)
     if as_json:

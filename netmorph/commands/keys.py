@@ -15,7 +15,7 @@ from netmorph.commands.options import (
     console,
     print_json,
 )
-from netmorph.errors import NetmorphError
+from netmorph.errors import ClientError
 
 keys = typer.Typer(no_args_is_help=True, help="API keys (with an administrator's key).")
 
@@ -75,7 +75,7 @@ def revoke(
         live = [item for item in client.list_keys() if item["revoked_at"] is None]
         found = [item for item in live if which in (item["id"], item["name"], item["prefix"])]
         if len(found) != 1:
-            raise NetmorphError(f"{len(found)} keys found for {which!r}; expected one")
+            raise ClientError(f"{len(found)} keys found for {which!r}; expected one")
         client.revoke_key(found[0]["id"])
     if as_json:
         print_json({"id": found[0]["id"], "revoked": True})

@@ -25,7 +25,7 @@ from netmorph.commands.options import (
     target_of,
 )
 from netmorph.commands.up import WorkersOption
-from netmorph.errors import NetmorphError, Problem
+from netmorph.errors import ClientError, Problem
 from netmorph.launcher import Running
 from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
@@ -151,7 +151,7 @@ def _file_of(dataset: str) -> Path | None:
         return None
     path = Path(dataset)
     if not path.is_file():
-        raise NetmorphError(f"there is no file {dataset}")
+        raise ClientError(f"there is no file {dataset}")
     return path
 
 

@@ -19,7 +19,7 @@ from netmorph.commands.options import (
     console,
     print_json,
 )
-from netmorph.errors import NetmorphError
+from netmorph.errors import ClientError
 from netmorph.report import default_folder
 
 
@@ -140,7 +140,7 @@ def resolve(client: Client, text: str) -> Search:
             found.append(item)
     if len(found) != 1:
         number = "no search" if not found else f"{len(found)} searches"
-        raise NetmorphError(f"{number} found for {text!r}; `netmorph ls` lists their ids")
+        raise ClientError(f"{number} found for {text!r}; `netmorph ls` lists their ids")
     return found[0]
 
 

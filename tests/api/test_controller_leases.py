@@ -1,4 +1,4 @@
-"""The desk that workers come to: orders, answers, and what becomes of results."""
+"""The lease service: orders, answers, and what becomes of results."""
 
 import json
 from typing import Any
@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from api.controller.leases import Desk, choose, credible, trial_seed
+from api.controller.leases import LeaseService, choose, credible, trial_seed
 from api.models import Lease, Search, Trial
 from api.settings import Settings
-from api.store import orders
+from api.store import train_orders
 from api.store.errors import Conflict, NotFound
 from core.protocol.contracts import (
     Action,
@@ -26,14 +26,14 @@ from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 
 
 @pytest.fixture
-def desk(engine: Any, database_url: str) -> Desk:
+def lease_service(engine: Any, database_url: str) -> LeaseService:
     settings = Settings(
         database_url=database_url, broker_url="redis://nowhere", storage_url="memory://"
     )
-    return Desk(engine, settings)
+    return LeaseService(engine, settings)
 
 
-def test_an_order_has_all_that_training_needs(world, desk) -> None:
+def test_an_order_has_all_that_training_needs(world, lease_service) -> None:
     search = world.search()
     weights = world.blob()
     parent = world.trial(
@@ -46,7 +46,7 @@ def test_an_order_has_all_that_training_needs(world, desk) -> None:
         hyperparameters={"epochs": 7},
     )  # fmt: skip
 
-    order = desk.lease(world.worker())
+    order = lease_service.lease(world.worker())
 
     assert order is not None
     assert (order.trial_id, order.search_id, order.number) == (trial, search, 1)
@@ -59,45 +59,47 @@ def test_an_order_has_all_that_training_needs(world, desk) -> None:
     assert order.seed == trial_seed(0, 1) != trial_seed(0, 0)
 
 
-def test_nothing_waits_and_unknown_trials_are_told_apart(world, desk) -> None:
+def test_nothing_waits_and_unknown_trials_are_told_apart(world, lease_service) -> None:
     trial = world.trial(world.search())
-    assert desk.lease(world.worker(), trial) is not None
+    assert lease_service.lease(world.worker(), trial) is not None
 
-    assert desk.lease(world.worker()) is None
-    assert desk.lease(world.worker(), trial) is None
+    assert lease_service.lease(world.worker()) is None
+    assert lease_service.lease(world.worker(), trial) is None
     with pytest.raises(NotFound):
-        desk.lease(world.worker(), uuid4())
+        lease_service.lease(world.worker(), uuid4())
 
 
-def test_asking_again_gives_the_same_order(world, desk) -> None:
+def test_asking_again_gives_the_same_order(world, lease_service) -> None:
     search = world.search()
     first = world.trial(search)
     other = world.trial(search)
     worker = world.worker()
-    order = desk.lease(worker, first)
+    order = lease_service.lease(worker, first)
 
-    assert desk.lease(worker) == order
-    assert desk.lease(worker, other) == order
+    assert lease_service.lease(worker) == order
+    assert lease_service.lease(worker, other) == order
 
 
-def test_a_worker_that_starts_anew_gets_its_trial_as_another_attempt(world, desk) -> None:
+def test_a_worker_that_starts_anew_gets_its_trial_as_another_attempt(world, lease_service) -> None:
     trial = world.trial(world.search())
     worker = world.worker()
-    first = desk.lease(worker)
+    first = lease_service.lease(worker)
 
-    second = desk.lease(worker.model_copy(update={"boot_id": uuid4()}))
+    second = lease_service.lease(worker.model_copy(update={"boot_id": uuid4()}))
 
     assert (first.attempt, second.attempt) == (1, 2)
     assert first.token != second.token
     with pytest.raises(Conflict):
-        desk.result(trial, world.result(first))
+        lease_service.result(trial, world.result(first))
 
 
-def test_with_a_budget_in_seconds_training_is_decided_by_the_time_left(world, desk) -> None:
+def test_with_a_budget_in_seconds_training_is_decided_by_the_time_left(
+    world, lease_service
+) -> None:
     search = world.search(budget=Budget(seconds=600), deadline=300.0)
     trial = world.trial(search, hyperparameters=None)
 
-    order = desk.lease(world.worker())
+    order = lease_service.lease(world.worker())
 
     limit = order.hyperparameters.max_seconds
     assert limit is not None
@@ -108,7 +110,7 @@ def test_with_a_budget_in_seconds_training_is_decided_by_the_time_left(world, de
         assert (lease.stop_at - lease.leased_at).total_seconds() <= limit + 11
 
 
-def test_the_final_fit_is_trained_anew_with_the_searchs_history(world, desk) -> None:
+def test_the_final_fit_is_trained_anew_with_the_searchs_history(world, lease_service) -> None:
     search = world.search(status=SearchStatus.FINISHING, training=Training(final_epochs=9))
     root = world.trial(search, status="completed", value=0.5)
     best = world.trial(
@@ -117,7 +119,7 @@ def test_the_final_fit_is_trained_anew_with_the_searchs_history(world, desk) -> 
     )  # fmt: skip
     world.trial(search, kind=TrialKind.FINAL, parent_id=best, hyperparameters=None)
 
-    order = desk.lease(world.worker())
+    order = lease_service.lease(world.worker())
 
     assert (order.kind, order.hyperparameters.epochs) == (TrialKind.FINAL, 9)
     assert order.parent_weights is None
@@ -131,7 +133,7 @@ def test_the_final_fit_is_trained_anew_with_the_searchs_history(world, desk) -> 
     json.dumps(order.history)
 
 
-def test_an_order_for_an_ensemble_has_its_networks_in_order(world, desk) -> None:
+def test_an_order_for_an_ensemble_has_its_networks_in_order(world, lease_service) -> None:
     search = world.search(status=SearchStatus.FINISHING)
     blobs = [world.blob() for _ in range(3)]
     made = [
@@ -146,7 +148,7 @@ def test_an_order_for_an_ensemble_has_its_networks_in_order(world, desk) -> None
         hyperparameters=None,
     )  # fmt: skip
 
-    order = desk.lease(world.worker())
+    order = lease_service.lease(world.worker())
 
     assert order.parent_weights == blobs[2]
     assert order.members == (
@@ -156,61 +158,67 @@ def test_an_order_for_an_ensemble_has_its_networks_in_order(world, desk) -> None
     assert order.history["members"] == [2, 0]
 
 
-def test_a_worker_goes_on_until_its_search_ends_or_its_time_is_up(world, desk) -> None:
+def test_a_worker_goes_on_until_its_search_ends_or_its_time_is_up(world, lease_service) -> None:
     search = world.search()
     trial = world.trial(search)
-    order = desk.lease(world.worker())
+    order = lease_service.lease(world.worker())
     beat = Heartbeat(attempt=1, token=order.token, step=3)
     report = EpochReport(attempt=1, token=order.token, epoch=1, seconds=1.0)
-    assert desk.heartbeat(trial, beat) == Answer()
-    assert desk.epoch(trial, report) == Answer()
+    assert lease_service.heartbeat(trial, beat) == Answer()
+    assert lease_service.epoch(trial, report) == Answer()
 
     world.set(Search, search, status=SearchStatus.PAUSED)
-    assert desk.heartbeat(trial, beat) == Answer()
+    assert lease_service.heartbeat(trial, beat) == Answer()
     world.set(Search, search, status=SearchStatus.STOPPED, reason="stopped by me")
-    assert desk.heartbeat(trial, beat) == Answer(action=Action.STOP, reason="stopped by me")
-    assert desk.epoch(trial, report).action is Action.STOP
+    assert lease_service.heartbeat(trial, beat) == Answer(
+        action=Action.STOP, reason="stopped by me"
+    )
+    assert lease_service.epoch(trial, report).action is Action.STOP
     world.set(Search, search, status=SearchStatus.RUNNING)
     with world.sessions.begin() as session:
         lease = session.get_one(Lease, trial)
         lease.stop_at = lease.leased_at
-    assert desk.heartbeat(trial, beat) == Answer(action=Action.STOP, reason="the time is up")
+    assert lease_service.heartbeat(trial, beat) == Answer(
+        action=Action.STOP, reason="the time is up"
+    )
     with world.sessions.begin() as session:
         session.delete(session.get_one(Lease, trial))
-    assert desk.heartbeat(trial, beat).action is Action.ABANDON
-    assert desk.epoch(trial, report).action is Action.ABANDON
+    assert lease_service.heartbeat(trial, beat).action is Action.ABANDON
+    assert lease_service.epoch(trial, report).action is Action.ABANDON
 
 
-def test_the_same_result_again_is_a_duplicate_another_one_a_conflict(world, desk) -> None:
+def test_the_same_result_again_is_a_duplicate_another_one_a_conflict(world, lease_service) -> None:
     trial = world.trial(world.search())
-    order = desk.lease(world.worker())
+    order = lease_service.lease(world.worker())
     result = world.result(order, value=0.5)
 
-    assert desk.result(trial, result) == ResultAnswer(accepted=True)
-    assert desk.result(trial, result) == ResultAnswer(accepted=True, reason="duplicate")
+    assert lease_service.result(trial, result) == ResultAnswer(accepted=True)
+    assert lease_service.result(trial, result) == ResultAnswer(accepted=True, reason="duplicate")
     with pytest.raises(Conflict, match="the trial is completed"):
-        desk.result(trial, result.model_copy(update={"value": 0.6}))
+        lease_service.result(trial, result.model_copy(update={"value": 0.6}))
     with pytest.raises(NotFound):
-        desk.result(uuid4(), result)
+        lease_service.result(uuid4(), result)
     assert world.get(trial).value == 0.5
 
 
-def test_a_failure_that_led_to_another_attempt_is_a_duplicate_of_itself(world, desk) -> None:
+def test_a_failure_that_led_to_another_attempt_is_a_duplicate_of_itself(
+    world, lease_service
+) -> None:
     trial = world.trial(world.search())
-    order = desk.lease(world.worker())
+    order = lease_service.lease(world.worker())
     result = world.result(order, "failed", reason="the trainer died")
 
-    assert desk.result(trial, result).accepted
-    assert desk.result(trial, result).reason == "duplicate"
+    assert lease_service.result(trial, result).accepted
+    assert lease_service.result(trial, result).reason == "duplicate"
     assert world.get(trial).attempt == 2
 
 
 @pytest.mark.parametrize("value", [None, -0.1, 1.5, 1e308])
-def test_a_value_that_cannot_be_costs_an_attempt(world, desk, value) -> None:
+def test_a_value_that_cannot_be_costs_an_attempt(world, lease_service, value) -> None:
     trial = world.trial(world.search())
-    order = desk.lease(world.worker())
+    order = lease_service.lease(world.worker())
 
-    answer = desk.result(trial, world.result(order, value=value))
+    answer = lease_service.result(trial, world.result(order, value=value))
 
     assert "expected one from 0 to 1" in answer.reason
     row = world.get(trial)
@@ -226,21 +234,23 @@ def test_a_final_fit_needs_test_metrics_rather_than_a_value(world) -> None:
     assert credible(report) is report
 
 
-def test_a_retried_trial_gets_the_epochs_that_are_left_of_its_own(world, desk, do) -> None:
+def test_a_retried_trial_gets_the_epochs_that_are_left_of_its_own(world, lease_service, do) -> None:
     trial = world.trial(world.search(budget=Budget(epochs=20)), epochs_reserved=5, epochs_spent=3)
     world.set(Trial, trial, hyperparameters={"epochs": 5})
 
-    assert choose(do(orders.read, trial)).epochs == 2
+    assert choose(do(train_orders.read, trial)).epochs == 2
 
 
-def test_a_trial_for_which_no_order_can_be_made_fails_and_blocks_nobody(world, desk) -> None:
+def test_a_trial_for_which_no_order_can_be_made_fails_and_blocks_nobody(
+    world, lease_service
+) -> None:
     broken, good = world.search(), world.search()
     world.set(Search, broken, config={"what": "is this"})
     poison, other = world.trial(broken), world.trial(good)
     worker = world.worker()
 
-    assert desk.lease(worker) is None
-    assert desk.lease(worker).trial_id == other
+    assert lease_service.lease(worker) is None
+    assert lease_service.lease(worker).trial_id == other
 
     row = world.get(poison)
     assert row.status == TrialStatus.FAILED

@@ -14,7 +14,7 @@ import redis
 
 from api.controller.relay import Relay
 from api.models import Search, Trial
-from api.store import leases, rings
+from api.store import dispatch, leases
 from core.protocol.states import SearchStatus
 
 QUEUE = "netmorph:trials"
@@ -76,8 +76,8 @@ def test_an_order_is_sent_again_after_ever_longer_pauses(world, do) -> None:
     for _ in range(10):
         now = world.get(trial).created_at
         world.set(Trial, trial, ring_at=now)
-        assert do(rings.claim) == [(trial, 1)]
-        assert do(rings.claim) == []
+        assert do(dispatch.claim) == [(trial, 1)]
+        assert do(dispatch.claim) == []
         row = world.get(trial)
         pauses.append(round((row.ring_at - now).total_seconds() / 5))
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 128, 128]
@@ -88,11 +88,11 @@ def test_only_trials_that_can_be_leased_are_ordered(world, do) -> None:
     world.trial(search)
     taken = do(leases.take, world.worker(), uuid4(), timedelta(seconds=30))
     assert taken.held is not None
-    assert do(rings.claim) == []
+    assert do(dispatch.claim) == []
     world.trial(search)
     for status in set(SearchStatus) - {SearchStatus.RUNNING, SearchStatus.FINISHING}:
         world.set(Search, search, status=status)
-        assert do(rings.claim) == []
+        assert do(dispatch.claim) == []
 
 
 def test_orders_that_were_lost_are_sent_again(world, relay, broker_url, broker) -> None:

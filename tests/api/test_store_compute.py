@@ -7,7 +7,7 @@ import pytest
 
 from api.controller import model_card
 from api.models import Trial
-from api.store import compute, orders, searches
+from api.store import compute, searches, train_orders
 from core.protocol.states import TrialKind
 
 WON = {"examples": 50, "before": 0.9, "after": 0.8, "exported": "winner", "reason": "it is better"}
@@ -171,7 +171,7 @@ def test_a_card_is_told_the_seconds_before_the_final_fit(
     search, last = line
     world.set(Trial, last, weights_bytes=10, weights_key=world.blob().key)
     final = final_of(world, search, last, inherited=inherited, seconds=7.0)
-    facts = do(orders.read, final)
+    facts = do(train_orders.read, final)
 
     history = do(model_card.history, facts)
 
@@ -184,7 +184,7 @@ def test_a_card_is_told_of_the_networks_of_an_ensemble(world, do, line) -> None:
     for trial in world.trials(search):
         world.set(Trial, trial.id, weights_bytes=10, weights_key=world.blob().key)
     final = final_of(world, search, last, members=[4, 2], inherited=True)
-    history = do(model_card.history, do(orders.read, final))
+    history = do(model_card.history, do(train_orders.read, final))
     assert (history["members"], history["of_number"]) == ([4, 2], 4)
     assert (history["seconds_in_lineage"], history["seconds_in_winner"]) == (75.0, 35.0)
 
@@ -192,7 +192,7 @@ def test_a_card_is_told_of_the_networks_of_an_ensemble(world, do, line) -> None:
 def test_the_card_of_a_search_without_measured_trials_has_zeros(world, do) -> None:
     search = world.search()
     final = final_of(world, search, world.trial(search))
-    history = do(model_card.history, do(orders.read, final))
+    history = do(model_card.history, do(train_orders.read, final))
     assert (history["seconds_in_lineage"], history["seconds_total"]) == (0.0, 0.0)
 
 
@@ -202,7 +202,7 @@ def test_a_lineage_says_which_trial_was_continued(world, do) -> None:
     wider = [{"text": "widen convolution 3", "data": {"kind": "widen"}}]
     child = world.trial(search, parent_id=root, morphisms=wider, weights_key="weights/1")
     longer = world.trial(search, parent_id=child, inherited=True)
-    assert do(orders.lineage, longer) == [
+    assert do(train_orders.lineage, longer) == [
         "trial 0: a starting architecture",
         "trial 1: widen convolution 3",
         "trial 2: continues trial 1",

@@ -152,9 +152,9 @@ def test_a_heartbeat_keeps_the_lease_alive(world, do, take) -> None:
     held = take()
     world.overdue(held.trial_id)
 
-    standing = do(leases.heartbeat, held.trial_id, beat(held, 7), LEASE)
+    verdict = do(leases.heartbeat, held.trial_id, beat(held, 7), LEASE)
 
-    assert (standing.search_status, standing.late) == (SearchStatus.RUNNING, False)
+    assert (verdict.search_status, verdict.late) == (SearchStatus.RUNNING, False)
     assert do(endings.expire, 3) == 0
 
 

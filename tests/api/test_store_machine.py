@@ -97,17 +97,17 @@ class Reports(RuleBasedStateMachine):
         if held is None:
             return
         beat = Heartbeat(attempt=held.attempt, token=held.token, step=step)
-        standing = self.do(leases.heartbeat, held.trial_id, beat, LEASE)
-        assert (standing is not None) == self._is_good(held)
-        assert standing is None or standing.search_status is self.status
+        verdict = self.do(leases.heartbeat, held.trial_id, beat, LEASE)
+        assert (verdict is not None) == self._is_good(held)
+        assert verdict is None or verdict.search_status is self.status
 
     @rule(held=held, epoch=st.integers(1, 3))
     def epoch(self, held: Any, epoch: int) -> None:
         if held is None:
             return
         report = EpochReport(attempt=held.attempt, token=held.token, epoch=epoch, seconds=1.0)
-        standing = self.do(leases.epoch, held.trial_id, report, LEASE)
-        assert (standing is not None) == self._is_good(held)
+        verdict = self.do(leases.epoch, held.trial_id, report, LEASE)
+        assert (verdict is not None) == self._is_good(held)
 
     @rule(
         target=sent,

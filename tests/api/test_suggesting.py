@@ -10,13 +10,13 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from api.controller import suggesting
-from api.store import endings, leases, questions, standings
+from api.store import endings, leases, live_searches, questions
 from benchmarks.histories import SPEC
 from core.graph.roots import roots
 from core.morphisms import to_json
 from core.morphisms.widen import Widen
 from core.protocol.contracts import Bounds
-from core.search.history import Seen
+from core.search.history import PastTrial
 
 ARCHITECTURE = roots(SPEC, Bounds())[0].to_json()
 
@@ -29,11 +29,11 @@ def test_a_suggestion_takes_one_thread_of_linear_algebra() -> None:
     assert {library["num_threads"] for library in libraries} == {1}
 
 
-def read(world: Any, search_id: UUID) -> list[Seen]:
+def read(world: Any, search_id: UUID) -> list[PastTrial]:
     """The earlier trials of a search as its strategy sees them."""
     with world.sessions.begin() as session:
-        (standing,) = standings.live(session)
-        question = questions.read(session, standing, 1)
+        (search,) = live_searches.live(session)
+        question = questions.read(session, search, 1)
     assert question is not None
     assert question.search_id == search_id
     return [suggesting.seen(past) for past in question.past]

@@ -19,7 +19,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from netmorph import places, processes
+from netmorph import processes, server_files
 from netmorph.accounts import Account, can_reach
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 from netmorph.errors import LaunchError
@@ -137,7 +137,7 @@ def test_a_stale_mark_with_the_number_of_another_process_is_no_obstacle(
     """As after a restart of a container, where process numbers begin anew."""
     postgres.start()
     postgres.stop()
-    account = places.of(directory).account
+    account = server_files.of(directory).account
     mark = directory / "postgres" / "cluster" / "postmaster.pid"
     stranger = processes.start(
         ["/bin/sleep", "60"], log=directory / "sleep.log", cwd=directory, account=account
@@ -153,7 +153,7 @@ def test_a_stale_mark_with_the_number_of_another_process_is_no_obstacle(
 def test_an_interrupted_making_of_the_database_is_begun_anew(
     postgres: EmbeddedPostgres, directory: Path
 ) -> None:
-    half = places.of(directory).folder("postgres") / "cluster.new"
+    half = server_files.of(directory).folder("postgres") / "cluster.new"
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")
     with connect(postgres.start()) as connection:
@@ -181,7 +181,7 @@ def test_a_folder_below_a_closed_one_is_left_as_it_is(tmp_path: Path) -> None:
         assert [stat.S_IMODE(path.stat().st_mode) for path in (home, directory)] == [0o700, 0o700]
     finally:
         server.stop()
-        if (elsewhere := places.of(directory).path) != directory:
+        if (elsewhere := server_files.of(directory).path) != directory:
             shutil.rmtree(elsewhere)
 
 

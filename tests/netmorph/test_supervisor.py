@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from netmorph.errors import LaunchError
-from netmorph.supervisor import Program, Supervisor
+from netmorph.supervisor import ProcessSupervisor, Program
 
 FOREVER = "import time; time.sleep(1000)"
 CHILD = """
@@ -47,7 +47,7 @@ def within(seconds: float, condition: Callable[[], bool]) -> Callable[[], bool]:
 def test_a_killed_child_is_started_again(directory: Path) -> None:
     child = program(directory, FOREVER)
     told: list[list[dict[str, object]]] = []
-    supervisor = Supervisor(told.append)
+    supervisor = ProcessSupervisor(told.append)
     supervisor.start(child)
     first = child.process
     assert first is not None
@@ -62,7 +62,7 @@ def test_a_killed_child_is_started_again(directory: Path) -> None:
 def test_a_child_that_keeps_dying_is_started_ever_more_rarely(
     directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    supervisor = Supervisor(lambda notes: None)
+    supervisor = ProcessSupervisor(lambda notes: None)
     supervisor.start(program(directory, "print('no such luck'); raise SystemExit(3)"))
     said = ""
 
@@ -78,7 +78,7 @@ def test_a_child_that_keeps_dying_is_started_ever_more_rarely(
 
 def test_stopping_ends_what_a_child_had_started(directory: Path, tmp_path: Path) -> None:
     mark = tmp_path / "grandchild"
-    supervisor = Supervisor(lambda notes: None)
+    supervisor = ProcessSupervisor(lambda notes: None)
     supervisor.start(program(directory, CHILD, str(mark)))
     supervisor.watch(within(20, lambda: mark.exists() and mark.read_text() != ""))
     grandchild = int(mark.read_text())
@@ -99,7 +99,7 @@ def test_children_are_stopped_in_reverse_order(directory: Path) -> None:
             order.append(self.name)
             Program.stop(self)
 
-    supervisor = Supervisor(lambda notes: None)
+    supervisor = ProcessSupervisor(lambda notes: None)
     for name in ("database", "api", "worker"):
         command = [sys.executable, "-c", FOREVER]
         supervisor.start(Noting(name, command, {}, directory))
@@ -110,7 +110,7 @@ def test_children_are_stopped_in_reverse_order(directory: Path) -> None:
 def test_a_child_that_never_answers_is_an_error_with_its_last_words(directory: Path) -> None:
     child = program(directory, "print('all is lost', flush=True); import time; time.sleep(1000)")
     child.answers, child.start_seconds = (lambda: False), 1.0
-    supervisor = Supervisor(lambda notes: None)
+    supervisor = ProcessSupervisor(lambda notes: None)
     with pytest.raises(LaunchError, match="child gave no answer in 1 s at its start: all is lost"):
         supervisor.start(child)
     supervisor.stop()
@@ -122,8 +122,8 @@ def test_a_child_ends_with_its_launcher(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     launcher = f"""
 import pathlib, sys, time
-from netmorph.supervisor import Program, Supervisor
-supervisor = Supervisor(lambda notes: print(notes[0]["pid"], flush=True))
+from netmorph.supervisor import Program, ProcessSupervisor
+supervisor = ProcessSupervisor(lambda notes: print(notes[0]["pid"], flush=True))
 command = [sys.executable, "-c", {FOREVER!r}]
 supervisor.start(Program("child", command, {{}}, pathlib.Path(sys.argv[1])))
 time.sleep(1000)

@@ -34,7 +34,7 @@ from worker.compute import (
     timed,
 )
 from worker.data import Examples, Normalisation
-from worker.layers import TWINS
+from worker.layers import MODULES
 from worker.network import Network
 from worker.training import evaluate, train
 
@@ -186,7 +186,7 @@ def test_bfloat16_is_used_for_products():
 def test_depthwise_convolutions_compute_in_single_precision_and_round(layer, shape):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(shape, generator=generator)
-    module = TWINS[LAYERS.kind_of(layer)].of(layer, [shape[1:]])
+    module = MODULES[LAYERS.kind_of(layer)].of(layer, [shape[1:]])
     exact = module(x)
     with BF16.autocast():
         found = module(x)

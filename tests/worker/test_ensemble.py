@@ -16,14 +16,14 @@ from core.protocol.contracts import Member
 from core.protocol.states import TrialKind, TrialStatus
 from core.search.ensembles import joined, joined_weights
 from tests.worker.orders import CLASSES, NETWORK, arrays, order_for
-from tests.worker.test_fitting import STILL, bench, fitted, storage, stored_weights
+from tests.worker.test_fitting import STILL, environment, fitted, storage, stored_weights
 from tests.worker.test_training import CNN, PLAIN, TASK, blobs, network_of, run
 from worker.ensemble import Ensemble
 from worker.export import predict
 from worker.network import Network
 from worker.training import evaluate
 
-__all__ = ["bench", "storage"]  # fixtures
+__all__ = ["environment", "storage"]  # fixtures
 
 FLAT = chain(
     iter([Input((2, 8, 8)), Flatten(), Dense(8), ReLU(), Dropout(0.2), Dense(3), Output()])
@@ -96,12 +96,12 @@ def test_its_epochs_are_measured_by_the_mean_of_the_logits():
 
 
 @pytest.fixture
-def trials(bench, storage):
+def trials(environment, storage):
     """Two networks as trials left them, the winner first, and their weights."""
     found = []
     for architecture in (NETWORK, OTHER):
         order = order_for(storage, architecture=architecture, hyperparameters={"epochs": 8})
-        ended, _ = fitted(order, bench)
+        ended, _ = fitted(order, environment)
         found.append((architecture, ended))
     return found
 
@@ -126,8 +126,8 @@ def exported(ended, storage, folder):
     return folder
 
 
-def test_it_begins_with_the_weights_of_all(bench, storage, trials):
-    ended, _ = fitted(final_order(storage, trials, hyperparameters=STILL), bench)
+def test_it_begins_with_the_weights_of_all(environment, storage, trials):
+    ended, _ = fitted(final_order(storage, trials, hyperparameters=STILL), environment)
     assert ended.status is TrialStatus.COMPLETED
     architectures = [architecture for architecture, _ in trials]
     own = [stored_weights(one, storage) for _, one in trials]
@@ -135,9 +135,11 @@ def test_it_begins_with_the_weights_of_all(bench, storage, trials):
     assert ended.parameters == sum(one.parameters for one in architectures)
 
 
-def test_what_is_exported_predicts_what_was_tested(bench, storage, trials, tmp_path):
+def test_what_is_exported_predicts_what_was_tested(environment, storage, trials, tmp_path):
     data = arrays()
-    ended, _ = fitted(final_order(storage, trials, data, hyperparameters={"epochs": 6}), bench)
+    ended, _ = fitted(
+        final_order(storage, trials, data, hyperparameters={"epochs": 6}), environment
+    )
     assert ended.comparison.exported == "final"
     folder = exported(ended, storage, tmp_path / "export")
     model = predict.Model(folder)
@@ -156,14 +158,14 @@ def test_what_is_exported_predicts_what_was_tested(bench, storage, trials, tmp_p
     ],
 )
 def test_where_it_fails_or_is_worse_the_winner_is_exported_alone(
-    bench, storage, tmp_path, hyperparameters, reason
+    environment, storage, tmp_path, hyperparameters, reason
 ):
     data, trials = arrays(train=900), []
     for architecture in (NETWORK, OTHER):
         order = order_for(storage, data, architecture, {"epochs": 8})
-        trials.append((architecture, fitted(order, bench)[0]))
+        trials.append((architecture, fitted(order, environment)[0]))
     order = final_order(storage, trials, data, hyperparameters=hyperparameters)
-    ended, _ = fitted(order, bench)
+    ended, _ = fitted(order, environment)
     assert ended.status is TrialStatus.COMPLETED
     assert ended.comparison.exported == "winner"
     assert reason in ended.comparison.reason
@@ -177,41 +179,41 @@ def test_where_it_fails_or_is_worse_the_winner_is_exported_alone(
     assert "This is the architecture of trial 4" in card
 
 
-def test_where_memory_does_not_suffice_for_all_the_winner_is_exported(bench, storage, trials):
+def test_where_memory_does_not_suffice_for_all_the_winner_is_exported(environment, storage, trials):
     order = final_order(storage, trials, hyperparameters={"epochs": 2})
-    ended, _ = fitted(order, bench, at_step=lambda: torch.empty(2**58))
+    ended, _ = fitted(order, environment, at_step=lambda: torch.empty(2**58))
     assert ended.status is TrialStatus.COMPLETED
     assert ended.comparison.exported == "winner"
     assert "the final training failed: out of memory" in ended.comparison.reason
     assert ended.weights == trials[0][1].weights
 
 
-def test_networks_that_are_not_those_of_the_order_are_refused(bench, storage, trials):
+def test_networks_that_are_not_those_of_the_order_are_refused(environment, storage, trials):
     order = final_order(storage, trials)
     other = order.model_copy(update={"members": order.members[:1] * 2})
-    ended, _ = fitted(other, bench)
+    ended, _ = fitted(other, environment)
     assert (ended.status, ended.retry) == (TrialStatus.FAILED, False)
     assert "the order is for another one" in ended.reason
 
 
-def test_from_fresh_weights_every_network_begins_at_random(bench, storage, trials):
+def test_from_fresh_weights_every_network_begins_at_random(environment, storage, trials):
     order = final_order(storage, trials, hyperparameters=STILL, fresh=True)
-    ended, _ = fitted(order, bench)
+    ended, _ = fitted(order, environment)
     assert ended.comparison.before > ended.comparison.after
-    again, _ = fitted(order, bench)
+    again, _ = fitted(order, environment)
     assert again.weights == ended.weights
 
 
-def test_a_stopped_one_keeps_the_weights_of_the_whole(bench, storage, trials):
+def test_a_stopped_one_keeps_the_weights_of_the_whole(environment, storage, trials):
     order = final_order(storage, trials, hyperparameters={"epochs": 50})
-    ended, _ = fitted(order, bench, stop_after=2)
+    ended, _ = fitted(order, environment, stop_after=2)
     assert (ended.status, ended.test, ended.export) == (TrialStatus.STOPPED, None, None)
     check(Architecture.from_json(order.architecture), stored_weights(ended, storage))
 
 
-def test_networks_on_the_device_are_laid_out_as_one(bench, storage, trials):
+def test_networks_on_the_device_are_laid_out_as_one(environment, storage, trials):
     """Images channels-last: the members are as the whole would be."""
     order = final_order(storage, trials, hyperparameters=STILL | {"channels_last": True})
     plain = final_order(storage, trials, hyperparameters=STILL | {"channels_last": False})
-    first, second = (fitted(one, bench)[0] for one in (order, plain))
+    first, second = (fitted(one, environment)[0] for one in (order, plain))
     assert first.test.loss == pytest.approx(second.test.loss, rel=1e-4)

@@ -32,7 +32,7 @@ from tests.strategies import (
 from tests.worker.orders import CLASSES, NETWORK, arrays, order_for
 from worker.data import Normalisation
 from worker.export import export, predict
-from worker.fitting import Bench, Listener, fit
+from worker.fitting import TrainingCallbacks, TrainingEnvironment, fit
 
 HISTORY = {
     "search": "Columns & <b>rows</b>",
@@ -54,12 +54,14 @@ def ended_and_archive(tmp_path_factory):
     folder = tmp_path_factory.mktemp("final")
     storage = Storage((folder / "storage").as_uri())
     order = order_for(storage, hyperparameters={"epochs": 6}, kind=TrialKind.FINAL, history=HISTORY)
-    bench = Bench(storage=storage, cache=folder, device=torch.device("cpu"), threads=1)
-    listener = Listener(
+    environment = TrainingEnvironment(
+        storage=storage, cache=folder, device=torch.device("cpu"), threads=1
+    )
+    callbacks = TrainingCallbacks(
         should_stop=lambda: False, on_step=lambda step: None, on_epoch=lambda epoch: None
     )
     threads = torch.get_num_threads()
-    ended, again = (fit(order, bench, listener) for _ in "12")
+    ended, again = (fit(order, environment, callbacks) for _ in "12")
     torch.set_num_threads(threads)
     assert ended.export == again.export  # equal networks, equal bytes
     return ended, storage.get(ended.export)

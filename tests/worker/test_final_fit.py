@@ -12,11 +12,11 @@ from core.data.splits import final_split, validation_split
 from core.graph.weights import check
 from core.protocol.states import TrialKind, TrialStatus
 from tests.worker.orders import NETWORK, arrays, order_for
-from tests.worker.test_fitting import STILL, Told, bench, fitted, storage, stored_weights
+from tests.worker.test_fitting import STILL, Told, environment, fitted, storage, stored_weights
 from worker.data import Normalisation
 from worker.fitting import fit
 
-__all__ = ["bench", "storage"]  # fixtures
+__all__ = ["environment", "storage"]  # fixtures
 
 
 def final_order(storage, winner, data=None, **changes):
@@ -29,12 +29,12 @@ def final_order(storage, winner, data=None, **changes):
 
 
 @pytest.fixture
-def winner(bench, storage):
-    return fitted(order_for(storage, hyperparameters={"epochs": 8}), bench)[0]
+def winner(environment, storage):
+    return fitted(order_for(storage, hyperparameters={"epochs": 8}), environment)[0]
 
 
-def test_it_begins_with_the_winners_weights(bench, storage, winner):
-    ended, _ = fitted(final_order(storage, winner, hyperparameters=STILL), bench)
+def test_it_begins_with_the_winners_weights(environment, storage, winner):
+    ended, _ = fitted(final_order(storage, winner, hyperparameters=STILL), environment)
     assert ended.status is TrialStatus.COMPLETED
     assert ended.weights == winner.weights
     assert ended.comparison.before == ended.comparison.after
@@ -42,28 +42,28 @@ def test_it_begins_with_the_winners_weights(bench, storage, winner):
 
 
 def test_it_trains_on_most_of_the_validation_split_and_is_compared_on_the_rest(
-    bench, storage, winner
+    environment, storage, winner
 ):
     data = arrays()
     _, held = validation_split(data.y_train, 0.2, 0)
     training, compared = final_split(data.y_train, held, 0.25, 0)
     assert set(compared) < set(held)
     assert {*training, *compared} == set(range(90))
-    ended, told = fitted(final_order(storage, winner, data, hyperparameters=STILL), bench)
+    ended, told = fitted(final_order(storage, winner, data, hyperparameters=STILL), environment)
     assert ended.comparison.examples == len(compared)
     assert told.steps[-1] == len(training) // 16
     bright = data.x_train.copy()
     bright[compared] = 255
     changed = dataclasses.replace(data, x_train=bright)
-    other, heard = fitted(final_order(storage, winner, changed, hyperparameters=STILL), bench)
+    other, heard = fitted(final_order(storage, winner, changed, hyperparameters=STILL), environment)
     assert heard.epochs[-1].train_loss == told.epochs[-1].train_loss
     assert other.comparison != ended.comparison
 
 
 def test_its_value_is_none_and_its_epochs_say_how_it_does_on_what_it_holds_out(
-    bench, storage, winner
+    environment, storage, winner
 ):
-    ended, told = fitted(final_order(storage, winner, hyperparameters={"epochs": 4}), bench)
+    ended, told = fitted(final_order(storage, winner, hyperparameters={"epochs": 4}), environment)
     assert (ended.value, ended.value_std) == (None, None)
     assert told.epochs[-1].validation_metric == ended.comparison.after
     assert (ended.epochs, ended.best_epoch) == (4, 4)
@@ -77,12 +77,12 @@ def test_its_value_is_none_and_its_epochs_say_how_it_does_on_what_it_holds_out(
     ],
 )
 def test_where_it_fails_or_collapses_the_winners_own_weights_are_exported(
-    bench, storage, hyperparameters, reason
+    environment, storage, hyperparameters, reason
 ):
     data = arrays(train=900)
-    better, _ = fitted(order_for(storage, data, hyperparameters={"epochs": 8}), bench)
+    better, _ = fitted(order_for(storage, data, hyperparameters={"epochs": 8}), environment)
     order = final_order(storage, better, data, hyperparameters=hyperparameters)
-    ended, _ = fitted(order, bench)
+    ended, _ = fitted(order, environment)
     assert ended.status is TrialStatus.COMPLETED
     assert ended.comparison.exported == "winner"
     assert reason in ended.comparison.reason
@@ -91,16 +91,18 @@ def test_where_it_fails_or_collapses_the_winners_own_weights_are_exported(
     assert ended.export is not None
 
 
-def test_from_fresh_weights_it_is_compared_with_the_winner_all_the_same(bench, storage, winner):
-    ended, _ = fitted(final_order(storage, winner, hyperparameters=STILL, fresh=True), bench)
+def test_from_fresh_weights_it_is_compared_with_the_winner_all_the_same(
+    environment, storage, winner
+):
+    ended, _ = fitted(final_order(storage, winner, hyperparameters=STILL, fresh=True), environment)
     assert ended.comparison.before > ended.comparison.after
     assert ended.comparison.exported in {"final", "winner"}
     check(NETWORK, stored_weights(ended, storage))
 
 
-def test_a_stopped_one_is_neither_tested_nor_exported(bench, storage, winner):
+def test_a_stopped_one_is_neither_tested_nor_exported(environment, storage, winner):
     order = final_order(storage, winner, hyperparameters={"epochs": 50})
-    ended, _ = fitted(order, bench, stop_after=2)
+    ended, _ = fitted(order, environment, stop_after=2)
     assert ended.status is TrialStatus.STOPPED
     assert (ended.test, ended.export) == (None, None)
 
@@ -108,9 +110,9 @@ def test_a_stopped_one_is_neither_tested_nor_exported(bench, storage, winner):
 # --- trials that end before their time --------------------------------------------------------
 
 
-def test_a_child_that_is_behind_at_its_rung_is_stopped_there(bench, storage, winner):
+def test_a_child_that_is_behind_at_its_rung_is_stopped_there(environment, storage, winner):
     early = {"epochs": 9, "rung": 1 / 3, "least_at_rung": 1.01}
-    ended, told = fitted(order_for(storage, hyperparameters=early), bench)
+    ended, told = fitted(order_for(storage, hyperparameters=early), environment)
     assert (ended.status, ended.epochs) == (TrialStatus.STOPPED, 3)
     assert ended.value_at_rung == told.epochs[2].validation_metric
     assert ended.reason.startswith("stopped early: accuracy ")
@@ -118,29 +120,29 @@ def test_a_child_that_is_behind_at_its_rung_is_stopped_there(bench, storage, win
     check(NETWORK, stored_weights(ended, storage))
 
 
-def test_one_that_is_not_behind_is_trained_to_its_end(bench, storage):
+def test_one_that_is_not_behind_is_trained_to_its_end(environment, storage):
     enough = {"epochs": 9, "rung": 1 / 3, "least_at_rung": 0.0}
-    ended, told = fitted(order_for(storage, hyperparameters=enough), bench)
+    ended, told = fitted(order_for(storage, hyperparameters=enough), environment)
     assert (ended.status, ended.epochs, ended.reason) == (TrialStatus.COMPLETED, 9, "")
     assert ended.value_at_rung == told.epochs[2].validation_metric
 
 
-def test_a_training_that_learns_nothing_is_infeasible(bench, storage):
+def test_a_training_that_learns_nothing_is_infeasible(environment, storage):
     data = arrays(train=900)
     blind = np.random.default_rng(0).integers(0, 256, data.x_train.shape).astype(np.uint8)
     noise = dataclasses.replace(data, x_train=blind)
     order = order_for(
         storage, noise, hyperparameters={"epochs": 20, "learning_rate": 1e-9, "batch_size": 16}
     )
-    ended = fit(order, bench, Told().listener)
+    ended = fit(order, environment, Told().callbacks)
     assert ended.status is TrialStatus.INFEASIBLE
     assert "the training does not learn" in ended.reason
 
 
-def test_it_normalises_as_the_winner_was_trained(bench, storage, winner):
+def test_it_normalises_as_the_winner_was_trained(environment, storage, winner):
     """The export's statistics are those of the search's training split."""
     data = arrays()
-    ended, _ = fitted(final_order(storage, winner, data, hyperparameters=STILL), bench)
+    ended, _ = fitted(final_order(storage, winner, data, hyperparameters=STILL), environment)
     with zipfile.ZipFile(io.BytesIO(storage.get(ended.export))) as archive:
         preprocess = json.loads(archive.read("preprocess.json"))
     chosen, _ = validation_split(data.y_train, 0.2, 0)
@@ -148,9 +150,9 @@ def test_it_normalises_as_the_winner_was_trained(bench, storage, winner):
     assert (preprocess["mean"], preprocess["std"]) == ([*expected.mean], [*expected.std])
 
 
-def test_one_that_is_as_good_as_asked_is_not_stopped_by_rounding(bench, storage):
+def test_one_that_is_as_good_as_asked_is_not_stopped_by_rounding(environment, storage):
     plain = {"epochs": 9, "rung": 1 / 3}
-    reached = fitted(order_for(storage, hyperparameters=plain), bench)[0].value_at_rung
+    reached = fitted(order_for(storage, hyperparameters=plain), environment)[0].value_at_rung
     asked = plain | {"least_at_rung": reached + 1e-12}
-    ended, _ = fitted(order_for(storage, hyperparameters=asked), bench)
+    ended, _ = fitted(order_for(storage, hyperparameters=asked), environment)
     assert (ended.status, ended.epochs) == (TrialStatus.COMPLETED, 9)

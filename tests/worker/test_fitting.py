@@ -23,7 +23,7 @@ from tests.strategies import SMALL
 from tests.worker.orders import NETWORK, arrays, order_for
 from worker.compute import Compute
 from worker.data import Examples, Normalisation
-from worker.fitting import Bench, Listener, fit
+from worker.fitting import TrainingCallbacks, TrainingEnvironment, fit
 from worker.messages import EpochEnded
 from worker.network import Network
 from worker.training import evaluate
@@ -38,38 +38,40 @@ def storage(storage_url):
 
 
 @pytest.fixture
-def bench(storage, tmp_path):
+def environment(storage, tmp_path):
     """The CPU; the process has as many threads afterwards as before."""
     threads = torch.get_num_threads()
-    yield Bench(storage=storage, cache=tmp_path / "cache", device=torch.device("cpu"), threads=2)
+    yield TrainingEnvironment(
+        storage=storage, cache=tmp_path / "cache", device=torch.device("cpu"), threads=2
+    )
     torch.set_num_threads(threads)
 
 
 class Told:
-    """A listener that keeps what it is told."""
+    """A callbacks that keeps what it is told."""
 
     def __init__(self, stop_after: int | None = None, at_step=lambda: None) -> None:
         self.steps: list[int] = []
         self.epochs: list[EpochEnded] = []
-        self.listener = Listener(
+        self.callbacks = TrainingCallbacks(
             should_stop=lambda: stop_after is not None and len(self.steps) >= stop_after,
             on_step=lambda step: (self.steps.append(step), at_step()),
             on_epoch=self.epochs.append,
         )
 
 
-def fitted(order, bench, **options):
+def fitted(order, environment, **options):
     """How it ended, and what was told on the way."""
     told = Told(**options)
-    return fit(order, bench, told.listener), told
+    return fit(order, environment, told.callbacks), told
 
 
 def stored_weights(ended, storage):
     return load(storage.get(ended.weights))
 
 
-def test_a_trial_ends_with_its_best_value_and_weights(bench, storage):
-    ended, told = fitted(order_for(storage, hyperparameters={"epochs": 6}), bench)
+def test_a_trial_ends_with_its_best_value_and_weights(environment, storage):
+    ended, told = fitted(order_for(storage, hyperparameters={"epochs": 6}), environment)
     assert ended.status is TrialStatus.COMPLETED
     metrics = [epoch.validation_metric for epoch in told.epochs]
     assert ended.value == max(metrics) == metrics[ended.best_epoch - 1]
@@ -84,16 +86,18 @@ def test_a_trial_ends_with_its_best_value_and_weights(bench, storage):
     check(NETWORK, stored_weights(ended, storage))
 
 
-def test_the_same_order_gives_the_same_weights_and_another_seed_others(bench, storage):
-    first, again, other = (fitted(order_for(storage, seed=seed), bench)[0] for seed in (1, 1, 2))
+def test_the_same_order_gives_the_same_weights_and_another_seed_others(environment, storage):
+    first, again, other = (
+        fitted(order_for(storage, seed=seed), environment)[0] for seed in (1, 1, 2)
+    )
     assert (first.weights, first.value) == (again.weights, again.value)
     assert first.weights != other.weights
 
 
 @pytest.mark.parametrize("kind", [k for k in MORPHISMS if MORPHISMS[k].preserves_function])
-def test_a_child_begins_where_its_parent_ended(bench, storage, kind):
+def test_a_child_begins_where_its_parent_ended(environment, storage, kind):
     parent = order_for(storage)
-    ended, _ = fitted(parent, bench)
+    ended, _ = fitted(parent, environment)
     morphism = next(iter(MORPHISMS[kind].candidates(NETWORK, SMALL)))
     child = order_for(
         storage,
@@ -104,7 +108,7 @@ def test_a_child_begins_where_its_parent_ended(bench, storage, kind):
         morphisms=(to_json(morphism),),
         seed=7,
     )
-    inherited, _ = fitted(child, bench)
+    inherited, _ = fitted(child, environment)
     assert inherited.status is TrialStatus.COMPLETED
     expected = transfer_all(
         NETWORK, stored_weights(ended, storage), [morphism], np.random.default_rng(7)
@@ -119,9 +123,9 @@ def test_a_child_begins_where_its_parent_ended(bench, storage, kind):
         assert inherited.value == ended.value
 
 
-def test_what_shrinks_looks_at_training_examples_and_at_no_others(bench, storage):
+def test_what_shrinks_looks_at_training_examples_and_at_no_others(environment, storage):
     data = arrays()
-    parent, _ = fitted(order_for(storage, data), bench)
+    parent, _ = fitted(order_for(storage, data), environment)
     morphism = next(iter(MORPHISMS["narrow"].candidates(NETWORK, SMALL)))
     child = order_for(
         storage,
@@ -133,7 +137,7 @@ def test_what_shrinks_looks_at_training_examples_and_at_no_others(bench, storage
         morphisms=(to_json(morphism),),
         seed=7,
     )
-    ended, _ = fitted(child, bench)
+    ended, _ = fitted(child, environment)
     chosen, _ = validation_split(data.y_train, 0.2, 0)
     x = data.x_train[chosen].astype(np.float32)
     probe = (x - x.mean()) / x.std()
@@ -150,8 +154,8 @@ def test_what_shrinks_looks_at_training_examples_and_at_no_others(bench, storage
     assert any(np.abs(found[i]["weight"] - blind[i]["weight"]).max() > 0.01 for i in blind)
 
 
-def test_a_child_gets_noise_on_what_morphisms_changed_where_that_is_ordered(bench, storage):
-    parent, _ = fitted(order_for(storage), bench)
+def test_a_child_gets_noise_on_what_morphisms_changed_where_that_is_ordered(environment, storage):
+    parent, _ = fitted(order_for(storage), environment)
     morphism = next(iter(MORPHISMS["widen"].candidates(NETWORK, SMALL)))
     ends = []
     for noise in (0.0, 0.01):
@@ -163,7 +167,7 @@ def test_a_child_gets_noise_on_what_morphisms_changed_where_that_is_ordered(benc
             parent_weights=parent.weights,
             morphisms=(to_json(morphism),),
         )
-        ends.append(stored_weights(fitted(child, bench)[0], storage))
+        ends.append(stored_weights(fitted(child, environment)[0], storage))
     changed = {
         node_id
         for node_id, arrays in ends[0].items()
@@ -172,29 +176,29 @@ def test_a_child_gets_noise_on_what_morphisms_changed_where_that_is_ordered(benc
     assert changed == {morphism.node_id, 3}  # the one that makes the channels, and their reader
 
 
-def test_a_trial_without_morphisms_goes_on_with_its_parents_weights(bench, storage):
-    first, _ = fitted(order_for(storage), bench)
+def test_a_trial_without_morphisms_goes_on_with_its_parents_weights(environment, storage):
+    first, _ = fitted(order_for(storage), environment)
     order = order_for(storage, hyperparameters=STILL, parent_weights=first.weights)
-    again, _ = fitted(order, bench)
+    again, _ = fitted(order, environment)
     assert (again.weights, again.value) == (first.weights, first.value)
 
 
-def test_validation_examples_are_only_measured(bench, storage):
+def test_validation_examples_are_only_measured(environment, storage):
     """However they look, the training is the same to the last bit: normalisation included."""
     data = arrays()
     _, held = validation_split(data.y_train, 0.2, 0)
     bright = data.x_train.copy()
     bright[held] = 255
-    _, told = fitted(order_for(storage, data), bench)
-    _, others = fitted(order_for(storage, dataclasses.replace(data, x_train=bright)), bench)
+    _, told = fitted(order_for(storage, data), environment)
+    _, others = fitted(order_for(storage, dataclasses.replace(data, x_train=bright)), environment)
     losses = [[epoch.train_loss for epoch in heard.epochs] for heard in (told, others)]
     assert losses[0] == losses[1]
     assert told.epochs[-1].validation_loss != others.epochs[-1].validation_loss
 
 
-def test_a_search_has_one_split_whatever_the_trials_seed(bench, storage):
+def test_a_search_has_one_split_whatever_the_trials_seed(environment, storage):
     losses = set()
-    first, _ = fitted(order_for(storage), bench)
+    first, _ = fitted(order_for(storage), environment)
     for seed, split_seed in ((1, 0), (2, 0), (1, 5)):
         order = order_for(
             storage,
@@ -202,13 +206,15 @@ def test_a_search_has_one_split_whatever_the_trials_seed(bench, storage):
             hyperparameters=STILL | {"split_seed": split_seed},
             parent_weights=first.weights,
         )
-        losses.add((split_seed, fitted(order, bench)[1].epochs[0].validation_loss))
+        losses.add((split_seed, fitted(order, environment)[1].epochs[0].validation_loss))
     assert len(losses) == len({loss for _, loss in losses}) == 2
 
 
-def test_a_final_fit_trains_on_everything_and_is_tested_once(bench, storage):
+def test_a_final_fit_trains_on_everything_and_is_tested_once(environment, storage):
     data = arrays()
-    ended, told = fitted(order_for(storage, data, hyperparameters={"epochs": 8}, **FINAL), bench)
+    ended, told = fitted(
+        order_for(storage, data, hyperparameters={"epochs": 8}, **FINAL), environment
+    )
     assert ended.status is TrialStatus.COMPLETED
     assert told.steps[-1] == 8 * (90 // 16)
     assert {epoch.validation_metric for epoch in told.epochs} == {None}
@@ -222,24 +228,26 @@ def test_a_final_fit_trains_on_everything_and_is_tested_once(bench, storage):
     assert (preprocess["mean"], preprocess["std"]) == ([*expected.mean], [*expected.std])
 
 
-def test_test_examples_change_nothing_but_the_test(bench, storage):
+def test_test_examples_change_nothing_but_the_test(environment, storage):
     data = arrays()
-    ended, _ = fitted(order_for(storage, data, **FINAL), bench)
+    ended, _ = fitted(order_for(storage, data, **FINAL), environment)
     dark = dataclasses.replace(data, x_test=data.x_test // 3)
-    other, _ = fitted(order_for(storage, dark, **FINAL), bench)
+    other, _ = fitted(order_for(storage, dark, **FINAL), environment)
     assert ended.weights == other.weights
     assert ended.test != other.test
 
 
-def test_a_stopped_final_fit_is_neither_tested_nor_exported(bench, storage):
-    ended, told = fitted(order_for(storage, **FINAL), bench, stop_after=2)
+def test_a_stopped_final_fit_is_neither_tested_nor_exported(environment, storage):
+    ended, told = fitted(order_for(storage, **FINAL), environment, stop_after=2)
     assert (ended.status, told.steps, ended.epochs) == (TrialStatus.STOPPED, [1, 2], 1)
     assert (ended.test, ended.export) == (None, None)
     check(NETWORK, stored_weights(ended, storage))
 
 
-def test_a_stopped_trial_keeps_its_best_value_and_weights(bench, storage):
-    ended, told = fitted(order_for(storage, hyperparameters={"epochs": 50}), bench, stop_after=9)
+def test_a_stopped_trial_keeps_its_best_value_and_weights(environment, storage):
+    ended, told = fitted(
+        order_for(storage, hyperparameters={"epochs": 50}), environment, stop_after=9
+    )
     assert (ended.status, ended.epochs) == (TrialStatus.STOPPED, 3)
     assert ended.value == max(epoch.validation_metric for epoch in told.epochs)
     check(NETWORK, stored_weights(ended, storage))
@@ -322,28 +330,30 @@ WIDE = next(iter(MORPHISMS["widen"].candidates(NETWORK, SMALL)))
         (with_fields(task="fortune-telling"), "unknown task 'fortune-telling'"),
     ],
 )
-def test_an_order_that_can_never_be_carried_out_fails_for_good(bench, storage, change, reason):
+def test_an_order_that_can_never_be_carried_out_fails_for_good(
+    environment, storage, change, reason
+):
     parent = storage.put("weights", save(WEIGHTS), "safetensors")
     order = change(order_for(storage, parent_weights=parent), storage)
-    ended, told = fitted(order, bench)
+    ended, told = fitted(order, environment)
     assert (ended.status, ended.retry) == (TrialStatus.FAILED, False)
     assert reason in ended.reason
     assert told.steps == []
     assert ended.weights is None
 
 
-def test_a_failing_disk_is_worth_another_attempt(bench, storage):
+def test_a_failing_disk_is_worth_another_attempt(environment, storage):
     order = order_for(storage)
     (Path(storage.url.removeprefix("file://")) / "weights").write_text("in the way")
-    ended, _ = fitted(order, bench)
+    ended, _ = fitted(order, environment)
     assert (ended.status, ended.retry) == (TrialStatus.FAILED, True)
     assert ended.reason.startswith("storage or disk: ")
 
 
 @pytest.mark.parametrize("kind", list(TrialKind))
-def test_a_training_that_diverges_is_infeasible(bench, storage, kind):
+def test_a_training_that_diverges_is_infeasible(environment, storage, kind):
     hyperparameters = {"optimiser": "sgd", "learning_rate": 1e30}
-    ended, _ = fitted(order_for(storage, hyperparameters=hyperparameters, kind=kind), bench)
+    ended, _ = fitted(order_for(storage, hyperparameters=hyperparameters, kind=kind), environment)
     assert ended.status is TrialStatus.INFEASIBLE
     assert "the training has diverged" in ended.reason
     assert (ended.value, ended.weights, ended.export) == (None, None, None)
@@ -361,54 +371,60 @@ def out_of_cuda_memory():
         (out_of_cuda_memory, "CUDA out of memory. Tried to allocate much"),
     ],
 )
-def test_too_little_memory_is_a_fact_about_the_architecture(bench, storage, at_step, words):
-    ended, _ = fitted(order_for(storage), bench, at_step=at_step)
+def test_too_little_memory_is_a_fact_about_the_architecture(environment, storage, at_step, words):
+    ended, _ = fitted(order_for(storage), environment, at_step=at_step)
     assert ended.status is TrialStatus.INFEASIBLE
     assert ended.reason.startswith("out of memory: ")
     assert words in ended.reason
     assert "\n" not in ended.reason
 
 
-def test_a_network_too_large_to_be_made_is_infeasible(bench, storage):
+def test_a_network_too_large_to_be_made_is_infeasible(environment, storage):
     huge = chain(iter([Input((1, 6, 4)), Flatten(), Dense(2**52), Dense(3), Output()]))
-    ended, _ = fitted(order_for(storage, architecture=huge), bench)
+    ended, _ = fitted(order_for(storage, architecture=huge), environment)
     assert (ended.status, ended.reason[:13]) == (TrialStatus.INFEASIBLE, "out of memory")
 
 
-def test_what_nobody_foresaw_is_raised(bench, storage):
+def test_what_nobody_foresaw_is_raised(environment, storage):
     def surprise():
         raise RuntimeError("a surprise")
 
     with pytest.raises(RuntimeError, match="a surprise"):
-        fitted(order_for(storage), bench, at_step=surprise)
+        fitted(order_for(storage), environment, at_step=surprise)
 
 
-def test_small_steps_get_one_thread_and_large_ones_all(bench, storage):
+def test_small_steps_get_one_thread_and_large_ones_all(environment, storage):
     threads = []
     for batch_size in (16, 10**9):
         order = order_for(storage, hyperparameters={"batch_size": batch_size, "epochs": 1})
-        fitted(order, bench, at_step=lambda: threads.append(torch.get_num_threads()))
+        fitted(order, environment, at_step=lambda: threads.append(torch.get_num_threads()))
     assert (threads[0], threads[-1]) == (1, 2)
 
 
-def test_how_it_was_computed_is_reported(bench, storage):
-    ended, _ = fitted(order_for(storage), bench)
+def test_how_it_was_computed_is_reported(environment, storage):
+    ended, _ = fitted(order_for(storage), environment)
     assert ended.precision == "fp32 channels-last, 1 thread"
-    fast = dataclasses.replace(bench, computes={3: Compute(bench.device, torch.bfloat16)})
+    fast = dataclasses.replace(
+        environment, computes={3: Compute(environment.device, torch.bfloat16)}
+    )
     ended, _ = fitted(order_for(storage), fast)
     assert ended.precision == "bf16, 1 thread"
 
 
-def test_the_test_split_is_looked_at_in_single_precision(bench, storage):
+def test_the_test_split_is_looked_at_in_single_precision(environment, storage):
     """So that the exported model, which predicts in it, reproduces the metric and the loss."""
-    fast = dataclasses.replace(bench, computes={3: Compute(bench.device, torch.bfloat16)})
+    fast = dataclasses.replace(
+        environment, computes={3: Compute(environment.device, torch.bfloat16)}
+    )
     data = arrays()
     ended, _ = fitted(order_for(storage, data, **FINAL), fast)
     network = Network(NETWORK)
     network.read(stored_weights(ended, storage))
     normalisation = Normalisation.of(data.x_train)
-    test = Examples(data.x_test, data.y_test, normalisation, bench.device)
-    single = evaluate(network, test, "image-classification", Compute(bench.device))
-    rounded = evaluate(network, test, "image-classification", Compute(bench.device, torch.bfloat16))
+    test = Examples(data.x_test, data.y_test, normalisation, environment.device)
+    single = evaluate(network, test, "image-classification", Compute(environment.device))
+    rounded = evaluate(
+        network, test, "image-classification", Compute(environment.device, torch.bfloat16)
+    )
     assert ended.test.loss == pytest.approx(single.loss, rel=1e-6)
     assert ended.test.loss != pytest.approx(rounded.loss, rel=1e-6)

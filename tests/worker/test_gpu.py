@@ -21,7 +21,7 @@ from tests.strategies import random_inputs, random_weights
 from tests.worker.orders import NETWORK, arrays, order_for
 from worker.compute import Compute, fastest
 from worker.data import Examples, Normalisation
-from worker.fitting import Bench, Listener, fit
+from worker.fitting import TrainingCallbacks, TrainingEnvironment, fit
 from worker.messages import Ended, Ready
 from worker.network import Network
 from worker.process import Died, Trainer
@@ -173,13 +173,13 @@ def storage(tmp_path):
 
 
 def fitted(storage, order, at_step=lambda: None):
-    listener = Listener(
+    callbacks = TrainingCallbacks(
         should_stop=lambda: False, on_step=lambda step: at_step(), on_epoch=lambda epoch: None
     )
-    bench = Bench(
+    environment = TrainingEnvironment(
         storage=storage, cache=Path("unused"), device=GPU, threads=1, computes=fastest(GPU, 1)
     )
-    return fit(order, bench, listener)
+    return fit(order, environment, callbacks)
 
 
 def test_a_final_fit_gives_an_export_that_predicts_on_the_cpu(storage):

@@ -18,7 +18,7 @@ import redis
 from core.protocol.queue import KEY_PREFIX, QUEUE, TRAIN_JOB, celery_config
 from core.protocol.states import TrialStatus
 from netmorph.embedded import EmbeddedValkey
-from worker.doorbell import read_order, write_order
+from worker.notifications import read_order, write_order
 
 Start = Callable[..., subprocess.Popen[bytes]]
 

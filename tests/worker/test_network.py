@@ -30,7 +30,7 @@ from tests.strategies import (
     random_inputs,
     random_weights,
 )
-from worker.layers import TWINS
+from worker.layers import MODULES
 from worker.network import Network
 
 CPU = torch.device("cpu")
@@ -82,7 +82,7 @@ def around(layer, shapes):
 
 
 def test_every_layer_has_a_twin():
-    assert set(TWINS) == set(LAYERS)
+    assert set(MODULES) == set(LAYERS)
 
 
 @pytest.mark.parametrize("kind", list(LAYERS))

@@ -92,7 +92,7 @@ def test_a_trainer_trains_order_after_order_hears_stops_and_ends_with_its_input(
     trainer.order(endless)
     until(trainer, Progress, EpochEnded)
     trainer.retire(PATIENCE)
-    assert trainer.last_words() == "ended with exit code 0"
+    assert trainer.exit_summary() == "ended with exit code 0"
     assert isinstance(until(trainer, Died, Ended)[-1], Died)
     assert trainer.trials == 4
 
@@ -105,8 +105,8 @@ def test_a_trainer_that_meets_the_unforeseen_dies_and_its_last_words_say_of_what
     trainer.order(order.model_copy(update={"architecture": misfit, "dataset_spec": other}))
     assert isinstance(until(trainer, Died, Ended)[-1], Died)
     trainer.kill()
-    assert trainer.last_words().startswith("ended with exit code 1; stderr: ")
-    assert "RuntimeError" in trainer.last_words()
+    assert trainer.exit_summary().startswith("ended with exit code 1; stderr: ")
+    assert "RuntimeError" in trainer.exit_summary()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -114,7 +114,7 @@ def test_a_trainer_for_a_gpu_that_is_not_there_says_so(start):
     trainer = start(NETMORPH_DEVICE="cuda")
     assert [*map(type, until(trainer, Died, Ready))] == [Died]
     trainer.kill()  # at once: it is still busy ending
-    how, _, words = trainer.last_words().partition("; stderr: ")
+    how, _, words = trainer.exit_summary().partition("; stderr: ")
     assert how == "ended with exit code 1"
     assert words == "NETMORPH_DEVICE is cuda, but torch sees no CUDA device here"
 
@@ -147,7 +147,7 @@ def test_a_killed_trainer_is_noticed_and_named(start, name):
     trainer = start(f"import os, signal; os.kill(os.getpid(), signal.{name})")
     assert isinstance(until(trainer, Died)[-1], Died)
     trainer.kill()
-    assert trainer.last_words() == f"killed by {name}"
+    assert trainer.exit_summary() == f"killed by {name}"
     assert not trainer.out_of_memory()
     assert not trainer.alive()
 
@@ -158,7 +158,7 @@ def test_a_dead_trainer_answers_every_order_with_its_death(start, storage):
     trainer.order(order_for(storage))
     assert isinstance(until(trainer, Died)[-1], Died)
     trainer.kill()
-    assert trainer.last_words() == "ended with exit code 0"
+    assert trainer.exit_summary() == "ended with exit code 0"
 
 
 def test_a_death_is_noticed_although_a_child_holds_the_pipe(start, gone, eventually):
@@ -166,7 +166,7 @@ def test_a_death_is_noticed_although_a_child_holds_the_pipe(start, gone, eventua
         "import subprocess, sys\nprint(subprocess.Popen(['sleep', '600']).pid, file=sys.stderr)\n"
     )
     assert [*map(type, until(trainer, Died))] == [Died]
-    child = int(eventually(lambda: trainer.last_words().partition("stderr: ")[2]))
+    child = int(eventually(lambda: trainer.exit_summary().partition("stderr: ")[2]))
     assert not gone(child)
     trainer.kill()
     eventually(lambda: gone(child))
@@ -188,7 +188,7 @@ def test_orders_to_a_trainer_that_does_not_read_block_nobody(start, storage):
         trainer.order(order)
     assert trainer.next_notice(0.01) is None
     trainer.retire(0.05)
-    assert trainer.last_words() == "killed by SIGKILL"
+    assert trainer.exit_summary() == "killed by SIGKILL"
 
 
 def test_the_last_words_are_the_end_of_what_it_wrote_to_stderr(start):
@@ -199,7 +199,7 @@ def test_the_last_words_are_the_end_of_what_it_wrote_to_stderr(start):
     )
     until(trainer, Died)
     trainer.kill()
-    words = trainer.last_words()
+    words = trainer.exit_summary()
     assert words.startswith("ended with exit code 3; stderr: line 89\n")
     assert "line 99" in words
     assert words.endswith("�" + "y" * 499)
@@ -226,4 +226,4 @@ def test_a_trainer_is_in_a_group_of_its_own_which_dies_with_it(start, gone, even
     trainer.kill()  # once more changes nothing
     assert gone(trainer.pid)
     eventually(lambda: gone(int(child)))
-    assert trainer.last_words() == f"killed by {signal.Signals.SIGKILL.name}"
+    assert trainer.exit_summary() == f"killed by {signal.Signals.SIGKILL.name}"

@@ -7,12 +7,12 @@ import pytest
 
 from core.protocol.contracts import LeaseRequest, TrialResult
 from core.protocol.states import TrialStatus
-from worker.reports import Controller, Refused, Stale, Unreachable, deliver, pauses
+from worker.reports import ControllerClient, Refused, Stale, Unreachable, deliver, pauses
 
 
 @pytest.fixture
 def client(settings):
-    made = Controller(settings)
+    made = ControllerClient(settings)
     yield made
     made.close()
 

@@ -17,9 +17,9 @@ from core.protocol.storage import Storage
 from core.search.defaults import default_bounds, final_hyperparameters, trial_hyperparameters
 from tests.worker.orders import described, order_for
 from worker.export import predict
-from worker.fitting import Bench, Listener, fit
+from worker.fitting import TrainingCallbacks, TrainingEnvironment, fit
 
-LISTENER = Listener(
+LISTENER = TrainingCallbacks(
     should_stop=lambda: False, on_step=lambda step: None, on_epoch=lambda epoch: None
 )
 
@@ -46,9 +46,11 @@ def storage(storage_url):
 
 
 @pytest.fixture
-def bench(storage, tmp_path):
+def environment(storage, tmp_path):
     threads = torch.get_num_threads()
-    yield Bench(storage=storage, cache=tmp_path / "cache", device=torch.device("cpu"), threads=1)
+    yield TrainingEnvironment(
+        storage=storage, cache=tmp_path / "cache", device=torch.device("cpu"), threads=1
+    )
     torch.set_num_threads(threads)
 
 
@@ -65,17 +67,17 @@ def test_signals_are_trained_as_they_are():
 
 
 @pytest.mark.parametrize("kind", sorted(all_roots(SPEC, Bounds())))
-def test_every_start_learns_to_tell_signals_apart(kind, storage, bench):
+def test_every_start_learns_to_tell_signals_apart(kind, storage, environment):
     root = all_roots(SPEC, Bounds())[kind]
     hyperparameters = {"epochs": 6, "learning_rate": 0.003}
-    ended = fit(order_for(storage, DATA, root, hyperparameters), bench, LISTENER)
+    ended = fit(order_for(storage, DATA, root, hyperparameters), environment, LISTENER)
     assert ended.status is TrialStatus.COMPLETED
     assert ended.value > 0.45  # a third by chance
 
 
-def test_a_child_with_squeeze_and_excitation_starts_from_its_parent(storage, bench):
+def test_a_child_with_squeeze_and_excitation_starts_from_its_parent(storage, environment):
     still = {"learning_rate": 0.0, "weight_decay": 0.0, "epochs": 1}
-    parent = fit(order_for(storage, DATA, ROOT, {"epochs": 4}), bench, LISTENER)
+    parent = fit(order_for(storage, DATA, ROOT, {"epochs": 4}), environment, LISTENER)
     morphism = next(iter(MORPHISMS["squeeze_excite"].candidates(ROOT, Bounds())))
     child = morphism.apply(ROOT)
     changes = {
@@ -83,16 +85,16 @@ def test_a_child_with_squeeze_and_excitation_starts_from_its_parent(storage, ben
         "parent_architecture": ROOT.to_json(),
         "morphisms": (to_json(morphism),),
     }
-    ended = fit(order_for(storage, DATA, child, still, **changes), bench, LISTENER)
+    ended = fit(order_for(storage, DATA, child, still, **changes), environment, LISTENER)
     again = order_for(storage, DATA, ROOT, still, parent_weights=parent.weights)
-    assert ended.value == fit(again, bench, LISTENER).value
+    assert ended.value == fit(again, environment, LISTENER).value
     check(child, load(storage.get(ended.weights)))
 
 
-def test_an_exported_network_predicts_signals(storage, bench, tmp_path):
+def test_an_exported_network_predicts_signals(storage, environment, tmp_path):
     hyperparameters = {"epochs": 10, "learning_rate": 0.01}
     order = order_for(storage, DATA, ROOT, hyperparameters, kind=TrialKind.FINAL)
-    ended = fit(order, bench, LISTENER)
+    ended = fit(order, environment, LISTENER)
     with zipfile.ZipFile(io.BytesIO(storage.get(ended.export))) as archive:
         archive.extractall(tmp_path / "export")
     model = predict.Model(tmp_path / "export")

@@ -11,29 +11,29 @@ import pytest
 
 from core.protocol.contracts import Action, Answer
 from core.protocol.states import TrialStatus
-from worker.doorbell import Door
-from worker.jobs import Place
-from worker.reports import Controller
+from worker.jobs import TrialRunner
+from worker.notifications import RunnerLock
+from worker.reports import ControllerClient
 from worker.settings import Settings
-from worker.supervisor import Supervisor
+from worker.supervisor import TrainerSupervisor
 
 
-class Bench:
+class TrainingEnvironment:
     """A worker's inside, without Celery."""
 
     def __init__(self, settings: Settings) -> None:
         self.stopping = threading.Event()
-        self.controller = Controller(settings)
-        self.supervisor = Supervisor(
+        self.controller = ControllerClient(settings)
+        self.supervisor = TrainerSupervisor(
             settings, self.controller, stopping=self.stopping, pulse=lambda: None
         )
-        self.place = Place(
+        self.place = TrialRunner(
             settings,
             self.controller,
             self.supervisor,
             worker_id=uuid4(),
             boot_id=uuid4(),
-            door=Door(),
+            lock=RunnerLock(),
             stopping=self.stopping,
             pulse=lambda: None,
         )
@@ -53,23 +53,23 @@ class Bench:
 
 
 @pytest.fixture
-def bench(settings: Settings) -> Iterator[Bench]:
-    made = Bench(settings)
+def environment(settings: Settings) -> Iterator[TrainingEnvironment]:
+    made = TrainingEnvironment(settings)
     yield made
     made.close()
 
 
 @pytest.fixture
-def with_settings(settings: Settings) -> Iterator[Callable[..., Bench]]:
-    made: list[Bench] = []
+def with_settings(settings: Settings) -> Iterator[Callable[..., TrainingEnvironment]]:
+    made: list[TrainingEnvironment] = []
 
-    def make(**changes: Any) -> Bench:
-        made.append(Bench(settings.model_copy(update=changes)))
+    def make(**changes: Any) -> TrainingEnvironment:
+        made.append(TrainingEnvironment(settings.model_copy(update=changes)))
         return made[-1]
 
     yield make
-    for bench in made:
-        bench.close()
+    for environment in made:
+        environment.close()
 
 
 def only_result(controller, order):
@@ -78,9 +78,9 @@ def only_result(controller, order):
     return result
 
 
-def test_a_training_that_goes_well_is_reported_with_its_epochs(bench, controller):
+def test_a_training_that_goes_well_is_reported_with_its_epochs(environment, controller):
     order = controller.add("train", seconds=0.5, epochs=3)
-    bench.place.drain()
+    environment.place.drain()
 
     result = only_result(controller, order)
     assert (result.status, result.value, result.epochs) == (TrialStatus.COMPLETED, 0.875, 3)
@@ -93,9 +93,9 @@ def test_a_training_that_goes_well_is_reported_with_its_epochs(bench, controller
     assert steps[-1] > 1
 
 
-def test_trial_after_trial_is_trained_by_one_warm_trainer(bench, controller):
+def test_trial_after_trial_is_trained_by_one_warm_trainer(environment, controller):
     orders = [controller.add("train") for _ in range(3)]
-    bench.place.drain()
+    environment.place.drain()
     assert len({only_result(controller, order).reason for order in orders}) == 1
 
 
@@ -115,11 +115,11 @@ def test_a_trainer_is_replaced_after_its_share_of_trials(with_settings, controll
     ],
 )
 def test_a_trainer_that_dies_fails_its_trial_and_the_next_one_is_trained(
-    bench, controller, how, words
+    environment, controller, how, words
 ):
     dead = controller.add("die", how=how)
     alive = controller.add("train")
-    bench.place.drain()
+    environment.place.drain()
 
     result = only_result(controller, dead)
     assert result.status is TrialStatus.FAILED
@@ -130,59 +130,63 @@ def test_a_trainer_that_dies_fails_its_trial_and_the_next_one_is_trained(
     assert only_result(controller, alive).status is TrialStatus.COMPLETED
 
 
-def test_a_hung_trainer_is_killed_however_often_it_says_it_lives(bench, controller, gone):
+def test_a_hung_trainer_is_killed_however_often_it_says_it_lives(environment, controller, gone):
     order = controller.add("hang")
-    pid = bench.trainer_pid()
-    bench.place.drain()
+    pid = environment.trainer_pid()
+    environment.place.drain()
     result = only_result(controller, order)
     assert (result.status, result.retry) == (TrialStatus.FAILED, True)
     assert "no progress at step 1 for 1 s" in result.reason
     assert gone(pid)
 
 
-def test_a_stop_is_obeyed_with_the_best_value_so_far(bench, controller):
+def test_a_stop_is_obeyed_with_the_best_value_so_far(environment, controller):
     order = controller.add("train", seconds=30)
     controller.answers[order.trial_id] = Answer(action=Action.STOP, reason="by the user")
     started = monotonic()
-    bench.place.drain()
+    environment.place.drain()
     result = only_result(controller, order)
     assert (result.status, result.value) == (TrialStatus.STOPPED, 0.5)
     assert monotonic() - started < 5
 
 
-def test_a_trainer_that_ignores_a_stop_is_killed_and_its_trial_stopped(bench, controller, gone):
+def test_a_trainer_that_ignores_a_stop_is_killed_and_its_trial_stopped(
+    environment, controller, gone
+):
     order = controller.add("wilful")
-    pid = bench.trainer_pid()
+    pid = environment.trainer_pid()
     controller.answers[order.trial_id] = Answer(action=Action.STOP, reason="by the user")
-    bench.place.drain()
+    environment.place.drain()
     result = only_result(controller, order)
     assert (result.status, result.retry) == (TrialStatus.STOPPED, False)
     assert result.reason == "by the user; killed: it did not stop"
     assert gone(pid)
 
 
-def test_an_abandoned_trial_is_reported_to_nobody(bench, controller):
+def test_an_abandoned_trial_is_reported_to_nobody(environment, controller):
     order = controller.add("train", seconds=30)
-    pid = bench.trainer_pid()
+    pid = environment.trainer_pid()
     controller.answers[order.trial_id] = Answer(action=Action.ABANDON)
-    bench.place.drain()
+    environment.place.drain()
     assert controller.results[order.trial_id] == []
-    assert bench.trainer_pid() == pid  # it ended politely, so it stays
+    assert environment.trainer_pid() == pid  # it ended politely, so it stays
 
 
-def test_a_lease_that_is_somebody_elses_ends_the_training(bench, controller):
+def test_a_lease_that_is_somebody_elses_ends_the_training(environment, controller):
     order = controller.add("train", seconds=30)
     controller.stale.add(order.trial_id)
-    bench.place.drain()
+    environment.place.drain()
     assert controller.results[order.trial_id] == []
 
 
-def test_a_trainer_is_killed_before_its_lease_can_run_out(bench, controller, eventually, gone):
+def test_a_trainer_is_killed_before_its_lease_can_run_out(
+    environment, controller, eventually, gone
+):
     controller.lease_seconds = 1.0
     order = controller.add("wilful")
-    pid = bench.trainer_pid()
+    pid = environment.trainer_pid()
     leased = monotonic()
-    drained = bench.drain_aside()
+    drained = environment.drain_aside()
     eventually(lambda: controller.heartbeats[order.trial_id])
     last_word = monotonic()
     controller.down = True
@@ -194,10 +198,10 @@ def test_a_trainer_is_killed_before_its_lease_can_run_out(bench, controller, eve
     assert controller.results[order.trial_id] == []
 
 
-def test_a_result_is_delivered_once_the_controller_is_back(bench, controller, eventually):
+def test_a_result_is_delivered_once_the_controller_is_back(environment, controller, eventually):
     controller.lease_seconds = 30.0
     order = controller.add("train", seconds=0.3)
-    drained = bench.drain_aside()
+    drained = environment.drain_aside()
     eventually(lambda: controller.heartbeats[order.trial_id])
     controller.down = True
     refused = controller.refused
@@ -209,35 +213,35 @@ def test_a_result_is_delivered_once_the_controller_is_back(bench, controller, ev
     assert [report.epoch for report in controller.epochs[order.trial_id]] == [1, 2]
 
 
-def test_a_training_past_its_own_limit_is_stopped(bench, controller):
+def test_a_training_past_its_own_limit_is_stopped(environment, controller):
     order = controller.add("train", max_seconds=0.2, seconds=30)
-    bench.place.drain()
+    environment.place.drain()
     assert only_result(controller, order).status is TrialStatus.STOPPED
 
 
-def test_nonsense_from_a_trainer_fails_the_trial(bench, controller):
+def test_nonsense_from_a_trainer_fails_the_trial(environment, controller):
     order = controller.add("nonsense")
-    bench.place.drain()
+    environment.place.drain()
     result = only_result(controller, order)
     assert result.status is TrialStatus.FAILED
     assert "no ending" in result.reason
 
 
-def test_a_killed_trainer_takes_its_children_with_it(bench, controller, gone, caplog):
+def test_a_killed_trainer_takes_its_children_with_it(environment, controller, gone, caplog):
     caplog.set_level("INFO")
     order = controller.add("family")
     controller.answers[order.trial_id] = Answer(action=Action.STOP)
-    bench.place.drain()
+    environment.place.drain()
     (child,) = [r.getMessage() for r in caplog.records if r.getMessage().startswith("child ")]
     assert gone(int(child.split()[1]))
 
 
-def test_a_shut_down_gives_the_trial_back(bench, controller, eventually, gone):
+def test_a_shut_down_gives_the_trial_back(environment, controller, eventually, gone):
     order = controller.add("train", seconds=30)
-    pid = bench.trainer_pid()
-    drained = bench.drain_aside()
+    pid = environment.trainer_pid()
+    drained = environment.drain_aside()
     eventually(lambda: controller.heartbeats[order.trial_id])
-    bench.stopping.set()
+    environment.stopping.set()
     drained.join(10)
     assert not drained.is_alive()
     result = only_result(controller, order)
@@ -254,10 +258,10 @@ def test_a_worker_without_a_trainer_leases_nothing(with_settings, controller):
     assert len(controller.waiting) == 1
 
 
-def test_a_worker_whose_trainers_keep_dying_rests(bench, controller):
+def test_a_worker_whose_trainers_keep_dying_rests(environment, controller):
     for _ in range(6):
         controller.add("die", how="SIGKILL")
-    bench.place.drain()
+    environment.place.drain()
     assert 2 <= len(controller.results) < 6
 
 
@@ -275,19 +279,19 @@ def test_the_trainer_sees_its_settings_and_no_secrets(with_settings, controller,
     ]
 
 
-def test_the_preferred_trial_comes_first(bench, controller):
+def test_the_preferred_trial_comes_first(environment, controller):
     first, second = controller.add("train"), controller.add("train")
-    bench.place.drain(prefer=second.trial_id)
+    environment.place.drain(prefer=second.trial_id)
     assert controller.trained == [second.trial_id, first.trial_id]
 
 
-def test_a_trial_that_is_taken_is_no_reason_not_to_train_another(bench, controller):
+def test_a_trial_that_is_taken_is_no_reason_not_to_train_another(environment, controller):
     order = controller.add("train")
-    bench.place.drain(prefer=uuid4())
+    environment.place.drain(prefer=uuid4())
     assert only_result(controller, order).status is TrialStatus.COMPLETED
 
 
-def test_a_controller_that_answers_nonsense_is_asked_again_later(bench, controller):
+def test_a_controller_that_answers_nonsense_is_asked_again_later(environment, controller):
     controller.down = True
-    bench.place.drain()
+    environment.place.drain()
     assert controller.refused == 1

@@ -1,8 +1,8 @@
-"""The torch twins of the layers, one module per kind as in `core.layers`."""
+"""The torch modules of the layers, one module per kind as in `core.layers`."""
 
 from core.registry import import_modules
-from worker.layers.twin import TWINS, AbstractTwin
+from worker.layers.module import MODULES, AbstractModule
 
 import_modules(__name__, list(__path__))
 
-__all__ = ["TWINS", "AbstractTwin"]
+__all__ = ["MODULES", "AbstractModule"]

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.twin import TWINS, Passing
+from worker.layers.module import MODULES, Passing
 
 
-@TWINS.register("add")
-class AddTwin(Passing):
+@MODULES.register("add")
+class AddModule(Passing):
     """Two or more tensors of one shape."""
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:

@@ -6,11 +6,11 @@ from typing import Self
 from torch import nn
 
 from core.layers import AvgPool1d, Shape
-from worker.layers.twin import TWINS, AbstractTwin
+from worker.layers.module import MODULES, AbstractModule
 
 
-@TWINS.register("avg_pool1d")
-class AvgPool1dTwin(nn.AvgPool1d, AbstractTwin[AvgPool1d]):
+@MODULES.register("avg_pool1d")
+class AvgPool1dModule(nn.AvgPool1d, AbstractModule[AvgPool1d]):
     """torch's pool."""
 
     @classmethod

@@ -6,11 +6,11 @@ from typing import Self
 from torch import nn
 
 from core.layers import AvgPool2d, Shape
-from worker.layers.twin import TWINS, AbstractTwin
+from worker.layers.module import MODULES, AbstractModule
 
 
-@TWINS.register("avg_pool2d")
-class AvgPool2dTwin(nn.AvgPool2d, AbstractTwin[AvgPool2d]):
+@MODULES.register("avg_pool2d")
+class AvgPool2dModule(nn.AvgPool2d, AbstractModule[AvgPool2d]):
     """torch's pool."""
 
     @classmethod

@@ -9,13 +9,13 @@ from torch.nn import functional
 
 from core.layers import BatchNorm, Shape
 from core.layers.batch_norm import EPSILON
-from worker.layers.twin import TWINS, AbstractTwin
+from worker.layers.module import MODULES, AbstractModule
 
 _MOMENTUM = 0.1  # of the running statistics
 
 
-@TWINS.register("batch_norm")
-class BatchNormTwin(AbstractTwin[BatchNorm]):
+@MODULES.register("batch_norm")
+class BatchNormModule(AbstractModule[BatchNorm]):
     """One module for any number of spatial axes; the count of batches is not kept."""
 
     running_mean: Tensor

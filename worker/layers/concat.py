@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from worker.layers.twin import TWINS, Passing
+from worker.layers.module import MODULES, Passing
 
 
-@TWINS.register("concat")
-class ConcatTwin(Passing):
+@MODULES.register("concat")
+class ConcatModule(Passing):
     """Two or more tensors that differ in their channels only."""
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:

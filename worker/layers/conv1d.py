@@ -6,11 +6,11 @@ from typing import Self
 from torch import nn
 
 from core.layers import Conv1d, Shape
-from worker.layers.twin import TWINS, AbstractTwin
+from worker.layers.module import MODULES, AbstractModule
 
 
-@TWINS.register("conv1d")
-class Conv1dTwin(nn.Conv1d, AbstractTwin[Conv1d]):
+@MODULES.register("conv1d")
+class Conv1dModule(nn.Conv1d, AbstractModule[Conv1d]):
     """torch's convolution, padded by half the kernel."""
 
     @classmethod

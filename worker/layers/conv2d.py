@@ -6,11 +6,11 @@ from typing import Self
 from torch import nn
 
 from core.layers import Conv2d, Shape
-from worker.layers.twin import TWINS, AbstractTwin
+from worker.layers.module import MODULES, AbstractModule
 
 
-@TWINS.register("conv2d")
-class Conv2dTwin(nn.Conv2d, AbstractTwin[Conv2d]):
+@MODULES.register("conv2d")
+class Conv2dModule(nn.Conv2d, AbstractModule[Conv2d]):
     """torch's convolution, padded by half the kernel."""
 
     @classmethod

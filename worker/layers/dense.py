@@ -6,11 +6,11 @@ from typing import Self
 from torch import nn
 
 from core.layers import Dense, Shape
-from worker.layers.twin import TWINS, AbstractTwin
+from worker.layers.module import MODULES, AbstractModule
 
 
-@TWINS.register("dense")
-class DenseTwin(nn.Linear, AbstractTwin[Dense]):
+@MODULES.register("dense")
+class DenseModule(nn.Linear, AbstractModule[Dense]):
     """torch's linear layer."""
 
     @classmethod

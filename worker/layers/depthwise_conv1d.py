@@ -6,12 +6,12 @@ from typing import Self
 from torch import Tensor, nn
 
 from core.layers import DepthwiseConv1d, Shape
+from worker.layers.module import MODULES, AbstractModule
 from worker.layers.precision import in_float32_on_cpu
-from worker.layers.twin import TWINS, AbstractTwin
 
 
-@TWINS.register("depthwise_conv1d")
-class DepthwiseConv1dTwin(nn.Conv1d, AbstractTwin[DepthwiseConv1d]):
+@MODULES.register("depthwise_conv1d")
+class DepthwiseConv1dModule(nn.Conv1d, AbstractModule[DepthwiseConv1d]):
     """torch's convolution in as many groups as channels."""
 
     @classmethod

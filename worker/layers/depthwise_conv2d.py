@@ -6,12 +6,12 @@ from typing import Self
 from torch import Tensor, nn
 
 from core.layers import DepthwiseConv2d, Shape
+from worker.layers.module import MODULES, AbstractModule
 from worker.layers.precision import in_float32_on_cpu
-from worker.layers.twin import TWINS, AbstractTwin
 
 
-@TWINS.register("depthwise_conv2d")
-class DepthwiseConv2dTwin(nn.Conv2d, AbstractTwin[DepthwiseConv2d]):
+@MODULES.register("depthwise_conv2d")
+class DepthwiseConv2dModule(nn.Conv2d, AbstractModule[DepthwiseConv2d]):
     """torch's convolution in as many groups as channels."""
 
     @classmethod

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from core.layers import Dropout, Shape
-from worker.layers.twin import TWINS, AbstractTwin
+from worker.layers.module import MODULES, AbstractModule
 
 
-@TWINS.register("dropout")
-class DropoutTwin(AbstractTwin[Dropout]):
+@MODULES.register("dropout")
+class DropoutModule(AbstractModule[Dropout]):
     """Drops values by a generator of its own, so that a training's seed decides, not the process's.
 
     The generator is set by `worker.network.Network.seed`.

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.twin import TWINS, Passing
+from worker.layers.module import MODULES, Passing
 
 
-@TWINS.register("flatten")
-class FlattenTwin(Passing):
+@MODULES.register("flatten")
+class FlattenModule(Passing):
     """Channel by channel, whatever the memory format."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from worker.layers.twin import TWINS, Passing
+from worker.layers.module import MODULES, Passing
 
 
-@TWINS.register("gate")
-class GateTwin(Passing):
+@MODULES.register("gate")
+class GateModule(Passing):
     """Twice the logistic sigmoid."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.twin import TWINS, Passing
+from worker.layers.module import MODULES, Passing
 
 
-@TWINS.register("global_avg_pool1d")
-class GlobalAvgPool1dTwin(Passing):
+@MODULES.register("global_avg_pool1d")
+class GlobalAvgPool1dModule(Passing):
     """A signal becomes a vector."""
 
     def forward(self, x: Tensor) -> Tensor:

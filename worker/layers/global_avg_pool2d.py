@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.twin import TWINS, Passing
+from worker.layers.module import MODULES, Passing
 
 
-@TWINS.register("global_avg_pool2d")
-class GlobalAvgPool2dTwin(Passing):
+@MODULES.register("global_avg_pool2d")
+class GlobalAvgPool2dModule(Passing):
     """An image becomes a vector."""
 
     def forward(self, x: Tensor) -> Tensor:

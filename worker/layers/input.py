@@ -1,8 +1,8 @@
 """Where the examples come in."""
 
-from worker.layers.twin import TWINS, Passing
+from worker.layers.module import MODULES, Passing
 
 
-@TWINS.register("input")
-class InputTwin(Passing):
+@MODULES.register("input")
+class InputModule(Passing):
     """Changes nothing."""

@@ -6,11 +6,11 @@ from typing import Self
 from torch import nn
 
 from core.layers import MaxPool1d, Shape
-from worker.layers.twin import TWINS, AbstractTwin
+from worker.layers.module import MODULES, AbstractModule
 
 
-@TWINS.register("max_pool1d")
-class MaxPool1dTwin(nn.MaxPool1d, AbstractTwin[MaxPool1d]):
+@MODULES.register("max_pool1d")
+class MaxPool1dModule(nn.MaxPool1d, AbstractModule[MaxPool1d]):
     """torch's pool."""
 
     @classmethod

@@ -6,11 +6,11 @@ from typing import Self
 from torch import nn
 
 from core.layers import MaxPool2d, Shape
-from worker.layers.twin import TWINS, AbstractTwin
+from worker.layers.module import MODULES, AbstractModule
 
 
-@TWINS.register("max_pool2d")
-class MaxPool2dTwin(nn.MaxPool2d, AbstractTwin[MaxPool2d]):
+@MODULES.register("max_pool2d")
+class MaxPool2dModule(nn.MaxPool2d, AbstractModule[MaxPool2d]):
     """torch's pool."""
 
     @classmethod

@@ -1,8 +1,8 @@
 """Where the logits go out."""
 
-from worker.layers.twin import TWINS, Passing
+from worker.layers.module import MODULES, Passing
 
 
-@TWINS.register("output")
-class OutputTwin(Passing):
+@MODULES.register("output")
+class OutputModule(Passing):
     """Changes nothing."""

@@ -3,11 +3,11 @@
 from torch import Tensor
 from torch.nn import functional
 
-from worker.layers.twin import TWINS, Passing
+from worker.layers.module import MODULES, Passing
 
 
-@TWINS.register("relu")
-class ReLUTwin(Passing):
+@MODULES.register("relu")
+class ReLUModule(Passing):
     """Not in place: the input may have other readers."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.twin import TWINS, Passing
+from worker.layers.module import MODULES, Passing
 
 
-@TWINS.register("scale")
-class ScaleTwin(Passing):
+@MODULES.register("scale")
+class ScaleModule(Passing):
     """A tensor and one factor for each channel."""
 
     def forward(self, x: Tensor, factors: Tensor) -> Tensor:  # type: ignore[override]

@@ -6,11 +6,11 @@ from typing import Self
 from torch import Tensor
 
 from core.layers import Shape, Zero
-from worker.layers.twin import TWINS, AbstractTwin
+from worker.layers.module import MODULES, AbstractModule
 
 
-@TWINS.register("zero")
-class ZeroTwin(AbstractTwin[Zero]):
+@MODULES.register("zero")
+class ZeroModule(AbstractModule[Zero]):
     """Zeros that no gradient passes, whatever the input: zero times infinity is not zero."""
 
     def __init__(self, shape: Shape) -> None:

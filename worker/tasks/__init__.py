@@ -1,4 +1,4 @@
-"""The torch twins of the task types: their losses."""
+"""The torch modules of the task types: their losses."""
 
 from core.registry import import_modules
 from worker.tasks.loss import LOSSES, AbstractLoss

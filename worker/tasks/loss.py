@@ -1,4 +1,4 @@
-"""What the torch twin of every task type computes."""
+"""What the torch module of every task type computes."""
 
 from abc import ABC, abstractmethod
 from typing import Any

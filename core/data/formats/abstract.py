@@ -9,7 +9,7 @@ from core.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ReadLimits:
     """How much of somebody's file is believed."""
 
     bytes: int = 2 * 2**30  # of all arrays together, unpacked
@@ -28,7 +28,7 @@ class AbstractFormat(ABC):
 
     @classmethod
     @abstractmethod
-    def parse(cls, file: BinaryIO, limits: Limits) -> Arrays:
+    def parse(cls, file: BinaryIO, limits: ReadLimits) -> Arrays:
         """The data set in the file, validated; raises InvalidDataset, never trusts a size."""
 
 

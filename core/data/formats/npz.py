@@ -21,7 +21,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from core.data.datasets import Arrays, class_indices, stratified_test_split, validate
-from core.data.formats.abstract import FORMATS, AbstractFormat, Limits
+from core.data.formats.abstract import FORMATS, AbstractFormat, ReadLimits
 from core.errors import InvalidDataset
 
 _TEXTS = frozenset({"class_names", "layout"})
@@ -46,7 +46,7 @@ class Npz(AbstractFormat):
         return start.startswith(b"PK\x03\x04")
 
     @classmethod
-    def parse(cls, file: BinaryIO, limits: Limits) -> Arrays:
+    def parse(cls, file: BinaryIO, limits: ReadLimits) -> Arrays:
         try:
             zipfile.ZipFile(_Sparing(file)).close()  # fails unless the directory is short
             with zipfile.ZipFile(file) as archive:
@@ -69,7 +69,7 @@ class _Sparing:
         return self._file.read(min(size, _DIRECTORY) if size >= 0 else _DIRECTORY)
 
 
-def _read(archive: zipfile.ZipFile, limits: Limits) -> dict[str, NDArray[Any]]:
+def _read(archive: zipfile.ZipFile, limits: ReadLimits) -> dict[str, NDArray[Any]]:
     """The arrays that we know by name; others are refused, as a misspelt one would be."""
     entries = archive.infolist()
     if len(entries) > limits.arrays:
@@ -88,7 +88,7 @@ def _read(archive: zipfile.ZipFile, limits: Limits) -> dict[str, NDArray[Any]]:
 
 
 def _array(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, limits: Limits
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, limits: ReadLimits
 ) -> NDArray[Any]:
     """One array, its bytes read only after its header was found to promise just these."""
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
@@ -114,7 +114,7 @@ def _array(
 
 
 def _header(
-    stream: Any, name: str, limits: Limits
+    stream: Any, name: str, limits: ReadLimits
 ) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """(shape, Fortran order?, dtype, length of the header) of an npy stream."""
     try:

@@ -9,7 +9,7 @@ import numpy as np
 from core.morphisms import legal, sample
 from core.protocol.contracts import Bounds
 from core.registry import Registry
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 
 _TRIES = 50  # random draws before every morphism is looked at in turn
 _DRAWN = 4  # morphisms of one draw
@@ -25,8 +25,8 @@ class AbstractStrategy(ABC):
     @abstractmethod
     def suggest(
         self,
-        completed: Sequence[Seen],
-        pending: Sequence[Seen],
+        completed: Sequence[PastTrial],
+        pending: Sequence[PastTrial],
         count: int,
         rng: np.random.Generator,
         bounds: Bounds,
@@ -41,13 +41,13 @@ class AbstractStrategy(ABC):
 STRATEGIES: Registry[AbstractStrategy] = Registry("strategy")
 
 
-def fingerprints(*trials: Sequence[Seen]) -> frozenset[str]:
+def fingerprints(*trials: Sequence[PastTrial]) -> frozenset[str]:
     """The architectures of all these trials."""
     return frozenset(trial.architecture.fingerprint for some in trials for trial in some)
 
 
 def random_morphs(
-    parents: Sequence[Seen],
+    parents: Sequence[PastTrial],
     excluded: frozenset[str],
     bounds: Bounds,
     count: int,
@@ -68,7 +68,7 @@ def random_morphs(
 
 
 def _random_drafts(
-    parents: Sequence[Seen], bounds: Bounds, rng: np.random.Generator
+    parents: Sequence[PastTrial], bounds: Bounds, rng: np.random.Generator
 ) -> Iterator[Draft]:
     """Random morphs; in the end every morph there is, so that nothing new is overlooked."""
     if not parents:
@@ -83,12 +83,12 @@ def _random_drafts(
             yield Draft(parent=parent, morphisms=(morphism,), architecture=child)
 
 
-def parents_of(completed: Sequence[Seen], pending: Sequence[Seen]) -> list[Seen]:
+def parents_of(completed: Sequence[PastTrial], pending: Sequence[PastTrial]) -> list[PastTrial]:
     """Who may have children: trials with weights; where there are none, all trials."""
     return [trial for trial in completed if trial.inheritable] or [*completed, *pending]
 
 
-def ranked(trials: Sequence[Seen]) -> list[Seen]:
+def ranked(trials: Sequence[PastTrial]) -> list[PastTrial]:
     """The trials from the best value to the worst, those without one last, older ones first."""
     return sorted(
         trials, key=lambda trial: (trial.value is None, -(trial.value or 0.0), trial.number)
@@ -96,7 +96,7 @@ def ranked(trials: Sequence[Seen]) -> list[Seen]:
 
 
 def morphs_in_turn(
-    parents: Sequence[Seen],
+    parents: Sequence[PastTrial],
     excluded: frozenset[str],
     bounds: Bounds,
     count: int,

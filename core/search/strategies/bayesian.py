@@ -11,7 +11,7 @@ from core.graph.bounds import cost
 from core.protocol.contracts import Bounds, Cost
 from core.protocol.states import TrialStatus
 from core.search.acquisition import ACQUISITIONS, Acquisition, maximise
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.strategies.abstract import (
     STRATEGIES,
     AbstractStrategy,
@@ -63,8 +63,8 @@ class Bayesian(AbstractStrategy):
 
     def suggest(
         self,
-        completed: Sequence[Seen],
-        pending: Sequence[Seen],
+        completed: Sequence[PastTrial],
+        pending: Sequence[PastTrial],
         count: int,
         rng: np.random.Generator,
         bounds: Bounds,
@@ -102,12 +102,12 @@ class Bayesian(AbstractStrategy):
         return Acquisition("log-ehvi", cost=partial(cost, self.cost, bounds=bounds))
 
 
-def _is_seen(trial: Seen) -> bool:
+def _is_seen(trial: PastTrial) -> bool:
     """Whether it has a value and no weights: no parent, but part of what is known."""
     return trial.value is not None and not trial.inheritable
 
 
-def _worst(completed: Sequence[Seen]) -> float:
+def _worst(completed: Sequence[PastTrial]) -> float:
     """The lowest value, of the half that was trained the longest: early values are all low."""
     valued = [trial for trial in completed if trial.value is not None]
     least = float(np.median([trial.fidelity for trial in valued])) if valued else 1.0
@@ -115,7 +115,7 @@ def _worst(completed: Sequence[Seen]) -> float:
     return min((value for value in late if value is not None), default=0.0)
 
 
-def believe(completed: Sequence[Seen], pending: Sequence[Seen], kernel: str) -> Surrogate:
+def believe(completed: Sequence[PastTrial], pending: Sequence[PastTrial], kernel: str) -> Surrogate:
     """The surrogate of a history: infeasible trials count as the worst, pending as expected."""
     worst = _worst(completed)
     observations = []
@@ -130,5 +130,5 @@ def believe(completed: Sequence[Seen], pending: Sequence[Seen], kernel: str) -> 
     surrogate = fit(observations, kernel, landmarks, scheduled(len(observations)))
     for trial in pending:
         points = surrogate.geometry.points([trial.architecture])
-        surrogate = surrogate.believing(points, np.array([trial.fidelity]))
+        surrogate = surrogate.fantasize(points, np.array([trial.fidelity]))
     return surrogate

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from core.protocol.contracts import Bounds
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.strategies.abstract import STRATEGIES
 from core.search.strategies.bayesian import Bayesian
 
@@ -24,8 +24,8 @@ class BayesianFromScratch(Bayesian):
 
     def suggest(
         self,
-        completed: Sequence[Seen],
-        pending: Sequence[Seen],
+        completed: Sequence[PastTrial],
+        pending: Sequence[PastTrial],
         count: int,
         rng: np.random.Generator,
         bounds: Bounds,

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.errors import InvalidInput
 from core.protocol.contracts import Bounds
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.strategies.abstract import (
     STRATEGIES,
     AbstractStrategy,
@@ -39,8 +39,8 @@ class Evolution(AbstractStrategy):
 
     def suggest(
         self,
-        completed: Sequence[Seen],
-        pending: Sequence[Seen],
+        completed: Sequence[PastTrial],
+        pending: Sequence[PastTrial],
         count: int,
         rng: np.random.Generator,
         bounds: Bounds,

@@ -16,7 +16,7 @@ from core.graph.bounds import fits
 from core.layers import Channels
 from core.morphisms.deepen import Deepen
 from core.protocol.contracts import Bounds
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.strategies.abstract import (
     STRATEGIES,
     AbstractStrategy,
@@ -39,8 +39,8 @@ class Grid(AbstractStrategy):
 
     def suggest(
         self,
-        completed: Sequence[Seen],
-        pending: Sequence[Seen],
+        completed: Sequence[PastTrial],
+        pending: Sequence[PastTrial],
         count: int,
         rng: np.random.Generator,
         bounds: Bounds,

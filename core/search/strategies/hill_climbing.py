@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.protocol.contracts import Bounds
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.strategies.abstract import (
     STRATEGIES,
     AbstractStrategy,
@@ -28,8 +28,8 @@ class HillClimbing(AbstractStrategy):
 
     def suggest(
         self,
-        completed: Sequence[Seen],
-        pending: Sequence[Seen],
+        completed: Sequence[PastTrial],
+        pending: Sequence[PastTrial],
         count: int,
         rng: np.random.Generator,
         bounds: Bounds,

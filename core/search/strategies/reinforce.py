@@ -30,7 +30,7 @@ from core.layers import LAYERS
 from core.morphisms import MORPHISMS, AbstractMorphism, to_json
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.strategies.abstract import STRATEGIES, AbstractStrategy, fingerprints, parents_of
 from core.search.strategies.policy import Baseline, Choices, Policy, choices
 
@@ -65,8 +65,8 @@ class Reinforce(AbstractStrategy):
 
     def suggest(
         self,
-        completed: Sequence[Seen],
-        pending: Sequence[Seen],
+        completed: Sequence[PastTrial],
+        pending: Sequence[PastTrial],
         count: int,
         rng: np.random.Generator,
         bounds: Bounds,
@@ -94,15 +94,15 @@ class _Ranked:
     """A possible parent; the better one comes first, of equal ones the older."""
 
     key: tuple[bool, float, int]
-    trial: Seen = field(compare=False)
+    trial: PastTrial = field(compare=False)
 
     @classmethod
-    def of(cls, trial: Seen) -> Self:
+    def of(cls, trial: PastTrial) -> Self:
         return cls((trial.value is None, -(trial.value or 0.0), trial.number), trial)
 
 
 @dataclass(slots=True)
-class Controller:
+class Policies:
     """The policies for parents and for morphisms, and what they have learned from."""
 
     options: Reinforce
@@ -117,7 +117,7 @@ class Controller:
         return int(rng.choice(len(among), p=self.parents.probabilities(among)))
 
     def draw_child(
-        self, parent: Seen, excluded: set[str], rng: np.random.Generator
+        self, parent: PastTrial, excluded: set[str], rng: np.random.Generator
     ) -> Draft | None:
         """A new child within the bounds; None where there is none."""
         found = moves(parent.architecture, self.bounds)
@@ -146,10 +146,10 @@ class Controller:
 
 
 def train(
-    options: Reinforce, completed: Sequence[Seen], pending: Sequence[Seen], bounds: Bounds
-) -> Controller:
+    options: Reinforce, completed: Sequence[PastTrial], pending: Sequence[PastTrial], bounds: Bounds
+) -> Policies:
     """The controller after all trials, in the order of their numbers."""
-    controller = Controller(options, bounds)
+    controller = Policies(options, bounds)
     rewards = _rewards(completed)
     of_values, of_gains = Baseline(options.memory), Baseline(options.memory)
     known = {trial.trial_id: trial for trial in (*completed, *pending)}
@@ -172,14 +172,14 @@ def train(
 
 
 def _learn_parent(
-    controller: Controller, ranked: Sequence[_Ranked], parent: Seen, step: float
+    controller: Policies, ranked: Sequence[_Ranked], parent: PastTrial, step: float
 ) -> None:
     pool = [one.trial.trial_id for one in ranked[: controller.options.pool]]
     if step and parent.trial_id in pool:
         controller.parents.learn(controller.describe(ranked), pool.index(parent.trial_id), step)
 
 
-def _learn_morphism(controller: Controller, parent: Seen, trial: Seen, step: float) -> None:
+def _learn_morphism(controller: Policies, parent: PastTrial, trial: PastTrial, step: float) -> None:
     """A chain of morphisms teaches nothing: which of them was it?"""
     if not step or len(trial.morphisms) != 1:
         return
@@ -189,7 +189,7 @@ def _learn_morphism(controller: Controller, parent: Seen, trial: Seen, step: flo
         controller.morphisms.learn(found.among, place, step)
 
 
-def _rewards(completed: Sequence[Seen]) -> dict[UUID, float]:
+def _rewards(completed: Sequence[PastTrial]) -> dict[UUID, float]:
     """The values, as tangents where all are rates; what cannot be trained counts as the worst."""
     values = {trial.trial_id: trial.value for trial in completed if trial.value is not None}
     worst = min(values.values(), default=0.0)

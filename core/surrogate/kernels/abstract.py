@@ -29,7 +29,7 @@ from core.registry import Registry
 from core.similarity import graph_features, weisfeiler_lehman
 from core.similarity.distance_cache import memory
 from core.similarity.edit_distance import Floats, distinct_spans, lanes
-from core.similarity.encoding import Graphs, Hashes
+from core.similarity.encoding import EncodedGraphs, Hashes
 
 MEASURES = ("layers", "skips", "subtrees", "form")  # what of Points a kernel may see
 _FARTHEST = 4.0  # standard deviations of the landmarks, beyond which a form is no stranger
@@ -170,7 +170,7 @@ class Geometry:
         return Points(names, layers, skips, trees, self._sizes(own_sizes), forms)
 
     def _described(
-        self, architectures: Sequence[Architecture], graphs: Graphs
+        self, architectures: Sequence[Architecture], graphs: EncodedGraphs
     ) -> tuple[list[Hashes], Floats]:
         """The subtrees of each architecture, and its form."""
         coder = self._memory.encoder.coder

@@ -19,7 +19,7 @@ from core.layers import Dense, Input, Output, ReLU
 from core.morphisms import apply_all, legal, transfer_all
 from core.protocol.contracts import Bounds, Cost
 from core.protocol.states import TrialStatus
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.strategies import STRATEGIES, strategy
 from core.search.strategies.abstract import fingerprints, random_morphs
 from tests.strategies import Sketch, random_inputs, random_weights
@@ -34,7 +34,7 @@ QUICK: dict[str, dict[str, float | str | bool]] = {
 HISTORY = history(14, seed=7)
 
 
-def became(trial: Seen, status: TrialStatus) -> Seen:
+def became(trial: PastTrial, status: TrialStatus) -> PastTrial:
     """The trial with another end, or without one."""
     if status in (TrialStatus.COMPLETED, TrialStatus.STOPPED):
         return dataclasses.replace(trial, status=status)
@@ -42,7 +42,7 @@ def became(trial: Seen, status: TrialStatus) -> Seen:
 
 
 #: Histories by what is special about them.
-HISTORIES: dict[str, tuple[Seen, ...]] = {
+HISTORIES: dict[str, tuple[PastTrial, ...]] = {
     "all completed": HISTORY,
     "one completed": HISTORY[:1],
     "one pending": (became(HISTORY[0], TrialStatus.RUNNING),),
@@ -67,7 +67,7 @@ every_history = pytest.mark.parametrize("trials", HISTORIES.values(), ids=HISTOR
 
 def suggested(
     kind: str,
-    trials: Sequence[Seen],
+    trials: Sequence[PastTrial],
     count: int = 3,
     seed: int = 0,
     bounds: Bounds = BOUNDS,
@@ -165,8 +165,8 @@ def test_pending_trials_are_not_suggested_again(kind):
         trials.append(pending(number, draft.architecture))
 
 
-def pending(number: int, architecture: Architecture) -> Seen:
-    return Seen(
+def pending(number: int, architecture: Architecture) -> PastTrial:
+    return PastTrial(
         trial_id=UUID(int=number),
         number=number,
         architecture=architecture,
@@ -219,7 +219,7 @@ def test_a_small_space_is_searched_to_its_end(kind):
     assert {trial.architecture for trial in trials} == everything
 
 
-def completed(number: int, architecture: Architecture) -> Seen:
+def completed(number: int, architecture: Architecture) -> PastTrial:
     return dataclasses.replace(
         pending(number, architecture),
         status=TrialStatus.COMPLETED,

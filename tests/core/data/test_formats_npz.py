@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data.datasets import Arrays
-from core.data.formats import FORMATS, Limits
+from core.data.formats import FORMATS, ReadLimits
 from core.data.formats.npz import Npz
 from core.errors import InvalidDataset
 
 CLASSES = np.repeat([0, 1, 2], 10)
 IMAGES = np.arange(30 * 4 * 5, dtype=np.uint8).reshape(30, 4, 5)
 
-LIMITS = Limits()
+LIMITS = ReadLimits()
 
 
 def packed(*, pack: Any = np.savez_compressed, **arrays: Any) -> bytes:
@@ -42,11 +42,11 @@ def npy(header: str, data: bytes = b"") -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
 
 
-def parse(data: bytes, limits: Limits = LIMITS) -> Arrays:
+def parse(data: bytes, limits: ReadLimits = LIMITS) -> Arrays:
     return Npz.parse(io.BytesIO(data), limits)
 
 
-def refusal(data: bytes, limits: Limits = LIMITS) -> str:
+def refusal(data: bytes, limits: ReadLimits = LIMITS) -> str:
     with pytest.raises(InvalidDataset) as caught:
         parse(data, limits)
     message = str(caught.value)
@@ -391,8 +391,8 @@ def test_all_arrays_together_are_limited() -> None:
     data = packed(x=IMAGES, y=CLASSES)
 
     total = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(data)).infolist())
-    parse(data, Limits(bytes=total))
-    assert refusal(data, Limits(bytes=total - 1)) == (
+    parse(data, ReadLimits(bytes=total))
+    assert refusal(data, ReadLimits(bytes=total - 1)) == (
         f"the arrays unpack to {total} bytes; expected at most {total - 1}"
     )
 

@@ -26,7 +26,7 @@ from core.search.acquisition import (
     log_expected_improvement,
     maximise,
 )
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.pareto import Front, Reference
 from core.surrogate.fitting import Observation, fit
 from core.surrogate.gaussian_process import Surrogate
@@ -40,7 +40,9 @@ finite = st.floats(-1e6, 1e6)
 spreads = st.floats(0, 1e6)
 
 
-def learned(trials: Sequence[Seen] = HISTORY, sign: int = 1, kernel: str = "edit") -> Surrogate:
+def learned(
+    trials: Sequence[PastTrial] = HISTORY, sign: int = 1, kernel: str = "edit"
+) -> Surrogate:
     return fit(
         [Observation(trial.architecture, sign * float(trial.value or 0)) for trial in trials],
         kernel,
@@ -145,7 +147,7 @@ def test_each_draft_of_a_batch_is_chosen_as_if_the_earlier_had_turned_out_as_exp
         assert draft.std == pytest.approx(std[0], rel=1e-6)
         later = [alpha(surrogate, other.architecture, 2.0) for other in drafts[place:]]
         assert later[0] == pytest.approx(max(later))
-        surrogate = surrogate.believing(surrogate.geometry.points([draft.architecture]))
+        surrogate = surrogate.fantasize(surrogate.geometry.points([draft.architecture]))
 
 
 def test_what_is_excluded_is_passed_over():
@@ -344,7 +346,7 @@ def test_a_batch_spreads_along_the_front_as_if_the_earlier_had_turned_out_as_exp
         costs = np.log([one.flops for one in later])
         gains = log_expected_gain(mean, std, costs, front)
         assert gains[0] == pytest.approx(max(gains))
-        surrogate = surrogate.believing(surrogate.geometry.points([draft.architecture]))
+        surrogate = surrogate.fantasize(surrogate.geometry.points([draft.architecture]))
         front = front.with_point(mean[0], costs[0])
 
 

@@ -9,7 +9,7 @@ from benchmarks.histories import history
 from core.protocol.contracts import Bounds, Cost
 from core.protocol.states import TrialStatus
 from core.search import acquisition
-from core.search.history import Seen
+from core.search.history import PastTrial
 from core.search.strategies.bayesian import FIRST, Bayesian, believe
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import KERNELS
@@ -20,7 +20,7 @@ TRIALS = history(20, seed=8)
 COMPLETED, LAST = TRIALS[:-1], TRIALS[-1]
 
 
-def ended(status: TrialStatus) -> Seen:
+def ended(status: TrialStatus) -> PastTrial:
     return dataclasses.replace(LAST, status=status, value=None, value_std=None, inheritable=False)
 
 
@@ -100,7 +100,7 @@ def test_the_options_say_what_is_wanted():
         assert (wanted.kind, wanted.beta) == (kind, beta)
 
 
-def early(trial: Seen, value: float | None) -> Seen:
+def early(trial: PastTrial, value: float | None) -> PastTrial:
     """The trial, stopped after a twentieth of its training."""
     stopped = {"status": TrialStatus.STOPPED, "epochs": 1, "planned_epochs": 20}
     return dataclasses.replace(trial, value=value, **stopped)

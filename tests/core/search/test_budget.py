@@ -1,4 +1,4 @@
-"""What is decided about a search, from every standing that matters."""
+"""What is decided about a search, from every progress that matters."""
 
 import dataclasses
 from typing import Any
@@ -14,7 +14,7 @@ from core.search.budget import (
     Fail,
     Finish,
     FitBest,
-    Standing,
+    SearchProgress,
     StopWaiting,
     Suggest,
     Wait,
@@ -22,7 +22,7 @@ from core.search.budget import (
     free_slots,
 )
 
-FRESH = Standing(
+FRESH = SearchProgress(
     status=SearchStatus.RUNNING,
     parallelism=3,
     trial_limit=10,
@@ -42,7 +42,7 @@ FRESH = Standing(
 )
 
 
-def standing(**values: Any) -> Standing:
+def progress(**values: Any) -> SearchProgress:
     return dataclasses.replace(FRESH, **values)
 
 
@@ -77,7 +77,7 @@ FINISHING = {"status": SearchStatus.FINISHING, "created": 10, "has_best": True}
     ],
 )
 def test_the_decision_follows_from_the_standing(values: dict[str, Any], decision: object) -> None:
-    assert decide(standing(**values)) == decision
+    assert decide(progress(**values)) == decision
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_the_decision_follows_from_the_standing(values: dict[str, Any], decision
 def test_a_search_that_cannot_end_well_fails_with_the_reason(
     values: dict[str, Any], reason: str
 ) -> None:
-    assert decide(standing(**values)) == Fail(reason)
+    assert decide(progress(**values)) == Fail(reason)
 
 
 @given(
     st.builds(
-        standing,
+        progress,
         parallelism=st.integers(1, 20),
         trial_limit=st.none() | st.integers(1, 20),
         epoch_limit=st.none() | st.integers(1, 50),
@@ -114,7 +114,7 @@ def test_a_search_that_cannot_end_well_fails_with_the_reason(
         epochs_taken=st.integers(0, 60),
     )
 )
-def test_slots_never_exceed_parallelism_trials_or_epochs(search: Standing) -> None:
+def test_slots_never_exceed_parallelism_trials_or_epochs(search: SearchProgress) -> None:
     slots = free_slots(search)
 
     assert slots >= 0

@@ -14,14 +14,14 @@ from core.search.choice import (
     ranked_by_forecast,
     winner,
 )
-from core.search.history import Seen
+from core.search.history import PastTrial
 from core.search.lineage import Goal, with_shares
 from tests.core.search.test_lineage import trial
 
 GOAL = Goal(seconds=1000.0)
 
 
-def seen(*trials: Seen) -> tuple[Seen, ...]:
+def seen(*trials: PastTrial) -> tuple[PastTrial, ...]:
     return with_shares([dataclasses.replace(one, inheritable=True) for one in trials], GOAL)
 
 

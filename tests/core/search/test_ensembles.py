@@ -133,8 +133,8 @@ def test_no_architecture_comes_twice(searched):
     again = continuing(searched[7], 9, value=0.955)
     found = members_of([*searched, again], 8)
     assert numbers(found) == [6, 8, 9, 4, 5]
-    twin = dataclasses.replace(searched[8], architecture=searched[6].architecture)
-    assert numbers(members_of([*searched[:8], twin], 2)) == [6, 5]
+    module = dataclasses.replace(searched[8], architecture=searched[6].architecture)
+    assert numbers(members_of([*searched[:8], module], 2)) == [6, 5]
 
 
 def test_networks_without_weights_are_left_out(searched):

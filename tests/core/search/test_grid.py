@@ -6,7 +6,7 @@ from benchmarks.histories import SPEC, dataset, history
 from core.graph.roots import all_roots, roots
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
-from core.search.step import Seen, Snapshot, step
+from core.search.step import PastTrial, Snapshot, step
 from core.search.strategies.grid import DEPTHS, WIDTHS, grid
 
 ROOT = roots(SPEC, Bounds())[0]
@@ -32,7 +32,7 @@ def test_every_kind_of_start_has_a_grid():
 
 def test_a_search_walks_it_in_order_and_inherits_nothing():
     bounds = Bounds()
-    trials: list[Seen] = []
+    trials: list[PastTrial] = []
     walked = []
     for number in range(6):
         (one,) = step(
@@ -45,7 +45,7 @@ def test_a_search_walks_it_in_order_and_inherits_nothing():
         assert one.morphisms == ()
         walked.append(one.architecture)
         trials.append(
-            Seen(
+            PastTrial(
                 trial_id=history(1)[0].trial_id, number=number, architecture=one.architecture,
                 status=TrialStatus.COMPLETED, value=0.5, inheritable=True,
             )

@@ -9,13 +9,13 @@ from benchmarks.histories import SPEC
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
-from core.search.history import Seen
+from core.search.history import PastTrial
 
 ROOT = roots(SPEC, Bounds())[0]
 
 
-def trial(status: TrialStatus, **values: Any) -> Seen:
-    return Seen(trial_id=UUID(int=1), number=0, architecture=ROOT, status=status, **values)
+def trial(status: TrialStatus, **values: Any) -> PastTrial:
+    return PastTrial(trial_id=UUID(int=1), number=0, architecture=ROOT, status=status, **values)
 
 
 def test_a_trial_stopped_early_tells_a_part():

@@ -7,14 +7,14 @@ import pytest
 
 from benchmarks.histories import history
 from core.protocol.states import TrialStatus
-from core.search.history import Seen
+from core.search.history import PastTrial
 from core.search.lineage import LEAST_SHARE, Goal, training, with_shares
 
 ARCHITECTURE = history(1)[0].architecture
 
 
-def trial(number: int, parent: int | None = None, **values: object) -> Seen:
-    usual = Seen(
+def trial(number: int, parent: int | None = None, **values: object) -> PastTrial:
+    usual = PastTrial(
         trial_id=UUID(int=number),
         number=number,
         architecture=ARCHITECTURE,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from benchmarks.histories import history
 from core.protocol.states import TrialStatus
-from core.search.history import Seen
+from core.search.history import PastTrial
 from core.search.lineage import Goal, with_shares
 from core.search.race import chosen, finalists, is_settled, promotions, without_superseded
 from tests.core.search.test_lineage import trial
@@ -13,7 +13,7 @@ from tests.core.search.test_lineage import trial
 ROOTS = tuple({one.architecture for one in history(8)})[:4]
 
 
-def raced(*values: float | None) -> list[Seen]:
+def raced(*values: float | None) -> list[PastTrial]:
     """A trial of each root; None: still running."""
     return [
         dataclasses.replace(
@@ -27,7 +27,7 @@ def raced(*values: float | None) -> list[Seen]:
     ]
 
 
-def continuing(parent: Seen, number: int, **values: object) -> Seen:
+def continuing(parent: PastTrial, number: int, **values: object) -> PastTrial:
     return dataclasses.replace(
         trial(number, parent.number), architecture=parent.architecture, inheritable=True, **values
     )

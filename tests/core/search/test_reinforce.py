@@ -10,15 +10,15 @@ from benchmarks.histories import BOUNDS, history
 from core.errors import InvalidInput
 from core.morphisms import MORPHISMS
 from core.protocol.states import TrialStatus
-from core.search.history import Draft, Seen
+from core.search.history import Draft, PastTrial
 from core.search.strategies.reinforce import Reinforce, moves, train
 
 START = dataclasses.replace(history(1)[0], value=0.5)
 
 
-def ended(number: int, draft: Draft, value: float | None, **changes: object) -> Seen:
+def ended(number: int, draft: Draft, value: float | None, **changes: object) -> PastTrial:
     assert draft.parent is not None
-    return Seen(
+    return PastTrial(
         trial_id=UUID(int=number),
         number=number,
         architecture=draft.architecture,
@@ -34,7 +34,7 @@ def kind_of(draft: Draft) -> str:
     return MORPHISMS.kind_of(draft.morphisms[0])
 
 
-def search(good: str, trials: int, seed: int = 0) -> list[Seen]:
+def search(good: str, trials: int, seed: int = 0) -> list[PastTrial]:
     """A search where one kind of morphism raises the value, and any other lowers it."""
     found = [START]
     for number in range(1, trials):
@@ -47,7 +47,7 @@ def search(good: str, trials: int, seed: int = 0) -> list[Seen]:
     return found
 
 
-def chance(trials: list[Seen], good: str) -> float:
+def chance(trials: list[PastTrial], good: str) -> float:
     """How likely the next morphism of the first network is of this kind."""
     found = moves(START.architecture, BOUNDS)
     policy = train(Reinforce(), trials, [], BOUNDS).morphisms

@@ -22,7 +22,7 @@ from core.morphisms import apply_all, to_json
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
 from core.search.lineage import Goal
-from core.search.step import Seen, Snapshot, Suggestion, step
+from core.search.step import PastTrial, Snapshot, Suggestion, step
 from core.search.strategies import STRATEGIES
 
 every_strategy = pytest.mark.parametrize("kind", list(STRATEGIES))
@@ -36,7 +36,7 @@ LEAST = chain(  # nothing in it can shrink
 OTHER_ROOT = history(4)[3].architecture
 
 
-def snapshot(kind: str = "bayesian", trials: tuple[Seen, ...] = (), **values: Any) -> Snapshot:
+def snapshot(kind: str = "bayesian", trials: tuple[PastTrial, ...] = (), **values: Any) -> Snapshot:
     usual = Snapshot(
         seed=1,
         next_number=len(trials),
@@ -50,8 +50,8 @@ def snapshot(kind: str = "bayesian", trials: tuple[Seen, ...] = (), **values: An
     return dataclasses.replace(usual, **values)
 
 
-def waiting(suggestion: Suggestion) -> Seen:
-    return Seen(
+def waiting(suggestion: Suggestion) -> PastTrial:
+    return PastTrial(
         trial_id=UUID(int=suggestion.number),
         number=suggestion.number,
         architecture=suggestion.architecture,
@@ -59,7 +59,7 @@ def waiting(suggestion: Suggestion) -> Seen:
     )
 
 
-def completed(trial: Seen) -> Seen:
+def completed(trial: PastTrial) -> PastTrial:
     return dataclasses.replace(
         trial,
         status=TrialStatus.COMPLETED,
@@ -71,7 +71,7 @@ def completed(trial: Seen) -> Seen:
 
 def searched(kind: str, steps: int) -> list[tuple[Snapshot, tuple[Suggestion, ...]]]:
     """The steps of a search with two slots, in which every fourth trial fails."""
-    trials: list[Seen] = []
+    trials: list[PastTrial] = []
     taken = []
     for _ in range(steps):
         asked = snapshot(kind, tuple(trials), count=2)

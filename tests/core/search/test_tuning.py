@@ -21,7 +21,7 @@ from core.search.defaults import (
     promoted,
     trial_hyperparameters,
 )
-from core.search.history import USUAL, Seen
+from core.search.history import USUAL, PastTrial
 from core.search.race import chosen
 from core.search.recipe import hyperparameters
 from core.search.tuning import compared
@@ -39,7 +39,7 @@ def config(**training: object) -> SearchConfig:
     return SearchConfig(budget=Budget(seconds=600), training=Training(**training))
 
 
-def trial(number: int, parent: Seen | None = None, **facts: object) -> Seen:
+def trial(number: int, parent: PastTrial | None = None, **facts: object) -> PastTrial:
     defaults = {
         "trial_id": UUID(int=number + 1),
         "number": number,
@@ -52,7 +52,7 @@ def trial(number: int, parent: Seen | None = None, **facts: object) -> Seen:
         "share": 0.1,
         "parent_id": None if parent is None else parent.trial_id,
     }
-    return Seen(**{**defaults, **facts})
+    return PastTrial(**{**defaults, **facts})
 
 
 def test_each_alternative_is_trained_beside_the_usual_choices():

@@ -8,13 +8,13 @@ from hypothesis import given
 from benchmarks.histories import history
 from core.graph.architecture import Architecture
 from core.layers import BatchNorm, Channels
-from core.similarity.encoding import Coder
+from core.similarity.encoding import NodeEncoder
 from core.similarity.graph_features import NAMES, form
 from tests.strategies import architectures
 
 
 def numbers(*graphs: Architecture) -> np.ndarray:
-    coder = Coder()
+    coder = NodeEncoder()
     coded = coder.encode(graphs)
     return form(graphs, coded, coder.facts)
 

@@ -10,7 +10,7 @@ from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.layers import LAYERS, Add, Dense, Input, Output, ReLU
 from core.similarity.edit_distance import skips
-from core.similarity.encoding import Coder
+from core.similarity.encoding import NodeEncoder
 from core.similarity.skips import spans
 from tests.strategies import architectures, morphed_architectures
 
@@ -48,7 +48,7 @@ some = st.one_of(architectures(), morphed_architectures())
 
 @given(graphs=st.lists(some, min_size=1, max_size=4))
 def test_the_skips_of_a_batch_are_those_of_each_graph(graphs):
-    coder = Coder()
+    coder = NodeEncoder()
     coded = coder.encode(graphs)
     kinds = [LAYERS.kind_of(node.layer) for graph in graphs for node in graph.nodes]
     is_seen = np.array([kind not in UNSEEN for kind in kinds])

@@ -20,7 +20,7 @@ from core.layers import (
     Zero,
     layer_to_json,
 )
-from core.similarity.encoding import Coder
+from core.similarity.encoding import NodeEncoder
 from core.similarity.weisfeiler_lehman import ROUNDS, distances, labels
 
 PLAIN = (Conv2d(8, 3), MaxPool2d(3, 1, 1), Flatten(), Dense(3), Output())
@@ -41,7 +41,7 @@ GRAPHS = [trial.architecture for trial in history(25, seed=3)] + of_depth(12, 5)
 
 
 def encoded(graphs=GRAPHS):
-    coder = Coder()
+    coder = NodeEncoder()
     coded = coder.encode(graphs)
     return labels(coded, coder.hashes)
 

@@ -187,7 +187,7 @@ def test_it_is_surer_of_what_it_saw_than_of_what_it_did_not(kernel):
 @every_kernel
 def test_believing_keeps_the_means_and_makes_surer(kernel):
     surrogate = fit(OBSERVATIONS, kernel, landmarks=UNSEEN[:3])
-    believer = surrogate.believing(surrogate.geometry.points(UNSEEN[:3]))
+    believer = surrogate.fantasize(surrogate.geometry.points(UNSEEN[:3]))
     before, after = posterior(surrogate, UNSEEN), posterior(believer, UNSEEN)
     np.testing.assert_allclose(after[0], before[0], rtol=1e-6)
     assert (after[1] <= before[1] + 1e-9).all()
@@ -336,7 +336,7 @@ def test_the_best_landmarks_are_those_of_the_highest_ends():
 
 
 def test_the_best_is_what_a_network_will_be_at_its_end():
-    """Seen early it has the lowest value, and is expected to end highest."""
+    """PastTrial early it has the lowest value, and is expected to end highest."""
     rising = [
         dataclasses.replace(one, value=one.value - 0.1, fidelity=0.1) if place % 2 else one
         for place, one in enumerate(OBSERVATIONS)
@@ -352,7 +352,7 @@ def test_what_is_believed_of_the_start_of_a_training_makes_less_sure():
     points = surrogate.geometry.points(UNSEEN[:1])
     mean, std = surrogate.standard_posterior(points)
     early, late = (
-        surrogate.believing(points, np.array([share])).standard_posterior(points)
+        surrogate.fantasize(points, np.array([share])).standard_posterior(points)
         for share in (0.05, 1.0)
     )
     assert early[0] == pytest.approx(mean)

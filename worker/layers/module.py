@@ -1,4 +1,4 @@
-"""What the torch twin of every layer is: a module that computes the same function."""
+"""What the torch module of every layer is: a module that computes the same function."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from core.registry import Registry
 L = TypeVar("L", bound=AbstractLayer)
 
 
-class AbstractTwin(nn.Module, Generic[L]):
+class AbstractModule(nn.Module, Generic[L]):
     """A module whose parameters and buffers have the names that the layer gives them."""
 
     @classmethod
     @abstractmethod
     def of(cls, layer: L, inputs: Sequence[Shape]) -> Self:
-        """The twin of a layer that reads tensors of these shapes (without the batch)."""
+        """The module of a layer that reads tensors of these shapes (without the batch)."""
 
 
-class Passing(AbstractTwin[AbstractLayer]):
-    """The twin of a layer that changes nothing."""
+class Passing(AbstractModule[AbstractLayer]):
+    """The module of a layer that changes nothing."""
 
     @classmethod
     def of(cls, layer: AbstractLayer, inputs: Sequence[Shape]) -> Self:
@@ -33,4 +33,4 @@ class Passing(AbstractTwin[AbstractLayer]):
         return x
 
 
-TWINS: Registry[AbstractTwin[AbstractLayer]] = Registry("layer's torch twin")
+MODULES: Registry[AbstractModule[AbstractLayer]] = Registry("layer's torch module")

@@ -8,16 +8,16 @@ from sqlalchemy.orm import Session
 
 from api.store.fragments import listed
 from core.protocol.states import LIVE_SEARCH, LIVE_TRIAL, SearchStatus, TrialStatus
-from core.search.budget import FAILURES_IN_A_ROW, Standing
+from core.search.budget import FAILURES_IN_A_ROW, SearchProgress
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class LiveSearch:
     """A live search."""
 
     search_id: UUID
     next_number: int  # what is decided holds only while no other trial was made
-    standing: Standing
+    progress: SearchProgress
 
 
 # Each LATERAL reads a few rows by a partial index; only a budget in epochs needs a sum over all.
@@ -63,14 +63,14 @@ ORDER BY searches.created_at
 """)
 
 
-def live(session: Session | Connection) -> list[Open]:
+def live(session: Session | Connection) -> list[LiveSearch]:
     """All live searches, the oldest first."""
     return [_open(row) for row in session.execute(_OPEN).mappings()]
 
 
-def _open(row: object) -> Open:
+def _open(row: object) -> LiveSearch:
     facts = dict(row)  # type: ignore[call-overload]
     search_id, number = facts.pop("id"), facts.pop("next_number")
     facts["status"] = SearchStatus(facts["status"])
     facts["final"] = facts["final"] and TrialStatus(facts["final"])
-    return Open(search_id, number, Standing(created=number, **facts))
+    return LiveSearch(search_id, number, SearchProgress(created=number, **facts))

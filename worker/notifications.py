@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 _LONGEST_ORDER = 64 * 1024  # bytes; a real one has less than 2,000
 
 
-class Door:
+class RunnerLock:
     """The way to the worker's one place: one at a time, and no orders while it is taken."""
 
     def __init__(self) -> None:
@@ -54,9 +54,9 @@ class Door:
         self._consumer = consumer
 
 
-def install(door: Door) -> None:
-    """Have Redis connections of this process read orders through the guard, at this door."""
-    Channel.door = door
+def install(lock: RunnerLock) -> None:
+    """Have Redis connections of this process read orders through the guard, at this lock."""
+    Channel.lock = lock
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
 
@@ -121,13 +121,13 @@ class QoS(virtual.QoS):
 
     def can_consume(self) -> bool:
         """Whether to ask the broker for an order."""
-        return Channel.door.open() and bool(super().can_consume())
+        return Channel.lock.open() and bool(super().can_consume())
 
 
 class Channel(kombu_redis.Channel):
     """Kombu's channel over guarded clients."""
 
-    door = Door()
+    lock = RunnerLock()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -145,4 +145,4 @@ class Transport(kombu_redis.Transport):
     def register_with_event_loop(self, connection: Any, loop: Hub) -> None:
         """Serve the connection from this loop."""
         super().register_with_event_loop(connection, loop)
-        Channel.door.watched_by(loop)
+        Channel.lock.watched_by(loop)

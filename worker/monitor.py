@@ -37,7 +37,7 @@ class Ending(Enum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Watch:
+class TrainingMonitor:
     """What is known of one training."""
 
     order: TrainOrder
@@ -101,7 +101,7 @@ class Watch:
             return Ending.UNSTOPPABLE if now > self.wanted_at + self.stop_seconds else None
         return Ending.HUNG if now > self.progress_at + self.patience else None
 
-    def result(self, ending: Ending, now: float, last_words: str) -> TrialResult | None:
+    def result(self, ending: Ending, now: float, exit_summary: str) -> TrialResult | None:
         """What is reported of the training; None where nothing is."""
         if ending.silent:
             return None
@@ -110,7 +110,7 @@ class Watch:
             fields["precision"] = self.ended.precision[:_LONGEST_PRECISION]
         else:
             fields = {"epochs": self.epochs, "seconds": now - self.started} | self._verdict(
-                ending, last_words
+                ending, exit_summary
             )
         fields["reason"] = fields["reason"][:_LONGEST_REASON]
         return TrialResult(attempt=self.order.attempt, token=self.order.token, **fields)
@@ -127,13 +127,13 @@ class Watch:
         ):
             self.wanted, self.wanted_at = answer, now
 
-    def _verdict(self, ending: Ending, last_words: str) -> dict[str, object]:
+    def _verdict(self, ending: Ending, exit_summary: str) -> dict[str, object]:
         """The status of a training that did not end by itself."""
         if self.wanted is not None:
             reason = f"{self.wanted.reason or 'stopped'}; killed: {ending.value}"
             return {"status": TrialStatus.STOPPED, "reason": reason, "retry": False}
         details = {
-            Ending.DIED: last_words,
+            Ending.DIED: exit_summary,
             Ending.HUNG: f"for {self.patience:.0f} s",
             Ending.ENDED: f"with the status {self.ended and self.ended.status}, which is no ending",
         }.get(ending, "")

@@ -8,14 +8,14 @@ from core.protocol.contracts import Action, Answer, BlobRef
 from core.protocol.states import TrialStatus
 from worker.memory import oom_kills
 from worker.messages import Ended, EpochEnded, Progress
+from worker.monitor import Ending, TrainingMonitor
 from worker.process import Died
-from worker.watch import Ending, Watch
 
 
 @pytest.fixture
-def watch(controller) -> Watch:
+def watch(controller) -> TrainingMonitor:
     order = controller.add("train", max_seconds=100)
-    return Watch(order=order, hang_seconds=10, stop_seconds=5, started=1000.0)
+    return TrainingMonitor(order=order, hang_seconds=10, stop_seconds=5, started=1000.0)
 
 
 def test_only_growing_steps_and_epochs_are_progress(watch):
@@ -130,7 +130,9 @@ notices = st.one_of(
 @given(seen=st.lists(st.tuples(notices, st.floats(0, 300)), max_size=20), trusted=st.booleans())
 def test_whatever_is_seen_a_training_ends_with_one_result_or_none(seen, trusted, controller):
     """Every training comes to an end in bounded time, and says something final or nothing."""
-    watch = Watch(order=controller.add("train"), hang_seconds=10, stop_seconds=5, started=0.0)
+    watch = TrainingMonitor(
+        order=controller.add("train"), hang_seconds=10, stop_seconds=5, started=0.0
+    )
     now = 0.0
     for notice, seconds in seen:
         now += seconds

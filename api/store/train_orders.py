@@ -36,7 +36,7 @@ from core.search.lineage import continuing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class OrderContext:
     """A leased trial, its parent, its search and its data set."""
 
     search_id: UUID
@@ -100,17 +100,17 @@ def _statement() -> Select[Any]:
 _READ = _statement()  # built once: building costs more than running
 
 
-def read(connection: Connection, trial_id: UUID) -> Facts | None:
+def read(connection: Connection, trial_id: UUID) -> OrderContext | None:
     """The facts of a trial; None where its search was deleted meanwhile."""
     row = connection.execute(_READ, {"trial_id": trial_id}).mappings().one_or_none()
     return None if row is None else _facts(dict(row))
 
 
-def _facts(row: dict[str, Any]) -> Facts:
+def _facts(row: dict[str, Any]) -> OrderContext:
     given = row.pop("hyperparameters")
     has_limit = row.pop("epoch_limit") is not None
     left = row.pop("epochs_left")
-    return Facts(
+    return OrderContext(
         config=SearchConfig.model_validate(row.pop("config")),
         kind=TrialKind(row.pop("kind")),
         elapsed=float(row.pop("elapsed")),
@@ -126,7 +126,7 @@ def _facts(row: dict[str, Any]) -> Facts:
     )
 
 
-def members(connection: Connection, facts: Facts) -> tuple[Member, ...]:
+def members(connection: Connection, facts: OrderContext) -> tuple[Member, ...]:
     """The networks that a final fit joins, in their order."""
     columns = (Trial.number, Trial.architecture, Trial.weights_key, Trial.weights_bytes)
     statement = select(*columns).where(

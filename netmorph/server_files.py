@@ -24,7 +24,7 @@ _SOCKET_FOLDER_BYTES = 85  # the kernel takes 103 for the whole path of a socket
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServerFiles:
     """A folder that `account` can enter; folders of that account are made in it."""
 
     path: Path
@@ -64,17 +64,17 @@ class Place:
         return _copied(root, self.path / "programs") / matches[0].relative_to(root)
 
 
-def of(data_directory: Path) -> Place:
+def of(data_directory: Path) -> ServerFiles:
     """Where servers of this data directory live."""
     pointer = data_directory / _POINTER
     if pointer.exists() and (elsewhere := Path(pointer.read_text().strip())).is_dir():
-        return Place(elsewhere, for_servers(elsewhere / "postgres"))
+        return ServerFiles(elsewhere, for_servers(elsewhere / "postgres"))
     account = for_servers(data_directory / "postgres")
     if can_reach(account, data_directory):
-        return Place(data_directory, account)
+        return ServerFiles(data_directory, account)
     elsewhere = _folder_elsewhere()
     pointer.write_text(f"{elsewhere}\n")
-    return Place(elsewhere, account)
+    return ServerFiles(elsewhere, account)
 
 
 def _folder_elsewhere() -> Path:
