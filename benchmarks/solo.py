@@ -40,7 +40,7 @@ from core.search.budget import SearchProgress
 from core.search.lineage import with_shares
 from core.search.step import Snapshot, step
 from worker.compute import fastest
-from worker.fitting import Bench, Listener, fit
+from worker.fitting import TrainingEnvironment, TrainingCallbacks, fit
 from worker.messages import Ended
 
 Clock = Callable[[], float]
@@ -66,7 +66,7 @@ class Solo:
     bounds: Bounds = field(init=False)
     storage: Storage = field(init=False)
     _dataset: BlobRef = field(init=False)
-    _bench: Bench = field(init=False)
+    _bench: TrainingEnvironment = field(init=False)
     _hidden: list[tuple[float, int, Trial, Ended]] = field(default_factory=list)  # still to come
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class Solo:
         self._dataset = self.storage.put("datasets", datasets.encode(self.arrays), "safetensors")
         self.bounds = defaults.bounds(self.config, self.spec)
         cpu = torch.device("cpu")
-        self._bench = Bench(
+        self._bench = TrainingEnvironment(
             storage=self.storage,
             cache=self.folder,
             device=cpu,
@@ -352,6 +352,6 @@ def _epochs(trial: Trial) -> int:
     return 0 if trial.hyperparameters is None else trial.hyperparameters.epochs
 
 
-_SILENT = Listener(
+_SILENT = TrainingCallbacks(
     should_stop=lambda: False, on_step=lambda step: None, on_epoch=lambda epoch: None
 )  # fmt: skip

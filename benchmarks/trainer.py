@@ -45,7 +45,7 @@ from core.protocol.contracts import Bounds, Hyperparameters, TrainOrder
 from core.protocol.storage import Storage
 from worker.compute import IMAGE_AXES, Compute, fastest
 from worker.data import Examples, Normalisation
-from worker.fitting import Bench, Listener, fit
+from worker.fitting import TrainingEnvironment, TrainingCallbacks, fit
 from worker.network import Network
 from worker.training import train
 
@@ -158,7 +158,7 @@ def first_step(device: torch.device, threads: int, examples: int) -> float:
     """Median seconds from an order to the end of its first step, but for the first order."""
     with tempfile.TemporaryDirectory() as folder:
         storage = Storage(Path(folder).as_uri())
-        bench = Bench(
+        bench = TrainingEnvironment(
             storage=storage,
             cache=Path(folder) / "cache",
             device=device,
@@ -194,11 +194,11 @@ def _order(storage: Storage, examples: int) -> TrainOrder:
     )
 
 
-def _until_first_step(order: TrainOrder, bench: Bench) -> float:
+def _until_first_step(order: TrainOrder, bench: TrainingEnvironment) -> float:
     """Seconds of one order; it is stopped behind its first step."""
     clock = time.process_time if bench.device.type == "cpu" else time.perf_counter
     ended: list[float] = []
-    listener = Listener(
+    listener = TrainingCallbacks(
         should_stop=lambda: bool(ended),
         on_step=lambda step: ended.append(clock()),
         on_epoch=lambda epoch: None,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmarks.histories import SPEC, history
 from core.errors import InvalidInput
-from core.graph.bounds import cost, fits, latency, limits
+from core.graph.bounds import cost, fits, latency, measured_bounds
 from core.graph.latency import ORDINARY_SPEED, Speed, learn
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds, Cost
@@ -89,10 +89,10 @@ def test_a_network_fits_where_it_is_expected_to_be_quick_enough():
 
 def test_what_was_measured_decides_what_fits():
     bounds = Bounds(latency=ORDINARY_SPEED.latency(NETWORKS[0]))
-    slow = limits(bounds, [(NETWORKS[0], 2 * bounds.latency)])
+    slow = measured_bounds(bounds, [(NETWORKS[0], 2 * bounds.latency)])
     assert not fits(NETWORKS[0], slow)
     assert latency(NETWORKS[0], slow) == pytest.approx(2 * bounds.latency)
-    assert fits(NETWORKS[0], limits(slow, []))  # measured anew
+    assert fits(NETWORKS[0], measured_bounds(slow, []))  # measured anew
 
 
 def test_every_cost_is_a_positive_number():
