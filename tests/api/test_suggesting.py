@@ -11,12 +11,12 @@ from threadpoolctl import threadpool_info
 
 from api.controller import suggesting
 from api.store import endings, leases, live_searches, questions
-from benchmarks.histories import SPEC
 from core.graph.roots import roots
 from core.morphisms import to_json
 from core.morphisms.widen import Widen
 from core.protocol.contracts import Bounds
 from core.search.history import PastTrial
+from tests.histories import SPEC
 
 ARCHITECTURE = roots(SPEC, Bounds())[0].to_json()
 

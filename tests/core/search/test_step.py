@@ -11,7 +11,6 @@ from uuid import UUID
 
 import pytest
 
-from benchmarks.histories import SPEC, features, history, value
 from core.errors import SearchSettled, SpaceExhausted, UnknownKind
 from core.graph.architecture import Architecture
 from core.graph.bounds import fits
@@ -24,6 +23,7 @@ from core.protocol.states import TrialStatus
 from core.search.lineage import Goal
 from core.search.step import PastTrial, Snapshot, Suggestion, step
 from core.search.strategies import STRATEGIES
+from tests.histories import SPEC, history, value
 
 every_strategy = pytest.mark.parametrize("kind", list(STRATEGIES))
 
@@ -63,7 +63,7 @@ def completed(trial: PastTrial) -> PastTrial:
     return dataclasses.replace(
         trial,
         status=TrialStatus.COMPLETED,
-        value=value(features(trial.architecture)),
+        value=value(trial.architecture),
         value_std=0.01,
         inheritable=True,
     )
