@@ -8,12 +8,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from api import db, errors
-from api.changes import Changes
+from api import db
 from api.controller.leases import LeaseService
 from api.controller.service import Controller
 from api.dashboard import dashboard_router, mount_static
-from api.limits import RequestLimits
+from api.edge import errors
+from api.edge.authentication import Throttle
+from api.edge.changes import Changes
+from api.edge.headers import SecurityHeaders
+from api.edge.limits import RequestLimits
+from api.roles import Role
 from api.routes import (
     datasets,
     events,
@@ -26,8 +30,6 @@ from api.routes import (
     worker,
     workers,
 )
-from api.schemas import Role
-from api.security import SecurityHeaders, Throttle
 from api.settings import Settings
 from api.store.keys import FIRST_ADMIN, FIRST_WORKER, bootstrap
 from core.protocol.storage import Storage

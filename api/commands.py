@@ -8,7 +8,8 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from api import db, logs
+from api import db
+from api.edge import logs
 from api.settings import DatabaseSettings, Settings
 
 

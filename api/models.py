@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from api.schemas import Role
+from api.roles import Role
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 
 

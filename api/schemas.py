@@ -3,14 +3,15 @@
 import re
 import unicodedata
 from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from api.roles import Role
 from core.protocol.contracts import Bounds, Budget, Comparison, Cost, SearchConfig, Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
+from core.search.comparison import sentence
 
 
 def _clean(name: str) -> str:
@@ -37,13 +38,16 @@ class Out(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-
-class Role(StrEnum):
-    """What a key may do."""
-
-    ADMIN = "admin"  # everything users may, on everybody's objects, and keys
-    USER = "user"  # own searches, data sets, models
-    WORKER = "worker"  # the worker routes alone
+    @classmethod
+    def of(cls, *sources: object, **given: Any) -> Self:
+        """The value of these fields; each other one is that of the first source that has it."""
+        found = {
+            name: getattr(source, name)
+            for source in reversed(sources)
+            for name in cls.model_fields
+            if name not in given and hasattr(source, name)
+        }
+        return cls.model_validate(found | given)
 
 
 # --- searches ---------------------------------------------------------------------------------
@@ -80,9 +84,17 @@ class Best(Out):
 
 
 class ComparisonOut(Comparison):
-    """The final network beside the winner that it was trained on from, as data and in words."""
+    """The final network compared with the winner it was trained on from, as data and in words."""
 
     text: str  # "the final network has 0.9120 on 250 held-out examples, ..."
+
+    @classmethod
+    def of(cls, kept: dict[str, Any] | None) -> Self | None:
+        """The comparison that a trial keeps; None where the worker did not compare them."""
+        if kept is None:
+            return None
+        comparison = Comparison.model_validate(kept)
+        return cls(**comparison.model_dump(), text=sentence(comparison))
 
 
 class FinalOut(Out):
@@ -293,32 +305,3 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[dict[str, Any]] | None = None  # one per wrong field: `field`, `message`
-
-
-__all__ = [
-    "Best",
-    "ComparisonOut",
-    "DatasetOut",
-    "DatasetPage",
-    "DatasetRef",
-    "EpochOut",
-    "FinalOut",
-    "FrontOut",
-    "FrontPoint",
-    "KeyCreated",
-    "KeyIn",
-    "KeyOut",
-    "KeyPage",
-    "MorphismOut",
-    "Problem",
-    "Role",
-    "SearchIn",
-    "SearchOut",
-    "SearchPage",
-    "TrialDetail",
-    "TrialOut",
-    "TrialPage",
-    "Used",
-    "WorkerOut",
-    "WorkerPage",
-]

@@ -24,7 +24,7 @@ from api.controller.proposer import Proposer
 from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
 from api.settings import Settings
-from api.store.changes import WORK, ring
+from api.store.notifications import WORK, notify_controllers
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Controller:
         self._stopping.set()
         self._bell.set()
         try:
-            db.autocommit(self._engine, ring)  # wakes the listening thread
+            db.autocommit(self._engine, notify_controllers)  # wakes the listening thread
             self._leadership.resign()
         except SQLAlchemyError as error:
             _log.warning("cannot resign: %s", error)

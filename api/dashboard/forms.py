@@ -13,8 +13,8 @@ from api.dashboard.pages import show_datasets, show_searches
 from api.dashboard.rendering import PageRoute
 from api.dashboard.visitors import SenderDep, Visitor
 from api.db import unit_of_work
+from api.edge.dependencies import SessionDep, StorageDep
 from api.imports import dataset_for, import_file
-from api.routes.dependencies import SessionDep, StorageDep
 from api.schemas import Name, SearchIn
 from core.errors import InvalidInput, NetmorphError
 

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from api import drawing, fronts
 from api.builtins import BUILTINS
 from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import Visitor, VisitorDep
-from api.routes.dependencies import SessionDep
+from api.edge.dependencies import SessionDep
+from api.pictures import drawing, fronts
 from api.store import datasets, epochs, searches, trials, workers
 from api.store.keys import Caller
 from core.graph.architecture import Architecture
@@ -100,10 +100,10 @@ def _search(session: Session, caller: Caller, search_id: UUID) -> dict[str, Any]
     search = searches.get(session, caller, search_id)
     return {
         "search": search,
-        "front": search.cost and fronts.points(listed.items, search.cost),
+        "front": search.cost and fronts.front(listed.items, search.cost),
         "trials": listed.items,
         "more": listed.next_cursor is not None,
-        "lineage": drawing.lineage_svg(listed.items),
+        "lineage": drawing.lineage_svg(listed.items, search.task),
     }
 
 

@@ -8,15 +8,16 @@ import hmac
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
-from api import security
 from api.dashboard.rendering import PageRoute, page
 from api.db import unit_of_work
-from api.security import USERS
+from api.edge import authentication
+from api.edge.authentication import USERS
+from api.edge.parsing import host_in
 from api.store import sign_ins
 from api.store.keys import Caller
 
@@ -82,7 +83,7 @@ SenderDep = Annotated[Visitor, Depends(get_sender)]
 def check_origin(request: Request) -> None:
     """Refuse forms that another site's page sends."""
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and host_in(origin) != request.headers.get("host"):
         raise HTTPException(HTTPStatus.FORBIDDEN, "the form comes from another site")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise HTTPException(HTTPStatus.FORBIDDEN, "the form comes from another site")
@@ -103,8 +104,8 @@ def sign_in(
     """Open a session for a key; a new one each time, so that no token from before is kept."""
     check_origin(request)
     try:
-        caller = security.authenticate(request, key.strip())
-        security.require(caller, USERS)
+        caller = authentication.authenticate(request, key.strip())
+        authentication.require(caller, USERS)
     except HTTPException as error:
         return page(
             request, "sign_in.html", error.status_code, next=_own(next), error=str(error.detail)

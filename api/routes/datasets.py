@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 
+from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
 from api.imports import import_builtin, import_file
-from api.routes.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
 from api.schemas import DatasetOut, DatasetPage, Name
 from api.store import datasets
 

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.routes.dependencies import CallerDep, SessionDep
+from api.edge.dependencies import CallerDep, SessionDep
 from api.store import metrics
 from core.errors import BlobError
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from api.routes.dependencies import AdminDep, SessionDep
+from api.edge.dependencies import AdminDep, SessionDep
 from api.schemas import KeyCreated, KeyIn, KeyOut, KeyPage
 from api.store import keys
 

@@ -7,11 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.changes import POLL_SECONDS, wait
 from api.controller import actions
 from api.db import unit_of_work
-from api.imports import dataset_for
-from api.routes.dependencies import (
+from api.edge.changes import POLL_SECONDS, wait
+from api.edge.dependencies import (
     CallerDep,
     ChangesDep,
     Cursor,
@@ -19,8 +18,11 @@ from api.routes.dependencies import (
     SessionDep,
     StorageDep,
 )
+from api.edge.parsing import version_in
+from api.imports import dataset_for
+from api.pictures import fronts
 from api.schemas import EpochOut, FrontOut, SearchIn, SearchOut, SearchPage, TrialPage
-from api.store import epochs, fronts, searches, trials
+from api.store import epochs, searches, trials
 from api.store.keys import Caller
 from core.protocol.contracts import Cost
 
@@ -72,9 +74,7 @@ async def get_search(
 
     `wait` holds such an answer back for so many seconds. The version is the ETag, too.
     """
-    known = since
-    if known is None and if_none_match is not None and if_none_match.strip('W/"').isdigit():
-        known = int(if_none_match.strip('W/"')[:19])
+    known = version_in(if_none_match) if since is None else since
     deadline = time.monotonic() + (0 if changes.full else wait_seconds)
     with changes.subscribe(search_id) as event:
         while True:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from api.routes.dependencies import CallerDep, SessionDep
+from api.edge.dependencies import CallerDep, SessionDep
 from api.schemas import EpochOut, TrialDetail
 from api.store import epochs, trials
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from api.controller.leases import LeaseService
-from api.routes.dependencies import WorkerDep
+from api.edge.dependencies import WorkerDep
 from core.protocol.contracts import (
     Answer,
     EpochReport,

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.routes.dependencies import CallerDep, SessionDep
+from api.edge.dependencies import CallerDep, SessionDep
 from api.schemas import WorkerPage
 from api.store import workers
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Dataset
 from api.schemas import DatasetOut, DatasetPage
-from api.store import blobs, pages
+from api.store import pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from core.protocol.contracts import BlobRef, DatasetSpec
@@ -83,12 +83,6 @@ def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:
     return found
 
 
-def reference(session: Session, caller: Caller, dataset_id: UUID) -> BlobRef:
-    """Where the bytes of a data set lie."""
-    found = row(session, caller, str(dataset_id))
-    return blobs.reference(found.blob_key, found.blob_bytes)
-
-
 def _visible(caller: Caller) -> Select[Dataset]:
     return select(Dataset).where(or_(Dataset.builtin, caller.owns(Dataset.owner_id)))
 
@@ -104,17 +98,4 @@ def _same(session: Session, new: Dataset) -> DatasetOut:
 
 
 def _out(row: Dataset) -> DatasetOut:
-    spec = DatasetSpec.model_validate(row.spec)
-    return DatasetOut(
-        id=row.id,
-        name=row.name,
-        builtin=row.builtin,
-        task=row.task,
-        input_shape=list(spec.input_shape),
-        classes=spec.classes,
-        class_names=list(spec.class_names),
-        train_examples=spec.train_examples,
-        test_examples=spec.test_examples,
-        bytes=row.blob_bytes,
-        created_at=row.created_at,
-    )
+    return DatasetOut.of(row, DatasetSpec.model_validate(row.spec), bytes=row.blob_bytes)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from api.store.changes import CHANGES, WORK
+from api.store.notifications import CHANGES, WORK
 
 LARGEST = 2**31 - 1  # of an integer column
 

@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.models import Key
-from api.schemas import KeyCreated, KeyOut, Role
+from api.roles import Role
+from api.schemas import KeyCreated, KeyOut
 from api.store.errors import NotFound
 
 PREFIX = "netmorph_"
@@ -64,13 +65,13 @@ def create(session: Session, name: str, role: Role) -> KeyCreated:
     key = Key(name=name, role=role, prefix=raw[:_SHOWN], hash=digest(raw))
     session.add(key)
     session.flush()
-    return KeyCreated(**_out(key).model_dump(), key=raw)
+    return KeyCreated.of(key, key=raw)
 
 
 def listing(session: Session) -> list[KeyOut]:
     """All keys, the newest first."""
     statement = select(Key).order_by(Key.created_at.desc(), Key.id)
-    return [_out(key) for key in session.scalars(statement)]
+    return [KeyOut.of(key) for key in session.scalars(statement)]
 
 
 def revoke(session: Session, key_id: UUID) -> KeyOut:
@@ -82,7 +83,7 @@ def revoke(session: Session, key_id: UUID) -> KeyOut:
         key.revoked_at = func.now()
         session.flush()
         session.refresh(key)
-    return _out(key)
+    return KeyOut.of(key)
 
 
 def bootstrap(session: Session, key_id: UUID, name: str, role: Role, raw: str) -> None:
@@ -91,15 +92,3 @@ def bootstrap(session: Session, key_id: UUID, name: str, role: Role, raw: str) -
     statement = insert(Key).values(id=key_id, **values)
     changed = {**values, "revoked_at": None}
     session.execute(statement.on_conflict_do_update(index_elements=[Key.id], set_=changed))
-
-
-def _out(key: Key) -> KeyOut:
-    return KeyOut(
-        id=key.id,
-        name=key.name,
-        role=Role(key.role),
-        prefix=key.prefix,
-        created_at=key.created_at,
-        last_used_at=key.last_used_at,
-        revoked_at=key.revoked_at,
-    )

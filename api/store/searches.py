@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from api.models import Idempotency, Search, Trial, Version
 from api.schemas import SearchOut, SearchPage
 from api.store import discarded, pages, summaries
-from api.store.changes import changed
 from api.store.errors import Conflict, KeyReused, NotFound
 from api.store.keys import Caller
+from api.store.notifications import changed
 from core.protocol.contracts import Bounds, SearchConfig
 from core.protocol.states import LIVE_SEARCH, SEARCH_SOURCES, SearchStatus, TrialStatus
 
@@ -109,11 +109,6 @@ def version(session: Session, caller: Caller, search_id: UUID) -> int:
     if found is None:
         raise _missing(search_id)
     return found
-
-
-def status(session: Session, caller: Caller, search_id: UUID) -> SearchStatus:
-    """Where the search stands."""
-    return SearchStatus(_row(session, caller, search_id).status)
 
 
 def require(session: Session, caller: Caller, search_id: UUID) -> None:

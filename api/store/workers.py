@@ -27,11 +27,8 @@ def listing(session: Session, caller: Caller) -> list[WorkerOut]:
         .order_by(Worker.name, Worker.id)
     )
     return [
-        WorkerOut(
-            id=worker.id,
-            name=worker.name,
-            device=worker.device,
-            threads=worker.threads,
+        WorkerOut.of(
+            worker,
             seen_at=seen_at,
             trial_id=trial_id if caller.is_admin or owner_id == caller.key_id else None,
         )

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select, text, update
 from api import db
 from api.app import create_app
 from api.models import Lease, Search, Trial
-from api.schemas import Role
+from api.roles import Role
 from api.settings import Settings
 from api.store import datasets, keys, searches
 from api.store.keys import Caller

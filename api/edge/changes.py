@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 
-from api.store.changes import CHANGES
+from api.store.notifications import CHANGES
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What routes ask for: a transaction, the caller, the app's parts."""
+"""Parameters of routes that FastAPI provides: a transaction, the caller, parts of the app."""
 
 from collections.abc import Iterator
 from typing import Annotated, cast
@@ -6,43 +6,36 @@ from typing import Annotated, cast
 from fastapi import Depends, Query, Request
 from sqlalchemy.orm import Session
 
-from api import security
-from api.changes import Changes
-from api.controller.service import Controller
 from api.db import unit_of_work
-from api.settings import Settings
+from api.edge import authentication
+from api.edge.changes import Changes
 from api.store.keys import Caller
 from core.protocol.storage import Storage
 
 
 def get_session(request: Request) -> Iterator[Session]:
-    """One transaction for the request, committed before the answer is sent."""
+    """One transaction for the request, committed before the response is sent."""
     state = request.app.state
     with unit_of_work(state.sessions, state.controller.wake) as session:
         yield session
 
 
 def get_user(request: Request) -> Caller:
-    """A person: an admin's or user's key."""
-    caller = security.authenticate(request, security.bearer(request))
-    return security.require(caller, security.USERS)
+    """The person who calls, with the key of an admin or a user."""
+    caller = authentication.authenticate(request, authentication.bearer(request))
+    return authentication.require(caller, authentication.USERS)
 
 
 def get_admin(request: Request) -> Caller:
-    """An admin's key."""
-    caller = security.authenticate(request, security.bearer(request))
-    return security.require(caller, security.ADMINS)
+    """The admin who calls."""
+    caller = authentication.authenticate(request, authentication.bearer(request))
+    return authentication.require(caller, authentication.ADMINS)
 
 
 def get_worker(request: Request) -> Caller:
-    """A worker's key."""
-    caller = security.authenticate(request, security.bearer(request))
-    return security.require(caller, security.WORKERS)
-
-
-def get_controller(request: Request) -> Controller:
-    """The controller of this process."""
-    return cast(Controller, request.app.state.controller)
+    """The worker that calls."""
+    caller = authentication.authenticate(request, authentication.bearer(request))
+    return authentication.require(caller, authentication.WORKERS)
 
 
 def get_storage(request: Request) -> Storage:
@@ -50,13 +43,8 @@ def get_storage(request: Request) -> Storage:
     return cast(Storage, request.app.state.storage)
 
 
-def get_settings(request: Request) -> Settings:
-    """The settings of this process."""
-    return cast(Settings, request.app.state.settings)
-
-
 def get_changes(request: Request) -> Changes:
-    """What tells of changes as they are committed."""
+    """The notifications of committed changes."""
     return cast(Changes, request.app.state.changes)
 
 
@@ -64,9 +52,8 @@ SessionDep = Annotated[Session, Depends(get_session, scope="function")]
 CallerDep = Annotated[Caller, Depends(get_user)]
 AdminDep = Annotated[Caller, Depends(get_admin)]
 WorkerDep = Annotated[Caller, Depends(get_worker)]
-ControllerDep = Annotated[Controller, Depends(get_controller)]
 StorageDep = Annotated[Storage, Depends(get_storage)]
-SettingsDep = Annotated[Settings, Depends(get_settings)]
 ChangesDep = Annotated[Changes, Depends(get_changes)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(min_length=1, max_length=512)]
+ThemeName = Annotated[str, Query(pattern="^(light|dark)$")]

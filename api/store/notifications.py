@@ -1,8 +1,8 @@
-"""Telling others that something changed: versions for readers, a bell for the controllers.
+"""Versions and notifications: how readers and controllers learn that something changed.
 
-Whoever changes a search, its trials or their epochs raises the search's version and notifies
-`CHANGES` with its id; where there may be something to decide, also `WORK`. Both reach listeners
-when the transaction commits, never before. A heartbeat changes nothing that these speak of.
+A statement that changes a search, its trials or their epochs raises the search's version and
+notifies `CHANGES` with its id; where there may be something to decide, also `WORK`. Both reach
+their listeners when the transaction commits, never before. A heartbeat does neither.
 """
 
 from uuid import UUID
@@ -14,7 +14,7 @@ from api.db import will_wake
 from api.models import Version
 
 CHANGES = "netmorph_changes"  # payload: the search's id
-WORK = "netmorph_work"  # no payload: controllers look what there is to decide
+WORK = "netmorph_work"  # no payload: the controllers look for something to decide
 
 
 def changed(session: Session, search_id: UUID) -> None:
@@ -26,13 +26,13 @@ def changed(session: Session, search_id: UUID) -> None:
         .returning(Version.search_id)
         .cte("bumped")
     )
-    told = select(
+    notified = select(
         func.pg_notify(CHANGES, cast(raised.c.search_id, String)), func.pg_notify(WORK, "")
     )
-    session.execute(told)
+    session.execute(notified)
     will_wake(session)
 
 
-def ring(connection: Connection) -> None:
+def notify_controllers(connection: Connection) -> None:
     """Wake the controllers."""
     connection.execute(select(func.pg_notify(WORK, "")))

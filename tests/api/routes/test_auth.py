@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 from api.models import Dataset
-from api.schemas import Role
+from api.roles import Role
 from core.protocol.states import SearchStatus
 
 #: Nobody asks for a key here; every other route does.

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.orm import Session
 
-from api.schemas import Role
-from api.store import datasets, epochs, exports, leases, searches, trials, workers
+from api.roles import Role
+from api.store import datasets, epochs, leases, searches, trials, workers
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.protocol.states import SearchStatus, TrialKind
@@ -20,7 +20,6 @@ Use = Callable[[Session, Caller, UUID], Any]
 USES: dict[str, tuple[str, Use]] = {
     "searches.get": ("search", searches.get),
     "searches.version": ("search", searches.version),
-    "searches.status": ("search", searches.status),
     "searches.remove": ("search", searches.remove),
     "searches.move_own": (
         "search",
@@ -28,12 +27,11 @@ USES: dict[str, tuple[str, Use]] = {
     ),
     "trials.listing": ("search", trials.listing),
     "epochs.of_search": ("search", epochs.of_search),
-    "exports.blob": ("search", exports.blob),
+    "trials.export_of": ("search", trials.export_of),
     "trials.get": ("trial", trials.get),
     "epochs.of_trial": ("trial", epochs.of_trial),
     "datasets.get": ("dataset", datasets.get),
     "datasets.find": ("dataset", lambda s, c, id: datasets.find(s, c, str(id))),
-    "datasets.reference": ("dataset", datasets.reference),
 }
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from api.edge.headers import CONTENT_SECURITY_POLICY
 from api.models import Search
-from api.schemas import Role
-from api.security import CONTENT_SECURITY_POLICY
+from api.roles import Role
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
 
@@ -259,7 +259,7 @@ def test_a_trial_that_continues_its_parents_training_says_so(visitor, world, arc
     assert "computed in bf16 &lt;i&gt;" in page
     listed = visitor.http.get(f"/ui/searches/{search_id}/trials").text
     assert "continues trial 0" in listed
-    assert "a start" in visitor.http.get(f"/trials/{root}").text
+    assert "starting architecture" in visitor.http.get(f"/trials/{root}").text
 
 
 def test_a_final_fit_is_shown_beside_the_winner(visitor, world, architecture):

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import problem
+from api.edge.errors import problem
 
 JSON_BYTES = 2**20
 JSON_DEPTH = 20

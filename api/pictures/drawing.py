@@ -17,6 +17,7 @@ from core.graph.node import Node
 from core.layers import LAYERS, AbstractLayer, layer_to_json, optional_fields
 from core.protocol.states import TrialKind, TrialStatus
 from core.search.lineage import continuing
+from core.tasks import TASKS, AbstractTask
 
 _BOX = (176, 30)  # width and height of a layer
 _GAP = (26, 16)
@@ -56,8 +57,8 @@ _DETAILS = {"bias": "no bias", "count_include_pad": "padding counted"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the box of a node is: its left upper corner."""
+class _Corner:
+    """The upper left corner of a node's box."""
 
     x: float
     y: float
@@ -94,26 +95,28 @@ def layer_label(layer: AbstractLayer) -> str:
 
 def architecture_svg(architecture: Architecture, parent: Architecture | None = None) -> Markup:
     """The graph from input to output; what is new or changed against the parent is marked."""
-    places = _layered(architecture)
-    width = max(place.x for place in places.values()) + _BOX[0] + _MARGIN + _skip_room(architecture)
-    height = max(place.y for place in places.values()) + _BOX[1] + _MARGIN
+    corners = _layered(architecture)
+    width = (
+        max(corner.x for corner in corners.values()) + _BOX[0] + _MARGIN + _skip_room(architecture)
+    )
+    height = max(corner.y for corner in corners.values()) + _BOX[1] + _MARGIN
     parts: list[Markup] = []
     for node in architecture.nodes:
-        parts.extend(_edge(places, source, node.id) for source in node.inputs)
+        parts.extend(_edge(corners, source, node.id) for source in node.inputs)
     for node in architecture.nodes:
-        parts.append(_box(architecture, node, places[node.id], _change(node, parent)))
+        parts.append(_box(architecture, node, corners[node.id], _change(node, parent)))
     label = f"{len(architecture.nodes)} layers, {architecture.parameters:,} parameters"
     return _svg("architecture", width, height, label, parts)
 
 
-def _layered(architecture: Architecture) -> dict[int, _Place]:
+def _layered(architecture: Architecture) -> dict[int, _Corner]:
     """Rows by depth, the longest path in the first column."""
     depths: dict[int, int] = {}
     for node in architecture.nodes:
         depths[node.id] = max((depths[source] + 1 for source in node.inputs), default=0)
     main = _longest_path(architecture, depths)
     used: defaultdict[int, int] = defaultdict(int)
-    places = {}
+    corners = {}
     for node in architecture.nodes:
         column = 0
         if node.id not in main:
@@ -121,8 +124,8 @@ def _layered(architecture: Architecture) -> dict[int, _Place]:
             column = used[depths[node.id]]
         x = _MARGIN + column * (_BOX[0] + _GAP[0])
         y = _MARGIN + depths[node.id] * (_BOX[1] + _GAP[1])
-        places[node.id] = _Place(x, y)
-    return places
+        corners[node.id] = _Corner(x, y)
+    return corners
 
 
 def _longest_path(architecture: Architecture, depths: Mapping[int, int]) -> set[int]:
@@ -139,17 +142,17 @@ def _skip_room(architecture: Architecture) -> int:
     return 60 if any(len(node.inputs) > 1 for node in architecture.nodes) else 0
 
 
-def _edge(places: Mapping[int, _Place], source: int, target: int) -> Markup:
+def _edge(corners: Mapping[int, _Corner], source: int, target: int) -> Markup:
     """A line to the next row, or a bow around the rows between."""
-    (x1, y1), (x2, y2) = places[source].bottom, places[target].top
+    (x1, y1), (x2, y2) = corners[source].bottom, corners[target].top
     rows = (y2 - y1) / (_BOX[1] + _GAP[1])
     if rows < 1 or x1 != x2:
         middle = (y1 + y2) / 2
         path = f"M{x1:.0f},{y1:.0f} C{x1:.0f},{middle:.0f} {x2:.0f},{middle:.0f} {x2:.0f},{y2:.0f}"
         return Markup('<path class="edge" d="{}"/>').format(path)
-    right = places[source].x + _BOX[0]
+    right = corners[source].x + _BOX[0]
     bow = right + min(56, 14 + 5 * ceil(rows))
-    y1, y2 = places[source].y + _BOX[1] / 2, places[target].y + _BOX[1] / 2
+    y1, y2 = corners[source].y + _BOX[1] / 2, corners[target].y + _BOX[1] / 2
     path = f"M{right:.0f},{y1:.0f} C{bow:.0f},{y1:.0f} {bow:.0f},{y2:.0f} {right:.0f},{y2:.0f}"
     return Markup('<path class="edge skip" d="{}"/>').format(path)
 
@@ -164,7 +167,7 @@ def _change(node: Node, parent: Architecture | None) -> str:
     return "" if before[node.id] == node.layer else "changed"
 
 
-def _box(architecture: Architecture, node: Node, place: _Place, change: str) -> Markup:
+def _box(architecture: Architecture, node: Node, corner: _Corner, change: str) -> Markup:
     kind = LAYERS.kind_of(node.layer)
     shape = "×".join(str(n) for n in architecture.shapes[node.id])
     details = [_DETAILS[name] for name in optional_fields(node.layer) if name in _DETAILS]
@@ -178,20 +181,23 @@ def _box(architecture: Architecture, node: Node, place: _Place, change: str) -> 
         kind=kind.replace("_", "-"),
         change=change,
         title=title + (f" ({change})" if change else ""),
-        x=f"{place.x:.0f}",
-        y=f"{place.y:.0f}",
+        x=f"{corner.x:.0f}",
+        y=f"{corner.y:.0f}",
         w=_BOX[0],
         h=_BOX[1],
-        tx=f"{place.x + 10:.0f}",
-        ty=f"{place.y + _BOX[1] / 2 + 4:.0f}",
-        sx=f"{place.x + _BOX[0] - 8:.0f}",
+        tx=f"{corner.x + 10:.0f}",
+        ty=f"{corner.y + _BOX[1] / 2 + 4:.0f}",
+        sx=f"{corner.x + _BOX[0] - 8:.0f}",
         label=layer_label(node.layer),
         shape=shape,
     )
 
 
-def lineage_svg(trials: Sequence[TrialOut]) -> Markup:
-    """The tree of trials from parent to child, better ones darker; each links to its page."""
+def lineage_svg(trials: Sequence[TrialOut], task: str) -> Markup:
+    """The tree of trials from parent to child, better ones darker; each links to its page.
+
+    `task` is the task type of their search, which says how people read their values.
+    """
     shown = [trial for trial in trials if trial.kind is TrialKind.SEARCH]
     if not shown:
         return Markup("")
@@ -199,16 +205,18 @@ def lineage_svg(trials: Sequence[TrialOut]) -> Markup:
     known = {trial.id for trial in shown}
     for trial in shown:
         children[trial.parent_id if trial.parent_id in known else None].append(trial)
-    places = _tree(children)
-    width = max(x for x, _ in places.values()) + 90
-    height = max(y for _, y in places.values()) + _LEAF
+    centres = _tree(children)
+    width = max(x for x, _ in centres.values()) + 90
+    height = max(y for _, y in centres.values()) + _LEAF
     grades = _grades(shown)
     parts = [
-        _branch(places[trial.parent_id], places[trial.id])
+        _branch(centres[trial.parent_id], centres[trial.id])
         for trial in shown
         if trial.parent_id in known
     ]
-    parts += [_dot(trial, places[trial.id], grades.get(trial.id, "")) for trial in shown]
+    parts += [
+        _dot(trial, TASKS[task](), centres[trial.id], grades.get(trial.id, "")) for trial in shown
+    ]
     return _svg("lineage", width, height, f"lineage of {len(shown)} trials", parts)
 
 
@@ -216,7 +224,7 @@ def _tree(
     children: Mapping[UUID | None, list[TrialOut]],
 ) -> dict[UUID | None, tuple[float, float]]:
     """Levels from left to right; leaves one below the other, parents amid their children."""
-    places: dict[UUID | None, tuple[float, float]] = {}
+    centres: dict[UUID | None, tuple[float, float]] = {}
     next_leaf = 0
     stack: list[tuple[TrialOut, int, bool]] = [
         (root, 0, False) for root in reversed(children.get(None, []))
@@ -226,21 +234,21 @@ def _tree(
         below = children.get(trial.id, [])
         x = _MARGIN + _DOT + level * _LEVEL
         if not below:
-            places[trial.id] = (x, _MARGIN + _DOT + next_leaf * _LEAF)
+            centres[trial.id] = (x, _MARGIN + _DOT + next_leaf * _LEAF)
             next_leaf += 1
         elif visited:
-            rows = [places[child.id][1] for child in below]
-            places[trial.id] = (x, (rows[0] + rows[-1]) / 2)
+            rows = [centres[child.id][1] for child in below]
+            centres[trial.id] = (x, (rows[0] + rows[-1]) / 2)
         else:
             stack.append((trial, level, True))
             stack.extend((child, level + 1, False) for child in reversed(below))
-    return places
+    return centres
 
 
 def _grades(trials: Sequence[TrialOut]) -> dict[UUID, str]:
     """Which fifth of all values a trial's is in: "g1" (lowest) to "g5", the best "best"."""
     valued = sorted((t.value, -t.number, t.id) for t in trials if t.value is not None)
-    grades = {key: f"g{1 + 5 * place // len(valued)}" for place, (_, _, key) in enumerate(valued)}
+    grades = {key: f"g{1 + 5 * rank // len(valued)}" for rank, (_, _, key) in enumerate(valued)}
     if valued:
         grades[valued[-1][2]] = "g5 best"
     return grades
@@ -253,9 +261,9 @@ def _branch(parent: tuple[float, float], child: tuple[float, float]) -> Markup:
     return Markup('<path class="edge" d="{}"/>').format(path)
 
 
-def _dot(trial: TrialOut, place: tuple[float, float], grade: str) -> Markup:
-    x, y = place
-    value = "" if trial.value is None else f"{trial.value:.2%}"
+def _dot(trial: TrialOut, task: AbstractTask, centre: tuple[float, float], grade: str) -> Markup:
+    x, y = centre
+    value = "" if trial.value is None else task.in_words(trial.value)
     steps = ", then ".join(step.text for step in trial.morphisms) or _beginning(trial)
     return Markup(
         '<a href="/trials/{id}"><g class="trial {status} {grade}"><title>{title}</title>'
@@ -280,7 +288,7 @@ def _dot(trial: TrialOut, place: tuple[float, float], grade: str) -> Markup:
 def _beginning(trial: TrialOut) -> str:
     """What a trial without morphisms trains."""
     if trial.parent_number is None:
-        return "a start"
+        return "starting architecture"
     return continuing(trial.parent_number, trial.changes)
 
 

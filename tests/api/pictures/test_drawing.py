@@ -1,4 +1,4 @@
-"""Drawings and figures: well-formed, with everything in them, and text as text."""
+"""Drawings: well-formed, with everything in them, and text as text."""
 
 import json
 from dataclasses import replace
@@ -9,11 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from api import figures
-from api.drawing import architecture_svg, layer_label, lineage_svg
-from api.schemas import Best, EpochOut, MorphismOut
-from api.store import searches, trials
-from core.errors import UnknownKind
+from api.pictures.drawing import architecture_svg, layer_label, lineage_svg
+from api.schemas import MorphismOut
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.roots import roots
@@ -33,11 +30,12 @@ from core.layers import (
     Zero,
 )
 from core.morphisms import sample
-from core.protocol.contracts import Bounds, Cost, DatasetSpec
+from core.protocol.contracts import Bounds, DatasetSpec
 from core.protocol.states import TrialKind
 from tests.strategies import LAYER_EXAMPLES
 
-GOLDEN = sorted((Path(__file__).parents[1] / "assets" / "architectures").glob("*.json"))
+GOLDEN = sorted((Path(__file__).parents[2] / "assets" / "architectures").glob("*.json"))
+TASK = "image-classification"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -154,27 +152,9 @@ def test_what_is_new_or_changed_against_the_parent_is_marked():
     assert set(marks(architecture_svg(parent)).values()) == {""}
 
 
-@pytest.fixture
-def watched(world):
-    """A search with two trials, the second a child with a value, as its owner sees them."""
-    caller = world.caller()
-    search_id = world.search(caller)
-    parent = world.trial(search_id)
-    world.trial(search_id, parent_id=parent)
-
-    def seen() -> tuple:
-        with world.sessions.begin() as session:
-            return (
-                searches.get(session, caller, search_id),
-                trials.listing(session, caller, search_id, limit=10).items,
-            )
-
-    return seen
-
-
 def test_a_lineage_links_every_trial(watched):
     _, listed = watched()
-    svg = lineage_svg(listed)
+    svg = lineage_svg(listed, TASK)
     links = [one.attrib["href"] for one in ElementTree.fromstring(svg).iter(f"{SVG}a")]
     assert sorted(links) == sorted(f"/trials/{trial.id}" for trial in listed)
     assert len([*ElementTree.fromstring(svg).iter(f"{SVG}path")]) == 1
@@ -184,7 +164,7 @@ def test_the_words_of_a_morphism_are_text(watched):
     _, listed = watched()
     words = "widen </title><script>alert('1 & \"2\"')</script>"
     step = MorphismOut(kind="widen", text=words, data={})
-    svg = lineage_svg([one.model_copy(update={"morphisms": [step]}) for one in listed])
+    svg = lineage_svg([one.model_copy(update={"morphisms": [step]}) for one in listed], TASK)
     assert "<script>" not in svg
     titles = [one.text for one in ElementTree.fromstring(svg).iter(f"{SVG}title")]
     assert titles == [f"trial {number}, waiting: {words}" for number in (0, 1)]
@@ -192,8 +172,13 @@ def test_the_words_of_a_morphism_are_text(watched):
 
 def test_what_led_to_a_trial_without_morphisms_is_said(watched):
     _, listed = watched()
-    titles = [one.text for one in ElementTree.fromstring(lineage_svg(listed)).iter(f"{SVG}title")]
-    assert titles == ["trial 0, waiting: a start", "trial 1, waiting: continues trial 0"]
+    titles = [
+        one.text for one in ElementTree.fromstring(lineage_svg(listed, TASK)).iter(f"{SVG}title")
+    ]
+    assert titles == [
+        "trial 0, waiting: starting architecture",
+        "trial 1, waiting: continues trial 0",
+    ]
 
 
 def test_better_trials_are_graded_higher(watched):
@@ -203,10 +188,21 @@ def test_better_trials_are_graded_higher(watched):
         listed[0].model_copy(update={"value": value, "number": number, "id": uuid4()})
         for number, value in enumerate(values)
     ]
-    groups = ElementTree.fromstring(lineage_svg(told)).iter(f"{SVG}g")
+    groups = ElementTree.fromstring(lineage_svg(told, TASK)).iter(f"{SVG}g")
     assert [" ".join(one.attrib["class"].split()[2:]) for one in groups] == [
         "g1", "g5 best", "", "g2", "g3"
     ]  # fmt: skip
+
+
+def test_a_value_is_written_as_its_task_type_says(watched):
+    _, listed = watched()
+    svg = lineage_svg([listed[0].model_copy(update={"value": 0.98421})], TASK)
+    (value,) = [
+        one.text
+        for one in ElementTree.fromstring(svg).iter(f"{SVG}text")
+        if one.attrib["class"] == "value"
+    ]
+    assert value == "98.42 %"
 
 
 def test_a_long_lineage_is_drawn(watched):
@@ -218,7 +214,7 @@ def test_a_long_lineage_is_drawn(watched):
         )
         for n, key in enumerate(ids)
     ]
-    svg = ElementTree.fromstring(lineage_svg(told))
+    svg = ElementTree.fromstring(lineage_svg(told, TASK))
     rightmost = max(float(one.attrib["cx"]) for one in svg.iter(f"{SVG}circle"))
     assert rightmost < float(svg.attrib["width"])
 
@@ -226,8 +222,8 @@ def test_a_long_lineage_is_drawn(watched):
 def test_a_final_fit_is_no_part_of_the_lineage(watched):
     _, listed = watched()
     final = listed[1].model_copy(update={"id": uuid4(), "kind": TrialKind.FINAL})
-    assert lineage_svg([*listed, final]) == lineage_svg(listed)
-    assert lineage_svg([final]) == ""
+    assert lineage_svg([*listed, final], TASK) == lineage_svg(listed, TASK)
+    assert lineage_svg([final], TASK) == ""
 
 
 def test_children_stand_a_level_right_of_their_parent(watched):
@@ -238,7 +234,7 @@ def test_children_stand_a_level_right_of_their_parent(watched):
         listed[0].model_copy(update={"id": ids[n], "number": n, "parent_id": parents[n]})
         for n in range(4)
     ]
-    dots = [*ElementTree.fromstring(lineage_svg(told)).iter(f"{SVG}circle")]
+    dots = [*ElementTree.fromstring(lineage_svg(told, TASK)).iter(f"{SVG}circle")]
     x = [float(dot.attrib["cx"]) for dot in dots]
     y = [float(dot.attrib["cy"]) for dot in dots]
     assert x[1] == x[2] > x[0]
@@ -247,124 +243,4 @@ def test_children_stand_a_level_right_of_their_parent(watched):
 
 
 def test_nothing_to_draw_is_drawn_as_nothing():
-    assert lineage_svg([]) == ""
-
-
-@pytest.mark.parametrize("name", figures.NAMES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_figures_without_values(watched, name, theme):
-    search, listed = watched()
-    for some in (listed, []):
-        made = figures.build(name, search, some, [], theme)
-        assert json.dumps(made, allow_nan=False)
-
-
-def test_the_best_so_far_never_falls(watched):
-    search, listed = watched()
-    values = [0.5, 0.9, 0.4]
-    told = [
-        listed[0].model_copy(update={"value": value, "number": number, "id": uuid4()})
-        for number, value in enumerate(values)
-    ]
-    lines = figures.build("best-so-far", search, told, [])["data"]
-    (best,) = [line for line in lines if line["name"] == "best so far"]
-    assert list(best["y"]) == [0.5, 0.9, 0.9]
-    (dots,) = [line for line in lines if line["name"] == "trials"]
-    assert list(dots["y"]) == values
-
-
-def test_the_front_is_what_no_trial_beats_in_value_and_cost(watched):
-    search, listed = watched()
-    facts = [
-        (0.5, 100, 0.002),
-        (0.9, 400, 0.001),
-        (0.4, 200, 0.003),
-        (None, 50, 0.001),
-        (0.8, 300, None),
-    ]
-    told = [
-        listed[0].model_copy(
-            update={"value": v, "parameters": p, "latency": t, "number": n, "id": uuid4()}
-        )
-        for n, (v, p, t) in enumerate(facts)
-    ]
-    for cost, expected, others in (
-        (Cost.PARAMETERS, ([100, 300, 400], ["0", "4", "1"]), ["2"]),
-        (Cost.LATENCY, ([1.0], ["1"]), ["0", "2"]),  # milliseconds
-    ):
-        asked = search.model_copy(update={"cost": cost})
-        lines = {line["name"]: line for line in figures.build("front", asked, told, [])["data"]}
-        assert (list(lines["front"]["x"]), list(lines["front"]["text"])) == expected
-        assert list(lines["other trials"]["text"]) == others
-        assert cost.value in json.dumps(figures.build("front", asked, told, [])["layout"])
-
-
-def test_an_unknown_figure(watched):
-    search, listed = watched()
-    with pytest.raises(UnknownKind, match="best-so-far"):
-        figures.build("pie", search, listed, [])
-
-
-def test_the_band_is_the_standard_error_around_the_best(watched):
-    search, listed = watched()
-    told = [
-        listed[0].model_copy(update={"value": value, "value_std": std, "number": n, "id": uuid4()})
-        for n, (value, std) in enumerate([(0.5, 0.1), (0.75, None), (0.96, 0.0625)])
-    ]
-    (band,) = [
-        line
-        for line in figures.build("best-so-far", search, told, [])["data"]
-        if line.get("fill") == "toself"
-    ]
-    assert band["x"] == [0, 1, 1, 2, 2, 2, 2, 1, 1, 0]
-    assert band["y"] == [0.6, 0.6, 0.75, 0.75, 1.0, 0.8975, 0.75, 0.75, 0.4, 0.4]
-
-
-def epoch(trial, number: int, attempt: int = 1, **values) -> EpochOut:
-    facts = {
-        "train_loss": 1.0 / number, "validation_loss": 2.0 / number,
-        "validation_metric": 1 - 1 / number, "learning_rate": 0.1, "seconds": 10.0 * number,
-    }  # fmt: skip
-    return EpochOut(trial_id=trial.id, attempt=attempt, epoch=number, **(facts | values))
-
-
-def test_curves_are_of_the_last_attempt(watched):
-    search, listed = watched()
-    first, second = (one.model_copy(update={"attempt": 2}) for one in listed)
-    epochs = [epoch(first, 5), epoch(first, 1, 2), epoch(first, 2, 2), epoch(second, 1, 2)]
-    curves = figures.build("learning-curves", search, [first, second], epochs)["data"]
-    assert {one["name"]: (one["x"], one["y"]) for one in curves} == {
-        "trial 0": ([10.0, 20.0], [0.0, 0.5]),
-        "trial 1": ([10.0], [0.0]),
-    }
-
-
-def test_the_best_curves_are_shown_and_the_best_stands_out(watched):
-    search, listed = watched()
-    told = [
-        listed[0].model_copy(update={"value": n / 100 or None, "number": n, "id": uuid4()})
-        for n in range(40)
-    ]
-    best = Best(trial_id=told[-1].id, number=39, value=0.39, value_std=None, parameters=1)
-    search = search.model_copy(update={"best": best})
-    curves = figures.build("learning-curves", search, told, [])["data"]
-    assert [one["name"] for one in curves] == [f"trial {n}" for n in range(16, 40)]
-    assert [one["name"] for one in curves if one["opacity"] == 1] == ["trial 39"]
-
-
-def test_the_curves_of_one_trial(watched):
-    _, (trial, _) = watched()
-    curves = figures.trial_curves(trial, [epoch(trial, 1), epoch(trial, 2)], "accuracy")["data"]
-    assert {one["name"]: (one["x"], one["y"], one["yaxis"]) for one in curves} == {
-        "training loss": ([1, 2], [1.0, 0.5], "y"),
-        "validation loss": ([1, 2], [2.0, 1.0], "y"),
-        "validation accuracy": ([1, 2], [0.0, 0.5], "y2"),
-    }
-
-
-def test_the_curves_of_a_final_fit_have_no_validation(watched):
-    _, (trial, _) = watched()
-    unseen = epoch(trial, 1, validation_loss=None, validation_metric=None)
-    curves = figures.trial_curves(trial, [unseen], "accuracy", "dark")["data"]
-    assert [one["name"] for one in curves] == ["training loss"]
-    assert figures.trial_curves(trial, [], "accuracy")["data"] == []
+    assert lineage_svg([], TASK) == ""
