@@ -24,6 +24,13 @@ def _clean(name: str) -> str:
     return re.sub(r"\s+", " ", name)
 
 
+def _storable(text: str) -> str:
+    """The text; refused where Postgres cannot store it. Forms come here without `RequestLimits`."""
+    if re.search("[\x00\ud800-\udfff]", text):
+        raise ValueError("a text must not contain NUL or half a surrogate pair")
+    return text
+
+
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
 
 
@@ -56,7 +63,8 @@ class Out(BaseModel):
 class SearchIn(SearchConfig):
     """`POST /v1/searches`: the configuration of a search and the data set it is for."""
 
-    dataset: str = Field(min_length=1, max_length=128)  # a built-in's name, or an id
+    #: The id or name of a data set, or the name of a built-in one.
+    dataset: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_storable)]
     name: Name | None = None
 
 

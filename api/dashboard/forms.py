@@ -47,9 +47,9 @@ def submit_search(
     state = request.app.state
     try:
         body = SearchIn.model_validate(_body(given))
-        dataset_for(state.sessions, storage, visitor.caller, body.dataset)
+        chosen = dataset_for(state.sessions, storage, visitor.caller, body.dataset)
         with unit_of_work(state.sessions, state.controller.wake) as session:
-            search = actions.create_search(session, visitor.caller, body, None)
+            search = actions.create_search(session, visitor.caller, body, chosen)
     except ValidationError as error:
         return _again(request, visitor, given, _by_field(error))
     except InvalidInput as error:

@@ -34,7 +34,7 @@ _environment = Environment(
 def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A template as an answer; `visitor` and the token for forms are known to all of them."""
     visitor = getattr(request.state, "visitor", None)
-    common = {"visitor": visitor, "path": request.url.path, "token": visitor and visitor.token}
+    common = {"visitor": visitor, "path": request.scope["path"], "token": visitor and visitor.token}
     return HTMLResponse(_environment.get_template(name).render(common | values), status)
 
 

@@ -55,9 +55,10 @@ def get_visitor(request: Request) -> Visitor:
     """Who looks at a page; others are led to the sign-in page and back."""
     visitor = _resolve(request)
     if visitor is None:
-        if request.url.path.startswith("/ui/"):  # fetched by a page's script
+        path = request.scope["path"]  # not of `request.url`: a wrong Host header is not parsed
+        if path.startswith("/ui/"):  # fetched by a page's script
             raise HTTPException(HTTPStatus.UNAUTHORIZED, "sign in again")
-        target = quote(request.url.path)
+        target = quote(path)
         location = "/sign-in" if target == "/" else f"/sign-in?next={target}"
         raise HTTPException(HTTPStatus.SEE_OTHER, "sign in", {"Location": location})
     request.state.visitor = visitor

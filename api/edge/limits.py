@@ -1,7 +1,8 @@
-"""What a request may be, checked before anything reads it: its size, its coding, strict JSON.
+"""Limits of requests, checked before anything reads them: their size, coding and strict JSON.
 
-Python's JSON reader takes NaN, duplicate keys and any depth; the database takes no NUL character
-and no lone surrogate. All of these are refused here, once, with a reason.
+Python's JSON reader accepts NaN, duplicate keys and any depth; the database stores no NUL
+character and no lone surrogate. All of these are refused here, once, with a reason. No library
+does it: pydantic's reader has no limit of depth and takes the last of two equal keys.
 """
 
 import json
@@ -18,6 +19,7 @@ from api.edge.errors import problem
 JSON_BYTES = 2**20
 JSON_DEPTH = 20
 _UPLOAD_PATH = re.compile(r"/v1/datasets|/ui/datasets")
+_OTHER_CHARSET = re.compile(rb"charset\s*=(?!\s*\"?utf-?8\"?\s*(;|$))")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -30,14 +32,14 @@ class _Refused(Exception):
 
 
 class RequestLimits:
-    """ASGI middleware that refuses bodies that are too large, packed, or not strict JSON."""
+    """ASGI middleware that refuses bodies that are too large, compressed, or not strict JSON."""
 
     def __init__(self, app: ASGIApp, upload_bytes: int) -> None:
         self.app = app
         self.upload_bytes = upload_bytes + 2**20  # room for the form around the file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, its body counted and, where it is JSON, read and checked."""
+        """Pass the request on; its body is counted and, where it is JSON, read and checked."""
         if scope["type"] != "http" or scope["method"] not in _BODY_METHODS:
             await self.app(scope, receive, send)
             return
@@ -68,8 +70,14 @@ def _is_json(headers: dict[bytes, bytes]) -> bool:
 
 
 def _check_coding(headers: dict[bytes, bytes]) -> None:
+    """Raise _Refused for a compressed body, and for one whose text is said not to be UTF-8."""
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "bodies must come unpacked")
+        raise _Refused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body unpacked, without Content-Encoding"
+        )
+    # Parsers of forms would try any codec of Python's, and some of those fail in their own ways.
+    if _OTHER_CHARSET.search(headers.get(b"content-type", b"").lower()):
+        raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as UTF-8")
 
 
 def _check_length(headers: dict[bytes, bytes], limit: int) -> None:
@@ -83,7 +91,7 @@ def _too_large(limit: int) -> _Refused:
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
-    """The whole body; refused as soon as it is too long, whatever its header said."""
+    """The body; refused as soon as it is too long, whatever its header said."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -99,7 +107,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A receive that gives the body that was read, then what comes after."""
+    """A receive that returns the body read before, then the messages after it."""
     given = False
 
     async def replay() -> Message:
@@ -113,7 +121,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _counted(receive: Receive, limit: int) -> Callable[[], Awaitable[Message]]:
-    """A receive that hangs up on a body longer than announced as allowed."""
+    """A receive that disconnects once the body is longer than the limit."""
     size = 0
 
     async def counted() -> Message:
@@ -128,15 +136,15 @@ def _counted(receive: Receive, limit: int) -> Callable[[], Awaitable[Message]]:
 
 
 def _check_json(body: bytes) -> None:
-    """Raise _Refused unless the body is strict JSON that everything behind us can hold."""
+    """Raise _Refused unless the body is strict JSON that the database can store."""
     if not body.strip():
-        return  # the route says what it misses
+        return  # the route says which fields are missing
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise _Refused(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from error
     if _depth(text) > JSON_DEPTH:
-        raise _Refused(HTTPStatus.BAD_REQUEST, f"the body nests deeper than {JSON_DEPTH}")
+        raise _Refused(HTTPStatus.BAD_REQUEST, f"the body nests deeper than {JSON_DEPTH} levels")
     try:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
@@ -145,7 +153,7 @@ def _check_json(body: bytes) -> None:
 
 
 def _depth(text: str) -> int:
-    """How deep brackets nest; those inside strings count as well, which errs on the safe side."""
+    """How deep the brackets outside of strings nest."""
     depth = deepest = 0
     for bracket in re.finditer(r"[\[{]|[\]}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
         depth += 1 if bracket[0] in "[{" else -1
@@ -154,7 +162,7 @@ def _depth(text: str) -> int:
 
 
 def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -167,7 +175,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_texts(value: Any) -> None:
-    """Refuse what Postgres cannot store: NUL, lone surrogates, infinite numbers."""
+    """Raise _Refused for values that Postgres cannot store: NUL, lone surrogates, infinities."""
     stack = [value]
     while stack:
         one = stack.pop()

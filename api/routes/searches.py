@@ -45,9 +45,9 @@ def create_search(
     With an `Idempotency-Key` the same request again gives the same search.
     """
     state = request.app.state
-    dataset_for(state.sessions, storage, caller, body.dataset)
+    dataset = dataset_for(state.sessions, storage, caller, body.dataset)
     with unit_of_work(state.sessions, state.controller.wake) as session:
-        search = actions.create_search(session, caller, body, idempotency_key)
+        search = actions.create_search(session, caller, body, dataset, idempotency_key)
     response.headers["Location"] = f"/v1/searches/{search.id}"
     return search
 

@@ -64,18 +64,16 @@ def get(session: Session, caller: Caller, dataset_id: UUID) -> DatasetOut:
     return _out(row(session, caller, str(dataset_id)))
 
 
-def find(session: Session, caller: Caller, name_or_id: str) -> DatasetOut:
-    """One data set by its id or its name; the caller's own goes before a built-in's name."""
-    return _out(row(session, caller, name_or_id))
-
-
 def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:
-    """The row of `find`, for the controller."""
+    """One data set by its id or its name; NotFound without.
+
+    Of a name, the caller's own data set goes before a built-in one.
+    """
     named = Dataset.name == name_or_id
     try:
         named = Dataset.id == UUID(name_or_id)
     except ValueError:
-        named = named & or_(Dataset.builtin, Dataset.owner_id == caller.key_id)
+        named &= or_(Dataset.builtin, Dataset.owner_id == caller.key_id)
     statement = _visible(caller).where(named).order_by(Dataset.builtin).limit(1)
     found = session.scalars(statement).one_or_none()
     if found is None:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from api.models import Epoch
 from api.store.fragments import BUMPED, LARGEST, NOTIFY_CHANGES, listed, printable
 from core.protocol.contracts import EpochReport, Heartbeat, LeaseRequest
 from core.protocol.states import TRIAL_SOURCES, SearchStatus, TrialStatus
@@ -172,13 +173,13 @@ def heartbeat(
     return _verdict(connection, _HEARTBEAT, values)
 
 
+_METRICS = [column.name for column in Epoch.__table__.columns if not column.primary_key]
+
 _EPOCH = text(f"""
 WITH {_HEARD.format(more="epochs = greatest(epochs, :epoch)")}, added AS (
-    INSERT INTO epochs (trial_id, attempt, epoch, train_loss, validation_loss,
-        validation_metric, learning_rate, seconds)
-    SELECT trial_id, attempt, CAST(:epoch AS integer), CAST(:train_loss AS float8),
-        CAST(:validation_loss AS float8), CAST(:validation_metric AS float8),
-        CAST(:learning_rate AS float8), CAST(:seconds AS float8)
+    INSERT INTO epochs (trial_id, attempt, epoch, {", ".join(_METRICS)})
+    SELECT trial_id, attempt, CAST(:epoch AS integer),
+        {", ".join(f"CAST(:{name} AS float8)" for name in _METRICS)}
     FROM heard
     ON CONFLICT DO NOTHING
     RETURNING trial_id

@@ -12,6 +12,7 @@ from api.models import Lease, Search, Trial
 from api.schemas import ComparisonOut, FrontPoint, MorphismOut, TrialDetail, TrialOut, TrialPage
 from api.store import blobs, pages, searches
 from api.store.errors import NotFound
+from api.store.fragments import LARGEST
 from api.store.keys import Caller
 from api.store.notifications import changed
 from api.store.recipes import Past, Recipe, described
@@ -36,7 +37,7 @@ def listing(
     statement = _selection().where(Trial.search_id == search_id).order_by(Trial.number)
     if cursor is not None:
         (number,) = pages.decode(cursor, int)
-        statement = statement.where(Trial.number > min(number, 2**31 - 1))
+        statement = statement.where(Trial.number > max(-1, min(number, LARGEST)))
     statement = statement.options(defer(Trial.architecture))
     rows = session.execute(statement.limit(limit + 1)).all()
     items = [TrialOut.of(row.Trial, **_derived(row)) for row in rows[:limit]]

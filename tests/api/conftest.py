@@ -32,6 +32,7 @@ from core.protocol.contracts import (
     TrialResult,
 )
 from core.protocol.states import SearchStatus, TrialStatus
+from tests.api.visitors import enter
 
 #: Each finds rows that must not be; run it after anything.
 AUDIT = {
@@ -315,3 +316,11 @@ def visit(address: str) -> Iterator[Callable[[], httpx.Client]]:
 def person(app: FastAPI, visit: Callable[[], httpx.Client]) -> Callable[..., Person]:
     """Makes persons: `person()`, `person(Role.ADMIN)`."""
     return lambda role=Role.USER: Person(app, visit(), role)
+
+
+@pytest.fixture
+def visitor(person: Callable[..., Person]) -> Person:
+    """A user who has signed in to the dashboard."""
+    user = person()
+    assert enter(user.http, user.key).status_code == 303
+    return user

@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from api.controller.leases import LeaseService, choose, credible, trial_seed
+from api.controller.leases import LeaseService, credible
+from api.controller.orders import choose, trial_seed
 from api.models import Lease, Search, Trial
 from api.settings import Settings
 from api.store import train_orders
@@ -23,6 +24,7 @@ from core.protocol.contracts import (
     Training,
 )
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
+from core.tasks import TASKS
 
 
 @pytest.fixture
@@ -231,7 +233,34 @@ def test_a_final_fit_needs_test_metrics_rather_than_a_value(world) -> None:
     test = TestMetrics(metric=0.9, loss=0.1, examples=10)
     report = world.result(order, value=None, test=test)
 
-    assert credible(report) is report
+    assert credible(report, TASKS["image-classification"]()) is report
+
+
+def test_the_task_of_the_search_says_which_values_are_credible(
+    world, lease_service, monkeypatch
+) -> None:
+    """A value beyond the usual range counts where the trial's own task type has such values."""
+    monkeypatch.setattr(TASKS["image-classification"], "value_range", (-10.0, 0.0))
+    trials = [world.trial(world.search()) for _ in range(2)]
+    orders = [lease_service.lease(world.worker(), trial) for trial in trials]
+
+    accepted = lease_service.result(trials[0], world.result(orders[0], value=-3.5))
+    refused = lease_service.result(trials[1], world.result(orders[1], value=0.5))
+
+    assert (accepted.accepted, accepted.reason) == (True, "")
+    assert world.get(trials[0]).value == -3.5
+    assert "expected one from -10 to 0" in refused.reason
+    assert world.get(trials[1]).value is None
+
+
+def test_a_value_is_taken_as_it_is_where_the_task_is_unknown(world, lease_service) -> None:
+    search = world.search()
+    trial = world.trial(search)
+    order = lease_service.lease(world.worker(), trial)
+    world.set(Search, search, config={"task": "of a later release"})
+
+    assert lease_service.result(trial, world.result(order, value=7.0)).reason == ""
+    assert world.get(trial).value == 7.0
 
 
 def test_a_retried_trial_gets_the_epochs_that_are_left_of_its_own(world, lease_service, do) -> None:

@@ -16,7 +16,7 @@ from api.controller.service import Controller
 from api.models import Search, Trial
 from api.schemas import SearchIn, SearchOut
 from api.settings import Settings
-from api.store import searches
+from api.store import datasets, searches
 from api.store.errors import Conflict, KeyReused
 from api.store.keys import Caller
 from core.graph.architecture import Architecture
@@ -69,7 +69,9 @@ def submit(world: Any, caller: Caller) -> Callable[..., SearchOut]:
     def create(key: str | None = None, **body: Any) -> SearchOut:
         body = {"dataset": "data 1", "strategy": "random"} | body
         with world.sessions.begin() as session:
-            return actions.create_search(session, caller, SearchIn(**body), key)
+            wish = SearchIn(**body)
+            dataset = datasets.row(session, caller, wish.dataset)
+            return actions.create_search(session, caller, wish, dataset, key)
 
     return create
 

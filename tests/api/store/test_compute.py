@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from api.controller import model_card
+from api.controller.orders import model_card
 from api.models import Trial
 from api.store import compute, searches, train_orders
 from core.protocol.states import TrialKind
@@ -173,7 +173,7 @@ def test_a_card_is_told_the_seconds_before_the_final_fit(
     final = final_of(world, search, last, inherited=inherited, seconds=7.0)
     facts = do(train_orders.read, final)
 
-    history = do(model_card.history, facts)
+    history = do(model_card, facts)
 
     assert (history["seconds_in_lineage"], history["seconds_total"]) == (in_lineage, 75.0)
     json.dumps(history)
@@ -184,7 +184,7 @@ def test_a_card_is_told_of_the_networks_of_an_ensemble(world, do, line) -> None:
     for trial in world.trials(search):
         world.set(Trial, trial.id, weights_bytes=10, weights_key=world.blob().key)
     final = final_of(world, search, last, members=[4, 2], inherited=True)
-    history = do(model_card.history, do(train_orders.read, final))
+    history = do(model_card, do(train_orders.read, final))
     assert (history["members"], history["of_number"]) == ([4, 2], 4)
     assert (history["seconds_in_lineage"], history["seconds_in_winner"]) == (75.0, 35.0)
 
@@ -192,7 +192,7 @@ def test_a_card_is_told_of_the_networks_of_an_ensemble(world, do, line) -> None:
 def test_the_card_of_a_search_without_measured_trials_has_zeros(world, do) -> None:
     search = world.search()
     final = final_of(world, search, world.trial(search))
-    history = do(model_card.history, do(train_orders.read, final))
+    history = do(model_card, do(train_orders.read, final))
     assert (history["seconds_in_lineage"], history["seconds_total"]) == (0.0, 0.0)
 
 

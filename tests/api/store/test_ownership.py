@@ -31,7 +31,7 @@ USES: dict[str, tuple[str, Use]] = {
     "trials.get": ("trial", trials.get),
     "epochs.of_trial": ("trial", epochs.of_trial),
     "datasets.get": ("dataset", datasets.get),
-    "datasets.find": ("dataset", lambda s, c, id: datasets.find(s, c, str(id))),
+    "datasets.row": ("dataset", lambda s, c, id: datasets.row(s, c, str(id))),
 }
 
 
@@ -87,8 +87,8 @@ def test_ones_own_data_set_goes_before_a_built_in_of_the_same_name(world) -> Non
         for builtin in (True, False):
             blob = world.blob("datasets")
             datasets.add(session, caller, name="digits", builtin=builtin, spec=spec, blob=blob)
-        assert not datasets.find(session, caller, "digits").builtin
-        assert datasets.find(session, world.caller(), "digits").builtin
+        assert not datasets.row(session, caller, "digits").builtin
+        assert datasets.row(session, world.caller(), "digits").builtin
 
 
 def test_a_worker_shows_what_it_trains_to_the_trials_owner_alone(world, things, do) -> None:
