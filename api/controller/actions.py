@@ -33,7 +33,7 @@ def create_search(
     if idempotency_key is None:
         return searches.get(session, caller, _add(session, caller, body, dataset))
     digest = hashlib.sha256(body.model_dump_json().encode()).digest()
-    found = searches.made_before(session, caller, idempotency_key, digest)
+    found = searches.created_before(session, caller, idempotency_key, digest)
     if found is None:
         found = _add_once(session, caller, body, dataset, idempotency_key, digest)
     return searches.get(session, caller, found)
@@ -94,7 +94,7 @@ def _add_once(
         if searches.remember(session, caller, key, digest, search_id):
             return search_id
         savepoint.rollback()
-    found = searches.made_before(session, caller, key, digest)
+    found = searches.created_before(session, caller, key, digest)
     if found is None:  # created and deleted in between
         raise KeyReused(f"the Idempotency-Key {key!r} is in use; try again")
     return found

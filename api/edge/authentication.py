@@ -1,4 +1,4 @@
-"""Who calls: bearer keys, what each role may do, and a brake on guessing."""
+"""Authentication by bearer keys, the permissions of roles, and a throttle on guesses."""
 
 import time
 from collections import OrderedDict
@@ -17,12 +17,15 @@ ADMINS = frozenset({Role.ADMIN})
 WORKERS = frozenset({Role.WORKER})
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
-_FAILURES_PER_MINUTE = 20  # by one address, before it is asked to wait
-_ADDRESSES = 10_000  # remembered at once
+_FAILURES_PER_MINUTE = 20  # of one address, before it must wait
+_ADDRESSES = 10_000  # remembered at the same time
 
 
 class Throttle:
-    """Counts failures by address; a bucket that refills within a minute."""
+    """Counts failed keys by address: a token bucket that refills within a minute.
+
+    Not a library: those for FastAPI count all requests, while only failures count here.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -35,12 +38,12 @@ class Throttle:
         return min(float(_FAILURES_PER_MINUTE), refilled)
 
     def check(self, address: str) -> None:
-        """Raise 429 while the address has failed too often lately."""
+        """Raise 429 while the address has failed too often within the last minute."""
         with self._lock:
             if self._left(address) < 1:
                 raise HTTPException(
                     HTTPStatus.TOO_MANY_REQUESTS,
-                    "too many wrong keys from this address; wait a minute",
+                    "too many wrong keys from this address: wait a minute",
                     {"Retry-After": "60"},
                 )
 
@@ -54,7 +57,7 @@ class Throttle:
 
 
 def bearer(request: Request) -> str:
-    """The key in the Authorization header; raises 401 where there is not exactly one."""
+    """The key in the Authorization header; raises 401 unless there is exactly one."""
     headers = request.headers.getlist("authorization")
     if len(headers) == 1:
         scheme, _, raw = headers[0].partition(" ")
@@ -66,7 +69,7 @@ def bearer(request: Request) -> str:
 
 
 def authenticate(request: Request, raw: str) -> Caller:
-    """Who has the key; raises 401 for an unknown or revoked one, 429 after too many."""
+    """The owner of a key; raises 401 for an unknown or revoked key, 429 after too many."""
     throttle: Throttle = request.app.state.throttle
     address = request.client.host if request.client else "unknown"
     throttle.check(address)
@@ -79,7 +82,7 @@ def authenticate(request: Request, raw: str) -> Caller:
 
 
 def require(caller: Caller, roles: frozenset[Role]) -> Caller:
-    """The caller, if its role is one of these; raises 403 otherwise."""
+    """The caller, if it has one of these roles; raises 403 otherwise."""
     if caller.role not in roles:
         raise HTTPException(
             HTTPStatus.FORBIDDEN,

@@ -1,7 +1,7 @@
-"""Tells waiting requests of this process what was committed, by whichever process.
+"""Notifies waiting requests of this process of changes that any process has committed.
 
-One connection listens to Postgres; each waiter holds an event. A lost connection is made anew, and
-whoever waits looks by itself now and then: a lost notice costs seconds, never an update.
+One connection listens to Postgres; each waiting request has an event. A lost connection is opened
+again, and waiting requests also poll: a lost notification costs seconds, never an update.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from api.store.notifications import CHANGES
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 5.0  # how long a waiter trusts silence
+POLL_SECONDS = 5.0  # a waiting request polls this often
 _RETRY_SECONDS = 1.0
 MAX_WAITERS = 2_000
 
 
 class Changes:
-    """Fans out the notices of changed searches."""
+    """Passes the notifications of changed searches on to waiting requests."""
 
     def __init__(self, database_url: str) -> None:
         self._address = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
@@ -32,7 +32,7 @@ class Changes:
 
     @property
     def full(self) -> bool:
-        """Whether so many wait already that no more are taken."""
+        """Whether the largest number of requests waits already."""
         return self._count >= MAX_WAITERS
 
     @contextmanager
@@ -57,19 +57,19 @@ class Changes:
                     self._address, autocommit=True, application_name="netmorph changes"
                 ) as connection:
                     await connection.execute(f"LISTEN {CHANGES}")
-                    async for notice in connection.notifies():
-                        self._tell(notice.payload)
+                    async for notification in connection.notifies():
+                        self._set_events(notification.payload)
             except psycopg.Error as error:
-                log.warning("not listening for changes: %s", error)
+                log.warning("cannot listen for changes: %s", error)
             await asyncio.sleep(_RETRY_SECONDS)
 
-    def _tell(self, payload: str) -> None:
+    def _set_events(self, payload: str) -> None:
         for event in [*self._waiters.get(UUID(payload), ()), *self._waiters.get(None, ())]:
             event.set()
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, at most so long, and clear it."""
+    """Wait for the event, at most this long, and clear it."""
     try:
         await asyncio.wait_for(event.wait(), max(0.0, seconds))
     except TimeoutError:

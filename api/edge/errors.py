@@ -1,8 +1,8 @@
-"""Every error as a problem document (RFC 9457), and which status each class of error has.
+"""Every error as a problem document (RFC 9457), and the status of each class of errors.
 
-404 for what is not there or not the caller's, 409 for a state that forbids it, 413 for too much,
-422 for a body that is wrong, 503 while a server behind us is away. What is nobody's plan is a 500
-with a request id and no detail; the log has the rest.
+404 for objects that do not exist or belong to somebody else, 409 for a state that forbids the
+request, 413 for a body that is too large, 422 for invalid input, 503 while the database does not
+answer. Any other error is a 500 with a request id and no detail; the log has the rest.
 """
 
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
-_LONGEST_FOUND = 60  # characters of a wrong value that are repeated
+_LONGEST_FOUND = 60  # characters of a wrong value that a message repeats
 
 #: The status of each class of errors; the first that fits counts.
 STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
@@ -60,8 +60,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NetmorphError, _ours)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(OperationalError, _away)
-    app.add_exception_handler(TimeoutError, _away)
+    app.add_exception_handler(OperationalError, _unavailable)
+    app.add_exception_handler(TimeoutError, _unavailable)
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -85,11 +85,11 @@ def _validation(_: Request, error: Exception) -> Response:
 
 
 def _message(one: dict[str, Any]) -> str:
-    """What was expected and, where it is short, what was found."""
-    found, told = one.get("input"), str(one["msg"])
+    """What was expected and, if it is short, what was found."""
+    found, expected = one.get("input"), str(one["msg"])
     if not isinstance(found, str | int | float) or len(text := repr(found)) > _LONGEST_FOUND:
-        return told
-    return f"{told}; found {text}"
+        return expected
+    return f"{expected}; found {text}"
 
 
 def _http(_: Request, error: Exception) -> Response:
@@ -97,12 +97,12 @@ def _http(_: Request, error: Exception) -> Response:
     return problem(error.status_code, error.detail, headers=error.headers)
 
 
-def _away(_: Request, error: Exception) -> Response:
-    """The database does not answer: the caller may try again."""
-    log.warning("the database is away: %s", error)
+def _unavailable(_: Request, error: Exception) -> Response:
+    """The database does not answer: the client may try again."""
+    log.warning("the database does not answer: %s", error)
     return problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "the database does not answer at the moment; try again",
+        "the database does not answer at the moment: try again",
         headers={"Retry-After": "1"},
     )
 
@@ -110,7 +110,7 @@ def _away(_: Request, error: Exception) -> Response:
 def _database(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
     lost = error.connection_invalidated
-    return _away(request, error) if lost else _unexpected(request, error)
+    return _unavailable(request, error) if lost else _unexpected(request, error)
 
 
 def _unexpected(_: Request, error: Exception) -> Response:
@@ -118,5 +118,5 @@ def _unexpected(_: Request, error: Exception) -> Response:
     log.error("request %s failed", request_id, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        f"something went wrong on our side; the log has it as request {request_id}",
+        f"internal error: the log has the details under request {request_id}",
     )

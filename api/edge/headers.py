@@ -1,9 +1,9 @@
-"""The headers of every response that browsers obey."""
+"""Security headers, which every response has."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: Pages and answers load nothing from elsewhere. The hash is that of the empty style element
-#: which Plotly makes for its layers.
+#: Pages load nothing from other sites. The hash is that of the empty style element which Plotly
+#: adds for its layers.
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'self'",
@@ -28,13 +28,13 @@ _HEADERS = [
 
 
 class SecurityHeaders:
-    """ASGI middleware that gives every answer the headers which browsers obey."""
+    """ASGI middleware that adds the security headers to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; add the headers to its answer, and `no-store` if it says nothing."""
+        """Pass the request on; add the headers to the response, `no-store` if it has no other."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,11 +1,11 @@
-"""The API's log: plain or JSON lines on stderr, with the ids that messages bring as `extra`."""
+"""The API's log: plain or JSON lines on stderr, with the ids that messages have as `extra`."""
 
 import json
 import logging
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-#: What messages may be about.
+#: The objects that a message may be about.
 FIELDS = ("search_id", "trial_id", "request_id", "leases")
 
 _QUIET = ("httpx", "httpcore", "kombu", "celery", "alembic.runtime.migration")

@@ -52,7 +52,7 @@ _SHORT = {
     "output": "Output",
 }
 
-#: Fields that only a box's title tells, in words where they differ from their default.
+#: Fields that only the title of a box tells, where they differ from their default.
 _DETAILS = {"bias": "no bias", "count_include_pad": "padding counted"}
 
 
@@ -110,7 +110,7 @@ def architecture_svg(architecture: Architecture, parent: Architecture | None = N
 
 
 def _layered(architecture: Architecture) -> dict[int, _Corner]:
-    """Rows by depth, the longest path in the first column."""
+    """The corners of the boxes: rows by depth, the longest path in the first column."""
     depths: dict[int, int] = {}
     for node in architecture.nodes:
         depths[node.id] = max((depths[source] + 1 for source in node.inputs), default=0)
@@ -143,7 +143,7 @@ def _skip_room(architecture: Architecture) -> int:
 
 
 def _edge(corners: Mapping[int, _Corner], source: int, target: int) -> Markup:
-    """A line to the next row, or a bow around the rows between."""
+    """A line to the next row, or an arc around the rows between."""
     (x1, y1), (x2, y2) = corners[source].bottom, corners[target].top
     rows = (y2 - y1) / (_BOX[1] + _GAP[1])
     if rows < 1 or x1 != x2:
@@ -151,9 +151,9 @@ def _edge(corners: Mapping[int, _Corner], source: int, target: int) -> Markup:
         path = f"M{x1:.0f},{y1:.0f} C{x1:.0f},{middle:.0f} {x2:.0f},{middle:.0f} {x2:.0f},{y2:.0f}"
         return Markup('<path class="edge" d="{}"/>').format(path)
     right = corners[source].x + _BOX[0]
-    bow = right + min(56, 14 + 5 * ceil(rows))
+    arc = right + min(56, 14 + 5 * ceil(rows))
     y1, y2 = corners[source].y + _BOX[1] / 2, corners[target].y + _BOX[1] / 2
-    path = f"M{right:.0f},{y1:.0f} C{bow:.0f},{y1:.0f} {bow:.0f},{y2:.0f} {right:.0f},{y2:.0f}"
+    path = f"M{right:.0f},{y1:.0f} C{arc:.0f},{y1:.0f} {arc:.0f},{y2:.0f} {right:.0f},{y2:.0f}"
     return Markup('<path class="edge skip" d="{}"/>').format(path)
 
 
@@ -223,7 +223,7 @@ def lineage_svg(trials: Sequence[TrialOut], task: str) -> Markup:
 def _tree(
     children: Mapping[UUID | None, list[TrialOut]],
 ) -> dict[UUID | None, tuple[float, float]]:
-    """Levels from left to right; leaves one below the other, parents amid their children."""
+    """The centres of the dots: levels from left to right, parents midway between their children."""
     centres: dict[UUID | None, tuple[float, float]] = {}
     next_leaf = 0
     stack: list[tuple[TrialOut, int, bool]] = [
@@ -246,7 +246,7 @@ def _tree(
 
 
 def _grades(trials: Sequence[TrialOut]) -> dict[UUID, str]:
-    """Which fifth of all values a trial's is in: "g1" (lowest) to "g5", the best "best"."""
+    """The fifth of all values that a trial's is in, from "g1" (lowest) to "g5"; also "best"."""
     valued = sorted((t.value, -t.number, t.id) for t in trials if t.value is not None)
     grades = {key: f"g{1 + 5 * rank // len(valued)}" for rank, (_, _, key) in enumerate(valued)}
     if valued:
@@ -255,7 +255,10 @@ def _grades(trials: Sequence[TrialOut]) -> dict[UUID, str]:
 
 
 def _branch(parent: tuple[float, float], child: tuple[float, float]) -> Markup:
-    (x1, y1), (x2, y2) = (parent[0] + _VALUE, parent[1]), child  # from behind the parent's value
+    (x1, y1), (x2, y2) = (
+        (parent[0] + _VALUE, parent[1]),
+        child,
+    )  # from behind the parent's value
     middle = (x1 + x2) / 2
     path = f"M{x1:.0f},{y1:.0f} C{middle:.0f},{y1:.0f} {middle:.0f},{y2:.0f} {x2:.0f},{y2:.0f}"
     return Markup('<path class="edge" d="{}"/>').format(path)
@@ -286,9 +289,9 @@ def _dot(trial: TrialOut, task: AbstractTask, centre: tuple[float, float], grade
 
 
 def _beginning(trial: TrialOut) -> str:
-    """What a trial without morphisms trains."""
+    """The origin of a trial without morphisms, in words."""
     if trial.parent_number is None:
-        return "starting architecture"
+        return "a starting architecture"
     return continuing(trial.parent_number, trial.changes)
 
 

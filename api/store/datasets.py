@@ -1,4 +1,4 @@
-"""Data sets: a person's own, and the built-in ones that are everybody's."""
+"""Data sets: a person's own, and the built-in ones that everybody may use."""
 
 from uuid import UUID
 
@@ -24,9 +24,10 @@ def add(
     blob: BlobRef,
     task: str = "image-classification",
 ) -> DatasetOut:
-    """Add a data set whose bytes are in storage; Conflict where the name is taken by other bytes.
+    """Add a data set whose bytes are in storage.
 
-    The same bytes under the same name again are the same data set.
+    The same bytes under the same name again are the same data set; Conflict where the name
+    belongs to other bytes.
     """
     row = Dataset(
         owner_id=None if builtin else caller.key_id,
@@ -52,8 +53,8 @@ def listing(
     """A page of the data sets that the caller may use, the newest first."""
     statement = _visible(caller).order_by(Dataset.created_at.desc(), Dataset.id.desc())
     if cursor is not None:
-        place = pages.decode_place(cursor)
-        statement = statement.where(tuple_(Dataset.created_at, Dataset.id) < place)
+        after = pages.decode_creation(cursor)
+        statement = statement.where(tuple_(Dataset.created_at, Dataset.id) < after)
     rows = list(session.scalars(statement.limit(limit + 1)))
     items, following = pages.cut(rows, limit)
     return DatasetPage(items=[_out(row) for row in items], next_cursor=following)
@@ -86,12 +87,12 @@ def _visible(caller: Caller) -> Select[Dataset]:
 
 
 def _same(session: Session, new: Dataset) -> DatasetOut:
-    """The data set that has the name already, if it has the same bytes."""
+    """The existing data set of this name, if it has the same bytes."""
     statement = select(Dataset).where(Dataset.name == new.name)
     owner = Dataset.builtin if new.builtin else Dataset.owner_id == new.owner_id
     old = session.scalars(statement.where(owner)).one()
     if old.blob_key != new.blob_key:
-        raise Conflict(f"there is a data set {new.name!r} already, with other content")
+        raise Conflict(f"a data set {new.name!r} with other content exists: choose another name")
     return _out(old)
 
 

@@ -1,7 +1,7 @@
-"""How attempts end: by a result, or because the worker was not heard of again.
+"""How attempts end: by a result, or because the worker sent no more reports.
 
-The lease is deleted, the trial moves to its next status and the version rises in one statement,
-which holds for exactly one of several equal or late reports. Locks are taken in the order of
+One statement deletes the lease, moves the trial to its next status and raises the version. It
+takes effect for exactly one of several equal or late reports. Locks are taken in the order of
 `api.models`: lease, trial, version.
 """
 
@@ -31,7 +31,7 @@ from core.protocol.contracts import (
 )
 from core.protocol.states import LIVE_SEARCH, TRIAL_SOURCES, TrialStatus
 
-# How a trial goes on from an ended attempt: `ended` has the lease's trial_id and epochs.
+# What becomes of a trial after an attempt: `ended` has the trial_id and epochs of the lease.
 _MOVED = """
 verdict AS (
     SELECT trial_id, ended.epochs AS reported, searches.reason AS search_reason,
@@ -139,14 +139,14 @@ def result(
 
 @dataclass(frozen=True, slots=True)
 class LastReport:
-    """What a trial came to last."""
+    """The status of a trial, and the last report that counted."""
 
     status: TrialStatus
-    digest: bytes | None  # of the last result that counted
+    digest: bytes | None  # SHA-256 of the last result that counted
 
 
 def last_report(connection: Connection, trial_id: UUID) -> LastReport | None:
-    """What a trial came to last; None where there is no such trial."""
+    """The last report of a trial; None where there is no such trial."""
     statement = select(Trial.status, Trial.report_digest).where(Trial.id == trial_id)
     row = connection.execute(statement).one_or_none()
     return None if row is None else LastReport(TrialStatus(row.status), row.report_digest)
@@ -170,7 +170,7 @@ WITH overdue AS (
     otherwise="'lost'",
     pause="interval '0 s'",
     changes="epochs_spent = epochs_spent + reported, reason = CASE next"
-    " WHEN 'lost' THEN format('%s was not heard of again (attempt %s)', worker, attempt)"
+    " WHEN 'lost' THEN format('%s sent no more reports (attempt %s)', worker, attempt)"
     " WHEN 'stopped' THEN search_reason ELSE '' END",
     targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
 )
@@ -179,12 +179,12 @@ _RELEASE = text(_END.replace("{which}", "worker_id = :worker_id AND boot_id <> :
 
 
 def expire(connection: Connection, max_attempts: int) -> int:
-    """End the attempts whose workers were not heard of for too long; how many there were."""
+    """End the attempts whose leases have expired; return how many."""
     return len(connection.execute(_EXPIRE, {"max_attempts": max_attempts}).all())
 
 
 def release(connection: Connection, request: LeaseRequest, max_attempts: int) -> int:
-    """End the attempts of a worker's earlier starts at once; how many there were."""
+    """End the attempts that a worker had before its restart; return how many."""
     values = {
         "worker_id": request.worker_id,
         "boot_id": request.boot_id,
@@ -218,7 +218,7 @@ def _storable(name: str, value: Any) -> Any:
 
 
 def _json(comparison: Comparison) -> str:
-    """A comparison as the JSON text that Postgres can keep."""
+    """A comparison as JSON text that Postgres can store."""
     kept = {
         "examples": min(comparison.examples, LARGEST),
         "reason": printable(comparison.reason),

@@ -1,4 +1,4 @@
-"""What the trials of searches have come to, for the lists that people see."""
+"""Searches as people see them: each with a summary of its trials."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from core.tasks import TASKS
 
 
 def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
-    """The searches as people see them, in five queries however many there are."""
+    """The searches as people see them, in five queries however many they are."""
     ids = [search.id for search in searches]
     heads, counts = _heads(session, ids), _counts(session, ids)
     bests, finals = _bests(session, ids), _finals(session, ids)
@@ -39,7 +39,7 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
 
 
 def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
-    """Version, data set and the database's clock of each search."""
+    """Version and data set of each search, and the database's clock."""
     statement = (
         select(Search.id, Version.version, Dataset.name.label("dataset"), func.now().label("now"))
         .join(Version, Version.search_id == Search.id)
@@ -50,7 +50,7 @@ def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
 
 
 def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:
-    """Search trials by status: how many, their epochs, how many inherited and have a value."""
+    """Search trials by status: their number, their epochs, how many with a value inherited."""
     statement = (
         select(
             Trial.search_id,
@@ -72,7 +72,7 @@ def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:
 
 
 def _bests(session: Session, ids: list[UUID]) -> dict[UUID, Best]:
-    """The trial with the best value of each search; of equals the first."""
+    """The trial with the best value of each search; the first of equal ones."""
     columns = (Trial.id, Trial.search_id, Trial.number, Trial.value, Trial.value_std)
     ranked = (
         select(*columns, Trial.parameters)
@@ -88,7 +88,7 @@ def _bests(session: Session, ids: list[UUID]) -> dict[UUID, Best]:
 
 
 def _finals(session: Session, ids: list[UUID]) -> dict[UUID, FinalOut]:
-    """What the final fits reached that have been tested."""
+    """The results of final fits that have been tested."""
     parent = aliased(Trial)
     statement = (
         select(Trial, parent.number, parent.parameters)
@@ -100,7 +100,7 @@ def _finals(session: Session, ids: list[UUID]) -> dict[UUID, FinalOut]:
 
 
 def _final(final: Trial, of_number: int, of_parameters: int) -> tuple[UUID, FinalOut | None]:
-    """What a search's final fit reached; of an ensemble the winner alone may be exported."""
+    """The result of a search's final fit; in place of an ensemble the winner may be exported."""
     if final.test_metric is None or final.test_loss is None or final.test_examples is None:
         return final.search_id, None
     comparison = ComparisonOut.of(final.comparison)

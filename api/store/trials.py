@@ -1,4 +1,4 @@
-"""Trials: those of a search, one in detail, the lineage of one, and making new ones."""
+"""Trials: the list of a search, one in detail, its export, and adding new ones."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -32,7 +32,7 @@ def listing(
     limit: int = 100,
     cursor: str | None = None,
 ) -> TrialPage:
-    """A page of a search's trials in the order they were made."""
+    """A page of a search's trials by number."""
     searches.require(session, caller, search_id)
     statement = _selection().where(Trial.search_id == search_id).order_by(Trial.number)
     if cursor is not None:
@@ -55,7 +55,7 @@ def get(session: Session, caller: Caller, trial_id: UUID) -> TrialDetail:
 
 
 def require(session: Session, caller: Caller, trial_id: UUID) -> None:
-    """Raise NotFound unless the trial is of a search of the caller's."""
+    """Raise NotFound unless the trial belongs to a search of the caller's."""
     statement = select(Trial.id).join(Search).where(*_own(caller, trial_id))
     if session.scalars(statement).one_or_none() is None:
         raise _missing(trial_id)
@@ -150,12 +150,13 @@ def add_final(
     *,
     inherits: bool = True,
     members: Sequence[int] = (),
-    whole: Architecture | None = None,
+    joint: Architecture | None = None,
 ) -> bool:
-    """Add the final fit, which trains the winner on; False where that was done already.
+    """Add the final fit, which trains the winner on; False where it was added already.
 
-    With `inherits` it begins with the winner's weights, where there are any. `whole` is what it
-    trains in place of the winner's architecture: the trials of the numbers `members` joined.
+    With `inherits` it begins with the winner's weights, if there are any. `joint` is the
+    architecture of an ensemble, which joins the trials with the numbers `members`; it replaces
+    the winner's.
     """
     winner = session.get(Trial, winner_id)
     statement = (
@@ -172,9 +173,9 @@ def add_final(
     if winner is None or row is None:
         return False
     copied = ("architecture", "fingerprint", "layers", "parameters", "flops", "choices")
-    facts = {name: getattr(winner, name) for name in copied}
-    if whole is not None:
-        facts |= described(whole)
+    columns = {name: getattr(winner, name) for name in copied}
+    if joint is not None:
+        columns |= described(joint)
     session.add(
         Trial(
             search_id=search_id,
@@ -184,8 +185,8 @@ def add_final(
             morphisms=[],
             members=list(members),
             inherited=inherits and winner.weights_key is not None,
-            available_at=row.started_at,  # before trials that came while its own were training
-            **facts,
+            available_at=row.started_at,  # goes before trials of later searches
+            **columns,
         )
     )
     session.flush()

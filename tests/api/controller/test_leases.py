@@ -61,7 +61,7 @@ def test_an_order_has_all_that_training_needs(world, lease_service) -> None:
     assert order.seed == trial_seed(0, 1) != trial_seed(0, 0)
 
 
-def test_nothing_waits_and_unknown_trials_are_told_apart(world, lease_service) -> None:
+def test_nothing_waits_and_unknown_trials_are_distinguished(world, lease_service) -> None:
     trial = world.trial(world.search())
     assert lease_service.lease(world.worker(), trial) is not None
 
@@ -82,7 +82,7 @@ def test_asking_again_gives_the_same_order(world, lease_service) -> None:
     assert lease_service.lease(worker, other) == order
 
 
-def test_a_worker_that_starts_anew_gets_its_trial_as_another_attempt(world, lease_service) -> None:
+def test_a_worker_that_restarts_gets_its_trial_as_another_attempt(world, lease_service) -> None:
     trial = world.trial(world.search())
     worker = world.worker()
     first = lease_service.lease(worker)

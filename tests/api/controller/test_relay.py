@@ -5,17 +5,13 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import redis
 
 from api.controller.relay import Relay
-from api.models import Search, Trial
-from api.store import dispatch, leases
-from core.protocol.states import SearchStatus
+from api.models import Trial
 
 QUEUE = "netmorph:trials"
 PATIENCE = 20.0  # seconds
@@ -68,31 +64,6 @@ def test_each_waiting_trial_is_ordered_once(world, relay, broker_url, broker) ->
 
     assert orders(broker) == [(str(trial), 1) for trial in trials]
     assert [world.get(trial).rings for trial in trials] == [1, 1, 1]
-
-
-def test_an_order_is_sent_again_after_ever_longer_pauses(world, do) -> None:
-    trial = world.trial(world.search())
-    pauses = []
-    for _ in range(10):
-        now = world.get(trial).created_at
-        world.set(Trial, trial, ring_at=now)
-        assert do(dispatch.claim) == [(trial, 1)]
-        assert do(dispatch.claim) == []
-        row = world.get(trial)
-        pauses.append(round((row.ring_at - now).total_seconds() / 5))
-    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 128, 128]
-
-
-def test_only_trials_that_can_be_leased_are_ordered(world, do) -> None:
-    search = world.search()
-    world.trial(search)
-    taken = do(leases.take, world.worker(), uuid4(), timedelta(seconds=30))
-    assert taken.held is not None
-    assert do(dispatch.claim) == []
-    world.trial(search)
-    for status in set(SearchStatus) - {SearchStatus.RUNNING, SearchStatus.FINISHING}:
-        world.set(Search, search, status=status)
-        assert do(dispatch.claim) == []
 
 
 def test_orders_that_were_lost_are_sent_again(world, relay, broker_url, broker) -> None:

@@ -125,7 +125,7 @@ class Workers:
                 self.train(order)
 
     def train(self, order: TrainOrder) -> None:
-        """Report every epoch, then the result; stop where told."""
+        """Report every epoch, then the result; stop when an answer says so."""
         facts = self.ending(order) | {}
         status = facts.pop("status", "completed")
         epochs = 0

@@ -88,7 +88,7 @@ def test_a_final_fit_is_shown_beside_the_winner(visitor, world, architecture):
     assert f"t{words}<" in visitor.http.get(f"/ui/searches/{search_id}/trials").text
     search = visitor.http.get(f"/searches/{search_id}").text
     assert f"T{words}." in search
-    assert "20 % of all training is in the winner" in search  # 10 of 50 s
+    assert "20 % of the training time went into the winner" in search  # 10 of 50 s
 
 
 def test_an_ensemble_is_shown_in_words(visitor, world, architecture):

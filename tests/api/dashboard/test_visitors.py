@@ -107,7 +107,7 @@ def test_no_form_counts_without_its_token(visitor, world):
         files = {"file": ("x.npz", b"x")} if "datasets" in path else None
         answer = visitor.http.post(path, data={"name": "x"}, files=files)
         assert answer.status_code == 403
-        assert "the form is not from this session; load it anew" in answer.text
+        assert "this form has expired: reload the page" in answer.text
     assert visitor.http.get("/").status_code == 200
     assert world.get_search(search_id).ended_at is None
 

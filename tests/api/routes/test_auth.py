@@ -95,7 +95,7 @@ def test_the_table_covers_the_interface(app):
         {"Authorization": "Bearer " + "x" * 5000},
     ],
 )
-def test_without_a_known_key_nothing_is_told(app, visit, headers):
+def test_without_a_known_key_nothing_is_revealed(app, visit, headers):
     client = visit()
     for method, path in calls(app):
         app.state.throttle._buckets.clear()  # the brake on guessing has its own test

@@ -51,7 +51,7 @@ def test_pages_hold_everything_once_and_the_newest_first(person, world):
     assert seen == made[::-1]
 
 
-def test_nothing_new_is_told_in_few_bytes(person, world):
+def test_an_unchanged_search_is_answered_in_few_bytes(person, world):
     user = person()
     search_id = world.search(user.caller)
     path = f"/v1/searches/{search_id}"
@@ -70,7 +70,7 @@ def test_nothing_new_is_told_in_few_bytes(person, world):
     assert changed.json()["version"] > version
 
 
-def test_a_waiting_question_is_answered_by_the_change(person, world):
+def test_a_long_poll_is_answered_by_the_change(person, world):
     user = person()
     path = f"/v1/searches/{world.search(user.caller)}"
     version = user.http.get(path).json()["version"]
@@ -144,7 +144,7 @@ def test_an_export_is_there_only_after_the_final_fit(person, world):
     assert "no exported model yet" in answer.json()["detail"]
 
 
-def test_events_tell_of_each_change_and_of_the_end(person, world):
+def test_each_change_and_the_end_are_events(person, world):
     user = person()
     path = f"/v1/searches/{world.search(user.caller)}"
     told = []
@@ -161,7 +161,7 @@ def test_events_tell_of_each_change_and_of_the_end(person, world):
     assert told[-1] == "end"
 
 
-def test_figures_are_plotlys(person, world):
+def test_figures_are_in_the_form_of_plotly(person, world):
     user = person()
     search_id = world.search(user.caller)
     trial_id = world.trial(search_id)
@@ -238,8 +238,8 @@ def test_a_final_fit_shows_how_it_was_computed_and_compared(person, world):
 
 
 @pytest.mark.parametrize("exported", ["final", "winner"])
-def test_an_ensemble_is_told_as_data_and_in_words(person, world, exported):
-    """Where the winner alone is exported, the search tells of that network."""
+def test_an_ensemble_is_shown_as_data_and_in_words(person, world, exported):
+    """Where the winner alone is exported, the search shows that network."""
     user = person()
     search_id = world.search(user.caller)
     first, best = (ended(world, search_id, 0.9, seconds=30.0, parameters=70) for _ in "12")
@@ -261,7 +261,7 @@ def test_an_ensemble_is_told_as_data_and_in_words(person, world, exported):
     assert found == (whole if exported == "final" else alone)
 
 
-def test_nothing_is_told_of_a_final_fit_that_has_not_ended(person, world):
+def test_nothing_is_shown_of_a_final_fit_that_has_not_ended(person, world):
     user = person()
     search_id = world.search(user.caller)
     listed = user.http.get("/v1/searches").json()["items"]

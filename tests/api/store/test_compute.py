@@ -164,7 +164,7 @@ def test_a_search_shows_its_share(world, owner, line) -> None:
 
 
 @pytest.mark.parametrize(("inherited", "in_lineage"), [(True, 35.0), (False, 0.0)])
-def test_a_card_is_told_the_seconds_before_the_final_fit(
+def test_a_model_card_has_the_seconds_before_the_final_fit(
     world, do, line, inherited, in_lineage
 ) -> None:
     """Those of an earlier attempt of the final fit are forgotten, as its next ones replace them."""
@@ -179,7 +179,7 @@ def test_a_card_is_told_the_seconds_before_the_final_fit(
     json.dumps(history)
 
 
-def test_a_card_is_told_of_the_networks_of_an_ensemble(world, do, line) -> None:
+def test_a_model_card_names_the_networks_of_an_ensemble(world, do, line) -> None:
     search, last = line
     for trial in world.trials(search):
         world.set(Trial, trial.id, weights_bytes=10, weights_key=world.blob().key)
