@@ -46,7 +46,7 @@ def test_other_peoples_data_sets_and_unknown_names_are_answered_with_the_known_o
     for name in ("mine", str(made.id), "imagenet"):
         with pytest.raises(UnknownKind, match=r"^dataset: .*: digits, fashion-mnist$"):
             dataset_for(world.sessions, storage, world.caller(), name)
-    with pytest.raises(UnknownKind, match="'imagenet'; expected one of: digits, fashion-mnist$"):
+    with pytest.raises(UnknownKind, match=r"'imagenet'; expected one of: digits, fashion-mnist$"):
         import_builtin(world.sessions, storage, world.caller(), "imagenet")
 
 
