@@ -9,7 +9,7 @@ PositiveSeconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
 class DatabaseSettings(BaseSettings):
-    """All that a migration needs."""
+    """The settings that a migration needs."""
 
     model_config = SettingsConfigDict(
         env_prefix="NETMORPH_", env_ignore_empty=True, frozen=True, extra="ignore"
@@ -20,7 +20,7 @@ class DatabaseSettings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _names_the_driver(cls, value: str) -> str:
-        """The address with its driver, as SQLAlchemy wants it."""
+        """The address with its driver, as SQLAlchemy expects it."""
         scheme, separator, rest = value.partition("://")
         if scheme not in {"postgresql", "postgres", "postgresql+psycopg"} or not separator:
             raise ValueError(f"expected an address postgresql://…, found scheme {scheme!r}")
@@ -28,16 +28,16 @@ class DatabaseSettings(BaseSettings):
 
 
 class Settings(DatabaseSettings):
-    """Everything that can be set from outside; values never change while the process lives."""
+    """All settings of the API process; they never change while the process lives."""
 
     broker_url: str = Field(default=...)  # redis://:password@host:6379/0
     storage_url: str = Field(default=...)  # file:///folder, s3://bucket/prefix
-    admin_key: SecretStr = SecretStr("")  # made known at the start; `serve` refuses empty ones
+    admin_key: SecretStr = SecretStr("")  # stored at startup; `serve` refuses empty ones
     worker_key: SecretStr = SecretStr("")
-    lease_seconds: PositiveSeconds = 30.0  # a trial unheard of for so long is tried again
+    lease_seconds: PositiveSeconds = 30.0  # without a report for this long, a trial is tried again
     heartbeat_seconds: PositiveSeconds = 10.0
     reconcile_seconds: PositiveSeconds = 2.0
-    leader_seconds: PositiveSeconds = 10.0  # a dead controller is replaced after so long
+    leader_seconds: PositiveSeconds = 10.0  # a dead controller is replaced after this long
     max_attempts: int = Field(default=3, ge=1, le=100)  # of one trial
     max_upload_bytes: int = Field(default=512 * 2**20, ge=1)
     suggest_processes: int = Field(default=1, ge=1, le=64)
@@ -49,7 +49,7 @@ class Settings(DatabaseSettings):
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """Host names come separated by commas."""
+        """Host names are separated by commas."""
         if isinstance(value, str):
             return tuple(host.strip() for host in value.split(",") if host.strip())
         return value

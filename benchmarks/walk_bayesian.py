@@ -28,8 +28,8 @@ class Belief:
         surrogate = self.learn(walk)
         if self._asked is None or self._asked[0] is not lines:
             self._asked = lines, walk.table.chart.points(surrogate.geometry, lines)
-        wanted = self._strategy.wanted(Bounds())
-        alphas = wanted.of_values(surrogate, self._asked[1])
+        acquisition = self._strategy.acquisition_for(Bounds())
+        alphas = acquisition.of_values(surrogate, self._asked[1])
         return int(lines[np.argmax(np.where(allowed[lines], alphas, -np.inf))])
 
     def learn(self, walk: Walk) -> Surrogate:
@@ -42,7 +42,7 @@ class Belief:
             new = np.array(walk.seen[self._told :])
             points = walk.table.chart.points(self._surrogate.geometry, new)
             values = np.array(walk.shown[self._told :])
-            self._surrogate = self._surrogate.told(points, values, np.zeros(len(values)))
+            self._surrogate = self._surrogate.condition_on(points, values, np.zeros(len(values)))
         self._told = count
         return self._surrogate
 
@@ -70,7 +70,7 @@ class BayesianWalker:
             return random_line(walk)
         allowed = ~walk.known
         if walk.table.has_neighbours:
-            allowed &= self._moves(walk) <= self._strategy.reach(len(walk.seen))
+            allowed &= self._moves(walk) <= self._strategy.max_chain_length(len(walk.seen))
         if not allowed.any():
             return walk.any_of([])
         return self._belief.best(walk, walk.table.lines, allowed)

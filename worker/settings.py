@@ -30,14 +30,14 @@ class Settings(BaseSettings):
     worker_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=128)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
-    slot_dir: Path | None = None  # lock files, one a GPU, shared by the workers of a host
-    state_dir: Path | None = None  # keeps the worker's id over restarts
+    slot_dir: Path | None = None  # lock files, one for each GPU, shared by the workers of a host
+    state_dir: Path | None = None  # keeps the worker's id across restarts
     cache_dir: Path = Path(tempfile.gettempdir()) / "netmorph-cache"
 
     heartbeat_seconds: Positive = 10.0
-    poll_seconds: Positive = 5.0  # between two questions for work while idle
-    hang_seconds: Positive = 120.0  # without progress, until the trainer is killed
-    stop_seconds: Positive = 15.0  # for the trainer to obey a stop, until it is killed
+    poll_seconds: Positive = 5.0  # between two requests for work while idle
+    hang_seconds: Positive = 120.0  # without progress, after which the trainer is killed
+    stop_seconds: Positive = 15.0  # for the trainer to obey a stop, after which it is killed
     trials_per_trainer: int = Field(default=50, ge=1)
     trainer_command: tuple[str, ...] = Field(default_factory=_trainer_command, min_length=1)
 
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
 
     @property
     def health_file(self) -> Path:
-        """The file whose age tells whether the worker's loop still turns."""
+        """The file whose age says when the worker's loop last ran."""
         return (self.state_dir or self.cache_dir) / f"worker-{_file_name(self.worker_name)}.alive"
 
 

@@ -4,7 +4,7 @@ The roots are trained briefly; the better ones are trained on (successive halvin
 Talwalkar 2016, arXiv:1502.07943), so that a network of any usual kind is in the search for the
 price of a few short trainings. Before the search ends its best trials are trained on once more:
 the best of many noisy values is partly luck, and a second look costs the winner nothing, as it
-keeps the training.
+keeps the additional training.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from dataclasses import replace
 
 from core.graph.architecture import Architecture
 from core.search.choice import ranked_by_forecast, ranking
-from core.search.history import Draft, PastTrial
+from core.search.history import PastTrial, Suggestion
 from core.search.lineage import continued, unproven
 
 FINALISTS = 2
 
 
 def promotions(
-    trials: Sequence[PastTrial], roots: Sequence[Architecture], places: int, count: int
-) -> list[Draft]:
-    """Up to `count` of the roots in the first `places`, to be trained on.
+    trials: Sequence[PastTrial], roots: Sequence[Architecture], promoted: int, count: int
+) -> list[Suggestion]:
+    """Up to `count` of the `promoted` best roots, to be trained on.
 
     None before all of several roots have ended.
     """
@@ -30,10 +30,10 @@ def promotions(
         return []
     best = [one.trial for one in ranked_by_forecast(started) if one.trial.inheritable]
     known = continued(trials)
-    return [_continue(trial) for trial in best[:places] if trial.trial_id not in known][:count]
+    return [_continue(trial) for trial in best[:promoted] if trial.trial_id not in known][:count]
 
 
-def finalists(trials: Sequence[PastTrial], count: int) -> list[Draft]:
+def finalists(trials: Sequence[PastTrial], count: int) -> list[Suggestion]:
     """Up to `count` of the best trials to be looked at again, those that were not yet.
 
     None where one alone is best, whatever the noise.
@@ -71,9 +71,9 @@ def _first_of(trial: PastTrial, trials: Sequence[PastTrial]) -> int:
 def without_superseded(trials: Sequence[PastTrial]) -> tuple[PastTrial, ...]:
     """The trials, some of them no parents any more: their values stay as observations.
 
-    A trial that another one continues has given its place to that one; a root that lost the race
-    is too little trained to start from, or to win, and so is one under other choices as long as
-    none went on as before.
+    A trial that another one continues is replaced by that one. A root that lost the race has too
+    little training to be a parent or to win. The same holds for a training under other choices
+    while no training went on under the choices before.
     """
     alone = unproven(trials)
     ended = [one for one in trials if not one.is_pending and one.trial_id not in alone]
@@ -106,5 +106,5 @@ def _starts(trials: Sequence[PastTrial], roots: Sequence[Architecture]) -> list[
     ]
 
 
-def _continue(trial: PastTrial) -> Draft:
-    return Draft(parent=trial, morphisms=(), architecture=trial.architecture)
+def _continue(trial: PastTrial) -> Suggestion:
+    return Suggestion.child(trial, (), trial.architecture)

@@ -2,24 +2,24 @@
 
 The winner of the race of roots is trained on several times from the same weights and for the same
 time: once as before and once with each alternative. The better one's choices are inherited by
-what comes from it (population-based training, Jaderberg et al. 2017, arXiv:1711.09846, with one
+its descendants (population-based training, Jaderberg et al. 2017, arXiv:1711.09846, with one
 generation); where several gained, they are tried together as well. Where examples are few, this
-decides more than layers do; where each is seen a few times only, there is nothing that could be
-learned by heart and no alternative is tried.
+matters more than layers do; where each is seen a few times only, nothing can be memorised and no
+alternative is tried.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from core.protocol.contracts import TrainingChoices
 from core.search.choice import CHANGE
-from core.search.history import Draft, PastTrial
+from core.search.history import PastTrial, Suggestion
 from core.search.lineage import changed
 from core.search.race import chosen
 
 
 def compared(
     trials: Sequence[PastTrial], alternatives: Sequence[TrainingChoices], count: int
-) -> list[Draft]:
+) -> list[Suggestion]:
     """Up to `count` trainings that compare the alternatives, those that are missing.
 
     None while roots are still in their race, or without a winner of it.
@@ -38,19 +38,18 @@ def compared(
         if trial.parent_id == base.trial_id and not trial.morphisms
     }
     first, *others = alternatives  # a changed training marks the base, so it comes first
-    wanted = [one for one in (first, base.choices, *others) if one not in found]
-    if not wanted:
-        wanted = [one for one in _combined(found, base.choices) if one not in found]
+    missing = [one for one in (first, base.choices, *others) if one not in found]
+    if not missing:
+        missing = [one for one in _combined(found, base.choices) if one not in found]
     return [
-        Draft(parent=base, morphisms=(), architecture=base.architecture, choices=one)
-        for one in wanted
+        Suggestion(parent=base, architecture=base.architecture, choices=one) for one in missing
     ][:count]
 
 
 def _combined(
     found: Mapping[TrainingChoices, PastTrial], usual: TrainingChoices
 ) -> Iterator[TrainingChoices]:
-    """All changes together that gained something alone, where there are several."""
+    """The changes that each gained something alone, all together; nothing unless several did."""
     limit = found[usual].validation_loss
     losses = {choices: trial.validation_loss for choices, trial in found.items()}
     if limit is None or any(trial.is_pending for trial in found.values()):

@@ -1,0 +1,224 @@
+"""Searches and trials as people see them; moving, making and deleting them."""
+
+import itertools
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from api.models import Search, Trial
+from api.store import discarded, searches, trials
+from api.store.errors import Conflict
+from core.errors import InvalidInput
+from core.protocol.contracts import Budget
+from core.protocol.states import SEARCH_SOURCES, SearchStatus, TrialKind, TrialStatus
+
+
+def columns(number: int, **values: Any) -> dict[str, Any]:
+    usual: dict[str, Any] = {
+        "number": number,
+        "parent_id": None,
+        "morphisms": [],
+        "architecture": {"version": 1, "nodes": []},
+        "fingerprint": f"fingerprint {number}",
+        "layers": 3,
+        "parameters": 100,
+        "flops": 1000,
+        "inherited": False,
+        "predicted_mean": None,
+        "predicted_std": None,
+        "hyperparameters": None,
+        "epochs_reserved": 3,
+    }
+    return usual | values
+
+
+def test_a_search_moves_as_the_table_says(world) -> None:
+    search = world.search()
+    for start, to in itertools.product(SearchStatus, SearchStatus):
+        world.set(Search, search, status=start)
+
+        with world.sessions.begin() as session:
+            moved = searches.move(session, search, to)
+
+        assert moved == (start in SEARCH_SOURCES[to]), (start, to)
+        assert world.get_search(search).status == (to if moved else start)
+
+
+@pytest.mark.parametrize("to", [SearchStatus.STOPPED, SearchStatus.FAILED])
+def test_a_search_that_ends_stops_its_waiting_trials(world, to) -> None:
+    search = world.search()
+    trial = world.trial(search)
+
+    with world.sessions.begin() as session:
+        searches.move(session, search, to, reason="enough")
+
+    row = world.get(trial)
+    assert (row.status, row.reason) == (TrialStatus.STOPPED, "enough")
+    world.audit()
+
+
+def test_moving_to_where_it_is_changes_nothing_and_elsewhere_is_a_conflict(world) -> None:
+    caller = world.caller()
+    search = world.search(caller)
+    with world.sessions.begin() as session:
+        before = searches.version(session, caller, search)
+        searches.move_own(session, caller, search, SearchStatus.RUNNING)
+        assert searches.version(session, caller, search) == before
+        searches.move_own(session, caller, search, SearchStatus.STOPPED)
+        with pytest.raises(Conflict, match="is stopped; only one that is"):
+            searches.move_own(session, caller, search, SearchStatus.PAUSED)
+
+
+def test_two_controllers_cannot_make_the_same_trial(world) -> None:
+    search = world.search()
+    made: list[bool] = []
+
+    def make() -> None:
+        with world.sessions.begin() as session:
+            made.append(trials.add(session, search, 0, [columns(0), columns(1)]))
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(made) == [False, False, False, True]
+    assert [row.number for row in world.trials(search)] == [0, 1]
+    world.audit()
+
+
+def test_trials_are_made_only_in_a_running_search(world) -> None:
+    search = world.search()
+    for status in set(SearchStatus) - {SearchStatus.RUNNING}:
+        world.set(Search, search, status=status)
+
+        with world.sessions.begin() as session:
+            assert not trials.add(session, search, 0, [columns(0)])
+
+
+def test_no_more_trials_are_made_than_the_budget_allows(world) -> None:
+    search = world.search(budget=Budget(trials=2))
+    with world.sessions.begin() as session:
+        assert not trials.add(session, search, 0, [columns(n) for n in range(3)])
+        assert trials.add(session, search, 0, [columns(n) for n in range(2)])
+        assert not trials.add(session, search, 2, [columns(2)])
+
+
+def test_a_trial_may_continue_the_training_of_its_parent(world) -> None:
+    """It has its parent's architecture and no morphisms."""
+    search = world.search()
+    parent = world.trial(search, fingerprint="same", weights_key="weights/0")
+    longer = columns(1, fingerprint="same", parent_id=parent, inherited=True)
+
+    with world.sessions.begin() as session:
+        assert trials.add(session, search, 1, [longer])
+
+    assert [row.fingerprint for row in world.trials(search)] == ["same", "same"]
+    world.audit()
+
+
+def test_the_database_keeps_no_number_that_is_none(world) -> None:
+    trial = world.trial(world.search())
+    for column in ("value", "value_std", "validation_loss", "predicted_mean", "test_loss"):
+        for value in ("NaN", "Infinity", "-Infinity"):
+            with pytest.raises(IntegrityError, match="_finite"):
+                world.set(Trial, trial, **{column: float(value)})
+
+
+def test_a_search_tells_what_its_trials_have_come_to(world) -> None:
+    caller = world.caller()
+    search = world.search(caller)
+    root = world.trial(search, status="completed", value=0.5, epochs_spent=3)
+    world.trial(search, status="completed", value=0.7, epochs_spent=2, inherited=True)
+    world.trial(search, status="completed", value=0.7, epochs_spent=2, inherited=True)
+    world.trial(search, status="failed", inherited=True)
+    world.trial(search)
+    world.trial(
+        search, kind=TrialKind.FINAL, parent_id=root, status="completed",
+        test_metric=0.9, test_loss=0.1, test_examples=200,
+    )  # fmt: skip
+
+    with world.sessions.begin() as session:
+        out = searches.get(session, caller, search)
+
+    assert out.trial_counts == {"completed": 3, "failed": 1, "waiting": 1}
+    assert (out.used.trials, out.used.epochs, out.trials_inherited) == (4, 7, 2)
+    assert out.best is not None
+    assert (out.best.number, out.best.value) == (1, 0.7)
+    assert out.final is not None
+    assert (out.final.of_number, out.final.test_metric) == (0, 0.9)
+
+
+def test_pages_hold_every_search_and_every_trial_once(world) -> None:
+    caller = world.caller()
+    made = [world.search(caller) for _ in range(5)]
+    for _ in range(5):
+        world.trial(made[0])
+    with world.sessions.begin() as session:
+        seen, cursor = [], None
+        while page := searches.listing(session, caller, limit=2, cursor=cursor):
+            seen += [item.id for item in page.items]
+            if (cursor := page.next_cursor) is None:
+                break
+        numbers = []
+        while page := trials.listing(session, caller, made[0], limit=2, cursor=cursor):
+            numbers += [item.number for item in page.items]
+            if (cursor := page.next_cursor) is None:
+                break
+    assert seen == made[::-1]
+    assert numbers == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "é", "W10", "WyJhIiwiYiJd", "WzFd", "bnVsbA", "[" * 99]
+)
+def test_a_cursor_that_no_list_gave_is_refused(world, cursor) -> None:
+    caller = world.caller()
+    with world.sessions.begin() as session, pytest.raises(InvalidInput, match="cursor"):
+        searches.listing(session, caller, cursor=cursor)
+
+
+def test_a_deleted_search_leaves_no_rows_and_only_blobs_that_others_need(world) -> None:
+    caller = world.caller()
+    search, other = world.search(caller), world.search(caller)
+    shared, own, export = world.blob(), world.blob(), world.blob("exports")
+    world.trial(other, weights_key=shared.key, weights_bytes=10)
+    parent = world.trial(search, weights_key=shared.key, weights_bytes=10)
+    child = world.trial(search, parent_id=parent, weights_key=own.key, weights_bytes=10)
+    world.trial(search, kind="final", parent_id=child, export_key=export.key, export_bytes=10)
+
+    with world.sessions.begin() as session:
+        searches.remove(session, caller, search)
+    with world.sessions.begin() as session:
+        gone = discarded.unneeded(session)
+        discarded.forget(session, gone)
+
+    assert {blob.key for blob in gone} == {own.key, export.key}
+    with world.sessions.begin() as session:
+        count = text("SELECT count(*) FROM discarded")
+        assert session.scalar(count) == 0
+    assert world.trials(search) == []
+    assert len(world.trials(other)) == 1
+    world.audit()
+
+
+@pytest.mark.parametrize("inherits", [True, False])
+@pytest.mark.parametrize("has_weights", [True, False])
+def test_the_final_fit_goes_on_from_the_winners_weights(world, inherits, has_weights) -> None:
+    search = world.search()
+    weights = {"weights_key": world.blob().key, "weights_bytes": 10} if has_weights else {}
+    world.trial(search, status="completed", value=0.5)
+    best = world.trial(search, status="stopped", value=0.7, fingerprint="best", **weights)
+    world.set(Search, search, status=SearchStatus.FINISHING)
+
+    with world.sessions.begin() as session:
+        assert trials.add_final(session, search, 2, best, inherits=inherits)
+        assert not trials.add_final(session, search, 2, best, inherits=inherits)
+
+    final = world.trials(search)[-1]
+    assert (final.kind, final.number, final.parent_id) == (TrialKind.FINAL, 2, best)
+    assert (final.fingerprint, final.inherited) == ("best", inherits and has_weights)

@@ -1,0 +1,110 @@
+"""The benchmarks run, and print what they promise."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.histories import DEEPEST, SHALLOWEST, history, of_depth
+from core.morphisms import MORPHISMS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def measured(name: str, *options: str) -> dict[str, Any]:
+    """What a quick run prints, without peers."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--json", "--quick", "--no-peers"]
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert {value for key, value in found.items() if key.startswith("peer_us")} <= {None}
+    return found
+
+
+def test_suggestions_are_timed_with_all_their_candidates():
+    found = measured("suggestion", "--n", "30")
+    assert found["n"] == 30
+    assert found["candidates_scored"] >= 700
+    parts = found["parts"]
+    assert set(parts) == {
+        "fit", "search", "search_morphisms", "search_choice", "distances", "posterior"
+    }  # fmt: skip
+    assert all(0 < part < 10 * found["seconds_per_suggestion"] for part in parts.values())
+    assert found["peer_seconds_per_suggestion"] is None
+    assert found["first"] > 0
+    assert found["peak"]["seconds"] >= found["seconds_per_suggestion"]
+    assert found["peak"]["mebibytes"] > 0
+
+
+def test_growth_is_measured_over_several_sizes():
+    found = measured("suggestion")
+    assert list(found["sizes"]) == ["5", "50", "200"]
+    assert found["sizes"]["200"] == found["seconds_per_suggestion"]
+    assert -1 < found["growth_exponent"] < 3
+
+
+def test_distances_are_timed_by_depth():
+    found = measured("distance")
+    assert found["matrix_100_ms"] > 0
+    for depth in (10, 20, 40):
+        assert found[f"us_per_pair_{depth}"] > 0
+        assert found[f"us_skips_per_pair_{depth}"] > 0
+        assert 0 < found[f"us_per_child_{depth}"] < 2 * found[f"us_per_child_recomputed_{depth}"]
+    assert found["us_per_pair_10"] < found["us_per_pair_40"]
+
+
+def test_morphisms_keep_the_function():
+    found = measured("morphism")
+    assert found["chains"] == 40
+    assert found["crashes"] == 0
+    assert 0 < found["max_relative_change_f64"] < 1e-10
+    assert 0 < found["max_relative_change_f32"] < 1e-5
+    assert set(found["kinds"]) == set(MORPHISMS)
+    assert all(kind["transfer_us"] > 0 for kind in found["kinds"].values())
+    left = found["shrinking"]["resnet"]
+    for kind in ("narrow", "remove_layer", "remove_skip"):
+        assert left[kind]["with_least_squares"]["change"] < left[kind]["without"]["change"]
+        assert left[kind]["with_least_squares"]["accuracy"] > left[kind]["without"]["accuracy"]
+
+
+def test_histories_are_seeded_and_of_all_depths():
+    trials = history(60)
+    assert [t.architecture.fingerprint for t in trials] == [
+        t.architecture.fingerprint for t in history(60)
+    ]
+    assert history(20) == trials[:20]
+    assert [t.value for t in trials] != [t.value for t in history(60, seed=1)]
+    assert len({t.architecture.fingerprint for t in trials}) == 60
+    depths = [len(t.architecture.nodes) for t in trials]
+    assert SHALLOWEST <= min(depths) < 20 < 30 < max(depths) <= DEEPEST
+
+
+@pytest.mark.parametrize("layers", [10, 20, 40])
+def test_architectures_are_made_to_measure(layers):
+    found = of_depth(layers, 5)
+    assert {len(one.nodes) for one in found} == {layers}
+    assert len(set(found)) == 5
+
+
+def test_the_trainer_is_timed():
+    found = measured("trainer")
+    assert found["samples_per_second"] > 0
+    assert found["first_step_seconds"] > 0
+    assert found["parameters"] == 468_766
+    assert found["precision"]
+    assert (found["ratio"], found["ratio_fp32"]) == (None, None)
+
+
+def test_arms_of_the_recipe_are_trained_and_compared_with_the_base():
+    found = measured("recipe")["digits"]
+    assert found["base"]["difference"] == 0
+    for arm in found.values():
+        assert 0 <= arm["error"] < 60  # chance is 90
+        assert arm["seeds"] == 1
+        assert arm["difference"] == pytest.approx(arm["error"] - found["base"]["error"])
