@@ -8,9 +8,7 @@ from sqlalchemy.orm import Session
 
 from api import security
 from api.changes import Changes
-from api.controller.service import Controller
 from api.db import unit_of_work
-from api.settings import Settings
 from api.store.keys import Caller
 from core.protocol.storage import Storage
 
@@ -40,19 +38,9 @@ def get_worker(request: Request) -> Caller:
     return security.require(caller, security.WORKERS)
 
 
-def get_controller(request: Request) -> Controller:
-    """The controller of this process."""
-    return cast(Controller, request.app.state.controller)
-
-
 def get_storage(request: Request) -> Storage:
     """The shared storage."""
     return cast(Storage, request.app.state.storage)
-
-
-def get_settings(request: Request) -> Settings:
-    """The settings of this process."""
-    return cast(Settings, request.app.state.settings)
 
 
 def get_changes(request: Request) -> Changes:
@@ -64,9 +52,7 @@ SessionDep = Annotated[Session, Depends(get_session, scope="function")]
 CallerDep = Annotated[Caller, Depends(get_user)]
 AdminDep = Annotated[Caller, Depends(get_admin)]
 WorkerDep = Annotated[Caller, Depends(get_worker)]
-ControllerDep = Annotated[Controller, Depends(get_controller)]
 StorageDep = Annotated[Storage, Depends(get_storage)]
-SettingsDep = Annotated[Settings, Depends(get_settings)]
 ChangesDep = Annotated[Changes, Depends(get_changes)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(min_length=1, max_length=512)]

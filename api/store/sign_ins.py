@@ -2,7 +2,6 @@
 
 import secrets
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -46,11 +45,6 @@ def resolve(session: Session, token: str) -> Caller | None:
 def close(session: Session, token: str) -> None:
     """End the session of the token, if there is one."""
     session.execute(delete(BrowserSession).where(BrowserSession.token_hash == digest(token)))
-
-
-def close_all(session: Session, key_id: UUID) -> None:
-    """End every session of a key."""
-    session.execute(delete(BrowserSession).where(BrowserSession.key_id == key_id))
 
 
 def sweep(session: Session) -> None:

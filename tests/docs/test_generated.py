@@ -17,8 +17,8 @@ def test_a_generated_page_is_current(path):
 )
 def test_a_diagram_has_each_transition_of_the_table_once(name, sources):
     diagram = generate.state_diagrams()[name]
-    for target, froms in sources.items():
-        for source in froms:
+    for target, starts in sources.items():
+        for source in starts:
             assert diagram.count(f"    {source} --> {target}\n") == 1
     arrows = diagram.count(" --> ") - diagram.count("[*]")
     assert arrows == sum(map(len, sources.values()))
