@@ -8,8 +8,8 @@ from benchmarks import histories
 from core.graph.roots import roots
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialStatus
-from core.search.history import PastTrial
-from core.search.step import Snapshot, Suggestion, step
+from core.search.history import PastTrial, Suggestion
+from core.search.step import Snapshot, step
 from core.search.strategies import STRATEGIES
 
 BEST = 0.98  # the highest value of the landscape
@@ -46,14 +46,14 @@ def trials_of(
         ):
             true.append(histories.value(histories.features(one.architecture)))
             shown = true[-1] + histories.NOISE * float(rng.standard_normal())
-            trials.append(_ended(one, shown))
+            trials.append(_ended(one, len(trials), shown))
     return trials, true
 
 
-def _ended(suggestion: Suggestion, value: float) -> PastTrial:
+def _ended(suggestion: Suggestion, number: int, value: float) -> PastTrial:
     return PastTrial(
-        trial_id=UUID(int=suggestion.number),
-        number=suggestion.number,
+        trial_id=UUID(int=number),
+        number=number,
         architecture=suggestion.architecture,
         status=TrialStatus.COMPLETED,
         value=value,

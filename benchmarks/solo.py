@@ -144,7 +144,7 @@ class Solo:
             parent = None if one.parent_id is None else known[one.parent_id]
             self._train(
                 Trial(
-                    number=one.number,
+                    number=len(self.trials),
                     architecture=one.architecture,
                     parent=parent,
                     morphisms=one.morphisms,

@@ -28,8 +28,8 @@ class Belief:
         surrogate = self.learn(walk)
         if self._asked is None or self._asked[0] is not lines:
             self._asked = lines, walk.table.chart.points(surrogate.geometry, lines)
-        wanted = self._strategy.wanted(Bounds())
-        alphas = wanted.of_values(surrogate, self._asked[1])
+        acquisition = self._strategy.acquisition_for(Bounds())
+        alphas = acquisition.of_values(surrogate, self._asked[1])
         return int(lines[np.argmax(np.where(allowed[lines], alphas, -np.inf))])
 
     def learn(self, walk: Walk) -> Surrogate:
@@ -70,7 +70,7 @@ class BayesianWalker:
             return random_line(walk)
         allowed = ~walk.known
         if walk.table.has_neighbours:
-            allowed &= self._moves(walk) <= self._strategy.reach(len(walk.seen))
+            allowed &= self._moves(walk) <= self._strategy.max_chain_length(len(walk.seen))
         if not allowed.any():
             return walk.any_of([])
         return self._belief.best(walk, walk.table.lines, allowed)

@@ -54,5 +54,7 @@ class FrontWalker:
         for place in walk.seen[self._reached :]:
             self._reach.add(place)
         self._reached = len(walk.seen)
-        near: NDArray[np.bool_] = self._reach.moves <= self._strategy.reach(len(walk.seen))
+        near: NDArray[np.bool_] = self._reach.moves <= self._strategy.max_chain_length(
+            len(walk.seen)
+        )
         return near

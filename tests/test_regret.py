@@ -132,10 +132,10 @@ def test_bayesian_optimisation_on_a_table_is_the_strategy_with_every_line_scored
         for place, value in zip(walk.seen, walk.shown, strict=True)
     ]
     surrogate, strategy = fit(told), Bayesian()
-    near = {place for seen in walk.seen for place in _within(seen, strategy.reach(9))}
+    near = {place for seen in walk.seen for place in _within(seen, strategy.max_chain_length(9))}
     lines = sorted(near - set(walk.seen))
     points = surrogate.geometry.points([ARCHITECTURES[place] for place in lines])
-    alphas = strategy.wanted(Bounds()).of_values(surrogate, points)
+    alphas = strategy.acquisition_for(Bounds()).of_values(surrogate, points)
     assert chosen == lines[int(np.argmax(alphas))]
 
 

@@ -2,9 +2,9 @@
 
 from sqlalchemy.orm import Session
 
-from api.controller import suggesting
-from api.store import questions, searches, trials
+from api.store import searches, snapshots, trials
 from api.store.live_searches import LiveSearch
+from api.store.trial_rows import past_trial
 from core.protocol.states import SearchStatus
 from core.search import defaults, ensembles, race
 from core.search.budget import Complete, Decision, Fail, Finish, FitBest, StopWaiting
@@ -31,12 +31,12 @@ def carry_out(session: Session, search: LiveSearch, decision: Decision) -> bool:
 
 def _fit_best(session: Session, search: LiveSearch) -> bool:
     """Add the final fit of the trial that is expected to end best, or of several as one."""
-    read = questions.configured(session, search.search_id)
-    if read is None:
+    configured = snapshots.configured(session, search.search_id)
+    if configured is None:
         return False
-    config, spec = read
-    seen = [suggesting.seen(past) for past in trials.past(session, search.search_id)]
-    known = with_shares(seen, defaults.goal(config, spec))
+    config, spec = configured
+    ended = [past_trial(row) for row in trials.past(session, search.search_id)]
+    known = with_shares(ended, defaults.goal(config, spec))
     winner = race.chosen(known)
     if winner is None:
         return False

@@ -1,7 +1,7 @@
-"""Making trials: questions go to a pool of processes, answers become rows.
+"""Making trials: requests for suggestions go to a pool of processes, their answers become rows.
 
-At most one question of a search is open. An answer is stored only if the search still stands as
-it did when asked (`api.store.trials.add`); else it is forgotten, and the next question repeats it.
+At most one request of a search is open. An answer is stored only if the search is still as its
+snapshot has it (`api.store.trials.add`); otherwise it is dropped, and the next request repeats it.
 """
 
 import logging
@@ -10,28 +10,29 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.controller import suggesting
 from api.db import unit_of_work
-from api.store import questions, searches, trials
+from api.store import searches, snapshots, trials
 from api.store.live_searches import LiveSearch
-from api.store.recipes import Question, Recipe
+from api.store.trial_rows import StoredSnapshot
 from core.errors import SpaceExhausted
 from core.protocol.states import LIVE_TRIAL, SearchStatus
 
 _log = logging.getLogger(__name__)
 
-#: So many errors one after the other, and a search fails: its question cannot be answered.
+#: After this many errors in a row a search fails: no trial can be suggested for it.
 STRIKES = 3
 
-Answer = Future[tuple[Recipe, ...]]
+Answer = Future[tuple[dict[str, Any], ...]]  # the rows of new trials
 
 
 class Proposer:
-    """Asks what to try next, and stores the answers; used by the controller's thread alone."""
+    """Requests suggestions and stores the answers; used by the controller's thread alone."""
 
     def __init__(
         self, sessions: sessionmaker[Session], processes: int, wake: Callable[[], None]
@@ -40,19 +41,19 @@ class Proposer:
         self._processes = processes
         self._wake = wake
         self._pool: ProcessPoolExecutor | None = None
-        self._open: dict[UUID, tuple[Question, Answer]] = {}
+        self._open: dict[UUID, tuple[StoredSnapshot, Answer]] = {}
         self._strikes: Counter[UUID] = Counter()
-        self._exhausted: dict[UUID, int] = {}  # trials in flight when nothing new was left
+        self._exhausted: dict[UUID, int] = {}  # trials in flight when the space was exhausted
 
     def warm_up(self) -> None:
-        """Start a process ahead of the first question, as importing the engine takes seconds."""
+        """Start a process ahead of the first request, as importing the engine takes seconds."""
         self._executor().submit(suggesting.warm_up)
 
-    def ask(self, search: LiveSearch, count: int) -> None:
-        """Ask for some trials of a search, unless a question of it is open.
+    def request(self, search: LiveSearch, count: int) -> None:
+        """Request some trials of a search, unless a request of it is open.
 
-        Where nothing new was left, trials in flight may yet be parents of something new: then
-        the next question waits until one of them has ended.
+        Where nothing new was left, trials in flight may still become parents of something new:
+        then the next request waits until one of them has ended.
         """
         in_flight = search.progress.waiting + search.progress.running
         if search.search_id in self._open or self._exhausted.get(search.search_id) == in_flight:
@@ -60,58 +61,58 @@ class Proposer:
         with unit_of_work(self._sessions) as session:
             if search.progress.status is SearchStatus.PENDING:
                 searches.move(session, search.search_id, SearchStatus.RUNNING)
-            question = questions.read(session, search, count)
-        if question is None:
+            snapshot = snapshots.read(session, search, count)
+        if snapshot is None:
             return
-        future = self._executor().submit(suggesting.answer, question)
-        self._open[search.search_id] = question, future
+        future = self._executor().submit(suggesting.answer, snapshot)
+        self._open[search.search_id] = snapshot, future
         future.add_done_callback(lambda _: self._wake())
 
     def collect(self) -> None:
-        """Store what was answered since the last call."""
-        for search_id, (question, future) in list(self._open.items()):
+        """Store the answers that have come since the last call."""
+        for search_id, (snapshot, future) in list(self._open.items()):
             if future.done():
                 del self._open[search_id]
-                self._take(question, future)
+                self._take(snapshot, future)
 
     def close(self) -> None:
-        """End the processes; open questions are forgotten."""
+        """End the processes; open requests are dropped."""
         self._open.clear()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _executor(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            # Not forked from this process, which has threads and connections.
+            # Spawned: a fork would copy this process's threads and connections.
             self._pool = ProcessPoolExecutor(
                 self._processes, get_context("spawn"), initializer=suggesting.prepare
             )
         return self._pool
 
-    def _take(self, question: Question, future: Answer) -> None:
+    def _take(self, snapshot: StoredSnapshot, future: Answer) -> None:
         error = future.exception()
         if error is None:
-            self._store(question, future.result())
+            self._store(snapshot, future.result())
         elif isinstance(error, SpaceExhausted):
-            self._exhaust(question, str(error))
+            self._exhaust(snapshot, str(error))
         else:
-            self._strike(question.search_id, error)
+            self._strike(snapshot.search_id, error)
 
-    def _store(self, question: Question, recipes: tuple[Recipe, ...]) -> None:
+    def _store(self, snapshot: StoredSnapshot, rows: tuple[dict[str, Any], ...]) -> None:
         with unit_of_work(self._sessions, self._wake) as session:
-            trials.add(session, question.search_id, question.next_number, recipes)
-        self._strikes.pop(question.search_id, None)
-        self._exhausted.pop(question.search_id, None)
+            trials.add(session, snapshot.search_id, snapshot.next_number, rows)
+        self._strikes.pop(snapshot.search_id, None)
+        self._exhausted.pop(snapshot.search_id, None)
 
-    def _exhaust(self, question: Question, reason: str) -> None:
+    def _exhaust(self, snapshot: StoredSnapshot, reason: str) -> None:
         """Nothing new is left: wait for the trials in flight, or finish without any."""
-        in_flight = sum(past.status in LIVE_TRIAL for past in question.past)
+        in_flight = sum(row["status"] in LIVE_TRIAL for row in snapshot.trials)
         if in_flight:
-            self._exhausted[question.search_id] = in_flight
+            self._exhausted[snapshot.search_id] = in_flight
             return
-        self._exhausted.pop(question.search_id, None)
+        self._exhausted.pop(snapshot.search_id, None)
         with unit_of_work(self._sessions, self._wake) as session:
-            searches.move(session, question.search_id, SearchStatus.FINISHING, reason=reason)
+            searches.move(session, snapshot.search_id, SearchStatus.FINISHING, reason=reason)
 
     def _strike(self, search_id: UUID, error: BaseException) -> None:
         """Count an error of the strategy, or the death of its process, against the search."""

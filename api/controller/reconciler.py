@@ -39,7 +39,7 @@ def advance(sessions: sessionmaker[Session], proposer: Proposer) -> bool:
     for search in live:
         decision = decide(search.progress)
         if isinstance(decision, Suggest):
-            proposer.ask(search, decision.count)
+            proposer.request(search, decision.count)
         elif not isinstance(decision, Wait):
             with unit_of_work(sessions) as session:
                 again |= finisher.carry_out(session, search, decision)

@@ -1,7 +1,6 @@
 """Trials: those of a search, one in detail, the lineage of one, and making new ones."""
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from api.store import comparisons, pages, searches
 from api.store.changes import changed
 from api.store.errors import NotFound
 from api.store.keys import Caller
-from api.store.recipes import Past, Recipe, described
+from api.store.trial_rows import PLAIN, architecture_columns
 from core.graph.architecture import Architecture
 from core.protocol.contracts import TrainingChoices
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
@@ -70,11 +69,11 @@ def exists(session: Session, trial_id: UUID) -> bool:
     return session.scalars(select(Trial.id).where(Trial.id == trial_id)).first() is not None
 
 
-def add(session: Session, search_id: UUID, number: int, new: Sequence[Recipe]) -> bool:
-    """Add suggested trials, the first of them with this number; all or none.
+def add(session: Session, search_id: UUID, number: int, new: Sequence[Mapping[str, Any]]) -> bool:
+    """Add suggested trials, given as columns, the first of them with this number; all or none.
 
-    False where the search is not running or has other trials by now: what was suggested no
-    longer fits and is forgotten.
+    False where the search is not running or has got other trials meanwhile: the suggestions no
+    longer fit and are dropped.
     """
     statement = (
         update(Search)
@@ -89,44 +88,34 @@ def add(session: Session, search_id: UUID, number: int, new: Sequence[Recipe]) -
     )
     if not new or session.execute(statement).one_or_none() is None:
         return False
-    names = [field.name for field in fields(Recipe)]
-    session.add_all(
-        Trial(search_id=search_id, **{name: getattr(recipe, name) for name in names})
-        for recipe in new
-    )
+    session.add_all(Trial(search_id=search_id, **columns) for columns in new)
     session.flush()
     changed(session, search_id)
     return True
 
 
-def past(session: Session, search_id: UUID) -> tuple[Past, ...]:
-    """All trials of a search but the final fit, in the order they were made."""
+def past(session: Session, search_id: UUID) -> tuple[dict[str, Any], ...]:
+    """All trials of a search but the final fit, in the order they were made.
+
+    As plain rows for `api.store.trial_rows.past_trial`, architectures and morphisms as JSON text.
+    """
     statement = (
         select(
-            Trial.id.label("trial_id"),
-            Trial.number,
-            cast(Trial.architecture, Text).label("architecture"),
+            Trial.id,
             Trial.status,
-            Trial.value,
-            Trial.value_std,
-            Trial.weights_key.is_not(None).label("has_weights"),
             Trial.epochs,
-            Trial.hyperparameters["epochs"].as_integer().label("planned_epochs"),
-            Trial.seconds,
-            Trial.latency,
-            Trial.validation_loss,
-            Trial.value_at_rung,
-            Trial.samples_per_second,
-            Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
-            Trial.parent_id,
-            cast(Trial.morphisms, Text).label("morphisms"),
             Trial.choices,
+            cast(Trial.architecture, Text).label("architecture"),
+            cast(Trial.morphisms, Text).label("morphisms"),
+            Trial.weights_key.is_not(None).label("has_weights"),
+            Trial.hyperparameters["epochs"].as_integer().label("planned_epochs"),
+            Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
+            *(getattr(Trial, name) for name in PLAIN),
         )
         .where(Trial.search_id == search_id, Trial.kind == TrialKind.SEARCH)
         .order_by(Trial.number)
     )
-    rows = session.execute(statement).mappings()
-    return tuple(Past(**{**row, "status": TrialStatus(row["status"])}) for row in rows)
+    return tuple(dict(row) for row in session.execute(statement).mappings())
 
 
 def add_final(
@@ -161,7 +150,7 @@ def add_final(
     copied = ("architecture", "fingerprint", "layers", "parameters", "flops", "choices")
     facts = {name: getattr(winner, name) for name in copied}
     if whole is not None:
-        facts |= described(whole)
+        facts |= architecture_columns(whole)
     session.add(
         Trial(
             search_id=search_id,

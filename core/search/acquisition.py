@@ -27,7 +27,7 @@ from scipy.special import erfcx, log_ndtr, ndtr
 from core.graph.architecture import Architecture
 from core.morphisms import AbstractMorphism, sample
 from core.protocol.contracts import Bounds
-from core.search.history import Draft, PastTrial
+from core.search.history import PastTrial, Suggestion
 from core.search.pareto import Front
 from core.similarity.edit_distance import Floats
 from core.surrogate.gaussian_process import Surrogate
@@ -155,7 +155,7 @@ def maximise(
     morphisms: int,
     others: Sequence[PastTrial] = (),
     should_stop: Callable[[], bool] = lambda: False,
-) -> list[Draft]:
+) -> list[Suggestion]:
     """Up to `count` different architectures of high acquisition, none of them excluded.
 
     `candidates` are scored, each at most `morphisms` away from a parent. The second and later
@@ -259,9 +259,9 @@ class _Tree:
         heapq.heappush(self._queue, (-alpha, self._pushed, candidate))
 
 
-def _choose(tree: _Tree, count: int) -> list[Draft]:
+def _choose(tree: _Tree, count: int) -> list[Suggestion]:
     """The best of the scored candidates, one after the other, fantasize in those chosen."""
-    chosen: list[Draft] = []
+    chosen: list[Suggestion] = []
     surrogate, scored, front = tree.surrogate, tree.scored, tree.front
     if not scored:
         return chosen
@@ -274,12 +274,12 @@ def _choose(tree: _Tree, count: int) -> list[Draft]:
         best = scored[place]
         mean, std = surrogate.posterior(points[place : place + 1])
         chosen.append(
-            Draft(
-                parent=best.parent,
-                morphisms=best.morphisms,
-                architecture=best.architecture,
-                mean=float(mean[0]),
-                std=float(std[0]),
+            Suggestion.child(
+                best.parent,
+                best.morphisms,
+                best.architecture,
+                predicted_mean=float(mean[0]),
+                predicted_std=float(std[0]),
             )
         )
         if len(chosen) < count:

@@ -1,11 +1,15 @@
-"""What a strategy knows: the earlier trials of a search; and what it answers."""
+"""What a strategy knows, is asked and answers: past trials, a request, suggestions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 from uuid import UUID
+
+import numpy as np
 
 from core.graph.architecture import Architecture
 from core.morphisms import AbstractMorphism
-from core.protocol.contracts import TrainingChoices
+from core.protocol.contracts import Bounds, TrainingChoices
 from core.protocol.states import LIVE_TRIAL, TrialStatus
 
 USUAL = TrainingChoices()
@@ -60,12 +64,71 @@ class PastTrial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """An architecture that a strategy wants tried."""
+class Suggestion:
+    """The chosen candidate, not yet stored."""
 
-    parent: PastTrial | None  # None: a start of its own
-    morphisms: tuple[AbstractMorphism, ...]
     architecture: Architecture
-    mean: float | None = None  # what the surrogate expects, in units of the metric
-    std: float | None = None
-    choices: TrainingChoices | None = None  # None: those of the parent
+    parent: PastTrial | None = None  # None: a root of the lineage, its weights start at random
+    morphisms: tuple[AbstractMorphism, ...] = ()  # from the parent's architecture to this one
+    choices: TrainingChoices = USUAL
+    predicted_mean: float | None = None  # by the surrogate, in units of the metric
+    predicted_std: float | None = None
+
+    @classmethod
+    def child(
+        cls,
+        parent: PastTrial,
+        morphisms: tuple[AbstractMorphism, ...],
+        architecture: Architecture,
+        *,
+        predicted_mean: float | None = None,
+        predicted_std: float | None = None,
+    ) -> Self:
+        """A child of a trial, to be trained under the same choices."""
+        return cls(
+            architecture=architecture,
+            parent=parent,
+            morphisms=morphisms,
+            choices=parent.choices,
+            predicted_mean=predicted_mean,
+            predicted_std=predicted_std,
+        )
+
+    @property
+    def parent_id(self) -> UUID | None:
+        """The id of the parent; None for a root of the lineage."""
+        return None if self.parent is None else self.parent.trial_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestRequest:
+    """What a strategy is asked: up to `count` suggestions within bounds, given the history.
+
+    After `SuggestRequest` of OSS Vizier (Song et al. 2022, arXiv:2207.13676).
+    """
+
+    completed: Sequence[PastTrial] = ()  # trials that ended, infeasible ones included
+    pending: Sequence[PastTrial] = ()  # not yet ended; must not be suggested again
+    count: int = 1
+    bounds: Bounds
+    rng: np.random.Generator  # the only source of randomness
+
+    @property
+    def trials(self) -> tuple[PastTrial, ...]:
+        """All trials, the pending ones last."""
+        return (*self.completed, *self.pending)
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """The fingerprints of all architectures that are completed or pending."""
+        return frozenset(trial.architecture.fingerprint for trial in self.trials)
+
+    @property
+    def with_weights(self) -> list[PastTrial]:
+        """The completed trials whose weights a child may inherit."""
+        return [trial for trial in self.completed if trial.inheritable]
+
+    @property
+    def parents(self) -> list[PastTrial]:
+        """The possible parents: trials with weights; where there are none, all trials."""
+        return self.with_weights or list(self.trials)

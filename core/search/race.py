@@ -12,16 +12,16 @@ from dataclasses import replace
 
 from core.graph.architecture import Architecture
 from core.search.choice import ranked_by_forecast, ranking
-from core.search.history import Draft, PastTrial
+from core.search.history import PastTrial, Suggestion
 from core.search.lineage import continued, unproven
 
 FINALISTS = 2
 
 
 def promotions(
-    trials: Sequence[PastTrial], roots: Sequence[Architecture], places: int, count: int
-) -> list[Draft]:
-    """Up to `count` of the roots in the first `places`, to be trained on.
+    trials: Sequence[PastTrial], roots: Sequence[Architecture], promoted: int, count: int
+) -> list[Suggestion]:
+    """Up to `count` of the `promoted` best roots, to be trained on.
 
     None before all of several roots have ended.
     """
@@ -30,10 +30,10 @@ def promotions(
         return []
     best = [one.trial for one in ranked_by_forecast(started) if one.trial.inheritable]
     known = continued(trials)
-    return [_continue(trial) for trial in best[:places] if trial.trial_id not in known][:count]
+    return [_continue(trial) for trial in best[:promoted] if trial.trial_id not in known][:count]
 
 
-def finalists(trials: Sequence[PastTrial], count: int) -> list[Draft]:
+def finalists(trials: Sequence[PastTrial], count: int) -> list[Suggestion]:
     """Up to `count` of the best trials to be looked at again, those that were not yet.
 
     None where one alone is best, whatever the noise.
@@ -106,5 +106,5 @@ def _starts(trials: Sequence[PastTrial], roots: Sequence[Architecture]) -> list[
     ]
 
 
-def _continue(trial: PastTrial) -> Draft:
-    return Draft(parent=trial, morphisms=(), architecture=trial.architecture)
+def _continue(trial: PastTrial) -> Suggestion:
+    return Suggestion.child(trial, (), trial.architecture)

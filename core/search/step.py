@@ -6,16 +6,14 @@ again. The generator of a step comes from the search's seed and the number of it
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 import numpy as np
 
 from core.errors import SearchSettled, SpaceExhausted
 from core.graph.architecture import Architecture
 from core.graph.bounds import measured_bounds
-from core.morphisms import AbstractMorphism
 from core.protocol.contracts import Bounds, Cost, TrainingChoices
-from core.search.history import USUAL, Draft, PastTrial
+from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.lineage import Goal, with_shares
 from core.search.race import FINALISTS, finalists, is_settled, promotions, without_superseded
 from core.search.strategies import STRATEGIES, strategy
@@ -45,19 +43,6 @@ class Snapshot:
     remaining: int | None = None  # trials that can still be started; None: not known
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suggestion:
-    """The chosen candidate, not yet stored."""
-
-    number: int
-    parent_id: UUID | None  # None: a start of its own, whose weights begin at random
-    morphisms: tuple[AbstractMorphism, ...]  # from the parent's architecture
-    architecture: Architecture
-    choices: TrainingChoices
-    predicted_mean: float | None
-    predicted_std: float | None
-
-
 def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
     """What to try next: the roots first, then the better of them again, then by the strategy.
 
@@ -67,51 +52,53 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
     """
     snapshot = replace(snapshot, trials=with_shares(snapshot.trials, snapshot.goal))
     known = {trial.architecture.fingerprint for trial in snapshot.trials}
-    drafts = [
-        Draft(parent=None, morphisms=(), architecture=root)
-        for root in snapshot.roots
-        if root.fingerprint not in known
+    found = [
+        Suggestion(architecture=root) for root in snapshot.roots if root.fingerprint not in known
     ][: snapshot.count]
-    if not drafts and snapshot.goal is not None and STRATEGIES[snapshot.strategy].inherits:
-        drafts = _continuations(snapshot)
-    if not drafts:
-        drafts = _ask(snapshot)
-    if not drafts:
+    if not found and snapshot.goal is not None and STRATEGIES[snapshot.strategy].inherits:
+        found = _continuations(snapshot)
+    if not found:
+        found = _by_strategy(snapshot)
+    if not found:
         raise SpaceExhausted(
             f"every architecture within the bounds that can be reached from the "
             f"{len(snapshot.trials)} trials has been tried"
         )
-    return tuple(
-        _suggestion(draft, snapshot.next_number + place) for place, draft in enumerate(drafts)
-    )
+    return tuple(_inheriting(one) for one in found)
 
 
-def _continuations(snapshot: Snapshot) -> list[Draft]:
+def _continuations(snapshot: Snapshot) -> list[Suggestion]:
     """Trials to be trained on: winners of the race of roots, and at the end the finalists."""
-    drafts = promotions(snapshot.trials, snapshot.roots, snapshot.promoted, snapshot.count)
-    drafts = drafts or compared(snapshot.trials, snapshot.alternatives, snapshot.count)
-    if drafts:
-        return drafts
+    found = promotions(snapshot.trials, snapshot.roots, snapshot.promoted, snapshot.count)
+    found = found or compared(snapshot.trials, snapshot.alternatives, snapshot.count)
+    if found:
+        return found
     settled = bool(snapshot.patience) and is_settled(snapshot.trials, snapshot.patience or 0)
     if settled or (snapshot.remaining is not None and snapshot.remaining <= FINALISTS):
-        drafts = finalists(snapshot.trials, snapshot.count)
-    if settled and not drafts:
+        found = finalists(snapshot.trials, snapshot.count)
+    if settled and not found:
         raise SearchSettled(
             f"{snapshot.patience} children in a row did not win: the rest of the time goes into "
             "the final fit"
         )
-    return drafts
+    return found
 
 
-def _ask(snapshot: Snapshot) -> list[Draft]:
+def _by_strategy(snapshot: Snapshot) -> list[Suggestion]:
     rng = np.random.default_rng([snapshot.seed, snapshot.next_number])
     chosen = strategy(snapshot.strategy, snapshot.strategy_options, snapshot.cost)
     trials = snapshot.trials
     if snapshot.goal is not None:
         trials = without_superseded(trials)
-    completed = [trial for trial in trials if not trial.is_pending]
-    pending = [trial for trial in trials if trial.is_pending]
-    return chosen.suggest(completed, pending, snapshot.count, rng, _bounds(snapshot))
+    return chosen.suggest(
+        SuggestRequest(
+            completed=[trial for trial in trials if not trial.is_pending],
+            pending=[trial for trial in trials if trial.is_pending],
+            count=snapshot.count,
+            bounds=_bounds(snapshot),
+            rng=rng,
+        )
+    )
 
 
 def _bounds(snapshot: Snapshot) -> Bounds:
@@ -131,15 +118,8 @@ def _bounds(snapshot: Snapshot) -> Bounds:
     )
 
 
-def _suggestion(draft: Draft, number: int) -> Suggestion:
-    """A parent without weights cannot be inherited from: its morph is a start of its own."""
-    inherits = draft.parent is not None and draft.parent.inheritable
-    return Suggestion(
-        number=number,
-        parent_id=draft.parent.trial_id if draft.parent and inherits else None,
-        morphisms=draft.morphisms if inherits else (),
-        architecture=draft.architecture,
-        choices=draft.choices or (draft.parent.choices if draft.parent else USUAL),
-        predicted_mean=draft.mean,
-        predicted_std=draft.std,
-    )
+def _inheriting(suggestion: Suggestion) -> Suggestion:
+    """The suggestion; without its parent where that has no weights to inherit."""
+    if suggestion.parent is None or suggestion.parent.inheritable:
+        return suggestion
+    return replace(suggestion, parent=None, morphisms=())

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from core.protocol.contracts import TrainingChoices
 from core.search.choice import CHANGE
-from core.search.history import Draft, PastTrial
+from core.search.history import PastTrial, Suggestion
 from core.search.lineage import changed
 from core.search.race import chosen
 
 
 def compared(
     trials: Sequence[PastTrial], alternatives: Sequence[TrainingChoices], count: int
-) -> list[Draft]:
+) -> list[Suggestion]:
     """Up to `count` trainings that compare the alternatives, those that are missing.
 
     None while roots are still in their race, or without a winner of it.
@@ -38,12 +38,11 @@ def compared(
         if trial.parent_id == base.trial_id and not trial.morphisms
     }
     first, *others = alternatives  # a changed training marks the base, so it comes first
-    wanted = [one for one in (first, base.choices, *others) if one not in found]
-    if not wanted:
-        wanted = [one for one in _combined(found, base.choices) if one not in found]
+    missing = [one for one in (first, base.choices, *others) if one not in found]
+    if not missing:
+        missing = [one for one in _combined(found, base.choices) if one not in found]
     return [
-        Draft(parent=base, morphisms=(), architecture=base.architecture, choices=one)
-        for one in wanted
+        Suggestion(parent=base, architecture=base.architecture, choices=one) for one in missing
     ][:count]
 
 

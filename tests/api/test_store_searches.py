@@ -11,14 +11,14 @@ from sqlalchemy.exc import IntegrityError
 from api.models import Search, Trial
 from api.store import discarded, searches, trials
 from api.store.errors import Conflict
-from api.store.recipes import Recipe
 from core.errors import InvalidInput
 from core.protocol.contracts import Budget
 from core.protocol.states import SEARCH_SOURCES, SearchStatus, TrialKind, TrialStatus
 
 
-def recipe(number: int, **values: Any) -> Recipe:
-    facts: dict[str, Any] = {
+def columns(number: int, **values: Any) -> dict[str, Any]:
+    usual: dict[str, Any] = {
+        "number": number,
         "parent_id": None,
         "morphisms": [],
         "architecture": {"version": 1, "nodes": []},
@@ -32,7 +32,7 @@ def recipe(number: int, **values: Any) -> Recipe:
         "hyperparameters": None,
         "epochs_reserved": 3,
     }
-    return Recipe(number=number, **(facts | values))
+    return usual | values
 
 
 def test_a_search_moves_as_the_table_says(world) -> None:
@@ -78,7 +78,7 @@ def test_two_controllers_cannot_make_the_same_trial(world) -> None:
 
     def make() -> None:
         with world.sessions.begin() as session:
-            made.append(trials.add(session, search, 0, [recipe(0), recipe(1)]))
+            made.append(trials.add(session, search, 0, [columns(0), columns(1)]))
 
     threads = [threading.Thread(target=make) for _ in range(4)]
     for thread in threads:
@@ -97,22 +97,22 @@ def test_trials_are_made_only_in_a_running_search(world) -> None:
         world.set(Search, search, status=status)
 
         with world.sessions.begin() as session:
-            assert not trials.add(session, search, 0, [recipe(0)])
+            assert not trials.add(session, search, 0, [columns(0)])
 
 
 def test_no_more_trials_are_made_than_the_budget_allows(world) -> None:
     search = world.search(budget=Budget(trials=2))
     with world.sessions.begin() as session:
-        assert not trials.add(session, search, 0, [recipe(n) for n in range(3)])
-        assert trials.add(session, search, 0, [recipe(n) for n in range(2)])
-        assert not trials.add(session, search, 2, [recipe(2)])
+        assert not trials.add(session, search, 0, [columns(n) for n in range(3)])
+        assert trials.add(session, search, 0, [columns(n) for n in range(2)])
+        assert not trials.add(session, search, 2, [columns(2)])
 
 
 def test_a_trial_may_continue_the_training_of_its_parent(world) -> None:
     """It has its parent's architecture and no morphisms."""
     search = world.search()
     parent = world.trial(search, fingerprint="same", weights_key="weights/0")
-    longer = recipe(1, fingerprint="same", parent_id=parent, inherited=True)
+    longer = columns(1, fingerprint="same", parent_id=parent, inherited=True)
 
     with world.sessions.begin() as session:
         assert trials.add(session, search, 1, [longer])

@@ -1,24 +1,23 @@
-"""What a strategy is told of the past; the process that answers is a good neighbour."""
+"""Suggesting in a process of its own: the rows of an answer, and a process that takes one core."""
 
+import json
 from concurrent.futures import ProcessPoolExecutor
-from datetime import timedelta
 from multiprocessing import get_context
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from threadpoolctl import threadpool_info
 
 from api.controller import suggesting
-from api.store import endings, leases, live_searches, questions
-from benchmarks.histories import SPEC
+from api.models import Trial
+from api.store.trial_rows import StoredSnapshot
+from core import morphisms
 from core.graph.roots import roots
-from core.morphisms import to_json
-from core.morphisms.widen import Widen
 from core.protocol.contracts import Bounds
-from core.search.history import PastTrial
+from tests.core.histories import SPEC
 
-ARCHITECTURE = roots(SPEC, Bounds())[0].to_json()
+ROOT = roots(SPEC, Bounds())[0]
 
 
 def test_a_suggestion_takes_one_thread_of_linear_algebra() -> None:
@@ -29,83 +28,72 @@ def test_a_suggestion_takes_one_thread_of_linear_algebra() -> None:
     assert {library["num_threads"] for library in libraries} == {1}
 
 
-def read(world: Any, search_id: UUID) -> list[PastTrial]:
-    """The earlier trials of a search as its strategy sees them."""
-    with world.sessions.begin() as session:
-        (search,) = live_searches.live(session)
-        question = questions.read(session, search, 1)
-    assert question is not None
-    assert question.search_id == search_id
-    return [suggesting.seen(past) for past in question.past]
+def stored(*rows: dict[str, Any], epochs_left: int | None = None, **config: Any) -> StoredSnapshot:
+    """A search for five random morphs of the trials it has."""
+    usual = {"strategy": "random", "budget": {"trials": 20}, "parallelism": 5}
+    return StoredSnapshot(
+        search_id=UUID(int=1),
+        next_number=len(rows),
+        count=5,
+        config=usual | config,
+        bounds={},
+        dataset=SPEC.model_dump(mode="json"),
+        elapsed=1.0,
+        epochs_left=epochs_left,
+        trials=rows,
+    )
 
 
-def end(world: Any, do: Any, report: str, **values: Any) -> None:
-    """Have the one waiting trial trained."""
-    lease = do(leases.take, world.worker(), uuid4(), timedelta(seconds=30)).held
-    do(endings.result, lease.trial_id, world.result(lease, report, **values), b"", 3)
+def ended(number: int, **changes: Any) -> dict[str, Any]:
+    """A row of a completed trial, as the database gives it."""
+    row = {
+        "id": UUID(int=100 + number), "number": number, "status": "completed", "value": 0.5,
+        "value_std": 0.01, "validation_loss": 1.0, "value_at_rung": None, "epochs": 3,
+        "planned_epochs": 3, "seconds": 9.0, "max_seconds": None, "samples_per_second": 1e4,
+        "latency": 0.001, "has_weights": True, "parent_id": None, "choices": {},
+        "architecture": json.dumps(ROOT.to_json()), "morphisms": "[]",
+    }  # fmt: skip
+    return row | changes
 
 
-def test_a_stopped_trial_arrives_with_the_share_of_its_training(world, do) -> None:
-    search = world.search()
-    planned = {"epochs": 12, "max_seconds": None}
-    world.trial(search, architecture=ARCHITECTURE, hyperparameters=planned)
-    end(world, do, "stopped", value=0.5, epochs=3, seconds=9.0)
+def test_the_rows_of_an_answer_have_the_numbers_that_follow() -> None:
+    rows = suggesting.answer(stored(ended(0), ended(1)))
 
-    (seen,) = read(world, search)
-
-    assert (seen.value, seen.epochs, seen.planned_epochs) == (0.5, 3, 12)
-    assert seen.fidelity == 0.25
+    assert [row["number"] for row in rows] == [2, 3, 4, 5, 6]
 
 
-def test_where_seconds_limit_a_training_it_is_planned_at_its_own_pace(world, do) -> None:
-    search = world.search()
-    planned = {"epochs": 200, "max_seconds": 60.0}
-    world.trial(search, architecture=ARCHITECTURE, hyperparameters=planned)
-    end(world, do, "stopped", value=0.5, epochs=4, seconds=20.0)
+def test_an_answer_is_made_of_columns_of_a_trial() -> None:
+    (row, *_) = suggesting.answer(stored(ended(0)))
 
-    (seen,) = read(world, search)
-
-    assert (seen.epochs, seen.planned_epochs) == (4, 12)
+    assert set(row) <= set(Trial.__table__.columns.keys())
 
 
-def test_nothing_is_planned_for_a_trial_before_it_is_decided(world) -> None:
-    search = world.search()
-    world.trial(search, architecture=ARCHITECTURE, hyperparameters=None)
-
-    (seen,) = read(world, search)
-
-    assert (seen.epochs, seen.planned_epochs, seen.fidelity) == (None, None, 1)
-
-
-def test_a_trial_arrives_with_its_parent_and_the_morphisms_between(world) -> None:
-    search = world.search()
-    morphism = Widen(node_id=1, extra=8, segment=0)
-    step = {"text": "widen it", "data": to_json(morphism)}
-    parent = world.trial(search, architecture=ARCHITECTURE)
-    world.trial(search, architecture=ARCHITECTURE, parent_id=parent, morphisms=[step])
-
-    first, second = read(world, search)
-
-    assert (first.parent_id, first.morphisms) == (None, ())
-    assert (second.parent_id, second.morphisms) == (parent, (morphism,))
+def test_a_child_names_its_parent_and_describes_each_morphism() -> None:
+    for row in suggesting.answer(stored(ended(0))):
+        (step,) = row["morphisms"]
+        morphism = morphisms.from_json(step["data"])
+        assert (row["parent_id"], row["inherited"]) == (UUID(int=100), True)
+        assert step["text"] == morphism.describe(ROOT)
+        assert morphism.apply(ROOT).to_json() == row["architecture"]
+        assert row["fingerprint"] == morphism.apply(ROOT).fingerprint
 
 
-def test_a_trial_arrives_with_its_measured_latency(world, do) -> None:
-    search = world.search()
-    world.trial(search, architecture=ARCHITECTURE)
-    end(world, do, "completed", value=0.5, latency=0.25)
-
-    assert [seen.latency for seen in read(world, search)] == [0.25]
+@pytest.mark.parametrize("changes", [{"has_weights": False}, {"status": "infeasible"}])
+def test_without_weights_of_a_parent_a_suggestion_is_a_root(changes: dict[str, Any]) -> None:
+    for row in suggesting.answer(stored(ended(0, **changes))):
+        assert (row["parent_id"], row["morphisms"], row["inherited"]) == (None, [], False)
 
 
-@pytest.mark.parametrize(
-    ("predicted", "told"),
-    [
-        ((0.9, 0.02), (0.9, 0.02)),
-        ((-0.34, 0.8), (0.0, 0.5)),
-        ((1.02, 0.01), (1.0, 0.01)),
-        ((None, None), (None, None)),
-    ],
-)
-def test_a_prediction_is_told_as_a_share(predicted: Any, told: Any) -> None:
-    assert suggesting.believed(*predicted) == told
+def test_epochs_that_are_left_are_shared_out_in_turn() -> None:
+    search = stored(ended(0), epochs_left=25, training={"epochs": 10})
+
+    rows = suggesting.answer(search)
+
+    assert [row["epochs_reserved"] for row in rows] == [10, 10, 5]
+    assert [row["hyperparameters"]["epochs"] for row in rows] == [10, 10, 5]
+
+
+def test_in_a_timed_search_hyperparameters_wait_for_the_lease() -> None:
+    rows = suggesting.answer(stored(ended(0), budget={"seconds": 600.0}))
+
+    assert {row["hyperparameters"] for row in rows} == {None}

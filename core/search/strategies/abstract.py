@@ -2,14 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
-
 from core.morphisms import legal, sample
-from core.protocol.contracts import Bounds
 from core.registry import Registry
-from core.search.history import Draft, PastTrial
+from core.search.history import USUAL, PastTrial, Suggestion, SuggestRequest
 
 _TRIES = 50  # random draws before every morphism is looked at in turn
 _DRAWN = 4  # morphisms of one draw
@@ -23,69 +21,43 @@ class AbstractStrategy(ABC):
     inherits: ClassVar[bool] = True  # whether its networks start with their parents' weights
 
     @abstractmethod
-    def suggest(
-        self,
-        completed: Sequence[PastTrial],
-        pending: Sequence[PastTrial],
-        count: int,
-        rng: np.random.Generator,
-        bounds: Bounds,
-    ) -> list[Draft]:
-        """Up to `count` new architectures, fewer only where no more are left.
+    def suggest(self, request: SuggestRequest) -> list[Suggestion]:
+        """Up to `request.count` new architectures, fewer only where no more are left.
 
-        `completed` are trials that ended, infeasible ones included; `pending` are still to come
-        and must not be suggested again. The same arguments give the same answer.
+        An equal request, its generator in the same state, has the same answer.
         """
 
 
 STRATEGIES: Registry[AbstractStrategy] = Registry("strategy")
 
 
-def fingerprints(*trials: Sequence[PastTrial]) -> frozenset[str]:
-    """The architectures of all these trials."""
-    return frozenset(trial.architecture.fingerprint for some in trials for trial in some)
-
-
 def random_morphs(
-    parents: Sequence[PastTrial],
-    excluded: frozenset[str],
-    bounds: Bounds,
-    count: int,
-    rng: np.random.Generator,
-) -> list[Draft]:
-    """Up to `count` different random morphs of random parents, none of them excluded.
-
-    A parent without weights makes a start of its own: its morph keeps no parent.
-    """
-    found: dict[str, Draft] = {}
-    for draft in _random_drafts(parents, bounds, rng):
-        if len(found) >= count:
+    request: SuggestRequest, parents: Sequence[PastTrial], found: Sequence[Suggestion] = ()
+) -> list[Suggestion]:
+    """New random morphs of random parents: as many as the request asks for beside those found."""
+    known = request.fingerprints | {one.architecture.fingerprint for one in found}
+    more: dict[str, Suggestion] = {}
+    for one in _random_children(request, parents):
+        if len(found) + len(more) >= request.count:
             break
-        name = draft.architecture.fingerprint
-        if name not in excluded:
-            found.setdefault(name, draft)
-    return list(found.values())
+        name = one.architecture.fingerprint
+        if name not in known:
+            more.setdefault(name, one)
+    return list(more.values())
 
 
-def _random_drafts(
-    parents: Sequence[PastTrial], bounds: Bounds, rng: np.random.Generator
-) -> Iterator[Draft]:
-    """Random morphs; in the end every morph there is, so that nothing new is overlooked."""
+def _random_children(request: SuggestRequest, parents: Sequence[PastTrial]) -> Iterator[Suggestion]:
+    """Random children; in the end every child there is, so that nothing new is overlooked."""
     if not parents:
         return
+    rng, bounds = request.rng, request.bounds
     for _ in range(_TRIES):
         parent = parents[int(rng.integers(len(parents)))]
         for morphism, child in sample(parent.architecture, bounds, rng, _DRAWN):
-            yield Draft(parent=parent, morphisms=(morphism,), architecture=child)
+            yield Suggestion.child(parent, (morphism,), child)
     for parent in parents:
         for morphism in legal(parent.architecture, bounds):
-            child = morphism.apply(parent.architecture)
-            yield Draft(parent=parent, morphisms=(morphism,), architecture=child)
-
-
-def parents_of(completed: Sequence[PastTrial], pending: Sequence[PastTrial]) -> list[PastTrial]:
-    """Who may have children: trials with weights; where there are none, all trials."""
-    return [trial for trial in completed if trial.inheritable] or [*completed, *pending]
+            yield Suggestion.child(parent, (morphism,), morphism.apply(parent.architecture))
 
 
 def ranked(trials: Sequence[PastTrial]) -> list[PastTrial]:
@@ -96,17 +68,20 @@ def ranked(trials: Sequence[PastTrial]) -> list[PastTrial]:
 
 
 def morphs_in_turn(
-    parents: Sequence[PastTrial],
-    excluded: frozenset[str],
-    bounds: Bounds,
-    count: int,
-    rng: np.random.Generator,
-) -> list[Draft]:
-    """Random morphs of the first parent; where it has no more, of the second; and so on."""
-    found: list[Draft] = []
+    request: SuggestRequest, parents: Sequence[PastTrial], found: Sequence[Suggestion] = ()
+) -> list[Suggestion]:
+    """New random morphs of the first parent; where it has no more, of the second; and so on.
+
+    As many as the request asks for beside those found.
+    """
+    more: list[Suggestion] = []
     for parent in parents:
-        if len(found) == count:
+        if len(found) + len(more) >= request.count:
             break
-        known = excluded | {draft.architecture.fingerprint for draft in found}
-        found += random_morphs([parent], known, bounds, count - len(found), rng)
-    return found
+        more += random_morphs(request, [parent], [*found, *more])
+    return more
+
+
+def without_parent(suggestion: Suggestion) -> Suggestion:
+    """The same architecture as a root of the lineage, its weights started at random."""
+    return replace(suggestion, parent=None, morphisms=(), choices=USUAL)

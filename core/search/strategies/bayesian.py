@@ -11,11 +11,10 @@ from core.graph.bounds import cost
 from core.protocol.contracts import Bounds, Cost
 from core.protocol.states import TrialStatus
 from core.search.acquisition import ACQUISITIONS, Acquisition, maximise
-from core.search.history import Draft, PastTrial
+from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.strategies.abstract import (
     STRATEGIES,
     AbstractStrategy,
-    fingerprints,
     random_morphs,
 )
 from core.surrogate.fitting import DEFAULT_KERNEL, Observation, fit, scheduled
@@ -61,49 +60,41 @@ class Bayesian(AbstractStrategy):
             )
         _ = KERNELS[self.kernel]
 
-    def suggest(
-        self,
-        completed: Sequence[PastTrial],
-        pending: Sequence[PastTrial],
-        count: int,
-        rng: np.random.Generator,
-        bounds: Bounds,
-    ) -> list[Draft]:
-        parents = [trial for trial in completed if trial.inheritable]
-        excluded = fingerprints(completed, pending)
-        if not parents:
-            return random_morphs([*completed, *pending], excluded, bounds, count, rng)
-        if sum(trial.value is not None for trial in completed) < FIRST:
-            return random_morphs(parents, excluded, bounds, count, rng)
-        surrogate = believe(completed, pending, self.kernel)
+    def suggest(self, request: SuggestRequest) -> list[Suggestion]:
+        parents = request.with_weights
+        valued = sum(trial.value is not None for trial in request.completed)
+        if not parents or valued < FIRST:
+            return random_morphs(request, request.parents)
         found = maximise(
-            surrogate,
+            believe(request.completed, request.pending, self.kernel),
             parents,
-            excluded,
-            bounds,
-            rng,
-            count=count,
-            acquisition=self.wanted(bounds),
-            others=[*(trial for trial in completed if _is_seen(trial)), *pending],
+            request.fingerprints,
+            request.bounds,
+            request.rng,
+            count=request.count,
+            acquisition=self.acquisition_for(request.bounds),
+            others=[*filter(_has_value_alone, request.completed), *request.pending],
             candidates=self.candidates,
-            morphisms=self.reach(len(parents)),
+            morphisms=self.max_chain_length(len(parents)),
         )
-        excluded |= {draft.architecture.fingerprint for draft in found}
-        return found + random_morphs(parents, excluded, bounds, count - len(found), rng)
+        return found + random_morphs(request, parents, found)
 
-    def reach(self, parents: int) -> int:
-        """How many morphisms away from so many networks with weights a candidate may be."""
+    def max_chain_length(self, parents: int) -> int:
+        """The most morphisms from a candidate to the nearest of `parents` networks with weights.
+
+        It grows with their number: a surrogate of few networks knows only what is near them.
+        """
         return min(self.morphisms, 1 + parents // PARENTS_PER_MORPHISM)
 
-    def wanted(self, bounds: Bounds) -> Acquisition:
-        """What makes a candidate worth training, in a search within bounds."""
+    def acquisition_for(self, bounds: Bounds) -> Acquisition:
+        """The acquisition of a search within these bounds."""
         if self.cost is None:
             return Acquisition(self.acquisition, self.beta, self.cost_weight)
         return Acquisition("log-ehvi", cost=partial(cost, self.cost, bounds=bounds))
 
 
-def _is_seen(trial: PastTrial) -> bool:
-    """Whether it has a value and no weights: no parent, but part of what is known."""
+def _has_value_alone(trial: PastTrial) -> bool:
+    """Whether it has a value and no weights: not a possible parent, but an observation."""
     return trial.value is not None and not trial.inheritable
 
 
@@ -111,8 +102,8 @@ def _worst(completed: Sequence[PastTrial]) -> float:
     """The lowest value, of the half that was trained the longest: early values are all low."""
     valued = [trial for trial in completed if trial.value is not None]
     least = float(np.median([trial.fidelity for trial in valued])) if valued else 1.0
-    late = (trial.value for trial in valued if trial.fidelity >= least)
-    return min((value for value in late if value is not None), default=0.0)
+    mature = (trial.value for trial in valued if trial.fidelity >= least)
+    return min((value for value in mature if value is not None), default=0.0)
 
 
 def believe(completed: Sequence[PastTrial], pending: Sequence[PastTrial], kernel: str) -> Surrogate:

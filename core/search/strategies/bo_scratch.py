@@ -3,15 +3,11 @@
 The baseline "BO" of Jin, Song & Hu 2019 (arXiv:1806.10282, section 5).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from core.protocol.contracts import Bounds
-from core.search.history import Draft, PastTrial
-from core.search.strategies.abstract import STRATEGIES
+from core.search.history import Suggestion, SuggestRequest
+from core.search.strategies.abstract import STRATEGIES, without_parent
 from core.search.strategies.bayesian import Bayesian
 
 
@@ -22,13 +18,5 @@ class BayesianFromScratch(Bayesian):
 
     inherits: ClassVar[bool] = False
 
-    def suggest(
-        self,
-        completed: Sequence[PastTrial],
-        pending: Sequence[PastTrial],
-        count: int,
-        rng: np.random.Generator,
-        bounds: Bounds,
-    ) -> list[Draft]:
-        drafts = Bayesian.suggest(self, completed, pending, count, rng, bounds)
-        return [replace(draft, parent=None, morphisms=()) for draft in drafts]
+    def suggest(self, request: SuggestRequest) -> list[Suggestion]:
+        return [without_parent(one) for one in Bayesian.suggest(self, request)]

@@ -4,20 +4,14 @@ The population is the youngest networks, whatever their values: old ones die. A 
 of a random sample of it, so that neither the lucky nor the first live on for ever.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from core.errors import InvalidInput
-from core.protocol.contracts import Bounds
-from core.search.history import Draft, PastTrial
+from core.search.history import Suggestion, SuggestRequest
 from core.search.strategies.abstract import (
     STRATEGIES,
     AbstractStrategy,
-    fingerprints,
     morphs_in_turn,
-    parents_of,
     ranked,
 )
 
@@ -37,26 +31,18 @@ class Evolution(AbstractStrategy):
                 f"{self.population}; expected 1 <= tournament <= population"
             )
 
-    def suggest(
-        self,
-        completed: Sequence[PastTrial],
-        pending: Sequence[PastTrial],
-        count: int,
-        rng: np.random.Generator,
-        bounds: Bounds,
-    ) -> list[Draft]:
-        parents = sorted(parents_of(completed, pending), key=lambda trial: trial.number)
+    def suggest(self, request: SuggestRequest) -> list[Suggestion]:
+        parents = sorted(request.parents, key=lambda trial: trial.number)
         living = parents[-self.population :]
-        excluded = fingerprints(completed, pending)
-        found: list[Draft] = []
-        while len(found) < count and living:
-            drawn = rng.permutation(len(living))[: self.tournament]
-            winners = ranked([living[place] for place in drawn])
+        found: list[Suggestion] = []
+        while len(found) < request.count and living:
+            drawn = request.rng.permutation(len(living))[: self.tournament]
+            winners = ranked([living[index] for index in drawn])
+            # The others have their turn only where the sample has no new children left.
             others = [trial for trial in reversed(parents) if trial not in winners]
-            # others have their turn only where the sample has no new children left
-            children = morphs_in_turn([*winners, *others], excluded, bounds, 1, rng)
+            one_more = replace(request, count=len(found) + 1)
+            children = morphs_in_turn(one_more, [*winners, *others], found)
             if not children:
                 break
             found += children
-            excluded |= {child.architecture.fingerprint for child in children}
         return found

@@ -4,24 +4,22 @@ Every network is the first one with some more blocks and all its widths multipli
 random weights; smaller ones come first. Where the grid is used up, random morphs follow.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
 from typing import ClassVar
-
-import numpy as np
 
 from core.graph.architecture import Architecture
 from core.graph.bounds import fits
 from core.layers import Channels
 from core.morphisms.deepen import Deepen
 from core.protocol.contracts import Bounds
-from core.search.history import Draft, PastTrial
+from core.search.history import Suggestion, SuggestRequest
 from core.search.strategies.abstract import (
     STRATEGIES,
     AbstractStrategy,
-    fingerprints,
     random_morphs,
+    without_parent,
 )
 
 DEPTHS = range(7)  # blocks inserted
@@ -37,44 +35,36 @@ class Grid(AbstractStrategy):
 
     inherits: ClassVar[bool] = False
 
-    def suggest(
-        self,
-        completed: Sequence[PastTrial],
-        pending: Sequence[PastTrial],
-        count: int,
-        rng: np.random.Generator,
-        bounds: Bounds,
-    ) -> list[Draft]:
-        trials = sorted([*completed, *pending], key=lambda trial: trial.number)
-        known = set(fingerprints(trials))
-        found: list[Draft] = []
+    def suggest(self, request: SuggestRequest) -> list[Suggestion]:
+        trials = sorted(request.trials, key=lambda trial: trial.number)
+        known = set(request.fingerprints)
+        found: list[Suggestion] = []
         for architecture in grid(trials[0].architecture) if trials else ():
-            if len(found) == count:
+            if len(found) == request.count:
                 break
-            if architecture.fingerprint not in known and fits(architecture, bounds):
+            if architecture.fingerprint not in known and fits(architecture, request.bounds):
                 known.add(architecture.fingerprint)
-                found.append(Draft(parent=None, morphisms=(), architecture=architecture))
-        others = random_morphs(trials, frozenset(known), bounds, count - len(found), rng)
-        return found + [replace(draft, parent=None, morphisms=()) for draft in others]
+                found.append(Suggestion(architecture=architecture))
+        return found + [without_parent(one) for one in random_morphs(request, trials, found)]
 
 
 def grid(first: Architecture) -> Iterator[Architecture]:
-    """Every depth with every width, in the order of both places' sum."""
-    places = product(range(len(DEPTHS)), range(len(WIDTHS)))
-    for depth, width in sorted(places, key=lambda place: (sum(place), place)):
+    """Every depth with every width, in the order of the sum of both indices."""
+    pairs = product(range(len(DEPTHS)), range(len(WIDTHS)))
+    for depth, width in sorted(pairs, key=lambda pair: (sum(pair), pair)):
         yield _scaled(_deepened(first, DEPTHS[depth]), WIDTHS[width])
 
 
 def _deepened(architecture: Architecture, blocks: int) -> Architecture:
-    """More blocks, behind one place after the other from the input on."""
+    """The architecture with more blocks: one behind each layer in turn, from the input on."""
     ids = {node.id for node in architecture.nodes}
-    places = [
+    insertions = [
         morphism
         for morphism in Deepen.candidates(architecture, Bounds(layers=500, width=8192))
         if morphism.block in _BLOCKS and morphism.node_id in ids
     ]
-    for number in range(blocks if places else 0):
-        architecture = places[number % len(places)].apply(architecture)
+    for number in range(blocks if insertions else 0):
+        architecture = insertions[number % len(insertions)].apply(architecture)
     return architecture
 
 

@@ -30,8 +30,8 @@ from core.layers import LAYERS
 from core.morphisms import MORPHISMS, AbstractMorphism, to_json
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
-from core.search.history import Draft, PastTrial
-from core.search.strategies.abstract import STRATEGIES, AbstractStrategy, fingerprints, parents_of
+from core.search.history import PastTrial, Suggestion, SuggestRequest
+from core.search.strategies.abstract import STRATEGIES, AbstractStrategy
 from core.search.strategies.policy import Baseline, Choices, Policy, choices
 
 _NODES = ("node_id", "start", "end")  # fields of morphisms that name nodes
@@ -63,29 +63,21 @@ class Reinforce(AbstractStrategy):
                 "expected 0 to 10, 0 to 1, and 1 to 10000"
             )
 
-    def suggest(
-        self,
-        completed: Sequence[PastTrial],
-        pending: Sequence[PastTrial],
-        count: int,
-        rng: np.random.Generator,
-        bounds: Bounds,
-    ) -> list[Draft]:
-        controller = train(self, completed, pending, bounds)
-        parents = [_Ranked.of(trial) for trial in parents_of(completed, pending)]
-        parents.sort()
-        excluded = set(fingerprints(completed, pending))
-        found: list[Draft] = []
-        while len(found) < count and parents:
-            place = controller.draw_parent(parents, rng)
-            parent = parents[place].trial
-            draft = controller.draw_child(parent, excluded, rng)
-            if draft is None:  # it has no new children
-                parents.pop(place)
+    def suggest(self, request: SuggestRequest) -> list[Suggestion]:
+        policies = train(self, request)
+        parents = sorted(_Ranked.of(trial) for trial in request.parents)
+        excluded = set(request.fingerprints)
+        found: list[Suggestion] = []
+        while len(found) < request.count and parents:
+            index = policies.draw_parent(parents, request.rng)
+            parent = parents[index].trial
+            child = policies.draw_child(parent, excluded, request.rng)
+            if child is None:  # it has no new children
+                parents.pop(index)
             else:
-                controller.children[parent.trial_id] += 1
-                excluded.add(draft.architecture.fingerprint)
-                found.append(draft)
+                policies.children[parent.trial_id] += 1
+                excluded.add(child.architecture.fingerprint)
+                found.append(child)
         return found
 
 
@@ -112,20 +104,20 @@ class Policies:
     children: Counter[UUID] = field(default_factory=Counter)
 
     def draw_parent(self, parents: Sequence[_Ranked], rng: np.random.Generator) -> int:
-        """The place of a parent among the best."""
+        """The index of a parent among the best."""
         among = self.describe(parents)
         return int(rng.choice(len(among), p=self.parents.probabilities(among)))
 
     def draw_child(
         self, parent: PastTrial, excluded: set[str], rng: np.random.Generator
-    ) -> Draft | None:
+    ) -> Suggestion | None:
         """A new child within the bounds; None where there is none."""
         found = moves(parent.architecture, self.bounds)
-        for place in self.morphisms.order(found.among, rng) if found.morphisms else ():
-            morphism = found.morphisms[place]
+        for index in self.morphisms.order(found.among, rng) if found.morphisms else ():
+            morphism = found.morphisms[index]
             child = morphism.apply(parent.architecture)
             if child.fingerprint not in excluded and fits(child, self.bounds):
-                return Draft(parent=parent, morphisms=(morphism,), architecture=child)
+                return Suggestion.child(parent, (morphism,), child)
         return None
 
     def describe(self, parents: Sequence[_Ranked]) -> Choices:
@@ -145,14 +137,12 @@ class Policies:
         )
 
 
-def train(
-    options: Reinforce, completed: Sequence[PastTrial], pending: Sequence[PastTrial], bounds: Bounds
-) -> Policies:
-    """The controller after all trials, in the order of their numbers."""
-    controller = Policies(options, bounds)
-    rewards = _rewards(completed)
+def train(options: Reinforce, request: SuggestRequest) -> Policies:
+    """The policies after all trials of a request, in the order of their numbers."""
+    policies = Policies(options, request.bounds)
+    rewards = _rewards(request.completed)
     of_values, of_gains = Baseline(options.memory), Baseline(options.memory)
-    known = {trial.trial_id: trial for trial in (*completed, *pending)}
+    known = {trial.trial_id: trial for trial in request.trials}
     ranked: list[_Ranked] = []
     for trial in sorted(known.values(), key=lambda trial: trial.number):
         parent = None if trial.parent_id is None else known.get(trial.parent_id)
@@ -160,33 +150,33 @@ def train(
             reward = rewards[trial.trial_id]
             advantage = options.rate * of_values.advantage(reward)
             if parent is not None:
-                _learn_parent(controller, ranked, parent, advantage)
+                _learn_parent(policies, ranked, parent, advantage)
             if parent is not None and parent.trial_id in rewards:
                 gain = reward - rewards[parent.trial_id]
-                _learn_morphism(controller, parent, trial, options.rate * of_gains.advantage(gain))
+                _learn_morphism(policies, parent, trial, options.rate * of_gains.advantage(gain))
         if parent is not None:
-            controller.children[parent.trial_id] += 1
+            policies.children[parent.trial_id] += 1
         if trial.inheritable:
             insort(ranked, _Ranked.of(trial))
-    return controller
+    return policies
 
 
 def _learn_parent(
-    controller: Policies, ranked: Sequence[_Ranked], parent: PastTrial, step: float
+    policies: Policies, ranked: Sequence[_Ranked], parent: PastTrial, step: float
 ) -> None:
-    pool = [one.trial.trial_id for one in ranked[: controller.options.pool]]
+    pool = [one.trial.trial_id for one in ranked[: policies.options.pool]]
     if step and parent.trial_id in pool:
-        controller.parents.learn(controller.describe(ranked), pool.index(parent.trial_id), step)
+        policies.parents.learn(policies.describe(ranked), pool.index(parent.trial_id), step)
 
 
-def _learn_morphism(controller: Policies, parent: PastTrial, trial: PastTrial, step: float) -> None:
-    """A chain of morphisms teaches nothing: which of them was it?"""
+def _learn_morphism(policies: Policies, parent: PastTrial, trial: PastTrial, step: float) -> None:
+    """Learn from a single morphism: of a chain it is unknown which of its morphisms helped."""
     if not step or len(trial.morphisms) != 1:
         return
-    found = moves(parent.architecture, controller.bounds)
+    found = moves(parent.architecture, policies.bounds)
     if trial.morphisms[0] in found.morphisms:
-        place = found.morphisms.index(trial.morphisms[0])
-        controller.morphisms.learn(found.among, place, step)
+        index = found.morphisms.index(trial.morphisms[0])
+        policies.morphisms.learn(found.among, index, step)
 
 
 def _rewards(completed: Sequence[PastTrial]) -> dict[UUID, float]:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.histories import SPEC, history
 from core.errors import InvalidInput, UnknownKind
 from core.graph.architecture import Architecture
-from core.graph.bounds import fits, measured_bounds
+from core.graph.bounds import fits, limits
 from core.graph.forward import forward
 from core.graph.roots import roots
 from core.graph.weights import check
@@ -19,9 +19,9 @@ from core.layers import Dense, Input, Output, ReLU
 from core.morphisms import apply_all, legal, transfer_all
 from core.protocol.contracts import Bounds, Cost
 from core.protocol.states import TrialStatus
-from core.search.history import Draft, PastTrial
+from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.strategies import STRATEGIES, strategy
-from core.search.strategies.abstract import fingerprints, random_morphs
+from core.search.strategies.abstract import random_morphs
 from tests.strategies import Sketch, random_inputs, random_weights
 
 every_strategy = pytest.mark.parametrize("kind", list(STRATEGIES))
@@ -72,61 +72,67 @@ def suggested(
     seed: int = 0,
     bounds: Bounds = BOUNDS,
     cost: Cost | None = None,
-) -> list[Draft]:
+) -> list[Suggestion]:
     return strategy(kind, QUICK.get(kind, {}), cost).suggest(
-        [trial for trial in trials if not trial.is_pending],
-        [trial for trial in trials if trial.is_pending],
-        count,
-        np.random.default_rng(seed),
-        bounds,
+        request(trials, count, np.random.default_rng(seed), bounds)
+    )
+
+
+def request(
+    trials: Sequence[PastTrial], count: int, rng: np.random.Generator, bounds: Bounds
+) -> SuggestRequest:
+    return SuggestRequest(
+        completed=[trial for trial in trials if not trial.is_pending],
+        pending=[trial for trial in trials if trial.is_pending],
+        count=count,
+        bounds=bounds,
+        rng=rng,
     )
 
 
 @every_strategy
 @every_history
 def test_suggestions_are_new_and_within_the_bounds(kind, trials):
-    drafts = suggested(kind, trials)
+    suggestions = suggested(kind, trials)
 
-    names = {draft.architecture.fingerprint for draft in drafts}
-    assert len(names) == len(drafts) == 3
+    names = {one.architecture.fingerprint for one in suggestions}
+    assert len(names) == len(suggestions) == 3
     assert not names & {trial.architecture.fingerprint for trial in trials}
-    assert all(fits(draft.architecture, BOUNDS) for draft in drafts)
+    assert all(fits(one.architecture, BOUNDS) for one in suggestions)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in STRATEGIES if hasattr(STRATEGIES[kind], "cost")])
 @pytest.mark.parametrize("cost", Cost)
 @every_history
 def test_with_a_cost_suggestions_are_new_and_within_the_bounds_as_well(kind, cost, trials):
-    bounds = measured_bounds(
-        BOUNDS.model_copy(update={"latency": 1.0}), [(HISTORY[0].architecture, 0.01)]
-    )
-    drafts = suggested(kind, trials, bounds=bounds, cost=cost)
+    bounds = limits(BOUNDS.model_copy(update={"latency": 1.0}), [(HISTORY[0].architecture, 0.01)])
+    suggestions = suggested(kind, trials, bounds=bounds, cost=cost)
 
-    names = {draft.architecture.fingerprint for draft in drafts}
-    assert len(names) == len(drafts) == 3
+    names = {one.architecture.fingerprint for one in suggestions}
+    assert len(names) == len(suggestions) == 3
     assert not names & {trial.architecture.fingerprint for trial in trials}
-    assert all(fits(draft.architecture, bounds) for draft in drafts)
-    assert drafts == suggested(kind, trials, bounds=bounds, cost=cost)
+    assert all(fits(one.architecture, bounds) for one in suggestions)
+    assert suggestions == suggested(kind, trials, bounds=bounds, cost=cost)
 
 
 @every_strategy
 @every_history
 def test_suggestions_are_made_of_trials_and_can_be_trained(kind, trials):
-    """Of a parent with weights where there is any: they fit the suggestion and it runs."""
+    """Of a parent with weights where there is any: the weights fit the suggestion and it runs."""
     rng = np.random.default_rng(0)
-    for draft in suggested(kind, trials, count=12):
-        parent = draft.parent
+    for one in suggested(kind, trials, count=12):
+        parent = one.parent
         if not STRATEGIES[kind].inherits:
             assert parent is None
-            assert draft.morphisms == ()
+            assert one.morphisms == ()
             continue
         assert parent in trials
         assert parent.inheritable or not any(trial.inheritable for trial in trials)
-        assert apply_all(parent.architecture, draft.morphisms) == draft.architecture
+        assert apply_all(parent.architecture, one.morphisms) == one.architecture
         weights = random_weights(parent.architecture, rng)
-        weights = transfer_all(parent.architecture, weights, draft.morphisms, rng)
-        check(draft.architecture, weights)
-        logits = forward(draft.architecture, weights, random_inputs(draft.architecture, rng))
+        weights = transfer_all(parent.architecture, weights, one.morphisms, rng)
+        check(one.architecture, weights)
+        logits = forward(one.architecture, weights, random_inputs(one.architecture, rng))
         assert np.isfinite(logits).all()
         assert logits.shape == (4, SPEC.classes)
 
@@ -137,7 +143,7 @@ def test_the_same_history_and_seed_have_the_same_suggestions(kind, trials):
     once = suggested(kind, trials, seed=3)
     fresh = [dataclasses.replace(t, architecture=reread(t.architecture)) for t in trials]
     again = suggested(kind, fresh, seed=3)
-    assert [describe(draft) for draft in once] == [describe(draft) for draft in again]
+    assert [describe(one) for one in once] == [describe(one) for one in again]
 
 
 def reread(architecture: Architecture) -> Architecture:
@@ -145,16 +151,16 @@ def reread(architecture: Architecture) -> Architecture:
     return Architecture.from_json(architecture.to_json())
 
 
-def describe(draft: Draft) -> tuple[object, ...]:
-    parent = draft.parent.trial_id if draft.parent else None
-    text = draft.architecture.canonical_json()
-    return parent, draft.morphisms, text, draft.mean, draft.std
+def describe(one: Suggestion) -> tuple[object, ...]:
+    parent = one.parent.trial_id if one.parent else None
+    text = one.architecture.canonical_json()
+    return parent, one.morphisms, text, one.predicted_mean, one.predicted_std
 
 
 @pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which has nothing to draw
 def test_other_seeds_have_other_suggestions(kind):
-    drafts = [suggested(kind, HISTORY, count=1, seed=seed)[0] for seed in range(5)]
-    assert len({draft.architecture for draft in drafts}) > 1
+    suggestions = [suggested(kind, HISTORY, count=1, seed=seed)[0] for seed in range(5)]
+    assert len({one.architecture for one in suggestions}) > 1
 
 
 @every_strategy
@@ -162,9 +168,9 @@ def test_pending_trials_are_not_suggested_again(kind):
     """As when a second slot frees itself before the first suggestion has ended."""
     trials = list(HISTORY)
     for number in range(len(HISTORY), len(HISTORY) + 5):
-        (draft,) = suggested(kind, trials, count=1)  # one seed: the same draws each time
-        assert draft.architecture not in [trial.architecture for trial in trials]
-        trials.append(pending(number, draft.architecture))
+        (one,) = suggested(kind, trials, count=1)  # one seed: the same draws each time
+        assert one.architecture not in [trial.architecture for trial in trials]
+        trials.append(pending(number, one.architecture))
 
 
 def pending(number: int, architecture: Architecture) -> PastTrial:
@@ -179,10 +185,10 @@ def pending(number: int, architecture: Architecture) -> PastTrial:
 @every_strategy
 def test_beliefs_are_numbers_or_nothing(kind):
     for trials in HISTORIES.values():
-        for draft in suggested(kind, trials):
-            if draft.mean is not None or draft.std is not None:
-                assert np.isfinite([draft.mean, draft.std]).all()
-                assert draft.std >= 0
+        for one in suggested(kind, trials):
+            if one.predicted_mean is not None or one.predicted_std is not None:
+                assert np.isfinite([one.predicted_mean, one.predicted_std]).all()
+                assert one.predicted_std >= 0
 
 
 # --- when little is left ------------------------------------------------------------------------
@@ -214,8 +220,10 @@ def reachable(start: Architecture, bounds: Bounds) -> set[Architecture]:
 def test_a_small_space_is_searched_to_its_end(kind):
     everything = reachable(small(), TIGHT)
     trials = [completed(0, small())]
-    while drafts := suggested(kind, trials, count=2, seed=len(trials), bounds=TIGHT):
-        trials += [completed(len(trials) + i, draft.architecture) for i, draft in enumerate(drafts)]
+    while suggestions := suggested(kind, trials, count=2, seed=len(trials), bounds=TIGHT):
+        trials += [
+            completed(len(trials) + i, one.architecture) for i, one in enumerate(suggestions)
+        ]
     assert len(everything) > 20
     assert len(trials) == len(everything)
     assert {trial.architecture for trial in trials} == everything
@@ -243,8 +251,8 @@ def test_the_last_random_morph_left_is_found():
     for last in hidden:
         trials = [completed(number, one) for number, one in enumerate(everything) if one != last]
         rng = np.random.default_rng(0)
-        (draft,) = random_morphs(trials, fingerprints(trials), bounds, 3, rng)
-        assert draft.architecture == last
+        (one,) = random_morphs(request(trials, 3, rng, bounds), trials)
+        assert one.architecture == last
 
 
 @every_strategy

@@ -26,7 +26,7 @@ from core.search.acquisition import (
     log_expected_improvement,
     maximise,
 )
-from core.search.history import Draft, PastTrial
+from core.search.history import PastTrial, Suggestion
 from core.search.pareto import Front, Reference
 from core.surrogate.fitting import Observation, fit
 from core.surrogate.gaussian_process import Surrogate
@@ -52,7 +52,7 @@ def learned(
 SURROGATE = learned()
 
 
-def found(surrogate: Surrogate = SURROGATE, seed: int = 0, **options) -> list[Draft]:
+def found(surrogate: Surrogate = SURROGATE, seed: int = 0, **options) -> list[Suggestion]:
     """The acquisition search over the history, with a small budget unless told."""
     given_options = {
         "parents": HISTORY,
@@ -126,28 +126,28 @@ def test_the_best_of_all_that_one_morphism_reaches_is_found(beta, kernel):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_drafts_are_new_legal_and_reached_from_their_parents(seed):
-    drafts = found(seed=seed, count=5)
+def test_suggestions_are_new_legal_and_reached_from_their_parents(seed):
+    suggestions = found(seed=seed, count=5)
 
-    names = [draft.architecture.fingerprint for draft in drafts]
+    names = [one.architecture.fingerprint for one in suggestions]
     assert len(set(names)) == len(names) == 5
     assert not EXCLUDED.intersection(names)
-    for draft in drafts:
-        assert draft.parent in HISTORY
-        assert 1 <= len(draft.morphisms) <= 3
-        assert apply_all(draft.parent.architecture, draft.morphisms) == draft.architecture
-        assert fits(draft.architecture, BOUNDS)
+    for one in suggestions:
+        assert one.parent in HISTORY
+        assert 1 <= len(one.morphisms) <= 3
+        assert apply_all(one.parent.architecture, one.morphisms) == one.architecture
+        assert fits(one.architecture, BOUNDS)
 
 
-def test_each_draft_of_a_batch_is_chosen_as_if_the_earlier_had_turned_out_as_expected():
-    drafts, surrogate = found(count=4, beta=2.0), SURROGATE
-    for place, draft in enumerate(drafts):
-        mean, std = surrogate.posterior(surrogate.geometry.points([draft.architecture]))
-        assert draft.mean == pytest.approx(mean[0], rel=1e-6)
-        assert draft.std == pytest.approx(std[0], rel=1e-6)
-        later = [alpha(surrogate, other.architecture, 2.0) for other in drafts[place:]]
+def test_each_suggestion_of_a_batch_is_chosen_as_if_the_earlier_had_turned_out_as_expected():
+    suggestions, surrogate = found(count=4, beta=2.0), SURROGATE
+    for place, one in enumerate(suggestions):
+        mean, std = surrogate.posterior(surrogate.geometry.points([one.architecture]))
+        assert one.predicted_mean == pytest.approx(mean[0], rel=1e-6)
+        assert one.predicted_std == pytest.approx(std[0], rel=1e-6)
+        later = [alpha(surrogate, other.architecture, 2.0) for other in suggestions[place:]]
         assert later[0] == pytest.approx(max(later))
-        surrogate = surrogate.fantasize(surrogate.geometry.points([draft.architecture]))
+        surrogate = surrogate.fantasize(surrogate.geometry.points([one.architecture]))
 
 
 def test_what_is_excluded_is_passed_over():
@@ -160,8 +160,8 @@ def test_larger_values_are_better():
     """Turning the values round makes the search want the opposite."""
     usual, opposite = found(beta=0.0)[0], found(learned(sign=-1), beta=0.0)[0]
     middle = float(np.mean([trial.value for trial in HISTORY]))
-    assert usual.mean > middle
-    assert -opposite.mean < middle
+    assert usual.predicted_mean > middle
+    assert -opposite.predicted_mean < middle
 
 
 def test_a_larger_weight_explores_more():
@@ -169,11 +169,11 @@ def test_a_larger_weight_explores_more():
         found(learned(sign=-1), parents=HISTORY[:2], morphisms=1, candidates=10**6, beta=beta)[0]
         for beta in (0.0, 50.0)
     )
-    assert bold.std > timid.std
-    assert bold.mean < timid.mean
+    assert bold.predicted_std > timid.predicted_std
+    assert bold.predicted_mean < timid.predicted_mean
 
 
-def test_the_same_generator_gives_the_same_drafts():
+def test_the_same_generator_gives_the_same_suggestions():
     assert found(count=3) == found(count=3)
     assert any(found(seed=seed) != found() for seed in (1, 2))
 
@@ -185,15 +185,15 @@ def test_a_caller_may_end_it_and_gets_the_best_so_far():
         asked.append(True)
         return len(asked) == 3
 
-    (draft,) = found(candidates=10**6, should_stop=after_three)
+    (one,) = found(candidates=10**6, should_stop=after_three)
     assert len(asked) == 3
-    assert draft.architecture.fingerprint not in EXCLUDED
+    assert one.architecture.fingerprint not in EXCLUDED
 
 
 @pytest.mark.parametrize("candidates", [1, 20])
 def test_a_budget_of_candidates_ends_it(candidates):
-    drafts = found(candidates=candidates, count=10**6)
-    assert candidates <= len(drafts) < candidates + CHILDREN
+    suggestions = found(candidates=candidates, count=10**6)
+    assert candidates <= len(suggestions) < candidates + CHILDREN
 
 
 def test_where_nothing_is_left_nothing_is_found():
@@ -206,9 +206,9 @@ def test_where_nothing_is_left_nothing_is_found():
 
 def test_values_that_are_all_equal_do_not_stop_it():
     equal = [dataclasses.replace(trial, value=0.5) for trial in HISTORY]
-    (draft,) = found(learned(equal), parents=equal)
-    assert draft.mean == pytest.approx(0.5)
-    assert np.isfinite(draft.std)
+    (one,) = found(learned(equal), parents=equal)
+    assert one.predicted_mean == pytest.approx(0.5)
+    assert np.isfinite(one.predicted_std)
 
 
 # --- the expected improvement --------------------------------------------------------------------
@@ -333,20 +333,23 @@ def test_where_a_cost_counts_smaller_networks_are_chosen():
         found(acquisition=Acquisition(kind), count=3, candidates=300)
         for kind in ("log-ei", "log-ehvi")
     )
-    typical = [np.median([d.architecture.flops for d in drafts]) for drafts in (by_value, by_both)]
+    typical = [
+        np.median([d.architecture.flops for d in suggestions])
+        for suggestions in (by_value, by_both)
+    ]
     assert typical[1] < typical[0]
 
 
 def test_a_batch_spreads_along_the_front_as_if_the_earlier_had_turned_out_as_expected():
-    drafts = found(acquisition=Acquisition("log-ehvi"), count=4)
+    suggestions = found(acquisition=Acquisition("log-ehvi"), count=4)
     front, surrogate = planted(), SURROGATE
-    for place, draft in enumerate(drafts):
-        later = [other.architecture for other in drafts[place:]]
+    for place, one in enumerate(suggestions):
+        later = [other.architecture for other in suggestions[place:]]
         mean, std = surrogate.posterior(surrogate.geometry.points(later))
         costs = np.log([one.flops for one in later])
         gains = log_expected_gain(mean, std, costs, front)
         assert gains[0] == pytest.approx(max(gains))
-        surrogate = surrogate.fantasize(surrogate.geometry.points([draft.architecture]))
+        surrogate = surrogate.fantasize(surrogate.geometry.points([one.architecture]))
         front = front.with_point(mean[0], costs[0])
 
 

@@ -10,7 +10,7 @@ from benchmarks.histories import history
 from core.errors import InvalidInput
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
-from core.search.history import Draft
+from core.search.history import Suggestion, SuggestRequest
 from core.search.strategies import strategy
 
 BOUNDS = Bounds()
@@ -21,13 +21,15 @@ TRIALS = tuple(
 )
 
 
-def suggested(kind: str, trials=TRIALS, count: int = 8, **options: float) -> list[Draft]:
+def suggested(kind: str, trials=TRIALS, count: int = 8, **options: float) -> list[Suggestion]:
     rng = np.random.default_rng(0)
-    return strategy(kind, options).suggest(trials, [], count, rng, BOUNDS)
+    return strategy(kind, options).suggest(
+        SuggestRequest(completed=trials, count=count, bounds=BOUNDS, rng=rng)
+    )
 
 
-def parents(drafts: list[Draft]) -> list[int]:
-    return [draft.parent.number for draft in drafts if draft.parent is not None]
+def parents(suggestions: list[Suggestion]) -> list[int]:
+    return [suggestion.parent.number for suggestion in suggestions if suggestion.parent is not None]
 
 
 def test_hill_climbing_goes_on_from_the_best():
@@ -54,19 +56,23 @@ def test_breadth_first_goes_on_where_the_oldest_has_no_more():
     start = TRIALS[0].architecture
     cramped = Bounds(layers=len(start.nodes) + 1, parameters=start.parameters)
     rng = np.random.default_rng(0)
-    first = strategy("bfs", {}).suggest(TRIALS[:1], [], 10_000, rng, cramped)
+    first = strategy("bfs", {}).suggest(
+        SuggestRequest(completed=TRIALS[:1], count=10_000, bounds=cramped, rng=rng)
+    )
     rest = [
-        dataclasses.replace(TRIALS[1], number=number + 1, architecture=draft.architecture)
-        for number, draft in enumerate(first)
+        dataclasses.replace(TRIALS[1], number=number + 1, architecture=suggestion.architecture)
+        for number, suggestion in enumerate(first)
     ]
     assert first
-    later = strategy("bfs", {}).suggest([TRIALS[0], *rest], [], 3, rng, cramped)
+    later = strategy("bfs", {}).suggest(
+        SuggestRequest(completed=[TRIALS[0], *rest], count=3, bounds=cramped, rng=rng)
+    )
     assert 0 not in parents(later)
 
 
 def test_evolution_forgets_the_old_however_good():
-    drafts = suggested("evolution", count=40, population=5, tournament=2)
-    assert set(parents(drafts)) <= {5, 6, 7, 8, 9}
+    suggestions = suggested("evolution", count=40, population=5, tournament=2)
+    assert set(parents(suggestions)) <= {5, 6, 7, 8, 9}
 
 
 def test_evolution_prefers_the_better_of_those_who_live():

@@ -9,7 +9,7 @@ from benchmarks.histories import history
 from core.protocol.contracts import Bounds, Cost
 from core.protocol.states import TrialStatus
 from core.search import acquisition
-from core.search.history import PastTrial
+from core.search.history import PastTrial, SuggestRequest
 from core.search.strategies.bayesian import FIRST, Bayesian, believe
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import KERNELS
@@ -84,20 +84,21 @@ def test_where_nothing_has_a_value_beliefs_are_the_prior_ones(kernel):
 def test_the_first_morphs_are_random_whatever_is_believed():
     """A surrogate of next to nothing would want what is farthest from all that is known."""
     for count, is_random in ((FIRST - 1, True), (FIRST, False)):
-        drafts = Bayesian(candidates=30).suggest(
-            TRIALS[:count], (), 3, np.random.default_rng(0), Bounds()
+        request = SuggestRequest(
+            completed=TRIALS[:count], count=3, bounds=Bounds(), rng=np.random.default_rng(0)
         )
-        assert [draft.mean is None for draft in drafts] == [is_random] * 3
+        suggestions = Bayesian(candidates=30).suggest(request)
+        assert [one.predicted_mean is None for one in suggestions] == [is_random] * 3
 
 
-def test_the_options_say_what_is_wanted():
+def test_the_options_choose_the_acquisition():
     for options, kind, beta in (
         ({}, "ucb", 2.0),
         ({"beta": 0.0}, "ucb", 0.0),
         ({"acquisition": "log-ei"}, "log-ei", 2.0),
     ):
-        wanted = Bayesian(**options).wanted(Bounds())
-        assert (wanted.kind, wanted.beta) == (kind, beta)
+        acquisition = Bayesian(**options).acquisition_for(Bounds())
+        assert (acquisition.kind, acquisition.beta) == (kind, beta)
 
 
 def early(trial: PastTrial, value: float | None) -> PastTrial:
@@ -135,5 +136,6 @@ def test_a_network_that_lost_its_weights_stays_on_the_front(monkeypatch):
     best = max(TRIALS, key=lambda trial: trial.value)
     lost = [dataclasses.replace(trial, inheritable=trial is not best) for trial in TRIALS]
     strategy = Bayesian(candidates=30, cost=Cost.PARAMETERS)
-    strategy.suggest(lost, (), 1, np.random.default_rng(0), Bounds())
+    rng = np.random.default_rng(0)
+    strategy.suggest(SuggestRequest(completed=lost, bounds=Bounds(), rng=rng))
     assert np.log(best.architecture.parameters) in fronts[0].log_costs

@@ -6,7 +6,8 @@ from benchmarks.histories import SPEC, dataset, history
 from core.graph.roots import all_roots, roots
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
-from core.search.step import PastTrial, Snapshot, step
+from core.search.history import PastTrial
+from core.search.step import Snapshot, step
 from core.search.strategies.grid import DEPTHS, WIDTHS, grid
 
 ROOT = roots(SPEC, Bounds())[0]

@@ -33,10 +33,10 @@ def continuing(parent: PastTrial, number: int, **values: object) -> PastTrial:
     )
 
 
-def numbers(drafts):
-    assert all(draft.morphisms == () for draft in drafts)
-    assert all(draft.architecture == draft.parent.architecture for draft in drafts)
-    return [draft.parent.number for draft in drafts]
+def numbers(suggestions):
+    assert all(one.morphisms == () for one in suggestions)
+    assert all(one.architecture == one.parent.architecture for one in suggestions)
+    return [one.parent.number for one in suggestions]
 
 
 def test_the_better_half_of_the_roots_is_trained_on():
@@ -86,7 +86,7 @@ def test_the_best_two_are_looked_at_again_before_the_end():
     assert numbers(finalists(trials, 5)) == [1, 3]
     again = continuing(trials[1], 4, value=0.93, value_std=0.2)
     known = with_shares([*trials, again], Goal(seconds=100.0))
-    assert UUID(int=4) not in {draft.parent.trial_id for draft in finalists(known, 5)}
+    assert UUID(int=4) not in {one.parent.trial_id for one in finalists(known, 5)}
 
 
 def test_where_one_alone_is_best_none_is_looked_at_again():
@@ -124,4 +124,4 @@ def test_a_root_that_lost_the_race_does_not_win_by_what_it_might_become():
     trials.append(continuing(trials[1], 4, value=0.91, value_std=0.2))
     known = with_shares(trials, Goal(seconds=100.0))
     assert chosen(known).number == 4
-    assert [draft.parent.number for draft in finalists(known, 5)] == []
+    assert [one.parent.number for one in finalists(known, 5)] == []

@@ -10,28 +10,32 @@ from benchmarks.histories import BOUNDS, history
 from core.errors import InvalidInput
 from core.morphisms import MORPHISMS
 from core.protocol.states import TrialStatus
-from core.search.history import Draft, PastTrial
+from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.strategies.reinforce import Reinforce, moves, train
 
 START = dataclasses.replace(history(1)[0], value=0.5)
 
 
-def ended(number: int, draft: Draft, value: float | None, **changes: object) -> PastTrial:
-    assert draft.parent is not None
+def ended(number: int, suggestion: Suggestion, value: float | None, **changes: object) -> PastTrial:
+    assert suggestion.parent is not None
     return PastTrial(
         trial_id=UUID(int=number),
         number=number,
-        architecture=draft.architecture,
+        architecture=suggestion.architecture,
         status=TrialStatus.COMPLETED,
         value=value,
         inheritable=True,
-        parent_id=draft.parent.trial_id,
-        morphisms=draft.morphisms,
+        parent_id=suggestion.parent.trial_id,
+        morphisms=suggestion.morphisms,
     )
 
 
-def kind_of(draft: Draft) -> str:
-    return MORPHISMS.kind_of(draft.morphisms[0])
+def request(trials, rng: np.random.Generator | None = None) -> SuggestRequest:
+    return SuggestRequest(completed=trials, bounds=BOUNDS, rng=rng or np.random.default_rng(0))
+
+
+def kind_of(suggestion: Suggestion) -> str:
+    return MORPHISMS.kind_of(suggestion.morphisms[0])
 
 
 def search(good: str, trials: int, seed: int = 0) -> list[PastTrial]:
@@ -39,18 +43,18 @@ def search(good: str, trials: int, seed: int = 0) -> list[PastTrial]:
     found = [START]
     for number in range(1, trials):
         rng = np.random.default_rng([seed, number])
-        (draft,) = Reinforce().suggest(found, [], 1, rng, BOUNDS)
-        assert draft.parent is not None
-        gain = 0.02 if kind_of(draft) == good else -0.02
-        value = min(max((draft.parent.value or 0) + gain, 0.01), 0.99)
-        found.append(ended(number, draft, value))
+        (suggestion,) = Reinforce().suggest(request(found, rng))
+        assert suggestion.parent is not None
+        gain = 0.02 if kind_of(suggestion) == good else -0.02
+        value = min(max((suggestion.parent.value or 0) + gain, 0.01), 0.99)
+        found.append(ended(number, suggestion, value))
     return found
 
 
 def chance(trials: list[PastTrial], good: str) -> float:
     """How likely the next morphism of the first network is of this kind."""
     found = moves(START.architecture, BOUNDS)
-    policy = train(Reinforce(), trials, [], BOUNDS).morphisms
+    policy = train(Reinforce(), request(trials)).morphisms
     likely = policy.probabilities(found.among)
     chosen = [MORPHISMS.kind_of(one) == good for one in found.morphisms]
     return float(likely[chosen].sum())
@@ -76,15 +80,15 @@ def test_where_nothing_matters_nothing_is_learned():
 
 
 def test_without_a_rate_nothing_is_learned():
-    controller = train(Reinforce(rate=0.0), search("widen", 20), [], BOUNDS)
+    controller = train(Reinforce(rate=0.0), request(search("widen", 20)))
     assert not any(controller.morphisms.weights.values())
 
 
 def test_the_order_in_which_trials_are_told_does_not_matter():
     trials = search("widen", 20)
-    turned = train(Reinforce(), trials[::-1], [], BOUNDS)
-    assert turned.morphisms == train(Reinforce(), trials, [], BOUNDS).morphisms
-    assert turned.parents == train(Reinforce(), trials, [], BOUNDS).parents
+    turned = train(Reinforce(), request(trials[::-1]))
+    assert turned.morphisms == train(Reinforce(), request(trials)).morphisms
+    assert turned.parents == train(Reinforce(), request(trials)).parents
 
 
 def test_better_networks_are_likelier_parents_and_the_worst_of_many_are_none():
@@ -92,9 +96,9 @@ def test_better_networks_are_likelier_parents_and_the_worst_of_many_are_none():
     numbers = []
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        (draft,) = Reinforce(pool=20).suggest(trials, [], 1, rng, BOUNDS)
-        assert draft.parent is not None
-        numbers.append(draft.parent.number)
+        (suggestion,) = Reinforce(pool=20).suggest(request(trials, rng))
+        assert suggestion.parent is not None
+        numbers.append(suggestion.parent.number)
     assert min(numbers) >= 20
     assert sum(number >= 30 for number in numbers) > 40
 

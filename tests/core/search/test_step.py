@@ -21,8 +21,9 @@ from core.layers import Dense, Flatten, Input, Output, ReLU
 from core.morphisms import apply_all, to_json
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
+from core.search.history import PastTrial, Suggestion
 from core.search.lineage import Goal
-from core.search.step import PastTrial, Snapshot, Suggestion, step
+from core.search.step import Snapshot, step
 from core.search.strategies import STRATEGIES
 
 every_strategy = pytest.mark.parametrize("kind", list(STRATEGIES))
@@ -50,10 +51,10 @@ def snapshot(kind: str = "bayesian", trials: tuple[PastTrial, ...] = (), **value
     return dataclasses.replace(usual, **values)
 
 
-def waiting(suggestion: Suggestion) -> PastTrial:
+def waiting(suggestion: Suggestion, number: int = 0) -> PastTrial:
     return PastTrial(
-        trial_id=UUID(int=suggestion.number),
-        number=suggestion.number,
+        trial_id=UUID(int=number),
+        number=number,
         architecture=suggestion.architecture,
         status=TrialStatus.WAITING,
     )
@@ -85,14 +86,13 @@ def searched(kind: str, steps: int) -> list[tuple[Snapshot, tuple[Suggestion, ..
             else completed(trial)
             for trial in trials
         ]
-        trials += [waiting(suggestion) for suggestion in answer]
+        trials += [waiting(one, len(trials) + index) for index, one in enumerate(answer)]
     return taken
 
 
 def as_json(answer: tuple[Suggestion, ...]) -> list[Any]:
     return [
         [
-            suggestion.number,
             suggestion.parent_id and str(suggestion.parent_id),
             [to_json(morphism) for morphism in suggestion.morphisms],
             suggestion.architecture.to_json(),
@@ -117,9 +117,6 @@ def test_a_search_goes_from_the_root_to_new_architectures_of_its_trials(kind):
     for asked, answer in searched(kind, 6):
         by_id = {trial.trial_id: trial for trial in asked.trials}
         assert 1 <= len(answer) <= asked.count
-        assert [one.number for one in answer] == [
-            asked.next_number + place for place in range(len(answer))
-        ]
         assert {one.architecture for one in answer}.isdisjoint(
             trial.architecture for trial in asked.trials
         )
@@ -178,14 +175,11 @@ def test_roots_come_first_and_begin_at_random():
     asked = snapshot(roots=(ROOT, OTHER_ROOT), count=5)
     answer = step(asked)
     assert [one.architecture for one in answer] == [ROOT, OTHER_ROOT]
-    assert [(one.number, one.parent_id, one.morphisms) for one in answer] == [
-        (0, None, ()),
-        (1, None, ()),
-    ]
+    assert [(one.parent_id, one.morphisms) for one in answer] == [(None, ()), (None, ())]
     (first,) = step(dataclasses.replace(asked, count=1))
     assert first.architecture == ROOT
     (second,) = step(snapshot(roots=(ROOT, OTHER_ROOT), count=5, trials=(waiting(first),)))
-    assert (second.architecture, second.number) == (OTHER_ROOT, 1)
+    assert second.architecture == OTHER_ROOT
 
 
 @every_strategy
@@ -197,9 +191,7 @@ def test_without_any_weights_a_suggestion_is_a_start_of_its_own(kind, status):
     (root,) = step(snapshot(kind))
     tried = dataclasses.replace(waiting(root), status=status)
     answer = step(snapshot(kind, (tried,), count=3))
-    assert [(one.number, one.parent_id, one.morphisms) for one in answer] == [
-        (number, None, ()) for number in (1, 2, 3)
-    ]
+    assert [(one.parent_id, one.morphisms) for one in answer] == [(None, ())] * 3
     assert ROOT not in {one.architecture for one in answer}
 
 
@@ -227,7 +219,7 @@ def test_fewer_are_suggested_where_fewer_are_left():
     trials = (completed(waiting(step(snapshot(roots=(LEAST,), bounds=tight))[0])),)
     answer = step(snapshot(trials=trials, roots=(LEAST,), count=1000, bounds=tight))
     assert 1 <= len(answer) < 1000
-    everything = (*trials, *(completed(waiting(one)) for one in answer))
+    everything = (*trials, *(completed(waiting(one, n)) for n, one in enumerate(answer, 1)))
     with pytest.raises(SpaceExhausted):
         step(snapshot(trials=everything, roots=(LEAST,), count=1000, bounds=tight))
 
@@ -242,8 +234,8 @@ def test_a_search_with_a_goal_continues_its_roots_and_looks_at_its_best_again():
     goal, racers = Goal(seconds=100.0), (ROOT, OTHER_ROOT, LEAST)
     asked = snapshot(roots=racers, count=3, goal=goal, remaining=10)
     trials = [
-        dataclasses.replace(completed(waiting(one)), seconds=5.0, value=value)
-        for one, value in zip(step(asked), (0.7, 0.6, 0.5), strict=True)
+        dataclasses.replace(completed(waiting(one, number)), seconds=5.0, value=value)
+        for number, (one, value) in enumerate(zip(step(asked), (0.7, 0.6, 0.5), strict=True))
     ]
     again = step(dataclasses.replace(asked, next_number=3, trials=tuple(trials)))
     assert [(one.parent_id, one.morphisms) for one in again] == [
@@ -252,8 +244,8 @@ def test_a_search_with_a_goal_continues_its_roots_and_looks_at_its_best_again():
     ]
     assert [one.architecture for one in again] == [ROOT, OTHER_ROOT]
     continued = [
-        dataclasses.replace(completed(waiting(one)), parent_id=one.parent_id, seconds=9.0)
-        for one in again
+        dataclasses.replace(completed(waiting(one, number)), parent_id=one.parent_id, seconds=9.0)
+        for number, one in enumerate(again, start=3)
     ]
     later = dataclasses.replace(asked, next_number=5, count=1, trials=(*trials, *continued))
     (morph,) = step(later)
@@ -261,7 +253,7 @@ def test_a_search_with_a_goal_continues_its_roots_and_looks_at_its_best_again():
     # the loser of the race is no parent any more, nor is what others continue
     assert morph.parent_id in {one.trial_id for one in continued}
     grown = dataclasses.replace(
-        completed(waiting(morph)),
+        completed(waiting(morph, 5)),
         parent_id=morph.parent_id,
         morphisms=morph.morphisms,
         seconds=9.0,

@@ -57,19 +57,19 @@ def trial(number: int, parent: PastTrial | None = None, **facts: object) -> Past
 
 def test_each_alternative_is_trained_beside_the_usual_choices():
     root = trial(0)
-    drafts = compared([root], (WARP, MIX), 5)
-    assert [draft.choices for draft in drafts] == [WARP, USUAL, MIX]
-    assert all(draft.parent == root and not draft.morphisms for draft in drafts)
-    assert {draft.architecture.fingerprint for draft in drafts} == {ROOT.fingerprint}
+    suggestions = compared([root], (WARP, MIX), 5)
+    assert [one.choices for one in suggestions] == [WARP, USUAL, MIX]
+    assert all(one.parent == root and not one.morphisms for one in suggestions)
+    assert {one.architecture.fingerprint for one in suggestions} == {ROOT.fingerprint}
 
 
 def test_they_come_one_by_one_where_one_trial_is_wanted_at_a_time():
     trials = [trial(0)]
     order = []
-    while drafts := compared(trials, (WARP, MIX), 1):
-        (draft,) = drafts
-        order.append(draft.choices)
-        trials.append(trial(len(trials), trials[0], choices=draft.choices, validation_loss=0.4))
+    while suggestions := compared(trials, (WARP, MIX), 1):
+        (one,) = suggestions
+        order.append(one.choices)
+        trials.append(trial(len(trials), trials[0], choices=one.choices, validation_loss=0.4))
     assert order == [WARP, USUAL, MIX]
 
 
@@ -113,10 +113,10 @@ def test_changes_that_gained_alone_are_tried_together():
         trial(2, root, validation_loss=0.40),
         trial(3, root, choices=MIX, validation_loss=0.35),
     ]
-    (draft,) = compared(trials, (WARP, MIX), 3)
-    assert draft.choices == TrainingChoices(augmentation="warp", mixing=0.0)
-    assert draft.parent == root
-    trials.append(trial(4, root, choices=draft.choices, validation_loss=0.28))
+    (one,) = compared(trials, (WARP, MIX), 3)
+    assert one.choices == TrainingChoices(augmentation="warp", mixing=0.0)
+    assert one.parent == root
+    trials.append(trial(4, root, choices=one.choices, validation_loss=0.28))
     assert compared(trials, (WARP, MIX), 3) == []
     alone = [replace(one, validation_loss=0.39) if one.number == 3 else one for one in trials[:4]]
     assert compared(alone, (WARP, MIX), 3) == []

@@ -1,4 +1,4 @@
-"""The question what a search should try next, with all that the answer depends on."""
+"""Reading what the next step of a search, or its final fit, depends on."""
 
 from uuid import UUID
 
@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 from api.models import Dataset, Search
 from api.store import trials
 from api.store.live_searches import LiveSearch
-from api.store.recipes import Question
+from api.store.trial_rows import StoredSnapshot
 from core.protocol.contracts import DatasetSpec, SearchConfig
 from core.protocol.states import SearchStatus
 
 
-def read(session: Session, search: LiveSearch, count: int) -> Question | None:
-    """The question for `count` trials; None where the search has changed since it was looked at."""
+def read(session: Session, search: LiveSearch, count: int) -> StoredSnapshot | None:
+    """The snapshot for `count` suggestions; None where the search has changed since it was read."""
     elapsed = func.extract("epoch", func.now() - Search.started_at)
     statement = (
         select(Search.config, Search.bounds, Dataset.spec, elapsed.label("elapsed"))
@@ -28,7 +28,7 @@ def read(session: Session, search: LiveSearch, count: int) -> Question | None:
     row = session.execute(statement).one_or_none()
     if row is None:
         return None
-    return Question(
+    return StoredSnapshot(
         search_id=search.search_id,
         next_number=search.next_number,
         count=count,
@@ -37,7 +37,7 @@ def read(session: Session, search: LiveSearch, count: int) -> Question | None:
         dataset=row.spec,
         elapsed=float(row.elapsed),
         epochs_left=search.progress.epochs_left,
-        past=trials.past(session, search.search_id),
+        trials=trials.past(session, search.search_id),
     )
 
 
