@@ -12,6 +12,8 @@ class ImageClassification(AbstractTask):
 
     metric = "accuracy"
     larger_is_better = True
+    value_range = (0.0, 1.0)
+    in_percent = True
 
     def outputs(self, spec: DatasetSpec) -> int:
         return spec.classes

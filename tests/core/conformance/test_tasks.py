@@ -41,3 +41,23 @@ def test_the_standard_error_of_accuracy_is_nearly_binomial() -> None:
 
     assert task.value_std(0.9, 10_000) == pytest.approx(math.sqrt(0.9 * 0.1 / 10_000), rel=1e-2)
     assert task.value_std(1.0, 360) == pytest.approx(1 / 361, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", list(TASKS))
+def test_a_value_is_credible_within_the_range_of_its_task_alone(kind: str) -> None:
+    task = TASKS[kind]()
+    least, greatest = task.value_range
+
+    assert least < greatest
+    assert task.is_credible(least)
+    assert task.is_credible(greatest)
+    for value in (math.nextafter(least, -math.inf), math.nextafter(greatest, math.inf), math.nan):
+        assert math.isinf(value) or not task.is_credible(value)
+
+
+def test_an_accuracy_is_a_percentage_for_people_and_a_share_for_programs() -> None:
+    task = TASKS["image-classification"]()
+
+    assert task.value_range == (0.0, 1.0)
+    assert task.in_words(0.98421) == "98.42 %"
+    assert task.in_words(0.98421, 0.00312) == "98.42 % ± 0.31"
