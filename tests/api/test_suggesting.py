@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.core.histories import SPEC
 from threadpoolctl import threadpool_info
 
 from api.controller import suggesting
@@ -15,7 +16,6 @@ from api.store.trial_rows import StoredSnapshot
 from core import morphisms
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
-from tests.core.histories import SPEC
 
 ROOT = roots(SPEC, Bounds())[0]
 

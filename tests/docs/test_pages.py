@@ -45,3 +45,29 @@ def hop_lists() -> list[re.Match[str]]:
 def test_a_hop_list_has_as_many_files_as_its_heading_says(hops):
     numbers = [int(one) for one in re.findall(r"^(\d+)\. `[\w./]+\.py`: ", hops["body"], re.M)]
     assert numbers == list(range(1, int(hops["count"]) + 1))
+
+
+def test_every_page_that_the_code_names_is_there():
+    named = {
+        (name_of(path), page)
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        for page in re.findall(r"docs/[\w/-]+\.md", path.read_text())
+    }
+    missing = [one for one in named if not (ROOT / one[1]).exists()]
+    assert named
+    assert not missing, "the first names the second, which is not there"
+
+
+def test_a_measurement_takes_one_line_of_the_log():
+    rows = [line for line in (ROOT / "docs" / "log.md").read_text().splitlines() if "|" in line]
+    long = [row for row in rows if len(row) > 300]
+    assert not long, "move the details to a page of docs/results and link it"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=name_of)
+def test_a_decision_takes_at_most_a_page(page):
+    text = page.read_text()
+    assert len(text.split()) <= 550, "move the evidence to a page of docs/results and link it"
+    for part in ("**Context.**", "**Decision.**", "**Consequences.**", "**Alternatives.**"):
+        assert part in text
