@@ -6,12 +6,13 @@ VENV ?= .venv
 PIP_OPTIONS ?=
 DATA_DIR ?= $(CURDIR)/.netmorph
 EXPORT ?= exports/digits
+TEST_PROCESSES ?= 2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search up test slow check fix docs bench clean
+.PHONY: help setup search up test slow mutants check fix docs bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,10 +41,13 @@ up: setup  ## Run the whole service here until Ctrl-C
 	$(BIN)/netmorph up --data-dir $(DATA_DIR)
 
 test: $(VENV)/.dev-ready  ## Run the tests, on private Postgres and Valkey servers
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_OPTIONS)
 
 slow: $(VENV)/.dev-ready  ## Run the long tests, too
 	$(BIN)/python -m pytest -m "slow and not gpu" $(PYTEST_OPTIONS)
+
+mutants: $(VENV)/.dev-ready  ## Plant faults in a copy of the code and run the tests that must notice
+	$(BIN)/python -m tests.mutants.run $(MUTANTS)
 
 check: $(VENV)/.dev-ready  ## Check format, lint, types, import contracts, dead code and spelling
 	$(BIN)/ruff format --check .

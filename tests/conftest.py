@@ -1,7 +1,12 @@
-"""Real servers for the tests: one PostgreSQL and one Valkey a session, made fresh for each test.
+"""Real servers for the tests: one PostgreSQL and one Valkey for each test process, emptied by test.
 
 `NETMORPH_TEST_DATABASE_URL` and `NETMORPH_TEST_BROKER_URL` name servers to use instead; the role
-of the first must be allowed to create databases, and everything in the second is deleted.
+of the first must be allowed to create databases, and the second loses the data of one of its
+databases for each test process (the URL's own, where tests run in a single process).
+
+With pytest-xdist (`-n 2 --dist loadgroup`) each process has servers, folders and compiled functions
+of its own, and tests that need the machine's cores carry the mark `xdist_group("machine")`: they
+run one after the other.
 """
 
 import os
@@ -23,6 +28,19 @@ from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 # No example fails for being slow: the first to need a compiled function waits for the compiler.
 settings.register_profile("netmorph", deadline=None)
 settings.load_profile("netmorph")
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure() -> None:
+    """Give each process of pytest-xdist a cache of compiled functions.
+
+    Two processes that compile one function for different types can overwrite each other's file
+    in numba's cache.
+    """
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        caches = os.environ.get("NUMBA_CACHE_DIR", ROOT / ".pytest_cache" / "numba")
+        os.environ["NUMBA_CACHE_DIR"] = str(Path(caches) / worker)
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +98,7 @@ def empty_database_url(database_server: str) -> Iterator[str]:
 def broker_server(servers_directory: Path) -> Iterator[str]:
     """The URL of a Valkey server."""
     if url := os.environ.get("NETMORPH_TEST_BROKER_URL"):
-        yield url
+        yield _with_own_broker_database(url)
         return
     server = EmbeddedValkey(servers_directory)
     yield server.start()
@@ -91,7 +109,7 @@ def broker_server(servers_directory: Path) -> Iterator[str]:
 def broker_url(broker_server: str) -> str:
     """The URL of an empty broker."""
     client = redis.Redis.from_url(broker_server)
-    client.flushall()
+    client.flushdb()
     client.close()
     return broker_server
 
@@ -112,6 +130,12 @@ def _with_database(server: str, name: str) -> str:
     """The server's URL with another database."""
     address, _, query = server.partition("?")
     return f"{address.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+def _with_own_broker_database(server: str) -> str:
+    """The server's URL, with a database of its own for each process of pytest-xdist."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return _with_database(server, worker.removeprefix("gw")) if worker else server
 
 
 def _execute(server: str, statement: str) -> None:

@@ -32,7 +32,7 @@ _LEAST_ERROR = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a trial's network is expected to come to after the final training."""
+    """The expected result of a trial's network after the final training."""
 
     trial: PastTrial
     log_error: float  # log ê
@@ -122,7 +122,7 @@ def learning_exponent(trials: Sequence[PastTrial], quantity: Quantity | None = N
 
 @dataclass(frozen=True, slots=True)
 class _Gain:
-    """What a training that was continued without a morphism has gained."""
+    """The gain of a training that continued its parent's without a morphism."""
 
     trial: PastTrial
     longer: float  # by how much log s has grown
@@ -130,7 +130,7 @@ class _Gain:
     noise: float  # standard error of `fallen`
 
     def exponent(self, expected: float, quantity: Quantity) -> float:
-        """The lineage's b, where `expected` was expected: the mean of a normal posterior."""
+        """The lineage's b given the prior mean `expected`: the mean of a normal posterior."""
         if self.longer <= 0:
             return expected
         variance = (self.noise / self.longer) ** 2
@@ -167,7 +167,7 @@ def _forecast(trial: PastTrial, of_error: float, of_loss: float) -> Forecast:
 
 
 def _handicap(trial: PastTrial) -> float:
-    """What other training choices than the usual ones must gain: those are well tried."""
+    """The gain in log loss required of unusual training choices: the usual ones are well tried."""
     return 0.0 if trial.choices == USUAL else CHANGE
 
 
@@ -194,5 +194,5 @@ def _within(exponent: float, quantity: Quantity) -> float:
 
 
 ERROR = Quantity(_log_error, _noise, prior=0.25, least=0.05)
-#: A loss says more of the same examples than how many are right; it may stay where errors fall.
+#: A loss says more about the same examples than an error; it may stay where errors fall.
 LOSS = Quantity(_log_loss, lambda trial: LOSS_NOISE * _noise(trial), prior=0.15, least=0.0)

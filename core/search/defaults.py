@@ -1,4 +1,4 @@
-"""What is chosen for the data and the budget where the user chose nothing.
+"""Choices for the data and the budget where the user chose nothing.
 
 Notation
     n   training examples, validation split included
@@ -32,15 +32,15 @@ ROOT_SHARE = 0.02  # of S, for one root
 TRIAL_SHARE = 0.04  # of S, for any other trial
 SHORTEST_TRIAL = 4.0  # seconds
 LONG_SECONDS = 1200.0  # budgets beyond this have shorter trials, as shares of them
-PATIENCE = 2  # children in a row that did not win end a search of `LONG_SECONDS`
-END_SHARE, END_SECONDS = 0.02, 6.0  # of S and beside: test, export, starting the trainer
+PATIENCE = 2  # this many children in a row without a winner end a search of `LONG_SECONDS`
+END_SHARE, END_SECONDS = 0.02, 6.0  # of S, and at least: test, export, start of the trainer
 GOAL_SHARE = 0.7  # of S: the training that the exported network has had in the end
 
 FEWEST_WITH_FINALISTS = 8  # trials of a search that looks at its best ones again
 MOST_ROOTS = 3  # in the race
 TRIALS_A_ROOT = 4  # in a search that is limited in trials
-PROMOTED, MANY_PASSES = 2, 40  # roots that are trained on; all, if data are seen so often
-MOST_ALTERNATIVES = 2  # training choices that are tried, more in long searches
+PROMOTED, MANY_PASSES = 2, 40  # roots trained on after the race; all, from this many epochs
+MOST_ALTERNATIVES = 2  # training choices tried; more in long searches
 PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each of them, at least
 TRIALS_AN_ALTERNATIVE = 10  # in a search that is limited in trials
 TRIAL_EXAMPLES = 20_000  # shown in one trial without a time limit
@@ -54,9 +54,9 @@ IN_WINNER = 0.6  # least share of all training that the final fit brings into th
 GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
 GROWTH_SECONDS = 1800.0  # budgets beyond this allow more in proportion
 SECONDS_AN_OPERATION = 2e-11  # of training, at least, before anything is measured
-BACKWARD = 3  # a training step costs so many forward passes
+BACKWARD = 3  # cost of a training step, in forward passes
 WORTHWHILE_EPOCHS = 4  # of the exported network within the time of a search
-SCALES = (1.5, 2.0)  # of the widths of roots, where there is time for
+SCALES = (1.5, 2.0)  # of the widths of roots, where there is time
 EPOCHS_OF_WIDER, EXAMPLES_OF_WIDER = 12, 30_000  # of the exported network, at least
 PARAMETERS_AN_EXAMPLE, LEAST_PARAMETERS = 500, 1_000_000
 
@@ -88,11 +88,11 @@ def trials_deadline(config: SearchConfig) -> float | None:
 
 
 def default_bounds(spec: DatasetSpec, budget: Budget) -> Bounds:
-    """Some times the size of the roots, small enough for the time and the data there are.
+    """A few times the size of the roots, small enough for the budget and the data.
 
-    Without a bound the surrogate, having seen that larger is better, asks for networks that take
-    all the time. With seconds given, the exported network must have been trained for enough
-    epochs. Parameters are bounded by the examples, but the roots always fit.
+    Without a bound the surrogate, having seen that larger is better, prefers networks whose
+    training takes all the time. With a budget in seconds, there is time for enough epochs of the
+    exported network. Parameters are bounded by the examples, but the roots always fit.
     """
     found = all_roots(spec, Bounds()).values()
     usual = Bounds().parameters
@@ -112,7 +112,7 @@ def _seconds_for_an_example(seconds: float, spec: DatasetSpec) -> float:
 
 
 def bounds(config: SearchConfig, spec: DatasetSpec) -> Bounds:
-    """The bounds of a search: those given, the others chosen; None as given is no bound."""
+    """The bounds of a search: those given, the others chosen; a given None means no bound."""
     chosen = default_bounds(spec, config.budget)
     if config.bounds is None:
         return chosen
@@ -121,7 +121,7 @@ def bounds(config: SearchConfig, spec: DatasetSpec) -> Bounds:
 
 
 def race_size(config: SearchConfig, kinds: int) -> int:
-    """How many of so many kinds of roots a search starts from, so that most of it is left."""
+    """How many of `kinds` kinds of roots a search starts from; most of its budget must be left."""
     if not STRATEGIES[config.strategy].inherits:
         return 1
     budget = config.budget
@@ -148,7 +148,7 @@ def race_roots(config: SearchConfig, spec: DatasetSpec, bounds: Bounds) -> tuple
 def _scaled_roots(
     config: SearchConfig, spec: DatasetSpec, bounds: Bounds
 ) -> dict[str, Architecture]:
-    """Every kind of root, as wide as the time allows many epochs of."""
+    """Each kind of root, at the largest scale for which there is time for enough epochs."""
     found = dict(all_roots(spec, bounds))
     if config.budget.seconds is None:
         return found
@@ -163,7 +163,7 @@ def _scaled_roots(
 
 
 def _most_parameters(spec: DatasetSpec) -> int:
-    """That so many examples can be expected to make good use of."""
+    """The most parameters that the training examples can be expected to determine."""
     return max(LEAST_PARAMETERS, PARAMETERS_AN_EXAMPLE * spec.train_examples)
 
 
@@ -183,8 +183,9 @@ def goal(config: SearchConfig, spec: DatasetSpec) -> Goal:
 
 
 def example_seconds(config: SearchConfig, spec: DatasetSpec) -> float | None:
-    """The most seconds of training for one example with which the exported network makes enough
-    epochs; None without a time limit.
+    """The most seconds of training for one example, so that there is time for enough epochs.
+
+    None without a time limit.
     """
     if config.budget.seconds is None:
         return None
@@ -192,9 +193,9 @@ def example_seconds(config: SearchConfig, spec: DatasetSpec) -> float | None:
 
 
 def remaining_trials(config: SearchConfig, *, created: int, elapsed: float) -> int | None:
-    """How many trials can still be started, as far as the budget says.
+    """How many trials the budget still allows to start.
 
-    None without a limit, and where there are too few trials to look at any of them again.
+    None without a limit, and where there are too few trials to train any of them on.
     """
     left = []
     if (budget := config.budget).trials is not None:
@@ -219,7 +220,7 @@ def trial_hyperparameters(
     in_race: bool = False,
     choices: TrainingChoices | None = None,
 ) -> Hyperparameters:
-    """How a trial is trained that starts `elapsed` seconds after its search.
+    """The hyper-parameters of a trial that starts `elapsed` seconds after its search.
 
     One `in_race` is one of several roots that are compared after a short training.
     """
@@ -247,18 +248,18 @@ def final_hyperparameters(
     spent: Spent | None = None,
     choices: TrainingChoices | None = None,
 ) -> Hyperparameters:
-    """How the final fit is trained that starts `elapsed` seconds after its search.
+    """The hyper-parameters of a final fit that starts `elapsed` seconds after its search.
 
-    Without a time limit it is as long as it takes to have a share `IN_WINNER` of all training in
-    the exported network, given what was spent before.
+    Without a time limit it lasts until a share `IN_WINNER` of all training has gone into the
+    exported network, given the training before it.
     """
     training, seconds = config.training, config.budget.seconds
     if seconds is None:
         limit = None
         least = _epochs(FINAL_EXAMPLES, spec, FINAL_EPOCHS)
-        wanted = least if spent is None else spent.final_epochs(IN_WINNER)
+        missing = least if spent is None else spent.final_epochs(IN_WINNER)
         most = max(least, MOST_FINAL_EXAMPLES // spec.train_examples)
-        epochs = training.final_epochs or min(most, max(least, wanted))
+        epochs = training.final_epochs or min(most, max(least, missing))
     else:
         end = max(END_SECONDS, END_SHARE * seconds)
         limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
@@ -272,7 +273,7 @@ def final_hyperparameters(
 def promoted(config: SearchConfig, spec: DatasetSpec) -> int:
     """How many roots are trained on after their first short training.
 
-    Networks that will see few examples very often begin in another order than they end in.
+    Where few examples are seen very often, the order of networks changes late in training.
     """
     many = _epochs_in_time(config, spec) >= MANY_PASSES and config.budget.seconds is not None
     return MOST_ROOTS if many else PROMOTED
@@ -281,8 +282,8 @@ def promoted(config: SearchConfig, spec: DatasetSpec) -> int:
 def alternatives_tried(config: SearchConfig, spec: DatasetSpec) -> tuple[TrainingChoices, ...]:
     """The training choices that a search tries, beside the usual ones: none where time is short.
 
-    They keep a network from learning examples by heart: nothing is to be gained where the
-    exported network sees each a few times only.
+    They keep a network from memorising examples, so nothing is gained where the exported network
+    sees each of them a few times only.
     """
     if not STRATEGIES[config.strategy].inherits:
         return ()
@@ -299,9 +300,9 @@ def alternatives_tried(config: SearchConfig, spec: DatasetSpec) -> tuple[Trainin
 
 
 def patience(config: SearchConfig) -> int | None:
-    """After how many children in a row that did not win a search goes on to its final fit.
+    """After how many children in a row without a new winner a search starts its final fit.
 
-    None where seconds do not limit it: then it makes all the trials that it may.
+    None where seconds do not limit it: then it makes all the trials of its budget.
     """
     if config.budget.seconds is None:
         return None
@@ -309,7 +310,7 @@ def patience(config: SearchConfig) -> int | None:
 
 
 def _length(seconds: float) -> float:
-    """What trials are shorter by, as shares of the time, in a long search: there are more."""
+    """The factor by which a trial of a long search has a smaller share of the time."""
     return sqrt(min(1.0, LONG_SECONDS / seconds))
 
 
@@ -318,14 +319,14 @@ def _root_seconds(seconds: float) -> float:
 
 
 def _usual_seconds(config: SearchConfig) -> float:
-    """Of a trial that is not in the race, in a search that is limited in seconds."""
+    """The seconds of a trial that is not in the race, in a search limited in seconds."""
     assert config.budget.seconds is not None
     seconds = config.budget.seconds
     return max(SHORTEST_TRIAL, TRIAL_SHARE * _length(seconds) * seconds)
 
 
 def _trial_seconds(config: SearchConfig, elapsed: float, in_race: bool) -> float | None:
-    """How long a trial may take: its share of the search's time, and not past its end."""
+    """The seconds that a trial may take: its share of the search's time, and not past its end."""
     deadline = trials_deadline(config)
     given = config.training.trial_seconds
     if deadline is None or config.budget.seconds is None:
@@ -342,7 +343,7 @@ def _epochs(examples: int, spec: DatasetSpec, limits: tuple[int, int]) -> int:
 
 
 def _epochs_in_time(config: SearchConfig, spec: DatasetSpec) -> float:
-    """About the epochs that the exported network can be trained for; many without a limit."""
+    """About how many epochs the exported network can be trained for; many without a limit."""
     if config.budget.seconds is None:
         return float(FINAL_EPOCHS[1])
     usual = all_roots(spec, Bounds())[racing_kinds(spec)[0]]

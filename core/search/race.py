@@ -4,7 +4,7 @@ The roots are trained briefly; the better ones are trained on (successive halvin
 Talwalkar 2016, arXiv:1502.07943), so that a network of any usual kind is in the search for the
 price of a few short trainings. Before the search ends its best trials are trained on once more:
 the best of many noisy values is partly luck, and a second look costs the winner nothing, as it
-keeps the training.
+keeps the additional training.
 """
 
 from collections.abc import Sequence
@@ -71,9 +71,9 @@ def _first_of(trial: PastTrial, trials: Sequence[PastTrial]) -> int:
 def without_superseded(trials: Sequence[PastTrial]) -> tuple[PastTrial, ...]:
     """The trials, some of them no parents any more: their values stay as observations.
 
-    A trial that another one continues has given its place to that one; a root that lost the race
-    is too little trained to start from, or to win, and so is one under other choices as long as
-    none went on as before.
+    A trial that another one continues is replaced by that one. A root that lost the race has too
+    little training to be a parent or to win. The same holds for a training under other choices
+    while no training went on under the choices before.
     """
     alone = unproven(trials)
     ended = [one for one in trials if not one.is_pending and one.trial_id not in alone]

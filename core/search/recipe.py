@@ -13,15 +13,15 @@ from core.protocol.contracts import (
 
 VALIDATION, LEAST_VALIDATION, MOST_VALIDATION = 0.2, 0.02, 0.4
 FEWEST_VALIDATION_EXAMPLES, VALIDATION_EXAMPLES = 60, 5_000
-AUGMENTED_EPOCHS = 3  # fewer of the exported network are not augmented
+AUGMENTED_EPOCHS = 3  # of the exported network; with fewer nothing is augmented
 FEW_EXAMPLES, ERASING, MIXING = 5_000, 0.0, 0.2
-OFTEN, MIXING_OFTEN = 250, 1.0  # passes, of a network of usual size; of images
+OFTEN, MIXING_OFTEN = 250, 1.0  # from this many passes on images are mixed by this α
 OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
 WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}
 WARMUP, DECAY = 0.05, 0.5  # shares of a whole training over which the rate rises, and falls
-STRONGER_ERASING, STRONGER_DECAY = 0.3, 4.0  # a side; times the usual weight decay
+STRONGER_ERASING, STRONGER_DECAY = 0.3, 4.0  # of a side; in usual weight decays
 AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
 
 
@@ -33,10 +33,10 @@ def hyperparameters(
     passes: float,
     choices: TrainingChoices | None = None,
 ) -> Hyperparameters:
-    """How a network is trained that is limited to these epochs and seconds.
+    """The hyper-parameters of a training that is limited to these epochs and seconds.
 
-    `passes` are about the epochs that the exported network will have seen in the end; `choices`
-    are what the search has changed.
+    `passes` is about the number of epochs that the exported network will have had in the end;
+    `choices` are the changes that the search has made.
     """
     training, choices = config.training, choices or TrainingChoices()
     optimiser = training.optimiser or OPTIMISER
@@ -67,8 +67,8 @@ def alternatives(
 ) -> tuple[TrainingChoices, ...]:
     """Changes of one choice each that a search may try, the most promising first.
 
-    What the user chose stays. All make learning by heart harder: a short look favours what makes
-    it easier, so that one the other way would win where it should not.
+    The user's choices are kept. Every alternative makes memorising harder: a short training
+    favours what makes it easier, so an alternative of that kind would win where it should not.
     """
     training = config.training
     usual = hyperparameters(config, spec, 1, None, passes)
@@ -91,9 +91,10 @@ def _given(value: float | None, default: float) -> float:
 
 
 def _validation_fraction(spec: DatasetSpec) -> float:
-    """A fifth, or what makes the noise of values small enough: more would only cost time.
+    """A fifth, or less where that makes the noise of values small enough: more would cost time.
 
-    More of few examples, as a choice by a handful of them is a draw; the final fit trains on them.
+    A larger share of few examples, as a choice by a handful of them is chance; the final fit
+    trains on them, too.
     """
     n = spec.train_examples
     least = max(VALIDATION, min(MOST_VALIDATION, FEWEST_VALIDATION_EXAMPLES / n))
@@ -101,12 +102,12 @@ def _validation_fraction(spec: DatasetSpec) -> float:
 
 
 def _of_few(value: float, spec: DatasetSpec) -> float:
-    """What hinders learning by heart: for data sets that are seen very many times."""
+    """The value for few examples, which are seen very often; 0 for many examples."""
     return value if spec.train_examples < FEW_EXAMPLES else 0.0
 
 
 def _mixing(spec: DatasetSpec, passes: float) -> float:
-    """More for images that are seen so often that even mixed ones could be learned by heart."""
+    """More for images that are seen so often that even mixed ones could be memorised."""
     often = len(spec.input_shape) == 3 and passes >= OFTEN
     return _of_few(MIXING_OFTEN if often else MIXING, spec)
 
@@ -119,7 +120,7 @@ def _batch_size(spec: DatasetSpec) -> int:
 def _augmentation(config: SearchConfig, spec: DatasetSpec, passes: float) -> str:
     """Images are shifted; mirrored only where a mirrored example keeps its label.
 
-    Not where most are seen only once or twice: there nothing can be learned by heart.
+    None where most are seen only once or twice: nothing can be memorised there.
     """
     given = config.training.augmentation
     if len(spec.input_shape) != 3:

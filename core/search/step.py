@@ -1,4 +1,4 @@
-"""One step of a search: from a snapshot of its history to what to try next.
+"""One step of a search: from a snapshot of its history to the next suggestions.
 
 Pure: the same snapshot has the same answer, so that a controller which died after asking may ask
 again. The generator of a step comes from the search's seed and the number of its first new trial.
@@ -28,13 +28,13 @@ class Snapshot:
 
     seed: int
     next_number: int  # of the next trial
-    count: int  # how many suggestions are wanted
+    count: int  # suggestions requested
     strategy: str
     strategy_options: Mapping[str, float | str | bool]
     roots: tuple[Architecture, ...]
     bounds: Bounds
     trials: tuple[PastTrial, ...]  # every earlier trial, whatever its status
-    cost: Cost | None = None  # to be small as well
+    cost: Cost | None = None  # to minimise alongside the metric
     goal: Goal | None = None  # the training of the final network; None: values are comparable
     example_seconds: float | None = None  # of training, at most; None: no limit
     promoted: int = 2  # roots that are trained on after their first short training
@@ -44,11 +44,14 @@ class Snapshot:
 
 
 def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
-    """What to try next: the roots first, then the better of them again, then by the strategy.
+    """The next suggestions: the roots, then the better of them again, then those of the strategy.
 
-    The last trials of a search look at its best networks again. At least one suggestion and at
-    most `count`; an architecture comes again only to continue a trial's training. Raises
-    SpaceExhausted without any, and SearchSettled where another would only take time.
+    The last trials of a search continue its best networks. There is at least one suggestion and
+    at most `count`; an architecture comes again only to continue a trial's training.
+
+    Raises:
+        SpaceExhausted: every reachable architecture within the bounds has been tried.
+        SearchSettled: further trials would only take time from the final fit.
     """
     snapshot = replace(snapshot, trials=with_shares(snapshot.trials, snapshot.goal))
     known = {trial.architecture.fingerprint for trial in snapshot.trials}
@@ -68,7 +71,7 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
 
 
 def _continuations(snapshot: Snapshot) -> list[Suggestion]:
-    """Trials to be trained on: winners of the race of roots, and at the end the finalists."""
+    """Trials whose training goes on: winners of the race of roots, and at the end the finalists."""
     found = promotions(snapshot.trials, snapshot.roots, snapshot.promoted, snapshot.count)
     found = found or compared(snapshot.trials, snapshot.alternatives, snapshot.count)
     if found:
@@ -102,7 +105,7 @@ def _by_strategy(snapshot: Snapshot) -> list[Suggestion]:
 
 
 def _bounds(snapshot: Snapshot) -> Bounds:
-    """The bounds, with what was measured of the workers where the search looks at time."""
+    """The bounds, with the measured speed of the workers where the search looks at time."""
     looks_at_latency = snapshot.bounds.latency is not None or snapshot.cost is Cost.LATENCY
     if not looks_at_latency and snapshot.example_seconds is None:
         return snapshot.bounds

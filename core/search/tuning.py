@@ -2,10 +2,10 @@
 
 The winner of the race of roots is trained on several times from the same weights and for the same
 time: once as before and once with each alternative. The better one's choices are inherited by
-what comes from it (population-based training, Jaderberg et al. 2017, arXiv:1711.09846, with one
+its descendants (population-based training, Jaderberg et al. 2017, arXiv:1711.09846, with one
 generation); where several gained, they are tried together as well. Where examples are few, this
-decides more than layers do; where each is seen a few times only, there is nothing that could be
-learned by heart and no alternative is tried.
+matters more than layers do; where each is seen a few times only, nothing can be memorised and no
+alternative is tried.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ def compared(
 def _combined(
     found: Mapping[TrainingChoices, PastTrial], usual: TrainingChoices
 ) -> Iterator[TrainingChoices]:
-    """All changes together that gained something alone, where there are several."""
+    """The changes that each gained something alone, all together; nothing unless several did."""
     limit = found[usual].validation_loss
     losses = {choices: trial.validation_loss for choices, trial in found.items()}
     if limit is None or any(trial.is_pending for trial in found.values()):

@@ -99,7 +99,7 @@ def test_orders_that_were_lost_are_sent_again(world, relay, broker_url, broker) 
     trial = world.trial(world.search())
     sender = relay(broker_url)
     until(lambda: broker.llen(QUEUE) == 1)
-    broker.flushall()
+    broker.flushdb()
     world.set(Trial, trial, ring_at=world.get(trial).created_at)
 
     sender.wake()

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.core.histories import SPEC
 from threadpoolctl import threadpool_info
 
 from api.controller import suggesting
@@ -16,6 +15,7 @@ from api.store.trial_rows import StoredSnapshot
 from core import morphisms
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
+from tests.histories import SPEC
 
 ROOT = roots(SPEC, Bounds())[0]
 
@@ -29,8 +29,8 @@ def test_a_suggestion_takes_one_thread_of_linear_algebra() -> None:
 
 
 def stored(*rows: dict[str, Any], epochs_left: int | None = None, **config: Any) -> StoredSnapshot:
-    """A search for five random morphs of the trials it has."""
-    usual = {"strategy": "random", "budget": {"trials": 20}, "parallelism": 5}
+    """A search of one root, asked for five random morphs of the trials it has."""
+    usual = {"strategy": "random", "budget": {"trials": 7}, "parallelism": 5}
     return StoredSnapshot(
         search_id=UUID(int=1),
         next_number=len(rows),

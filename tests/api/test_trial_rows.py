@@ -8,12 +8,12 @@ import pytest
 
 from api.store import endings, leases, live_searches, snapshots
 from api.store.trial_rows import as_shares, past_trial
-from benchmarks.histories import SPEC
 from core.graph.roots import roots
 from core.morphisms import to_json
 from core.morphisms.widen import Widen
 from core.protocol.contracts import Bounds
 from core.search.history import PastTrial
+from tests.histories import SPEC
 
 ARCHITECTURE = roots(SPEC, Bounds())[0].to_json()
 

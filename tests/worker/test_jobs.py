@@ -130,7 +130,7 @@ def test_a_flushed_broker_is_still_consumed(start, controller, broker_url, ring,
     start(broker_url, **LONG_POLL)
     consumes(controller, ring, eventually)
     client = redis.Redis.from_url(broker_url)
-    client.flushall()
+    client.flushdb()
     client.close()
     consumes(controller, ring, eventually)
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from core.errors import IllegalMorphism, UnknownKind
@@ -134,6 +134,7 @@ def test_a_morphism_changes_the_architecture_and_names_it(kind, data):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_morphism_survives_json(kind, data):
     _, morphism = data.draw(with_candidate(kind))
@@ -141,6 +142,7 @@ def test_a_morphism_survives_json(kind, data):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_morphism_of_nodes_that_are_not_there_is_illegal(kind, data):
     architecture, morphism = data.draw(with_candidate(kind))

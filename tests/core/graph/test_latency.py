@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.histories import SPEC, history
 from core.errors import InvalidInput
 from core.graph.bounds import cost, fits, latency, limits
 from core.graph.latency import ORDINARY_SPEED, Speed, learn
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds, Cost
+from tests.histories import SPEC, history
 
 NETWORKS = [trial.architecture for trial in history(40, seed=5)]
 SEEN, UNSEEN = NETWORKS[:25], NETWORKS[25:]

@@ -143,10 +143,10 @@ STARTS = [(data, kind) for data in SMALL for kind in all_roots(data, Bounds())]
 
 @pytest.mark.parametrize(("data", "kind"), STARTS, ids=lambda one: getattr(one, "input_shape", one))
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
-def test_chains_of_morphisms_keep_the_function_of_every_start(data, kind, dtype, tolerance):
+def test_a_chain_of_morphisms_keeps_the_function_of_every_start(data, kind, dtype, tolerance):
     root = all_roots(data, Bounds())[kind]
-    for seed in range(2):
-        chain_change(root, dtype, tolerance, np.random.default_rng([seed, 17]))
+    seed = int(dtype == np.float32)  # another chain in each precision
+    chain_change(root, dtype, tolerance, np.random.default_rng([seed, 17]))
 
 
 @pytest.mark.slow

@@ -6,12 +6,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmarks.histories import history
 from core.errors import InvalidInput
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
 from core.search.history import Suggestion, SuggestRequest
 from core.search.strategies import strategy
+from tests.histories import history
 
 BOUNDS = Bounds()
 #: Ten networks; the fourth is the best.

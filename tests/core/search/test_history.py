@@ -5,11 +5,11 @@ from uuid import UUID
 
 import pytest
 
-from benchmarks.histories import SPEC
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial
+from tests.histories import SPEC
 
 ROOT = roots(SPEC, Bounds())[0]
 

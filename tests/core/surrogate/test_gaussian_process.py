@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, spearmanr
 
-from benchmarks.histories import history, of_depth
 from core.similarity.edit_distance import Floats
 from core.surrogate import fitting
 from core.surrogate.fitting import MAX_LANDMARKS, Observation, fit, scheduled
 from core.surrogate.gaussian_process import RISE, Surrogate, prior
 from core.surrogate.kernels import KERNELS, Geometry
 from core.surrogate.likelihood import negative_log_likelihood
+from tests.histories import history, of_depth
 
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
 

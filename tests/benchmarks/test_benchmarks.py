@@ -11,7 +11,7 @@ import pytest
 from benchmarks.histories import DEEPEST, SHALLOWEST, history, of_depth
 from core.morphisms import MORPHISMS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def measured(name: str, *options: str) -> dict[str, Any]:

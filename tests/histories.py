@@ -1,0 +1,100 @@
+"""Seeded histories of the tests: trees of morphs with values, as a search leaves them behind.
+
+The benchmarks have histories of their own, which stay as they are so that measurements compare.
+"""
+
+from math import exp, log
+from uuid import UUID
+
+import numpy as np
+
+from core.graph.architecture import Architecture
+from core.graph.roots import roots
+from core.morphisms import sample
+from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.states import TrialStatus
+from core.search.history import PastTrial
+from core.similarity.edit_distance import skips
+
+SHALLOWEST, DEEPEST = 12, 40  # layers of an architecture in a history
+NOISE = 0.005  # standard deviation of a value
+MAX_CHAIN_LENGTH = 6  # morphisms between a parent and its child
+MAX_STEPS = 60  # morphisms without a result before `of_depth` starts again from the root
+
+
+def dataset(side: int) -> DatasetSpec:
+    """A data set of square images in ten classes."""
+    return DatasetSpec(
+        input_shape=(1, side, side),
+        classes=10,
+        class_names=tuple("0123456789"),
+        train_examples=60_000,
+        test_examples=10_000,
+        dtype="uint8",
+    )
+
+
+SPEC = dataset(side=8)
+BOUNDS = Bounds(layers=DEEPEST)
+
+
+def value(architecture: Architecture) -> float:
+    """A smooth accuracy: best at a middling size and depth, a little better with skips."""
+    size = (log(architecture.parameters) - log(100_000)) / 3
+    depth = (len(architecture.nodes) - 26) / 20
+    n_skips = len(skips(architecture))
+    return 0.8 + 0.15 * exp(-(size**2) - depth**2) + 0.03 * n_skips / (1 + n_skips)
+
+
+def history(n: int, seed: int = 0) -> tuple[PastTrial, ...]:
+    """A tree of `n` different completed trials of all depths, the roots first.
+
+    A longer history begins with the shorter ones.
+    """
+    rng = np.random.default_rng(seed)
+    noise = NOISE * np.random.default_rng([seed, 1]).standard_normal(n)
+    grown = {root.fingerprint: root for root in roots(SPEC, BOUNDS)[:n]}
+    while len(grown) < n:
+        limit = int(rng.integers(SHALLOWEST, DEEPEST + 1))
+        parents = [one for one in grown.values() if len(one.nodes) <= limit]
+        if parents:
+            child = _morphed(parents[rng.integers(len(parents))], limit, rng)
+            grown.setdefault(child.fingerprint, child)
+    return tuple(
+        PastTrial(
+            trial_id=UUID(int=number),
+            number=number,
+            architecture=architecture,
+            status=TrialStatus.COMPLETED,
+            value=value(architecture) + float(noise[number]),
+            value_std=NOISE,
+            inheritable=True,
+        )
+        for number, architecture in enumerate(grown.values())
+    )
+
+
+def of_depth(layers: int, count: int, seed: int = 0) -> list[Architecture]:
+    """`count` different random architectures with exactly `layers` layers (at least ten)."""
+    rng = np.random.default_rng([seed, layers])
+    bounds = Bounds(layers=layers)
+    (root,) = roots(dataset(side=7), bounds)
+    found: dict[str, Architecture] = {}
+    while len(found) < count:
+        architecture = root
+        for _ in range(MAX_STEPS):
+            if len(architecture.nodes) == layers and architecture.fingerprint not in found:
+                found[architecture.fingerprint] = architecture
+                break
+            for _, child in sample(architecture, bounds, rng, 1):
+                architecture = child
+    return list(found.values())
+
+
+def _morphed(architecture: Architecture, limit: int, rng: np.random.Generator) -> Architecture:
+    """The architecture after one to `MAX_CHAIN_LENGTH` random morphisms within `limit` layers."""
+    bounds = Bounds(layers=limit)
+    for _ in range(rng.integers(1, MAX_CHAIN_LENGTH + 1)):
+        for _, child in sample(architecture, bounds, rng, 1):
+            architecture = child
+    return architecture
