@@ -13,10 +13,10 @@ from core.graph.weights import load
 from core.protocol.states import TrialKind
 from core.search import choice, defaults
 from core.search.lineage import with_shares
-from worker.compute import Compute
-from worker.data import Examples, Normalisation
-from worker.network import Network
-from worker.training import evaluate
+from worker.trainer.data.examples import Examples, Normalisation
+from worker.trainer.networks.compute import Compute
+from worker.trainer.networks.network import Network
+from worker.trainer.training.evaluation import evaluate
 
 Curve = list[tuple[float, float]]  # (seconds, test error in %), a step at each
 

@@ -30,10 +30,10 @@ from core.graph.initialisation import initialise
 from core.graph.roots import all_roots
 from core.morphisms import sample
 from core.protocol.contracts import Bounds, Hyperparameters
-from worker.compute import Compute
-from worker.data import Examples, Normalisation
-from worker.network import Network
-from worker.training import train
+from worker.trainer.data.examples import Examples, Normalisation
+from worker.trainer.networks.compute import Compute
+from worker.trainer.networks.network import Network
+from worker.trainer.training.loop import train
 
 LONGEST = 12  # chain of morphisms
 TASK = "image-classification"

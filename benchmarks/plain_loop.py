@@ -1,6 +1,7 @@
 """Training as tutorials do it: single precision, Adam, half a cosine, nothing of Netmorph's recipe.
 
-Only the batches come from `worker.data`, so that both see the same examples and augmentation.
+Only the batches come from `worker.trainer.data.examples`, so that both see the same examples and
+augmentation.
 """
 
 import math
@@ -15,10 +16,10 @@ from core.data.datasets import Arrays
 from core.graph.architecture import Architecture
 from core.graph.initialisation import initialise
 from core.protocol.contracts import DatasetSpec
-from worker.compute import Compute
-from worker.data import Examples, Normalisation
-from worker.network import Network
-from worker.training import evaluate
+from worker.trainer.data.examples import Examples, Normalisation
+from worker.trainer.networks.compute import Compute
+from worker.trainer.networks.network import Network
+from worker.trainer.training.evaluation import evaluate
 
 BATCH_SIZE = 128
 LEAST_STEPS = 8  # of an epoch: small data sets have smaller batches

@@ -38,11 +38,12 @@ from core.graph.initialisation import initialise
 from core.graph.roots import BUILDERS, chain
 from core.layers import BatchNorm, Conv2d, Dense, GlobalAvgPool2d, Input, MaxPool2d, Output, ReLU
 from core.protocol.contracts import Hyperparameters
-from worker.averaging import WeightAverage
-from worker.compute import Compute
-from worker.data import Examples, Normalisation
-from worker.network import Network
-from worker.training import evaluate, train
+from worker.trainer.data.examples import Examples, Normalisation
+from worker.trainer.networks.compute import Compute
+from worker.trainer.networks.network import Network
+from worker.trainer.training.averaging import WeightAverage
+from worker.trainer.training.evaluation import evaluate
+from worker.trainer.training.loop import train
 
 FILE = Path(__file__).parent / "data" / "recipe.jsonl"
 ALL = SETTINGS | RANKED

@@ -60,11 +60,11 @@ BASE: Changes = {
 }
 _SHARES = (0.02, 0.05, 0.1, 0.2, 0.4)
 _LEVEL = {"decay": 0.0, "averaging": 0.1, "warmup": 0.05}
-_SCALE = "worker.optimisers.update_scale"
+_SCALE = "worker.trainer.training.optimisers.update_scale"
 _NORM = "worker.layers.batch_norm._MOMENTUM"
-_STEPS = "worker.optimisers.NEWTON_SCHULZ_STEPS"
-_VECTORS = "worker.optimisers.VECTOR_RATE"
-_BETA = "worker.optimisers._BETAS"
+_STEPS = "worker.trainer.training.optimisers.NEWTON_SCHULZ_STEPS"
+_VECTORS = "worker.trainer.training.optimisers.VECTOR_RATE"
+_BETA = "worker.trainer.training.optimisers._BETAS"
 
 
 def _by_rms(out: int, inputs: int) -> float:
@@ -162,7 +162,7 @@ def _regularisation() -> list[Arm]:
         for share in (0.0, 0.1, 0.2)
     ]
     arms += [Arm(group, f"erasing {side:g}", {"erasing": side}) for side in (0.2, 0.3, 0.45)]
-    shift = "worker.data.SHIFT"
+    shift = "worker.trainer.data.examples.SHIFT"
     arms += [
         Arm(group, f"shifts of {pixels} of 28 pixels", constants={shift: pixels / 28})
         for pixels in (1, 4)

@@ -24,10 +24,10 @@ from core.morphisms import MORPHISMS
 from core.morphisms.reduction import selections, sliced
 from core.morphisms.shrinking import AbstractShrinking
 from core.protocol.contracts import Bounds, Hyperparameters
-from worker.compute import Compute
-from worker.data import Examples, Normalisation
-from worker.network import Network
-from worker.training import train
+from worker.trainer.data.examples import Examples, Normalisation
+from worker.trainer.networks.compute import Compute
+from worker.trainer.networks.network import Network
+from worker.trainer.training.loop import train
 
 BOUNDS = Bounds(parameters=12_000)  # of the trained networks
 KINDS = ("vgg", "resnet", "densenet")

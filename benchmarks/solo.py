@@ -39,9 +39,10 @@ from core.search import budget, defaults, ensembles, halving, race
 from core.search.budget import SearchProgress
 from core.search.lineage import with_shares
 from core.search.step import Snapshot, step
-from worker.compute import fastest
-from worker.fitting import Bench, Listener, fit
 from worker.messages import Ended
+from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
+from worker.trainer.networks.compute import fastest
+from worker.trainer.run_order import run_order
 
 Clock = Callable[[], float]
 _NOBODY = UUID(int=0)  # there are no leases
@@ -66,7 +67,7 @@ class Solo:
     bounds: Bounds = field(init=False)
     storage: Storage = field(init=False)
     _dataset: BlobRef = field(init=False)
-    _bench: Bench = field(init=False)
+    _environment: TrainingEnvironment = field(init=False)
     _hidden: list[tuple[float, int, Trial, Ended]] = field(default_factory=list)  # still to come
 
     def __post_init__(self) -> None:
@@ -74,7 +75,7 @@ class Solo:
         self._dataset = self.storage.put("datasets", datasets.encode(self.arrays), "safetensors")
         self.bounds = defaults.bounds(self.config, self.spec)
         cpu = torch.device("cpu")
-        self._bench = Bench(
+        self._environment = TrainingEnvironment(
             storage=self.storage,
             cache=self.folder,
             device=cpu,
@@ -189,7 +190,7 @@ class Solo:
         trial.hyperparameters = trial.hyperparameters or self._hyperparameters(trial)
         self.trials.append(trial)
         began = self.clock()
-        ended = fit(self.adjust(self._order(trial)), self._bench, _SILENT)
+        ended = run_order(self.adjust(self._order(trial)), self._environment, _SILENT)
         trial.ended = trial.started + self.clock() - began
         heapq.heappush(self._hidden, (trial.ended, trial.number, trial, ended))
 
@@ -352,6 +353,6 @@ def _epochs(trial: Trial) -> int:
     return 0 if trial.hyperparameters is None else trial.hyperparameters.epochs
 
 
-_SILENT = Listener(
+_SILENT = TrainingCallbacks(
     should_stop=lambda: False, on_step=lambda step: None, on_epoch=lambda epoch: None
 )  # fmt: skip

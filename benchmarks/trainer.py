@@ -1,9 +1,10 @@
 """How many examples a second the training loop trains on, beside loops by hand.
 
 `python -m benchmarks.trainer [--steps 30] [--batch 64] [--threads 1]`: a VGG-like network of
-468,766 parameters on images of 28 × 28. `samples_per_second` is `worker.training.train` with
-shifted and mirrored images, computing as a trainer here does. `bare` computes in the same way, has
-its batches ready on the device and does nothing but steps, so that no trainer can be quicker.
+468,766 parameters on images of 28 × 28. `samples_per_second` is `train` of
+`worker.trainer.training.loop` with shifted and mirrored images, computing as a trainer here does.
+`bare` computes in the same way, has its batches ready on the device and does nothing but steps, so
+that no trainer can be quicker.
 `bare_fp32` is that loop in float32 and torch's default memory format; `loader` is the loop of
 torch's tutorials, computing as ours does. All take turns, and every loop starts from the same
 weights. On a CPU seconds are those of the processor, so that other processes change little; ratios
@@ -43,11 +44,12 @@ from core.layers import (
 )
 from core.protocol.contracts import Bounds, Hyperparameters, TrainOrder
 from core.protocol.storage import Storage
-from worker.compute import IMAGE_AXES, Compute, fastest
-from worker.data import Examples, Normalisation
-from worker.fitting import Bench, Listener, fit
-from worker.network import Network
-from worker.training import train
+from worker.trainer.data.examples import Examples, Normalisation
+from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
+from worker.trainer.networks.compute import IMAGE_AXES, Compute, fastest
+from worker.trainer.networks.network import Network
+from worker.trainer.run_order import run_order
+from worker.trainer.training.loop import train
 
 SHAPE, CLASSES = (1, 28, 28), 10
 FILTERS, UNITS = (32, 64, 128), 156
@@ -90,7 +92,7 @@ class Loops:
         return network.train()
 
     def ours(self) -> float:
-        """Examples a second of `worker.training.train`, one epoch without validation."""
+        """Examples a second of Netmorph's `train`, one epoch without validation."""
         compute, normalisation = self.compute, Normalisation.of(self.x)
         examples = Examples(
             self.x,
@@ -158,7 +160,7 @@ def first_step(device: torch.device, threads: int, examples: int) -> float:
     """Median seconds from an order to the end of its first step, but for the first order."""
     with tempfile.TemporaryDirectory() as folder:
         storage = Storage(Path(folder).as_uri())
-        bench = Bench(
+        environment = TrainingEnvironment(
             storage=storage,
             cache=Path(folder) / "cache",
             device=device,
@@ -166,7 +168,7 @@ def first_step(device: torch.device, threads: int, examples: int) -> float:
             computes=fastest(device, threads),
         )
         order = _order(storage, examples)
-        found = [_until_first_step(order, bench) for _ in range(ORDERS)]
+        found = [_until_first_step(order, environment) for _ in range(ORDERS)]
     return statistics.median(found[1:])
 
 
@@ -194,17 +196,17 @@ def _order(storage: Storage, examples: int) -> TrainOrder:
     )
 
 
-def _until_first_step(order: TrainOrder, bench: Bench) -> float:
+def _until_first_step(order: TrainOrder, environment: TrainingEnvironment) -> float:
     """Seconds of one order; it is stopped behind its first step."""
-    clock = time.process_time if bench.device.type == "cpu" else time.perf_counter
+    clock = time.process_time if environment.device.type == "cpu" else time.perf_counter
     ended: list[float] = []
-    listener = Listener(
+    callbacks = TrainingCallbacks(
         should_stop=lambda: bool(ended),
         on_step=lambda step: ended.append(clock()),
         on_epoch=lambda epoch: None,
     )
     began = clock()
-    fit(order, bench, listener)
+    run_order(order, environment, callbacks)
     return ended[0] - began
 
 

@@ -20,7 +20,7 @@ def modules_after(statement: str) -> set[str]:
     [
         ("import api.app", {"torch", "worker", "netmorph"}),
         ("import worker.jobs", {"torch", "sqlalchemy", "psycopg", "api", "netmorph"}),
-        ("import worker.trainer", {"sqlalchemy", "celery", "api", "netmorph"}),
+        ("import worker.trainer.__main__", {"sqlalchemy", "celery", "api", "netmorph"}),
         ("import netmorph, netmorph.cli", {"torch", "api", "worker", "core", "sqlalchemy"}),
         ("import core.search.step", {"torch", "sqlalchemy", "celery", "httpx", "fastapi"}),
     ],

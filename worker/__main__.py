@@ -1,4 +1,4 @@
-"""`python -P -m worker` runs a worker; `python -P -m worker healthcheck` asks whether it lives."""
+"""`python -P -m worker` runs a worker; with `healthcheck` it says whether the worker is alive."""
 
 import logging
 import platform
@@ -15,12 +15,12 @@ from celery.exceptions import SecurityWarning
 from celery.worker import state
 from pydantic import ValidationError
 
-from worker import health, logs, notifications
+from worker.agent import health, logs, notifications
+from worker.agent.controller_client import ControllerClient
+from worker.agent.slot import NoFreeGpu, take_gpu, take_identity
+from worker.agent.supervisor import TrainerSupervisor
 from worker.jobs import TrialRunner, create_app
-from worker.reports import ControllerClient
 from worker.settings import Settings
-from worker.slot import NoFreeGpu, take_gpu, take_identity
-from worker.supervisor import TrainerSupervisor
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _USAGE = "usage: python -m worker [healthcheck]"
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the arguments name; the exit code."""
+    """Run the worker or the health check; the exit code."""
     if arguments not in ([], ["healthcheck"]):
         print(_USAGE, file=sys.stderr)
         return 2
@@ -38,9 +38,9 @@ def main(arguments: list[str]) -> int:
         print(_explain(error), file=sys.stderr)
         return 2
     if arguments == ["healthcheck"]:
-        health_problem = health.health_problem(settings)
-        print(health_problem or "well", file=sys.stderr if health_problem else sys.stdout)
-        return 1 if health_problem else 0
+        problem = health.health_problem(settings)
+        print(problem or "well", file=sys.stderr if problem else sys.stdout)
+        return 1 if problem else 0
     logs.set_up(settings.log_format, settings.log_level)
     try:
         return run(settings)
@@ -50,22 +50,22 @@ def main(arguments: list[str]) -> int:
 
 
 def run(settings: Settings) -> int:
-    """Work until told to stop by SIGTERM or SIGINT; the exit code."""
+    """Work until SIGTERM or SIGINT; the exit code."""
     slot = take_gpu(settings.device, settings.slot_dir)
     identity = take_identity(settings.state_dir)
     stopping = Flag()
-    _end_on_signals(stopping)
-    pulse = health.Pulse(settings.health_file)
+    _shut_down_on_signals(stopping)
+    health_file = health.HealthFile(settings.health_file)
     controller = ControllerClient(settings)
     supervisor = TrainerSupervisor(
         settings,
         controller,
         stopping=stopping,
-        pulse=pulse,
+        touch_health=health_file.touch,
         gpu=None if slot is None else slot.gpu.environment,
     )
     lock = notifications.RunnerLock()
-    place = TrialRunner(
+    runner = TrialRunner(
         settings,
         controller,
         supervisor,
@@ -73,46 +73,46 @@ def run(settings: Settings) -> int:
         boot_id=uuid4(),
         lock=lock,
         stopping=stopping,
-        pulse=pulse,
+        touch_health=health_file.touch,
     )
     notifications.install(lock)
     logger.info("worker %s on %s, id %s", settings.worker_name, platform.node(), identity.worker_id)
-    polling = Thread(target=place.poll, name="poll", daemon=True)
+    polling = Thread(target=runner.poll, name="poll", daemon=True)
     polling.start()
     try:
-        return _consume(settings, place)
+        return _consume(settings, runner)
     finally:
         stopping.set()
         polling.join()
         supervisor.close()
         controller.close()
-        pulse.end()
+        health_file.remove()
 
 
-def _end_on_signals(stopping: Flag) -> None:
-    """Have SIGTERM and SIGINT end the worker in order, from whatever it is doing."""
+def _shut_down_on_signals(stopping: Flag) -> None:
+    """Let SIGTERM and SIGINT shut the worker down in order, whatever it is doing."""
 
     def shut_down(number: int, frame: FrameType | None) -> None:
         stopping.set()
-        state.should_stop = 0  # Celery's word for a warm shutdown, with this exit code
+        state.should_stop = 0  # tells Celery to shut down warmly, with this exit code
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, shut_down)
 
 
 class _Consumer(Worker):  # type: ignore[misc]
-    """Celery's worker, which leaves signals to us."""
+    """Celery's worker without its signal handlers."""
 
     def install_platform_tweaks(self, worker: Worker) -> None:
-        """Keep the handlers that are there."""
+        """Keep the signal handlers that are installed."""
 
 
-def _consume(settings: Settings, place: TrialRunner) -> int:
+def _consume(settings: Settings, runner: TrialRunner) -> int:
     """Run Celery's consumer until it ends; its exit code."""
-    # Celery warns of root because of pickled messages, which are refused here.
+    # Celery warns against root because of pickled messages, which are refused here.
     warnings.simplefilter("ignore", SecurityWarning)
     consumer = _Consumer(
-        app=create_app(settings, place),
+        app=create_app(settings, runner),
         pool_cls="threads",
         concurrency=1,
         loglevel=settings.log_level,
@@ -130,7 +130,7 @@ def _explain(error: ValidationError) -> str:
         f"NETMORPH_{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
         for fault in error.errors(include_input=False, include_url=False)
     ]
-    return "the worker's settings are wrong:\n" + "\n".join(lines)
+    return "invalid settings of the worker:\n" + "\n".join(lines)
 
 
 if __name__ == "__main__":

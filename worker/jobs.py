@@ -1,7 +1,8 @@
-"""The worker's work: the Celery job `train`, and the loop that asks for work without the broker.
+"""The worker's work: the Celery job `train`, and the loop that requests trials without the broker.
 
-A message only says that there is something to do. Job and loop share one place, so that a worker
-has one trial at a time; whoever holds it leases trial after trial until none is waiting.
+A notification only says that there is something to do. Job and loop share one lock, so that a
+worker trains one trial at a time; the thread that holds it leases trial after trial until none is
+waiting.
 """
 
 import logging
@@ -16,22 +17,22 @@ from celery import Celery
 from core.errors import NetmorphError
 from core.protocol.contracts import LeaseRequest
 from core.protocol.queue import TRAIN_JOB, celery_config
-from worker import logs
-from worker.notifications import RunnerLock
-from worker.process import TrainerDied
-from worker.reports import ControllerClient, deliver
+from worker.agent import logs
+from worker.agent.controller_client import ControllerClient, deliver
+from worker.agent.notifications import RunnerLock
+from worker.agent.supervisor import TrainerSupervisor
+from worker.agent.trainer_process import TrainerDied
 from worker.settings import Settings
-from worker.supervisor import TrainerSupervisor
 
 logger = logging.getLogger(__name__)
 
-_LAST_REPORT_SECONDS = 8.0  # for a result to be delivered once the worker shuts down
-_LONGEST_SILENCE = 15.0  # seconds between two questions while the controller does not answer
-_LONGEST_REST = 300.0  # seconds while trainers die one after the other
+_LAST_REPORT_SECONDS = 8.0  # to deliver a result once the worker shuts down
+_LONGEST_RETRY = 15.0  # seconds between two requests while the controller does not answer
+_LONGEST_REST = 300.0  # seconds, while one trainer after the other dies
 
 
 class TrialRunner:
-    """The worker's one place for a trial."""
+    """Leases trials and has them trained, one at a time."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class TrialRunner:
         boot_id: UUID,
         lock: RunnerLock,
         stopping: Flag,
-        pulse: Callable[[], None],
+        touch_health: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._controller = controller
@@ -51,75 +52,76 @@ class TrialRunner:
         self._worker_id = worker_id
         self._boot_id = boot_id
         self._stopping = stopping
-        self._pulse = pulse
-        self._door = lock
+        self._touch_health = touch_health
+        self._lock = lock
         self._rest_until = 0.0  # monotonic
-        self._silences = 0  # of the controller, in a row
+        self._failed_requests = 0  # to the controller, in a row
 
     def drain(self, prefer: UUID | None = None, *, wait: bool = True) -> None:
         """Train the preferred trial and then any others, until none is waiting.
 
-        Where the place is taken, wait for it, or do nothing: its holder asks for work anyway.
+        While another thread holds the lock, wait for it or return: that thread requests trials
+        anyway.
         """
-        if not self._door.enter(wait=wait):
+        if not self._lock.acquire(wait=wait):
             return
         try:
-            while not self._resting() and self._train_next(prefer):
+            while not self._is_resting() and self._train_next(prefer):
                 prefer = None
         finally:
-            self._door.leave()
+            self._lock.release()
 
     def poll(self) -> None:
-        """Ask for work every few seconds, until the worker shuts down."""
+        """Request trials every few seconds, until the worker shuts down."""
         while not self._stopping.is_set():
             self.drain(wait=False)
             self._stopping.wait(self._settings.poll_seconds * random.uniform(0.8, 1.2))
 
-    def _resting(self) -> bool:
+    def _is_resting(self) -> bool:
         return self._stopping.is_set() or monotonic() < self._rest_until
 
     def _train_next(self, prefer: UUID | None) -> bool:
-        """Train one trial; whether to ask for another.
+        """Train one trial; whether to request another.
 
-        Nothing may end the loop: what goes wrong is logged, and the worker rests a while.
+        No error may end the loop: it is logged, and the worker rests a while.
         """
-        self._pulse()
+        self._touch_health()
         try:
             trained = self._train_one(prefer)
         except TrainerDied as error:
             if not self._stopping.is_set():
-                logger.error("no trial is taken: %s", error)
+                logger.error("no trial is leased, as no trainer starts: %s", error)
             self._rest(self._supervisor.deaths, _LONGEST_REST)
             return False
         except NetmorphError as error:
             logger.warning("no answer from the controller: %s", error)
-            self._silences += 1
-            self._rest(self._silences, _LONGEST_SILENCE)
+            self._failed_requests += 1
+            self._rest(self._failed_requests, _LONGEST_RETRY)
             return False
         except Exception:
             logger.exception("unexpected error")
             self._rest(1, _LONGEST_REST)
             return False
-        self._silences = 0
+        self._failed_requests = 0
         self._rest(self._supervisor.deaths - 1, _LONGEST_REST)
         return trained or prefer is not None
 
     def _train_one(self, prefer: UUID | None) -> bool:
-        """Lease a trial, have it trained and report it; False where there was none."""
-        trainer = self._supervisor.prepare()  # first: who cannot train takes no trial
-        asked_at = monotonic()
-        order = self._controller.lease(self._request(), prefer)
+        """Lease a trial, train it and report its result; False where none was waiting."""
+        trainer = self._supervisor.prepare()  # first: without a trainer no trial is leased
+        requested_at = monotonic()
+        order = self._controller.lease(self._lease_request(), prefer)
         if order is None:
             return False
-        with logs.about(order):
+        with logs.trial_context(order):
             logger.info("training starts")
-            result = self._supervisor.train(trainer, order, asked_at)
+            result = self._supervisor.train(trainer, order, requested_at)
             if result is not None:
                 logger.info("training ended: %s %s", result.status, result.reason)
-                deliver(self._controller, order, result, self._patience())
+                deliver(self._controller, order, result, self._pause_between_reports())
         return True
 
-    def _request(self) -> LeaseRequest:
+    def _lease_request(self) -> LeaseRequest:
         return LeaseRequest(
             worker_id=self._worker_id,
             boot_id=self._boot_id,
@@ -129,36 +131,36 @@ class TrialRunner:
         )
 
     def _rest(self, failures: int, longest: float) -> None:
-        """Take nothing for a while, twice as long with each failure in a row."""
+        """Lease nothing for a while, twice as long after each failure in a row."""
         if failures > 0:
             seconds = self._settings.poll_seconds * 2.0 ** min(failures - 1, 20)
             self._rest_until = monotonic() + min(seconds, longest) * random.uniform(0.8, 1.2)
 
-    def _patience(self) -> Callable[[float], bool]:
-        """How `deliver` waits: for ever, but not for long once the worker shuts down."""
-        last = float("inf")
+    def _pause_between_reports(self) -> Callable[[float], bool]:
+        """How `deliver` waits: without an end, but only briefly once the worker shuts down."""
+        give_up_at = float("inf")
 
         def pause(seconds: float) -> bool:
-            nonlocal last
-            self._pulse()
+            nonlocal give_up_at
+            self._touch_health()
             if not self._stopping.wait(seconds):
                 return False
-            last = min(last, monotonic() + _LAST_REPORT_SECONDS)
+            give_up_at = min(give_up_at, monotonic() + _LAST_REPORT_SECONDS)
             sleep(min(seconds, 1.0))
-            return monotonic() >= last
+            return monotonic() >= give_up_at
 
         return pause
 
 
-def create_app(settings: Settings, place: TrialRunner) -> Celery:
-    """The Celery application whose one job fills the place."""
+def create_app(settings: Settings, runner: TrialRunner) -> Celery:
+    """The Celery application whose one job has the runner train trials."""
     app = Celery("netmorph")
     app.conf.update(celery_config(settings.broker_url))
 
     @app.task(name=TRAIN_JOB)  # type: ignore[untyped-decorator]
     def train(trial_id: str, attempt: int) -> None:
-        """Train the trial, unless somebody else has it, and then whatever waits."""
-        logger.debug("order for attempt %d of trial %s", attempt, trial_id)
-        place.drain(UUID(trial_id))
+        """Train this trial, unless another worker has it, and then any others that wait."""
+        logger.debug("notified of attempt %d of trial %s", attempt, trial_id)
+        runner.drain(UUID(trial_id))
 
     return app

@@ -2,38 +2,40 @@
 
 The supervisor writes `Command` lines to the trainer's stdin; the trainer writes `Event` lines to
 the file descriptor that was its stdout (prints of libraries go to stderr). End of file on stdin
-ends the trainer.
+ends the trainer. The fields of `EpochEnded` and `Ended` are those of `core.protocol.contracts`,
+so that a new fact about a trial is declared there alone.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
 
 from core.protocol.contracts import (
-    BlobRef,
-    Comparison,
-    Finite,
-    Positive,
-    Seconds,
-    TestMetrics,
+    LONGEST_PRECISION,
+    LONGEST_REASON,
+    EpochMetrics,
     TrainOrder,
+    TrialOutcome,
 )
-from core.protocol.states import TrialStatus
+
+#: Both processes are of one release, so an unknown field is a mistake.
+_STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+_LONGEST = {"precision": LONGEST_PRECISION, "reason": LONGEST_REASON}  # characters
 
 
-class _Line(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Train(_Line):
+class Train(BaseModel):
     """Train this order; the events of one order end with `Ended`."""
+
+    model_config = _STRICT
 
     command: Literal["train"] = "train"
     order: TrainOrder
 
 
-class Stop(_Line):
+class Stop(BaseModel):
     """End the present training soon: keep the best weights and report `stopped`."""
+
+    model_config = _STRICT
 
     command: Literal["stop"] = "stop"
     reason: str = ""
@@ -42,54 +44,44 @@ class Stop(_Line):
 Command = Annotated[Train | Stop, Field(discriminator="command")]
 
 
-class Ready(_Line):
+class Ready(BaseModel):
     """The trainer has imported torch and waits for an order."""
+
+    model_config = _STRICT
 
     event: Literal["ready"] = "ready"
     device: str
 
 
-class Progress(_Line):
+class Progress(BaseModel):
     """Optimiser steps so far; sent at least every second while steps are made."""
+
+    model_config = _STRICT
 
     event: Literal["progress"] = "progress"
     step: int
 
 
-class EpochEnded(_Line):
-    """The metrics of one finished epoch."""
+class EpochEnded(EpochMetrics):
+    """One epoch has ended."""
+
+    model_config = _STRICT
 
     event: Literal["epoch"] = "epoch"
-    epoch: int
-    train_loss: Finite | None = None
-    validation_loss: Finite | None = None
-    validation_metric: Finite | None = None
-    learning_rate: Finite | None = None
-    seconds: Seconds
 
 
-class Ended(_Line):
-    """How the training ended; the fields are those of `core.protocol.contracts.TrialResult`."""
+class Ended(TrialOutcome):
+    """The training has ended."""
+
+    model_config = _STRICT
 
     event: Literal["ended"] = "ended"
-    status: TrialStatus  # completed, stopped, infeasible or failed
-    value: Finite | None = None
-    value_std: Finite | None = None
-    validation_loss: Finite | None = None
-    value_at_rung: Finite | None = None
-    precision: str = ""
-    reason: str = ""
-    retry: bool = True
-    weights: BlobRef | None = None
-    epochs: int = 0
-    best_epoch: int = 0
-    seconds: Seconds = 0.0
-    samples_per_second: Finite | None = None
-    latency: Positive | None = None
-    parameters: int | None = None
-    test: TestMetrics | None = None
-    export: BlobRef | None = None
-    comparison: Comparison | None = None
+
+    @field_validator("precision", "reason", mode="before")
+    @classmethod
+    def _cut(cls, text: str, field: ValidationInfo) -> str:
+        """The text without its end where it is too long: a long error must not cost the result."""
+        return text[: _LONGEST[field.field_name or ""]] if isinstance(text, str) else text
 
 
 Event = Annotated[Ready | Progress | EpochEnded | Ended, Field(discriminator="event")]

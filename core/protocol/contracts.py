@@ -18,6 +18,8 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 JsonObject = dict[str, Any]
+LONGEST_PRECISION = 64  # characters
+LONGEST_REASON = 2000  # characters
 Augmentation = Literal["auto", "none", "shift", "shift-flip", "affine", "affine-flip", "warp"]
 
 
@@ -170,7 +172,7 @@ class Hyperparameters(Message):
     mixing: Finite = 0.0  # α of the Beta distribution that examples are mixed by; 0: not mixed
     erasing: Finite = 0.0  # side of a square erased from each image, as a share of its side
     label_smoothing: Finite = 0.0
-    augmentation: str = "none"  # see worker.augmentation
+    augmentation: str = "none"  # see worker.trainer.data.augmentation
     patience: int | None = None  # epochs without improvement before an early stop
     rung: Finite = 1.0  # share of the training after which it is compared with others
     least_at_rung: Finite | None = None  # metric below which it ends there
@@ -246,17 +248,22 @@ class Heartbeat(Message):
     step: int = Field(ge=0)  # optimiser steps so far
 
 
-class EpochReport(Message):
+class EpochMetrics(Message):
     """The metrics of one finished epoch; epochs count from 1."""
 
-    attempt: int
-    token: UUID
     epoch: int = Field(ge=1)
     train_loss: Finite | None = None
     validation_loss: Finite | None = None
     validation_metric: Finite | None = None  # in the final fit on what it holds out
     learning_rate: Finite | None = None
     seconds: Seconds  # since the training began
+
+
+class EpochReport(EpochMetrics):
+    """A worker reports one finished epoch of its trial."""
+
+    attempt: int
+    token: UUID
 
 
 class TestMetrics(Message):
@@ -276,22 +283,23 @@ class Comparison(Message):
     before: Finite  # the metric of the winner's own weights
     after: Finite | None  # that of the final network; None where its training failed
     exported: Literal["final", "winner"]
-    reason: str = Field(default="", max_length=2000)  # why the winner's own weights are exported
+    reason: str = Field(
+        default="", max_length=LONGEST_REASON
+    )  # why the winner's own weights are exported
 
 
-class TrialResult(Message):
-    """How a trial ended; accepted exactly once."""
+class TrialOutcome(Message):
+    """How a training ended, and what it measured."""
 
-    attempt: int
-    token: UUID
     status: TrialStatus  # completed, stopped, infeasible or failed
     value: Finite | None = None  # the objective; larger is better
     value_std: Finite | None = None  # standard error of the value, from the validation size
     #: Of the weights that the value is of; of a classification at the temperature that suits best.
     validation_loss: Finite | None = None
     value_at_rung: Finite | None = None  # after the share `Hyperparameters.rung` of the training
-    precision: str = Field(default="", max_length=64)  # how it was computed: "bf16 channels-last"
-    reason: str = Field(default="", max_length=2000)
+    #: How it was computed, such as "bf16 channels-last".
+    precision: str = Field(default="", max_length=LONGEST_PRECISION)
+    reason: str = Field(default="", max_length=LONGEST_REASON)
     retry: bool = True  # failed only: False where another attempt cannot help
     weights: BlobRef | None = None
     epochs: int = 0
@@ -303,6 +311,13 @@ class TrialResult(Message):
     test: TestMetrics | None = None  # final fit only
     export: BlobRef | None = None  # final fit only
     comparison: Comparison | None = None  # final fit only
+
+
+class TrialResult(TrialOutcome):
+    """A worker reports how its trial ended; accepted exactly once."""
+
+    attempt: int
+    token: UUID
 
 
 class ResultAnswer(Message):

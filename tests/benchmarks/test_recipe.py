@@ -65,7 +65,7 @@ def test_averages_that_were_watched_have_a_table_of_their_own():
 
 def test_constants_have_their_values_again_behind():
     before = optimisers.NEWTON_SCHULZ_STEPS
-    with constants_set({"worker.optimisers.NEWTON_SCHULZ_STEPS": before + 4}):
+    with constants_set({"worker.trainer.training.optimisers.NEWTON_SCHULZ_STEPS": before + 4}):
         assert before + 4 == optimisers.NEWTON_SCHULZ_STEPS
     assert before == optimisers.NEWTON_SCHULZ_STEPS
 

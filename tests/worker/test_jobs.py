@@ -18,7 +18,7 @@ import redis
 from core.protocol.queue import KEY_PREFIX, QUEUE, TRAIN_JOB, celery_config
 from core.protocol.states import TrialStatus
 from netmorph.embedded import EmbeddedValkey
-from worker.notifications import read_order, write_order
+from worker.agent.notifications import read_notification, write_notification
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -168,10 +168,10 @@ GARBAGE = [
     b"[" * 100_000,
     b'"' + b"x" * 1_000_000 + b'"',
     json.dumps({"body": "%%%", "headers": {}, "properties": {}}).encode(),
-    write_order(uuid4(), 1).replace(b'"task": "train"', b'"task": "celery.backend_cleanup"'),
-    write_order(uuid4(), 1).replace(b"application/json", b"application/x-python-serialize"),
-    write_order(uuid4(), 1).replace(b'"eta": null', b'"eta": [1]'),
-    write_order(uuid4(), 1).replace(b'"body": "', b'"body": "!'),
+    write_notification(uuid4(), 1).replace(b'"task": "train"', b'"task": "celery.backend_cleanup"'),
+    write_notification(uuid4(), 1).replace(b"application/json", b"application/x-python-serialize"),
+    write_notification(uuid4(), 1).replace(b'"eta": null', b'"eta": [1]'),
+    write_notification(uuid4(), 1).replace(b'"body": "', b'"body": "!'),
 ]
 
 
@@ -188,7 +188,7 @@ def test_garbage_in_the_queue_kills_nobody(start, controller, broker_url, ring, 
 
 def test_an_order_is_read_as_it_was_written():
     trial_id = uuid4()
-    assert read_order(write_order(trial_id, 3)) == (trial_id, 3)
+    assert read_notification(write_notification(trial_id, 3)) == (trial_id, 3)
 
 
 @pytest.mark.parametrize("found_by", ["order", "poll"])

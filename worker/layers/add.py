@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.module import MODULES, Passing
+from worker.layers.module import MODULES, Identity
 
 
 @MODULES.register("add")
-class AddModule(Passing):
+class AddModule(Identity):
     """Two or more tensors of one shape."""
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ _MOMENTUM = 0.1  # of the running statistics
 
 @MODULES.register("batch_norm")
 class BatchNormModule(AbstractModule[BatchNorm]):
-    """One module for any number of spatial axes; the count of batches is not kept."""
+    """One module for any number of spatial axes; it does not count batches."""
 
     running_mean: Tensor
     running_var: Tensor

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from worker.layers.module import MODULES, Passing
+from worker.layers.module import MODULES, Identity
 
 
 @MODULES.register("concat")
-class ConcatModule(Passing):
+class ConcatModule(Identity):
     """Two or more tensors that differ in their channels only."""
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:

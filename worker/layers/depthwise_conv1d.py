@@ -12,7 +12,7 @@ from worker.layers.precision import in_float32_on_cpu
 
 @MODULES.register("depthwise_conv1d")
 class DepthwiseConv1dModule(nn.Conv1d, AbstractModule[DepthwiseConv1d]):
-    """torch's convolution in as many groups as channels."""
+    """torch's convolution with one group for each channel."""
 
     @classmethod
     def of(cls, layer: DepthwiseConv1d, inputs: Sequence[Shape]) -> Self:

@@ -12,7 +12,7 @@ from worker.layers.precision import in_float32_on_cpu
 
 @MODULES.register("depthwise_conv2d")
 class DepthwiseConv2dModule(nn.Conv2d, AbstractModule[DepthwiseConv2d]):
-    """torch's convolution in as many groups as channels."""
+    """torch's convolution with one group for each channel."""
 
     @classmethod
     def of(cls, layer: DepthwiseConv2d, inputs: Sequence[Shape]) -> Self:

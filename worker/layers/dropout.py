@@ -12,9 +12,9 @@ from worker.layers.module import MODULES, AbstractModule
 
 @MODULES.register("dropout")
 class DropoutModule(AbstractModule[Dropout]):
-    """Drops values by a generator of its own, so that a training's seed decides, not the process's.
+    """Draws from a generator of its own: the training's seed decides, not the state of the process.
 
-    The generator is set by `worker.network.Network.seed`.
+    The generator is set by `worker.trainer.networks.network.Network.seed`.
     """
 
     def __init__(self, rate: float) -> None:
@@ -27,7 +27,7 @@ class DropoutModule(AbstractModule[Dropout]):
         return cls(layer.rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        """In training each value is zero with probability `rate`, else scaled up."""
+        """In training, sets each value to zero with probability `rate` and scales the others up."""
         if not self.training or self.rate == 0:
             return x
         kept = torch.empty_like(x).bernoulli_(1 - self.rate, generator=self.generator)

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.module import MODULES, Passing
+from worker.layers.module import MODULES, Identity
 
 
 @MODULES.register("flatten")
-class FlattenModule(Passing):
+class FlattenModule(Identity):
     """Channel by channel, whatever the memory format."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from worker.layers.module import MODULES, Passing
+from worker.layers.module import MODULES, Identity
 
 
 @MODULES.register("gate")
-class GateModule(Passing):
+class GateModule(Identity):
     """Twice the logistic sigmoid."""
 
     def forward(self, x: Tensor) -> Tensor:

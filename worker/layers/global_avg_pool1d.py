@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.module import MODULES, Passing
+from worker.layers.module import MODULES, Identity
 
 
 @MODULES.register("global_avg_pool1d")
-class GlobalAvgPool1dModule(Passing):
+class GlobalAvgPool1dModule(Identity):
     """A signal becomes a vector."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.module import MODULES, Passing
+from worker.layers.module import MODULES, Identity
 
 
 @MODULES.register("global_avg_pool2d")
-class GlobalAvgPool2dModule(Passing):
+class GlobalAvgPool2dModule(Identity):
     """An image becomes a vector."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Where the examples come in."""
+"""The examples that the network reads."""
 
-from worker.layers.module import MODULES, Passing
+from worker.layers.module import MODULES, Identity
 
 
 @MODULES.register("input")
-class InputModule(Passing):
+class InputModule(Identity):
     """Changes nothing."""

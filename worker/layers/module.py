@@ -1,4 +1,4 @@
-"""What the torch module of every layer is: a module that computes the same function."""
+"""The abstract torch module of a layer: it computes the same function as the layer."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ L = TypeVar("L", bound=AbstractLayer)
 
 
 class AbstractModule(nn.Module, Generic[L]):
-    """A module whose parameters and buffers have the names that the layer gives them."""
+    """A torch module whose parameters and buffers have the names of the layer's weights."""
 
     @classmethod
     @abstractmethod
     def of(cls, layer: L, inputs: Sequence[Shape]) -> Self:
-        """The module of a layer that reads tensors of these shapes (without the batch)."""
+        """The module of a layer whose inputs have these shapes (without the batch)."""
 
 
-class Passing(AbstractModule[AbstractLayer]):
-    """The module of a layer that changes nothing."""
+class Identity(AbstractModule[AbstractLayer]):
+    """The module of a layer without parameters; its output is its input, unless overridden."""
 
     @classmethod
     def of(cls, layer: AbstractLayer, inputs: Sequence[Shape]) -> Self:

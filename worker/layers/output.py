@@ -1,8 +1,8 @@
-"""Where the logits go out."""
+"""The outputs of the network."""
 
-from worker.layers.module import MODULES, Passing
+from worker.layers.module import MODULES, Identity
 
 
 @MODULES.register("output")
-class OutputModule(Passing):
+class OutputModule(Identity):
     """Changes nothing."""

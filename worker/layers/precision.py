@@ -1,4 +1,4 @@
-"""Layers that are slow in bfloat16 on a CPU compute in float32 there."""
+"""Single precision on a CPU for layers that are slow in bfloat16 there."""
 
 from collections.abc import Callable
 

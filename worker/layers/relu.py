@@ -3,11 +3,11 @@
 from torch import Tensor
 from torch.nn import functional
 
-from worker.layers.module import MODULES, Passing
+from worker.layers.module import MODULES, Identity
 
 
 @MODULES.register("relu")
-class ReLUModule(Passing):
+class ReLUModule(Identity):
     """Not in place: the input may have other readers."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.module import MODULES, Passing
+from worker.layers.module import MODULES, Identity
 
 
 @MODULES.register("scale")
-class ScaleModule(Passing):
+class ScaleModule(Identity):
     """A tensor and one factor for each channel."""
 
     def forward(self, x: Tensor, factors: Tensor) -> Tensor:  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""Zeros in place of what is read."""
+"""Zeros instead of the input."""
 
 from collections.abc import Sequence
 from typing import Self

@@ -1,4 +1,4 @@
-"""What the torch module of every task type computes."""
+"""The abstract loss of a task type: its loss and metric in torch."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -20,12 +20,12 @@ class AbstractLoss(ABC):
     def chance_loss(
         self, targets: NDArray[Any], outputs: int, label_smoothing: float = 0.0
     ) -> float:
-        """The mean loss of the best constant prediction; one that learns is below it."""
+        """The mean loss of the best constant prediction; a network that learns is below it."""
 
     def calibrated_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss without what comes of outputs that are all too sure, or not sure enough.
+        """The loss without the share that is due to overconfident or underconfident outputs.
 
-        By it networks are compared that were trained with other targets (smoothed, mixed).
+        It compares networks that were trained with different targets (smoothed, mixed).
         """
         return self.loss(outputs, targets)
 

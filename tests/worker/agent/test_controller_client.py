@@ -1,0 +1,131 @@
+"""What each answer of the controller means to a worker."""
+
+import itertools
+from uuid import uuid4
+
+import pytest
+
+from core.protocol.contracts import LeaseRequest, TrialResult
+from core.protocol.states import TrialStatus
+from worker.agent.controller_client import (
+    ControllerClient,
+    Refused,
+    StaleLease,
+    Unreachable,
+    deliver,
+    pauses,
+)
+
+
+@pytest.fixture
+def client(settings):
+    made = ControllerClient(settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def me() -> LeaseRequest:
+    return LeaseRequest(worker_id=uuid4(), boot_id=uuid4(), name="tester", device="cpu")
+
+
+def result_of(order) -> TrialResult:
+    return TrialResult(attempt=1, token=order.token, status=TrialStatus.COMPLETED, value=1.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (404, StaleLease),
+        (409, StaleLease),
+        (410, StaleLease),
+        (400, Refused),
+        (413, Refused),
+        (422, Refused),
+        (401, Unreachable),
+        (403, Unreachable),
+        (429, Unreachable),
+        (500, Unreachable),
+        (503, Unreachable),
+    ],
+)
+def test_an_error_tells_what_to_do(client, controller, status, error, monkeypatch):
+    order = controller.add("train")
+    monkeypatch.setattr(controller, "answer", lambda path, body: (status, "because"))
+    with pytest.raises(error, match=f"{status} because"):
+        client.heartbeat(order, 1, timeout=5)
+
+
+def test_a_page_that_is_no_answer_is_asked_for_again(client, controller, monkeypatch):
+    order = controller.add("train")
+    monkeypatch.setattr(controller, "answer", lambda path, body: (200, "<html>welcome</html>"))
+    with pytest.raises(Unreachable, match="expected a Answer"):
+        client.heartbeat(order, 1, timeout=5)
+
+
+def test_a_controller_that_is_not_there_is_unreachable(client, controller, me):
+    controller.close()
+    with pytest.raises(Unreachable, match="ConnectError"):
+        client.lease(me)
+
+
+def test_a_wrong_address_is_not_taken_for_a_lack_of_work(client, controller, me, monkeypatch):
+    monkeypatch.setattr(controller, "answer", lambda path, body: (404, "no such page"))
+    with pytest.raises(StaleLease):
+        client.lease(me)
+    assert client.lease(me, uuid4()) is None
+
+
+def test_a_result_that_is_refused_becomes_a_failure_that_counts(client, controller, monkeypatch):
+    order = controller.add("train")
+    answer = controller.answer
+
+    def picky(path: str, body: bytes) -> tuple[int, str]:
+        return (422, "no such status") if b"completed" in body else answer(path, body)
+
+    monkeypatch.setattr(controller, "answer", picky)
+    assert deliver(client, order, result_of(order), pause=lambda seconds: False).accepted
+    (result,) = controller.results[order.trial_id]
+    assert (result.status, result.retry) == (TrialStatus.FAILED, True)
+    assert "no such status" in result.reason
+
+
+@pytest.mark.parametrize("status", [404, 409, 422])
+def test_a_result_that_cannot_count_is_dropped(client, controller, status, monkeypatch):
+    order = controller.add("train")
+    monkeypatch.setattr(controller, "answer", lambda path, body: (status, ""))
+    assert deliver(client, order, result_of(order), pause=lambda seconds: False) is None
+
+
+def test_a_result_is_repeated_until_it_is_answered(client, controller):
+    order = controller.add("train")
+    controller.down = True
+    waited: list[float] = []
+
+    def pause(seconds: float) -> bool:
+        waited.append(seconds)
+        controller.down = len(waited) < 4
+        return False
+
+    answer = deliver(client, order, result_of(order), pause)
+    assert answer is not None
+    assert answer.accepted
+    assert len(waited) == 4
+
+
+def test_a_result_is_given_up_when_the_worker_must_end(client, controller):
+    order = controller.add("train")
+    controller.down = True
+    assert deliver(client, order, result_of(order), pause=lambda seconds: True) is None
+
+
+def test_pauses_grow_to_their_longest_with_jitter():
+    taken = list(itertools.islice(pauses(first=1.0, longest=8.0), 200))
+    assert 0.5 <= taken[0] <= 1.5
+    assert max(taken) <= 12.0
+    assert min(taken[4:]) >= 4.0
+    assert len(set(taken)) > 150
+
+
+def test_the_key_is_never_shown(settings):
+    assert "netmorph_k" not in repr(settings)

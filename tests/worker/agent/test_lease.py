@@ -1,0 +1,194 @@
+"""A held lease: it is never trusted for too long, and every answer is honoured."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from core.protocol.contracts import Action, Answer, EpochReport, TrainOrder
+from worker.agent.controller_client import ControllerClient
+from worker.agent.lease import HeldLease
+
+STOP = Answer(action=Action.STOP, reason="by the user")
+
+
+class Clock:
+    """A clock that only tests move."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def client(settings) -> Iterator[ControllerClient]:
+    made = ControllerClient(settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def order(controller) -> TrainOrder:
+    """An order whose lease lasts 30 s, of which 25 s are trusted."""
+    controller.lease_seconds = 30.0
+    return controller.add("train")
+
+
+@pytest.fixture
+def answers() -> list[Answer]:
+    """The answers that the lease passed on."""
+    return []
+
+
+@pytest.fixture
+def hold(client, order, clock, answers) -> Callable[..., HeldLease]:
+    """Makes a lease of the order, requested at the clock's present time."""
+
+    def make(**options: float) -> HeldLease:
+        times = {"requested_at": clock.now, "heartbeat_seconds": 10.0} | options
+        return HeldLease(client, order, on_answer=answers.append, clock=clock, **times)
+
+    return make
+
+
+def report_of(order: TrainOrder, epoch: int = 1) -> EpochReport:
+    return EpochReport(attempt=order.attempt, token=order.token, epoch=epoch, seconds=1.0)
+
+
+def test_a_lease_is_trusted_for_a_share_of_its_time_from_the_request_on(hold, clock):
+    lease = hold(requested_at=clock.now - 5.0)
+    clock.now += 19.9
+    assert lease.is_trusted()
+    clock.now += 0.2
+    assert not lease.is_trusted()
+
+
+def test_a_heartbeat_renews_the_trust_from_its_sending_and_not_from_its_answer(
+    hold, clock, controller, order, eventually, monkeypatch
+):
+    """An answer that takes 20 s leaves 5 of the 25 s: the controller may have counted from then."""
+    answer = controller.answer
+
+    def slow(path: str, body: bytes) -> tuple[int, str]:
+        clock.now += 20.0
+        return answer(path, body)
+
+    monkeypatch.setattr(controller, "answer", slow)
+    lease = hold()
+    clock.now += 10.0  # so that a heartbeat is due at once
+    with lease:
+        eventually(lambda: controller.heartbeats[order.trial_id])
+    assert len(controller.heartbeats[order.trial_id]) == 1
+    clock.now += 4.9
+    assert lease.is_trusted()
+    clock.now += 0.2
+    assert not lease.is_trusted()
+
+
+def test_no_heartbeat_is_sent_before_it_is_due(hold, clock, controller, order):
+    lease = hold()
+    clock.now += 9.9
+    with lease:
+        lease.report(report_of(order))
+    assert controller.heartbeats[order.trial_id] == []
+
+
+def test_heartbeats_come_at_least_three_times_in_a_lease(
+    hold, clock, controller, order, eventually
+):
+    lease = hold(heartbeat_seconds=100.0)
+    clock.now += 10.0
+    with lease:
+        eventually(lambda: controller.heartbeats[order.trial_id])
+
+
+def test_a_heartbeat_carries_the_step(hold, clock, controller, order, eventually):
+    lease = hold()
+    lease.step = 17
+    clock.now += 10.0
+    with lease:
+        eventually(lambda: controller.heartbeats[order.trial_id])
+    assert [beat.step for beat in controller.heartbeats[order.trial_id]] == [17]
+
+
+def test_the_answer_to_a_heartbeat_is_passed_on(
+    hold, clock, controller, order, answers, eventually
+):
+    controller.answers[order.trial_id] = STOP
+    lease = hold()
+    clock.now += 10.0
+    with lease:
+        eventually(lambda: answers)
+    assert answers == [STOP]
+
+
+def test_the_answer_to_an_epoch_report_is_passed_on(hold, controller, order, answers):
+    controller.answers[order.trial_id] = STOP
+    with hold() as lease:
+        lease.report(report_of(order))
+    assert answers == [STOP]
+
+
+def test_an_answer_to_continue_is_not_passed_on(hold, order, answers):
+    with hold() as lease:
+        lease.report(report_of(order))
+    assert answers == []
+
+
+def test_reports_that_are_left_at_the_end_are_still_sent_in_order(hold, controller, order):
+    with hold() as lease:
+        for epoch in (1, 2, 3):
+            lease.report(report_of(order, epoch))
+    assert [report.epoch for report in controller.epochs[order.trial_id]] == [1, 2, 3]
+
+
+def test_a_report_that_did_not_arrive_is_sent_again(hold, controller, order, eventually):
+    controller.down = True
+    with hold(heartbeat_seconds=0.03) as lease:
+        lease.report(report_of(order))
+        eventually(lambda: controller.refused >= 2)
+        controller.down = False
+        eventually(lambda: controller.epochs[order.trial_id])
+    assert [report.epoch for report in controller.epochs[order.trial_id]] == [1]
+
+
+def test_a_report_that_the_controller_refuses_is_dropped_and_the_next_one_is_sent(
+    hold, controller, order, monkeypatch
+):
+    answer = controller.answer
+
+    def picky(path: str, body: bytes) -> tuple[int, str]:
+        return (422, "no such epoch") if b'"epoch":1,' in body else answer(path, body)
+
+    monkeypatch.setattr(controller, "answer", picky)
+    with hold() as lease:
+        lease.report(report_of(order, 1))
+        lease.report(report_of(order, 2))
+    assert [report.epoch for report in controller.epochs[order.trial_id]] == [2]
+
+
+def test_a_lost_lease_is_not_trusted_and_abandons_the_trial(
+    hold, controller, order, answers, eventually
+):
+    controller.stale.add(order.trial_id)
+    with hold() as lease:
+        lease.report(report_of(order))
+        eventually(lambda: answers)
+        assert not lease.is_trusted()
+    assert [answer.action for answer in answers] == [Action.ABANDON]
+
+
+def test_an_abandoned_lease_sends_nothing_more(hold, controller, order):
+    lease = hold()
+    lease.abandon()
+    lease.report(report_of(order))
+    with lease:
+        pass
+    assert not lease.is_trusted()
+    assert controller.epochs[order.trial_id] == []

@@ -1,0 +1,149 @@
+"""When a training is at its end, decided from what was seen and the time alone."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.protocol.contracts import Action, Answer, BlobRef
+from core.protocol.states import TrialStatus
+from worker.agent.monitor import Ending, TrainingMonitor
+from worker.agent.trainer_process import EndOfEvents, oom_kills
+from worker.messages import Ended, EpochEnded, Progress
+
+
+@pytest.fixture
+def monitor(controller) -> TrainingMonitor:
+    order = controller.add("train", max_seconds=100)
+    return TrainingMonitor(order=order, hang_seconds=10, stop_seconds=5, started=1000.0)
+
+
+def test_only_growing_steps_and_epochs_are_progress(monitor):
+    monitor.observe(Progress(step=1), 1005.0)
+    monitor.observe(Progress(step=1), 1014.0)
+    assert monitor.ending(1015.0, is_trusted=True) is None
+    assert monitor.ending(1015.1, is_trusted=True) is Ending.HUNG
+    monitor.observe(EpochEnded(epoch=1, seconds=1), 1015.0)
+    assert monitor.ending(1025.0, is_trusted=True) is None
+
+
+def test_after_long_epochs_a_long_evaluation_is_no_hang(monitor):
+    for step in range(1, 11):
+        monitor.observe(Progress(step=step), 1000.0 + 5 * step)
+    monitor.observe(EpochEnded(epoch=1, seconds=50), 1055.0)
+    assert monitor.ending(1109.0, is_trusted=True) is None
+    assert monitor.ending(1110.1, is_trusted=True) is Ending.HUNG
+
+
+def test_a_training_that_never_begins_hangs_too(monitor):
+    assert monitor.ending(1010.1, is_trusted=True) is Ending.HUNG
+
+
+def test_a_lost_lease_ends_a_training_at_once_and_silently(monitor):
+    assert monitor.ending(1000.1, is_trusted=False) is Ending.UNTRUSTED
+    assert monitor.result(Ending.UNTRUSTED, 1001.0, "") is None
+
+
+def test_an_ending_that_was_seen_counts_whatever_the_lease(monitor):
+    monitor.observe(Ended(status=TrialStatus.COMPLETED, value=0.5), 1001.0)
+    assert monitor.ending(1001.0, is_trusted=False) is Ending.ENDED
+
+
+def test_a_trainer_that_dies_while_it_stops_leaves_a_stopped_trial(monitor):
+    monitor.observe(Answer(action=Action.STOP, reason="by the user"), 1001.0)
+    monitor.observe(EndOfEvents(), 1002.0)
+    ending = monitor.ending(1002.0, is_trusted=True)
+    result = monitor.result(ending, 1002.0, "")
+    assert result.status is TrialStatus.STOPPED
+    assert not result.retry
+
+
+def test_a_trainer_without_enough_memory_is_a_fact_about_its_architecture(monitor):
+    monitor.observe(EndOfEvents(), 1001.0)
+    monitor.out_of_memory = True
+    result = monitor.result(
+        monitor.ending(1001.0, is_trusted=True), 1001.0, "killed (out of memory)"
+    )
+    assert result.status is TrialStatus.INFEASIBLE
+    assert "out of memory" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("memory.events", "low 0\nmax 5\noom 4\noom_kill 3\noom_group_kill 1\n"),
+        ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+    ],
+)
+def test_the_system_counts_whom_it_kills_for_memory(tmp_path, name, text):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    assert oom_kills(tmp_path) == 3
+    assert oom_kills(tmp_path / "nowhere") == 0
+
+
+def test_an_order_to_abandon_replaces_an_order_to_stop_and_not_the_other_way(monitor):
+    monitor.observe(Answer(action=Action.STOP), 1001.0)
+    monitor.observe(Answer(action=Action.ABANDON), 1002.0)
+    monitor.observe(Answer(action=Action.STOP), 1003.0)
+    assert monitor.request.action is Action.ABANDON
+    monitor.observe(Ended(status=TrialStatus.STOPPED), 1003.0)
+    assert monitor.ending(1003.0, is_trusted=True) is Ending.ABANDONED
+
+
+def test_a_repeated_stop_does_not_grant_more_time(monitor):
+    for second in range(5):
+        monitor.observe(Answer(action=Action.STOP), 1001.0 + second)
+    assert monitor.ending(1006.1, is_trusted=True) is Ending.UNSTOPPABLE
+
+
+def test_a_training_past_its_limit_is_wanted_stopped(monitor):
+    monitor.observe(Progress(step=1), 1105.0)
+    monitor.enforce_time_limit(1109.0)
+    assert monitor.request is None
+    monitor.enforce_time_limit(1110.1)
+    assert monitor.request.action is Action.STOP
+
+
+def test_the_result_is_what_the_trainer_said(monitor):
+    blob = BlobRef(key=f"weights/{'a' * 64}.safetensors", sha256="a" * 64, bytes=5)
+    ended = Ended(status=TrialStatus.INFEASIBLE, reason="r" * 5000, weights=blob, epochs=3)
+    monitor.observe(ended, 1001.0)
+    result = monitor.result(Ending.ENDED, 1001.0, "")
+    assert (result.status, result.weights, result.epochs) == (TrialStatus.INFEASIBLE, blob, 3)
+    assert len(result.reason) == 2000
+
+
+def test_a_precision_that_is_too_long_for_a_report_is_cut(monitor):
+    monitor.observe(Ended(status=TrialStatus.COMPLETED, value=0.5, precision="x" * 65), 1001.0)
+    assert monitor.result(Ending.ENDED, 1001.0, "").precision == "x" * 64
+
+
+notices = st.one_of(
+    st.builds(Progress, step=st.integers(0, 9)),
+    st.builds(EpochEnded, epoch=st.integers(1, 9), seconds=st.just(0.0)),
+    st.builds(Ended, status=st.sampled_from(TrialStatus)),
+    st.builds(EndOfEvents),
+    st.builds(Answer, action=st.sampled_from(Action).filter(lambda a: a is not Action.CONTINUE)),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seen=st.lists(st.tuples(notices, st.floats(0, 300)), max_size=20), is_trusted=st.booleans())
+def test_whatever_is_seen_a_training_ends_with_one_result_or_none(seen, is_trusted, controller):
+    """Every training comes to an end in bounded time, and says something final or nothing."""
+    monitor = TrainingMonitor(
+        order=controller.add("train"), hang_seconds=10, stop_seconds=5, started=0.0
+    )
+    now = 0.0
+    for notice, seconds in seen:
+        now += seconds
+        monitor.observe(notice, now)
+        monitor.enforce_time_limit(now)
+    ending = monitor.ending(now + monitor.hang_limit + 0.1, is_trusted=is_trusted)
+    assert ending is not None
+    result = monitor.result(ending, now, "words")
+    if result is None:
+        assert not ending.is_reported
+    else:
+        final = {"completed", "stopped", "infeasible", "failed"}
+        assert result.status in final

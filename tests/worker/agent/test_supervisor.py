@@ -1,0 +1,293 @@
+"""Whatever a trainer does, its trial ends with the right report, or with none, and no orphan."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from core.protocol.contracts import Action, Answer
+from core.protocol.states import TrialStatus
+from worker.agent.controller_client import ControllerClient
+from worker.agent.notifications import RunnerLock
+from worker.agent.supervisor import TrainerSupervisor
+from worker.jobs import TrialRunner
+from worker.settings import Settings
+
+
+class Agent:
+    """A worker's agent without Celery."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.stopping = threading.Event()
+        self.controller = ControllerClient(settings)
+        self.supervisor = TrainerSupervisor(
+            settings, self.controller, stopping=self.stopping, touch_health=lambda: None
+        )
+        self.runner = TrialRunner(
+            settings,
+            self.controller,
+            self.supervisor,
+            worker_id=uuid4(),
+            boot_id=uuid4(),
+            lock=RunnerLock(),
+            stopping=self.stopping,
+            touch_health=lambda: None,
+        )
+
+    def trainer_pid(self) -> int:
+        return self.supervisor.prepare().pid
+
+    def drain_aside(self) -> threading.Thread:
+        thread = threading.Thread(target=self.runner.drain, daemon=True)
+        thread.start()
+        return thread
+
+    def close(self) -> None:
+        self.stopping.set()
+        self.supervisor.close()
+        self.controller.close()
+
+
+@pytest.fixture
+def agent(settings: Settings) -> Iterator[Agent]:
+    made = Agent(settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def with_settings(settings: Settings) -> Iterator[Callable[..., Agent]]:
+    made: list[Agent] = []
+
+    def make(**changes: Any) -> Agent:
+        made.append(Agent(settings.model_copy(update=changes)))
+        return made[-1]
+
+    yield make
+    for agent in made:
+        agent.close()
+
+
+def only_result(controller, order):
+    (result,) = controller.results[order.trial_id]
+    assert (result.attempt, result.token) == (order.attempt, order.token)
+    return result
+
+
+def test_a_training_that_goes_well_is_reported_with_its_epochs(agent, controller):
+    order = controller.add("train", seconds=0.5, epochs=3)
+    agent.runner.drain()
+
+    result = only_result(controller, order)
+    assert (result.status, result.value, result.epochs) == (TrialStatus.COMPLETED, 0.875, 3)
+    reported = controller.epochs[order.trial_id]
+    assert [report.epoch for report in reported] == [1, 2, 3]
+    assert [report.validation_metric for report in reported] == [0.1, 0.2, 0.3]
+    steps = [beat.step for beat in controller.heartbeats[order.trial_id]]
+    assert len(steps) >= 3
+    assert steps == sorted(steps)
+    assert steps[-1] > 1
+
+
+def test_trial_after_trial_is_trained_by_one_warm_trainer(agent, controller):
+    orders = [controller.add("train") for _ in range(3)]
+    agent.runner.drain()
+    assert len({only_result(controller, order).reason for order in orders}) == 1
+
+
+def test_a_trainer_is_replaced_after_its_share_of_trials(with_settings, controller):
+    orders = [controller.add("train") for _ in range(4)]
+    with_settings(trials_per_trainer=2).runner.drain()
+    pids = [only_result(controller, order).reason for order in orders]
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("SIGKILL", "killed by SIGKILL"),
+        ("SIGSEGV", "killed by SIGSEGV"),
+        ("exit", "ended with exit code 3"),
+    ],
+)
+def test_a_trainer_that_dies_fails_its_trial_and_the_next_one_is_trained(
+    agent, controller, how, words
+):
+    dead = controller.add("die", how=how)
+    alive = controller.add("train")
+    agent.runner.drain()
+
+    result = only_result(controller, dead)
+    assert result.status is TrialStatus.FAILED
+    assert result.retry
+    assert "at step 7" in result.reason
+    assert words in result.reason
+    assert "a word on stderr" in result.reason
+    assert only_result(controller, alive).status is TrialStatus.COMPLETED
+
+
+def test_a_hung_trainer_is_killed_however_often_it_says_it_lives(agent, controller, gone):
+    order = controller.add("hang")
+    pid = agent.trainer_pid()
+    agent.runner.drain()
+    result = only_result(controller, order)
+    assert (result.status, result.retry) == (TrialStatus.FAILED, True)
+    assert "no progress at step 1 for 1 s" in result.reason
+    assert gone(pid)
+
+
+def test_a_stop_is_obeyed_with_the_best_value_so_far(agent, controller):
+    order = controller.add("train", seconds=30)
+    controller.answers[order.trial_id] = Answer(action=Action.STOP, reason="by the user")
+    started = monotonic()
+    agent.runner.drain()
+    result = only_result(controller, order)
+    assert (result.status, result.value) == (TrialStatus.STOPPED, 0.5)
+    assert monotonic() - started < 5
+
+
+def test_a_trainer_that_ignores_a_stop_is_killed_and_its_trial_stopped(agent, controller, gone):
+    order = controller.add("wilful")
+    pid = agent.trainer_pid()
+    controller.answers[order.trial_id] = Answer(action=Action.STOP, reason="by the user")
+    agent.runner.drain()
+    result = only_result(controller, order)
+    assert (result.status, result.retry) == (TrialStatus.STOPPED, False)
+    assert result.reason == "by the user; killed: it did not stop"
+    assert gone(pid)
+
+
+def test_an_abandoned_trial_is_reported_to_nobody(agent, controller):
+    order = controller.add("train", seconds=30)
+    pid = agent.trainer_pid()
+    controller.answers[order.trial_id] = Answer(action=Action.ABANDON)
+    agent.runner.drain()
+    assert controller.results[order.trial_id] == []
+    assert agent.trainer_pid() == pid  # it ended politely, so it stays
+
+
+def test_a_lease_that_is_somebody_elses_ends_the_training(agent, controller):
+    order = controller.add("train", seconds=30)
+    controller.stale.add(order.trial_id)
+    agent.runner.drain()
+    assert controller.results[order.trial_id] == []
+
+
+def test_a_trainer_is_killed_before_its_lease_can_run_out(agent, controller, eventually, gone):
+    controller.lease_seconds = 1.0
+    order = controller.add("wilful")
+    pid = agent.trainer_pid()
+    leased = monotonic()
+    drained = agent.drain_aside()
+    eventually(lambda: controller.heartbeats[order.trial_id])
+    last_word = monotonic()
+    controller.down = True
+    eventually(lambda: gone(pid))
+    assert monotonic() < last_word + 1.3
+    assert monotonic() > leased + 0.8
+    drained.join(10)
+    assert not drained.is_alive()
+    assert controller.results[order.trial_id] == []
+
+
+def test_a_result_is_delivered_once_the_controller_is_back(agent, controller, eventually):
+    controller.lease_seconds = 30.0
+    order = controller.add("train", seconds=0.3)
+    drained = agent.drain_aside()
+    eventually(lambda: controller.heartbeats[order.trial_id])
+    controller.down = True
+    refused = controller.refused
+    eventually(lambda: controller.refused > refused + 3)
+    controller.down = False
+    drained.join(10)
+    assert not drained.is_alive()
+    assert only_result(controller, order).status is TrialStatus.COMPLETED
+    assert [report.epoch for report in controller.epochs[order.trial_id]] == [1, 2]
+
+
+def test_a_training_past_its_own_limit_is_stopped(agent, controller):
+    order = controller.add("train", max_seconds=0.2, seconds=30)
+    agent.runner.drain()
+    assert only_result(controller, order).status is TrialStatus.STOPPED
+
+
+def test_nonsense_from_a_trainer_fails_the_trial(agent, controller):
+    order = controller.add("nonsense")
+    agent.runner.drain()
+    result = only_result(controller, order)
+    assert result.status is TrialStatus.FAILED
+    assert "no ending" in result.reason
+
+
+def test_a_killed_trainer_takes_its_children_with_it(agent, controller, gone, caplog):
+    caplog.set_level("INFO")
+    order = controller.add("family")
+    controller.answers[order.trial_id] = Answer(action=Action.STOP)
+    agent.runner.drain()
+    (child,) = [r.getMessage() for r in caplog.records if r.getMessage().startswith("child ")]
+    assert gone(int(child.split()[1]))
+
+
+def test_a_shut_down_gives_the_trial_back(agent, controller, eventually, gone):
+    order = controller.add("train", seconds=30)
+    pid = agent.trainer_pid()
+    drained = agent.drain_aside()
+    eventually(lambda: controller.heartbeats[order.trial_id])
+    agent.stopping.set()
+    drained.join(10)
+    assert not drained.is_alive()
+    result = only_result(controller, order)
+    assert (result.status, result.retry) == (TrialStatus.FAILED, True)
+    assert "shutting down" in result.reason
+    assert gone(pid)
+
+
+def test_a_worker_without_a_trainer_leases_nothing(with_settings, controller):
+    controller.add("train")
+    broken = with_settings(trainer_command=("python3", "-c", "raise SystemExit('no torch')"))
+    broken.runner.drain()
+    assert controller.leases == []
+    assert len(controller.waiting) == 1
+
+
+def test_a_worker_whose_trainers_keep_dying_rests(agent, controller):
+    for _ in range(6):
+        controller.add("die", how="SIGKILL")
+    agent.runner.drain()
+    assert 2 <= len(controller.results) < 6
+
+
+def test_the_trainer_sees_its_settings_and_no_secrets(with_settings, controller, monkeypatch):
+    monkeypatch.setenv("NETMORPH_WORKER_KEY", "secret")
+    monkeypatch.setenv("NETMORPH_BROKER_URL", "secret")
+    names = ["NETMORPH_WORKER_KEY", "NETMORPH_BROKER_URL", "NETMORPH_DEVICE", "NETMORPH_THREADS"]
+    order = controller.add("environment", names=names)
+    with_settings(threads=3).runner.drain()
+    assert list(json.loads(only_result(controller, order).reason).values()) == [
+        None,
+        None,
+        "cpu",
+        "3",
+    ]
+
+
+def test_the_preferred_trial_comes_first(agent, controller):
+    first, second = controller.add("train"), controller.add("train")
+    agent.runner.drain(prefer=second.trial_id)
+    assert controller.trained == [second.trial_id, first.trial_id]
+
+
+def test_a_trial_that_is_taken_is_no_reason_not_to_train_another(agent, controller):
+    order = controller.add("train")
+    agent.runner.drain(prefer=uuid4())
+    assert only_result(controller, order).status is TrialStatus.COMPLETED
+
+
+def test_a_controller_that_answers_nonsense_is_asked_again_later(agent, controller):
+    controller.down = True
+    agent.runner.drain()
+    assert controller.refused == 1

@@ -1,0 +1,362 @@
+"""An exported folder predicts on its own what the network did, and its card tells the truth."""
+
+import ast
+import dataclasses
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.weights import load
+from core.layers import LAYERS, layer_to_json
+from core.protocol.contracts import Comparison, TestMetrics
+from core.protocol.states import TrialKind
+from core.protocol.storage import Storage
+from tests.strategies import (
+    LAYER_EXAMPLES,
+    architectures,
+    generators,
+    morphed_architectures,
+    random_weights,
+)
+from tests.worker.orders import CLASSES, NETWORK, arrays, order_for
+from tests.worker.trainer.running import run
+from worker.trainer.data.examples import Normalisation
+from worker.trainer.environment import TrainingEnvironment
+from worker.trainer.export import export, predict
+from worker.trainer.train_job import TrainJob
+
+HISTORY = {
+    "search": "Columns & <b>rows</b>",
+    "of_number": 17,
+    "validation": 0.8125,
+    "validation_std": 0.0123,
+    "trials_completed": 23,
+    "trials_inherited": 19,
+    "lineage": ["root", "widen layer 1 from 4 to 8 filters"],
+    "strategy": "bayesian",
+    "seed": 4711,
+    "created": "2026-01-01T00:00:00+00:00",
+}
+
+
+@pytest.fixture(scope="module")
+def ended_and_archive(tmp_path_factory):
+    """How a final fit ended, and the bytes of its export."""
+    folder = tmp_path_factory.mktemp("final")
+    storage = Storage((folder / "storage").as_uri())
+    order = order_for(storage, hyperparameters={"epochs": 6}, kind=TrialKind.FINAL, history=HISTORY)
+    environment = TrainingEnvironment(
+        storage=storage, cache=folder, device=torch.device("cpu"), threads=1
+    )
+    threads = torch.get_num_threads()
+    ended, again = (run(order, environment)[0] for _ in "12")
+    torch.set_num_threads(threads)
+    assert ended.export == again.export  # equal networks, equal bytes
+    return ended, storage.get(ended.export)
+
+
+@pytest.fixture(scope="module")
+def ended(ended_and_archive):
+    return ended_and_archive[0]
+
+
+@pytest.fixture(scope="module")
+def folder(ended_and_archive, tmp_path_factory):
+    """The export, unpacked."""
+    place = tmp_path_factory.mktemp("export")
+    with zipfile.ZipFile(io.BytesIO(ended_and_archive[1])) as archive:
+        archive.extractall(place)
+    return place
+
+
+def softmax(logits):
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def reference(architecture, weights, normalisation, x):
+    """The probabilities by the numpy reference, in double precision."""
+    view = (1, -1) + (1,) * (x.ndim - 2)
+    mean, std = (np.array(values).reshape(view) for values in normalisation)
+    double = {
+        node: {name: array.astype(np.float64) for name, array in parameters.items()}
+        for node, parameters in weights.items()
+    }
+    return softmax(forward(architecture, double, (x - mean) / std))
+
+
+def run_program(folder, path, *options, **environment):
+    return subprocess.run(
+        [sys.executable, "-P", folder / "predict.py", path, *options],
+        cwd=path.parent,
+        env=os.environ | environment,
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_the_program_in_a_new_process_predicts_what_the_network_did(folder, ended, tmp_path):
+    data = arrays()
+    np.save(tmp_path / "test.npy", data.x_test)
+    latin = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}  # of an older system
+    done = run_program(folder, tmp_path / "test.npy", "--json", **latin, PYTHONIOENCODING="utf-8")
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    found = np.array([[line["probabilities"][name] for name in CLASSES] for line in lines])
+
+    weights = load((folder / "weights.safetensors").read_bytes())
+    normalisation = Normalisation.of(data.x_train)
+    expected = reference(NETWORK, weights, (normalisation.mean, normalisation.std), data.x_test)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    named = [CLASSES.index(line["class"]) for line in lines]
+    assert named == found.argmax(axis=1).tolist()
+    assert np.mean(named == data.y_test) == pytest.approx(ended.test.metric)
+
+
+def test_the_program_prints_one_class_name_a_line(folder, tmp_path):
+    x = arrays().x_test[:5]
+    np.save(tmp_path / "test.npy", x[:, 0])  # grey images need no axis of channels
+    done = run_program(folder, tmp_path / "test.npy", PYTHONIOENCODING="utf-8")
+    expected = predict.Model(folder).predict(x)
+    assert done.stdout.decode().splitlines() == expected
+    assert len(expected) == 5
+
+
+def test_the_program_is_the_module_and_needs_only_what_it_says(folder):
+    source = (folder / "predict.py").read_text()
+    assert source == Path(predict.__file__).read_text()
+    imported = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported.add(node.module.partition(".")[0])
+    assert imported - set(sys.stdlib_module_names) == {"numpy", "torch", "safetensors"}
+
+
+def test_the_program_knows_every_layer():
+    assert set(predict.KINDS) == set(LAYERS)
+
+
+@pytest.mark.parametrize("kind", list(LAYERS))
+def test_the_program_computes_each_layer_as_the_reference(kind):
+    rng = np.random.default_rng(0)
+    for layer, shapes in LAYER_EXAMPLES[kind]:
+        inputs = [rng.normal(size=(3, *shape)) for shape in shapes]
+        parameters = {
+            name: rng.uniform(0.5, 2, shape)
+            for name, shape in layer.parameter_shapes(shapes).items()
+        }
+        if kind == "input":
+            expected = rng.normal(size=(3, *layer.shape))
+            inputs = [expected]
+        else:
+            expected = layer.forward(parameters, inputs)
+        found = predict.KINDS[kind](
+            json.loads(json.dumps(layer_to_json(layer))),
+            {name: torch.from_numpy(array) for name, array in parameters.items()},
+            [torch.from_numpy(x) for x in inputs],
+        )
+        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    """A job without a history."""
+    return TrainJob.of(order_for(Storage(tmp_path_factory.mktemp("orders").as_uri())))
+
+
+def assert_predicts_the_reference(architecture: Architecture, rng, job) -> None:
+    weights = random_weights(architecture, rng, np.float32)
+    channels = architecture.input_shape[0]
+    normalisation = Normalisation(
+        tuple(rng.normal(size=channels).tolist()), tuple(rng.uniform(0.5, 2, channels).tolist())
+    )
+    spec = job.dataset_spec.model_copy(update={"input_shape": architecture.input_shape})
+    job = dataclasses.replace(job, dataset_spec=spec)
+    test = TestMetrics(metric=0.5, loss=1.0, examples=30)
+    packed = export(job, architecture, weights, normalisation, test)
+    with tempfile.TemporaryDirectory() as place:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            archive.extractall(place)
+        model = predict.Model(Path(place))
+    x = rng.normal(size=(5, *architecture.input_shape)).astype(np.float32)
+    expected = reference(architecture, weights, (normalisation.mean, normalisation.std), x)
+    np.testing.assert_allclose(model.probabilities(x, batch=2), expected, atol=1e-3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(architecture=architectures(), rng=generators)
+def test_any_exported_network_predicts_as_the_reference(architecture, rng, job):
+    assert_predicts_the_reference(architecture, rng, job)
+
+
+@settings(max_examples=10, deadline=None)
+@given(architecture=morphed_architectures(), rng=generators)
+def test_any_exported_morphed_network_predicts_as_the_reference(architecture, rng, job):
+    assert_predicts_the_reference(architecture, rng, job)
+
+
+@pytest.mark.parametrize(
+    "arranged",
+    [
+        lambda x: x[:, 0],
+        lambda x: x.transpose(0, 2, 3, 1),
+        lambda x: x.astype(np.float64),
+        lambda x: x.astype(">u2"),
+        lambda x: x[::-1][::-1],
+    ],
+)
+def test_examples_may_be_arranged_and_typed_otherwise(folder, arranged):
+    model, x = predict.Model(folder), arrays().x_test
+    np.testing.assert_array_equal(model.probabilities(arranged(x)), model.probabilities(x))
+
+
+def test_examples_may_be_few_many_or_in_a_mapped_file(folder, tmp_path):
+    model, x = predict.Model(folder), np.tile(arrays().x_test, (20, 1, 1, 1))
+    assert model.probabilities(x).shape == (600, 3)
+    assert model.probabilities(x[:0]).shape == (0, 3)
+    np.save(tmp_path / "x.npy", x.astype(np.float32))
+    torch.set_warn_always(True)
+    try:
+        mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+        np.testing.assert_array_equal(model.probabilities(mapped), model.probabilities(x))
+    finally:
+        torch.set_warn_always(False)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 5), (2, 4, 6, 2), (2, 24), (6,)])
+def test_examples_of_another_shape_are_refused_with_what_is_expected(folder, shape):
+    with pytest.raises(SystemExit) as refused:
+        predict.Model(folder).probabilities(np.zeros(shape, np.uint8))
+    assert str(refused.value) == f"examples have shape {shape}; expected (N, 1, 6, 4)"
+
+
+def test_the_folder_holds_all_that_is_promised(folder, ended):
+    assert {path.name for path in folder.iterdir()} == {
+        "weights.safetensors",
+        "model.json",
+        "preprocess.json",
+        "classes.json",
+        "predict.py",
+        "README.md",
+        "metrics.json",
+    }
+    assert Architecture.from_json(json.loads((folder / "model.json").read_text())) == NETWORK
+    assert json.loads((folder / "classes.json").read_text("utf-8")) == list(CLASSES)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics.pop("test_std") == pytest.approx(0.05, abs=0.05)
+    assert metrics == {
+        "metric": "accuracy",
+        "test": ended.test.metric,
+        "test_loss": ended.test.loss,
+        "test_examples": 30,
+        "validation": 0.8125,
+        "validation_std": 0.0123,
+        "comparison": None,
+        "compute_in_winner": None,
+    }
+
+
+def test_the_card_tells_what_was_found_how_and_how_good_it_is(folder, ended):
+    card = (folder / "README.md").read_text("utf-8")
+    facts = dict(
+        (cell.strip() for cell in line.strip("|").split("|"))
+        for line in card.splitlines()
+        if line.startswith("|") and line.count("|") == 3
+    )
+    assert facts["test accuracy"].startswith(f"{ended.test.metric:.4f} ± ")
+    assert "(30 examples, looked at once)" in facts["test accuracy"]
+    assert facts["validation accuracy in the search"].startswith("0.8125 ± 0.0123")
+    assert facts["parameters"] == f"{NETWORK.parameters:,}"
+    assert facts["FLOPs of one example"] == f"{NETWORK.flops:,}"
+    assert facts["training examples"] == "90 (validation included)"
+    assert facts["input"] == "(1, 6, 4), uint8"
+    assert facts["classes"] == "3"
+    assert r"# Columns \& \<b\>rows\</b\>" in card  # no markup of a user's
+    assert "for the data set columns" in card
+    assert "Strategy bayesian, seed 4711, 23 trials, of which 19 started from" in card
+    assert "the architecture of trial 17:" in card
+    assert "1. root\n1. widen layer 1 from 4 to 8 filters" in card
+    for node in NETWORK.nodes:
+        assert f"| {node.id} | {LAYERS.kind_of(node.layer)} | " in card
+
+
+def card_and_metrics(job, **facts):
+    """What an export says of itself."""
+    weights = random_weights(NETWORK, np.random.default_rng(0), np.float32)
+    test = TestMetrics(metric=1.0, loss=0.0, examples=30)
+    packed = export(job, NETWORK, weights, Normalisation((0.0,), (1.0,)), test, **facts)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        return archive.read("README.md").decode(), json.loads(archive.read("metrics.json"))
+
+
+TIED = Comparison(examples=9, before=0.905, after=0.912, exported="final")
+WON = TIED.model_copy(update={"exported": "winner", "reason": "the final fit *diverged*."})
+
+
+@pytest.mark.parametrize(
+    ("comparison", "share", "sentence", "trained_on"),
+    [
+        (None, 0.7, None, "90 (validation included)"),
+        (
+            TIED,
+            0.7,
+            "The final network has 0.9120 on 9 held-out examples, the winner's own weights 0.9050.",
+            "81 (9 of the validation split were held out to compare on)",
+        ),
+        (
+            WON,
+            0.3,
+            r"The winner's own weights are exported: the final fit \*diverged\*.",
+            "90 less the validation split",
+        ),
+    ],
+)
+def test_a_card_says_how_the_final_network_compares_and_what_it_took(
+    job, comparison, share, sentence, trained_on
+):
+    history = HISTORY | {"seconds_in_lineage": 30.0, "seconds_total": 60.0}
+    final = dataclasses.replace(job, history=history, is_final=True)
+    card, metrics = card_and_metrics(final, comparison=comparison, seconds=40.0)
+    said = f"{share:.0%} of this search's seconds of training went into this network."
+    assert " ".join(filter(None, (sentence, said))) in card.splitlines()
+    assert f"| training examples | {trained_on} |" in card
+    assert metrics["compute_in_winner"] == share
+    assert metrics["comparison"] == (comparison and comparison.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("history", "seconds"),
+    [
+        ({}, 40.0),
+        ({"seconds_in_lineage": 30.0, "seconds_total": 60.0}, None),
+        ({"seconds_in_lineage": 0.0, "seconds_total": 0.0}, 0.0),
+    ],
+)
+def test_a_card_says_nothing_of_seconds_that_are_not_known(job, history, seconds):
+    other = dataclasses.replace(job, history=history)
+    card, metrics = card_and_metrics(other, seconds=seconds)
+    assert "seconds of training" not in card
+    assert metrics["compute_in_winner"] is None
+
+
+def test_a_card_without_a_history_is_still_a_card(job):
+    card, metrics = card_and_metrics(job)
+    assert "# A network" in card
+    assert "| validation accuracy in the search | ? ± ?" in card
+    assert metrics["validation"] is None
+    assert metrics["test_std"] > 0

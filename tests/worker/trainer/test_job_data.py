@@ -1,0 +1,55 @@
+"""The examples that orders train on are prepared once for all trials of a search."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from core.protocol.states import TrialKind
+from tests.worker.orders import arrays, order_for
+from worker.trainer.job_data import DataReader
+from worker.trainer.networks.compute import Compute
+from worker.trainer.train_job import TrainJob
+
+PLAIN = Compute(torch.device("cpu"))
+
+
+@pytest.fixture
+def read(storage, tmp_path):
+    reader = DataReader()
+    return lambda order, compute=PLAIN: reader.read(TrainJob.of(order), storage, tmp_path, compute)
+
+
+def test_trials_of_a_search_share_their_examples(read, storage):
+    data = arrays()
+    first = read(order_for(storage, data, number=1, seed=1))
+    assert read(order_for(storage, data, number=2, seed=9)) is first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hyperparameters": {"split_seed": 5}},
+        {"hyperparameters": {"validation_fraction": 0.3}},
+        {"hyperparameters": {"augmentation": "shift"}},
+        {"hyperparameters": {"erasing": 0.3}},
+        {"kind": TrialKind.FINAL},
+    ],
+)
+def test_an_order_for_other_examples_has_them_read_again(read, storage, change):
+    data = arrays()
+    first = read(order_for(storage, data))
+    assert read(order_for(storage, data, **change)) is not first
+
+
+def test_another_layout_or_data_set_has_them_read_again(read, storage):
+    data = arrays()
+    first = read(order_for(storage, data))
+    last = read(order_for(storage, data), dataclasses.replace(PLAIN, channels_last=True))
+    assert last is not first
+    other = read(order_for(storage, arrays(seed=3)))
+    x, y = next(iter(other.test.batches(30)))
+    x_before, _ = next(iter(first.test.batches(30)))
+    assert len(y) == 30
+    assert not np.array_equal(x.numpy(), x_before.numpy())

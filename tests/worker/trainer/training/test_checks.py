@@ -1,0 +1,46 @@
+"""A training that learns nothing is told from one that does."""
+
+import math
+
+import pytest
+import torch
+
+from core.errors import InfeasibleTrial
+from worker.trainer.training.checks import LEAST_STEPS, LearningCheck
+
+
+def look(check: LearningCheck, losses, steps: int) -> None:
+    """Show the check a training of so many steps."""
+    for step in range(1, steps + 1):
+        check.add(step, (step - 1) / steps, torch.tensor(losses((step - 1) / steps)))
+
+
+def test_a_loss_at_that_of_chance_after_a_tenth_is_infeasible():
+    with pytest.raises(InfeasibleTrial, match=r"does not learn: its loss is 2.303 after 101 steps"):
+        look(LearningCheck(math.log(10)), lambda at: math.log(10) + 1e-4, 1000)
+
+
+def test_a_loss_below_that_of_chance_is_learning():
+    look(LearningCheck(math.log(10)), lambda at: 2.0, 1000)
+
+
+def test_what_comes_after_the_first_tenth_does_not_matter():
+    look(LearningCheck(1.0), lambda at: 0.9 if at < 0.2 else 5.0, 1000)
+
+
+def test_the_first_steps_may_be_bad():
+    look(LearningCheck(1.0), lambda at: 9.0 if at < 0.05 else 0.9, 1000)
+
+
+def test_a_loss_that_is_not_a_number_is_left_to_the_check_for_divergence():
+    look(LearningCheck(1.0), lambda at: math.nan, 1000)
+
+
+def test_few_steps_say_nothing():
+    look(LearningCheck(1.0), lambda at: 2.0, LEAST_STEPS - 1)
+    with pytest.raises(InfeasibleTrial):
+        look(LearningCheck(1.0), lambda at: 2.0, LEAST_STEPS + 1)
+
+
+def test_without_a_loss_of_chance_nothing_is_checked():
+    look(LearningCheck(None), lambda at: 99.0, 1000)

@@ -1,0 +1,186 @@
+"""The worker's HTTP client of the controller: lease a trial, send heartbeats, epochs, the result.
+
+Every call is one request; it returns the answer, or raises one of three errors that tell the
+caller what to do. Only `deliver` repeats its request, until the controller has answered.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+from uuid import UUID
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from core.errors import NetmorphError
+from core.protocol.contracts import (
+    Answer,
+    EpochReport,
+    Heartbeat,
+    LeaseRequest,
+    ResultAnswer,
+    TrainOrder,
+    TrialResult,
+)
+from core.protocol.states import TrialStatus
+from worker.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=BaseModel)
+
+_LONGEST_PAUSE = 10.0  # seconds between two tries
+
+
+class Unreachable(NetmorphError):
+    """The controller gave no usable answer: send the same request again later."""
+
+
+class StaleLease(NetmorphError):
+    """The controller does not count this lease any more: drop the trial and report nothing."""
+
+
+class Refused(NetmorphError):
+    """The controller does not accept the message: do not send it again."""
+
+
+class ControllerClient:
+    """A client of the controller; safe to use from several threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._http = httpx.Client(
+            base_url=settings.api_url,
+            headers={"Authorization": f"Bearer {settings.worker_key.get_secret_value()}"},
+            timeout=httpx.Timeout(10.0, connect=3.0),
+            trust_env=False,  # a proxy to the internet cannot reach the controller
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def lease(self, request: LeaseRequest, trial_id: UUID | None = None) -> TrainOrder | None:
+        """Lease this trial, or any that waits; None where there is none for this worker."""
+        if trial_id is None:
+            response = self._post("/v1/worker/lease", request)
+        else:
+            try:
+                response = self._post(f"/v1/worker/trials/{trial_id}/lease", request)
+            except StaleLease:
+                return None
+        return (
+            None if response.status_code == httpx.codes.NO_CONTENT else _read(response, TrainOrder)
+        )
+
+    def heartbeat(self, order: TrainOrder, step: int, timeout: float) -> Answer:
+        """Renew the lease and report the step. The answer says whether to continue."""
+        body = Heartbeat(attempt=order.attempt, token=order.token, step=step)
+        return _read(self._post(_path(order, "heartbeat"), body, timeout), Answer)
+
+    def epoch(self, order: TrainOrder, report: EpochReport, timeout: float) -> Answer:
+        """Report one finished epoch. The answer says whether to continue."""
+        return _read(self._post(_path(order, "epochs"), report, timeout), Answer)
+
+    def result(self, order: TrainOrder, result: TrialResult) -> ResultAnswer:
+        """Report how the trial ended. The answer says whether the result was accepted."""
+        return _read(self._post(_path(order, "result"), result), ResultAnswer)
+
+    def _post(self, path: str, body: BaseModel, timeout: float | None = None) -> httpx.Response:
+        try:
+            response = self._http.post(
+                path,
+                content=body.model_dump_json(),
+                headers={"Content-Type": "application/json"},
+                timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
+            )
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{path}: {type(error).__name__}: {error}") from error
+        _check(path, response)
+        return response
+
+
+def deliver(
+    controller: ControllerClient,
+    order: TrainOrder,
+    result: TrialResult,
+    pause: Callable[[float], bool],
+) -> ResultAnswer | None:
+    """Report a result until the controller has answered.
+
+    A result that the controller refuses is replaced by a plain failure, so that the attempt counts.
+    `pause(seconds)` waits between two tries and returns True where the worker must give up. Returns
+    None where the result was dropped: the lease is stale, it was refused twice, or given up.
+    """
+    refused = False
+    for seconds in pauses():
+        try:
+            return controller.result(order, result)
+        except Unreachable as error:
+            logger.warning("result not delivered, next try in %.1f s: %s", seconds, error)
+        except StaleLease as error:
+            logger.warning("result dropped: %s", error)
+            return None
+        except Refused as error:
+            logger.error("result refused: %s", error)
+            if refused:
+                return None
+            refused, result = True, _failure(order, f"the controller refused the result: {error}")
+            continue
+        if pause(seconds):
+            logger.warning("result given up: the worker is shutting down")
+            return None
+    return None
+
+
+def _failure(order: TrainOrder, reason: str) -> TrialResult:
+    return TrialResult(
+        attempt=order.attempt,
+        token=order.token,
+        status=TrialStatus.FAILED,
+        reason=reason[:500],
+    )
+
+
+def pauses(first: float = 0.5, longest: float = _LONGEST_PAUSE) -> Iterator[float]:
+    """Seconds to wait before each next try: doubling up to `longest`, each with jitter."""
+    seconds = first
+    while True:
+        yield seconds * random.uniform(0.5, 1.5)
+        seconds = min(2 * seconds, longest)
+
+
+def _path(order: TrainOrder, report: str) -> str:
+    return f"/v1/worker/trials/{order.trial_id}/{report}"
+
+
+#: Answers that say that this worker does not have the lease.
+_STALE = {httpx.codes.NOT_FOUND, httpx.codes.CONFLICT, httpx.codes.GONE}
+
+#: Client errors that a later request may not get: a replaced key, an exceeded rate.
+_TEMPORARY = {
+    httpx.codes.UNAUTHORIZED,
+    httpx.codes.FORBIDDEN,
+    httpx.codes.REQUEST_TIMEOUT,
+    httpx.codes.TOO_MANY_REQUESTS,
+}
+
+
+def _check(path: str, response: httpx.Response) -> None:
+    """Raise the error that the status code stands for."""
+    if response.is_success:
+        return
+    message = f"{path}: {response.status_code} {response.text[:500]}"
+    if response.status_code in _STALE:
+        raise StaleLease(message)
+    if response.is_client_error and response.status_code not in _TEMPORARY:
+        raise Refused(message)
+    raise Unreachable(message)
+
+
+def _read(response: httpx.Response, message: type[T]) -> T:
+    """The body as a message of this class."""
+    try:
+        return message.model_validate_json(response.content)
+    except ValidationError as error:
+        raise Unreachable(f"{response.url.path}: expected a {message.__name__}: {error}") from error

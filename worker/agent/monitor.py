@@ -1,0 +1,145 @@
+"""The monitor of one training: from events and times it decides whether and how the training ends.
+
+No clock and no I/O here: times are passed in, in seconds of one monotonic clock.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from core.protocol.contracts import Action, Answer, TrainOrder, TrialResult
+from core.protocol.states import TrialStatus
+from worker.agent.trainer_process import EndOfEvents, Notice
+from worker.messages import Ended, EpochEnded, Progress
+
+_END_STATUSES = frozenset(
+    {TrialStatus.COMPLETED, TrialStatus.STOPPED, TrialStatus.INFEASIBLE, TrialStatus.FAILED}
+)
+_ABANDON_SECONDS = 5.0  # for the trainer to end after an answer to abandon
+
+
+class Ending(Enum):
+    """Why a training is over."""
+
+    ENDED = "the trainer reported its end"
+    DIED = "the trainer died"
+    HUNG = "no progress"
+    UNSTOPPABLE = "it did not stop"
+    ABANDONED = "another worker may have the trial"
+    UNTRUSTED = "the lease may have run out"
+    SHUT_DOWN = "the worker is shutting down"
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether the controller gets a result."""
+        return self not in (Ending.ABANDONED, Ending.UNTRUSTED)
+
+
+@dataclass(slots=True, kw_only=True)
+class TrainingMonitor:
+    """What is known about one training."""
+
+    order: TrainOrder
+    hang_seconds: float
+    stop_seconds: float
+    started: float
+    step: int = 0
+    epochs: int = 0
+    progress_at: float = field(init=False)
+    epoch_began: float = field(init=False)
+    longest_epoch: float = 0.0  # seconds; the present epoch counts until its last progress
+    request: Answer | None = None  # the first answer other than `continue`
+    requested_at: float = 0.0
+    ended: Ended | None = None
+    died: bool = False
+    out_of_memory: bool = False  # why it died
+
+    def __post_init__(self) -> None:
+        self.progress_at = self.epoch_began = self.started
+
+    @property
+    def hang_limit(self) -> float:
+        """Seconds without progress that count as a hang; an evaluation may take a whole epoch."""
+        return max(self.hang_seconds, self.longest_epoch)
+
+    def observe(self, notice: Notice, now: float) -> None:
+        """Record one event of the trainer, or one answer of the controller."""
+        match notice:
+            case Progress(step=step) if step > self.step:
+                self.step = step
+                self._record_progress(now)
+            case EpochEnded():
+                self.epochs += 1
+                self._record_progress(now)
+                self.epoch_began = now
+            case Ended():
+                self.ended = notice
+            case EndOfEvents():
+                self.died = True
+            case Answer():
+                self._record_request(notice, now)
+
+    def enforce_time_limit(self, now: float) -> None:
+        """Request a stop where the training has exceeded its own time limit."""
+        limit = self.order.hyperparameters.max_seconds
+        if limit is not None and now > self.started + limit + self.hang_seconds:
+            reason = f"past its limit of {limit:g} s"
+            self._record_request(Answer(action=Action.STOP, reason=reason), now)
+
+    def ending(self, now: float, *, is_trusted: bool) -> Ending | None:
+        """Why the training is over; None while it may continue."""
+        is_abandoned = self.request is not None and self.request.action is Action.ABANDON
+        if self.ended is not None:
+            return Ending.ABANDONED if is_abandoned else Ending.ENDED
+        if self.died:
+            return Ending.ABANDONED if is_abandoned else Ending.DIED
+        if is_abandoned:
+            return Ending.ABANDONED if now > self.requested_at + _ABANDON_SECONDS else None
+        if not is_trusted:
+            return Ending.UNTRUSTED
+        if self.request is not None:
+            return Ending.UNSTOPPABLE if now > self.requested_at + self.stop_seconds else None
+        return Ending.HUNG if now > self.progress_at + self.hang_limit else None
+
+    def result(self, ending: Ending, now: float, exit_summary: str) -> TrialResult | None:
+        """The result to report; None where the controller gets none."""
+        if not ending.is_reported:
+            return None
+        ended = self.ended if ending is Ending.ENDED else None
+        if ended is None or ended.status not in _END_STATUSES:
+            ended = self._unreported_end(ending, now - self.started, exit_summary)
+        fields = ended.model_dump(exclude={"event"})
+        return TrialResult(attempt=self.order.attempt, token=self.order.token, **fields)
+
+    def _record_progress(self, now: float) -> None:
+        self.progress_at = now
+        self.longest_epoch = max(self.longest_epoch, now - self.epoch_began)
+
+    def _record_request(self, answer: Answer, now: float) -> None:
+        """Keep the first request; only a request to abandon replaces one to stop."""
+        if self.request is None or (self.request.action, answer.action) == (
+            Action.STOP,
+            Action.ABANDON,
+        ):
+            self.request, self.requested_at = answer, now
+
+    def _unreported_end(self, ending: Ending, seconds: float, exit_summary: str) -> Ended:
+        """How a training ended of which the trainer did not report the end."""
+        if self.request is not None:
+            status, may_retry = TrialStatus.STOPPED, False
+            reason = f"{self.request.reason or 'stopped'}; killed: {ending.value}"
+        else:
+            status = TrialStatus.INFEASIBLE if self.out_of_memory else TrialStatus.FAILED
+            may_retry = not self.out_of_memory
+            details = self._details(ending, exit_summary)
+            reason = f"{ending.value} at step {self.step} {details}".rstrip()
+        return Ended(
+            status=status, reason=reason, retry=may_retry, epochs=self.epochs, seconds=seconds
+        )
+
+    def _details(self, ending: Ending, exit_summary: str) -> str:
+        status = self.ended and self.ended.status
+        return {
+            Ending.DIED: exit_summary,
+            Ending.HUNG: f"for {self.hang_limit:.0f} s",
+            Ending.ENDED: f"with the status {status}, with which no training ends",
+        }.get(ending, "")

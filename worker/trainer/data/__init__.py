@@ -1,0 +1,1 @@
+"""Training data: `examples` makes batches, `augmentation` changes examples at random."""

@@ -1,0 +1,194 @@
+"""The data of one training: tensors on the device, batches in random order, augmentation.
+
+Examples stay as stored (bytes take a quarter of the memory of floats); a batch is gathered,
+shifted, mirrored and normalised in a few vectorised steps, so no loader processes are needed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.dlpack import from_dlpack
+
+from worker.trainer.data.augmentation import affine, warp
+
+SHIFT = 1 / 12  # of an image's shorter side, at most
+SHIFTED_SIDE = 8  # pixels; images with a shorter side are not shifted
+_BLOCK = 1 << 16  # values
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """(x - mean) / std for each channel (of an image or a signal) or each feature (of a vector)."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, x: NDArray[Any]) -> "Normalisation":
+        """The statistics of these examples; a constant channel keeps its scale."""
+        mean = _mean_by_channel(x, lambda block: block)
+        std = np.sqrt(_mean_by_channel(x, lambda block: np.square(block - mean[:, None])))
+        std = np.where(std > 1e-6, std, 1.0)
+        return cls(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _mean_by_channel(
+    x: NDArray[Any], of: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """The mean by channel of a function of blocks (n, channels, values) that fit into the cache."""
+    flat = x.reshape(*x.shape[:2], -1)
+    step = max(1, _BLOCK // flat[0].size)
+    blocks = (flat[start : start + step].astype(np.float64) for start in range(0, len(x), step))
+    total = sum((of(block).sum(axis=(0, 2)) for block in blocks), np.zeros(x.shape[1]))
+    return np.asarray(total / (len(flat) * flat.shape[2]))
+
+
+class Examples:
+    """Examples and labels on a device, which are read in normalised batches."""
+
+    def __init__(
+        self,
+        x: NDArray[Any],
+        y: NDArray[np.int64],
+        normalisation: Normalisation,
+        device: torch.device,
+        *,
+        augmentation: str = "none",
+        erasing: float = 0.0,
+        channels_last: bool = False,
+    ) -> None:
+        self._device = device
+        self._x = _to(tensor_of(x), device)
+        self._y = _to(tensor_of(y), device)
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        self._mean = torch.tensor(normalisation.mean, device=device).view(shape)
+        self._scale = 1 / torch.tensor(normalisation.std, device=device).view(shape)
+        self._format = (
+            torch.channels_last if channels_last and x.ndim == 4 else torch.contiguous_format
+        )
+        self._shift = largest_shift(x.shape[1:]) if "shift" in augmentation else 0
+        self._flip = "flip" in augmentation
+        self._affine = "affine" in augmentation and x.ndim == 4
+        self._warp = "warp" in augmentation and x.ndim == 3
+        if self._shift:
+            pad = torch.nn.functional.pad
+            black = 0  # the most frequent colour at the border of images
+            self._x = pad(self._x, (self._shift,) * 4, value=black)
+        self._height, self._width = x.shape[2:] if x.ndim == 4 else (0, 0)
+        self._length = x.shape[2] if x.ndim == 3 else 0
+        self._erased = round(erasing * (self._length or min(self._height, self._width)))
+
+    def __len__(self) -> int:
+        return len(self._y)
+
+    def some(self, count: int) -> NDArray[np.float32]:
+        """Up to `count` examples, evenly spaced, normalised, not augmented."""
+        indices = np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64)
+        x = self._normalised(self._plain(self._x[torch.from_numpy(indices)]))
+        return np.ascontiguousarray(x.cpu().numpy())
+
+    def training_batches(
+        self, size: int, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch in random order, augmented; a last incomplete batch is left out.
+
+        The generator is on the CPU, so that a seed gives the same batches on any device.
+        """
+        size = min(size, len(self))
+        order = torch.randperm(len(self), generator=generator)
+        for start in range(0, len(self) - size + 1, size):
+            chosen = _to(order[start : start + size], self._device)
+            x = self._normalised(self._augmented(chosen, generator))
+            yield self._erased_in(x, generator), self._y[chosen]
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """All examples in order, not augmented."""
+        for start in range(0, len(self), size):
+            x = self._plain(self._x[start : start + size])
+            yield self._normalised(x), self._y[start : start + size]
+
+    def _plain(self, x: Tensor) -> Tensor:
+        """The examples without the padding for shifts."""
+        s = self._shift
+        return x[:, :, s : s + self._height, s : s + self._width] if s else x
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        x = (x.to(torch.float32) - self._mean) * self._scale
+        return x.contiguous(memory_format=self._format)
+
+    def _augmented(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        """The chosen examples, each changed at random as `worker.augmentation` says."""
+        if self._affine:
+            return affine(self._x[chosen].to(torch.float32), self._flip, generator)
+        if self._warp:
+            return warp(self._x[chosen].to(torch.float32), generator)
+        return self._moved(chosen, generator)
+
+    def _moved(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        """The chosen examples, each a random crop of its padded image; half are mirrored."""
+        if not (self._shift or self._flip):
+            return self._x[chosen]
+        n, channels = len(chosen), self._x.shape[1]
+        draws = torch.randint(2 * self._shift + 1, (2, n, 1), generator=generator)
+        rows = torch.arange(self._height) + draws[0]  # shape: (n, H)
+        columns = torch.arange(self._width) + draws[1]
+        if self._flip:
+            mirrored = torch.rand((n, 1), generator=generator) < 0.5
+            columns = torch.where(mirrored, columns.flip(1), columns)
+        pixels = rows[:, :, None] * self._x.shape[3] + columns[:, None, :]  # shape: (n, H, W)
+        index = _to(pixels.view(n, 1, -1), self._device).expand(-1, channels, -1)
+        images = self._x[chosen].flatten(2).gather(2, index)
+        return images.view(n, channels, self._height, self._width)
+
+    def _erased_in(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """The images, a square of each set to the mean (DeVries & Taylor 2017, arXiv:1708.04552).
+
+        The square lies entirely within the image, so that the same area is erased from each. Of a
+        signal, a stretch of time is erased.
+        """
+        if not self._erased:
+            return x
+        if self._length:
+            stretch = _stretches(len(x), self._length, self._erased, generator)
+            return x.masked_fill_(_to(stretch[:, None], self._device), 0.0)
+        rows = _stretches(len(x), self._height, self._erased, generator)
+        columns = _stretches(len(x), self._width, self._erased, generator)
+        square = rows[:, :, None] & columns[:, None, :]  # shape: (n, H, W)
+        return x.masked_fill_(_to(square[:, None], self._device), 0.0)
+
+
+def _stretches(n: int, length: int, size: int, generator: torch.Generator) -> Tensor:
+    """For each of n examples, which of `length` positions are in a random stretch of `size`."""
+    first = torch.randint(length - size + 1, (n, 1), generator=generator)
+    positions = torch.arange(length)
+    return (positions >= first) & (positions < first + size)  # shape: (n, length)
+
+
+def largest_shift(shape: tuple[int, ...]) -> int:
+    """The most pixels by which an image of this shape is shifted: a twelfth of its side.
+
+    Images with a side below eight pixels are not shifted: one pixel is too large a part of them.
+    """
+    if len(shape) != 3 or min(shape[1:]) < SHIFTED_SIDE:
+        return 0
+    return max(1, round(SHIFT * min(shape[1:])))
+
+
+def tensor_of(array: NDArray[Any]) -> Tensor:
+    """The array as a tensor over the same memory, which must not be written: no copy of a file.
+
+    `torch.from_numpy` warns about read-only arrays; the DLPack protocol supports them.
+    """
+    return from_dlpack(np.ascontiguousarray(array))
+
+
+def _to(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device; to a GPU through pinned memory, without waiting."""
+    if device.type != "cuda":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)

@@ -1,0 +1,44 @@
+"""The trainer process around a job: storage, device and clock; and whom it reports to."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from core.protocol.contracts import EpochMetrics
+from core.protocol.storage import Storage
+from core.search.defaults import BACKWARD
+from worker.trainer.job_data import DataReader
+from worker.trainer.networks.compute import Compute, kind_of
+from worker.trainer.train_job import TrainJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingEnvironment:
+    """Where this process trains, and with what."""
+
+    storage: Storage
+    cache: Path
+    device: torch.device
+    threads: int
+    computes: Mapping[int, Compute] = field(default_factory=dict)  # by `kind_of` network
+    reader: DataReader = field(default_factory=DataReader)
+    clock: Callable[[], float] = time.monotonic  # seconds, for the time limits of trainings
+
+    def compute(self, job: TrainJob) -> Compute:
+        """How the job is computed: in float32 where nothing was measured."""
+        h = job.hyperparameters
+        plain = Compute(self.device, channels_last=h.channels_last, threads=self.threads)
+        measured = self.computes.get(kind_of(job.architecture), plain)
+        return measured.for_steps_of(BACKWARD * job.architecture.flops * h.batch_size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingCallbacks:
+    """Called during a training: to report steps and epochs, and to ask whether to stop."""
+
+    should_stop: Callable[[], bool]
+    on_step: Callable[[int], None]
+    on_epoch: Callable[[EpochMetrics], None]

@@ -1,0 +1,82 @@
+"""The exported model: a zip file that predicts on its own.
+
+It holds the weights, the architecture, the preprocessing, the class names, a model card and the
+program `predict.py`, a copy of the module of that name in this package.
+"""
+
+import io
+import json
+import zipfile
+from importlib import resources
+from typing import Any
+
+from core.graph.architecture import Architecture
+from core.graph.weights import Weights, save
+from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
+from core.tasks import TASKS
+from worker.trainer.data.examples import Normalisation
+from worker.trainer.export.card import compute_in_winner, model_card
+from worker.trainer.train_job import TrainJob
+
+FORMAT = 1  # of the folder
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time of a zip entry: equal models, equal bytes
+
+
+def export(
+    job: TrainJob,
+    architecture: Architecture,
+    weights: Weights,
+    normalisation: Normalisation,
+    test: TestMetrics,
+    comparison: Comparison | None = None,
+    seconds: float | None = None,
+) -> bytes:
+    """The zip file of a trained and tested network; `seconds` are those of the final fit."""
+    spec = job.dataset_spec
+    files = {
+        "weights.safetensors": save(weights),
+        "model.json": _json(architecture.to_json()),
+        "preprocess.json": _json(_preprocessing(spec, normalisation)),
+        "classes.json": _json(list(spec.class_names)),
+        "predict.py": resources.files(__package__).joinpath("predict.py").read_bytes(),
+        "README.md": model_card(job, architecture, test, comparison, seconds).encode(),
+        "metrics.json": _json(_metrics(job, test, comparison, seconds)),
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def _preprocessing(spec: DatasetSpec, normalisation: Normalisation) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "input_shape": list(spec.input_shape),
+        "stored_dtype": spec.dtype,
+        "mean": list(normalisation.mean),
+        "std": list(normalisation.std),
+    }
+
+
+def _metrics(
+    job: TrainJob, test: TestMetrics, comparison: Comparison | None, seconds: float | None
+) -> dict[str, Any]:
+    name = TASKS[job.task].metric
+    return {
+        "metric": name,
+        "test": test.metric,
+        "test_std": TASKS[job.task]().value_std(test.metric, test.examples),
+        "test_loss": test.loss,
+        "test_examples": test.examples,
+        "validation": job.history.get("validation"),
+        "validation_std": job.history.get("validation_std"),
+        "comparison": comparison and comparison.model_dump(),
+        "compute_in_winner": compute_in_winner(job, comparison, seconds),
+    }
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode()

@@ -1,0 +1,171 @@
+"""The model card: the network, its data, its test metric, and how the search found it.
+
+After Mitchell et al. 2019, arXiv:1810.03993.
+"""
+
+import re
+
+from core.graph.architecture import Architecture
+from core.layers import LAYERS
+from core.protocol.contracts import Comparison, TestMetrics
+from core.search.comparison import sentence
+from core.search.ensembles import in_words
+from core.tasks import TASKS
+from worker.trainer.train_job import TrainJob
+
+_USE = (
+    "## Use",
+    "",
+    "```sh",
+    "python predict.py examples.npy           # one class name a line",
+    "python predict.py examples.npy --json    # with probabilities",
+    "```",
+    "",
+    "It needs numpy, torch and safetensors. Examples are raw values as in the data set; "
+    "the program normalises them.",
+    "",
+)
+
+
+def model_card(
+    job: TrainJob,
+    architecture: Architecture,
+    test: TestMetrics,
+    comparison: Comparison | None = None,
+    seconds: float | None = None,
+) -> str:
+    """The card as Markdown; `seconds` are those of the final fit."""
+    lines = [
+        f"# {_plain(str(job.history.get('search', 'A network')))}",
+        "",
+        f"An {job.task} network for the data set {_plain(job.dataset_name)}, found by Netmorph.",
+        "",
+        *_facts(job, architecture, test, comparison),
+        "",
+        "The ± are standard errors from the number of examples.",
+        "",
+        "## How it was found",
+        "",
+        *_lineage(job, comparison),
+        *_final(job, comparison, seconds),
+        "",
+        "## Layers",
+        "",
+        *_layers(architecture),
+        "",
+        *_USE,
+    ]
+    return "\n".join(lines)
+
+
+def _facts(
+    job: TrainJob,
+    architecture: Architecture,
+    test: TestMetrics,
+    comparison: Comparison | None,
+) -> list[str]:
+    spec, history, metric = job.dataset_spec, job.history, TASKS[job.task].metric
+    test_std = TASKS[job.task]().value_std(test.metric, test.examples)
+    return [
+        "| | |",
+        "|---|---|",
+        f"| test {metric} | {test.metric:.4f} ± {test_std:.4f} ({test.examples} examples, "
+        "looked at once) |",
+        f"| validation {metric} in the search | {_value(history.get('validation'))} ± "
+        f"{_value(history.get('validation_std'))} (the best of many: optimistic) |",
+        f"| parameters | {architecture.parameters:,} |",
+        f"| FLOPs of one example | {architecture.flops:,} |",
+        f"| training examples | {_training_examples(spec.train_examples, comparison)} |",
+        f"| input | {spec.input_shape}, {spec.dtype} |",
+        f"| classes | {spec.classes} |",
+    ]
+
+
+def _lineage(job: TrainJob, comparison: Comparison | None) -> list[str]:
+    history = job.history
+    return [
+        f"Strategy {_plain(str(history.get('strategy', '?')))}, seed {history.get('seed', '?')}, "
+        f"{history.get('trials_completed', '?')} trials, of which "
+        f"{history.get('trials_inherited', '?')} started from a parent's weights. "
+        + _network(job, comparison),
+        "",
+        *[f"1. {_plain(str(step))}" for step in history.get("lineage", [])],
+    ]
+
+
+def _network(job: TrainJob, comparison: Comparison | None) -> str:
+    """From which trial, or trials, the network is."""
+    number = job.history.get("of_number", "?")
+    members = in_words(job.history.get("members", []))
+    if not members or _is_winner(comparison):
+        return f"This is the architecture of trial {number}:"
+    return (
+        f"This is {members}: it predicts by the mean of their logits. The lineage of trial "
+        f"{number}, the best of them:"
+    )
+
+
+def _layers(architecture: Architecture) -> list[str]:
+    rows = ["| node | layer | reads | output |", "|---|---|---|---|"]
+    for node in architecture.nodes:
+        reads = ", ".join(str(source) for source in node.inputs)
+        kind = LAYERS.kind_of(node.layer)
+        rows.append(f"| {node.id} | {kind} | {reads} | {architecture.shapes[node.id]} |")
+    return rows
+
+
+def _training_examples(count: int, comparison: Comparison | None) -> str:
+    """How many examples the exported weights were trained on, and which."""
+    if comparison is None:
+        return f"{count:,} (validation included)"
+    if _is_winner(comparison):
+        return f"{count:,} less the validation split"
+    held_out = comparison.examples
+    return (
+        f"{count - held_out:,} ({held_out:,} of the validation split were held out to compare on)"
+    )
+
+
+def _final(job: TrainJob, comparison: Comparison | None, seconds: float | None) -> list[str]:
+    """How the final network compares, and the share of the training that is in the export."""
+    sentences = []
+    if comparison is not None:
+        compared = sentence(comparison)
+        sentences.append(f"{_plain(compared[0].upper() + compared[1:])}.")
+    share = compute_in_winner(job, comparison, seconds)
+    if share is not None:
+        used = f"{share:.0%} of this search's seconds of training went into this network."
+        sentences.append(used)
+    return ["", " ".join(sentences)] if sentences else []
+
+
+def compute_in_winner(
+    job: TrainJob, comparison: Comparison | None, seconds: float | None
+) -> float | None:
+    """The share of the search's seconds of training that went into the exported weights.
+
+    `seconds` are those of the final fit; they count only where its own weights are exported.
+    Of an ensemble whose winner is exported alone, only the winner's lineage counts. None where
+    seconds are unknown.
+    """
+    history, alone = job.history, _is_winner(comparison)
+    lineage, before = history.get("seconds_in_lineage"), history.get("seconds_total")
+    inherited = history.get("seconds_in_winner", lineage) if alone else lineage
+    if seconds is None or inherited is None or before is None or not before + seconds > 0:
+        return None
+    own = 0.0 if alone else seconds
+    return round(float((inherited + own) / (before + seconds)), 4)
+
+
+def _is_winner(comparison: Comparison | None) -> bool:
+    """Whether the winner's own weights are exported."""
+    return comparison is not None and comparison.exported == "winner"
+
+
+def _value(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "?"
+
+
+def _plain(text: str) -> str:
+    """A user's text with the characters escaped that Markdown or HTML would interpret."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|&~])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,71 @@
+"""The networks of a job with the weights that they start with: inherited, or at random."""
+
+import numpy as np
+
+from core.graph.architecture import Architecture
+from core.graph.initialisation import initialise
+from core.graph.weights import Weights, check, load
+from core.morphisms import transfer_all
+from core.protocol.storage import Storage
+from worker.trainer.data.examples import Examples
+from worker.trainer.networks.compute import Compute
+from worker.trainer.networks.ensemble import Ensemble
+from worker.trainer.networks.network import Network
+from worker.trainer.train_job import StoredNetwork, TrainJob
+
+PROBE = 256  # training examples from which morphisms that lose information refit weights
+
+
+def inherited_weights(job: TrainJob, storage: Storage, examples: Examples) -> Weights | None:
+    """The parent's weights after the job's morphisms; None where it has no parent.
+
+    For an ensemble they are those of its first network, the winner.
+    """
+    if job.parent is None:
+        return None
+    weights = _stored_weights(job.parent, storage)
+    is_exact = all(morphism.preserves_function for morphism in job.morphisms)
+    probe = None if is_exact else examples.some(PROBE)
+    rng = np.random.default_rng(job.seed)
+    noise = job.hyperparameters.morph_noise
+    return transfer_all(job.parent.architecture, weights, job.morphisms, rng, probe, noise)
+
+
+def initial_network(
+    job: TrainJob, storage: Storage, inherited: Weights | None, compute: Compute
+) -> Network | Ensemble:
+    """The network to train, or several of them, with the weights that they start with."""
+    if job.members:
+        return Ensemble(_member_networks(job, storage, compute))
+    if inherited is None or job.starts_at_random:
+        inherited = initialise(job.architecture, np.random.default_rng(job.seed))
+    return network_with(job.architecture, inherited, compute)
+
+
+def network_with(architecture: Architecture, weights: Weights, compute: Compute) -> Network:
+    """The network with these weights, on the device and in its memory format."""
+    network = Network(architecture)
+    network.read(weights)
+    network.to(compute.device)
+    network.to(memory_format=compute.memory_format)  # type: ignore[call-overload]
+    return network
+
+
+def _member_networks(job: TrainJob, storage: Storage, compute: Compute) -> list[Network]:
+    """The networks of an ensemble as its final fit starts with them."""
+    networks = []
+    for index, member in enumerate(job.members):
+        if job.starts_at_random:
+            rng = np.random.default_rng([job.seed, index])
+            weights = initialise(member.architecture, rng)
+        else:
+            weights = _stored_weights(member, storage)
+        networks.append(network_with(member.architecture, weights, compute))
+    return networks
+
+
+def _stored_weights(network: StoredNetwork, storage: Storage) -> Weights:
+    """The weights of a trained network; raises BlobError where they are not its weights."""
+    weights = load(storage.get(network.weights))
+    check(network.architecture, weights)
+    return weights

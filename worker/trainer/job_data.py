@@ -1,0 +1,95 @@
+"""The examples of a job: read from storage, split, and on the device."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data import datasets
+from core.data.datasets import Arrays
+from core.data.splits import final_split, validation_split
+from core.protocol.storage import Storage
+from worker.trainer.data.examples import Examples, Normalisation
+from worker.trainer.networks.compute import Compute
+from worker.trainer.train_job import TrainJob
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class JobData:
+    """The examples of a job."""
+
+    training: Examples
+    validation: Examples | None  # never trained on; None in a final fit without a parent
+    test: Examples
+    y_train: NDArray[Any]  # targets of training and validation examples, shape: (n,)
+    normalisation: Normalisation
+
+
+class DataReader:
+    """Reads the examples of jobs and keeps those of the last one.
+
+    The trials of a search train on the same examples in the same form; preparing a large data set
+    takes longer than a hundred steps of a small network.
+    """
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] = ()
+        self._data: JobData | None = None
+
+    def read(self, job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> JobData:
+        """The data set of the job, split and on the device."""
+        key = _cache_key(job, compute)
+        if self._data is None or key != self._key:
+            self._data = None  # memory may not suffice for two large data sets
+            self._data, self._key = _read(job, storage, cache, compute), key
+        return self._data
+
+
+def _cache_key(job: TrainJob, compute: Compute) -> tuple[object, ...]:
+    """Everything that the examples depend on."""
+    h = job.hyperparameters
+    final = (job.is_final, job.continues_parent, job.holdout)
+    split = (h.validation_fraction, h.split_seed, *final)
+    augmented = (h.augmentation, h.erasing)
+    return (job.dataset.key, *split, *augmented, compute.device, compute.channels_last)
+
+
+def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> JobData:
+    arrays = datasets.decode(storage.local_path(job.dataset, cache))
+    h = job.hyperparameters
+    trained, _ = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
+    chosen, held_out = _split(job, arrays)
+    # Inherited weights mean the same only under the statistics that they were trained with.
+    normalisation = Normalisation.of(arrays.x_train[trained if job.continues_parent else chosen])
+
+    def examples(x: NDArray[Any], y: NDArray[Any], **augmented: Any) -> Examples:
+        last = compute.channels_last
+        return Examples(x, y, normalisation, compute.device, channels_last=last, **augmented)
+
+    x, y = arrays.x_train, arrays.y_train
+    augmented = {"augmentation": h.augmentation, "erasing": h.erasing}
+    return JobData(
+        training=examples(x[chosen], y[chosen], **augmented),
+        validation=examples(x[held_out], y[held_out]) if len(held_out) else None,
+        test=examples(arrays.x_test, arrays.y_test),
+        y_train=y,
+        normalisation=normalisation,
+    )
+
+
+def _split(job: TrainJob, arrays: Arrays) -> tuple[Indices, Indices]:
+    """The examples to train on, and those held out: in a final fit a part of the validation split.
+
+    A final fit without a parent is compared with nothing, so it trains on all examples.
+    """
+    h = job.hyperparameters
+    chosen, held_out = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
+    if not job.is_final:
+        return chosen, held_out
+    if not job.continues_parent:
+        return np.arange(len(arrays.y_train)), held_out[:0]
+    return final_split(arrays.y_train, held_out, job.holdout, h.split_seed)

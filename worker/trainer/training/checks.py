@@ -1,0 +1,46 @@
+"""Checks that end a training which cannot succeed: its loss diverges, or it learns nothing."""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from core.errors import InfeasibleTrial
+
+LEARNS_BY = 0.1  # share of a training after which it must have learned something
+LEAST_STEPS = 50  # fewer steps prove nothing
+
+
+def check_finite(loss: Tensor) -> None:
+    """Raise InfeasibleTrial unless the loss is a finite number."""
+    if not math.isfinite(float(loss)):
+        raise InfeasibleTrial(f"the loss is {float(loss)}: the training has diverged")
+
+
+@dataclass(slots=True)
+class LearningCheck:
+    """Compares the loss of a training, after a tenth of it, with that of chance.
+
+    The mean over the later half of that tenth decides.
+    """
+
+    chance: float | None  # loss of the best constant prediction; None: no check
+    _total: Tensor | None = None
+    _counted: int = 0
+    _is_done: bool = False
+
+    def add(self, steps: int, progress: float, loss: Tensor) -> None:
+        """Add the loss of one more step; raises InfeasibleTrial when nothing was learned."""
+        if self.chance is None or self._is_done or progress < LEARNS_BY / 2:
+            return
+        self._total = loss.clone() if self._total is None else self._total + loss
+        self._counted += 1
+        if progress < LEARNS_BY or steps < LEAST_STEPS:
+            return
+        self._is_done = True
+        mean = float(self._total) / self._counted
+        if mean >= self.chance:
+            raise InfeasibleTrial(
+                f"the training does not learn: its loss is {mean:.3f} after {steps} steps; "
+                f"the best constant prediction has {self.chance:.3f}"
+            )

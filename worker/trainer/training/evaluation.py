@@ -1,0 +1,51 @@
+"""The metric and loss of a network on examples that it is not trained on."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from worker.tasks import LOSSES
+from worker.trainer.data.examples import Examples
+from worker.trainer.networks.compute import Compute
+from worker.trainer.training.checks import check_finite
+
+EVALUATION_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The mean metric and loss over some examples, and what they were computed from."""
+
+    metric: float
+    loss: float
+    examples: int
+    outputs: Tensor = field(compare=False, repr=False)  # of all examples, (examples, outputs)
+    targets: Tensor = field(compare=False, repr=False)
+
+    def calibrated_loss(self, task: str) -> float:
+        """The loss by which networks are compared: see `worker.tasks`. Slow: tries temperatures."""
+        return float(LOSSES[task]().calibrated_loss(self.outputs, self.targets))
+
+
+@torch.inference_mode()
+def evaluate(network: nn.Module, examples: Examples, task: str, compute: Compute) -> Evaluation:
+    """Evaluate the network, in evaluation mode, on all examples.
+
+    Raises:
+        InfeasibleTrial: the loss is not finite.
+    """
+    loss_of = LOSSES[task]()
+    network.eval()
+    metric = torch.zeros((), device=compute.device)
+    loss = torch.zeros((), device=compute.device)
+    outputs, targets = [], []
+    for x, y in examples.batches(EVALUATION_BATCH):
+        with compute.autocast():
+            outputs.append(network(x))
+        loss += loss_of.loss(outputs[-1], y) * len(y)
+        metric += loss_of.metric_sum(outputs[-1], y)
+        targets.append(y)
+    check_finite(loss)
+    n = len(examples)
+    return Evaluation(float(metric) / n, float(loss) / n, n, torch.cat(outputs), torch.cat(targets))

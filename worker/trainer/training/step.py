@@ -1,0 +1,82 @@
+"""One training step: the loss of a batch, its gradients, and the optimisers' moves."""
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from core.protocol.contracts import Hyperparameters
+from worker.tasks import LOSSES, AbstractLoss
+from worker.trainer.networks.compute import Compute
+from worker.trainer.networks.ensemble import Ensemble
+from worker.trainer.networks.network import Network
+from worker.trainer.training.averaging import WeightAverage
+from worker.trainer.training.mixing import Mixing
+from worker.trainer.training.optimisers import optimisers_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingStep:
+    """Trains the networks on one batch.
+
+    The networks of an ensemble learn from the same batches, each by its own loss: trained on the
+    loss of their mean they were worse.
+    """
+
+    network: Network | Ensemble
+    loss_of: AbstractLoss
+    label_smoothing: float
+    optimisers: tuple[torch.optim.Optimizer, ...]
+    average: WeightAverage | None
+    mixing: Mixing
+    compute: Compute
+
+    @classmethod
+    def of(
+        cls,
+        network: Network | Ensemble,
+        h: Hyperparameters,
+        average: WeightAverage | None,
+        *,
+        task: str,
+        seed: int,
+        compute: Compute,
+    ) -> Self:
+        """The step of a training with these hyperparameters.
+
+        The first optimiser of a process takes a second to make: call this before the clock starts.
+        """
+        return cls(
+            network=network,
+            loss_of=LOSSES[task](),
+            label_smoothing=h.label_smoothing,
+            optimisers=optimisers_of(network, h),
+            average=average,
+            mixing=Mixing(h.mixing, seed),
+            compute=compute,
+        )
+
+    def __call__(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
+        """The mean loss of the networks on the batch, before the step at this learning rate."""
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group.get("rate_share", 1.0)
+        with self.compute.autocast():
+            loss = self.mixing.loss(self._outputs, self._loss, x, y)
+        self.network.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for optimiser in self.optimisers:
+            optimiser.step()
+        if self.average:
+            self.average.update()
+        return loss.detach() / len(self.network.networks)
+
+    def _outputs(self, x: Tensor) -> list[Tensor]:
+        return [network(x) for network in self.network.networks]
+
+    def _loss(self, outputs: list[Tensor], targets: Tensor) -> Tensor:
+        """The sum of the networks' losses: so each has the gradient that it would have alone."""
+        losses = [self.loss_of.loss(one, targets, self.label_smoothing) for one in outputs]
+        return reduce(torch.add, losses)
