@@ -8,12 +8,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from api import db, errors
-from api.changes import Changes
+from api import db
 from api.controller.leases import LeaseService
 from api.controller.service import Controller
 from api.dashboard import dashboard_router, mount_static
-from api.limits import RequestLimits
+from api.edge import errors
+from api.edge.authentication import Throttle
+from api.edge.changes import Changes
+from api.edge.headers import SecurityHeaders
+from api.edge.limits import RequestLimits
+from api.roles import Role
 from api.routes import (
     datasets,
     events,
@@ -26,8 +30,6 @@ from api.routes import (
     worker,
     workers,
 )
-from api.schemas import Role
-from api.security import SecurityHeaders, Throttle
 from api.settings import Settings
 from api.store.keys import FIRST_ADMIN, FIRST_WORKER, bootstrap
 from core.protocol.storage import Storage
@@ -36,7 +38,7 @@ _ROUTERS = (searches, events, figures, exports, trials, datasets, workers, worke
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; its connections and threads start and end with its lifespan."""
+    """The application. Its connections and threads start and end with its lifespan."""
     settings = settings or Settings()
     app = FastAPI(
         title="Netmorph",
@@ -66,8 +68,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Make the first keys known, run the controller and the listener while the app lives."""
-    await asyncio.to_thread(_make_keys_known, app)
+    """Store the first keys; run the controller and the listener while the app lives."""
+    await asyncio.to_thread(_store_first_keys, app)
     listener = asyncio.create_task(app.state.changes.listen())
     app.state.controller.start()
     try:
@@ -80,8 +82,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.engine.dispose()
 
 
-def _make_keys_known(app: FastAPI) -> None:
-    """The keys of the settings open the service from the first request on."""
+def _store_first_keys(app: FastAPI) -> None:
+    """Store the keys of the settings, so that they are valid from the first request on."""
     settings: Settings = app.state.settings
     first = (
         (FIRST_ADMIN, "first admin", Role.ADMIN, settings.admin_key),

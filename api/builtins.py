@@ -1,4 +1,4 @@
-"""The built-in data sets: where their files come from, and how they get into storage."""
+"""The built-in data sets: digits from scikit-learn, fashion-mnist from a Debian package."""
 
 import gzip
 import zlib
@@ -15,12 +15,12 @@ from core.data.datasets import Arrays, stratified_test_split
 from core.errors import InvalidDataset
 
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-_SPLIT_SEED = 20181  # fixed: the test split of digits is the same for everybody
+_SPLIT_SEED = 20181  # fixed: the test split of digits is the same everywhere
 
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
-    """A data set that Netmorph knows by name."""
+    """A data set that searches can name without an upload."""
 
     load: Callable[[], Arrays]
     flip: bool  # whether a mirrored example still has its label
@@ -38,7 +38,7 @@ def _digits() -> Arrays:
 
 
 def _fashion_mnist() -> Arrays:
-    """70,000 pictures of clothes of 28 × 28 pixels (Xiao, Rasul & Vollgraf, arXiv:1708.07747)."""
+    """70,000 images of clothes of 28 × 28 pixels (Xiao, Rasul & Vollgraf, arXiv:1708.07747)."""
     parts = {
         name: _idx(FASHION_FOLDER / f"{name}-ubyte.gz", axes)
         for name, axes in (
@@ -59,12 +59,12 @@ def _fashion_mnist() -> Arrays:
 
 
 def _idx(path: Path, axes: int) -> NDArray[Any]:
-    """The array of a gzipped IDX file of bytes with that many axes."""
+    """The array of a gzipped IDX file of bytes with this many axes."""
     try:
         data = gzip.decompress(path.read_bytes())
     except FileNotFoundError:
         raise InvalidDataset(
-            f"the file {path.name} of fashion-mnist is not here; "
+            f"the file {path.name} of fashion-mnist is missing; "
             "install the Debian package dataset-fashion-mnist on the machine of the API"
         ) from None
     except (OSError, EOFError, zlib.error) as error:

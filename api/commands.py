@@ -8,7 +8,8 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from api import db, logs
+from api import db
+from api.edge import logs
 from api.settings import DatabaseSettings, Settings
 
 
@@ -27,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("migrate", help="bring the database schema up to date")
     serve = commands.add_parser("serve", help="serve the REST interface and the dashboard")
-    health = commands.add_parser("healthcheck", help="ask a served API whether it is well")
+    health = commands.add_parser("healthcheck", help="check that a running API answers")
     for command in (serve, health):
         command.add_argument("--host", default="127.0.0.1")
         command.add_argument("--port", type=int, default=8000)
@@ -44,15 +45,15 @@ def _migrate(_: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    """Serve until told to end; refused on empty keys."""
+    """Serve until a signal; refused while a key is empty or the schema is old."""
     settings = Settings()
     for name in ("admin_key", "worker_key"):
         if not getattr(settings, name).get_secret_value():
-            return _refuse(f"NETMORPH_{name.upper()} is empty: nothing is served without keys")
-    if (wrong := _schema_problem(settings)) is not None:
-        return _refuse(wrong)
+            return _refuse(f"NETMORPH_{name.upper()} is empty: set it to a key")
+    if (problem := _schema_problem(settings)) is not None:
+        return _refuse(problem)
     logs.set_up(settings.log_format, settings.log_level)
-    # Not above: migrations and health checks must not wait for all that the app needs.
+    # Not above: migrations and health checks must not wait for the imports of the app.
     from api.app import create_app  # noqa: PLC0415
 
     uvicorn.run(
@@ -61,14 +62,14 @@ def _serve(options: argparse.Namespace) -> int:
         port=options.port,
         access_log=False,
         server_header=False,
-        log_config=None,  # as set up above
+        log_config=None,  # set up above
         timeout_graceful_shutdown=5,
     )
     return 0
 
 
 def _schema_problem(settings: Settings) -> str | None:
-    """Why the database cannot be served from; None where it can."""
+    """Why the API cannot serve from the database; None where it can."""
     try:
         found, newest = db.revisions(settings.database_url)
     except DBAPIError as error:
@@ -82,7 +83,7 @@ def _schema_problem(settings: Settings) -> str | None:
 
 
 def _healthcheck(options: argparse.Namespace) -> int:
-    """Zero when the API answers that it is well."""
+    """Zero when the API answers that it is alive."""
     try:
         answer = httpx.get(f"http://{options.host}:{options.port}/healthz", timeout=4)
     except httpx.HTTPError as error:
@@ -91,13 +92,13 @@ def _healthcheck(options: argparse.Namespace) -> int:
 
 
 def _sentence(error: object) -> str:
-    """One wrong setting, by the name it has outside."""
+    """A wrong setting in one sentence, by the name of its environment variable."""
     assert isinstance(error, dict)
     name = "_".join(str(part) for part in error["loc"]).upper()
     return f"NETMORPH_{name}: {error['msg']}"
 
 
 def _refuse(reason: str) -> int:
-    """Say in one line why not."""
+    """Print the reason on one line."""
     print(" ".join(reason.split()), file=sys.stderr)
     return 2

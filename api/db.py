@@ -23,7 +23,7 @@ from api.settings import Settings
 
 T = TypeVar("T")
 
-# A stuck statement or a forgotten transaction must never hold others up for long.
+# A stuck statement or a forgotten transaction must never block others for long.
 _LIMITS = (
     "-c timezone=UTC -c statement_timeout=20s -c lock_timeout=5s"
     " -c idle_in_transaction_session_timeout=60s"
@@ -59,7 +59,7 @@ def unit_of_work(
 ) -> Iterator[Session]:
     """One transaction: committed at the end, rolled back on an error.
 
-    Then `wake` is called, if something was marked by `will_wake`.
+    `wake` is called after the commit if the transaction called `will_wake`.
     """
     with maker.begin() as session:
         yield session
@@ -68,7 +68,7 @@ def unit_of_work(
 
 
 def will_wake(session: Session) -> None:
-    """Mark that there may be something to do for the controller after the commit."""
+    """Have the controller woken after the commit, as there may be something to do."""
     session.info[_WAKE] = True
 
 
@@ -76,7 +76,7 @@ def autocommit(engine: Engine, statement: Callable[[Connection], T]) -> T:
     """Run one idempotent statement outside a transaction; once more if the connection was dead.
 
     A pooled connection may have died with a restarted server. The statements of the hot path
-    can be sent twice: a lease is answered again, a result counts as a duplicate of itself.
+    may be sent twice: the same lease is returned again, a result counts as a duplicate of itself.
     """
     committing = _committing(engine)
     try:
@@ -108,12 +108,12 @@ def migrations_config(database_url: str) -> Config:
 
 
 def migrate(database_url: str, revision: str = "head") -> None:
-    """Bring the schema of the database to a revision, the newest unless told otherwise."""
+    """Upgrade the schema of the database to a revision, by default the newest."""
     command.upgrade(migrations_config(database_url), revision)
 
 
 def revisions(database_url: str) -> tuple[str | None, str | None]:
-    """The revision of the database's schema, and the newest there is."""
+    """The revision of the database's schema, and the newest revision."""
     engine = create_engine(database_url, poolclass=NullPool)
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()

@@ -1,7 +1,7 @@
-"""Bringing data sets into storage: built-ins by name, and uploaded files.
+"""Importing data sets into storage: built-ins by name, and uploaded files.
 
-The bytes are written first, under the name of their content; then one row makes them a data set.
-A failure in between leaves bytes that nobody knows, never half a data set.
+The bytes are written first, named by their content; then one row makes them a data set. A failure
+in between leaves bytes that no row names, never half a data set.
 """
 
 from typing import BinaryIO
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.builtins import BUILTINS
 from api.db import unit_of_work
+from api.models import Dataset
 from api.schemas import DatasetOut
 from api.store import datasets
 from api.store.errors import NotFound
@@ -20,32 +21,39 @@ from core.errors import InvalidDataset, UnknownKind
 from core.protocol.contracts import DatasetSpec
 from core.protocol.storage import Storage
 
-_START = 16  # bytes by which formats know their files
+_START = 16  # bytes by which formats recognise their files
 
 
 def dataset_for(
     maker: sessionmaker[Session], storage: Storage, caller: Caller, name_or_id: str
-) -> DatasetOut:
-    """The data set a search names; a built-in is imported when first named."""
+) -> Dataset:
+    """The data set a search names; a built-in is imported when a search first names it.
+
+    Raises UnknownKind for any other name. Data sets never change, so the row holds in later
+    transactions.
+    """
     try:
         with unit_of_work(maker) as session:
-            return datasets.find(session, caller, name_or_id)
+            return datasets.row(session, caller, name_or_id)
     except NotFound:
         if name_or_id not in BUILTINS:
             raise UnknownKind(
                 f"dataset: there is no data set {name_or_id!r}; give the id or name of an "
                 f"uploaded one, or a built-in: {', '.join(sorted(BUILTINS))}"
             ) from None
-        return import_builtin(maker, storage, caller, name_or_id)
+    import_builtin(maker, storage, caller, name_or_id)
+    with unit_of_work(maker) as session:
+        return datasets.row(session, caller, name_or_id)
 
 
 def import_builtin(
     maker: sessionmaker[Session], storage: Storage, caller: Caller, name: str
 ) -> DatasetOut:
-    """Import a built-in data set; again changes nothing."""
+    """Import a built-in data set; importing it again changes nothing."""
     if name not in BUILTINS:
         raise UnknownKind(
-            f"there is no built-in data set {name!r}; known are: {', '.join(sorted(BUILTINS))}"
+            f"there is no built-in data set {name!r}; expected one of: "
+            + ", ".join(sorted(BUILTINS))
         )
     builtin = BUILTINS[name]
     arrays = builtin.load()
@@ -57,7 +65,7 @@ def import_builtin(
 def import_file(
     maker: sessionmaker[Session], storage: Storage, caller: Caller, name: str, file: BinaryIO
 ) -> DatasetOut:
-    """Import an uploaded file in whichever format it is."""
+    """Import an uploaded file of any known format; raises InvalidDataset for others."""
     if name in BUILTINS:
         raise InvalidDataset(f"name: {name!r} is the name of a built-in data set; choose another")
     start = file.read(_START)

@@ -1,8 +1,8 @@
 """The tables. Closed sets and finite numbers are CHECKs; the migrations build the same schema.
 
 A row of `leases` exists exactly while its trial is running. `versions` is apart from `searches`
-so that reports of trials, which all raise it, never wait for a transaction that holds the search
-itself: whoever needs several rows locks search, leases, trials, versions in this order.
+so that reports of trials, which all raise it, never wait for a transaction that has locked the
+search. A transaction that needs several rows locks search, leases, trials, versions in this order.
 """
 
 from collections.abc import Iterable
@@ -30,12 +30,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from api.schemas import Role
+from api.roles import Role
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 
 
 class Base(DeclarativeBase):
-    """All tables, with names for every constraint so that migrations can speak of them."""
+    """All tables; every constraint has a name, so that migrations can refer to it."""
 
     metadata = MetaData(
         naming_convention={
@@ -89,7 +89,7 @@ class Key(Base):
 
 
 class BrowserSession(Base):
-    """Somebody signed in to the dashboard."""
+    """A person's session on the dashboard."""
 
     __tablename__ = "sessions"
 
@@ -100,7 +100,7 @@ class BrowserSession(Base):
 
 
 class Dataset(Base):
-    """A data set in storage; a built-in has no owner and is everybody's."""
+    """A data set in storage; a built-in one has no owner and is visible to everybody."""
 
     __tablename__ = "datasets"
     __table_args__ = (
@@ -124,7 +124,7 @@ _LIVE_SEARCH = ", ".join(f"'{status}'" for status in sorted(LIVE_SEARCH))
 
 
 class Search(Base):
-    """One search; the limits beside `config` repeat its budget for the SQL."""
+    """One search; the limits beside `config` repeat its budget for use in SQL."""
 
     __tablename__ = "searches"
     __table_args__ = (
@@ -165,7 +165,7 @@ class Version(Base):
 
 
 class Trial(Base):
-    """One trial; its recipe is fixed when it is made, the rest tells how it went."""
+    """One trial: the suggestion that it was made of, then its status and its result."""
 
     __tablename__ = "trials"
     __table_args__ = (
@@ -218,7 +218,7 @@ class Trial(Base):
     choices: Mapped[dict[str, Any]] = mapped_column(  # TrainingChoices that differ
         JSONB, default=dict, server_default=text("'{}'::jsonb")
     )
-    members: Mapped[list[int]] = mapped_column(  # numbers of the trials that a final fit joins
+    members: Mapped[list[int]] = mapped_column(  # numbers of the trials of an ensemble
         JSONB, default=list, server_default=text("'[]'::jsonb")
     )
     epochs_reserved: Mapped[int] = mapped_column(default=0, server_default="0")  # all attempts
@@ -226,7 +226,7 @@ class Trial(Base):
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     available_at: Mapped[datetime] = mapped_column(server_default=func.now())  # for a lease
-    ring_at: Mapped[datetime] = mapped_column(server_default=func.now())  # its next order
+    ring_at: Mapped[datetime] = mapped_column(server_default=func.now())  # time of its next order
     rings: Mapped[int] = mapped_column(default=0, server_default="0")  # orders of this attempt
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
@@ -254,7 +254,7 @@ class Trial(Base):
 
 
 class Worker(Base):
-    """A worker that has asked for a trial."""
+    """A worker that has requested a trial."""
 
     __tablename__ = "workers"
 
@@ -283,7 +283,7 @@ class Lease(Base):
     leased_at: Mapped[datetime] = mapped_column(server_default=func.now())
     heard_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
-    stop_at: Mapped[datetime | None]  # the worker is told to stop from then on
+    stop_at: Mapped[datetime | None]  # from then on the worker is told to stop
     step: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     epochs: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
 
@@ -309,7 +309,7 @@ class Epoch(Base):
 
 
 class Leader(Base):
-    """Which controller decides at present: one row, good until it expires."""
+    """The controller that decides at present: one row, valid until it expires."""
 
     __tablename__ = "leader"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
@@ -320,7 +320,7 @@ class Leader(Base):
 
 
 class Idempotency(Base):
-    """Which search an `Idempotency-Key` has made."""
+    """The search that the request with an `Idempotency-Key` has created."""
 
     __tablename__ = "idempotency"
 

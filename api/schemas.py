@@ -1,26 +1,34 @@
-"""The bodies of the REST interface, in and out; users and the dashboard see nothing else."""
+"""The values that people send and see: bodies of the REST interface, shown on the dashboard."""
 
 import re
 import unicodedata
 from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from api.roles import Role
 from core.protocol.contracts import Bounds, Budget, Comparison, Cost, SearchConfig, Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
+from core.search.comparison import sentence
 
 
 def _clean(name: str) -> str:
-    """The name in normal form; control characters and text-direction overrides are refused."""
+    """The name in Unicode normal form; raises ValueError for control characters."""
     name = unicodedata.normalize("NFC", name).strip()
     if not name:
         raise ValueError("a name must not be empty")
     if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn"} for c in name):
         raise ValueError("a name must not contain control or unprintable characters")
     return re.sub(r"\s+", " ", name)
+
+
+def _storable(text: str) -> str:
+    """The text; refused where Postgres cannot store it. Forms come here without `RequestLimits`."""
+    if re.search("[\x00\ud800-\udfff]", text):
+        raise ValueError("a text must not contain NUL or half a surrogate pair")
+    return text
 
 
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
@@ -37,13 +45,16 @@ class Out(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-
-class Role(StrEnum):
-    """What a key may do."""
-
-    ADMIN = "admin"  # everything users may, on everybody's objects, and keys
-    USER = "user"  # own searches, data sets, models
-    WORKER = "worker"  # the worker routes alone
+    @classmethod
+    def of(cls, *sources: object, **given: Any) -> Self:
+        """The value of these fields; each other one is that of the first source that has it."""
+        found = {
+            name: getattr(source, name)
+            for source in reversed(sources)
+            for name in cls.model_fields
+            if name not in given and hasattr(source, name)
+        }
+        return cls.model_validate(found | given)
 
 
 # --- searches ---------------------------------------------------------------------------------
@@ -52,7 +63,8 @@ class Role(StrEnum):
 class SearchIn(SearchConfig):
     """`POST /v1/searches`: the configuration of a search and the data set it is for."""
 
-    dataset: str = Field(min_length=1, max_length=128)  # a built-in's name, or an id
+    #: The id or name of a data set, or the name of a built-in one.
+    dataset: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_storable)]
     name: Name | None = None
 
 
@@ -62,11 +74,11 @@ class DatasetRef(Out):
 
 
 class Used(Out):
-    """What a search has spent."""
+    """The part of its budget that a search has spent."""
 
-    trials: int  # that ended (final fit not counted)
+    trials: int  # ended ones, without the final fit
     epochs: int
-    seconds: float  # since its start, pauses included
+    seconds: float  # since it started, pauses included
 
 
 class Best(Out):
@@ -80,23 +92,31 @@ class Best(Out):
 
 
 class ComparisonOut(Comparison):
-    """The final network beside the winner that it was trained on from, as data and in words."""
+    """The final network compared with the winner it was trained on from, as data and in words."""
 
     text: str  # "the final network has 0.9120 on 250 held-out examples, ..."
 
+    @classmethod
+    def of(cls, kept: dict[str, Any] | None) -> Self | None:
+        """The comparison that a trial keeps; None where the worker did not compare them."""
+        if kept is None:
+            return None
+        comparison = Comparison.model_validate(kept)
+        return cls(**comparison.model_dump(), text=sentence(comparison))
+
 
 class FinalOut(Out):
-    """What the final fit reached."""
+    """The result of the final fit."""
 
     trial_id: UUID
-    of_number: int  # the trial whose architecture was fitted
+    of_number: int  # number of the trial that was trained on
     test_metric: float
     test_loss: float
     test_examples: int
     parameters: int | None  # of the exported network
-    latency: float | None  # of it, measured seconds for one example
-    members: list[int]  # numbers of the trials that it is an ensemble of; empty: of `of_number`
-    ensemble: str  # the same in words: "an ensemble of trials 5, 7 and 9"; empty without
+    latency: float | None  # of the exported network, measured seconds for one example
+    members: list[int]  # numbers of the trials of an ensemble; empty: it is no ensemble
+    ensemble: str  # in words: "an ensemble of trials 5, 7 and 9"; or empty
     export_bytes: int | None
     precision: str | None  # how it was computed: "bf16 channels-last"
     comparison: ComparisonOut | None
@@ -109,7 +129,7 @@ class SearchOut(Out):
     task: str
     strategy: str
     metric: str  # its name, "accuracy"
-    cost: Cost | None  # what is to be small as well
+    cost: Cost | None  # minimised beside the metric
     status: SearchStatus
     reason: str  # why it failed or was stopped; empty otherwise
     budget: Budget
@@ -121,9 +141,9 @@ class SearchOut(Out):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    now: datetime  # the database's clock, to count time left by
+    now: datetime  # the database's clock, to compute the remaining time
     used: Used
-    trial_counts: dict[TrialStatus, int]  # search trials by status; absent: none
+    trial_counts: dict[TrialStatus, int]  # search trials by status, without zeros
     trials_inherited: int  # completed trials that started from a parent's weights
     #: The share of all seconds of training that went into the exported network, from 0 to 1: those
     #: of its trial and of each trial whose weights it inherited; None while nothing is exported.
@@ -158,11 +178,11 @@ class TrialOut(Out):
     reason: str
     parent_id: UUID | None
     parent_number: int | None
-    morphisms: list[MorphismOut]  # none: it continues its parent's training, or has no parent
-    choices: dict[str, Any]  # hyperparameters that the search changed for it and what comes from it
-    changes: str  # the same in words: "augmentation warp, mixing 0.2"; empty without
+    morphisms: list[MorphismOut]  # empty: it continues its parent's training, or has no parent
+    choices: dict[str, Any]  # hyperparameters that the search changed in its lineage
+    changes: str  # in words: "augmentation warp, mixing 0.2"; or empty
     members: list[int]  # final fit of an ensemble: numbers of its trials, the winner first
-    ensemble: str  # the same in words: "an ensemble of trials 5, 7 and 9"; empty without
+    ensemble: str  # in words: "an ensemble of trials 5, 7 and 9"; or empty
     inherited: bool  # started from the parent's weights
     fingerprint: str
     layers: int
@@ -172,7 +192,7 @@ class TrialOut(Out):
     predicted_std: float | None
     value: float | None
     value_std: float | None
-    validation_loss: float | None  # of the weights that the value is of
+    validation_loss: float | None  # of the weights that the value belongs to
     precision: str | None  # how it was computed: "bf16 channels-last"
     comparison: ComparisonOut | None  # final fit only
     epochs: int
@@ -201,8 +221,8 @@ class FrontPoint(Out):
 
 class FrontOut(Out):
     metric: str
-    cost: Cost  # the field of the items that the values are held against
-    items: list[FrontPoint]  # the cheapest first, and so the worst first
+    cost: Cost  # the field of the items that is minimised
+    items: list[FrontPoint]  # the cheapest, and so the worst, first
 
 
 class TrialDetail(TrialOut):
@@ -255,7 +275,7 @@ class WorkerOut(Out):
     device: str
     threads: int
     seen_at: datetime
-    trial_id: UUID | None  # what it is training
+    trial_id: UUID | None  # the trial that it trains
 
 
 class WorkerPage(Out):
@@ -271,14 +291,14 @@ class KeyOut(Out):
     id: UUID
     name: str
     role: Role
-    prefix: str  # its first characters, to recognise it by
+    prefix: str  # its first characters, to recognise it
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
 
 
 class KeyCreated(KeyOut):
-    key: str  # shown this once
+    key: str  # shown only once
 
 
 class KeyPage(Out):
@@ -293,32 +313,3 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[dict[str, Any]] | None = None  # one per wrong field: `field`, `message`
-
-
-__all__ = [
-    "Best",
-    "ComparisonOut",
-    "DatasetOut",
-    "DatasetPage",
-    "DatasetRef",
-    "EpochOut",
-    "FinalOut",
-    "FrontOut",
-    "FrontPoint",
-    "KeyCreated",
-    "KeyIn",
-    "KeyOut",
-    "KeyPage",
-    "MorphismOut",
-    "Problem",
-    "Role",
-    "SearchIn",
-    "SearchOut",
-    "SearchPage",
-    "TrialDetail",
-    "TrialOut",
-    "TrialPage",
-    "Used",
-    "WorkerOut",
-    "WorkerPage",
-]

@@ -9,7 +9,7 @@ PositiveSeconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
 class DatabaseSettings(BaseSettings):
-    """All that a migration needs."""
+    """The settings that a migration needs."""
 
     model_config = SettingsConfigDict(
         env_prefix="NETMORPH_", env_ignore_empty=True, frozen=True, extra="ignore"
@@ -20,7 +20,7 @@ class DatabaseSettings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _names_the_driver(cls, value: str) -> str:
-        """The address with its driver, as SQLAlchemy wants it."""
+        """The address with its driver, as SQLAlchemy expects it."""
         scheme, separator, rest = value.partition("://")
         if scheme not in {"postgresql", "postgres", "postgresql+psycopg"} or not separator:
             raise ValueError(f"expected an address postgresql://…, found scheme {scheme!r}")
@@ -28,7 +28,7 @@ class DatabaseSettings(BaseSettings):
 
 
 class Settings(DatabaseSettings):
-    """Everything that can be set from outside; values never change while the process lives."""
+    """All settings of the API process; they never change while the process lives."""
 
     broker_url: str = Field(default=...)  # `redis://:password@host:6379/0`
     storage_url: str = Field(default=...)  # `file:///folder` or `s3://bucket/prefix`
@@ -51,7 +51,7 @@ class Settings(DatabaseSettings):
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """Host names come separated by commas."""
+        """Host names are separated by commas."""
         if isinstance(value, str):
             return tuple(host.strip() for host in value.split(",") if host.strip())
         return value

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from api import db
 from api.controller.leases import LeaseService
 from api.models import Search
-from api.schemas import Role
+from api.roles import Role
 from api.settings import DatabaseSettings, Settings
 from api.store import datasets, keys, searches
 from api.store.keys import Caller

@@ -1,1 +1,1 @@
-"""The controller: what is decided about searches, and the service that does it."""
+"""The controller: it decides what becomes of searches, in threads beside the REST interface."""

@@ -1,4 +1,4 @@
-"""Doing what `core.search.budget.decide` decided, other than suggesting."""
+"""Carrying out the decisions of `core.search.budget.decide`, except to suggest."""
 
 from sqlalchemy.orm import Session
 
@@ -12,7 +12,7 @@ from core.search.lineage import with_shares
 
 
 def carry_out(session: Session, search: LiveSearch, decision: Decision) -> bool:
-    """Change the search as decided; False where it has changed meanwhile or nothing was to do."""
+    """Change the search as decided; False where it has changed meanwhile, or nothing changed."""
     search_id = search.search_id
     match decision:
         case Finish():
@@ -48,5 +48,5 @@ def _fit_best(session: Session, search: LiveSearch) -> bool:
         winner.trial_id,
         inherits=config.training.final_weights == "inherited",
         members=[one.number for one in members],
-        whole=ensembles.joined([one.architecture for one in members]) if members else None,
+        joint=ensembles.joined([one.architecture for one in members]) if members else None,
     )

@@ -1,4 +1,4 @@
-"""Being the one controller that decides, as long as the database says so."""
+"""Leadership: of several controllers the one with a lease in the database decides."""
 
 import time
 from uuid import uuid4
@@ -10,7 +10,7 @@ from api.store import leader
 
 
 class Leadership:
-    """This process' part in the election; the monotonic clock only makes it doubt sooner."""
+    """This process' lease; its own clock can only make it ask the database sooner."""
 
     def __init__(self, engine: Engine, seconds: float) -> None:
         self._engine = engine
@@ -19,7 +19,7 @@ class Leadership:
         self._trusted_until = 0.0
 
     def is_held(self) -> bool:
-        """Whether this controller decides now; asks the database only when it must."""
+        """Whether this controller decides now; it asks the database every third of the lease."""
         now = time.monotonic()
         if now < self._trusted_until:
             return True
@@ -28,6 +28,6 @@ class Leadership:
         return held
 
     def resign(self) -> None:
-        """Let another controller decide at once."""
+        """Give up the lease, so that another controller can decide at once."""
         self._trusted_until = 0.0
         autocommit(self._engine, lambda c: leader.resign(c, self._holder))

@@ -1,41 +1,34 @@
-"""What workers ask of the controller: a trial to train, whether to go on, to count a result."""
+"""The lease service: workers lease trials, renew their leases, and report epochs and results."""
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-import numpy as np
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 
-from api.controller import model_card
+from api.controller import orders
 from api.db import autocommit
 from api.settings import Settings
-from api.store import compute, endings, leases, train_orders
+from api.store import endings, leases
 from api.store.errors import Conflict, NotFound
 from api.store.leases import Held, ReportVerdict
-from api.store.train_orders import OrderContext
 from core.errors import NetmorphError
 from core.protocol.contracts import (
     Action,
     Answer,
     EpochReport,
     Heartbeat,
-    Hyperparameters,
-    JsonObject,
     LeaseRequest,
     ResultAnswer,
     TrainOrder,
     TrialResult,
 )
-from core.protocol.states import LIVE_SEARCH, TrialKind, TrialStatus
-from core.search import defaults, halving
-
-#: The trainer keeps to its time itself; so many seconds later its worker is told.
-GRACE = 10.0
+from core.protocol.states import LIVE_SEARCH, TrialStatus
+from core.tasks import TASKS, AbstractTask
 
 T = TypeVar("T")
 
@@ -54,7 +47,8 @@ class LeaseService:
         """An order for the trial that waits longest, or for the named one; None without.
 
         A worker that has a lease gets the same order again, as it cannot have seen the answer;
-        one that has started anew loses the leases of its earlier start.
+        one that has restarted loses the leases it had before. Raises NotFound for an unknown
+        trial.
         """
         taken = self._take(request, trial_id)
         if (
@@ -66,23 +60,26 @@ class LeaseService:
         if taken is None:
             return None
         try:
-            return self._order(taken)
+            return orders.make(self._engine, taken, self._lease)
         except (ValidationError, NetmorphError) as error:
             self._give_up(taken, error)
             return None
 
     def heartbeat(self, trial_id: UUID, beat: Heartbeat) -> Answer:
-        """Keep the lease alive; whether to go on."""
+        """Renew the lease; the answer says whether to continue."""
         return _answer(self._run(lambda c: leases.heartbeat(c, trial_id, beat, self._lease)))
 
     def epoch(self, trial_id: UUID, report: EpochReport) -> Answer:
-        """Keep an epoch's metrics; whether to go on."""
+        """Store the metrics of an epoch; the answer says whether to continue."""
         return _answer(self._run(lambda c: leases.epoch(c, trial_id, report, self._lease)))
 
     def result(self, trial_id: UUID, report: TrialResult) -> ResultAnswer:
-        """Count how a trial ended, once; Conflict where the lease is another's, NotFound."""
+        """Count how a trial ended, once.
+
+        Raises Conflict where the lease is another's, NotFound for an unknown trial.
+        """
         digest = hashlib.sha256(report.model_dump_json().encode()).digest()
-        counted = credible(report)
+        counted = report if _is_beyond_doubt(report) else credible(report, self._task(trial_id))
         status = self._run(
             lambda c: endings.result(c, trial_id, counted, digest, self._max_attempts)
         )
@@ -95,6 +92,10 @@ class LeaseService:
             return ResultAnswer(accepted=True, reason="duplicate")
         raise Conflict(f"attempt {report.attempt} has no lease; the trial is {last.status}")
 
+    def _task(self, trial_id: UUID) -> AbstractTask | None:
+        name = self._run(lambda c: endings.task_of(c, trial_id))
+        return TASKS[name]() if name is not None and name in TASKS else None
+
     def _take(self, request: LeaseRequest, trial_id: UUID | None) -> Held | None:
         taken = self._run(lambda c: leases.take(c, request, uuid4(), self._lease, trial_id))
         if not taken.has_another:
@@ -105,34 +106,8 @@ class LeaseService:
             return renewed
         return self._run(lambda c: leases.take(c, request, uuid4(), self._lease, trial_id)).held
 
-    def _order(self, held: Held) -> TrainOrder | None:
-        """The order for a lease; how to train is decided now where time left matters."""
-        facts = self._run(lambda c: train_orders.read(c, held.trial_id))
-        if facts is None:
-            return None
-        spent = None
-        if facts.kind is TrialKind.FINAL:
-            spent = self._run(
-                lambda c: compute.before(c, facts.search_id, facts.parent_id, facts.members)
-            )
-        gains: list[float] = []
-        if facts.morphisms and facts.inherited:
-            gains = self._run(lambda c: train_orders.gains_at_rung(c, facts.search_id))
-        chosen = choose(facts, spent, gains)
-        if chosen != facts.hyperparameters:
-            seconds = None if chosen.max_seconds is None else chosen.max_seconds + GRACE
-            self._run(lambda c: train_orders.settle(c, held, chosen, seconds))
-        history: JsonObject = {}
-        if facts.kind is TrialKind.FINAL:
-            history = self._run(lambda c: model_card.history(c, facts))
-        order = _train_order(held, facts, chosen, self._lease, history)
-        if not facts.members:
-            return order
-        members = self._run(lambda c: train_orders.members(c, facts))
-        return order.model_copy(update={"members": members})
-
     def _give_up(self, held: Held, error: Exception) -> None:
-        """End a trial for which no order can be made, lest every worker asks for it for ever."""
+        """End a trial for which no order can be made, so that workers do not lease it forever."""
         _log.error("no order can be made", extra={"trial_id": held.trial_id}, exc_info=error)
         reason = f"no order could be made: {type(error).__name__}: {error}"[:2000]
         failed = TrialResult(
@@ -148,94 +123,35 @@ class LeaseService:
         return autocommit(self._engine, statement)
 
 
-def credible(report: TrialResult) -> TrialResult:
-    """The report, or a failure in its place where its value cannot be: accuracies are shares.
+def credible(report: TrialResult, task: AbstractTask | None) -> TrialResult:
+    """The report, or a failure in its place where trials of its task cannot have its value.
 
-    Refusing it would have the worker report it for ever; so it costs an attempt.
+    Refusing such a report would make the worker send it forever; so it costs an attempt.
     """
-    needs_value = report.status is TrialStatus.COMPLETED and report.test is None
-    if report.value is None and not needs_value:
+    if report.value is None and not _needs_value(report):
         return report
-    if report.value is not None and 0 <= report.value <= 1:
+    if report.value is not None and (task is None or task.is_credible(report.value)):
         return report
-    reason = f"the worker reported the value {report.value}; expected one from 0 to 1"
+    reason = f"the worker reported the value {report.value}"
+    if task is not None:
+        least, greatest = task.value_range
+        reason += f"; expected one from {least:g} to {greatest:g}"
     return report.model_copy(update={"status": TrialStatus.FAILED, "reason": reason})
 
 
-def choose(
-    facts: OrderContext, spent: defaults.Spent | None = None, gains: Sequence[float] = ()
-) -> Hyperparameters:
-    """How a trial is trained: as decided when it was made, or by the time that is left now.
-
-    `spent` is the training before a final fit, `gains` those of earlier children at their rungs.
-    """
-    chosen = facts.hyperparameters
-    if facts.kind is TrialKind.FINAL:
-        return defaults.final_hyperparameters(
-            facts.config,
-            facts.dataset_spec,
-            elapsed=facts.elapsed,
-            inherited=facts.inherited,
-            spent=spent,
-            choices=facts.choices,
-        )
-    if chosen is None or facts.config.budget.seconds is not None:
-        chosen = defaults.trial_hyperparameters(
-            facts.config,
-            facts.dataset_spec,
-            elapsed=facts.elapsed,
-            inherited=facts.inherited,
-            in_race=defaults.is_in_race(
-                facts.config,
-                facts.dataset_spec,
-                number=facts.number,
-                inherited=facts.inherited,
-            ),
-            choices=facts.choices,
-        )
-    if facts.morphisms and facts.inherited and facts.parent_value is not None:
-        least = halving.least_at_rung(facts.parent_value, facts.parent_value_std or 0.0, gains)
-        chosen = chosen.model_copy(update={"least_at_rung": least})
-    if facts.epochs_left is None:
-        return chosen
-    return chosen.model_copy(update={"epochs": max(1, min(chosen.epochs, facts.epochs_left))})
+def _needs_value(report: TrialResult) -> bool:
+    return report.status is TrialStatus.COMPLETED and report.test is None
 
 
-def trial_seed(search_seed: int, number: int) -> int:
-    """The seed of a trial's weights and batches."""
-    return int(np.random.SeedSequence([search_seed, number]).generate_state(1)[0] >> 1)
-
-
-def _train_order(
-    held: Held, facts: OrderContext, chosen: Hyperparameters, lease: timedelta, history: JsonObject
-) -> TrainOrder:
-    is_final = facts.kind is TrialKind.FINAL  # which is compared with its parent in any case
-    inherits = (facts.inherited or is_final) and facts.parent_weights is not None
-    return TrainOrder(
-        search_id=facts.search_id,
-        trial_id=held.trial_id,
-        number=facts.number,
-        kind=facts.kind,
-        attempt=held.attempt,
-        token=held.token,
-        lease_seconds=lease.total_seconds(),
-        task=facts.config.task,
-        seed=trial_seed(facts.config.seed, facts.number),
-        architecture=facts.architecture,
-        parent_architecture=facts.parent_architecture if inherits else None,
-        parent_weights=facts.parent_weights if inherits else None,
-        morphisms=tuple(step["data"] for step in facts.morphisms) if inherits else (),
-        dataset=facts.dataset,
-        dataset_name=facts.dataset_name,
-        dataset_spec=facts.dataset_spec,
-        hyperparameters=chosen,
-        history=history,
-        fresh=is_final and not facts.inherited,
-    )
+def _is_beyond_doubt(report: TrialResult) -> bool:
+    """Whether trials of any task could end like this; then no query need tell the task."""
+    if report.value is None:
+        return not _needs_value(report)
+    return all(task().is_credible(report.value) for task in TASKS.values())
 
 
 def _answer(verdict: ReportVerdict | None) -> Answer:
-    """Whether a worker goes on."""
+    """What a worker is to do next."""
     if verdict is None:
         return Answer(action=Action.ABANDON, reason="the lease is not yours any more")
     if verdict.search_status not in LIVE_SEARCH:

@@ -1,4 +1,4 @@
-"""Putting right what events alone would leave: dead workers, searches that ended meanwhile."""
+"""The steps of the deciding thread: expire leases, tidy up, advance every live search."""
 
 import logging
 
@@ -16,14 +16,14 @@ _log = logging.getLogger(__name__)
 
 
 def expire_leases(engine: Engine, max_attempts: int) -> None:
-    """Try trials again (or give them up) whose workers were not heard of for too long."""
+    """Retry trials, or count them as lost, whose workers sent no report in time."""
     expired = autocommit(engine, lambda c: endings.expire(c, max_attempts))
     if expired:
         _log.warning("leases expired", extra={"leases": expired})
 
 
 def tidy(sessions: sessionmaker[Session], sweeper: Sweeper) -> None:
-    """Stop trials that were made, or failed, while their search ended; clear deleted ones away."""
+    """Stop trials still waiting in ended searches; wake the sweeper after a deletion."""
     with unit_of_work(sessions) as session:
         for search_id in searches.left_waiting(session):
             searches.stop_waiting(session, search_id, "the search has ended")
@@ -32,7 +32,7 @@ def tidy(sessions: sessionmaker[Session], sweeper: Sweeper) -> None:
 
 
 def advance(sessions: sessionmaker[Session], proposer: Proposer) -> bool:
-    """Do in each live search what is to be done; whether more may be to do at once."""
+    """Carry out what is decided for each live search; return whether more may be due at once."""
     with unit_of_work(sessions) as session:
         live = live_searches.live(session)
     again = False

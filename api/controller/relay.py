@@ -1,7 +1,7 @@
 """Sending train orders to the broker, in a thread of its own.
 
 Orders leave after the commit that made their trials, never from a request or a transaction. While
-the broker is down, full or frozen, only this thread waits, and no longer than its time-outs.
+the broker is down, full or frozen, only this thread waits, and no longer than its timeouts.
 """
 
 import logging
@@ -24,12 +24,12 @@ _LONGEST_PAUSE = 30.0  # seconds between attempts to reach a broker that is down
 
 
 class Relay:
-    """Sends the orders that are due each time it is woken."""
+    """Sends the orders that are due whenever it is woken."""
 
     def __init__(self, broker_url: str, engine: Engine) -> None:
         self._celery = _sender(broker_url)
         self._engine = engine
-        self._bell = threading.Event()
+        self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._pause = 0.0  # seconds; grows while the broker cannot be reached
@@ -38,36 +38,36 @@ class Relay:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the order that is being sent."""
+        """End the thread after the order that it is sending."""
         self._stopping.set()
-        self._bell.set()
+        self._woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
         self._celery.close()
 
     def wake(self) -> None:
-        """Look for orders that are due."""
-        self._bell.set()
+        """Look for orders that are due, at once."""
+        self._woken.set()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._pause):
-            self._bell.wait()
-            self._bell.clear()
+            self._woken.wait()
+            self._woken.clear()
             try:
                 self._send_due()
             except SQLAlchemyError as error:
-                _log.warning("orders cannot be read: %s", error)
+                _log.warning("cannot read which orders are due: %s", error)
 
     def _send_due(self) -> None:
         while not self._stopping.is_set():
             due = autocommit(self._engine, dispatch.claim)
             if not due:
                 return
-            for place, (trial_id, attempt) in enumerate(due):
+            for index, (trial_id, attempt) in enumerate(due):
                 if not self._send(trial_id, attempt):
-                    left = [trial_id for trial_id, _ in due[place:]]
+                    left = [trial_id for trial_id, _ in due[index:]]
                     autocommit(self._engine, partial(dispatch.unsent, trial_ids=left))
-                    self._bell.set()
+                    self._woken.set()
                     return
 
     def _send(self, trial_id: UUID, attempt: int) -> bool:
@@ -82,7 +82,7 @@ class Relay:
             )
         except (OperationalError, RedisError, OSError) as error:
             self._pause = min(_LONGEST_PAUSE, max(1.0, 2 * self._pause))
-            _log.warning("orders wait for the broker: %s", error)
+            _log.warning("the broker takes no orders, they are sent later: %s", error)
             return False
         self._pause = 0.0
         return True

@@ -1,9 +1,9 @@
-"""The controller's service: the threads inside the API process that keep searches going.
+"""The controller's service: the threads inside the API process that advance the searches.
 
-The deciding thread sleeps until there may be something to decide: it is woken through Postgres
-when a result was counted or a search changed, by any process, and looks by itself every few
-seconds. Beside it, the relay sends orders and the sweeper clears away. Of several API processes
-one decides at a time.
+The deciding thread sleeps until there may be something to decide: a notification through Postgres
+wakes it when any process has counted a result or changed a search, and it wakes by itself every
+few seconds. Beside it, the relay sends orders and the sweeper removes what is obsolete. Of several
+API processes one decides at a time.
 """
 
 import logging
@@ -24,7 +24,7 @@ from api.controller.proposer import Proposer
 from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
 from api.settings import Settings
-from api.store.changes import WORK, ring
+from api.store.notifications import WORK, notify_controllers
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -32,12 +32,12 @@ _RECONNECT = 1.0  # seconds
 
 
 def end_process() -> None:
-    """End this process as a supervisor would, which starts it anew."""
+    """End this process, so that its supervisor restarts it."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Controller:
-    """Starts and stops the threads; `wake` makes them look at once."""
+    """Starts and stops the threads; `wake` has them look for work at once."""
 
     def __init__(
         self, settings: Settings, engine: Engine, died: Callable[[], None] = end_process
@@ -45,31 +45,31 @@ class Controller:
         self._settings = settings
         self._engine = engine
         self._sessions = db.sessions(engine)
-        self._bell = threading.Event()
+        self._woken = threading.Event()
         self._stopping = threading.Event()
         self._leadership = Leadership(engine, settings.leader_seconds)
-        self._proposer = Proposer(self._sessions, settings.suggest_processes, self._bell.set)
+        self._proposer = Proposer(self._sessions, settings.suggest_processes, self._woken.set)
         self._relay = Relay(settings.broker_url, engine)
         self._sweeper = Sweeper(Storage(settings.storage_url), self._sessions)
         self._died = died
         self._threads = [
             threading.Thread(target=self._vital, args=[run], name=name, daemon=True)
-            for name, run in (("controller", self._decide), ("controller-bell", self._listen))
+            for name, run in (("controller", self._decide), ("controller-listener", self._listen))
         ]
 
     def start(self) -> None:
-        """Start deciding as soon as this process leads."""
+        """Start the threads; they decide while this process leads."""
         self._relay.start()
         self._sweeper.start()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End all threads; another controller may lead at once."""
+        """End all threads; another controller can lead at once."""
         self._stopping.set()
-        self._bell.set()
+        self._woken.set()
         try:
-            db.autocommit(self._engine, ring)  # wakes the listening thread
+            db.autocommit(self._engine, notify_controllers)  # wakes the listening thread
             self._leadership.resign()
         except SQLAlchemyError as error:
             _log.warning("cannot resign: %s", error)
@@ -81,16 +81,16 @@ class Controller:
         self._sweeper.stop()
 
     def wake(self) -> None:
-        """Look at once what there is to decide; cheap, from any thread."""
-        self._bell.set()
+        """Look for something to decide at once; cheap, callable from any thread."""
+        self._woken.set()
 
     def _vital(self, run: Callable[[], None]) -> None:
-        """Run a thread without which searches would stand still for ever."""
+        """Run a thread that searches depend on; its death ends the process."""
         try:
             run()
         finally:
             if not self._stopping.is_set():
-                _log.critical("the controller has died; this process ends, to be started anew")
+                _log.critical("controller thread crashed; exiting so the supervisor can restart it")
                 self._died()
 
     def _decide(self) -> None:
@@ -100,16 +100,16 @@ class Controller:
             try:
                 again = self._leadership.is_held() and self._turn()
             except SQLAlchemyError as error:
-                _log.warning("cannot decide: %s", error)
+                _log.warning("cannot reach the database to decide: %s", error)
                 again = False
             # Never more than half of a core, however often it is woken.
             self._stopping.wait(min(1.0, time.monotonic() - started))
             if not again:
-                self._bell.wait(self._settings.reconcile_seconds)
-            self._bell.clear()
+                self._woken.wait(self._settings.reconcile_seconds)
+            self._woken.clear()
 
     def _turn(self) -> bool:
-        """Do everything that is to be done now; whether more may be to do at once."""
+        """Do everything that is due; return whether more may be due at once."""
         reconciler.expire_leases(self._engine, self._settings.max_attempts)
         reconciler.tidy(self._sessions, self._sweeper)
         self._proposer.collect()
@@ -118,20 +118,20 @@ class Controller:
         return again
 
     def _listen(self) -> None:
-        """Ring the bell when any process tells that there may be something to decide."""
+        """Wake the deciding thread when any process notifies the controllers."""
         url = make_url(self._settings.database_url).set(drivername="postgresql")
         address = url.render_as_string(hide_password=False)
         while not self._stopping.is_set():
             try:
-                self._hear(address)
+                self._await_notifications(address)
             except psycopg.Error as error:
-                _log.warning("cannot listen: %s", error)
+                _log.warning("cannot listen for notifications: %s", error)
                 self._stopping.wait(_RECONNECT)
 
-    def _hear(self, address: str) -> None:
-        with psycopg.connect(address, autocommit=True, application_name="netmorph bell") as bell:
-            bell.execute(f"LISTEN {WORK}".encode())
-            self._bell.set()  # something may have happened before
+    def _await_notifications(self, address: str) -> None:
+        with psycopg.connect(address, autocommit=True, application_name="netmorph listener") as c:
+            c.execute(f"LISTEN {WORK}".encode())
+            self._woken.set()  # a notification may have been missed before
             while not self._stopping.is_set():
-                for _ in bell.notifies(timeout=1.0, stop_after=1):
-                    self._bell.set()
+                for _ in c.notifies(timeout=1.0, stop_after=1):
+                    self._woken.set()

@@ -1,4 +1,4 @@
-"""Clearing away what nobody needs any more, in a thread of its own, as storage may be slow."""
+"""Removing what is obsolete, in a thread of its own, as storage may be slow."""
 
 import logging
 import threading
@@ -11,17 +11,17 @@ from api.store import discarded, searches, sign_ins, workers
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
-_EVERY = 3600.0  # seconds between looks when nobody wakes it
+_EVERY = 3600.0  # seconds between two sweeps, unless woken
 _PAUSE = 30.0  # seconds after an error
 
 
 class Sweeper:
-    """Removes blobs of deleted searches, ended sign-ins, old keys of requests, gone workers."""
+    """Removes blobs of deleted searches, expired sign-ins, old Idempotency-Keys, absent workers."""
 
     def __init__(self, storage: Storage, maker: sessionmaker[Session]) -> None:
         self._storage = storage
         self._sessions = maker
-        self._bell = threading.Event()
+        self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -30,16 +30,16 @@ class Sweeper:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._bell.set()
+        self._woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
 
     def wake(self) -> None:
-        """Look what there is to clear away."""
-        self._bell.set()
+        """Sweep at once."""
+        self._woken.set()
 
     def sweep(self) -> None:
-        """Clear away what there is."""
+        """Remove everything obsolete."""
         with unit_of_work(self._sessions) as session:
             sign_ins.sweep(session)
             workers.sweep(session)
@@ -48,7 +48,7 @@ class Sweeper:
             pass
 
     def _remove_blobs(self) -> bool:
-        """Remove some blobs that nothing refers to; whether there may be more."""
+        """Remove some blobs that nothing refers to; return whether there may be more."""
         with unit_of_work(self._sessions) as session:
             gone = discarded.unneeded(session)
             for blob in gone:
@@ -61,7 +61,7 @@ class Sweeper:
             try:
                 self.sweep()
             except (SQLAlchemyError, OSError) as error:
-                _log.warning("cannot clear away: %s", error)
+                _log.warning("cannot sweep, trying again later: %s", error)
                 self._stopping.wait(_PAUSE)
-            self._bell.wait(_EVERY)
-            self._bell.clear()
+            self._woken.wait(_EVERY)
+            self._woken.clear()

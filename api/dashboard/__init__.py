@@ -1,7 +1,7 @@
 """The dashboard: server-rendered pages beside the REST interface, live without reload.
 
-Stateless: any replica serves any page. `visitors` knows who is signed in, `pages` and `forms` are
-the routes, `live` the events and figures that pages fetch, `rendering` the templates.
+Stateless: any replica serves any page. `visitors` signs people in and out, `pages` and `forms` are
+the routes, `live` serves the events and figures that pages fetch, `rendering` has the templates.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ def dashboard_router() -> APIRouter:
 
     @router.get("/static/plotly-{version}.min.js")
     def plotly_script(version: str) -> FileResponse:
-        """Plotly's program, from the installed package; the address changes with its version."""
+        """Plotly's script, from the installed package; the address changes with its version."""
         return FileResponse(
             rendering.PLOTLY_SCRIPT, media_type="text/javascript", headers={"Cache-Control": _YEAR}
         )
@@ -33,5 +33,5 @@ def dashboard_router() -> APIRouter:
 
 
 def mount_static(app: FastAPI) -> None:
-    """The style sheet and the script that pages load."""
+    """Serve the style sheet and the script that pages load."""
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")

@@ -1,4 +1,4 @@
-"""What pages send: a new search, pause, resume, stop, delete, an uploaded data set."""
+"""The forms of the pages: new search, pause, resume, stop, delete, upload of a data set."""
 
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -13,8 +13,8 @@ from api.dashboard.pages import show_datasets, show_searches
 from api.dashboard.rendering import PageRoute
 from api.dashboard.visitors import SenderDep, Visitor
 from api.db import unit_of_work
+from api.edge.dependencies import SessionDep, StorageDep
 from api.imports import dataset_for, import_file
-from api.routes.dependencies import SessionDep, StorageDep
 from api.schemas import Name, SearchIn
 from core.errors import InvalidInput, NetmorphError
 
@@ -38,54 +38,54 @@ def submit_search(
     seed: Text = "0",
     ensemble: Text = "1",
 ) -> Response:
-    """Create a search and show it; a wrong field is shown beside itself, nothing is lost."""
-    given = {
+    """Create a search and show it; errors are shown beside their fields, which keep their text."""
+    fields = {
         "dataset": dataset, "name": name, "strategy": strategy, "cost": cost,
         "trials": trials, "minutes": minutes, "parallelism": parallelism, "seed": seed,
         "ensemble": ensemble,
     }  # fmt: skip
     state = request.app.state
     try:
-        body = SearchIn.model_validate(_body(given))
-        dataset_for(state.sessions, storage, visitor.caller, body.dataset)
+        body = SearchIn.model_validate(_body(fields))
+        chosen = dataset_for(state.sessions, storage, visitor.caller, body.dataset)
         with unit_of_work(state.sessions, state.controller.wake) as session:
-            search = actions.create_search(session, visitor.caller, body, None)
+            search = actions.create_search(session, visitor.caller, body, chosen)
     except ValidationError as error:
-        return _again(request, visitor, given, _by_field(error))
+        return _again(request, visitor, fields, _by_field(error))
     except InvalidInput as error:
         field = str(error).partition(":")[0]
-        known = field if field in given else "form"
-        return _again(request, visitor, given, {known: str(error)})
+        known = field if field in fields else "form"
+        return _again(request, visitor, fields, {known: str(error)})
     return RedirectResponse(f"/searches/{search.id}", HTTPStatus.SEE_OTHER)
 
 
 def _again(
-    request: Request, visitor: Visitor, given: dict[str, str], errors: dict[str, str]
+    request: Request, visitor: Visitor, fields: dict[str, str], errors: dict[str, str]
 ) -> Response:
     with unit_of_work(request.app.state.sessions) as session:
         return show_searches(
-            request, visitor, session, values=given, errors=errors,
+            request, visitor, session, values=fields, errors=errors,
             status=HTTPStatus.UNPROCESSABLE_ENTITY,
         )  # fmt: skip
 
 
-def _body(given: dict[str, str]) -> dict[str, Any]:
-    """The fields of the form as the body of `POST /v1/searches`; numbers that are none stay."""
+def _body(fields: dict[str, str]) -> dict[str, Any]:
+    """The form as the body of `POST /v1/searches`; text that is no number stays as it is."""
     budget: dict[str, Any] = {}
-    if given["trials"].strip():
-        budget["trials"] = _number(given["trials"])
-    if given["minutes"].strip():
-        minutes = _number(given["minutes"])
+    if fields["trials"].strip():
+        budget["trials"] = _number(fields["trials"])
+    if fields["minutes"].strip():
+        minutes = _number(fields["minutes"])
         budget["seconds"] = minutes * 60 if isinstance(minutes, int | float) else minutes
     return {
-        "dataset": given["dataset"],
-        "name": given["name"].strip() or None,
-        "strategy": given["strategy"],
-        "cost": given["cost"] or None,
+        "dataset": fields["dataset"],
+        "name": fields["name"].strip() or None,
+        "strategy": fields["strategy"],
+        "cost": fields["cost"] or None,
         "budget": budget,
-        "parallelism": _number(given["parallelism"]),
-        "seed": _number(given["seed"]),
-        "training": {"ensemble": _number(given["ensemble"])},
+        "parallelism": _number(fields["parallelism"]),
+        "seed": _number(fields["seed"]),
+        "training": {"ensemble": _number(fields["ensemble"])},
     }
 
 
@@ -107,12 +107,12 @@ def _by_field(error: ValidationError) -> dict[str, str]:
         ("budget", "seconds"): "minutes",
         ("training", "ensemble"): "ensemble",
     }
-    found: dict[str, str] = {}
+    messages: dict[str, str] = {}
     for one in error.errors():
-        place = tuple(str(part) for part in one["loc"])
-        field = "trials" if place == ("budget",) else names.get(place[:2], place[0])
-        found.setdefault(field, one["msg"].removeprefix("Value error, "))
-    return found
+        location = tuple(str(part) for part in one["loc"])
+        field = "trials" if location == ("budget",) else names.get(location[:2], location[0])
+        messages.setdefault(field, one["msg"].removeprefix("Value error, "))
+    return messages
 
 
 @router.post("/searches/{search_id}/{action}")
@@ -122,7 +122,7 @@ def act(
     visitor: SenderDep,
     session: SessionDep,
 ) -> Response:
-    """Steer a search, then show it (or all, when it is gone)."""
+    """Change the state of a search, then show it; after a deletion, show all searches."""
     if action == "delete":
         actions.delete(session, visitor.caller, search_id)
         return RedirectResponse("/", HTTPStatus.SEE_OTHER)

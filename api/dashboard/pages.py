@@ -1,4 +1,4 @@
-"""The pages, and the fragments by which they refresh themselves."""
+"""The pages, and the fragments that they fetch to refresh themselves."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from api import drawing, fronts
 from api.builtins import BUILTINS
 from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import Visitor, VisitorDep
-from api.routes.dependencies import SessionDep
+from api.edge.dependencies import SessionDep
+from api.pictures import drawing, fronts
 from api.store import datasets, epochs, searches, trials, workers
 from api.store.keys import Caller
 from core.graph.architecture import Architecture
@@ -88,7 +88,7 @@ def search_page(
 def search_fragment(
     request: Request, search_id: UUID, part: str, visitor: VisitorDep, session: SessionDep
 ) -> HTMLResponse:
-    """A part of a search's page: its state, its trials, its lineage, or its front."""
+    """A part of a search's page: its state, its trials, its lineage, or its Pareto front."""
     name = f"_{part}.html"
     if part not in _PARTS:
         return page(request, "error.html", 404, title="Not Found", detail=f"no part {part!r}")
@@ -100,10 +100,10 @@ def _search(session: Session, caller: Caller, search_id: UUID) -> dict[str, Any]
     search = searches.get(session, caller, search_id)
     return {
         "search": search,
-        "front": search.cost and fronts.points(listed.items, search.cost),
+        "front": search.cost and fronts.front(listed.items, search.cost),
         "trials": listed.items,
         "more": listed.next_cursor is not None,
-        "lineage": drawing.lineage_svg(listed.items),
+        "lineage": drawing.lineage_svg(listed.items, search.task),
     }
 
 
@@ -111,7 +111,7 @@ def _search(session: Session, caller: Caller, search_id: UUID) -> dict[str, Any]
 def trial_page(
     request: Request, trial_id: UUID, visitor: VisitorDep, session: SessionDep
 ) -> HTMLResponse:
-    """One trial: its architecture, what changed, its curves."""
+    """One trial: its architecture with what changed, and its curves."""
     return page(request, "trial.html", **_trial(session, visitor.caller, trial_id))
 
 
@@ -119,7 +119,7 @@ def trial_page(
 def trial_fragment(
     request: Request, trial_id: UUID, visitor: VisitorDep, session: SessionDep
 ) -> HTMLResponse:
-    """What is known of a trial."""
+    """The state and the result of a trial."""
     return page(request, "_facts.html", **_trial(session, visitor.caller, trial_id))
 
 

@@ -14,10 +14,11 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api.errors import STATUSES
+from api.edge.errors import STATUSES
 from api.schemas import SearchOut
 from core.errors import NetmorphError
 from core.protocol.states import LIVE_SEARCH, SearchStatus
+from core.tasks import TASKS
 
 _HERE = Path(__file__).parent
 PLOTLY_SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -32,17 +33,17 @@ _environment = Environment(
 
 
 def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A template as an answer; `visitor` and the token for forms are known to all of them."""
+    """A rendered template; all of them know the `visitor` and the token for forms."""
     visitor = getattr(request.state, "visitor", None)
-    common = {"visitor": visitor, "path": request.url.path, "token": visitor and visitor.token}
+    common = {"visitor": visitor, "path": request.scope["path"], "token": visitor and visitor.token}
     return HTMLResponse(_environment.get_template(name).render(common | values), status)
 
 
 class PageRoute(APIRoute):
-    """A route whose errors are pages, too."""
+    """A route whose errors are shown as pages."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The usual handler; what it raises for the visitor is shown as a page."""
+        """The usual handler; errors meant for the visitor are shown as a page."""
         handle = super().get_route_handler()
 
         async def handle_or_show(request: Request) -> Response:
@@ -69,11 +70,9 @@ def _error_page(request: Request, status: int, detail: str) -> Response:
 # --- filters ----------------------------------------------------------------------------------
 
 
-def percent(value: float | None, std: float | None = None) -> str:
-    """ "98.42 %", with the standard error where it is known."""
-    if value is None:
-        return "–"
-    return f"{value:.2%}".replace("%", " %") + ("" if std is None else f" ± {100 * std:.2f}")
+def metric(value: float | None, task: str, std: float | None = None) -> str:
+    """A metric as its task type writes it, with the standard error where it is known."""
+    return "–" if value is None else TASKS[task]().in_words(value, std)
 
 
 def duration(seconds: float | None) -> str:
@@ -89,30 +88,30 @@ def duration(seconds: float | None) -> str:
 
 
 def milliseconds(seconds: float | None) -> str:
-    """ "0.214 ms": three figures."""
+    """ "0.214 ms": three significant digits."""
     if seconds is None:
         return "–"
     return f"{1000 * seconds:.3g} ms" if seconds < 0.9995 else f"{1000 * seconds:,.0f} ms"
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """How long before `now`."""
+    """How long before `now`: "3 min 20 s ago"."""
     passed = max(now - moment, timedelta())
     return "just now" if passed.total_seconds() < 2 else f"{duration(passed.total_seconds())} ago"
 
 
 def first_upper(text: str) -> str:
-    """The text with its first letter as at the beginning of a sentence."""
+    """The text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
 def number(value: float | None) -> str:
-    """Thousands with separators."""
+    """A number with separators between thousands."""
     return "–" if value is None else f"{value:,.0f}"
 
 
 def progress(search: SearchOut) -> list[tuple[str, float, float, str]]:
-    """(what, spent, limit, in words) for each limit of the budget."""
+    """(unit, spent, limit, text) for each limit of the budget."""
     budget, used = search.budget, search.used
     rows: list[tuple[str, float, float, str]] = []
     if budget.trials is not None:
@@ -126,7 +125,7 @@ def progress(search: SearchOut) -> list[tuple[str, float, float, str]]:
 
 
 def actions(search: SearchOut) -> list[tuple[str, str]]:
-    """(action, label) of the buttons that make sense now."""
+    """(action, label) of each button that is of use now."""
     if search.status not in LIVE_SEARCH:
         return [("delete", "Delete")]
     buttons = [("stop", "Stop")]
@@ -138,9 +137,9 @@ def actions(search: SearchOut) -> list[tuple[str, str]]:
 
 
 def _plotly_marks() -> list[str]:
-    """Ids of elements by which Plotly knows that a style sheet of its own is in the page already.
+    """Ids of elements that tell Plotly that its own style sheet is in the page already.
 
-    It is that of its maps, which we do not use; the content security policy forbids to add it.
+    The style sheet is for maps, which we do not use; our content security policy would block it.
     """
     script = PLOTLY_SCRIPT.read_text(encoding="utf-8")
     return re.findall(r'getElementById\("([0-9a-f]{64})"\)', script)
@@ -151,7 +150,7 @@ def _version(path: Path) -> str:
 
 
 _environment.filters |= {
-    "percent": percent,
+    "metric": metric,
     "duration": duration,
     "milliseconds": milliseconds,
     "ago": ago,

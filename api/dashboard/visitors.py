@@ -1,6 +1,6 @@
-"""Who is signed in: a key opens a session, whose token lives in a cookie that scripts cannot read.
+"""Who is signed in: a key opens a session, whose token is in a cookie that scripts cannot read.
 
-State changes need a form with a token made from the session's, sent from one of our own pages.
+Changes need a form with a second token, derived from the session's, sent by one of our own pages.
 """
 
 import hashlib
@@ -8,15 +8,16 @@ import hmac
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
-from api import security
 from api.dashboard.rendering import PageRoute, page
 from api.db import unit_of_work
-from api.security import USERS
+from api.edge import authentication
+from api.edge.authentication import USERS
+from api.edge.parsing import host_in
 from api.store import sign_ins
 from api.store.keys import Caller
 
@@ -51,12 +52,13 @@ def _resolve(request: Request) -> Visitor | None:
 
 
 def get_visitor(request: Request) -> Visitor:
-    """Who looks at a page; others are led to the sign-in page and back."""
+    """The person who views a page; others are led to the sign-in page and back."""
     visitor = _resolve(request)
     if visitor is None:
-        if request.url.path.startswith("/ui/"):  # fetched by a page's script
-            raise HTTPException(HTTPStatus.UNAUTHORIZED, "sign in again")
-        target = quote(request.url.path)
+        path = request.scope["path"]  # not of `request.url`: a wrong Host header is not parsed
+        if path.startswith("/ui/"):  # fetched by a page's script
+            raise HTTPException(HTTPStatus.UNAUTHORIZED, "your session has ended: sign in again")
+        target = quote(path)
         location = "/sign-in" if target == "/" else f"/sign-in?next={target}"
         raise HTTPException(HTTPStatus.SEE_OTHER, "sign in", {"Location": location})
     request.state.visitor = visitor
@@ -68,10 +70,12 @@ def get_sender(
     visitor: Annotated[Visitor, Depends(get_visitor)],
     token: Annotated[str, Form(max_length=200)] = "",
 ) -> Visitor:
-    """Who sends a form; refused unless it is one of ours."""
+    """The person who sends a form; refused unless one of our own pages sent it."""
     check_origin(request)
     if not hmac.compare_digest(token.encode(), visitor.token.encode()):
-        raise HTTPException(HTTPStatus.FORBIDDEN, "the form is not from this session; load it anew")
+        raise HTTPException(
+            HTTPStatus.FORBIDDEN, "this form has expired: reload the page and send it again"
+        )
     return visitor
 
 
@@ -81,11 +85,13 @@ SenderDep = Annotated[Visitor, Depends(get_sender)]
 
 def check_origin(request: Request) -> None:
     """Refuse forms that another site's page sends."""
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise HTTPException(HTTPStatus.FORBIDDEN, "the form comes from another site")
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise HTTPException(HTTPStatus.FORBIDDEN, "the form comes from another site")
+    headers = request.headers
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
+    is_ours = origin is None or host_in(origin) == headers.get("host")
+    if not is_ours or site not in ("same-origin", "none"):
+        raise HTTPException(
+            HTTPStatus.FORBIDDEN, "a page of another site sent this form: send it from our own page"
+        )
 
 
 @router.get("/sign-in")
@@ -100,11 +106,11 @@ def sign_in(
     key: Annotated[str, Form(max_length=200)] = "",
     next: Annotated[str, Form(max_length=500)] = "/",
 ) -> Response:
-    """Open a session for a key; a new one each time, so that no token from before is kept."""
+    """Open a session for a key: a new one each time, so that no earlier token stays in use."""
     check_origin(request)
     try:
-        caller = security.authenticate(request, key.strip())
-        security.require(caller, USERS)
+        caller = authentication.authenticate(request, key.strip())
+        authentication.require(caller, USERS)
     except HTTPException as error:
         return page(
             request, "sign_in.html", error.status_code, next=_own(next), error=str(error.detail)
@@ -138,7 +144,7 @@ def _form_token(cookie: str) -> str:
 
 
 def _own(target: str) -> str:
-    """The path if it is on this site, else the first page."""
+    """The target if it is a path on this site, else the first page."""
     is_own = (
         target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
     )

@@ -1,12 +1,12 @@
-"""Data sets: upload, import a built-in, look."""
+"""Data sets: upload, import a built-in one, list."""
 
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 
+from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
 from api.imports import import_builtin, import_file
-from api.routes.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
 from api.schemas import DatasetOut, DatasetPage, Name
 from api.store import datasets
 
@@ -21,7 +21,7 @@ def upload_dataset(
     name: Annotated[Name, Form()],
     file: Annotated[UploadFile, File(description="an npz file")],
 ) -> DatasetOut:
-    """Upload a data set as a multipart form: `name` and `file`.
+    """Upload a data set as a multipart form with the fields `name` and `file`.
 
     The npz file holds `x_train`, `y_train` and optionally `x_test`, `y_test`; or `x`, `y`;
     optionally `class_names`, and `layout`, which names the axes of the examples: "NHW", "NHWC" or
@@ -34,7 +34,7 @@ def upload_dataset(
 def import_builtin_dataset(
     request: Request, name: str, caller: CallerDep, storage: StorageDep
 ) -> DatasetOut:
-    """Import a built-in data set now; a search that names it does so by itself."""
+    """Import a built-in data set now; otherwise the first search that names it imports it."""
     return import_builtin(request.app.state.sessions, storage, caller, name)
 
 
@@ -42,11 +42,11 @@ def import_builtin_dataset(
 def list_datasets(
     caller: CallerDep, session: SessionDep, limit: Limit = 100, cursor: Cursor = None
 ) -> DatasetPage:
-    """The caller's data sets and the built-in ones, the newest first."""
+    """List your data sets and the built-in ones, the newest first."""
     return datasets.listing(session, caller, limit=limit, cursor=cursor)
 
 
 @router.get("/{dataset_id}")
 def get_dataset(dataset_id: UUID, caller: CallerDep, session: SessionDep) -> DatasetOut:
-    """One data set."""
+    """Get a data set."""
     return datasets.get(session, caller, dataset_id)

@@ -1,4 +1,4 @@
-"""Is the process alive, can it work, and how is it doing: for probes and Prometheus."""
+"""Health of the process, for probes, and counts for Prometheus."""
 
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.routes.dependencies import CallerDep, SessionDep
+from api.edge.dependencies import CallerDep, SessionDep
 from api.store import metrics
 from core.errors import BlobError
 
@@ -19,13 +19,13 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz")
 def alive() -> dict[str, str]:
-    """The process answers."""
+    """Always succeeds while the process answers."""
     return {"status": "alive"}
 
 
 @router.get("/readyz")
 def ready(request: Request) -> JSONResponse:
-    """Whether database and storage answer (503 if not); the broker is reported, not required."""
+    """Check that database and storage answer (503 if not); the broker is reported, not required."""
     parts = {
         "database": _database(request),
         "storage": _storage(request),
@@ -68,7 +68,7 @@ def _broker(request: Request) -> str:
 
 @router.get("/metrics", response_class=Response)
 def prometheus_metrics(_: CallerDep, session: SessionDep) -> Response:
-    """Counts of searches, trials and workers in Prometheus' text format; wants a key."""
+    """Counts of searches, trials and workers in Prometheus' text format; needs an API key."""
     registry = CollectorRegistry()
     counts: dict[str, Any] = {
         "searches": metrics.searches_by_status(session),
@@ -78,6 +78,6 @@ def prometheus_metrics(_: CallerDep, session: SessionDep) -> Response:
         gauge = Gauge(f"netmorph_{name}", f"{name} by status", ["status"], registry=registry)
         for status, count in by_status.items():
             gauge.labels(status).set(count)
-    workers = Gauge("netmorph_workers", "Workers heard of in a minute", registry=registry)
+    workers = Gauge("netmorph_workers", "Workers seen within the last minute", registry=registry)
     workers.set(metrics.live_workers(session))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

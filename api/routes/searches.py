@@ -1,4 +1,4 @@
-"""Searches: create, watch, steer, delete."""
+"""Searches: create, watch, control, delete."""
 
 import time
 from typing import Annotated
@@ -7,11 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.changes import POLL_SECONDS, wait
 from api.controller import actions
 from api.db import unit_of_work
-from api.imports import dataset_for
-from api.routes.dependencies import (
+from api.edge.changes import POLL_SECONDS, wait
+from api.edge.dependencies import (
     CallerDep,
     ChangesDep,
     Cursor,
@@ -19,8 +18,11 @@ from api.routes.dependencies import (
     SessionDep,
     StorageDep,
 )
+from api.edge.parsing import version_in
+from api.imports import dataset_for
+from api.pictures import fronts
 from api.schemas import EpochOut, FrontOut, SearchIn, SearchOut, SearchPage, TrialPage
-from api.store import epochs, fronts, searches, trials
+from api.store import epochs, searches, trials
 from api.store.keys import Caller
 from core.protocol.contracts import Cost
 
@@ -40,12 +42,12 @@ def create_search(
 ) -> SearchOut:
     """Create a search. Its first trials are suggested in the background.
 
-    With an `Idempotency-Key` the same request again gives the same search.
+    With an `Idempotency-Key`, the same request sent again returns the same search.
     """
     state = request.app.state
-    dataset_for(state.sessions, storage, caller, body.dataset)
+    dataset = dataset_for(state.sessions, storage, caller, body.dataset)
     with unit_of_work(state.sessions, state.controller.wake) as session:
-        search = actions.create_search(session, caller, body, idempotency_key)
+        search = actions.create_search(session, caller, body, dataset, idempotency_key)
     response.headers["Location"] = f"/v1/searches/{search.id}"
     return search
 
@@ -54,7 +56,7 @@ def create_search(
 def list_searches(
     caller: CallerDep, session: SessionDep, limit: Limit = 50, cursor: Cursor = None
 ) -> SearchPage:
-    """The caller's searches, the newest first."""
+    """List your searches, the newest first."""
     return searches.listing(session, caller, limit=limit, cursor=cursor)
 
 
@@ -68,13 +70,11 @@ async def get_search(
     wait_seconds: Annotated[float, Query(alias="wait", ge=0, le=60)] = 0,
     if_none_match: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
-    """One search. With `since` (a version) the answer is 304 until it has changed.
+    """Get a search. With `since` (a version) the response is 304 unless it has changed.
 
-    `wait` holds such an answer back for so many seconds. The version is the ETag, too.
+    `wait`: long-poll for up to this many seconds. The version is also the ETag.
     """
-    known = since
-    if known is None and if_none_match is not None and if_none_match.strip('W/"').isdigit():
-        known = int(if_none_match.strip('W/"')[:19])
+    known = version_in(if_none_match) if since is None else since
     deadline = time.monotonic() + (0 if changes.full else wait_seconds)
     with changes.subscribe(search_id) as event:
         while True:
@@ -99,25 +99,25 @@ def _read(request: Request, caller: Caller, search_id: UUID, known: int | None) 
 
 @router.delete("/{search_id}", status_code=204)
 def delete_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> None:
-    """Delete a search with its trials and models; a live one is stopped first."""
+    """Delete a search with its trials and models; a running search is stopped first."""
     actions.delete(session, caller, search_id)
 
 
 @router.post("/{search_id}:pause")
 def pause_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
-    """Start no more trials; running ones finish."""
+    """Pause a search: no more trials start, running ones finish."""
     return actions.pause(session, caller, search_id)
 
 
 @router.post("/{search_id}:resume")
 def resume_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
-    """Go on with a paused search."""
+    """Continue a paused search."""
     return actions.resume(session, caller, search_id)
 
 
 @router.post("/{search_id}:stop")
 def stop_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
-    """End the search for good; its workers are freed within two heartbeats."""
+    """Stop a search permanently; its workers are freed within two heartbeats."""
     return actions.stop(session, caller, search_id)
 
 
@@ -129,7 +129,7 @@ def list_trials(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> TrialPage:
-    """The trials of a search by number, the final fit last."""
+    """List the trials of a search by number, the final fit last."""
     return trials.listing(session, caller, search_id, limit=limit, cursor=cursor)
 
 
@@ -137,14 +137,14 @@ def list_trials(
 def get_front(
     search_id: UUID, caller: CallerDep, session: SessionDep, cost: Cost | None = None
 ) -> FrontOut:
-    """The trials that none beats in both the metric and a cost, the cheapest first.
+    """Get the Pareto front: the trials that none beats in both metric and cost, cheapest first.
 
-    The cost is the search's unless another is asked for; parameters where it has none.
+    Without `cost`, the cost is that of the search, or parameters where it has none.
     """
     return fronts.of_search(session, caller, search_id, cost)
 
 
 @router.get("/{search_id}/epochs")
 def list_epochs(search_id: UUID, caller: CallerDep, session: SessionDep) -> list[EpochOut]:
-    """The learning curves of all trials of a search."""
+    """List the epochs of all trials of a search: their learning curves."""
     return epochs.of_search(session, caller, search_id)

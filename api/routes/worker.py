@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from api.controller.leases import LeaseService
-from api.routes.dependencies import WorkerDep
+from api.edge.dependencies import WorkerDep
 from core.protocol.contracts import (
     Answer,
     EpochReport,
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/worker", tags=["worker"])
 
 
 def get_lease_service(request: Request) -> LeaseService:
-    """The controller's side of these routes."""
+    """The lease service of this process."""
     return cast(LeaseService, request.app.state.lease_service)
 
 
@@ -33,7 +33,7 @@ LeaseServiceDep = Annotated[LeaseService, Depends(get_lease_service)]
 def lease_any(
     body: LeaseRequest, _: WorkerDep, lease_service: LeaseServiceDep
 ) -> TrainOrder | Response:
-    """An order for the trial that waits longest; 204 where none waits."""
+    """Lease the trial that waits longest; 204 where none waits."""
     return lease_service.lease(body) or Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -41,10 +41,10 @@ def lease_any(
 def lease_one(
     trial_id: UUID, body: LeaseRequest, _: WorkerDep, lease_service: LeaseServiceDep
 ) -> TrainOrder:
-    """An order for this trial; 409 where it does not wait any more."""
+    """Lease this trial; 409 where it no longer waits."""
     order = lease_service.lease(body, trial_id)
     if order is None:
-        raise HTTPException(HTTPStatus.CONFLICT, f"the trial {trial_id} does not wait for a worker")
+        raise HTTPException(HTTPStatus.CONFLICT, f"the trial {trial_id} does not wait any more")
     return order
 
 
@@ -52,7 +52,7 @@ def lease_one(
 def heartbeat(
     trial_id: UUID, body: Heartbeat, _: WorkerDep, lease_service: LeaseServiceDep
 ) -> Answer:
-    """Keep the lease alive; whether to go on."""
+    """Renew the lease. The response says whether to continue."""
     return lease_service.heartbeat(trial_id, body)
 
 
@@ -60,7 +60,7 @@ def heartbeat(
 def report_epoch(
     trial_id: UUID, body: EpochReport, _: WorkerDep, lease_service: LeaseServiceDep
 ) -> Answer:
-    """Keep the metrics of an epoch; whether to go on."""
+    """Store the metrics of an epoch. The response says whether to continue."""
     return lease_service.epoch(trial_id, body)
 
 
@@ -68,5 +68,5 @@ def report_epoch(
 def report_result(
     trial_id: UUID, body: TrialResult, _: WorkerDep, lease_service: LeaseServiceDep
 ) -> ResultAnswer:
-    """Count how the trial ended, once; 409 where the lease is another's."""
+    """Report how the trial ended; it counts once. 409 where another attempt has the lease."""
     return lease_service.result(trial_id, body)

@@ -1,8 +1,8 @@
-"""Workers, as people see them."""
+"""The list of workers."""
 
 from fastapi import APIRouter
 
-from api.routes.dependencies import CallerDep, SessionDep
+from api.edge.dependencies import CallerDep, SessionDep
 from api.schemas import WorkerPage
 from api.store import workers
 
@@ -11,5 +11,5 @@ router = APIRouter(prefix="/v1/workers", tags=["workers"])
 
 @router.get("")
 def list_workers(caller: CallerDep, session: SessionDep) -> WorkerPage:
-    """The workers that asked for trials within a day, and what each is training."""
+    """List the workers of the last day and the trial that each trains."""
     return WorkerPage(items=workers.listing(session, caller))

@@ -1,4 +1,4 @@
-"""References to blobs in the tables: a key and a size say all, as the key holds the hash."""
+"""References to blobs in the tables: a key and a size suffice, as the key contains the hash."""
 
 from typing import overload
 

@@ -1,7 +1,7 @@
-"""How much of a search's training went into the network that it exports.
+"""How much of a search's training time went into the network that it exports.
 
 That network was trained for the seconds of its own trial, and of each trial whose weights it
-inherited, from parent to parent; an ensemble for those of all its networks. Seconds of a trial
+inherited, from parent to parent; an ensemble for those of all its networks. The seconds of a trial
 are those of the attempt that counted.
 """
 
@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from core.search.defaults import Spent
 
-# From the last trials of lines back to the first, whose weights began at random. A final fit that
-# joins several trials has a line for each, in which a trial counts once. Where the winner's own
-# weights are exported, the seconds of the final fit are in no exported network.
+# Each line goes from its last trial back to its first, whose weights began at random. A final fit
+# that joins several trials has a line for each; a trial in several lines counts once. Where the
+# winner's own weights are exported, the seconds of the final fit are in no exported network.
 _LINE = """
 line AS (
     SELECT id, search_id, epochs,
@@ -63,7 +63,7 @@ FROM (SELECT sum(seconds) AS seconds, sum(epochs) AS epochs FROM line) AS lineag
 
 
 def shares(session: Session, search_ids: list[UUID]) -> dict[UUID, float]:
-    """Of each search that exports a network, the share of all its seconds that went into it."""
+    """By search: the share of its training seconds that went into the network it exports."""
     rows = session.execute(_SHARES, {"search_ids": search_ids})
     return {row.search_id: row.share for row in rows}
 
@@ -71,9 +71,9 @@ def shares(session: Session, search_ids: list[UUID]) -> dict[UUID, float]:
 def before(
     connection: Connection, search_id: UUID, parent_id: UUID | None, members: Sequence[int] = ()
 ) -> Spent:
-    """What a search spent before its final fit, which inherits the weights of this parent.
+    """The training before a final fit that inherits the weights of this parent.
 
-    `members` are the numbers of all the trials whose weights it inherits, where they are several.
+    `members` are the numbers of all the trials whose weights an ensemble inherits.
     """
     values = {"search_id": search_id, "parent_id": parent_id, "members": list(members)}
     row = connection.execute(_BEFORE, values).one()

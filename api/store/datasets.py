@@ -1,4 +1,4 @@
-"""Data sets: a person's own, and the built-in ones that are everybody's."""
+"""Data sets: a person's own, and the built-in ones that everybody may use."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Dataset
 from api.schemas import DatasetOut, DatasetPage
-from api.store import blobs, pages
+from api.store import pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from core.protocol.contracts import BlobRef, DatasetSpec
@@ -24,9 +24,10 @@ def add(
     blob: BlobRef,
     task: str = "image-classification",
 ) -> DatasetOut:
-    """Add a data set whose bytes are in storage; Conflict where the name is taken by other bytes.
+    """Add a data set whose bytes are in storage.
 
-    The same bytes under the same name again are the same data set.
+    The same bytes under the same name again are the same data set; Conflict where the name
+    belongs to other bytes.
     """
     row = Dataset(
         owner_id=None if builtin else caller.key_id,
@@ -52,8 +53,8 @@ def listing(
     """A page of the data sets that the caller may use, the newest first."""
     statement = _visible(caller).order_by(Dataset.created_at.desc(), Dataset.id.desc())
     if cursor is not None:
-        place = pages.decode_place(cursor)
-        statement = statement.where(tuple_(Dataset.created_at, Dataset.id) < place)
+        after = pages.decode_creation(cursor)
+        statement = statement.where(tuple_(Dataset.created_at, Dataset.id) < after)
     rows = list(session.scalars(statement.limit(limit + 1)))
     items, following = pages.cut(rows, limit)
     return DatasetPage(items=[_out(row) for row in items], next_cursor=following)
@@ -64,18 +65,16 @@ def get(session: Session, caller: Caller, dataset_id: UUID) -> DatasetOut:
     return _out(row(session, caller, str(dataset_id)))
 
 
-def find(session: Session, caller: Caller, name_or_id: str) -> DatasetOut:
-    """One data set by its id or its name; the caller's own goes before a built-in's name."""
-    return _out(row(session, caller, name_or_id))
-
-
 def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:
-    """The row of `find`, for the controller."""
+    """One data set by its id or its name; NotFound without.
+
+    Of a name, the caller's own data set goes before a built-in one.
+    """
     named = Dataset.name == name_or_id
     try:
         named = Dataset.id == UUID(name_or_id)
     except ValueError:
-        named = named & or_(Dataset.builtin, Dataset.owner_id == caller.key_id)
+        named &= or_(Dataset.builtin, Dataset.owner_id == caller.key_id)
     statement = _visible(caller).where(named).order_by(Dataset.builtin).limit(1)
     found = session.scalars(statement).one_or_none()
     if found is None:
@@ -83,38 +82,19 @@ def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:
     return found
 
 
-def reference(session: Session, caller: Caller, dataset_id: UUID) -> BlobRef:
-    """Where the bytes of a data set lie."""
-    found = row(session, caller, str(dataset_id))
-    return blobs.reference(found.blob_key, found.blob_bytes)
-
-
 def _visible(caller: Caller) -> Select[Dataset]:
     return select(Dataset).where(or_(Dataset.builtin, caller.owns(Dataset.owner_id)))
 
 
 def _same(session: Session, new: Dataset) -> DatasetOut:
-    """The data set that has the name already, if it has the same bytes."""
+    """The existing data set of this name, if it has the same bytes."""
     statement = select(Dataset).where(Dataset.name == new.name)
     owner = Dataset.builtin if new.builtin else Dataset.owner_id == new.owner_id
     old = session.scalars(statement.where(owner)).one()
     if old.blob_key != new.blob_key:
-        raise Conflict(f"there is a data set {new.name!r} already, with other content")
+        raise Conflict(f"a data set {new.name!r} with other content exists: choose another name")
     return _out(old)
 
 
 def _out(row: Dataset) -> DatasetOut:
-    spec = DatasetSpec.model_validate(row.spec)
-    return DatasetOut(
-        id=row.id,
-        name=row.name,
-        builtin=row.builtin,
-        task=row.task,
-        input_shape=list(spec.input_shape),
-        classes=spec.classes,
-        class_names=list(spec.class_names),
-        train_examples=spec.train_examples,
-        test_examples=spec.test_examples,
-        bytes=row.blob_bytes,
-        created_at=row.created_at,
-    )
+    return DatasetOut.of(row, DatasetSpec.model_validate(row.spec), bytes=row.blob_bytes)

@@ -1,6 +1,6 @@
 """Blobs of deleted searches: noted in the deleting transaction, removed from storage after it.
 
-Blobs are named by their content, so a search may share one with another: a blob goes only when no
+Blobs are named by their content, so two searches may share one: a blob is removed only when no
 trial and no data set refers to it any more.
 """
 
@@ -14,7 +14,7 @@ from core.protocol.contracts import BlobRef
 
 
 def of_search(session: Session, search_id: object) -> None:
-    """Note all blobs of a search's trials; their leases end first, as reports take them first."""
+    """Note all blobs of a search's trials; their leases end first, as reports lock leases first."""
     mine = select(Trial.id).where(Trial.search_id == search_id)
     session.execute(delete(Lease).where(Lease.trial_id.in_(mine)))
     pairs = ((Trial.weights_key, Trial.weights_bytes), (Trial.export_key, Trial.export_bytes))
@@ -44,7 +44,7 @@ def unneeded(session: Session, limit: int = 100) -> list[BlobRef]:
 
 
 def forget(session: Session, gone: list[BlobRef]) -> None:
-    """Strike off the notes of removed blobs, and of those that are needed after all."""
+    """Delete the notes of removed blobs, and of blobs that are needed after all."""
     removed = Discarded.blob_key.in_([blob.key for blob in gone])
     session.execute(delete(Discarded).where(removed | _is_needed()))
 

@@ -1,4 +1,4 @@
-"""Which waiting trials an order must be sent for, and when again.
+"""Dispatch: for which waiting trials an order is due.
 
 An order may be lost, so it is sent again while its trial waits, each time after twice the pause.
 """
@@ -16,9 +16,9 @@ _DOUBLINGS = 7  # the longest pause is 5 s × 2⁷, eleven minutes
 
 
 def claim(connection: Connection, limit: int = 100) -> list[tuple[UUID, int]]:
-    """Trials (id and attempt) to send an order for now, the longest waiting first.
+    """The trials (id and attempt) whose orders are due, the longest waiting first.
 
-    Each is due again after its pause.
+    Each order is due again after its pause.
     """
     due = (
         select(Trial.id)
@@ -44,7 +44,7 @@ def claim(connection: Connection, limit: int = 100) -> list[tuple[UUID, int]]:
 
 
 def unsent(connection: Connection, trial_ids: list[UUID]) -> None:
-    """Make orders due again that could not be sent."""
+    """Make orders that could not be sent due again."""
     locked = (
         select(Trial.id)
         .where(Trial.id.in_(trial_ids), Trial.status == TrialStatus.WAITING)

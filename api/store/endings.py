@@ -1,7 +1,7 @@
-"""How attempts end: by a result, or because the worker was not heard of again.
+"""How attempts end: by a result, or because the worker sent no more reports.
 
-The lease is deleted, the trial moves to its next status and the version rises in one statement,
-which holds for exactly one of several equal or late reports. Locks are taken in the order of
+One statement deletes the lease, moves the trial to its next status and raises the version. It
+takes effect for exactly one of several equal or late reports. Locks are taken in the order of
 `api.models`: lease, trial, version.
 """
 
@@ -9,14 +9,29 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select, text
+from pydantic import BaseModel
+from sqlalchemy import BigInteger, Connection, select, text
 
-from api.models import Trial
-from api.store.fragments import BUMPED, LARGEST, NOTIFY_CHANGES, NOTIFY_WORK, listed, printable
-from core.protocol.contracts import Comparison, LeaseRequest, TrialResult
+from api.models import Search, Trial
+from api.store.fragments import (
+    BUMPED,
+    LARGEST,
+    LARGEST_BIG,
+    NOTIFY_CHANGES,
+    NOTIFY_WORK,
+    listed,
+    printable,
+)
+from core.protocol.contracts import (
+    BlobRef,
+    Comparison,
+    LeaseRequest,
+    TestMetrics,
+    TrialResult,
+)
 from core.protocol.states import LIVE_SEARCH, TRIAL_SOURCES, TrialStatus
 
-# How a trial goes on from an ended attempt: `ended` has the lease's trial_id and epochs.
+# What becomes of a trial after an attempt: `ended` has the trial_id and epochs of the lease.
 _MOVED = """
 verdict AS (
     SELECT trial_id, ended.epochs AS reported, searches.reason AS search_reason,
@@ -35,16 +50,18 @@ verdict AS (
         attempt = attempt + CASE next WHEN 'waiting' THEN 1 ELSE 0 END,
         ended_at = CASE next WHEN 'waiting' THEN NULL ELSE now() END,
         available_at = now() + {pause}, ring_at = now() + {pause}, rings = 0,
-        {facts}
+        {changes}
     FROM verdict
     WHERE trials.id = verdict.trial_id AND {sources}
     RETURNING trials.id, search_id, status
 ), {bumped}
-SELECT moved.id AS trial_id, moved.status, {changes}, {work} FROM moved
+SELECT moved.id AS trial_id, moved.status, {notified}, {work} FROM moved
 """
 
 
-def _moved(*, retry: str, otherwise: str, pause: str, facts: str, targets: set[TrialStatus]) -> str:
+def _moved(
+    *, retry: str, otherwise: str, pause: str, changes: str, targets: set[TrialStatus]
+) -> str:
     """The end of a statement that ends attempts, for trials whose status allows each target."""
     allowed = " OR ".join(
         f"(next = '{to}' AND status IN ({listed(TRIAL_SOURCES[to])}))" for to in sorted(targets)
@@ -54,20 +71,23 @@ def _moved(*, retry: str, otherwise: str, pause: str, facts: str, targets: set[T
         retry=retry,
         otherwise=otherwise,
         pause=pause,
-        facts=facts,
+        changes=changes,
         sources=f"({allowed})",
         bumped=BUMPED,
-        changes=NOTIFY_CHANGES,
+        notified=NOTIFY_CHANGES,
         work=NOTIFY_WORK,
     )
 
 
-_FACTS = (
-    "value", "value_std", "validation_loss", "value_at_rung", "precision", "best_epoch", "seconds",
-    "samples_per_second", "latency",
-    "weights_key", "weights_bytes", "export_key", "export_bytes",
-    "test_metric", "test_loss", "test_examples",
-)  # fmt: skip
+#: Parts of a result that have a column for each of their fields: `test.loss` is `test_loss`.
+_PARTS: dict[str, type[BaseModel]] = {"weights": BlobRef, "export": BlobRef, "test": TestMetrics}
+_APART = {"status", "attempt", "reason", "epochs", "parameters"}  # not copied as they are
+_COLUMNS = [
+    *(TrialResult.model_fields.keys() - _APART),
+    *(f"{part}_{name}" for part, kind in _PARTS.items() for name in kind.model_fields),
+]
+#: The columns that a result fills; a new field of the message needs only its column.
+_FILLED = tuple(name for name in sorted(_COLUMNS) if name in Trial.__table__.columns)
 _RESULT = text(
     """
 WITH ended AS (
@@ -79,9 +99,12 @@ WITH ended AS (
         retry="(:status = 'failed' AND :retry)",
         otherwise=":status",
         pause="make_interval(secs => CASE :status WHEN 'failed' THEN 2 ^ attempt ELSE 0 END)",
-        facts="reason = :reason, epochs = :epochs, epochs_spent = epochs_spent + reported,"
-        " report_digest = :digest, comparison = CAST(:comparison AS jsonb), "
-        + ", ".join(f"{name} = :{name}" for name in _FACTS),
+        changes="reason = :reason, epochs = :epochs, epochs_spent = epochs_spent + reported,"
+        " report_digest = :digest, "
+        + ", ".join(
+            f"{name} = CAST(:{name} AS jsonb)" if name == "comparison" else f"{name} = :{name}"
+            for name in _FILLED
+        ),
         targets=set(TrialStatus) - {TrialStatus.RUNNING, TrialStatus.LOST},
     )
 )
@@ -99,7 +122,7 @@ def result(
     A failed attempt leads to another one, after a pause, while attempts are left. In a search
     that has ended every ending counts as stopped.
     """
-    values = _facts(report) | {
+    values = _filled(report) | {
         "trial_id": trial_id,
         "attempt": report.attempt,
         "token": report.token,
@@ -116,17 +139,23 @@ def result(
 
 @dataclass(frozen=True, slots=True)
 class LastReport:
-    """What a trial came to last."""
+    """The status of a trial, and the last report that counted."""
 
     status: TrialStatus
-    digest: bytes | None  # of the last result that counted
+    digest: bytes | None  # SHA-256 of the last result that counted
 
 
 def last_report(connection: Connection, trial_id: UUID) -> LastReport | None:
-    """What a trial came to last; None where there is no such trial."""
+    """The last report of a trial; None where there is no such trial."""
     statement = select(Trial.status, Trial.report_digest).where(Trial.id == trial_id)
     row = connection.execute(statement).one_or_none()
     return None if row is None else LastReport(TrialStatus(row.status), row.report_digest)
+
+
+def task_of(connection: Connection, trial_id: UUID) -> str | None:
+    """The task type of a trial's search; None where there is no such trial."""
+    statement = select(Search.config["task"].as_string()).join(Trial, Trial.search_id == Search.id)
+    return connection.scalar(statement.where(Trial.id == trial_id))
 
 
 _END = """
@@ -140,8 +169,8 @@ WITH overdue AS (
     retry="true",
     otherwise="'lost'",
     pause="interval '0 s'",
-    facts="epochs_spent = epochs_spent + reported, reason = CASE next"
-    " WHEN 'lost' THEN format('%s was not heard of again (attempt %s)', worker, attempt)"
+    changes="epochs_spent = epochs_spent + reported, reason = CASE next"
+    " WHEN 'lost' THEN format('%s sent no more reports (attempt %s)', worker, attempt)"
     " WHEN 'stopped' THEN search_reason ELSE '' END",
     targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
 )
@@ -150,12 +179,12 @@ _RELEASE = text(_END.replace("{which}", "worker_id = :worker_id AND boot_id <> :
 
 
 def expire(connection: Connection, max_attempts: int) -> int:
-    """End the attempts whose workers were not heard of for too long; how many there were."""
+    """End the attempts whose leases have expired; return how many."""
     return len(connection.execute(_EXPIRE, {"max_attempts": max_attempts}).all())
 
 
 def release(connection: Connection, request: LeaseRequest, max_attempts: int) -> int:
-    """End the attempts of a worker's earlier starts at once; how many there were."""
+    """End the attempts that a worker had before its restart; return how many."""
     values = {
         "worker_id": request.worker_id,
         "boot_id": request.boot_id,
@@ -164,29 +193,32 @@ def release(connection: Connection, request: LeaseRequest, max_attempts: int) ->
     return len(connection.execute(_RELEASE, values).all())
 
 
-def _facts(report: TrialResult) -> dict[str, Any]:
-    """What is kept of an ending; a failed attempt has nothing to keep."""
-    facts: dict[str, Any] = dict.fromkeys((*_FACTS, "comparison"))
+def _filled(report: TrialResult) -> dict[str, Any]:
+    """The columns that a result fills; of an attempt without an outcome, its seconds alone."""
+    empty: dict[str, Any] = dict.fromkeys(_FILLED)
     if report.status in {TrialStatus.FAILED, TrialStatus.INFEASIBLE}:
-        return facts | {"seconds": report.seconds}
-    facts |= report.model_dump(include=set(_FACTS))
-    facts["best_epoch"] = min(report.best_epoch, LARGEST)
-    facts["precision"] = printable(report.precision) or None
-    facts["comparison"] = report.comparison and _json(report.comparison)
-    for name, blob in (("weights", report.weights), ("export", report.export)):
-        if blob is not None:
-            facts |= {f"{name}_key": blob.key, f"{name}_bytes": blob.bytes}
-    if report.test is not None:
-        facts |= {
-            "test_metric": report.test.metric,
-            "test_loss": report.test.loss,
-            "test_examples": min(report.test.examples, LARGEST),
-        }
-    return facts
+        return empty | {"seconds": report.seconds}
+    found = report.model_dump()
+    for part in _PARTS:
+        for name, value in (found.pop(part) or {}).items():
+            found[f"{part}_{name}"] = value
+    found |= {
+        "precision": printable(report.precision) or None,
+        "comparison": report.comparison and _json(report.comparison),
+    }
+    return {name: _storable(name, found.get(name)) for name in _FILLED}
+
+
+def _storable(name: str, value: Any) -> Any:
+    """A number that its column can hold: integers in messages have no upper limit."""
+    if not isinstance(value, int):
+        return value
+    is_big = isinstance(Trial.__table__.columns[name].type, BigInteger)
+    return min(value, LARGEST_BIG if is_big else LARGEST)
 
 
 def _json(comparison: Comparison) -> str:
-    """A comparison as the JSON text that Postgres can keep."""
+    """A comparison as JSON text that Postgres can store."""
     kept = {
         "examples": min(comparison.examples, LARGEST),
         "reason": printable(comparison.reason),

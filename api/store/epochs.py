@@ -16,7 +16,7 @@ def of_trial(session: Session, caller: Caller, trial_id: UUID) -> list[EpochOut]
     trials.require(session, caller, trial_id)
     statement = select(Epoch).where(Epoch.trial_id == trial_id)
     rows = session.scalars(statement.order_by(Epoch.attempt, Epoch.epoch))
-    return [EpochOut.model_validate(row, from_attributes=True) for row in rows]
+    return [EpochOut.of(row) for row in rows]
 
 
 def of_search(session: Session, caller: Caller, search_id: UUID) -> list[EpochOut]:
@@ -28,6 +28,4 @@ def of_search(session: Session, caller: Caller, search_id: UUID) -> list[EpochOu
         .where(Trial.search_id == search_id)
         .order_by(Trial.number, Epoch.attempt, Epoch.epoch)
     )
-    return [
-        EpochOut.model_validate(row, from_attributes=True) for row in session.scalars(statement)
-    ]
+    return [EpochOut.of(row) for row in session.scalars(statement)]

@@ -1,22 +1,22 @@
 """Errors of the store.
 
 NetmorphError
-├── NotFound            nothing of that name or id belongs to the caller
-├── Conflict            it is there, but not in a state that allows this: look again, then decide
+├── NotFound            no object of this name or id belongs to the caller
+├── Conflict            the object is in a state that forbids this: read it again, then decide
 └── InvalidInput
-    └── KeyReused       an Idempotency-Key came with another request before
+    └── KeyReused       the Idempotency-Key belongs to another request: use a new one
 """
 
 from core.errors import InvalidInput, NetmorphError
 
 
 class NotFound(NetmorphError):
-    """Nothing of that name or id belongs to the caller."""
+    """No object of this name or id belongs to the caller."""
 
 
 class Conflict(NetmorphError):
-    """The object is not in a state that allows this: look again, then decide."""
+    """The object is in a state that forbids this: read it again, then decide."""
 
 
 class KeyReused(InvalidInput):
-    """The Idempotency-Key came with another request before: use a new one."""
+    """The Idempotency-Key belongs to another request: use a new one."""

@@ -3,17 +3,18 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from api.store.changes import CHANGES, WORK
+from api.store.notifications import CHANGES, WORK
 
 LARGEST = 2**31 - 1  # of an integer column
+LARGEST_BIG = 2**63 - 1  # of a bigint column
 
 
 def listed(values: Iterable[StrEnum]) -> str:
-    """The members of a closed set for an `IN (…)`."""
+    """The members of a closed set, for an `IN (…)`."""
     return ", ".join(f"'{value}'" for value in sorted(values))
 
 
-#: Raises versions; behind a CTE `moved` with the searches' ids.
+#: Raises versions; follows a CTE `moved` with the ids of the searches.
 BUMPED = """
 bumped AS (
     UPDATE versions SET version = version + 1
@@ -25,5 +26,5 @@ NOTIFY_WORK = f"(SELECT count(pg_notify('{WORK}', '')) FROM (SELECT FROM bumped 
 
 
 def printable(text: str) -> str:
-    """The text without what Postgres cannot keep."""
+    """The text without NUL characters, which Postgres cannot store."""
     return text.replace("\0", "")

@@ -1,4 +1,4 @@
-"""API keys: who calls. A key is shown once; only its SHA-256 is kept, as it is random itself."""
+"""API keys. A key is shown once; only its SHA-256 is kept, which suffices as keys are random."""
 
 import hashlib
 import secrets
@@ -12,20 +12,21 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.models import Key
-from api.schemas import KeyCreated, KeyOut, Role
+from api.roles import Role
+from api.schemas import KeyCreated, KeyOut
 from api.store.errors import NotFound
 
 PREFIX = "netmorph_"
 _SHOWN = 13  # characters by which a person recognises a key
 
-#: The keys that the settings bring; their ids stay when the keys are changed.
+#: The keys of the settings; their ids stay the same when the keys change.
 FIRST_ADMIN = UUID(int=1)
 FIRST_WORKER = UUID(int=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, as its key says."""
+    """The owner of the key that a request came with."""
 
     key_id: UUID
     name: str
@@ -36,17 +37,17 @@ class Caller:
         return self.role is Role.ADMIN
 
     def owns(self, owner_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-        """A condition on an owner's column: the caller's own, or everybody's for an admin."""
+        """An SQL condition: the row is the caller's own; an admin owns all rows."""
         return true() if self.is_admin else owner_id == self.key_id
 
 
 def digest(raw: str) -> bytes:
-    """What is kept of a secret."""
+    """The SHA-256 of a secret, which is kept in its place."""
     return hashlib.sha256(raw.encode()).digest()
 
 
 def authenticate(session: Session, raw: str) -> Caller | None:
-    """Who has the key; None for an unknown or revoked one. Notes its use once a minute."""
+    """The owner of a key; None for an unknown or revoked key. Notes its use once a minute."""
     statement = select(Key.id, Key.name, Key.role, Key.last_used_at, func.now().label("now")).where(
         Key.hash == digest(raw), Key.revoked_at.is_(None)
     )
@@ -59,22 +60,22 @@ def authenticate(session: Session, raw: str) -> Caller | None:
 
 
 def create(session: Session, name: str, role: Role) -> KeyCreated:
-    """Make a new key; the answer is the only place that has it in full."""
+    """Create a key; the returned value is the only place that has it in full."""
     raw = PREFIX + secrets.token_urlsafe(32)
     key = Key(name=name, role=role, prefix=raw[:_SHOWN], hash=digest(raw))
     session.add(key)
     session.flush()
-    return KeyCreated(**_out(key).model_dump(), key=raw)
+    return KeyCreated.of(key, key=raw)
 
 
 def listing(session: Session) -> list[KeyOut]:
     """All keys, the newest first."""
     statement = select(Key).order_by(Key.created_at.desc(), Key.id)
-    return [_out(key) for key in session.scalars(statement)]
+    return [KeyOut.of(key) for key in session.scalars(statement)]
 
 
 def revoke(session: Session, key_id: UUID) -> KeyOut:
-    """End a key's use for ever; what it owns stays. Again changes nothing."""
+    """Revoke a key permanently; what it owns stays. Revoking it again changes nothing."""
     key = session.get(Key, key_id, with_for_update=True)
     if key is None:
         raise NotFound(f"there is no key {key_id}")
@@ -82,24 +83,12 @@ def revoke(session: Session, key_id: UUID) -> KeyOut:
         key.revoked_at = func.now()
         session.flush()
         session.refresh(key)
-    return _out(key)
+    return KeyOut.of(key)
 
 
 def bootstrap(session: Session, key_id: UUID, name: str, role: Role, raw: str) -> None:
-    """Make a key from the settings known; another key than last time replaces it."""
+    """Store a key of the settings; it replaces an earlier key of the same id."""
     values = {"name": name, "role": role, "prefix": raw[:_SHOWN], "hash": digest(raw)}
     statement = insert(Key).values(id=key_id, **values)
     changed = {**values, "revoked_at": None}
     session.execute(statement.on_conflict_do_update(index_elements=[Key.id], set_=changed))
-
-
-def _out(key: Key) -> KeyOut:
-    return KeyOut(
-        id=key.id,
-        name=key.name,
-        role=Role(key.role),
-        prefix=key.prefix,
-        created_at=key.created_at,
-        last_used_at=key.last_used_at,
-        revoked_at=key.revoked_at,
-    )

@@ -1,7 +1,7 @@
-"""Which controller decides: a lease on one row, by the database's clock.
+"""The leader among several controllers: a lease on one row, by the database's clock.
 
-It spares several API processes the same work; correctness never rests on it, as every decision
-is written by a statement that checks what it was based on.
+It saves API processes from doing the same work twice. Correctness never depends on it, as the
+statement that writes a decision checks the state that the decision was based on.
 """
 
 from datetime import timedelta
@@ -30,5 +30,5 @@ def acquire(connection: Connection, holder: UUID, seconds: float) -> bool:
 
 
 def resign(connection: Connection, holder: UUID) -> None:
-    """Give the leadership back, if it is held."""
+    """Give up the leadership, if this controller has it."""
     connection.execute(delete(Leader).where(Leader.holder == holder))

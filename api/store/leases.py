@@ -4,8 +4,8 @@ A lease is a row that exists exactly while its trial is running. Check and write
 statement, so of two reports exactly one counts; the database's clock decides. The statuses that
 a trial may leave come from `core.protocol.states.TRIAL_SOURCES`, here as in the pure code.
 
-The statements are written in SQL because each is one chain of data-modifying CTEs, which reads
-better so. How leases end is in `api.store.endings`.
+The statements are SQL text because each is one chain of data-modifying CTEs, which SQLAlchemy's
+expressions would hide. How leases end is in `api.store.endings`.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from api.models import Epoch
 from api.store.fragments import BUMPED, LARGEST, NOTIFY_CHANGES, listed, printable
 from core.protocol.contracts import EpochReport, Heartbeat, LeaseRequest
 from core.protocol.states import TRIAL_SOURCES, SearchStatus, TrialStatus
@@ -22,7 +23,7 @@ from core.protocol.states import TRIAL_SOURCES, SearchStatus, TrialStatus
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A lease as its worker must know it."""
+    """A lease: whoever reports for it must name all three."""
 
     trial_id: UUID
     attempt: int
@@ -31,15 +32,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came of asking for a lease."""
+    """The outcome of a request for a lease."""
 
-    held: Held | None  # None: nothing (or not the named trial) waits
-    has_another: bool  # the worker has a lease already, to be settled first
+    held: Held | None  # None: no trial (or not the named one) waits
+    has_another: bool  # the worker has a lease already, which must end or be renewed first
 
 
 @dataclass(frozen=True, slots=True)
 class ReportVerdict:
-    """What a report of a held lease is answered by."""
+    """What decides the answer to a report of a held lease."""
 
     search_status: SearchStatus
     search_reason: str
@@ -61,7 +62,7 @@ WITH me AS (
         END AS stop_at
     FROM trials JOIN searches ON searches.id = trials.search_id
     WHERE trials.status IN ({sources})
-        AND available_at <= now() AND searches.status IN ({training}) {wanted}
+        AND available_at <= now() AND searches.status IN ({training}) {condition}
         AND (kind = 'final' OR trials_deadline IS NULL
             OR searches.started_at + make_interval(secs => trials_deadline) > now())
         AND NOT EXISTS (SELECT FROM leases WHERE worker_id = :worker_id)
@@ -88,12 +89,12 @@ _TAKE_ANY, _TAKE_ONE = (
         _TAKE.format(
             sources=listed(TRIAL_SOURCES[TrialStatus.RUNNING]),
             training=listed({SearchStatus.RUNNING, SearchStatus.FINISHING}),
-            wanted=wanted,
+            condition=condition,
             bumped=BUMPED,
             notify=NOTIFY_CHANGES,
         )
     )
-    for wanted in ("", "AND trials.id = :trial_id")
+    for condition in ("", "AND trials.id = :trial_id")
 )
 
 
@@ -104,10 +105,10 @@ def take(
     lease: timedelta,
     trial_id: UUID | None = None,
 ) -> Taken:
-    """Lease the trial that waits longest, or the named one, to a worker; make the worker known.
+    """Lease the trial that waits longest, or the named one, to a worker; register the worker.
 
-    A worker that has a lease already gets none: either it never saw the answer to its last
-    request (`renew`), or it has started anew since (`api.store.endings.release`).
+    A worker that has a lease already gets none: either the answer to its last request was lost
+    (`renew`), or the worker has restarted since (`api.store.endings.release`).
     """
     values = {
         "worker_id": request.worker_id,
@@ -134,7 +135,7 @@ RETURNING trial_id, attempt, token
 
 
 def renew(connection: Connection, request: LeaseRequest, lease: timedelta) -> Held | None:
-    """The lease that this start of the worker has already, if any; kept alive."""
+    """Renew the lease that the running worker has already, if any, and return it."""
     values = {"worker_id": request.worker_id, "boot_id": request.boot_id, "lease": lease}
     row = connection.execute(_RENEW, values).first()
     return None if row is None else Held(row.trial_id, row.attempt, row.token)
@@ -161,7 +162,7 @@ _HEARTBEAT = text(
 def heartbeat(
     connection: Connection, trial_id: UUID, beat: Heartbeat, lease: timedelta
 ) -> ReportVerdict | None:
-    """Keep a lease alive; None where it is not (or no longer) the sender's."""
+    """Renew a lease; None where it is not (or no longer) the sender's."""
     values = {
         "trial_id": trial_id,
         "attempt": beat.attempt,
@@ -172,13 +173,13 @@ def heartbeat(
     return _verdict(connection, _HEARTBEAT, values)
 
 
+_METRICS = [column.name for column in Epoch.__table__.columns if not column.primary_key]
+
 _EPOCH = text(f"""
 WITH {_HEARD.format(more="epochs = greatest(epochs, :epoch)")}, added AS (
-    INSERT INTO epochs (trial_id, attempt, epoch, train_loss, validation_loss,
-        validation_metric, learning_rate, seconds)
-    SELECT trial_id, attempt, CAST(:epoch AS integer), CAST(:train_loss AS float8),
-        CAST(:validation_loss AS float8), CAST(:validation_metric AS float8),
-        CAST(:learning_rate AS float8), CAST(:seconds AS float8)
+    INSERT INTO epochs (trial_id, attempt, epoch, {", ".join(_METRICS)})
+    SELECT trial_id, attempt, CAST(:epoch AS integer),
+        {", ".join(f"CAST(:{name} AS float8)" for name in _METRICS)}
     FROM heard
     ON CONFLICT DO NOTHING
     RETURNING trial_id
@@ -192,7 +193,7 @@ WITH {_HEARD.format(more="epochs = greatest(epochs, :epoch)")}, added AS (
 def epoch(
     connection: Connection, trial_id: UUID, report: EpochReport, lease: timedelta
 ) -> ReportVerdict | None:
-    """Add an epoch's metrics, once, and keep the lease alive; None where it is another's."""
+    """Store the metrics of an epoch, once, and renew the lease; None where it is another's."""
     values = report.model_dump() | {
         "trial_id": trial_id,
         "lease": lease,

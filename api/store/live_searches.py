@@ -1,4 +1,4 @@
-"""Where every live search stands, as the controller's decisions need it: one cheap query."""
+"""The progress of every live search, on which the controller decides: one cheap query."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,15 +13,15 @@ from core.search.budget import FAILURES_IN_A_ROW, SearchProgress
 
 @dataclass(frozen=True, slots=True)
 class LiveSearch:
-    """A live search."""
+    """A live search and its progress."""
 
     search_id: UUID
-    next_number: int  # what is decided holds only while no other trial was made
+    next_number: int  # a decision holds only while this has not changed
     progress: SearchProgress
 
 
 # Each LATERAL reads a few rows by a partial index; only a budget in epochs needs a sum over all.
-_OPEN = text(f"""
+_LIVE = text(f"""
 SELECT searches.id, searches.status, parallelism, trial_limit, epoch_limit, trials_deadline,
     next_number, coalesce(extract(epoch FROM now() - searches.started_at), 0)::float8 AS elapsed,
     live.waiting, live.running,
@@ -65,12 +65,12 @@ ORDER BY searches.created_at
 
 def live(session: Session | Connection) -> list[LiveSearch]:
     """All live searches, the oldest first."""
-    return [_open(row) for row in session.execute(_OPEN).mappings()]
+    return [_live_search(row) for row in session.execute(_LIVE).mappings()]
 
 
-def _open(row: object) -> LiveSearch:
-    facts = dict(row)  # type: ignore[call-overload]
-    search_id, number = facts.pop("id"), facts.pop("next_number")
-    facts["status"] = SearchStatus(facts["status"])
-    facts["final"] = facts["final"] and TrialStatus(facts["final"])
-    return LiveSearch(search_id, number, SearchProgress(created=number, **facts))
+def _live_search(row: object) -> LiveSearch:
+    columns = dict(row)  # type: ignore[call-overload]
+    search_id, number = columns.pop("id"), columns.pop("next_number")
+    columns["status"] = SearchStatus(columns["status"])
+    columns["final"] = columns["final"] and TrialStatus(columns["final"])
+    return LiveSearch(search_id, number, SearchProgress(created=number, **columns))

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Lease, Search, Trial, Worker
 
-_LIVELY = timedelta(minutes=1)
+_RECENT = timedelta(minutes=1)
 
 
 def searches_by_status(session: Session) -> dict[str, int]:
@@ -23,11 +23,11 @@ def trials_by_status(session: Session) -> dict[str, int]:
 
 
 def live_workers(session: Session) -> int:
-    """How many workers were heard of lately."""
+    """How many workers sent a report within the last minute."""
     heard_at = func.greatest(Worker.seen_at, Lease.heard_at)
     recent = (
         select(func.count(Worker.id.distinct()))
         .outerjoin(Lease, Lease.worker_id == Worker.id)
-        .where(heard_at > func.now() - _LIVELY)
+        .where(heard_at > func.now() - _RECENT)
     )
     return session.scalars(recent).one()

@@ -1,4 +1,4 @@
-"""Searches: making, finding, moving between states, deleting."""
+"""Searches: adding, reading, moving between states, deleting."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from api.models import Idempotency, Search, Trial, Version
 from api.schemas import SearchOut, SearchPage
 from api.store import discarded, pages, summaries
-from api.store.changes import changed
 from api.store.errors import Conflict, KeyReused, NotFound
 from api.store.keys import Caller
+from api.store.notifications import changed
 from core.protocol.contracts import Bounds, SearchConfig
 from core.protocol.states import LIVE_SEARCH, SEARCH_SOURCES, SearchStatus, TrialStatus
 
@@ -48,8 +48,11 @@ def add(
     return row.id
 
 
-def made_before(session: Session, caller: Caller, key: str, digest: bytes) -> UUID | None:
-    """The search that a request with this Idempotency-Key has made; KeyReused if another did."""
+def created_before(session: Session, caller: Caller, key: str, digest: bytes) -> UUID | None:
+    """The search that this request has created before; None without.
+
+    Raises KeyReused where the Idempotency-Key belongs to another request.
+    """
     statement = select(Idempotency.search_id, Idempotency.digest).where(
         Idempotency.owner_id == caller.key_id, Idempotency.key == key
     )
@@ -57,12 +60,12 @@ def made_before(session: Session, caller: Caller, key: str, digest: bytes) -> UU
     if row is None:
         return None
     if row.digest != digest:
-        raise KeyReused(f"the Idempotency-Key {key!r} came with another request before")
+        raise KeyReused(f"the Idempotency-Key {key!r} belongs to another request: use a new key")
     return UUID(str(row.search_id))
 
 
 def remember(session: Session, caller: Caller, key: str, digest: bytes, search_id: UUID) -> bool:
-    """Note which request made a search; False where an equal key was noted meanwhile."""
+    """Note the request that created a search; False where its key was noted meanwhile."""
     statement = (
         insert(Idempotency)
         .values(owner_id=caller.key_id, key=key, digest=digest, search_id=search_id)
@@ -73,7 +76,7 @@ def remember(session: Session, caller: Caller, key: str, digest: bytes, search_i
 
 
 def forget_requests(session: Session) -> None:
-    """Forget the Idempotency-Keys of more than a day ago."""
+    """Delete the Idempotency-Keys that are older than a day."""
     session.execute(
         delete(Idempotency).where(Idempotency.created_at < func.now() - timedelta(days=1))
     )
@@ -85,15 +88,15 @@ def listing(
     """A page of the caller's searches, the newest first."""
     statement = _visible(caller).order_by(Search.created_at.desc(), Search.id.desc())
     if cursor is not None:
-        place = pages.decode_place(cursor)
-        statement = statement.where(tuple_(Search.created_at, Search.id) < place)
+        after = pages.decode_creation(cursor)
+        statement = statement.where(tuple_(Search.created_at, Search.id) < after)
     rows = list(session.scalars(statement.limit(limit + 1)))
     items, following = pages.cut(rows, limit)
     return SearchPage(items=summaries.of(session, items), next_cursor=following)
 
 
 def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
-    """One search with what its trials have come to."""
+    """One search with a summary of its trials."""
     (out,) = summaries.of(session, [_row(session, caller, search_id)])
     return out
 
@@ -111,11 +114,6 @@ def version(session: Session, caller: Caller, search_id: UUID) -> int:
     return found
 
 
-def status(session: Session, caller: Caller, search_id: UUID) -> SearchStatus:
-    """Where the search stands."""
-    return SearchStatus(_row(session, caller, search_id).status)
-
-
 def require(session: Session, caller: Caller, search_id: UUID) -> None:
     """Raise NotFound unless the search is the caller's."""
     version(session, caller, search_id)
@@ -129,7 +127,7 @@ def move(
     condition: ColumnElement[bool] | None = None,
     **values: Any,
 ) -> bool:
-    """Move a search to another status; False where its present one does not allow that."""
+    """Move a search to another status; False where its present status does not allow that."""
     if to is SearchStatus.RUNNING:
         values["started_at"] = func.coalesce(Search.started_at, func.now())
     if to not in LIVE_SEARCH:
@@ -153,7 +151,10 @@ def move(
 def move_own(
     session: Session, caller: Caller, search_id: UUID, to: SearchStatus, **values: Any
 ) -> None:
-    """Move a search of the caller's; nothing where it is there, Conflict where it cannot go."""
+    """Move a search of the caller's to another status.
+
+    Nothing changes where it has the status already; Conflict where it cannot get there.
+    """
     found = _row(session, caller, search_id)
     if move(session, search_id, to, **values):
         return
@@ -164,7 +165,7 @@ def move_own(
 
 
 def stop_waiting(session: Session, search_id: UUID, reason: str) -> bool:
-    """Stop the trials that wait in a search; whether there were any."""
+    """Stop the trials that wait in a search; return whether there were any."""
     statement = (
         update(Trial)
         .where(Trial.search_id == search_id, Trial.status == TrialStatus.WAITING)
@@ -178,7 +179,7 @@ def stop_waiting(session: Session, search_id: UUID, reason: str) -> bool:
 
 
 def left_waiting(session: Session) -> list[UUID]:
-    """Ended searches in which trials still wait, as they were made or failed meanwhile."""
+    """Ended searches with waiting trials, which were added or failed as the search ended."""
     statement = (
         select(Search.id)
         .join(Trial, Trial.search_id == Search.id)
@@ -189,7 +190,7 @@ def left_waiting(session: Session) -> list[UUID]:
 
 
 def remove(session: Session, caller: Caller, search_id: UUID) -> None:
-    """Delete a search, its trials, and later what only they refer to in storage.
+    """Delete a search and its trials; the sweeper then removes the blobs that only they need.
 
     Workers that still train one of them are told to abandon it.
     """

@@ -1,4 +1,4 @@
-"""People signed in to the dashboard: a random token in a cookie stands for their key."""
+"""Sessions on the dashboard: a random token in a cookie stands for the key."""
 
 import secrets
 from datetime import timedelta
@@ -7,14 +7,14 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from api.models import BrowserSession, Key
-from api.schemas import Role
+from api.roles import Role
 from api.store.keys import Caller, digest
 
 LIFETIME = timedelta(days=7)
 
 
 def open(session: Session, caller: Caller, lifetime: timedelta = LIFETIME) -> str:
-    """Start a session and return its token, which is kept nowhere else."""
+    """Start a session and return its token; only its hash is kept."""
     token = secrets.token_urlsafe(32)
     session.add(
         BrowserSession(
@@ -28,7 +28,7 @@ def open(session: Session, caller: Caller, lifetime: timedelta = LIFETIME) -> st
 
 
 def resolve(session: Session, token: str) -> Caller | None:
-    """Who is signed in with the token; None when it has ended or its key was revoked."""
+    """The owner of a session; None where it has expired or its key was revoked."""
     statement = (
         select(Key.id, Key.name, Key.role)
         .join(BrowserSession, BrowserSession.key_id == Key.id)
@@ -43,10 +43,10 @@ def resolve(session: Session, token: str) -> Caller | None:
 
 
 def close(session: Session, token: str) -> None:
-    """End the session of the token, if there is one."""
+    """End the session of a token, if there is one."""
     session.execute(delete(BrowserSession).where(BrowserSession.token_hash == digest(token)))
 
 
 def sweep(session: Session) -> None:
-    """Forget the sessions that have ended."""
+    """Delete the sessions that have expired."""
     session.execute(delete(BrowserSession).where(BrowserSession.expires_at < func.now()))

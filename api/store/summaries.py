@@ -1,4 +1,4 @@
-"""What the trials of searches have come to, for the lists that people see."""
+"""Searches as people see them: each with a summary of its trials."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Dataset, Lease, Search, Trial, Version
-from api.schemas import Best, DatasetRef, FinalOut, SearchOut, Used
-from api.store import comparisons, compute
-from core.protocol.contracts import Bounds, SearchConfig
-from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
+from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, SearchOut, Used
+from api.store import compute
+from core.protocol.contracts import SearchConfig
+from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
 from core.search.ensembles import in_words
 from core.tasks import TASKS
 
 
 def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
-    """The searches as people see them, in five queries however many there are."""
+    """The searches as people see them, in five queries however many they are."""
     ids = [search.id for search in searches]
     heads, counts = _heads(session, ids), _counts(session, ids)
     bests, finals = _bests(session, ids), _finals(session, ids)
@@ -39,7 +39,7 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
 
 
 def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
-    """Version, data set and the database's clock of each search."""
+    """Version and data set of each search, and the database's clock."""
     statement = (
         select(Search.id, Version.version, Dataset.name.label("dataset"), func.now().label("now"))
         .join(Version, Version.search_id == Search.id)
@@ -50,7 +50,7 @@ def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
 
 
 def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:
-    """Search trials by status: how many, their epochs, how many inherited and have a value."""
+    """Search trials by status: their number, their epochs, how many with a value inherited."""
     statement = (
         select(
             Trial.search_id,
@@ -72,7 +72,7 @@ def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:
 
 
 def _bests(session: Session, ids: list[UUID]) -> dict[UUID, Best]:
-    """The trial with the best value of each search; of equals the first."""
+    """The trial with the best value of each search; the first of equal ones."""
     columns = (Trial.id, Trial.search_id, Trial.number, Trial.value, Trial.value_std)
     ranked = (
         select(*columns, Trial.parameters)
@@ -81,20 +81,14 @@ def _bests(session: Session, ids: list[UUID]) -> dict[UUID, Best]:
         .order_by(Trial.search_id, Trial.value.desc(), Trial.number)
     )
     return {
-        row.search_id: Best(
-            trial_id=row.id,
-            number=row.number,
-            value=row.value,
-            value_std=row.value_std,
-            parameters=row.parameters,
-        )
+        row.search_id: Best.of(row, trial_id=row.id)
         for row in session.execute(ranked)
         if row.value is not None
     }
 
 
 def _finals(session: Session, ids: list[UUID]) -> dict[UUID, FinalOut]:
-    """What the final fits reached that have been tested."""
+    """The results of final fits that have been tested."""
     parent = aliased(Trial)
     statement = (
         select(Trial, parent.number, parent.parameters)
@@ -106,24 +100,19 @@ def _finals(session: Session, ids: list[UUID]) -> dict[UUID, FinalOut]:
 
 
 def _final(final: Trial, of_number: int, of_parameters: int) -> tuple[UUID, FinalOut | None]:
-    """What a search's final fit reached; of an ensemble the winner alone may be exported."""
+    """The result of a search's final fit; in place of an ensemble the winner may be exported."""
     if final.test_metric is None or final.test_loss is None or final.test_examples is None:
         return final.search_id, None
-    comparison = comparisons.of(final)
+    comparison = ComparisonOut.of(final.comparison)
     alone = comparison is not None and comparison.exported == "winner"
     members = [] if alone else final.members
-    return final.search_id, FinalOut(
+    return final.search_id, FinalOut.of(
+        final,
         trial_id=final.id,
         of_number=of_number,
-        test_metric=final.test_metric,
-        test_loss=final.test_loss,
-        test_examples=final.test_examples,
         parameters=of_parameters if alone else final.parameters,
-        latency=final.latency,
         members=members,
         ensemble=in_words(members),
-        export_bytes=final.export_bytes,
-        precision=final.precision,
         comparison=comparison,
     )
 
@@ -138,25 +127,12 @@ def _out(
     compute_in_winner: float | None,
 ) -> SearchOut:
     config = SearchConfig.model_validate(search.config)
-    return SearchOut(
-        id=search.id,
-        name=search.name,
+    return SearchOut.of(
+        search,
+        config,
         dataset=DatasetRef(id=search.dataset_id, name=head.dataset),
-        task=config.task,
-        strategy=config.strategy,
         metric=TASKS[config.task].metric,
-        cost=config.cost,
-        status=SearchStatus(search.status),
-        reason=search.reason,
-        budget=config.budget,
-        parallelism=config.parallelism,
-        seed=config.seed,
-        training=config.training,
-        bounds=Bounds.model_validate(search.bounds),
         version=head.version,
-        created_at=search.created_at,
-        started_at=search.started_at,
-        ended_at=search.ended_at,
         now=head.now,
         used=_used(search, head.now, counts),
         trial_counts={TrialStatus(row.status): row.trials for row in counts},

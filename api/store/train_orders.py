@@ -1,4 +1,4 @@
-"""What a train order is made of: read after a lease is won, as it is too big for the hot path."""
+"""The parts of a train order: read after the lease was taken, as they are too big for that."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,7 +65,7 @@ class OrderContext:
 
 
 def _statement() -> Select[Any]:
-    """All the facts of a trial, as columns named like them."""
+    """The columns of an OrderContext, labelled like its fields where they are equal."""
     parent = aliased(Trial)
     mine = (Trial.number, Trial.kind, Trial.architecture, Trial.morphisms, Trial.inherited)
     theirs = ("number", "architecture", "value", "value_std", "weights_key", "weights_bytes")
@@ -101,12 +101,12 @@ _READ = _statement()  # built once: building costs more than running
 
 
 def read(connection: Connection, trial_id: UUID) -> OrderContext | None:
-    """The facts of a trial; None where its search was deleted meanwhile."""
+    """The context of a trial's order; None where its search was deleted meanwhile."""
     row = connection.execute(_READ, {"trial_id": trial_id}).mappings().one_or_none()
-    return None if row is None else _facts(dict(row))
+    return None if row is None else _context(dict(row))
 
 
-def _facts(row: dict[str, Any]) -> OrderContext:
+def _context(row: dict[str, Any]) -> OrderContext:
     given = row.pop("hyperparameters")
     has_limit = row.pop("epoch_limit") is not None
     left = row.pop("epochs_left")
@@ -126,13 +126,13 @@ def _facts(row: dict[str, Any]) -> OrderContext:
     )
 
 
-def members(connection: Connection, facts: OrderContext) -> tuple[Member, ...]:
+def members(connection: Connection, context: OrderContext) -> tuple[Member, ...]:
     """The networks that a final fit joins, in their order."""
     columns = (Trial.number, Trial.architecture, Trial.weights_key, Trial.weights_bytes)
     statement = select(*columns).where(
-        Trial.search_id == facts.search_id, Trial.number.in_(facts.members)
+        Trial.search_id == context.search_id, Trial.number.in_(context.members)
     )
-    rows = sorted(connection.execute(statement), key=lambda row: facts.members.index(row.number))
+    rows = sorted(connection.execute(statement), key=lambda row: context.members.index(row.number))
     return tuple(
         Member.model_validate(
             {
@@ -145,18 +145,18 @@ def members(connection: Connection, facts: OrderContext) -> tuple[Member, ...]:
 
 
 def settle(
-    connection: Connection, held: Held, chosen: Hyperparameters, most_seconds: float | None
+    connection: Connection, held: Held, chosen: Hyperparameters, max_seconds: float | None
 ) -> None:
-    """Keep how the trial is trained, and when its worker is told to stop at the latest.
+    """Store how the trial is trained, and when its worker is told to stop.
 
-    One statement; nothing where the lease is not held any more.
+    One statement; it changes nothing where the lease has ended.
     """
-    stop_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, most_seconds)
+    stop_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, max_seconds)
     timed = (
         update(Lease)
         .where(Lease.trial_id == held.trial_id, Lease.token == held.token)
         .values(
-            stop_at=Lease.stop_at if most_seconds is None else func.least(Lease.stop_at, stop_at)
+            stop_at=Lease.stop_at if max_seconds is None else func.least(Lease.stop_at, stop_at)
         )
         .returning(Lease.trial_id)
         .cte("timed")
@@ -180,7 +180,7 @@ FROM line LEFT JOIN line AS parent ON parent.id = line.parent_id ORDER BY line.n
 
 
 def lineage(connection: Connection, trial_id: UUID) -> list[str]:
-    """A trial's descent in words, from its root on."""
+    """A trial's lineage in words, from its root on."""
     words = []
     for row in connection.execute(_LINEAGE, {"trial_id": trial_id}):
         steps = "; ".join(step["text"] for step in row.morphisms)
@@ -189,7 +189,7 @@ def lineage(connection: Connection, trial_id: UUID) -> list[str]:
 
 
 def _beginning(row: Any) -> str:
-    """What a trial without morphisms trains, and with what choices of its own."""
+    """The origin of a trial without morphisms, in words."""
     if row.parent_number is None:
         return "a starting architecture"
     return continuing(row.parent_number, str(TrainingChoices.model_validate(row.choices)))
@@ -205,7 +205,7 @@ WHERE child.search_id = :search_id AND child.kind = 'search' AND child.inherited
 
 
 def gains_at_rung(connection: Connection, search_id: UUID) -> list[float]:
-    """By how much children were better, after a part of their training, than their parents."""
+    """By how much each child was better at its rung than its parent at the end."""
     return [row.gain for row in connection.execute(_GAINS, {"search_id": search_id})]
 
 

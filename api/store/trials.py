@@ -1,21 +1,22 @@
-"""Trials: those of a search, one in detail, the lineage of one, and making new ones."""
+"""Trials: the list of a search, one in detail, its export, and adding new ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, Text, cast, func, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer, load_only
 
 from api.models import Lease, Search, Trial
-from api.schemas import MorphismOut, TrialDetail, TrialOut, TrialPage
-from api.store import comparisons, pages, searches
-from api.store.changes import changed
+from api.schemas import ComparisonOut, FrontPoint, MorphismOut, TrialDetail, TrialOut, TrialPage
+from api.store import blobs, pages, searches
 from api.store.errors import NotFound
+from api.store.fragments import LARGEST
 from api.store.keys import Caller
+from api.store.notifications import changed
 from api.store.trial_rows import PLAIN, architecture_columns
 from core.graph.architecture import Architecture
-from core.protocol.contracts import TrainingChoices
+from core.protocol.contracts import BlobRef, TrainingChoices
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.search.ensembles import in_words
 
@@ -30,15 +31,15 @@ def listing(
     limit: int = 100,
     cursor: str | None = None,
 ) -> TrialPage:
-    """A page of a search's trials in the order they were made."""
+    """A page of a search's trials by number."""
     searches.require(session, caller, search_id)
     statement = _selection().where(Trial.search_id == search_id).order_by(Trial.number)
     if cursor is not None:
         (number,) = pages.decode(cursor, int)
-        statement = statement.where(Trial.number > min(number, 2**31 - 1))
+        statement = statement.where(Trial.number > max(-1, min(number, LARGEST)))
     statement = statement.options(defer(Trial.architecture))
     rows = session.execute(statement.limit(limit + 1)).all()
-    items = [TrialOut(**_facts(row)) for row in rows[:limit]]
+    items = [TrialOut.of(row.Trial, **_derived(row)) for row in rows[:limit]]
     following = pages.encode(items[-1].number) if len(rows) > limit else None
     return TrialPage(items=items, next_cursor=following)
 
@@ -49,24 +50,36 @@ def get(session: Session, caller: Caller, trial_id: UUID) -> TrialDetail:
     row = session.execute(statement).one_or_none()
     if row is None:
         raise _missing(trial_id)
-    return TrialDetail(
-        **_facts(row),
-        architecture=row.Trial.architecture,
-        parent_architecture=row.architecture,
-        hyperparameters=row.Trial.hyperparameters,
-    )
+    return TrialDetail.of(row.Trial, **_derived(row), parent_architecture=row.architecture)
 
 
 def require(session: Session, caller: Caller, trial_id: UUID) -> None:
-    """Raise NotFound unless the trial is of a search of the caller's."""
+    """Raise NotFound unless the trial belongs to a search of the caller's."""
     statement = select(Trial.id).join(Search).where(*_own(caller, trial_id))
     if session.scalars(statement).one_or_none() is None:
         raise _missing(trial_id)
 
 
-def exists(session: Session, trial_id: UUID) -> bool:
-    """Whether there is such a trial, whoever it belongs to."""
-    return session.scalars(select(Trial.id).where(Trial.id == trial_id)).first() is not None
+def with_value(session: Session, search_id: UUID) -> list[Trial]:
+    """The search trials that have a value; of each, the columns that a front shows."""
+    columns = FrontPoint.model_fields.keys() & Trial.__table__.columns.keys()
+    shown = load_only(Trial.kind, *(getattr(Trial, name) for name in columns))
+    statement = select(Trial).options(shown).order_by(Trial.number)
+    counted = (Trial.kind == TrialKind.SEARCH, Trial.value.is_not(None))
+    return list(session.scalars(statement.where(Trial.search_id == search_id, *counted)))
+
+
+def export_of(session: Session, caller: Caller, search_id: UUID) -> BlobRef:
+    """The exported model of a search; NotFound until its final fit has ended."""
+    searches.require(session, caller, search_id)
+    statement = select(Trial.export_key, Trial.export_bytes).where(
+        Trial.search_id == search_id, Trial.kind == TrialKind.FINAL
+    )
+    key, size = session.execute(statement).one_or_none() or (None, None)
+    found = blobs.reference(key, size)
+    if found is None:
+        raise NotFound(f"the search {search_id} has no exported model yet")
+    return found
 
 
 def add(session: Session, search_id: UUID, number: int, new: Sequence[Mapping[str, Any]]) -> bool:
@@ -126,12 +139,13 @@ def add_final(
     *,
     inherits: bool = True,
     members: Sequence[int] = (),
-    whole: Architecture | None = None,
+    joint: Architecture | None = None,
 ) -> bool:
-    """Add the final fit, which trains the winner on; False where that was done already.
+    """Add the final fit, which trains the winner on; False where it was added already.
 
-    With `inherits` it begins with the winner's weights, where there are any. `whole` is what it
-    trains in place of the winner's architecture: the trials of the numbers `members` joined.
+    With `inherits` it begins with the winner's weights, if there are any. `joint` is the
+    architecture of an ensemble, which joins the trials with the numbers `members`; it replaces
+    the winner's.
     """
     winner = session.get(Trial, winner_id)
     statement = (
@@ -148,9 +162,9 @@ def add_final(
     if winner is None or row is None:
         return False
     copied = ("architecture", "fingerprint", "layers", "parameters", "flops", "choices")
-    facts = {name: getattr(winner, name) for name in copied}
-    if whole is not None:
-        facts |= architecture_columns(whole)
+    columns = {name: getattr(winner, name) for name in copied}
+    if joint is not None:
+        columns |= architecture_columns(joint)
     session.add(
         Trial(
             search_id=search_id,
@@ -160,8 +174,8 @@ def add_final(
             morphisms=[],
             members=list(members),
             inherited=inherits and winner.weights_key is not None,
-            available_at=row.started_at,  # before trials that came while its own were training
-            **facts,
+            available_at=row.started_at,  # goes before trials of later searches
+            **columns,
         )
     )
     session.flush()
@@ -187,23 +201,13 @@ def _missing(trial_id: UUID) -> NotFound:
     return NotFound(f"there is no trial {trial_id}")
 
 
-_SAME = (
-    "id", "search_id", "number", "attempt", "reason", "parent_id", "inherited", "fingerprint",
-    "layers", "parameters", "flops", "choices", "members", "predicted_mean", "predicted_std",
-    "value", "value_std", "validation_loss", "precision", "best_epoch", "seconds",
-    "samples_per_second", "latency", "worker", "created_at", "started_at", "ended_at",
-)  # fmt: skip
-
-
-def _facts(row: Any) -> dict[str, Any]:
-    """The fields of TrialOut."""
+def _derived(row: Any) -> dict[str, Any]:
+    """The fields of TrialOut that are not columns of the trial."""
     trial: Trial = row.Trial
     is_running = trial.status == TrialStatus.RUNNING
-    return {name: getattr(trial, name) for name in _SAME} | {
-        "kind": TrialKind(trial.kind),
-        "status": TrialStatus(trial.status),
+    return {
         "parent_number": row.parent_number,
-        "comparison": comparisons.of(trial),
+        "comparison": ComparisonOut.of(trial.comparison),
         "changes": str(TrainingChoices.model_validate(trial.choices)),
         "ensemble": in_words(trial.members),
         "morphisms": [

@@ -1,4 +1,4 @@
-"""Workers: who has asked for trials lately, and what each is training."""
+"""Workers: those of the last day, and the trial that each trains."""
 
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ _FORGOTTEN_AFTER = timedelta(days=1)
 
 
 def listing(session: Session, caller: Caller) -> list[WorkerOut]:
-    """All workers; what one trains is told to the trial's owner alone."""
+    """All workers; only a trial's owner sees which worker trains it."""
     statement = (
         select(
             Worker,
@@ -27,11 +27,8 @@ def listing(session: Session, caller: Caller) -> list[WorkerOut]:
         .order_by(Worker.name, Worker.id)
     )
     return [
-        WorkerOut(
-            id=worker.id,
-            name=worker.name,
-            device=worker.device,
-            threads=worker.threads,
+        WorkerOut.of(
+            worker,
             seen_at=seen_at,
             trial_id=trial_id if caller.is_admin or owner_id == caller.key_id else None,
         )
@@ -40,12 +37,12 @@ def listing(session: Session, caller: Caller) -> list[WorkerOut]:
 
 
 def now(session: Session) -> datetime:
-    """The database's clock, by which workers were seen."""
+    """The database's clock, which `seen_at` is of."""
     moment: datetime = session.execute(select(func.now())).scalar_one()
     return moment
 
 
 def sweep(session: Session) -> None:
-    """Forget the workers that have not asked for a day."""
+    """Delete the workers that were not seen for a day."""
     idle = Worker.id.not_in(select(Lease.worker_id))
     session.execute(delete(Worker).where(Worker.seen_at < func.now() - _FORGOTTEN_AFTER, idle))

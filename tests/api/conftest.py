@@ -1,4 +1,4 @@
-"""A database with people, data sets and searches in it, and the questions an auditor asks."""
+"""A database with people, data sets and searches in it, and an audit of its rows."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select, text, update
 from api import db
 from api.app import create_app
 from api.models import Lease, Search, Trial
-from api.schemas import Role
+from api.roles import Role
 from api.settings import Settings
 from api.store import datasets, keys, searches
 from api.store.keys import Caller
@@ -32,8 +32,9 @@ from core.protocol.contracts import (
     TrialResult,
 )
 from core.protocol.states import SearchStatus, TrialStatus
+from tests.api.visitors import enter
 
-#: Each finds rows that must not be; run it after anything.
+#: Each query finds rows that break an invariant; it may run after any test.
 AUDIT = {
     "a trial runs exactly while it has a lease": """
         SELECT trials.id FROM trials FULL JOIN leases ON leases.trial_id = trials.id
@@ -63,7 +64,7 @@ AUDIT = {
     "a parent is an earlier trial of the same search": """
         SELECT trials.id FROM trials JOIN trials AS parent ON parent.id = trials.parent_id
         WHERE parent.search_id <> trials.search_id OR parent.number >= trials.number""",
-    "who inherits has a parent with weights": """
+    "a trial that inherits has a parent with weights": """
         SELECT trials.id FROM trials LEFT JOIN trials AS parent ON parent.id = trials.parent_id
         WHERE trials.inherited AND parent.weights_key IS NULL""",
     "an ended search has an end, a live one none": """
@@ -97,7 +98,7 @@ def blob(kind: str = "weights", content: object = None) -> BlobRef:
 
 
 class World:
-    """What tests need to set a scene; every method commits."""
+    """People, data sets, searches and trials for tests; every method commits."""
 
     dataset_spec = staticmethod(dataset_spec)
     blob = staticmethod(blob)
@@ -136,7 +137,7 @@ class World:
         deadline: float | None = None,
         **config: Any,
     ) -> UUID:
-        """A search, running unless told otherwise, without trials."""
+        """A search without trials, running unless given another status."""
         caller = caller or self.caller()
         config.setdefault("budget", Budget(trials=100))
         config.setdefault("parallelism", 50)
@@ -161,7 +162,7 @@ class World:
         """A waiting trial with a made-up architecture."""
         with self.sessions.begin() as session:
             search = session.get_one(Search, search_id, with_for_update=True)
-            facts = {
+            columns = {
                 "number": search.next_number,
                 "morphisms": [],
                 "architecture": {"version": 1, "nodes": []},
@@ -173,7 +174,7 @@ class World:
                 "hyperparameters": {"epochs": 3},
                 "epochs_reserved": 3,
             }
-            trial = Trial(search_id=search_id, **(facts | values))
+            trial = Trial(search_id=search_id, **(columns | values))
             session.add(trial)
             search.next_number += 1
             session.flush()
@@ -196,7 +197,7 @@ class World:
             return list(session.scalars(chosen.order_by(Trial.number)))
 
     def set(self, row: type, row_id: UUID, **values: Any) -> None:
-        """Change columns behind the product's back, as time passing would."""
+        """Change columns directly, as the passing of time would."""
         key = row.trial_id if row is Lease else row.id  # type: ignore[attr-defined]
         with self.sessions.begin() as session:
             session.execute(update(row).where(key == row_id).values(**values))
@@ -206,7 +207,7 @@ class World:
         self.set(Lease, trial_id, expires_at=text("now() - interval '1 second'"))
 
     def audit(self) -> None:
-        """Ask every question of the auditor."""
+        """Assert every invariant."""
         with self.sessions.begin() as session:
             wrong = {
                 name: rows
@@ -269,7 +270,9 @@ def app(engine: Engine, database_url: str, broker_url: str, storage_url: str) ->
 @pytest.fixture
 def address(app: FastAPI) -> Iterator[str]:
     """Where a real server serves the application, which hears of changes from the database."""
-    with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # named, lest answers be delayed
+    with socket.socket(
+        proto=socket.IPPROTO_TCP
+    ) as listening:  # named, so that uvicorn turns Nagle off
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
@@ -282,7 +285,7 @@ def address(app: FastAPI) -> Iterator[str]:
 
 
 async def serve(app: FastAPI, server: uvicorn.Server, listening: socket.socket) -> None:
-    """Serve until told to exit, with the listener beside it, as the app's lifespan has it."""
+    """Serve until the server should exit, with the listener beside it, as in the app's lifespan."""
     listener = asyncio.create_task(app.state.changes.listen())
     await server.serve([listening])
     listener.cancel()
@@ -291,7 +294,7 @@ async def serve(app: FastAPI, server: uvicorn.Server, listening: socket.socket) 
 
 
 class Person:
-    """Somebody with a key, who speaks HTTP to the app."""
+    """A person with a key, and a client of the app that sends it."""
 
     def __init__(self, app: FastAPI, http: httpx.Client, role: Role) -> None:
         with app.state.sessions.begin() as session:
@@ -315,3 +318,11 @@ def visit(address: str) -> Iterator[Callable[[], httpx.Client]]:
 def person(app: FastAPI, visit: Callable[[], httpx.Client]) -> Callable[..., Person]:
     """Makes persons: `person()`, `person(Role.ADMIN)`."""
     return lambda role=Role.USER: Person(app, visit(), role)
+
+
+@pytest.fixture
+def visitor(person: Callable[..., Person]) -> Person:
+    """A user who has signed in to the dashboard."""
+    user = person()
+    assert enter(user.http, user.key).status_code == 303
+    return user

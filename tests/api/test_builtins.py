@@ -8,7 +8,7 @@ import pytest
 from api import builtins
 from api.builtins import BUILTINS
 from api.imports import dataset_for, import_builtin
-from api.store import datasets
+from api.store import blobs, datasets
 from core.data.datasets import decode, validate
 from core.errors import InvalidDataset, UnknownKind
 from core.protocol.storage import Storage
@@ -89,8 +89,7 @@ def test_a_second_import_changes_nothing(world, tmp_path):
 def test_what_is_imported_is_what_was_loaded(world, tmp_path):
     storage = Storage(tmp_path.as_uri())
     made = dataset_for(world.sessions, storage, world.caller(), "digits")
-    with world.sessions.begin() as session:
-        blob = datasets.reference(session, world.caller(), made.id)
+    blob = blobs.reference(made.blob_key, made.blob_bytes)
     stored = decode(storage.local_path(blob, tmp_path / "cache"))
     assert np.array_equal(stored.x_train, BUILTINS["digits"].load().x_train)
     assert stored.class_names == tuple("0123456789")

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from api import db
 from api.models import Search
-from api.store.changes import changed
+from api.store.notifications import changed
 
 
 def rename(world: Any, search: Any, divisor: int) -> None:

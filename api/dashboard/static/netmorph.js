@@ -1,5 +1,5 @@
-// Keeps a page live: one event source while it is visible; on a change its fragments and figures
-// are fetched anew. When events fail, the page polls.
+// Keeps a page live: one event source while it is visible; at each change its fragments and figures
+// are fetched again. When events fail, the page polls.
 
 const POLL = 5000; // milliseconds
 const live = document.querySelector("[data-live]");
@@ -46,7 +46,7 @@ async function refresh() {
       ]);
     } while (again);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // the service is away; the next change tries again
+    if (!(error instanceof TypeError)) throw error; // the service does not answer; the next change tries again
   } finally {
     busy = false;
   }

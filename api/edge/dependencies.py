@@ -1,0 +1,59 @@
+"""Parameters of routes that FastAPI provides: a transaction, the caller, parts of the app."""
+
+from collections.abc import Iterator
+from typing import Annotated, cast
+
+from fastapi import Depends, Query, Request
+from sqlalchemy.orm import Session
+
+from api.db import unit_of_work
+from api.edge import authentication
+from api.edge.changes import Changes
+from api.store.keys import Caller
+from core.protocol.storage import Storage
+
+
+def get_session(request: Request) -> Iterator[Session]:
+    """One transaction for the request, committed before the response is sent."""
+    state = request.app.state
+    with unit_of_work(state.sessions, state.controller.wake) as session:
+        yield session
+
+
+def get_user(request: Request) -> Caller:
+    """The person who calls, with the key of an admin or a user."""
+    caller = authentication.authenticate(request, authentication.bearer(request))
+    return authentication.require(caller, authentication.USERS)
+
+
+def get_admin(request: Request) -> Caller:
+    """The admin who calls."""
+    caller = authentication.authenticate(request, authentication.bearer(request))
+    return authentication.require(caller, authentication.ADMINS)
+
+
+def get_worker(request: Request) -> Caller:
+    """The worker that calls."""
+    caller = authentication.authenticate(request, authentication.bearer(request))
+    return authentication.require(caller, authentication.WORKERS)
+
+
+def get_storage(request: Request) -> Storage:
+    """The shared storage."""
+    return cast(Storage, request.app.state.storage)
+
+
+def get_changes(request: Request) -> Changes:
+    """The notifications of committed changes."""
+    return cast(Changes, request.app.state.changes)
+
+
+SessionDep = Annotated[Session, Depends(get_session, scope="function")]
+CallerDep = Annotated[Caller, Depends(get_user)]
+AdminDep = Annotated[Caller, Depends(get_admin)]
+WorkerDep = Annotated[Caller, Depends(get_worker)]
+StorageDep = Annotated[Storage, Depends(get_storage)]
+ChangesDep = Annotated[Changes, Depends(get_changes)]
+Limit = Annotated[int, Query(ge=1, le=500)]
+Cursor = Annotated[str | None, Query(min_length=1, max_length=512)]
+ThemeName = Annotated[str, Query(pattern="^(light|dark)$")]

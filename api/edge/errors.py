@@ -1,0 +1,122 @@
+"""Every error as a problem document (RFC 9457), and the status of each class of errors.
+
+404 for objects that do not exist or belong to somebody else, 409 for a state that forbids the
+request, 413 for a body that is too large, 422 for invalid input, 503 while the database does not
+answer. Any other error is a 500 with a request id and no detail; the log has the rest.
+"""
+
+import logging
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from starlette.exceptions import HTTPException
+
+from api.store.errors import Conflict, NotFound
+from core.errors import InvalidInput, MissingBlob, NetmorphError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+_LONGEST_FOUND = 60  # characters of a wrong value that a message repeats
+
+#: The status of each class of errors; the first that fits counts.
+STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (MissingBlob, HTTPStatus.NOT_FOUND),
+    (Conflict, HTTPStatus.CONFLICT),
+    (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (NetmorphError, HTTPStatus.INTERNAL_SERVER_ERROR),
+)
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    errors: list[dict[str, Any]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A problem document."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    return JSONResponse(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app with a problem document."""
+    app.add_exception_handler(NetmorphError, _ours)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _unavailable)
+    app.add_exception_handler(TimeoutError, _unavailable)
+    app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _ours(request: Request, error: Exception) -> Response:
+    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _unexpected(request, error)
+    return problem(status, str(error))
+
+
+def _validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"field": ".".join(str(part) for part in one["loc"][1:]), "message": _message(one)}
+        for one in error.errors()[:20]
+    ]
+    first = errors[0]
+    where = f"{first['field']}: " if first["field"] else ""
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{where}{first['message']}", errors=errors)
+
+
+def _message(one: dict[str, Any]) -> str:
+    """What was expected and, if it is short, what was found."""
+    found, expected = one.get("input"), str(one["msg"])
+    if not isinstance(found, str | int | float) or len(text := repr(found)) > _LONGEST_FOUND:
+        return expected
+    return f"{expected}; found {text}"
+
+
+def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail, headers=error.headers)
+
+
+def _unavailable(_: Request, error: Exception) -> Response:
+    """The database does not answer: the client may try again."""
+    log.warning("the database does not answer: %s", error)
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "the database does not answer at the moment: try again",
+        headers={"Retry-After": "1"},
+    )
+
+
+def _database(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    lost = error.connection_invalidated
+    return _unavailable(request, error) if lost else _unexpected(request, error)
+
+
+def _unexpected(_: Request, error: Exception) -> Response:
+    request_id = uuid.uuid4().hex
+    log.error("request %s failed", request_id, exc_info=error)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        f"internal error: the log has the details under request {request_id}",
+    )

@@ -1,0 +1,104 @@
+"""Server-sent events: one event for each committed change of a search.
+
+Not sse-starlette: its part of this would be the text of an event, three lines here; which event
+is due, and when the stream ends, only the versions of searches tell.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Header, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import DBAPIError
+
+from api.db import unit_of_work
+from api.edge.changes import POLL_SECONDS, Changes, wait
+from api.edge.parsing import version_in
+from api.store import searches
+from api.store.errors import NotFound
+from api.store.keys import Caller
+from core.protocol.states import LIVE_SEARCH, SearchStatus
+
+LastEventId = Annotated[str | None, Header(max_length=32)]
+
+_ANY_PAUSE = 1.0  # seconds between two events of a list
+
+
+async def of_search(
+    request: Request,
+    caller: Caller,
+    search_id: UUID,
+    changes: Changes,
+    last_event_id: str | None,
+) -> StreamingResponse:
+    """The changes of one search that the caller may see; NotFound before the stream begins."""
+    if changes.full:
+        raise HTTPException(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "too many listeners: poll the search instead",
+            {"Retry-After": "5"},
+        )
+    known = version_in(last_event_id)
+    await run_in_threadpool(_look, request, caller, search_id, known)
+    return _streaming(_events(request, caller, search_id, changes, known))
+
+
+async def of_any_search(request: Request, changes: Changes) -> StreamingResponse:
+    """An event `change` whenever any search changes; without data, as it may be another's."""
+
+    async def ticks() -> AsyncIterator[str]:
+        yield "retry: 2000\n\n"
+        with changes.subscribe(None) as event:
+            while not await request.is_disconnected():
+                await wait(event, POLL_SECONDS * 2)
+                yield "event: change\ndata: {}\n\n"
+                await asyncio.sleep(_ANY_PAUSE)
+
+    return _streaming(ticks())
+
+
+def _streaming(events: AsyncIterator[str]) -> StreamingResponse:
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+async def _events(
+    request: Request, caller: Caller, search_id: UUID, changes: Changes, known: int | None
+) -> AsyncIterator[str]:
+    yield "retry: 2000\n\n"
+    with changes.subscribe(search_id) as event:
+        while not await request.is_disconnected():
+            try:
+                version, status = await run_in_threadpool(_look, request, caller, search_id, known)
+            except NotFound:
+                yield 'event: end\ndata: {"status": "deleted"}\n\n'
+                return
+            except DBAPIError:  # the next look tells the client, once the database is back
+                await wait(event, POLL_SECONDS)
+                continue
+            if version != known:
+                known = version
+                data = json.dumps({"version": version, "status": status})
+                yield f"event: change\nid: {version}\ndata: {data}\n\n"
+                if status not in LIVE_SEARCH:
+                    yield f"event: end\nid: {version}\ndata: {data}\n\n"
+                    return
+            else:
+                yield ": still here\n\n"
+            await wait(event, POLL_SECONDS * 2)
+
+
+def _look(
+    request: Request, caller: Caller, search_id: UUID, known: int | None
+) -> tuple[int, SearchStatus | None]:
+    """The version of a search and, where it is not the known one, its status."""
+    with unit_of_work(request.app.state.sessions) as session:
+        version = searches.version(session, caller, search_id)
+        if version == known:
+            return version, None
+        return version, searches.get(session, caller, search_id).status

@@ -1,0 +1,192 @@
+"""Limits of requests, checked before anything reads them: their size, coding and strict JSON.
+
+Python's JSON reader accepts NaN, duplicate keys and any depth; the database stores no NUL
+character and no lone surrogate. All of these are refused here, once, with a reason. No library
+does it: pydantic's reader has no limit of depth and takes the last of two equal keys.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.edge.errors import problem
+
+JSON_BYTES = 2**20
+JSON_DEPTH = 20
+_UPLOAD_PATH = re.compile(r"/v1/datasets|/ui/datasets")
+_OTHER_CHARSET = re.compile(rb"charset\s*=(?!\s*\"?utf-?8\"?\s*(;|$))")
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class _Refused(Exception):
+    """The body is refused; the message says why."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class RequestLimits:
+    """ASGI middleware that refuses bodies that are too large, compressed, or not strict JSON."""
+
+    def __init__(self, app: ASGIApp, upload_bytes: int) -> None:
+        self.app = app
+        self.upload_bytes = upload_bytes + 2**20  # room for the form around the file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; its body is counted and, where it is JSON, read and checked."""
+        if scope["type"] != "http" or scope["method"] not in _BODY_METHODS:
+            await self.app(scope, receive, send)
+            return
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        try:
+            _check_coding(headers)
+            if _UPLOAD_PATH.fullmatch(scope["path"]) and not _is_json(headers):
+                _check_length(headers, self.upload_bytes)
+                await self.app(scope, _counted(receive, self.upload_bytes), send)
+                return
+            _check_length(headers, JSON_BYTES)
+            body = await _read(receive, JSON_BYTES)
+            if _is_json(headers):
+                _check_json(body)
+        except _Refused as refused:
+            await _answer(refused, scope, receive, send)
+            return
+        await self.app(scope, _replay(body, receive), send)
+
+
+async def _answer(refused: _Refused, scope: Scope, receive: Receive, send: Send) -> None:
+    response: Response = problem(refused.status, str(refused), headers={"Connection": "close"})
+    await response(scope, receive, send)
+
+
+def _is_json(headers: dict[bytes, bytes]) -> bool:
+    return b"json" in headers.get(b"content-type", b"")
+
+
+def _check_coding(headers: dict[bytes, bytes]) -> None:
+    """Raise _Refused for a compressed body, and for one whose text is said not to be UTF-8."""
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise _Refused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body unpacked, without Content-Encoding"
+        )
+    # Parsers of forms would try any codec of Python's, and some of those fail in their own ways.
+    if _OTHER_CHARSET.search(headers.get(b"content-type", b"").lower()):
+        raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as UTF-8")
+
+
+def _check_length(headers: dict[bytes, bytes], limit: int) -> None:
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length[:20]) > limit:
+        raise _too_large(limit)
+
+
+def _too_large(limit: int) -> _Refused:
+    return _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    """The body; refused as soon as it is too long, whatever its header said."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return b"".join(chunks)
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A receive that returns the body read before, then the messages after it."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _counted(receive: Receive, limit: int) -> Callable[[], Awaitable[Message]]:
+    """A receive that disconnects once the body is longer than the limit."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            return {"type": "http.disconnect"}
+        return message
+
+    return counted
+
+
+def _check_json(body: bytes) -> None:
+    """Raise _Refused unless the body is strict JSON that the database can store."""
+    if not body.strip():
+        return  # the route says which fields are missing
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise _Refused(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from error
+    if _depth(text) > JSON_DEPTH:
+        raise _Refused(HTTPStatus.BAD_REQUEST, f"the body nests deeper than {JSON_DEPTH} levels")
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise _Refused(HTTPStatus.BAD_REQUEST, f"the body is not valid JSON: {error}") from error
+    _check_texts(value)
+
+
+def _depth(text: str) -> int:
+    """How deep the brackets outside of strings nest."""
+    depth = deepest = 0
+    for bracket in re.finditer(r"[\[{]|[\]}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
+        depth += 1 if bracket[0] in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the field {twice[:64]!r} occurs twice")
+    return result
+
+
+def _check_texts(value: Any) -> None:
+    """Raise _Refused for values that Postgres cannot store: NUL, lone surrogates, infinities."""
+    stack = [value]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, dict):
+            stack.extend(one.keys())
+            stack.extend(one.values())
+        elif isinstance(one, list):
+            stack.extend(one)
+        elif isinstance(one, str) and re.search("[\x00\ud800-\udfff]", one):
+            raise _Refused(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "a text holds NUL or half a surrogate pair"
+            )
+        elif isinstance(one, float) and one in (float("inf"), float("-inf")):
+            raise _Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "a number is too large")

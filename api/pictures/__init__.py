@@ -1,0 +1,1 @@
+"""Pictures of searches and trials: drawings as SVG, figures for Plotly, Pareto fronts."""

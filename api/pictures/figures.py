@@ -1,0 +1,252 @@
+"""Charts as Plotly figures: built here as JSON, drawn by the page."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.pictures import fronts
+from api.schemas import EpochOut, SearchOut, TrialOut
+from api.store import epochs, searches, trials
+from api.store.keys import Caller
+from core.errors import UnknownKind
+from core.protocol.contracts import Cost
+from core.protocol.states import TrialKind
+from core.tasks import TASKS
+
+_CURVES = 24  # learning curves shown at once: the best
+_MOST_TRIALS = 500  # in a figure
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """The colours of a light or a dark page."""
+
+    text: str
+    grid: str
+    accent: str
+    band: str
+    muted: str
+    bad: str
+
+
+THEMES = {
+    "light": Theme("#24292f", "#e4e7eb", "#0b6e75", "rgba(11,110,117,.16)", "#8a949e", "#b3412c"),
+    "dark": Theme("#d7dde4", "#2d353d", "#4fc3c7", "rgba(79,195,199,.18)", "#77838f", "#e07a5f"),
+}
+
+#: The figures of a search by name.
+NAMES = ("best-so-far", "learning-curves", "front")
+
+#: The axis of each cost: its title, and how many of its units are one unit of the API.
+_AXES = {
+    Cost.PARAMETERS: ("parameters", 1.0),
+    Cost.FLOPS: ("FLOPs for one example", 1.0),
+    Cost.LATENCY: ("latency in milliseconds", 1000.0),
+}
+
+
+def of_search(
+    session: Session, caller: Caller, search_id: UUID, name: str, theme: str
+) -> dict[str, Any]:
+    """A figure of a search that the caller may see; raises UnknownKind for another name."""
+    search = searches.get(session, caller, search_id)
+    listed = trials.listing(session, caller, search_id, limit=_MOST_TRIALS).items
+    curves = epochs.of_search(session, caller, search_id) if name == "learning-curves" else []
+    return build(name, search, listed, curves, theme)
+
+
+def of_trial(session: Session, caller: Caller, trial_id: UUID, theme: str) -> dict[str, Any]:
+    """The curves of a trial that the caller may see."""
+    trial = trials.get(session, caller, trial_id)
+    curves = epochs.of_trial(session, caller, trial_id)
+    search = searches.get(session, caller, trial.search_id)
+    return trial_curves(search, trial, curves, theme)
+
+
+def build(
+    name: str,
+    search: SearchOut,
+    shown: Sequence[TrialOut],
+    curves: Sequence[EpochOut],
+    theme: str = "light",
+) -> dict[str, Any]:
+    """A figure of a search as JSON; raises UnknownKind for another name."""
+    colours = THEMES.get(theme, THEMES["light"])
+    if name == "best-so-far":
+        return best_so_far(search, shown, colours)
+    if name == "learning-curves":
+        return learning_curves(search, shown, curves, colours)
+    if name == "front":
+        return front(search, shown, colours)
+    raise UnknownKind(f"there is no figure {name!r}; expected one of: {', '.join(NAMES)}")
+
+
+def best_so_far(search: SearchOut, shown: Sequence[TrialOut], theme: Theme) -> dict[str, Any]:
+    """Every trial's value, and the best up to it with its standard error."""
+    from plotly import graph_objects as go  # noqa: PLC0415 (half a second, not for every process)
+
+    valued = [t for t in shown if t.value is not None and t.kind is TrialKind.SEARCH]
+    numbers = [t.number for t in valued]
+    best: list[TrialOut] = []
+    for trial in valued:
+        is_better = not best or (trial.value or 0) > (best[-1].value or 0)
+        best.append(trial if is_better else best[-1])
+    least, greatest = TASKS[search.task].value_range
+    low = [max(least, (t.value or 0) - (t.value_std or 0)) for t in best]
+    high = [min(greatest, (t.value or 0) + (t.value_std or 0)) for t in best]
+    figure = go.Figure(
+        [
+            _band(go, numbers, low, high, theme),
+            go.Scatter(
+                x=numbers, y=[t.value for t in best], mode="lines", name="best so far",
+                line={"shape": "hv", "color": theme.accent, "width": 2.5},
+            ),
+            go.Scatter(
+                x=numbers, y=[t.value for t in valued], mode="markers", name="trials",
+                marker={"color": theme.muted, "size": 7}, customdata=[str(t.id) for t in valued],
+                hovertemplate=f"trial %{{x}}: %{{y:{_exact(search)}}}<extra></extra>",
+            ),
+        ]
+    )  # fmt: skip
+    figure.update_layout(_layout(theme, "trial", f"validation {search.metric}"))
+    figure.update_yaxes(tickformat=_ticks(search))
+    return _as_json(figure)
+
+
+def front(search: SearchOut, shown: Sequence[TrialOut], theme: Theme) -> dict[str, Any]:
+    """Every trial's value against its cost, and the Pareto front as a stepped line."""
+    from plotly import graph_objects as go  # noqa: PLC0415
+
+    cost = search.cost or Cost.PARAMETERS
+    title, units = _AXES[cost]
+    everything = fronts.comparable(shown, cost)
+    best = fronts.front(shown, cost)
+    others = [point for point in everything if point not in best]
+    hover = f"trial %{{text}}: %{{y:{_exact(search)}}} at %{{x:,.4~g}}<extra></extra>"
+    figure = go.Figure()
+    for name, points, colour, mode in (
+        ("other trials", others, theme.muted, "markers"),
+        ("front", best, theme.accent, "lines+markers"),
+    ):
+        figure.add_scatter(
+            x=[units * fronts.cost_of(point, cost) for point in points],
+            y=[point.value for point in points], text=[point.number for point in points],
+            mode=mode, name=name, marker={"color": colour, "size": 7},
+            line={"shape": "hv", "color": colour, "width": 2.5},
+            customdata=[str(point.trial_id) for point in points], hovertemplate=hover,
+        )  # fmt: skip
+    figure.update_layout(_layout(theme, title, f"validation {search.metric}"))
+    figure.update_xaxes(type="log")
+    figure.update_yaxes(tickformat=_ticks(search))
+    return _as_json(figure)
+
+
+def learning_curves(
+    search: SearchOut, shown: Sequence[TrialOut], curves: Sequence[EpochOut], theme: Theme
+) -> dict[str, Any]:
+    """Validation metric against seconds of training, the best trials' curves."""
+    from plotly import graph_objects as go  # noqa: PLC0415
+
+    ranked = sorted(
+        (t for t in shown if t.kind is TrialKind.SEARCH),
+        key=lambda t: (t.value is None, -(t.value or 0)),
+    )[:_CURVES]
+    figure = go.Figure()
+    for trial in reversed(ranked):
+        rows = [e for e in curves if e.trial_id == trial.id and e.attempt == trial.attempt]
+        is_best = search.best is not None and search.best.trial_id == trial.id
+        figure.add_scatter(
+            x=[e.seconds for e in rows], y=[e.validation_metric for e in rows],
+            mode="lines", name=f"trial {trial.number}", opacity=1.0 if is_best else 0.55,
+            line={"color": theme.accent if is_best else theme.muted, "width": 3 if is_best else 1},
+            hovertemplate=f"trial {trial.number}: %{{y:{_exact(search)}}} after %{{x:.0f}} s"
+            "<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(
+        _layout(theme, "seconds of training", f"validation {search.metric}"), showlegend=False
+    )
+    figure.update_yaxes(tickformat=_ticks(search))
+    return _as_json(figure)
+
+
+def trial_curves(
+    search: SearchOut, trial: TrialOut, curves: Sequence[EpochOut], theme: str = "light"
+) -> dict[str, Any]:
+    """Losses and the validation metric of one trial by epoch."""
+    from plotly import graph_objects as go  # noqa: PLC0415
+
+    colours = THEMES.get(theme, THEMES["light"])
+    rows = [e for e in curves if e.attempt == trial.attempt]
+    x = [e.epoch for e in rows]
+    figure = go.Figure()
+    for name, values, colour, axis in (
+        ("training loss", [e.train_loss for e in rows], colours.muted, "y"),
+        ("validation loss", [e.validation_loss for e in rows], colours.bad, "y"),
+        (f"validation {search.metric}", [e.validation_metric for e in rows], colours.accent, "y2"),
+    ):
+        if any(value is not None for value in values):
+            line = {"color": colour, "width": 2}
+            figure.add_scatter(x=x, y=values, mode="lines", name=name, line=line, yaxis=axis)
+    figure.update_layout(
+        _layout(colours, "epoch", "loss"),
+        yaxis2={
+            "overlaying": "y", "side": "right", "tickformat": _ticks(search), "showgrid": False,
+            "title": {"text": search.metric},
+        },
+    )  # fmt: skip
+    return _as_json(figure)
+
+
+def _band(go: Any, x: list[int], low: list[float], high: list[float], theme: Theme) -> Any:
+    """The standard error around a stepped line, as one filled outline."""
+    xs: list[int] = []
+    lows: list[float] = []
+    highs: list[float] = []
+    for index, number in enumerate(x):
+        if index:
+            xs.append(number)
+            lows.append(low[index - 1])
+            highs.append(high[index - 1])
+        xs.append(number)
+        lows.append(low[index])
+        highs.append(high[index])
+    return go.Scatter(
+        x=[*xs, *reversed(xs)], y=[*highs, *reversed(lows)], fill="toself", mode="lines",
+        line={"width": 0}, fillcolor=theme.band, name="± standard error", hoverinfo="skip",
+    )  # fmt: skip
+
+
+def _ticks(search: SearchOut) -> str:
+    """How Plotly writes the metric on an axis."""
+    return ".1%" if TASKS[search.task].in_percent else ".3~g"
+
+
+def _exact(search: SearchOut) -> str:
+    """How Plotly writes the metric of one point."""
+    return ".2%" if TASKS[search.task].in_percent else ".4~g"
+
+
+def _layout(theme: Theme, x: str, y: str) -> dict[str, Any]:
+    axis = {"gridcolor": theme.grid, "zeroline": False, "linecolor": theme.grid}
+    return {
+        "template": None,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": theme.text, "size": 12, "family": "system-ui, sans-serif"},
+        "margin": {"l": 64, "r": 56, "t": 12, "b": 44},
+        "height": 300,
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "y": 1.12, "x": 0},
+        "xaxis": axis | {"title": {"text": x}},
+        "yaxis": axis | {"title": {"text": y}},
+    }
+
+
+def _as_json(figure: Any) -> dict[str, Any]:
+    """The figure without Plotly's own types."""
+    result: dict[str, Any] = json.loads(figure.to_json())
+    return result

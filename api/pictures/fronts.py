@@ -1,0 +1,54 @@
+"""The Pareto front of a search: the trials that none beats in both the metric and a cost."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.models import Trial
+from api.schemas import FrontOut, FrontPoint, TrialOut
+from api.store import searches, trials
+from api.store.keys import Caller
+from core.protocol.contracts import Cost
+from core.protocol.states import TrialKind
+from core.search.pareto import non_dominated
+
+
+def of_search(
+    session: Session, caller: Caller, search_id: UUID, cost: Cost | None = None
+) -> FrontOut:
+    """The front of all trials of a search, however many.
+
+    The cost is the search's own unless given; parameters where the search has none.
+    """
+    search = searches.get(session, caller, search_id)
+    chosen = cost or search.cost or Cost.PARAMETERS
+    items = front(trials.with_value(session, search_id), chosen)
+    return FrontOut(metric=search.metric, cost=chosen, items=items)
+
+
+def front(candidates: Iterable[Trial | TrialOut], cost: Cost) -> list[FrontPoint]:
+    """The front of some trials, the cheapest first; those without a value or cost do not count."""
+    known = comparable(candidates, cost)
+    chosen = non_dominated([p.value for p in known], [cost_of(p, cost) for p in known])
+    return [known[index] for index in chosen]
+
+
+def comparable(candidates: Iterable[Trial | TrialOut], cost: Cost) -> list[FrontPoint]:
+    """The trials of the search that have a value and a cost."""
+    return [
+        FrontPoint.of(trial, trial_id=trial.id)
+        for trial in candidates
+        if trial.kind == TrialKind.SEARCH
+        and trial.value is not None
+        and (cost is not Cost.LATENCY or trial.latency is not None)
+    ]
+
+
+def cost_of(point: FrontPoint, cost: Cost) -> float:
+    """The cost of a comparable trial, in the unit of its field."""
+    return {
+        Cost.PARAMETERS: point.parameters,
+        Cost.FLOPS: point.flops,
+        Cost.LATENCY: point.latency or 0.0,
+    }[cost]

@@ -1,0 +1,287 @@
+"""The lease service: orders, answers, and what becomes of results."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from api.controller.leases import LeaseService, credible
+from api.controller.orders import choose, trial_seed
+from api.models import Lease, Search, Trial
+from api.settings import Settings
+from api.store import train_orders
+from api.store.errors import Conflict, NotFound
+from core.protocol.contracts import (
+    Action,
+    Answer,
+    Budget,
+    EpochReport,
+    Heartbeat,
+    Member,
+    ResultAnswer,
+    TestMetrics,
+    Training,
+)
+from core.protocol.states import SearchStatus, TrialKind, TrialStatus
+from core.tasks import TASKS
+
+
+@pytest.fixture
+def lease_service(engine: Any, database_url: str) -> LeaseService:
+    settings = Settings(
+        database_url=database_url, broker_url="redis://nowhere", storage_url="memory://"
+    )
+    return LeaseService(engine, settings)
+
+
+def test_an_order_has_all_that_training_needs(world, lease_service) -> None:
+    search = world.search()
+    weights = world.blob()
+    parent = world.trial(
+        search, status="completed", value=0.5, weights_key=weights.key, weights_bytes=10,
+        architecture={"version": 1, "nodes": ["the parent's"]},
+    )  # fmt: skip
+    step = {"text": "widen", "data": {"kind": "widen", "extra": 4}}
+    trial = world.trial(
+        search, parent_id=parent, inherited=True, morphisms=[step],
+        hyperparameters={"epochs": 7},
+    )  # fmt: skip
+
+    order = lease_service.lease(world.worker())
+
+    assert order is not None
+    assert (order.trial_id, order.search_id, order.number) == (trial, search, 1)
+    assert (order.kind, order.attempt, order.lease_seconds) == (TrialKind.SEARCH, 1, 30.0)
+    assert order.parent_weights == weights
+    assert order.parent_architecture == {"version": 1, "nodes": ["the parent's"]}
+    assert order.morphisms == ({"kind": "widen", "extra": 4},)
+    assert order.hyperparameters.epochs == 7
+    assert order.dataset_spec == world.dataset_spec()
+    assert order.seed == trial_seed(0, 1) != trial_seed(0, 0)
+
+
+def test_nothing_waits_and_unknown_trials_are_distinguished(world, lease_service) -> None:
+    trial = world.trial(world.search())
+    assert lease_service.lease(world.worker(), trial) is not None
+
+    assert lease_service.lease(world.worker()) is None
+    assert lease_service.lease(world.worker(), trial) is None
+    with pytest.raises(NotFound):
+        lease_service.lease(world.worker(), uuid4())
+
+
+def test_asking_again_gives_the_same_order(world, lease_service) -> None:
+    search = world.search()
+    first = world.trial(search)
+    other = world.trial(search)
+    worker = world.worker()
+    order = lease_service.lease(worker, first)
+
+    assert lease_service.lease(worker) == order
+    assert lease_service.lease(worker, other) == order
+
+
+def test_a_worker_that_restarts_gets_its_trial_as_another_attempt(world, lease_service) -> None:
+    trial = world.trial(world.search())
+    worker = world.worker()
+    first = lease_service.lease(worker)
+
+    second = lease_service.lease(worker.model_copy(update={"boot_id": uuid4()}))
+
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert first.token != second.token
+    with pytest.raises(Conflict):
+        lease_service.result(trial, world.result(first))
+
+
+def test_with_a_budget_in_seconds_training_is_decided_by_the_time_left(
+    world, lease_service
+) -> None:
+    search = world.search(budget=Budget(seconds=600), deadline=300.0)
+    trial = world.trial(search, hyperparameters=None)
+
+    order = lease_service.lease(world.worker())
+
+    limit = order.hyperparameters.max_seconds
+    assert limit is not None
+    assert 0 < limit <= 300
+    assert world.get(trial).hyperparameters == order.hyperparameters.model_dump(mode="json")
+    with world.sessions.begin() as session:
+        lease = session.get_one(Lease, trial)
+        assert (lease.stop_at - lease.leased_at).total_seconds() <= limit + 11
+
+
+def test_the_final_fit_is_trained_anew_with_the_searchs_history(world, lease_service) -> None:
+    search = world.search(status=SearchStatus.FINISHING, training=Training(final_epochs=9))
+    root = world.trial(search, status="completed", value=0.5)
+    best = world.trial(
+        search, status="completed", value=0.7, value_std=0.01, parent_id=root,
+        morphisms=[{"text": "widen convolution 3", "data": {"kind": "widen"}}],
+    )  # fmt: skip
+    world.trial(search, kind=TrialKind.FINAL, parent_id=best, hyperparameters=None)
+
+    order = lease_service.lease(world.worker())
+
+    assert (order.kind, order.hyperparameters.epochs) == (TrialKind.FINAL, 9)
+    assert order.parent_weights is None
+    assert order.history["of_number"] == 1
+    assert order.history["validation"] == 0.7
+    assert order.history["trials_completed"] == 2
+    assert order.history["lineage"] == [
+        "trial 0: a starting architecture",
+        "trial 1: widen convolution 3",
+    ]
+    json.dumps(order.history)
+
+
+def test_an_order_for_an_ensemble_has_its_networks_in_order(world, lease_service) -> None:
+    search = world.search(status=SearchStatus.FINISHING)
+    blobs = [world.blob() for _ in range(3)]
+    made = [
+        world.trial(
+            search, status="completed", value=0.5, weights_key=blob.key, weights_bytes=10,
+            architecture={"version": 1, "nodes": [number]}, seconds=10.0, epochs=8,
+        )
+        for number, blob in enumerate(blobs)
+    ]  # fmt: skip
+    world.trial(
+        search, kind=TrialKind.FINAL, parent_id=made[2], inherited=True, members=[2, 0],
+        hyperparameters=None,
+    )  # fmt: skip
+
+    order = lease_service.lease(world.worker())
+
+    assert order.parent_weights == blobs[2]
+    assert order.members == (
+        Member(architecture={"version": 1, "nodes": [2]}, weights=blobs[2]),
+        Member(architecture={"version": 1, "nodes": [0]}, weights=blobs[0]),
+    )
+    assert order.history["members"] == [2, 0]
+
+
+def test_a_worker_goes_on_until_its_search_ends_or_its_time_is_up(world, lease_service) -> None:
+    search = world.search()
+    trial = world.trial(search)
+    order = lease_service.lease(world.worker())
+    beat = Heartbeat(attempt=1, token=order.token, step=3)
+    report = EpochReport(attempt=1, token=order.token, epoch=1, seconds=1.0)
+    assert lease_service.heartbeat(trial, beat) == Answer()
+    assert lease_service.epoch(trial, report) == Answer()
+
+    world.set(Search, search, status=SearchStatus.PAUSED)
+    assert lease_service.heartbeat(trial, beat) == Answer()
+    world.set(Search, search, status=SearchStatus.STOPPED, reason="stopped by me")
+    assert lease_service.heartbeat(trial, beat) == Answer(
+        action=Action.STOP, reason="stopped by me"
+    )
+    assert lease_service.epoch(trial, report).action is Action.STOP
+    world.set(Search, search, status=SearchStatus.RUNNING)
+    with world.sessions.begin() as session:
+        lease = session.get_one(Lease, trial)
+        lease.stop_at = lease.leased_at
+    assert lease_service.heartbeat(trial, beat) == Answer(
+        action=Action.STOP, reason="the time is up"
+    )
+    with world.sessions.begin() as session:
+        session.delete(session.get_one(Lease, trial))
+    assert lease_service.heartbeat(trial, beat).action is Action.ABANDON
+    assert lease_service.epoch(trial, report).action is Action.ABANDON
+
+
+def test_the_same_result_again_is_a_duplicate_another_one_a_conflict(world, lease_service) -> None:
+    trial = world.trial(world.search())
+    order = lease_service.lease(world.worker())
+    result = world.result(order, value=0.5)
+
+    assert lease_service.result(trial, result) == ResultAnswer(accepted=True)
+    assert lease_service.result(trial, result) == ResultAnswer(accepted=True, reason="duplicate")
+    with pytest.raises(Conflict, match="the trial is completed"):
+        lease_service.result(trial, result.model_copy(update={"value": 0.6}))
+    with pytest.raises(NotFound):
+        lease_service.result(uuid4(), result)
+    assert world.get(trial).value == 0.5
+
+
+def test_a_failure_that_led_to_another_attempt_is_a_duplicate_of_itself(
+    world, lease_service
+) -> None:
+    trial = world.trial(world.search())
+    order = lease_service.lease(world.worker())
+    result = world.result(order, "failed", reason="the trainer died")
+
+    assert lease_service.result(trial, result).accepted
+    assert lease_service.result(trial, result).reason == "duplicate"
+    assert world.get(trial).attempt == 2
+
+
+@pytest.mark.parametrize("value", [None, -0.1, 1.5, 1e308])
+def test_a_value_that_cannot_be_costs_an_attempt(world, lease_service, value) -> None:
+    trial = world.trial(world.search())
+    order = lease_service.lease(world.worker())
+
+    answer = lease_service.result(trial, world.result(order, value=value))
+
+    assert "expected one from 0 to 1" in answer.reason
+    row = world.get(trial)
+    assert (row.status, row.attempt, row.value) == (TrialStatus.WAITING, 2, None)
+    world.audit()
+
+
+def test_a_final_fit_needs_test_metrics_rather_than_a_value(world) -> None:
+    order = type("Order", (), {"attempt": 1, "token": uuid4()})
+    test = TestMetrics(metric=0.9, loss=0.1, examples=10)
+    report = world.result(order, value=None, test=test)
+
+    assert credible(report, TASKS["image-classification"]()) is report
+
+
+def test_the_task_of_the_search_says_which_values_are_credible(
+    world, lease_service, monkeypatch
+) -> None:
+    """A value beyond the usual range counts where the trial's own task type has such values."""
+    monkeypatch.setattr(TASKS["image-classification"], "value_range", (-10.0, 0.0))
+    trials = [world.trial(world.search()) for _ in range(2)]
+    orders = [lease_service.lease(world.worker(), trial) for trial in trials]
+
+    accepted = lease_service.result(trials[0], world.result(orders[0], value=-3.5))
+    refused = lease_service.result(trials[1], world.result(orders[1], value=0.5))
+
+    assert (accepted.accepted, accepted.reason) == (True, "")
+    assert world.get(trials[0]).value == -3.5
+    assert "expected one from -10 to 0" in refused.reason
+    assert world.get(trials[1]).value is None
+
+
+def test_a_value_is_taken_as_it_is_where_the_task_is_unknown(world, lease_service) -> None:
+    search = world.search()
+    trial = world.trial(search)
+    order = lease_service.lease(world.worker(), trial)
+    world.set(Search, search, config={"task": "of a later release"})
+
+    assert lease_service.result(trial, world.result(order, value=7.0)).reason == ""
+    assert world.get(trial).value == 7.0
+
+
+def test_a_retried_trial_gets_the_epochs_that_are_left_of_its_own(world, lease_service, do) -> None:
+    trial = world.trial(world.search(budget=Budget(epochs=20)), epochs_reserved=5, epochs_spent=3)
+    world.set(Trial, trial, hyperparameters={"epochs": 5})
+
+    assert choose(do(train_orders.read, trial)).epochs == 2
+
+
+def test_a_trial_for_which_no_order_can_be_made_fails_and_blocks_nobody(
+    world, lease_service
+) -> None:
+    broken, good = world.search(), world.search()
+    world.set(Search, broken, config={"what": "is this"})
+    poison, other = world.trial(broken), world.trial(good)
+    worker = world.worker()
+
+    assert lease_service.lease(worker) is None
+    assert lease_service.lease(worker).trial_id == other
+
+    row = world.get(poison)
+    assert row.status == TrialStatus.FAILED
+    assert "no order could be made: ValidationError" in row.reason
+    world.audit()

@@ -1,0 +1,137 @@
+"""The dashboard's pages over HTTP: what they show, and to whom."""
+
+import re
+
+import pytest
+
+from api.edge.headers import CONTENT_SECURITY_POLICY
+from api.models import Search
+from core.graph.roots import roots
+from core.protocol.contracts import Bounds
+from tests.api.visitors import token
+
+
+def test_other_peoples_pages_are_not_there(visitor, person, world):
+    search_id = world.search(person().caller)
+    trial_id = world.trial(search_id)
+    for path in (
+        f"/searches/{search_id}",
+        f"/ui/searches/{search_id}/state",
+        f"/ui/searches/{search_id}/trials",
+        f"/ui/searches/{search_id}/front",
+        f"/ui/searches/{search_id}/figures/best-so-far",
+        f"/ui/searches/{search_id}/events/stream",
+        f"/searches/{search_id}/export",
+        f"/trials/{trial_id}",
+        f"/ui/trials/{trial_id}/figures/curves",
+    ):
+        assert visitor.http.get(path).status_code == 404, path
+    sent = {"token": token(visitor.http)}
+    assert visitor.http.post(f"/searches/{search_id}/stop", data=sent).status_code == 404
+    assert world.get_search(search_id).ended_at is None
+
+
+def test_the_front_is_on_the_page_of_a_search_with_a_cost(visitor, world):
+    plain, small = world.search(visitor.caller), world.search(visitor.caller, cost="flops")
+    trial_id = world.trial(small, value=0.5, latency=0.00125)
+
+    page = visitor.http.get(f"/searches/{small}").text
+    assert f'data-figure="/ui/searches/{small}/figures/front"' in page
+    part = visitor.http.get(f"/ui/searches/{small}/front").text
+    assert f"/trials/{trial_id}" in part
+    assert "1.25 ms" in part
+    assert "figures/front" not in visitor.http.get(f"/searches/{plain}").text
+
+
+@pytest.fixture
+def architecture(world):
+    return roots(world.dataset_spec(), Bounds())[0].to_json()
+
+
+def test_a_trial_that_continues_its_parents_training_says_so(visitor, world, architecture):
+    search_id = world.search(visitor.caller)
+    root = world.trial(search_id, architecture=architecture, weights_key="weights/0")
+    longer = world.trial(
+        search_id, architecture=architecture, parent_id=root, inherited=True,
+        validation_loss=0.125, precision="bf16 <i>",
+    )  # fmt: skip
+    page = visitor.http.get(f"/trials/{longer}").text
+    assert f'Continues <a href="/trials/{root}">trial 0</a> with its weights' in page
+    assert 'class="key new"' not in page
+    assert "loss 0.1250" in page
+    assert "computed in bf16 &lt;i&gt;" in page
+    listed = visitor.http.get(f"/ui/searches/{search_id}/trials").text
+    assert "continues trial 0" in listed
+    assert "starting architecture" in visitor.http.get(f"/trials/{root}").text
+
+
+def test_a_final_fit_is_shown_beside_the_winner(visitor, world, architecture):
+    search_id = world.search(visitor.caller)
+    wider = [{"text": "widen convolution 3", "data": {"kind": "widen"}}]
+    root = world.trial(search_id, architecture=architecture, seconds=30.0)
+    best = world.trial(
+        search_id, architecture=architecture, parent_id=root, morphisms=wider, seconds=10.0
+    )
+    compared = {
+        "examples": 250, "before": 0.905, "after": 0.9, "exported": "winner",
+        "reason": "<b>it is better</b>",
+    }  # fmt: skip
+    final = world.trial(
+        search_id, kind="final", architecture=architecture, parent_id=best, inherited=True,
+        seconds=10.0, comparison=compared, test_metric=0.9, test_loss=0.3, test_examples=360,
+        export_key="exports/x.zip", export_bytes=9000,
+    )  # fmt: skip
+    words = "he winner&#39;s own weights are exported: &lt;b&gt;it is better&lt;/b&gt;"
+    page = visitor.http.get(f"/trials/{final}").text
+    assert f'From <a href="/trials/{best}">trial 1</a> with its weights: final fit' in page
+    assert f"T{words}." in page
+    assert f"t{words}<" in visitor.http.get(f"/ui/searches/{search_id}/trials").text
+    search = visitor.http.get(f"/searches/{search_id}").text
+    assert f"T{words}." in search
+    assert "20 % of the training time went into the winner" in search  # 10 of 50 s
+
+
+def test_an_ensemble_is_shown_in_words(visitor, world, architecture):
+    search_id = world.search(visitor.caller)
+    first, best = (world.trial(search_id, architecture=architecture) for _ in "12")
+    final = world.trial(
+        search_id, kind="final", architecture=architecture, parent_id=best, inherited=True,
+        members=[1, 0], seconds=10.0, test_metric=0.9, test_loss=0.3, test_examples=360,
+        export_key="exports/x.zip", export_bytes=9000, latency=0.002,
+    )  # fmt: skip
+    words = "an ensemble of trials 0 and 1"
+    assert f"with its weights: final fit of {words}" in visitor.http.get(f"/trials/{final}").text
+    assert f"final fit of {words}" in visitor.http.get(f"/ui/searches/{search_id}/trials").text
+    assert (
+        f"parameters, 2 ms for one example: {words}<"
+        in visitor.http.get(f"/searches/{search_id}").text
+    )
+    assert "ensemble of" not in visitor.http.get(f"/trials/{first}").text
+
+
+def test_names_are_text(visitor, world):
+    search_id = world.search(visitor.caller)
+    world.set(Search, search_id, name="<script>alert(1)</script>", reason="<img src=x>")
+    for path in ("/", f"/searches/{search_id}"):
+        page = visitor.http.get(path).text
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "&lt;script&gt;" in page
+
+
+def test_pages_load_nothing_from_elsewhere(visitor, world, architecture):
+    search_id = world.search(visitor.caller)
+    trial_id = world.trial(search_id, architecture=architecture)
+    for path in ("/", "/data-sets", "/workers", f"/searches/{search_id}", f"/trials/{trial_id}"):
+        page = visitor.http.get(path)
+        assert page.status_code == 200, path
+        assert page.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+        assert re.findall(r'(?:src|href)="(?!/|#)([^"]*)"', page.text) == []
+        assert "style=" not in page.text
+        assert not re.search(r"<script(?![^>]*src=)", page.text)
+
+
+def test_errors_on_pages_are_pages(visitor):
+    answer = visitor.http.get("/searches/00000000-0000-0000-0000-000000000000")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")

@@ -1,0 +1,121 @@
+"""Who is signed in to the dashboard, and which forms count."""
+
+import re
+
+import pytest
+from sqlalchemy import text
+
+from api.roles import Role
+from tests.api.visitors import enter, token
+
+FORM = {"dataset": "digits", "trials": "3", "strategy": "random", "parallelism": "1", "seed": "0"}
+
+
+def test_a_page_leads_to_the_sign_in_and_back(person):
+    user = person()
+    del user.http.headers["Authorization"]
+    led = user.http.get("/workers")
+    assert (led.status_code, led.headers["location"]) == (303, "/sign-in?next=/workers")
+    back = enter(user.http, user.key, next="/workers")
+    assert back.headers["location"] == "/workers"
+    assert user.http.get("/workers").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "\\\\evil", "/\\evil"]
+)
+def test_nobody_is_led_to_another_site(person, target):
+    user = person()
+    assert enter(user.http, user.key, next=target).headers["location"] == "/"
+
+
+def test_the_cookie_is_out_of_reach(person):
+    user = person()
+    cookie = enter(user.http, user.key).headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert user.key.lower() not in cookie
+
+
+def test_a_wrong_key_opens_nothing(person):
+    user = person()
+    answer = enter(user.http, "netmorph_wrong")
+    assert answer.status_code == 401
+    assert "unknown or revoked" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_workers_key_opens_nothing(person):
+    worker = person(Role.WORKER)
+    answer = enter(worker.http, worker.key)
+    assert answer.status_code == 403
+    assert "a key of role worker may not do this" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_behind_https_the_cookie_stays_there(app, person):
+    app.state.settings = app.state.settings.model_copy(update={"cookie_secure": True})
+    user = person()
+    assert "secure" in enter(user.http, user.key).headers["set-cookie"].lower().split("; ")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "UPDATE keys SET revoked_at = now()",
+        "UPDATE sessions SET expires_at = now()",
+    ],
+)
+def test_a_session_ends_with_its_time_and_its_key(visitor, world, end):
+    assert visitor.http.get("/").status_code == 200
+    with world.engine.begin() as connection:
+        connection.execute(text(end))
+    assert visitor.http.get("/workers").headers["location"] == "/sign-in?next=/workers"
+    assert visitor.http.get("/ui/searches").status_code == 401  # a script tells the visitor
+
+
+def test_a_bearer_key_is_no_session(person):
+    assert person().http.get("/").status_code == 303
+
+
+def test_signed_out_is_out(visitor):
+    cookie = dict(visitor.http.cookies)
+    assert visitor.http.post("/sign-out", data={"token": token(visitor.http)}).status_code == 303
+    visitor.http.cookies.update(cookie)  # a copy that somebody kept
+    assert visitor.http.get("/").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("changes", "headers"),
+    [
+        ({"token": ""}, {}),
+        ({"token": "0" * 64}, {}),
+        ({}, {"Origin": "https://evil.example"}),
+        ({}, {"Sec-Fetch-Site": "cross-site"}),
+    ],
+)
+def test_forms_from_elsewhere_do_not_count(visitor, world, changes, headers):
+    form = FORM | {"token": token(visitor.http)} | changes
+    assert visitor.http.post("/searches", data=form, headers=headers).status_code == 403
+    with world.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM searches")).scalar_one() == 0
+
+
+def test_no_form_counts_without_its_token(visitor, world):
+    search_id = world.search(visitor.caller)
+    for path in ("/sign-out", "/ui/datasets", f"/searches/{search_id}/stop"):
+        files = {"file": ("x.npz", b"x")} if "datasets" in path else None
+        answer = visitor.http.post(path, data={"name": "x"}, files=files)
+        assert answer.status_code == 403
+        assert "this form has expired: reload the page" in answer.text
+    assert visitor.http.get("/").status_code == 200
+    assert world.get_search(search_id).ended_at is None
+
+
+def test_every_form_has_the_token(visitor, world):
+    search_id = world.search(visitor.caller)
+    for path in ("/", "/data-sets", "/workers", f"/searches/{search_id}"):
+        page = visitor.http.get(path).text
+        forms = re.findall(r'<form[^>]*method="post".*?</form>', page, re.DOTALL)
+        assert len(forms) >= 1
+        assert all(f'name="token" value="{token(visitor.http)}"' in form for form in forms), path

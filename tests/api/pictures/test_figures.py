@@ -1,0 +1,148 @@
+"""Figures: complete, of the right attempts, and in the words of their task type."""
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from api.pictures import figures
+from api.schemas import Best, EpochOut
+from core.errors import UnknownKind
+from core.protocol.contracts import Cost
+from core.tasks import TASKS
+
+
+@pytest.mark.parametrize("name", figures.NAMES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_figures_without_values(watched, name, theme):
+    search, listed = watched()
+    for some in (listed, []):
+        made = figures.build(name, search, some, [], theme)
+        assert json.dumps(made, allow_nan=False)
+
+
+def test_the_best_so_far_never_falls(watched):
+    search, listed = watched()
+    values = [0.5, 0.9, 0.4]
+    told = [
+        listed[0].model_copy(update={"value": value, "number": number, "id": uuid4()})
+        for number, value in enumerate(values)
+    ]
+    lines = figures.build("best-so-far", search, told, [])["data"]
+    (best,) = [line for line in lines if line["name"] == "best so far"]
+    assert list(best["y"]) == [0.5, 0.9, 0.9]
+    (dots,) = [line for line in lines if line["name"] == "trials"]
+    assert list(dots["y"]) == values
+
+
+def test_the_front_is_what_no_trial_beats_in_value_and_cost(watched):
+    search, listed = watched()
+    facts = [
+        (0.5, 100, 0.002),
+        (0.9, 400, 0.001),
+        (0.4, 200, 0.003),
+        (None, 50, 0.001),
+        (0.8, 300, None),
+    ]
+    told = [
+        listed[0].model_copy(
+            update={"value": v, "parameters": p, "latency": t, "number": n, "id": uuid4()}
+        )
+        for n, (v, p, t) in enumerate(facts)
+    ]
+    for cost, expected, others in (
+        (Cost.PARAMETERS, ([100, 300, 400], ["0", "4", "1"]), ["2"]),
+        (Cost.LATENCY, ([1.0], ["1"]), ["0", "2"]),  # milliseconds
+    ):
+        asked = search.model_copy(update={"cost": cost})
+        lines = {line["name"]: line for line in figures.build("front", asked, told, [])["data"]}
+        assert (list(lines["front"]["x"]), list(lines["front"]["text"])) == expected
+        assert list(lines["other trials"]["text"]) == others
+        assert cost.value in json.dumps(figures.build("front", asked, told, [])["layout"])
+
+
+def test_an_unknown_figure(watched):
+    search, listed = watched()
+    with pytest.raises(UnknownKind, match="best-so-far"):
+        figures.build("pie", search, listed, [])
+
+
+def test_the_band_is_the_standard_error_around_the_best(watched):
+    search, listed = watched()
+    told = [
+        listed[0].model_copy(update={"value": value, "value_std": std, "number": n, "id": uuid4()})
+        for n, (value, std) in enumerate([(0.5, 0.1), (0.75, None), (0.96, 0.0625)])
+    ]
+    (band,) = [
+        line
+        for line in figures.build("best-so-far", search, told, [])["data"]
+        if line.get("fill") == "toself"
+    ]
+    assert band["x"] == [0, 1, 1, 2, 2, 2, 2, 1, 1, 0]
+    assert band["y"] == [0.6, 0.6, 0.75, 0.75, 1.0, 0.8975, 0.75, 0.75, 0.4, 0.4]
+
+
+def epoch(trial, number: int, attempt: int = 1, **values) -> EpochOut:
+    facts = {
+        "train_loss": 1.0 / number, "validation_loss": 2.0 / number,
+        "validation_metric": 1 - 1 / number, "learning_rate": 0.1, "seconds": 10.0 * number,
+    }  # fmt: skip
+    return EpochOut(trial_id=trial.id, attempt=attempt, epoch=number, **(facts | values))
+
+
+def test_curves_are_of_the_last_attempt(watched):
+    search, listed = watched()
+    first, second = (one.model_copy(update={"attempt": 2}) for one in listed)
+    epochs = [epoch(first, 5), epoch(first, 1, 2), epoch(first, 2, 2), epoch(second, 1, 2)]
+    curves = figures.build("learning-curves", search, [first, second], epochs)["data"]
+    assert {one["name"]: (one["x"], one["y"]) for one in curves} == {
+        "trial 0": ([10.0, 20.0], [0.0, 0.5]),
+        "trial 1": ([10.0], [0.0]),
+    }
+
+
+def test_the_best_curves_are_shown_and_the_best_stands_out(watched):
+    search, listed = watched()
+    told = [
+        listed[0].model_copy(update={"value": n / 100 or None, "number": n, "id": uuid4()})
+        for n in range(40)
+    ]
+    best = Best(trial_id=told[-1].id, number=39, value=0.39, value_std=None, parameters=1)
+    search = search.model_copy(update={"best": best})
+    curves = figures.build("learning-curves", search, told, [])["data"]
+    assert [one["name"] for one in curves] == [f"trial {n}" for n in range(16, 40)]
+    assert [one["name"] for one in curves if one["opacity"] == 1] == ["trial 39"]
+
+
+def test_the_curves_of_one_trial(watched):
+    search, (trial, _) = watched()
+    curves = figures.trial_curves(search, trial, [epoch(trial, 1), epoch(trial, 2)])["data"]
+    assert {one["name"]: (one["x"], one["y"], one["yaxis"]) for one in curves} == {
+        "training loss": ([1, 2], [1.0, 0.5], "y"),
+        "validation loss": ([1, 2], [2.0, 1.0], "y"),
+        "validation accuracy": ([1, 2], [0.0, 0.5], "y2"),
+    }
+
+
+def test_the_curves_of_a_final_fit_have_no_validation(watched):
+    search, (trial, _) = watched()
+    unseen = epoch(trial, 1, validation_loss=None, validation_metric=None)
+    curves = figures.trial_curves(search, trial, [unseen], "dark")["data"]
+    assert [one["name"] for one in curves] == ["training loss"]
+    assert figures.trial_curves(search, trial, [])["data"] == []
+
+
+def test_a_metric_is_written_as_its_task_type_says(watched, monkeypatch):
+    """As a percentage within its range; as a plain number where its task type has no percentage."""
+    search, listed = watched()
+    shown = [listed[0].model_copy(update={"value": 0.96, "value_std": 0.0625})]
+
+    def written() -> tuple[str, float]:
+        made = figures.build("best-so-far", search, shown, [])
+        (band,) = [line for line in made["data"] if line.get("fill") == "toself"]
+        return made["layout"]["yaxis"]["tickformat"], max(band["y"])
+
+    assert written() == (".1%", 1.0)
+    monkeypatch.setattr(TASKS[search.task], "in_percent", False)
+    monkeypatch.setattr(TASKS[search.task], "value_range", (0.0, 1.01))
+    assert written() == (".3~g", 1.01)

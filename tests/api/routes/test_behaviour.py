@@ -1,0 +1,303 @@
+"""What the REST interface does for somebody who uses it well."""
+
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from api.models import Search, Trial
+from core.protocol.contracts import Budget
+from core.protocol.states import SearchStatus
+
+GOOD = {"dataset": "digits", "budget": {"trials": 3}, "name": "mine"}
+
+
+def test_a_search_is_created_found_and_listed(person):
+    client = person().http
+    made = client.post("/v1/searches", json=GOOD)
+    assert made.status_code == 201
+    assert made.headers["location"] == f"/v1/searches/{made.json()['id']}"
+    found = client.get(made.headers["location"])
+    assert found.json() == made.json() | {"now": found.json()["now"]}
+    assert (found.json()["status"], found.json()["name"]) == ("pending", "mine")
+    assert found.json()["budget"]["trials"] == 3
+    assert [one["id"] for one in client.get("/v1/searches").json()["items"]] == [made.json()["id"]]
+
+
+def test_the_same_idempotency_key_makes_one_search(person):
+    client, other = person().http, person().http
+    key = {"Idempotency-Key": "once"}
+    first, again = (client.post("/v1/searches", json=GOOD, headers=key).json() for _ in range(2))
+    assert first["id"] == again["id"]
+    changed = client.post("/v1/searches", json=GOOD | {"seed": 7}, headers=key)
+    assert changed.status_code == 422  # the key stands for another request
+    theirs = other.post("/v1/searches", json=GOOD, headers=key).json()
+    assert theirs["id"] != first["id"]
+    assert len(client.get("/v1/searches").json()["items"]) == 1
+
+
+def test_pages_hold_everything_once_and_the_newest_first(person, world):
+    user = person()
+    made = [str(world.search(user.caller)) for _ in range(5)]
+    seen, cursor = [], None
+    while True:
+        question = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = user.http.get("/v1/searches", params=question).json()
+        assert len(page["items"]) <= 2
+        seen += [one["id"] for one in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == made[::-1]
+
+
+def test_an_unchanged_search_is_answered_in_few_bytes(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    path = f"/v1/searches/{search_id}"
+    first = user.http.get(path)
+    version = first.json()["version"]
+    assert first.headers["etag"] == f'"{version}"'
+    for question in (
+        {"params": {"since": version}},
+        {"headers": {"If-None-Match": first.headers["etag"]}},
+    ):
+        answer = user.http.get(path, **question)
+        assert (answer.status_code, answer.content) == (304, b"")
+    assert user.http.post(f"{path}:pause").status_code == 200
+    changed = user.http.get(path, params={"since": version})
+    assert changed.json()["status"] == "paused"
+    assert changed.json()["version"] > version
+
+
+def test_a_long_poll_is_answered_by_the_change(person, world):
+    user = person()
+    path = f"/v1/searches/{world.search(user.caller)}"
+    version = user.http.get(path).json()["version"]
+    answers = []
+    asking = threading.Thread(
+        target=lambda: answers.append(
+            user.http.get(path, params={"since": version, "wait": 20}).json()["status"]
+        )
+    )
+    asking.start()
+    assert user.http.post(f"{path}:stop").status_code == 200
+    asking.join()
+    assert answers == ["stopped"]
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "code", "after"),
+    [
+        ("running", "pause", 200, "paused"),
+        ("running", "resume", 200, "running"),
+        ("running", "stop", 200, "stopped"),
+        ("paused", "pause", 200, "paused"),
+        ("paused", "resume", 200, "running"),
+        ("paused", "stop", 200, "stopped"),
+        ("completed", "pause", 409, "completed"),
+        ("completed", "resume", 409, "completed"),
+        ("stopped", "resume", 409, "stopped"),
+        ("stopped", "stop", 200, "stopped"),
+        ("failed", "pause", 409, "failed"),
+    ],
+)
+def test_actions_by_state(person, world, status, action, code, after):
+    user = person()
+    search_id = world.search(user.caller)
+    world.set(Search, search_id, status=SearchStatus(status))
+    answer = user.http.post(f"/v1/searches/{search_id}:{action}")
+    assert answer.status_code == code, answer.text
+    assert user.http.get(f"/v1/searches/{search_id}").json()["status"] == after
+    if code == 409:
+        assert status in answer.json()["detail"]
+
+
+def test_a_deleted_search_is_gone_with_its_trials(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    trial_id = world.trial(search_id)
+    assert user.http.delete(f"/v1/searches/{search_id}").status_code == 204
+    for path in (f"/v1/searches/{search_id}", f"/v1/trials/{trial_id}"):
+        assert user.http.get(path).status_code == 404
+    assert user.http.delete(f"/v1/searches/{search_id}").status_code == 404
+
+
+def test_trials_come_by_number(person, world):
+    user = person()
+    search_id = world.search(user.caller, budget=Budget(trials=9))
+    for _ in range(3):
+        world.trial(search_id)
+    page = user.http.get(f"/v1/searches/{search_id}/trials", params={"limit": 2}).json()
+    assert [one["number"] for one in page["items"]] == [0, 1]
+    rest = user.http.get(
+        f"/v1/searches/{search_id}/trials", params={"limit": 2, "cursor": page["next_cursor"]}
+    ).json()
+    assert [one["number"] for one in rest["items"]] == [2]
+    assert rest["next_cursor"] is None
+
+
+def test_an_export_is_there_only_after_the_final_fit(person, world):
+    user = person()
+    answer = user.http.get(f"/v1/searches/{world.search(user.caller)}/export")
+    assert answer.status_code == 404
+    assert "no exported model yet" in answer.json()["detail"]
+
+
+def test_each_change_and_the_end_are_events(person, world):
+    user = person()
+    path = f"/v1/searches/{world.search(user.caller)}"
+    told = []
+    with user.http.stream("GET", f"{path}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        for line in stream.iter_lines():
+            if line.startswith("event: "):
+                told.append(line.removeprefix("event: "))
+                if told == ["change"]:
+                    threading.Thread(target=lambda: user.http.post(f"{path}:stop")).start()
+            if told and told[-1] == "end":
+                break
+    assert told[0] == "change"
+    assert told[-1] == "end"
+
+
+def test_figures_are_in_the_form_of_plotly(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    trial_id = world.trial(search_id)
+    for path in (
+        f"/v1/searches/{search_id}/figures/best-so-far",
+        f"/v1/searches/{search_id}/figures/learning-curves",
+        f"/v1/searches/{search_id}/figures/front",
+        f"/v1/trials/{trial_id}/figures/curves",
+    ):
+        assert set(user.http.get(path).json()) >= {"data", "layout"}
+    unknown = user.http.get(f"/v1/searches/{search_id}/figures/pie")
+    assert unknown.status_code == 422
+    assert "best-so-far" in unknown.json()["detail"]
+
+
+def ended(world, search_id, value, **facts):
+    """A trial of the search that a worker has completed."""
+    trial_id = world.trial(search_id, status="completed", value=value, report_digest=b"", **facts)
+    world.set(Trial, trial_id, ended_at=text("now()"))
+    return str(trial_id)
+
+
+def test_the_front_of_a_search_is_what_no_trial_beats(person, world):
+    user = person()
+    search_id = world.search(user.caller, cost="latency")
+    cheap = ended(world, search_id, 0.5, parameters=100, flops=9000, latency=0.001)
+    ended(world, search_id, 0.4, parameters=200, flops=8000, latency=0.002)
+    good = ended(world, search_id, 0.9, parameters=300, flops=7000, latency=0.003)
+    unmeasured = ended(world, search_id, 0.95, parameters=400, flops=9000)
+    world.trial(search_id)
+
+    path = f"/v1/searches/{search_id}/front"
+    found = user.http.get(path).json()
+    assert (found["metric"], found["cost"]) == ("accuracy", "latency")
+    assert [one["trial_id"] for one in found["items"]] == [cheap, good]
+    assert found["items"][1] == {
+        "trial_id": good, "number": 2, "value": 0.9, "value_std": None,
+        "parameters": 300, "flops": 7000, "latency": 0.003,
+    }  # fmt: skip
+    others = {
+        cost: [
+            one["trial_id"] for one in user.http.get(path, params={"cost": cost}).json()["items"]
+        ]
+        for cost in ("parameters", "flops")
+    }
+    assert others == {"parameters": [cheap, good, unmeasured], "flops": [good, unmeasured]}
+    listed = user.http.get(f"/v1/searches/{search_id}/trials").json()["items"]
+    assert [one["latency"] for one in listed] == [0.001, 0.002, 0.003, None, None]
+
+
+def test_a_final_fit_shows_how_it_was_computed_and_compared(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    parent = ended(world, search_id, 0.9, seconds=30.0, validation_loss=0.25, precision="fp32")
+    compared = {
+        "examples": 250, "before": 0.905, "after": 0.912, "exported": "final", "reason": "",
+    }  # fmt: skip
+    final = world.trial(
+        search_id, kind="final", parent_id=parent, inherited=True, comparison=compared,
+        seconds=10.0, precision="bf16", test_metric=0.9, test_loss=0.3, test_examples=360,
+        export_key="exports/x.zip", export_bytes=9,
+    )  # fmt: skip
+
+    words = "the final network has 0.9120 on 250 held-out examples, "
+    told = compared | {"text": words + "the winner's own weights 0.9050"}
+    shown = user.http.get(f"/v1/trials/{final}").json()
+    assert (shown["precision"], shown["comparison"]) == ("bf16", told)
+    before = user.http.get(f"/v1/trials/{parent}").json()
+    assert (before["precision"], before["validation_loss"]) == ("fp32", 0.25)
+    assert before["comparison"] is None
+    search = user.http.get(f"/v1/searches/{search_id}").json()
+    assert (search["final"]["precision"], search["final"]["comparison"]) == ("bf16", told)
+    assert search["compute_in_winner"] == 1.0
+
+
+@pytest.mark.parametrize("exported", ["final", "winner"])
+def test_an_ensemble_is_shown_as_data_and_in_words(person, world, exported):
+    """Where the winner alone is exported, the search shows that network."""
+    user = person()
+    search_id = world.search(user.caller)
+    first, best = (ended(world, search_id, 0.9, seconds=30.0, parameters=70) for _ in "12")
+    compared = {"examples": 9, "before": 0.9, "after": 0.8, "exported": exported, "reason": "so"}
+    final = world.trial(
+        search_id, kind="final", parent_id=best, inherited=True, comparison=compared,
+        members=[1, 0], parameters=140, seconds=10.0, test_metric=0.9, test_loss=0.3,
+        test_examples=360, export_key="exports/x.zip", export_bytes=9,
+    )  # fmt: skip
+
+    words = "an ensemble of trials 0 and 1"
+    shown = user.http.get(f"/v1/trials/{final}").json()
+    assert (shown["members"], shown["ensemble"], shown["parameters"]) == ([1, 0], words, 140)
+    other = user.http.get(f"/v1/trials/{first}").json()
+    assert (other["members"], other["ensemble"]) == ([], "")
+    told = user.http.get(f"/v1/searches/{search_id}").json()["final"]
+    found = (told["of_number"], told["members"], told["ensemble"], told["parameters"])
+    whole, alone = (1, [1, 0], words, 140), (1, [], "", 70)
+    assert found == (whole if exported == "final" else alone)
+
+
+def test_nothing_is_shown_of_a_final_fit_that_has_not_ended(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    listed = user.http.get("/v1/searches").json()["items"]
+    assert [one["compute_in_winner"] for one in listed] == [None]
+    assert user.http.get(f"/v1/searches/{search_id}").json()["compute_in_winner"] is None
+
+
+def test_a_search_without_a_cost_has_its_front_against_parameters(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    found = user.http.get(f"/v1/searches/{search_id}/front").json()
+    assert found == {"metric": "accuracy", "cost": "parameters", "items": []}
+    assert user.http.get(f"/v1/searches/{search_id}").json()["cost"] is None
+
+
+def test_a_search_for_small_networks_is_created_with_its_cost_and_bounds(person):
+    client = person().http
+    asked = GOOD | {"cost": "flops", "bounds": {"latency": 0.002}}
+    made = client.post("/v1/searches", json=asked).json()
+    assert made["cost"] == "flops"
+    assert made["bounds"]["latency"] == 0.002
+    assert made["bounds"]["flops"] is not None  # what is left out is chosen, as without bounds
+
+
+def test_built_in_data_is_imported_once(person):
+    first, again = (person().http.post("/v1/datasets/builtin/digits").json() for _ in range(2))
+    assert first["id"] == again["id"]
+    assert (first["classes"], first["input_shape"]) == (10, [1, 8, 8])
+    assert person().http.get("/v1/datasets").json()["items"][0]["name"] == "digits"
+
+
+def test_health(visit, person):
+    assert visit().get("/healthz").status_code == 200
+    ready = visit().get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["database"] == ready.json()["storage"] == "ready"
+    metrics = person().http.get("/metrics")
+    assert metrics.status_code == 200
+    assert "netmorph_searches" in metrics.text

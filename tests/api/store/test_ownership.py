@@ -1,0 +1,100 @@
+"""What is another's does not exist: every read and change, for its owner, others and admins."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.orm import Session
+
+from api.roles import Role
+from api.store import datasets, epochs, leases, searches, trials, workers
+from api.store.errors import NotFound
+from api.store.keys import Caller
+from core.protocol.states import SearchStatus, TrialKind
+
+Use = Callable[[Session, Caller, UUID], Any]
+
+#: By what the id is of.
+USES: dict[str, tuple[str, Use]] = {
+    "searches.get": ("search", searches.get),
+    "searches.version": ("search", searches.version),
+    "searches.remove": ("search", searches.remove),
+    "searches.move_own": (
+        "search",
+        lambda session, caller, id: searches.move_own(session, caller, id, SearchStatus.STOPPED),
+    ),
+    "trials.listing": ("search", trials.listing),
+    "epochs.of_search": ("search", epochs.of_search),
+    "trials.export_of": ("search", trials.export_of),
+    "trials.get": ("trial", trials.get),
+    "epochs.of_trial": ("trial", epochs.of_trial),
+    "datasets.get": ("dataset", datasets.get),
+    "datasets.row": ("dataset", lambda s, c, id: datasets.row(s, c, str(id))),
+}
+
+
+@pytest.fixture
+def things(world: Any) -> dict[str, Any]:
+    """A search with an exported final fit, its data set, and their owner."""
+    owner = world.caller()
+    search = world.search(owner)
+    best = world.trial(search, value=0.5)
+    export = world.blob("exports")
+    trial = world.trial(
+        search, kind=TrialKind.FINAL, parent_id=best, export_key=export.key, export_bytes=9
+    )
+    dataset = world.get_search(search).dataset_id
+    return {"owner": owner, "search": search, "trial": trial, "dataset": dataset}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_the_owner_and_admins_reach_it_and_nobody_else(world, things, use) -> None:
+    kind, call = USES[use]
+    with world.sessions.begin() as session, pytest.raises(NotFound):
+        call(session, world.caller(), things[kind])
+    with world.sessions.begin() as session, pytest.raises(NotFound):
+        call(session, things["owner"], uuid4())
+    for caller in (world.caller(Role.ADMIN), things["owner"]):
+        with world.sessions() as session:
+            call(session, caller, things[kind])  # rolled back: the next one finds it, too
+
+
+def test_lists_hold_the_callers_own_alone(world, things) -> None:
+    other = world.caller()
+    own = world.search(other)
+    with world.sessions.begin() as session:
+        admin = world.caller(Role.ADMIN)
+        assert [item.id for item in searches.listing(session, other).items] == [own]
+        assert {item.id for item in searches.listing(session, admin).items} == {
+            own,
+            things["search"],
+        }
+        listed = datasets.listing(session, other).items
+        assert things["dataset"] not in {item.id for item in listed}
+
+
+def test_a_built_in_data_set_is_everybodys(world) -> None:
+    dataset = world.dataset(world.caller(), builtin=True)
+    with world.sessions.begin() as session:
+        assert datasets.get(session, world.caller(), dataset).builtin
+
+
+def test_ones_own_data_set_goes_before_a_built_in_of_the_same_name(world) -> None:
+    caller, spec = world.caller(), world.dataset_spec()
+    with world.sessions.begin() as session:
+        for builtin in (True, False):
+            blob = world.blob("datasets")
+            datasets.add(session, caller, name="digits", builtin=builtin, spec=spec, blob=blob)
+        assert not datasets.row(session, caller, "digits").builtin
+        assert datasets.row(session, world.caller(), "digits").builtin
+
+
+def test_a_worker_shows_what_it_trains_to_the_trials_owner_alone(world, things, do) -> None:
+    do(leases.take, world.worker(), uuid4(), timedelta(seconds=30), things["trial"])
+    with world.sessions.begin() as session:
+        (seen,) = workers.listing(session, things["owner"])
+        assert seen.trial_id == things["trial"]
+        (seen,) = workers.listing(session, world.caller())
+        assert seen.trial_id is None
