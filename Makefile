@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search up test slow mutants check fix bench clean
+.PHONY: help setup search up test slow mutants check fix docs bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,15 +49,20 @@ slow: $(VENV)/.dev-ready  ## Run the long tests, too
 mutants: $(VENV)/.dev-ready  ## Plant faults in a copy of the code and run the tests that must notice
 	$(BIN)/python -m tests.mutants.run $(MUTANTS)
 
-check: $(VENV)/.dev-ready  ## Check format, lint, types and import contracts
+check: $(VENV)/.dev-ready  ## Check format, lint, types, import contracts, dead code and spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/codespell
 
-fix: $(VENV)/.dev-ready  ## Mend format and lint
+fix: $(VENV)/.dev-ready  ## Correct format and lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev-ready  ## Write the parts of the documents that come from the code
+	$(BIN)/python -m docs.generate
 
 bench: $(VENV)/.bench-ready  ## Run the benchmarks, beside peers in .venv-peers (BENCH_OPTIONS=--quick: less)
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)

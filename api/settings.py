@@ -15,7 +15,7 @@ class DatabaseSettings(BaseSettings):
         env_prefix="NETMORPH_", env_ignore_empty=True, frozen=True, extra="ignore"
     )
 
-    database_url: str = Field(default=...)  # postgresql://user:password@host:5432/name
+    database_url: str = Field(default=...)  # `postgresql://user:password@host:5432/name`
 
     @field_validator("database_url")
     @classmethod
@@ -30,21 +30,23 @@ class DatabaseSettings(BaseSettings):
 class Settings(DatabaseSettings):
     """All settings of the API process; they never change while the process lives."""
 
-    broker_url: str = Field(default=...)  # redis://:password@host:6379/0
-    storage_url: str = Field(default=...)  # file:///folder, s3://bucket/prefix
-    admin_key: SecretStr = SecretStr("")  # stored at startup; `serve` refuses empty ones
-    worker_key: SecretStr = SecretStr("")
-    lease_seconds: PositiveSeconds = 30.0  # without a report for this long, a trial is tried again
-    heartbeat_seconds: PositiveSeconds = 10.0
-    reconcile_seconds: PositiveSeconds = 2.0
-    leader_seconds: PositiveSeconds = 10.0  # a dead controller is replaced after this long
-    max_attempts: int = Field(default=3, ge=1, le=100)  # of one trial
-    max_upload_bytes: int = Field(default=512 * 2**20, ge=1)
-    suggest_processes: int = Field(default=1, ge=1, le=64)
+    broker_url: str = Field(default=...)  # `redis://:password@host:6379/0`
+    storage_url: str = Field(default=...)  # `file:///folder` or `s3://bucket/prefix`
+    admin_key: SecretStr = SecretStr("")  # the first administrator's key, created at the start
+    worker_key: SecretStr = SecretStr("")  # the workers' key, created at the start
+    #: seconds without a heartbeat after which a trial gets another attempt
+    lease_seconds: PositiveSeconds = 30.0
+    reconcile_seconds: PositiveSeconds = 2.0  # seconds between two rounds of the controller
+    #: seconds after which another API process takes over from a silent controller
+    leader_seconds: PositiveSeconds = 10.0
+    max_attempts: int = Field(default=3, ge=1, le=100)  # attempts to train one trial
+    max_upload_bytes: int = Field(default=512 * 2**20, ge=1)  # largest data set, in bytes
+    suggest_processes: int = Field(default=1, ge=1, le=64)  # processes that compute suggestions
+    #: host names by which the service is reached, separated by commas; others are refused
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ("localhost", "127.0.0.1", "::1")
-    cookie_secure: bool = False
-    log_format: Literal["plain", "json"] = "plain"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    cookie_secure: bool = False  # send the session cookie over HTTPS alone
+    log_format: Literal["plain", "json"] = "plain"  # format of log lines
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # lowest level that is logged
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

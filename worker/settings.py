@@ -22,31 +22,35 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NETMORPH_", extra="ignore", frozen=True)
 
-    api_url: str = Field(pattern=r"^https?://")
-    worker_key: SecretStr = Field(min_length=1)
-    broker_url: str = Field(min_length=1)
-    storage_url: str = Field(min_length=1)
+    api_url: str = Field(pattern=r"^https?://")  # address of the service
+    worker_key: SecretStr = Field(min_length=1)  # the workers' key, as for the API process
+    broker_url: str = Field(min_length=1)  # as for the API process
+    storage_url: str = Field(min_length=1)  # as for the API process
 
+    #: name shown to people; by default the host's
     worker_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=128)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"  # `auto` takes a GPU where there is one
+    #: CPU threads of the trainer; by default one a core
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
-    slot_dir: Path | None = None  # lock files, one for each GPU, shared by the workers of a host
-    state_dir: Path | None = None  # keeps the worker's id across restarts
+    slot_dir: Path | None = None  # folder of lock files, one a GPU, shared by a host's workers
+    state_dir: Path | None = None  # folder that keeps the worker's id across restarts
+    #: folder for copies of data sets and weights; by default among the temporary files
     cache_dir: Path = Path(tempfile.gettempdir()) / "netmorph-cache"
 
-    heartbeat_seconds: Positive = 10.0
-    poll_seconds: Positive = 5.0  # between two requests for work while idle
-    hang_seconds: Positive = 120.0  # without progress, after which the trainer is killed
-    stop_seconds: Positive = 15.0  # for the trainer to obey a stop, after which it is killed
-    trials_per_trainer: int = Field(default=50, ge=1)
+    heartbeat_seconds: Positive = 10.0  # seconds between two heartbeats, at most
+    poll_seconds: Positive = 5.0  # seconds between two requests for work while idle
+    hang_seconds: Positive = 120.0  # seconds without progress before the trainer is killed
+    stop_seconds: Positive = 15.0  # seconds to obey a stop before the trainer is killed
+    trials_per_trainer: int = Field(default=50, ge=1)  # trials before the trainer is replaced
+    #: command of the trainer as a JSON list; by default this Python with `-m worker.trainer`
     trainer_command: tuple[str, ...] = Field(default_factory=_trainer_command, min_length=1)
 
-    log_format: Literal["plain", "json"] = "plain"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["plain", "json"] = "plain"  # format of log lines
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # lowest level that is logged
 
     @property
     def health_file(self) -> Path:
-        """The file whose age says when the worker's loop last ran."""
+        """The file whose age tells whether the worker's loop still turns."""
         return (self.state_dir or self.cache_dir) / f"worker-{_file_name(self.worker_name)}.alive"
 
 

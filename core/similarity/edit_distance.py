@@ -150,13 +150,6 @@ def distance(one: Architecture, other: Architecture, skip_weight: float = 1.0) -
     return float(layers[0, 0] + skip_weight * skipped[0, 0])
 
 
-def substitution(one: AbstractLayer, other: AbstractLayer) -> float:
-    """The cost of one layer in place of another: 1 between kinds, else how their fields differ."""
-    if type(one) is not type(other):
-        return 1.0
-    return float(_costs(type(one), _fields(one), [_fields(other)])[0])
-
-
 def _fields(layer: AbstractLayer) -> tuple[float, ...]:
     """The attributes of a layer as numbers, none of them negative."""
     return tuple([float(getattr(layer, name)) for name in field_names(type(layer))])

@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import InvalidInput, UnknownKind
 from core.graph.architecture import Architecture
-from core.graph.bounds import fits, limits
+from core.graph.bounds import fits, measured_bounds
 from core.graph.forward import forward
 from core.graph.roots import roots
 from core.graph.weights import check
@@ -105,7 +105,9 @@ def test_suggestions_are_new_and_within_the_bounds(kind, trials):
 @pytest.mark.parametrize("cost", Cost)
 @every_history
 def test_with_a_cost_suggestions_are_new_and_within_the_bounds_as_well(kind, cost, trials):
-    bounds = limits(BOUNDS.model_copy(update={"latency": 1.0}), [(HISTORY[0].architecture, 0.01)])
+    bounds = measured_bounds(
+        BOUNDS.model_copy(update={"latency": 1.0}), [(HISTORY[0].architecture, 0.01)]
+    )
     suggestions = suggested(kind, trials, bounds=bounds, cost=cost)
 
     names = {one.architecture.fingerprint for one in suggestions}

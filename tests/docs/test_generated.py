@@ -1,0 +1,35 @@
+"""The parts of the documents that come from the code are current."""
+
+import pytest
+
+from core.protocol.states import SEARCH_SOURCES, TRIAL_SOURCES
+from docs import generate
+
+
+@pytest.mark.parametrize("path", generate.pages(), ids=lambda path: path.name)
+def test_a_generated_page_is_current(path):
+    assert path.read_text() == generate.pages()[path], "run `make docs` and commit the result"
+
+
+@pytest.mark.parametrize(
+    ("name", "sources"),
+    [("states of a search", SEARCH_SOURCES), ("states of a trial", TRIAL_SOURCES)],
+)
+def test_a_diagram_has_each_transition_of_the_table_once(name, sources):
+    diagram = generate.state_diagrams()[name]
+    for target, starts in sources.items():
+        for source in starts:
+            assert diagram.count(f"    {source} --> {target}\n") == 1
+    arrows = diagram.count(" --> ") - diagram.count("[*]")
+    assert arrows == sum(map(len, sources.values()))
+
+
+def test_every_setting_is_on_its_page():
+    page = generate.settings_page()
+    for settings in (generate.api.settings.Settings, generate.worker.settings.Settings):
+        for name in settings.model_fields:
+            assert f"| `NETMORPH_{name.upper()}` | " in page
+
+
+def test_the_page_of_settings_shows_no_secret():
+    assert "**" not in generate.settings_page()
