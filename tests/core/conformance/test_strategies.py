@@ -1,4 +1,4 @@
-"""What holds for every strategy that is registered."""
+"""The promises of every registered strategy."""
 
 import dataclasses
 from collections import Counter
@@ -11,7 +11,7 @@ import pytest
 from benchmarks.histories import SPEC, history
 from core.errors import InvalidInput, UnknownKind
 from core.graph.architecture import Architecture
-from core.graph.bounds import fits, limits
+from core.graph.bounds import fits, measured_bounds
 from core.graph.forward import forward
 from core.graph.roots import roots
 from core.graph.weights import check
@@ -97,7 +97,9 @@ def test_suggestions_are_new_and_within_the_bounds(kind, trials):
 @pytest.mark.parametrize("cost", Cost)
 @every_history
 def test_with_a_cost_suggestions_are_new_and_within_the_bounds_as_well(kind, cost, trials):
-    bounds = limits(BOUNDS.model_copy(update={"latency": 1.0}), [(HISTORY[0].architecture, 0.01)])
+    bounds = measured_bounds(
+        BOUNDS.model_copy(update={"latency": 1.0}), [(HISTORY[0].architecture, 0.01)]
+    )
     drafts = suggested(kind, trials, bounds=bounds, cost=cost)
 
     names = {draft.architecture.fingerprint for draft in drafts}
@@ -133,8 +135,8 @@ def test_suggestions_are_made_of_trials_and_can_be_trained(kind, trials):
 @every_history
 def test_the_same_history_and_seed_have_the_same_suggestions(kind, trials):
     once = suggested(kind, trials, seed=3)
-    fresh = [dataclasses.replace(t, architecture=reread(t.architecture)) for t in trials]
-    again = suggested(kind, fresh, seed=3)
+    reloaded = [dataclasses.replace(t, architecture=reread(t.architecture)) for t in trials]
+    again = suggested(kind, reloaded, seed=3)
     assert [describe(draft) for draft in once] == [describe(draft) for draft in again]
 
 

@@ -79,7 +79,7 @@ def test_roots_for_any_shape_are_within_the_bounds_or_refused(shape, rng, width,
 
 
 def test_bounds_that_no_root_meets_are_refused_with_what_the_smallest_needs():
-    with pytest.raises(InvalidInput, match="the smallest start"):
+    with pytest.raises(InvalidInput, match="the smallest root"):
         roots(spec(1, 28, 28), Bounds(parameters=100))
 
 

@@ -1,4 +1,4 @@
-"""Deepen: where which block may stand."""
+"""Deepen: which block can be inserted where."""
 
 import numpy as np
 import pytest
@@ -46,23 +46,23 @@ def network() -> Architecture:
     )
 
 
-def places(network: Architecture, block: str) -> list[int]:
+def positions(network: Architecture, block: str) -> list[int]:
     found = Deepen.candidates(network, Bounds())
     return [morphism.node_id for morphism in found if morphism.block == block]
 
 
 def test_blocks_stand_where_they_start_as_the_identity(network):
-    assert places(network, "conv3") == places(network, "conv5") == [3, 4]
-    assert places(network, "dense") == [8]
-    assert places(network, "batch_norm") == [5, 7]
-    assert places(network, "dropout") == [6, 8]
+    assert positions(network, "conv3") == positions(network, "conv5") == [3, 4]
+    assert positions(network, "dense") == [8]
+    assert positions(network, "batch_norm") == [5, 7]
+    assert positions(network, "dropout") == [6, 8]
 
 
 def test_blocks_stand_behind_a_relu6_and_no_block_is_tried_behind_zeros(network):
     changed = network.with_layers({3: ReLU6(), 4: Zero(2), 8: Zero()})
-    assert places(changed, "conv3") == places(changed, "conv5") == [3]
-    assert places(changed, "dense") == []
-    assert places(changed, "dropout") == [6]
+    assert positions(changed, "conv3") == positions(changed, "conv5") == [3]
+    assert positions(changed, "dense") == []
+    assert positions(changed, "dropout") == [6]
     residual = MORPHISMS["residual"].candidates(changed, Bounds())
     assert [morphism.node_id for morphism in residual] == [3]
 

@@ -23,7 +23,7 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.morphisms.narrow import NARROWEST, Narrow
+from core.morphisms.narrow import MIN_WIDTH, Narrow
 from core.morphisms.widen import Widen
 from core.protocol.contracts import Bounds
 from tests.strategies import architectures, generators, random_inputs, random_weights
@@ -138,7 +138,7 @@ def test_nothing_is_offered_below_the_least_width():
         found = list(Narrow.candidates(start, Bounds()))
         assert found
         for morphism in found:
-            assert morphism._segment(start).width - morphism.fewer >= NARROWEST
+            assert morphism._segment(start).width - morphism.fewer >= MIN_WIDTH
     offered = [(m.node_id, m.fewer) for m in Narrow.candidates(VECTORS, Bounds())]
     assert offered == [(1, 4), (1, 6)]
 

@@ -1,4 +1,4 @@
-"""Layers behind what was taken out come as close to what they made as least squares can."""
+"""After a reduction, layers reproduce their old outputs as well as least squares can."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from core.graph.forward import forward
 from core.graph.node import Node
 from core.graph.weights import Weights, check
 from core.layers import Array, BatchNorm, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
-from core.morphisms.activations import probe_of
+from core.morphisms.activations import select_probe
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.narrow import Narrow
-from core.morphisms.reduction import selections, sliced
-from core.morphisms.refit import LARGEST
+from core.morphisms.reduction import selections, slice_weights
+from core.morphisms.refit import MAX_WINDOW_VALUES
 from core.morphisms.remove_layer import RemoveLayer
 from core.morphisms.remove_skip import RemoveSkip
 from tests.strategies import random_weights
@@ -46,11 +46,11 @@ def until(architecture: Architecture, weights: Weights, node_id: int, x: Array) 
 
 
 def windows(x: Array, stride: int) -> Iterator[Array]:
-    """The window of three around every stride-th place, example by example, and a one."""
+    """The window of three around every stride-th position, with a one appended."""
     padded = np.pad(x, [(0, 0), (0, 0), *[(1, 1)] * (x.ndim - 2)])
     for example in padded:
-        for place in np.ndindex(*[-(-side // stride) for side in x.shape[2:]]):
-            corner = [slice(at * stride, at * stride + 3) for at in place]
+        for position in np.ndindex(*[-(-side // stride) for side in x.shape[2:]]):
+            corner = [slice(at * stride, at * stride + 3) for at in position]
             yield np.append(example[(slice(None), *corner)].ravel(), 1)
 
 
@@ -96,7 +96,7 @@ def normed(architecture: Architecture, node_id: int) -> Architecture:
     return architecture.with_inserted(node_id, [Node(20, BatchNorm(), (node_id,))])
 
 
-@pytest.mark.parametrize("width", [2, 160])  # fitted as whole windows, or channel by channel
+@pytest.mark.parametrize("width", [2, 160])  # regression on windows, or on channels
 def test_a_batch_norm_takes_the_constant_of_a_convolution_without_bias(width):
     """What the convolution with a bias and its norm would make is made without one."""
     rng, x = np.random.default_rng(0), np.random.default_rng(1).normal(size=(60, 1, 4, 4))
@@ -132,13 +132,13 @@ def test_a_dense_layer_without_bias_is_fitted_without_a_constant():
 
 def test_a_convolution_of_large_windows_loses_less_than_if_merely_cut():
     architecture, rng = network(1, 4, 4, width=160), np.random.default_rng(0)
-    assert architecture.shapes[2][0] * 9 > LARGEST
+    assert architecture.shapes[2][0] * 9 > MAX_WINDOW_VALUES
     weights = random_weights(architecture, rng)
     x = rng.normal(size=(60, 1, 4, 4))
     morphism = RemoveLayer(2)
     child, y = morphism.apply(architecture), forward(architecture, weights, x)
     selected = selections(architecture, morphism.reduction(architecture))
-    cut = sliced(architecture, weights, child, selected)
+    cut = slice_weights(architecture, weights, child, selected)
     fitted = morphism.transfer(architecture, weights, rng, x)
     losses = [np.square(forward(child, one, x) - y).mean() for one in (fitted, cut)]
     assert losses[0] < 0.5 * losses[1]
@@ -160,8 +160,8 @@ def test_as_many_examples_are_looked_at_as_the_effort_allows():
     rng = np.random.default_rng(0)
     for architecture, expected in ((small, 256), (large, 32)):
         x = rng.normal(size=(1000, *architecture.input_shape))
-        assert len(probe_of(architecture, {}, rng, x)) == expected
-    assert len(probe_of(small, {}, rng, None)) == 64
+        assert len(select_probe(architecture, {}, rng, x)) == expected
+    assert len(select_probe(small, {}, rng, None)) == 64
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 5), (2, 20), (12,)])

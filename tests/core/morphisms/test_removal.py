@@ -1,4 +1,4 @@
-"""Layers and skips that go: what goes with them, and that undoing an insertion loses nothing."""
+"""Removed layers and skips: the nodes removed with them; undoing an insertion loses nothing."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ from core.layers import (
     Zero,
 )
 from core.morphisms import MORPHISMS
-from core.morphisms.reduction import Reduction, reduced
+from core.morphisms.reduction import Reduction, reduce_architecture
 from core.morphisms.remove_layer import RemoveLayer
 from core.morphisms.remove_skip import RemoveSkip
 from core.protocol.contracts import Bounds
@@ -126,10 +126,10 @@ def test_an_insertion_is_undone_without_a_loss(kind):
 @pytest.mark.parametrize(
     ("morphism", "message"),
     [
-        (RemoveLayer(1), "cannot go"),
-        (RemoveLayer(3), "cannot go"),
-        (RemoveLayer(9), "cannot go"),
-        (RemoveLayer(0), "cannot go"),
+        (RemoveLayer(1), "cannot be removed"),
+        (RemoveLayer(3), "cannot be removed"),
+        (RemoveLayer(9), "cannot be removed"),
+        (RemoveLayer(0), "cannot be removed"),
         (RemoveLayer(15), "cannot be changed"),
         (RemoveSkip(4, 0), "no skip"),
         (RemoveSkip(9, 2), "no skip"),
@@ -151,7 +151,7 @@ def test_a_concatenation_that_is_summed_up_keeps_its_parts():
     ]
     network = Architecture(tuple(nodes))
     assert 10 not in [m.node_id for m in RemoveSkip.candidates(network, Bounds())]
-    with pytest.raises(IllegalMorphism, match="does not fit together"):
+    with pytest.raises(IllegalMorphism, match="do not fit together"):
         RemoveSkip(10, 0).apply(network)
 
 
@@ -179,14 +179,14 @@ def test_a_relu6_goes_with_its_convolution_and_stays_where_it_is_needed():
 )
 def test_an_activation_goes_only_where_it_changes_nothing_any_more(first, second, is_idle):
     network = chain(Conv2d(2), first, Conv2d(2), second)
-    child = reduced(network, Reduction(bypassed=frozenset({3})))
+    child = reduce_architecture(network, Reduction(bypassed=frozenset({3})))
     assert ids(child) == [0, 1, 2, *([] if is_idle else [4]), 5, 6, 7]
 
 
 def test_a_padded_pool_can_go_and_a_zero_operation_cannot():
     network = chain(Conv2d(2), AvgPool2d(3, 1, 1), Zero(), Conv2d(3))
     assert [m.node_id for m in RemoveLayer.candidates(network, Bounds())] == [1, 2]
-    with pytest.raises(IllegalMorphism, match="cannot go"):
+    with pytest.raises(IllegalMorphism, match="cannot be removed"):
         RemoveLayer(3).apply(network)
 
 

@@ -23,7 +23,7 @@ from core.layers import (
     Scale,
 )
 from core.morphisms import MORPHISMS
-from core.morphisms.abstract import steering
+from core.morphisms.abstract import factor_nodes
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.squeeze_excite import SqueezeExcite
 from core.morphisms.widen import Widen
@@ -121,16 +121,16 @@ def test_widening_the_scaled_channels_widens_the_factors_too():
 
 
 def test_what_only_makes_factors_is_left_alone():
-    assert steering(SQUEEZED) == {10, 11, 12, 13, 14}
-    assert steering(IMAGES) == frozenset()
+    assert factor_nodes(SQUEEZED) == {10, 11, 12, 13, 14}
+    assert factor_nodes(IMAGES) == frozenset()
     for kind in ("deepen", "residual", "separable"):
-        places = {morphism.node_id for morphism in candidates(SQUEEZED, kind)}
-        assert places
-        assert not places & steering(SQUEEZED)
+        positions = {morphism.node_id for morphism in candidates(SQUEEZED, kind)}
+        assert positions
+        assert not positions & factor_nodes(SQUEEZED)
     for kind in ("add_skip", "concat_skip"):
         ends = {n for m in candidates(SQUEEZED, kind) for n in (m.start, m.end)}
         assert ends
-        assert not ends & steering(SQUEEZED)
+        assert not ends & factor_nodes(SQUEEZED)
 
 
 def test_a_skip_never_starts_from_factors():

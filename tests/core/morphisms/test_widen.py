@@ -1,4 +1,4 @@
-"""Widen: every place of a width grows alike, and copies part company."""
+"""Widen: a width grows wherever it occurs, and the function stays the same."""
 
 import numpy as np
 import pytest
