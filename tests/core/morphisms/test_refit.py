@@ -10,7 +10,6 @@ from core.graph.forward import forward
 from core.graph.node import Node
 from core.graph.weights import Weights, check
 from core.layers import Array, BatchNorm, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
-from core.morphisms.activations import select_probe
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.narrow import Narrow
 from core.morphisms.reduction import selections, slice_weights
@@ -153,15 +152,6 @@ def test_activations_that_overflow_leave_the_weights_as_they_were_cut():
         np.testing.assert_array_equal(moved[3][name], weights[3][name])
     narrower = Narrow(1, 1)
     check(narrower.apply(architecture), narrower.transfer(architecture, weights, rng))
-
-
-def test_as_many_examples_are_looked_at_as_the_effort_allows():
-    small, large = network(1, 4, 4), network(1, 30, 30, width=256)
-    rng = np.random.default_rng(0)
-    for architecture, expected in ((small, 256), (large, 32)):
-        x = rng.normal(size=(1000, *architecture.input_shape))
-        assert len(select_probe(architecture, {}, rng, x)) == expected
-    assert len(select_probe(small, {}, rng, None)) == 64
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 5), (2, 20), (12,)])
