@@ -35,7 +35,7 @@ def test_the_width_counts_what_layers_make_but_neither_the_data_nor_the_classes(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("layers", 7),
+        ("layers", 8),
         ("width", 20),
         ("parameters", PARAMETERS),
         ("flops", NETWORK.flops),

@@ -11,7 +11,8 @@ from benchmarks.histories import SPEC, history
 from core.errors import InvalidInput
 from core.graph.bounds import cost, fits, latency, measured_bounds
 from core.graph.latency import PRIOR_SPEED, Speed, learn
-from core.graph.roots import roots
+from core.graph.roots import chain, roots
+from core.layers import BatchNorm, Conv2d, GlobalAvgPool2d, Input, Output
 from core.protocol.contracts import Bounds, Cost
 
 NETWORKS = [trial.architecture for trial in history(40, seed=5)]
@@ -107,3 +108,28 @@ def test_every_cost_is_a_positive_number():
 def test_a_bound_that_no_start_keeps_says_what_was_expected():
     with pytest.raises(InvalidInput, match=r"an expected latency of \S+ s"):
         roots(SPEC, Bounds(latency=1e-6))
+
+
+# --- loads --------------------------------------------------------------------------------------
+
+
+def unit(name: str) -> Speed:
+    """A device on which only one load takes time, a second for each unit."""
+    names = ("example", "layer", "weighted_layer", "operation", "value")
+    return Speed(**{one: float(one == name) for one in names})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("example", 1),
+        ("layer", 5),
+        ("weighted_layer", 2),  # a batch norm has weights, too
+        ("operation", 2 * 36 * 8 * 27 + 2 * 36 * 8 + 36 * 8),
+        # weights, statistics and outputs
+        ("value", (8 * 27 + 8) + (4 * 8) + (108 + 2 * 288 + 8 + 8)),
+    ],
+)
+def test_the_loads_are_those_counted_by_hand(name, expected):
+    network = chain(iter([Input((3, 6, 6)), Conv2d(8), BatchNorm(), GlobalAvgPool2d(), Output()]))
+    assert unit(name).latency(network) == expected

@@ -160,3 +160,11 @@ def test_what_cannot_shrink_is_illegal(morphism, message):
 
 def test_a_narrowing_in_words():
     assert Narrow(1, 4).describe(VECTORS) == "narrow dense layer 1 from 12 to 8 channels"
+
+
+@pytest.mark.parametrize(
+    ("width", "fewer"), [(4, []), (5, [1]), (8, [2, 4]), (12, [4, 6]), (16, [4, 8]), (30, [10, 18])]
+)
+def test_widths_shrink_by_a_quarter_or_half_and_wide_ones_stay_multiples_of_four(width, fewer):
+    architecture = network(Node(1, Conv2d(width), (0,)))
+    assert [one.fewer for one in Narrow.candidates(architecture, Bounds())] == fewer

@@ -186,3 +186,29 @@ def test_a_skip_of_zeros_that_is_all_that_is_left_takes_the_sum_over(shape):
     read = np.column_stack([rows[0], np.ones(len(rows[0]))])
     best = read @ np.linalg.lstsq(read, rows[1], rcond=None)[0]
     assert np.mean((rows[2] - rows[1]) ** 2) < 1.1 * np.mean((best - rows[1]) ** 2)
+
+
+def test_weights_that_few_examples_do_not_determine_stay_as_they_were():
+    """Inputs that the examples never show keep their old weights; a constant input stays zero."""
+    layers = (Dense(6), Dense(6), Dense(4), Dense(3), Output())
+    nodes = [Node(i, layer, (i - 1,)) for i, layer in enumerate(layers, 1)]
+    architecture, rng = Architecture((Node(0, Input((6,))), *nodes)), np.random.default_rng(0)
+    weights = random_weights(architecture, rng)
+    weights[1]["weight"][3] = 0  # channel 3 is constant
+    moved = RemoveLayer(2).transfer(architecture, weights, rng, rng.normal(size=(200, 6)))
+    old, new = weights[3]["weight"], moved[3]["weight"]
+    S = np.eye(6)
+    np.testing.assert_allclose(new[:, 3], old @ S[:, 3], rtol=1e-6)
+    assert np.abs(new[:, :3] - old[:, :3]).max() > 0.01
+
+
+def test_with_few_examples_a_fit_stays_closer_to_the_old_weights():
+    layers = (Dense(30), Dense(30), Dense(4), Dense(3), Output())
+    nodes = [Node(i, layer, (i - 1,)) for i, layer in enumerate(layers, 1)]
+    architecture, rng = Architecture((Node(0, Input((30,))), *nodes)), np.random.default_rng(0)
+    weights, x = random_weights(architecture, rng), rng.normal(size=(256, 30))
+    changes = []
+    for count in (32, 256):
+        moved = RemoveLayer(2).transfer(architecture, weights, rng, x[:count])
+        changes.append(np.linalg.norm(moved[3]["weight"] - weights[3]["weight"]))
+    assert changes[0] < changes[1]

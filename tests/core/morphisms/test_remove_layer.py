@@ -3,7 +3,9 @@
 import pytest
 
 from core.errors import IllegalMorphism
-from core.layers import AvgPool2d, BatchNorm, Conv2d, ReLU6, Zero
+from core.graph.architecture import Architecture
+from core.graph.node import Node
+from core.layers import Add, AvgPool2d, BatchNorm, Conv2d, Dense, Input, Output, ReLU6, Zero
 from core.morphisms.remove_layer import RemoveLayer
 from core.protocol.contracts import Bounds
 from tests.core.morphisms.test_reduction import NETWORK, chain, ids
@@ -56,3 +58,29 @@ def test_a_layer_that_must_stay_is_illegal(node_id, message):
 
 def test_a_removal_of_a_layer_in_words():
     assert RemoveLayer(4).describe(NETWORK) == "remove convolution 4"
+
+
+def test_a_batch_norm_of_a_dense_layer_can_be_removed_on_its_own():
+    network = Architecture(
+        (
+            Node(0, Input((4,))),
+            Node(1, Dense(5), (0,)),
+            Node(2, BatchNorm(), (1,)),
+            Node(3, Dense(3), (2,)),
+            Node(4, Output(), (3,)),
+        )
+    )
+    assert [m.node_id for m in RemoveLayer.candidates(network, Bounds())] == [2]
+
+
+def test_the_only_layer_beside_a_skip_is_left_to_the_removal_of_skips():
+    network = Architecture(
+        (
+            Node(0, Input((4,))),
+            Node(1, Dense(4), (0,)),
+            Node(2, Add(), (0, 1)),
+            Node(3, Dense(3), (2,)),
+            Node(4, Output(), (3,)),
+        )
+    )
+    assert list(RemoveLayer.candidates(network, Bounds())) == []

@@ -7,8 +7,9 @@ from core.errors import IllegalMorphism
 from core.graph.architecture import Architecture
 from core.graph.forward import forward
 from core.graph.node import Node
-from core.layers import Add, Conv2d, GlobalAvgPool2d
+from core.layers import Add, Conv2d, Dense, GlobalAvgPool2d, Output
 from core.morphisms import MORPHISMS
+from core.morphisms.remove_layer import RemoveLayer
 from core.morphisms.remove_skip import RemoveSkip
 from core.protocol.contracts import Bounds
 from tests.core.morphisms.test_reduction import NETWORK, ids
@@ -64,3 +65,18 @@ def test_an_input_that_is_no_skip_is_illegal(node_id, index):
 
 def test_a_removal_of_a_skip_in_words():
     assert RemoveSkip(9, 1).describe(NETWORK) == "remove the skip from convolution 8 to sum 9"
+
+
+def test_a_removal_that_takes_many_layers_is_not_offered():
+    """The long branch of four convolutions stays; its skip can be removed."""
+    branch = [Node(20 + i, Conv2d(6), (19 + i if i else 3,)) for i in range(4)]
+    nodes = [*NETWORK.nodes[:4], *branch, Node(30, Add(), (23, 3))]
+    nodes += [
+        Node(31, GlobalAvgPool2d(), (30,)),
+        Node(32, Dense(3), (31,)),
+        Node(33, Output(), (32,)),
+    ]
+    network = Architecture(tuple(nodes))
+    assert [(m.node_id, m.place) for m in RemoveSkip.candidates(network, Bounds())] == [(30, 1)]
+    shorter = RemoveLayer(21).apply(network)
+    assert [m.place for m in RemoveSkip.candidates(shorter, Bounds())] == [0, 1]

@@ -143,3 +143,9 @@ def test_the_block_in_words():
     assert SqueezeExcite(2, 4).describe(IMAGES) == (
         "insert squeeze-and-excitation by 4 units behind ReLU 2"
     )
+
+
+@pytest.mark.parametrize(("channels", "units"), [(2, 4), (8, 4), (20, 5), (64, 16)])
+def test_there_is_a_hidden_unit_for_every_four_channels_but_never_fewer_than_four(channels, units):
+    network = IMAGES.with_layers({1: Conv2d(channels), 3: Conv2d(channels)})
+    assert {one.units for one in candidates(network)} == {units}
