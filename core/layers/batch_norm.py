@@ -16,9 +16,9 @@ EPSILON = 1e-5  # added to the variance, as in torch
 @LAYERS.register("batch_norm")
 @dataclass(frozen=True, slots=True)
 class BatchNorm(AbstractLayer):
-    """Each channel less its mean, over its standard deviation, scaled and shifted.
+    """Each channel minus its mean, divided by its standard deviation, then scaled and shifted.
 
-    Ioffe & Szegedy 2015, arXiv:1502.03167; in evaluation by the running statistics.
+    In evaluation mode by the running statistics. Ioffe & Szegedy 2015, arXiv:1502.03167.
     """
 
     title: ClassVar[str] = "batch norm"

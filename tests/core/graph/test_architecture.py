@@ -37,9 +37,9 @@ def small() -> tuple[Node, ...]:
     )
 
 
-def changed(place: int, node: Node) -> tuple[Node, ...]:
+def changed(index: int, node: Node) -> tuple[Node, ...]:
     nodes = list(small())
-    nodes[place] = node
+    nodes[index] = node
     return tuple(nodes)
 
 
@@ -75,7 +75,7 @@ def test_shapes_parameters_and_readers_of_a_small_network():
         (changed(4, Node(4, MaxPool2d(9, 9), (3,))), "node 4: MaxPool2d of size 9 got an input"),
         (changed(5, Node(5, ReLU(), (4,))), "node 6: Dense got an input of shape"),
         (changed(6, Node(6, ReLU(), (4,))), "node 7: Output got an input of shape"),
-        (changed(3, Node(3, ReLU(), (1,))), r"nobody reads the nodes \[2\]"),
+        (changed(3, Node(3, ReLU(), (1,))), r"no node reads \[2\]"),
     ],
 )
 def test_a_graph_that_cannot_exist_is_refused(nodes, message):
@@ -91,7 +91,7 @@ def test_a_concatenation_of_different_images_is_refused():
         Node(3, Flatten(), (2,)),
         Node(4, Output(), (3,)),
     )
-    with pytest.raises(InvalidArchitecture, match="differ in their channels only"):
+    with pytest.raises(InvalidArchitecture, match="differ only in their channels"):
         Architecture(nodes)
 
 

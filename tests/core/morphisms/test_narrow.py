@@ -23,7 +23,7 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.morphisms.narrow import NARROWEST, Narrow
+from core.morphisms.narrow import MIN_WIDTH, Narrow
 from core.morphisms.widen import Widen
 from core.protocol.contracts import Bounds
 from tests.strategies import architectures, generators, random_inputs, random_weights
@@ -138,7 +138,7 @@ def test_nothing_is_offered_below_the_least_width():
         found = list(Narrow.candidates(start, Bounds()))
         assert found
         for morphism in found:
-            assert morphism._segment(start).width - morphism.fewer >= NARROWEST
+            assert morphism._segment(start).width - morphism.fewer >= MIN_WIDTH
     offered = [(m.node_id, m.fewer) for m in Narrow.candidates(VECTORS, Bounds())]
     assert offered == [(1, 4), (1, 6)]
 
@@ -160,3 +160,11 @@ def test_what_cannot_shrink_is_illegal(morphism, message):
 
 def test_a_narrowing_in_words():
     assert Narrow(1, 4).describe(VECTORS) == "narrow dense layer 1 from 12 to 8 channels"
+
+
+@pytest.mark.parametrize(
+    ("width", "fewer"), [(4, []), (5, [1]), (8, [2, 4]), (12, [4, 6]), (16, [4, 8]), (30, [10, 18])]
+)
+def test_widths_shrink_by_a_quarter_or_half_and_wide_ones_stay_multiples_of_four(width, fewer):
+    architecture = network(Node(1, Conv2d(width), (0,)))
+    assert [one.fewer for one in Narrow.candidates(architecture, Bounds())] == fewer

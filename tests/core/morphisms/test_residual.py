@@ -1,4 +1,4 @@
-"""Residual blocks: where they stand, and what keeps values above zero."""
+"""Residual blocks: where they are inserted, and that outputs stay non-negative."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def test_blocks_are_offered_behind_activations():
 
 
 def test_no_block_is_offered_that_is_many_times_the_network():
-    """As behind a flattening of many places; it may be inserted all the same."""
+    """As behind a flattening of many positions; it can still be inserted."""
     architecture = chain(
         iter([Input((4, 64)), Conv1d(8), ReLU(), Flatten(), Dense(3), ReLU(), Dense(2), Output()])
     )

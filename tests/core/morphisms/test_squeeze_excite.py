@@ -23,7 +23,7 @@ from core.layers import (
     Scale,
 )
 from core.morphisms import MORPHISMS
-from core.morphisms.abstract import steering
+from core.morphisms.abstract import factor_nodes
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.squeeze_excite import SqueezeExcite
 from core.morphisms.widen import Widen
@@ -121,16 +121,16 @@ def test_widening_the_scaled_channels_widens_the_factors_too():
 
 
 def test_what_only_makes_factors_is_left_alone():
-    assert steering(SQUEEZED) == {10, 11, 12, 13, 14}
-    assert steering(IMAGES) == frozenset()
+    assert factor_nodes(SQUEEZED) == {10, 11, 12, 13, 14}
+    assert factor_nodes(IMAGES) == frozenset()
     for kind in ("deepen", "residual", "separable"):
-        places = {morphism.node_id for morphism in candidates(SQUEEZED, kind)}
-        assert places
-        assert not places & steering(SQUEEZED)
+        positions = {morphism.node_id for morphism in candidates(SQUEEZED, kind)}
+        assert positions
+        assert not positions & factor_nodes(SQUEEZED)
     for kind in ("add_skip", "concat_skip"):
         ends = {n for m in candidates(SQUEEZED, kind) for n in (m.start, m.end)}
         assert ends
-        assert not ends & steering(SQUEEZED)
+        assert not ends & factor_nodes(SQUEEZED)
 
 
 def test_a_skip_never_starts_from_factors():
@@ -143,3 +143,9 @@ def test_the_block_in_words():
     assert SqueezeExcite(2, 4).describe(IMAGES) == (
         "insert squeeze-and-excitation by 4 units behind ReLU 2"
     )
+
+
+@pytest.mark.parametrize(("channels", "units"), [(2, 4), (8, 4), (20, 5), (64, 16)])
+def test_there_is_a_hidden_unit_for_every_four_channels_but_never_fewer_than_four(channels, units):
+    network = IMAGES.with_layers({1: Conv2d(channels), 3: Conv2d(channels)})
+    assert {one.units for one in candidates(network)} == {units}

@@ -1,4 +1,4 @@
-"""What is remembered of distances changes none of them."""
+"""The cache of distances changes none of them."""
 
 import threading
 
@@ -28,7 +28,7 @@ def truth(rows: list[bytes], columns: list[bytes]) -> np.ndarray:
 def test_a_table_says_what_was_measured_however_much_it_may_keep(room, questions):
     table = Table()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distance_cache, "MOST_CELLS", room)
+        patch.setattr(distance_cache, "MAX_CELLS", room)
         for rows, columns in questions:
             found = table.distances(
                 rows,
@@ -84,10 +84,10 @@ def assert_same(one: Points, other: Points) -> None:
         assert (getattr(one, name) == getattr(other, name)).all()
 
 
-def test_a_memory_that_knows_too_many_layers_is_begun_anew(monkeypatch):
+def test_a_cache_with_too_many_layers_is_replaced(monkeypatch):
     before = memory()
     assert memory() is before
-    monkeypatch.setattr(distance_cache, "MOST_LAYERS", len(before.encoder) - 1)
+    monkeypatch.setattr(distance_cache, "MAX_LAYERS", len(before.encoder) - 1)
     assert memory() is not before
 
 

@@ -230,11 +230,11 @@ def skipped(merge: AbstractLayer, start: int, end: int, *, depth: int = 6) -> Ar
     """A chain of ReLUs, where layer `end` is merged with layer `start`."""
     sketch = Sketch()
     source = last = sketch.add(Input((4,)))
-    for place in range(1, depth + 1):
+    for index in range(1, depth + 1):
         last = sketch.add(ReLU(), last)
-        if place == start:
+        if index == start:
             source = last
-        if place == end:
+        if index == end:
             last = sketch.add(merge, last, source)
     sketch.add(Dense(3), last)
     sketch.add(Output())

@@ -8,7 +8,7 @@ from hypothesis import given
 from core.graph.architecture import Architecture
 from core.layers import BatchNorm, Channels
 from core.similarity.encoding import NodeEncoder
-from core.similarity.graph_features import NAMES, form
+from core.similarity.graph_features import NAMES, graph_features
 from tests.histories import history
 from tests.strategies import architectures
 
@@ -16,7 +16,7 @@ from tests.strategies import architectures
 def numbers(*graphs: Architecture) -> np.ndarray:
     coder = NodeEncoder()
     coded = coder.encode(graphs)
-    return form(graphs, coded, coder.facts)
+    return graph_features(graphs, coded, coder.facts)
 
 
 def paths_to(graph: Architecture, node_id: int) -> list[list[int]]:

@@ -110,6 +110,6 @@ def test_none_and_some(count):
 
 
 def test_labels_do_not_depend_on_what_else_is_encoded_nor_on_the_objects():
-    for place, graph in enumerate(GRAPHS[:5]):
+    for index, graph in enumerate(GRAPHS[:5]):
         (again,) = encoded([type(graph).from_json(graph.to_json())])
-        np.testing.assert_array_equal(encoded()[place], again)
+        np.testing.assert_array_equal(encoded()[index], again)
