@@ -72,7 +72,7 @@ class _View:
 def _facts(search: Search, seconds: float) -> list[tuple[str, str]]:
     """What to tell of a running search, as names and values."""
     counts = search["trial_counts"]
-    budget = search["budget"]["trials"]
+    budget = search["budget"].get("trials")
     of = f" of {budget}" if budget else ""
     ended = f"{search['used']['trials']}{of} ended, {counts.get('running', 0)} running"
     return [
@@ -98,9 +98,9 @@ def share_used(search: Search, seconds: float) -> float:
     parts = [
         spent / given
         for spent, given in (
-            (used["trials"], budget["trials"]),
-            (used["epochs"], budget["epochs"]),
-            (seconds, budget["seconds"]),
+            (used["trials"], budget.get("trials")),
+            (used["epochs"], budget.get("epochs")),
+            (seconds, budget.get("seconds")),
         )
         if given
     ]
@@ -111,7 +111,7 @@ def left_text(search: Search, seconds: float) -> str:
     """How long the search will still take, as far as that can be told."""
     if search["status"] == "finishing":
         return "the final fit runs"
-    if (limit := search["budget"]["seconds"]) is not None:
+    if (limit := search["budget"].get("seconds")) is not None:
         return f"at most {clock(max(0.0, limit - seconds))} left"
     share = share_used(search, seconds)
     if share == 0.0:
