@@ -95,7 +95,7 @@ AT_REST = {
 }
 
 
-class Stack:
+class RunningService:
     """The service: a database, a broker, an API process and a worker process."""
 
     def __init__(self, directory: Path, database: EmbeddedPostgres, broker: EmbeddedValkey) -> None:
@@ -293,13 +293,13 @@ def _runs(process: psutil.Popen) -> bool:
 
 
 @pytest.fixture(scope="module")
-def running_stack(
+def processes_of_module(
     servers_directory: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
+) -> Iterator[RunningService]:
     """One service for a module, with servers of its own."""
     servers = servers_directory / f"e2e-{uuid4().hex[:8]}"
-    made = Stack(
-        tmp_path_factory.mktemp("stack"),
+    made = RunningService(
+        tmp_path_factory.mktemp("service"),
         EmbeddedPostgres(servers, durable=False),
         EmbeddedValkey(servers),
     )
@@ -308,16 +308,16 @@ def running_stack(
 
 
 @pytest.fixture
-def unmanned(running_stack: Stack) -> Stack:
+def service_without_worker(processes_of_module: RunningService) -> RunningService:
     """The service without its worker."""
-    running_stack.start_api()
-    running_stack.stop_worker()
-    return running_stack
+    processes_of_module.start_api()
+    processes_of_module.stop_worker()
+    return processes_of_module
 
 
 @pytest.fixture
-def stack(running_stack: Stack) -> Stack:
+def service(processes_of_module: RunningService) -> RunningService:
     """The service, all of it running."""
-    running_stack.start_api()
-    running_stack.start_worker()
-    return running_stack
+    processes_of_module.start_api()
+    processes_of_module.start_worker()
+    return processes_of_module

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.e2e.conftest import ADMIN_KEY, Stack
+from tests.e2e.conftest import ADMIN_KEY, RunningService
 
 pytestmark = pytest.mark.browser
 
@@ -36,10 +36,10 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser, stack: Stack) -> Iterator[Page]:
+def page(chromium: Browser, service: RunningService) -> Iterator[Page]:
     """A page on the dashboard. Anything its console complains of fails the test."""
     context = chromium.new_context(
-        base_url=stack.url, viewport={"width": 1280, "height": 900}, color_scheme="light"
+        base_url=service.url, viewport={"width": 1280, "height": 900}, color_scheme="light"
     )
     page = context.new_page()
     complaints: list[str] = []
@@ -55,7 +55,7 @@ def page(chromium: Browser, stack: Stack) -> Iterator[Page]:
         "request",
         lambda request: (
             strangers.append(request.url)
-            if not request.url.startswith((stack.url, "blob:", "data:"))
+            if not request.url.startswith((service.url, "blob:", "data:"))
             else None
         ),
     )
@@ -93,7 +93,7 @@ def drawn(page: Page, label: str) -> None:
     expect(figure.locator(".scatterlayer .trace").first).to_be_visible()
 
 
-def test_a_search_from_the_form_to_the_download(page, stack, pictures):
+def test_a_search_from_the_form_to_the_download(page, service, pictures):
     sign_in(page)
     page.get_by_label("Data set").select_option("digits")
     page.get_by_label("Trials", exact=True).fill("4")
@@ -114,7 +114,7 @@ def test_a_search_from_the_form_to_the_download(page, stack, pictures):
     assert page.evaluate("window.sameDocument") is True
 
     shown = tile(page, "Test accuracy").inner_text()
-    found = stack.get(search_id)["final"]["test_metric"]
+    found = service.get(search_id)["final"]["test_metric"]
     assert f"{100 * found:.2f}" in shown
     page.screenshot(path=pictures / "search.png", full_page=True)
 
@@ -139,9 +139,9 @@ def test_a_search_from_the_form_to_the_download(page, stack, pictures):
     page.screenshot(path=pictures / "search-dark.png", full_page=True)
 
 
-def test_pause_resume_stop(page, stack):
+def test_pause_resume_stop(page, service):
     sign_in(page)
-    search_id = stack.search(budget={"trials": 50})
+    search_id = service.search(budget={"trials": 50})
     page.goto(f"/searches/{search_id}")
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Pause").click()
@@ -150,7 +150,7 @@ def test_pause_resume_stop(page, stack):
     expect(tile(page, "State")).to_have_text(re.compile("running"))
     page.get_by_role("button", name="Stop").click()
     expect(tile(page, "State")).to_have_text(re.compile("stop|finish"))
-    stack.until(lambda: stack.get(search_id)["ended_at"])
+    service.until(lambda: service.get(search_id)["ended_at"])
 
 
 def test_the_form_says_what_is_wrong_and_keeps_what_was_typed(page):
@@ -164,7 +164,7 @@ def test_the_form_says_what_is_wrong_and_keeps_what_was_typed(page):
     expect(page.get_by_label("Name")).to_have_value("<b>kept</b>")
 
 
-def test_a_narrow_screen_shows_all(page, stack):
+def test_a_narrow_screen_shows_all(page, service):
     sign_in(page)
     page.set_viewport_size({"width": 390, "height": 800})
     for path in ("/", "/data-sets", "/workers"):

@@ -16,8 +16,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from netmorph.client import Client
-from netmorph.directory import DataDirectory
-from netmorph.service import Target
+from netmorph.data_directory import DataDirectory
+from netmorph.target import Target
 
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 
@@ -135,7 +135,7 @@ def test_an_interrupted_search_can_be_resumed(place: Path) -> None:
         assert process.wait(90) == 130
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
-    assert "paused; with the service up: netmorph resume" in rest
+    assert "paused; to continue, start the service and run: netmorph resume" in rest
     target = Target(DataDirectory(place / "data"))
     with target.on_demand(workers=0) as running, Client(running.url, running.key) as client:
         (paused,) = [search for search in client.searches() if search["status"] == "paused"]

@@ -1,6 +1,7 @@
 """Services started by the command line, for the tests of what they do."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
+
+from netmorph.commands.options import console
 
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 
@@ -25,11 +29,11 @@ def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[
         text=True,
         timeout=120,
         check=False,
-        env=_clean_environment() | environment,
+        env=clean_environment() | environment,
     )
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Ours, without settings of a developer's shell."""
     return {k: v for k, v in os.environ.items() if not k.startswith("NETMORPH_")}
 
@@ -74,7 +78,7 @@ def _up(directory: Path, *arguments: object, **environment: str) -> Iterator[Up]
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=_clean_environment() | environment,
+        env=clean_environment() | environment,
     ) as process:
         service = Up(directory, process)
         try:
@@ -121,3 +125,11 @@ def service() -> Iterator[Up]:
         yield running
     running.assert_gone()
     shutil.rmtree(parent)
+
+
+@pytest.fixture
+def out() -> Console:
+    """The console of the commands, 40 columns wide, writing to memory."""
+    made = console()
+    made.file, made.width = io.StringIO(), 40
+    return made

@@ -1,12 +1,14 @@
 """The commands against a real service: what they print, and how they fail."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from netmorph.client import Client
+from tests.netmorph.conftest import NETMORPH, clean_environment
 
 
 @pytest.fixture
@@ -94,6 +96,38 @@ def test_a_key_is_made_listed_and_revoked(ask, netmorph, service) -> None:
     assert refused(netmorph("ls", *alice))
 
 
+def test_a_key_is_revoked_by_the_beginning_that_the_list_shows(ask, netmorph, service) -> None:
+    made = ask("key", "create", "--name", "bob")
+    beginning = next(key["prefix"] for key in ask("key", "ls") if key["name"] == "bob")
+    assert made["key"].startswith(beginning)
+    assert ask("key", "revoke", beginning) == {"id": made["id"], "revoked": True}
+    assert "401" in refused(netmorph("ls", "--url", service.url, "--key", made["key"]))
+
+
+def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
+    options = ["--dataset", "digits", "--trials", "1", "--data-dir", str(service.directory)]
+    command = [*NETMORPH, "search", *options]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=clean_environment(),
+    ) as process:
+        assert process.stdout is not None
+        printed = [next(process.stdout) for _ in range(4)]
+        process.terminate()
+        printed += process.stdout
+    assert process.returncode == 130
+    keys = json.loads((service.directory / "keys.json").read_text())
+    assert "".join(printed).count(keys["admin"]) == 0
+    (hint,) = [line for line in printed if line.startswith("sign in")]
+    assert (
+        hint.split(None, 2)[2].strip() == f'with the key "admin" in {service.directory}/keys.json'
+    )
+    assert keys["admin"] == service.key
+
+
 @pytest.mark.parametrize("key", ["netmorph_wrong", "", "ключ"])
 def test_a_wrong_key_is_an_error(netmorph, service, key) -> None:
     assert "key" in refused(netmorph("ls", "--url", service.url, "--key", key))
@@ -103,7 +137,9 @@ def test_a_wrong_key_is_an_error(netmorph, service, key) -> None:
     "url", ["localhost", "ftp://localhost", "http://", "http://[", "http://a:b"]
 )
 def test_a_wrong_address_is_an_error(netmorph, url) -> None:
-    assert "must look like http://host:port" in refused(netmorph("ls", "--url", url, "--key", "k"))
+    assert "expected something like http://host:port" in refused(
+        netmorph("ls", "--url", url, "--key", "k")
+    )
 
 
 def test_no_service_is_an_error_that_says_how_to_start_one(netmorph, tmp_path) -> None:
@@ -134,7 +170,7 @@ def test_a_file_that_is_no_data_set_is_an_error(netmorph, service, tmp_path: Pat
     ("options", "words"),
     [
         (["--dataset", "no-such-data"], "no-such-data"),
-        (["--dataset", "missing.npz"], "there is no file missing.npz"),
+        (["--dataset", "missing.npz"], "there is no file missing.npz; expected an npz file"),
         (["--dataset", "digits", "--strategy", "luck"], "luck"),
         (["--dataset", "digits", "--max-latency", "0.002"], "expected latency"),
         (["--dataset", "digits", "--max-parameters", "120"], "bounds are too small"),

@@ -75,9 +75,9 @@ def test_rows_outlive_a_restart_of_the_database(postgres: EmbeddedPostgres) -> N
 
 def test_a_stopped_database_leaves_no_process(postgres: EmbeddedPostgres, directory: Path) -> None:
     postgres.start()
-    assert processes.at_work_in(directory / "postgres" / "cluster", "postgres")
+    assert processes.running_in(directory / "postgres" / "cluster", "postgres")
     postgres.stop()
-    assert processes.at_work_in(directory / "postgres" / "cluster", "postgres") == []
+    assert processes.running_in(directory / "postgres" / "cluster", "postgres") == []
 
 
 def test_the_files_of_the_database_are_closed_to_others(
@@ -164,7 +164,7 @@ def test_a_database_that_cannot_start_says_why(postgres: EmbeddedPostgres, direc
     postgres.start()
     postgres.stop()
     (directory / "postgres" / "cluster" / "postgresql.conf").write_text("nonsense\n")
-    with pytest.raises(LaunchError, match=r"postgres ended at its start: (.*)syntax error"):
+    with pytest.raises(LaunchError, match=r"postgres ended while starting: (.*)syntax error"):
         postgres.start()
 
 

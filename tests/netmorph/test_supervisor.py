@@ -69,11 +69,11 @@ def test_a_child_that_keeps_dying_is_started_ever_more_rarely(
     def third_death() -> bool:
         nonlocal said
         said += capsys.readouterr().err
-        return said.count("child ended with 3: no such luck; again in") == 3
+        return said.count("child ended with 3: no such luck; restart in") == 3
 
     supervisor.watch(within(30, third_death))
     supervisor.stop()
-    assert [f"again in {delay} s" in said for delay in ("0.5", "1", "2")] == [True] * 3
+    assert [f"restart in {delay} s" in said for delay in ("0.5", "1", "2")] == [True] * 3
 
 
 def test_stopping_ends_what_a_child_had_started(directory: Path, tmp_path: Path) -> None:
@@ -111,7 +111,9 @@ def test_a_child_that_never_answers_is_an_error_with_its_last_words(directory: P
     child = program(directory, "print('all is lost', flush=True); import time; time.sleep(1000)")
     child.answers, child.start_seconds = (lambda: False), 1.0
     supervisor = ProcessSupervisor(lambda notes: None)
-    with pytest.raises(LaunchError, match="child gave no answer in 1 s at its start: all is lost"):
+    with pytest.raises(
+        LaunchError, match="child did not answer within 1 s while starting: all is lost"
+    ):
         supervisor.start(child)
     supervisor.stop()
     assert child.process is not None

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import stat
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,11 @@ import httpx
 import psutil
 import pytest
 
-from netmorph.stack import cores
+from netmorph.commands.up import announcement
+from netmorph.data_directory import DataDirectory
+from netmorph.launcher import Running
+from netmorph.local_service import cores
+from tests.netmorph.conftest import NETMORPH, clean_environment
 
 
 def get(url: str, path: str, key: str = "") -> httpx.Response:
@@ -104,7 +109,7 @@ def test_what_is_killed_is_started_again(up, directory) -> None:
 def test_a_second_launcher_in_the_same_directory_is_refused(netmorph, service) -> None:
     second = netmorph("up", "--data-dir", service.directory, "--port", 0)
     assert second.returncode == 1
-    assert f"runs in {service.directory} already: {service.url}" in second.stderr
+    assert f"already running in {service.directory}: at {service.url}" in second.stderr
     assert ready(service.url)
 
 
@@ -144,3 +149,25 @@ def test_a_database_that_is_not_there_is_an_error(netmorph, directory) -> None:
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert "the database cannot be migrated" in refused.stderr
+
+
+@pytest.mark.parametrize("show_key", [True, False])
+def test_the_key_is_shown_on_a_terminal_only(tmp_path, show_key) -> None:
+    running = Running("http://127.0.0.1:8000", "netmorph_secret")
+    text = "\n".join(announcement(running, DataDirectory(tmp_path), show_key=show_key))
+    assert ("netmorph_secret" in text) == show_key
+    assert (f'"admin" in {tmp_path}/keys.json' in text) != show_key
+
+
+def test_a_log_of_the_service_has_no_key(directory) -> None:
+    command = [*NETMORPH, "up", "--workers", "0", "--port", "0", "--data-dir", str(directory)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=clean_environment()
+    ) as process:
+        assert process.stdout is not None
+        printed = [next(process.stdout) for _ in range(5)]
+        process.terminate()
+        printed += process.stdout
+    keys = json.loads((directory / "keys.json").read_text())
+    assert printed[0].strip() == "Netmorph is running. Press Ctrl-C to stop."
+    assert not any(key in line for key in keys.values() for line in printed)
