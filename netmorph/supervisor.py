@@ -128,6 +128,7 @@ class ProcessSupervisor:
         else:
             health.started, health.restart_at = time.monotonic(), None
             self._report()
+            _log(f"{child.name} is running again")
 
     def _report(self) -> None:
         pids = [child.process.pid for child in self._children if child.process is not None]

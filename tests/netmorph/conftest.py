@@ -1,9 +1,10 @@
-"""Services started by the command line, for the tests of what they do."""
+"""Services started by the command line, and the console of the commands."""
 
 import contextlib
 import io
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 
 
 def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The ended command `netmorph ARGUMENT...`."""
+    """Run `netmorph ARGUMENT...` to its end."""
     return subprocess.run(
         [*NETMORPH, *map(str, arguments)],
         capture_output=True,
@@ -34,7 +35,7 @@ def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[
 
 
 def clean_environment() -> dict[str, str]:
-    """Ours, without settings of a developer's shell."""
+    """Our environment without the settings of a developer's shell."""
     return {k: v for k, v in os.environ.items() if not k.startswith("NETMORPH_")}
 
 
@@ -49,7 +50,7 @@ class Up:
     family: list[psutil.Process] = field(default_factory=list)
 
     def children(self) -> list[psutil.Process]:
-        """All its processes as of now, remembered for `assert_gone`."""
+        """All its current processes, remembered for `assert_gone`."""
         now = psutil.Process(self.process.pid).children(recursive=True)
         self.family += now
         return now
@@ -63,15 +64,21 @@ class Up:
         ]
         return found
 
+    def wait_for(self, text: str) -> None:
+        """Wait until the launcher reports `text`; the time limit of the test bounds the wait."""
+        assert self.process.stderr is not None
+        lines = iter(self.process.stderr.readline, "")
+        assert any(text in line for line in lines), "the launcher has ended"
+
     def assert_gone(self) -> None:
-        """Nothing that was ever seen of it runs any more."""
+        """Check that none of the processes seen so far is running."""
         _, alive = psutil.wait_procs(self.family, timeout=20)
         assert alive == []
 
 
 @contextlib.contextmanager
 def _up(directory: Path, *arguments: object, **environment: str) -> Iterator[Up]:
-    """A service that answers; ended by SIGTERM where the test has not ended it."""
+    """A service that answers; ended by SIGTERM at the end."""
     options = ["--data-dir", str(directory), "--port", "0", "--json", *map(str, arguments)]
     with subprocess.Popen(
         [*NETMORPH, "up", *options],
@@ -95,6 +102,18 @@ def _up(directory: Path, *arguments: object, **environment: str) -> Iterator[Up]
             process.communicate(timeout=60)
 
 
+def has_ended(pid: int, seconds: float = 20.0) -> bool:
+    """Whether a process ends within `seconds`, also if its parent never reads its exit code."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], seconds)[0])
+    finally:
+        os.close(handle)
+
+
 @pytest.fixture(scope="session")
 def netmorph() -> Callable[..., subprocess.CompletedProcess[str]]:
     """The function that runs `netmorph ARGUMENT...` to its end."""
@@ -109,7 +128,7 @@ def up() -> Callable[..., contextlib.AbstractContextManager[Up]]:
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """A data directory that does not exist yet, where every account can pass."""
+    """A data directory that does not exist yet, that every account can enter."""
     parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
     parent.chmod(0o711)
     yield parent / "data"
@@ -118,7 +137,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Up]:
-    """One running service without workers, shared by the tests that only ask."""
+    """One running service without workers, for tests that do not change it for others."""
     parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
     parent.chmod(0o711)
     with _up(parent / "data", "--workers", 0) as running:

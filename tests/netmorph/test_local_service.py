@@ -1,4 +1,4 @@
-"""A service on this machine: its address, its programs and what each of them is told."""
+"""A service on this machine: its address, its programs and their settings."""
 
 from pathlib import Path
 

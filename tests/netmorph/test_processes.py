@@ -12,6 +12,7 @@ import pytest
 
 from netmorph import processes
 from netmorph.errors import LaunchError
+from tests.netmorph.conftest import has_ended
 
 SLEEP = "import time; time.sleep(1000)"
 IGNORE_TERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
@@ -102,10 +103,9 @@ def test_stopping_kills_a_child_that_ignores_the_signal(tmp_path: Path) -> None:
 def test_stopping_ends_the_children_of_a_child_that_has_ended(tmp_path: Path) -> None:
     with python(tmp_path, WITH_CHILD) as process:
         process.wait()
-        grandchild = psutil.Process(int((tmp_path / "child.log").read_text()))
+        grandchild = int((tmp_path / "child.log").read_text())
         processes.stop(process, how=signal.SIGTERM, grace=1)
-        psutil.wait_procs([grandchild], timeout=20)
-        assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
+        assert has_ended(grandchild)
 
 
 def test_processes_are_found_by_program_and_folder_the_oldest_first(tmp_path: Path) -> None:

@@ -1,37 +1,22 @@
-"""`netmorph up`: it runs everything, restarts what dies, and leaves nothing behind."""
+"""The launcher: it runs every part, restarts what ends, and leaves no process behind."""
 
 import json
 import signal
 import socket
 import stat
-import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from netmorph.commands.up import announcement
-from netmorph.data_directory import DataDirectory
-from netmorph.launcher import Running
 from netmorph.local_service import cores
-from tests.netmorph.conftest import NETMORPH, clean_environment
 
 
 def get(url: str, path: str, key: str = "") -> httpx.Response:
     """An answer of the service."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return httpx.get(url + path, headers=headers, trust_env=False, timeout=30)
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Return when the condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def ready(url: str) -> bool:
@@ -42,13 +27,13 @@ def ready(url: str) -> bool:
         return False
 
 
-def noted(directory: Path) -> set[int]:
-    """The processes that the launcher would have its successor end."""
-    return {note["pid"] for note in json.loads((directory / "children.json").read_text())}
+def recorded(directory: Path) -> set[int]:
+    """The processes that a successor of the launcher would end."""
+    return {record["pid"] for record in json.loads((directory / "children.json").read_text())}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_all_of_it(up, directory, number) -> None:
+def test_a_signal_ends_every_process(up, directory, number) -> None:
     with up(directory) as service:
         assert ready(service.url)
         assert get(service.url, "/v1/searches", service.key).json()["items"] == []
@@ -60,7 +45,7 @@ def test_a_signal_ends_all_of_it(up, directory, number) -> None:
     assert left.isdisjoint({"service.json", "children.json"})
 
 
-def test_the_keys_are_the_owners_alone_and_last(up, directory) -> None:
+def test_the_keys_are_the_owners_alone_and_stay_the_same(up, directory) -> None:
     with up(directory, "--workers", 0) as service:
         first = service.key
         for name in ("keys.json", "service.json"):
@@ -72,7 +57,7 @@ def test_the_keys_are_the_owners_alone_and_last(up, directory) -> None:
 
 
 def threads_of_workers(service) -> list[str]:
-    """How many threads each worker was given, of those whose command has begun."""
+    """The number of threads that each worker got."""
     return [
         process.environ()["NETMORPH_THREADS"]
         for process in service.children()
@@ -83,8 +68,7 @@ def threads_of_workers(service) -> list[str]:
 def test_after_kill_9_of_the_launcher_a_new_one_takes_over(up, directory) -> None:
     with up(directory, "--workers", 2) as service:
         threads = str(max(1, cores() // 2))
-        eventually(lambda: threads_of_workers(service) == [threads] * 2)
-        service.children()
+        assert threads_of_workers(service) == [threads] * 2
         service.process.kill()
         service.process.wait()
         with up(directory) as successor:
@@ -94,13 +78,15 @@ def test_after_kill_9_of_the_launcher_a_new_one_takes_over(up, directory) -> Non
     successor.assert_gone()
 
 
-def test_what_is_killed_is_started_again(up, directory) -> None:
+def test_a_killed_child_is_started_again(up, directory) -> None:
     with up(directory) as service:
+        names = {"worker": "worker-1", "valkey-server": "valkey"}
         for word in ("api", "worker", "valkey-server", "postgres"):
             victim = service.child(word)
             victim.kill()
-            eventually(lambda gone=victim.pid: gone not in noted(directory))
-            eventually(lambda: ready(service.url))
+            service.wait_for(f"{names.get(word, word)} is running again")
+            assert victim.pid not in recorded(directory)
+            assert service.child(word).pid in recorded(directory)
             assert get(service.url, "/v1/searches", service.key).status_code == 200
             service.children()
     service.assert_gone()
@@ -149,25 +135,3 @@ def test_a_database_that_is_not_there_is_an_error(netmorph, directory) -> None:
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert "the database cannot be migrated" in refused.stderr
-
-
-@pytest.mark.parametrize("show_key", [True, False])
-def test_the_key_is_shown_on_a_terminal_only(tmp_path, show_key) -> None:
-    running = Running("http://127.0.0.1:8000", "netmorph_secret")
-    text = "\n".join(announcement(running, DataDirectory(tmp_path), show_key=show_key))
-    assert ("netmorph_secret" in text) == show_key
-    assert (f'"admin" in {tmp_path}/keys.json' in text) != show_key
-
-
-def test_a_log_of_the_service_has_no_key(directory) -> None:
-    command = [*NETMORPH, "up", "--workers", "0", "--port", "0", "--data-dir", str(directory)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=clean_environment()
-    ) as process:
-        assert process.stdout is not None
-        printed = [next(process.stdout) for _ in range(5)]
-        process.terminate()
-        printed += process.stdout
-    keys = json.loads((directory / "keys.json").read_text())
-    assert printed[0].strip() == "Netmorph is running. Press Ctrl-C to stop."
-    assert not any(key in line for key in keys.values() for line in printed)

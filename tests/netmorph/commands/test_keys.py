@@ -1,9 +1,10 @@
-"""Which key `netmorph key revoke` means by a text."""
+"""The commands on API keys, and how a key is found by a text."""
 
 import pytest
 
 from netmorph.commands.keys import resolve
 from netmorph.errors import ClientError
+from tests.netmorph.commands.conftest import refused
 
 KEYS = [
     {"id": "aaaa1111", "name": "alice", "prefix": "netmorph_A1b2", "revoked_at": None},
@@ -51,3 +52,23 @@ def test_an_unknown_or_ambiguous_key_is_refused(text: str, number: str) -> None:
 def test_of_two_keys_with_one_name_neither_is_meant() -> None:
     with pytest.raises(ClientError, match="2 keys found"):
         resolve([KEYS[0], KEYS[0] | {"id": "dddd5555"}], "alice")  # type: ignore[list-item]
+
+
+def test_a_key_is_made_listed_and_revoked(ask, netmorph, service) -> None:
+    made = ask("key", "create", "--name", "alice")
+    alice = ("--url", service.url, "--key", made["key"])
+    assert netmorph("ls", *alice).returncode == 0
+    assert "alice" in [key["name"] for key in ask("key", "ls")]
+    assert "admin" in refused(netmorph("key", "ls", *alice))
+    ask("key", "revoke", "alice")
+    assert refused(netmorph("ls", *alice))
+
+
+def test_a_key_is_revoked_by_the_beginning_that_the_list_shows(ask, netmorph, service) -> None:
+    made = ask("key", "create", "--name", "bob")
+    beginning = next(key["prefix"] for key in ask("key", "ls") if key["name"] == "bob")
+    assert made["key"].startswith(beginning)
+    assert ask("key", "revoke", beginning) == {"id": made["id"], "revoked": True}
+    assert "unknown or revoked" in refused(
+        netmorph("ls", "--url", service.url, "--key", made["key"])
+    )

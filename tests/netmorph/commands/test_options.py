@@ -1,4 +1,4 @@
-"""How the commands print: tables on a terminal, complete lines in a file or a pipe."""
+"""The options that commands share, and how they print on a terminal and to a pipe."""
 
 import io
 
@@ -6,6 +6,7 @@ import pytest
 
 from netmorph import tables
 from netmorph.commands.options import console
+from tests.netmorph.commands.conftest import refused
 from tests.netmorph.samples import DATASET, KEY, SEARCH, TRIALS, lines_of
 
 
@@ -34,3 +35,23 @@ def test_a_terminal_keeps_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
 
     assert console().width == 80
+
+
+@pytest.mark.parametrize("key", ["netmorph_wrong", "", "ключ"])
+def test_a_wrong_key_is_an_error(netmorph, service, key) -> None:
+    assert "key" in refused(netmorph("ls", "--url", service.url, "--key", key))
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost", "ftp://localhost", "http://", "http://[", "http://a:b"]
+)
+def test_a_wrong_address_is_an_error(netmorph, url) -> None:
+    assert "expected something like http://host:port" in refused(
+        netmorph("ls", "--url", url, "--key", "k")
+    )
+
+
+def test_no_service_is_an_error_that_says_how_to_start_one(netmorph, tmp_path) -> None:
+    ended = netmorph("ls", "--data-dir", tmp_path / "nothing")
+    assert "netmorph up" in refused(ended)
+    assert not (tmp_path / "nothing").exists()
