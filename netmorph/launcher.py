@@ -43,7 +43,7 @@ def run(service: LocalService, *, while_used: bool, announce: Callable[[Running]
         if not alone:
             raise LaunchError(_already_running(directory))
         os.umask(0o077)
-        _end_leftovers(directory)
+        end_leftovers(directory)
         _require_free(service)
         if service.port == 0:
             service = replace(service, port=free_port(service.host))
@@ -101,7 +101,7 @@ def _require_free(service: LocalService) -> None:
             ) from None
 
 
-def _end_leftovers(directory: DataDirectory) -> None:
+def end_leftovers(directory: DataDirectory) -> None:
     """End the child processes of a launcher that was killed."""
     leftovers = []
     for record in directory.read("children.json") or ():

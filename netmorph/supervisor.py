@@ -66,7 +66,7 @@ class Program:
 
 
 @dataclass(slots=True)
-class _Health:
+class Health:
     """How often a child died in a row, and when it is restarted."""
 
     started: float
@@ -74,8 +74,9 @@ class _Health:
     restart_at: float | None = None  # None: it is running
 
     def count_death(self, now: float) -> float:
-        """Count a death; return the seconds until the restart."""
-        self.deaths = 1 if now - self.started > _HEALTHY_AFTER else self.deaths + 1
+        """Count a death or a failed restart; return the seconds until the next restart."""
+        ran_well = self.restart_at is None and now - self.started > _HEALTHY_AFTER
+        self.deaths = 1 if ran_well else self.deaths + 1
         delay = min(_FIRST_DELAY * 2.0 ** (self.deaths - 1), _LONGEST_DELAY)
         self.restart_at = now + delay
         return delay
@@ -87,13 +88,13 @@ class ProcessSupervisor:
 
     on_change: Callable[[list[dict[str, object]]], None]  # gets the running processes
     _children: list[Child] = field(default_factory=list)
-    _health: dict[str, _Health] = field(default_factory=dict)
+    _health: dict[str, Health] = field(default_factory=dict)
 
     def start(self, child: Child) -> object:
         """Start `child` and keep it running; return the result of its start."""
         self._children.append(child)
         result = child.start()
-        self._health[child.name] = _Health(time.monotonic())
+        self._health[child.name] = Health(time.monotonic())
         self._report()
         return result
 
@@ -119,7 +120,7 @@ class ProcessSupervisor:
         elif health.restart_at is not None and now >= health.restart_at:
             self._restart(child, health)
 
-    def _restart(self, child: Child, health: _Health) -> None:
+    def _restart(self, child: Child, health: Health) -> None:
         try:
             child.start()
         except LaunchError as error:

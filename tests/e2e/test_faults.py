@@ -1,7 +1,7 @@
-"""Faults in the middle of real searches: nothing is lost, nothing counts twice, all goes on.
+"""Faults in the middle of real searches: no trial is lost or counted twice, and each continues.
 
 Real PostgreSQL, Valkey, Celery, HTTP and torch; digits; leases of three seconds. After each fault
-an auditor reads the database.
+the database is audited.
 """
 
 import signal
@@ -18,13 +18,13 @@ WORKER = {"Authorization": "Bearer netmorph_" + "w" * 43}
 
 @pytest.fixture(autouse=True)
 def audited(processes_of_module) -> Iterator[None]:
-    """Every test ends with all searches ended and the books in order."""
+    """After each test, end every search and audit the database."""
     yield
     service = processes_of_module
     service.start_api()
     for (search_id,) in service.rows("SELECT id FROM searches WHERE ended_at IS NULL"):
         service.http.post(f"/v1/searches/{search_id}:stop")
-    service.until(lambda: service.rows("SELECT trial_id FROM leases") == [])
+    service.wait_until(lambda: service.rows("SELECT trial_id FROM leases") == [])
     service.audit_at_rest()
 
 
@@ -37,7 +37,7 @@ def attempts(service, search_id: str) -> list[int]:
 
 
 def trained(found: dict) -> int:
-    """How many trials ended with a value: at their end, or early as others gained more."""
+    """The number of trials with a value: completed, or stopped because others gained more."""
     counts = dict(found["trial_counts"])
     ended = counts.pop("completed", 0) + counts.pop("stopped", 0)
     assert counts == {}
@@ -45,7 +45,7 @@ def trained(found: dict) -> int:
 
 
 def test_a_search_completes(service):
-    found = service.completed(service.search())
+    found = service.wait_until_completed(service.search())
     assert trained(found) == 4
     assert found["trials_inherited"] >= 2
     assert found["final"]["test_metric"] > 0.3
@@ -53,13 +53,13 @@ def test_a_search_completes(service):
 
 def test_a_killed_worker_loses_no_trial(service):
     search_id = service.search()
-    trial_id, attempt = service.until(lambda: service.in_training(search_id, number=1))
+    trial_id, attempt = service.wait_until(lambda: service.in_training(search_id, number=1))
     trainer = service.trainer()
     service.worker.kill()
     service.worker.wait()
-    service.until(lambda: not trainer.is_running(), 5)
+    service.wait_until(lambda: not trainer.is_running(), 5)
     service.start_worker()
-    found = service.completed(search_id)
+    found = service.wait_until_completed(search_id)
     assert trained(found) == 4
     assert service.rows("SELECT attempt FROM trials WHERE id = %s", trial_id) == [(attempt + 1,)]
     assert sum(attempts(service, search_id)) == 5
@@ -67,20 +67,20 @@ def test_a_killed_worker_loses_no_trial(service):
 
 def test_a_killed_trainer_costs_one_attempt(service):
     search_id = service.search()
-    trial_id, attempt = service.until(lambda: service.in_training(search_id, number=1))
+    trial_id, attempt = service.wait_until(lambda: service.in_training(search_id, number=1))
     service.trainer().kill()
-    service.completed(search_id)
+    service.wait_until_completed(search_id)
     assert service.rows("SELECT attempt FROM trials WHERE id = %s", trial_id) == [(attempt + 1,)]
 
 
-def test_a_killed_controller_takes_up_the_search_again(service):
+def test_a_restarted_controller_continues_the_search(service):
     search_id = service.search()
-    service.until(lambda: service.in_training(search_id, number=1))
+    service.wait_until(lambda: service.in_training(search_id, number=1))
     before = service.get(search_id)
     service.api.kill()
     service.api.wait()
     service.start_api()
-    found = service.completed(search_id)
+    found = service.wait_until_completed(search_id)
     assert trained(found) == 4
     assert found["version"] > before["version"]
 
@@ -88,37 +88,37 @@ def test_a_killed_controller_takes_up_the_search_again(service):
 def test_a_flushed_broker_costs_nothing(service):
     search_id = service.search(parallelism=2)
     for number in range(4):
-        service.reached(search_id, number)
+        service.wait_for_trial(search_id, number)
         service.flush_broker()
-    assert trained(service.completed(search_id)) == 4
+    assert trained(service.wait_until_completed(search_id)) == 4
     assert attempts(service, search_id) == [1, 1, 1, 1]
 
 
-def test_lost_connections_to_the_database_are_made_anew(service):
+def test_lost_connections_to_the_database_are_replaced(service):
     search_id = service.search()
     for number in (0, 1, 2):
-        service.reached(search_id, number)
+        service.wait_for_trial(search_id, number)
         service.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    assert trained(service.completed(search_id)) == 4
+    assert trained(service.wait_until_completed(search_id)) == 4
 
 
 def test_a_killed_database_is_recovered_and_the_search_goes_on(service):
     search_id = service.search()
-    service.reached(search_id, 1)
+    service.wait_for_trial(search_id, 1)
     service.database.process.kill()
     service.database.process.wait()
-    service.until(lambda: service.http.get("/readyz").status_code == 503)
+    service.wait_until(lambda: service.http.get("/readyz").status_code == 503)
     service.database.start()
-    assert trained(service.completed(search_id)) == 4
+    assert trained(service.wait_until_completed(search_id)) == 4
 
 
 def test_a_search_completes_without_a_broker(service):
     service.broker.process.kill()
     service.broker.process.wait()
-    found = service.completed(service.search(budget={"trials": 2}))
+    found = service.wait_until_completed(service.search(budget={"trials": 2}))
     assert service.broker.start() == service.broker_url
     assert trained(found) == 2
 
@@ -128,72 +128,77 @@ def test_a_frozen_broker_delays_nobody(service):
     began = monotonic()
     search_id = service.search(budget={"trials": 2})
     assert monotonic() - began < 2
-    found = service.completed(search_id)
+    found = service.wait_until_completed(search_id)
     service.broker.process.send_signal(signal.SIGCONT)
     assert trained(found) == 2
 
 
 def test_a_worker_that_sleeps_past_its_lease_counts_nothing_twice(service):
     search_id = service.search(training={"epochs": 200, "final_epochs": 1})
-    trial_id, attempt = service.until(lambda: service.in_training(search_id))
+    trial_id, attempt = service.wait_until(lambda: service.in_training(search_id))
     trainer = service.trainer()
     for process in (service.worker, trainer):
         process.send_signal(signal.SIGSTOP)
     waiting = [("waiting", attempt + 1)]
     query = "SELECT status, attempt FROM trials WHERE id = %s"
-    service.until(lambda: service.rows(query, trial_id) == waiting)
+    service.wait_until(lambda: service.rows(query, trial_id) == waiting)
     for process in (trainer, service.worker):
         process.send_signal(signal.SIGCONT)
-    service.until(lambda: service.rows(query, trial_id) == [("running", attempt + 1)])
-    service.until(lambda: not trainer.is_running(), 10)
+    service.wait_until(lambda: service.rows(query, trial_id) == [("running", attempt + 1)])
+    service.wait_until(lambda: not trainer.is_running(), 10)
 
 
 def test_a_stopped_search_frees_its_worker(service):
     search_id = service.search(training={"epochs": 5000})
-    service.until(lambda: service.in_training(search_id))
+    service.wait_until(lambda: service.in_training(search_id))
     service.http.post(f"/v1/searches/{search_id}:stop").raise_for_status()
-    service.until(lambda: service.rows("SELECT trial_id FROM leases") == [], 3)
+    service.wait_until(lambda: service.rows("SELECT trial_id FROM leases") == [], 3)
     assert service.get(search_id)["status"] == "stopped"
-    service.completed(service.search())
+    service.wait_until_completed(service.search())
 
 
-def test_a_worker_that_shuts_down_hands_its_trial_over(service):
+def test_a_worker_that_shuts_down_gives_its_trial_back(service):
     search_id = service.search()
-    service.until(lambda: service.in_training(search_id, number=1))
+    service.wait_until(lambda: service.in_training(search_id, number=1))
     service.stop_worker()
     assert service.rows("SELECT trial_id FROM leases") == []
     service.start_worker()
-    assert trained(service.completed(search_id)) == 4
+    assert trained(service.wait_until_completed(search_id)) == 4
 
 
-class HandWorker:
-    """A worker by hand, to say what no worker of ours would."""
+class ScriptedWorker:
+    """A worker played by the test, which may send what a real worker never sends."""
 
     def __init__(self, url: str) -> None:
         self._http = httpx.Client(base_url=url, headers=WORKER, trust_env=False)
-        self.me = {"worker_id": str(uuid4()), "boot_id": str(uuid4()), "name": "h", "device": "cpu"}
+        self.me = {
+            "worker_id": str(uuid4()),
+            "boot_id": str(uuid4()),
+            "name": "scripted",
+            "device": "cpu",
+        }
 
-    def lease(self, wanted: str = "") -> dict:
-        path = f"/v1/worker/trials/{wanted}/lease" if wanted else "/v1/worker/lease"
+    def lease(self, trial_id: str = "") -> dict:
+        path = f"/v1/worker/trials/{trial_id}/lease" if trial_id else "/v1/worker/lease"
         answer = self._http.post(path, json=self.me)
         answer.raise_for_status()
         return answer.json() if answer.content else {}
 
-    def say(self, order: dict, what: str, **fields) -> httpx.Response:
+    def post(self, order: dict, kind: str, **fields) -> httpx.Response:
         body = {"attempt": order["attempt"], "token": order["token"]} | fields
-        return self._http.post(f"/v1/worker/trials/{order['trial_id']}/{what}", json=body)
+        return self._http.post(f"/v1/worker/trials/{order['trial_id']}/{kind}", json=body)
 
     def close(self) -> None:
         self._http.close()
 
 
 @pytest.fixture
-def hands(service_without_worker) -> Iterator[Callable[[], HandWorker]]:
-    """Makes workers by hand."""
-    made: list[HandWorker] = []
+def make_worker(service_without_worker) -> Iterator[Callable[[], ScriptedWorker]]:
+    """A function that makes workers played by the test."""
+    made: list[ScriptedWorker] = []
 
-    def make() -> HandWorker:
-        made.append(HandWorker(service_without_worker.url))
+    def make() -> ScriptedWorker:
+        made.append(ScriptedWorker(service_without_worker.url))
         return made[-1]
 
     yield make
@@ -204,15 +209,15 @@ def hands(service_without_worker) -> Iterator[Callable[[], HandWorker]]:
 WEIGHTS = {"key": f"weights/{'0' * 64}.safetensors", "sha256": "0" * 64, "bytes": 1}
 
 
-def test_a_repeated_result_counts_once(service_without_worker, hands):
+def test_a_repeated_result_counts_once(service_without_worker, make_worker):
     search_id = service_without_worker.search(budget={"trials": 1})
-    worker = hands()
-    order = service_without_worker.until(worker.lease)
+    worker = make_worker()
+    order = service_without_worker.wait_until(worker.lease)
     result = {"status": "stopped", "value": 0.5, "value_std": 0.1, "epochs": 1, "seconds": 1.0}
     answers: list[dict] = []
     posts = [
         threading.Thread(
-            target=lambda: answers.append(worker.say(order, "result", **result).json())
+            target=lambda: answers.append(worker.post(order, "result", **result).json())
         )
         for _ in range(8)
     ]
@@ -222,47 +227,47 @@ def test_a_repeated_result_counts_once(service_without_worker, hands):
         post.join()
     assert [answer["accepted"] for answer in answers] == [True] * 8
     assert sorted(answer["reason"] for answer in answers) == [""] + ["duplicate"] * 7
-    other = worker.say(order, "result", **result | {"value": 0.9})
+    other = worker.post(order, "result", **result | {"value": 0.9})
     assert other.status_code == 409
     assert service_without_worker.get(search_id)["best"]["value"] == 0.5
     assert service_without_worker.get(search_id)["trial_counts"] == {"stopped": 1}
 
 
-def test_a_late_result_does_not_count(service_without_worker, hands):
+def test_a_late_result_does_not_count(service_without_worker, make_worker):
     search_id = service_without_worker.search(budget={"trials": 1})
-    slow, quick = hands(), hands()
-    order = service_without_worker.until(slow.lease)
-    second = service_without_worker.until(quick.lease)  # once the lease has run out
+    slow, quick = make_worker(), make_worker()
+    order = service_without_worker.wait_until(slow.lease)
+    second = service_without_worker.wait_until(quick.lease)  # once the lease has run out
     assert (second["trial_id"], second["attempt"]) == (order["trial_id"], order["attempt"] + 1)
-    for what, fields in {
+    for kind, fields in {
         "heartbeat": {"step": 9},
         "epochs": {"epoch": 1, "seconds": 1.0},
     }.items():
-        assert slow.say(order, what, **fields).json()["action"] == "abandon"
-    late = slow.say(order, "result", status="stopped", value=0.99)
+        assert slow.post(order, kind, **fields).json()["action"] == "abandon"
+    late = slow.post(order, "result", status="stopped", value=0.99)
     assert late.status_code == 409
-    assert quick.say(second, "heartbeat", step=1).json()["action"] == "continue"
-    assert quick.say(second, "result", status="stopped", value=0.25).json()["accepted"]
-    assert slow.say(order, "result", status="stopped", value=0.99).status_code == 409
+    assert quick.post(second, "heartbeat", step=1).json()["action"] == "continue"
+    assert quick.post(second, "result", status="stopped", value=0.25).json()["accepted"]
+    assert slow.post(order, "result", status="stopped", value=0.99).status_code == 409
     assert service_without_worker.get(search_id)["best"]["value"] == 0.25
 
 
-def test_a_worker_that_starts_anew_frees_its_trial_at_once(service_without_worker, hands):
+def test_a_restarted_worker_frees_its_trial_at_once(service_without_worker, make_worker):
     service_without_worker.search(budget={"trials": 1})
-    worker = hands()
-    order = service_without_worker.until(worker.lease)
+    worker = make_worker()
+    order = service_without_worker.wait_until(worker.lease)
     worker.me["boot_id"] = str(uuid4())
     again = worker.lease()
     assert (again["trial_id"], again["attempt"]) == (order["trial_id"], order["attempt"] + 1)
-    assert worker.say(order, "heartbeat", step=1).json()["action"] == "abandon"
+    assert worker.post(order, "heartbeat", step=1).json()["action"] == "abandon"
 
 
-def test_a_trial_that_no_worker_survives_is_given_up(service_without_worker, hands):
+def test_a_trial_that_kills_every_worker_is_lost(service_without_worker, make_worker):
     search_id = service_without_worker.search(budget={"trials": 1})
-    worker = hands()
+    worker = make_worker()
     for _ in range(3):
-        service_without_worker.until(worker.lease)
+        service_without_worker.wait_until(worker.lease)
         worker.me["boot_id"] = str(uuid4())
     assert worker.lease() == {}
     assert service_without_worker.get(search_id)["trial_counts"] == {"lost": 1}
-    service_without_worker.until(lambda: service_without_worker.status(search_id) == "failed")
+    service_without_worker.wait_until(lambda: service_without_worker.status(search_id) == "failed")

@@ -4,13 +4,18 @@ import json
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from netmorph.data_directory import DataDirectory
+from netmorph.launcher import end_leftovers
 from netmorph.local_service import cores
+from tests.netmorph.conftest import has_ended
 
 
 def get(url: str, path: str, key: str = "") -> httpx.Response:
@@ -76,6 +81,26 @@ def test_after_kill_9_of_the_launcher_a_new_one_takes_over(up, directory) -> Non
             assert ready(successor.url)
             assert successor.key == service.key
     successor.assert_gone()
+
+
+def test_only_the_recorded_process_is_ended_and_no_later_one_with_its_number(tmp_path) -> None:
+    directory = DataDirectory(tmp_path)
+    command = [sys.executable, "-c", "import time; time.sleep(1000)"]
+    with subprocess.Popen(command) as left_over, subprocess.Popen(command) as stranger:
+        created = [psutil.Process(process.pid).create_time() for process in (left_over, stranger)]
+        records = [
+            {"pid": left_over.pid, "created": created[0]},
+            {"pid": stranger.pid, "created": created[1] - 1.0},
+        ]
+        directory.write("children.json", records)
+        directory.write("service.json", {"url": "http://127.0.0.1:1", "pid": 1})
+
+        end_leftovers(directory)
+
+        assert has_ended(left_over.pid)
+        assert stranger.poll() is None
+        stranger.kill()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_child_is_started_again(up, directory) -> None:

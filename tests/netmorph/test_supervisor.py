@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netmorph.errors import LaunchError
-from netmorph.supervisor import ProcessSupervisor, Program
+from netmorph.supervisor import Health, ProcessSupervisor, Program
 from tests.netmorph.conftest import has_ended
 
 SLEEP = "import time; time.sleep(1000)"
@@ -74,6 +74,26 @@ def test_a_child_that_keeps_dying_is_restarted_less_and_less_often(
     supervisor.watch(within(30, third_death))
     supervisor.stop()
     assert [f"restart in {delay} s" in output for delay in ("0.5", "1", "2")] == [True] * 3
+
+
+def test_the_delay_doubles_up_to_half_a_minute() -> None:
+    health = Health(started=0.0)
+    delays = [health.count_death(now=1.0) for _ in range(8)]
+    assert delays == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert health.restart_at == 31.0
+
+
+def test_after_a_minute_of_running_earlier_deaths_do_not_count() -> None:
+    health = Health(started=0.0)
+    for _ in range(5):
+        health.count_death(now=1.0)
+    health.started, health.restart_at = 100.0, None
+    assert health.count_death(now=161.0) == 0.5
+
+
+def test_failed_restarts_of_a_child_that_ran_well_are_delayed_more_and_more() -> None:
+    health = Health(started=0.0)
+    assert [health.count_death(now) for now in (100.0, 101.0, 200.0)] == [0.5, 1.0, 2.0]
 
 
 def test_stopping_ends_the_children_of_a_child(directory: Path, tmp_path: Path) -> None:
