@@ -1,5 +1,5 @@
-# The commands of a checkout. Everything happens in $(VENV); nothing needs root or docker.
-# On another machine: make PIP_OPTIONS="--index-url ..." passes options to every pip install.
+# The commands for a checkout. They install into $(VENV) only and need neither root nor docker.
+# PIP_OPTIONS goes to every pip install: make setup PIP_OPTIONS="--index-url ..."
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -32,18 +32,18 @@ $(VENV)/.bench-ready: $(VENV)/.dev-ready
 	$(PIP) --editable '.[worker,embedded,dev,bench]'
 	@touch $@
 
-setup: $(VENV)/.run-ready  ## Make the virtual environment and install Netmorph into it
+setup: $(VENV)/.run-ready  ## Create the virtual environment and install Netmorph into it
 
 search: setup  ## Search, train and export a network for the digits data set
 	$(BIN)/netmorph search --dataset digits --trials 12 --data-dir $(DATA_DIR) --export $(EXPORT)
 
-up: setup  ## Run the whole service here until Ctrl-C
+up: setup  ## Run the service on this machine until Ctrl-C
 	$(BIN)/netmorph up --data-dir $(DATA_DIR)
 
-test: $(VENV)/.dev-ready  ## Run the tests, on private Postgres and Valkey servers
+test: $(VENV)/.dev-ready  ## Run the tests on private PostgreSQL and Valkey servers
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_OPTIONS)
 
-slow: $(VENV)/.dev-ready  ## Run the long tests, too
+slow: $(VENV)/.dev-ready  ## Run the long tests
 	$(BIN)/python -m pytest -m "slow and not gpu" $(PYTEST_OPTIONS)
 
 mutants: $(VENV)/.dev-ready  ## Plant faults in a copy of the code and run the tests that must notice
@@ -57,17 +57,17 @@ check: $(VENV)/.dev-ready  ## Check format, lint, types, import contracts, dead 
 	$(BIN)/vulture
 	$(BIN)/codespell
 
-fix: $(VENV)/.dev-ready  ## Correct format and lint
+fix: $(VENV)/.dev-ready  ## Fix format and lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.dev-ready  ## Write the parts of the documents that come from the code
 	$(BIN)/python -m docs.generate
 
-bench: $(VENV)/.bench-ready  ## Run the benchmarks, beside peers in .venv-peers (BENCH_OPTIONS=--quick: less)
+bench: $(VENV)/.bench-ready  ## Run the benchmarks, with peers if .venv-peers exists (BENCH_OPTIONS=--quick: fewer)
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
 
-clean:  ## Remove the virtual environment, caches and the local service's data
+clean:  ## Remove the virtual environment, the caches and the data of the local service
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache $(DATA_DIR)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,7 @@
-"""The unprivileged account that servers run under where the launcher is root.
+"""The unprivileged account that servers run under if the launcher is root.
 
-PostgreSQL refuses to run as root. An account that exists is used, none is made, and no
-permission of a folder that was there before is ever widened.
+PostgreSQL refuses to run as root. An existing account is used, none is created, and no permission
+of an existing folder is widened.
 """
 
 import os
@@ -17,7 +17,7 @@ _PREFERRED = ("postgres", "nobody")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account of this machine."""
+    """A user account of this machine."""
 
     name: str
     uid: int
@@ -25,7 +25,7 @@ class Account:
 
 
 def current() -> Account:
-    """The account this process runs under."""
+    """The account that this process runs under."""
     uid = os.geteuid()
     try:
         entry = pwd.getpwuid(uid)
@@ -38,10 +38,10 @@ def current() -> Account:
 
 
 def for_servers(directory: Path) -> Account:
-    """The account that servers with their files in `directory` run under.
+    """The account for servers whose files are in `directory`.
 
-    As root it is the owner of `directory` where that is there and not root's; else an
-    unprivileged account of the system.
+    If this process is root, that is the owner of `directory`; if `directory` is missing or belongs
+    to root, it is an unprivileged account of the system.
     """
     me = current()
     if me.uid != 0:
@@ -55,7 +55,7 @@ def for_servers(directory: Path) -> Account:
             continue
         return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
     raise LaunchError(
-        "PostgreSQL does not run as root and no account 'postgres' or 'nobody' exists; "
+        "PostgreSQL does not run as root, and there is no account 'postgres' or 'nobody'; "
         "start as another user, or set NETMORPH_DATABASE_URL"
     )
 
@@ -65,13 +65,14 @@ def _by_uid(uid: int) -> Account:
         entry = pwd.getpwuid(uid)
     except KeyError:
         raise LaunchError(
-            f"the data directory belongs to user id {uid}, which has no name"
+            f"the data directory belongs to user id {uid}, which is not in /etc/passwd; "
+            "change its owner, or choose another one with --data-dir"
         ) from None
     return Account(entry.pw_name, uid, entry.pw_gid)
 
 
 def can_reach(account: Account, path: Path) -> bool:
-    """Whether `account` may enter the folder (or execute the file) `path`; the kernel decides."""
+    """Whether the kernel lets `account` enter the folder, or execute the file, `path`."""
     if account.uid == os.geteuid():
         return os.access(path, os.X_OK)
     test = subprocess.run(

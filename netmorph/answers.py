@@ -1,9 +1,15 @@
-"""What the service answers: the JSON objects of the REST interface, as types.
+"""The JSON objects that the service answers with, as types.
 
-Fields that this release does not know are kept, so that `--json` shows all a newer service says.
+Each class has the fields of one schema in the service's OpenAPI document, as `api/schemas.py`
+declares them: the same names, types and required fields. To change a field, change it there and
+here; `tests/netmorph/test_answers.py` compares the two and names the field that differs. A new
+class also gets a row in the table of that test.
+
+Enumerations are `str` here, as a newer service may know more values. Fields that this release does
+not know stay in the objects, so that `--json` prints everything that a newer service sends.
 """
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class Dataset(TypedDict):
@@ -29,12 +35,45 @@ class DatasetRef(TypedDict):
     name: str
 
 
-class Budget(TypedDict):
-    """What a search may spend."""
+class Budget(TypedDict, total=False):
+    """What a search may spend; the search ends when one limit is reached. None: no limit."""
 
     trials: int | None
     epochs: int | None
     seconds: float | None
+
+
+class Bounds(TypedDict, total=False):
+    """The largest architecture that a search may suggest. None: no bound."""
+
+    layers: int
+    width: int  # filters or units of one layer
+    parameters: int
+    flops: int | None  # for one example, forward
+    memory: int | None  # bytes while training one batch
+    latency: float | None  # seconds for one example
+
+
+class Training(TypedDict, total=False):
+    """How the trials of a search are trained. None: chosen for the data and the budget."""
+
+    epochs: int | None  # of one trial
+    final_epochs: int | None
+    final_weights: str
+    trial_seconds: float | None
+    batch_size: int | None
+    optimiser: str | None
+    learning_rate: float | None
+    weight_decay: float | None
+    augmentation: str
+    label_smoothing: float | None
+    erasing: float | None
+    mixing: float | None
+    alternatives: int | None
+    patience: int | None  # epochs without improvement
+    validation_fraction: float | None
+    morph_noise: float
+    ensemble: int  # networks in the exported one
 
 
 class Used(TypedDict):
@@ -56,18 +95,18 @@ class Best(TypedDict):
 
 
 class Comparison(TypedDict):
-    """The final network beside the winner that it was trained on from, on examples held out."""
+    """The final network compared with the winner that it was trained from, on held-out examples."""
 
     examples: int
     before: float
     after: float | None
     exported: str
-    reason: str
+    reason: NotRequired[str]
     text: str
 
 
 class Final(TypedDict):
-    """What the final fit reached."""
+    """The result of the final fit."""
 
     trial_id: str
     of_number: int
@@ -75,7 +114,7 @@ class Final(TypedDict):
     test_loss: float
     test_examples: int
     parameters: int | None
-    latency: float | None
+    latency: float | None  # seconds for one example
     members: list[int]
     ensemble: str
     export_bytes: int | None
@@ -84,7 +123,7 @@ class Final(TypedDict):
 
 
 class Search(TypedDict):
-    """A search and how far it is."""
+    """A search and its progress."""
 
     id: str
     name: str
@@ -98,6 +137,8 @@ class Search(TypedDict):
     budget: Budget
     parallelism: int
     seed: int
+    training: Training
+    bounds: Bounds
     version: int
     created_at: str
     started_at: str | None
@@ -149,13 +190,19 @@ class Trial(TypedDict):
     precision: str | None
     comparison: Comparison | None
     epochs: int
+    best_epoch: int | None
+    step: int | None
     seconds: float | None
+    samples_per_second: float | None
     latency: float | None  # seconds for one example
     worker: str | None
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
 
 
 class FrontPoint(TypedDict):
-    """A trial that no other beats in both value and cost."""
+    """A trial that no other trial beats in both value and cost."""
 
     trial_id: str
     number: int
@@ -163,11 +210,11 @@ class FrontPoint(TypedDict):
     value_std: float | None
     parameters: int
     flops: int
-    latency: float | None
+    latency: float | None  # seconds for one example
 
 
 class Front(TypedDict):
-    """The front of a search, the cheapest first."""
+    """The Pareto front of a search, the cheapest trial first."""
 
     metric: str
     cost: str
@@ -187,10 +234,10 @@ class Key(TypedDict):
 
 
 class CreatedKey(Key):
-    """A new API key with its secret, shown this once."""
+    """A new API key with its secret, which no later answer contains."""
 
     key: str
 
 
-#: Statuses that a search does not leave any more.
+#: Statuses that a search never leaves.
 ENDED = frozenset({"completed", "stopped", "failed"})

@@ -1,6 +1,6 @@
 """The command line: `netmorph COMMAND`.
 
-Exit codes: 0 done, 1 an error or a search that failed, 2 wrong usage, 130 interrupted.
+Exit codes: 0 success, 1 an error or a failed search, 2 wrong usage, 130 interrupted.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from netmorph.errors import ClientError
 
 
 class _Commands(TyperGroup):
-    """Turns our errors into one line and an exit code."""
+    """The commands; a ClientError becomes one line on standard error and exit code 1."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -37,7 +37,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Finds, trains and exports a neural network for your data.",
+    help="Find, train and export a neural network for your data.",
 )
 app.command()(up.up)
 app.command()(search)

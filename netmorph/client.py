@@ -3,9 +3,9 @@
     with Client("http://127.0.0.1:8000", key) as client:
         search = client.create_search({"dataset": "digits", "budget": {"trials": 12}})
 
-Every call may raise `Problem` (the service refused it) or `Unreachable` (no service answered,
-also after the retries). Calls that may safely be sent twice are; creating a search is one of
-them, as it carries an idempotency key.
+Every call may raise `Problem` (the service refused the request), `Unreachable` (no service
+answered, even after retries) or `ClientError` (something else than Netmorph answered). A request is
+retried if it may safely arrive twice; creating a search may, as it carries an idempotency key.
 """
 
 import contextlib
@@ -25,16 +25,24 @@ from netmorph.errors import ClientError, Problem, Unreachable
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
-_WAIT = 20.0  # seconds that one question for changes stays open
-_PAUSES = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds between tries: a restart fits in
-_FIRST_PAUSES = _PAUSES[:2]  # as long as the service has not answered at all
+_WAIT = 20.0  # seconds that the service holds a request for changes open
+_PAUSES = (
+    0.1,
+    0.3,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+    16.0,
+)  # seconds between tries; in all longer than a restart
+_FIRST_PAUSES = _PAUSES[:2]  # before the first answer of the service
 _BUSY = frozenset({502, 503, 504})
 
 _T = TypeVar("_T")
 
 
 class Client:
-    """The searches, data sets and keys that one API key opens."""
+    """The searches, data sets and keys that one API key gives access to."""
 
     def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
         self.url = _checked_url(url)
@@ -43,7 +51,7 @@ class Client:
             base_url=self.url,
             headers={"Authorization": f"Bearer {_checked_key(key)}"},
             timeout=_TIMEOUT,
-            trust_env=not _is_loopback(self.url),  # no proxy leads to this machine
+            trust_env=not _is_loopback(self.url),  # this machine is never behind a proxy
             transport=transport,
         )
 
@@ -65,54 +73,54 @@ class Client:
     # --- searches -----------------------------------------------------------------------------
 
     def create_search(self, body: Mapping[str, Any]) -> Search:
-        """Create a search; `body` is that of `POST /v1/searches`."""
+        """Create a search; `body` is the body of `POST /v1/searches`."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         answer = self._send("POST", "/v1/searches", json=dict(body), headers=headers)
-        return cast(Search, answer.json())
+        return cast(Search, _json(answer))
 
     def search(self, search_id: str) -> Search:
-        """One search as it is now."""
-        return cast(Search, self._send("GET", f"/v1/searches/{search_id}").json())
+        """The current state of a search."""
+        return cast(Search, _json(self._send("GET", f"/v1/searches/{search_id}")))
 
     def changed_search(self, search: Search) -> Search:
-        """The search once it has changed; the same one where it has not for a while."""
+        """Wait for a change and return the new state; `search` itself if none comes in 20 s."""
         path = f"/v1/searches/{search['id']}"
         parameters = {"since": search["version"], "wait": _WAIT}
         answer = self._send("GET", path, params=parameters)
-        return search if answer.status_code == 304 else cast(Search, answer.json())
+        return search if answer.status_code == 304 else cast(Search, _json(answer))
 
     def searches(self) -> Iterator[Search]:
         """All searches, the newest first."""
         return cast(Iterator[Search], self._pages("/v1/searches"))
 
     def pause(self, search_id: str) -> Search:
-        """Start no further trials of a search; those running end."""
+        """Pause a search: running trials end, no further ones start."""
         return self._act(search_id, "pause")
 
     def resume(self, search_id: str) -> Search:
-        """Go on with a paused search."""
+        """Continue a paused search."""
         return self._act(search_id, "resume")
 
     def stop(self, search_id: str) -> Search:
-        """End a search for good; its running trials are stopped."""
+        """Stop a search permanently, with its running trials."""
         return self._act(search_id, "stop")
 
     def delete(self, search_id: str) -> None:
-        """Delete a search with its trials."""
+        """Delete a search and its trials."""
         self._send("DELETE", f"/v1/searches/{search_id}")
 
     def trials(self, search_id: str) -> Iterator[Trial]:
-        """The trials of a search by number."""
+        """The trials of a search, ordered by number."""
         return cast(Iterator[Trial], self._pages(f"/v1/searches/{search_id}/trials"))
 
     def front(self, search_id: str) -> Front:
-        """The trials of a search that none beats in both the metric and its cost."""
-        return cast(Front, self._send("GET", f"/v1/searches/{search_id}/front").json())
+        """The Pareto front of a search that has a cost."""
+        return cast(Front, _json(self._send("GET", f"/v1/searches/{search_id}/front")))
 
     def download_export(self, search_id: str, target: Path) -> None:
-        """Write the archive with the exported network to the file `target`."""
+        """Write the zip archive with the exported network to the file `target`."""
 
-        def once() -> None:
+        def download() -> None:
             with self._http.stream("GET", f"/v1/searches/{search_id}/export") as answer:
                 if not answer.is_success:
                     answer.read()
@@ -121,7 +129,7 @@ class Client:
                     for chunk in answer.iter_bytes():
                         file.write(chunk)
 
-        self._retried(once)
+        self._retried(download)
 
     # --- data sets and keys -------------------------------------------------------------------
 
@@ -139,40 +147,38 @@ class Client:
                 data={"name": name},
                 timeout=_UPLOAD_TIMEOUT,
             )
-        return cast(Dataset, answer.json())
+        return cast(Dataset, _json(answer))
 
     def create_key(self, name: str, role: str) -> CreatedKey:
-        """Make an API key; the answer shows it this once."""
+        """Create an API key. No later answer contains its secret."""
         answer = self._once("POST", "/v1/keys", json={"name": name, "role": role})
-        return cast(CreatedKey, answer.json())
+        return cast(CreatedKey, _json(answer))
 
     def list_keys(self) -> list[Key]:
         """All API keys, without their secrets."""
         return cast(list[Key], list(self._pages("/v1/keys")))
 
     def revoke_key(self, key_id: str) -> None:
-        """Make a key open nothing any more."""
+        """Revoke an API key at once and permanently."""
         self._send("DELETE", f"/v1/keys/{key_id}")
 
     # --- sending ------------------------------------------------------------------------------
 
     def _act(self, search_id: str, verb: str) -> Search:
-        return cast(Search, self._send("POST", f"/v1/searches/{search_id}:{verb}").json())
+        return cast(Search, _json(self._send("POST", f"/v1/searches/{search_id}:{verb}")))
 
     def _pages(self, path: str) -> Iterator[dict[str, Any]]:
-        """The items of a list, page after page."""
+        """The items of a list; further pages are requested when needed."""
         cursor = None
         while True:
             parameters = {"limit": 100} | ({"cursor": cursor} if cursor else {})
-            page = self._send("GET", path, params=parameters).json()
-            if isinstance(page, list):
-                page = {"items": page}
+            page = _json(self._send("GET", path, params=parameters))
             yield from page["items"]
             if not (cursor := page.get("next_cursor")):
                 return
 
     def _send(self, method: str, path: str, **rest: Any) -> httpx.Response:
-        """Send a request that may safely arrive twice."""
+        """Send a request that may arrive twice, and retry it."""
         return self._retried(lambda: self._answer(method, path, **rest))
 
     def _once(self, method: str, path: str, **rest: Any) -> httpx.Response:
@@ -206,30 +212,42 @@ class Client:
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         reason = str(error) or type(error).__name__
-        return Unreachable(f"no service answers at {self.url}: {reason}")
+        return Unreachable(f"no service answers at {self.url}: {reason}; check that it is running")
 
 
 def _checked_url(url: str) -> str:
-    """The address without a trailing slash."""
+    """The address without a trailing slash; raise ClientError if it is none."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
         good = False
     if not good:
-        raise ClientError(f"the address must look like http://host:port, found {url!r}")
+        raise ClientError(f"invalid address {url!r}: expected something like http://host:port")
     return url.rstrip("/")
 
 
 def _checked_key(key: str) -> str:
-    """The key, of which every letter may stand in a header."""
+    """The key; raise ClientError if it cannot be sent in a header."""
     if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise ClientError("the key must be letters, digits, - and _, as `netmorph up` prints it")
+        raise ClientError("invalid API key: expected letters, digits, - and _, as in netmorph_abc")
     return key
 
 
+def _json(answer: httpx.Response) -> Any:
+    """The JSON of an answer; raise ClientError if it is something else, such as a web page."""
+    try:
+        return answer.json()
+    except ValueError:
+        kind = answer.headers.get("content-type", "unknown content")
+        raise ClientError(
+            f"{answer.url} is not a Netmorph service: expected JSON, found {kind} "
+            f"(status {answer.status_code}); check the address"
+        ) from None
+
+
 def _problem(answer: httpx.Response) -> Problem:
-    """The error document of an answer, whatever its form."""
+    """The error that an answer describes, also if it is no problem document."""
     document: dict[str, Any] = {}
     with contextlib.suppress(ValueError):
         parsed = answer.json()

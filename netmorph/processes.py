@@ -1,4 +1,4 @@
-"""Child processes: started tethered to the launcher, waited for, stopped; left-overs ended."""
+"""Child processes of the launcher: start them, wait for them, stop them, end left-over ones."""
 
 import contextlib
 import os
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import psutil
 
-from netmorph import tether
+from netmorph import die_with_parent
 from netmorph.accounts import Account
 from netmorph.errors import LaunchError
 
-_LOG_BYTES = 10_000_000  # a log larger than this at a start is put aside
+_LOG_BYTES = 10_000_000  # a log larger than this is renamed at the next start
 
 
 def start(
@@ -28,14 +28,14 @@ def start(
     death_signal: signal.Signals | None = signal.SIGTERM,
     stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a process group of its own, its output appended to `log`.
+    """Start `command` in its own process group, with its output appended to `log`.
 
-    It gets `death_signal` (None: nothing) when the thread that called this ends.
+    The kernel sends it `death_signal` (None: no signal) when the calling thread ends.
     """
     switch = account is not None and account.uid != os.geteuid()
     identity = (account.uid, account.gid) if switch and account else (-1, -1)
-    wrapper = [sys.executable, "-I", "-S", str(Path(tether.__file__))]
-    _put_aside(log)
+    wrapper = [sys.executable, "-I", "-S", str(Path(die_with_parent.__file__))]
+    _rotate(log)
     with log.open("ab") as output:
         return subprocess.Popen(
             [*wrapper, *map(str, (int(death_signal or 0), os.getpid(), *identity)), *command],
@@ -51,19 +51,23 @@ def start(
 def wait(
     process: subprocess.Popen[bytes], log: Path, answers: Callable[[], bool], seconds: float = 60.0
 ) -> None:
-    """Return when `process` answers; where it ends or stays silent, it is stopped and told."""
+    """Return when `process` answers.
+
+    Raises:
+        LaunchError: it ended, or did not answer within `seconds` and was stopped.
+    """
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         if answers():
             return
         time.sleep(0.02)
-    verdict = "ended" if process.poll() is not None else f"gave no answer in {seconds:g} s"
+    fault = "ended" if process.poll() is not None else f"did not answer within {seconds:g} s"
     stop(process, how=signal.SIGTERM, grace=1)
-    raise LaunchError(f"{log.stem} {verdict} at its start: {exit_summary(log)}")
+    raise LaunchError(f"{log.stem} {fault} while starting: {exit_summary(log)}; see {log}")
 
 
 def stop(process: subprocess.Popen[bytes], *, how: signal.Signals, grace: float) -> None:
-    """End `process` by `how`; after `grace` seconds, its whole group by SIGKILL."""
+    """End `process` by the signal `how`; after `grace` seconds, end its group by SIGKILL."""
     if process.poll() is None:
         process.send_signal(how)
         try:
@@ -71,16 +75,16 @@ def stop(process: subprocess.Popen[bytes], *, how: signal.Signals, grace: float)
         except subprocess.TimeoutExpired:
             kill_group(process.pid)
             process.wait()
-    kill_group(process.pid)  # what it may have left behind
+    kill_group(process.pid)  # children that it may have left
 
 
 def kill_group(leader: int) -> None:
-    """End every process of the group that `leader` was started in."""
+    """Send SIGKILL to every process in the group of `leader`."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
 
 
-def at_work_in(directory: Path, program: str) -> list[psutil.Process]:
+def running_in(directory: Path, program: str) -> list[psutil.Process]:
     """The processes of `program` whose working directory is `directory`, oldest first."""
     found = []
     for process in psutil.process_iter(["name"]):
@@ -91,7 +95,7 @@ def at_work_in(directory: Path, program: str) -> list[psutil.Process]:
 
 
 def end(leftovers: Iterable[psutil.Process], *, how: signal.Signals, grace: float) -> None:
-    """End processes that are not our children: by `how`, after `grace` seconds by SIGKILL."""
+    """End processes that are not children of ours: by `how`, after `grace` seconds by SIGKILL."""
     waiting = list(leftovers)
     for process in waiting:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -103,14 +107,14 @@ def end(leftovers: Iterable[psutil.Process], *, how: signal.Signals, grace: floa
     psutil.wait_procs(alive, timeout=grace)
 
 
-def _put_aside(log: Path) -> None:
+def _rotate(log: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         if log.stat().st_size > _LOG_BYTES:
             log.replace(log.with_name(f"{log.name}.1"))
 
 
 def exit_summary(log: Path, lines: int = 2) -> str:
-    """The end of a log on one line, for an error message."""
+    """The last lines of a log on one line, for an error message; empty without a log."""
     with contextlib.suppress(FileNotFoundError):
         text = log.read_text(errors="replace").strip().splitlines()
         return " | ".join(line.strip() for line in text[-lines:])

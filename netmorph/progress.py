@@ -1,4 +1,4 @@
-"""Follows a search until it ends: live lines for people, sparse ones for logs."""
+"""Follows a search until it ends: a live display on a terminal, a line for each change in a log."""
 
 import time
 from collections.abc import Iterator
@@ -11,21 +11,21 @@ from rich.text import Text
 
 from netmorph.answers import ENDED, Search
 from netmorph.client import Client
-from netmorph.lineage import percent
+from netmorph.formatting import clock, out_of, percent
 
-_CALM = 0.2  # seconds between two questions at least
+_PAUSE = 0.2  # least seconds between two requests for changes
 
 
 def follow(client: Client, search: Search, out: Console) -> Search:
-    """Show how the search goes; the search when it has ended, or is paused by somebody."""
+    """Show the progress of a search; return the search once it has ended or is paused."""
     if out.is_terminal:
         return _follow_live(client, search, out)
-    told = ""
-    for now in changes(client, search):
-        search = now
-        if (line := _line(search)) != told:
+    last_line = ""
+    for current in changes(client, search):
+        search = current
+        if (line := _log_line(search)) != last_line:
             out.print(line, soft_wrap=True)
-            told = line
+            last_line = line
     return search
 
 
@@ -33,54 +33,58 @@ def changes(client: Client, search: Search) -> Iterator[Search]:
     """The search now and after each change, until it has ended or is paused."""
     yield search
     while search["status"] not in ENDED and search["status"] != "paused":
-        time.sleep(_CALM)
+        time.sleep(_PAUSE)
         search = client.changed_search(search)
         yield search
 
 
 def _follow_live(client: Client, search: Search, out: Console) -> Search:
-    view = _View(search, client.url)
-    with Live(view, console=out, refresh_per_second=2, transient=True):
-        for now in changes(client, search):
-            search = now
-            view.show(search)
+    display = _LiveDisplay(search, client.url)
+    with Live(display, console=out, refresh_per_second=2, transient=True):
+        for current in changes(client, search):
+            search = current
+            display.update(search)
     return search
 
 
-class _View:
-    """What is drawn twice a second: the search as last heard of, the time as it goes on."""
+class _LiveDisplay:
+    """The latest state of a search, drawn twice a second with the time as it passes."""
 
     def __init__(self, search: Search, url: str) -> None:
         self._url = url
-        self.show(search)
+        self.update(search)
 
-    def show(self, search: Search) -> None:
-        self._search, self._heard = search, time.monotonic()
+    def update(self, search: Search) -> None:
+        """Show this state from the next drawing on."""
+        self._search, self._received = search, time.monotonic()
 
     def __rich__(self) -> RenderableType:
         search = self._search
-        seconds = search["used"]["seconds"] + time.monotonic() - self._heard
+        seconds = search["used"]["seconds"] + time.monotonic() - self._received
         bar = ProgressBar(total=1.0, completed=share_used(search, seconds), width=50)
         facts = Table.grid(padding=(0, 2))
         facts.add_row(Text("budget", style="dim"), bar)
-        for name, value in _facts(search, seconds):
-            facts.add_row(Text(name, style="dim"), value)
+        for label, text in _facts(search, seconds):
+            facts.add_row(Text(label, style="dim"), text)
         facts.add_row(Text("dashboard", style="dim"), f"{self._url}/searches/{search['id']}")
         return facts
 
 
 def _facts(search: Search, seconds: float) -> list[tuple[str, str]]:
-    """What to tell of a running search, as names and values."""
-    counts = search["trial_counts"]
-    budget = search["budget"]["trials"]
-    of = f" of {budget}" if budget else ""
-    ended = f"{search['used']['trials']}{of} ended, {counts.get('running', 0)} running"
+    """Facts about a running search as pairs of label and text."""
     return [
         ("search", f"{search['name']} ({search['status']})"),
-        ("trials", f"{ended}, {search['trials_inherited']} with inherited weights"),
+        ("trials", _trials_text(search)),
         ("best so far", best_text(search)),
-        ("time", f"{clock(seconds)} gone, {left_text(search, seconds)}"),
+        ("time", f"{clock(seconds)} elapsed, {left_text(search, seconds)}"),
     ]
+
+
+def _trials_text(search: Search) -> str:
+    ended = out_of(search["used"]["trials"], search["budget"].get("trials"))
+    running = search["trial_counts"].get("running", 0)
+    inherited = search["trials_inherited"]
+    return f"{ended} ended, {running} running, {inherited} with inherited weights"
 
 
 def best_text(search: Search) -> str:
@@ -93,41 +97,32 @@ def best_text(search: Search) -> str:
 
 
 def share_used(search: Search, seconds: float) -> float:
-    """The part of the budget that is used up, between 0 and 1."""
+    """The part of the budget that is used, between 0 and 1."""
     budget, used = search["budget"], search["used"]
     parts = [
-        spent / given
-        for spent, given in (
-            (used["trials"], budget["trials"]),
-            (used["epochs"], budget["epochs"]),
-            (seconds, budget["seconds"]),
+        spent / limit
+        for spent, limit in (
+            (used["trials"], budget.get("trials")),
+            (used["epochs"], budget.get("epochs")),
+            (seconds, budget.get("seconds")),
         )
-        if given
+        if limit
     ]
     return min(1.0, max(parts, default=0.0))
 
 
 def left_text(search: Search, seconds: float) -> str:
-    """How long the search will still take, as far as that can be told."""
+    """How long the search will still take, estimated from the budget."""
     if search["status"] == "finishing":
-        return "the final fit runs"
-    if (limit := search["budget"]["seconds"]) is not None:
+        return "the final fit is running"
+    if (limit := search["budget"].get("seconds")) is not None:
         return f"at most {clock(max(0.0, limit - seconds))} left"
     share = share_used(search, seconds)
     if share == 0.0:
-        return "time left not known yet"
+        return "time left not yet known"
     return f"about {clock(seconds * (1 - share) / share)} and the final fit left"
 
 
-def clock(seconds: float) -> str:
-    """A span of time as h:mm:ss or m:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _line(search: Search) -> str:
-    """One line for a log: it changes when a trial ends, the best improves or the status moves."""
-    facts = _facts(search, search["used"]["seconds"])
-    ended = facts[1][1]
-    return f"{search['status']}: {ended}; best {best_text(search)}"
+def _log_line(search: Search) -> str:
+    """One line for a log; it changes with the status, the trials and the best value."""
+    return f"{search['status']}: {_trials_text(search)}; best {best_text(search)}"

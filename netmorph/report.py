@@ -1,4 +1,4 @@
-"""What there is to say of a search at its end."""
+"""The report at the end of a search."""
 
 import re
 from pathlib import Path
@@ -9,11 +9,11 @@ from rich.console import Console
 from netmorph import lineage
 from netmorph.answers import Search
 from netmorph.client import Client
-from netmorph.progress import clock
+from netmorph.formatting import clock, percent
 
 
 def summary(client: Client, search: Search, folder: Path | None) -> dict[str, Any]:
-    """The end of a search as JSON."""
+    """The report as a JSON object; `folder` is that of the export, if there is one."""
     best, final = search["best"], search["final"]
     number = lineage.winner(search)
     line = [] if number is None else lineage.ancestry(client.trials(search["id"]), number)
@@ -40,38 +40,39 @@ def summary(client: Client, search: Search, folder: Path | None) -> dict[str, An
 
 
 def print_summary(result: dict[str, Any], out: Console) -> None:
-    """The same for people."""
+    """Print the report that `summary` made."""
     rows = [
         ("status", " ".join(filter(None, (result["status"], _in_brackets(result["reason"]))))),
         ("trials", _trials(result)),
-        ("validation", lineage.percent(result["best_validation"])),
+        ("validation", percent(result["best_validation"])),
         ("test", _test(result)),
         *_exported(result).items(),
         ("time", clock(result["seconds"])),
         ("export", result["export"] or "none"),
     ]
-    for name, value in rows:
-        out.print(f"{name:11}{value}", soft_wrap=True)
+    for label, text in rows:
+        out.print(f"{label:11}{text}", soft_wrap=True)
     if result["lineage"]:
-        out.print("how the winner came to be:")
+        out.print("lineage of the winner:")
     for sentence in result["lineage"]:
         out.print(f"  {sentence}", soft_wrap=True)
 
 
 def default_folder(search: Search) -> Path:
-    """Where an export goes if nobody says otherwise."""
+    """The folder for an export if the command line names none."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", search["name"]).strip("-.") or "search"
     return Path("exports") / f"{name}-{search['id'][:8]}"
 
 
 def _trials(result: dict[str, Any]) -> str:
-    return f"{result['trials_completed']} completed, {result['trials_inherited']} from a parent"
+    completed, inherited = result["trials_completed"], result["trials_inherited"]
+    return f"{completed} completed, {inherited} with inherited weights"
 
 
 def _test(result: dict[str, Any]) -> str:
     if result["test_accuracy"] is None:
         return "–"
-    return f"{lineage.percent(result['test_accuracy'])} of {result['test_examples']} examples"
+    return f"{percent(result['test_accuracy'])} of {result['test_examples']} examples"
 
 
 def _exported(result: dict[str, Any]) -> dict[str, str]:

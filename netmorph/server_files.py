@@ -1,8 +1,9 @@
-"""Where the embedded servers keep their files and find their programs.
+"""The folders and programs of the embedded servers.
 
-Normally that is the data directory and the installed wheels. As root, the servers run under an
-unprivileged account that may not be able to enter either; then a folder of their own is used,
-named in the data directory. Permissions of what was there before are never widened.
+Normally these are in the data directory and in the installed wheels. If the launcher is root, the
+servers run under an unprivileged account. If that account cannot enter the data directory, another
+folder is used, and a file in the data directory names it. Permissions of existing folders are never
+widened.
 """
 
 import contextlib
@@ -18,35 +19,35 @@ from pathlib import Path
 from netmorph.accounts import Account, can_reach, for_servers
 from netmorph.errors import LaunchError
 
-_POINTER = "servers-at"  # file in the data directory: where the servers' files are instead
+_POINTER = "servers-at"  # the file that names the other folder
 _FALLBACKS = (Path("/var/lib"), Path("/tmp"))
-_SOCKET_FOLDER_BYTES = 85  # the kernel takes 103 for the whole path of a socket
+_SOCKET_FOLDER_BYTES = 85  # the kernel allows 103 for the path of a socket
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFiles:
-    """A folder that `account` can enter; folders of that account are made in it."""
+    """A folder that `account` can enter, with folders that belong to `account`."""
 
     path: Path
     account: Account
 
     def folder(self, name: str) -> Path:
-        """The folder `name`, made where missing; it is the account's alone."""
+        """The folder `name`, made if missing; only `account` can enter it."""
         return _private(self.path / name, self.account)
 
     def sockets(self) -> Path:
-        """The folder for sockets, made where missing."""
+        """The folder for sockets, made if missing."""
         return _private(self._sockets_path(), self.account)
 
-    def forget_sockets(self) -> None:
-        """Remove the folder for sockets where it is empty and outside of ours."""
+    def remove_sockets(self) -> None:
+        """Remove the folder for sockets if it is empty and outside `path`."""
         folder = self._sockets_path()
         if folder.parent != self.path:
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
     def _sockets_path(self) -> Path:
-        """Below our folder, or in /tmp where that is too long a path for a socket."""
+        """A folder in `path`, or one in /tmp if that path is too long for a socket."""
         folder = self.path / "sockets"
         if len(os.fsencode(folder)) <= _SOCKET_FOLDER_BYTES:
             return folder
@@ -54,31 +55,33 @@ class ServerFiles:
         return Path("/tmp") / f"netmorph-{self.account.uid}-{digest}"
 
     def program(self, package: str, inside: str) -> Path:
-        """The file `inside` the installed `package`, copied where the account cannot reach it."""
+        """The file `inside` an installed package; a copy if `account` cannot reach the package."""
         root = _package_root(package)
         matches = sorted(root.glob(inside))
         if not matches:
-            raise LaunchError(f"the package {package} at {root} has no {inside} for this machine")
+            raise LaunchError(
+                f"the package {package} at {root} has no {inside} for this machine; reinstall it"
+            )
         if can_reach(self.account, matches[0]):
             return matches[0]
         return _copied(root, self.path / "programs") / matches[0].relative_to(root)
 
 
 def of(data_directory: Path) -> ServerFiles:
-    """Where servers of this data directory live."""
+    """The files of the servers of a data directory."""
     pointer = data_directory / _POINTER
-    if pointer.exists() and (elsewhere := Path(pointer.read_text().strip())).is_dir():
-        return ServerFiles(elsewhere, for_servers(elsewhere / "postgres"))
+    if pointer.exists() and (other := Path(pointer.read_text().strip())).is_dir():
+        return ServerFiles(other, for_servers(other / "postgres"))
     account = for_servers(data_directory / "postgres")
     if can_reach(account, data_directory):
         return ServerFiles(data_directory, account)
-    elsewhere = _folder_elsewhere()
-    pointer.write_text(f"{elsewhere}\n")
-    return ServerFiles(elsewhere, account)
+    other = _new_folder()
+    pointer.write_text(f"{other}\n")
+    return ServerFiles(other, account)
 
 
-def _folder_elsewhere() -> Path:
-    """A fresh folder of ours that every account may pass through."""
+def _new_folder() -> Path:
+    """A new folder that every account may enter, but not list."""
     parent = next(path for path in _FALLBACKS if os.access(path, os.W_OK))
     folder = Path(tempfile.mkdtemp(prefix="netmorph-", dir=parent))
     folder.chmod(0o711)
@@ -86,7 +89,7 @@ def _folder_elsewhere() -> Path:
 
 
 def _private(folder: Path, account: Account) -> Path:
-    """`folder`, made where missing, checked to be the account's and closed to all others."""
+    """Make `folder` if missing; check that it belongs to `account` and is closed to others."""
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -94,7 +97,7 @@ def _private(folder: Path, account: Account) -> Path:
         if status.st_uid != account.uid or status.st_mode & 0o170077 != 0o040000:
             raise LaunchError(
                 f"{folder} must be a folder of {account.name} with permissions 0700; "
-                "use the account that made it, or another data directory"
+                "use the account that made it, or choose another data directory"
             ) from None
     except OSError as error:
         raise LaunchError(f"cannot make {folder}: {error.strerror}") from None
@@ -115,7 +118,7 @@ def _package_root(package: str) -> Path:
 
 
 def _copied(root: Path, programs: Path) -> Path:
-    """A copy of the package at `root`, and of the libraries beside it, readable for everyone."""
+    """A copy of the package at `root` and of its libraries, readable for every account."""
     version = importlib.metadata.version(root.name.replace("_", "-"))
     target = programs / f"{root.name}-{version}"
     if not target.exists():

@@ -1,4 +1,4 @@
-"""Keeps children alive: starts them in order, restarts the dead, stops them in reverse order."""
+"""Keeps child processes running: starts them in order, restarts them, stops them in reverse."""
 
 import signal
 import subprocess
@@ -14,38 +14,38 @@ import psutil
 from netmorph import processes
 from netmorph.errors import LaunchError
 
-_TICK = 0.25  # seconds between two looks at the children
-_FIRST_DELAY = 0.5  # seconds before the first restart; doubled at each further one
+_POLL_SECONDS = 0.25  # between two looks at the children
+_FIRST_DELAY = 0.5  # seconds before the first restart; doubled for each further one
 _LONGEST_DELAY = 30.0
-_CALM = 60.0  # seconds after which a child counts as healthy again
+_HEALTHY_AFTER = 60.0  # seconds of running after which earlier deaths no longer count
 
 
 class Child(Protocol):
-    """Something with a process: a program of ours, or a server."""
+    """A program or server with one process."""
 
     name: str
     log: Path
     process: subprocess.Popen[bytes] | None
 
     def start(self) -> object:
-        """Start the process and return when it works; LaunchError where it does not."""
+        """Start the process and return when it answers; raise LaunchError if it does not."""
 
     def stop(self) -> None:
-        """End the process; nothing of it is left."""
+        """End the process and everything that it started."""
 
 
 @dataclass(slots=True)
 class Program:
-    """A child that is a command with settings in its environment."""
+    """A child that runs a command, with its settings in the environment."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     directory: Path  # the data directory
     log: Path = field(init=False)
-    answers: Callable[[], bool] | None = None  # whether it works; None: believed at once
+    answers: Callable[[], bool] | None = None  # whether it answers; None: do not wait
     start_seconds: float = 60.0
-    grace: float = 20.0  # seconds it has to end by itself
+    grace: float = 20.0  # seconds that it gets to end by itself
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
@@ -60,49 +60,50 @@ class Program:
             processes.wait(self.process, self.log, self.answers, self.start_seconds)
 
     def stop(self) -> None:
-        """Ask the command to end, and make it."""
+        """Ask the command to end; kill it after `grace` seconds."""
         if self.process is not None:
             processes.stop(self.process, how=signal.SIGTERM, grace=self.grace)
 
 
 @dataclass(slots=True)
-class _Health:
-    """How often a child died lately, and when it may be started again."""
+class Health:
+    """How often a child died in a row, and when it is restarted."""
 
     started: float
     deaths: int = 0
-    due: float | None = None  # None: it runs
+    restart_at: float | None = None  # None: it is running
 
-    def died(self, now: float) -> float:
-        """Note a death; the seconds until the restart."""
-        self.deaths = 1 if now - self.started > _CALM else self.deaths + 1
+    def count_death(self, now: float) -> float:
+        """Count a death or a failed restart; return the seconds until the next restart."""
+        ran_well = self.restart_at is None and now - self.started > _HEALTHY_AFTER
+        self.deaths = 1 if ran_well else self.deaths + 1
         delay = min(_FIRST_DELAY * 2.0 ** (self.deaths - 1), _LONGEST_DELAY)
-        self.due = now + delay
+        self.restart_at = now + delay
         return delay
 
 
 @dataclass(slots=True)
 class ProcessSupervisor:
-    """The children of one launcher, in the order in which they need each other."""
+    """The children of one launcher; each may need those before it."""
 
-    changed: Callable[[list[dict[str, object]]], None]  # told the running processes
+    on_change: Callable[[list[dict[str, object]]], None]  # gets the running processes
     _children: list[Child] = field(default_factory=list)
-    _health: dict[str, _Health] = field(default_factory=dict)
+    _health: dict[str, Health] = field(default_factory=dict)
 
     def start(self, child: Child) -> object:
-        """Start `child` for good; what its start returns. On an error it is stopped again."""
+        """Start `child` and keep it running; return the result of its start."""
         self._children.append(child)
         result = child.start()
-        self._health[child.name] = _Health(time.monotonic())
-        self._tell()
+        self._health[child.name] = Health(time.monotonic())
+        self._report()
         return result
 
     def watch(self, until: Callable[[], bool]) -> None:
-        """Restart what dies, until told to end."""
+        """Restart each child that ends, until `until` returns true."""
         while not until():
             for child in self._children:
-                self._look_at(child, time.monotonic())
-            time.sleep(_TICK)
+                self._check(child, time.monotonic())
+            time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
         """Stop all children, the last started first."""
@@ -110,44 +111,49 @@ class ProcessSupervisor:
             child.stop()
         self._children.clear()
 
-    def _look_at(self, child: Child, now: float) -> None:
+    def _check(self, child: Child, now: float) -> None:
         health = self._health[child.name]
-        if health.due is None and child.process is not None and child.process.poll() is not None:
-            child.stop()  # what the dead process left of its group
-            delay = health.died(now)
-            _say(f"{child.name} ended with {_ending(child)}; again in {delay:g} s")
-        elif health.due is not None and now >= health.due:
+        if health.restart_at is None and _has_ended(child):
+            child.stop()  # children that the dead process left
+            delay = health.count_death(now)
+            _log(f"{child.name} ended with {_ending(child)}; restart in {delay:g} s")
+        elif health.restart_at is not None and now >= health.restart_at:
             self._restart(child, health)
 
-    def _restart(self, child: Child, health: _Health) -> None:
+    def _restart(self, child: Child, health: Health) -> None:
         try:
             child.start()
         except LaunchError as error:
-            delay = health.died(time.monotonic())
-            _say(f"{child.name} does not start: {error}; again in {delay:g} s")
+            delay = health.count_death(time.monotonic())
+            _log(f"{child.name} does not start: {error}; next try in {delay:g} s")
         else:
-            health.started, health.due = time.monotonic(), None
-            self._tell()
+            health.started, health.restart_at = time.monotonic(), None
+            self._report()
+            _log(f"{child.name} is running again")
 
-    def _tell(self) -> None:
-        running = [child.process for child in self._children if child.process is not None]
-        self.changed([note for process in running if (note := _note(process.pid)) is not None])
+    def _report(self) -> None:
+        pids = [child.process.pid for child in self._children if child.process is not None]
+        self.on_change([record for pid in pids if (record := _record(pid)) is not None])
+
+
+def _has_ended(child: Child) -> bool:
+    return child.process is not None and child.process.poll() is not None
 
 
 def _ending(child: Child) -> str:
-    """The exit code of a dead child and what it said last."""
+    """The exit code of a dead child and the last line of its log."""
     assert child.process is not None
-    words = processes.exit_summary(child.log, lines=1)
-    return f"{child.process.returncode}" + (f": {words}" if words else "")
+    summary = processes.exit_summary(child.log, lines=1)
+    return f"{child.process.returncode}" + (f": {summary}" if summary else "")
 
 
-def _note(pid: int) -> dict[str, object] | None:
-    """What identifies a process for as long as the machine is up."""
+def _record(pid: int) -> dict[str, object] | None:
+    """What identifies a process until the machine restarts; None if it has ended."""
     try:
         return {"pid": pid, "created": psutil.Process(pid).create_time()}
     except psutil.NoSuchProcess:
         return None
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

@@ -1,24 +1,43 @@
-"""Lists and details as tables for people."""
+"""Lists and details as tables for people.
 
-from collections.abc import Iterable, Iterator
+`width` is the number of columns of the terminal. With `WIDE` columns or more, a row is one line and
+an id is complete; else an id is its first eight characters, which every command accepts, and the
+morphisms of a trial get lines of their own.
+"""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from netmorph.answers import Dataset, Front, Key, Search, Trial
-from netmorph.lineage import ensemble, exported, milliseconds, percent, steps
-from netmorph.progress import best_text, clock
+from netmorph.formatting import clock, milliseconds, out_of, percent
+from netmorph.lineage import ensemble, exported, steps
+from netmorph.progress import best_text
+
+#: Columns from which on a row with complete ids and all words is readable on one line.
+WIDE = 160
+_SHORT_ID = 8  # characters
+_MINUTE = 16  # characters of a time up to its minutes
+_INDENT = 4  # columns before the words of a trial
+_LABELS = ("no", "status", "value", "parent", "parameters", "latency", "epochs", "time")
+_WORDS = ("morphisms", "computed in")
+_FOLDED = frozenset({"name", "data set", "morphisms"})  # columns with text of any length
 
 
-def searches(items: Iterable[Search]) -> Table:
-    """A row a search."""
+def searches(items: Iterable[Search], width: int) -> Table:
+    """One row for each search."""
     table = _table("id", "name", "data set", "status", "trials", "best", "test", "time")
     for item in items:
         table.add_row(
-            item["id"][:8],
+            _id(item["id"], width),
             item["name"],
             item["dataset"]["name"],
             item["status"],
-            _of(item["used"]["trials"], item["budget"]["trials"]),
+            out_of(item["used"]["trials"], item["budget"].get("trials")),
             percent(item["best"]["value"] if item["best"] else None),
             percent(item["final"]["test_metric"] if item["final"] else None),
             clock(item["used"]["seconds"]),
@@ -27,7 +46,7 @@ def searches(items: Iterable[Search]) -> Table:
 
 
 def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> Table:
-    """The facts of one search, a row each."""
+    """The facts of one search, one row for each."""
     table = Table(show_header=False, box=None)
     final = item["final"]
     facts = {
@@ -36,8 +55,8 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
         "data set": item["dataset"]["name"],
         "status": " ".join(filter(None, (item["status"], item["reason"]))),
         "strategy": f"{item['strategy']}, seed {item['seed']}, {item['parallelism']} in flight",
-        "trials": _of(item["used"]["trials"], item["budget"]["trials"]),
-        "epochs": _of(item["used"]["epochs"], item["budget"]["epochs"]),
+        "trials": out_of(item["used"]["trials"], item["budget"].get("trials")),
+        "epochs": out_of(item["used"]["epochs"], item["budget"].get("epochs")),
         "time": clock(item["used"]["seconds"]),
         "best": best_text(item),
         "test": percent(final["test_metric"] if final else None),
@@ -46,39 +65,63 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
     if front is not None:
         facts["front"] = "\n".join(_points(front)) or "–"
     facts["lineage"] = "\n".join(lineage) or "–"
-    for name, value in facts.items():
-        table.add_row(name, value)
+    for label, text in facts.items():
+        table.add_row(label, text)
     return table
 
 
-def trials(items: Iterable[Trial]) -> Table:
-    """A row a trial."""
-    table = _table(
-        "no", "status", "value", "parent", "morphisms", "parameters", "latency", "epochs", "time",
-        "computed in",
-    )  # fmt: skip
-    for item in items:
-        table.add_row(
-            f"{item['number']}" + (" final" if item["kind"] == "final" else ""),
-            item["status"],
-            percent(item["value"]),
-            "–" if item["parent_number"] is None else str(item["parent_number"]),
-            _story(item) or "–",
-            f"{item['parameters']:,}",
-            milliseconds(item["latency"]),
-            str(item["epochs"]),
-            "–" if item["seconds"] is None else clock(item["seconds"]),
-            item.get("precision") or "–",
-        )
+def trials(items: Iterable[Trial], width: int) -> RenderableType:
+    """One row for each trial; below `WIDE` columns, its morphisms are on the lines after it."""
+    cells = [_cells(item) for item in items]
+    if width < WIDE:
+        return _NarrowTrials(cells)
+    table = _table(*_LABELS, *_WORDS)
+    for row in cells:
+        table.add_row(*(row[label] for label in (*_LABELS, *_WORDS)))
     return table
 
 
-def datasets(items: Iterable[Dataset]) -> Table:
-    """A row a data set."""
+@dataclass(frozen=True, slots=True)
+class _NarrowTrials:
+    """A table of trials whose words are on indented lines between the rows."""
+
+    cells: Sequence[Mapping[str, str]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = _table(*_LABELS, no_wrap=True)  # so that each row is one line
+        for row in self.cells:
+            table.add_row(*(row[label] for label in _LABELS))
+        header, *lines = console.render_lines(table, options, pad=False, new_lines=True)
+        yield from header
+        for line, row in zip(lines, self.cells, strict=True):
+            yield from line
+            words = "; computed in ".join(row[label] for label in _WORDS if row[label] != "–")
+            if words:
+                yield Padding(Text(words), (0, 0, 0, _INDENT), expand=False)
+
+
+def _cells(item: Trial) -> dict[str, str]:
+    """The texts of one trial by label."""
+    return {
+        "no": f"{item['number']}" + (" final" if item["kind"] == "final" else ""),
+        "status": item["status"],
+        "value": percent(item["value"]),
+        "parent": "–" if item["parent_number"] is None else str(item["parent_number"]),
+        "parameters": f"{item['parameters']:,}",
+        "latency": milliseconds(item["latency"]),
+        "epochs": str(item["epochs"]),
+        "time": "–" if item["seconds"] is None else clock(item["seconds"]),
+        "morphisms": _changes(item) or "–",
+        "computed in": item.get("precision") or "–",
+    }
+
+
+def datasets(items: Iterable[Dataset], width: int) -> Table:
+    """One row for each data set."""
     table = _table("id", "name", "shape", "classes", "train", "test", "bytes")
     for item in items:
         table.add_row(
-            item["id"][:8],
+            _id(item["id"], width),
             item["name"],
             " × ".join(map(str, item["input_shape"])),
             str(item["classes"]),
@@ -89,17 +132,27 @@ def datasets(items: Iterable[Dataset]) -> Table:
     return table
 
 
-def keys(items: Iterable[Key]) -> Table:
-    """A row a key."""
-    table = _table("id", "name", "role", "begins with", "made", "revoked")
+def keys(items: Iterable[Key], width: int) -> Table:
+    """One row for each key."""
+    table = _table("id", "name", "role", "begins with", "created", "revoked")
     for item in items:
-        made, revoked = item["created_at"][:16], (item["revoked_at"] or "–")[:16]
-        table.add_row(item["id"], item["name"], item["role"], item["prefix"], made, revoked)
+        table.add_row(
+            _id(item["id"], width),
+            item["name"],
+            item["role"],
+            item["prefix"],
+            item["created_at"][:_MINUTE],
+            (item["revoked_at"] or "–")[:_MINUTE],
+        )
     return table
 
 
+def _id(text: str, width: int) -> str:
+    return text if width >= WIDE else text[:_SHORT_ID]
+
+
 def _exported(item: Search) -> dict[str, str]:
-    """What is known of the exported network beside its test; older services say nothing."""
+    """Facts about the exported network beside its test; older services send fewer of them."""
     final = item["final"]
     if final is None:
         return {}
@@ -107,8 +160,8 @@ def _exported(item: Search) -> dict[str, str]:
     return exported(ensemble(final), final.get("comparison"), final.get("precision"), share)
 
 
-def _story(item: Trial) -> str:
-    """What leads from a trial's parent to it and, of a final fit, how it compares with it."""
+def _changes(item: Trial) -> str:
+    """How a trial differs from its parent and, for a final fit, how it compares with it."""
     comparison = item.get("comparison")
     return "; ".join(filter(None, (steps(item, "; "), comparison and comparison["text"])))
 
@@ -125,12 +178,9 @@ def _points(front: Front) -> Iterator[str]:
         yield f"{percent(point['value'])} with {cost} (trial {point['number']})"
 
 
-def _table(*columns: str) -> Table:
+def _table(*labels: str, no_wrap: bool = False) -> Table:
+    """An empty table without lines; names may be folded, every other cell stays on one line."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column)
+    for label in labels:
+        table.add_column(label, overflow="fold", no_wrap=no_wrap or label not in _FOLDED)
     return table
-
-
-def _of(used: int, budget: int | None) -> str:
-    return f"{used} of {budget}" if budget else str(used)

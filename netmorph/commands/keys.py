@@ -1,11 +1,13 @@
 """The commands on API keys: key create, key ls, key revoke."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from netmorph import tables
+from netmorph.answers import Key
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -17,11 +19,16 @@ from netmorph.commands.options import (
 )
 from netmorph.errors import ClientError
 
-keys = typer.Typer(no_args_is_help=True, help="API keys (with an administrator's key).")
+keys = typer.Typer(
+    no_args_is_help=True, help="Create, list and revoke API keys; needs an administrator's key."
+)
+
+_LEAST_ID = 4  # characters of an id
+_EVERY_KEY = "netmorph_"  # the beginning of every key
 
 
 class Role(StrEnum):
-    """What a key may do."""
+    """What a key gives access to."""
 
     USER = "user"
     WORKER = "worker"
@@ -30,20 +37,20 @@ class Role(StrEnum):
 
 @keys.command("create")
 def create(
-    name: Annotated[str, typer.Option(help="Whose or what for.")],
-    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.USER,
+    name: Annotated[str, typer.Option(help="The owner or the purpose of the key.")],
+    role: Annotated[Role, typer.Option(help="What the key gives access to.")] = Role.USER,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key; it is shown this once."""
+    """Create an API key and print it. It cannot be printed again."""
     with connect(url, key, data_dir) as client:
         created = client.create_key(name, role.value)
     if as_json:
         print_json(created)
     else:
-        console().print(created["key"], soft_wrap=True, markup=False)
+        console().print(created["key"], soft_wrap=True)
 
 
 @keys.command("ls")
@@ -53,31 +60,63 @@ def ls(
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the keys, without their secrets."""
+    """List the API keys, without their secrets."""
     with connect(url, key, data_dir) as client:
         items = client.list_keys()
     if as_json:
         print_json(items)
     else:
-        console().print(tables.keys(items))
+        out = console()
+        out.print(tables.keys(items, out.width))
 
 
 @keys.command("revoke")
 def revoke(
-    which: Annotated[str, typer.Argument(metavar="KEY", help="Id, name, or its beginning.")],
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="KEY", help="A key: its name, its id, or the beginning of the id or of the key."
+        ),
+    ],
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key open nothing any more."""
+    """Revoke an API key at once and permanently."""
     with connect(url, key, data_dir) as client:
-        live = [item for item in client.list_keys() if item["revoked_at"] is None]
-        found = [item for item in live if which in (item["id"], item["name"], item["prefix"])]
-        if len(found) != 1:
-            raise ClientError(f"{len(found)} keys found for {which!r}; expected one")
-        client.revoke_key(found[0]["id"])
+        item = resolve(client.list_keys(), which)
+        client.revoke_key(item["id"])
     if as_json:
-        print_json({"id": found[0]["id"], "revoked": True})
+        print_json({"id": item["id"], "revoked": True})
     else:
-        console().print(f"{found[0]['name']} is revoked", markup=False)
+        console().print(f"revoked the key {item['name']} ({item['prefix']}…)", soft_wrap=True)
+
+
+def resolve(items: Iterable[Key], text: str) -> Key:
+    """The one live key with this id or name, or whose id or secret begins with `text`.
+
+    Raises:
+        ClientError: no key or several keys match.
+    """
+    live = [item for item in items if item["revoked_at"] is None]
+    exact = [item for item in live if text in (item["id"], item["name"])]
+    found = exact or [item for item in live if _begins(item, text)]
+    if len(found) != 1:
+        number = "no key" if not found else f"{len(found)} keys"
+        raise ClientError(
+            f"{number} found for {text!r}; expected one that is not revoked: "
+            "`netmorph key ls` lists the names, ids and beginnings"
+        )
+    return found[0]
+
+
+def _begins(item: Key, text: str) -> bool:
+    """Whether `text` is a beginning of the key's id or secret that says more than `netmorph_`.
+
+    The service shows the first characters of a secret only, so a longer text is compared as far.
+    """
+    if len(text) >= _LEAST_ID and item["id"].startswith(text):
+        return True
+    shown = item["prefix"]
+    return len(text) > len(_EVERY_KEY) and (shown.startswith(text) or text.startswith(shown))

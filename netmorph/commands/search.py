@@ -34,7 +34,7 @@ _DEFAULT_TRIALS = 12
 
 
 class Cost(StrEnum):
-    """What may be held against the metric."""
+    """What a search may minimise alongside the metric."""
 
     PARAMETERS = "parameters"
     FLOPS = "flops"
@@ -42,50 +42,63 @@ class Cost(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
-    """What the command line asked for."""
+class _Request:
+    """A search to create, and the folder for its export."""
 
     dataset: str
-    upload: Path | None  # the file that `dataset` names, if it does
-    body: dict[str, Any]
-    folder: Path | None
+    upload: Path | None  # the npz file, if `dataset` names one
+    body: dict[str, Any]  # of `POST /v1/searches`, without the data set
+    folder: Path | None  # None: one named after the search
 
 
 def search(
     dataset: Annotated[
-        str, typer.Option(help="A built-in (digits, fashion-mnist), an id, or an npz file.")
+        str, typer.Option(help="digits, fashion-mnist, an npz file, or the id of a data set.")
     ],
-    trials: Annotated[int | None, typer.Option(min=1, help="Trials to spend.")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.2, help="Minutes to spend.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
-    strategy: Annotated[str, typer.Option(help="How to search.")] = "bayesian",
-    cost: Annotated[
-        Cost | None, typer.Option(help="What is to be small as well: gives a front of networks.")
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, help="Budget: number of trials. Default: 12, or none with --minutes."),
     ] = None,
-    max_parameters: Annotated[int | None, typer.Option(min=100, help="Largest network.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.2, help="Budget: minutes, final fit included.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="Seed of all random choices.")
+    ] = 0,
+    strategy: Annotated[str, typer.Option(help="Search strategy.")] = "bayesian",
+    cost: Annotated[
+        Cost | None, typer.Option(help="Also minimise this; returns a Pareto front.")
+    ] = None,
+    max_parameters: Annotated[
+        int | None, typer.Option(min=100, help="Upper bound for the parameters of a network.")
+    ] = None,
     max_flops: Annotated[
-        int | None, typer.Option(min=1000, help="Most operations for one example.")
+        int | None, typer.Option(min=1000, help="Upper bound for the operations for one example.")
     ] = None,
     max_latency: Annotated[
-        float | None, typer.Option(min=0.001, help="Most milliseconds for one example, expected.")
+        float | None,
+        typer.Option(
+            min=0.001, help="Upper bound for the milliseconds for one example, as predicted."
+        ),
     ] = None,
     parallelism: Annotated[
-        int | None, typer.Option(min=1, help="Trials in flight; default: the workers.")
+        int | None, typer.Option(min=1, help="Trials in flight. Default: the number of workers.")
     ] = None,
     ensemble: Annotated[
-        int, typer.Option(min=1, max=8, help="Networks in the export: the mean of the best.")
+        int, typer.Option(min=1, max=8, help="Export the mean of this many best networks.")
     ] = 1,
     workers: WorkersOption = 1,
     export_to: Annotated[
-        Path | None, typer.Option("--export", help="Folder for the exported network.")
+        Path | None,
+        typer.Option("--export", help="Folder for the exported network. Default: exports/NAME-ID."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What to call the search.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the search.")] = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search, train and export a network; starts the local service where none runs."""
+    """Search, train and export a network. Starts the local service if none is running."""
     budget = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
     if trials is None and minutes is None:
         budget["trials"] = _DEFAULT_TRIALS
@@ -104,25 +117,27 @@ def search(
         "parallelism": parallelism or max(1, workers),
         "name": name,
     }
-    wish = _Wish(dataset=dataset, upload=_file_of(dataset), body=_given(body), folder=export_to)
+    request = _Request(
+        dataset=dataset, upload=_file_of(dataset), body=_given(body), folder=export_to
+    )
     if export_to is not None:
         export.require_writable(export_to)
     target = target_of(url, key, data_dir)
     with _terminated_is_interrupted(), target.on_demand(workers=workers) as running:
-        code = _run(running, wish, as_json=as_json)
+        code = _run(running, request, sign_in=target.sign_in_hint(), as_json=as_json)
     raise typer.Exit(code)
 
 
-def _run(running: Running, wish: _Wish, *, as_json: bool) -> int:
-    """Create the search, follow it to its end and fetch the export; the exit code."""
+def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) -> int:
+    """Create the search, follow it to its end and download the export; return the exit code."""
     out = Console(stderr=True, quiet=True) if as_json else console()
     with Client(running.url, running.key) as client:
-        created = client.create_search(wish.body | {"dataset": _dataset(client, wish)})
-        for label, text in _headlines(running, created):
+        created = client.create_search(request.body | {"dataset": _dataset(client, request)})
+        for label, text in _headlines(running, created, sign_in):
             out.print(f"{label:11}{text}", soft_wrap=True)
         try:
             ended = follow(client, created, out)
-            folder = _fetch(client, ended, wish.folder)
+            folder = _download(client, ended, request.folder)
         except KeyboardInterrupt:
             return _interrupted(running, created, out, as_json=as_json)
         result = summary(client, ended, folder)
@@ -137,53 +152,59 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _headlines(running: Running, created: Search) -> list[tuple[str, str]]:
+def _headlines(running: Running, created: Search, sign_in: str) -> list[tuple[str, str]]:
+    """What is printed first. The key is not: the output may end up in a log that others read."""
     return [
         ("search", f"{created['name']} ({created['id']})"),
         ("dashboard", f"{running.url}/searches/{created['id']}"),
-        ("key", running.key),
+        ("sign in", sign_in),
     ]
 
 
 def _file_of(dataset: str) -> Path | None:
-    """The file that `--dataset` names, if it looks like one."""
+    """The file that `--dataset` names, if the text looks like a path."""
     if not dataset.endswith(".npz") and "/" not in dataset:
         return None
     path = Path(dataset)
     if not path.is_file():
-        raise ClientError(f"there is no file {dataset}")
+        raise ClientError(f"there is no file {dataset}; expected an npz file")
     return path
 
 
-def _dataset(client: Client, wish: _Wish) -> str:
-    """What to call the data set in the request; a file is uploaded first."""
-    if wish.upload is None:
-        return wish.dataset
-    return client.add_dataset(wish.upload, wish.upload.stem)["id"]
+def _dataset(client: Client, request: _Request) -> str:
+    """The name or id of the data set; a file is uploaded first."""
+    if request.upload is None:
+        return request.dataset
+    return client.add_dataset(request.upload, request.upload.stem)["id"]
 
 
-def _fetch(client: Client, ended: Search, wished: Path | None) -> Path | None:
-    """Put the exported network into a folder, where there is one to export."""
+def _download(client: Client, ended: Search, requested: Path | None) -> Path | None:
+    """Download the exported network, if there is one; return its folder."""
     if ended["final"] is None or ended["final"]["export_bytes"] is None:
         return None
-    folder = wished or default_folder(ended)
+    folder = requested or default_folder(ended)
     export.download(client, ended["id"], folder)
     return folder.absolute()
 
 
 def _interrupted(running: Running, created: Search, out: Console, *, as_json: bool) -> int:
-    """Pause the search, so that nothing is lost and nothing goes on unseen; say so."""
-    with Client(running.url, running.key) as client:  # the old one broke off in mid-sentence
+    """Pause the search, so that no trial is lost and none runs unattended; return the exit code."""
+    with Client(running.url, running.key) as client:  # the old one was interrupted
         try:
-            left = client.pause(created["id"])
-        except Problem:  # it cannot be paused any more
-            left = client.search(created["id"])
+            current = client.pause(created["id"])
+        except Problem:  # it has ended or is about to
+            current = client.search(created["id"])
     if as_json:
-        print_json({"search_id": left["id"], "status": left["status"]})
-    elif left["status"] == "paused":
-        out.print(f"paused; with the service up: netmorph resume {left['id']}", soft_wrap=True)
+        print_json({"search_id": current["id"], "status": current["status"]})
+    elif current["status"] == "paused":
+        out.print(
+            f"paused; to continue, start the service and run: netmorph resume {current['id']}",
+            soft_wrap=True,
+        )
     else:
-        out.print(f"the search is {left['status']}: netmorph show {left['id']}", soft_wrap=True)
+        out.print(
+            f"the search is {current['status']}: netmorph show {current['id']}", soft_wrap=True
+        )
     return 130
 
 

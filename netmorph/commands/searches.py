@@ -35,7 +35,8 @@ def ls(
     if as_json:
         print_json(items)
     else:
-        console().print(tables.searches(items))
+        out = console()
+        out.print(tables.searches(items, out.width))
 
 
 def show(
@@ -45,7 +46,7 @@ def show(
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one search, its front where it has a cost, and how its winner came to be."""
+    """Show one search, the lineage of its winner and, with a cost, its Pareto front."""
     with connect(url, key, data_dir) as client:
         item = resolve(client, search)
         number = lineage.winner(item)
@@ -71,7 +72,8 @@ def trials(
     if as_json:
         print_json(items)
     else:
-        console().print(tables.trials(items))
+        out = console()
+        out.print(tables.trials(items, out.width))
 
 
 def pause(
@@ -81,9 +83,9 @@ def pause(
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start no further trials; those running end."""
+    """Pause a search: running trials end, no further ones start."""
     with connect(url, key, data_dir) as client:
-        _told(client.pause(resolve(client, search)["id"]), as_json=as_json)
+        _print_status(client.pause(resolve(client, search)["id"]), as_json=as_json)
 
 
 def resume(
@@ -93,9 +95,9 @@ def resume(
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with a paused search."""
+    """Continue a paused search."""
     with connect(url, key, data_dir) as client:
-        _told(client.resume(resolve(client, search)["id"]), as_json=as_json)
+        _print_status(client.resume(resolve(client, search)["id"]), as_json=as_json)
 
 
 def stop(
@@ -105,20 +107,22 @@ def stop(
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End a search for good."""
+    """Stop a search permanently."""
     with connect(url, key, data_dir) as client:
-        _told(client.stop(resolve(client, search)["id"]), as_json=as_json)
+        _print_status(client.stop(resolve(client, search)["id"]), as_json=as_json)
 
 
 def export(
     search: SearchArgument,
-    to: Annotated[Path | None, typer.Option(help="Folder; default: exports/NAME-ID.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder for the network. Default: exports/NAME-ID.")
+    ] = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch the exported network of a completed search."""
+    """Download the exported network of a completed search."""
     with connect(url, key, data_dir) as client:
         item = resolve(client, search)
         folder = to or default_folder(item)
@@ -127,11 +131,15 @@ def export(
     if as_json:
         print_json({"search_id": item["id"], "export": str(folder.absolute())})
     else:
-        console().print(f"exported to {folder}", soft_wrap=True, markup=False)
+        console().print(f"exported to {folder}", soft_wrap=True)
 
 
 def resolve(client: Client, text: str) -> Search:
-    """The search that a person means by an id, its beginning, a name, or `last`."""
+    """The search with this id or name, or whose id begins with `text`; the newest for `last`.
+
+    Raises:
+        ClientError: no search or several searches match.
+    """
     found = []
     for item in client.searches():
         if item["id"] == text or text == "last":
@@ -140,12 +148,14 @@ def resolve(client: Client, text: str) -> Search:
             found.append(item)
     if len(found) != 1:
         number = "no search" if not found else f"{len(found)} searches"
-        raise ClientError(f"{number} found for {text!r}; `netmorph ls` lists their ids")
+        raise ClientError(
+            f"{number} found for {text!r}; expected one: `netmorph ls` lists the names and ids"
+        )
     return found[0]
 
 
-def _told(search: Search, *, as_json: bool) -> None:
+def _print_status(search: Search, *, as_json: bool) -> None:
     if as_json:
         print_json(search)
     else:
-        console().print(f"{search['name']} is {search['status']}", markup=False)
+        console().print(f"{search['name']} is {search['status']}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The whole service as processes that can be killed one by one, and an auditor of its database."""
+"""The complete service as processes that tests can kill, and an audit of its database."""
 
 import contextlib
 import hashlib
@@ -24,9 +24,9 @@ ADMIN_KEY = "netmorph_" + "a" * 43
 WORKER_KEY = "netmorph_" + "w" * 43
 LEASE_SECONDS = 3.0
 
-#: What must never be: each question finds the rows that break a promise. They hold at any moment.
+#: Promises that hold at any moment; each query returns the rows that break one.
 ALWAYS = {
-    "a trial runs without a lease, or a lease is of a trial that does not run": """
+    "a trial is running without a lease, or a lease is of a trial that is not running": """
         SELECT coalesce(trials.id, trial_id) FROM trials FULL JOIN leases ON trial_id = trials.id
         WHERE (status = 'running') IS DISTINCT FROM (trial_id IS NOT NULL)""",
     "a lease is of another attempt than its trial's": """
@@ -35,7 +35,7 @@ ALWAYS = {
     "a worker has two leases": """
         SELECT worker_id FROM leases GROUP BY worker_id HAVING count(*) > 1""",
     "a trial has more attempts than it may": "SELECT id FROM trials WHERE attempt > 3",
-    "a trial has ended without a time, or lives with one": """
+    "a trial has ended without a time, or has not ended and has one": """
         SELECT id FROM trials
         WHERE (status IN ('waiting', 'running')) <> (ended_at IS NULL)""",
     "a completed trial has no value, no weights or no accepted report": """
@@ -64,10 +64,10 @@ ALWAYS = {
         LEFT JOIN trials AS parent ON parent.id = child.parent_id
         WHERE child.inherited AND (parent.weights_key IS NULL
             OR parent.search_id <> child.search_id OR parent.number >= child.number)""",
-    "an epoch is of an attempt that never was": """
+    "an epoch is of an attempt that never began": """
         SELECT epochs.trial_id FROM epochs JOIN trials ON trials.id = epochs.trial_id
         WHERE epochs.attempt > trials.attempt""",
-    "the epochs of an attempt have gaps, though not too many to report each": """
+    "the epochs of an attempt have gaps, although each had to be reported": """
         SELECT trial_id FROM epochs JOIN trials ON trials.id = trial_id
         WHERE (hyperparameters->>'epochs')::int <= 100 AND hyperparameters->>'max_seconds' IS NULL
         GROUP BY trial_id, epochs.attempt
@@ -82,10 +82,10 @@ ALWAYS = {
         HAVING count(*) > 1""",
 }
 
-#: What must not be once all searches have ended and the workers are idle.
+#: Promises that hold when every search has ended and the workers are idle.
 AT_REST = {
-    "a search lives": "SELECT id FROM searches WHERE ended_at IS NULL",
-    "a trial of an ended search lives": """
+    "a search has not ended": "SELECT id FROM searches WHERE ended_at IS NULL",
+    "a trial of an ended search has not ended": """
         SELECT id FROM trials WHERE status IN ('waiting', 'running')""",
     "a completed search has no tested final fit, or not all its trials": """
         SELECT searches.id FROM searches JOIN trials ON search_id = searches.id
@@ -95,7 +95,7 @@ AT_REST = {
 }
 
 
-class Stack:
+class RunningService:
     """The service: a database, a broker, an API process and a worker process."""
 
     def __init__(self, directory: Path, database: EmbeddedPostgres, broker: EmbeddedValkey) -> None:
@@ -119,21 +119,21 @@ class Stack:
     # --- processes ---
 
     def start_api(self) -> None:
-        """Start the API process unless it runs, and wait until it is ready."""
+        """Start the API process unless it is running, and wait until it is ready."""
         if self.api is None:
             assert self._start("api", "migrate").wait(60) == 0, self.log("api")
         if self.api is None or not _runs(self.api):
             port = self.url.rpartition(":")[2]
             self.api = self._start("api", "serve", "--host", "127.0.0.1", "--port", port)
-        self.until(self._is_ready, 60)
+        self.wait_until(self._is_ready, 60)
 
     def start_worker(self) -> None:
-        """Start the worker process unless it runs."""
+        """Start the worker process unless it is running."""
         if self.worker is None or not _runs(self.worker):
             self.worker = self._start("worker")
 
     def stop_worker(self) -> None:
-        """Have the worker end in order."""
+        """Ask the worker to end, and wait until it has."""
         if self.worker is not None and _runs(self.worker):
             self.worker.terminate()
             assert self.worker.wait(20) == 0
@@ -198,7 +198,7 @@ class Stack:
     # --- searches ---
 
     def search(self, **changes: Any) -> str:
-        """Create a short search on digits; its id."""
+        """Create a short search on digits; return its id."""
         body = {
             "dataset": "digits",
             "budget": {"trials": 4},
@@ -210,20 +210,20 @@ class Stack:
         return str(answer.json()["id"])
 
     def get(self, search_id: str) -> dict[str, Any]:
-        """The search as its owner sees it."""
+        """The search as the REST interface shows it."""
         answer = self.http.get(f"/v1/searches/{search_id}")
         answer.raise_for_status()
         return dict(answer.json())
 
     def status(self, search_id: str) -> str:
-        """The search's status; `unknown` while nobody answers."""
+        """The status of the search; `unknown` while no service answers."""
         try:
             return str(self.get(search_id)["status"])
         except (httpx.TransportError, httpx.HTTPStatusError):
             return "unknown"
 
     def in_training(self, search_id: str, number: int = 0) -> tuple[str, int] | None:
-        """Id and attempt of a trial that makes steps, with at least this number."""
+        """Id and attempt of a trial that is training, with this number or a later one; or None."""
         rows = self.rows(
             "SELECT trials.id, trials.attempt FROM trials JOIN leases ON trial_id = trials.id"
             " WHERE search_id = %s AND number >= %s AND step > 0",
@@ -232,16 +232,16 @@ class Stack:
         )
         return (str(rows[0][0]), rows[0][1]) if rows else None
 
-    def reached(self, search_id: str, number: int) -> None:
-        """Wait until a trial of at least this number trains, or nothing is left to train."""
+    def wait_for_trial(self, search_id: str, number: int) -> None:
+        """Wait until a trial from this number on is training, or the search has ended."""
         ended = {"completed", "failed", "stopped"}
-        self.until(
+        self.wait_until(
             lambda: self.in_training(search_id, number) or self.status(search_id) in ended, 60
         )
 
-    def completed(self, search_id: str, seconds: float = 60.0) -> dict[str, Any]:
-        """The search, once it has completed."""
-        self.until(
+    def wait_until_completed(self, search_id: str, seconds: float = 60.0) -> dict[str, Any]:
+        """Wait until the search has completed; return it."""
+        self.wait_until(
             lambda: self.status(search_id) not in {"pending", "running", "finishing", "unknown"},
             seconds,
         )
@@ -249,26 +249,26 @@ class Stack:
         assert found["status"] == "completed", (found["reason"], self.log("worker"))
         return found
 
-    # --- truth ---
+    # --- the database ---
 
     def rows(self, query: str, *values: Any) -> list[Any]:
-        """What the database holds."""
+        """The rows that a query returns."""
         address = self.database_url.replace("postgresql+psycopg://", "postgresql://")
         with psycopg.connect(address, autocommit=True) as connection:
             return connection.execute(query.encode(), values).fetchall()
 
     def flush_broker(self) -> None:
-        """Forget everything in the broker."""
+        """Delete everything in the broker."""
         with redis.Redis.from_url(self.broker_url) as client:
             client.flushall()
 
     def audit(self) -> None:
-        """Check every promise about the rows and the blobs they name."""
+        """Check the promises that always hold."""
         for promise, query in ALWAYS.items():
             assert self.rows(query) == [], promise
 
     def audit_at_rest(self) -> None:
-        """Check every promise, those for a service at rest too."""
+        """Check every promise of a service at rest, and the files that its rows name."""
         self.audit()
         for promise, query in AT_REST.items():
             assert self.rows(query) == [], promise
@@ -279,8 +279,12 @@ class Stack:
             data = (self.storage / key).read_bytes()
             assert hashlib.sha256(data).hexdigest() in key, f"{key} is damaged"
 
-    def until(self, condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-        """Wait for a condition; what it came to."""
+    def wait_until(self, condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+        """Poll a condition until it is true; return its value.
+
+        The conditions are about processes, rows and answers of a service that is being killed: no
+        connection lasts on which an event could arrive.
+        """
         deadline = monotonic() + seconds
         while not (found := condition()):
             assert monotonic() < deadline, f"not within {seconds} s; worker: {self.log('worker')}"
@@ -293,13 +297,13 @@ def _runs(process: psutil.Popen) -> bool:
 
 
 @pytest.fixture(scope="module")
-def running_stack(
+def processes_of_module(
     servers_directory: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    """One service for a module, with servers of its own."""
+) -> Iterator[RunningService]:
+    """The processes of one service for a module, with servers of its own."""
     servers = servers_directory / f"e2e-{uuid4().hex[:8]}"
-    made = Stack(
-        tmp_path_factory.mktemp("stack"),
+    made = RunningService(
+        tmp_path_factory.mktemp("service"),
         EmbeddedPostgres(servers, durable=False),
         EmbeddedValkey(servers),
     )
@@ -308,16 +312,16 @@ def running_stack(
 
 
 @pytest.fixture
-def unmanned(running_stack: Stack) -> Stack:
-    """The service without its worker."""
-    running_stack.start_api()
-    running_stack.stop_worker()
-    return running_stack
+def service_without_worker(processes_of_module: RunningService) -> RunningService:
+    """The service without a worker."""
+    processes_of_module.start_api()
+    processes_of_module.stop_worker()
+    return processes_of_module
 
 
 @pytest.fixture
-def stack(running_stack: Stack) -> Stack:
-    """The service, all of it running."""
-    running_stack.start_api()
-    running_stack.start_worker()
-    return running_stack
+def service(processes_of_module: RunningService) -> RunningService:
+    """The service with its worker."""
+    processes_of_module.start_api()
+    processes_of_module.start_worker()
+    return processes_of_module

@@ -1,7 +1,7 @@
-"""The dashboard as a person uses it, in a real browser.
+"""The dashboard in a real browser.
 
-`NETMORPH_REQUIRE_BROWSER=1` makes a missing Chromium a failure; `NETMORPH_SCREENSHOTS=FOLDER` says
-where the pictures go, such as `docs/images`.
+With `NETMORPH_REQUIRE_BROWSER=1` a missing Chromium is a failure. `NETMORPH_SCREENSHOTS` names the
+folder for the screenshots, such as `docs/images`.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.e2e.conftest import ADMIN_KEY, Stack
+from tests.e2e.conftest import ADMIN_KEY, RunningService
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("machine")]
 
@@ -36,39 +36,39 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser, stack: Stack) -> Iterator[Page]:
-    """A page on the dashboard. Anything its console complains of fails the test."""
+def page(chromium: Browser, service: RunningService) -> Iterator[Page]:
+    """A page of the dashboard; an error or a warning in its console fails the test."""
     context = chromium.new_context(
-        base_url=stack.url, viewport={"width": 1280, "height": 900}, color_scheme="light"
+        base_url=service.url, viewport={"width": 1280, "height": 900}, color_scheme="light"
     )
     page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    messages: list[str] = []
+    page.on("pageerror", lambda error: messages.append(str(error)))
     page.on(
         "console",
         lambda message: (
-            complaints.append(message.text) if message.type in ("error", "warning") else None
+            messages.append(message.text) if message.type in ("error", "warning") else None
         ),
     )
-    strangers: list[str] = []
+    other_hosts: list[str] = []
     page.on(
         "request",
         lambda request: (
-            strangers.append(request.url)
-            if not request.url.startswith((stack.url, "blob:", "data:"))
+            other_hosts.append(request.url)
+            if not request.url.startswith((service.url, "blob:", "data:"))
             else None
         ),
     )
     yield page
     context.close()
-    # Chromium reports a form that came back with its errors as a failed resource, too.
-    assert [text for text in complaints if "422" not in text] == []
-    assert strangers == [], "the dashboard needs nobody but the service"
+    # Chromium also reports a form that was returned with errors (422) as a failed resource.
+    assert [text for text in messages if "422" not in text] == []
+    assert other_hosts == [], "the dashboard loads nothing from other hosts"
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the screenshots go."""
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for the screenshots."""
     if folder := os.environ.get("NETMORPH_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         return Path(folder)
@@ -83,17 +83,17 @@ def sign_in(page: Page) -> None:
 
 
 def tile(page: Page, name: str):  # type: ignore[no-untyped-def]
-    """The value that a search's page shows under a name."""
+    """The value that the page of a search shows under a name."""
     return page.locator(f".tiles div:has(> dt:text-is('{name}')) dd")
 
 
-def drawn(page: Page, label: str) -> None:
+def wait_for_lines(page: Page, label: str) -> None:
     """Wait until a figure has lines."""
     figure = page.get_by_role("img", name=label)
     expect(figure.locator(".scatterlayer .trace").first).to_be_visible()
 
 
-def test_a_search_from_the_form_to_the_download(page, stack, pictures):
+def test_a_search_from_the_form_to_the_download(page, service, screenshots):
     sign_in(page)
     page.get_by_label("Data set").select_option("digits")
     page.get_by_label("Trials", exact=True).fill("4")
@@ -102,21 +102,21 @@ def test_a_search_from_the_form_to_the_download(page, stack, pictures):
 
     expect(page.get_by_role("heading", name="Digits of the morning")).to_be_visible()
     search_id = page.url.rpartition("/")[2]
-    # nothing is loaded anew from here on: the page follows the search by itself
+    # the page is not loaded again from here on: it follows the search by itself
     page.evaluate("window.sameDocument = true")
     expect(tile(page, "State")).to_have_text(re.compile("running"), timeout=30_000)
     expect(tile(page, "Best so far")).to_contain_text("%", timeout=60_000)
     expect(tile(page, "State")).to_have_text(re.compile("completed"), timeout=180_000)
     expect(tile(page, "Test accuracy")).to_contain_text("%")
     expect(page.locator("#trials tbody tr")).to_have_count(5)  # and the final fit
-    drawn(page, "validation accuracy by trial")
-    drawn(page, "validation accuracy against seconds of training")
+    wait_for_lines(page, "validation accuracy by trial")
+    wait_for_lines(page, "validation accuracy against seconds of training")
     assert page.evaluate("window.sameDocument") is True
 
     shown = tile(page, "Test accuracy").inner_text()
-    found = stack.get(search_id)["final"]["test_metric"]
+    found = service.get(search_id)["final"]["test_metric"]
     assert f"{100 * found:.2f}" in shown
-    page.screenshot(path=pictures / "search.png", full_page=True)
+    page.screenshot(path=screenshots / "search.png", full_page=True)
 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the network").click()
@@ -126,22 +126,22 @@ def test_a_search_from_the_form_to_the_download(page, stack, pictures):
     child = page.locator("#trials tbody tr:has(td:nth-child(5) a)")  # a trial with a parent
     child.first.get_by_role("link").first.click()
     expect(page.get_by_role("heading", name=re.compile(r"^Trial \d"))).to_be_visible()
-    drawn(page, "loss and accuracy by epoch")
+    wait_for_lines(page, "loss and accuracy by epoch")
     expect(page.locator(".scroll.tall svg").first).to_be_visible()
-    page.screenshot(path=pictures / "trial.png", full_page=True)
+    page.screenshot(path=screenshots / "trial.png", full_page=True)
 
     page.get_by_role("link", name="Searches").click()
     expect(page.locator("tbody tr", has_text="Digits of the morning")).to_contain_text("completed")
-    page.screenshot(path=pictures / "searches.png", full_page=True)
+    page.screenshot(path=screenshots / "searches.png", full_page=True)
     page.emulate_media(color_scheme="dark")
     page.goto(f"/searches/{search_id}")
-    drawn(page, "validation accuracy by trial")
-    page.screenshot(path=pictures / "search-dark.png", full_page=True)
+    wait_for_lines(page, "validation accuracy by trial")
+    page.screenshot(path=screenshots / "search-dark.png", full_page=True)
 
 
-def test_pause_resume_stop(page, stack):
+def test_pause_resume_stop(page, service):
     sign_in(page)
-    search_id = stack.search(budget={"trials": 50})
+    search_id = service.search(budget={"trials": 50})
     page.goto(f"/searches/{search_id}")
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Pause").click()
@@ -150,10 +150,10 @@ def test_pause_resume_stop(page, stack):
     expect(tile(page, "State")).to_have_text(re.compile("running"))
     page.get_by_role("button", name="Stop").click()
     expect(tile(page, "State")).to_have_text(re.compile("stop|finish"))
-    stack.until(lambda: stack.get(search_id)["ended_at"])
+    service.wait_until(lambda: service.get(search_id)["ended_at"])
 
 
-def test_the_form_says_what_is_wrong_and_keeps_what_was_typed(page):
+def test_the_form_shows_what_is_wrong_and_keeps_the_input(page):
     sign_in(page)
     page.get_by_label("Trials", exact=True).fill("minus three")
     page.get_by_label("Name").fill("<b>kept</b>")
@@ -164,7 +164,7 @@ def test_the_form_says_what_is_wrong_and_keeps_what_was_typed(page):
     expect(page.get_by_label("Name")).to_have_value("<b>kept</b>")
 
 
-def test_a_narrow_screen_shows_all(page, stack):
+def test_a_narrow_screen_shows_the_full_page(page, service):
     sign_in(page)
     page.set_viewport_size({"width": 390, "height": 800})
     for path in ("/", "/data-sets", "/workers"):

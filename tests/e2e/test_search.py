@@ -1,4 +1,4 @@
-"""`netmorph search`, from nothing to a network that predicts on its own."""
+"""`netmorph search`, from the first start to an exported network that predicts."""
 
 import json
 import os
@@ -16,8 +16,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from netmorph.client import Client
-from netmorph.directory import DataDirectory
-from netmorph.service import Target
+from netmorph.data_directory import DataDirectory
+from netmorph.target import Target
 
 pytestmark = pytest.mark.xdist_group("machine")
 
@@ -25,19 +25,19 @@ NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    """A folder that the servers' account can pass through."""
-    folder = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+def folder() -> Iterator[Path]:
+    """A folder that the account of the servers can enter."""
+    made = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
 
 
 @pytest.fixture(scope="module")
-def found(place: Path) -> dict:
-    """What a short search of the digits said at its end; its export is in place / "net"."""
+def found(folder: Path) -> dict:
+    """The report of a short search on digits; its export is in folder / "net"."""
     command = [*NETMORPH, "search", "--dataset", "digits", "--trials", "3", "--json"]
-    folders = ["--data-dir", place / "data", "--export", place / "net"]
+    folders = ["--data-dir", folder / "data", "--export", folder / "net"]
     ended = subprocess.run(
         [*command, *folders], capture_output=True, text=True, env=environment(), check=False
     )
@@ -46,17 +46,17 @@ def found(place: Path) -> dict:
 
 
 def environment() -> dict[str, str]:
-    """Ours, without settings of a developer's shell."""
+    """Our environment without the settings of a developer's shell."""
     return {k: v for k, v in os.environ.items() if not k.startswith("NETMORPH_")}
 
 
-def at_work_for(directory: Path) -> list[psutil.Process]:
-    """Every process that has to do with a data directory."""
+def processes_of(directory: Path) -> list[psutil.Process]:
+    """Every process whose command or cache is in a data directory."""
     found = []
     for process in psutil.process_iter(["pid", "cmdline", "environ"]):
-        told = " ".join(process.info["cmdline"] or ())
-        told += (process.info["environ"] or {}).get("NETMORPH_CACHE_DIR", "")
-        if str(directory) in told:
+        text = " ".join(process.info["cmdline"] or ())
+        text += (process.info["environ"] or {}).get("NETMORPH_CACHE_DIR", "")
+        if str(directory) in text:
             found.append(process)
     return found
 
@@ -72,31 +72,31 @@ def test_a_search_ends_with_a_tested_network(found: dict) -> None:
     assert len(found["lineage"]) == found["winner"] + 1 or found["winner"] == 2
 
 
-def test_a_search_stops_what_it_started(found: dict, place: Path) -> None:
-    _, alive = psutil.wait_procs(at_work_for(place / "data"), timeout=10)
+def test_a_search_stops_what_it_started(found: dict, folder: Path) -> None:
+    _, alive = psutil.wait_procs(processes_of(folder / "data"), timeout=10)
     assert alive == []
-    assert not (place / "data" / "service.json").exists()
+    assert not (folder / "data" / "service.json").exists()
 
 
-def test_the_export_predicts_on_its_own(found: dict, place: Path) -> None:
-    """In a new process that imports nothing of ours, from another folder."""
+def test_the_export_predicts_on_its_own(found: dict, folder: Path) -> None:
+    """In a new process that imports nothing of Netmorph, from another folder."""
     digits = load_digits()
-    np.save(place / "images.npy", digits.images.astype(np.uint8))
-    command = [sys.executable, "-I", Path(found["export"]) / "predict.py", place / "images.npy"]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=place, check=False)
+    np.save(folder / "images.npy", digits.images.astype(np.uint8))
+    command = [sys.executable, "-I", Path(found["export"]) / "predict.py", folder / "images.npy"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     assert ended.returncode == 0, ended.stderr
     said = np.array(ended.stdout.split(), dtype=int)
     assert (said == digits.target).mean() > 0.9
 
 
-def hears_interrupts() -> None:
-    """A shell's background job ignores Ctrl-C, and so would all that it starts."""
+def accept_interrupts() -> None:
+    """React to Ctrl-C, which the background job of a shell, and every child of it, ignores."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_an_ensemble_is_exported_as_one_network(place: Path) -> None:
+def test_an_ensemble_is_exported_as_one_network(folder: Path) -> None:
     command = [*NETMORPH, "search", "--dataset", "digits", "--trials", "2", "--ensemble", "2"]
-    folders = ["--data-dir", place / "data", "--export", place / "pair", "--json"]
+    folders = ["--data-dir", folder / "data", "--export", folder / "pair", "--json"]
     ended = subprocess.run(
         [*command, *folders], capture_output=True, text=True, env=environment(), check=False
     )
@@ -105,40 +105,40 @@ def test_an_ensemble_is_exported_as_one_network(place: Path) -> None:
     assert found["comparison"]["exported"] == "final"
     assert found["ensemble"].startswith("an ensemble of trials 0 and 1: ")
     assert found["ensemble"].endswith(" ms for one example")
-    *_, total, _ = json.loads((place / "pair" / "model.json").read_text())["nodes"]
+    *_, total, _ = json.loads((folder / "pair" / "model.json").read_text())["nodes"]
     assert (total["kind"], len(total["inputs"])) == ("add", 2)
-    card = (place / "pair" / "README.md").read_text()
+    card = (folder / "pair" / "README.md").read_text()
     assert "This is an ensemble of trials 0 and 1" in card
-    examples = place / "pair.npy"
+    examples = folder / "pair.npy"
     np.save(examples, load_digits().images[:5])
-    program = [sys.executable, "-P", place / "pair" / "predict.py", examples]
-    done = subprocess.run(program, capture_output=True, text=True, cwd=place, check=False)
+    program = [sys.executable, "-P", folder / "pair" / "predict.py", examples]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=folder, check=False)
     assert len(done.stdout.split()) == 5, done.stderr
 
 
-def test_an_interrupted_search_can_be_resumed(place: Path) -> None:
-    """Ctrl-C pauses it and stops the service; a running service takes it up again."""
+def test_an_interrupted_search_can_be_resumed(folder: Path) -> None:
+    """Ctrl-C pauses the search and stops the service; the next service can resume it."""
     digits = load_digits()
-    np.savez(place / "mine.npz", x=digits.images.astype(np.uint8), y=digits.target)
-    data = ["--data-dir", str(place / "data")]
-    command = [*NETMORPH, "search", "--dataset", str(place / "mine.npz"), "--trials", "500", *data]
+    np.savez(folder / "mine.npz", x=digits.images.astype(np.uint8), y=digits.target)
+    data = ["--data-dir", str(folder / "data")]
+    command = [*NETMORPH, "search", "--dataset", str(folder / "mine.npz"), "--trials", "500", *data]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         text=True,
         env=environment(),
-        preexec_fn=hears_interrupts,
+        preexec_fn=accept_interrupts,
     ) as process:
         assert process.stdout is not None
         next(line for line in process.stdout if "1 running" in line)
-        family = at_work_for(place / "data")
+        family = processes_of(folder / "data")
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
         assert process.wait(90) == 130
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
-    assert "paused; with the service up: netmorph resume" in rest
-    target = Target(DataDirectory(place / "data"))
+    assert "paused; to continue, start the service and run: netmorph resume" in rest
+    target = Target(DataDirectory(folder / "data"))
     with target.on_demand(workers=0) as running, Client(running.url, running.key) as client:
         (paused,) = [search for search in client.searches() if search["status"] == "paused"]
         assert paused["dataset"]["name"] == "mine"
@@ -146,12 +146,12 @@ def test_an_interrupted_search_can_be_resumed(place: Path) -> None:
         client.stop(paused["id"])
 
 
-def test_the_same_seed_gives_the_same_search(place: Path) -> None:
+def test_the_same_seed_gives_the_same_search(folder: Path) -> None:
     """The same architectures in the same order, and the same network at the end."""
     training = {"epochs": 2, "final_epochs": 2}
     body = {"dataset": "digits", "budget": {"trials": 4}, "seed": 11, "training": training}
     lineages, metrics = [], []
-    target = Target(DataDirectory(place / "data"))
+    target = Target(DataDirectory(folder / "data"))
     with target.on_demand(workers=1) as running, Client(running.url, running.key) as client:
         for _ in range(2):
             search = client.create_search(body)

@@ -1,8 +1,10 @@
-"""Services started by the command line, for the tests of what they do."""
+"""Services started by the command line, and the console of the commands."""
 
 import contextlib
+import io
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -13,24 +15,38 @@ from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
+
+from netmorph.commands.options import console
 
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 
 
+#: Fixtures that start services or commands, which need the machine's cores.
+_STARTING = frozenset({"netmorph", "service", "up"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests that start services run one after the other (see `tests/conftest.py`)."""
+    for item in items:
+        if _STARTING & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("machine"))
+
+
 def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The ended command `netmorph ARGUMENT...`."""
+    """Run `netmorph ARGUMENT...` to its end."""
     return subprocess.run(
         [*NETMORPH, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        env=_clean_environment() | environment,
+        env=clean_environment() | environment,
     )
 
 
-def _clean_environment() -> dict[str, str]:
-    """Ours, without settings of a developer's shell."""
+def clean_environment() -> dict[str, str]:
+    """Our environment without the settings of a developer's shell."""
     return {k: v for k, v in os.environ.items() if not k.startswith("NETMORPH_")}
 
 
@@ -45,7 +61,7 @@ class Up:
     family: list[psutil.Process] = field(default_factory=list)
 
     def children(self) -> list[psutil.Process]:
-        """All its processes as of now, remembered for `assert_gone`."""
+        """All its current processes, remembered for `assert_gone`."""
         now = psutil.Process(self.process.pid).children(recursive=True)
         self.family += now
         return now
@@ -59,22 +75,28 @@ class Up:
         ]
         return found
 
+    def wait_for(self, text: str) -> None:
+        """Wait until the launcher reports `text`; the time limit of the test bounds the wait."""
+        assert self.process.stderr is not None
+        lines = iter(self.process.stderr.readline, "")
+        assert any(text in line for line in lines), "the launcher has ended"
+
     def assert_gone(self) -> None:
-        """Nothing that was ever seen of it runs any more."""
+        """Check that none of the processes seen so far is running."""
         _, alive = psutil.wait_procs(self.family, timeout=20)
         assert alive == []
 
 
 @contextlib.contextmanager
 def _up(directory: Path, *arguments: object, **environment: str) -> Iterator[Up]:
-    """A service that answers; ended by SIGTERM where the test has not ended it."""
+    """A service that answers; ended by SIGTERM at the end."""
     options = ["--data-dir", str(directory), "--port", "0", "--json", *map(str, arguments)]
     with subprocess.Popen(
         [*NETMORPH, "up", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=_clean_environment() | environment,
+        env=clean_environment() | environment,
     ) as process:
         service = Up(directory, process)
         try:
@@ -91,6 +113,18 @@ def _up(directory: Path, *arguments: object, **environment: str) -> Iterator[Up]
             process.communicate(timeout=60)
 
 
+def has_ended(pid: int, seconds: float = 20.0) -> bool:
+    """Whether a process ends within `seconds`, also if its parent never reads its exit code."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], seconds)[0])
+    finally:
+        os.close(handle)
+
+
 @pytest.fixture(scope="session")
 def netmorph() -> Callable[..., subprocess.CompletedProcess[str]]:
     """The function that runs `netmorph ARGUMENT...` to its end."""
@@ -105,7 +139,7 @@ def up() -> Callable[..., contextlib.AbstractContextManager[Up]]:
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """A data directory that does not exist yet, where every account can pass."""
+    """A data directory that does not exist yet, that every account can enter."""
     parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
     parent.chmod(0o711)
     yield parent / "data"
@@ -114,10 +148,18 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Up]:
-    """One running service without workers, shared by the tests that only ask."""
+    """One running service without workers, for tests that do not change it for others."""
     parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
     parent.chmod(0o711)
     with _up(parent / "data", "--workers", 0) as running:
         yield running
     running.assert_gone()
     shutil.rmtree(parent)
+
+
+@pytest.fixture
+def out() -> Console:
+    """The console of the commands, 40 columns wide, writing to memory."""
+    made = console()
+    made.file, made.width = io.StringIO(), 40
+    return made

@@ -5,11 +5,9 @@ import pytest
 
 from netmorph.client import Client
 from netmorph.embedded import free_port
-from netmorph.errors import Problem, Unreachable
+from netmorph.errors import ClientError, Problem, Unreachable
 
-pytestmark = pytest.mark.xdist_group("machine")
-
-WISH = {"dataset": "digits", "budget": {"trials": 1}, "strategy": "random"}
+BODY = {"dataset": "digits", "budget": {"trials": 1}, "strategy": "random"}
 
 
 @pytest.fixture
@@ -19,18 +17,18 @@ def client(service):
         yield made
 
 
-class Deaf(httpx.BaseTransport):
-    """A network that delivers each request, and loses the first answers."""
+class LosesAnswers(httpx.BaseTransport):
+    """A network that delivers each request and loses the first answers."""
 
     def __init__(self, lost: int) -> None:
         self.real = httpx.HTTPTransport()
         self.lost = lost
-        self.sent = 0
+        self.requests = 0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self.sent += 1
+        self.requests += 1
         answer = self.real.handle_request(request)
-        if self.sent <= self.lost:
+        if self.requests <= self.lost:
             answer.read()
             answer.close()
             raise httpx.ReadError("the answer is lost", request=request)
@@ -42,17 +40,17 @@ class Deaf(httpx.BaseTransport):
 
 def test_a_search_is_created_once_although_the_answer_is_lost(service, client) -> None:
     before = len(list(client.searches()))
-    network = Deaf(lost=2)
+    network = LosesAnswers(lost=2)
     with Client(service.url, service.key, transport=network) as unlucky:
-        created = unlucky.create_search(WISH)
-    assert network.sent == 3
+        created = unlucky.create_search(BODY)
+    assert network.requests == 3
     assert [search["id"] for search in client.searches()].count(created["id"]) == 1
     assert len(list(client.searches())) == before + 1
     client.delete(created["id"])
 
 
-def test_what_must_not_arrive_twice_is_sent_once(service, client) -> None:
-    unlucky = Client(service.url, service.key, transport=Deaf(lost=1))
+def test_a_request_that_must_not_arrive_twice_is_sent_once(service, client) -> None:
+    unlucky = Client(service.url, service.key, transport=LosesAnswers(lost=1))
     with unlucky, pytest.raises(Unreachable, match="the answer is lost"):
         unlucky.create_key("lost", "user")
     (lost,) = [key for key in client.list_keys() if key["name"] == "lost"]
@@ -61,7 +59,7 @@ def test_what_must_not_arrive_twice_is_sent_once(service, client) -> None:
 
 def test_lists_are_read_to_the_last_page(client) -> None:
     many = {"budget": {"trials": 101}, "parallelism": 101}
-    search = client.create_search(WISH | many)
+    search = client.create_search(BODY | many)
     while sum(search["trial_counts"].values()) < 101:
         search = client.changed_search(search)
     numbers = [trial["number"] for trial in client.trials(search["id"])]
@@ -70,7 +68,7 @@ def test_lists_are_read_to_the_last_page(client) -> None:
 
 
 def test_a_change_is_waited_for(client) -> None:
-    search = client.create_search(WISH)
+    search = client.create_search(BODY)
     while search["status"] == "pending":
         search = client.changed_search(search)
     assert search["status"] == "running"
@@ -87,7 +85,7 @@ def test_a_wrong_key_is_a_problem(service) -> None:
 
 def test_a_refused_field_is_named(client) -> None:
     with pytest.raises(Problem, match=r"budget\.trials") as caught:
-        client.create_search(WISH | {"budget": {"trials": 0}})
+        client.create_search(BODY | {"budget": {"trials": 0}})
     assert caught.value.status == 422
 
 
@@ -97,7 +95,64 @@ def test_an_unknown_search_is_a_problem(client) -> None:
     assert caught.value.status == 404
 
 
-def test_silence_is_told_with_the_address() -> None:
+def test_an_address_without_a_service_is_named() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with Client(url, "key") as client, pytest.raises(Unreachable, match=url):
         list(client.searches())
+
+
+def answering(*answers: httpx.Response) -> Client:
+    """A client of a server that gives these answers, one after the other."""
+    queue = list(answers)
+    transport = httpx.MockTransport(lambda request: queue.pop(0))
+    return Client("http://127.0.0.1:1/", "key", transport=transport)
+
+
+def test_a_web_page_is_not_taken_for_the_service() -> None:
+    page = httpx.Response(200, text="<html>", headers={"content-type": "text/html"})
+    with (
+        answering(page) as client,
+        pytest.raises(ClientError, match=r"not a Netmorph service: expected JSON, found text/html"),
+    ):
+        client.search("s")
+
+
+def test_a_redirection_is_not_taken_for_the_service() -> None:
+    moved = httpx.Response(302, headers={"location": "http://127.0.0.1:1/login"})
+    with answering(moved) as client, pytest.raises(ClientError, match=r"status 302.*address"):
+        list(client.searches())
+
+
+def test_a_busy_service_is_asked_again_until_it_answers() -> None:
+    busy = [httpx.Response(status) for status in (502, 503)]
+    with answering(*busy, httpx.Response(200, json={"id": "s"})) as client:
+        assert client.search("s") == {"id": "s"}
+
+
+def test_a_refusal_without_a_document_is_described_by_its_status() -> None:
+    with answering(httpx.Response(418)) as client, pytest.raises(Problem, match="418"):
+        client.search("s")
+
+
+def test_an_unchanged_search_is_returned_as_it_was() -> None:
+    search = {"id": "s", "version": 7}
+    with answering(httpx.Response(304)) as client:
+        assert client.changed_search(search) is search  # type: ignore[arg-type]
+
+
+def test_pages_are_requested_one_after_the_other() -> None:
+    pages = [
+        httpx.Response(200, json={"items": [1, 2], "next_cursor": "c"}),
+        httpx.Response(200, json={"items": [3], "next_cursor": None}),
+    ]
+    with answering(*pages) as client:
+        items = client.searches()
+        assert next(items) == 1
+        assert list(items) == [2, 3]
+
+
+def test_a_failed_download_is_retried_from_its_beginning(tmp_path) -> None:
+    answers = [httpx.Response(503), httpx.Response(200, content=b"archive")]
+    with answering(*answers) as client:
+        client.download_export("s", tmp_path / "export.zip")
+    assert (tmp_path / "export.zip").read_bytes() == b"archive"

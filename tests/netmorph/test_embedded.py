@@ -1,4 +1,4 @@
-"""The embedded servers: they start, keep, stop, and recover from a launcher that was killed."""
+"""The embedded servers: they start, store rows, stop, and recover from a killed launcher."""
 
 import json
 import os
@@ -38,7 +38,7 @@ valkey.stop(), postgres.stop()
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """A data directory that every account can pass through."""
+    """A data directory that every account can enter."""
     folder = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
     folder.chmod(0o711)
     yield folder
@@ -47,7 +47,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture
 def postgres(directory: Path) -> Iterator[EmbeddedPostgres]:
-    """A server that is stopped at the end, if it runs."""
+    """A server that is stopped at the end, if it is running."""
     server = EmbeddedPostgres(directory, durable=False)
     yield server
     server.stop()
@@ -59,7 +59,7 @@ def connect(url: str) -> psycopg.Connection:
 
 
 def launcher(directory: Path, **options: object) -> subprocess.Popen[str]:
-    """A process that has started both servers when it has written its line."""
+    """A process that starts both servers and then writes one line."""
     command = [sys.executable, "-P", "-c", LAUNCHER, str(directory)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     return subprocess.Popen(command, text=True, **pipes, **options)  # type: ignore[call-overload]
@@ -75,9 +75,9 @@ def test_rows_outlive_a_restart_of_the_database(postgres: EmbeddedPostgres) -> N
 
 def test_a_stopped_database_leaves_no_process(postgres: EmbeddedPostgres, directory: Path) -> None:
     postgres.start()
-    assert processes.at_work_in(directory / "postgres" / "cluster", "postgres")
+    assert processes.running_in(directory / "postgres" / "cluster", "postgres")
     postgres.stop()
-    assert processes.at_work_in(directory / "postgres" / "cluster", "postgres") == []
+    assert processes.running_in(directory / "postgres" / "cluster", "postgres") == []
 
 
 def test_the_files_of_the_database_are_closed_to_others(
@@ -107,7 +107,7 @@ def test_killing_the_launcher_ends_its_servers(directory: Path) -> None:
     assert alive == []
 
 
-def test_a_start_ends_the_server_that_an_earlier_launcher_left(
+def test_a_start_ends_the_server_of_an_earlier_launcher(
     directory: Path, postgres: EmbeddedPostgres
 ) -> None:
     forgotten = EmbeddedPostgres(directory, durable=False)
@@ -119,7 +119,7 @@ def test_a_start_ends_the_server_that_an_earlier_launcher_left(
     assert forgotten.process.wait(10) == 0
 
 
-def test_a_database_killed_outright_keeps_what_was_committed(directory: Path) -> None:
+def test_a_killed_database_keeps_its_commits(directory: Path) -> None:
     server = EmbeddedPostgres(directory)
     with connect(server.start()) as connection:
         connection.execute("CREATE TABLE t AS SELECT 7 AS x")
@@ -131,26 +131,28 @@ def test_a_database_killed_outright_keeps_what_was_committed(directory: Path) ->
     server.stop()
 
 
-def test_a_stale_mark_with_the_number_of_another_process_is_no_obstacle(
+def test_an_old_lock_file_with_the_number_of_another_process_does_not_prevent_a_start(
     postgres: EmbeddedPostgres, directory: Path
 ) -> None:
-    """As after a restart of a container, where process numbers begin anew."""
+    """As after the restart of a container, when process numbers start from 1 again."""
     postgres.start()
     postgres.stop()
     account = server_files.of(directory).account
-    mark = directory / "postgres" / "cluster" / "postmaster.pid"
+    lock_file = directory / "postgres" / "cluster" / "postmaster.pid"
     stranger = processes.start(
         ["/bin/sleep", "60"], log=directory / "sleep.log", cwd=directory, account=account
     )
     try:
-        mark.write_text(f"{stranger.pid}\n{mark.parent}\n1\n5432\n{directory}\n\n\nready\n")
+        lock_file.write_text(
+            f"{stranger.pid}\n{lock_file.parent}\n1\n5432\n{directory}\n\n\nready\n"
+        )
         postgres.start()
         assert stranger.poll() is None
     finally:
         processes.stop(stranger, how=signal.SIGKILL, grace=5)
 
 
-def test_an_interrupted_making_of_the_database_is_begun_anew(
+def test_an_interrupted_creation_of_the_database_is_repeated(
     postgres: EmbeddedPostgres, directory: Path
 ) -> None:
     half = server_files.of(directory).folder("postgres") / "cluster.new"
@@ -164,12 +166,12 @@ def test_a_database_that_cannot_start_says_why(postgres: EmbeddedPostgres, direc
     postgres.start()
     postgres.stop()
     (directory / "postgres" / "cluster" / "postgresql.conf").write_text("nonsense\n")
-    with pytest.raises(LaunchError, match=r"postgres ended at its start: (.*)syntax error"):
+    with pytest.raises(LaunchError, match=r"postgres ended while starting: (.*)syntax error"):
         postgres.start()
 
 
-def test_a_folder_below_a_closed_one_is_left_as_it_is(tmp_path: Path) -> None:
-    """As root, the servers' files are elsewhere; nothing is opened that was closed."""
+def test_a_folder_in_a_closed_one_keeps_its_permissions(tmp_path: Path) -> None:
+    """As root, the servers use another folder; no permission is widened."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     directory = home / ("long" * 20)
@@ -181,11 +183,11 @@ def test_a_folder_below_a_closed_one_is_left_as_it_is(tmp_path: Path) -> None:
         assert [stat.S_IMODE(path.stat().st_mode) for path in (home, directory)] == [0o700, 0o700]
     finally:
         server.stop()
-        if (elsewhere := server_files.of(directory).path) != directory:
-            shutil.rmtree(elsewhere)
+        if (other := server_files.of(directory).path) != directory:
+            shutil.rmtree(other)
 
 
-def test_an_ordinary_user_gets_servers_too(directory: Path) -> None:
+def test_an_unprivileged_user_can_start_the_servers(directory: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     account = Account("nobody", nobody.pw_uid, nobody.pw_gid)
     options: dict[str, object] = {}
@@ -202,7 +204,7 @@ def test_an_ordinary_user_gets_servers_too(directory: Path) -> None:
     assert process.returncode == 0
 
 
-def test_the_broker_wants_its_password(directory: Path) -> None:
+def test_the_broker_requires_its_password(directory: Path) -> None:
     server = EmbeddedValkey(directory)
     url = server.start()
     try:

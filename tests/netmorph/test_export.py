@@ -36,14 +36,14 @@ def test_an_export_replaces_an_earlier_one(tmp_path: Path) -> None:
 def test_a_folder_with_something_else_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("precious")
-    with pytest.raises(ClientError, match="something else than an export"):
+    with pytest.raises(ClientError, match="exists and is not an export"):
         export.unpack(archive(tmp_path, WHOLE), tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter1.tex").read_text() == "precious"
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/evil.txt", "a/../../evil.txt", "..\\evil.txt"])
 def test_a_member_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InvalidExport, match="no file inside it"):
+    with pytest.raises(InvalidExport, match="expected files inside its folder"):
         export.unpack(archive(tmp_path, WHOLE | {name: b"evil"}), tmp_path / "net")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["export.zip"]
 
@@ -88,7 +88,7 @@ def test_an_archive_that_claims_too_much_is_refused(tmp_path: Path) -> None:
         export.unpack(path, tmp_path / "net")
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_the_work() -> None:
+def test_a_folder_that_cannot_be_made_is_refused_before_the_download() -> None:
     with pytest.raises(ClientError, match="cannot be written"):
         export.require_writable(Path("/proc/here/net"))
 

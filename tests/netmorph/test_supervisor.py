@@ -1,4 +1,4 @@
-"""The supervisor: what dies is started again, ever later; what is stopped leaves nothing."""
+"""The supervisor restarts children with growing delays; stopping leaves no process."""
 
 import subprocess
 import sys
@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from netmorph.errors import LaunchError
-from netmorph.supervisor import ProcessSupervisor, Program
+from netmorph.supervisor import Health, ProcessSupervisor, Program
+from tests.netmorph.conftest import has_ended
 
-FOREVER = "import time; time.sleep(1000)"
+SLEEP = "import time; time.sleep(1000)"
 CHILD = """
 import subprocess, sys, pathlib, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
@@ -37,17 +37,17 @@ def within(seconds: float, condition: Callable[[], bool]) -> Callable[[], bool]:
     """A condition that fails the test when it does not come true in time."""
     deadline = time.monotonic() + seconds
 
-    def ask() -> bool:
+    def is_true_in_time() -> bool:
         assert time.monotonic() < deadline, "it did not happen in time"
         return condition()
 
-    return ask
+    return is_true_in_time
 
 
 def test_a_killed_child_is_started_again(directory: Path) -> None:
-    child = program(directory, FOREVER)
-    told: list[list[dict[str, object]]] = []
-    supervisor = ProcessSupervisor(told.append)
+    child = program(directory, SLEEP)
+    reports: list[list[dict[str, object]]] = []
+    supervisor = ProcessSupervisor(reports.append)
     supervisor.start(child)
     first = child.process
     assert first is not None
@@ -56,62 +56,79 @@ def test_a_killed_child_is_started_again(directory: Path) -> None:
     assert child.process is not None
     assert child.process.poll() is None
     supervisor.stop()
-    assert [notes[0]["pid"] for notes in told] == [first.pid, child.process.pid]
+    assert [records[0]["pid"] for records in reports] == [first.pid, child.process.pid]
 
 
-def test_a_child_that_keeps_dying_is_started_ever_more_rarely(
+def test_a_child_that_keeps_dying_is_restarted_less_and_less_often(
     directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    supervisor = ProcessSupervisor(lambda notes: None)
+    supervisor = ProcessSupervisor(lambda records: None)
     supervisor.start(program(directory, "print('no such luck'); raise SystemExit(3)"))
-    said = ""
+    output = ""
 
     def third_death() -> bool:
-        nonlocal said
-        said += capsys.readouterr().err
-        return said.count("child ended with 3: no such luck; again in") == 3
+        nonlocal output
+        output += capsys.readouterr().err
+        return output.count("child ended with 3: no such luck; restart in") == 3
 
     supervisor.watch(within(30, third_death))
     supervisor.stop()
-    assert [f"again in {delay} s" in said for delay in ("0.5", "1", "2")] == [True] * 3
+    assert [f"restart in {delay} s" in output for delay in ("0.5", "1", "2")] == [True] * 3
 
 
-def test_stopping_ends_what_a_child_had_started(directory: Path, tmp_path: Path) -> None:
+def test_the_delay_doubles_up_to_half_a_minute() -> None:
+    health = Health(started=0.0)
+    delays = [health.count_death(now=1.0) for _ in range(8)]
+    assert delays == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert health.restart_at == 31.0
+
+
+def test_after_a_minute_of_running_earlier_deaths_do_not_count() -> None:
+    health = Health(started=0.0)
+    for _ in range(5):
+        health.count_death(now=1.0)
+    health.started, health.restart_at = 100.0, None
+    assert health.count_death(now=161.0) == 0.5
+
+
+def test_failed_restarts_of_a_child_that_ran_well_are_delayed_more_and_more() -> None:
+    health = Health(started=0.0)
+    assert [health.count_death(now) for now in (100.0, 101.0, 200.0)] == [0.5, 1.0, 2.0]
+
+
+def test_stopping_ends_the_children_of_a_child(directory: Path, tmp_path: Path) -> None:
     mark = tmp_path / "grandchild"
-    supervisor = ProcessSupervisor(lambda notes: None)
+    supervisor = ProcessSupervisor(lambda records: None)
     supervisor.start(program(directory, CHILD, str(mark)))
     supervisor.watch(within(20, lambda: mark.exists() and mark.read_text() != ""))
     grandchild = int(mark.read_text())
     supervisor.stop()
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(grandchild) and time.monotonic() < deadline:
-        if psutil.Process(grandchild).status() == psutil.STATUS_ZOMBIE:
-            return  # ended; nobody has fetched its exit code yet
-        time.sleep(0.01)
-    assert not psutil.pid_exists(grandchild)
+    assert has_ended(grandchild)
 
 
 def test_children_are_stopped_in_reverse_order(directory: Path) -> None:
     order: list[str] = []
 
-    class Noting(Program):
+    class RecordsStop(Program):
         def stop(self) -> None:
             order.append(self.name)
             Program.stop(self)
 
-    supervisor = ProcessSupervisor(lambda notes: None)
+    supervisor = ProcessSupervisor(lambda records: None)
     for name in ("database", "api", "worker"):
-        command = [sys.executable, "-c", FOREVER]
-        supervisor.start(Noting(name, command, {}, directory))
+        command = [sys.executable, "-c", SLEEP]
+        supervisor.start(RecordsStop(name, command, {}, directory))
     supervisor.stop()
     assert order == ["worker", "api", "database"]
 
 
-def test_a_child_that_never_answers_is_an_error_with_its_last_words(directory: Path) -> None:
-    child = program(directory, "print('all is lost', flush=True); import time; time.sleep(1000)")
+def test_a_child_that_never_answers_is_an_error_with_the_end_of_its_log(directory: Path) -> None:
+    child = program(directory, "print('out of luck', flush=True); import time; time.sleep(1000)")
     child.answers, child.start_seconds = (lambda: False), 1.0
-    supervisor = ProcessSupervisor(lambda notes: None)
-    with pytest.raises(LaunchError, match="child gave no answer in 1 s at its start: all is lost"):
+    supervisor = ProcessSupervisor(lambda records: None)
+    with pytest.raises(
+        LaunchError, match="child did not answer within 1 s while starting: out of luck"
+    ):
         supervisor.start(child)
     supervisor.stop()
     assert child.process is not None
@@ -123,15 +140,14 @@ def test_a_child_ends_with_its_launcher(tmp_path: Path) -> None:
     launcher = f"""
 import pathlib, sys, time
 from netmorph.supervisor import Program, ProcessSupervisor
-supervisor = ProcessSupervisor(lambda notes: print(notes[0]["pid"], flush=True))
-command = [sys.executable, "-c", {FOREVER!r}]
+supervisor = ProcessSupervisor(lambda records: print(records[0]["pid"], flush=True))
+command = [sys.executable, "-c", {SLEEP!r}]
 supervisor.start(Program("child", command, {{}}, pathlib.Path(sys.argv[1])))
 time.sleep(1000)
 """
     command = [sys.executable, "-P", "-c", launcher, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        child = psutil.Process(int(process.stdout.readline()))
+        child = int(process.stdout.readline())
         process.kill()
-    psutil.wait_procs([child], timeout=20)
-    assert not child.is_running()
+    assert has_ended(child)

@@ -1,4 +1,4 @@
-"""What is missing is said in one line, before anything is made."""
+"""The command line: wrong usage, and missing packages named before any file is made."""
 
 import subprocess
 import sys

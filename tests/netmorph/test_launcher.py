@@ -1,18 +1,21 @@
-"""`netmorph up`: it runs everything, restarts what dies, and leaves nothing behind."""
+"""The launcher: it runs every part, restarts what ends, and leaves no process behind."""
 
 import json
 import signal
 import socket
 import stat
-import time
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from netmorph.stack import cores
+from netmorph.data_directory import DataDirectory
+from netmorph.launcher import end_leftovers
+from netmorph.local_service import cores
+from tests.netmorph.conftest import has_ended
 
 pytestmark = pytest.mark.xdist_group("machine")
 
@@ -23,14 +26,6 @@ def get(url: str, path: str, key: str = "") -> httpx.Response:
     return httpx.get(url + path, headers=headers, trust_env=False, timeout=30)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Return when the condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
 def ready(url: str) -> bool:
     """Whether the service answers."""
     try:
@@ -39,13 +34,13 @@ def ready(url: str) -> bool:
         return False
 
 
-def noted(directory: Path) -> set[int]:
-    """The processes that the launcher would have its successor end."""
-    return {note["pid"] for note in json.loads((directory / "children.json").read_text())}
+def recorded(directory: Path) -> set[int]:
+    """The processes that a successor of the launcher would end."""
+    return {record["pid"] for record in json.loads((directory / "children.json").read_text())}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_all_of_it(up, directory, number) -> None:
+def test_a_signal_ends_every_process(up, directory, number) -> None:
     with up(directory) as service:
         assert ready(service.url)
         assert get(service.url, "/v1/searches", service.key).json()["items"] == []
@@ -57,7 +52,7 @@ def test_a_signal_ends_all_of_it(up, directory, number) -> None:
     assert left.isdisjoint({"service.json", "children.json"})
 
 
-def test_the_keys_are_the_owners_alone_and_last(up, directory) -> None:
+def test_the_keys_are_the_owners_alone_and_stay_the_same(up, directory) -> None:
     with up(directory, "--workers", 0) as service:
         first = service.key
         for name in ("keys.json", "service.json"):
@@ -69,7 +64,7 @@ def test_the_keys_are_the_owners_alone_and_last(up, directory) -> None:
 
 
 def threads_of_workers(service) -> list[str]:
-    """How many threads each worker was given, of those whose command has begun."""
+    """The number of threads that each worker got."""
     return [
         process.environ()["NETMORPH_THREADS"]
         for process in service.children()
@@ -80,8 +75,7 @@ def threads_of_workers(service) -> list[str]:
 def test_after_kill_9_of_the_launcher_a_new_one_takes_over(up, directory) -> None:
     with up(directory, "--workers", 2) as service:
         threads = str(max(1, cores() // 2))
-        eventually(lambda: threads_of_workers(service) == [threads] * 2)
-        service.children()
+        assert threads_of_workers(service) == [threads] * 2
         service.process.kill()
         service.process.wait()
         with up(directory) as successor:
@@ -91,13 +85,35 @@ def test_after_kill_9_of_the_launcher_a_new_one_takes_over(up, directory) -> Non
     successor.assert_gone()
 
 
-def test_what_is_killed_is_started_again(up, directory) -> None:
+def test_only_the_recorded_process_is_ended_and_no_later_one_with_its_number(tmp_path) -> None:
+    directory = DataDirectory(tmp_path)
+    command = [sys.executable, "-c", "import time; time.sleep(1000)"]
+    with subprocess.Popen(command) as left_over, subprocess.Popen(command) as stranger:
+        created = [psutil.Process(process.pid).create_time() for process in (left_over, stranger)]
+        records = [
+            {"pid": left_over.pid, "created": created[0]},
+            {"pid": stranger.pid, "created": created[1] - 1.0},
+        ]
+        directory.write("children.json", records)
+        directory.write("service.json", {"url": "http://127.0.0.1:1", "pid": 1})
+
+        end_leftovers(directory)
+
+        assert has_ended(left_over.pid)
+        assert stranger.poll() is None
+        stranger.kill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_child_is_started_again(up, directory) -> None:
     with up(directory) as service:
+        names = {"worker": "worker-1", "valkey-server": "valkey"}
         for word in ("api", "worker", "valkey-server", "postgres"):
             victim = service.child(word)
             victim.kill()
-            eventually(lambda gone=victim.pid: gone not in noted(directory))
-            eventually(lambda: ready(service.url))
+            service.wait_for(f"{names.get(word, word)} is running again")
+            assert victim.pid not in recorded(directory)
+            assert service.child(word).pid in recorded(directory)
             assert get(service.url, "/v1/searches", service.key).status_code == 200
             service.children()
     service.assert_gone()
@@ -106,7 +122,7 @@ def test_what_is_killed_is_started_again(up, directory) -> None:
 def test_a_second_launcher_in_the_same_directory_is_refused(netmorph, service) -> None:
     second = netmorph("up", "--data-dir", service.directory, "--port", 0)
     assert second.returncode == 1
-    assert f"runs in {service.directory} already: {service.url}" in second.stderr
+    assert f"already running in {service.directory}: at {service.url}" in second.stderr
     assert ready(service.url)
 
 

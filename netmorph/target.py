@@ -1,4 +1,4 @@
-"""Finds the service to talk to, and starts one on demand."""
+"""The service that a command talks to: a running one, or one that is started on demand."""
 
 import contextlib
 import subprocess
@@ -8,49 +8,61 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netmorph import processes
-from netmorph.directory import DataDirectory
+from netmorph.data_directory import DataDirectory
 from netmorph.errors import LaunchError, Unreachable
 from netmorph.launcher import Running
-from netmorph.stack import require_packages
+from netmorph.local_service import require_packages
 
 _START_SECONDS = 180.0
 _STOP_SECONDS = 60.0
-_TICK = 0.05  # seconds between two looks
+_POLL_SECONDS = 0.05  # between two looks at files and locks of another process
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which service a command is for: one at an address, else that of a data directory."""
+    """The service at an address; without an address, that of a data directory."""
 
     directory: DataDirectory
     url: str | None = None
     key: str | None = None
 
     def running(self) -> Running:
-        """The service, which must be there."""
+        """The address and key of the service.
+
+        Raises:
+            Unreachable: no service runs in the data directory, or an address came without a key.
+        """
         if self.url is not None:
             if self.key is None:
-                raise Unreachable(f"{self.url} needs a key: give --key or set NETMORPH_KEY")
+                raise Unreachable(
+                    f"no key for the service at {self.url}: give --key or set NETMORPH_KEY"
+                )
             return Running(self.url, self.key)
         if (running := find(self.directory)) is None:
             raise Unreachable(
-                f"no service runs in {self.directory.path}; start it with "
+                f"no service is running in {self.directory.path}: start it with "
                 f"`netmorph up --data-dir {self.directory.path}`, or give --url and --key"
             )
         return Running(running.url, self.key or running.key)
 
+    def sign_in_hint(self) -> str:
+        """Which key opens the dashboard, without the key itself."""
+        if self.key is not None:
+            return "with the key given by --key or NETMORPH_KEY"
+        return f'with the key "admin" in {self.directory.keys_file}'
+
     @contextlib.contextmanager
     def on_demand(self, *, workers: int) -> Iterator[Running]:
-        """The service; where none runs it is started here, and stopped after its last user."""
+        """The service; if none is running, it is started and is stopped after its last user."""
         if self.url is not None:
             yield self.running()
             return
         if find(self.directory) is None:
-            require_packages(workers=workers)  # before anything is made
+            require_packages(workers=workers)  # before any file is made
         self.directory.prepare()
         with contextlib.ExitStack() as cleanup:
             users = cleanup.enter_context(contextlib.ExitStack())
-            users.enter_context(self.directory.shared("users"))  # one about to stop is waited for
+            users.enter_context(self.directory.shared("users"))  # waits while a service is stopping
             if find(self.directory) is None:
                 launcher = _launch(self.directory, workers)
                 cleanup.callback(_wait_for_end, self.directory, launcher)
@@ -60,17 +72,17 @@ class Target:
 
 
 def find(directory: DataDirectory) -> Running | None:
-    """The service that runs in a data directory and answers."""
+    """The service that is running in a data directory and has answered; None without one."""
     if not directory.is_locked("lock"):
-        return None  # what a killed launcher left says nothing
+        return None  # a killed launcher may have left its file
     service = directory.read("service.json")
     return Running(service["url"], directory.keys().admin) if service else None
 
 
 def _launch(directory: DataDirectory, workers: int) -> subprocess.Popen[bytes]:
-    """Start a launcher that outlives us only while others use its service."""
-    place = ["--data-dir", str(directory.path.resolve()), "--port", "0"]
-    command = [sys.executable, "-P", "-m", "netmorph", "up", "--while-used", *place]
+    """Start a launcher that outlives this process only while other commands use its service."""
+    options = ["--data-dir", str(directory.path.resolve()), "--port", "0"]
+    command = [sys.executable, "-P", "-m", "netmorph", "up", "--while-used", *options]
     log = directory.logs / "up.log"
     log.unlink(missing_ok=True)
     return processes.start(
@@ -82,15 +94,16 @@ def _launch(directory: DataDirectory, workers: int) -> subprocess.Popen[bytes]:
 
 
 def _wait_for_start(directory: DataDirectory, launcher: subprocess.Popen[bytes]) -> None:
-    """Return when a service answers, be it another launcher's that was quicker."""
+    """Return when a service answers; it may be that of another launcher that was faster."""
     deadline = time.monotonic() + _START_SECONDS
     while find(directory) is None:
+        log = directory.logs / "up.log"
         if launcher.poll() is not None and not directory.is_locked("lock"):
-            words = processes.exit_summary(directory.logs / "up.log", lines=1)
-            raise LaunchError(words.removeprefix("error: ") or "the service ended at its start")
+            reason = processes.exit_summary(log, lines=1).removeprefix("error: ")
+            raise LaunchError(reason or f"the service ended while starting; see {log}")
         if time.monotonic() > deadline:
-            raise LaunchError(f"no service answers after {_START_SECONDS:g} s")
-        time.sleep(_TICK)
+            raise LaunchError(f"the service did not answer within {_START_SECONDS:g} s; see {log}")
+        time.sleep(_POLL_SECONDS)
 
 
 def _wait_for_end(directory: DataDirectory, launcher: subprocess.Popen[bytes]) -> None:
@@ -98,5 +111,5 @@ def _wait_for_end(directory: DataDirectory, launcher: subprocess.Popen[bytes]) -
     deadline = time.monotonic() + _STOP_SECONDS
     while launcher.poll() is None and time.monotonic() < deadline:
         if directory.is_shared("users"):
-            return  # the last of the others will wait
-        time.sleep(_TICK)
+            return  # the last of the other commands will wait
+        time.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""What an embedded service consists of, and the settings that its programs get."""
+"""The parts of a service on this machine, and the settings that its programs get."""
 
 import importlib.util
 import os
@@ -10,18 +10,19 @@ from pathlib import Path
 
 import httpx
 
-from netmorph.directory import DataDirectory
+from netmorph.data_directory import DataDirectory
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 from netmorph.errors import LaunchError
 from netmorph.processes import exit_summary
 from netmorph.supervisor import ProcessSupervisor, Program
 
 _MIGRATE_SECONDS = 300.0
+_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # of the container this process runs in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
-    """An embedded service: its data directory, its address and its size."""
+class LocalService:
+    """A service on this machine: its data directory, its address and its size."""
 
     directory: DataDirectory
     host: str
@@ -30,26 +31,26 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """The address for this machine."""
+        """The address for clients on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def start(self, supervisor: ProcessSupervisor) -> None:
-        """Start everything in the order of need; return when the service answers."""
+        """Start everything, each part after those it needs; return when the service answers."""
         database = os.environ.get("NETMORPH_DATABASE_URL") or str(
             supervisor.start(EmbeddedPostgres(self.directory.path))
         )
         broker = os.environ.get("NETMORPH_BROKER_URL") or str(
             supervisor.start(EmbeddedValkey(self.directory.path))
         )
-        environment = self._api_environment(database, broker)
+        environment = self.api_environment(database, broker)
         self._migrate(environment)
         supervisor.start(self._api(environment))
         for number in range(1, self.workers + 1):
-            supervisor.start(self._worker(number, broker))
+            supervisor.start(self.worker(number, broker))
 
     def _migrate(self, environment: dict[str, str]) -> None:
-        """Bring the database to this release's tables."""
+        """Migrate the database to the tables of this release."""
         log = self.directory.logs / "migrate.log"
         with log.open("wb") as output:
             done = subprocess.run(
@@ -62,7 +63,9 @@ class Stack:
                 check=False,
             )
         if done.returncode != 0:
-            raise LaunchError(f"the database cannot be migrated: {exit_summary(log, lines=1)}")
+            raise LaunchError(
+                f"the database cannot be migrated: {exit_summary(log, lines=1)}; see {log}"
+            )
 
     def _api(self, environment: dict[str, str]) -> Program:
         return Program(
@@ -73,7 +76,8 @@ class Stack:
             answers=answers(self.url),
         )
 
-    def _worker(self, number: int, broker: str) -> Program:
+    def worker(self, number: int, broker: str) -> Program:
+        """The program of a worker, with its own state folder and its share of the processors."""
         threads = str(max(1, cores() // self.workers))
         state = self.directory.path / "workers" / str(number)
         state.mkdir(exist_ok=True)
@@ -86,12 +90,13 @@ class Stack:
             "NETMORPH_STATE_DIR": str(state),
             "OMP_NUM_THREADS": threads,
         }
-        if self.workers > 1:  # each its own GPU, where there are any
+        if self.workers > 1:  # each takes a GPU of its own, if there are any
             environment["NETMORPH_SLOT_DIR"] = str(self.directory.path / "workers" / "slots")
         command = _module("worker")
         return Program(f"worker-{number}", command, environment, self.directory.path)
 
-    def _api_environment(self, database: str, broker: str) -> dict[str, str]:
+    def api_environment(self, database: str, broker: str) -> dict[str, str]:
+        """The environment of the API and of migrations, with the secrets that they need."""
         keys = self.directory.keys()
         return self._environment() | {
             "NETMORPH_DATABASE_URL": database,
@@ -103,7 +108,7 @@ class Stack:
         }
 
     def _environment(self) -> dict[str, str]:
-        """What all programs get: ours, less what is the launcher's or another program's alone."""
+        """The environment of every program: ours without secrets that only some programs need."""
         private = ("NETMORPH_DATABASE_URL", "NETMORPH_ADMIN_KEY", "NETMORPH_KEY")
         inherited = {k: v for k, v in os.environ.items() if k not in private}
         defaults = {
@@ -115,7 +120,7 @@ class Stack:
 
 
 def require_packages(*, workers: int) -> None:
-    """Raise LaunchError where an optional part of the installation is missing."""
+    """Raise LaunchError if an optional package is missing that the service needs."""
     if workers and importlib.util.find_spec("torch") is None:
         raise LaunchError(
             "workers need the package torch, which is not installed: "
@@ -134,35 +139,34 @@ def require_packages(*, workers: int) -> None:
 
 
 def answers(url: str) -> Callable[[], bool]:
-    """A question whether the service at `url` is ready."""
+    """A function that says whether the service at `url` is ready."""
 
-    def ask() -> bool:
+    def is_ready() -> bool:
         try:
             return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
         except httpx.TransportError:
             return False
 
-    return ask
+    return is_ready
 
 
 def cores() -> int:
-    """The processors this process may use, whole ones, at least one."""
+    """The number of processors that this process may use, at least one."""
     try:
         allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS
         allowed = os.cpu_count() or 1
-    return max(1, min(allowed, _quota()))
+    return max(1, min(allowed, quota(_CPU_LIMIT)))
 
 
-def _quota() -> int:
-    """The processors that the container's limit amounts to."""
-    limit = Path("/sys/fs/cgroup/cpu.max")
-    if not limit.exists():
+def quota(limit_file: Path) -> int:
+    """The number of processors that a cgroup's file `cpu.max` allows, rounded down."""
+    if not limit_file.exists():
         return sys.maxsize
-    quota, period = limit.read_text().split()
-    return sys.maxsize if quota == "max" else int(quota) // int(period)
+    microseconds, period = limit_file.read_text().split()
+    return sys.maxsize if microseconds == "max" else int(microseconds) // int(period)
 
 
 def _module(name: str, *arguments: str) -> list[str]:
-    """The command for one of our packages; -P: no folder of the user's shadows it."""
+    """The command that runs one of our packages; -P: no folder of the user shadows it."""
     return [sys.executable, "-P", "-m", name, *arguments]

@@ -1,10 +1,10 @@
-"""The data directory of an embedded service: files, keys, and who runs in it.
+"""The data directory of a local service: files, keys, and locks of the processes that use it.
 
-keys.json       the two keys made at the first start (0600)
+keys.json       the administrator's and the workers' key, made at the first start (0600)
 lock            held by the launcher while it runs
-users           shared-locked by each command that needs a service started on demand
-children.json   the launcher's child processes, for the next launcher if this one is killed
-service.json    the address of the running service; there while it answers
+users           locked by each command that needs a service started on demand, together
+children.json   the launcher's child processes, for its successor if it is killed
+service.json    the address of the running service; exists while it answers
 logs/ storage/ cache/ workers/ postgres/ sockets/ valkey/
 """
 
@@ -22,12 +22,13 @@ from typing import IO, Any
 
 from netmorph.errors import LaunchError
 
+_KEYS = "keys.json"
 _FOLDERS = ("logs", "storage", "cache", "workers")
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that the service is started with."""
+    """The keys that a service is started with."""
 
     admin: str
     worker: str
@@ -35,7 +36,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class DataDirectory:
-    """The paths of a data directory, and the few files with a meaning of their own."""
+    """A folder, the paths in it, and the files and locks with a fixed meaning."""
 
     path: Path
 
@@ -51,8 +52,16 @@ class DataDirectory:
     def cache(self) -> Path:
         return self.path / "cache"
 
+    @property
+    def keys_file(self) -> Path:
+        return self.path / _KEYS
+
     def prepare(self) -> None:
-        """Make what is missing. As root, other accounts may pass through a folder made here."""
+        """Make missing folders. If root makes the directory, other accounts may enter it.
+
+        Raises:
+            LaunchError: the directory cannot be written.
+        """
         try:
             if not self.path.exists():
                 self.path.mkdir(parents=True)
@@ -65,57 +74,59 @@ class DataDirectory:
             reason = error.strerror or error
             raise LaunchError(
                 f"the data directory {self.path} cannot be written: {reason}; "
-                "name another with --data-dir or NETMORPH_DATA_DIR"
+                "choose another one with --data-dir or NETMORPH_DATA_DIR"
             ) from None
 
     def keys(self) -> Keys:
         """The keys of this directory, made at the first call."""
-        known = self.read("keys.json")
-        if known is None:
-            known = {name: new_key() for name in ("admin", "worker")}
-            self.write("keys.json", known)
-        return Keys(known["admin"], known["worker"])
+        stored = self.read(_KEYS)
+        if stored is None:
+            stored = {name: new_key() for name in ("admin", "worker")}
+            self.write(_KEYS, stored)
+        return Keys(stored["admin"], stored["worker"])
 
     def read(self, name: str) -> Any:
-        """The JSON in the file `name`; None where there is no such file."""
+        """The JSON in the file `name`; None without such a file."""
         path = self.path / name
         try:
             return json.loads(path.read_text())
         except (FileNotFoundError, NotADirectoryError):
             return None
         except PermissionError:
-            raise LaunchError(f"{path} may not be read by this user; give --key") from None
+            raise LaunchError(
+                f"this user may not read {path}; give --url and --key, or use the owner's account"
+            ) from None
         except json.JSONDecodeError:
             raise LaunchError(
-                f"{path} is damaged: expected JSON; remove it and start again"
+                f"{path} is damaged: expected JSON; remove it and try again"
             ) from None
 
     def write(self, name: str, value: object) -> None:
-        """Put JSON into the file `name`, readable for its owner alone, at once or not at all."""
+        """Replace the file `name` by JSON in one step, readable for its owner only."""
         handle, scratch = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
         with os.fdopen(handle, "w") as file:
             json.dump(value, file, indent=2)
         Path(scratch).replace(self.path / name)
 
     def remove(self, name: str) -> None:
-        """Remove the file `name` where it is there."""
+        """Remove the file `name`, if it exists."""
         (self.path / name).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[bool]:
-        """Try to hold the lock `name` alone; whether that went well."""
+        """Try to hold the lock `name` alone without waiting; yields whether that succeeded."""
         with (self.path / name).open("a") as file:
             yield _try_to_lock(file, fcntl.LOCK_EX)
 
     @contextlib.contextmanager
     def shared(self, name: str) -> Iterator[None]:
-        """Hold the lock `name` together with others, once nobody holds it alone."""
+        """Hold the lock `name` together with others; waits while a process holds it alone."""
         with (self.path / name).open("a") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
 
     def is_locked(self, name: str) -> bool:
-        """Whether somebody holds the lock `name` alone."""
+        """Whether a process holds the lock `name` alone."""
         try:
             with (self.path / name).open("a") as file:
                 return not _try_to_lock(file, fcntl.LOCK_SH)
@@ -123,20 +134,20 @@ class DataDirectory:
             return False
 
     def is_shared(self, name: str) -> bool:
-        """Whether somebody holds the lock `name` together with others."""
+        """Whether a process holds the lock `name` together with others."""
         with (self.path / name).open("a") as file:
             return not _try_to_lock(file, fcntl.LOCK_EX) and _try_to_lock(file, fcntl.LOCK_SH)
 
 
 def new_key() -> str:
-    """A key as the service expects it: 256 random bits behind the product's name."""
+    """A new key: 256 random bits after the prefix that the service expects."""
     return f"netmorph_{secrets.token_urlsafe(32)}"
 
 
 def default_path() -> Path:
-    """Where data lives if nobody says otherwise."""
-    if given := os.environ.get("NETMORPH_DATA_DIR"):
-        return Path(given)
+    """The data directory if the command line names none."""
+    if path := os.environ.get("NETMORPH_DATA_DIR"):
+        return Path(path)
     if os.geteuid() == 0:
         return Path("/var/lib/netmorph")
     if sys.platform == "darwin":

@@ -1,0 +1,40 @@
+"""What the tests of the commands share: a running service, a search, and how commands fail."""
+
+import json
+
+import pytest
+
+from netmorph.client import Client
+
+
+@pytest.fixture
+def ask(netmorph, service):
+    """The function that runs a command on the service and returns the JSON that it printed."""
+
+    def run_command(*arguments: object) -> object:
+        ended = netmorph(*arguments, "--data-dir", service.directory, "--json")
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.count("\n") == 1
+        return json.loads(ended.stdout)
+
+    return run_command
+
+
+@pytest.fixture
+def search(service):
+    """A search without a worker."""
+    with Client(service.url, service.key) as client:
+        made = client.create_search(
+            {"dataset": "digits", "budget": {"trials": 2}, "name": "a test, of names"}
+        )
+        yield made
+        client.delete(made["id"])
+
+
+def refused(ended) -> str:
+    """The line on standard error of a command that failed."""
+    assert ended.returncode == 1, ended.stdout
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1, ended.stderr
+    assert ended.stderr.startswith("error: ")
+    return ended.stderr

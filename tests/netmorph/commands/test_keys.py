@@ -1,0 +1,74 @@
+"""The commands on API keys, and how a key is found by a text."""
+
+import pytest
+
+from netmorph.commands.keys import resolve
+from netmorph.errors import ClientError
+from tests.netmorph.commands.conftest import refused
+
+KEYS = [
+    {"id": "aaaa1111", "name": "alice", "prefix": "netmorph_A1b2", "revoked_at": None},
+    {"id": "aaaa2222", "name": "bob", "prefix": "netmorph_A1c3", "revoked_at": None},
+    {"id": "bbbb3333", "name": "netmorph_A1b2", "prefix": "netmorph_Z9y8", "revoked_at": None},
+    {"id": "cccc4444", "name": "carol", "prefix": "netmorph_Q7r6", "revoked_at": "2026-01-01"},
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("alice", "alice"),
+        ("aaaa2222", "bob"),
+        ("aaaa2", "bob"),
+        ("netmorph_A1c3", "bob"),
+        ("netmorph_A1c", "bob"),
+        ("netmorph_A1c3SecretOfTheWholeKey", "bob"),
+        ("netmorph_A1b2", "netmorph_A1b2"),  # a name comes before a beginning
+    ],
+)
+def test_a_key_is_found_by_name_id_or_beginning(text: str, name: str) -> None:
+    assert resolve(KEYS, text)["name"] == name  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("carol", "no key"),  # revoked
+        ("netmorph_Q7r6", "no key"),
+        ("dave", "no key"),
+        ("aaa", "no key"),  # too short for an id
+        ("ali", "no key"),  # names are compared in full
+        ("", "no key"),
+        ("netmorph_", "no key"),  # every key begins so
+        ("aaaa", "2 keys"),
+        ("netmorph_A1", "2 keys"),
+    ],
+)
+def test_an_unknown_or_ambiguous_key_is_refused(text: str, number: str) -> None:
+    with pytest.raises(ClientError, match=f"{number} found for '{text}'.*`netmorph key ls`"):
+        resolve(KEYS, text)  # type: ignore[arg-type]
+
+
+def test_of_two_keys_with_one_name_neither_is_meant() -> None:
+    with pytest.raises(ClientError, match="2 keys found"):
+        resolve([KEYS[0], KEYS[0] | {"id": "dddd5555"}], "alice")  # type: ignore[list-item]
+
+
+def test_a_key_is_made_listed_and_revoked(ask, netmorph, service) -> None:
+    made = ask("key", "create", "--name", "alice")
+    alice = ("--url", service.url, "--key", made["key"])
+    assert netmorph("ls", *alice).returncode == 0
+    assert "alice" in [key["name"] for key in ask("key", "ls")]
+    assert "admin" in refused(netmorph("key", "ls", *alice))
+    ask("key", "revoke", "alice")
+    assert refused(netmorph("ls", *alice))
+
+
+def test_a_key_is_revoked_by_the_beginning_that_the_list_shows(ask, netmorph, service) -> None:
+    made = ask("key", "create", "--name", "bob")
+    beginning = next(key["prefix"] for key in ask("key", "ls") if key["name"] == "bob")
+    assert made["key"].startswith(beginning)
+    assert ask("key", "revoke", beginning) == {"id": made["id"], "revoked": True}
+    assert "unknown or revoked" in refused(
+        netmorph("ls", "--url", service.url, "--key", made["key"])
+    )

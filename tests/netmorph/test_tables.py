@@ -1,0 +1,190 @@
+"""Lists and details as tables, on wide and on narrow terminals."""
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from netmorph import tables
+from tests.netmorph.samples import (
+    COMPARED,
+    COMPLETE,
+    DATASET,
+    FINAL,
+    FINISHED,
+    FRONT,
+    KEY,
+    LONGER,
+    NEW,
+    SEARCH,
+    SEARCH_ID,
+    TRIALS,
+    WIDER,
+    lines_of,
+)
+
+WIDTH = 200
+
+
+@pytest.mark.parametrize(
+    ("table", "lines"),
+    [
+        (
+            tables.searches([FINISHED, NEW], WIDTH),  # type: ignore[list-item]
+            [
+                "id name data set status trials best test time",
+                f"{SEARCH_ID} a [bold]search :cat: digits completed 8 of 8 95.68 % 97.00 % 1:02:05",
+                f"{SEARCH_ID} a [bold]search :cat: digits pending 0 – – 0:00",
+            ],
+        ),
+        (
+            tables.trials(TRIALS, WIDTH),  # type: ignore[arg-type]
+            [
+                "no status value parent parameters latency epochs time morphisms computed in",
+                "4 final completed – 2 2,345,678 – 5 2:02:02 continues trial 2 –",
+                "3 running – 0 2,345,678 – 0 –"
+                " widen convolution 1 from 8 to 16 filters; add a skip from 3 to 7 –",
+                "2 completed 95.68 % 0 2,345,678 – 5 –"
+                " widen convolution 1 from 8 to 16 filters; add a skip from 3 to 7 –",
+                "0 completed 90.00 % – 1,234 0.214 ms 5 1:01 – –",
+            ],
+        ),
+        (
+            tables.trials([LONGER, FINAL | {"inherited": False, "comparison": COMPARED}], WIDTH),  # type: ignore[list-item]
+            [
+                "no status value parent parameters latency epochs time morphisms computed in",
+                "5 completed 95.68 % 2 2,345,678 – 5 – continues trial 2 bf16 channels-last",
+                "4 final completed – 2 2,345,678 – 5 2:02:02"
+                " the final network has 0.9120 on 250 held-out examples –",
+            ],
+        ),
+        (
+            tables.trials([FINAL | {"ensemble": "an ensemble of trials 0 and 2"}], WIDTH),  # type: ignore[list-item]
+            [
+                "no status value parent parameters latency epochs time morphisms computed in",
+                "4 final completed – 2 2,345,678 – 5 2:02:02 an ensemble of trials 0 and 2 –",
+            ],
+        ),
+        (
+            tables.datasets([DATASET], WIDTH),  # type: ignore[list-item]
+            [
+                "id name shape classes train test bytes",
+                f"{SEARCH_ID} [red]digits 1 × 8 × 8 10 1,437 360 129,408",
+            ],
+        ),
+        (
+            tables.keys([KEY, KEY | {"revoked_at": "2025-01-02T03:04:05Z"}], WIDTH),  # type: ignore[list-item]
+            [
+                "id name role begins with created revoked",
+                f"{KEY['id']} me user netmorph_abc 2024-05-06T07:08 –",
+                f"{KEY['id']} me user netmorph_abc 2024-05-06T07:08 2025-01-02T03:04",
+            ],
+        ),
+        (
+            tables.search(SEARCH | {"reason": "why"}, ["one", "two"]),  # type: ignore[arg-type]
+            [
+                f"id {SEARCH_ID}",
+                "name a [bold]search :cat:",
+                "data set digits",
+                "status running why",
+                "strategy bayesian, seed 7, 2 in flight",
+                "trials 2 of 8",
+                "epochs 10",
+                "time 1:00",
+                "best 95.68 % ± 1.23 (trial 2)",
+                "test –",
+                "lineage one",
+                "two",
+            ],
+        ),
+        (
+            tables.search(COMPLETE, ["one"]),  # type: ignore[arg-type]
+            [
+                f"id {SEARCH_ID}",
+                "name a [bold]search :cat:",
+                "data set digits",
+                "status completed",
+                "strategy bayesian, seed 7, 2 in flight",
+                "trials 8 of 8",
+                "epochs 40",
+                "time 1:02:05",
+                "best 95.68 % ± 1.23 (trial 2)",
+                "test 97.00 %",
+                "compared the final network has 0.9120 on 250 held-out examples",
+                "precision bf16",
+                "in winner 37 % of all training seconds",
+                "lineage one",
+            ],
+        ),
+        (
+            tables.search(FINISHED, ["one"], FRONT),  # type: ignore[arg-type]
+            [
+                f"id {SEARCH_ID}",
+                "name a [bold]search :cat:",
+                "data set digits",
+                "status completed",
+                "strategy bayesian, seed 7, 2 in flight",
+                "trials 8 of 8",
+                "epochs 40",
+                "time 1:02:05",
+                "best 95.68 % ± 1.23 (trial 2)",
+                "test 97.00 %",
+                "front 90.00 % with 0.214 ms (trial 0)",
+                "95.00 % with 1.5 ms (trial 2)",
+                "lineage one",
+            ],
+        ),
+    ],
+    ids=[
+        "searches", "trials", "trials of other kinds", "an ensemble", "data sets", "keys", "search",
+        "search with a comparison", "search with a cost",
+    ],
+)  # fmt: skip
+def test_a_wide_table_has_everything_on_one_line(
+    table: Table, lines: list[str], out: Console
+) -> None:
+    out.width = WIDTH
+    out.print(table)
+    assert [" ".join(line.split()) for line in lines_of(out)] == lines
+
+
+def test_a_narrow_table_of_trials_has_two_lines_for_each(out: Console) -> None:
+    out.width = 80
+    out.print(tables.trials([LONGER, *TRIALS], out.width))  # type: ignore[list-item]
+
+    assert [line.rstrip() for line in lines_of(out)] == [
+        "no       status     value    parent  parameters  latency   epochs  time",
+        "5        completed  95.68 %  2       2,345,678   –         5       –",
+        "    continues trial 2; computed in bf16 channels-last",
+        "4 final  completed  –        2       2,345,678   –         5       2:02:02",
+        "    continues trial 2",
+        "3        running    –        0       2,345,678   –         0       –",
+        "    widen convolution 1 from 8 to 16 filters; add a skip from 3 to 7",
+        "2        completed  95.68 %  0       2,345,678   –         5       –",
+        "    widen convolution 1 from 8 to 16 filters; add a skip from 3 to 7",
+        "0        completed  90.00 %  –       1,234       0.214 ms  5       1:01",
+    ]
+
+
+def test_twelve_trials_fit_on_a_screen(out: Console) -> None:
+    trials = [WIDER | {"number": number, "precision": "bf16"} for number in range(100, 112)]
+    out.width = 80
+    out.print(tables.trials(trials, out.width))  # type: ignore[arg-type]
+
+    assert len(lines_of(out)) <= 1 + 3 * 12
+    assert max(map(len, lines_of(out))) <= 80
+
+
+@pytest.mark.parametrize("width", [80, tables.WIDE - 1])
+def test_narrow_tables_show_the_beginning_of_an_id_that_commands_accept(
+    out: Console, width: int
+) -> None:
+    out.width = width
+    for table in (
+        tables.searches([SEARCH], width),  # type: ignore[list-item]
+        tables.datasets([DATASET], width),  # type: ignore[list-item]
+        tables.keys([KEY], width),  # type: ignore[list-item]
+    ):
+        out.print(table)
+    shown = [line.split()[0] for line in lines_of(out)]
+    assert (shown.count("0c0ffee0"), shown.count("0dd5eed0")) == (2, 1)
+    assert max(map(len, lines_of(out))) <= width
