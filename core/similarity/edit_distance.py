@@ -153,13 +153,6 @@ def distance(one: Architecture, other: Architecture, skip_weight: float = 1.0) -
     return float(layers[0, 0] + skip_weight * skipped[0, 0])
 
 
-def substitution(one: AbstractLayer, other: AbstractLayer) -> float:
-    """The cost c of substituting one layer by another, in [0, 1]."""
-    if type(one) is not type(other):
-        return 1.0
-    return float(_costs(type(one), _fields(one), [_fields(other)])[0])
-
-
 def _fields(layer: AbstractLayer) -> tuple[float, ...]:
     """The attributes of a layer as non-negative numbers."""
     return tuple([float(getattr(layer, name)) for name in field_names(type(layer))])
