@@ -87,23 +87,23 @@ class Architecture:
         nodes that are the same object there and read nodes with the same facts.
         """
         nodes: Mapping[int, Node] = relative._by_id if relative else {}
-        before = relative._facts_by_id if relative else {}
-        known = dict(islice(before.items(), shared))
+        others = relative._facts_by_id if relative else {}
+        facts = dict(islice(others.items(), shared))
         for node in self.nodes[shared:]:
             inputs = node.inputs
-            if nodes.get(node.id) is node and all([known[i] is before[i] for i in inputs]):
-                known[node.id] = before[node.id]
+            if nodes.get(node.id) is node and all([facts[i] is others[i] for i in inputs]):
+                facts[node.id] = others[node.id]
                 continue
             try:
-                known[node.id] = _facts(node.layer, tuple([known[i].shape for i in inputs]))
+                facts[node.id] = _facts(node.layer, tuple([facts[i].shape for i in inputs]))
             except InvalidArchitecture as error:
                 raise InvalidArchitecture(f"node {node.id}: {error}") from None
-        return known
+        return facts
 
     def _shared_prefix(self, shared: int) -> tuple[Sources, Colours]:
-        """The sources and colours of the first nodes, as far as they are known already."""
-        known = self.__dict__
-        return known.get("sources", [])[:shared], known.get("_colours", [])[:shared]
+        """The sources and colours of the first nodes, as far as they are computed already."""
+        computed = self.__dict__
+        return computed.get("sources", [])[:shared], computed.get("_colours", [])[:shared]
 
     @cached_property
     def facts(self) -> list[LayerFacts]:
@@ -128,21 +128,21 @@ class Architecture:
     @cached_property
     def nonnegative(self) -> Mapping[int, bool]:
         """Whether each node's output is never negative, whatever the weights."""
-        known: dict[int, bool] = {}
+        signs: dict[int, bool] = {}
         for node in self.nodes:
-            known[node.id] = node.layer.nonnegative([known[source] for source in node.inputs])
-        return known
+            signs[node.id] = node.layer.nonnegative([signs[source] for source in node.inputs])
+        return signs
 
     @cached_property
     def fingerprint(self) -> str:
         """A text that is equal exactly for equal graphs; 32 hexadecimal digits."""
-        marks = [one.mark for one in self.facts]
+        marks = [facts.mark for facts in self.facts]
         return fingerprints.fingerprint(marks, self.sources, self._colours)
 
     @cached_property
     def _colours(self) -> Colours:
         """The forward colour of each node, which identifies all that the node depends on."""
-        marks = [one.mark for one in self.facts]
+        marks = [facts.mark for facts in self.facts]
         return fingerprints.colours(marks, self.sources, self._prefix[1])
 
     @cached_property
@@ -190,10 +190,10 @@ class Architecture:
     @cached_property
     def ancestors(self) -> Mapping[int, frozenset[int]]:
         """The ids of all nodes that each node depends on."""
-        known: dict[int, frozenset[int]] = {}
+        ancestors: dict[int, frozenset[int]] = {}
         for node in self.nodes:
-            known[node.id] = frozenset(node.inputs).union(*[known[i] for i in node.inputs])
-        return known
+            ancestors[node.id] = frozenset(node.inputs).union(*[ancestors[i] for i in node.inputs])
+        return ancestors
 
     @cached_property
     def spatial_ancestors(self) -> Mapping[int, frozenset[int]]:
@@ -203,11 +203,11 @@ class Architecture:
         """
         if not any([isinstance(node.layer, Scale) for node in self.nodes]):
             return self.ancestors
-        known: dict[int, frozenset[int]] = {}
+        ancestors: dict[int, frozenset[int]] = {}
         for node in self.nodes:
             inputs = spatial_inputs(node)
-            known[node.id] = frozenset(inputs).union(*[known[i] for i in inputs])
-        return known
+            ancestors[node.id] = frozenset(inputs).union(*[ancestors[i] for i in inputs])
+        return ancestors
 
     def node(self, node_id: int) -> Node:
         """The node with this id; raises InvalidArchitecture if there is none."""

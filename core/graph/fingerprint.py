@@ -54,8 +54,8 @@ def fingerprint(marks: Sequence[Mark], inputs: Sources, ahead: Colours) -> str:
 
     `inputs` has the indices of the layers that each layer reads, `ahead` their `colours`.
     """
-    graph = _Graph(inputs, [one.commutative for one in marks])
-    return _certificate(graph, _refine(graph, [one.colour for one in marks], ahead)).hex()
+    graph = _Graph(inputs, [mark.commutative for mark in marks])
+    return _certificate(graph, _refine(graph, [mark.colour for mark in marks], ahead)).hex()
 
 
 def colours(marks: Sequence[Mark], inputs: Sources, prefix: Colours) -> Colours:
@@ -63,8 +63,8 @@ def colours(marks: Sequence[Mark], inputs: Sources, prefix: Colours) -> Colours:
 
     `prefix` has those of the first layers, if they are known already.
     """
-    graph = _Graph(inputs, [one.commutative for one in marks])
-    return _forward(graph, [one.colour for one in marks], prefix)
+    graph = _Graph(inputs, [mark.commutative for mark in marks])
+    return _forward(graph, [mark.colour for mark in marks], prefix)
 
 
 def _refine(graph: _Graph, colours: Colours, ahead: Colours | None = None) -> Colours:
@@ -79,31 +79,31 @@ def _refine(graph: _Graph, colours: Colours, ahead: Colours | None = None) -> Co
 
 def _forward(graph: _Graph, colours: Colours, prefix: Sequence[bytes] = ()) -> Colours:
     """Colours that depend on all ancestors; `prefix` are those of the first nodes."""
-    known, start = list(prefix), len(prefix)
+    refined, start = list(prefix), len(prefix)
     for colour, sources, commutative in zip(
         colours[start:], graph.inputs[start:], graph.commutative[start:], strict=True
     ):
         if len(sources) == 1:  # nearly always
-            data = colour + known[sources[0]]
+            data = colour + refined[sources[0]]
         else:
-            before = [known[source] for source in sources]
+            before = [refined[source] for source in sources]
             if commutative:
                 before.sort()
             data = colour + b"".join(before)
-        known.append(blake2b(data, digest_size=_SIZE).digest())
-    return known
+        refined.append(blake2b(data, digest_size=_SIZE).digest())
+    return refined
 
 
 def _backward(graph: _Graph, colours: Colours) -> Colours:
     """Colours that also depend on all readers, and on which of their inputs each node is."""
-    known = list(colours)
+    refined = list(colours)
     after: list[Colours] = [[] for _ in colours]  # messages from the readers of each node
     for node in range(len(colours) - 1, -1, -1):
         messages = after[node]
         if len(messages) > 1:
             messages.sort()
         data = colours[node] + b"".join(messages)
-        known[node] = colour = blake2b(data, digest_size=_SIZE).digest()
+        refined[node] = colour = blake2b(data, digest_size=_SIZE).digest()
         sources = graph.inputs[node]
         if len(sources) == 1:  # nearly always
             after[sources[0]].append(_INPUT_INDICES[0] + colour)
@@ -111,7 +111,7 @@ def _backward(graph: _Graph, colours: Colours) -> Colours:
         commutative = graph.commutative[node]
         for index, source in enumerate(sources):
             after[source].append(_INPUT_INDICES[0 if commutative else index] + colour)
-    return known
+    return refined
 
 
 def _certificate(graph: _Graph, colours: Colours) -> bytes:

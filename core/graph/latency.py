@@ -27,9 +27,9 @@ class Speed:
 
     def latency(self, architecture: Architecture) -> float:
         """The predicted seconds for one example."""
-        one, layers, weighted, operations, values = _loads(architecture)
+        constant, layers, weighted, operations, values = _loads(architecture)
         return (
-            self.example * one
+            self.example * constant
             + self.layer * layers
             + self.weighted_layer * weighted
             + self.operation * operations
@@ -47,8 +47,9 @@ def learn(measured: Sequence[tuple[Architecture, float]]) -> Speed:
     """
     if not measured:
         return PRIOR_SPEED
-    seconds = [one for _, one in measured]
-    return Speed(*timing.learn([_loads(one) for one, _ in measured], seconds, PRIOR))
+    architectures, seconds = zip(*measured, strict=True)
+    loads = [_loads(architecture) for architecture in architectures]
+    return Speed(*timing.learn(loads, seconds, PRIOR))
 
 
 def _loads(architecture: Architecture) -> tuple[float, float, float, float, float]:

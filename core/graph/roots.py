@@ -80,12 +80,12 @@ def racing_kinds(spec: DatasetSpec) -> tuple[str, ...]:
     The default comes last: with one convolution per resolution it learns fast but stops improving
     early, so a short race would overrate it.
     """
-    known = kinds_of_roots(spec)
+    kinds = kinds_of_roots(spec)
     first = (
         ("fcn", "fcn-resnet", "vgg") if len(spec.input_shape) == 2 else ("vgg", "strided", "resnet")
     )
-    others = [kind for kind in known if kind not in {*first, "cnn"}]
-    return tuple(kind for kind in (*first, *others, "cnn") if kind in known)
+    others = [kind for kind in kinds if kind not in {*first, "cnn"}]
+    return tuple(kind for kind in (*first, *others, "cnn") if kind in kinds)
 
 
 def all_roots(spec: DatasetSpec, bounds: Bounds, scale: float = 1.0) -> Mapping[str, Architecture]:

@@ -124,7 +124,7 @@ def infer_segments(
                     variables.unify(lists[0], other)
                 runs[key] = lists[0]
             case Channels.JOINED:
-                runs[key] = [run for one in lists for run in one]
+                runs[key] = [run for runs_of_input in lists for run in runs_of_input]
             case Channels.FLATTENED:
                 pixels = prod(shapes[inputs[0]][1:])
                 runs[key] = [(variable, repeat * pixels) for variable, repeat in lists[0]]
@@ -132,6 +132,6 @@ def infer_segments(
                 raise InvalidArchitecture(f"{layer!r} has unknown channels {layer.channels!r}")
     variables.freeze(runs[layers[-1][0]])
     return {
-        key: tuple(variables.segment(run) for run in variables.resolve(one))
-        for key, one in runs.items()
+        key: tuple(variables.segment(run) for run in variables.resolve(unresolved))
+        for key, unresolved in runs.items()
     }

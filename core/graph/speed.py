@@ -56,8 +56,9 @@ def learn(measured: Sequence[tuple[Architecture, float]]) -> TrainingSpeed:
     """
     if not measured:
         return PRIOR_SPEED
-    seconds = [one for _, one in measured]
-    return TrainingSpeed(*timing.learn([_loads(one) for one, _ in measured], seconds, PRIOR))
+    architectures, seconds = zip(*measured, strict=True)
+    loads = [_loads(architecture) for architecture in architectures]
+    return TrainingSpeed(*timing.learn(loads, seconds, PRIOR))
 
 
 def _loads(architecture: Architecture) -> tuple[float, float, float, float, float]:

@@ -66,10 +66,10 @@ def layer_at(architecture: Architecture, node_id: int) -> AbstractLayer:
 
     The output and the logits that it reads never change.
     """
-    known = {node.id for node in architecture.nodes[:-1]} - {architecture.logits}
-    if node_id not in known:
+    allowed = {node.id for node in architecture.nodes[:-1]} - {architecture.logits}
+    if node_id not in allowed:
         raise IllegalMorphism(
-            f"node {node_id!r} cannot be changed; expected one of {sorted(known)}"
+            f"node {node_id!r} cannot be changed; expected one of {sorted(allowed)}"
         )
     return architecture.node(node_id).layer
 
@@ -94,8 +94,8 @@ def factor_nodes(architecture: Architecture) -> frozenset[int]:
     factors: set[int] = set()
     if any([type(node.layer) is Scale for node in architecture.nodes]):  # cheap, for speed
         for node in reversed(architecture.nodes[:-1]):
-            readers = [architecture.node(reader) for reader in architecture.readers(node.id)]
-            if all([one.id in factors or _is_factor(node.id, one) for one in readers]):
+            readers = [architecture.node(key) for key in architecture.readers(node.id)]
+            if all([reader.id in factors or _is_factor(node.id, reader) for reader in readers]):
                 factors.add(node.id)
     return frozenset(factors)
 

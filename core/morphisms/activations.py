@@ -56,7 +56,7 @@ def walk(
             return
         parameters = weights.get(node.id, {})
         parts = [
-            node.layer.forward(parameters, [one[start : start + _CHUNK] for one in inputs])
+            node.layer.forward(parameters, [value[start : start + _CHUNK] for value in inputs])
             for start in range(0, len(x), _CHUNK)
         ]
         values[node.id] = np.concatenate(parts)

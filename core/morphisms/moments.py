@@ -48,14 +48,14 @@ def estimate_moments(architecture: Architecture, weights: Weights, node_id: int)
 
     The variances are at least a hundredth of their mean, so that no batch norm divides by zero.
     """
-    known: dict[int, Moments] = {}
+    moments: dict[int, Moments] = {}
     for node in architecture.nodes:
-        before = [known[source] for source in node.inputs]
+        inputs = [moments[source] for source in node.inputs]
         width = architecture.shapes[node.id][0]
-        known[node.id] = _through(node.layer, weights.get(node.id, {}), before, width)
+        moments[node.id] = _through(node.layer, weights.get(node.id, {}), inputs, width)
         if node.id == node_id:
             break
-    mean, variance = known[node_id]
+    mean, variance = moments[node_id]
     return mean, np.maximum(variance, 1e-2 * variance.mean() + 1e-8)
 
 

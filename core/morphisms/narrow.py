@@ -56,7 +56,7 @@ class Narrow(AbstractShrinking):
 
     def chosen(self, architecture: Architecture, weights: Weights, x: Array) -> Reduction:
         segment = self._segment(architecture)
-        stay = _needed(architecture, weights, segment, self.fewer, x)
+        stay = _kept_channels(architecture, weights, segment, self.fewer, x)
         return _reduction(architecture, segment, stay)
 
     def describe(self, architecture: Architecture) -> str:
@@ -103,7 +103,7 @@ def _kept(segments: tuple[Segment, ...], variable: int, stay: Indices) -> Indice
 # --- which channels stay ------------------------------------------------------------------------
 
 
-def _needed(
+def _kept_channels(
     architecture: Architecture, weights: Weights, segment: Segment, fewer: int, x: Array
 ) -> Indices:
     """The channels of the segment that stay, in order.  # shape: (width - fewer,)"""
@@ -113,11 +113,11 @@ def _needed(
         if consumed(node) is not None
         and any(s.variable == segment.variable for s in architecture.segments[node.inputs[0]])
     ]
-    seen = collect_rows(architecture, weights, x, frozenset(node.id for node in nodes))
+    rows = collect_rows(architecture, weights, x, frozenset(node.id for node in nodes))
     readers = [
         reader
         for node in nodes
-        for reader in _readers(architecture, node, weights, seen[node.id], segment)
+        for reader in _readers(architecture, node, weights, rows[node.id], segment)
     ]
     left = np.ones(segment.width, bool)
     for _ in range(fewer):
@@ -154,7 +154,7 @@ class _Reader:
 
 
 def _readers(
-    architecture: Architecture, node: Node, weights: Weights, seen: Rows, segment: Segment
+    architecture: Architecture, node: Node, weights: Weights, rows: Rows, segment: Segment
 ) -> Iterator[_Reader]:
     """The sums of a node over each group of channels with equally many entries."""
     axis = consumed(node)
@@ -163,13 +163,13 @@ def _readers(
     segments = architecture.segments[node.inputs[0]]
     for repeat, entries in group_entries(segments).items():
         indices, start = [], 0
-        for one in segments:
-            if one.repeat == repeat:
-                if one.variable == segment.variable:
-                    indices.append(np.arange(start, start + one.width))
-                start += one.width
+        for other in segments:
+            if other.repeat == repeat:
+                if other.variable == segment.variable:
+                    indices.append(np.arange(start, start + other.width))
+                start += other.width
         if indices:
-            x = seen[repeat] - seen[repeat].mean(axis=0)
+            x = rows[repeat] - rows[repeat].mean(axis=0)
             covariance = x.T @ x / len(x)
             W = weight[entries].reshape(len(entries), -1)
             Q = W @ W.T

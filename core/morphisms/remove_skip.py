@@ -86,4 +86,4 @@ def _count_served(architecture: Architecture, node: Node, index: int) -> int:
         if source not in others and readers <= removed:
             removed.add(source)
             waiting.extend(architecture.node(source).inputs)
-    return sum(architecture.node(one).layer.channels is Channels.OWN for one in removed)
+    return sum(architecture.node(key).layer.channels is Channels.OWN for key in removed)

@@ -41,7 +41,7 @@ def is_dropped(architecture: Architecture, segment: Segment) -> bool:
     """Whether a dropout reads the segment's channels before a layer sums over them."""
     return any(
         isinstance(node.layer, Dropout)
-        and any(one.variable == segment.variable for one in architecture.segments[node.id])
+        and any(other.variable == segment.variable for other in architecture.segments[node.id])
         for node in architecture.nodes
     )
 

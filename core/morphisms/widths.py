@@ -46,7 +46,7 @@ def producers(architecture: Architecture, variable: int) -> Iterator[tuple[Node,
 
 def in_words(verb: str, architecture: Architecture, node_id: int, child: Architecture) -> str:
     """The change of a node's width in words."""
-    old, new = (one.shapes[node_id][0] for one in (architecture, child))
+    old, new = (network.shapes[node_id][0] for network in (architecture, child))
     return f"{verb} {name_of(architecture, node_id)} from {old} to {new} channels"
 
 

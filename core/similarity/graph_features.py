@@ -43,7 +43,7 @@ def graph_features(
 
     `graphs` and `facts` are their encoding and the table of numbers of one `NodeEncoder`.
     """
-    sizes = [(one.parameters, one.flops) for one in architectures]
+    sizes = [(network.parameters, network.flops) for network in architectures]
     logs = np.log1p(np.array(sizes, dtype=np.float64).reshape(-1, 2))
     return np.concatenate([logs, _walk(facts, *_arrays(graphs))], axis=1)
 

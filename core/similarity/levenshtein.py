@@ -51,7 +51,7 @@ class Lanes:
 
 def to_lanes(sequences: Sequence[Tokens]) -> Lanes:
     """The sequences in the layout of the compiled loops."""
-    lengths = np.array([len(one) for one in sequences], dtype=np.int64)
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
     indices = np.argsort(lengths, kind="stable")
     blocks = [np.zeros((0, LANES), np.int64)]
     for start in range(0, len(indices), LANES):
@@ -97,7 +97,7 @@ def child_distances(
 
 def _concatenate(sequences: Sequence[Tokens]) -> tuple[Tokens, Tokens]:
     """The tokens of all sequences in a row, and where each sequence ends."""
-    ends = np.cumsum([len(one) for one in sequences], dtype=np.int64)
+    ends = np.cumsum([len(sequence) for sequence in sequences], dtype=np.int64)
     return np.concatenate([np.zeros(0, np.int64), *sequences]), ends
 
 

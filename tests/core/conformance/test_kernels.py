@@ -53,7 +53,7 @@ def test_a_matrix_of_any_points_is_positive_semi_definite(kind, offset):
 @every_kernel
 @settings(max_examples=30)
 @given(data=st.data(), chain=morphism_chains(length=6))
-def test_and_so_it_is_around_any_landmarks_with_any_hyper_parameters(kind, data, chain):
+def test_a_matrix_around_any_landmarks_is_positive_semi_definite(kind, data, chain):
     cls = KERNELS[kind]
     count = data.draw(st.integers(1, len(chain.architectures)))
     geometry = Geometry(chain.architectures[:count])

@@ -90,7 +90,7 @@ def test_axes_and_initial_values_fit_the_parameter_shapes(layer, shapes, rng):
 
 
 @every_computing_layer
-def test_what_is_said_to_stay_above_zero_does(layer, shapes, rng):
+def test_outputs_declared_as_never_negative_are_not(layer, shapes, rng):
     parameters = parameters_of(layer, shapes, rng)
     if layer.nonnegative([False] * len(shapes)):
         assert layer.forward(parameters, inputs_of(shapes, rng)).min() >= 0

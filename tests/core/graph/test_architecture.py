@@ -114,7 +114,7 @@ def test_json_round_trip_keeps_the_graph_and_its_ids(architecture):
 
 
 @given(architecture=architectures())
-def test_an_architecture_survives_pickling_with_all_it_knows(architecture):
+def test_an_architecture_survives_pickling_with_its_derived_facts(architecture):
     assert architecture.segments
     again = pickle.loads(pickle.dumps(architecture))
     assert again == architecture
@@ -150,7 +150,7 @@ def test_json_that_is_no_architecture_is_refused(data):
 
 
 @given(one=morphed_architectures(), other=architectures(), chain=morphism_chains(length=3))
-def test_an_architecture_is_the_same_whatever_it_is_said_to_be_like(one, other, chain):
+def test_an_architecture_is_the_same_whatever_its_relative(one, other, chain):
     alone = Architecture(one.nodes)
     for like in (one, other, *chain.architectures):
         made = Architecture(one.nodes, like)
@@ -160,7 +160,7 @@ def test_an_architecture_is_the_same_whatever_it_is_said_to_be_like(one, other, 
         assert made.fingerprint == alone.fingerprint
 
 
-def test_what_does_not_fit_is_refused_also_among_known_nodes():
+def test_a_layer_that_does_not_fit_is_refused_also_among_known_nodes():
     known = Architecture(small())
     with pytest.raises(InvalidArchitecture, match="node 1"):
         Architecture(changed(1, Node(1, Add(), (0,))), known)

@@ -65,7 +65,7 @@ def test_the_seconds_of_training_are_a_bound_once_they_are_measured():
         assert fits(NETWORK, bounds) is expected
 
 
-def test_measured_bounds_keep_what_was_given():
+def test_measured_bounds_keep_the_given_bounds():
     bounds = Bounds(layers=9, width=50, memory=10**9)
     measured = measured_bounds(bounds)
     assert isinstance(measured, MeasuredBounds)

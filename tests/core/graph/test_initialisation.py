@@ -54,7 +54,7 @@ def test_of_two_branches_the_deeper_keeps_its_size():
         assert branch_gains(both) == {3: 0.0}
 
 
-def test_what_others_read_keeps_its_size():
+def test_a_value_with_other_readers_keeps_its_size():
     shared = graph(
         (Input((4,)), ()), (Dense(4), (0,)), (ReLU(), (1,)), (Dense(4), (2,)), (Add(), (1, 3)),
         (Add(), (4, 1)),

@@ -88,7 +88,7 @@ def test_a_network_fits_where_it_is_expected_to_be_quick_enough():
     ]
 
 
-def test_what_was_measured_decides_what_fits():
+def test_measurements_decide_which_networks_fit():
     bounds = Bounds(latency=PRIOR_SPEED.latency(NETWORKS[0]))
     slow = measured_bounds(bounds, [(NETWORKS[0], 2 * bounds.latency)])
     assert not fits(NETWORKS[0], slow)
@@ -105,7 +105,7 @@ def test_every_cost_is_a_positive_number():
     ]
 
 
-def test_a_bound_that_no_start_keeps_says_what_was_expected():
+def test_a_latency_that_no_root_can_meet_is_refused_with_the_expected_one():
     with pytest.raises(InvalidInput, match=r"an expected latency of \S+ s"):
         roots(SPEC, Bounds(latency=1e-6))
 

@@ -79,7 +79,7 @@ def test_roots_for_any_shape_are_within_the_bounds_or_refused(shape, rng, width,
         assert forward(root, random_weights(root, rng), random_inputs(root, rng)).shape == (4, 10)
 
 
-def test_bounds_that_no_root_meets_are_refused_with_what_the_smallest_needs():
+def test_bounds_that_no_root_meets_are_refused_with_the_size_of_the_smallest():
     with pytest.raises(InvalidInput, match="the smallest root"):
         roots(spec(1, 28, 28), Bounds(parameters=100))
 

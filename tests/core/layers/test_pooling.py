@@ -13,7 +13,7 @@ from tests.strategies import generators
 
 
 @given(rng=generators, size=st.integers(1, 3), stride=st.integers(1, 3), length=st.integers(3, 9))
-def test_pools_of_signals_take_the_largest_and_the_mean_of_whole_windows(rng, size, stride, length):
+def test_pools_of_signals_take_the_largest_and_the_mean_of_windows(rng, size, stride, length):
     x = rng.normal(size=(1, 2, length))
     largest = MaxPool1d(size, stride).forward({}, [x])
     mean = AvgPool1d(size, stride).forward({}, [x])
@@ -31,7 +31,7 @@ def test_pools_of_signals_take_the_largest_and_the_mean_of_whole_windows(rng, si
     stride=st.integers(1, 3),
     sides=st.tuples(st.integers(3, 8), st.integers(3, 8)),
 )
-def test_pools_take_the_largest_and_the_mean_of_whole_windows(rng, size, stride, sides):
+def test_pools_take_the_largest_and_the_mean_of_complete_windows(rng, size, stride, sides):
     x = rng.normal(size=(1, 2, *sides))
     largest = MaxPool2d(size, stride).forward({}, [x])
     mean = AvgPool2d(size, stride).forward({}, [x])
@@ -52,7 +52,7 @@ def test_pools_take_the_largest_and_the_mean_of_whole_windows(rng, size, stride,
     sides=st.tuples(st.integers(1, 8), st.integers(1, 8)),
     data=st.data(),
 )
-def test_padded_pools_take_the_largest_and_the_mean_of_what_is_there(
+def test_padded_pools_take_the_largest_and_the_mean_of_the_real_values(
     rng, size, stride, sides, data
 ):
     padding = data.draw(st.integers(1, size // 2))

@@ -16,7 +16,7 @@ from core.layers import Zero
         (1, (5,), (5,)),
     ],
 )
-def test_a_zero_operation_reduces_as_a_convolution_and_ignores_even_what_overflowed(
+def test_a_zero_operation_reduces_as_a_convolution_and_ignores_even_infinite_values(
     stride, shape, expected
 ):
     y = Zero(stride).forward({}, [np.full((2, *shape), np.inf, np.float32)])

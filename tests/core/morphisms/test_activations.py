@@ -52,7 +52,7 @@ def test_noise_replaces_a_missing_probe_and_a_small_probe_is_used_entirely():
     assert chosen.dtype == np.float32
 
 
-def test_a_walk_gives_the_inputs_of_the_nodes_in_order_for_any_number_of_examples():
+def test_a_walk_yields_the_inputs_of_the_nodes_in_order_for_any_number_of_examples():
     rng = np.random.default_rng(0)
     weights, x = random_weights(NETWORK, rng), random_inputs(NETWORK, rng, count=70)
     expected = values_by_hand(weights, x)

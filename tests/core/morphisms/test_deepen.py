@@ -46,14 +46,14 @@ def positions(network: Architecture, block: str) -> list[int]:
     return [morphism.node_id for morphism in found if morphism.block == block]
 
 
-def test_blocks_stand_where_they_start_as_the_identity(network):
+def test_blocks_are_offered_where_they_start_as_the_identity(network):
     assert positions(network, "conv3") == positions(network, "conv5") == [3, 4]
     assert positions(network, "dense") == [8]
     assert positions(network, "batch_norm") == [5, 7]
     assert positions(network, "dropout") == [6, 8]
 
 
-def test_blocks_stand_behind_a_relu6_and_no_block_is_tried_behind_zeros(network):
+def test_blocks_are_offered_behind_a_relu6_but_not_behind_zeros(network):
     changed = network.with_layers({3: ReLU6(), 4: Zero(2), 8: Zero()})
     assert positions(changed, "conv3") == positions(changed, "conv5") == [3]
     assert positions(changed, "dense") == []
@@ -74,7 +74,7 @@ def test_a_block_of_another_rank_is_illegal(network, node_id, block):
         Deepen(node_id, block).apply(network)
 
 
-def test_nothing_stands_behind_the_logits(network):
+def test_nothing_is_inserted_behind_the_logits(network):
     for block in BLOCKS:
         with pytest.raises(IllegalMorphism, match="cannot be changed"):
             Deepen(9, block).apply(network)

@@ -41,7 +41,7 @@ NETWORK = Architecture(
 )
 
 
-def test_a_new_batch_norm_expects_about_the_moments_that_the_values_have():
+def test_a_new_batch_norm_has_approximately_the_moments_of_the_values():
     """So that it changes little in training, when it goes by the batch instead."""
     rng = np.random.default_rng(0)
     weights = random_weights(NETWORK, rng)
@@ -63,7 +63,7 @@ def test_a_new_batch_norm_expects_about_the_moments_that_the_values_have():
         ((Zero(),), {}),
     ],
 )
-def test_the_moments_of_gaussian_values_are_known_behind_each_layer(layers, weights):
+def test_the_estimated_moments_behind_each_layer_are_those_of_gaussian_samples(layers, weights):
     rest = (Flatten(), Dense(3), Output())
     nodes = [Node(i, layer, (i - 1,)) for i, layer in enumerate((*layers, *rest), 1)]
     network = Architecture((Node(0, Input((1, 4, 4))), *nodes))

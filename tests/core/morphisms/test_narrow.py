@@ -97,7 +97,7 @@ def test_every_free_width_can_shrink_to_one(architecture, rng, data):
 
 
 @pytest.mark.parametrize("start", [BRANCHES, VECTORS])
-def test_of_two_copies_one_goes_and_little_is_lost(start):
+def test_of_two_copies_one_is_removed_and_little_is_lost(start):
     rng = np.random.default_rng(3)
     weights, x = random_weights(start, rng), random_inputs(start, rng, count=64)
     width = start.shapes[1][0]
@@ -153,7 +153,7 @@ def test_nothing_is_offered_below_the_least_width():
         (Narrow(1, 1, segment=1), "not a width"),
     ],
 )
-def test_what_cannot_shrink_is_illegal(morphism, message):
+def test_a_width_that_cannot_shrink_is_illegal(morphism, message):
     with pytest.raises(IllegalMorphism, match=message):
         morphism.apply(VECTORS)
 

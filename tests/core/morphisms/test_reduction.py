@@ -73,7 +73,7 @@ def chain(*layers):
         (ReLU(), ReLU6(), False),  # values above six are still clipped
     ],
 )
-def test_an_activation_goes_only_where_it_changes_nothing_any_more(first, second, is_idle):
+def test_an_activation_is_removed_only_if_it_no_longer_has_an_effect(first, second, is_idle):
     network = chain(Conv2d(2), first, Conv2d(2), second)
     child = reduce_architecture(network, Reduction(bypassed=frozenset({3})))
     assert ids(child) == [0, 1, 2, *([] if is_idle else [4]), 5, 6, 7]

@@ -129,7 +129,7 @@ def test_a_dense_layer_without_bias_is_fitted_without_a_constant():
     assert best <= loss <= 1.1 * best
 
 
-def test_a_convolution_of_large_windows_loses_less_than_if_merely_cut():
+def test_a_convolution_of_large_windows_loses_less_than_without_a_fit():
     architecture, rng = network(1, 4, 4, width=160), np.random.default_rng(0)
     assert architecture.shapes[2][0] * 9 > MAX_WINDOW_VALUES
     weights = random_weights(architecture, rng)
@@ -155,7 +155,7 @@ def test_activations_that_overflow_leave_the_weights_as_they_were_cut():
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 5), (2, 20), (12,)])
-def test_a_skip_of_zeros_that_is_all_that_is_left_takes_the_sum_over(shape):
+def test_the_last_remaining_branch_of_a_sum_is_refitted_to_the_sum(shape):
     """A ReLU behind zeros alone would be dead."""
     kind: type = {3: Conv2d, 2: Conv1d, 1: Dense}[len(shape)]
     chain = (

@@ -11,7 +11,7 @@ from core.protocol.contracts import Bounds
 from tests.core.morphisms.test_reduction import NETWORK, chain, ids
 
 
-def test_a_layer_goes_with_its_batch_norm_and_its_relu():
+def test_a_layer_is_removed_with_its_batch_norm_and_its_relu():
     child = RemoveLayer(4).apply(NETWORK)
     assert ids(child) == [n for n in ids(NETWORK) if n not in (4, 5, 6)]
     assert child.node(7).inputs == (3,)
@@ -28,7 +28,7 @@ def test_layers_of_one_shape_are_offered_but_no_batch_norm_of_a_convolution():
     assert [m.node_id for m in RemoveLayer.candidates(NETWORK, Bounds())] == [4, 7, 8, 12, 14]
 
 
-def test_a_relu6_goes_with_its_convolution_and_stays_where_it_is_needed():
+def test_a_relu6_is_removed_with_its_convolution_and_stays_where_it_is_needed():
     network = chain(Conv2d(2), ReLU6(), Conv2d(2, bias=False), BatchNorm(), ReLU6())
     assert ids(RemoveLayer(3).apply(network)) == [0, 1, 2, 6, 7, 8]
     assert ids(RemoveLayer(1).apply(network)) == [0, 2, 3, 4, 5, 6, 7, 8]

@@ -16,7 +16,7 @@ from tests.core.morphisms.test_reduction import NETWORK, ids
 from tests.strategies import random_inputs, random_weights
 
 
-def test_what_only_served_a_skip_goes_with_it():
+def test_layers_that_only_served_a_skip_are_removed_with_it():
     assert ids(RemoveSkip(9, 1).apply(NETWORK)) == [n for n in ids(NETWORK) if n not in (8, 9)]
     assert ids(RemoveSkip(9, 0).apply(NETWORK)) == [n for n in ids(NETWORK) if n not in (7, 9)]
     child = RemoveSkip(10, 1).apply(NETWORK)

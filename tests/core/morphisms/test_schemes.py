@@ -58,9 +58,7 @@ READ_BEFORE = network(Conv2d(3, 1), Dropout(0.5), Conv2d(FILTERS))
         (READ_BEFORE, 12, False),
     ],
 )
-def test_channels_are_dropped_where_a_dropout_stands_before_the_sums(
-    architecture, node_id, expected
-):
+def test_channels_are_dropped_if_a_dropout_comes_before_the_sums(architecture, node_id, expected):
     assert is_dropped(architecture, architecture.segments[node_id][0]) is expected
 
 
@@ -107,7 +105,7 @@ def test_copies_are_weighed_differently_from_the_start_and_add_up_to_the_origina
     np.testing.assert_allclose(sums, expected, atol=1e-12)
 
 
-def test_who_makes_and_sums_over_the_same_channels_keeps_old_and_new_apart():
+def test_a_layer_that_makes_and_sums_over_the_same_channels_separates_old_and_new():
     """The channels of a sum that one of its layers reads: new rows are random, new columns zero."""
     residual = Architecture(
         (

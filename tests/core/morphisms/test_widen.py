@@ -124,7 +124,7 @@ def _own(architecture):
         (Widen(1, 1, segment=-1), "not a width"),
     ],
 )
-def test_what_cannot_grow_is_illegal(morphism, message):
+def test_a_width_that_cannot_grow_is_illegal(morphism, message):
     with pytest.raises(IllegalMorphism, match=message):
         morphism.apply(RESIDUAL)
 

@@ -218,7 +218,7 @@ def test_every_attribute_of_a_layer_is_seen(layer, rank, field):
         (around((2, 8, 8), Zero(2)), around((2, 8, 8), Zero(4)), 1 / 2),
     ],
 )
-def test_edits_cost_what_they_say(one, other, expected):
+def test_edits_have_the_costs_of_the_definition(one, other, expected):
     assert distance(one, other) == pytest.approx(expected)
     assert distance(other, one) == pytest.approx(expected)
 
@@ -280,7 +280,7 @@ def test_a_skip_with_layers_upon_it_starts_where_it_forks_off():
         (skipped(Add(), 0, 0), skipped(Add(), 0, 0), 0),
     ],
 )
-def test_skips_cost_what_they_say(one, other, expected):
+def test_skips_have_the_costs_of_the_definition(one, other, expected):
     assert distance(one, other) == pytest.approx(expected)
     assert distance(one, other, skip_weight=0.5) == pytest.approx(expected / 2)
 

@@ -80,7 +80,7 @@ def test_a_hash_knows_the_layer_and_its_width_up_to_half_a_doubling():
     assert hashes(BatchNorm())[0] != hashes(ReLU())[0]
 
 
-def test_none_is_encoded_as_nothing():
+def test_no_architectures_have_an_empty_encoding():
     coder = NodeEncoder()
     encoded = coder.encode([])
     assert len(encoded.codes) == len(encoded.ends) == len(encoded.sources) == 0

@@ -56,11 +56,11 @@ def naive(graph: Architecture) -> list[float]:
 
 
 @given(graph=architectures())
-def test_they_are_those_of_all_paths(graph):
+def test_the_features_are_those_of_all_paths(graph):
     np.testing.assert_allclose(numbers(graph)[0], naive(graph), rtol=1e-9, atol=1e-12)
 
 
-def test_each_architecture_has_its_own_whatever_the_others():
+def test_the_features_of_an_architecture_do_not_depend_on_others():
     graphs = [trial.architecture for trial in history(12, seed=2)]
     together = numbers(*graphs)
     assert together.shape == (12, len(NAMES))
@@ -68,5 +68,5 @@ def test_each_architecture_has_its_own_whatever_the_others():
         np.testing.assert_array_equal(row, numbers(graph)[0])
 
 
-def test_none_have_none():
+def test_no_architectures_have_no_features():
     assert numbers().shape == (0, len(NAMES))
