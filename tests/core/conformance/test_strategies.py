@@ -151,7 +151,7 @@ def describe(draft: Draft) -> tuple[object, ...]:
     return parent, draft.morphisms, text, draft.mean, draft.std
 
 
-@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which has nothing to draw
+@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which draws nothing
 def test_other_seeds_have_other_suggestions(kind):
     drafts = [suggested(kind, HISTORY, count=1, seed=seed)[0] for seed in range(5)]
     assert len({draft.architecture for draft in drafts}) > 1
@@ -231,7 +231,7 @@ def completed(number: int, architecture: Architecture) -> PastTrial:
 
 
 def test_the_last_random_morph_left_is_found():
-    """Even where one morphism of one trial among many leads there, and chance hardly does."""
+    """Even if only one morphism of one trial leads there, so that chance rarely finds it."""
     bounds = Bounds(layers=9, width=8)
     everything = sorted(reachable(small(), bounds), key=lambda one: one.fingerprint)
     ways = Counter(

@@ -122,7 +122,7 @@ def test_starts_shrink_to_the_bounds_or_are_left_out():
 
 
 def chain_change(root, dtype, tolerance, rng) -> None:
-    """Twelve random morphisms; what claims to keep the function keeps it."""
+    """Apply twelve random morphisms; those that should preserve the function do."""
     weights = random_weights(root, rng, dtype=dtype)
     x = random_inputs(root, rng, count=3).astype(dtype)
     before = forward(root, weights, x)
@@ -176,7 +176,7 @@ def test_filters_double_with_each_halving_of_an_image():
 @pytest.mark.parametrize(
     ("length", "expected"),
     [
-        (64, [(16, 64), (32, 16), (64, 8), (128, 4)]),  # long: reduced by four at first
+        (64, [(16, 64), (32, 16), (64, 8), (128, 4)]),  # long: first reduced by four
         (63, [(16, 63), (32, 31), (64, 15), (128, 7)]),
         (7, [(16, 7)]),
         (8, [(16, 8), (32, 4)]),

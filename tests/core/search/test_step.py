@@ -163,7 +163,7 @@ def test_another_process_has_the_same_answers(kind):
     assert json.loads(done.stdout) == [as_json(answer) for _, answer in searched(kind, 4)]
 
 
-@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which has nothing to draw
+@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which draws nothing
 @pytest.mark.parametrize("changed", ["seed", "next_number"])
 def test_the_seed_and_the_number_of_the_next_trial_make_the_chances(kind, changed):
     few = {"candidates": 10} if kind in ("bayesian", "bo-scratch") else {}  # no one best of all
