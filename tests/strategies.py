@@ -86,7 +86,7 @@ class Sketch:
         return family_of(self.shape)
 
     def like_last(self, *, channels: bool) -> list[int]:
-        """The tensors with the spatial shape of the last one, and its channels where asked."""
+        """The tensors with the spatial shape of the last one, and its channels if `channels`."""
         start = 0 if channels else 1
         return [i for i, shape in enumerate(self.shapes) if shape[start:] == self.shape[start:]]
 
@@ -169,7 +169,7 @@ def _padded_pool(draw: st.DrawFn, sketch: Sketch) -> None:
 
 
 def _zero(draw: st.DrawFn, sketch: Sketch) -> None:
-    """Zeros beside what they are made of, as in a cell whose edge is left out."""
+    """A zero operation beside its input, as in a cell with a missing edge."""
     start, stride = len(sketch.nodes) - 1, draw(st.integers(1, 2))
     if len(sketch.shape) == 1 or stride == 1:
         sketch.add(Add(), start, sketch.add(Zero()))
@@ -344,7 +344,7 @@ def random_chain(
 
 @st.composite
 def morphism_chains(draw: st.DrawFn, *, length: int = 4, images: bool | None = None) -> Chain:
-    """Random networks with random morphisms upon each other."""
+    """Random networks with random morphisms applied one after another."""
     start = draw(architectures(images=images, steps=5))
     return random_chain(start, draw(generators), draw(st.integers(1, length)))
 

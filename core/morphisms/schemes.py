@@ -15,6 +15,12 @@ way had the lower validation loss after five epochs. Copies are used where a dro
 independently. There, copies stand in for each other when one is dropped, so the training error is
 lower from the start; these networks had the lower validation loss. See
 `docs/decisions/0015-schemes-of-new-channels.md`.
+
+Notation, for copies
+    w      old weight over a channel
+    g      size of its group: the old channel and its copies
+    w_k    share of copy k: w / g + ε_k; the old channel keeps w - Σ w_k
+    ε_k    noise N(0, (NOISE · r)²), where r is the root mean square of the layer's weights
 """
 
 from collections.abc import Iterator, Mapping

@@ -22,7 +22,7 @@ LEAST, MOST = 0.1, 3.0  # standard deviation of the logits
 
 
 def roots(shape: tuple[int, ...]) -> dict[str, Architecture]:
-    """Every start for examples of this shape."""
+    """Every root for examples of this shape."""
     spec = DatasetSpec(
         input_shape=shape,
         classes=10,

@@ -91,7 +91,7 @@ def test_points_correlate_fully_with_themselves_and_not_with_others(kind):
 @every_kernel
 @every_offset
 def test_a_cross_block_is_that_of_the_joint_matrix(kind, offset):
-    """Whether a point is asked about alone or among others: its covariances are the same."""
+    """The covariances of a point are the same alone and among others."""
     kernel, geometry = made(kind, offset)
     joint = kernel(geometry.points(EVERYTHING), geometry.points(EVERYTHING))
     tolerance = {"rtol": 1e-10, "atol": 1e-10 * joint.max()}
@@ -116,7 +116,7 @@ def test_a_matrix_repeats_itself_whatever_was_asked_before(kind):
 
 @every_kernel
 def test_relatives_correlate_more_than_strangers(kind):
-    """From a landmark to what lies ever more morphisms away."""
+    """From a landmark to architectures more and more morphisms away."""
     chain = random_chain(LANDMARKS[0], np.random.default_rng(5), 30, Bounds()).architectures
     geometry = Geometry([*LANDMARKS, *chain])
     kernel = kernel_at(kind, geometry)

@@ -159,7 +159,7 @@ def describe(one: Suggestion) -> tuple[object, ...]:
     return parent, one.morphisms, text, one.predicted_mean, one.predicted_std
 
 
-@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which has nothing to draw
+@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which draws nothing
 def test_other_seeds_have_other_suggestions(kind):
     suggestions = [suggested(kind, HISTORY, count=1, seed=seed)[0] for seed in range(5)]
     assert len({one.architecture for one in suggestions}) > 1
@@ -241,7 +241,7 @@ def completed(number: int, architecture: Architecture) -> PastTrial:
 
 
 def test_the_last_random_morph_left_is_found():
-    """Even where one morphism of one trial among many leads there, and chance hardly does."""
+    """Even if only one morphism of one trial leads there, so that chance rarely finds it."""
     bounds = Bounds(layers=9, width=8)
     everything = sorted(reachable(small(), bounds), key=lambda one: one.fingerprint)
     ways = Counter(

@@ -1,4 +1,4 @@
-"""Architectures: what they refuse, JSON, what they know of themselves."""
+"""Architectures: validation, JSON, and derived facts."""
 
 import json
 import pickle

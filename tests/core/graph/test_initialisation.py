@@ -1,4 +1,4 @@
-"""Which layers end a branch, and with what gain they start."""
+"""The layers that end a branch, their initial gains, and the initial weights."""
 
 import numpy as np
 import pytest

@@ -58,7 +58,7 @@ def spread(segments):
 
 
 def sums_of_like(architecture: Architecture) -> bool:
-    """Whether no sum meets flattened channels with others, where all becomes frozen instead."""
+    """Whether no sum adds flattened channels to plain ones, which freezes all of them."""
     return all(
         len({s.repeat for source in node.inputs for s in architecture.segments[source]}) == 1
         for node in architecture.nodes

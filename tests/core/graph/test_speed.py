@@ -87,7 +87,7 @@ def test_without_reports_the_speed_is_the_prior():
 
 
 def test_speeds_are_the_least_squares_of_relative_errors_and_the_prior():
-    """By another solver, of the sum as the module's docstring writes it."""
+    """By another solver, which minimises the sum of the module's docstring."""
     rng = np.random.default_rng(3)
     networks = NETWORKS[:14]
     X = np.array([loads(one) for one in networks])

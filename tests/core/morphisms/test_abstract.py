@@ -1,4 +1,4 @@
-"""What morphisms share: the nodes that may change, and their names."""
+"""The common part of morphisms: the nodes that may change, and their names."""
 
 import numpy as np
 import pytest

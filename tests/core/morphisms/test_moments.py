@@ -42,7 +42,7 @@ NETWORK = Architecture(
 
 
 def test_a_new_batch_norm_has_approximately_the_moments_of_the_values():
-    """So that it changes little in training, when it goes by the batch instead."""
+    """So that it changes little in training mode, where the batch gives the moments."""
     rng = np.random.default_rng(0)
     weights = random_weights(NETWORK, rng)
     x = rng.normal(size=(4000, 1, 6, 6))

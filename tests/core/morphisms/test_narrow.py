@@ -1,4 +1,4 @@
-"""Narrow: a width shrinks wherever it occurs, and what reads it makes up for the loss."""
+"""Narrow: a width shrinks wherever it occurs, and its readers make up for the loss."""
 
 import numpy as np
 import pytest
@@ -118,7 +118,7 @@ def test_readers_take_over_as_well_as_least_squares_can():
     found = ((forward(morphism.apply(VECTORS), moved, x) - y) ** 2).sum()
 
     hidden = np.maximum(x @ moved[1]["weight"].T + moved[1]["bias"], 0)
-    design = np.c_[hidden, np.ones(len(x))][:256]  # of which as many are looked at
+    design = np.c_[hidden, np.ones(len(x))][:256]  # the number of examples used
     best = np.linalg.lstsq(design, y[:256], rcond=None)[0]
     least = ((np.c_[hidden, np.ones(len(x))] @ best - y) ** 2).sum()
     assert found <= 1.1 * least

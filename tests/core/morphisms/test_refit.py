@@ -20,7 +20,7 @@ from tests.strategies import random_weights
 
 
 def network(*shape: int, width: int = 2, stride: int = 1, bias: bool = True) -> Architecture:
-    """Two convolutions with nothing between them; a dense layer that gives back all they make."""
+    """Three convolutions in a chain, and a dense layer that reads their output."""
     kind = Conv2d if len(shape) == 3 else Conv1d
     return Architecture(
         (
@@ -36,7 +36,7 @@ def network(*shape: int, width: int = 2, stride: int = 1, bias: bool = True) -> 
 
 
 def until(architecture: Architecture, weights: Weights, node_id: int, x: Array) -> Array:
-    """What a node of a chain of layers gives."""
+    """The output of a node of a chain of layers."""
     for node in architecture.nodes[1:]:
         x = node.layer.forward(weights.get(node.id, {}), [x])
         if node.id == node_id:
@@ -97,7 +97,7 @@ def normed(architecture: Architecture, node_id: int) -> Architecture:
 
 @pytest.mark.parametrize("width", [2, 160])  # regression on windows, or on channels
 def test_a_batch_norm_takes_the_constant_of_a_convolution_without_bias(width):
-    """What the convolution with a bias and its norm would make is made without one."""
+    """The output equals that of the convolution with a bias and its norm."""
     rng, x = np.random.default_rng(0), np.random.default_rng(1).normal(size=(60, 1, 4, 4))
     found = []
     weights = random_weights(normed(network(1, 4, 4, width=width), 3), rng)
@@ -110,7 +110,7 @@ def test_a_batch_norm_takes_the_constant_of_a_convolution_without_bias(width):
         moved = RemoveLayer(2).transfer(architecture, weights, np.random.default_rng(2), x)
         child = RemoveLayer(2).apply(architecture)
         check(child, moved)
-        found.append(until(child, moved, 20, x))  # the layers behind it would make up for more
+        found.append(until(child, moved, 20, x))  # the layers behind it make up for errors
     np.testing.assert_allclose(found[1], found[0], rtol=1e-9, atol=1e-9)
 
 

@@ -21,7 +21,7 @@ from tests.strategies import random_inputs, random_weights
     ids=str,
 )
 def test_least_squares_lose_less_than_leaving_out(morphism):
-    """Weights of nothing in particular: even these leave something to take over."""
+    """Even random weights leave something that the other layers can take over."""
     rng = np.random.default_rng(0)
     weights, x = random_weights(NETWORK, rng), random_inputs(NETWORK, rng, count=128)
     child = morphism.apply(NETWORK)

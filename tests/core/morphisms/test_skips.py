@@ -1,4 +1,4 @@
-"""Skip connections: where they go, and how they get past pools."""
+"""Skip connections: where they are offered, and how they pass pools."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Width variables: which may change, who makes them, and how they are resized."""
+"""Width variables: which may change, which layers make them, and how they are resized."""
 
 import pytest
 

@@ -9,7 +9,7 @@ from core.similarity.edit_distance import Encoder, Skip, skips
 from tests.histories import of_depth
 
 
-@pytest.mark.parametrize("levels", [3, 10**6])  # many ties, hardly any
+@pytest.mark.parametrize("levels", [3, 10**6])  # many ties, almost none
 def test_assignments_are_the_cheapest(levels):
     rng = np.random.default_rng(levels)
     for _ in range(500):

@@ -75,7 +75,7 @@ def test_a_hash_knows_the_layer_and_its_width_up_to_half_a_doubling():
     sixteen, seventeen, twice = hashes(Dense(16), Dense(17), Dense(32))
     assert sixteen == seventeen
     assert sixteen != twice
-    assert hashes(Dense(16))[0] == sixteen  # whatever the coder saw before
+    assert hashes(Dense(16))[0] == sixteen  # independent of earlier layers
     assert hashes(Dense(16, bias=False))[0] != sixteen
     assert hashes(BatchNorm())[0] != hashes(ReLU())[0]
 

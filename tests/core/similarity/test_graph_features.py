@@ -1,4 +1,4 @@
-"""The numbers of a form, against paths walked one by one."""
+"""Graph features, against paths walked one by one."""
 
 from math import log, log1p, prod
 

@@ -83,7 +83,7 @@ def test_layers_that_differ_only_in_an_optional_field_have_a_distance():
 
 
 def test_labels_are_equal_where_subtrees_are():
-    """Against subtrees written out: the distances are the same."""
+    """The distances equal those between subtrees that are written out."""
     trees = [naive_subtrees(graph) for graph in GRAPHS]
     expected = [[1 - sum((a & b).values()) / sum((a | b).values()) for b in trees] for a in trees]
     np.testing.assert_allclose(distances(encoded(), encoded()), expected)
