@@ -85,7 +85,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="core/data/formats/npz.py",
         old="entry.file_size > limits.ratio * max(entry.compress_size, 1)",
         new="entry.file_size > 2 * limits.ratio * max(entry.compress_size, 1)",
-        tests=("tests/core/data/test_formats_npz.py",),
+        tests=("tests/core/data/formats/test_npz.py",),
     ),
     Mutant(  # a damaged file of a local folder is used
         file="core/protocol/storage.py",

@@ -1,4 +1,4 @@
-"""What holds for every strategy that is registered."""
+"""The promises of every registered strategy."""
 
 import dataclasses
 from collections import Counter
@@ -141,8 +141,8 @@ def test_suggestions_are_made_of_trials_and_can_be_trained(kind, trials):
 @every_history
 def test_the_same_history_and_seed_have_the_same_suggestions(kind, trials):
     once = suggested(kind, trials, seed=3)
-    fresh = [dataclasses.replace(t, architecture=reread(t.architecture)) for t in trials]
-    again = suggested(kind, fresh, seed=3)
+    reloaded = [dataclasses.replace(t, architecture=reread(t.architecture)) for t in trials]
+    again = suggested(kind, reloaded, seed=3)
     assert [describe(one) for one in once] == [describe(one) for one in again]
 
 
