@@ -14,8 +14,8 @@ from tests.strategies import morphism_chains, random_chain
 every_kernel = pytest.mark.parametrize("kind", list(KERNELS))
 
 #: How far θ lies from its prior means, in prior standard deviations.
-OFFSETS = {"usual": 0.0, "shortest": -3.0, "longest": 3.0}
-every_offset = pytest.mark.parametrize("offset", OFFSETS.values(), ids=OFFSETS)
+SHIFTS = {"usual": 0.0, "shortest": -3.0, "longest": 3.0}
+every_shift = pytest.mark.parametrize("shift", SHIFTS.values(), ids=SHIFTS)
 
 LANDMARKS = [trial.architecture for trial in history(25, seed=1)]
 OTHERS = [
@@ -25,14 +25,14 @@ OTHERS = [
 EVERYTHING = [*LANDMARKS, *OTHERS, LANDMARKS[4], OTHERS[0], OTHERS[0]]  # some of them again
 
 
-def kernel_at(kind: str, geometry: Geometry, offset: float = 0.0) -> AbstractKernel:
+def kernel_at(kind: str, geometry: Geometry, shift: float = 0.0) -> AbstractKernel:
     cls = KERNELS[kind]
-    return cls.at(np.array(cls.centers) + offset * np.array(cls.spreads), geometry)
+    return cls.at(np.array(cls.centers) + shift * np.array(cls.spreads), geometry)
 
 
-def made(kind: str, offset: float = 0.0) -> tuple[AbstractKernel, Geometry]:
+def made(kind: str, shift: float = 0.0) -> tuple[AbstractKernel, Geometry]:
     geometry = Geometry(LANDMARKS)
-    return kernel_at(kind, geometry, offset), geometry
+    return kernel_at(kind, geometry, shift), geometry
 
 
 def assert_covariance(matrix: np.ndarray) -> None:
@@ -43,9 +43,9 @@ def assert_covariance(matrix: np.ndarray) -> None:
 
 
 @every_kernel
-@every_offset
-def test_a_matrix_of_any_points_is_positive_semi_definite(kind, offset):
-    kernel, geometry = made(kind, offset)
+@every_shift
+def test_a_matrix_of_any_points_is_positive_semi_definite(kind, shift):
+    kernel, geometry = made(kind, shift)
     points = geometry.points(EVERYTHING)
     assert_covariance(kernel(points, points))
 
@@ -53,22 +53,20 @@ def test_a_matrix_of_any_points_is_positive_semi_definite(kind, offset):
 @every_kernel
 @settings(max_examples=30)
 @given(data=st.data(), chain=morphism_chains(length=6))
-def test_a_matrix_around_any_landmarks_is_positive_semi_definite(kind, data, chain):
+def test_and_so_it_is_around_any_landmarks_with_any_hyper_parameters(kind, data, chain):
     cls = KERNELS[kind]
     count = data.draw(st.integers(1, len(chain.architectures)))
     geometry = Geometry(chain.architectures[:count])
-    offsets = data.draw(
-        st.lists(st.floats(-3, 3), min_size=len(cls.names), max_size=len(cls.names))
-    )
-    kernel = cls.at(np.array(cls.centers) + np.array(offsets) * np.array(cls.spreads), geometry)
+    shifts = data.draw(st.lists(st.floats(-3, 3), min_size=len(cls.names), max_size=len(cls.names)))
+    kernel = cls.at(np.array(cls.centers) + np.array(shifts) * np.array(cls.spreads), geometry)
     points = geometry.points([*chain.architectures, *chain.architectures[-2:]])
     assert_covariance(kernel(points, points))
 
 
 @every_kernel
-@every_offset
-def test_the_variances_are_the_diagonal(kind, offset):
-    kernel, geometry = made(kind, offset)
+@every_shift
+def test_the_variances_are_the_diagonal(kind, shift):
+    kernel, geometry = made(kind, shift)
     points = geometry.points(EVERYTHING)
     variances = kernel.variances(points)
     assert (variances > 0).all()
@@ -89,10 +87,10 @@ def test_points_correlate_fully_with_themselves_and_not_with_others(kind):
 
 
 @every_kernel
-@every_offset
-def test_a_cross_block_is_that_of_the_joint_matrix(kind, offset):
-    """The covariances of a point are the same alone and among others."""
-    kernel, geometry = made(kind, offset)
+@every_shift
+def test_a_cross_block_is_that_of_the_joint_matrix(kind, shift):
+    """Whether a point is asked about alone or among others: its covariances are the same."""
+    kernel, geometry = made(kind, shift)
     joint = kernel(geometry.points(EVERYTHING), geometry.points(EVERYTHING))
     tolerance = {"rtol": 1e-10, "atol": 1e-10 * joint.max()}
     for split in (1, 20, len(EVERYTHING) - 1):
@@ -115,8 +113,8 @@ def test_a_matrix_repeats_itself_whatever_was_asked_before(kind):
 
 
 @every_kernel
-def test_relatives_correlate_more_than_strangers(kind):
-    """From a landmark to architectures more and more morphisms away."""
+def test_relatives_are_more_alike_than_strangers(kind):
+    """From a landmark to what lies ever more morphisms away."""
     chain = random_chain(LANDMARKS[0], np.random.default_rng(5), 30, Bounds()).architectures
     geometry = Geometry([*LANDMARKS, *chain])
     kernel = kernel_at(kind, geometry)
