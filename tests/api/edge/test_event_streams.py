@@ -12,7 +12,7 @@ from core.protocol.states import SearchStatus
 
 def events(http: Any, search_id: Any, last: int | str | None = None) -> Iterator[tuple[str, str]]:
     """The events of a stream, each with its id."""
-    headers = {} if last is None else {"Last-Event-ID": str(last)}
+    headers = {} if last is None else {"Last-Event-ID": str(last).encode("latin-1")}
     with http.stream("GET", f"/v1/searches/{search_id}/events", headers=headers) as stream:
         name = ""
         for line in stream.iter_lines():
