@@ -35,8 +35,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/store/endings.py",
-        old="return min(value, LARGEST_BIG if is_big else LARGEST)",
-        new="return min(value, LARGEST)",
+        old="return clamped(value, LARGEST_BIG if is_big else LARGEST)",
+        new="return clamped(value)",
         tests=("tests/api/store/test_endings.py", "tests/api/store/test_leases.py"),
     ),
     Mutant(
