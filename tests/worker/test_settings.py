@@ -17,7 +17,7 @@ REQUIRED = {
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch) -> None:
-    """Without the NETMORPH_ variables of whoever runs the tests."""
+    """Unset the NETMORPH_ variables of the process that runs the tests."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"NETMORPH_{name.upper()}", raising=False)
 

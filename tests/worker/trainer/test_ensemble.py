@@ -56,17 +56,17 @@ def assert_close(found, expected) -> None:
 def test_it_predicts_the_mean_and_is_one_network():
     networks, x = pair(), torch.randn(5, 2, 8, 8)
     ensemble = Ensemble(networks).eval()
-    whole = Network(ensemble.architecture).eval()
-    whole.read(ensemble.weights())
+    joint = Network(ensemble.architecture).eval()
+    joint.read(ensemble.weights())
     expected = (networks[0](x) + networks[1](x)) / 2
     torch.testing.assert_close(ensemble(x), expected)
-    torch.testing.assert_close(whole(x), expected)
+    torch.testing.assert_close(joint(x), expected)
 
 
 @pytest.mark.parametrize("mixing", [0.0, 0.4])
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw", "muon"])
 def test_each_network_is_trained_as_if_it_were_alone(optimiser, mixing):
-    """The same batches, dropout and mixing: the weights in the end tell every gradient."""
+    """The same batches, dropout and mixing: the final weights depend on every gradient."""
     options = {"optimiser": optimiser, "mixing": mixing, "averaging": 0.2, "epochs": 2}
     data = blobs(48, (2, 8, 8), augmentation="shift-flip")
     ensemble, alone = Ensemble(pair()), pair()
@@ -83,9 +83,9 @@ def test_its_epochs_are_evaluated_by_the_mean_of_the_outputs():
     validation = blobs(30, (2, 8, 8), seed=1)
     ensemble = Ensemble(pair())
     outcome = train_with(ensemble, blobs(48, (2, 8, 8)), validation, epochs=1)
-    whole = Network(ensemble.architecture)
-    whole.read(ensemble.weights())
-    found = evaluate(whole, validation, TASK, PLAIN)
+    joint = Network(ensemble.architecture)
+    joint.read(ensemble.weights())
+    found = evaluate(joint, validation, TASK, PLAIN)
     assert outcome.best.metric == found.metric
     assert outcome.best.loss == pytest.approx(found.loss, rel=1e-4)
 
@@ -208,7 +208,7 @@ def test_a_stopped_ensemble_keeps_its_joint_weights(environment, storage, trials
 
 
 def test_networks_on_the_device_are_laid_out_as_one(environment, storage, trials):
-    """Images channels-last: the members are as the whole would be."""
+    """Images channels-last: the members are as the joint network would be."""
     order = final_order(storage, trials, hyperparameters=NO_CHANGE | {"channels_last": True})
     plain = final_order(storage, trials, hyperparameters=NO_CHANGE | {"channels_last": False})
     first, second = (run(one, environment)[0] for one in (order, plain))

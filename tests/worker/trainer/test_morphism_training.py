@@ -20,6 +20,12 @@ from worker.trainer.networks.network import Network
 
 BOUNDS = Bounds()
 SMALL = Bounds(parameters=6_000)
+#: Examples, and the share of the new weights that their gradients reach at least. A weight has a
+#: gradient only where the unit that it reads and the unit that it makes are both positive for one
+#: example. In a dense layer of 64 units behind dropout, 21 % of the pairs never are among 64
+#: examples, 17 % among 256 and 5 % among 1,024: the share is limited by the examples.
+FEW, REACHED_BY_FEW = 64, 0.7
+MANY, REACHED_BY_MANY = 1024, 0.9
 PRESERVING = [kind for kind in MORPHISMS if MORPHISMS[kind].preserves_function]
 ZERO_BLOCKS = ["residual", "separable", "squeeze_excite"]
 
@@ -68,12 +74,12 @@ def parent(request) -> tuple[Architecture, Weights]:
 
 
 def gradients_of_steps(
-    network: Network, steps: int, architecture: Architecture
+    network: Network, steps: int, architecture: Architecture, examples: int = 64
 ) -> dict[str, torch.Tensor]:
     """The sizes of the gradients of each parameter, summed over some steps of training."""
     torch.manual_seed(0)
     network.seed(0, torch.device("cpu"))
-    x, y = torch.randn(64, *architecture.input_shape), torch.randint(4, (64,))
+    x, y = torch.randn(examples, *architecture.input_shape), torch.randint(4, (examples,))
     optimiser = torch.optim.SGD(network.parameters(), lr=0.05)
     seen = {name: torch.zeros_like(p) for name, p in network.layers.named_parameters()}
     network.train()
@@ -93,7 +99,7 @@ def cancelled_by_a_norm(architecture: Architecture, name: str) -> bool:
     return parameter == "bias" and any(isinstance(layer, BatchNorm) for layer in readers)
 
 
-def reached(name: str, morphism: AbstractMorphism) -> dict[str, float]:
+def reached(name: str, morphism: AbstractMorphism, examples: int) -> dict[str, float]:
     """Of each new parameter, the share that some gradient of the first two steps reaches."""
     architecture, weights = trained(name)
     child = morphism.apply(architecture)
@@ -102,7 +108,7 @@ def reached(name: str, morphism: AbstractMorphism) -> dict[str, float]:
     old = {key: tuple(p.shape) for key, p in Network(architecture).layers.named_parameters()}
     return {
         key: (seen > 0).float().mean().item()
-        for key, seen in gradients_of_steps(network, 2, architecture).items()
+        for key, seen in gradients_of_steps(network, 2, architecture, examples).items()
         if old.get(key) != tuple(seen.shape) and not cancelled_by_a_norm(child, key)
     }
 
@@ -110,11 +116,11 @@ def reached(name: str, morphism: AbstractMorphism) -> dict[str, float]:
 @pytest.mark.parametrize("kind", PRESERVING)
 @pytest.mark.parametrize("name", SOME)
 def test_gradients_reach_new_weights_within_two_steps(name, kind):
-    """Nearly all: some read channels, or make for some, that are zero for all examples."""
+    """Nearly all of them: some units are zero for all examples."""
     found = list(MORPHISMS[kind].candidates(STARTS[name], BOUNDS))
     for morphism in {found[0], found[-1]} if found else ():
-        shares = reached(name, morphism)
-        assert all(share > 0.7 for share in shares.values()), f"{morphism}: {shares}"
+        shares = reached(name, morphism, FEW)
+        assert all(share > REACHED_BY_FEW for share in shares.values()), f"{morphism}: {shares}"
 
 
 @pytest.mark.slow
@@ -122,8 +128,8 @@ def test_gradients_reach_new_weights_within_two_steps(name, kind):
 @pytest.mark.parametrize("name", STARTS)
 def test_gradients_reach_the_new_weights_of_every_candidate(name, kind):
     for morphism in MORPHISMS[kind].candidates(STARTS[name], BOUNDS):
-        shares = reached(name, morphism)
-        assert all(share > 0.6 for share in shares.values()), f"{morphism}: {shares}"
+        shares = reached(name, morphism, MANY)
+        assert all(share > REACHED_BY_MANY for share in shares.values()), f"{morphism}: {shares}"
 
 
 def test_the_copied_units_of_a_widened_layer_become_different(parent):

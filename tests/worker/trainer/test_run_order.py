@@ -19,9 +19,11 @@ from core.morphisms import MORPHISMS, to_json, transfer_all
 from core.protocol.contracts import BlobRef
 from core.protocol.states import TrialKind, TrialStatus
 from core.protocol.storage import Storage
+from core.tasks.image_classification import ImageClassification
 from tests.strategies import SMALL
 from tests.worker.orders import NETWORK, arrays, order_for
 from tests.worker.trainer.running import NO_CHANGE, run, stored_weights
+from worker.tasks.image_classification import ImageClassificationLoss
 from worker.trainer.data.examples import Examples, Normalisation
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.network import Network
@@ -389,3 +391,55 @@ def test_the_test_split_is_evaluated_in_single_precision(environment, storage):
     )
     assert ended.test.loss == pytest.approx(single.loss, rel=1e-6)
     assert ended.test.loss != pytest.approx(rounded.loss, rel=1e-6)
+
+
+def test_the_value_is_the_objective_of_the_task_and_reports_have_its_metric(
+    environment, storage, monkeypatch
+):
+    """Where less is better, the best epoch has the least metric; the objective is its negative."""
+    monkeypatch.setattr(ImageClassification, "larger_is_better", False)
+    order = order_for(storage, hyperparameters={"epochs": 9, "rung": 1 / 3, "least_at_rung": -1.01})
+    ended, recorded = run(order, environment)
+    metrics = [epoch.validation_metric for epoch in recorded.epochs]
+    assert ended.status is TrialStatus.COMPLETED
+    assert ended.value == -min(metrics) == -metrics[ended.best_epoch - 1]
+    assert ended.value_at_rung == -metrics[2]
+
+
+def test_a_training_behind_others_is_stopped_by_the_direction_of_the_task(
+    environment, storage, monkeypatch
+):
+    monkeypatch.setattr(ImageClassification, "larger_is_better", False)
+    order = order_for(storage, hyperparameters={"epochs": 9, "rung": 1 / 3, "least_at_rung": 0.01})
+    ended, recorded = run(order, environment)
+    assert (ended.status, ended.epochs) == (TrialStatus.STOPPED, 3)
+    metric = recorded.epochs[2].validation_metric
+    assert f"accuracy {metric:.4f} after 33 % of its training, where -0.0100" in ended.reason
+
+
+def test_the_validation_loss_is_the_calibrated_loss_of_the_kept_weights(environment, storage):
+    data = arrays()
+    ended, recorded = run(order_for(storage, data, hyperparameters={"epochs": 6}), environment)
+    chosen, held_out = validation_split(data.y_train, 0.2, 0)
+    normalisation = Normalisation.of(data.x_train[chosen])
+    x, y = data.x_train[held_out], data.y_train[held_out]
+    network = Network(NETWORK)
+    network.read(stored_weights(ended, storage))
+    validation = Examples(x, y, normalisation, environment.device)
+    kept = evaluate(network, validation, "image-classification", Compute(environment.device))
+    assert ended.validation_loss == pytest.approx(kept.calibrated_loss("image-classification"))
+    assert ended.validation_loss != recorded.epochs[ended.best_epoch - 1].validation_loss
+
+
+def test_the_calibrated_loss_is_computed_once_for_each_training(environment, storage, monkeypatch):
+    """It costs 28 losses of all validation examples: too much for every evaluation."""
+    losses = []
+    computed = ImageClassificationLoss.calibrated_loss
+
+    def counted(self, outputs, targets):
+        losses.append(computed(self, outputs, targets))
+        return losses[-1]
+
+    monkeypatch.setattr(ImageClassificationLoss, "calibrated_loss", counted)
+    ended, _ = run(order_for(storage, hyperparameters={"epochs": 6}), environment)
+    assert [float(loss) for loss in losses] == [ended.validation_loss]

@@ -53,7 +53,7 @@ def test_affine_maps_mirror_half_of_the_images_where_flips_are_allowed():
 
 
 def test_a_warped_signal_is_the_signal_at_other_times():
-    """A ramp stays a ramp: its slope tells by how much time was stretched, its middle the shift."""
+    """A ramp stays a ramp: its slope is the stretch of time, its middle the shift."""
     times = torch.linspace(-1, 1, 101).repeat(300, 1, 1)
     x = torch.sigmoid(4 * times)
     moved = warp(x, seeded())

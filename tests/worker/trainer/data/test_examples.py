@@ -74,8 +74,8 @@ def test_augmented_images_are_moved_and_only_mirrored_where_asked(augmentation, 
     x = numbered(300, (2, 24, 20))
     found = set()
     for batch, y in epoch(examples(x, augmentation=augmentation), 50):
-        for image, place in zip(batch, y, strict=True):
-            found.add(move_of(image, x[place], 2, flip=flip))
+        for image, index in zip(batch, y, strict=True):
+            found.add(move_of(image, x[index], 2, flip=flip))
     assert None not in found
     assert {row for row, _, _ in found} == set(range(5))
     assert {column for _, column, _ in found} == set(range(5))
@@ -108,16 +108,16 @@ def test_a_square_of_each_image_is_set_to_the_mean(shape, erasing, side, augment
         augmentation=augmentation,
         erasing=erasing,
     )
-    places = set()
+    corners = set()
     for batch, _ in epoch(data, 50):
         for image in batch:
             erased = (image == 0).all(axis=0)
             assert ((image == 0).any(axis=0) == erased).all()
             rows, columns = np.flatnonzero(erased.any(axis=1)), np.flatnonzero(erased.any(axis=0))
             assert erased.sum() == side**2 == len(rows) * len(columns)
-            places.add((rows[0], columns[0]))
+            corners.add((rows[0], columns[0]))
     firsts = [set(range(length - side + 1)) for length in shape[1:]]
-    assert [{place[axis] for place in places} for axis in (0, 1)] == firsts
+    assert [{corner[axis] for corner in corners} for axis in (0, 1)] == firsts
 
 
 def test_evaluation_erases_nothing_and_vectors_have_nothing_to_erase():

@@ -75,10 +75,10 @@ def ended(ended_and_archive):
 @pytest.fixture(scope="module")
 def folder(ended_and_archive, tmp_path_factory):
     """The export, unpacked."""
-    place = tmp_path_factory.mktemp("export")
+    unpacked = tmp_path_factory.mktemp("export")
     with zipfile.ZipFile(io.BytesIO(ended_and_archive[1])) as archive:
-        archive.extractall(place)
-    return place
+        archive.extractall(unpacked)
+    return unpacked
 
 
 def softmax(logits):
@@ -189,10 +189,10 @@ def assert_predicts_the_reference(architecture: Architecture, rng, job) -> None:
     job = dataclasses.replace(job, dataset_spec=spec)
     test = TestMetrics(metric=0.5, loss=1.0, examples=30)
     packed = export(job, architecture, weights, normalisation, test)
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as unpacked:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            archive.extractall(place)
-        model = predict.Model(Path(place))
+            archive.extractall(unpacked)
+        model = predict.Model(Path(unpacked))
     x = rng.normal(size=(5, *architecture.input_shape)).astype(np.float32)
     expected = reference(architecture, weights, (normalisation.mean, normalisation.std), x)
     np.testing.assert_allclose(model.probabilities(x, batch=2), expected, atol=1e-3)

@@ -1,12 +1,8 @@
 """The training loop: what it learns, when it ends, and which weights it keeps."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from core.errors import InfeasibleTrial
 from core.graph.weights import flatten
@@ -318,31 +314,3 @@ def test_at_a_constant_rate_a_training_with_averaging_may_be_stopped_at_any_step
         return network.weights()
 
     assert_same(trained(2), trained(100))  # 20 steps either way
-
-
-PHASES = st.tuples(st.floats(0, 0.99), st.floats(0, 1))
-
-
-@given(phases=PHASES, steps=st.integers(2, 200))
-def test_the_rate_rises_stays_and_falls(phases, steps):
-    warmup, decay = phases
-    rates = [(p, rate_share(p, warmup, decay)) for p in np.linspace(0, 1, steps)]
-    for (before, lower), (after, upper) in pairwise(rates):
-        if after < warmup:
-            assert upper > lower
-        if before >= warmup:
-            assert upper <= lower
-        if before >= warmup and after <= 1 - decay:
-            assert upper == lower == 1
-    assert all(0.002 <= rate <= 1 for _, rate in rates)
-    assert rate_share(warmup, warmup, decay) == pytest.approx(1)
-
-
-@given(warmup=st.floats(0, 0.99), decay=st.floats(0.001, 1))
-def test_a_rate_that_falls_ends_near_zero(warmup, decay):
-    assert rate_share(1, warmup, decay) == pytest.approx(0.002)
-
-
-@given(progress=st.floats(0.2, 1))
-def test_without_decay_the_rate_stays_to_the_end(progress):
-    assert rate_share(progress, 0.2, 0.0) == 1

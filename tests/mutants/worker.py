@@ -1,0 +1,66 @@
+"""Faults of the worker."""
+
+from tests.mutants.mutant import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        file="worker/agent/lease.py",
+        old="            self._handle(self._controller.epoch(self._order, epoch, self._timeout))",
+        new="            self._controller.epoch(self._order, epoch, self._timeout)",
+        tests=("tests/worker/agent/test_lease.py",),
+    ),
+    Mutant(
+        file="worker/agent/lease.py",
+        old="self._trusted_until = self._end_of_trust(sent_at)",
+        new="self._trusted_until = self._end_of_trust(self._clock())",
+        tests=("tests/worker/agent/test_lease.py",),
+    ),
+    Mutant(
+        file="worker/agent/monitor.py",
+        old="if self.request is None or (self.request.action, answer.action) == (",
+        new="if True or (self.request.action, answer.action) == (",
+        tests=("tests/worker/agent/test_monitor.py",),
+    ),
+    Mutant(
+        file="worker/agent/notifications.py",
+        old="return Channel.lock.is_free() and bool(super().can_consume())",
+        new="return bool(super().can_consume())",
+        tests=("tests/worker/agent/test_notifications.py",),
+    ),
+    Mutant(
+        file="worker/trainer/training/kept_weights.py",
+        old="return self.task.objective(evaluation.metric), -evaluation.loss",
+        new="return evaluation.metric, -evaluation.loss",
+        tests=("tests/worker/trainer/training/test_kept_weights.py",),
+    ),
+    Mutant(
+        file="worker/trainer/__main__.py",
+        old="                self.stop.clear()\n",
+        new="",
+        tests=("tests/worker/trainer/test_main.py",),
+    ),
+    Mutant(
+        file="worker/trainer/train_job.py",
+        old="        job._check_morphisms()\n",
+        new="",
+        tests=("tests/worker/trainer/test_train_job.py",),
+    ),
+    Mutant(
+        file="worker/messages.py",
+        old='return text[: _LONGEST[field.field_name or ""]] if isinstance(text, str) else text',
+        new="return text",
+        tests=("tests/worker/test_messages.py",),
+    ),
+    Mutant(
+        file="worker/agent/health.py",
+        old="    if age > longest:",
+        new="    if age > 2 * longest:",
+        tests=("tests/worker/agent/test_health.py",),
+    ),
+    Mutant(
+        file="worker/trainer/training/evaluation.py",
+        old="        targets.append(y)\n",
+        new="        targets.append(y.flip(0))\n",
+        tests=("tests/worker/trainer/training/test_evaluation.py",),
+    ),
+)
