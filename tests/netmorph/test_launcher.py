@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 
+from netmorph.client import Client
 from netmorph.data_directory import DataDirectory
 from netmorph.launcher import end_leftovers
 from netmorph.local_service import cores
@@ -106,7 +107,8 @@ def test_only_the_recorded_process_is_ended_and_no_later_one_with_its_number(tmp
 
 
 def test_a_killed_child_is_started_again(up, directory) -> None:
-    with up(directory) as service:
+    with up(directory) as service, Client(service.url, service.key) as client:
+        assert list(client.searches()) == []
         names = {"worker": "worker-1", "valkey-server": "valkey"}
         for word in ("api", "worker", "valkey-server", "postgres"):
             victim = service.child(word)
@@ -114,7 +116,7 @@ def test_a_killed_child_is_started_again(up, directory) -> None:
             service.wait_for(f"{names.get(word, word)} is running again")
             assert victim.pid not in recorded(directory)
             assert service.child(word).pid in recorded(directory)
-            assert get(service.url, "/v1/searches", service.key).status_code == 200
+            assert list(client.searches()) == []  # retried while the API reconnects
             service.children()
     service.assert_gone()
 

@@ -43,6 +43,6 @@ def test_a_search_that_is_not_there_is_an_error(netmorph, service) -> None:
 
 
 def test_a_search_without_a_final_fit_has_no_export(netmorph, service, search, tmp_path) -> None:
-    place = ("--to", tmp_path / "net", "--data-dir", service.directory)
-    assert refused(netmorph("export", search["id"], *place))
+    options = ("--to", tmp_path / "net", "--data-dir", service.directory)
+    assert refused(netmorph("export", search["id"], *options))
     assert not (tmp_path / "net").exists()
