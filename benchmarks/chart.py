@@ -37,7 +37,7 @@ class Chart:
         rows = self._rows([self._place_of[str(name)] for name in geometry.landmarks.names])
         layers, skips, trees = (kept[rows].T[places] for kept in self._kept)
         own = self._sizes[places], self._form[places]
-        return geometry.placed(self._names[places], layers, skips, trees, *own)
+        return geometry.standardised(self._names[places], layers, skips, trees, *own)
 
     def _rows(self, landmarks: Sequence[int]) -> list[int]:
         """Where the distances to these lines are kept, once they are measured."""

@@ -42,7 +42,7 @@ class Belief:
             new = np.array(walk.seen[self._told :])
             points = walk.table.chart.points(self._surrogate.geometry, new)
             values = np.array(walk.shown[self._told :])
-            self._surrogate = self._surrogate.told(points, values, np.zeros(len(values)))
+            self._surrogate = self._surrogate.condition_on(points, values, np.zeros(len(values)))
         self._told = count
         return self._surrogate
 

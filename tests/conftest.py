@@ -33,11 +33,14 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure() -> None:
-    """Give each process of pytest-xdist a cache of compiled functions.
+    """Have small matrices computed by one thread, and functions compiled apart by each process.
 
-    Two processes that compile one function for different types can overwrite each other's file
-    in numba's cache.
+    Threads that wait for each other at every step of a tiny network take several times longer
+    than one alone, as soon as a core is busy elsewhere. Two processes that compile one function for
+    different types can overwrite each other's file in numba's cache.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # where a test asks for two threads
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         caches = os.environ.get("NUMBA_CACHE_DIR", ROOT / ".pytest_cache" / "numba")
         os.environ["NUMBA_CACHE_DIR"] = str(Path(caches) / worker)
@@ -80,7 +83,9 @@ def template_database(database_server: str) -> Iterator[str]:
 def database_url(database_server: str, template_database: str) -> Iterator[str]:
     """A database of this test alone: migrated, without rows."""
     name = _fresh_name("test")
-    _execute(database_server, f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    _execute(
+        database_server, f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY"
+    )
     yield _with_database(database_server, name)
     _execute(database_server, f"DROP DATABASE {name} WITH (FORCE)")
 

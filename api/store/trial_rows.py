@@ -6,7 +6,7 @@ the API process nothing.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -19,11 +19,13 @@ from core.search.history import PastTrial, Suggestion
 
 Row = Mapping[str, Any]  # values by column
 
-#: Columns of a trial that a strategy sees as they are.
-PLAIN = (
-    "number", "value", "value_std", "validation_loss", "value_at_rung", "seconds",
-    "samples_per_second", "latency", "parent_id",
-)  # fmt: skip
+#: Fields of a past trial that are not columns with the same values.
+_CONVERTED = {
+    "trial_id", "architecture", "status", "inheritable", "epochs", "planned_epochs", "share",
+    "morphisms", "choices",
+}  # fmt: skip
+#: Columns of a trial that strategies see as they are; a new field of `PastTrial` joins by itself.
+PLAIN = tuple(field.name for field in fields(PastTrial) if field.name not in _CONVERTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,16 +3,16 @@
 Notation
     μ, σ   the surrogate's mean and standard deviation of a candidate's value
     β      exploration weight
-    α      the acquisition (larger is better): μ + β σ, the upper confidence bound; the logarithm of
-           the expected improvement or of its probability, less what training is predicted to cost,
-           by choice; or the logarithm of the expected gain in hypervolume, where a cost is to be
-           small as well
+    α      the acquisition (larger is better): μ + β σ, the upper confidence bound; or the logarithm
+           of the expected improvement or of its probability, less the logarithm of a predicted
+           cost of training; or, where a cost is minimised alongside the metric, the logarithm of
+           the expected gain in hypervolume
     T      temperature, in units of α: standard deviations of the objective, or nats
 
 The search is Algorithm 1 of Jin, Song & Hu 2019 (arXiv:1806.10282), best first with simulated
 annealing, corrected: observed networks are queued by their own α and not by their value; the best
-candidate is tracked apart from the bound that decides acceptance; T has the objective's unit; what
-was tried or scored before is excluded by fingerprint; a budget of candidates ends the search, and
+candidate is tracked apart from the bound that decides acceptance; T has the unit of α; networks
+tried or scored before are excluded by fingerprint; a budget of candidates ends the search, and
 a caller's `should_stop` may end it earlier, with the best so far.
 """
 
@@ -33,22 +33,22 @@ from core.similarity.edit_distance import Floats
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import Points
 
-ACQUISITIONS = ("ucb", "log-ei", "log-pi")  # "log-ehvi" is for whoever has a cost
+ACQUISITIONS = ("ucb", "log-ei", "log-pi")  # beside "log-ehvi", for searches with a cost
 CHILDREN = 32  # of one expansion
 DECAY = 0.9  # of T at each expansion
-COLDEST = 1e-3  # T stays here for what is left of the budget
-OBSERVED_EVERY = 3  # each so-many-th expansion is of an observed network
+COLDEST = 1e-3  # least T, in units of α
+OBSERVED_EVERY = 3  # every third expansion starts from an observed network
 _ROOT_2PI = math.sqrt(2 * math.pi)
 _LEAST_STD = 1e-12
-_PATIENCE = 10  # expansions that bring nothing new before all children are looked at
-_FAR = -1e6  # standard deviations below the best
+_PATIENCE = 10  # stalled expansions after which the number of drawn children no longer doubles
+_FAR = -1e6  # z from which on the tail of h has its asymptotic form
 _LEAST_COST = 1e-12
-_NOTHING = -1e30  # the logarithm of a gain that is zero
+_LOG_ZERO = -1e30  # in place of the logarithm of a gain that is zero
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An architecture being scored, and how it is reached from a network with weights."""
+    """An architecture being scored, with the chain of morphisms from a network with weights."""
 
     parent: PastTrial
     morphisms: tuple[AbstractMorphism, ...]
@@ -56,14 +56,15 @@ class Candidate:
 
 
 def confidence_bound(mean: Floats, std: Floats, beta: float) -> Floats:
-    """α = μ + β σ (Srinivas et al. 2010, arXiv:0912.3995)"""
+    """The upper confidence bound μ + β σ (Srinivas et al. 2010, arXiv:0912.3995), (n,)."""
     return mean + beta * std
 
 
 def log_expected_improvement(mean: Floats, std: Floats, best: float | Floats) -> Floats:
-    """log E[max(0, f - best)], exact also where the improvement itself would be rounded to zero.
+    """log E[max(0, f - best)], also where the improvement itself would be rounded to zero.
 
-    Ament et al. 2023 (arXiv:2310.20708, eq. 9): log σ + log h(z), h(z) = φ(z) + z Φ(z).
+    Ament et al. 2023 (arXiv:2310.20708, eq. 9): log σ + log h(z), h(z) = φ(z) + z Φ(z), with
+    z = (μ - best) / σ. Shapes broadcast: (n,), (n,), () -> (n,).
     """
     std = np.maximum(std, _LEAST_STD)
     z = (mean - best) / std
@@ -77,7 +78,10 @@ def log_expected_improvement(mean: Floats, std: Floats, best: float | Floats) ->
 
 
 def log_chance_of_improvement(mean: Floats, std: Floats, best: float) -> Floats:
-    """log P(y > best) of a measured value y, whose deviation contains the noise (Kushner 1964)."""
+    """log P(y > best) of a measured value y, noise included in `std` (Kushner 1964).
+
+    (n,), (n,), () -> (n,)
+    """
     return np.asarray(log_ndtr((mean - best) / std))
 
 
@@ -87,44 +91,43 @@ def log_expected_gain(mean: Floats, std: Floats, log_costs: Floats, front: Front
     In two dimensions the gain is a sum over segments of the front, each an improvement on another
     value; so its expectation is a sum of expected improvements (Emmerich, Giannakoglou & Naujoks
     2006, doi:10.1109/TEVC.2005.859463, sec. V; Yang et al. 2019, doi:10.1007/s10898-019-00798-7;
-    Ament et al. 2023, arXiv:2310.20708, for the logarithm).
+    Ament et al. 2023, arXiv:2310.20708, for the logarithm). (n,), (n,), (n,) -> (n,)
     """
     with np.errstate(divide="ignore"):
-        widths = np.log(front.widths(log_costs))  # (n, m + 1); -inf: not there
+        widths = np.log(front.widths(log_costs))  # (n, m + 1); -inf: an empty segment
     gains = log_expected_improvement(mean[:, None], std[:, None], front.levels)
-    whole: Floats = np.logaddexp.reduce(widths + gains, axis=1)
-    return np.maximum(whole, _NOTHING)
+    total: Floats = np.logaddexp.reduce(widths + gains, axis=1)
+    return np.maximum(total, _LOG_ZERO)
 
 
 def flops(architecture: Architecture) -> float:
-    """Operations of one example: a training's seconds are in proportion, by as many examples."""
+    """Operations for one example; the seconds of a training are about in proportion."""
     return float(architecture.flops)
 
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """What makes a candidate worth training."""
+    """How much a candidate is worth training."""
 
     kind: str = "ucb"  # of ACQUISITIONS, or "log-ehvi"
-    beta: float = 1.0  # of "ucb"
-    cost_weight: float = 0.0  # but of "ucb"; 1: improvement per predicted second of training
-    cost: Callable[[Architecture], float] = flops  # but of "ucb"
+    beta: float = 1.0  # β, for "ucb" only
+    cost_weight: float = 0.0  # not for "ucb"; 1: improvement per predicted second of training
+    cost: Callable[[Architecture], float] = flops  # not for "ucb"
 
     def __call__(
         self, surrogate: Surrogate, points: Points, log_costs: Floats, front: Front
     ) -> Floats:
-        """α of points; `front` is that of the means of observed networks."""
+        """α of points, given the front of the observed networks' means: (n), (n,) -> (n,)"""
         if self.kind == "log-ehvi":
             return log_expected_gain(*surrogate.posterior(points), log_costs, front)
         return self.of_values(surrogate, points) - self.cost_weight * log_costs
 
     def of_values(self, surrogate: Surrogate, points: Points) -> Floats:
-        """α without costs, from what is believed where values are normal.
+        """α without costs, from the posterior on the scale of `warp`, where values are normal.
 
-        The bound is a quantile, so that it may be taken there and told in the metric's unit. An
-        improvement is one on the best value seen, not on the best mean, which a surrogate that
-        trusts its neighbours has below it. It has the unit of the scale; above the median that
-        is the metric's own.
+        The bound is a quantile, so it is computed there and converted to the unit of the metric.
+        Improvement is over the best observed value, not over the best posterior mean, which
+        shrinkage puts below it; its unit is that of the scale, (n) -> (n,).
         """
         mean, std = surrogate.standard_posterior(points)
         if self.kind == "ucb":
@@ -134,11 +137,11 @@ class Acquisition:
         return log_expected_improvement(mean, std, surrogate.best)
 
     def log_costs(self, architectures: Sequence[Architecture]) -> Floats:
-        """The logarithm of what each costs."""
+        """The logarithm of each cost, bounded from below: (n,)"""
         return np.log([max(self.cost(one), _LEAST_COST) for one in architectures])
 
     def unit(self, surrogate: Surrogate) -> float:
-        """By how much α differs between networks that are clearly unlike."""
+        """The unit of α: differences of this size are between clearly different networks."""
         return surrogate.scale if self.kind == "ucb" else 1.0
 
 
@@ -158,9 +161,10 @@ def maximise(
 ) -> list[Suggestion]:
     """Up to `count` different architectures of high acquisition, none of them excluded.
 
-    `candidates` are scored, each at most `morphisms` away from a parent. The second and later
-    ones are chosen as if the earlier had turned out as expected. `others` are known networks that
-    are no parents, as they are pending or have lost their weights: a front has them, too.
+    At least `candidates` are scored unless fewer can be reached, each at most `morphisms` away
+    from a parent. The second and later suggestions are chosen as if the earlier ones had turned
+    out as expected. `others` are known networks that cannot be parents, as they are pending or
+    have lost their weights; they count in the front.
     """
     tree = _Tree(surrogate, bounds, rng, acquisition, morphisms, set(excluded))
     tree.plant(parents, others)
@@ -171,14 +175,14 @@ def maximise(
 
 @dataclass(slots=True)
 class _Tree:
-    """The state of one search."""
+    """The state of one acquisition search."""
 
     surrogate: Surrogate
     bounds: Bounds
     rng: np.random.Generator
     acquisition: Acquisition
-    longest: int  # chain of morphisms
-    known: set[str]  # fingerprints that are not to be scored (again)
+    max_chain_length: int  # in morphisms
+    known: set[str]  # fingerprints that are excluded or scored already
     scored: list[Candidate] = field(default_factory=list)
     parts: list[Points] = field(default_factory=list)
     alphas: list[Floats] = field(default_factory=list)  # of each part
@@ -189,7 +193,7 @@ class _Tree:
     _temperature: float = 1.0
     _expansions: int = 0
     _pushed: int = 0
-    _barren: int = 0  # expansions in a row that brought nothing new
+    _stalled_expansions: int = 0  # in a row, without a new candidate
 
     def plant(self, parents: Sequence[PastTrial], others: Sequence[PastTrial]) -> None:
         """Queue the observed networks by their own α."""
@@ -201,18 +205,18 @@ class _Tree:
         own = slice(len(roots))
         alphas = self.acquisition(self.surrogate, points[own], costs[own], self.front)
         order = np.argsort(-alphas, kind="stable")
-        self._observed = [roots[place] for place in order]
+        self._observed = [roots[index] for index in order]
         self._bound = float(alphas.max())
-        for place in order:
-            self._push(float(alphas[place]), roots[place])
+        for index in order:
+            self._push(float(alphas[index]), roots[index])
 
     def expand(self) -> bool:
-        """Score some children of one queued network; False once nothing new seems left."""
+        """Score some children of one queued network; False when nothing new seems to be left."""
         candidate = self._next()
         self._expansions += 1
         self._temperature = max(COLDEST, self._temperature * DECAY)
         children = self._children(candidate)
-        self._barren = 0 if children else self._barren + 1
+        self._stalled_expansions = 0 if children else self._stalled_expansions + 1
         if children:
             architectures = [child.architecture for child in children]
             points = self.surrogate.geometry.points(architectures, candidate.architecture)
@@ -221,36 +225,42 @@ class _Tree:
             self.parts.append(points)
             self.alphas.append(alphas)
             for alpha, child in zip(alphas.tolist(), children, strict=True):
-                if len(child.morphisms) < self.longest and self._accepts(alpha):
+                if len(child.morphisms) < self.max_chain_length and self._accepts(alpha):
                     self._push(alpha, child)
-        return self._barren < 2 * len(self._observed) + 20
+        return self._stalled_expansions < 2 * len(self._observed) + 20
 
     def _next(self) -> Candidate:
-        """The queued network of the highest α; now and then an observed one, best first."""
-        if self._barren >= OBSERVED_EVERY:  # nearly all is known: each observed one in turn
-            return self._observed[self._barren % len(self._observed)]
+        """The queued network of the highest α; at every third expansion an observed one."""
+        if (
+            self._stalled_expansions >= OBSERVED_EVERY
+        ):  # little is left: each observed network in turn
+            return self._observed[self._stalled_expansions % len(self._observed)]
         if self._queue and self._expansions % OBSERVED_EVERY:
             return heapq.heappop(self._queue)[2]
         # Geometric over the ranking: mostly the best, sometimes any.
-        place = int(self.rng.geometric(min(1.0, 3 / len(self._observed)))) - 1
-        return self._observed[place % len(self._observed)]
+        rank = int(self.rng.geometric(min(1.0, 3 / len(self._observed)))) - 1
+        return self._observed[rank % len(self._observed)]
 
     def _children(self, candidate: Candidate) -> list[Candidate]:
-        fresh = []
-        wanted = CHILDREN << min(self._barren, _PATIENCE)  # the few that are left are rarely drawn
-        for morphism, child in sample(candidate.architecture, self.bounds, self.rng, wanted):
+        """New children of a candidate; more are drawn while none turns out to be new."""
+        new = []
+        drawn = CHILDREN << min(self._stalled_expansions, _PATIENCE)
+        for morphism, child in sample(candidate.architecture, self.bounds, self.rng, drawn):
             if child.fingerprint not in self.known:
                 self.known.add(child.fingerprint)
                 chain = (*candidate.morphisms, morphism)
-                fresh.append(Candidate(candidate.parent, chain, child))
-        return fresh
+                new.append(Candidate(candidate.parent, chain, child))
+        return new
 
     def _alphas(self, points: Points, architectures: Sequence[Architecture]) -> Floats:
         costs = self.acquisition.log_costs(architectures)
         return self.acquisition(self.surrogate, points, costs, self.front)
 
     def _accepts(self, alpha: float) -> bool:
-        """Better than every observed network, or by chance, less likely the worse and colder."""
+        """Whether to queue a candidate: surely if better than every observed network.
+
+        A worse one with probability exp(-gap / T), the gap in units of α (Metropolis).
+        """
         gap = (alpha - self._bound) / self.acquisition.unit(self.surrogate)
         return gap >= 0 or math.exp(gap / self._temperature) > self.rng.random()
 
@@ -260,7 +270,7 @@ class _Tree:
 
 
 def _choose(tree: _Tree, count: int) -> list[Suggestion]:
-    """The best of the scored candidates, one after the other, fantasize in those chosen."""
+    """The best scored candidates one after the other, each given fantasies of those before."""
     chosen: list[Suggestion] = []
     surrogate, scored, front = tree.surrogate, tree.scored, tree.front
     if not scored:
@@ -269,10 +279,10 @@ def _choose(tree: _Tree, count: int) -> list[Suggestion]:
     costs = tree.acquisition.log_costs([candidate.architecture for candidate in scored])
     left = np.ones(len(scored), dtype=bool)
     while len(chosen) < count and left.any():
-        place = int(np.where(left, alphas, -np.inf).argmax())
-        left[place] = False
-        best = scored[place]
-        mean, std = surrogate.posterior(points[place : place + 1])
+        index = int(np.where(left, alphas, -np.inf).argmax())
+        left[index] = False
+        best = scored[index]
+        mean, std = surrogate.posterior(points[index : index + 1])
         chosen.append(
             Suggestion.child(
                 best.parent,
@@ -283,7 +293,7 @@ def _choose(tree: _Tree, count: int) -> list[Suggestion]:
             )
         )
         if len(chosen) < count:
-            surrogate = surrogate.fantasize(points[place : place + 1])
-            front = front.with_point(float(mean[0]), float(costs[place]))
+            surrogate = surrogate.fantasize(points[index : index + 1])
+            front = front.with_point(float(mean[0]), float(costs[index]))
             alphas = tree.acquisition(surrogate, points, costs, front)
     return chosen

@@ -1,6 +1,13 @@
-"""What a surrogate learns from a history: its landmarks, its scale, its hyper-parameters.
+"""Fitting a surrogate to a history: its landmarks, its scale, its hyper-parameters.
 
-Up to `MAX_LANDMARKS` different architectures are all landmarks, and the process is exact; of more,
+Notation
+    θ      logarithms of the kernel's hyper-parameters, of the noise and of η
+    z      θ in prior standard deviations from its prior mean: a standard normal vector
+    t      -log of the share of its training after which a value was measured; shape (n,)
+    r      how much of its rise was still to come then; shape (n,)
+    y      values at the end of a training, on the scale of `warp`; shape (n,)
+
+Up to `MAX_LANDMARKS` different architectures are all landmarks, and the process is exact. Of more,
 half the landmarks are a fair sample of the history and half its best networks.
 """
 
@@ -25,20 +32,20 @@ from core.surrogate.warp import Warp
 MAX_LANDMARKS = 200
 DEFAULT_KERNEL = "blend"
 _MOST_FITTED = 128  # observations that hyper-parameters are fitted to
-_REFIT_FROM, _REFIT_GROWTH = 24, 1.15  # see `scheduled`
+_REFIT_FROM, _REFIT_GROWTH = 24, 1.15  # observations, and their growth between two fits
 _NOISE_CENTER, _NOISE_SPREAD = -1.2, 0.8  # prior of log noise: 0.3 standard deviations
 _VAGUENESS_CENTER, _VAGUENESS_SPREAD = -1.6, 0.8  # of log η: 0.2 for each unit of r
-_FIRST_SCALE = 0.05  # of values that are rates, until two differ
-_EVALUATIONS = 60  # of the posterior density and its slope, while fitting
-_OUT_OF_EVALUATIONS = 1  # what the optimiser says then
-_ASIDE = 0.5  # deviation of the second start, in those of the prior
+_FIRST_SCALE = 0.05  # of values that are shares, until two differ
+_EVALUATIONS = 60  # of the loss and its gradient, at most
+_OUT_OF_EVALUATIONS = 1  # the optimiser's status then
+_RESTART_STD = 0.5  # of z at the second start
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """An architecture and its value, told to the surrogate."""
+    """An architecture and its measured value."""
 
     architecture: Architecture
     value: float  # larger is better
@@ -54,91 +61,95 @@ def fit(
 ) -> Surrogate:
     """The surrogate of the observations, its hyper-parameters the mode of their posterior.
 
-    They and the scale are learned from all, or from the first `learned_from`: with `scheduled` a
-    search learns them anew only each time it has grown by a share. The newest become landmarks at
-    once, while there are few enough for all to be. `landmarks` are further architectures to measure
-    from while observations are few. Well defined for none or one, for equal ones, equal values.
+    Hyper-parameters and scale are fitted to all observations, or to the first `learned_from`: with
+    `scheduled` a search fits them again only when it has grown by a share. New observations become
+    landmarks at once, as long as all fit among `MAX_LANDMARKS`. `landmarks` are further
+    architectures to measure from while observations are few. Defined for any observations: none,
+    one, several of one architecture, equal values.
     """
     first = len(observations) if learned_from is None else learned_from
     further = tuple(landmarks) if len(observations) < _REFIT_FROM else ()
-    empty, theta = _learned(kernel, tuple(observations[:first]), further, memory())
+    empty, theta = _fitted_prior(kernel, tuple(observations[:first]), further, memory())
     if not observations:
         return empty
     architectures = [one.architecture for one in observations]
-    newest = _strangers(architectures[first:], empty.geometry.architectures)
+    newest = _without(architectures[first:], empty.geometry.architectures)
     if newest and len(empty.geometry.landmarks) + len(newest) <= MAX_LANDMARKS:
         geometry = empty.geometry.with_landmarks(newest)
         empty = empty.over(geometry, KERNELS[kernel].at(theta, geometry))
     empty.geometry.remember(architectures)
     columns = np.array([(one.value, one.std, one.fidelity) for one in observations])
-    return empty.told(empty.geometry.points(architectures), *columns.T)
+    return empty.condition_on(empty.geometry.points(architectures), *columns.T)
 
 
 def scheduled(n: int) -> int:
-    """From how many of n observations a search learns hyper-parameters: nearly all."""
+    """To how many of n observations a search fits hyper-parameters: nearly all of them.
+
+    All while there are at most `_REFIT_FROM`, then the largest number of a geometric sequence.
+    """
     last = min(n, _REFIT_FROM)
-    while (reached := int(np.ceil(last * _REFIT_GROWTH))) <= n and last:
-        last = reached
+    while (following := int(np.ceil(last * _REFIT_GROWTH))) <= n and last:
+        last = following
     return last
 
 
 @lru_cache(maxsize=8)
-def _learned(
+def _fitted_prior(
     kernel: str,
     observations: tuple[Observation, ...],
     landmarks: tuple[Architecture, ...],
-    remembered: Memory,  # of this thread: its geometry is no other's
+    thread_memory: Memory,  # a key: the geometry of one thread is not for another
 ) -> tuple[Surrogate, Floats]:
-    """The surrogate before it is told anything, as learned from these observations, and its θ.
+    """The surrogate before any observation, its hyper-parameters fitted, and the kernel's θ.
 
-    Kept for the next suggestions of a search, which ask for the same.
+    Cached, as the next suggestions of a search ask for the same.
     """
     values = np.array([one.value for one in observations], dtype=np.float64)
     stds = np.array([one.std for one in observations], dtype=np.float64)
-    late = -np.log([one.fidelity for one in observations])
+    t = -np.log([one.fidelity for one in observations])
     architectures = [one.architecture for one in observations]
     kind = KERNELS[kernel]
     owners = [one.fingerprint for one in architectures]
-    curve = LearningCurve.of(values, late, sizes(architectures), owners, _FIRST_SCALE)
-    ends = curve.at_end(values, late)
+    curve = LearningCurve.of(values, t, sizes(architectures), owners, _FIRST_SCALE)
+    ends = curve.at_end(values, t)
     even, best = _choose_landmarks(architectures, ends)
-    chosen = [architectures[place] for place in (*even, *best)]
-    geometry = Geometry([*chosen, *_strangers(landmarks, chosen)], kind.measures)
+    chosen = [architectures[index] for index in (*even, *best)]
+    geometry = Geometry([*chosen, *_without(landmarks, chosen)], kind.measures)
     geometry.remember(architectures)
     warp = Warp.of(ends, _FIRST_SCALE)
-    variance = (stds * curve.slope(late) * warp.slope(ends)) ** 2
-    fair = {architectures[place].fingerprint for place in even}
-    told = [place for place, one in enumerate(architectures) if one.fingerprint in fair]
-    points = geometry.points([architectures[place] for place in told])
-    y, rest = warp(ends)[told], curve.remaining(late)[told]
-    theta = _fit_theta(kind, geometry, points, y, variance[told], rest)
+    variance = (stds * curve.slope(t) * warp.slope(ends)) ** 2
+    fair = {architectures[index].fingerprint for index in even}
+    sample = [index for index, one in enumerate(architectures) if one.fingerprint in fair]
+    points = geometry.points([architectures[index] for index in sample])
+    y, r = warp(ends)[sample], curve.remaining(t)[sample]
+    theta = _fit_theta(kind, geometry, points, y, variance[sample], r)
     *_, noise, vagueness = np.exp(theta).tolist()
-    kernel_ = kind.at(theta[:-2], geometry)
+    fitted = kind.at(theta[:-2], geometry)
     own = {"noise": noise, "vagueness": vagueness}
-    return prior(geometry, kernel_, **own, curve=curve, warp=warp), theta[:-2]
+    return prior(geometry, fitted, **own, curve=curve, warp=warp), theta[:-2]
 
 
 def _choose_landmarks(
     architectures: Sequence[Architecture], values: Floats
 ) -> tuple[list[int], list[int]]:
-    """Places of distinct architectures: some evenly from first to latest, and the best others.
+    """Indices of distinct architectures: some evenly from first to latest, and the best others.
 
-    The even ones are a fair sample of the history, which hyper-parameters can be fitted to; the
+    The even ones are a fair sample of the history, to which hyper-parameters can be fitted. The
     best are those whose relatives a search has to tell apart.
     """
-    first = {one.fingerprint: place for place, one in reversed([*enumerate(architectures)])}
-    places = sorted(first.values())
-    if len(places) <= MAX_LANDMARKS:
-        return places, []
-    even = [places[k] for k in _evenly(len(places), MAX_LANDMARKS // 2)]
-    others = sorted({*places} - {*even}, key=lambda place: (-values[place], place))
+    first = {one.fingerprint: index for index, one in reversed([*enumerate(architectures)])}
+    indices = sorted(first.values())
+    if len(indices) <= MAX_LANDMARKS:
+        return indices, []
+    even = [indices[k] for k in _evenly(len(indices), MAX_LANDMARKS // 2)]
+    others = sorted({*indices} - {*even}, key=lambda index: (-values[index], index))
     return even, others[: MAX_LANDMARKS - len(even)]
 
 
-def _strangers(
+def _without(
     architectures: Sequence[Architecture], known: Sequence[Architecture]
 ) -> list[Architecture]:
-    """Those that are not known, each once."""
+    """The architectures that are not known, each once."""
     names = {one.fingerprint for one in known}
     return list(
         {one.fingerprint: one for one in architectures if one.fingerprint not in names}.values()
@@ -146,7 +157,7 @@ def _strangers(
 
 
 def _evenly(n: int, most: int) -> list[int]:
-    """Up to `most` of n places: the first, the last, and evenly between."""
+    """Up to `most` of n indices: the first, the last, and evenly between."""
     return sorted({*np.linspace(0, n - 1, min(n, most)).round().astype(int).tolist()})
 
 
@@ -156,22 +167,22 @@ def _fit_theta(
     points: Points,
     y: Floats,
     variance: Floats,
-    rest: Floats,
+    r: Floats,
 ) -> Floats:
-    """The mode of the posterior density of θ, log noise and log η (MAP); the prior's without data.
+    """The mode of the posterior density of θ (MAP); the prior's mode of fewer than three points.
 
-    `points` are landmarks, some perhaps several times: repeated looks tell the noise.
+    (n), (n,), (n,), (n,) -> (len(θ),): points, which are landmarks, their y, its known variances,
+    and r. Points that come several times show the noise.
     """
     centers = np.array([*kind.centers, _NOISE_CENTER, _VAGUENESS_CENTER])
     spreads = np.array([*kind.spreads, _NOISE_SPREAD, _VAGUENESS_SPREAD])
     if len(points) < 3:
         return centers
     chosen = _evenly(len(points), _MOST_FITTED)
-    y, places = y[chosen], geometry.places(points)[chosen]
-    measured = geometry.landmarks[places].between(places)
-    known = np.diag(variance[chosen]) + RISE**2 * np.outer(rest[chosen], rest[chosen])
-
-    shares = np.array([np.ones(len(y)), rest[chosen] ** 2])  # of noise² and η² in a variance
+    y, r, indices = y[chosen], r[chosen], geometry.landmark_indices(points)[chosen]
+    measured = geometry.landmarks[indices].between(indices)
+    known = np.diag(variance[chosen]) + RISE**2 * np.outer(r, r)
+    shares = np.array([np.ones(len(y)), r**2])  # of noise² and η² in a variance
 
     def loss(z: Floats) -> tuple[float, Floats]:
         theta = centers + spreads * z
@@ -186,21 +197,21 @@ def _fit_theta(
 
 
 def _mode(loss: Callable[[Floats], tuple[float, Floats]], p: int) -> Floats:
-    """Where the loss of p numbers is least, from the prior's mode; else from another start.
+    """The minimum of a loss of p numbers, found from the prior's mode: (p,)
 
-    A descent that ended in failure, or where the loss is no number, is tried once more from a
-    place drawn near the mode; the better end counts.
+    A minimisation that failed is tried once more from a random start near the mode, and the better
+    end counts. Where no end has a finite loss it is the prior's mode.
     """
-    ends = [_descended(loss, np.zeros(p))]
+    ends = [_minimised(loss, np.zeros(p))]
     if not ends[0].success:
-        log.warning("hyper-parameters: %s; trying another start", ends[0].message)
-        ends.append(_descended(loss, np.random.default_rng(0).normal(0, _ASIDE, p)))
+        log.warning("fitting hyper-parameters failed: %s; trying another start", ends[0].message)
+        ends.append(_minimised(loss, np.random.default_rng(0).normal(0, _RESTART_STD, p)))
     found = min(ends, key=lambda end: end.fun if np.isfinite(end.fun) else np.inf)
     return np.asarray(found.x) if np.isfinite(found.fun) else np.zeros(p)
 
 
-def _descended(loss: Callable[[Floats], tuple[float, Floats]], start: Floats) -> OptimizeResult:
-    """The end of a descent; one that ran out of evaluations has come far enough."""
+def _minimised(loss: Callable[[Floats], tuple[float, Floats]], start: Floats) -> OptimizeResult:
+    """The end of a minimisation; one that ran out of evaluations counts as a success."""
     end = minimize(
         loss,
         start,

@@ -1,33 +1,38 @@
 """The surrogate: a Gaussian process over architectures (Rasmussen & Williams 2006, ch. 2).
 
 Notation
-    y      observed values as they would be at the end of a training (`learning_curve`), and
-           as `warp` sees them, one for each architecture seen; shape (n,)
-    r      how much of its rise was still to come where a value was measured; shape (n,)
-    Ψ      features of the observed architectures, -τ r beside them; shape (n, p + 1)
+    n, p   number of observed architectures, of features
+    t      -log of the share of its training after which a value was measured; shape (n,)
+    r      how much of its rise was still to come then (`learning_curve`), 0 at t = 0; shape (n,)
+    y      observed values as they would be at the end of a training, on the scale of `warp`, one
+           for each architecture; shape (n,)
+    τ      prior standard deviation of the common rise for each unit of r
+    Ψ      design matrix: features of the observed architectures, and a column -τ r; (n, p + 1)
     ρ      remainders of the kernel; shape (n,)
     η      standard deviation of the noise for each unit of r, fitted
     s      noise variances: fitted noise, each value's own, and (η r)²; shape (n,)
-    A      I + Ψᵀ diag(ρ + s)⁻¹ Ψ, the precision of the features' weights; shape (p + 1, p + 1)
-    S      A⁻¹, their covariance
-    w      S Ψᵀ diag(ρ + s)⁻¹ y, their mean; shape (p + 1,)
+    A      precision of the features' weights, I + Ψᵀ diag(ρ + s)⁻¹ Ψ; shape (p + 1, p + 1)
+    S      covariance of the weights, A⁻¹; shape (p + 1, p + 1)
+    b      information vector, Ψᵀ diag(ρ + s)⁻¹ y; shape (p + 1,)
+    w      mean of the weights, S b; shape (p + 1,)
+    ψ, χ   features of a point asked about, shape (p,); what is left of them, shape (p + 1,)
 
 The kernel is a product of features plus what is an architecture's own, so that the process is a
 Bayesian linear model (ibid., ch. 2.1) with one more variable for each architecture:
 
     mean = χᵀ w + g y,  variance = χᵀ S χ + ρ (1 - g),  χ = (ψ, 0) - g ψ_seen
 
-with g = ρ / (ρ + s) and ψ_seen its row of Ψ for an architecture that was observed, g = 0 for any
-other. This is the exact process, in O(n p²) where its n × n matrix would cost O(n³). Where each
-observed architecture is a landmark features leave (almost) nothing out; where only some are, they
-are inducing points (Snelson & Ghahramani 2006). One more value changes S by a matrix of rank one,
-in O(p²) (Sherman & Morrison 1950; Woodbury 1950).
+with g = ρ / (ρ + s) and ψ_seen its row of Ψ for an observed architecture, g = 0 for any other.
+This is the exact process, in O(n p²) where its n × n matrix would cost O(n³). Where each observed
+architecture is a landmark, the features explain (almost) all of the variance; where only some are,
+these are inducing points (Snelson & Ghahramani 2006). One more value changes S by a matrix of rank
+one, in O(p²) (Sherman & Morrison 1950; Woodbury 1950).
 
-A value measured before its training's end is taken for what it would have become by the curve of
-all, which is τ r unsure for all together and η r for each: the less the earlier. Several looks at
-one architecture count as one, their mean by precision; where they were taken after other shares of
-the training, what they differ by tells the common rise: the two are independent, so nothing is
-lost.
+A value measured before the end of its training is extrapolated by the learning curve of all
+trainings. The extrapolation has an error of τ r that is common to all and one of η r that is each
+value's own: an early value says less. Several measurements of one architecture count as one, their
+mean by precision; where they were taken after different shares of the training, their differences
+are evidence of the common rise. The mean and the differences are independent, so nothing is lost.
 """
 
 from collections.abc import Sequence
@@ -44,29 +49,29 @@ from core.surrogate.kernels import AbstractKernel, Geometry, Points
 from core.surrogate.learning_curve import LearningCurve
 from core.surrogate.warp import Warp
 
-RISE = 0.5  # τ, in standard deviations of values
-_FEW = 0.2  # as a share of p: observations that are less work to add than to start anew
+RISE = 0.5  # τ, in standard deviations of the objective
+_FEW = 0.2  # of p: up to this many observations S is updated, with more it is computed again
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What was observed, each architecture once: several looks count as one surer look."""
+class _Data:
+    """The observations, one row for each architecture: several measurements count as their mean."""
 
-    places: dict[str, int]  # by fingerprint
+    rows: dict[str, int]  # by fingerprint
     features: Floats  # Ψ
     remainder: Floats  # ρ
     noise: Floats  # s
     values: Floats  # y
 
-    def after(
+    def extended(
         self, points: Points, features: Floats, remainder: Floats, values: Floats, noise: Floats
-    ) -> "tuple[_Told, _Evidence]":
-        """With more observations, and what several looks at one architecture differ by."""
-        places = dict(self.places)
-        rows = [places.setdefault(str(name), len(places)) for name in points.names]
-        more = len(places) - len(self.places)
-        grown = _Told(
-            places,
+    ) -> "tuple[_Data, _Evidence]":
+        """The data with more measurements, and the differences of those of one architecture."""
+        rows = dict(self.rows)
+        chosen = [rows.setdefault(str(name), len(rows)) for name in points.names]
+        more = len(rows) - len(self.rows)
+        extended = _Data(
+            rows,
             np.concatenate([self.features, np.zeros((more, features.shape[1]))]),
             np.concatenate([self.remainder, np.zeros(more)]),
             np.concatenate([self.noise, np.full(more, np.inf)]),
@@ -74,15 +79,19 @@ class _Told:
         )
         differences = [
             difference
-            for seen in zip(rows, features, remainder, values, noise, strict=True)
-            if (difference := grown._look(*seen)) is not None
+            for one in zip(chosen, features, remainder, values, noise, strict=True)
+            if (difference := extended._merge(*one)) is not None
         ]
-        return grown, _Evidence.of(differences, features.shape[1])
+        return extended, _Evidence.of(differences, features.shape[1])
 
-    def _look(
+    def _merge(
         self, row: int, psi: Floats, rho: float, value: float, variance: float
     ) -> "tuple[Floats, float, float] | None":
-        """Mix one more look in; what it and the earlier ones differ by, if that tells a slope."""
+        """Add one measurement to a row in place.
+
+        Returns its difference from the earlier ones: of features, its weight, of values. None
+        unless it was measured after another share of the training.
+        """
         earlier = self.noise[row]
         difference = self.features[row] - psi, 1 / (earlier + variance), self.values[row] - value
         share = 1.0 if np.isinf(earlier) else earlier / (earlier + variance)
@@ -93,21 +102,21 @@ class _Told:
         return difference if np.isfinite(earlier) and difference[0][-1] else None
 
     def evidence(self, rows: NDArray[np.intp]) -> "_Evidence":
-        """What some observed architectures say of the features' weights."""
+        """The evidence on the features' weights that some observed architectures give."""
         weights = 1 / (self.remainder[rows] + self.noise[rows])
         return _Evidence(self.features[rows], weights, self.values[rows])
 
 
 class _Evidence(NamedTuple):
-    """Values that are features times weights, and noise: of architectures, or of differences."""
+    """A linear regression of k values: each is features times weights, plus independent noise."""
 
-    features: Floats  # rows of Ψ, or differences of two
-    weights: Floats  # 1 / (ρ + s), or 1 / (s + s') where the own parts cancel
-    values: Floats  # y
+    features: Floats  # rows of Ψ, or differences of two; shape: (k, p + 1)
+    weights: Floats  # inverse variances: 1 / (ρ + s), or 1 / (s + s') of a difference; shape: (k,)
+    values: Floats  # y, or differences of two; shape: (k,)
 
     @classmethod
     def of(cls, rows: Sequence[tuple[Floats, float, float]], p: int) -> "_Evidence":
-        """That of some rows of p features."""
+        """The evidence of some rows of p features."""
         features = np.array([row[0] for row in rows]).reshape(len(rows), p)
         weights, values = (np.array([row[k] for row in rows]) for k in (1, 2))
         return cls(features, weights, values)
@@ -115,7 +124,7 @@ class _Evidence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Surrogate:
-    """What is believed of every architecture's value."""
+    """The posterior over the value of every architecture; frozen, each update returns another."""
 
     geometry: Geometry
     kernel: AbstractKernel
@@ -123,14 +132,14 @@ class Surrogate:
     vagueness: float  # η
     curve: LearningCurve
     warp: Warp
-    data: _Told
+    data: _Data
     precision: Floats  # A
     covariance: Floats  # S
-    pull: Floats  # Ψᵀ diag(ρ + s)⁻¹ y
+    information: Floats  # b
     _mean: Floats = field(init=False)  # w
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_mean", self.covariance @ self.pull)
+        object.__setattr__(self, "_mean", self.covariance @ self.information)
 
     def __len__(self) -> int:
         """How many different architectures were observed."""
@@ -143,16 +152,16 @@ class Surrogate:
 
     @property
     def best(self) -> float:
-        """The best value that was observed, as the process sees it; its mean before any.
+        """The best observed value on the scale of the process; 0, its mean, before any.
 
-        Of what was not trained to its end it is what is expected there.
+        For an architecture that was not trained to its end it is the value expected there.
         """
         if not len(self):
             return 0.0
-        told, w = self.data, self._mean
-        late = told.features[:, -1]
-        gap = told.noise / (told.remainder + told.noise) * (told.values - told.features @ w)
-        return float((told.values - np.where(late < 0, late * w[-1] + gap, 0.0)).max())
+        data, w = self.data, self._mean
+        rise = data.features[:, -1]  # -τ r
+        noise = data.noise / (data.remainder + data.noise) * (data.values - data.features @ w)
+        return float((data.values - np.where(rise < 0, rise * w[-1] + noise, 0.0)).max())
 
     def posterior(self, points: Points) -> tuple[Floats, Floats]:
         """Median and standard deviation of the noise-free value, in its units: (n) -> 2 × (n,)"""
@@ -161,28 +170,31 @@ class Surrogate:
         return self.warp.inverse(mean), (high - low) / 2
 
     def standard_posterior(self, points: Points) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the noise-free value as the process sees it."""
-        features, remainder = self._seen(points, np.zeros(len(points)))
-        told = self.data
-        rows = np.array([told.places.get(str(name), -1) for name in points.names], dtype=np.intp)
-        seen = np.flatnonzero(rows >= 0)
-        rows = rows[seen]
+        """Mean and standard deviation of the noise-free value, on the scale of the process.
+
+        (n) -> 2 × (n,)
+        """
+        features, remainder = self._design(points, np.zeros(len(points)))
+        data = self.data
+        rows = np.array([data.rows.get(str(name), -1) for name in points.names], dtype=np.intp)
+        observed = np.flatnonzero(rows >= 0)
+        rows = rows[observed]
         gain = np.zeros(len(points))
-        gain[seen] = told.remainder[rows] / (told.remainder[rows] + told.noise[rows])
-        features[seen] -= gain[seen, None] * told.features[rows]
+        gain[observed] = data.remainder[rows] / (data.remainder[rows] + data.noise[rows])
+        features[observed] -= gain[observed, None] * data.features[rows]
         mean = features @ self._mean
-        mean[seen] += gain[seen] * told.values[rows]
+        mean[observed] += gain[observed] * data.values[rows]
         variance = np.einsum("ij,ij->i", features @ self.covariance, features)
         return mean, np.sqrt(np.maximum(variance, 0.0) + remainder * (1 - gain))
 
     def interval(self, points: Points, share: float) -> tuple[Floats, Floats]:
-        """Between which ends a measured value lies with probability `share`: (n) -> 2 × (n,)"""
+        """The central interval of a measured value, of probability `share`: (n) -> 2 × (n,)"""
         mean, std = self.standard_posterior(points)
-        far = float(norm.ppf((1 + share) / 2)) * np.hypot(std, self.noise)
-        return self.warp.inverse(mean - far), self.warp.inverse(mean + far)
+        half = float(norm.ppf((1 + share) / 2)) * np.hypot(std, self.noise)
+        return self.warp.inverse(mean - half), self.warp.inverse(mean + half)
 
     def log_density(self, points: Points, values: Floats) -> Floats:
-        """Of measured values, per unit of the metric: (n), (n,) -> (n,)"""
+        """The log density of measured values, per unit of the metric: (n), (n,) -> (n,)"""
         mean, std = self.standard_posterior(points)
         density = norm.logpdf(self.warp(values), mean, np.hypot(std, self.noise))
         return np.asarray(density + np.log(self.warp.slope(values)))
@@ -192,38 +204,42 @@ class Surrogate:
         own = {"noise": self.noise, "vagueness": self.vagueness}
         return prior(geometry, kernel, **own, curve=self.curve, warp=self.warp)
 
-    def told(
+    def condition_on(
         self, points: Points, values: Floats, stds: Floats, fidelities: Floats | None = None
     ) -> "Surrogate":
-        """The surrogate after more observations, hyper-parameters unchanged; O(p²) for each."""
-        late = np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
-        ends, rest = self.curve.at_end(values, late), self.curve.remaining(late)
-        own = stds * self.curve.slope(late) * self.warp.slope(ends)
-        return self._told(points, self.warp(ends), own**2 + (self.vagueness * rest) ** 2, rest)
+        """The surrogate given more observations, hyper-parameters unchanged; O(p²) for each.
+
+        (n), (n,), (n,), (n,): values and their standard errors in the unit of the metric, each
+        measured after a share of its training in (0, 1]; all at the end where none are given.
+        """
+        t = np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
+        ends, r = self.curve.at_end(values, t), self.curve.remaining(t)
+        own = stds * self.curve.slope(t) * self.warp.slope(ends)
+        return self._updated(points, self.warp(ends), own**2 + (self.vagueness * r) ** 2, r)
 
     def fantasize(self, points: Points, fidelities: Floats | None = None) -> "Surrogate":
         """The surrogate if each point turned out as expected (Ginsbourger et al. 2010).
 
-        The means stay; the uncertainty around the points shrinks, so that a batch spreads out: the
-        less, the earlier in its training a point will be seen.
+        The means stay; the uncertainty around the points shrinks, so that a batch spreads out. It
+        shrinks less where a point will be measured early in its training. (n), (n,)
         """
-        late = np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
-        rest = self.curve.remaining(late)
-        means = self.standard_posterior(points)[0] - RISE * rest * self._mean[-1]
-        return self._told(points, means, (self.vagueness * rest) ** 2, rest)
+        t = np.zeros(len(points)) if fidelities is None else -np.log(fidelities)
+        r = self.curve.remaining(t)
+        means = self.standard_posterior(points)[0] - RISE * r * self._mean[-1]
+        return self._updated(points, means, (self.vagueness * r) ** 2, r)
 
-    def _seen(self, points: Points, rest: Floats) -> tuple[Floats, Floats]:
-        """Features, -τ r beside them, and remainders: (n), (n,) -> (n, p + 1), (n,)"""
+    def _design(self, points: Points, r: Floats) -> tuple[Floats, Floats]:
+        """Rows of the design matrix, and remainders: (n), (n,) -> (n, p + 1), (n,)"""
         features = self.kernel.features(points)
         remainder = self.kernel.remainder(points, features)
-        return np.concatenate([features, -RISE * rest[:, None]], axis=1), remainder
+        return np.concatenate([features, -RISE * r[:, None]], axis=1), remainder
 
-    def _told(self, points: Points, y: Floats, variance: Floats, rest: Floats) -> "Surrogate":
-        """After more values on the process's own scale, with these variances beside the noise."""
-        features, remainder = self._seen(points, rest)
-        before = self.data
-        after, differences = before.after(points, features, remainder, y, self.noise**2 + variance)
-        rows = np.unique([after.places[str(name)] for name in points.names]).astype(np.intp)
+    def _updated(self, points: Points, y: Floats, variance: Floats, r: Floats) -> "Surrogate":
+        """The surrogate given y, with these variances in addition to the fitted noise."""
+        features, remainder = self._design(points, r)
+        before, noise = self.data, self.noise**2 + variance
+        after, differences = before.extended(points, features, remainder, y, noise)
+        rows = np.unique([after.rows[str(name)] for name in points.names]).astype(np.intp)
         gained, lost = after.evidence(rows), before.evidence(rows[rows < len(self)])
         U = np.concatenate([gained.features, differences.features, lost.features])
         d = np.concatenate([gained.weights, differences.weights, -lost.weights])
@@ -234,20 +250,20 @@ class Surrogate:
             data=after,
             precision=precision,
             covariance=_inverse(precision, self.covariance, U, d),
-            pull=self.pull + U.T @ (d * y_of),
+            information=self.information + U.T @ (d * y_of),
         )
 
 
 def _inverse(precision: Floats, before: Floats, U: Floats, d: Floats) -> Floats:
-    """The inverse of a precision, and that of what it was before Uᵀ diag(d) U was added to it.
+    """The inverse of a precision, given the inverse `before` Uᵀ diag(d) U was added to it.
 
-    (p, p), (p, p), (k, p), (k,) -> (p, p)
+    (p, p), (p, p), (k, p), (k,) -> (p, p); Woodbury's formula where k is small.
     """
     if len(d) > len(precision) * _FEW:
         factor = np.linalg.cholesky(precision)
         return np.asarray(cho_solve((factor, True), np.eye(len(precision))))
-    reached = before @ U.T
-    return np.asarray(before - reached @ np.linalg.solve(np.diag(1 / d) + U @ reached, reached.T))
+    SU = before @ U.T
+    return np.asarray(before - SU @ np.linalg.solve(np.diag(1 / d) + U @ SU, SU.T))
 
 
 def prior(
@@ -268,8 +284,8 @@ def prior(
         vagueness=vagueness,
         curve=curve,
         warp=warp,
-        data=_Told({}, np.zeros((0, p)), np.zeros(0), np.zeros(0), np.zeros(0)),
+        data=_Data({}, np.zeros((0, p)), np.zeros(0), np.zeros(0), np.zeros(0)),
         precision=np.eye(p),
         covariance=np.eye(p),
-        pull=np.zeros(p),
+        information=np.zeros(p),
     )

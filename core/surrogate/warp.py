@@ -1,15 +1,15 @@
-"""The scale on which values are normal: bad networks are bad in many ways, good ones in few.
+"""A scale on which values are about normal: bad values are spread widely, good ones are not.
 
 Notation
     y      values, larger is better
-    m, s   their median, and the standard deviation that their quartiles have in a normal law
+    m, s   their median, and the standard deviation of a normal law with their quartiles
     u      (y - m) / s
     g(u)   u from -1 on, else -1 - log(-u): a network that fails costs more, but not in proportion
     v      (g(u) - mean) / std of the observed values: what the Gaussian process sees
 
-Without it one network that did not train at all decides how large a difference counts (cf. Snelson,
-Rasmussen & Ghahramani 2003, "Warped Gaussian processes"). What is better than usual is not
-changed, so that means, deviations and acquisitions there are those of the metric itself.
+Without it a single network that did not train at all would set the scale (cf. Snelson, Rasmussen &
+Ghahramani 2003, "Warped Gaussian processes"). Values above the median keep their proportions, so
+that means, standard deviations and acquisitions there are those of the metric itself.
 """
 
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ import numpy as np
 
 from core.similarity.encoding import Floats
 
-_ENOUGH = 8  # values for quartiles to mean something
+_ENOUGH = 8  # values, from which on quartiles are used
 _QUARTILES = 1.349  # of a normal law, in standard deviations, from the first to the third
 _KNEE = 1.0  # g is linear above -_KNEE
-_STEEPEST = 50.0  # beyond e^50 units nothing is told apart
+_STEEPEST = 50.0  # the inverse ends at e^50 units below the knee
 _LEAST = 1e-12  # spread of values that differ
 
 
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """A monotone map from values to what the process sees, and back."""
+    """A monotone map from the unit of the metric to the scale of the process, and back."""
 
     center: float  # m
     unit: float  # s
@@ -44,7 +44,7 @@ class Warp:
 
     @classmethod
     def of(cls, values: Floats, first_scale: float) -> Self:
-        """That of observed values; `first_scale` is their unit until two differ."""
+        """The map fitted to observed values, (n,); `first_scale` is their unit until two differ."""
         if not len(values):
             return cls.linear(0.0, first_scale)
         spread = float(values.std())
@@ -59,7 +59,7 @@ class Warp:
 
     @property
     def scale(self) -> float:
-        """What one standard deviation of v is in the values' unit, where g is linear."""
+        """One standard deviation of v in the unit of the values, where g is linear."""
         return self.unit * self.std
 
     def __call__(self, values: Floats) -> Floats:
@@ -78,7 +78,7 @@ class Warp:
         return np.asarray(self.center + self.unit * u)
 
     def slope(self, values: Floats) -> Floats:
-        """dv / dy at values: (n,) -> (n,)"""
+        """dv / dy, per unit of the values: (n,) -> (n,)"""
         u = (values - self.center) / self.unit
         below = np.maximum(-u - self.knee, 0.0)
         return np.asarray(1 / (1 + below) / self.scale)

@@ -19,6 +19,8 @@ from netmorph.client import Client
 from netmorph.directory import DataDirectory
 from netmorph.service import Target
 
+pytestmark = pytest.mark.xdist_group("machine")
+
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 
 

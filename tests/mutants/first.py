@@ -21,20 +21,16 @@ MUTANTS: tuple[Mutant, ...] = (
         new="Observation(trial.architecture, trial.value, std)",
         tests=("tests/core/search/test_bayesian.py",),
     ),
-)
-
-#: To be listed with the tests of a held lease.
-AWAITED: tuple[Mutant, ...] = (
     Mutant(  # the answer to an epoch report is ignored
-        file="worker/lease.py",
-        old="self._heed(self._controller.epoch(self._order, epoch, self._timeout))",
+        file="worker/agent/lease.py",
+        old="self._handle(self._controller.epoch(self._order, epoch, self._timeout))",
         new="self._controller.epoch(self._order, epoch, self._timeout)",
-        tests=("tests/worker/test_lease.py",),
+        tests=("tests/worker/agent/test_lease.py",),
     ),
     Mutant(  # trust in a lease is counted from the answer, not from the sending
-        file="worker/lease.py",
-        old="self._trusted_until = sent + ",
-        new="self._trusted_until = monotonic() + ",
-        tests=("tests/worker/test_lease.py",),
+        file="worker/agent/lease.py",
+        old="self._trusted_until = self._end_of_trust(sent_at)",
+        new="self._trusted_until = self._end_of_trust(self._clock())",
+        tests=("tests/worker/agent/test_lease.py",),
     ),
 )

@@ -7,6 +7,8 @@ from netmorph.client import Client
 from netmorph.embedded import free_port
 from netmorph.errors import Problem, Unreachable
 
+pytestmark = pytest.mark.xdist_group("machine")
+
 WISH = {"dataset": "digits", "budget": {"trials": 1}, "strategy": "random"}
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from netmorph.client import Client
 
+pytestmark = pytest.mark.xdist_group("machine")
+
 
 @pytest.fixture
 def ask(netmorph, service):

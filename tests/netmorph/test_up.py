@@ -14,6 +14,8 @@ import pytest
 
 from netmorph.stack import cores
 
+pytestmark = pytest.mark.xdist_group("machine")
+
 
 def get(url: str, path: str, key: str = "") -> httpx.Response:
     """An answer of the service."""

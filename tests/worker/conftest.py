@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import torch
 
 from core.protocol.contracts import (
     Answer,
@@ -31,6 +32,14 @@ from worker.settings import Settings
 
 PLAYER = Path(__file__).parent / "trainer_scripts" / "player.py"
 KEY = "netmorph_" + "k" * 43
+
+
+@pytest.fixture(autouse=True)
+def _restored_threads() -> Iterator[None]:
+    """Every test leaves torch as many threads as it found."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 class ScriptedController:

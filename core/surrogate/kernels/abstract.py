@@ -1,4 +1,4 @@
-"""What every kernel is: inner products of features, and what is each architecture's own.
+"""The interface of kernels: inner products of features, and a variance of each architecture's own.
 
 Notation
     L          the landmarks: architectures fixed at each refit
@@ -10,10 +10,10 @@ Notation
     k(x, y) = ψ(x)·ψ(y) + [x = y] √(ρ(x) ρ(y))
 
 A kernel sees an architecture only through `Points`: its distances to the landmarks, a few sizes,
-and who it is. So its matrix is positive semi-definite whatever batch of points it is asked about,
-asking about one never changes the answer for another, and a Gaussian process with it costs
-O(n p²): with all observations as landmarks it is exact, with some it is the sparse one of Snelson
-& Ghahramani 2006 (FITC).
+and its fingerprint. So its matrix is positive semi-definite for any batch of points, the
+covariances of one point do not depend on the others in a batch, and a Gaussian process with it
+costs O(n p²). With all observations as landmarks it is exact, with some it is the sparse one of
+Snelson & Ghahramani 2006 (FITC).
 """
 
 from abc import ABC, abstractmethod
@@ -31,9 +31,9 @@ from core.similarity.distance_cache import memory
 from core.similarity.edit_distance import Floats, distinct_spans, lanes
 from core.similarity.encoding import EncodedGraphs, Hashes
 
-MEASURES = ("layers", "skips", "subtrees", "form")  # what of Points a kernel may see
-_FARTHEST = 4.0  # standard deviations of the landmarks, beyond which a form is no stranger
-_SMALLEST = 1e-6  # share of the largest eigenvalue below which a direction is noise
+MEASURES = ("layers", "skips", "subtrees", "form")  # fields of Points that a kernel may use
+_FARTHEST = 4.0  # standard deviations of the landmarks to which features are clipped
+_SMALLEST = 1e-6  # of the largest eigenvalue; smaller ones are rounding errors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,9 +73,9 @@ class Points:
 
 
 class Geometry:
-    """The landmarks, and where other architectures lie between them.
+    """The landmarks, and the measurement of other architectures from them.
 
-    What is not among `measures` is not taken: it is zero.
+    Fields of `Points` that are not among `measures` are not computed: they are zero.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Geometry:
         measures: Collection[str] = MEASURES,
         like: "Geometry | None" = None,
     ) -> None:
-        """Sizes and forms are standardised as by another geometry, or by these landmarks."""
+        """Sizes and forms are standardised like those of `like`, or by these landmarks."""
         self.architectures = list(landmarks)
         self._measures = measures
         self._memory = memory()
@@ -97,45 +97,45 @@ class Geometry:
         self._sizes: _Standard = like._sizes if like else _Standard.of(sizes(landmarks))
         self._forms: _Standard = like._forms if like else _Standard.of(forms)
         self.landmarks = self._measure(landmarks)
-        self._place_of = {str(name): i for i, name in enumerate(self.landmarks.names)}
-        self._known: dict[str, int] = {}  # by fingerprint, places in `_kept`
+        self._index_of = {str(name): i for i, name in enumerate(self.landmarks.names)}
+        self._known: dict[str, int] = {}  # by fingerprint, indices into `_kept`
         self._kept = self.landmarks[:0]
 
     def points(
         self, architectures: Sequence[Architecture], parent: Architecture | None = None
     ) -> Points:
-        """The architectures as kernels see them; depends on nothing but them and the landmarks.
+        """The architectures as kernels see them: each depends only on itself and the landmarks.
 
         Children of `parent` are measured faster.
         """
-        places = [self._known.get(one.fingerprint, -1) for one in architectures]
-        strangers = [one for one, place in zip(architectures, places, strict=True) if place < 0]
-        if not strangers:
-            return self._kept[np.array(places, dtype=np.intp)]
-        if len(strangers) == len(architectures):
+        indices = [self._known.get(one.fingerprint, -1) for one in architectures]
+        unknown = [one for one, index in zip(architectures, indices, strict=True) if index < 0]
+        if not unknown:
+            return self._kept[np.array(indices, dtype=np.intp)]
+        if len(unknown) == len(architectures):
             return self._measure(architectures, parent)
-        both = Points.joined([self._kept, self._measure(strangers, parent)])
-        fresh = iter(range(len(self._kept), len(both)))
-        chosen = [next(fresh) if place < 0 else place for place in places]
+        both = Points.joined([self._kept, self._measure(unknown, parent)])
+        new = iter(range(len(self._kept), len(both)))
+        chosen = [next(new) if index < 0 else index for index in indices]
         return both[np.array(chosen, dtype=np.intp)]
 
     def remember(self, architectures: Sequence[Architecture]) -> None:
-        """Keep where these lie: observed ones are asked for at every suggestion."""
-        strangers = {
+        """Keep the points of these architectures: observed ones are used at every suggestion."""
+        unknown = {
             one.fingerprint: one for one in architectures if one.fingerprint not in self._known
         }
-        if strangers:
-            for name in strangers:
+        if unknown:
+            for name in unknown:
                 self._known[name] = len(self._known)
-            self._kept = Points.joined([self._kept, self._measure(list(strangers.values()))])
+            self._kept = Points.joined([self._kept, self._measure(list(unknown.values()))])
 
     def with_landmarks(self, more: Sequence[Architecture]) -> "Geometry":
         """The geometry with further landmarks, in the same units."""
         return Geometry([*self.architectures, *more], self._measures, like=self)
 
-    def places(self, points: Points) -> NDArray[np.intp]:
-        """Which landmark each point is; -1: none.  # shape: (n,)"""
-        return np.array([self._place_of.get(str(name), -1) for name in points.names], dtype=np.intp)
+    def landmark_indices(self, points: Points) -> NDArray[np.intp]:
+        """The index of each point among the landmarks, -1 for others: (n) -> (n,)"""
+        return np.array([self._index_of.get(str(name), -1) for name in points.names], dtype=np.intp)
 
     def _measure(
         self, architectures: Sequence[Architecture], parent: Architecture | None = None
@@ -154,9 +154,9 @@ class Geometry:
         labels, forms = self._described(architectures, graphs)
         trees = weisfeiler_lehman.distances(labels, self._landmark_labels)
         names = np.array([one.fingerprint for one in architectures], dtype=np.str_)
-        return self.placed(names, layers, skips, trees, sizes(architectures), forms)
+        return self.standardised(names, layers, skips, trees, sizes(architectures), forms)
 
-    def placed(
+    def standardised(
         self,
         names: NDArray[np.str_],
         layers: Floats,
@@ -165,14 +165,14 @@ class Geometry:
         own_sizes: Floats,
         forms: Floats,
     ) -> Points:
-        """The points of what was measured from the landmarks already; sizes and forms as found."""
+        """The points of measured distances, and of sizes and forms that are to be standardised."""
         forms = np.clip(self._forms(forms), -_FARTHEST, _FARTHEST)
         return Points(names, layers, skips, trees, self._sizes(own_sizes), forms)
 
     def _described(
         self, architectures: Sequence[Architecture], graphs: EncodedGraphs
     ) -> tuple[list[Hashes], Floats]:
-        """The subtrees of each architecture, and its form."""
+        """The subtrees of each architecture, and the forms; empty and zero unless measured."""
         coder = self._memory.encoder.coder
         labels = [np.zeros(0, np.uint64)] * len(architectures)
         forms = np.zeros((len(architectures), len(graph_features.NAMES)))
@@ -185,14 +185,14 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class _Standard:
-    """Columns less the mean of the landmarks', over their standard deviation."""
+    """Standardisation of columns by the mean and standard deviation of the landmarks."""
 
     center: Floats  # shape: (k,)
     scale: Floats  # shape: (k,)
 
     @classmethod
     def of(cls, columns: Floats) -> "_Standard":
-        """That of the landmarks' columns: (m, k)"""
+        """The standardisation by the landmarks' columns, (m, k)."""
         if not len(columns):
             return cls(np.zeros(columns.shape[1]), np.ones(columns.shape[1]))
         spread = columns.std(axis=0)
@@ -204,7 +204,7 @@ class _Standard:
 
 
 def sizes(architectures: Sequence[Architecture]) -> Floats:
-    """log parameters, log FLOPs, log depth: cheap, and hard to beat alone. shape: (n, 3)"""
+    """log parameters, log FLOPs, log depth; cheap, and good predictors by themselves: (n, 3)"""
     rows = [(one.parameters, one.flops, len(one.nodes)) for one in architectures]
     return np.log1p(np.array(rows, dtype=np.float64).reshape(-1, 3))
 
@@ -217,7 +217,7 @@ def same(a: Points, b: Points) -> NDArray[np.bool_]:
 class AbstractKernel(ABC):
     """A covariance between architectures, in units of the standardised objective."""
 
-    measures: ClassVar[tuple[str, ...]]  # the distances that it sees, of MEASURES
+    measures: ClassVar[tuple[str, ...]]  # the fields of Points that it uses, of MEASURES
     names: ClassVar[tuple[str, ...]]  # of the hyper-parameters
     centers: ClassVar[tuple[float, ...]]  # prior means of θ
     spreads: ClassVar[tuple[float, ...]]  # prior standard deviations of θ
@@ -232,8 +232,8 @@ class AbstractKernel(ABC):
     def gram(cls, theta: Floats, geometry: Geometry, chosen: Points) -> tuple[Floats, Floats]:
         """The covariances of some landmarks among themselves, and their derivatives by θ.
 
-        `chosen` are measured from themselves: (k) -> (k, k), (len(θ), k, k). Fitting wants them
-        before the projection that makes them definite.
+        `chosen` are measured from themselves: (k) -> (k, k), (len(θ), k, k). For fitting, so before
+        the projection that makes them positive semi-definite.
         """
 
     @abstractmethod

@@ -1,17 +1,17 @@
-"""What an edit distance, subtrees and form each see, added up.
+"""The sum of three kernels: of an edit distance, of subtrees, and of the form of graphs.
 
     e(x, y) = a² exp(-D_layers(x, y) / l - D_skips(x, y) / s)     close in edits
-            + w² exp(-J(x, y) / r)                                alike in subtrees
-            + f² M(|x' - y'| / h)                                 alike in form
+            + w² exp(-J(x, y) / r)                                similar in subtrees
+            + f² M(|x' - y'| / h)                                 similar in form
     φ(x)    = Λ₊^(-1/2) Uᵀ e(L, x),   e(L, L) = U Λ Uᵀ
     k(x, y) = φ(x)·φ(y) + [x = y] (a² + w² + f² - |φ(x)|²)₊ + b² z(x)·z(y) + c²
 
 J is the distance of the graphs' subtrees, x' the standardised numbers of `graph_features`, M the
 Matérn function of smoothness 5/2, M(u) = (1 + √5 u + 5 u² / 3) exp(-√5 u) (Rasmussen & Williams
 2006, eq. 4.17), z are log parameters, log FLOPs and log depth; c is the spread of the mean. Each
-part alone misses some kind of network: edits see neither cells nor paths, subtrees no gradual
-change, form not what a block is made of. e is only almost positive definite, as the first term is;
-projected onto the landmarks it is definite for any batch.
+part alone misses some kind of network: edits see neither cells nor paths, subtrees see no gradual
+change, form does not see of what a block is made. e is only almost positive definite, as its first
+term is; projected onto the landmarks it is positive semi-definite for any batch.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _MEAN_SPREAD = 1.0  # c, in standard deviations of the objective
 @KERNELS.register("blend")
 @dataclass(frozen=True, slots=True)
 class BlendKernel(AbstractKernel):
-    """Close in edits, alike in subtrees or alike in form means similar in value."""
+    """Networks are similar in value if they are close in edits, subtrees or form."""
 
     theta: Floats
     landmark_form: Floats  # shape: (m, forms)
@@ -81,18 +81,18 @@ class BlendKernel(AbstractKernel):
 
     def remainder(self, a: Points, features: Floats) -> Floats:
         near = features[:, : self.project.shape[1]]
-        whole = float(np.exp(2 * self.theta[[0, 3, 5]]).sum())
-        return np.asarray(np.maximum(0.0, whole - (near**2).sum(axis=1)))
+        total = float(np.exp(2 * self.theta[[0, 3, 5]]).sum())
+        return np.asarray(np.maximum(0.0, total - (near**2).sum(axis=1)))
 
 
 def _near(theta: Floats, points: Points, forms: Floats) -> Floats:
-    """e of points and those that they are measured from: (n), (m) -> (n, m)"""
-    edits, trees, alike = _parts(theta, points, forms)
-    return edits + trees + alike
+    """e of points and the landmarks that they are measured from: (n), (m, forms) -> (n, m)"""
+    edits, trees, by_form = _parts(theta, points, forms)
+    return edits + trees + by_form
 
 
 def _parts(theta: Floats, points: Points, forms: Floats) -> tuple[Floats, Floats, Floats]:
-    """The terms of e: (n), (m) -> 3 × (n, m)"""
+    """The terms of e: (n), (m, forms) -> 3 × (n, m)"""
     a, l_, s, w, r, f, h, _ = np.exp(theta)
     u = sqrt(5) * cdist(points.form, forms) / h
     return (

@@ -6,9 +6,9 @@ Jin, Song & Hu 2019, arXiv:1806.10282, appendix F):
     c_j(x) = min over y in S_j of D(x, y) / √(number of sets)
     k(x, y) = a² exp(-|c(x) - c(y)|² / (2 l²)) + 1
 
-The sets are drawn once for a geometry by a generator of their own, so that observed networks and
-candidates are points of one Euclidean space and the kernel is positive definite. The Gaussian is
-exact between landmarks and projected onto them elsewhere, as every kernel here.
+The sets depend on the number of landmarks only, so that observed networks and candidates are points
+of one Euclidean space and the kernel is positive definite. The Gaussian is exact between landmarks
+and projected onto them elsewhere, as for every kernel here.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _SEED = 1985
 @KERNELS.register("bourgain")
 @dataclass(frozen=True, slots=True)
 class BourgainKernel(AbstractKernel):
-    """Similar distances to the same sets mean similar value."""
+    """Networks are similar in value if they have similar distances to the same sets."""
 
     amplitude: float  # a
     scale: float  # l, in edits

@@ -4,10 +4,10 @@
     φ(x)    = Λ₊^(-1/2) Uᵀ e(L, x),   e(L, L) = U Λ Uᵀ
     k(x, y) = a² (φ(x)·φ(y) + [x = y] (1 - |φ(x)|²)₊) + b² z(x)·z(y) + c²
 
-J is the distance of the graphs' subtrees, without which (r = ∞) the kernel is `edit`, with it
-`graph`. e is only almost positive definite (exp(-d / l) of an edit distance is); projected onto
-the landmarks it is definite for any batch. z are log parameters, log FLOPs and log depth; c is
-the spread of the mean.
+J is the distance of the graphs' subtrees: the kernel `graph` has that term, the kernel `edit` has
+not (r = ∞). e is only almost positive definite, as exp(-d / l) of an edit distance d is; projected
+onto the landmarks it is positive semi-definite for any batch. z are log parameters, log FLOPs and
+log depth; c is the spread of the mean.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _MEAN_SPREAD = 1.0  # c, in standard deviations of the objective
 
 @dataclass(frozen=True, slots=True)
 class _Exponential(AbstractKernel):
-    """What the kernels of this module share; θ is log a, log b, and a log scale a measure."""
+    """The common part of `edit` and `graph`; θ is log a, log b, and the log of each scale."""
 
     theta: Floats
     project: Floats  # U Λ₊^(-1/2); shape: (m, r)
@@ -53,7 +53,7 @@ class _Exponential(AbstractKernel):
 
     @classmethod
     def _exponential(cls, theta: Floats, points: Points) -> Floats:
-        """e of points and those that they are measured from: (n) -> (n, m)"""
+        """e of points and the landmarks that they are measured from: (n) -> (n, m)"""
         exponent = np.zeros_like(points.layers)
         for part, log_scale in zip(cls.measures, theta[2:], strict=True):
             exponent -= getattr(points, part) * np.exp(-log_scale)
@@ -62,7 +62,7 @@ class _Exponential(AbstractKernel):
 
 @KERNELS.register("edit")
 class EditKernel(_Exponential):
-    """Close in edits and similar in size means similar in value."""
+    """Networks are similar in value if they are close in edits and similar in size."""
 
     __slots__ = ()
 
@@ -74,7 +74,7 @@ class EditKernel(_Exponential):
 
 @KERNELS.register("graph")
 class GraphKernel(_Exponential):
-    """Close in edits, of similar subtrees and similar in size means similar in value."""
+    """Networks are similar in value if close in edits, and similar in subtrees and size."""
 
     __slots__ = ()
 

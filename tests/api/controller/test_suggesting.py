@@ -20,7 +20,10 @@ from tests.histories import SPEC
 ROOT = roots(SPEC, Bounds())[0]
 
 
-def test_a_suggestion_takes_one_thread_of_linear_algebra() -> None:
+def test_a_suggestion_takes_one_thread_of_linear_algebra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=suggesting.prepare) as pool:
         libraries = pool.submit(threadpool_info).result()
 

@@ -18,7 +18,9 @@ from core.morphisms import apply_all, legal
 from core.protocol.contracts import Bounds
 from core.search.acquisition import (
     CHILDREN,
+    COLDEST,
     Acquisition,
+    _Tree,
     confidence_bound,
     log_chance_of_improvement,
     log_expected_gain,
@@ -53,7 +55,7 @@ SURROGATE = learned()
 
 
 def found(surrogate: Surrogate = SURROGATE, seed: int = 0, **options) -> list[Suggestion]:
-    """The acquisition search over the history, with a small budget unless told."""
+    """The acquisition search over the history, with a small budget unless given."""
     given_options = {
         "parents": HISTORY,
         "excluded": EXCLUDED,
@@ -78,7 +80,7 @@ def alpha(surrogate: Surrogate, architecture: Architecture, beta: float) -> floa
 
 
 @given(mean=finite, std=spreads, beta=st.floats(0, 5))
-def test_the_bound_is_a_quantile_of_what_is_believed(mean, std, beta):
+def test_the_bound_is_a_quantile_of_the_posterior(mean, std, beta):
     """β standard deviations above the mean: a value that is exceeded with chance Φ(-β)."""
     bound = float(confidence_bound(np.array(mean), np.array(std), beta))
     assert np.isfinite(bound)
@@ -90,7 +92,7 @@ def test_the_bound_is_a_quantile_of_what_is_believed(mean, std, beta):
 
 
 @given(mean=finite, std=spreads, more=st.floats(0, 1e3), beta=st.floats(0, 5))
-def test_more_promise_is_never_less_wanted(mean, std, more, beta):
+def test_a_higher_mean_or_deviation_never_lowers_the_bound(mean, std, more, beta):
     bounds = confidence_bound(
         np.array([mean, mean + more, mean]), np.array([std, std, std + more]), beta
     )
@@ -142,11 +144,11 @@ def test_suggestions_are_new_legal_and_reached_from_their_parents(seed):
 
 def test_each_suggestion_of_a_batch_is_chosen_as_if_the_earlier_had_turned_out_as_expected():
     suggestions, surrogate = found(count=4, beta=2.0), SURROGATE
-    for place, one in enumerate(suggestions):
+    for index, one in enumerate(suggestions):
         mean, std = surrogate.posterior(surrogate.geometry.points([one.architecture]))
         assert one.predicted_mean == pytest.approx(mean[0], rel=1e-6)
         assert one.predicted_std == pytest.approx(std[0], rel=1e-6)
-        later = [alpha(surrogate, other.architecture, 2.0) for other in suggestions[place:]]
+        later = [alpha(surrogate, other.architecture, 2.0) for other in suggestions[index:]]
         assert later[0] == pytest.approx(max(later))
         surrogate = surrogate.fantasize(surrogate.geometry.points([one.architecture]))
 
@@ -212,20 +214,83 @@ def test_values_that_are_all_equal_do_not_stop_it():
     assert np.isfinite(one.predicted_std)
 
 
+# --- simulated annealing -------------------------------------------------------------------------
+
+
+def tree_of(acquisition: Acquisition) -> _Tree:
+    """An acquisition search before its first expansion."""
+    tree = _Tree(SURROGATE, BOUNDS, np.random.default_rng(0), acquisition, 3, set(EXCLUDED))
+    tree.plant(HISTORY, ())
+    return tree
+
+
+def accepted(tree: _Tree, units: float) -> float:
+    """How often a candidate is queued that is so many units of α below the best observed one."""
+    alpha = tree._bound - units * tree.acquisition.unit(SURROGATE)
+    return float(np.mean([tree._accepts(alpha) for _ in range(2000)]))
+
+
+@pytest.mark.parametrize("kind", ["ucb", "log-ei"])
+@pytest.mark.parametrize("temperature", [1.0, 0.25])
+def test_worse_candidates_are_accepted_by_the_metropolis_rule_in_units_of_the_acquisition(
+    kind, temperature
+):
+    tree = tree_of(Acquisition(kind))
+    tree._temperature = temperature
+    for units in (0.1, 0.5, 1.0):
+        expected = np.exp(-units / temperature)
+        assert accepted(tree, units) == pytest.approx(expected, abs=0.04)
+    assert accepted(tree, 0.0) == 1.0
+
+
+def test_the_unit_of_the_bound_is_a_standard_deviation_of_the_objective():
+    """Of the logarithms it is one nat."""
+    assert Acquisition("ucb").unit(SURROGATE) == SURROGATE.scale
+    assert SURROGATE.scale == pytest.approx(np.std([t.value for t in HISTORY]), rel=0.5)
+    assert {Acquisition(kind).unit(SURROGATE) for kind in ("log-ei", "log-pi", "log-ehvi")} == {1.0}
+
+
+def test_the_temperature_cools_so_that_worse_candidates_are_accepted_ever_less():
+    tree = tree_of(Acquisition())
+    chances = []
+    for _ in range(4):
+        chances.append(accepted(tree, 0.3))
+        for _ in range(8):
+            tree.expand()
+    assert chances == sorted(chances, reverse=True)
+    assert chances[0] > 0.7
+    assert chances[-1] < 0.1
+    while tree._expansions < 80:
+        tree.expand()
+    assert tree._temperature == COLDEST
+
+
+def test_an_observed_network_is_expanded_at_least_every_third_time():
+    """Even while others are queued that promise more."""
+    tree = tree_of(Acquisition())
+    observed = []
+    for _ in range(12):
+        candidate = tree._next()
+        observed.append(candidate.morphisms == ())
+        tree._push(np.inf, dataclasses.replace(candidate, morphisms=(None,)))
+        tree._expansions += 1
+    assert observed == [number % 3 == 0 for number in range(12)]
+
+
 # --- the expected improvement --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("best", [-3.0, -0.5, 0.0, 0.9, 2.0, 6.0])
 @pytest.mark.parametrize("std", [0.01, 1.0, 30.0])
 def test_the_expected_improvement_is_the_mean_of_what_exceeds_the_best(best, std):
-    whole, _ = quad(
+    total, _ = quad(
         lambda z: max(0.0, z - best) * norm.pdf(z), best, best + 40, epsabs=0, epsrel=1e-10
     )
     found = log_expected_improvement(np.zeros(1), np.array([std]), best * std)
-    assert found[0] == pytest.approx(np.log(whole) + np.log(std), rel=1e-6)
+    assert found[0] == pytest.approx(np.log(total) + np.log(std), rel=1e-6)
 
 
-def test_however_unlikely_the_improvement_it_tells_better_from_worse():
+def test_however_unlikely_the_improvement_better_means_have_more_of_it():
     means = -np.logspace(-3, 9, 200)
     found = log_expected_improvement(means, np.ones(200), 0.0)
     assert np.isfinite(found).all()
@@ -266,7 +331,7 @@ def test_an_improvement_is_one_on_the_best_value_seen():
 
 
 def test_the_chance_of_improvement_is_that_of_a_measured_value():
-    """Noise is part of what may turn out; hopeless networks are told apart all the same."""
+    """Noise is part of a measured value; even hopeless networks are ranked."""
     points = SURROGATE.geometry.points([trial.architecture for trial in history(30, seed=7)])
     mean, std = SURROGATE.standard_posterior(points)
     spread = np.sqrt(std**2 + SURROGATE.noise**2)
@@ -306,14 +371,14 @@ def gain(value: float, log_cost: float) -> float:
 @pytest.mark.parametrize("log_cost", [-2.0, 0.0, 0.5, 1.0, 2.5, 3.9])
 @pytest.mark.parametrize(("mean", "std"), [(0.5, 0.1), (0.75, 0.01), (0.9, 0.3), (0.45, 0.1)])
 def test_the_expected_gain_is_the_mean_of_the_gains(log_cost, mean, std):
-    whole, _ = quad(
+    total, _ = quad(
         lambda value: gain(value, log_cost) * norm.pdf(value, mean, std),
         max(0.4, mean - 12 * std), mean + 12 * std,
         points=[v for v in (0.5, 0.7, 0.8) if mean - 12 * std < v < mean + 12 * std],
         epsabs=0, epsrel=1e-10, limit=200,
     )  # fmt: skip
     (found,) = log_expected_gain(np.array([mean]), np.array([std]), np.array([log_cost]), FRONT)
-    assert found == pytest.approx(np.log(whole), rel=1e-6, abs=1e-6)
+    assert found == pytest.approx(np.log(total), rel=1e-6, abs=1e-6)
 
 
 def test_what_costs_more_than_the_reference_gains_nothing():
@@ -344,8 +409,8 @@ def test_where_a_cost_counts_smaller_networks_are_chosen():
 def test_a_batch_spreads_along_the_front_as_if_the_earlier_had_turned_out_as_expected():
     suggestions = found(acquisition=Acquisition("log-ehvi"), count=4)
     front, surrogate = planted(), SURROGATE
-    for place, one in enumerate(suggestions):
-        later = [other.architecture for other in suggestions[place:]]
+    for index, one in enumerate(suggestions):
+        later = [other.architecture for other in suggestions[index:]]
         mean, std = surrogate.posterior(surrogate.geometry.points(later))
         costs = np.log([one.flops for one in later])
         gains = log_expected_gain(mean, std, costs, front)

@@ -107,6 +107,15 @@ def early(trial: PastTrial, value: float | None) -> PastTrial:
     return dataclasses.replace(trial, value=value, **stopped)
 
 
+def test_a_value_of_a_short_training_counts_as_what_it_would_become():
+    seen = [early(trial, trial.value - 0.1) if trial.number % 2 else trial for trial in COMPLETED]
+    lowered = LAST.value - 0.1
+    taken_early, _ = of_last(believe([*seen, early(LAST, lowered)], (), "blend"))
+    at_the_end, _ = of_last(believe([*seen, dataclasses.replace(LAST, value=lowered)], (), "blend"))
+    assert taken_early == pytest.approx(LAST.value, abs=0.03)
+    assert at_the_end < LAST.value - 0.05
+
+
 def test_a_trial_that_is_pending_for_a_short_training_makes_less_sure():
     seen = [early(trial, trial.value - 0.1) if trial.number % 2 else trial for trial in COMPLETED]
     mean, std = of_last(believe(seen, [ended(TrialStatus.RUNNING)], "blend"))

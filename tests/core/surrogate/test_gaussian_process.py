@@ -55,10 +55,10 @@ def naive_posterior(
     points = surrogate.geometry.points([one.architecture for one in observations])
     others = surrogate.geometry.points(asked)
     values = np.array([one.value for one in observations])
-    late = -np.log([one.fidelity for one in observations])
-    ends, rest = surrogate.curve.at_end(values, late), surrogate.curve.remaining(late)
+    t = -np.log([one.fidelity for one in observations])
+    ends, rest = surrogate.curve.at_end(values, t), surrogate.curve.remaining(t)
     stds = np.array([one.std for one in observations]) * surrogate.warp.slope(ends)
-    stds *= surrogate.curve.slope(late)
+    stds *= surrogate.curve.slope(t)
     inverse = np.linalg.inv(
         surrogate.kernel(points, points)
         + RISE**2 * np.outer(rest, rest)
@@ -87,8 +87,8 @@ def test_the_posterior_is_that_of_the_textbook(kernel, count):
 @every_kernel
 def test_values_of_partial_trainings_are_weighed_as_the_textbook_does(kernel):
     observations = [
-        dataclasses.replace(one, fidelity=(1.0, 0.25, 0.6)[place % 3])
-        for place, one in enumerate(OBSERVATIONS)
+        dataclasses.replace(one, fidelity=(1.0, 0.25, 0.6)[index % 3])
+        for index, one in enumerate(OBSERVATIONS)
     ]
     surrogate = fit(observations, kernel)
 
@@ -108,15 +108,15 @@ def with_looks() -> list[Observation]:
 
 
 @every_kernel
-def test_several_looks_at_a_training_are_weighed_as_the_textbook_does(kernel):
-    """What they differ by tells how values rise, also where they are told one after the other."""
+def test_several_values_of_one_training_are_weighed_as_the_textbook_does(kernel):
+    """Their differences show how values rise, also where they come one after the other."""
     observations = with_looks()
     at_once = fit(observations, kernel)
     one_by_one = emptied(at_once)
     for one in observations:
         points = at_once.geometry.points([one.architecture])
         looks = (np.array([number]) for number in (one.value, one.std, one.fidelity))
-        one_by_one = one_by_one.told(points, *looks)
+        one_by_one = one_by_one.condition_on(points, *looks)
     asked = [*UNSEEN, *KNOWN]
     expected, covariance = naive_posterior(at_once, observations, asked)
     for surrogate in (at_once, one_by_one):
@@ -126,15 +126,15 @@ def test_several_looks_at_a_training_are_weighed_as_the_textbook_does(kernel):
 
 
 @every_kernel
-def test_told_one_by_one_is_told_all_at_once(kernel):
+def test_conditioning_one_by_one_equals_conditioning_at_once(kernel):
     few = fit(OBSERVATIONS[:10], kernel, landmarks=KNOWN)
     points = few.geometry.points(KNOWN)
     stds = np.array([one.std for one in OBSERVATIONS])
-    at_once = few.told(points[10:], VALUES[10:], stds[10:])
+    at_once = few.condition_on(points[10:], VALUES[10:], stds[10:])
     one_by_one = few
     for i in range(10, len(KNOWN)):
-        one_by_one = one_by_one.told(points[i : i + 1], VALUES[i : i + 1], stds[i : i + 1])
-    from_nothing = emptied(few).told(points, VALUES, stds)
+        one_by_one = one_by_one.condition_on(points[i : i + 1], VALUES[i : i + 1], stds[i : i + 1])
+    from_nothing = emptied(few).condition_on(points, VALUES, stds)
     for other in (one_by_one, from_nothing):
         np.testing.assert_allclose(other.precision, at_once.precision, rtol=1e-8, atol=1e-8)
         inverse = np.linalg.inv(at_once.precision)
@@ -148,8 +148,8 @@ def test_candidates_do_not_change_each_others_answers(kernel):
     mean, std = posterior(surrogate, [*UNSEEN, *KNOWN])
     backwards = [part[::-1] for part in posterior(surrogate, [*KNOWN[::-1], *UNSEEN[::-1]])]
     np.testing.assert_allclose(backwards, [mean, std], rtol=1e-8)
-    for place, one in enumerate(UNSEEN):
-        np.testing.assert_allclose(posterior(surrogate, [one]), [[mean[place]], [std[place]]])
+    for index, one in enumerate(UNSEEN):
+        np.testing.assert_allclose(posterior(surrogate, [one]), [[mean[index]], [std[index]]])
 
 
 @every_kernel
@@ -157,7 +157,7 @@ def test_with_little_noise_it_goes_through_what_was_observed(kernel):
     surrogate = fit(OBSERVATIONS, kernel)
     points = surrogate.geometry.points(KNOWN)
     exact, noisy = (
-        emptied(surrogate, noise).told(points, VALUES, np.zeros(len(VALUES)))
+        emptied(surrogate, noise).condition_on(points, VALUES, np.zeros(len(VALUES)))
         for noise in (1e-4, 10.0)
     )
     mean, std = posterior(exact, KNOWN)
@@ -172,7 +172,7 @@ def test_an_observation_makes_it_surer_everywhere_and_most_of_what_is_observed(k
     asked = surrogate.geometry.points([*KNOWN, *UNSEEN])
     _, before = surrogate.standard_posterior(asked)
     new = surrogate.geometry.points([KNOWN[20]])
-    _, after = surrogate.told(new, VALUES[20:21], np.zeros(1)).standard_posterior(asked)
+    _, after = surrogate.condition_on(new, VALUES[20:21], np.zeros(1)).standard_posterior(asked)
     assert (after <= before + 1e-9).all()
     assert after[20] < before[20]
     assert after[20] <= surrogate.noise  # no surer than one look at least
@@ -185,10 +185,10 @@ def test_it_is_surer_of_what_it_saw_than_of_what_it_did_not(kernel):
 
 
 @every_kernel
-def test_believing_keeps_the_means_and_makes_surer(kernel):
+def test_fantasizing_keeps_the_means_and_makes_surer(kernel):
     surrogate = fit(OBSERVATIONS, kernel, landmarks=UNSEEN[:3])
-    believer = surrogate.fantasize(surrogate.geometry.points(UNSEEN[:3]))
-    before, after = posterior(surrogate, UNSEEN), posterior(believer, UNSEEN)
+    fantasy = surrogate.fantasize(surrogate.geometry.points(UNSEEN[:3]))
+    before, after = posterior(surrogate, UNSEEN), posterior(fantasy, UNSEEN)
     np.testing.assert_allclose(after[0], before[0], rtol=1e-6)
     assert (after[1] <= before[1] + 1e-9).all()
     assert (after[1][:3] < before[1][:3]).all()
@@ -202,7 +202,7 @@ def test_an_observation_may_come_again(kernel):
     surrogate = fit(repeated, kernel)
     mean, std = surrogate.standard_posterior(surrogate.geometry.points(KNOWN[:8]))
     assert np.isfinite([mean, std]).all()
-    third = surrogate.told(surrogate.geometry.points(KNOWN[:1]), VALUES[:1], np.zeros(1))
+    third = surrogate.condition_on(surrogate.geometry.points(KNOWN[:1]), VALUES[:1], np.zeros(1))
     assert third.standard_posterior(third.geometry.points(KNOWN[:1]))[1] < std[0]
     expected, covariance = naive_posterior(surrogate, repeated, KNOWN[:8])
     np.testing.assert_allclose(mean, expected, rtol=1e-6)
@@ -262,13 +262,13 @@ def test_an_interval_holds_its_share_of_the_density(share):
 
 def test_a_value_of_half_a_training_is_taken_for_what_it_would_become():
     """A history in which trainings that were cut rank low tells how much they lack."""
-    late = [
-        dataclasses.replace(one, value=one.value - 0.04, fidelity=0.25) if place % 2 else one
-        for place, one in enumerate(OBSERVATIONS)
+    early = [
+        dataclasses.replace(one, value=one.value - 0.04, fidelity=0.25) if index % 2 else one
+        for index, one in enumerate(OBSERVATIONS)
     ]
-    whole = [dataclasses.replace(one, fidelity=1.0) for one in late]
+    final = [dataclasses.replace(one, fidelity=1.0) for one in early]
     values = np.array([one.value for one in OBSERVATIONS])[1::2]
-    aware, naive = (posterior(fit(told), KNOWN[1::2])[0] for told in (late, whole))
+    aware, naive = (posterior(fit(some), KNOWN[1::2])[0] for some in (early, final))
     assert np.abs(aware - values).mean() < 0.6 * np.abs(naive - values).mean()
 
 
@@ -281,8 +281,8 @@ def test_a_training_that_was_stopped_early_is_expected_to_end_higher():
 
     trained = Observation(KNOWN[1], 0.6)
     (further,), _ = posterior(fit([trained, Observation(KNOWN[0], 0.5, fidelity=0.1)]), KNOWN[:1])
-    (alike,), _ = posterior(fit([trained, Observation(KNOWN[0], 0.5)]), KNOWN[:1])
-    assert further > alike
+    (other,), _ = posterior(fit([trained, Observation(KNOWN[0], 0.5)]), KNOWN[:1])
+    assert further > other
 
 
 def test_networks_seen_at_any_share_of_their_training_are_ranked_nearly_as_if_at_its_end():
@@ -292,22 +292,22 @@ def test_networks_seen_at_any_share_of_their_training_are_ranked_nearly_as_if_at
     shares = np.exp(rng.uniform(np.log(0.03), 0.0, len(trials)))
     known, asked = np.arange(40), np.arange(40, 120)
 
-    def ranked(told: Sequence[tuple[int, float]]) -> float:
+    def ranked(known: Sequence[tuple[int, float]]) -> float:
         observations = [
             Observation(trials[k].architecture, values[k] + 0.05 * np.log(share), fidelity=share)
-            for k, share in told
+            for k, share in known
         ]
         mean, _ = posterior(fit(observations), [trials[k].architecture for k in asked])
         return float(spearmanr(mean, values[asked]).statistic)
 
-    whole = ranked([(k, 1.0) for k in known])
+    final = ranked([(k, 1.0) for k in known])
     mixed = [(k, shares[k]) for k in known]
-    assert ranked(mixed) > whole - 0.05
-    assert ranked([*mixed, *[(k, min(1.0, 2 * shares[k])) for k in known[::2]]]) > whole - 0.05
+    assert ranked(mixed) > final - 0.05
+    assert ranked([*mixed, *[(k, min(1.0, 2 * shares[k])) for k in known[::2]]]) > final - 0.05
 
 
 @every_kernel
-def test_the_newest_observations_are_landmarks_as_soon_as_they_are_told(kernel):
+def test_the_newest_observations_are_landmarks_at_once(kernel):
     """Hyper-parameters are learned from the first; what is known is the exact process of all."""
     surrogate = fit(OBSERVATIONS, kernel, learned_from=26)
     assert set(surrogate.geometry.landmarks.names) == {one.fingerprint for one in KNOWN}
@@ -336,10 +336,10 @@ def test_the_best_landmarks_are_those_of_the_highest_ends():
 
 
 def test_the_best_is_what_a_network_will_be_at_its_end():
-    """PastTrial early it has the lowest value, and is expected to end highest."""
+    """Measured early it has the lowest value, and is expected to end highest."""
     rising = [
-        dataclasses.replace(one, value=one.value - 0.1, fidelity=0.1) if place % 2 else one
-        for place, one in enumerate(OBSERVATIONS)
+        dataclasses.replace(one, value=one.value - 0.1, fidelity=0.1) if index % 2 else one
+        for index, one in enumerate(OBSERVATIONS)
     ]
     surrogate = fit([*rising, Observation(UNSEEN[0], VALUES.max() - 0.05, fidelity=0.1)])
     (expected,), _ = surrogate.standard_posterior(surrogate.geometry.points(UNSEEN[:1]))
@@ -347,7 +347,7 @@ def test_the_best_is_what_a_network_will_be_at_its_end():
     assert surrogate.best == pytest.approx(max(expected, whole))
 
 
-def test_what_is_believed_of_the_start_of_a_training_makes_less_sure():
+def test_fantasizing_the_start_of_a_training_makes_less_sure():
     surrogate = fit(with_looks())
     points = surrogate.geometry.points(UNSEEN[:1])
     mean, std = surrogate.standard_posterior(points)
@@ -390,11 +390,11 @@ def test_of_many_networks_the_landmarks_are_a_fair_sample_and_the_best():
     observations = [Observation(t.architecture, float(t.value or 0)) for t in trials]
     geometry = fit([*observations, *observations[:7]]).geometry
     landmarks = {str(name) for name in geometry.landmarks.names}
-    places = [t.number for t in trials if t.architecture.fingerprint in landmarks]
+    numbers = [t.number for t in trials if t.architecture.fingerprint in landmarks]
     best = sorted(trials, key=lambda t: -float(t.value or 0))[: MAX_LANDMARKS // 2]
-    assert len(places) == len(geometry.landmarks) == MAX_LANDMARKS
+    assert len(numbers) == len(geometry.landmarks) == MAX_LANDMARKS
     assert landmarks >= {t.architecture.fingerprint for t in best}
-    assert max(np.diff([0, *places, len(trials)])) <= 5  # every fourth, or about
+    assert max(np.diff([0, *numbers, len(trials)])) <= 5  # every fourth, or about
 
 
 @every_kernel
@@ -446,6 +446,6 @@ def test_a_fit_that_fails_is_tried_from_another_start(caplog):
     assert "trying another start" in caplog.text
 
 
-def test_a_fit_of_numbers_that_are_none_is_the_priors_mode():
+def test_a_fit_without_a_finite_loss_is_the_priors_mode():
     found = fitting._mode(lambda z: (float("nan"), np.full(3, np.nan)), 3)
     assert found.tolist() == [0.0, 0.0, 0.0]

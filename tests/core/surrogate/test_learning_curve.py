@@ -13,7 +13,7 @@ OWNERS = [str(number) for number in range(COUNT)]
 NO_SIZES = np.zeros((COUNT, 1))
 
 
-def seen(rate: float, rise: float) -> np.ndarray:
+def measured(rate: float, rise: float) -> np.ndarray:
     """Values after the shares of a training, by the power law of the module."""
     power = SHARES**-rate
     lacking = np.log(1 / SHARES) if rate == 0 else (power - 1) / rate
@@ -23,28 +23,28 @@ def seen(rate: float, rise: float) -> np.ndarray:
 @pytest.mark.parametrize("rate", [0.0, 0.5, 1.5])
 def test_a_value_becomes_what_its_power_law_says(rate):
     curve = LearningCurve(float(np.median(ENDS)), rate, 0.03)
-    np.testing.assert_allclose(curve.at_end(seen(rate, 0.03), -np.log(SHARES)), ENDS)
+    np.testing.assert_allclose(curve.at_end(measured(rate, 0.03), -np.log(SHARES)), ENDS)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
-def test_the_curve_is_learned_from_networks_seen_once_each(rate):
-    values, late = seen(rate, 0.03), -np.log(SHARES)
-    curve = LearningCurve.of(values, late, NO_SIZES, OWNERS, 0.05)
+def test_the_curve_is_learned_from_networks_measured_once_each(rate):
+    values, t = measured(rate, 0.03), -np.log(SHARES)
+    curve = LearningCurve.of(values, t, NO_SIZES, OWNERS, 0.05)
     assert curve.rate == pytest.approx(rate, abs=0.3)
-    errors = curve.at_end(values, late) - ENDS
+    errors = curve.at_end(values, t) - ENDS
     assert np.abs(errors - np.median(errors)).mean() < 0.015
     assert np.abs(np.median(errors)) < 0.02
 
 
-def test_several_looks_at_networks_tell_the_rise_from_who_was_trained_on():
-    """Only the best half is seen again: without terms of their own they seem to rise more."""
+def test_several_values_of_one_network_separate_the_rise_from_the_choice_of_networks():
+    """Only the best half is measured again: without terms of their own they seem to rise more."""
     best = np.flatnonzero(np.median(ENDS) < ENDS)
-    owners = [*OWNERS, *[OWNERS[place] for place in best]]
-    late = np.concatenate([np.full(COUNT, 3.0), np.full(len(best), 1.0)])
-    values = np.concatenate([ENDS, ENDS[best]]) - 0.01 * late
-    sizes = np.zeros((len(late), 1))
-    known = LearningCurve.of(values, late, sizes, owners, 0.05)
-    unknown = LearningCurve.of(values, late, sizes, [str(k) for k in range(len(late))], 0.05)
+    owners = [*OWNERS, *[OWNERS[index] for index in best]]
+    t = np.concatenate([np.full(COUNT, 3.0), np.full(len(best), 1.0)])
+    values = np.concatenate([ENDS, ENDS[best]]) - 0.01 * t
+    sizes = np.zeros((len(t), 1))
+    known = LearningCurve.of(values, t, sizes, owners, 0.05)
+    unknown = LearningCurve.of(values, t, sizes, [str(k) for k in range(len(t))], 0.05)
     rises = [values[COUNT:] - values[best]]
     assert np.mean(rises) == pytest.approx(0.02)
     found, naive = (
@@ -62,10 +62,10 @@ def test_where_all_trainings_had_ended_nothing_changes():
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("share", [0.01, 0.3])
 def test_few_early_values_rise_a_little(count, share):
-    late = np.full(count, -np.log(share))
+    t = np.full(count, -np.log(share))
     values = np.linspace(0.5, 0.6, count)
-    curve = LearningCurve.of(values, late, NO_SIZES[:count], OWNERS[:count], 0.05)
-    ends = curve.at_end(values, late)
+    curve = LearningCurve.of(values, t, NO_SIZES[:count], OWNERS[:count], 0.05)
+    ends = curve.at_end(values, t)
     assert (np.diff(ends) > 0).all()
     assert ends.mean() > values.mean()
     assert ends.max() < 1.5
