@@ -14,6 +14,7 @@ from core.protocol.contracts import Bounds, DatasetSpec, Hyperparameters, Search
 from core.search import defaults
 from core.search.history import Suggestion
 from core.search.step import Snapshot, step
+from core.tasks import TASKS
 
 
 def prepare() -> None:
@@ -50,6 +51,7 @@ def answer(stored: StoredSnapshot) -> tuple[dict[str, Any], ...]:
     config = SearchConfig.model_validate(stored.config)
     dataset = DatasetSpec.model_validate(stored.dataset)
     is_timed = config.budget.seconds is not None
+    value_range = TASKS[config.task].value_range
     left = stored.epochs_left
     rows: list[dict[str, Any]] = []
     suggestions = step(_snapshot(stored, config, dataset))
@@ -60,7 +62,7 @@ def answer(stored: StoredSnapshot) -> tuple[dict[str, Any], ...]:
         if left is not None:
             chosen = chosen.model_copy(update={"epochs": min(chosen.epochs, left)})
             left -= chosen.epochs
-        rows.append(new_row(suggestion, number, chosen, is_timed=is_timed))
+        rows.append(new_row(suggestion, number, chosen, is_timed=is_timed, value_range=value_range))
     return tuple(rows)
 
 

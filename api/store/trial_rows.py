@@ -64,14 +64,19 @@ def past_trial(row: Row) -> PastTrial:
 
 
 def new_row(
-    suggestion: Suggestion, number: int, hyperparameters: Hyperparameters, *, is_timed: bool
+    suggestion: Suggestion,
+    number: int,
+    hyperparameters: Hyperparameters,
+    *,
+    is_timed: bool,
+    value_range: tuple[float, float],
 ) -> dict[str, Any]:
     """The columns of a new trial, with the epochs of its hyper-parameters reserved.
 
     Where the search is timed the hyper-parameters are chosen when a worker leases the trial, so
-    they are not stored.
+    they are not stored. `value_range` is that of the task type.
     """
-    mean, std = as_shares(suggestion.predicted_mean, suggestion.predicted_std)
+    mean, std = clipped(suggestion.predicted_mean, suggestion.predicted_std, value_range)
     return {
         "number": number,
         "parent_id": suggestion.parent_id,
@@ -97,15 +102,18 @@ def architecture_columns(architecture: Architecture) -> dict[str, Any]:
     }
 
 
-def as_shares(mean: float | None, std: float | None) -> tuple[float | None, float | None]:
-    """A prediction clipped to what a share can be: mean in [0, 1], standard deviation up to 1/2.
+def clipped(
+    mean: float | None, std: float | None, value_range: tuple[float, float]
+) -> tuple[float | None, float | None]:
+    """A prediction clipped to what is possible for values within a range.
 
-    A Gaussian process has no limits: where it expects a failure its median is far below zero. No
-    distribution on [0, 1] has a standard deviation above 1/2 (Popoviciu 1935).
+    A Gaussian process has no limits: where it expects a failure, its median is far below the least
+    value. No distribution on [a, b] has a standard deviation above (b - a) / 2 (Popoviciu 1935).
     """
+    least, greatest = value_range
     return (
-        None if mean is None else min(max(mean, 0.0), 1.0),
-        None if std is None else min(std, 0.5),
+        None if mean is None else min(max(mean, least), greatest),
+        None if std is None else min(std, (greatest - least) / 2),
     )
 
 

@@ -1,4 +1,4 @@
-"""A data set as arrays, what must hold of them, and how they are stored."""
+"""A data set as arrays: its validation, its storage format, its labels."""
 
 import json
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Arrays:
 
 
 def validate(arrays: Arrays) -> None:
-    """Raise InvalidDataset, saying what was found, unless a network can be trained and tested."""
+    """Raise InvalidDataset unless a network can be trained and tested on the arrays."""
     classes = len(arrays.class_names)
     if not 2 <= classes <= MAX_CLASSES:
         raise InvalidDataset(f"found {classes} class(es); expected 2 to {MAX_CLASSES}")
@@ -81,7 +81,7 @@ def _check_labels(split: str, y: NDArray[np.int64], examples: int, classes: int)
 
 
 def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
-    """What must be known of the data set without opening it."""
+    """The facts about the data set that are needed without opening it."""
     return DatasetSpec(
         input_shape=arrays.x_train.shape[1:],
         classes=len(arrays.class_names),
@@ -100,7 +100,7 @@ def encode(arrays: Arrays) -> bytes:
 
 
 def decode(path: Path) -> Arrays:
-    """The data set of a safetensors file; raises CorruptBlob where it is none."""
+    """The data set in a safetensors file; raises CorruptBlob if there is none."""
     try:
         with safe_open(path, framework="numpy") as file:
             names = json.loads((file.metadata() or {})["class_names"])
@@ -117,7 +117,7 @@ def stratified_test_split(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices (train, test), each sorted, with `share` of every class in test.
 
-    Of two examples or more at least one is in each; a single one is for training.
+    A class of two or more examples has at least one in each; a single one is for training.
     """
     rng = np.random.default_rng(seed)
     test: list[NDArray[np.int64]] = []
@@ -132,9 +132,10 @@ def stratified_test_split(
 def class_indices(
     train: NDArray[Any], test: NDArray[Any] | None, names: Sequence[str] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, tuple[str, ...]]:
-    """Labels of any kind as 0 … classes - 1, and the classes' names, in the labels' order.
+    """Labels as 0 … classes - 1, and the names of the classes in this order.
 
-    Where names are given and the labels are integers, label k means the k-th name.
+    Where names are given and the labels are integers, label k means the k-th name. Raises
+    InvalidDataset if a test label does not occur in training.
     """
     if names is not None and train.dtype.kind in "iu":
         return train.astype(np.int64), None if test is None else test.astype(np.int64), tuple(names)

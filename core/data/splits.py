@@ -1,4 +1,4 @@
-"""Stratified splits: which examples are held out to validate on."""
+"""Stratified splits: which examples are held out for validation."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,10 @@ def validation_split(
 def final_split(
     y: NDArray[np.int64], validation: NDArray[np.intp], holdout: float, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Indices (training, held out) of a final fit, each sorted: it trains on most of the validation
-    split, too. About the share `holdout` of that split, at least one example, is held out.
+    """Indices (training, held out) of a final fit, each sorted.
+
+    It trains on most of the validation split, too: about the share `holdout` of that split, at
+    least one example, is held out.
     """
     _, chosen = validation_split(y[validation], holdout, seed)
     held = validation[chosen] if len(chosen) else validation[:1]

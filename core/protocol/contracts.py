@@ -1,9 +1,9 @@
-"""What the controller and the workers say to each other, and what a search is configured with.
+"""The messages between the controller and the workers, and the configuration of a search.
 
 Fields may be added here, optional with a default; none is renamed or removed. Readers ignore
 fields they do not know, so that an older and a newer release understand each other; the golden
-messages under `tests/assets/contracts/` must load for ever. No number in a message is NaN or
-infinite.
+messages under `tests/assets/contracts/` must load in every later release. No number in a message is
+NaN or infinite.
 """
 
 from enum import StrEnum
@@ -24,7 +24,7 @@ Augmentation = Literal["auto", "none", "shift", "shift-flip", "affine", "affine-
 
 
 class Message(BaseModel):
-    """A frozen value that travels between controller and worker."""
+    """A frozen message between controller and worker; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -39,7 +39,7 @@ class Config(BaseModel):
 
 
 class Budget(Config):
-    """What a search may spend; it ends when the first of them is used up."""
+    """What a search may spend; it ends when the first of these is used up."""
 
     trials: int | None = Field(default=None, ge=1, le=100_000, strict=True)
     epochs: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
@@ -64,7 +64,7 @@ class Bounds(Config):
 
 
 class Cost(StrEnum):
-    """What a search may hold against the metric: both count, and the front between them."""
+    """A cost that a search can minimise alongside the metric; the result is a Pareto front."""
 
     PARAMETERS = "parameters"
     FLOPS = "flops"  # of one example, forward
@@ -78,11 +78,11 @@ class Optimiser(StrEnum):
 
 
 class Training(Config):
-    """How trials are trained; what is left out is chosen for the data and the budget."""
+    """How trials are trained; omitted fields are chosen for the data and the budget."""
 
     epochs: int | None = Field(default=None, ge=1, le=10_000)  # of one trial
     final_epochs: int | None = Field(default=None, ge=1, le=10_000)  # of the final fit
-    final_weights: Literal["inherited", "fresh"] = "inherited"  # that the final fit begins with
+    final_weights: Literal["inherited", "fresh"] = "inherited"  # at the start of the final fit
     trial_seconds: float | None = Field(default=None, ge=1, le=7 * 86_400)
     batch_size: int | None = Field(default=None, ge=2, le=8192)
     optimiser: Optimiser | None = None
@@ -92,7 +92,7 @@ class Training(Config):
     label_smoothing: float | None = Field(default=None, ge=0, lt=1)
     erasing: float | None = Field(default=None, ge=0, le=0.9)  # see Hyperparameters, as below
     mixing: float | None = Field(default=None, ge=0, le=10)
-    alternatives: int | None = Field(default=None, ge=0, le=8)  # other ways of training tried
+    alternatives: int | None = Field(default=None, ge=0, le=8)  # training choices tried
     patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
     validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
     morph_noise: float = Field(default=0.0, ge=0, le=1)
@@ -100,21 +100,21 @@ class Training(Config):
 
 
 class SearchConfig(Config):
-    """Everything that decides how a search goes, beside its data set."""
+    """Everything that determines a search, beside its data set."""
 
     task: str = Field(default="image-classification", max_length=64)
     strategy: str = Field(default="bayesian", max_length=64)
     strategy_options: dict[str, Finite | str | bool] = Field(default_factory=dict, max_length=32)
-    cost: Cost | None = None  # to be small while the metric is large; None: the metric alone
+    cost: Cost | None = None  # minimised alongside the metric; None: the metric alone
     budget: Budget
     parallelism: int = Field(default=1, ge=1, le=1024, strict=True)  # trials in flight
     seed: int = Field(default=0, ge=0, le=2**31 - 1, strict=True)
     training: Training = Training()
-    bounds: Bounds | None = None  # what is left out is chosen for the data and the budget
+    bounds: Bounds | None = None  # omitted fields are chosen for the data and the budget
 
 
 class TrainingChoices(Message):
-    """What a search has changed of how a lineage is trained; None: as chosen for the data."""
+    """Changes by a search to the training of a lineage; None: as chosen for the data."""
 
     augmentation: str | None = None
     mixing: Finite | None = None
@@ -144,7 +144,7 @@ class BlobRef(Message):
 
 
 class DatasetSpec(Message):
-    """What must be known of a data set without opening it."""
+    """The facts about a data set that are needed without opening it."""
 
     #: One example: (channels, height, width), (channels, length) or (features,).
     input_shape: tuple[int, ...]
@@ -160,7 +160,7 @@ class Hyperparameters(Message):
     """How one trial is trained: decided by the controller, obeyed by the worker."""
 
     epochs: int = Field(ge=1)
-    max_seconds: Seconds | None = None  # the schedule ends by then, whatever the epochs
+    max_seconds: Seconds | None = None  # after which the schedule ends, whatever the epochs
     batch_size: int = 64
     optimiser: Optimiser = Optimiser.ADAMW
     learning_rate: Finite = 1e-3  # the peak of the schedule
@@ -168,22 +168,22 @@ class Hyperparameters(Message):
     momentum: Finite = 0.9
     warmup: Finite = 0.1  # share of the schedule
     decay: Finite = 1.0  # last share of the schedule, over which the rate falls; 0: it stays
-    averaging: Finite = 0.0  # weights are averaged over this last share of the steps made; 0: not
-    mixing: Finite = 0.0  # α of the Beta distribution that examples are mixed by; 0: not mixed
+    averaging: Finite = 0.0  # last share of the steps over which weights are averaged; 0: none
+    mixing: Finite = 0.0  # α of the Beta distribution of mixing weights; 0: not mixed
     erasing: Finite = 0.0  # side of a square erased from each image, as a share of its side
     label_smoothing: Finite = 0.0
     augmentation: str = "none"  # see worker.trainer.data.augmentation
     patience: int | None = None  # epochs without improvement before an early stop
     rung: Finite = 1.0  # share of the training after which it is compared with others
-    least_at_rung: Finite | None = None  # metric below which it ends there
+    least_at_rung: Finite | None = None  # metric below which the training ends there
     validation_fraction: Finite = 0.2
-    split_seed: int = 0  # one split for a whole search
-    morph_noise: Finite = 0.0  # on what morphisms made or changed, over each array's range
+    split_seed: int = 0  # one split for all trials of a search
+    morph_noise: Finite = 0.0  # on arrays that morphisms changed, in shares of their range
     channels_last: bool = True
 
 
 class Member(Message):
-    """One of the networks of an ensemble, as a final fit begins with it."""
+    """One of the networks of an ensemble, as it is at the start of the final fit."""
 
     architecture: JsonObject  # canonical JSON
     weights: BlobRef
@@ -211,9 +211,9 @@ class TrainOrder(Message):
     dataset_spec: DatasetSpec
     hyperparameters: Hyperparameters
     history: JsonObject = Field(default_factory=dict)  # final fit: facts for the model card
-    fresh: bool = False  # the network begins at random, though the parent's weights are there
-    holdout: Finite = 0.25  # final fit: share of the validation split that it is compared on
-    #: Final fit: the networks that `architecture` joins, the parent's first.
+    fresh: bool = False  # weights start at random, though the parent's are there
+    holdout: Finite = 0.25  # final fit: share of the validation split for the comparison
+    #: Final fit of an ensemble: the networks that `architecture` joins, the parent's first.
     members: tuple[Member, ...] = ()
 
 
@@ -230,11 +230,11 @@ class LeaseRequest(Message):
 class Action(StrEnum):
     CONTINUE = "continue"
     STOP = "stop"  # end now, keep the best weights, report `stopped`
-    ABANDON = "abandon"  # the lease is somebody else's: end now, report nothing
+    ABANDON = "abandon"  # another worker has the lease: end now, report nothing
 
 
 class Answer(Message):
-    """What the controller wants of a running trial."""
+    """The controller's answer to a report of a running trial: what to do next."""
 
     action: Action = Action.CONTINUE
     reason: str = ""
@@ -254,7 +254,7 @@ class EpochMetrics(Message):
     epoch: int = Field(ge=1)
     train_loss: Finite | None = None
     validation_loss: Finite | None = None
-    validation_metric: Finite | None = None  # in the final fit on what it holds out
+    validation_metric: Finite | None = None  # in the final fit on its held-out examples
     learning_rate: Finite | None = None
     seconds: Seconds  # since the training began
 
@@ -267,9 +267,9 @@ class EpochReport(EpochMetrics):
 
 
 class TestMetrics(Message):
-    """The one look at the test split."""
+    """The results of the only evaluation on the test split."""
 
-    __test__ = False  # not a test class, whatever pytest thinks of its name
+    __test__ = False  # tells pytest that this is not a test class
 
     metric: Finite  # accuracy
     loss: Finite
@@ -277,11 +277,11 @@ class TestMetrics(Message):
 
 
 class Comparison(Message):
-    """The final network beside the winner that it was trained on from, on examples held out."""
+    """The final network compared with the winner that it continues, on held-out examples."""
 
     examples: int
     before: Finite  # the metric of the winner's own weights
-    after: Finite | None  # that of the final network; None where its training failed
+    after: Finite | None  # that of the final network; None if its training failed
     exported: Literal["final", "winner"]
     reason: str = Field(
         default="", max_length=LONGEST_REASON
@@ -294,13 +294,13 @@ class TrialOutcome(Message):
     status: TrialStatus  # completed, stopped, infeasible or failed
     value: Finite | None = None  # the objective; larger is better
     value_std: Finite | None = None  # standard error of the value, from the validation size
-    #: Of the weights that the value is of; of a classification at the temperature that suits best.
+    #: Of the same weights as the value; for classification at the best temperature.
     validation_loss: Finite | None = None
     value_at_rung: Finite | None = None  # after the share `Hyperparameters.rung` of the training
     #: How it was computed, such as "bf16 channels-last".
     precision: str = Field(default="", max_length=LONGEST_PRECISION)
     reason: str = Field(default="", max_length=LONGEST_REASON)
-    retry: bool = True  # failed only: False where another attempt cannot help
+    retry: bool = True  # failed only: False if another attempt cannot help
     weights: BlobRef | None = None
     epochs: int = 0
     best_epoch: int = 0
@@ -321,7 +321,7 @@ class TrialResult(TrialOutcome):
 
 
 class ResultAnswer(Message):
-    """Whether a result counted."""
+    """Whether a result was accepted."""
 
-    accepted: bool  # False: a duplicate, or too late; the worker forgets it either way
+    accepted: bool  # False: a duplicate, or too late; the worker drops it either way
     reason: str = ""

@@ -1,8 +1,8 @@
-"""How train orders travel over Celery: names and settings that sender and workers share.
+"""Train orders over Celery: the names and settings that sender and workers share.
 
-An order is a doorbell, not the work: it says that a trial waits, and the lease in the database
-decides who trains it. Losing, repeating or forging one costs latency only, so it is acknowledged
-early, never retried by the publisher, and has no result.
+An order is a notification, not the work: it says that a trial is waiting, and the lease in the
+database decides who trains it. A lost, repeated or forged order costs only time, so orders are
+acknowledged early, never retried by the publisher, and have no result.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ QUEUE = "trials"
 #: The Celery job; its arguments are the trial's id (str) and its attempt (int).
 TRAIN_JOB = "train"
 
-#: Before every key in the broker, so that a server can be shared.
+#: Prefix of every key in the broker, so that other applications can share the server.
 KEY_PREFIX = "netmorph:"
 
 _SCHEMES: Mapping[str, str] = {"unix": "redis+socket", "valkey": "redis", "valkeys": "rediss"}
@@ -37,7 +37,7 @@ def celery_config(broker_url: str) -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "broker_connection_timeout": 2,  # seconds
         "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,  # for ever
+        "broker_connection_max_retries": None,  # retry without limit
         "broker_transport_options": {
             "global_keyprefix": KEY_PREFIX,
             "socket_timeout": 5,  # seconds, as all below; a frozen broker must not hang a sender
@@ -50,6 +50,6 @@ def celery_config(broker_url: str) -> dict[str, Any]:
 
 
 def _kombu_url(url: str) -> str:
-    """The address as kombu spells it: `unix:///path` and `valkey://` are other people's words."""
+    """The address in kombu's spelling, which has other schemes for `unix:` and `valkey:`."""
     scheme, separator, rest = url.partition("://")
     return f"{_SCHEMES.get(scheme, scheme)}{separator}{rest}"

@@ -4,26 +4,26 @@ from enum import StrEnum
 
 
 class TrialStatus(StrEnum):
-    """Where a trial stands."""
+    """The status of a trial."""
 
-    WAITING = "waiting"  # suggested, or to be tried again; its order is sent or about to be
+    WAITING = "waiting"  # suggested, or waits for another attempt; its order is sent soon
     RUNNING = "running"  # a worker has its lease
     COMPLETED = "completed"  # has its final observation
     STOPPED = "stopped"  # ended early on purpose; keeps its last observation
     INFEASIBLE = "infeasible"  # cannot be trained here; counts as an observation
     FAILED = "failed"  # attempts used up; says nothing about the architecture
-    LOST = "lost"  # attempts used up that ended without a word
+    LOST = "lost"  # attempts used up, the last ones without a report
 
 
 class TrialKind(StrEnum):
-    """What a trial is for."""
+    """The purpose of a trial."""
 
     SEARCH = "search"  # evaluates a suggestion on the validation split
     FINAL = "final"  # the final fit: train + validation, tested once, exported
 
 
 class SearchStatus(StrEnum):
-    """Where a search stands."""
+    """The status of a search."""
 
     PENDING = "pending"  # stored, its first trials not yet suggested
     RUNNING = "running"

@@ -1,10 +1,10 @@
 """Content-addressed blobs (data sets, weights, exports) in a folder or a bucket.
 
 A blob's key is its kind and the SHA-256 of its bytes, so equal bytes are stored once, a key is
-never rewritten with other bytes, and every reader can tell whether it got what was promised.
-In a folder a blob is written under a temporary name, flushed to disk, then renamed, so that a
-crash leaves the whole blob or none; in an object store (through fsspec) an upload shows only
-when it is complete. Failing disks and networks raise `OSError`: those may be retried.
+never rewritten with other bytes, and every reader can verify what it has read. In a folder a blob
+is written under a temporary name, flushed to disk, then renamed, so that a crash leaves the
+complete blob or none; in an object store (through fsspec) an upload becomes visible only when it
+is complete. Failing disks and networks raise `OSError`: those calls may be retried.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class Storage:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        # Listings are not cached: another process's new blob must show at once.
+        # Listings are not cached: a new blob of another process must be visible at once.
         filesystem, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         self._fs: Any = filesystem
         self._root: str = root.rstrip("/")
@@ -37,7 +37,7 @@ class Storage:
         self._verified: set[Path] = set()  # local files whose hash was checked by this process
 
     def put(self, kind: BlobKind, data: bytes, suffix: str) -> BlobRef:
-        """Store the bytes; storing them again changes nothing, or mends a damaged copy."""
+        """Store the bytes; storing them again changes nothing, or repairs a damaged copy."""
         sha256 = hashlib.sha256(data).hexdigest()
         blob = BlobRef(key=f"{kind}/{sha256}.{suffix}", sha256=sha256, bytes=len(data))
         if self._is_local:
@@ -47,7 +47,7 @@ class Storage:
         return blob
 
     def get(self, blob: BlobRef) -> bytes:
-        """The bytes of a blob, their size and hash checked; MissingBlob or CorruptBlob else."""
+        """The bytes of a blob, size and hash checked; raises MissingBlob or CorruptBlob."""
         with _missing_is_an_error(blob):
             data: bytes = self._fs.cat_file(self._path(blob))
         _check(blob, len(data), hashlib.sha256(data).hexdigest())
@@ -56,8 +56,8 @@ class Storage:
     def local_path(self, blob: BlobRef, cache: Path) -> Path:
         """A local file with the blob's bytes, for memory-mapping; checked once in a process.
 
-        A blob of a local folder is used where it lies, any other is downloaded into `cache`,
-        where a damaged copy is replaced.
+        The file of a local folder is used itself; from elsewhere the blob is downloaded into
+        `cache`, where a damaged copy is replaced. Raises MissingBlob or CorruptBlob.
         """
         if self._is_local:
             path = Path(self._path(blob))
@@ -84,14 +84,14 @@ class Storage:
             return False
 
     def delete(self, blob: BlobRef) -> None:
-        """Remove the blob; no error where it is not there."""
+        """Remove the blob; no error if it is not there."""
         try:
             self._fs.rm_file(self._path(blob))
         except FileNotFoundError:
             return
 
     def check_writable(self) -> None:
-        """Write and remove a small file; raises OSError where that fails."""
+        """Write and remove a small file; raises OSError if that fails."""
         path = f"{self._root}/.writable-{secrets.token_hex(8)}"
         if self._is_local:
             Path(self._root).mkdir(parents=True, exist_ok=True)

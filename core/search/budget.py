@@ -1,4 +1,4 @@
-"""What is to be done next in a search: pure rules over what it may spend and has spent.
+"""The next action in a search: pure rules over what it may spend and has spent.
 
 The controller reads a `SearchProgress` from the database, calls `decide` and carries out its
 decision in statements that take effect only while the progress is unchanged. A budget is never
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialStatus
 
-#: With less time left before the deadline no trial is begun: starting it takes as long.
+#: Seconds before the deadline from which on no trial is started: the start takes as long.
 LEAST_SECONDS = 2.0
 
-#: So many trials failed one after the other end a search: the next would fail too.
+#: A search fails after this many failed trials in a row: the next one would fail, too.
 FAILURES_IN_A_ROW = 5
 
 
@@ -31,7 +31,7 @@ class SearchProgress:
     waiting: int
     running: int
     epochs_taken: int  # spent by ended trials, reserved by live ones
-    failures: int  # trials that failed or were lost, one after the other, until now
+    failures: int  # trials that failed or were lost since the last one that did not
     failure: str  # why the last of them did
     final: TrialStatus | None  # of the final fit; None while there is none
     final_reason: str
@@ -40,6 +40,7 @@ class SearchProgress:
 
     @property
     def is_late(self) -> bool:
+        """Whether the last trial should have ended by now."""
         return self.trials_deadline is not None and self.elapsed >= self.trials_deadline
 
     @property
@@ -50,7 +51,7 @@ class SearchProgress:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing is to be done until something changes."""
+    """Do nothing until something changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,12 @@ class Suggest:
 
 @dataclass(frozen=True, slots=True)
 class StopWaiting:
-    """Trials that still wait came too late: they are stopped."""
+    """Stop the waiting trials: the deadline has passed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The budget is spent: no more trials, the final fit when the running ones have ended."""
+    """Make no more trials: the budget is spent. The final fit follows the running trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +78,12 @@ class FitBest:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """Everything is done."""
+    """End the search: its final fit has ended well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The search cannot reach its end."""
+    """End the search as failed."""
 
     reason: str
 
@@ -91,7 +92,7 @@ Decision = Wait | Suggest | StopWaiting | Finish | FitBest | Complete | Fail
 
 
 def decide(search: SearchProgress) -> Decision:
-    """What to do next in a search that stands so."""
+    """The next action in a search with this progress."""
     if search.status in {SearchStatus.PENDING, SearchStatus.RUNNING}:
         return _go_on(search)
     if search.status is SearchStatus.FINISHING:
@@ -101,7 +102,7 @@ def decide(search: SearchProgress) -> Decision:
 
 def _go_on(search: SearchProgress) -> Decision:
     if search.failures >= FAILURES_IN_A_ROW:
-        return Fail(f"{search.failures} trials failed one after the other: {search.failure}")
+        return Fail(f"{search.failures} trials failed in a row: {search.failure}")
     if is_spent(search):
         return Finish()
     count = free_slots(search)
@@ -133,7 +134,7 @@ def is_spent(search: SearchProgress) -> bool:
 
 
 def free_slots(search: SearchProgress) -> int:
-    """How many trials may be made now."""
+    """How many trials may be made now, within parallelism and budget."""
     free = search.parallelism - search.waiting - search.running
     if search.trial_limit is not None:
         free = min(free, search.trial_limit - search.created)

@@ -139,7 +139,7 @@ class _Gain:
 
 
 def _gains(trials: Sequence[PastTrial], quantity: Quantity) -> Iterator[_Gain]:
-    compared = changed(trials)  # the trainings that go on from one of these are told apart by value
+    compared = changed(trials)  # continuations of these differ by their training choices
     for trial, parent in with_parents(trials):
         if trial.morphisms or parent.trial_id in compared:
             continue

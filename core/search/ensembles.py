@@ -1,8 +1,8 @@
 """Several networks as one: side by side on one input, and the mean of their logits.
 
 Networks that were trained apart err apart, so that their mean errs less (Lakshminarayanan, Pritzel
-& Blundell 2017, arXiv:1612.01474). The whole is an ordinary architecture: the last dense layers'
-weights are divided by the number of networks, and a sum takes their outputs together.
+& Blundell 2017, arXiv:1612.01474). The joint network has an ordinary architecture: the weights of
+the last dense layers are divided by the number of networks, and a layer adds their outputs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,17 @@ from core.search.history import PastTrial
 from core.search.lineage import root_of
 from core.search.race import ranked
 
-#: More than any network has: bounds for what nobody has bounded.
+#: More than any network has: for quantities without a bound.
 _ANY = 2**62
 
 
 def joined(architectures: Sequence[Architecture]) -> Architecture:
     """The networks side by side on one input, their logits added up.
 
-    The first one's nodes keep their ids.
+    The nodes of the first network keep their ids.
+
+    Raises:
+        InvalidArchitecture: networks differ in input or output, or do not end in a dense layer.
     """
     if len(architectures) == 1:
         return architectures[0]
@@ -43,7 +46,7 @@ def joined(architectures: Sequence[Architecture]) -> Architecture:
 
 
 def joined_weights(architectures: Sequence[Architecture], weights: Sequence[Weights]) -> Weights:
-    """The weights of the joined networks, with which its logits are the mean of the networks'."""
+    """Weights of the joint network, with which its logits are the mean of the networks' logits."""
     if len(architectures) == 1:
         return weights[0]
     found: Weights = {}
@@ -56,7 +59,7 @@ def joined_weights(architectures: Sequence[Architecture], weights: Sequence[Weig
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """One of several networks, and the ids of its nodes in the whole."""
+    """One of several networks, and the ids of its nodes in the joint network."""
 
     architecture: Architecture
     ids: dict[int, int]
@@ -70,7 +73,7 @@ class _Member:
 
 
 def _members(architectures: Sequence[Architecture]) -> list[_Member]:
-    """Each network with ids that no other one has, but for the input, which is the first one's."""
+    """Each network with node ids of its own; the input node is shared."""
     first = architectures[0].nodes[0].id
     found, offset = [], 0
     for architecture in architectures:
@@ -102,8 +105,8 @@ def members_of(
     """Up to `count` trials for an ensemble, the winner first; none where there are not two.
 
     The best of each root come first, as networks of different roots differ most; then the best of
-    the others. No architecture comes twice. The whole keeps to the bounds that were given on
-    parameters, FLOPs, memory and latency; what was chosen for the data is meant for one network.
+    the others. No architecture comes twice. The joint network keeps to the bounds that were given
+    on parameters, FLOPs, memory and latency; bounds chosen for the data are meant for one network.
     """
     bounds = _bounds(trials, given)
     found: list[PastTrial] = []
@@ -116,7 +119,7 @@ def members_of(
 
 
 def _different(trials: Sequence[PastTrial]) -> list[PastTrial]:
-    """Those with weights, each architecture once."""
+    """The trials with weights, each architecture once."""
     first: dict[str, PastTrial] = {}
     for trial in trials:
         if trial.inheritable:
@@ -125,7 +128,7 @@ def _different(trials: Sequence[PastTrial]) -> list[PastTrial]:
 
 
 def _by_root(chosen: Sequence[PastTrial], trials: Sequence[PastTrial]) -> Iterator[PastTrial]:
-    """The first of each root, then the others, both in their order."""
+    """The first trial of each root, then the others, both in the given order."""
     best: dict[UUID, PastTrial] = {}
     for trial in chosen:
         best.setdefault(root_of(trial, trials).trial_id, trial)
@@ -135,13 +138,13 @@ def _by_root(chosen: Sequence[PastTrial], trials: Sequence[PastTrial]) -> Iterat
 
 
 def _bounds(trials: Sequence[PastTrial], given: Bounds | None) -> Bounds:
-    """The given bounds on the whole network alone, with the speed of the workers as measured."""
-    free = {"layers": _ANY, "width": _ANY, "parameters": _ANY}
+    """Only the given bounds on the joint network, with the measured speed of the workers."""
+    limits = {"layers": _ANY, "width": _ANY, "parameters": _ANY}
     if given is not None:
-        of_whole = given.model_fields_set & {"parameters", "flops", "memory", "latency"}
-        free |= {name: getattr(given, name) for name in of_whole}
+        names = given.model_fields_set & {"parameters", "flops", "memory", "latency"}
+        limits |= {name: getattr(given, name) for name in names}
     measured = [(one.architecture, one.latency) for one in trials if one.latency]
-    return measured_bounds(Bounds(), measured).model_copy(update=free)
+    return measured_bounds(Bounds(), measured).model_copy(update=limits)
 
 
 def in_words(numbers: Sequence[int]) -> str:

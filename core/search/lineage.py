@@ -1,6 +1,6 @@
-"""How much training stands behind the weights of a trial: its own and that of its ancestors.
+"""The training behind the weights of a trial: its own and that of its ancestors.
 
-Children start from their parent's weights, so a network's training is that of its whole lineage.
+Children start from their parent's weights, so a network's training is that of its lineage.
 Values of trials are comparable only at equal training; `with_shares` says how far each has come.
 """
 
@@ -38,20 +38,20 @@ def with_shares(trials: Sequence[PastTrial], goal: Goal | None) -> tuple[PastTri
     """The trials, each with the share of the goal that its lineage was trained for."""
     if goal is None:
         return tuple(trials)
-    whole = goal.seconds if goal.seconds is not None else goal.epochs
-    if not whole:
+    final = goal.seconds if goal.seconds is not None else goal.epochs
+    if not final:
         return tuple(trials)
     trained = training(trials, in_seconds=goal.seconds is not None)
     return tuple(
-        replace(trial, share=min(1.0, max(LEAST_SHARE, trained[trial.trial_id] / whole)))
+        replace(trial, share=min(1.0, max(LEAST_SHARE, trained[trial.trial_id] / final)))
         for trial in trials
     )
 
 
 def continued(trials: Sequence[PastTrial]) -> set[UUID]:
-    """Ids of the trials whose training another one goes on with, whether that has ended or not.
+    """Ids of the trials whose training another trial continues, whether that has ended or not.
 
-    A training under other choices alone does not count.
+    A continuation under other choices counts only if there is one under the same choices, too.
     """
     alone = unproven(trials)
     return {
@@ -63,18 +63,20 @@ def continued(trials: Sequence[PastTrial]) -> set[UUID]:
 
 
 def unproven(trials: Sequence[PastTrial]) -> set[UUID]:
-    """Ids of trainings under other choices beside which none went on as before.
+    """Ids of continuations under other choices without one under the same choices beside them.
 
-    More training made them better than what they went on from; whether the choices did, none knows.
+    More training made them better than their parent; whether the choices did is unknown.
     """
-    going_on = [(one, of) for one, of in with_parents(trials) if not one.morphisms]
-    as_before = {
-        of.trial_id for one, of in going_on if one.choices == of.choices and one.value is not None
+    continuations = [(one, of) for one, of in with_parents(trials) if not one.morphisms]
+    with_control = {
+        of.trial_id
+        for one, of in continuations
+        if one.choices == of.choices and one.value is not None
     }
     return {
         one.trial_id
-        for one, of in going_on
-        if one.choices != of.choices and of.trial_id not in as_before
+        for one, of in continuations
+        if one.choices != of.choices and of.trial_id not in with_control
     }
 
 
@@ -87,7 +89,7 @@ def root_of(trial: PastTrial, trials: Sequence[PastTrial]) -> PastTrial:
 
 
 def changed(trials: Sequence[PastTrial]) -> set[UUID]:
-    """Ids of the trials whose training another one goes on with under other choices."""
+    """Ids of the trials whose training another trial continues under other choices."""
     return {
         of.trial_id
         for one, of in with_parents(trials)
@@ -96,7 +98,7 @@ def changed(trials: Sequence[PastTrial]) -> set[UUID]:
 
 
 def with_parents(trials: Sequence[PastTrial]) -> Iterator[tuple[PastTrial, PastTrial]]:
-    """Each trial whose parent is among the trials, with that one."""
+    """Each trial whose parent is among the trials, with its parent."""
     by_id = {trial.trial_id: trial for trial in trials}
     for trial in trials:
         if trial.parent_id in by_id:
@@ -104,5 +106,5 @@ def with_parents(trials: Sequence[PastTrial]) -> Iterator[tuple[PastTrial, PastT
 
 
 def continuing(parent_number: int, changes: str) -> str:
-    """A training that goes on without a morphism, in words; `changes` are its own choices."""
+    """A training continued without a morphism, in words; `changes` are its own choices, if any."""
     return f"continues trial {parent_number}" + (f" with {changes}" if changes else "")

@@ -20,7 +20,7 @@ OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
 WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}
-WARMUP, DECAY = 0.05, 0.5  # shares of a whole training over which the rate rises, and falls
+WARMUP, DECAY = 0.05, 0.5  # shares of a training over which the rate rises, and falls
 STRONGER_ERASING, STRONGER_DECAY = 0.3, 4.0  # of a side; in usual weight decays
 AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
 

@@ -1,4 +1,4 @@
-"""What every task type answers; its loss is that of its torch module under `worker/tasks/`."""
+"""The interface of task types; the loss is in the torch module under `worker/tasks/`."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""What every data-set format is: it knows its files by their first bytes, and reads them safely."""
+"""The interface of data-set formats: recognise a file by its first bytes, and parse it safely."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from core.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """How much of somebody's file is believed."""
+    """Limits on the sizes that an uploaded file may claim."""
 
     bytes: int = 2 * 2**30  # of all arrays together, unpacked
     ratio: int = 200  # unpacked to packed, of one array
@@ -24,12 +24,12 @@ class AbstractFormat(ABC):
     @classmethod
     @abstractmethod
     def recognises(cls, start: bytes) -> bool:
-        """Whether a file that starts so is of this format."""
+        """Whether a file with these first bytes is of this format."""
 
     @classmethod
     @abstractmethod
     def parse(cls, file: BinaryIO, limits: ReadLimits) -> Arrays:
-        """The data set in the file, validated; raises InvalidDataset, never trusts a size."""
+        """The validated data set in the file; raises InvalidDataset. Trusts no size in the file."""
 
 
 FORMATS: Registry[AbstractFormat] = Registry("data-set format")

@@ -6,8 +6,8 @@ taken for testing. Optionally `class_names`. Examples are images (N, H, W), (N, 
 four and the second is not. An optional `layout` names the axes by these letters instead; with L it
 makes the examples signals, (N, C, L), (N, L, C) or (N, L). Labels are integers or strings.
 
-Every size is checked before memory is taken: the zip directory first, then each array's header,
-which must promise exactly the bytes that the directory promises.
+Every size is checked before memory is allocated: first the zip directory, then the header of each
+array, which must claim exactly as many bytes as the directory does.
 """
 
 import tokenize
@@ -30,7 +30,7 @@ _LAYOUTS = ("NHW", "NHWC", "NCHW", "NL", "NLC", "NCL", "NF")
 _TEST_SHARE = 0.2
 _SPLIT_SEED = 20181  # fixed: the same file always gives the same test split
 _MAX_CHANNELS = 4
-_DIRECTORY = 2**18  # bytes read at once while a zip directory is looked for
+_DIRECTORY = 2**18  # bytes read at once while the zip directory is searched
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError)
 _WRONG_HEADER = (
     ValueError, KeyError, TypeError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError
@@ -48,7 +48,7 @@ class Npz(AbstractFormat):
     @classmethod
     def parse(cls, file: BinaryIO, limits: ReadLimits) -> Arrays:
         try:
-            zipfile.ZipFile(_Sparing(file)).close()  # fails unless the directory is short
+            zipfile.ZipFile(_LimitedReads(file)).close()  # fails unless the directory is short
             with zipfile.ZipFile(file) as archive:
                 arrays = _read(archive, limits)
         except _UNREADABLE as error:
@@ -58,8 +58,8 @@ class Npz(AbstractFormat):
         return result
 
 
-class _Sparing:
-    """A file that gives little at once: a directory of millions of entries seems cut off."""
+class _LimitedReads:
+    """A file that returns few bytes at once: a huge zip directory seems to be cut off."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -70,7 +70,7 @@ class _Sparing:
 
 
 def _read(archive: zipfile.ZipFile, limits: ReadLimits) -> dict[str, NDArray[Any]]:
-    """The arrays that we know by name; others are refused, as a misspelt one would be."""
+    """The arrays by name; unknown names are refused, as they may be misspelt."""
     entries = archive.infolist()
     if len(entries) > limits.arrays:
         raise InvalidDataset(f"found {len(entries)} arrays; expected at most {limits.arrays}")
@@ -90,7 +90,7 @@ def _read(archive: zipfile.ZipFile, limits: ReadLimits) -> dict[str, NDArray[Any
 def _array(
     archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, limits: ReadLimits
 ) -> NDArray[Any]:
-    """One array, its bytes read only after its header was found to promise just these."""
+    """One array; its bytes are read only if its header claims exactly as many."""
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
         raise InvalidDataset(f"{name} is encrypted or packed in an unknown way; expected plain npz")
     if entry.file_size > 2**20 and entry.file_size > limits.ratio * max(entry.compress_size, 1):
@@ -133,7 +133,7 @@ def _header(
 
 
 def _splits(arrays: dict[str, NDArray[Any]]) -> Arrays:
-    """The four arrays, however the file brought them."""
+    """The four arrays of a data set, from any allowed combination of arrays."""
     names = _class_names(arrays.pop("class_names", None))
     layout = _layout(arrays.pop("layout", None))
     given = set(arrays)
@@ -166,7 +166,7 @@ def _cut(
 
 
 def _examples(arrays: list[NDArray[Any]], layout: str | None) -> list[NDArray[Any]]:
-    """Examples with the channels in front, uint8 where all are whole numbers up to 255."""
+    """Examples, channels first; uint8 if all are integers from 0 to 255, else float32."""
     for x in arrays:
         if x.ndim not in (2, 3, 4) or 0 in x.shape:
             raise InvalidDataset(
@@ -181,7 +181,7 @@ def _examples(arrays: list[NDArray[Any]], layout: str | None) -> list[NDArray[An
             raise InvalidDataset("examples hold NaN or infinite values; expected finite ones")
     bytes_like = all(x.dtype.kind in "biu" and x.min() >= 0 and x.max() <= 255 for x in arrays)
     dtype = np.uint8 if bytes_like else np.float32
-    with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
+    with np.errstate(over="ignore"):  # overflow gives infinite values, which `validate` refuses
         return [np.ascontiguousarray(_channels_first(x, layout), dtype) for x in arrays]
 
 
@@ -199,7 +199,7 @@ def _channels_first(x: NDArray[Any], layout: str | None) -> NDArray[Any]:
 
 
 def _labels(y: NDArray[Any]) -> NDArray[Any]:
-    """Labels as integers or strings, one axis; whole numbers in floats are taken as integers."""
+    """Labels (N,) as integers or strings; integers stored as floats are converted."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1 or len(y) == 0:

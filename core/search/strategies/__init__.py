@@ -17,9 +17,11 @@ __all__ = ["STRATEGIES", "AbstractStrategy", "strategy"]
 def strategy(
     kind: str, options: Mapping[str, float | str | bool], cost: Cost | None = None
 ) -> AbstractStrategy:
-    """The strategy with its options; raises UnknownKind or InvalidInput, saying what is known.
+    """The strategy with its options, and with the search's cost if it has such an option.
 
-    The search's cost is told to strategies that look at one.
+    Raises:
+        UnknownKind: no strategy has this name; the message lists those that exist.
+        InvalidInput: an option is unknown, or its value is of a wrong type or out of range.
     """
     cls = STRATEGIES[kind]
     types = get_type_hints(cls)
@@ -34,14 +36,14 @@ def strategy(
     return cls(**given)
 
 
-def _converted(kind: str, name: str, value: object, wanted: type) -> object:
-    """The option as its type; a whole number may be written as a float."""
-    if wanted is int and isinstance(value, float) and value.is_integer():
+def _converted(kind: str, name: str, value: object, expected: type) -> object:
+    """The option in its type; an integer may be written as a float, and the reverse."""
+    if expected is int and isinstance(value, float) and value.is_integer():
         return int(value)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if type(value) is not wanted:
+    if type(value) is not expected:
         raise InvalidInput(
-            f"option {name!r} of strategy {kind!r} is {value!r}; expected {wanted.__name__}"
+            f"option {name!r} of strategy {kind!r} is {value!r}; expected {expected.__name__}"
         )
     return value

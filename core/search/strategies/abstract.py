@@ -1,4 +1,4 @@
-"""What every strategy is: it looks at the history and says what to try next."""
+"""The interface of strategies, and random morphs, which several of them use."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -9,8 +9,8 @@ from core.morphisms import legal, sample
 from core.registry import Registry
 from core.search.history import USUAL, PastTrial, Suggestion, SuggestRequest
 
-_TRIES = 50  # random draws before every morphism is looked at in turn
-_DRAWN = 4  # morphisms of one draw
+_TRIES = 50  # random parents before all morphisms are tried in turn
+_DRAWN = 4  # random morphisms of one parent
 
 
 class AbstractStrategy(ABC):
@@ -18,7 +18,7 @@ class AbstractStrategy(ABC):
 
     __slots__ = ()
 
-    inherits: ClassVar[bool] = True  # whether its networks start with their parents' weights
+    inherits: ClassVar[bool] = True  # whether networks start with their parents' weights
 
     @abstractmethod
     def suggest(self, request: SuggestRequest) -> list[Suggestion]:
@@ -61,7 +61,7 @@ def _random_children(request: SuggestRequest, parents: Sequence[PastTrial]) -> I
 
 
 def ranked(trials: Sequence[PastTrial]) -> list[PastTrial]:
-    """The trials from the best value to the worst, those without one last, older ones first."""
+    """The trials by descending value, those without one last; of equal ones the older first."""
     return sorted(
         trials, key=lambda trial: (trial.value is None, -(trial.value or 0.0), trial.number)
     )

@@ -21,8 +21,8 @@ from core.surrogate.fitting import DEFAULT_KERNEL, Observation, fit, scheduled
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import KERNELS
 
-FIRST = 5  # observations; of fewer a surrogate has only its prior, which wants what is farthest
-PARENTS_PER_MORPHISM = 4  # a surrogate of few networks knows their neighbours only
+FIRST = 5  # observations; with fewer the prior decides, which prefers the farthest networks
+PARENTS_PER_MORPHISM = 4  # see `max_chain_length`
 
 
 @STRATEGIES.register("bayesian")
@@ -33,13 +33,13 @@ class Bayesian(AbstractStrategy):
     The first morphs are random.
     """
 
-    beta: float = 2.0  # of "ucb"
+    beta: float = 2.0  # exploration weight of "ucb"
     candidates: int = 700  # scored for one answer
-    morphisms: int = 4  # longest chain from a network with weights; shorter while little is known
+    morphisms: int = 4  # longest chain from a network with weights; see `max_chain_length`
     kernel: str = DEFAULT_KERNEL
     acquisition: str = "ucb"  # of ACQUISITIONS
-    cost_weight: float = 0.0  # but of "ucb"; 1: improvement per predicted second of training
-    cost: Cost | None = None  # the search's; with one the gain in hypervolume is the acquisition
+    cost_weight: float = 0.0  # not for "ucb"; 1: improvement per predicted second of training
+    cost: Cost | None = None  # of the search; with one the acquisition is the hypervolume gain
 
     def __post_init__(self) -> None:
         if not (0 <= self.beta <= 100 and 1 <= self.candidates <= 100_000):
@@ -99,15 +99,18 @@ def _has_value_alone(trial: PastTrial) -> bool:
 
 
 def _worst(completed: Sequence[PastTrial]) -> float:
-    """The lowest value, of the half that was trained the longest: early values are all low."""
+    """The lowest value of the half that was trained the longest: early values are all low."""
     valued = [trial for trial in completed if trial.value is not None]
-    least = float(np.median([trial.fidelity for trial in valued])) if valued else 1.0
-    mature = (trial.value for trial in valued if trial.fidelity >= least)
+    median = float(np.median([trial.fidelity for trial in valued])) if valued else 1.0
+    mature = (trial.value for trial in valued if trial.fidelity >= median)
     return min((value for value in mature if value is not None), default=0.0)
 
 
 def believe(completed: Sequence[PastTrial], pending: Sequence[PastTrial], kernel: str) -> Surrogate:
-    """The surrogate of a history: infeasible trials count as the worst, pending as expected."""
+    """The surrogate of a history: infeasible trials count as the worst, pending ones as expected.
+
+    Failed and lost trials are left out: they say nothing about their architectures.
+    """
     worst = _worst(completed)
     observations = []
     for trial in sorted(completed, key=lambda trial: trial.number):
@@ -116,7 +119,7 @@ def believe(completed: Sequence[PastTrial], pending: Sequence[PastTrial], kernel
         elif trial.value is not None:
             std = trial.value_std or 0.0
             observations.append(Observation(trial.architecture, trial.value, std, trial.fidelity))
-    parents = [trial for trial in completed if trial.inheritable]  # perhaps without a value
+    parents = [trial for trial in completed if trial.inheritable]  # some may have no value
     landmarks = [trial.architecture for trial in (*parents, *pending)]
     surrogate = fit(observations, kernel, landmarks, scheduled(len(observations)))
     for trial in pending:

@@ -14,7 +14,7 @@ from core.search.strategies.bayesian import Bayesian
 @STRATEGIES.register("bo-scratch")
 @dataclass(frozen=True, slots=True)
 class BayesianFromScratch(Bayesian):
-    """The choices of `bayesian`, each a start of its own."""
+    """The suggestions of `bayesian`, each a root of the lineage."""
 
     inherits: ClassVar[bool] = False
 

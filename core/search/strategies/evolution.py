@@ -1,7 +1,7 @@
 """Regularised evolution (Real, Aggarwal, Huang & Le 2019, arXiv:1802.01548), on morphisms.
 
 The population is the youngest networks, whatever their values: old ones die. A parent is the best
-of a random sample of it, so that neither the lucky nor the first live on for ever.
+of a random sample of it. So neither lucky nor early networks stay in it permanently.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class Evolution(AbstractStrategy):
     """A random child of the winner of each tournament."""
 
     population: int = 20  # of the youngest networks
-    tournament: int = 5  # of them compared for one child
+    tournament: int = 5  # of them are compared for one child
 
     def __post_init__(self) -> None:
         if not 1 <= self.tournament <= self.population:

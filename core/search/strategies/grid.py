@@ -69,7 +69,7 @@ def _deepened(architecture: Architecture, blocks: int) -> Architecture:
 
 
 def _scaled(architecture: Architecture, factor: float) -> Architecture:
-    """Every width that may change multiplied; at least `NARROWEST` unless it was less."""
+    """The architecture with free widths multiplied; at least `NARROWEST` unless it was less."""
     widths = {}
     for node in architecture.nodes:
         if node.layer.channels is Channels.OWN:

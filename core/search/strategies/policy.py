@@ -1,9 +1,9 @@
-"""A softmax over choices that learns by REINFORCE (Williams 1992), and the baseline it learns from.
+"""A softmax policy that learns by REINFORCE (Williams 1992), and its baseline.
 
 Notation
     φ      features of the choices; shape (n, k)
     θ      weights of the features, by name; shape (k,)
-    q      how often each would be chosen before anything is learned; shape (n,)
+    q      prior probability of each choice, before anything is learned; shape (n,)
     A      advantage: how much better than expected a choice turned out
 
     π(i) = q_i exp(φ_i·θ) / Σ_j q_j exp(φ_j·θ)
@@ -20,13 +20,13 @@ import numpy as np
 
 from core.similarity.edit_distance import Floats
 
-_MOST = 3.0  # standard deviations that one reward may count
-_BOUND = 8.0  # of a weight, so that no choice ever becomes impossible
+_MOST = 3.0  # standard deviations to which advantages are clipped
+_BOUND = 8.0  # to which weights are clipped, so that no choice becomes impossible
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What one may choose between; features that all have in common change nothing."""
+    """The choices of one decision; a feature that is equal for all changes nothing."""
 
     names: tuple[str, ...]  # of the features
     features: Floats  # φ
@@ -37,7 +37,7 @@ class Choices:
 
 
 def choices(described: Sequence[Mapping[str, float]], prior: Sequence[float]) -> Choices:
-    """The choices of their features by name; a feature that is not named is 0."""
+    """The choices with these features by name, and prior (n,); a feature not named is 0."""
     columns: dict[str, int] = {}
     for one in described:
         for name in one:
@@ -51,7 +51,7 @@ def choices(described: Sequence[Mapping[str, float]], prior: Sequence[float]) ->
 
 @dataclass(slots=True)
 class Policy:
-    """The weights θ; a feature that was never met has weight 0."""
+    """The weights θ by feature; a feature that has not occurred yet has weight 0."""
 
     weights: dict[str, float] = field(default_factory=dict)
 
@@ -67,12 +67,12 @@ class Policy:
         return np.asarray(odds / odds.sum())
 
     def order(self, among: Choices, rng: np.random.Generator) -> list[int]:
-        """All choices in the order of draws without replacement (Gumbel's trick)."""
+        """Indices of all choices, drawn from π without replacement (Gumbel-top-k trick)."""
         keys = self.logits(among) + rng.gumbel(size=len(among))
-        return [int(place) for place in np.argsort(-keys, kind="stable")]
+        return [int(index) for index in np.argsort(-keys, kind="stable")]
 
     def learn(self, among: Choices, chosen: int, step: float) -> None:
-        """Make a choice likelier, or less likely where the step is below zero."""
+        """Move θ by a step along the gradient of log π(chosen), or against it if negative."""
         expected = self.probabilities(among) @ among.features
         for name, slope in zip(among.names, among.features[chosen] - expected, strict=True):
             moved = self.weights.get(name, 0.0) + step * float(slope)
@@ -81,15 +81,15 @@ class Policy:
 
 @dataclass(slots=True)
 class Baseline:
-    """A running mean of rewards, and how far they are from it."""
+    """A running mean of rewards, and their variance about it."""
 
-    memory: float  # share of what was known that is kept at each reward
+    memory: float  # factor of the weight of earlier rewards at each new one
     mean: float = 0.0
     square: float = 0.0  # of the deviations
     weight: float = 0.0  # of all rewards so far
 
     def advantage(self, reward: float) -> float:
-        """How many standard deviations above the mean so far; 0 while nothing is known."""
+        """Update with a reward; its standard deviations above the mean before it, 0 at first."""
         kept = self.memory * self.weight
         self.weight = kept + 1
         share = 1 / self.weight

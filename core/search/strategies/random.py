@@ -13,7 +13,7 @@ from core.search.strategies.abstract import (
 @STRATEGIES.register("random")
 @dataclass(frozen=True, slots=True)
 class Random(AbstractStrategy):
-    """The baseline that every other strategy must beat."""
+    """Random children of random networks: the baseline that every other strategy must beat."""
 
     def suggest(self, request: SuggestRequest) -> list[Suggestion]:
         return random_morphs(request, request.parents)

@@ -1,10 +1,10 @@
 """A controller that learns which morphisms help (EAS: Cai et al. 2018, arXiv:1707.04873).
 
-As there, a policy changes networks by function-preserving morphisms, learns by REINFORCE from what
-the children reach, and rewards count the more the better a network already is: tan(π/2 · accuracy)
-(ibid., section "Training with policy gradient"). Here every morphism is trained before the next,
-so that each has a reward of its own; and the policy keeps no state: it is learned again, trial by
-trial in the order of their numbers, whenever it is asked.
+As there, a policy changes networks by function-preserving morphisms and learns by REINFORCE from
+the values of the children. A gain is rewarded more the better the network already is: the reward
+is tan(π/2 · accuracy) (ibid., section "Training with policy gradient"). Here every morphism is
+trained before the next, so that each has a reward of its own. The policy keeps no state: for each
+request it is learned again, trial by trial in the order of their numbers.
 
 Two choices make a suggestion: a parent among the best, rewarded by the child's value, and one of
 its morphisms, rewarded by the child's gain over the parent. Weights are linear in features of the
@@ -35,13 +35,13 @@ from core.search.strategies.abstract import STRATEGIES, AbstractStrategy
 from core.search.strategies.policy import Baseline, Choices, Policy, choices
 
 _NODES = ("node_id", "start", "end")  # fields of morphisms that name nodes
-_NEARLY_ONE = 0.999  # the highest accuracy whose tangent is taken
-_BETTER_FIRST = {"rank": -2.0}  # what is believed of parents before anything is learned
+_NEARLY_ONE = 0.999  # to which accuracies are clipped, as the tangent is infinite at 1
+_BETTER_FIRST = {"rank": -2.0}  # initial weights for parents: better ones are likelier
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """The morphisms that a network may have, as choices."""
+    """The candidate morphisms of a network, as choices."""
 
     morphisms: tuple[AbstractMorphism, ...]
     among: Choices
@@ -52,9 +52,9 @@ class Moves:
 class Reinforce(AbstractStrategy):
     """Morphisms drawn from a policy that is trained on the search's own trials."""
 
-    rate: float = 0.1  # of learning
-    memory: float = 0.95  # of the rewards' running mean
-    pool: int = 20  # of the best networks, which may be parents
+    rate: float = 0.1  # learning rate
+    memory: float = 0.95  # of the running mean of rewards
+    pool: int = 20  # best networks that may be parents
 
     def __post_init__(self) -> None:
         if not (0 <= self.rate <= 10 and 0 <= self.memory <= 1 and 1 <= self.pool <= 10_000):
@@ -95,7 +95,7 @@ class _Ranked:
 
 @dataclass(slots=True)
 class Policies:
-    """The policies for parents and for morphisms, and what they have learned from."""
+    """The policies for parents and for morphisms, and the number of children of each parent."""
 
     options: Reinforce
     bounds: Bounds
@@ -111,7 +111,7 @@ class Policies:
     def draw_child(
         self, parent: PastTrial, excluded: set[str], rng: np.random.Generator
     ) -> Suggestion | None:
-        """A new child within the bounds; None where there is none."""
+        """A new child within the bounds; None if there is none."""
         found = moves(parent.architecture, self.bounds)
         for index in self.morphisms.order(found.among, rng) if found.morphisms else ():
             morphism = found.morphisms[index]
@@ -180,7 +180,10 @@ def _learn_morphism(policies: Policies, parent: PastTrial, trial: PastTrial, ste
 
 
 def _rewards(completed: Sequence[PastTrial]) -> dict[UUID, float]:
-    """The values, as tangents where all are rates; what cannot be trained counts as the worst."""
+    """The rewards by trial id: tangents of values if all are shares, else the values.
+
+    An infeasible trial has the worst reward.
+    """
     values = {trial.trial_id: trial.value for trial in completed if trial.value is not None}
     worst = min(values.values(), default=0.0)
     for trial in completed:
@@ -195,7 +198,7 @@ def _rewards(completed: Sequence[PastTrial]) -> dict[UUID, float]:
 
 
 def moves(architecture: Architecture, bounds: Bounds) -> Moves:
-    """The candidate morphisms of a network; before anything is learned all kinds are alike."""
+    """The candidate morphisms of a network; before learning all kinds are equally likely."""
     return _moves(architecture.nodes, bounds)
 
 
@@ -203,9 +206,9 @@ def moves(architecture: Architecture, bounds: Bounds) -> Moves:
 def _moves(nodes: tuple[Node, ...], bounds: Bounds) -> Moves:
     architecture = Architecture(nodes)
     found = {kind: tuple(cls.candidates(architecture, bounds)) for kind, cls in MORPHISMS.items()}
-    places = {node.id: place / (len(nodes) - 1) for place, node in enumerate(nodes)}
+    positions = {node.id: index / (len(nodes) - 1) for index, node in enumerate(nodes)}
     described = [
-        dict(_described(kind, morphism, architecture, places))
+        dict(_described(kind, morphism, architecture, positions))
         for kind, some in found.items()
         for morphism in some
     ]
@@ -214,9 +217,9 @@ def _moves(nodes: tuple[Node, ...], bounds: Bounds) -> Moves:
 
 
 def _described(
-    kind: str, morphism: AbstractMorphism, architecture: Architecture, places: dict[int, float]
+    kind: str, morphism: AbstractMorphism, architecture: Architecture, positions: dict[int, float]
 ) -> Iterator[tuple[str, float]]:
-    """What the policy sees of a morphism: its kind, its place, and what is there now."""
+    """Features of a morphism: its kind, its position, and the layer there."""
     yield kind, 1.0
     yield f"{kind}, size", _size(architecture)
     yield f"{kind}, layers", _depth(architecture)
@@ -224,9 +227,9 @@ def _described(
     for name, value in fields.items():
         if name != "kind" and isinstance(value, str):
             yield f"{kind}, {name} {value}", 1.0
-    nodes = [fields[name] for name in _NODES if fields.get(name) in places]
+    nodes = [fields[name] for name in _NODES if fields.get(name) in positions]
     if nodes:
-        yield f"{kind}, place", 2 * sum(places[node] for node in nodes) / len(nodes) - 1
+        yield f"{kind}, position", 2 * sum(positions[node] for node in nodes) / len(nodes) - 1
         yield f"at {LAYERS.kind_of(architecture.node(nodes[0]).layer)}", 1.0
         yield "width", log2(architecture.shapes[nodes[0]][0]) / 4 - 1
 

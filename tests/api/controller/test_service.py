@@ -247,7 +247,7 @@ WAYS: dict[str, tuple[dict[str, Any], Ending, SearchStatus, str]] = {
     ),
     "trial after trial fails": (
         {"budget": {"trials": 50}}, ends("failed", "no space"), SearchStatus.FAILED,
-        "5 trials failed one after the other: no space",
+        "5 trials failed in a row: no space",
     ),
     "no trial has a value": (
         {"budget": {"trials": 3}}, ends("infeasible", "out of memory"), SearchStatus.FAILED,

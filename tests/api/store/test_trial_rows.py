@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from api.store import endings, leases, live_searches, snapshots
-from api.store.trial_rows import as_shares, past_trial
+from api.store.trial_rows import clipped, past_trial
 from core.graph.roots import roots
 from core.morphisms import to_json
 from core.morphisms.widen import Widen
@@ -96,5 +96,10 @@ def test_a_trial_arrives_with_its_measured_latency(world, do) -> None:
         ((None, None), (None, None)),
     ],
 )
-def test_a_prediction_is_stored_as_a_share(predicted: Any, stored: Any) -> None:
-    assert as_shares(*predicted) == stored
+def test_a_prediction_is_clipped_to_what_a_share_can_be(predicted: Any, stored: Any) -> None:
+    assert clipped(*predicted, (0.0, 1.0)) == stored
+
+
+def test_a_prediction_of_another_range_is_clipped_to_that() -> None:
+    assert clipped(-30.0, 9.0, (-20.0, -4.0)) == (-20.0, 8.0)
+    assert clipped(3.0, 1.0, (-20.0, float("inf"))) == (3.0, 1.0)

@@ -1,12 +1,9 @@
 """What tells the simple strategies apart."""
 
 import dataclasses
-from collections import Counter
 
 import numpy as np
-import pytest
 
-from core.errors import InvalidInput
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
 from core.search.history import Suggestion, SuggestRequest
@@ -68,24 +65,3 @@ def test_breadth_first_goes_on_where_the_oldest_has_no_more():
         SuggestRequest(completed=[TRIALS[0], *rest], count=3, bounds=cramped, rng=rng)
     )
     assert 0 not in parents(later)
-
-
-def test_evolution_forgets_the_old_however_good():
-    suggestions = suggested("evolution", count=40, population=5, tournament=2)
-    assert set(parents(suggestions)) <= {5, 6, 7, 8, 9}
-
-
-def test_evolution_prefers_the_better_of_those_who_live():
-    counts = Counter(parents(suggested("evolution", count=60, population=10, tournament=4)))
-    assert (
-        counts[3] > 2 * 60 / 10
-    )  # it is in four of ten tournaments; by chance it had six children
-    assert len(counts) > 2  # but not the best alone
-    whole = suggested("evolution", count=8, population=10, tournament=10)
-    assert parents(whole) == [3] * 8
-
-
-@pytest.mark.parametrize("options", [{"tournament": 0}, {"population": 3, "tournament": 4}])
-def test_an_impossible_tournament_is_refused(options):
-    with pytest.raises(InvalidInput, match="1 <= tournament <= population"):
-        strategy("evolution", options)

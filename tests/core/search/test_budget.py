@@ -85,7 +85,7 @@ def test_the_decision_follows_from_the_standing(values: dict[str, Any], decision
     [
         (
             {"failures": FAILURES_IN_A_ROW, "failure": "no space"},
-            "5 trials failed one after the other: no space",
+            "5 trials failed in a row: no space",
         ),
         (FINISHING | {"has_best": False}, "none of 10 trials has a value"),
         (FINISHING | {"has_best": False, "created": 0}, "no trial was made"),
