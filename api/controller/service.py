@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from uuid import uuid4
 
 import psycopg
 from sqlalchemy import Engine, make_url
@@ -19,11 +20,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api import db
 from api.controller import reconciler
-from api.controller.leader import Leadership
 from api.controller.proposer import Proposer
 from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
 from api.settings import Settings
+from api.store import leader
 from api.store.notifications import WORK, notify_controllers
 from core.protocol.storage import Storage
 
@@ -34,6 +35,30 @@ _RECONNECT = 1.0  # seconds
 def end_process() -> None:
     """End this process, so that its supervisor restarts it."""
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Leadership:
+    """This process' lease; its own clock can only make it ask the database sooner."""
+
+    def __init__(self, engine: Engine, seconds: float) -> None:
+        self._engine = engine
+        self._seconds = seconds
+        self._holder = uuid4()
+        self._trusted_until = 0.0
+
+    def is_held(self) -> bool:
+        """Whether this controller decides now; it asks the database every third of the lease."""
+        now = time.monotonic()
+        if now < self._trusted_until:
+            return True
+        held = db.autocommit(self._engine, lambda c: leader.acquire(c, self._holder, self._seconds))
+        self._trusted_until = now + self._seconds / 3 if held else 0.0
+        return held
+
+    def resign(self) -> None:
+        """Give up the lease, so that another controller can decide at once."""
+        self._trusted_until = 0.0
+        db.autocommit(self._engine, lambda c: leader.resign(c, self._holder))
 
 
 class Controller:

@@ -17,8 +17,10 @@ from api.store.fragments import (
     BUMPED,
     LARGEST,
     LARGEST_BIG,
+    MOST_EPOCHS,
     NOTIFY_CHANGES,
     NOTIFY_WORK,
+    clamped,
     listed,
     printable,
 )
@@ -129,7 +131,7 @@ def result(
         "status": report.status.value,
         "retry": report.retry,
         "reason": printable(report.reason),
-        "epochs": min(report.epochs, LARGEST),
+        "epochs": clamped(report.epochs, MOST_EPOCHS),
         "digest": digest,
         "max_attempts": max_attempts,
     }
@@ -214,13 +216,13 @@ def _storable(name: str, value: Any) -> Any:
     if not isinstance(value, int):
         return value
     is_big = isinstance(Trial.__table__.columns[name].type, BigInteger)
-    return min(value, LARGEST_BIG if is_big else LARGEST)
+    return clamped(value, LARGEST_BIG if is_big else LARGEST)
 
 
 def _json(comparison: Comparison) -> str:
     """A comparison as JSON text that Postgres can store."""
     kept = {
-        "examples": min(comparison.examples, LARGEST),
+        "examples": clamped(comparison.examples),
         "reason": printable(comparison.reason),
     }
     return comparison.model_copy(update=kept).model_dump_json()

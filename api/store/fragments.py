@@ -7,6 +7,7 @@ from api.store.notifications import CHANGES, WORK
 
 LARGEST = 2**31 - 1  # of an integer column
 LARGEST_BIG = 2**63 - 1  # of a bigint column
+MOST_EPOCHS = 10_000_000  # of an attempt; the sum over all attempts must fit an integer column
 
 
 def listed(values: Iterable[StrEnum]) -> str:
@@ -23,6 +24,11 @@ bumped AS (
 )"""
 NOTIFY_CHANGES = f"(SELECT count(pg_notify('{CHANGES}', search_id::text)) FROM bumped)"
 NOTIFY_WORK = f"(SELECT count(pg_notify('{WORK}', '')) FROM (SELECT FROM bumped LIMIT 1) AS any_)"
+
+
+def clamped(value: int, largest: int = LARGEST) -> int:
+    """The nearest number that an integer column can store: messages have no such limit."""
+    return max(-largest, min(value, largest))
 
 
 def printable(text: str) -> str:

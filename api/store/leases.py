@@ -16,7 +16,15 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from api.models import Epoch
-from api.store.fragments import BUMPED, LARGEST, NOTIFY_CHANGES, listed, printable
+from api.store.fragments import (
+    BUMPED,
+    LARGEST_BIG,
+    MOST_EPOCHS,
+    NOTIFY_CHANGES,
+    clamped,
+    listed,
+    printable,
+)
 from core.protocol.contracts import EpochReport, Heartbeat, LeaseRequest
 from core.protocol.states import TRIAL_SOURCES, SearchStatus, TrialStatus
 
@@ -115,7 +123,7 @@ def take(
         "boot_id": request.boot_id,
         "name": printable(request.name),
         "device": printable(request.device),
-        "threads": min(request.threads, LARGEST),
+        "threads": clamped(request.threads),
         "token": token,
         "lease": lease,
     }
@@ -168,7 +176,7 @@ def heartbeat(
         "attempt": beat.attempt,
         "token": beat.token,
         "lease": lease,
-        "step": min(beat.step, 2**62),
+        "step": clamped(beat.step, LARGEST_BIG),
     }
     return _verdict(connection, _HEARTBEAT, values)
 
@@ -197,7 +205,7 @@ def epoch(
     values = report.model_dump() | {
         "trial_id": trial_id,
         "lease": lease,
-        "epoch": min(report.epoch, LARGEST),
+        "epoch": clamped(report.epoch, MOST_EPOCHS),
     }
     return _verdict(connection, _EPOCH, values)
 

@@ -1,64 +1,22 @@
-"""The lease service: orders, answers, and what becomes of results."""
+"""The lease service: who gets which lease, answers to reports, and what becomes of results."""
 
-import json
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from api.controller.leases import LeaseService, credible
-from api.controller.orders import choose, trial_seed
-from api.models import Lease, Search, Trial
-from api.settings import Settings
-from api.store import train_orders
+from api.controller.leases import credible
+from api.models import Lease, Search
 from api.store.errors import Conflict, NotFound
 from core.protocol.contracts import (
     Action,
     Answer,
-    Budget,
     EpochReport,
     Heartbeat,
-    Member,
     ResultAnswer,
     TestMetrics,
-    Training,
 )
-from core.protocol.states import SearchStatus, TrialKind, TrialStatus
+from core.protocol.states import SearchStatus, TrialStatus
 from core.tasks import TASKS
-
-
-@pytest.fixture
-def lease_service(engine: Any, database_url: str) -> LeaseService:
-    settings = Settings(
-        database_url=database_url, broker_url="redis://nowhere", storage_url="memory://"
-    )
-    return LeaseService(engine, settings)
-
-
-def test_an_order_has_all_that_training_needs(world, lease_service) -> None:
-    search = world.search()
-    weights = world.blob()
-    parent = world.trial(
-        search, status="completed", value=0.5, weights_key=weights.key, weights_bytes=10,
-        architecture={"version": 1, "nodes": ["the parent's"]},
-    )  # fmt: skip
-    step = {"text": "widen", "data": {"kind": "widen", "extra": 4}}
-    trial = world.trial(
-        search, parent_id=parent, inherited=True, morphisms=[step],
-        hyperparameters={"epochs": 7},
-    )  # fmt: skip
-
-    order = lease_service.lease(world.worker())
-
-    assert order is not None
-    assert (order.trial_id, order.search_id, order.number) == (trial, search, 1)
-    assert (order.kind, order.attempt, order.lease_seconds) == (TrialKind.SEARCH, 1, 30.0)
-    assert order.parent_weights == weights
-    assert order.parent_architecture == {"version": 1, "nodes": ["the parent's"]}
-    assert order.morphisms == ({"kind": "widen", "extra": 4},)
-    assert order.hyperparameters.epochs == 7
-    assert order.dataset_spec == world.dataset_spec()
-    assert order.seed == trial_seed(0, 1) != trial_seed(0, 0)
 
 
 def test_nothing_waits_and_unknown_trials_are_distinguished(world, lease_service) -> None:
@@ -93,71 +51,6 @@ def test_a_worker_that_restarts_gets_its_trial_as_another_attempt(world, lease_s
     assert first.token != second.token
     with pytest.raises(Conflict):
         lease_service.result(trial, world.result(first))
-
-
-def test_with_a_budget_in_seconds_training_is_decided_by_the_time_left(
-    world, lease_service
-) -> None:
-    search = world.search(budget=Budget(seconds=600), deadline=300.0)
-    trial = world.trial(search, hyperparameters=None)
-
-    order = lease_service.lease(world.worker())
-
-    limit = order.hyperparameters.max_seconds
-    assert limit is not None
-    assert 0 < limit <= 300
-    assert world.get(trial).hyperparameters == order.hyperparameters.model_dump(mode="json")
-    with world.sessions.begin() as session:
-        lease = session.get_one(Lease, trial)
-        assert (lease.stop_at - lease.leased_at).total_seconds() <= limit + 11
-
-
-def test_the_final_fit_is_trained_anew_with_the_searchs_history(world, lease_service) -> None:
-    search = world.search(status=SearchStatus.FINISHING, training=Training(final_epochs=9))
-    root = world.trial(search, status="completed", value=0.5)
-    best = world.trial(
-        search, status="completed", value=0.7, value_std=0.01, parent_id=root,
-        morphisms=[{"text": "widen convolution 3", "data": {"kind": "widen"}}],
-    )  # fmt: skip
-    world.trial(search, kind=TrialKind.FINAL, parent_id=best, hyperparameters=None)
-
-    order = lease_service.lease(world.worker())
-
-    assert (order.kind, order.hyperparameters.epochs) == (TrialKind.FINAL, 9)
-    assert order.parent_weights is None
-    assert order.history["of_number"] == 1
-    assert order.history["validation"] == 0.7
-    assert order.history["trials_completed"] == 2
-    assert order.history["lineage"] == [
-        "trial 0: a starting architecture",
-        "trial 1: widen convolution 3",
-    ]
-    json.dumps(order.history)
-
-
-def test_an_order_for_an_ensemble_has_its_networks_in_order(world, lease_service) -> None:
-    search = world.search(status=SearchStatus.FINISHING)
-    blobs = [world.blob() for _ in range(3)]
-    made = [
-        world.trial(
-            search, status="completed", value=0.5, weights_key=blob.key, weights_bytes=10,
-            architecture={"version": 1, "nodes": [number]}, seconds=10.0, epochs=8,
-        )
-        for number, blob in enumerate(blobs)
-    ]  # fmt: skip
-    world.trial(
-        search, kind=TrialKind.FINAL, parent_id=made[2], inherited=True, members=[2, 0],
-        hyperparameters=None,
-    )  # fmt: skip
-
-    order = lease_service.lease(world.worker())
-
-    assert order.parent_weights == blobs[2]
-    assert order.members == (
-        Member(architecture={"version": 1, "nodes": [2]}, weights=blobs[2]),
-        Member(architecture={"version": 1, "nodes": [0]}, weights=blobs[0]),
-    )
-    assert order.history["members"] == [2, 0]
 
 
 def test_a_worker_goes_on_until_its_search_ends_or_its_time_is_up(world, lease_service) -> None:
@@ -261,13 +154,6 @@ def test_a_value_is_taken_as_it_is_where_the_task_is_unknown(world, lease_servic
 
     assert lease_service.result(trial, world.result(order, value=7.0)).reason == ""
     assert world.get(trial).value == 7.0
-
-
-def test_a_retried_trial_gets_the_epochs_that_are_left_of_its_own(world, lease_service, do) -> None:
-    trial = world.trial(world.search(budget=Budget(epochs=20)), epochs_reserved=5, epochs_spent=3)
-    world.set(Trial, trial, hyperparameters={"epochs": 5})
-
-    assert choose(do(train_orders.read, trial)).epochs == 2
 
 
 def test_a_trial_for_which_no_order_can_be_made_fails_and_blocks_nobody(

@@ -414,7 +414,7 @@ def test_two_controllers_at_once_make_no_trial_twice(
     settings, workers, submit, seen, world, monkeypatch
 ) -> None:
     """Even where both think that they lead."""
-    monkeypatch.setattr("api.controller.leader.Leadership.is_held", lambda self: True)
+    monkeypatch.setattr("api.controller.service.Leadership.is_held", lambda self: True)
     workers.start(3)
     with controlled(settings), controlled(settings):
         found = [submit(budget={"trials": 8}, parallelism=3) for _ in range(2)]

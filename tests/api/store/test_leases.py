@@ -4,9 +4,11 @@ import threading
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from api.models import Lease, Search
 from api.store import endings, leases
-from core.protocol.contracts import EpochReport, Heartbeat
+from core.protocol.contracts import EpochReport, Heartbeat, TestMetrics
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.store.reports import LEASE, beat, epoch_of, version
 
@@ -172,16 +174,38 @@ def test_any_name_of_a_worker_can_be_kept(world, take) -> None:
         assert take(worker=world.worker(name)) is not None
 
 
-def test_numbers_too_large_for_the_database_are_clamped(world, do, take, report) -> None:
+@pytest.mark.parametrize("huge", [10**30, -(10**30)])
+def test_numbers_that_the_database_cannot_store_are_clamped(world, do, take, report, huge) -> None:
     world.trial(world.search())
-    held = take()
-    huge = 10**30
+    worker = world.worker().model_copy(update={"threads": huge})
+    held = take(worker=worker)
 
-    assert do(leases.heartbeat, held.trial_id, beat(held, huge), LEASE) is not None
-    assert do(leases.epoch, held.trial_id, epoch_of(held, huge), LEASE) is not None
+    assert do(leases.heartbeat, held.trial_id, beat(held, abs(huge)), LEASE) is not None
+    assert do(leases.epoch, held.trial_id, epoch_of(held, abs(huge)), LEASE) is not None
     strange = beat(held).model_copy(update={"attempt": huge})
     assert do(leases.heartbeat, held.trial_id, strange, LEASE) is None
-    large = world.blob().model_copy(update={"bytes": huge})
-    assert report(held, epochs=huge, best_epoch=huge, weights=large) is TrialStatus.COMPLETED
+    large = world.blob().model_copy(update={"bytes": abs(huge)})
+    test = TestMetrics(metric=0.5, loss=1.0, examples=huge)
+    sent = {"epochs": huge, "best_epoch": huge, "weights": large, "test": test, "parameters": huge}
+    assert report(held, **sent) is TrialStatus.COMPLETED
     row = world.get(held.trial_id)
-    assert (row.best_epoch, row.weights_bytes) == (2**31 - 1, 2**63 - 1)
+    assert (abs(row.best_epoch), row.weights_bytes) == (2**31 - 1, 2**63 - 1)
+    assert abs(row.test_examples) == 2**31 - 1
+
+
+def test_epochs_beyond_all_reason_leave_room_for_the_next_attempts(world, do, take, report) -> None:
+    """Their sum over the attempts must fit, or no statement that ends attempts would run again."""
+    search = world.search()
+    trial = world.trial(search)
+    other = world.trial(search)
+    for attempt in (1, 2):
+        held = take(trial)
+        assert held.attempt == attempt
+        do(leases.epoch, trial, epoch_of(held, 2**31 - 1), LEASE)
+        world.overdue(trial)
+        assert do(endings.expire, 9) == 1
+    held = take(trial)
+    assert report(held, epochs=2**31 - 1) is TrialStatus.COMPLETED
+    take(other)
+    world.overdue(other)
+    assert do(endings.expire, 9) == 1

@@ -1,0 +1,157 @@
+"""Train orders: everything that training needs, decided when the trial is leased."""
+
+import json
+
+import pytest
+
+from api.controller.orders import GRACE, choose, trial_seed
+from api.models import Lease, Search, Trial
+from api.store import train_orders
+from core.protocol.contracts import (
+    Budget,
+    Member,
+    Training,
+)
+from core.protocol.states import SearchStatus, TrialKind
+
+
+def test_an_order_has_all_that_training_needs(world, lease_service) -> None:
+    search = world.search()
+    weights = world.blob()
+    parent = world.trial(
+        search, status="completed", value=0.5, weights_key=weights.key, weights_bytes=10,
+        architecture={"version": 1, "nodes": ["the parent's"]},
+    )  # fmt: skip
+    step = {"text": "widen", "data": {"kind": "widen", "extra": 4}}
+    trial = world.trial(
+        search, parent_id=parent, inherited=True, morphisms=[step],
+        hyperparameters={"epochs": 7},
+    )  # fmt: skip
+
+    order = lease_service.lease(world.worker())
+
+    assert order is not None
+    assert (order.trial_id, order.search_id, order.number) == (trial, search, 1)
+    assert (order.kind, order.attempt, order.lease_seconds) == (TrialKind.SEARCH, 1, 30.0)
+    assert order.parent_weights == weights
+    assert order.parent_architecture == {"version": 1, "nodes": ["the parent's"]}
+    assert order.morphisms == ({"kind": "widen", "extra": 4},)
+    assert order.hyperparameters.epochs == 7
+    assert order.dataset_spec == world.dataset_spec()
+    assert order.seed == trial_seed(0, 1) != trial_seed(0, 0)
+
+
+def test_with_a_budget_in_seconds_training_is_decided_by_the_time_left(
+    world, lease_service
+) -> None:
+    search = world.search(budget=Budget(seconds=600), deadline=300.0)
+    trial = world.trial(search, hyperparameters=None)
+
+    order = lease_service.lease(world.worker())
+
+    limit = order.hyperparameters.max_seconds
+    assert limit is not None
+    assert 0 < limit <= 300
+    assert world.get(trial).hyperparameters == order.hyperparameters.model_dump(mode="json")
+    with world.sessions.begin() as session:
+        lease = session.get_one(Lease, trial)
+        assert (lease.stop_at - lease.leased_at).total_seconds() <= limit + 11
+
+
+def test_the_order_of_a_final_fit_has_the_history_of_its_search(world, lease_service) -> None:
+    search = world.search(status=SearchStatus.FINISHING, training=Training(final_epochs=9))
+    root = world.trial(search, status="completed", value=0.5)
+    best = world.trial(
+        search, status="completed", value=0.7, value_std=0.01, parent_id=root,
+        morphisms=[{"text": "widen convolution 3", "data": {"kind": "widen"}}],
+    )  # fmt: skip
+    world.trial(search, kind=TrialKind.FINAL, parent_id=best, hyperparameters=None)
+
+    order = lease_service.lease(world.worker())
+
+    assert (order.kind, order.hyperparameters.epochs) == (TrialKind.FINAL, 9)
+    assert order.parent_weights is None
+    assert order.history["of_number"] == 1
+    assert order.history["validation"] == 0.7
+    assert order.history["trials_completed"] == 2
+    assert order.history["lineage"] == [
+        "trial 0: a starting architecture",
+        "trial 1: widen convolution 3",
+    ]
+    json.dumps(order.history)
+
+
+def test_an_order_for_an_ensemble_has_its_networks_in_order(world, lease_service) -> None:
+    search = world.search(status=SearchStatus.FINISHING)
+    blobs = [world.blob() for _ in range(3)]
+    made = [
+        world.trial(
+            search, status="completed", value=0.5, weights_key=blob.key, weights_bytes=10,
+            architecture={"version": 1, "nodes": [number]}, seconds=10.0, epochs=8,
+        )
+        for number, blob in enumerate(blobs)
+    ]  # fmt: skip
+    world.trial(
+        search, kind=TrialKind.FINAL, parent_id=made[2], inherited=True, members=[2, 0],
+        hyperparameters=None,
+    )  # fmt: skip
+
+    order = lease_service.lease(world.worker())
+
+    assert order.parent_weights == blobs[2]
+    assert order.members == (
+        Member(architecture={"version": 1, "nodes": [2]}, weights=blobs[2]),
+        Member(architecture={"version": 1, "nodes": [0]}, weights=blobs[0]),
+    )
+    assert order.history["members"] == [2, 0]
+
+
+def test_a_retried_trial_gets_the_epochs_that_are_left_of_its_own(world, lease_service, do) -> None:
+    trial = world.trial(world.search(budget=Budget(epochs=20)), epochs_reserved=5, epochs_spent=3)
+    world.set(Trial, trial, hyperparameters={"epochs": 5})
+
+    assert choose(do(train_orders.read, trial)).epochs == 2
+
+
+def test_a_worker_is_stopped_some_seconds_after_its_own_limit(world, lease_service) -> None:
+    """The trainer keeps to the limit itself; the controller stops one that does not."""
+    search = world.search(training=Training(trial_seconds=60))
+    trial = world.trial(search, hyperparameters={"epochs": 3, "max_seconds": 60.0})
+    world.set(Search, search, config=world.get_search(search).config | {"budget": {"seconds": 9e4}})
+
+    order = lease_service.lease(world.worker())
+
+    with world.sessions.begin() as session:
+        lease = session.get_one(Lease, trial)
+        given = (lease.stop_at - lease.leased_at).total_seconds()
+    assert given == pytest.approx(order.hyperparameters.max_seconds + GRACE, abs=1)
+
+
+def test_a_trial_is_seeded_by_its_search_and_its_number() -> None:
+    seeds = [trial_seed(search, number) for search in (0, 1) for number in range(50)]
+    assert len(set(seeds)) == 100
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+@pytest.mark.parametrize("inherits", [True, False])
+def test_parent_and_morphisms_are_sent_where_weights_are_inherited(
+    world, lease_service, inherits
+) -> None:
+    search = world.search()
+    weights = world.blob()
+    parent = world.trial(
+        search, status="completed", value=0.5, weights_key=weights.key, weights_bytes=10
+    )
+    world.trial(
+        search,
+        parent_id=parent,
+        inherited=inherits,
+        morphisms=[{"text": "widen", "data": {"kind": "widen"}}],
+    )
+
+    order = lease_service.lease(world.worker())
+
+    sent = (order.parent_weights is not None, order.parent_architecture is not None)
+    assert sent == (inherits, inherits)
+    assert len(order.morphisms) == inherits
+    assert not order.fresh

@@ -1,0 +1,86 @@
+"""How values look on pages."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from api.dashboard import rendering
+from api.store import searches
+from core.protocol.states import SearchStatus
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "std", "text"),
+    [(None, None, "–"), (0.5, None, "50.00 %"), (0.98421, 0.00312, "98.42 % ± 0.31")],
+)
+def test_a_metric_is_written_as_its_task_type_says(value, std, text) -> None:
+    assert rendering.metric(value, "image-classification", std) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (0.0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (10, "10 s"),
+        (59.4, "59 s"),
+        (60, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (3599.6, "1 h 0 min"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_a_duration_has_two_units(seconds, text) -> None:
+    assert rendering.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0.000214, "0.214 ms"), (0.00125, "1.25 ms"), (2.0, "2,000 ms")],
+)
+def test_a_latency_has_three_digits(seconds, text) -> None:
+    assert rendering.milliseconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("passed", "text"),
+    [(-5, "just now"), (1, "just now"), (2, "2.0 s ago"), (90, "1 min 30 s ago")],
+)
+def test_a_moment_is_shown_by_its_distance(passed, text) -> None:
+    assert rendering.ago(NOW - timedelta(seconds=passed), NOW) == text
+
+
+def test_the_buttons_are_those_that_the_status_allows(visitor, world) -> None:
+    search_id = world.search(visitor.caller)
+    expected: dict[SearchStatus, list[str]] = {
+        SearchStatus.PENDING: ["pause", "stop"],
+        SearchStatus.RUNNING: ["pause", "stop"],
+        SearchStatus.PAUSED: ["resume", "stop"],
+        SearchStatus.FINISHING: ["stop"],
+    }
+    search = shown(world, visitor, search_id)
+    for status in SearchStatus:
+        buttons = rendering.actions(search.model_copy(update={"status": status}))
+        assert [action for action, _ in buttons] == expected.get(status, ["delete"])
+
+
+def test_each_limit_of_the_budget_has_its_progress(visitor, world) -> None:
+    search = shown(world, visitor, world.search(visitor.caller))
+    budget = search.budget.model_copy(update={"trials": 8, "epochs": 90, "seconds": 600.0})
+    used = search.used.model_copy(update={"trials": 3, "epochs": 40, "seconds": 700.0})
+    rows = rendering.progress(search.model_copy(update={"budget": budget, "used": used}))
+    assert rows == [
+        ("trials", 3, 8, "3 of 8"),
+        ("epochs", 40, 90, "40 of 90"),
+        ("time", 600.0, 600.0, "11 min 40 s of 10 min 0 s"),
+    ]
+
+
+def shown(world: Any, visitor: Any, search_id: Any) -> Any:
+    """The search as its owner sees it."""
+    with world.sessions.begin() as session:
+        return searches.get(session, visitor.caller, search_id)

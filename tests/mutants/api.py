@@ -1,0 +1,96 @@
+"""Faults in the API: each is noticed by the tests of the room that it is in."""
+
+from tests.mutants.mutant import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        file="api/edge/parsing.py",
+        old="[0-9]{1,19}",
+        new="\\d{1,19}",
+        tests=("tests/api/edge/test_parsing.py",),
+    ),
+    Mutant(
+        file="api/edge/authentication.py",
+        old="return min(float(_FAILURES_PER_MINUTE), refilled)",
+        new="return refilled",
+        tests=("tests/api/edge/test_authentication.py",),
+    ),
+    Mutant(
+        file="api/edge/limits.py",
+        old="if _depth(text) > JSON_DEPTH:",
+        new="if _depth(text) > JSON_DEPTH + 1:",
+        tests=("tests/api/edge/test_limits.py",),
+    ),
+    Mutant(
+        file="api/edge/errors.py",
+        old="return _unavailable(request, error) if lost else _unexpected(request, error)",
+        new="return _unavailable(request, error)",
+        tests=("tests/api/edge/test_errors.py",),
+    ),
+    Mutant(
+        file="api/edge/changes.py",
+        old="            self._count -= 1\n",
+        new="",
+        tests=("tests/api/edge/test_changes.py",),
+    ),
+    Mutant(
+        file="api/store/endings.py",
+        old="return clamped(value, LARGEST_BIG if is_big else LARGEST)",
+        new="return clamped(value)",
+        tests=("tests/api/store/test_endings.py", "tests/api/store/test_leases.py"),
+    ),
+    Mutant(
+        file="api/store/dispatch.py",
+        old="key=lambda row: row[:2])",
+        new="key=lambda row: row[1])",
+        tests=("tests/api/store/test_dispatch.py",),
+    ),
+    Mutant(
+        file="api/store/live_searches.py",
+        old="last.status NOT IN ('failed', 'lost')",
+        new="last.status NOT IN ('failed')",
+        tests=("tests/api/store/test_live_searches.py",),
+    ),
+    Mutant(
+        file="api/store/keys.py",
+        old="Key.hash == digest(raw), Key.revoked_at.is_(None)",
+        new="Key.hash == digest(raw)",
+        tests=("tests/api/store/test_keys.py",),
+    ),
+    Mutant(
+        file="api/store/sign_ins.py",
+        old="            BrowserSession.expires_at > func.now(),\n",
+        new="",
+        tests=("tests/api/store/test_sign_ins.py",),
+    ),
+    Mutant(
+        file="api/controller/orders.py",
+        old="chosen.max_seconds + GRACE",
+        new="chosen.max_seconds",
+        tests=("tests/api/controller/test_orders.py",),
+    ),
+    Mutant(
+        file="api/controller/leases.py",
+        old="if last.digest == digest:",
+        new="if last.digest is not None:",
+        tests=("tests/api/controller/test_leases.py",),
+    ),
+    Mutant(
+        file="api/dashboard/visitors.py",
+        old='if not is_ours or site not in ("same-origin", "none"):',
+        new="if not is_ours:",
+        tests=("tests/api/dashboard/test_visitors.py",),
+    ),
+    Mutant(
+        file="api/pictures/fronts.py",
+        old="if trial.kind == TrialKind.SEARCH\n        and trial.value",
+        new="if trial.value",
+        tests=("tests/api/pictures/test_fronts.py",),
+    ),
+    Mutant(
+        file="api/imports.py",
+        old="spec(arrays, flip=False)",
+        new="spec(arrays, flip=True)",
+        tests=("tests/api/test_imports.py",),
+    ),
+)
