@@ -1,4 +1,4 @@
-"""A controller as a worker meets it: a real HTTP server that hands out a scripted plan."""
+"""A controller for tests of the worker: a real HTTP server that leases prepared orders."""
 
 import json
 import os
@@ -43,13 +43,13 @@ def _restored_threads() -> Iterator[None]:
 
 
 class ScriptedController:
-    """Hands out its orders one by one, and keeps what it is told."""
+    """Leases its orders one by one, and records every report."""
 
     def __init__(self) -> None:
         self.waiting: list[TrainOrder] = []
         self.lease_seconds = 3.0
         self.down = False  # every request gets 503
-        self.answers: dict[UUID, Answer] = {}  # what heartbeats and epochs of a trial get
+        self.answers: dict[UUID, Answer] = {}  # to the heartbeats and epochs of a trial
         self.stale: set[UUID] = set()  # trials whose reports get 409
         self.leases: list[tuple[str, LeaseRequest]] = []  # path and body of every request
         self.heartbeats: dict[UUID, list[Heartbeat]] = defaultdict(list)
@@ -57,7 +57,7 @@ class ScriptedController:
         self.results: dict[UUID, list[TrialResult]] = defaultdict(list)
         self.trained: list[UUID] = []  # trials in the order of their results
         self.refused = 0  # requests answered 503
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()  # notified after every request
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -68,6 +68,15 @@ class ScriptedController:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def wait_for(self, condition: Callable[[], Any], seconds: float) -> bool:
+        """Wait until a request makes the condition true; False where none does in this time."""
+        with self._changed:
+            return bool(self._changed.wait_for(condition, seconds))
+
+    def until(self, condition: Callable[[], Any], seconds: float = 15.0) -> None:
+        """Wait until a request makes the condition true; fail where none does in this time."""
+        assert self.wait_for(condition, seconds), f"not within {seconds} s: {condition}"
 
     def add(self, part: str, max_seconds: float | None = None, **arguments: Any) -> TrainOrder:
         """A new waiting trial that the trainer will play."""
@@ -95,13 +104,14 @@ class ScriptedController:
             hyperparameters=Hyperparameters(epochs=1, max_seconds=max_seconds),
             history={"play": [part, arguments]},
         )
-        with self._lock:
+        with self._changed:
             self.waiting.append(order)
         return order
 
     def answer(self, path: str, body: bytes) -> tuple[int, str]:
         """The status and body for one request."""
-        with self._lock:
+        with self._changed:
+            self._changed.notify_all()
             if self.down:
                 self.refused += 1
                 return 503, "down"
@@ -118,12 +128,12 @@ class ScriptedController:
                 return 200, order.model_dump_json()
         return (204, "") if parts[0] == "lease" else (409, "not waiting")
 
-    def _report(self, trial_id: UUID, what: str, body: bytes) -> tuple[int, str]:
+    def _report(self, trial_id: UUID, report: str, body: bytes) -> tuple[int, str]:
         if trial_id in self.stale:
             return 409, "stale"
-        if what == "heartbeat":
+        if report == "heartbeat":
             self.heartbeats[trial_id].append(Heartbeat.model_validate_json(body))
-        elif what == "epochs":
+        elif report == "epochs":
             self.epochs[trial_id].append(EpochReport.model_validate_json(body))
         else:
             self.trained.append(trial_id)
@@ -165,7 +175,7 @@ def controller() -> Iterator[ScriptedController]:
 
 @pytest.fixture
 def settings(controller: ScriptedController, tmp_path: Path, storage_url: str) -> Settings:
-    """Settings of a hasty worker whose trainer plays scripts."""
+    """Settings of a worker with short deadlines, whose trainer plays scripts."""
     return Settings(
         api_url=controller.url,
         worker_key=KEY,
@@ -185,21 +195,21 @@ def settings(controller: ScriptedController, tmp_path: Path, storage_url: str) -
 
 @pytest.fixture
 def eventually() -> Callable[..., Any]:
-    """Waits for a condition to become true, and fails where it does not."""
+    """Waits for a change in another process that no event announces; fails where it never comes."""
 
     def wait(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
         deadline = monotonic() + seconds
-        while not (found := condition()):
+        while not (value := condition()):
             assert monotonic() < deadline, f"not within {seconds} s: {condition}"
             sleep(0.01)
-        return found
+        return value
 
     return wait
 
 
 @pytest.fixture
 def gone() -> Callable[[int], bool]:
-    """Whether a process is no more (or a zombie, which does nothing)."""
+    """Whether a process has ended (a zombie has)."""
 
     def check(pid: int) -> bool:
         try:

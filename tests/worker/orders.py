@@ -26,7 +26,7 @@ NETWORK = chain(
 
 
 def arrays(train: int = 90, test: int = 30, seed: int = 0) -> Arrays:
-    """Byte images whose classes are bright in a column of their own."""
+    """Byte images; each class is bright in another column."""
     rng = np.random.default_rng(seed)
     y = np.arange(train + test) % 3
     x = rng.integers(0, 120, size=(train + test, 1, 6, 4))
@@ -36,7 +36,7 @@ def arrays(train: int = 90, test: int = 30, seed: int = 0) -> Arrays:
 
 
 def described(data: Arrays) -> DatasetSpec:
-    """What the controller tells of the data set."""
+    """The data set's description, as the controller sends it."""
     return spec(data, flip=False)
 
 
@@ -47,7 +47,7 @@ def order_for(
     hyperparameters: dict[str, Any] | None = None,
     **changes: Any,
 ) -> TrainOrder:
-    """An order to train the architecture on the data, which is stored."""
+    """An order to train the architecture on the data, which is put into storage."""
     data = data or arrays()
     quick: dict[str, Any] = {"epochs": 3, "batch_size": 16, "learning_rate": 0.02}
     fields: dict[str, Any] = {

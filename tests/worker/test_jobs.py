@@ -1,4 +1,4 @@
-"""The worker as a process: orders over a real broker, faults of the broker, kill and shut-down."""
+"""The worker as a process: notifications over a real broker, its faults, kill and shutdown."""
 
 import json
 import os
@@ -18,7 +18,7 @@ import redis
 from core.protocol.queue import KEY_PREFIX, QUEUE, TRAIN_JOB, celery_config
 from core.protocol.states import TrialStatus
 from netmorph.embedded import EmbeddedValkey
-from worker.agent.notifications import read_notification, write_notification
+from worker.agent.notifications import write_notification
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -48,8 +48,8 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def ring(broker_url: str) -> Iterator[Callable[..., None]]:
-    """Sends train orders as the controller does."""
+def notify(broker_url: str) -> Iterator[Callable[..., None]]:
+    """Notifies workers of trials as the controller does."""
     app = celery.Celery("sender", set_as_current=False)
     app.conf.update(celery_config(broker_url))
 
@@ -60,101 +60,101 @@ def ring(broker_url: str) -> Iterator[Callable[..., None]]:
     app.close()
 
 
-def consumes(controller, ring, eventually, seconds=15.0):
-    """Whether an order that is sent again and again as by the reconciler arrives."""
+def assert_consumes(controller, notify, seconds=15.0):
+    """The worker reads a notification that is sent repeatedly, as by the controller."""
     trial_id = uuid4()
-    due = 0.0
 
     def arrived() -> bool:
-        nonlocal due
-        if monotonic() > due:
-            ring(trial_id)
-            due = monotonic() + 0.5
         return any(str(trial_id) in path for path, _ in controller.leases)
 
-    return eventually(arrived, seconds)
+    deadline = monotonic() + seconds
+    notify(trial_id)
+    while not controller.wait_for(arrived, 0.5):
+        assert monotonic() < deadline, f"no notification was read within {seconds} s"
+        notify(trial_id)
 
 
 def finished(controller, order):
     return [result.status for result in controller.results.get(order.trial_id, [])]
 
 
-LONG_POLL = {"NETMORPH_POLL_SECONDS": "300"}  # so that only orders can start a trial
+LONG_POLL = {"NETMORPH_POLL_SECONDS": "300"}  # so that only notifications start a trial
 
 
-def test_an_order_starts_its_trial_at_once_and_the_next_follow(
-    start, controller, broker_url, ring, eventually
+def test_a_notification_starts_its_trial_at_once_and_other_trials_follow(
+    start, controller, broker_url, notify
 ):
     start(broker_url, **LONG_POLL)
-    eventually(lambda: controller.leases)  # it asked once, and nothing waited
+    controller.until(lambda: controller.leases)  # it requested a trial, and none was waiting
     first, second = controller.add("train"), controller.add("train")
-    ring(second.trial_id)
-    eventually(lambda: finished(controller, first) and finished(controller, second))
+    notify(second.trial_id)
+    controller.until(lambda: finished(controller, first) and finished(controller, second))
     assert controller.trained == [second.trial_id, first.trial_id]
 
 
-def test_the_order_for_the_next_trial_arrives_without_delay(
-    start, controller, broker_url, ring, eventually
-):
+def test_the_next_notification_arrives_without_delay(start, controller, broker_url, notify):
     start(broker_url, **LONG_POLL)
-    eventually(lambda: controller.leases)
-    ring(uuid4())
-    eventually(lambda: len(controller.leases) == 3)
+    controller.until(lambda: controller.leases)
+    notify(uuid4())
+    controller.until(lambda: len(controller.leases) == 3)
     started = monotonic()
     for k in range(5):
         order = controller.add("train", seconds=0.01)
-        ring(order.trial_id)
-        eventually(lambda k=k: len(controller.leases) == 5 + 2 * k)
+        notify(order.trial_id)
+        controller.until(lambda k=k: len(controller.leases) == 5 + 2 * k)
         assert finished(controller, order)
     assert monotonic() - started < 2.5
 
 
-def test_a_worker_finds_trials_without_a_broker(start, controller, eventually):
+def test_a_worker_finds_trials_without_a_broker(start, controller):
     order = controller.add("train")
     worker = start("redis://127.0.0.1:1/0")
-    assert eventually(lambda: finished(controller, order)) == [TrialStatus.COMPLETED]
+    controller.until(lambda: finished(controller, order))
+    assert finished(controller, order) == [TrialStatus.COMPLETED]
     worker.terminate()
     assert worker.wait(20) == 0
 
 
-def test_orders_sent_twice_train_a_trial_once(start, controller, broker_url, ring, eventually):
+def test_a_trial_that_is_notified_three_times_is_trained_once(
+    start, controller, broker_url, notify
+):
     start(broker_url, **LONG_POLL)
     order = controller.add("train")
     for _ in range(3):
-        ring(order.trial_id)
-    consumes(controller, ring, eventually)
+        notify(order.trial_id)
+    assert_consumes(controller, notify)
     assert finished(controller, order) == [TrialStatus.COMPLETED]
 
 
-def test_a_flushed_broker_is_still_consumed(start, controller, broker_url, ring, eventually):
+def test_a_flushed_broker_is_still_consumed(start, controller, broker_url, notify):
     start(broker_url, **LONG_POLL)
-    consumes(controller, ring, eventually)
+    assert_consumes(controller, notify)
     client = redis.Redis.from_url(broker_url)
     client.flushdb()
     client.close()
-    consumes(controller, ring, eventually)
+    assert_consumes(controller, notify)
 
 
-def test_a_restarted_broker_is_consumed_again(start, controller, servers_directory, eventually):
+def test_a_restarted_broker_is_consumed_again(start, controller, servers_directory):
     server = EmbeddedValkey(servers_directory / "restarted")
     url = server.start()
     app = celery.Celery("sender", set_as_current=False)
     app.conf.update(celery_config(url))
 
-    def ring(trial_id: object) -> None:
+    def notify(trial_id: object) -> None:
         try:
             app.send_task(TRAIN_JOB, args=[str(trial_id), 1], queue=QUEUE, ignore_result=True)
         except app.connection().connection_errors:
             app.pool.force_close_all()
 
     start(url, **LONG_POLL)
-    consumes(controller, ring, eventually)
+    assert_consumes(controller, notify)
     server.process.kill()
     server.process.wait()
     order = controller.add("train")
     assert server.start() == url
-    ring(order.trial_id)
-    consumes(controller, ring, eventually, seconds=30)
+    notify(order.trial_id)
+    assert_consumes(controller, notify, seconds=30)
     server.stop()
     app.close()
 
@@ -175,35 +175,30 @@ GARBAGE = [
 ]
 
 
-def test_garbage_in_the_queue_kills_nobody(start, controller, broker_url, ring, eventually):
+def test_garbage_in_the_queue_stops_no_worker(start, controller, broker_url, notify, eventually):
     worker = start(broker_url, **LONG_POLL)
     client = redis.Redis.from_url(broker_url)
     for element in GARBAGE:
         client.lpush(KEY_PREFIX + QUEUE, element)
-    consumes(controller, ring, eventually)
+    assert_consumes(controller, notify)
     eventually(lambda: client.llen(KEY_PREFIX + QUEUE) == 0)
     assert worker.poll() is None
     client.close()
 
 
-def test_an_order_is_read_as_it_was_written():
-    trial_id = uuid4()
-    assert read_notification(write_notification(trial_id, 3)) == (trial_id, 3)
-
-
-@pytest.mark.parametrize("found_by", ["order", "poll"])
-def test_a_shut_down_worker_gives_its_trial_back_and_leaves_nothing(
-    start, controller, broker_url, ring, eventually, gone, found_by
+@pytest.mark.parametrize("found_by", ["notification", "poll"])
+def test_a_worker_that_shuts_down_reports_its_trial_and_leaves_no_process(
+    start, controller, broker_url, notify, gone, found_by
 ):
-    if found_by == "order":
+    if found_by == "notification":
         worker = start(broker_url, **LONG_POLL)
-        eventually(lambda: controller.leases)
+        controller.until(lambda: controller.leases)
     order = controller.add("family")
-    if found_by == "order":
-        ring(order.trial_id)
+    if found_by == "notification":
+        notify(order.trial_id)
     else:
         worker = start(broker_url)
-    eventually(lambda: controller.heartbeats[order.trial_id])
+    controller.until(lambda: controller.heartbeats[order.trial_id])
     family = psutil.Process(worker.pid).children(recursive=True)
     assert len(family) == 2
     worker.terminate()
@@ -212,35 +207,33 @@ def test_a_shut_down_worker_gives_its_trial_back_and_leaves_nothing(
     assert all(gone(member.pid) for member in family)
 
 
-def test_the_trainer_of_a_killed_worker_ends(start, controller, broker_url, eventually, gone):
+def test_the_trainer_of_a_killed_worker_exits(start, controller, broker_url, eventually, gone):
     order = controller.add("train", seconds=60)
     worker = start(broker_url)
-    eventually(lambda: controller.heartbeats[order.trial_id])
+    controller.until(lambda: controller.heartbeats[order.trial_id])
     (trainer,) = psutil.Process(worker.pid).children()
     worker.kill()
     eventually(lambda: gone(trainer.pid), seconds=2)
 
 
-def test_a_restarted_worker_is_the_same_worker_in_a_new_boot(
-    start, controller, broker_url, eventually, tmp_path
+def test_a_restarted_worker_keeps_its_id_and_has_a_new_boot_id(
+    start, controller, broker_url, tmp_path
 ):
     state = {"NETMORPH_STATE_DIR": str(tmp_path / "state")}
     seen = []
     for _ in range(2):
         before = len(controller.leases)
         worker = start(broker_url, **state)
-        eventually(lambda before=before: len(controller.leases) > before)
+        controller.until(lambda before=before: len(controller.leases) > before)
         seen.append(controller.leases[-1][1])
         worker.kill()
         worker.wait()
     assert seen[0].worker_id == seen[1].worker_id
     assert seen[0].boot_id != seen[1].boot_id
-    assert seen[0].device == "a stage"
+    assert seen[0].device == "test device"
 
 
-def test_the_health_check_knows_whether_a_worker_runs(
-    start, controller, broker_url, environment, eventually
-):
+def test_the_health_check_knows_whether_a_worker_runs(start, controller, broker_url, environment):
     def check() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-P", "-m", "worker", "healthcheck"],
@@ -252,7 +245,7 @@ def test_the_health_check_knows_whether_a_worker_runs(
 
     assert check().returncode == 1
     worker = start(broker_url)
-    eventually(lambda: controller.leases)
+    controller.until(lambda: controller.leases)
     assert check().stdout == "well\n"
     (alive,) = Path(environment["NETMORPH_CACHE_DIR"]).glob("*.alive")
     os.utime(alive, (0, 0))

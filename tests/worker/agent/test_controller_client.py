@@ -1,4 +1,4 @@
-"""What each answer of the controller means to a worker."""
+"""How the client understands each answer of the controller."""
 
 import itertools
 from uuid import uuid4
@@ -25,7 +25,7 @@ def client(settings):
 
 
 @pytest.fixture
-def me() -> LeaseRequest:
+def lease_request() -> LeaseRequest:
     return LeaseRequest(worker_id=uuid4(), boot_id=uuid4(), name="tester", device="cpu")
 
 
@@ -49,31 +49,35 @@ def result_of(order) -> TrialResult:
         (503, Unreachable),
     ],
 )
-def test_an_error_tells_what_to_do(client, controller, status, error, monkeypatch):
+def test_each_status_raises_the_error_that_says_what_to_do(
+    client, controller, status, error, monkeypatch
+):
     order = controller.add("train")
     monkeypatch.setattr(controller, "answer", lambda path, body: (status, "because"))
     with pytest.raises(error, match=f"{status} because"):
         client.heartbeat(order, 1, timeout=5)
 
 
-def test_a_page_that_is_no_answer_is_asked_for_again(client, controller, monkeypatch):
+def test_a_body_that_is_no_message_is_an_error_to_retry(client, controller, monkeypatch):
     order = controller.add("train")
     monkeypatch.setattr(controller, "answer", lambda path, body: (200, "<html>welcome</html>"))
     with pytest.raises(Unreachable, match="expected a Answer"):
         client.heartbeat(order, 1, timeout=5)
 
 
-def test_a_controller_that_is_not_there_is_unreachable(client, controller, me):
+def test_a_controller_that_is_not_there_is_unreachable(client, controller, lease_request):
     controller.close()
     with pytest.raises(Unreachable, match="ConnectError"):
-        client.lease(me)
+        client.lease(lease_request)
 
 
-def test_a_wrong_address_is_not_taken_for_a_lack_of_work(client, controller, me, monkeypatch):
+def test_a_wrong_address_does_not_look_like_a_lack_of_work(
+    client, controller, lease_request, monkeypatch
+):
     monkeypatch.setattr(controller, "answer", lambda path, body: (404, "no such page"))
     with pytest.raises(StaleLease):
-        client.lease(me)
-    assert client.lease(me, uuid4()) is None
+        client.lease(lease_request)
+    assert client.lease(lease_request, uuid4()) is None
 
 
 def test_a_result_that_is_refused_becomes_a_failure_that_counts(client, controller, monkeypatch):

@@ -1,6 +1,7 @@
 """A held lease: it is never trusted for too long, and every answer is honoured."""
 
 from collections.abc import Callable, Iterator
+from queue import SimpleQueue
 
 import pytest
 
@@ -41,9 +42,9 @@ def order(controller) -> TrainOrder:
 
 
 @pytest.fixture
-def answers() -> list[Answer]:
+def answers() -> SimpleQueue[Answer]:
     """The answers that the lease passed on."""
-    return []
+    return SimpleQueue()
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def hold(client, order, clock, answers) -> Callable[..., HeldLease]:
 
     def make(**options: float) -> HeldLease:
         times = {"requested_at": clock.now, "heartbeat_seconds": 10.0} | options
-        return HeldLease(client, order, on_answer=answers.append, clock=clock, **times)
+        return HeldLease(client, order, on_answer=answers.put, clock=clock, **times)
 
     return make
 
@@ -70,7 +71,7 @@ def test_a_lease_is_trusted_for_a_share_of_its_time_from_the_request_on(hold, cl
 
 
 def test_a_heartbeat_renews_the_trust_from_its_sending_and_not_from_its_answer(
-    hold, clock, controller, order, eventually, monkeypatch
+    hold, clock, controller, order, monkeypatch
 ):
     """An answer that takes 20 s leaves 5 of the 25 s: the controller may have counted from then."""
     answer = controller.answer
@@ -83,7 +84,7 @@ def test_a_heartbeat_renews_the_trust_from_its_sending_and_not_from_its_answer(
     lease = hold()
     clock.now += 10.0  # so that a heartbeat is due at once
     with lease:
-        eventually(lambda: controller.heartbeats[order.trial_id])
+        controller.until(lambda: controller.heartbeats[order.trial_id])
     assert len(controller.heartbeats[order.trial_id]) == 1
     clock.now += 4.9
     assert lease.is_trusted()
@@ -99,46 +100,41 @@ def test_no_heartbeat_is_sent_before_it_is_due(hold, clock, controller, order):
     assert controller.heartbeats[order.trial_id] == []
 
 
-def test_heartbeats_come_at_least_three_times_in_a_lease(
-    hold, clock, controller, order, eventually
-):
+def test_heartbeats_come_at_least_three_times_in_a_lease(hold, clock, controller, order):
     lease = hold(heartbeat_seconds=100.0)
     clock.now += 10.0
     with lease:
-        eventually(lambda: controller.heartbeats[order.trial_id])
+        controller.until(lambda: controller.heartbeats[order.trial_id])
 
 
-def test_a_heartbeat_carries_the_step(hold, clock, controller, order, eventually):
+def test_a_heartbeat_carries_the_step(hold, clock, controller, order):
     lease = hold()
     lease.step = 17
     clock.now += 10.0
     with lease:
-        eventually(lambda: controller.heartbeats[order.trial_id])
+        controller.until(lambda: controller.heartbeats[order.trial_id])
     assert [beat.step for beat in controller.heartbeats[order.trial_id]] == [17]
 
 
-def test_the_answer_to_a_heartbeat_is_passed_on(
-    hold, clock, controller, order, answers, eventually
-):
+def test_the_answer_to_a_heartbeat_is_passed_on(hold, clock, controller, order, answers):
     controller.answers[order.trial_id] = STOP
     lease = hold()
     clock.now += 10.0
     with lease:
-        eventually(lambda: answers)
-    assert answers == [STOP]
+        assert answers.get(timeout=10) == STOP
 
 
 def test_the_answer_to_an_epoch_report_is_passed_on(hold, controller, order, answers):
     controller.answers[order.trial_id] = STOP
     with hold() as lease:
         lease.report(report_of(order))
-    assert answers == [STOP]
+    assert answers.get(timeout=10) == STOP
 
 
 def test_an_answer_to_continue_is_not_passed_on(hold, order, answers):
     with hold() as lease:
         lease.report(report_of(order))
-    assert answers == []
+    assert answers.empty()
 
 
 def test_reports_that_are_left_at_the_end_are_still_sent_in_order(hold, controller, order):
@@ -148,13 +144,13 @@ def test_reports_that_are_left_at_the_end_are_still_sent_in_order(hold, controll
     assert [report.epoch for report in controller.epochs[order.trial_id]] == [1, 2, 3]
 
 
-def test_a_report_that_did_not_arrive_is_sent_again(hold, controller, order, eventually):
+def test_a_report_that_did_not_arrive_is_sent_again(hold, controller, order):
     controller.down = True
     with hold(heartbeat_seconds=0.03) as lease:
         lease.report(report_of(order))
-        eventually(lambda: controller.refused >= 2)
+        controller.until(lambda: controller.refused >= 2)
         controller.down = False
-        eventually(lambda: controller.epochs[order.trial_id])
+        controller.until(lambda: controller.epochs[order.trial_id])
     assert [report.epoch for report in controller.epochs[order.trial_id]] == [1]
 
 
@@ -173,15 +169,13 @@ def test_a_report_that_the_controller_refuses_is_dropped_and_the_next_one_is_sen
     assert [report.epoch for report in controller.epochs[order.trial_id]] == [2]
 
 
-def test_a_lost_lease_is_not_trusted_and_abandons_the_trial(
-    hold, controller, order, answers, eventually
-):
+def test_a_lost_lease_is_not_trusted_and_abandons_the_trial(hold, controller, order, answers):
     controller.stale.add(order.trial_id)
     with hold() as lease:
         lease.report(report_of(order))
-        eventually(lambda: answers)
+        assert answers.get(timeout=10).action is Action.ABANDON
         assert not lease.is_trusted()
-    assert [answer.action for answer in answers] == [Action.ABANDON]
+    assert answers.empty()
 
 
 def test_an_abandoned_lease_sends_nothing_more(hold, controller, order):

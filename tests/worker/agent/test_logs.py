@@ -1,4 +1,4 @@
-"""Every line of a worker's log says which trial it is about."""
+"""Every line of a worker's log names the trial it belongs to."""
 
 import json
 import logging

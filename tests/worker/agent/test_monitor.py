@@ -1,4 +1,4 @@
-"""When a training is at its end, decided from what was seen and the time alone."""
+"""Whether and how a training ends, decided from events and times alone."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from core.protocol.contracts import Action, Answer, BlobRef
 from core.protocol.states import TrialStatus
 from worker.agent.monitor import Ending, TrainingMonitor
-from worker.agent.trainer_process import EndOfEvents, oom_kills
+from worker.agent.trainer_process import EndOfEvents
 from worker.messages import Ended, EpochEnded, Progress
 
 
@@ -34,16 +34,16 @@ def test_after_long_epochs_a_long_evaluation_is_no_hang(monitor):
     assert monitor.ending(1110.1, is_trusted=True) is Ending.HUNG
 
 
-def test_a_training_that_never_begins_hangs_too(monitor):
+def test_a_training_that_never_begins_counts_as_a_hang(monitor):
     assert monitor.ending(1010.1, is_trusted=True) is Ending.HUNG
 
 
-def test_a_lost_lease_ends_a_training_at_once_and_silently(monitor):
+def test_a_lost_lease_ends_a_training_at_once_and_without_a_report(monitor):
     assert monitor.ending(1000.1, is_trusted=False) is Ending.UNTRUSTED
     assert monitor.result(Ending.UNTRUSTED, 1001.0, "") is None
 
 
-def test_an_ending_that_was_seen_counts_whatever_the_lease(monitor):
+def test_an_end_that_the_trainer_reported_counts_even_without_the_lease(monitor):
     monitor.observe(Ended(status=TrialStatus.COMPLETED, value=0.5), 1001.0)
     assert monitor.ending(1001.0, is_trusted=False) is Ending.ENDED
 
@@ -57,7 +57,7 @@ def test_a_trainer_that_dies_while_it_stops_leaves_a_stopped_trial(monitor):
     assert not result.retry
 
 
-def test_a_trainer_without_enough_memory_is_a_fact_about_its_architecture(monitor):
+def test_a_trainer_killed_for_memory_makes_its_architecture_infeasible(monitor):
     monitor.observe(EndOfEvents(), 1001.0)
     monitor.out_of_memory = True
     result = monitor.result(
@@ -67,21 +67,7 @@ def test_a_trainer_without_enough_memory_is_a_fact_about_its_architecture(monito
     assert "out of memory" in result.reason
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("memory.events", "low 0\nmax 5\noom 4\noom_kill 3\noom_group_kill 1\n"),
-        ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
-    ],
-)
-def test_the_system_counts_whom_it_kills_for_memory(tmp_path, name, text):
-    (tmp_path / name).parent.mkdir(exist_ok=True)
-    (tmp_path / name).write_text(text)
-    assert oom_kills(tmp_path) == 3
-    assert oom_kills(tmp_path / "nowhere") == 0
-
-
-def test_an_order_to_abandon_replaces_an_order_to_stop_and_not_the_other_way(monitor):
+def test_a_request_to_abandon_replaces_one_to_stop_but_not_the_reverse(monitor):
     monitor.observe(Answer(action=Action.STOP), 1001.0)
     monitor.observe(Answer(action=Action.ABANDON), 1002.0)
     monitor.observe(Answer(action=Action.STOP), 1003.0)
@@ -96,7 +82,7 @@ def test_a_repeated_stop_does_not_grant_more_time(monitor):
     assert monitor.ending(1006.1, is_trusted=True) is Ending.UNSTOPPABLE
 
 
-def test_a_training_past_its_limit_is_wanted_stopped(monitor):
+def test_a_training_past_its_time_limit_is_requested_to_stop(monitor):
     monitor.observe(Progress(step=1), 1105.0)
     monitor.enforce_time_limit(1109.0)
     assert monitor.request is None
@@ -104,7 +90,7 @@ def test_a_training_past_its_limit_is_wanted_stopped(monitor):
     assert monitor.request.action is Action.STOP
 
 
-def test_the_result_is_what_the_trainer_said(monitor):
+def test_the_result_is_what_the_trainer_reported(monitor):
     blob = BlobRef(key=f"weights/{'a' * 64}.safetensors", sha256="a" * 64, bytes=5)
     ended = Ended(status=TrialStatus.INFEASIBLE, reason="r" * 5000, weights=blob, epochs=3)
     monitor.observe(ended, 1001.0)
@@ -129,7 +115,7 @@ notices = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seen=st.lists(st.tuples(notices, st.floats(0, 300)), max_size=20), is_trusted=st.booleans())
-def test_whatever_is_seen_a_training_ends_with_one_result_or_none(seen, is_trusted, controller):
+def test_every_sequence_of_events_ends_with_one_result_or_none(seen, is_trusted, controller):
     """Every training comes to an end in bounded time, and says something final or nothing."""
     monitor = TrainingMonitor(
         order=controller.add("train"), hang_seconds=10, stop_seconds=5, started=0.0

@@ -1,4 +1,4 @@
-"""Workers of one host share out its GPUs and their names by locked files."""
+"""The workers of one host never share a GPU or an identity."""
 
 import os
 import subprocess
@@ -58,10 +58,10 @@ def test_each_worker_of_a_host_takes_a_gpu_of_its_own(take):
     assert first.gpu.name == "NVIDIA H100 80GB HBM3"
 
 
-def test_a_worker_too_many_is_told_so(take):
+def test_one_worker_more_than_there_are_gpus_is_refused(take):
     take()
     take()
-    with pytest.raises(NoFreeGpu, match="no free GPU: each of the 2 seen here has its worker"):
+    with pytest.raises(NoFreeGpu, match="no free GPU: each of the 2 seen here has a worker"):
         take()
 
 
@@ -123,7 +123,7 @@ def test_the_worker_process_says_why_it_does_not_start(host, monkeypatch, enviro
     assert "Traceback" not in done.stderr
 
 
-def test_the_parts_stand_for_a_gpu_that_is_divided():
+def test_a_partitioned_gpu_is_listed_as_its_partitions():
     assert [gpu.id for gpu in parse_listing(DIVIDED)] == ["MIG-0001", "MIG-0002", "GPU-bbbb"]
     assert parse_listing("no devices were found\n") == ()
     assert parse_listing(LISTING)[0] == Gpu("GPU-aaaa", "NVIDIA H100 80GB HBM3")
@@ -139,7 +139,7 @@ def test_no_two_living_workers_share_an_identity(tmp_path):
     second.release()
 
 
-def test_a_torn_identity_file_is_written_anew(tmp_path):
+def test_a_damaged_identity_file_is_written_again(tmp_path):
     (tmp_path / "worker-0.id").write_text("1234")
     first = take_identity(tmp_path)
     first.release()

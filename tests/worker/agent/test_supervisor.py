@@ -1,4 +1,4 @@
-"""Whatever a trainer does, its trial ends with the right report, or with none, and no orphan."""
+"""Whatever a trainer does, its trial ends with the right report, or none, and leaves no process."""
 
 import json
 import threading
@@ -78,7 +78,7 @@ def only_result(controller, order):
     return result
 
 
-def test_a_training_that_goes_well_is_reported_with_its_epochs(agent, controller):
+def test_a_completed_training_is_reported_with_its_epochs(agent, controller):
     order = controller.add("train", seconds=0.5, epochs=3)
     agent.runner.drain()
 
@@ -99,7 +99,7 @@ def test_trial_after_trial_is_trained_by_one_warm_trainer(agent, controller):
     assert len({only_result(controller, order).reason for order in orders}) == 1
 
 
-def test_a_trainer_is_replaced_after_its_share_of_trials(with_settings, controller):
+def test_a_trainer_is_replaced_after_a_number_of_trials(with_settings, controller):
     orders = [controller.add("train") for _ in range(4)]
     with_settings(trials_per_trainer=2).runner.drain()
     pids = [only_result(controller, order).reason for order in orders]
@@ -126,11 +126,11 @@ def test_a_trainer_that_dies_fails_its_trial_and_the_next_one_is_trained(
     assert result.retry
     assert "at step 7" in result.reason
     assert words in result.reason
-    assert "a word on stderr" in result.reason
+    assert "an error on stderr" in result.reason
     assert only_result(controller, alive).status is TrialStatus.COMPLETED
 
 
-def test_a_hung_trainer_is_killed_however_often_it_says_it_lives(agent, controller, gone):
+def test_a_trainer_without_progress_is_killed_although_it_sends_events(agent, controller, gone):
     order = controller.add("hang")
     pid = agent.trainer_pid()
     agent.runner.drain()
@@ -151,7 +151,7 @@ def test_a_stop_is_obeyed_with_the_best_value_so_far(agent, controller):
 
 
 def test_a_trainer_that_ignores_a_stop_is_killed_and_its_trial_stopped(agent, controller, gone):
-    order = controller.add("wilful")
+    order = controller.add("disobedient")
     pid = agent.trainer_pid()
     controller.answers[order.trial_id] = Answer(action=Action.STOP, reason="by the user")
     agent.runner.drain()
@@ -161,16 +161,16 @@ def test_a_trainer_that_ignores_a_stop_is_killed_and_its_trial_stopped(agent, co
     assert gone(pid)
 
 
-def test_an_abandoned_trial_is_reported_to_nobody(agent, controller):
+def test_an_abandoned_trial_is_not_reported(agent, controller):
     order = controller.add("train", seconds=30)
     pid = agent.trainer_pid()
     controller.answers[order.trial_id] = Answer(action=Action.ABANDON)
     agent.runner.drain()
     assert controller.results[order.trial_id] == []
-    assert agent.trainer_pid() == pid  # it ended politely, so it stays
+    assert agent.trainer_pid() == pid  # it obeyed, so it is kept
 
 
-def test_a_lease_that_is_somebody_elses_ends_the_training(agent, controller):
+def test_a_training_ends_when_another_worker_has_the_lease(agent, controller):
     order = controller.add("train", seconds=30)
     controller.stale.add(order.trial_id)
     agent.runner.drain()
@@ -179,11 +179,11 @@ def test_a_lease_that_is_somebody_elses_ends_the_training(agent, controller):
 
 def test_a_trainer_is_killed_before_its_lease_can_run_out(agent, controller, eventually, gone):
     controller.lease_seconds = 1.0
-    order = controller.add("wilful")
+    order = controller.add("disobedient")
     pid = agent.trainer_pid()
     leased = monotonic()
     drained = agent.drain_aside()
-    eventually(lambda: controller.heartbeats[order.trial_id])
+    controller.until(lambda: controller.heartbeats[order.trial_id])
     last_word = monotonic()
     controller.down = True
     eventually(lambda: gone(pid))
@@ -194,14 +194,14 @@ def test_a_trainer_is_killed_before_its_lease_can_run_out(agent, controller, eve
     assert controller.results[order.trial_id] == []
 
 
-def test_a_result_is_delivered_once_the_controller_is_back(agent, controller, eventually):
+def test_a_result_is_delivered_once_the_controller_is_back(agent, controller):
     controller.lease_seconds = 30.0
     order = controller.add("train", seconds=0.3)
     drained = agent.drain_aside()
-    eventually(lambda: controller.heartbeats[order.trial_id])
+    controller.until(lambda: controller.heartbeats[order.trial_id])
     controller.down = True
     refused = controller.refused
-    eventually(lambda: controller.refused > refused + 3)
+    controller.until(lambda: controller.refused > refused + 3)
     controller.down = False
     drained.join(10)
     assert not drained.is_alive()
@@ -215,12 +215,12 @@ def test_a_training_past_its_own_limit_is_stopped(agent, controller):
     assert only_result(controller, order).status is TrialStatus.STOPPED
 
 
-def test_nonsense_from_a_trainer_fails_the_trial(agent, controller):
-    order = controller.add("nonsense")
+def test_an_end_with_a_status_that_ends_no_training_fails_the_trial(agent, controller):
+    order = controller.add("invalid_events")
     agent.runner.drain()
     result = only_result(controller, order)
     assert result.status is TrialStatus.FAILED
-    assert "no ending" in result.reason
+    assert "with the status waiting, with which no training ends" in result.reason
 
 
 def test_a_killed_trainer_takes_its_children_with_it(agent, controller, gone, caplog):
@@ -232,11 +232,11 @@ def test_a_killed_trainer_takes_its_children_with_it(agent, controller, gone, ca
     assert gone(int(child.split()[1]))
 
 
-def test_a_shut_down_gives_the_trial_back(agent, controller, eventually, gone):
+def test_a_shutdown_reports_the_trial_for_another_attempt(agent, controller, gone):
     order = controller.add("train", seconds=30)
     pid = agent.trainer_pid()
     drained = agent.drain_aside()
-    eventually(lambda: controller.heartbeats[order.trial_id])
+    controller.until(lambda: controller.heartbeats[order.trial_id])
     agent.stopping.set()
     drained.join(10)
     assert not drained.is_alive()
@@ -281,13 +281,13 @@ def test_the_preferred_trial_comes_first(agent, controller):
     assert controller.trained == [second.trial_id, first.trial_id]
 
 
-def test_a_trial_that_is_taken_is_no_reason_not_to_train_another(agent, controller):
+def test_another_trial_is_trained_where_the_preferred_one_is_taken(agent, controller):
     order = controller.add("train")
     agent.runner.drain(prefer=uuid4())
     assert only_result(controller, order).status is TrialStatus.COMPLETED
 
 
-def test_a_controller_that_answers_nonsense_is_asked_again_later(agent, controller):
+def test_a_controller_that_is_down_is_not_asked_again_at_once(agent, controller):
     controller.down = True
     agent.runner.drain()
     assert controller.refused == 1

@@ -1,4 +1,4 @@
-"""The trainer process seen from the worker: what it says arrives, and its end is always noticed."""
+"""The trainer process as the agent sees it: its events arrive, and its exit is always noticed."""
 
 import json
 import logging
@@ -17,11 +17,11 @@ from core.protocol.contracts import DatasetSpec
 from core.protocol.states import TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from tests.worker.orders import NETWORK, order_for
-from worker.agent.trainer_process import EndOfEvents, TrainerProcess
+from worker.agent.trainer_process import EndOfEvents, TrainerProcess, oom_kills
 from worker.messages import Ended, EpochEnded, Progress, Ready, Stop
 
-READY = json.dumps({"event": "ready", "device": "a stage"})
-PATIENCE = 60.0  # seconds for anything that is sure to come
+READY = json.dumps({"event": "ready", "device": "test device"})
+PATIENCE = 60.0  # seconds for events that are certain to come
 
 
 @pytest.fixture
@@ -65,26 +65,26 @@ def until(trainer, *kinds):
 # --- the real trainer -------------------------------------------------------------------------
 
 
-def test_a_trainer_trains_order_after_order_hears_stops_and_ends_with_its_input(start, storage):
+def test_a_trainer_trains_many_orders_obeys_stops_and_exits_when_its_stdin_ends(start, storage):
     trainer = start()
     assert [*map(type, until(trainer, Ready))] == [Ready]
 
     trainer.train(order_for(storage))
-    *told, ended = until(trainer, Ended, EndOfEvents)
+    *events, ended = until(trainer, Ended, EndOfEvents)
     assert ended.status is TrialStatus.COMPLETED
-    assert [event.epoch for event in told if isinstance(event, EpochEnded)] == [1, 2, 3]
+    assert [event.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2, 3]
     check(NETWORK, load(storage.get(ended.weights)))
 
     endless = order_for(storage, hyperparameters={"epochs": 10**9})
     trainer.train(endless)
     until(trainer, EpochEnded)
     trainer.send(Stop(reason="by the user"))
-    *told, ended = until(trainer, Ended, EndOfEvents)
+    *events, ended = until(trainer, Ended, EndOfEvents)
     assert ended.status is TrialStatus.STOPPED
     assert ended.epochs >= 1
     check(NETWORK, load(storage.get(ended.weights)))
 
-    trainer.train(order_for(storage, kind=TrialKind.FINAL))  # an old stop is forgotten
+    trainer.train(order_for(storage, kind=TrialKind.FINAL))  # an earlier stop does not count
     ended = until(trainer, Ended, EndOfEvents)[-1]
     assert ended.status is TrialStatus.COMPLETED
     assert storage.exists(ended.export)
@@ -97,7 +97,7 @@ def test_a_trainer_trains_order_after_order_hears_stops_and_ends_with_its_input(
     assert trainer.trials == 4
 
 
-def test_a_trainer_that_meets_the_unforeseen_dies_and_its_last_words_say_of_what(start, storage):
+def test_an_unforeseen_error_ends_the_trainer_and_the_exit_summary_names_it(start, storage):
     order = order_for(storage)
     other = DatasetSpec(**order.dataset_spec.model_dump() | {"input_shape": (1, 3, 3)})
     misfit = json.loads(json.dumps(order.architecture).replace("[1, 6, 4]", "[1, 8, 4]"))
@@ -110,16 +110,16 @@ def test_a_trainer_that_meets_the_unforeseen_dies_and_its_last_words_say_of_what
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_trainer_for_a_gpu_that_is_not_there_says_so(start):
+def test_a_trainer_without_the_gpu_that_it_should_use_says_so(start):
     trainer = start(NETMORPH_DEVICE="cuda")
     assert [*map(type, until(trainer, EndOfEvents, Ready))] == [EndOfEvents]
-    trainer.kill()  # at once: it is still busy ending
+    trainer.kill()  # at once: it is still exiting
     how, _, words = trainer.exit_summary().partition("; stderr: ")
     assert how == "ended with exit code 1"
     assert words == "NETMORPH_DEVICE is cuda, but torch sees no CUDA device here"
 
 
-def test_a_trainer_that_does_not_understand_its_worker_dies_and_says_so(environment):
+def test_a_trainer_that_gets_an_unknown_command_exits_and_says_so(environment):
     done = subprocess.run(
         [sys.executable, "-P", "-m", "worker.trainer"],
         input=b'{"command":"dance"}\n',
@@ -134,7 +134,7 @@ def test_a_trainer_that_does_not_understand_its_worker_dies_and_says_so(environm
 # --- any process ------------------------------------------------------------------------------
 
 
-def test_what_was_said_before_death_comes_before_it(start):
+def test_events_written_before_an_exit_are_read_before_it(start):
     ended = json.dumps({"event": "ended", "status": "completed", "value": 0.5})
     trainer = start(f"print('{READY}'); print('{ended}', end='')")
     seen = until(trainer, EndOfEvents)
@@ -143,7 +143,7 @@ def test_what_was_said_before_death_comes_before_it(start):
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGTERM"])
-def test_a_killed_trainer_is_noticed_and_named(start, name):
+def test_the_signal_that_killed_a_trainer_is_named(start, name):
     trainer = start(f"import os, signal; os.kill(os.getpid(), signal.{name})")
     assert isinstance(until(trainer, EndOfEvents)[-1], EndOfEvents)
     trainer.kill()
@@ -152,7 +152,7 @@ def test_a_killed_trainer_is_noticed_and_named(start, name):
     assert not trainer.is_alive()
 
 
-def test_a_dead_trainer_answers_every_order_with_its_death(start, storage):
+def test_an_order_to_a_trainer_that_has_exited_gets_the_end_of_events(start, storage):
     trainer = start("")
     until(trainer, EndOfEvents)
     trainer.train(order_for(storage))
@@ -161,7 +161,7 @@ def test_a_dead_trainer_answers_every_order_with_its_death(start, storage):
     assert trainer.exit_summary() == "ended with exit code 0"
 
 
-def test_a_death_is_noticed_although_a_child_holds_the_pipe(start, gone, eventually):
+def test_an_exit_is_noticed_although_a_child_holds_the_pipe_open(start, gone, eventually):
     trainer = start(
         "import subprocess, sys\nprint(subprocess.Popen(['sleep', '600']).pid, file=sys.stderr)\n"
     )
@@ -173,15 +173,15 @@ def test_a_death_is_noticed_although_a_child_holds_the_pipe(start, gone, eventua
 
 
 def test_lines_that_are_no_events_are_skipped(start, caplog):
-    lines = ["", "nonsense", '{"event": "unheard of"}', '{"event": "progress"}', "x" * (3 << 20)]
+    lines = ["", "nonsense", '{"event": "unknown"}', '{"event": "progress"}', "x" * (3 << 20)]
     trainer = start(f"for line in {lines[:4]!r} + ['x' * {3 << 20}, '{READY}']: print(line)")
     with caplog.at_level(logging.WARNING):
         assert [*map(type, until(trainer, EndOfEvents))] == [Ready, EndOfEvents]
-    assert "not an event of the trainer: b'nonsense" in caplog.text
+    assert "not an event of the trainer, skipped: b'nonsense" in caplog.text
     assert max(len(record.getMessage()) for record in caplog.records) < 300
 
 
-def test_orders_to_a_trainer_that_does_not_read_block_nobody(start, storage):
+def test_sending_to_a_trainer_that_does_not_read_never_blocks(start, storage):
     trainer = start("import time; time.sleep(600)")
     order = order_for(storage, history={"long": "x" * 100_000})  # more than a pipe holds
     for _ in range(5):
@@ -191,7 +191,7 @@ def test_orders_to_a_trainer_that_does_not_read_block_nobody(start, storage):
     assert trainer.exit_summary() == "killed by SIGKILL"
 
 
-def test_the_last_words_are_the_end_of_what_it_wrote_to_stderr(start):
+def test_the_exit_summary_has_the_last_lines_of_stderr(start):
     trainer = start(
         "import sys\n"
         "for n in range(100): print('line', n, file=sys.stderr)\n"
@@ -205,7 +205,7 @@ def test_the_last_words_are_the_end_of_what_it_wrote_to_stderr(start):
     assert words.endswith("�" + "y" * 499)
 
 
-def test_notices_of_an_earlier_trial_are_dropped_and_later_ones_are_not(start, eventually):
+def test_only_the_notices_of_an_earlier_trial_are_dropped(start, eventually):
     trainer = start(
         f"import sys\nprint('{READY}', flush=True)\nsys.stdin.readline()\nprint('{READY}')"
     )
@@ -216,14 +216,28 @@ def test_notices_of_an_earlier_trial_are_dropped_and_later_ones_are_not(start, e
     assert [*map(type, until(trainer, EndOfEvents))] == [Ready, EndOfEvents]
 
 
-def test_a_trainer_is_in_a_group_of_its_own_which_dies_with_it(start, gone, eventually):
+def test_a_trainer_has_its_own_process_group_which_is_killed_with_it(start, gone, eventually):
     trainer = start("import subprocess, time; subprocess.Popen(['sleep', '600']); time.sleep(600)")
     assert os.getpgid(trainer.pid) == trainer.pid != os.getpgid(0)
     (child,) = eventually(
         lambda: Path(f"/proc/{trainer.pid}/task/{trainer.pid}/children").read_text().split()
     )
     trainer.kill()
-    trainer.kill()  # once more changes nothing
+    trainer.kill()  # a second time changes nothing
     assert gone(trainer.pid)
     eventually(lambda: gone(int(child)))
     assert trainer.exit_summary() == f"killed by {signal.Signals.SIGKILL.name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("memory.events", "low 0\nmax 5\noom 4\noom_kill 3\noom_group_kill 1\n"),
+        ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+    ],
+)
+def test_processes_that_were_killed_for_memory_are_counted(tmp_path, name, text):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    assert oom_kills(tmp_path) == 3
+    assert oom_kills(tmp_path / "nowhere") == 0

@@ -36,7 +36,7 @@ def test_it_is_the_loss_at_the_best_temperature(scale):
     assert found == pytest.approx(best(scale * logits, labels), rel=2e-3)
 
 
-def test_outputs_that_are_all_less_sure_are_as_good():
+def test_scaling_all_outputs_changes_little():
     logits, labels = made()
     losses = [float(LOSS.calibrated_loss(scale * logits, labels)) for scale in (0.5, 1.0, 2.0)]
     assert max(losses) - min(losses) < 2e-3
@@ -44,7 +44,7 @@ def test_outputs_that_are_all_less_sure_are_as_good():
     assert max(raw) - min(raw) > 0.05
 
 
-def test_a_few_examples_all_right_are_not_infinitely_better():
+def test_a_few_correct_examples_are_not_infinitely_better():
     logits = 100 * torch.eye(3)
     few = float(LOSS.calibrated_loss(logits, torch.arange(3)))
     many = float(LOSS.calibrated_loss(logits.repeat(100, 1), torch.arange(3).repeat(100)))

@@ -1,4 +1,4 @@
-"""Which network is exported: the final one, or the winner that it was trained on from."""
+"""Which network is exported: the final one, or the winner that it started from."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Networks that are trained side by side, and the final fit of an ensemble."""
+"""Networks that are trained together, and the final fit of an ensemble."""
 
 import io
 import json
@@ -79,7 +79,7 @@ def test_each_network_is_trained_as_if_it_were_alone(optimiser, mixing):
     assert found == pytest.approx(np.mean(losses, axis=0))
 
 
-def test_its_epochs_are_measured_by_the_mean_of_the_logits():
+def test_its_epochs_are_evaluated_by_the_mean_of_the_outputs():
     validation = blobs(30, (2, 8, 8), seed=1)
     ensemble = Ensemble(pair())
     outcome = train_with(ensemble, blobs(48, (2, 8, 8)), validation, epochs=1)
@@ -95,7 +95,7 @@ def test_its_epochs_are_measured_by_the_mean_of_the_logits():
 
 @pytest.fixture
 def trials(environment, storage):
-    """Two networks as trials left them, the winner first, and their weights."""
+    """Two trained networks, the winner first, and how their trainings ended."""
     found = []
     for architecture in (NETWORK, OTHER):
         order = order_for(storage, architecture=architecture, hyperparameters={"epochs": 8})
@@ -192,7 +192,7 @@ def test_networks_that_are_not_those_of_the_order_are_refused(environment, stora
     assert "the order is for another one" in ended.reason
 
 
-def test_from_fresh_weights_every_network_begins_at_random(environment, storage, trials):
+def test_where_the_order_says_so_every_network_starts_at_random(environment, storage, trials):
     order = final_order(storage, trials, hyperparameters=NO_CHANGE, fresh=True)
     ended, _ = run(order, environment)
     assert ended.comparison.before > ended.comparison.after
@@ -200,7 +200,7 @@ def test_from_fresh_weights_every_network_begins_at_random(environment, storage,
     assert again.weights == ended.weights
 
 
-def test_a_stopped_one_keeps_the_weights_of_the_whole(environment, storage, trials):
+def test_a_stopped_ensemble_keeps_its_joint_weights(environment, storage, trials):
     order = final_order(storage, trials, hyperparameters={"epochs": 50})
     ended, _ = run(order, environment, stop_after=2)
     assert (ended.status, ended.test, ended.export) == (TrialStatus.STOPPED, None, None)

@@ -1,4 +1,4 @@
-"""The final fit goes on from the winner's weights and never ends worse than they are."""
+"""The final fit starts from the winner's weights and never exports anything clearly worse."""
 
 import dataclasses
 import io
@@ -92,9 +92,7 @@ def test_where_it_fails_or_collapses_the_winners_own_weights_are_exported(
     assert ended.export is not None
 
 
-def test_from_fresh_weights_it_is_compared_with_the_winner_all_the_same(
-    environment, storage, winner
-):
+def test_from_random_weights_it_is_compared_with_the_winner_as_well(environment, storage, winner):
     ended, _ = run(final_order(storage, winner, hyperparameters=NO_CHANGE, fresh=True), environment)
     assert ended.comparison.before > ended.comparison.after
     assert ended.comparison.exported in {"final", "winner"}
@@ -151,7 +149,7 @@ def test_it_normalises_as_the_winner_was_trained(environment, storage, winner):
     assert (preprocess["mean"], preprocess["std"]) == ([*expected.mean], [*expected.std])
 
 
-def test_one_that_is_as_good_as_asked_is_not_stopped_by_rounding(environment, storage):
+def test_a_value_that_is_just_good_enough_is_not_stopped_by_rounding(environment, storage):
     plain = {"epochs": 9, "rung": 1 / 3}
     reached = run(order_for(storage, hyperparameters=plain), environment)[0].value_at_rung
     asked = plain | {"least_at_rung": reached + 1e-12}

@@ -1,4 +1,4 @@
-"""What the trainer does on a GPU is what it does on the CPU: run with `-m gpu`."""
+"""The trainer does on a GPU what it does on the CPU: run with `-m gpu`."""
 
 import json
 import os

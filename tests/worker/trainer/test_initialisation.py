@@ -1,4 +1,4 @@
-"""Networks learn from fresh weights, with every one of their parameters."""
+"""Networks learn from initial weights, with every one of their parameters."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ SHAPES = [(1, 8, 8), (2, 32), (12,)]
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """More would wait for each other on networks as small as these."""
+    """Several threads would wait for each other on such small networks."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -42,7 +42,7 @@ def case() -> Architecture:
 
 
 def roots(shape: tuple[int, ...]) -> dict[str, Architecture]:
-    """Every start for examples of this shape."""
+    """Every root for examples of this shape."""
     spec = DatasetSpec(
         input_shape=shape,
         classes=4,
@@ -55,7 +55,7 @@ def roots(shape: tuple[int, ...]) -> dict[str, Architecture]:
 
 
 def morphed(shape: tuple[int, ...], name: str, seed: int) -> Architecture:
-    """A start after thirty random morphisms."""
+    """A root after thirty random morphisms."""
     return random_chain(roots(shape)[name], np.random.default_rng(seed), 30, SMALL).architectures[
         -1
     ]
@@ -70,7 +70,7 @@ every_kind = pytest.mark.parametrize(("shape", "name"), NETWORKS)
 
 
 def network_of(architecture: Architecture, seed: int = 0) -> Network:
-    """The network with fresh weights, ready to train."""
+    """The network with initial weights, ready to train."""
     network = Network(architecture)
     network.read(initialise(architecture, np.random.default_rng(seed)))
     network.seed(seed, CPU)
@@ -94,7 +94,7 @@ def problem(
 def losses(
     architecture: Architecture, classes: int, steps: int, spread: float = 0.0, epochs: int = 10
 ) -> tuple[float, float]:
-    """The mean training loss of the last epoch of some steps at a high rate, and that of chance."""
+    """The mean training loss of the last epoch, at a high learning rate, and the loss of chance."""
     x, y = problem(architecture.input_shape, classes, BATCH * steps // epochs, spread)
     h = Hyperparameters(epochs=epochs, batch_size=BATCH, learning_rate=3e-3)
     examples = Examples(x, y, Normalisation.of(x), CPU)
@@ -120,7 +120,7 @@ def test_a_network_of_many_sums_learns():
     ("shape", "name"),
     [((1, 8, 8), "resnet"), ((1, 8, 8), "densenet"), ((2, 32), "vgg"), ((12,), "mlp")],
 )
-def test_a_network_learns_behind_many_morphisms(shape, name):
+def test_a_network_learns_after_many_morphisms(shape, name):
     found, chance = losses(morphed(shape, name, seed=0), classes=4, steps=50)
     assert found < 0.6 * chance
 
@@ -128,7 +128,7 @@ def test_a_network_learns_behind_many_morphisms(shape, name):
 @pytest.mark.slow
 @every_kind
 @pytest.mark.parametrize("seed", range(1, 9))
-def test_many_networks_learn_behind_many_morphisms(shape, name, seed):
+def test_many_networks_learn_after_many_morphisms(shape, name, seed):
     found, chance = losses(morphed(shape, name, seed), classes=4, steps=100)
     assert found < 0.6 * chance
 

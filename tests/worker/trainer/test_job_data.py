@@ -1,4 +1,4 @@
-"""The examples that orders train on are prepared once for all trials of a search."""
+"""The examples of jobs are prepared once for all trials of a search."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What a morphism adds takes part in training at once, and copies part company."""
+"""New weights of a morphism are trained at once, and copied units become different."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -25,7 +25,7 @@ ZERO_BLOCKS = ["residual", "separable", "squeeze_excite"]
 
 
 def starts(*shape: int) -> dict[str, Architecture]:
-    """The starts for examples of this shape, by name."""
+    """The roots for examples of this shape, by name."""
     spec = DatasetSpec(
         input_shape=shape,
         classes=4,
@@ -44,7 +44,7 @@ SOME = [name for name in STARTS if name.endswith("3d") or name in ("cnn-2d", "ml
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """More would wait for each other on networks as small as these."""
+    """Several threads would wait for each other on such small networks."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -53,7 +53,7 @@ def one_thread() -> Iterator[None]:
 
 @cache
 def trained(name: str) -> tuple[Architecture, Weights]:
-    """A start after a few steps of training."""
+    """A root after a few steps of training."""
     architecture = STARTS[name]
     network = Network(architecture)
     network.read(initialise(architecture, np.random.default_rng(0)))
@@ -87,7 +87,7 @@ def gradients_of_steps(
 
 
 def cancelled_by_a_norm(architecture: Architecture, name: str) -> bool:
-    """Whether it is a bias that the batch norm behind it takes away again."""
+    """Whether it is a bias that the next batch norm cancels."""
     node_id, _, parameter = name.partition(".")
     readers = [architecture.node(reader).layer for reader in architecture.readers(int(node_id))]
     return parameter == "bias" and any(isinstance(layer, BatchNorm) for layer in readers)
@@ -126,7 +126,7 @@ def test_gradients_reach_the_new_weights_of_every_candidate(name, kind):
         assert all(share > 0.6 for share in shares.values()), f"{morphism}: {shares}"
 
 
-def test_the_units_of_a_widened_layer_part_company(parent):
+def test_the_copied_units_of_a_widened_layer_become_different(parent):
     architecture, weights = parent
     for morphism in MORPHISMS["widen"].candidates(architecture, BOUNDS):
         network = Network(morphism.apply(architecture))
@@ -142,7 +142,7 @@ def test_the_units_of_a_widened_layer_part_company(parent):
 
 
 def in_training(architecture: Architecture, weights: Weights) -> np.ndarray:
-    """What the network gives for some examples in training mode, dropouts from one seed."""
+    """The network's outputs in training mode, with dropouts from one seed."""
     network = Network(architecture)
     network.read(weights)
     network.seed(0, torch.device("cpu"))

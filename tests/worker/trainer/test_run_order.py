@@ -1,4 +1,4 @@
-"""Carrying out orders: what comes of good ones, and what of those that cannot be."""
+"""Running orders: the results of valid ones, and the errors of those that cannot be run."""
 
 import dataclasses
 import io
@@ -81,7 +81,7 @@ def test_a_child_begins_where_its_parent_ended(environment, storage, kind):
         assert inherited.value == ended.value
 
 
-def test_what_shrinks_looks_at_training_examples_and_at_no_others(environment, storage):
+def test_morphisms_that_shrink_refit_weights_on_training_examples_only(environment, storage):
     data = arrays()
     parent, _ = run(order_for(storage, data), environment)
     morphism = next(iter(MORPHISMS["narrow"].candidates(NETWORK, SMALL)))
@@ -112,7 +112,7 @@ def test_what_shrinks_looks_at_training_examples_and_at_no_others(environment, s
     assert any(np.abs(found[i]["weight"] - blind[i]["weight"]).max() > 0.01 for i in blind)
 
 
-def test_a_child_gets_noise_on_what_morphisms_changed_where_that_is_ordered(environment, storage):
+def test_a_child_gets_noise_on_the_weights_that_morphisms_changed(environment, storage):
     parent, _ = run(order_for(storage), environment)
     morphism = next(iter(MORPHISMS["widen"].candidates(NETWORK, SMALL)))
     ends = []
@@ -157,7 +157,7 @@ def test_validation_examples_are_only_measured(environment, storage):
     assert recorded.epochs[-1].validation_loss != others.epochs[-1].validation_loss
 
 
-def test_a_search_has_one_split_whatever_the_trials_seed(environment, storage):
+def test_trials_of_one_search_have_one_split_whatever_their_seeds(environment, storage):
     losses = set()
     first, _ = run(order_for(storage), environment)
     for seed, split_seed in ((1, 0), (2, 0), (1, 5)):
@@ -291,7 +291,7 @@ WIDE = next(iter(MORPHISMS["widen"].candidates(NETWORK, SMALL)))
         (with_fields(task="fortune-telling"), "unknown task 'fortune-telling'"),
     ],
 )
-def test_an_order_that_can_never_be_carried_out_fails_for_good(
+def test_an_order_that_can_never_be_run_fails_without_another_attempt(
     environment, storage, change, reason
 ):
     parent = storage.put("weights", save(WEIGHTS), "safetensors")
@@ -332,7 +332,7 @@ def out_of_cuda_memory():
         (out_of_cuda_memory, "CUDA out of memory. Tried to allocate much"),
     ],
 )
-def test_too_little_memory_is_a_fact_about_the_architecture(environment, storage, at_step, words):
+def test_too_little_memory_makes_the_architecture_infeasible(environment, storage, at_step, words):
     ended, _ = run(order_for(storage), environment, at_step=at_step)
     assert ended.status is TrialStatus.INFEASIBLE
     assert ended.reason.startswith("out of memory: ")
@@ -346,7 +346,7 @@ def test_a_network_too_large_to_be_made_is_infeasible(environment, storage):
     assert (ended.status, ended.reason[:13]) == (TrialStatus.INFEASIBLE, "out of memory")
 
 
-def test_what_nobody_foresaw_is_raised(environment, storage):
+def test_an_unforeseen_error_is_raised(environment, storage):
     def surprise():
         raise RuntimeError("a surprise")
 
@@ -362,7 +362,7 @@ def test_small_steps_get_one_thread_and_large_ones_all(environment, storage):
     assert (threads[0], threads[-1]) == (1, 2)
 
 
-def test_how_it_was_computed_is_reported(environment, storage):
+def test_precision_layout_and_threads_are_reported(environment, storage):
     ended, _ = run(order_for(storage), environment)
     assert ended.precision == "fp32 channels-last, 1 thread"
     fast = dataclasses.replace(
@@ -372,7 +372,7 @@ def test_how_it_was_computed_is_reported(environment, storage):
     assert ended.precision == "bf16, 1 thread"
 
 
-def test_the_test_split_is_looked_at_in_single_precision(environment, storage):
+def test_the_test_split_is_evaluated_in_single_precision(environment, storage):
     """So that the exported model, which predicts in it, reproduces the metric and the loss."""
     fast = dataclasses.replace(
         environment, computes={3: Compute(environment.device, torch.bfloat16)}

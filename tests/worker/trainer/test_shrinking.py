@@ -1,4 +1,4 @@
-"""On trained networks: what shrinks loses far less than what is merely cut."""
+"""On trained networks, shrinking morphisms lose far less than cutting alone."""
 
 import numpy as np
 import pytest
@@ -70,14 +70,14 @@ def loss(before: Array, after: Array) -> float:
 
 
 def merely_cut(morphism, architecture: Architecture, weights: Weights) -> Weights:
-    """The first channels, or what is left, and nobody makes up for the rest."""
+    """The first channels, or the remaining layers, without a refit."""
     selected = selections(architecture, morphism.reduction(architecture))
     return sliced(architecture, weights, morphism.apply(architecture), selected)
 
 
 @pytest.mark.parametrize("root", KINDS)
 @pytest.mark.parametrize("kind", ["narrow", "remove_layer", "remove_skip"])
-def test_least_squares_keep_most_of_what_a_trained_network_knows(networks, root, kind):
+def test_refitting_keeps_most_of_the_function_of_a_trained_network(networks, root, kind):
     architecture, weights, probe, x, y = networks[root]
     logits = forward(architecture, weights, x)
     assert (logits.argmax(axis=1) == y).mean() > 0.8

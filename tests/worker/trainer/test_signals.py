@@ -47,7 +47,7 @@ def test_signals_are_trained_as_they_are():
 
 
 @pytest.mark.parametrize("kind", sorted(all_roots(SPEC, Bounds())))
-def test_every_start_learns_to_tell_signals_apart(kind, storage, environment):
+def test_every_root_learns_to_classify_signals(kind, storage, environment):
     root = all_roots(SPEC, Bounds())[kind]
     hyperparameters = {"epochs": 6, "learning_rate": 0.003}
     ended, _ = run(order_for(storage, DATA, root, hyperparameters), environment)

@@ -29,7 +29,7 @@ CNN = chain(
 
 
 class Clock:
-    """Time that passes only where a test lets it."""
+    """A clock that only tests move."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -38,7 +38,7 @@ class Clock:
         return self.now
 
     def each(self, seconds: float):
-        """Something to be called with whatever, that takes so long."""
+        """A function of any arguments that takes this long."""
 
         def wait(*_):
             self.now += seconds
@@ -47,7 +47,7 @@ class Clock:
 
 
 class SlowExamples(Examples):
-    """Examples that take their time to be read in order."""
+    """Examples whose evaluation takes time."""
 
     def batches(self, size):
         self.wait()
@@ -71,7 +71,7 @@ def blobs(count, shape=(6,), seed=0, *, wrong=False, kind=Examples, **options):
 
 
 def train_with(network, training, validation, /, seed=0, compute=PLAIN, **options):
-    """A training; whatever is no argument of `train` is a hyperparameter."""
+    """Train; options that are no arguments of `train` are hyperparameters."""
     names = ("should_stop", "on_step", "on_epoch", "clock")
     arguments = {name: options.pop(name) for name in names if name in options}
     h = Hyperparameters(**{"epochs": 5, "batch_size": 16, "learning_rate": 0.01} | options)

@@ -1,4 +1,4 @@
-"""Augmented examples keep their shape, their range and their seed's draws."""
+"""Augmented examples keep their shape and range, and a seed decides how they change."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def images(n: int = 64, side: int = 16) -> torch.Tensor:
     return x
 
 
-def test_an_affine_map_moves_every_image_and_keeps_most_of_what_it_shows():
+def test_an_affine_map_moves_every_image_and_keeps_most_of_its_content():
     x = images()
     moved = affine(x, flip=False, generator=seeded())
     assert moved.shape == x.shape
@@ -44,7 +44,7 @@ def test_affine_maps_are_small():
         assert offset.abs().mean() > 0.3
 
 
-def test_affine_maps_mirror_half_of_the_images_where_they_may():
+def test_affine_maps_mirror_half_of_the_images_where_flips_are_allowed():
     x = torch.zeros(400, 1, 16, 16)
     x[..., :6] = 255.0  # bright on the left
     left = affine(x, flip=True, generator=seeded())[..., :8].mean(dim=(1, 2, 3)) > 100

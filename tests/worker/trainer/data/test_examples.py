@@ -1,4 +1,4 @@
-"""Batches: what is drawn, how it is changed, and that a seed decides it."""
+"""Batches: which examples they hold, how these are changed, and that a seed decides it."""
 
 import itertools
 import math
@@ -14,12 +14,12 @@ PLAIN = Normalisation((0.0,), (1.0,))
 
 
 def numbered(count, shape=(1, 12, 12)):
-    """Examples without two equal values anywhere, and none that is zero."""
+    """Examples of which all values differ and none is zero."""
     return 1 + np.arange(count * math.prod(shape), dtype=np.float32).reshape(count, *shape)
 
 
 def examples(x, normalisation=PLAIN, **options):
-    """Labelled by their places, so that a batch tells which examples it holds."""
+    """Labelled by their indices, so that a batch shows which examples it holds."""
     return Examples(x, np.arange(len(x)), normalisation, CPU, **options)
 
 
@@ -30,7 +30,7 @@ def epoch(data, size, seed=0):
 
 
 def moves(image, largest, *, flip):
-    """Each image that augmentation may make of this one, by (rows, columns, mirrored)."""
+    """Each image that augmentation may make from this one, by (rows, columns, mirrored)."""
     padded = np.pad(image, ((0, 0), (largest, largest), (largest, largest)))
     _, height, width = image.shape
     steps = range(2 * largest + 1)
@@ -40,7 +40,7 @@ def moves(image, largest, *, flip):
 
 
 def move_of(found, image, largest, *, flip):
-    """How `found` was made of the image; None where it was not."""
+    """How `found` was made from the image; None where it was not."""
     for move, moved in moves(image, largest, flip=flip):
         if np.array_equal(found, moved):
             return move
@@ -91,7 +91,7 @@ def test_images_are_shifted_by_a_twelfth_of_their_side(shape, pixels):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 40), (3, 7, 7)])
-def test_tiny_images_are_not_shifted_out_of_sight(shape):
+def test_tiny_images_are_not_shifted(shape):
     x = numbered(60, shape)
     for batch, y in epoch(examples(x, augmentation="shift"), 20):
         np.testing.assert_array_equal(batch, x[y])
@@ -188,7 +188,7 @@ def test_statistics_of_many_bytes_are_exact():
     assert Normalisation.of(x) == Normalisation((150.0,), (50.0,))
 
 
-def test_images_are_given_out_in_the_memory_format_that_was_asked_for():
+def test_batches_of_images_have_the_requested_memory_format():
     for data in (
         examples(numbered(8, (3, 6, 6)), augmentation="shift", channels_last=True),
         examples(numbered(8, (3, 6, 6)), channels_last=True),
@@ -201,7 +201,7 @@ def test_images_are_given_out_in_the_memory_format_that_was_asked_for():
 
 @pytest.fixture
 def every_warning():
-    """torch warns each time, not once in a process."""
+    """torch warns every time, not once in a process."""
     torch.set_warn_always(True)
     yield
     torch.set_warn_always(False)

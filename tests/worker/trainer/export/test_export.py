@@ -1,4 +1,4 @@
-"""An exported folder predicts on its own what the network did, and its card tells the truth."""
+"""An exported folder predicts what the network did, without Netmorph, and its card is correct."""
 
 import ast
 import dataclasses
@@ -134,7 +134,7 @@ def test_the_program_prints_one_class_name_a_line(folder, tmp_path):
     assert len(expected) == 5
 
 
-def test_the_program_is_the_module_and_needs_only_what_it_says(folder):
+def test_the_program_is_a_copy_of_the_module_and_imports_only_what_it_names(folder):
     source = (folder / "predict.py").read_text()
     assert source == Path(predict.__file__).read_text()
     imported = set()
@@ -220,7 +220,7 @@ def test_any_exported_morphed_network_predicts_as_the_reference(architecture, rn
         lambda x: x[::-1][::-1],
     ],
 )
-def test_examples_may_be_arranged_and_typed_otherwise(folder, arranged):
+def test_examples_may_have_other_axes_and_types(folder, arranged):
     model, x = predict.Model(folder), arrays().x_test
     np.testing.assert_array_equal(model.probabilities(arranged(x)), model.probabilities(x))
 
@@ -245,7 +245,7 @@ def test_examples_of_another_shape_are_refused_with_what_is_expected(folder, sha
     assert str(refused.value) == f"examples have shape {shape}; expected (N, 1, 6, 4)"
 
 
-def test_the_folder_holds_all_that_is_promised(folder, ended):
+def test_the_folder_has_all_promised_files(folder, ended):
     assert {path.name for path in folder.iterdir()} == {
         "weights.safetensors",
         "model.json",
@@ -271,7 +271,7 @@ def test_the_folder_holds_all_that_is_promised(folder, ended):
     }
 
 
-def test_the_card_tells_what_was_found_how_and_how_good_it_is(folder, ended):
+def test_the_card_describes_the_network_its_search_and_its_metric(folder, ended):
     card = (folder / "README.md").read_text("utf-8")
     facts = dict(
         (cell.strip() for cell in line.strip("|").split("|"))
@@ -296,7 +296,7 @@ def test_the_card_tells_what_was_found_how_and_how_good_it_is(folder, ended):
 
 
 def card_and_metrics(job, **facts):
-    """What an export says of itself."""
+    """The card and the metrics of an export."""
     weights = random_weights(NETWORK, np.random.default_rng(0), np.float32)
     test = TestMetrics(metric=1.0, loss=0.0, examples=30)
     packed = export(job, NETWORK, weights, Normalisation((0.0,), (1.0,)), test, **facts)
@@ -326,7 +326,7 @@ WON = TIED.model_copy(update={"exported": "winner", "reason": "the final fit *di
         ),
     ],
 )
-def test_a_card_says_how_the_final_network_compares_and_what_it_took(
+def test_a_card_says_how_the_final_network_compares_and_its_share_of_the_seconds(
     job, comparison, share, sentence, trained_on
 ):
     history = HISTORY | {"seconds_in_lineage": 30.0, "seconds_total": 60.0}
@@ -347,7 +347,7 @@ def test_a_card_says_how_the_final_network_compares_and_what_it_took(
         ({"seconds_in_lineage": 0.0, "seconds_total": 0.0}, 0.0),
     ],
 )
-def test_a_card_says_nothing_of_seconds_that_are_not_known(job, history, seconds):
+def test_a_card_does_not_mention_seconds_that_are_not_known(job, history, seconds):
     other = dataclasses.replace(job, history=history)
     card, metrics = card_and_metrics(other, seconds=seconds)
     assert "seconds of training" not in card

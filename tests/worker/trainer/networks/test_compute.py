@@ -1,4 +1,4 @@
-"""How the process computes: what is chosen, what it is called, and that it changes little."""
+"""How the process computes: the choice, its name, and that it changes little."""
 
 from dataclasses import replace
 
@@ -57,7 +57,7 @@ CNN = chain(
 
 
 class Ticks:
-    """A clock by which a step takes as long as the list says, one step after the other."""
+    """A clock by which each step takes the next of these seconds."""
 
     def __init__(self, seconds):
         self.seconds, self.now, self.asked = iter(seconds), 0.0, 0
@@ -90,7 +90,7 @@ def test_the_least_time_counts_and_the_first_one_does_not():
     assert found == pytest.approx({FP32: 0.020, BF16: 0.022})
 
 
-def test_a_choice_that_is_much_slower_is_timed_no_more():
+def test_a_choice_that_is_much_slower_is_not_timed_again():
     clock = Ticks([1.0, 1.0, 0.1, 0.9, 0.2, 0.3])  # warm-up, first turn, then the faster one alone
     assert timed(SMALL, [FP32, BF16], clock) == pytest.approx({FP32: 0.1, BF16: 0.9})
 

@@ -1,4 +1,4 @@
-"""A torch network computes what the numpy reference does, and its weights come and go whole."""
+"""A torch network computes what the numpy reference does, and its weights are read and written."""
 
 import numpy as np
 import pytest
@@ -81,12 +81,12 @@ def around(layer, shapes):
     return Architecture(tuple(nodes))
 
 
-def test_every_layer_has_a_twin():
+def test_every_layer_has_a_module():
     assert set(MODULES) == set(LAYERS)
 
 
 @pytest.mark.parametrize("kind", list(LAYERS))
-def test_a_twin_computes_what_its_layer_does(kind):
+def test_a_module_computes_what_its_layer_does(kind):
     rng = np.random.default_rng(0)
     for layer, shapes in LAYER_EXAMPLES[kind]:
         architecture = around(layer, shapes)
@@ -120,7 +120,7 @@ def test_the_memory_format_changes_nothing(architecture, rng):
 
 @settings(max_examples=30)
 @given(architecture=architectures(), rng=generators)
-def test_weights_come_out_as_they_went_in(architecture, rng):
+def test_weights_are_read_back_as_they_were_written(architecture, rng):
     weights = random_weights(architecture, rng, np.float32)
     again = flatten(load(save(network_of(architecture, weights).weights())))
     assert again.keys() == flatten(weights).keys()
@@ -171,7 +171,7 @@ def weights(small):
     return random_weights(small, np.random.default_rng(0), np.float32)
 
 
-def test_weights_that_were_given_out_stay_as_they_are(small, weights):
+def test_weights_that_were_returned_do_not_change_with_the_network(small, weights):
     network = network_of(small, weights)
     given_out = network.weights()
     with torch.no_grad():
@@ -191,14 +191,14 @@ def test_weights_that_were_given_out_stay_as_they_are(small, weights):
         ),
     ],
 )
-def test_weights_of_another_form_are_refused(small, weights, changes, message):
+def test_weights_of_other_names_or_shapes_are_refused(small, weights, changes, message):
     with pytest.raises(ValueError, match=message):
         Network(small).read(weights | changes)
 
 
 @pytest.fixture
 def every_warning():
-    """torch warns each time, not once in a process."""
+    """torch warns every time, not once in a process."""
     torch.set_warn_always(True)
     yield
     torch.set_warn_always(False)

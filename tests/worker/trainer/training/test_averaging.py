@@ -1,4 +1,4 @@
-"""The average of weights against a sum written down, at whatever step one stops."""
+"""The average of weights agrees with an explicit sum, after any number of steps."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def direct(values, share):
 
 
 def moved(network, rng):
-    """Give the network other weights and statistics; what it has then, in one row."""
+    """Give the network other weights and statistics, and return them in one row."""
     with torch.no_grad():
         for tensor in (*network.parameters(), *network.buffers()):
             tensor.copy_(torch.from_numpy(rng.normal(size=tuple(tensor.shape))))
@@ -38,7 +38,7 @@ class WithBuffer(nn.Linear):
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 1.0])
 @pytest.mark.parametrize("steps", [1, 2, 7, 40])
-def test_the_average_is_that_of_the_definition_whenever_one_stops(share, steps):
+def test_the_average_agrees_with_its_definition_after_any_number_of_steps(share, steps):
     network, rng = WithBuffer(), np.random.default_rng(0)
     average, values = WeightAverage(network, share), []
     for _ in range(steps):
@@ -66,7 +66,7 @@ def test_most_of_the_average_lies_in_the_last_steps_of_that_share():
         assert direct(inside, 0.1) == pytest.approx(1 - 0.8**10, abs=0.01)
 
 
-def test_a_network_has_the_average_within_and_its_own_weights_again_behind():
+def test_a_network_has_the_average_within_the_block_and_its_own_weights_after_it():
     network, rng = WithBuffer(), np.random.default_rng(0)
     average = WeightAverage(network, 0.5)
     values = []

@@ -1,4 +1,4 @@
-"""A training that learns nothing is told from one that does."""
+"""A training that diverges or learns nothing is ended."""
 
 import math
 
@@ -10,12 +10,12 @@ from worker.trainer.training.checks import LEAST_STEPS, LearningCheck
 
 
 def look(check: LearningCheck, losses, steps: int) -> None:
-    """Show the check a training of so many steps."""
+    """Show the check the losses of a training of this many steps."""
     for step in range(1, steps + 1):
         check.add(step, (step - 1) / steps, torch.tensor(losses((step - 1) / steps)))
 
 
-def test_a_loss_at_that_of_chance_after_a_tenth_is_infeasible():
+def test_a_loss_no_better_than_chance_after_a_tenth_is_infeasible():
     with pytest.raises(InfeasibleTrial, match=r"does not learn: its loss is 2.303 after 101 steps"):
         look(LearningCheck(math.log(10)), lambda at: math.log(10) + 1e-4, 1000)
 
@@ -24,7 +24,7 @@ def test_a_loss_below_that_of_chance_is_learning():
     look(LearningCheck(math.log(10)), lambda at: 2.0, 1000)
 
 
-def test_what_comes_after_the_first_tenth_does_not_matter():
+def test_losses_after_the_first_tenth_do_not_matter():
     look(LearningCheck(1.0), lambda at: 0.9 if at < 0.2 else 5.0, 1000)
 
 
@@ -32,11 +32,11 @@ def test_the_first_steps_may_be_bad():
     look(LearningCheck(1.0), lambda at: 9.0 if at < 0.05 else 0.9, 1000)
 
 
-def test_a_loss_that_is_not_a_number_is_left_to_the_check_for_divergence():
+def test_a_loss_that_is_not_a_number_is_left_to_the_other_check():
     look(LearningCheck(1.0), lambda at: math.nan, 1000)
 
 
-def test_few_steps_say_nothing():
+def test_few_steps_prove_nothing():
     look(LearningCheck(1.0), lambda at: 2.0, LEAST_STEPS - 1)
     with pytest.raises(InfeasibleTrial):
         look(LearningCheck(1.0), lambda at: 2.0, LEAST_STEPS + 1)

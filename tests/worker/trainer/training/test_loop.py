@@ -1,4 +1,4 @@
-"""The training loop: what it learns, when it ends, and which weights it leaves."""
+"""The training loop: what it learns, when it ends, and which weights it keeps."""
 
 from itertools import pairwise
 
@@ -29,7 +29,7 @@ from worker.trainer.training.schedule import rate_share
 
 
 def assert_same(left, right):
-    """Two networks have the same weights to the last bit."""
+    """Assert that two networks have the same weights to the last bit."""
     left, right = flatten(left), flatten(right)
     assert left.keys() == right.keys()
     for name, array in left.items():
@@ -38,7 +38,7 @@ def assert_same(left, right):
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd", "muon"])
 @pytest.mark.parametrize(("architecture", "shape"), [(MLP, (6,)), (CNN, (2, 8, 8))])
-def test_what_can_be_learned_is_learned(architecture, shape, optimiser):
+def test_classes_that_can_be_told_apart_are_learned(architecture, shape, optimiser):
     network = network_of(architecture)
     reported = []
     outcome = train_with(
@@ -271,7 +271,7 @@ def test_with_averaging_the_average_is_validated_and_kept(share):
     assert evaluate(network, validation, TASK, PLAIN) == outcome.best
 
 
-def test_however_little_time_there_is_one_step_is_made():
+def test_at_least_one_step_is_made_however_short_the_time():
     clock = Clock()
     outcome = train_with(
         network_of(MLP), blobs(64), blobs(30, seed=1), max_seconds=1e-9, clock=clock,
@@ -339,7 +339,7 @@ def test_the_rate_rises_stays_and_falls(phases, steps):
 
 
 @given(warmup=st.floats(0, 0.99), decay=st.floats(0.001, 1))
-def test_a_rate_that_falls_ends_at_nearly_nothing(warmup, decay):
+def test_a_rate_that_falls_ends_near_zero(warmup, decay):
     assert rate_share(1, warmup, decay) == pytest.approx(0.002)
 
 

@@ -34,7 +34,7 @@ def test_the_loss_is_that_of_soft_targets_in_the_same_shares():
     torch.testing.assert_close(found, cross_entropy(watched(mixed), mixed))
 
 
-def test_the_same_seed_mixes_alike_and_another_otherwise():
+def test_a_seed_decides_how_examples_are_mixed():
     def losses(seed):
         mixing = Mixing(0.4, seed)
         return [float(mixing.loss(network, cross_entropy, X, Y)) for _ in range(4)]
@@ -42,7 +42,7 @@ def test_the_same_seed_mixes_alike_and_another_otherwise():
     assert losses(1) == losses(1) != losses(2)
 
 
-def test_an_example_mixed_with_itself_stays_as_it_is():
+def test_an_example_mixed_with_itself_does_not_change():
     one = X[:1]
     found = Mixing(0.4, 1).loss(network, cross_entropy, one, Y[:1])
     torch.testing.assert_close(found, cross_entropy(network(one), Y[:1]))

@@ -1,4 +1,4 @@
-"""Muon's steps against a singular value decomposition, and which optimiser moves what."""
+"""Muon's steps agree with a singular value decomposition; each parameter has one optimiser."""
 
 import numpy as np
 import pytest
