@@ -26,7 +26,7 @@ class Chart:
         graphs = self._encoder.coder.encode(architectures)
         self._encoded = self._encoder.encode_graphs(graphs)
         self._labels = weisfeiler_lehman.labels(graphs, self._encoder.coder.hashes)
-        self._form = graph_features.form(architectures, graphs, self._encoder.coder.facts)
+        self._form = graph_features.graph_features(architectures, graphs, self._encoder.coder.facts)
         self._sizes = sizes(architectures)
         self._names = np.array([one.fingerprint for one in architectures], dtype=np.str_)
         self._place_of = {str(name): place for place, name in enumerate(self._names)}

@@ -21,7 +21,7 @@ from core.graph.roots import all_roots
 from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms import MORPHISMS
-from core.morphisms.reduction import selections, sliced
+from core.morphisms.reduction import selections, slice_weights
 from core.morphisms.shrinking import AbstractShrinking
 from core.protocol.contracts import Bounds, Hyperparameters
 from worker.trainer.data.examples import Examples, Normalisation
@@ -125,4 +125,4 @@ def merely_cut(network: Trained, morphism: AbstractShrinking) -> Weights:
     """The weights that are left: of several channels the first ones."""
     architecture = network.architecture
     selected = selections(architecture, morphism.reduction(architecture))
-    return sliced(architecture, network.weights, morphism.apply(architecture), selected)
+    return slice_weights(architecture, network.weights, morphism.apply(architecture), selected)

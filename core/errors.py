@@ -1,26 +1,29 @@
 """The errors of Netmorph's rules, as a tree that tells the caller what to do.
 
 NetmorphError
-├── InvalidInput            the caller's data is wrong: mend it, do not retry
+├── InvalidInput            invalid input: fix it, do not retry
 │   ├── InvalidArchitecture     a graph that cannot exist
 │   ├── IllegalMorphism         a morphism that does not apply to this architecture
 │   ├── InvalidDataset          a data set that cannot be used
-│   └── UnknownKind             a name that no registry knows
-├── InfeasibleTrial         a fact about the architecture (out of memory, NaN): tell the surrogate
-├── BlobError               stored bytes are not what was promised
+│   └── UnknownKind             a kind that is not registered
+├── InfeasibleTrial         cannot be trained (out of memory, NaN): observe it, do not retry
+├── BlobError               stored bytes are missing or damaged
 │   ├── MissingBlob             nothing is stored under the key
-│   └── CorruptBlob             the bytes do not have the promised hash
+│   └── CorruptBlob             the bytes do not match their hash or format
 └── SpaceExhausted          no new architecture is left within the bounds: finish the search
-    └── SearchSettled           another trial would only take time: finish the search
+    └── SearchSettled           another trial cannot pay off in the time left: finish the search
 """
 
 
 class NetmorphError(Exception):
-    """Any error that Netmorph raises on purpose; the message says what was found and expected."""
+    """Any error that Netmorph raises on purpose.
+
+    The message says what was found and what was expected.
+    """
 
 
 class InvalidInput(NetmorphError):
-    """The caller's data is wrong: mend it, do not retry."""
+    """Invalid input: fix it, do not retry."""
 
 
 class InvalidArchitecture(InvalidInput):
@@ -36,7 +39,7 @@ class InvalidDataset(InvalidInput):
 
 
 class UnknownKind(InvalidInput):
-    """A name that the registry does not know."""
+    """A kind that is not registered; the message lists the known ones."""
 
 
 class InfeasibleTrial(NetmorphError):
@@ -44,15 +47,15 @@ class InfeasibleTrial(NetmorphError):
 
 
 class BlobError(NetmorphError):
-    """Stored bytes are not what was promised."""
+    """Stored bytes are missing or damaged."""
 
 
 class MissingBlob(BlobError):
-    """Nothing is stored under the key."""
+    """Nothing is stored under the key: it was never written, or it was deleted."""
 
 
 class CorruptBlob(BlobError):
-    """The stored bytes do not have the promised hash or form."""
+    """The stored bytes do not match their hash or format: fetch or write them again."""
 
 
 class SpaceExhausted(NetmorphError):
@@ -60,4 +63,4 @@ class SpaceExhausted(NetmorphError):
 
 
 class SearchSettled(SpaceExhausted):
-    """Another trial would only take time from the final fit: finish the search."""
+    """Another trial would only take time away from the final fit: finish the search."""

@@ -1,4 +1,4 @@
-"""Open sets of kinds: a class joins its registry by a decorator on itself."""
+"""Open sets of kinds: a class registers itself with a decorator."""
 
 import importlib
 import pkgutil
@@ -12,19 +12,19 @@ C = TypeVar("C")
 
 
 class Registry(Mapping[str, type[T]], Generic[T]):
-    """The classes of one open set by kind; a kind once released is never renamed."""
+    """The classes of one open set, by kind; a released kind is never renamed."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what  # for messages: "layer", "morphism", ...
+    def __init__(self, noun: str) -> None:
+        self._noun = noun  # for messages: "layer", "morphism", ...
         self._classes: dict[str, type[T]] = {}
         self._kinds: dict[type, str] = {}
 
     def register(self, kind: str) -> Callable[[type[C]], type[C]]:
-        """A class decorator that adds the class under `kind`."""
+        """A class decorator that registers the class under `kind`; ValueError if it is taken."""
 
         def add(cls: type[C]) -> type[C]:
             if kind in self._classes:
-                raise ValueError(f"{self._what} kind {kind!r} is registered twice")
+                raise ValueError(f"{self._noun} kind {kind!r} is registered twice")
             self._classes[kind] = cls  # type: ignore[assignment]
             self._kinds[cls] = kind
             return cls
@@ -32,7 +32,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         return add
 
     def kind_of(self, value: object) -> str:
-        """The kind under which the value's class is registered."""
+        """The kind under which the value's class is registered; KeyError if it is not."""
         return self._kinds[type(value)]
 
     def __getitem__(self, kind: str) -> type[T]:
@@ -40,7 +40,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             return self._classes[kind]
         except KeyError:
             known = ", ".join(sorted(self._classes))
-            raise UnknownKind(f"unknown {self._what} {kind!r}; known are: {known}") from None
+            raise UnknownKind(f"unknown {self._noun} {kind!r}; known are: {known}") from None
 
     def __contains__(self, kind: object) -> bool:
         return kind in self._classes
@@ -53,6 +53,6 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
 
 def import_modules(package: str, path: list[str]) -> None:
-    """Import every module of a package, so that its classes register themselves."""
+    """Import every module of a package, so that its classes are registered."""
     for module in pkgutil.iter_modules(path):
         importlib.import_module(f"{package}.{module.name}")

@@ -1,7 +1,7 @@
-"""Hypothesis makers of architectures, weights and morphisms: the only random makers of the tests.
+"""Hypothesis strategies for architectures, weights and morphisms: the only random makers of tests.
 
-The architectures have branches: sums and concatenations of any earlier tensors that fit, the same
-one twice included, around convolutions with strides, pools and batch norms.
+The architectures have branches: sums and concatenations of any earlier tensors that fit, also of
+the same one twice, around convolutions with strides, pools and batch norms.
 """
 
 from collections.abc import Callable
@@ -59,10 +59,10 @@ class Sketch:
     """A graph under construction."""
 
     nodes: list[Node] = field(default_factory=list)
-    shapes: list[Shape] = field(default_factory=list)  # of each node; ids are places
+    shapes: list[Shape] = field(default_factory=list)  # of each node; ids are indices
 
     def add(self, layer: AbstractLayer, *inputs: int) -> int:
-        """Append a layer, behind the last one unless told, and return its id."""
+        """Append a layer, behind the last one unless inputs are given, and return its id."""
         sources = inputs or ((len(self.nodes) - 1,) if self.nodes else ())
         shape = layer.output_shape([self.shapes[source] for source in sources])
         self.nodes.append(Node(len(self.nodes), layer, sources))
@@ -86,7 +86,7 @@ class Sketch:
         return family_of(self.shape)
 
     def like_last(self, *, channels: bool) -> list[int]:
-        """The tensors with the spatial shape of the last one, and its channels where asked."""
+        """The tensors with the spatial shape of the last one, and its channels if `channels`."""
         start = 0 if channels else 1
         return [i for i, shape in enumerate(self.shapes) if shape[start:] == self.shape[start:]]
 
@@ -97,7 +97,7 @@ def architectures(
 ) -> Architecture:
     """Networks with branches, up to `steps` random steps before the head.
 
-    They read images where told, or vectors where told not; else these or signals.
+    They read images if `images` is true, vectors if it is false, else any of these or signals.
     """
     sketch = Sketch()
     axes = draw(st.sampled_from((2, 1, 0) if images is None else (2,) if images else (0,)))
@@ -169,7 +169,7 @@ def _padded_pool(draw: st.DrawFn, sketch: Sketch) -> None:
 
 
 def _zero(draw: st.DrawFn, sketch: Sketch) -> None:
-    """Zeros beside what they are made of, as in a cell whose edge is left out."""
+    """A zero operation beside its input, as in a cell with a missing edge."""
     start, stride = len(sketch.nodes) - 1, draw(st.integers(1, 2))
     if len(sketch.shape) == 1 or stride == 1:
         sketch.add(Add(), start, sketch.add(Zero()))
@@ -225,8 +225,8 @@ def _squeeze_excite(draw: st.DrawFn, sketch: Sketch) -> None:
 def _scale(draw: st.DrawFn, sketch: Sketch) -> None:
     """Factors that come from another tensor, and have other readers."""
     start, shape = len(sketch.nodes) - 1, sketch.shape
-    alike = [i for i, one in enumerate(sketch.shapes) if one[0] == shape[0]]
-    factors = draw(st.sampled_from(alike))
+    candidates = [i for i, one in enumerate(sketch.shapes) if one[0] == shape[0]]
+    factors = draw(st.sampled_from(candidates))
     if len(sketch.shapes[factors]) > 1:
         factors = sketch.add(family_of(sketch.shapes[factors]).global_avg_pool(), factors)
     sketch.add(Scale(), start, factors)
@@ -289,7 +289,7 @@ VECTOR_STEPS: tuple[Step, ...] = (
 def random_weights(
     architecture: Architecture, rng: np.random.Generator, dtype: type = np.float64
 ) -> Weights:
-    """Weights as after some training: nothing zero, nothing one, statistics that say something."""
+    """Weights as after some training: none zero or one, and statistics that matter."""
     return perturbed(initialise(architecture, rng, np.float64), rng, dtype)
 
 
@@ -344,7 +344,7 @@ def random_chain(
 
 @st.composite
 def morphism_chains(draw: st.DrawFn, *, length: int = 4, images: bool | None = None) -> Chain:
-    """Random networks with random morphisms upon each other."""
+    """Random networks with random morphisms applied one after another."""
     start = draw(architectures(images=images, steps=5))
     return random_chain(start, draw(generators), draw(st.integers(1, length)))
 
@@ -355,7 +355,7 @@ def morphed_architectures(draw: st.DrawFn, *, length: int = 6) -> Architecture:
     return draw(morphism_chains(length=length)).architectures[-1]
 
 
-#: For each kind of layer some of it with the shapes of its inputs.
+#: For each kind of layer some examples with the shapes of their inputs.
 LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
     "input": [(Input((2, 5, 4)), []), (Input((2, 9)), []), (Input((7,)), [])],
     "output": [(Output(), [(3,)])],

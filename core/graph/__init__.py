@@ -1,8 +1,9 @@
 """Architectures: immutable graphs of layers, their weights, their cost, and the roots.
 
-`architecture` has the graph itself, `node` its parts; `fingerprint` names a graph whatever the
-numbers of its nodes, `segments` says which channels grow together, `validation` what a graph must
-satisfy. `weights`, `initialisation` and `forward` are the numpy side of a network; `cost`,
-`latency` and `speed` say what it takes, `bounds` whether a search may use it, `roots` where a
-search starts.
+`architecture` defines the graph and `node` its nodes; `validation` checks the graph, `fingerprint`
+identifies it independently of node ids, and `segments` finds the channels that must have the same
+width. `weights`, `initialisation` and `forward` are a network in numpy. `cost`, `latency` and
+`speed` estimate its memory, prediction time and training time (`timing` fits the last two to
+measurements). `bounds` decides whether a search may use an architecture, and `roots` builds the
+architectures that a search starts from.
 """

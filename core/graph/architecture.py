@@ -11,7 +11,7 @@ from core.errors import InvalidArchitecture
 from core.graph import fingerprint as fingerprints
 from core.graph.cost import LayerCost, layer_cost
 from core.graph.fingerprint import Colours, Mark, Sources, mark
-from core.graph.node import Node, carried
+from core.graph.node import Node, spatial_inputs
 from core.graph.segments import Segment, infer_segments
 from core.graph.validation import check_all_read, check_edges, check_ends
 from core.layers import AbstractLayer, Scale, Shape
@@ -23,17 +23,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LayerFacts:
-    """What a layer makes of inputs of some shapes."""
+    """What is known of a layer for given input shapes."""
 
     layer: AbstractLayer
     shape: Shape
     cost: LayerCost
-    mark: Mark  # of the layer
+    mark: Mark  # the layer as its fingerprint sees it
 
 
 @lru_cache(maxsize=65_536)
 def _facts(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> LayerFacts:
-    """The facts of a layer; raises InvalidArchitecture where the inputs do not fit."""
+    """The facts of a layer; raises InvalidArchitecture if the inputs do not fit."""
     if len(inputs) != layer.inputs and (layer.inputs is not None or len(inputs) < 2):
         expected = "two or more" if layer.inputs is None else layer.inputs
         raise InvalidArchitecture(f"has {len(inputs)} inputs; expected {expected}")
@@ -42,25 +42,29 @@ def _facts(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> LayerFacts:
 
 @dataclass(frozen=True, eq=False)
 class Architecture:
-    """A graph from one `Input` to one `Output`, in topological order, every node read.
+    """A graph from one `Input` to one `Output` in topological order; every other node is read.
 
-    Two architectures are equal when they are the same graph, however numbered. Weights belong to
-    node ids, which morphisms and JSON keep.
+    Two architectures are equal if they are the same graph, whatever their node ids. Weights belong
+    to node ids, which morphisms and JSON keep.
+
+    Raises:
+        InvalidArchitecture: if the ends, the edges, or the shapes of the graph are wrong.
     """
 
     nodes: tuple[Node, ...]
-    like: InitVar["Architecture | None"] = None  # one that shares most nodes: for speed alone
-    _known: Mapping[int, LayerFacts] = field(init=False, repr=False)  # of each node, in order
-    _begun: tuple[Sources, Colours] = field(init=False, repr=False)  # for speed alone
+    relative: InitVar["Architecture | None"] = None  # shares most nodes; only saves time
+    _facts_by_id: Mapping[int, LayerFacts] = field(init=False, repr=False)  # in order
+    _prefix: tuple[Sources, Colours] = field(init=False, repr=False)  # shared with `relative`
 
-    def __post_init__(self, like: "Architecture | None") -> None:
+    def __post_init__(self, relative: "Architecture | None") -> None:
         object.__setattr__(self, "nodes", tuple(self.nodes))
-        shared = _shared(self.nodes, like.nodes) if like else 0
+        shared = _shared(self.nodes, relative.nodes) if relative else 0
         check_ends(self.nodes)
         check_edges(self.nodes, shared)
-        object.__setattr__(self, "_known", self._learn(like, shared))  # refuses what does not fit
+        object.__setattr__(self, "_facts_by_id", self._infer_facts(relative, shared))
         check_all_read(self.nodes)
-        object.__setattr__(self, "_begun", like._beginning(shared) if like else ([], []))
+        prefix = relative._shared_prefix(shared) if relative else ([], [])
+        object.__setattr__(self, "_prefix", prefix)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Architecture):
@@ -71,44 +75,45 @@ class Architecture:
         return hash(self.fingerprint)
 
     def __reduce__(self) -> tuple[type["Architecture"], tuple[tuple[Node, ...]]]:
-        """Pickled as its nodes: what is known of it is found out again."""
+        """Pickle the nodes alone; the rest is computed again."""
         return Architecture, (self.nodes,)
 
-    # --- what is known of it ------------------------------------------------------------------
+    # --- derived facts ------------------------------------------------------------------------
 
-    def _learn(self, like: "Architecture | None", shared: int) -> dict[int, LayerFacts]:
-        """The facts of each node: those of `like` for all that it reads and is the same in both.
+    def _infer_facts(self, relative: "Architecture | None", shared: int) -> dict[int, LayerFacts]:
+        """The facts of each node by id; raises InvalidArchitecture if its inputs do not fit.
 
-        The first `shared` nodes are the same.
+        The first `shared` nodes are those of `relative`. Its facts are also taken over for other
+        nodes that are the same object there and read nodes with the same facts.
         """
-        nodes: Mapping[int, Node] = like._by_id if like else {}
-        before = like._known if like else {}
-        known = dict(islice(before.items(), shared))
+        nodes: Mapping[int, Node] = relative._by_id if relative else {}
+        others = relative._facts_by_id if relative else {}
+        facts = dict(islice(others.items(), shared))
         for node in self.nodes[shared:]:
             inputs = node.inputs
-            if nodes.get(node.id) is node and all([known[i] is before[i] for i in inputs]):
-                known[node.id] = before[node.id]
+            if nodes.get(node.id) is node and all([facts[i] is others[i] for i in inputs]):
+                facts[node.id] = others[node.id]
                 continue
             try:
-                known[node.id] = _facts(node.layer, tuple([known[i].shape for i in inputs]))
+                facts[node.id] = _facts(node.layer, tuple([facts[i].shape for i in inputs]))
             except InvalidArchitecture as error:
                 raise InvalidArchitecture(f"node {node.id}: {error}") from None
-        return known
+        return facts
 
-    def _beginning(self, shared: int) -> tuple[Sources, Colours]:
-        """What is known already of the first nodes, for one that shares them."""
-        known = self.__dict__
-        return known.get("sources", [])[:shared], known.get("_colours", [])[:shared]
+    def _shared_prefix(self, shared: int) -> tuple[Sources, Colours]:
+        """The sources and colours of the first nodes, as far as they are computed already."""
+        computed = self.__dict__
+        return computed.get("sources", [])[:shared], computed.get("_colours", [])[:shared]
 
     @cached_property
     def facts(self) -> list[LayerFacts]:
-        """What each node's layer makes of its inputs, in the order of `nodes`."""
-        return list(self._known.values())
+        """The facts of each node, in the order of `nodes`."""
+        return list(self._facts_by_id.values())
 
     @cached_property
     def shapes(self) -> Mapping[int, Shape]:
         """The output shape of each node."""
-        return {key: facts.shape for key, facts in self._known.items()}
+        return {key: facts.shape for key, facts in self._facts_by_id.items()}
 
     @cached_property
     def costs(self) -> tuple[LayerCost, ...]:
@@ -117,32 +122,32 @@ class Architecture:
 
     @cached_property
     def segments(self) -> Mapping[int, tuple[Segment, ...]]:
-        """The width variables of each node's channel axis, in order."""
+        """The width variables of each node's channel axis, in order along the axis."""
         return infer_segments([(n.id, n.layer, n.inputs) for n in self.nodes], self.shapes)
 
     @cached_property
     def nonnegative(self) -> Mapping[int, bool]:
-        """Whether each node's output is never below zero, whatever the weights."""
-        known: dict[int, bool] = {}
+        """Whether each node's output is never negative, whatever the weights."""
+        signs: dict[int, bool] = {}
         for node in self.nodes:
-            known[node.id] = node.layer.nonnegative([known[source] for source in node.inputs])
-        return known
+            signs[node.id] = node.layer.nonnegative([signs[source] for source in node.inputs])
+        return signs
 
     @cached_property
     def fingerprint(self) -> str:
-        """A name shared by exactly the same graphs."""
-        marks = [one.mark for one in self.facts]
+        """A text that is equal exactly for equal graphs; 32 hexadecimal digits."""
+        marks = [facts.mark for facts in self.facts]
         return fingerprints.fingerprint(marks, self.sources, self._colours)
 
     @cached_property
     def _colours(self) -> Colours:
-        """Of each node, what its fingerprint sees of all that comes before it."""
-        marks = [one.mark for one in self.facts]
-        return fingerprints.colours(marks, self.sources, self._begun[1])
+        """The forward colour of each node, which identifies all that the node depends on."""
+        marks = [facts.mark for facts in self.facts]
+        return fingerprints.colours(marks, self.sources, self._prefix[1])
 
     @cached_property
     def parameters(self) -> int:
-        """How many numbers training fits."""
+        """The number of trainable parameters."""
         return sum(cost.parameters for cost in self.costs)
 
     @cached_property
@@ -157,18 +162,18 @@ class Architecture:
 
     @property
     def output_shape(self) -> Shape:
-        """(classes,)"""
+        """The shape of the logits of one example: (classes,)"""
         return self.shapes[self.nodes[-1].id]
 
-    # --- its graph ----------------------------------------------------------------------------
+    # --- the graph ----------------------------------------------------------------------------
 
     @cached_property
     def sources(self) -> Sources:
-        """What each node reads, by its place in `nodes`."""
-        begun = self._begun[0]
-        places = {node.id: place for place, node in enumerate(self.nodes)}
-        more = [[places[source] for source in node.inputs] for node in self.nodes[len(begun) :]]
-        return begun + more
+        """The indices in `nodes` of the nodes that each node reads."""
+        prefix = self._prefix[0]
+        indices = {node.id: index for index, node in enumerate(self.nodes)}
+        more = [[indices[source] for source in node.inputs] for node in self.nodes[len(prefix) :]]
+        return prefix + more
 
     @cached_property
     def _by_id(self) -> Mapping[int, Node]:
@@ -180,32 +185,32 @@ class Architecture:
         for node in self.nodes:
             for source in set(node.inputs):
                 readers[source].append(node.id)
-        return {source: tuple(found) for source, found in readers.items()}
+        return {source: tuple(ids) for source, ids in readers.items()}
 
     @cached_property
     def ancestors(self) -> Mapping[int, frozenset[int]]:
-        """All the nodes that each node depends on."""
-        known: dict[int, frozenset[int]] = {}
+        """The ids of all nodes that each node depends on."""
+        ancestors: dict[int, frozenset[int]] = {}
         for node in self.nodes:
-            known[node.id] = frozenset(node.inputs).union(*[known[i] for i in node.inputs])
-        return known
+            ancestors[node.id] = frozenset(node.inputs).union(*[ancestors[i] for i in node.inputs])
+        return ancestors
 
     @cached_property
-    def carriers(self) -> Mapping[int, frozenset[int]]:
-        """The ancestors of each node, but those that reach it as the factors of a scaling only.
+    def spatial_ancestors(self) -> Mapping[int, frozenset[int]]:
+        """The ancestors of each node that reach it through its spatial axes.
 
-        Only from these a way leads along which the spatial axes of the node come about.
+        Ancestors that only contribute the factors of a `Scale` are left out.
         """
         if not any([isinstance(node.layer, Scale) for node in self.nodes]):
             return self.ancestors
-        known: dict[int, frozenset[int]] = {}
+        ancestors: dict[int, frozenset[int]] = {}
         for node in self.nodes:
-            inputs = carried(node)
-            known[node.id] = frozenset(inputs).union(*[known[i] for i in inputs])
-        return known
+            inputs = spatial_inputs(node)
+            ancestors[node.id] = frozenset(inputs).union(*[ancestors[i] for i in inputs])
+        return ancestors
 
     def node(self, node_id: int) -> Node:
-        """The node of that id; raises InvalidArchitecture where there is none."""
+        """The node with this id; raises InvalidArchitecture if there is none."""
         try:
             return self._by_id[node_id]
         except KeyError:
@@ -214,11 +219,14 @@ class Architecture:
             ) from None
 
     def readers(self, node_id: int) -> tuple[int, ...]:
-        """The ids of the nodes that read it, each once, in topological order."""
+        """The ids of the nodes that read this one, each once, in topological order.
+
+        Raises InvalidArchitecture if there is no node with this id.
+        """
         return self._readers[self.node(node_id).id]
 
     def input_shapes(self, node: Node) -> tuple[Shape, ...]:
-        """The shapes of what the node reads."""
+        """The shapes of the node's inputs, without the batch."""
         return tuple([self.shapes[source] for source in node.inputs])
 
     @property
@@ -228,21 +236,24 @@ class Architecture:
 
     @cached_property
     def next_id(self) -> int:
-        """An id larger than all in use."""
+        """The first id that is larger than all ids in use."""
         return max(self._by_id) + 1
 
-    def of(self, fact: "Callable[[Architecture], T]") -> T:
-        """What a function says of this architecture, asked once."""
-        known: dict[Any, Any] = self.__dict__.setdefault("facts_of_others", {})
-        if fact not in known:
-            known[fact] = fact(self)
-        found: T = known[fact]
-        return found
+    def cached(self, function: "Callable[[Architecture], T]") -> T:
+        """The value of a function of this architecture, computed once and kept with it."""
+        values: dict[Any, Any] = self.__dict__.setdefault("_cached", {})
+        if function not in values:
+            values[function] = function(self)
+        value: T = values[function]
+        return value
 
-    # --- others made from it ------------------------------------------------------------------
+    # --- changed copies -----------------------------------------------------------------------
 
     def with_layers(self, layers: Mapping[int, AbstractLayer]) -> "Architecture":
-        """The same graph with other layers at some ids."""
+        """The same graph with other layers at some node ids.
+
+        Raises InvalidArchitecture if the new layers do not fit.
+        """
         changed = [
             Node(node.id, layers[node.id], node.inputs) if node.id in layers else node
             for node in self.nodes
@@ -250,7 +261,10 @@ class Architecture:
         return Architecture(tuple(changed), self)
 
     def with_inserted(self, after: int, nodes: Sequence[Node]) -> "Architecture":
-        """The graph with `nodes` behind node `after`, whose readers read the last of them."""
+        """The graph with `nodes` inserted behind node `after`; its readers now read the last one.
+
+        Raises InvalidArchitecture if the inserted nodes do not fit.
+        """
         last = nodes[-1].id
         changed: list[Node] = []
         for node in self.nodes:
@@ -265,23 +279,23 @@ class Architecture:
     # --- JSON ---------------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:
-        """The architecture as JSON, node ids included."""
+        """The architecture as JSON, with its node ids."""
         return {
             "version": VERSION,
             "nodes": [node.to_json() for node in self.nodes],
         }
 
     def canonical_json(self) -> str:
-        """The one text of `to_json`: sorted keys, no spaces."""
+        """`to_json` as text with sorted keys and no spaces."""
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, data: Any) -> "Architecture":
-        """The architecture of its JSON; raises InvalidArchitecture for anything else."""
+        """The architecture of `to_json`; raises InvalidArchitecture for anything else."""
         if not isinstance(data, dict) or set(data) != {"version", "nodes"}:
             found = sorted(map(str, data)) if isinstance(data, dict) else type(data).__name__
             raise InvalidArchitecture(
-                f"an architecture has 'version' and 'nodes' only; found {found}"
+                f"an architecture has exactly 'version' and 'nodes'; found {found}"
             )
         if data["version"] != VERSION:
             raise InvalidArchitecture(
@@ -293,8 +307,8 @@ class Architecture:
 
 
 def _shared(nodes: Sequence[Node], others: Sequence[Node]) -> int:
-    """How many nodes are the very same ones, from the first on."""
-    for place, (node, other) in enumerate(zip(nodes, others, strict=False)):
+    """The number of leading nodes that are the same objects in both."""
+    for index, (node, other) in enumerate(zip(nodes, others, strict=False)):
         if node is not other:
-            return place
+            return index
     return min(len(nodes), len(others))

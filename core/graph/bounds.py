@@ -1,25 +1,25 @@
-"""What an architecture costs, and whether it is within the bounds of a search."""
+"""The cost of an architecture, and whether it is within the bounds of a search."""
 
 from collections.abc import Sequence
 
 from core.graph.architecture import Architecture
 from core.graph.cost import training_memory
-from core.graph.latency import ORDINARY_SPEED, Speed, learn
-from core.graph.speed import ORDINARY_SPEED as ORDINARY_TRAINING_SPEED
+from core.graph.latency import PRIOR_SPEED, Speed, learn
+from core.graph.speed import PRIOR_SPEED as PRIOR_TRAINING_SPEED
 from core.graph.speed import TrainingSpeed
 from core.graph.speed import learn as learn_training
 from core.layers import Channels
 from core.protocol.contracts import Bounds, Cost
 
-BATCH_SIZE = 64  # for which `Bounds.memory` is meant
+BATCH_SIZE = 64  # examples; `Bounds.memory` is for a batch of this size
 
 
 class MeasuredBounds(Bounds):
-    """The bounds of a search that has measured how fast its workers are."""
+    """The bounds of a search, with the measured speed of its workers."""
 
-    speed: Speed = ORDINARY_SPEED
-    training_speed: TrainingSpeed = ORDINARY_TRAINING_SPEED
-    example_seconds: float | None = None  # most seconds of training for one example
+    speed: Speed = PRIOR_SPEED
+    training_speed: TrainingSpeed = PRIOR_TRAINING_SPEED
+    example_seconds: float | None = None  # at most, of training for one example
 
 
 def measured_bounds(
@@ -28,9 +28,10 @@ def measured_bounds(
     trainings: Sequence[tuple[Architecture, float]] = (),
     example_seconds: float | None = None,
 ) -> MeasuredBounds:
-    """The bounds with the speeds at which networks took so many seconds for one example.
+    """The bounds with the speeds learned from measured seconds for one example.
 
-    `latencies` are those of predicting, `trainings` those of training.
+    `latencies` are measurements of predicting one example, `trainings` of training on one;
+    `example_seconds` limits the predicted seconds of training for one example.
     """
     learned = {
         "speed": learn(latencies),
@@ -41,13 +42,16 @@ def measured_bounds(
 
 
 def latency(architecture: Architecture, bounds: Bounds) -> float:
-    """The predicted seconds for one example, as far as the bounds know the device."""
-    speed = bounds.speed if isinstance(bounds, MeasuredBounds) else ORDINARY_SPEED
+    """The predicted seconds for one example.
+
+    Bounds without measurements assume the prior speed of `core.graph.latency`.
+    """
+    speed = bounds.speed if isinstance(bounds, MeasuredBounds) else PRIOR_SPEED
     return speed.latency(architecture)
 
 
 def cost(kind: Cost, architecture: Architecture, bounds: Bounds) -> float:
-    """What the architecture costs: known, or as far as the bounds know the device."""
+    """The cost of the architecture: parameters, FLOPs of one example, or predicted seconds."""
     match kind:
         case Cost.PARAMETERS:
             return float(architecture.parameters)
@@ -58,18 +62,18 @@ def cost(kind: Cost, architecture: Architecture, bounds: Bounds) -> float:
 
 
 def width(architecture: Architecture) -> int:
-    """The most channels that any layer but the last dense one makes."""
+    """The largest number of channels that a layer makes, the logits left out."""
     logits, own = architecture.sources[-1][0], Channels.OWN
     widths = [
         facts.shape[0]
-        for place, facts in enumerate(architecture.facts)
-        if facts.layer.channels is own and place != logits
+        for index, facts in enumerate(architecture.facts)
+        if facts.layer.channels is own and index != logits
     ]
     return max(widths, default=0)
 
 
 def fits(architecture: Architecture, bounds: Bounds) -> bool:
-    """Whether a search with these bounds may suggest the architecture."""
+    """Whether the architecture is within the bounds, so that a search may suggest it."""
     return (
         len(architecture.nodes) <= bounds.layers
         and width(architecture) <= bounds.width
@@ -85,7 +89,7 @@ def fits(architecture: Architecture, bounds: Bounds) -> bool:
 
 
 def _is_trained_in_time(architecture: Architecture, bounds: Bounds) -> bool:
-    """Whether it can be trained for enough epochs, as far as the bounds know the workers."""
+    """Whether the predicted seconds of training for one example are within the bounds."""
     if not isinstance(bounds, MeasuredBounds) or bounds.example_seconds is None:
         return True
     return bounds.training_speed.seconds(architecture) <= bounds.example_seconds

@@ -1,4 +1,4 @@
-"""The reference: what a network computes in evaluation, in numpy."""
+"""The forward pass of a network in evaluation mode, in numpy: the reference for torch."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,13 +10,16 @@ from core.graph.node import Node
 from core.graph.weights import Weights
 from core.layers import Array
 
-Compute = Callable[[Node, list[Array]], Array]  # a node and what it reads -> what it gives
+Compute = Callable[[Node, list[Array]], Array]  # a node and its inputs -> its output, batches
 
-_CHUNK = 256  # examples at a time, so that the memory stays bounded
+_CHUNK = 256  # examples at a time; bounds the memory
 
 
 def forward(architecture: Architecture, weights: Weights, x: Array) -> Array:
-    """The logits of a batch of examples: (N, *input_shape) -> (N, classes)."""
+    """The logits of a batch of examples: (N, *input_shape) -> (N, classes)
+
+    The batch may be empty; the precision is that of the weights and examples.
+    """
     chunks = [x[start : start + _CHUNK] for start in range(0, max(len(x), 1), _CHUNK)]
     return np.concatenate([_forward(architecture, weights, chunk) for chunk in chunks])
 
@@ -29,7 +32,11 @@ def _forward(architecture: Architecture, weights: Weights, x: Array) -> Array:
 
 
 def propagate(architecture: Architecture, x: Array, compute: Compute) -> Array:
-    """The values of the last node, each node's computed once, in topological order."""
+    """The output of the last node: (N, *input_shape) -> (N, classes)
+
+    Calls `compute` for each node but the input, in topological order, and drops a value after its
+    last reader.
+    """
     first, *others = architecture.nodes
     values = {first.id: x}
     unread = Counter(source for node in others for source in node.inputs)

@@ -1,14 +1,15 @@
 """Initial weights with which any architecture can be trained.
 
-Where values are added to others, their variances add up, and with them the changes that one step
-of training makes. Therefore a branch starts smaller than what it is added to:
+Where values are added, their variances add up, and so do the changes of one training step.
+Therefore a branch starts smaller than the value it is added to, with a gain of
 
-- where a batch norm ends it, at 1 / √L in a network of L sums, so that all of them together do not
-  triple the variance, since (1 + 1 / L)^L < e (Hayou et al. 2021, arXiv:2010.12859);
-- where no batch norm bounds what a step changes, at zero (Zhang, Dauphin & Ma 2019,
-  arXiv:1901.09321).
+- 1 / √L in a network of L sums if a batch norm ends the branch: all branches together then
+  increase the variance less than threefold, since (1 + 1 / L)^L < e (Hayou et al. 2021,
+  arXiv:2010.12859);
+- zero if no batch norm limits the effect of a step (Zhang, Dauphin & Ma 2019, arXiv:1901.09321).
 
-Norms at zero, too (Goyal et al. 2017, arXiv:1706.02677), made shallow networks learn more slowly.
+Batch norms that start at zero as well (Goyal et al. 2017, arXiv:1706.02677) made shallow networks
+learn more slowly.
 """
 
 from math import sqrt
@@ -22,37 +23,37 @@ from core.graph.node import Node
 from core.graph.weights import Weights
 from core.layers import Add, Array, BatchNorm, Dropout, Gate, Shape
 
-_PROBE = 8  # random examples that fresh weights are scaled by
-_LOGITS = 0.8  # size of the logits: batch norms and dropouts make them larger in training
-_LEAST_SIZE = 1e-2  # of a layer's outputs, in the scaling
+_PROBE = 8  # random examples by which the weights are scaled
+_LOGITS = 0.8  # root mean square of the logits; batch norm and dropout enlarge it in training
+_MIN_SIZE = 1e-2  # root mean square of a layer's outputs; limits the scaling
 
 
 def initialise(
     architecture: Architecture, rng: np.random.Generator, dtype: DTypeLike = np.float32
 ) -> Weights:
-    """Fresh weights with which values keep about the size one, from the input to the logits.
+    """Initial weights with which values keep a size of about one, from the input to the logits.
 
-    Each layer's own start, scaled so that its outputs for a few random examples have a mean square
-    of one (LSUV: Mishkin & Matas 2016, arXiv:1511.06422), or the gain of a branch, and the
-    logits a little less.
+    Each layer's own initial weight is scaled so that its outputs for a few random examples have a
+    root mean square of one (LSUV: Mishkin & Matas 2016, arXiv:1511.06422), or its gain where it
+    ends a branch; the logits get a little less.
     """
-    fresh: Weights = {}
+    weights: Weights = {}
     for node in architecture.nodes:
         shapes = architecture.input_shapes(node)
         if parameters := node.layer.initial_parameters(shapes, rng, dtype):
-            fresh[node.id] = parameters
-    _scale(architecture, fresh, _probe(architecture.input_shape, rng, dtype))
-    return fresh
+            weights[node.id] = parameters
+    _scale(architecture, weights, _probe(architecture.input_shape, rng, dtype))
+    return weights
 
 
-def _scale(architecture: Architecture, fresh: Weights, probe: Array) -> None:
-    """Scale fresh weights in place, each layer by what the layers before it make of the probe."""
+def _scale(architecture: Architecture, weights: Weights, probe: Array) -> None:
+    """Scale the weights in place, layer by layer, by the outputs for the probe."""
     gains = dict(branch_gains(architecture))
     (logits,) = architecture.nodes[-1].inputs
     gains[logits] = gains.get(logits, 1.0) * _LOGITS
 
     def compute(node: Node, inputs: list[Array]) -> Array:
-        parameters = fresh.get(node.id, {})
+        parameters = weights.get(node.id, {})
         y = node.layer.forward(parameters, inputs)
         if "weight" not in parameters:
             return y
@@ -65,10 +66,10 @@ def _scale(architecture: Architecture, fresh: Weights, probe: Array) -> None:
 
 
 def _probe(shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
-    """Standardised random examples, half of whose variance is between whole channels.
+    """Standardised random examples with half of their variance between channel means.
 
-    Like natural images they differ in their means, so that global pools leave something of them.
-    """
+    Like natural images they differ in their means, which survive global pooling.
+    """  # shape: (_PROBE, *shape)
     noise = rng.standard_normal((_PROBE, *shape))
     levels = rng.standard_normal((_PROBE, shape[0], *[1] * len(shape[1:])))
     mixed: Array = ((noise + levels) / sqrt(2)).astype(dtype)
@@ -76,14 +77,14 @@ def _probe(shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
 
 
 def _size(y: Array) -> float:
-    """The root of the mean square; not much below one, so that nothing is blown up."""
-    return max(float(np.sqrt(np.mean(y**2))), _LEAST_SIZE)
+    """The root mean square, at least `_MIN_SIZE`, so that no weight is scaled up too much."""
+    return max(float(np.sqrt(np.mean(y**2))), _MIN_SIZE)
 
 
 def branch_gains(architecture: Architecture) -> dict[int, float]:
-    """The gain with which each layer starts that ends a branch, by node id.
+    """The initial gain of each layer that ends a branch, by node id.
 
-    A layer that a gate alone reads starts at zero, too, so that the gate's factors are all one.
+    A layer that only a gate reads starts at zero as well, so that the gate's factors are all one.
     """
     sums = [node for node in architecture.nodes if isinstance(node.layer, Add)]
     depths = _depths(architecture) if sums else {}
@@ -94,20 +95,20 @@ def branch_gains(architecture: Architecture) -> dict[int, float]:
 
 
 def _ends(architecture: Architecture, node: Node, depths: dict[int, int]) -> list[int]:
-    """The last layers with weights of the branches of a sum.
+    """The last layers with weights of the branches of a sum, without the main branch.
 
-    One of its inputs keeps its size: one that cannot be scaled on its own, as one that is read
-    twice, else the deepest.
+    The main branch keeps its size: an input that cannot be scaled on its own, for example because
+    it is read twice, else the deepest input.
     """
     single = [source for source in node.inputs if node.inputs.count(source) == 1]
-    found = {source: _end(architecture, source) for source in single}
-    if len(single) == len(node.inputs) and None not in found.values():
-        del found[max(found, key=lambda source: depths[source])]
-    return [end for end in found.values() if end is not None]
+    ends = {source: _end(architecture, source) for source in single}
+    if len(single) == len(node.inputs) and None not in ends.values():
+        del ends[max(ends, key=lambda source: depths[source])]
+    return [end for end in ends.values() if end is not None]
 
 
 def _end(architecture: Architecture, node_id: int) -> int | None:
-    """The layer with weights whose outputs these are, if nothing else reads them."""
+    """The layer with weights that makes this node's values; None if another node reads them too."""
     node = architecture.node(node_id)
     if len(architecture.readers(node_id)) != 1:
         return None
@@ -117,14 +118,14 @@ def _end(architecture: Architecture, node_id: int) -> int | None:
 
 
 def _gated(architecture: Architecture) -> list[int]:
-    """The layers with weights that a gate alone reads."""
+    """The layers with weights that only a gate reads."""
     gates = [node for node in architecture.nodes if isinstance(node.layer, Gate)]
-    found = [_end(architecture, gate.inputs[0]) for gate in gates]
-    return [end for end in found if end is not None]
+    ends = [_end(architecture, gate.inputs[0]) for gate in gates]
+    return [end for end in ends if end is not None]
 
 
 def _depths(architecture: Architecture) -> dict[int, int]:
-    """How many layers with weights, norms left out, are on the longest way to each node."""
+    """The number of layers with weights, without batch norms, on the longest path to each node."""
     depths: dict[int, int] = {}
     for node in architecture.nodes:
         counts = bool(node.layer.axes) and not isinstance(node.layer, BatchNorm)

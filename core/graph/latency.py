@@ -1,7 +1,8 @@
-"""What one example's forward pass takes in seconds, predicted from what trials took.
+"""The predicted latency: seconds of the forward pass of one example.
 
-The loads of an architecture are one, its layers, its layers with weights, its operations and the
-values it moves; `core.graph.timing` learns what each takes.
+The loads of an architecture are a constant one, its layers, its layers with weights, its
+operations, and the values it moves. `core.graph.timing` learns the seconds for a unit of each from
+measured trials.
 """
 
 from collections.abc import Sequence
@@ -10,25 +11,25 @@ from dataclasses import dataclass
 from core.graph import timing
 from core.graph.architecture import Architecture
 
-#: Before anything is measured: one thread of a CPU; `docs/log.md` has the measurement.
-ORDINARY = (5e-6, 2e-6, 1.6e-5, 2.5e-11, 2e-11)
+#: Seconds per unit before any measurement: one CPU thread; `docs/log.md` has the measurement.
+PRIOR = (5e-6, 2e-6, 1.6e-5, 2.5e-11, 2e-11)
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """The seconds that one unit of each load takes."""
+    """The seconds for one unit of each load."""
 
     example: float
     layer: float
-    weighted_layer: float  # on top
+    weighted_layer: float  # in addition to `layer`
     operation: float
     value: float
 
     def latency(self, architecture: Architecture) -> float:
         """The predicted seconds for one example."""
-        one, layers, weighted, operations, values = _load(architecture)
+        constant, layers, weighted, operations, values = _loads(architecture)
         return (
-            self.example * one
+            self.example * constant
             + self.layer * layers
             + self.weighted_layer * weighted
             + self.operation * operations
@@ -36,19 +37,23 @@ class Speed:
         )
 
 
-ORDINARY_SPEED = Speed(*ORDINARY)
+PRIOR_SPEED = Speed(*PRIOR)
 
 
 def learn(measured: Sequence[tuple[Architecture, float]]) -> Speed:
-    """The speed of the device on which networks took so many seconds; the prior's without any."""
+    """The speed of a device from measured seconds for one example of each architecture.
+
+    Without measurements it is the prior speed.
+    """
     if not measured:
-        return ORDINARY_SPEED
-    seconds = [one for _, one in measured]
-    return Speed(*timing.learn([_load(one) for one, _ in measured], seconds, ORDINARY))
+        return PRIOR_SPEED
+    architectures, seconds = zip(*measured, strict=True)
+    loads = [_loads(architecture) for architecture in architectures]
+    return Speed(*timing.learn(loads, seconds, PRIOR))
 
 
-def _load(architecture: Architecture) -> tuple[float, float, float, float, float]:
-    """Those of `Speed`, in its order: weights are read and outputs written, each once."""
+def _loads(architecture: Architecture) -> tuple[float, float, float, float, float]:
+    """The loads in the order of `Speed`; values moved are weights read and outputs written."""
     costs = architecture.costs
     weighted = sum(cost.parameters > 0 for cost in costs)
     moved = sum(cost.parameters + cost.buffers + cost.outputs for cost in costs)

@@ -4,8 +4,8 @@ A search trains several kinds briefly and continues the better ones (`core.searc
 (Simonyan & Zisserman 2015, arXiv:1409.1556), ResNet-like (He et al. 2016, arXiv:1512.03385),
 DenseNet-like (Huang et al. 2017, arXiv:1608.06993), MobileNet-like (Howard et al. 2017,
 arXiv:1704.04861). For signals they are the same along one axis, with wider windows and faster
-reduction, as long signals need, and there are two that keep their resolution, the FCN and the
-ResNet of Wang, Yan & Oates 2017 (arXiv:1611.06455).
+reduction, because signals are long. Two more kinds for signals keep the full resolution: the FCN
+and the ResNet of Wang, Yan & Oates 2017 (arXiv:1611.06455).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,38 +32,39 @@ from core.layers import (
 )
 from core.protocol.contracts import Bounds, DatasetSpec
 
-FILTERS = 16  # of the first convolution; twice as many after each pool
+FILTERS = 16  # of the first convolution; doubled after each reduction
 UNITS = 64  # of the hidden dense layer
 DROPOUT = 0.2
-POOLED_SIDE = 8  # images and signals with sides from this on are pooled
-LONG = 64  # signals from this length on are pooled by four at once
+POOLED_SIDE = 8  # images and signals are pooled while their sides are at least this long
+LONG_SIGNAL = 64  # signals of at least this length are reduced by four at once
 KERNELS = {1: 5, 2: 3}  # of a convolution, by the number of spatial axes
-WIDEST_SIGNAL = 128  # filters: a signal's values become fewer along one axis only
+MAX_SIGNAL_FILTERS = 128  # each reduction of a signal drops fewer values than of an image
 MLP_UNITS = (128, 64)
-SMALLEST = 4  # channels below which no root is shrunk
+MIN_WIDTH = 4  # channels; no layer of a root is made narrower
 STRIDED_FILTERS, STRIDED_STAGES = 24, 3
-FCN = ((64, 7), (128, 5), (64, 3))  # filters and kernel of each convolution
-FCN_RESNET_FILTERS, FCN_RESNET_KERNELS = (32, 64, 64), (7, 5, 3)  # of blocks; within a block
-DENSE_LAYERS = 3  # of a block of the DenseNet-like root
+FCN = ((64, 7), (128, 5), (64, 3))  # (filters, kernel) of each convolution
+FCN_RESNET_FILTERS, FCN_RESNET_KERNELS = (32, 64, 64), (7, 5, 3)  # of each block; within each block
+DENSE_LAYERS = 3  # in each block of the DenseNet-like root
 
-Builder = Callable[[DatasetSpec, float], Architecture]  # spec, scale of the widths
+Builder = Callable[[DatasetSpec, float], Architecture]  # data set, scale of the widths -> root
 
 
 def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
-    """The starting architectures, the default first; raises InvalidInput where none fits."""
+    """The default root, as wide as the bounds allow; raises InvalidInput if none fits."""
     kind = "cnn" if len(spec.input_shape) > 1 else "mlp"
-    root = _fitted(BUILDERS[kind], spec, bounds)
+    root = _fit_bounds(BUILDERS[kind], spec, bounds)
     if not fits(root, bounds):
         raise InvalidInput(
-            f"the bounds are too small: the smallest start for {spec.input_shape} has "
+            f"the bounds are too small: the smallest root for {spec.input_shape} has "
             f"{len(root.nodes)} layers, width {width(root)}, {root.parameters} parameters, "
-            f"{root.flops} FLOPs and an expected latency of {latency(root, bounds):.2g} s"
+            f"{root.flops} FLOPs and an expected latency of {latency(root, bounds):.2g} s; "
+            "raise the bounds"
         )
     return (root,)
 
 
 def kinds_of_roots(spec: DatasetSpec) -> tuple[str, ...]:
-    """The kinds of starts that there are for the data, the default first."""
+    """The kinds of roots for the data, the default first."""
     match len(spec.input_shape):
         case 1:
             return ("mlp",)
@@ -74,81 +75,86 @@ def kinds_of_roots(spec: DatasetSpec) -> tuple[str, ...]:
 
 
 def racing_kinds(spec: DatasetSpec) -> tuple[str, ...]:
-    """The kinds of starts in the order in which they join a race.
+    """The kinds of roots in the order in which they join a race.
 
-    The default comes last: one convolution a resolution learns fast and ends early, so that a
-    race, which is short, would mistake it for the best.
+    The default comes last: with one convolution per resolution it learns fast but stops improving
+    early, so a short race would overrate it.
     """
-    known = kinds_of_roots(spec)
+    kinds = kinds_of_roots(spec)
     first = (
         ("fcn", "fcn-resnet", "vgg") if len(spec.input_shape) == 2 else ("vgg", "strided", "resnet")
     )
-    others = [kind for kind in known if kind not in {*first, "cnn"}]
-    return tuple(kind for kind in (*first, *others, "cnn") if kind in known)
+    others = [kind for kind in kinds if kind not in {*first, "cnn"}]
+    return tuple(kind for kind in (*first, *others, "cnn") if kind in kinds)
 
 
 def all_roots(spec: DatasetSpec, bounds: Bounds, scale: float = 1.0) -> Mapping[str, Architecture]:
-    """Every kind of start that the data and the bounds allow, by name, its widths times `scale`."""
-    found = {kind: _fitted(BUILDERS[kind], spec, bounds, scale) for kind in kinds_of_roots(spec)}
-    return {kind: root for kind, root in found.items() if fits(root, bounds)}
+    """Every kind of root for the data within the bounds, by name, with widths times `scale`."""
+    built = {
+        kind: _fit_bounds(BUILDERS[kind], spec, bounds, scale) for kind in kinds_of_roots(spec)
+    }
+    return {kind: root for kind, root in built.items() if fits(root, bounds)}
 
 
-def _fitted(
+def _fit_bounds(
     builder: Builder, spec: DatasetSpec, bounds: Bounds, scale: float = 1.0
 ) -> Architecture:
-    """The widest version up to `scale` within the bounds; the narrowest of all where none is."""
+    """The widest version up to `scale` within the bounds, else the narrowest version."""
     architecture = builder(spec, scale)
-    while not fits(architecture, bounds) and scale * FILTERS > SMALLEST:
+    while not fits(architecture, bounds) and scale * FILTERS > MIN_WIDTH:
         scale /= 2
         architecture = builder(spec, scale)
     return architecture
 
 
 class _Graph:
-    """An architecture under construction; a call adds layers and gives the last one's id."""
+    """An architecture under construction; a call adds layers and returns the last one's id."""
 
     def __init__(self, spec: DatasetSpec) -> None:
         self._nodes = [Node(0, Input(spec.input_shape))]
 
     def __call__(self, source: int, *layers: AbstractLayer) -> int:
-        """Layers one behind the other, the first behind `source`."""
+        """Add a chain of layers behind `source`; return the id of the last one."""
         for layer in layers:
             self._nodes.append(Node(len(self._nodes), layer, (source,)))
             source = self._nodes[-1].id
         return source
 
     def merge(self, layer: AbstractLayer, *sources: int) -> int:
-        """A layer that reads several nodes."""
+        """Add a layer that reads several nodes; return its id."""
         self._nodes.append(Node(len(self._nodes), layer, sources))
         return self._nodes[-1].id
 
     def finish(self, source: int, classes: int) -> Architecture:
-        """The architecture with the classifier behind `source`."""
+        """The finished architecture, with a classifier behind `source`."""
         self(source, Dense(classes), Output())
         return Architecture(tuple(self._nodes))
 
 
 def chain(layers: Iterator[AbstractLayer]) -> Architecture:
-    """The architecture in which each layer reads the one before."""
-    nodes = [Node(place, layer) for place, layer in enumerate(layers)]
+    """The architecture in which each layer reads the previous one.
+
+    Raises InvalidArchitecture if the layers do not fit.
+    """
+    nodes = [Node(index, layer) for index, layer in enumerate(layers)]
     linked = [Node(node.id, node.layer, (before.id,)) for before, node in pairwise(nodes)]
     return Architecture((nodes[0], *linked))
 
 
 def _scaled(width: int, scale: float) -> int:
-    return max(SMALLEST, round(width * scale))
+    return max(MIN_WIDTH, round(width * scale))
 
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """What one resolution has."""
+    """One resolution of the convolutional part."""
 
     filters: int
-    reduction: int  # of the sides before it; 1 for the first
+    reduction: int  # factor by which the sides are reduced before the stage; 1 for the first
 
 
 class _Kit:
-    """The layers that fit the data, and the stages of their convolutions."""
+    """The layers for the data's number of axes, and the stages of the convolutional part."""
 
     def __init__(self, spec: DatasetSpec, scale: float) -> None:
         _, *sides = spec.input_shape
@@ -170,25 +176,25 @@ class _Kit:
         return (convolution, BatchNorm())
 
     def max_pool(self, stage: _Stage) -> tuple[AbstractLayer, ...]:
-        """What reduces the sides for a stage: nothing for the first."""
+        """The pool before a stage; none before the first."""
         by = stage.reduction
         return (self.family.max_pool(by, by),) if by > 1 else ()
 
 
 def _stages(side: int, *, is_signal: bool, scale: float) -> Iterator[_Stage]:
-    """The filters of each resolution: twice as many after each reduction."""
+    """The stages: twice as many filters after each reduction."""
     filters, reduction = FILTERS, 1
     while True:
         yield _Stage(_scaled(filters, scale), reduction)
         if side < POOLED_SIDE:
             return
-        reduction = 4 if is_signal and side >= LONG else 2
+        reduction = 4 if is_signal and side >= LONG_SIGNAL else 2
         side //= reduction
-        filters = min(2 * filters, WIDEST_SIGNAL) if is_signal else 2 * filters
+        filters = min(2 * filters, MAX_SIGNAL_FILTERS) if is_signal else 2 * filters
 
 
 def _cnn(spec: DatasetSpec, scale: float) -> Architecture:
-    """One convolution block a resolution, then a hidden dense layer."""
+    """One convolution block per resolution, then a hidden dense layer."""
     return chain(_cnn_layers(spec, scale))
 
 
@@ -203,7 +209,7 @@ def _cnn_layers(spec: DatasetSpec, scale: float) -> Iterator[AbstractLayer]:
 
 
 def _vgg(spec: DatasetSpec, scale: float) -> Architecture:
-    """Two convolutions a resolution and a pool behind each, then a hidden dense layer."""
+    """Two convolutions per resolution, each pair followed by a pool, then a hidden dense layer."""
     graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
     side = min(spec.input_shape[1:])
     for stage in kit.stages:
@@ -217,7 +223,7 @@ def _vgg(spec: DatasetSpec, scale: float) -> Architecture:
 
 
 def _resnet(spec: DatasetSpec, scale: float) -> Architecture:
-    """A residual block a resolution; a projection carries the skip where the width changes."""
+    """A residual block per resolution, with a projected skip where the shape changes."""
     graph, kit = _Graph(spec), _Kit(spec, scale)
     last = graph(0, *kit.block(kit.stages[0].filters))
     for stage in kit.stages:
@@ -229,9 +235,9 @@ def _resnet(spec: DatasetSpec, scale: float) -> Architecture:
 
 
 def _strided(spec: DatasetSpec, scale: float) -> Architecture:
-    """A stem that halves the sides; a widening convolution, a pool and a residual block a stage.
+    """A stem that halves the sides; per stage a widening convolution, a pool, a residual block.
 
-    Most of the work is done at low resolution, so that much data is seen in little time.
+    Most of the work is done at low resolution, so that training sees many examples in little time.
     """
     graph, kit = _Graph(spec), _Kit(spec, scale)
     by = 2 if min(spec.input_shape[1:]) >= 2 * POOLED_SIDE else 1
@@ -246,13 +252,13 @@ def _strided(spec: DatasetSpec, scale: float) -> Architecture:
     return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
 
 
-def _residual(graph: _Graph, kit: "_Kit", last: int, filters: int) -> int:
-    """Two convolutions, added to what they read."""
+def _residual(graph: _Graph, kit: _Kit, last: int, filters: int) -> int:
+    """Two convolution blocks with a skip around them."""
     return graph.merge(Add(), graph(last, *kit.block(filters), *kit.block(filters)), last)
 
 
 def _fcn(spec: DatasetSpec, scale: float) -> Architecture:
-    """Three convolutions of the whole signal with narrowing windows, then its mean."""
+    """Three convolutions at full resolution with shrinking kernels, then the mean."""
     graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
     for filters, kernel in FCN:
         last = graph(last, *kit.block(_scaled(filters, scale), kernel))
@@ -260,7 +266,7 @@ def _fcn(spec: DatasetSpec, scale: float) -> Architecture:
 
 
 def _fcn_resnet(spec: DatasetSpec, scale: float) -> Architecture:
-    """Three residual blocks of the whole signal, each with narrowing windows, then its mean."""
+    """Three residual blocks at full resolution with shrinking kernels, then the mean."""
     graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
     before = 0
     for filters in (_scaled(base, scale) for base in FCN_RESNET_FILTERS):
@@ -273,7 +279,7 @@ def _fcn_resnet(spec: DatasetSpec, scale: float) -> Architecture:
 
 
 def _densenet(spec: DatasetSpec, scale: float) -> Architecture:
-    """A block a resolution whose layers read all before them, a narrowing transition between."""
+    """Per resolution a block whose layers read all previous ones; narrowing transitions between."""
     graph, kit, growth = _Graph(spec), _Kit(spec, scale), _scaled(FILTERS // 2, scale)
     last = graph(0, *kit.block(kit.stages[0].filters))
     for stage in kit.stages:
@@ -285,7 +291,7 @@ def _densenet(spec: DatasetSpec, scale: float) -> Architecture:
 
 
 def _mobilenet(spec: DatasetSpec, scale: float) -> Architecture:
-    """A depthwise and a 1 × 1 convolution a block, two blocks a resolution."""
+    """Two blocks per resolution, each a depthwise and a 1 × 1 convolution."""
     graph, kit = _Graph(spec), _Kit(spec, scale)
     last = graph(0, *kit.block(kit.stages[0].filters))
     for stage in kit.stages:
@@ -296,7 +302,7 @@ def _mobilenet(spec: DatasetSpec, scale: float) -> Architecture:
 
 
 def _mlp(spec: DatasetSpec, scale: float) -> Architecture:
-    """Dense layers with ReLU, of all of an example's values in a row."""
+    """Dense layers with ReLU on the flattened example."""
     graph = _Graph(spec)
     last = graph(0, Flatten()) if len(spec.input_shape) > 1 else 0
     for units in MLP_UNITS:
@@ -304,7 +310,7 @@ def _mlp(spec: DatasetSpec, scale: float) -> Architecture:
     return graph.finish(last, spec.classes)
 
 
-#: By name, the default for images and signals first.
+#: The builders by kind; the default for images and signals comes first.
 BUILDERS: Mapping[str, Builder] = {
     "cnn": _cnn,
     "fcn": _fcn,
@@ -316,4 +322,4 @@ BUILDERS: Mapping[str, Builder] = {
     "densenet": _densenet,
     "mlp": _mlp,
 }
-OF_SIGNALS = frozenset({"fcn", "fcn-resnet"})  # kinds that would be too slow for images
+OF_SIGNALS = frozenset({"fcn", "fcn-resnet"})  # too slow for images

@@ -1,10 +1,10 @@
 """The channel axis of every tensor as an ordered list of width variables.
 
-A convolution or dense layer makes one variable; elementwise layers and pools copy their input's
-list, an addition unifies the lists of its inputs, a concatenation joins them, flattening gives
-each channel height × width features. To widen a variable is to lengthen it wherever it occurs, so
-that every consumer stays right; a variable that must not change (of the data, of the classes) is
-frozen. Cf. Jin, Song & Hu 2019, arXiv:1806.10282, appendix B, which lacks the positions.
+A convolution or dense layer makes one variable. Elementwise layers and pools copy their input's
+list, an addition unifies the lists of its inputs, a concatenation joins them, and flattening gives
+each channel height × width features. Widening a variable lengthens it wherever it occurs, so that
+all layers still fit. A variable that must not change (of the data or the classes) is frozen.
+Compare Jin, Song & Hu 2019, arXiv:1806.10282, appendix B, which does not track positions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,16 @@ from core.layers.abstract import AbstractLayer, Shape
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of `width` channels that only grow or shrink together."""
+    """A run of `width` channels that can only grow or shrink together."""
 
-    variable: int  # equal where one width decides
+    variable: int  # segments with equal variables always have equal widths
     width: int
     repeat: int = 1  # features per channel: height × width after flattening
     frozen: bool = False
 
     @property
     def length(self) -> int:
-        """How many entries of the axis the run takes."""
+        """The number of entries of the axis in the run."""
         return self.width * self.repeat
 
 
@@ -35,7 +35,7 @@ _Run = tuple[int, int]  # (variable, repeat)
 
 
 class _Variables:
-    """Width variables under unification; a variable may turn out to be a list of others."""
+    """Width variables under unification; a variable may be replaced by a list of others."""
 
     def __init__(self) -> None:
         self._widths: list[int] = []
@@ -43,13 +43,13 @@ class _Variables:
         self._becomes: dict[int, tuple[int, ...]] = {}
 
     def new(self, width: int, frozen: bool = False) -> int:
-        """A new variable."""
+        """Make a variable and return it."""
         self._widths.append(width)
         self._frozen.append(frozen)
         return len(self._widths) - 1
 
     def resolve(self, runs: Sequence[_Run]) -> list[_Run]:
-        """The runs in terms of variables that stand for themselves."""
+        """The runs with every replaced variable expanded."""
         if not self._becomes:
             return list(runs)
         resolved: list[_Run] = []
@@ -64,13 +64,13 @@ class _Variables:
         return resolved
 
     def freeze(self, runs: Sequence[_Run]) -> None:
-        """Let none of the runs change its width."""
+        """Freeze the widths of all runs."""
         for variable, _ in self.resolve(runs):
             self._frozen[variable] = True
 
     def unify(self, first: Sequence[_Run], second: Sequence[_Run]) -> None:
-        """Make two lists of one length the same list."""
-        if len({repeat for _, repeat in (*first, *second)}) > 1:  # flattened with not flattened
+        """Make two lists of equal total length the same list."""
+        if len({repeat for _, repeat in (*first, *second)}) > 1:  # flattened with plain features
             self.freeze(first)
             self.freeze(second)
             return
@@ -84,7 +84,7 @@ class _Variables:
             self._match(a[position][0], b[position][0])
 
     def _match(self, a: int, b: int) -> None:
-        """Merge two variables, or split the wider one so that its start can be merged."""
+        """Merge two variables of equal width, else split the wider one at the other's width."""
         if self._widths[a] == self._widths[b]:
             self._becomes[a] = (b,)
             self._frozen[b] |= self._frozen[a]
@@ -95,7 +95,7 @@ class _Variables:
         self._becomes[wide] = (self.new(self._widths[narrow], frozen), self.new(rest, frozen))
 
     def segment(self, run: _Run) -> Segment:
-        """A resolved run as a value."""
+        """A resolved run as a segment."""
         variable, repeat = run
         return Segment(variable, self._widths[variable], repeat, self._frozen[variable])
 
@@ -104,15 +104,19 @@ def infer_segments(
     layers: Sequence[tuple[int, AbstractLayer, tuple[int, ...]]],  # (id, layer, inputs)
     shapes: Mapping[int, Shape],
 ) -> dict[int, tuple[Segment, ...]]:
-    """The segments of each node of a graph in topological order; the last is its output."""
+    """The segments along the channel axis of each node, by id.
+
+    `layers` is in topological order and ends with the output, whose segments are frozen.
+    Raises InvalidArchitecture for a layer of an unknown `Channels`.
+    """
     variables = _Variables()
     runs: dict[int, list[_Run]] = {}
     for key, layer, inputs in layers:
         lists = [runs[source] for source in inputs]
         match layer.channels:
             case Channels.GIVEN | Channels.OWN:
-                given = layer.channels is Channels.GIVEN
-                runs[key] = [(variables.new(shapes[key][0], given), 1)]
+                frozen = layer.channels is Channels.GIVEN
+                runs[key] = [(variables.new(shapes[key][0], frozen), 1)]
             case Channels.SAME:
                 runs[key] = lists[0]
             case Channels.UNIFIED:
@@ -120,14 +124,14 @@ def infer_segments(
                     variables.unify(lists[0], other)
                 runs[key] = lists[0]
             case Channels.JOINED:
-                runs[key] = [run for one in lists for run in one]
+                runs[key] = [run for runs_of_input in lists for run in runs_of_input]
             case Channels.FLATTENED:
                 pixels = prod(shapes[inputs[0]][1:])
                 runs[key] = [(variable, repeat * pixels) for variable, repeat in lists[0]]
             case _:
-                raise InvalidArchitecture(f"{layer!r} does not say where its channels come from")
+                raise InvalidArchitecture(f"{layer!r} has unknown channels {layer.channels!r}")
     variables.freeze(runs[layers[-1][0]])
     return {
-        key: tuple(variables.segment(run) for run in variables.resolve(one))
-        for key, one in runs.items()
+        key: tuple(variables.segment(run) for run in variables.resolve(unresolved))
+        for key, unresolved in runs.items()
     }

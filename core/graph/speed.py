@@ -1,4 +1,4 @@
-"""How many seconds an architecture trains for each example, predicted from the trials' reports.
+"""The predicted training speed: seconds of training for one example.
 
 The loads of an architecture, for one example, are
     operations of convolutions and dense layers
@@ -7,9 +7,9 @@ The loads of an architecture, for one example, are
     layers
     parameters, which the optimiser moves with every step
 
-and `core.graph.timing` learns what each takes. Layers and parameters take their time once a step,
-whatever the batch; their share of an example's time is learned for the batch size that the trials
-of a search have in common.
+`core.graph.timing` learns the seconds for a unit of each from the trials' reports. Layers and
+parameters take time once per step, whatever the batch size; their share of an example's time is
+learned for the one batch size that all trials of a search use.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ from core.graph import timing
 from core.graph.architecture import Architecture
 from core.layers import DepthwiseConv1d, DepthwiseConv2d
 
-#: Before anything is measured: one thread of a CPU with bfloat16, batches of 64;
+#: Seconds per unit before any measurement: one CPU thread with bfloat16, batches of 64;
 #: `docs/results/speed.md` has the figures.
-ORDINARY = (1.2e-11, 5e-11, 1.8e-9, 3e-6, 1e-11)
+PRIOR = (1.2e-11, 5e-11, 1.8e-9, 3e-6, 1e-11)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSpeed:
-    """The seconds that one unit of each load takes."""
+    """The seconds for one unit of each load."""
 
     operation: float  # of convolutions and dense layers
     depthwise_operation: float
@@ -46,22 +46,23 @@ class TrainingSpeed:
         )
 
 
-ORDINARY_SPEED = TrainingSpeed(*ORDINARY)
+PRIOR_SPEED = TrainingSpeed(*PRIOR)
 
 
 def learn(measured: Sequence[tuple[Architecture, float]]) -> TrainingSpeed:
-    """The speed of a worker that needed so many seconds for an example of each architecture.
+    """The speed of a worker from measured seconds for one example of each architecture.
 
-    Of few measurements, the overall speed is learned first; without any, it is the prior's.
+    Few measurements mostly determine the overall speed; without any it is the prior speed.
     """
     if not measured:
-        return ORDINARY_SPEED
-    seconds = [one for _, one in measured]
-    return TrainingSpeed(*timing.learn([_loads(one) for one, _ in measured], seconds, ORDINARY))
+        return PRIOR_SPEED
+    architectures, seconds = zip(*measured, strict=True)
+    loads = [_loads(architecture) for architecture in architectures]
+    return TrainingSpeed(*timing.learn(loads, seconds, PRIOR))
 
 
 def _loads(architecture: Architecture) -> tuple[float, float, float, float, float]:
-    """Those of `TrainingSpeed`, in its order."""
+    """The loads in the order of `TrainingSpeed`."""
     depthwise = 0
     for node, cost in zip(architecture.nodes, architecture.costs, strict=True):
         if isinstance(node.layer, DepthwiseConv1d | DepthwiseConv2d):

@@ -1,14 +1,16 @@
-"""Learning from measured times how many seconds each kind of load takes.
+"""Learning the seconds for a unit of each load from measured times.
 
 Notation
     t      measured seconds of each architecture; shape (n,)
     x      its loads; shape (k,)
-    w      seconds for one unit of each load, none of them negative; shape (k,)
-    w0     their values before anything is measured
-    u      w / (s w0), where s is how much slower the machine is than w0 says
+    w      seconds for one unit of each load, not negative; shape (k,)
+    w0     the prior of w; shape (k,)
+    s      slowness: the median of t / (x·w0)
+    u      w / (s w0); shape (k,)
+    λ      PRIOR_WEIGHT
 
-Minimises the sum of (x·w / t - 1)² plus λ |u - 1|² over u ≥ 0: errors are relative, as a
-millisecond is little for one network and very much for another (non-negative least squares).
+Minimises the sum of (x·w / t - 1)² plus λ |u - 1|² over u ≥ 0 by non-negative least squares.
+Errors are relative, because a millisecond is little for one network and much for another.
 """
 
 from collections.abc import Sequence
@@ -16,21 +18,22 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import nnls
 
-PRIOR_WEIGHT = 0.03  # λ: networks are some 0.2 off the fit, the prior by 1
+PRIOR_WEIGHT = 0.03  # λ; networks deviate from the fit by about 0.2, the prior by 1
 
 
 def learn(
-    loads: Sequence[Sequence[float]], seconds: Sequence[float], usual: Sequence[float]
+    loads: Sequence[Sequence[float]], seconds: Sequence[float], prior: Sequence[float]
 ) -> tuple[float, ...]:
-    """w, from the loads and seconds of at least one architecture and w0.
+    """The seconds w for one unit of each load, from at least one measurement.
 
-    Of few measurements, the overall speed is learned first.
+    `loads` has shape (n, k), `seconds` (n,), `prior` (k,) and all are positive. Few measurements
+    mostly determine s, many of them the ratios of w as well.
     """
     t = np.array(seconds)
-    expected = np.array(loads) * np.array(usual)  # (n, k)
+    expected = np.array(loads) * np.array(prior)  # shape: (n, k)
     slowness = float(np.exp(np.median(np.log(t / expected.sum(axis=1)))))  # s
-    k = len(usual)
+    k = len(prior)
     rows = np.vstack([slowness * expected / t[:, None], PRIOR_WEIGHT**0.5 * np.eye(k)])
-    wanted = np.append(np.ones(len(t)), np.full(k, PRIOR_WEIGHT**0.5))
-    shares, _ = nnls(rows, wanted)  # u
-    return tuple((slowness * shares * np.array(usual)).tolist())
+    targets = np.append(np.ones(len(t)), np.full(k, PRIOR_WEIGHT**0.5))
+    shares, _ = nnls(rows, targets)  # u
+    return tuple((slowness * shares * np.array(prior)).tolist())

@@ -1,4 +1,4 @@
-"""What must be right of a graph's nodes before its layers are looked at."""
+"""Checks of a graph's nodes and edges, apart from the shapes of its layers."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from core.layers import LAYERS, Input, Output
 
 
 def check_ends(nodes: Sequence[Node]) -> None:
-    """Raise InvalidArchitecture unless the nodes go from the one input to the one output."""
+    """Raise InvalidArchitecture unless one input comes first and one output last."""
     kinds: list[type] = [type(node.layer) for node in nodes]
-    for kind, place, name in ((Input, 0, "input, its first"), (Output, -1, "output, its last")):
-        if kinds.count(kind) != 1 or kinds[place] is not kind:
+    for kind, index, name in ((Input, 0, "input, its first"), (Output, -1, "output, its last")):
+        if kinds.count(kind) != 1 or kinds[index] is not kind:
             found = [LAYERS.kind_of(node.layer) for node in nodes]
             raise InvalidArchitecture(f"an architecture has one {name} node; found {found}")
 
 
 def check_edges(nodes: Sequence[Node], checked: int) -> None:
-    """Raise InvalidArchitecture unless ids are unique and every edge comes from before.
+    """Raise InvalidArchitecture unless ids are unique and every edge comes from an earlier node.
 
-    The first `checked` nodes are known to be right.
+    The first `checked` nodes are known to be valid.
     """
     seen = {node.id for node in nodes[:checked]}
     for node in nodes[checked:]:
@@ -28,7 +28,7 @@ def check_edges(nodes: Sequence[Node], checked: int) -> None:
         if not seen.issuperset(node.inputs):
             unknown = [source for source in node.inputs if source not in seen]
             raise InvalidArchitecture(
-                f"node {node.id} reads {unknown}, not among the nodes before it: {sorted(seen)}"
+                f"node {node.id} reads {unknown}; expected earlier nodes, of {sorted(seen)}"
             )
         seen.add(node.id)
 
@@ -38,5 +38,5 @@ def check_all_read(nodes: Sequence[Node]) -> None:
     read = {source for node in nodes for source in node.inputs}
     if unread := {node.id for node in nodes[:-1]} - read:
         raise InvalidArchitecture(
-            f"nobody reads the nodes {sorted(unread)}; expected a path to the output"
+            f"no node reads {sorted(unread)}; expected a path from every node to the output"
         )

@@ -1,4 +1,4 @@
-"""The weights of an architecture: their names, their check, and as bytes."""
+"""The weights of an architecture: their names, their validation, and their bytes."""
 
 from collections.abc import Mapping
 
@@ -10,12 +10,12 @@ from core.errors import CorruptBlob
 from core.graph.architecture import Architecture
 from core.layers import Array
 
-#: node id -> parameter name -> array; arrays are shared between versions and never written to.
+#: node id -> parameter name -> array. Arrays are shared between versions and never changed.
 Weights = dict[int, dict[str, Array]]
 
 
 def flatten(weights: Weights) -> dict[str, Array]:
-    """The weights under names like "12.weight"."""
+    """The weights by names such as "12.weight": node id, dot, parameter."""
     return {
         f"{node_id}.{name}": array
         for node_id, parameters in weights.items()
@@ -24,7 +24,7 @@ def flatten(weights: Weights) -> dict[str, Array]:
 
 
 def unflatten(tensors: Mapping[str, Array]) -> Weights:
-    """The weights of names like "12.weight"; raises CorruptBlob for any other name."""
+    """The inverse of `flatten`; raises CorruptBlob for a name of another form."""
     weights: Weights = {}
     for key, array in tensors.items():
         node_id, dot, name = key.partition(".")
@@ -35,7 +35,7 @@ def unflatten(tensors: Mapping[str, Array]) -> Weights:
 
 
 def check(architecture: Architecture, weights: Weights) -> None:
-    """Raise CorruptBlob unless these are finite weights of this architecture."""
+    """Raise CorruptBlob unless the weights are finite and have the architecture's shapes."""
     expected = {
         f"{node.id}.{name}": shape
         for node in architecture.nodes
@@ -49,11 +49,11 @@ def check(architecture: Architecture, weights: Weights) -> None:
         if array.shape != expected[name]:
             raise CorruptBlob(f"{name} has shape {array.shape}; expected {expected[name]}")
         if not np.isfinite(array).all():
-            raise CorruptBlob(f"{name} has values that are not finite")
+            raise CorruptBlob(f"{name} has NaN or infinite values; expected finite ones")
 
 
 def save(weights: Weights) -> bytes:
-    """The weights as safetensors."""
+    """The weights as safetensors bytes."""
     tensors = {name: np.ascontiguousarray(array) for name, array in flatten(weights).items()}
     return safetensors.save(tensors)
 
@@ -63,5 +63,5 @@ def load(data: bytes) -> Weights:
     try:
         tensors = safetensors.load(data)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise CorruptBlob(f"the weights are not safetensors: {error}") from None
+        raise CorruptBlob(f"the weights are not safetensors bytes: {error}") from None
     return unflatten(tensors)

@@ -1,4 +1,4 @@
-"""The layers that an architecture is made of, one kind a module; each joins `LAYERS` by itself."""
+"""The layers of architectures, one kind per module; each registers itself in `LAYERS`."""
 
 import dataclasses
 from functools import cache
@@ -75,7 +75,7 @@ def field_names(cls: type[AbstractLayer]) -> tuple[str, ...]:
 
 @cache
 def _defaults(cls: type[AbstractLayer]) -> dict[str, Any]:
-    """The defaults of the optional fields."""
+    """The default of each optional field."""
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     return {field.name: field.default for field in fields if field.name in cls.optional}
 
@@ -83,8 +83,8 @@ def _defaults(cls: type[AbstractLayer]) -> dict[str, Any]:
 def optional_fields(layer: AbstractLayer) -> dict[str, Any]:
     """The optional fields that differ from their default, in order.
 
-    Optional are the fields that a kind got after its release: without them a layer is what it was
-    before, so that the JSON and the fingerprint of what is stored stay the same.
+    A field that was added to a kind after its release is optional: at its default it is left out,
+    so that the JSON and fingerprints of stored architectures stay the same.
     """
     defaults = _defaults(type(layer))
     values = {name: getattr(layer, name) for name in defaults}
@@ -92,7 +92,10 @@ def optional_fields(layer: AbstractLayer) -> dict[str, Any]:
 
 
 def layer_to_json(layer: AbstractLayer) -> dict[str, Any]:
-    """The layer as JSON: its kind and its fields, without optional ones at their default."""
+    """The layer as JSON: its kind and its fields, without optional ones at their default.
+
+    Raises KeyError if the layer's class is not registered.
+    """
     cls = type(layer)
     values = {name: getattr(layer, name) for name in field_names(cls) if name not in cls.optional}
     values |= optional_fields(layer)
@@ -101,7 +104,7 @@ def layer_to_json(layer: AbstractLayer) -> dict[str, Any]:
 
 
 def layer_from_json(data: dict[str, Any]) -> AbstractLayer:
-    """The layer of its JSON; raises InvalidArchitecture where fields lack or are too many."""
+    """The layer of `layer_to_json`; raises InvalidArchitecture for anything else."""
     kind = data.get("kind")
     if not isinstance(kind, str) or kind not in LAYERS:
         raise InvalidArchitecture(f"unknown layer {kind!r}; known are: {', '.join(LAYERS)}")

@@ -1,8 +1,8 @@
-"""What every layer is: a frozen value that knows its shapes, its parameters and its function.
+"""The interface of all layers: frozen values that know their shapes, parameters and function.
 
-Shapes leave the batch out: an image is (channels, height, width), a signal (channels, length), a
-vector (features,).
-Parameter names and array layouts are torch's.
+Shapes leave out the batch: an image is (channels, height, width), a signal (channels, length), a
+vector (features,). Arrays of values have the batch as their first axis: (N, *shape). Parameter
+names and array layouts are those of torch.
 """
 
 from abc import ABC, abstractmethod
@@ -25,52 +25,52 @@ Parameters = Mapping[str, Array]  # parameter name -> array
 class Channels(Enum):
     """Where the channels of a layer's output come from."""
 
-    GIVEN = "given"  # from the data: their number never changes
-    OWN = "own"  # made by the layer: their number is one width variable
-    SAME = "same"  # those of the only input
-    UNIFIED = "unified"  # those of every input, which must agree
+    GIVEN = "given"  # the data's: their number never changes
+    OWN = "own"  # made by the layer: their number is a width variable
+    SAME = "same"  # those of the first input
+    UNIFIED = "unified"  # those of all inputs, which must be equal
     JOINED = "joined"  # those of all inputs, one after the other
-    FLATTENED = "flattened"  # each becomes as many features as it has places
+    FLATTENED = "flattened"  # each becomes one feature per position
 
 
 class Axis(Enum):
-    """What one axis of a parameter array runs over."""
+    """The channels that one axis of a parameter array runs over."""
 
     PRODUCED = "produced"  # the channels that the layer makes
-    CONSUMED = "consumed"  # the channels of the input, which are summed over
-    CARRIED = "carried"  # the channels that pass through, each on its own
-    FIXED = "fixed"  # nothing that a width changes
+    CONSUMED = "consumed"  # the channels of the input, over which the layer sums
+    CARRIED = "carried"  # the channels that pass through separately
+    FIXED = "fixed"  # none: its length does not depend on a width
 
 
 class AbstractLayer(ABC):
-    """One kind of layer; its dataclass fields are all that the distance between layers sees."""
+    """One kind of layer; the edit distance compares layers by their dataclass fields."""
 
     __slots__ = ()
 
-    title: ClassVar[str]  # in words
+    title: ClassVar[str]  # the kind in words, for people
     channels: ClassVar[Channels]
-    inputs: ClassVar[int | None] = 1  # how many; None for two or more
-    commutative: ClassVar[bool] = False  # the order of the inputs means nothing
-    axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {}  # of each parameter that it may have
-    buffers: ClassVar[frozenset[str]] = frozenset()  # parameters that no gradient trains
-    optional: ClassVar[frozenset[str]] = frozenset()  # fields that JSON leaves out at the default
+    inputs: ClassVar[int | None] = 1  # their number; None for two or more
+    commutative: ClassVar[bool] = False  # the order of the inputs has no meaning
+    axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {}  # of each possible parameter
+    buffers: ClassVar[frozenset[str]] = frozenset()  # parameters without a gradient
+    optional: ClassVar[frozenset[str]] = frozenset()  # fields that JSON omits at their default
 
     @abstractmethod
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        """The shape of the output; raises InvalidArchitecture where the inputs do not fit."""
+        """The shape of the output; raises InvalidArchitecture if the inputs do not fit."""
 
     @abstractmethod
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        """The output for a batch of inputs, as in evaluation; the reference for torch."""
+        """The output in evaluation mode, each (N, *shape); the reference for the torch module."""
 
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
-        """The shape of each parameter."""
+        """The shape of each parameter by name."""
         return {}
 
     def initial_parameters(
         self, inputs: Sequence[Shape], rng: np.random.Generator, dtype: DTypeLike
     ) -> dict[str, Array]:
-        """Fresh values of all parameters."""
+        """Initial values of all parameters by name."""
         return {}
 
     def flops(self, inputs: Sequence[Shape]) -> int:
@@ -78,30 +78,38 @@ class AbstractLayer(ABC):
         return 0
 
     def kept_values(self, inputs: Sequence[Shape]) -> int:
-        """How many four-byte values of one example training keeps for the backward pass."""
+        """The number of four-byte values of one example kept for the backward pass."""
         return prod(self.output_shape(inputs))
 
     def nonnegative(self, inputs: Sequence[bool]) -> bool:
-        """Whether no output is ever below zero, given which inputs never are."""
+        """Whether the output is never negative, given which inputs are never negative."""
         return False
 
     def shortcut(self, inputs: Sequence[Shape]) -> "AbstractLayer | None":
-        """A layer without parameters that changes the spatial axes alike; None: they stay."""
+        """A layer without parameters that changes the spatial axes in the same way.
+
+        None if the spatial axes do not change.
+        """
         return None
 
     def with_width(self, width: int) -> Self:
-        """The same layer making `width` channels."""
-        raise InvalidArchitecture(f"{self!r} makes no channels of its own: it has no width")
+        """The same layer with `width` output channels.
+
+        Raises InvalidArchitecture for a layer that makes no channels of its own.
+        """
+        raise InvalidArchitecture(
+            f"{self!r} makes no channels of its own: it has no width to change"
+        )
 
 
 LAYERS: Registry[AbstractLayer] = Registry("layer")
 
-#: What has so many spatial axes, in words.
+#: The expected input by the number of spatial axes, in words.
 _EXPECTED = {1: "a signal (channels, length)", 2: "an image (channels, height, width)"}
 
 
 def check_positive(layer: AbstractLayer, **values: int) -> None:
-    """Raise InvalidArchitecture unless all values are integers of at least one."""
+    """Raise InvalidArchitecture unless all values are positive integers."""
     for name, value in values.items():
         if type(value) is not int or value < 1:
             raise InvalidArchitecture(
@@ -118,8 +126,8 @@ def check_boolean(layer: AbstractLayer, **values: bool) -> None:
             )
 
 
-def spatial(layer: AbstractLayer, shape: Shape, axes: int) -> Shape:
-    """The lengths of so many spatial axes; raises InvalidArchitecture for another number."""
+def spatial_sides(layer: AbstractLayer, shape: Shape, axes: int) -> Shape:
+    """The lengths of the `axes` spatial axes; raises InvalidArchitecture for another number."""
     if len(shape) != 1 + axes:
         raise InvalidArchitecture(
             f"{type(layer).__name__} got an input of shape {shape}; expected {_EXPECTED[axes]}"
@@ -127,8 +135,8 @@ def spatial(layer: AbstractLayer, shape: Shape, axes: int) -> Shape:
     return shape[1:]
 
 
-def features(layer: AbstractLayer, shape: Shape) -> int:
-    """The length of a vector; raises InvalidArchitecture for anything else."""
+def feature_count(layer: AbstractLayer, shape: Shape) -> int:
+    """The length of a vector; raises InvalidArchitecture for an image or a signal."""
     if len(shape) != 1:
         raise InvalidArchitecture(
             f"{type(layer).__name__} got an input of shape {shape}; expected a vector (features,)"

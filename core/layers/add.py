@@ -25,7 +25,7 @@ class Add(AbstractLayer):
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         if len(set(inputs)) != 1:
             raise InvalidArchitecture(
-                f"Add got inputs of shapes {list(inputs)}; expected one shape"
+                f"Add got inputs of shapes {list(inputs)}; expected equal shapes"
             )
         return inputs[0]
 

@@ -16,9 +16,10 @@ EPSILON = 1e-5  # added to the variance, as in torch
 @LAYERS.register("batch_norm")
 @dataclass(frozen=True, slots=True)
 class BatchNorm(AbstractLayer):
-    """Each channel less its mean, over its standard deviation, scaled and shifted.
+    """Each channel standardised, then scaled and shifted: y = γ (x - μ) / √(σ² + ε) + β.
 
-    Ioffe & Szegedy 2015, arXiv:1502.03167; in evaluation by the running statistics.
+    γ is the weight, β the bias; μ and σ² are the running statistics in evaluation mode and those
+    of the batch in training. Ioffe & Szegedy 2015, arXiv:1502.03167, algorithms 1 and 2.
     """
 
     title: ClassVar[str] = "batch norm"

@@ -23,7 +23,7 @@ class Concat(AbstractLayer):
         if len({shape[1:] for shape in inputs}) != 1:
             raise InvalidArchitecture(
                 f"Concat got inputs of shapes {list(inputs)}; "
-                "expected shapes that differ in their channels only"
+                "expected shapes that differ only in their channels"
             )
         return (sum(shape[0] for shape in inputs), *inputs[0][1:])
 

@@ -1,4 +1,4 @@
-"""Convolution along any number of spatial axes."""
+"""Convolution along one or two spatial axes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,16 +16,16 @@ from core.layers.abstract import (
     Shape,
     check_boolean,
     check_positive,
-    spatial,
+    spatial_sides,
 )
-from core.layers.initial import he_normal
+from core.layers.initial_weights import he_normal
 from core.layers.pooling import AbstractPool, strided_pool
-from core.layers.windows import check_odd, padded_windows, strided
+from core.layers.windows import check_odd, padded_windows, strided_sides
 
 
 @dataclass(frozen=True, slots=True)
 class AbstractConvolution(AbstractLayer):
-    """Convolution with zero padding of half the kernel, so that only strides reduce."""
+    """Convolution with zero padding of half the kernel, so that only a stride reduces the sides."""
 
     filters: int
     kernel: int = 3  # odd
@@ -36,7 +36,7 @@ class AbstractConvolution(AbstractLayer):
     channels: ClassVar[Channels] = Channels.OWN
     optional: ClassVar[frozenset[str]] = frozenset({"bias"})
     spatial_axes: ClassVar[int]
-    pool: ClassVar[type[AbstractPool]]  # that stands for a stride on a shortcut
+    pool: ClassVar[type[AbstractPool]]  # replaces a stride on a shortcut
 
     def __post_init__(self) -> None:
         check_positive(self, filters=self.filters, kernel=self.kernel, stride=self.stride)
@@ -44,7 +44,8 @@ class AbstractConvolution(AbstractLayer):
         check_boolean(self, bias=self.bias)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        return (self.filters, *strided(spatial(self, inputs[0], self.spatial_axes), self.stride))
+        sides = spatial_sides(self, inputs[0], self.spatial_axes)
+        return (self.filters, *strided_sides(sides, self.stride))
 
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
         window = (self.kernel,) * self.spatial_axes

@@ -17,9 +17,9 @@ from core.layers.abstract import (
     Shape,
     check_boolean,
     check_positive,
-    features,
+    feature_count,
 )
-from core.layers.initial import he_normal
+from core.layers.initial_weights import he_normal
 
 
 @LAYERS.register("dense")
@@ -43,7 +43,7 @@ class Dense(AbstractLayer):
         check_boolean(self, bias=self.bias)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        features(self, inputs[0])
+        feature_count(self, inputs[0])
         return (self.units,)
 
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:

@@ -1,4 +1,4 @@
-"""Depthwise convolution along any number of spatial axes: one kernel a channel.
+"""Depthwise convolution along one or two spatial axes: one kernel per channel.
 
 Howard et al. 2017, arXiv:1704.04861.
 """
@@ -19,16 +19,16 @@ from core.layers.abstract import (
     Shape,
     check_boolean,
     check_positive,
-    spatial,
+    spatial_sides,
 )
-from core.layers.initial import he_normal
+from core.layers.initial_weights import he_normal
 from core.layers.pooling import AbstractPool, strided_pool
-from core.layers.windows import check_odd, padded_windows, strided, volume
+from core.layers.windows import check_odd, padded_windows, strided_sides, window_size
 
 
 @dataclass(frozen=True, slots=True)
 class AbstractDepthwise(AbstractLayer):
-    """Each channel convolved on its own, with zero padding of half the kernel."""
+    """Each channel convolved separately, with zero padding of half the kernel."""
 
     kernel: int = 3  # odd
     stride: int = 1
@@ -38,7 +38,7 @@ class AbstractDepthwise(AbstractLayer):
     channels: ClassVar[Channels] = Channels.SAME
     optional: ClassVar[frozenset[str]] = frozenset({"bias"})
     spatial_axes: ClassVar[int]
-    pool: ClassVar[type[AbstractPool]]  # that stands for a stride on a shortcut
+    pool: ClassVar[type[AbstractPool]]  # replaces a stride on a shortcut
 
     def __post_init__(self) -> None:
         check_positive(self, kernel=self.kernel, stride=self.stride)
@@ -46,8 +46,8 @@ class AbstractDepthwise(AbstractLayer):
         check_boolean(self, bias=self.bias)
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        sides = spatial(self, inputs[0], self.spatial_axes)
-        return (inputs[0][0], *strided(sides, self.stride))
+        sides = spatial_sides(self, inputs[0], self.spatial_axes)
+        return (inputs[0][0], *strided_sides(sides, self.stride))
 
     def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, Shape]:
         channels = inputs[0][0]
@@ -71,7 +71,7 @@ class AbstractDepthwise(AbstractLayer):
         return np.ascontiguousarray(y)
 
     def flops(self, inputs: Sequence[Shape]) -> int:
-        return 2 * prod(self.output_shape(inputs)) * volume(self.kernel, self.spatial_axes)
+        return 2 * prod(self.output_shape(inputs)) * window_size(self.kernel, self.spatial_axes)
 
     def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
         return strided_pool(self.pool, inputs[0][1:], self.stride)

@@ -13,7 +13,7 @@ from core.layers.pooling import AbstractPool
 @LAYERS.register("depthwise_conv1d")
 @dataclass(frozen=True, slots=True)
 class DepthwiseConv1d(AbstractDepthwise):
-    """Convolution of each channel of signals on its own."""
+    """Convolution of each channel of signals separately."""
 
     spatial_axes: ClassVar[int] = 1
     pool: ClassVar[type[AbstractPool]] = AvgPool1d

@@ -13,7 +13,7 @@ from core.layers.pooling import AbstractPool
 @LAYERS.register("depthwise_conv2d")
 @dataclass(frozen=True, slots=True)
 class DepthwiseConv2d(AbstractDepthwise):
-    """Convolution of each channel of images on its own."""
+    """Convolution of each channel of images separately."""
 
     spatial_axes: ClassVar[int] = 2
     pool: ClassVar[type[AbstractPool]] = AvgPool2d

@@ -11,7 +11,10 @@ from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Paramet
 @LAYERS.register("dropout")
 @dataclass(frozen=True, slots=True)
 class Dropout(AbstractLayer):
-    """In training, each value is zero with probability `rate`, else scaled by 1 / (1 - rate)."""
+    """In training, each value is zeroed with probability `rate`, else scaled by 1 / (1 - rate).
+
+    Srivastava et al. 2014; the identity in evaluation mode.
+    """
 
     rate: float
 

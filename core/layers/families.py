@@ -1,4 +1,4 @@
-"""Which layers belong together: those that work along the same number of spatial axes."""
+"""The layers by the number of spatial axes that they work along."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Family:
     global_avg_pool: type[AbstractGlobalAvgPool]
 
 
-#: By the number of spatial axes.
+#: The layers by the number of spatial axes.
 FAMILIES: Mapping[int, Family] = {
     1: Family(Conv1d, DepthwiseConv1d, MaxPool1d, AvgPool1d, GlobalAvgPool1d),
     2: Family(Conv2d, DepthwiseConv2d, MaxPool2d, AvgPool2d, GlobalAvgPool2d),
@@ -44,6 +44,6 @@ def family_of(shape: Shape) -> Family:
         return FAMILIES[len(shape) - 1]
     except KeyError:
         raise InvalidArchitecture(
-            f"no convolution reads values of shape {shape}; "
+            f"there is no convolution for values of shape {shape}; "
             "expected an image (channels, height, width) or a signal (channels, length)"
         ) from None

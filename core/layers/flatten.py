@@ -1,4 +1,4 @@
-"""Flattening of an image or a signal."""
+"""Flattening of images and signals to vectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Paramet
 @LAYERS.register("flatten")
 @dataclass(frozen=True, slots=True)
 class Flatten(AbstractLayer):
-    """An image or a signal as a vector: each channel owns as many features in a row as places."""
+    """An image or a signal as a vector; the positions of each channel become adjacent features."""
 
     title: ClassVar[str] = "flattening"
     channels: ClassVar[Channels] = Channels.FLATTENED

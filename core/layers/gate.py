@@ -1,4 +1,4 @@
-"""Factors to scale by."""
+"""Gate: factors for a `Scale`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Paramet
 @LAYERS.register("gate")
 @dataclass(frozen=True, slots=True)
 class Gate(AbstractLayer):
-    """Twice the logistic sigmoid: factors from 0 to 2, exactly 1 for zero."""
+    """Twice the logistic sigmoid: factors from 0 to 2, and exactly 1 at 0."""
 
     title: ClassVar[str] = "gate"
     channels: ClassVar[Channels] = Channels.SAME

@@ -11,7 +11,7 @@ from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Paramet
 @LAYERS.register("input")
 @dataclass(frozen=True, slots=True)
 class Input(AbstractLayer):
-    """One example of the data, normalised."""
+    """One normalised example of the data."""
 
     shape: Shape
 
@@ -32,4 +32,4 @@ class Input(AbstractLayer):
         return self.shape
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        raise InvalidArchitecture("Input computes nothing: its value is the network's input")
+        raise InvalidArchitecture("Input computes nothing; pass the network's input to its readers")

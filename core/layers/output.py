@@ -11,20 +11,20 @@ from core.layers.abstract import (
     Channels,
     Parameters,
     Shape,
-    features,
+    feature_count,
 )
 
 
 @LAYERS.register("output")
 @dataclass(frozen=True, slots=True)
 class Output(AbstractLayer):
-    """The logits of a network, as they are."""
+    """The logits of a network, unchanged."""
 
     title: ClassVar[str] = "output"
     channels: ClassVar[Channels] = Channels.SAME
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        return (features(self, inputs[0]),)
+        return (feature_count(self, inputs[0]),)
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         return inputs[0]

@@ -1,4 +1,4 @@
-"""Pooling along any number of spatial axes: of windows, or of everything."""
+"""Pooling along one or two spatial axes: of windows, or of whole channels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,23 +17,23 @@ from core.layers.abstract import (
     Shape,
     check_boolean,
     check_positive,
-    spatial,
+    spatial_sides,
 )
-from core.layers.windows import by_place, padded, pooled, volume
+from core.layers.windows import by_offset, pad, pooled_sides, window_size
 
 
 @dataclass(frozen=True, slots=True)
 class AbstractPool(AbstractLayer):
     """One value for each window; incomplete windows are dropped.
 
-    Padding adds places around the input. An odd size with half of it as padding keeps the sides,
-    as in the cells of NAS-Bench-101 (Ying et al. 2019, arXiv:1902.09635) and NAS-Bench-201 (Dong &
-    Yang 2020, arXiv:2001.00326).
+    Padding adds positions around the input. With an odd size, stride 1 and a padding of half the
+    size the sides stay the same, as in the cells of NAS-Bench-101 (Ying et al. 2019,
+    arXiv:1902.09635) and NAS-Bench-201 (Dong & Yang 2020, arXiv:2001.00326).
     """
 
     size: int = 2
     stride: int = 2
-    padding: int = 0  # places on each end of each spatial axis
+    padding: int = 0  # positions at each end of each spatial axis
 
     channels: ClassVar[Channels] = Channels.SAME
     optional: ClassVar[frozenset[str]] = frozenset({"padding"})
@@ -48,29 +48,29 @@ class AbstractPool(AbstractLayer):
             )
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        sides = spatial(self, inputs[0], self.spatial_axes)
-        return (inputs[0][0], *pooled(self, sides, self.size, self.stride, self.padding))
+        sides = spatial_sides(self, inputs[0], self.spatial_axes)
+        return (inputs[0][0], *pooled_sides(self, sides, self.size, self.stride, self.padding))
 
     def flops(self, inputs: Sequence[Shape]) -> int:
-        return prod(self.output_shape(inputs)) * volume(self.size, self.spatial_axes)
+        return prod(self.output_shape(inputs)) * window_size(self.size, self.spatial_axes)
 
     def nonnegative(self, inputs: Sequence[bool]) -> bool:
         return inputs[0]
 
     def shortcut(self, inputs: Sequence[Shape]) -> AbstractLayer | None:
-        stays = self.padding and self.output_shape(inputs) == inputs[0]
-        return None if stays else self
+        keeps_shape = self.padding and self.output_shape(inputs) == inputs[0]
+        return None if keeps_shape else self
 
 
 @dataclass(frozen=True, slots=True)
 class AbstractMaxPool(AbstractPool):
-    """The largest value of each window; padding is never the largest."""
+    """The largest value of each window; padding counts as minus infinity."""
 
     title: ClassVar[str] = "max pool"
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
-        x = padded(inputs[0], self.padding, -np.inf)
-        y: Array = reduce(np.maximum, by_place(x, self.size, self.stride))
+        x = pad(inputs[0], self.padding, -np.inf)
+        y: Array = reduce(np.maximum, by_offset(x, self.size, self.stride))
         return y
 
     def kept_values(self, inputs: Sequence[Shape]) -> int:
@@ -81,7 +81,8 @@ class AbstractMaxPool(AbstractPool):
 class AbstractAvgPool(AbstractPool):
     """The mean of each window.
 
-    Padding does not count in the mean, as in the published tables of cells, or counts as zeros.
+    Padding is left out of the mean, as in the published tables of cells, unless
+    `count_include_pad` makes it count as zeros.
     """
 
     count_include_pad: bool = False
@@ -94,7 +95,7 @@ class AbstractAvgPool(AbstractPool):
         check_boolean(self, count_include_pad=self.count_include_pad)
         if self.count_include_pad and not self.padding:
             raise InvalidArchitecture(
-                f"{type(self).__name__} counts padding and has none; "
+                f"{type(self).__name__} counts padding but has none; "
                 "expected a padding of at least 1, or count_include_pad false"
             )
 
@@ -103,26 +104,26 @@ class AbstractAvgPool(AbstractPool):
         return y
 
     def _totals(self, x: Array) -> Array:
-        """The sum of each window, padding as zeros."""
-        return reduce(np.add, by_place(padded(x, self.padding), self.size, self.stride))
+        """The sum of each window, with padding as zeros: (N, C, *sides) -> (N, C, *sides')"""
+        return reduce(np.add, by_offset(pad(x, self.padding), self.size, self.stride))
 
     def _counts(self, x: Array) -> Array | int:
-        """How many values of each window count."""
+        """The number of values in the mean of each window."""
         if self.padding and not self.count_include_pad:
             return self._totals(np.ones_like(x[:1, :1]))
-        return volume(self.size, self.spatial_axes)
+        return window_size(self.size, self.spatial_axes)
 
 
 @dataclass(frozen=True, slots=True)
 class AbstractGlobalAvgPool(AbstractLayer):
-    """The mean of each channel: a vector."""
+    """The mean of each channel: (channels, *sides) -> (channels,)"""
 
     title: ClassVar[str] = "global average pool"
     channels: ClassVar[Channels] = Channels.SAME
     spatial_axes: ClassVar[int]
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
-        spatial(self, inputs[0], self.spatial_axes)
+        spatial_sides(self, inputs[0], self.spatial_axes)
         return inputs[0][:1]
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
@@ -140,8 +141,8 @@ class AbstractGlobalAvgPool(AbstractLayer):
 
 
 def strided_pool(pool: type[AbstractPool], sides: Shape, stride: int) -> AbstractLayer | None:
-    """The average pool that reduces as a convolution's stride does; None where nothing does."""
+    """The average pool that reduces the sides as a convolution's stride does; None for stride 1."""
     if stride == 1:
         return None
-    whole = all(side % stride == 0 for side in sides)
-    return pool(stride if whole else 1, stride)
+    divides = all(side % stride == 0 for side in sides)
+    return pool(stride if divides else 1, stride)

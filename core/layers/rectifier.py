@@ -1,4 +1,4 @@
-"""What the activations share that are zero below zero and the values themselves above."""
+"""The common part of ReLU-like activations: zero for negative values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from core.layers.abstract import AbstractLayer, Channels, Shape
 
 @dataclass(frozen=True, slots=True)
 class AbstractRectifier(AbstractLayer):
-    """Value by value; no output is below zero."""
+    """An elementwise activation whose output is never negative."""
 
     channels: ClassVar[Channels] = Channels.SAME
 

@@ -13,7 +13,7 @@ from core.layers.rectifier import AbstractRectifier
 @LAYERS.register("relu")
 @dataclass(frozen=True, slots=True)
 class ReLU(AbstractRectifier):
-    """What is below zero becomes zero."""
+    """max(x, 0), elementwise."""
 
     title: ClassVar[str] = "ReLU"
 

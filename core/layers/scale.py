@@ -1,4 +1,4 @@
-"""Scaling channel by channel."""
+"""Scaling of channels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from core.layers.abstract import LAYERS, AbstractLayer, Array, Channels, Paramet
 @LAYERS.register("scale")
 @dataclass(frozen=True, slots=True)
 class Scale(AbstractLayer):
-    """The first input, each channel times its factor in the second: (C, ...), (C,) -> (C, ...).
+    """The first input with each channel multiplied by its factor: (C, ...), (C,) -> (C, ...)
 
     Hu, Shen & Sun 2018, arXiv:1709.01507, eq. 4.
     """
@@ -26,7 +26,7 @@ class Scale(AbstractLayer):
         if factors != scaled[:1]:
             raise InvalidArchitecture(
                 f"Scale got inputs of shapes {list(inputs)}; "
-                "expected (channels, ...) and one factor a channel, (channels,)"
+                "expected (channels, ...) and one factor per channel, (channels,)"
             )
         return scaled
 

@@ -1,4 +1,4 @@
-"""Zeros in place of what is read."""
+"""Zero operation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from core.layers.abstract import (
 from core.layers.avg_pool1d import AvgPool1d
 from core.layers.avg_pool2d import AvgPool2d
 from core.layers.pooling import strided_pool
-from core.layers.windows import strided
+from core.layers.windows import strided_sides
 
 
 @LAYERS.register("zero")
 @dataclass(frozen=True, slots=True)
 class Zero(AbstractLayer):
-    """Zeros of the input's shape; a stride reduces the sides as that of a convolution does.
+    """Zeros of the input's shape; a stride reduces the sides as in a convolution.
 
-    The operation of an edge that a cell leaves out: Liu, Simonyan & Yang 2019, arXiv:1806.09055;
+    The operation of a missing edge in a cell: Liu, Simonyan & Yang 2019, arXiv:1806.09055;
     Dong & Yang 2020, arXiv:2001.00326.
     """
 
@@ -46,7 +46,7 @@ class Zero(AbstractLayer):
                 f"Zero with stride {self.stride} got an input of shape {inputs[0]}; "
                 "expected an image (channels, height, width) or a signal (channels, length)"
             )
-        return (channels, *strided(tuple(sides), self.stride))
+        return (channels, *strided_sides(tuple(sides), self.stride))
 
     def forward(self, parameters: Parameters, inputs: Sequence[Array]) -> Array:
         (x,) = inputs

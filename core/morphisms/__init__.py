@@ -1,4 +1,4 @@
-"""The morphisms, one kind a module; each joins `MORPHISMS` by itself."""
+"""The morphisms, one kind per module; each registers itself in `MORPHISMS`."""
 
 import dataclasses
 from bisect import bisect_right
@@ -15,7 +15,7 @@ from core.graph.bounds import fits
 from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism
-from core.morphisms.noise import noisy
+from core.morphisms.noise import add_noise
 from core.protocol.contracts import Bounds
 from core.registry import import_modules
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def apply_all(architecture: Architecture, morphisms: Iterable[AbstractMorphism]) -> Architecture:
-    """The architecture after all the morphisms, in order."""
+    """The architecture after all morphisms, in order; raises IllegalMorphism if one is illegal."""
     for morphism in morphisms:
         architecture = morphism.apply(architecture)
     return architecture
@@ -48,19 +48,20 @@ def transfer_all(
     probe: Array | None = None,
     noise: float = 0.0,
 ) -> Weights:
-    """The weights after all the morphisms, in order; `probe` as in `AbstractMorphism.transfer`.
+    """The weights after all morphisms, in order; raises IllegalMorphism if one does not apply.
 
-    `noise` is that of `noisy`; without it what claims to keep the function keeps it.
+    `probe` is as in `AbstractMorphism.transfer`, `noise` the amount for `add_noise`. Without noise
+    the morphisms that preserve the function do so exactly.
     """
     moved = weights
     for morphism in morphisms:
         moved = morphism.transfer(architecture, moved, rng, probe)
         architecture = morphism.apply(architecture)
-    return noisy(architecture, weights, moved, noise, rng) if noise else moved
+    return add_noise(architecture, weights, moved, noise, rng) if noise else moved
 
 
 def legal(architecture: Architecture, bounds: Bounds) -> list[AbstractMorphism]:
-    """All candidate morphisms whose result is within the bounds."""
+    """All candidates of all kinds whose result is within the bounds."""
     return [
         morphism
         for cls in MORPHISMS.values()
@@ -72,34 +73,34 @@ def legal(architecture: Architecture, bounds: Bounds) -> list[AbstractMorphism]:
 def sample(
     architecture: Architecture, bounds: Bounds, rng: np.random.Generator, count: int
 ) -> list[tuple[AbstractMorphism, Architecture]]:
-    """Up to `count` morphisms with their results: distinct architectures within the bounds.
+    """Up to `count` random morphisms with their results: distinct architectures within the bounds.
 
-    The kind is drawn, each as often as its `draws` say, then one of its candidates.
+    First the kind is drawn, with its `draws` as the weight, then one of its candidates.
     """
-    found: dict[str, tuple[AbstractMorphism, Architecture]] = {}
+    children: dict[str, tuple[AbstractMorphism, Architecture]] = {}
     for morphism in _shuffled(architecture, bounds, rng):
         child = morphism.apply(architecture)
         if fits(child, bounds):
-            found.setdefault(child.fingerprint, (morphism, child))
-        if len(found) == count:
+            children.setdefault(child.fingerprint, (morphism, child))
+        if len(children) == count:
             break
-    return list(found.values())
+    return list(children.values())
 
 
 def _shuffled(
     architecture: Architecture, bounds: Bounds, rng: np.random.Generator
 ) -> Iterator[AbstractMorphism]:
-    """All candidates in random order, a kind as often however many candidates it has."""
+    """All candidates in random order; a kind is drawn equally often however many it has."""
     kinds = list(MORPHISMS.values())
-    pools: dict[type[AbstractMorphism], list[AbstractMorphism]] = {}  # filled once they are drawn
+    pools: dict[type[AbstractMorphism], list[AbstractMorphism]] = {}  # filled once drawn
     ends = list(accumulate([cls.draws for cls in kinds]))
     while kinds:
         cls = kinds[bisect_right(ends, rng.random() * ends[-1], hi=len(ends) - 1)]
         if cls not in pools:
             pools[cls] = list(cls.candidates(architecture, bounds))
         if pool := pools[cls]:
-            place = int(rng.random() * len(pool))
-            pool[place], pool[-1] = pool[-1], pool[place]
+            index = int(rng.random() * len(pool))
+            pool[index], pool[-1] = pool[-1], pool[index]
             yield pool.pop()
         else:
             kinds.remove(cls)
@@ -119,15 +120,18 @@ def _defaults(cls: type[AbstractMorphism]) -> frozenset[str]:
 
 
 def to_json(morphism: AbstractMorphism) -> dict[str, Any]:
-    """The morphism as JSON: its kind and its fields."""
+    """The morphism as JSON: its kind and its fields.
+
+    Raises KeyError if the morphism's class is not registered.
+    """
     fields = {name: getattr(morphism, name) for name in _field_types(type(morphism))}
     return {"kind": MORPHISMS.kind_of(morphism)} | fields
 
 
 def from_json(data: Any) -> AbstractMorphism:
-    """The morphism of its JSON; raises UnknownKind or IllegalMorphism for anything else.
+    """The morphism of `to_json`; raises UnknownKind or IllegalMorphism for anything else.
 
-    A field with a default may be left out, so that what was stored before it was added loads.
+    A field with a default may be missing, so that morphisms stored before it was added still load.
     """
     if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
         raise IllegalMorphism(f"a morphism has a kind; found {data!r}")

@@ -1,4 +1,4 @@
-"""What every morphism is: a change of an architecture that knows how to carry weights over."""
+"""The interface of all morphisms: changes of an architecture that also transfer its weights."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -18,20 +18,20 @@ DType = np.dtype[np.floating]
 
 
 class AbstractMorphism(ABC):
-    """A change of one architecture; its fields are integers and strings that name the place.
+    """A change of one architecture; its fields are integers and strings that say what changes.
 
-    One that preserves the function gives a network that computes, in evaluation, what the old
-    one did, whatever its weights (Wei et al. 2016, arXiv:1603.01670).
+    If it preserves the function, the new network computes the same as the old one in evaluation
+    mode, whatever its weights (Wei et al. 2016, arXiv:1603.01670).
     """
 
     __slots__ = ()
 
     preserves_function: ClassVar[bool] = True
-    draws: ClassVar[float] = 1.0  # how often a random one is of this kind, beside the others
+    draws: ClassVar[float] = 1.0  # weight of the kind in random sampling
 
     @abstractmethod
     def apply(self, architecture: Architecture) -> Architecture:
-        """The changed architecture; raises IllegalMorphism where the change does not apply."""
+        """The changed architecture; raises IllegalMorphism if the change does not apply."""
 
     @abstractmethod
     def transfer(
@@ -41,10 +41,11 @@ class AbstractMorphism(ABC):
         rng: np.random.Generator,
         probe: Array | None = None,
     ) -> Weights:
-        """The weights of the changed architecture, made of those of the old one.
+        """The weights of the changed architecture, from those of the old one.
 
-        `probe` is some normalised training examples, (N, *input_shape); only what does not keep
-        the function looks at them, to lose less of it.
+        `probe` has normalised training examples, (N, *input_shape). Only morphisms that do not
+        preserve the function use them, to change it less. The old weights stay as they are.
+        Raises IllegalMorphism if the change does not apply.
         """
 
     @abstractmethod
@@ -54,55 +55,55 @@ class AbstractMorphism(ABC):
     @classmethod
     @abstractmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        """The worthwhile changes of this kind, each legal; a few may exceed the bounds."""
+        """The changes of this kind worth trying; all apply, but some may exceed the bounds."""
 
 
 MORPHISMS: Registry[AbstractMorphism] = Registry("morphism")
 
 
 def layer_at(architecture: Architecture, node_id: int) -> AbstractLayer:
-    """The layer at a node where something may change; raises IllegalMorphism elsewhere.
+    """The layer at a node that may be changed; raises IllegalMorphism for any other node.
 
-    Nothing changes at the output nor at the logits that it reads.
+    The output and the logits that it reads never change.
     """
-    known = {node.id for node in architecture.nodes[:-1]} - {architecture.logits}
-    if node_id not in known:
+    allowed = {node.id for node in architecture.nodes[:-1]} - {architecture.logits}
+    if node_id not in allowed:
         raise IllegalMorphism(
-            f"node {node_id!r} cannot be changed; expected one of {sorted(known)}"
+            f"node {node_id!r} cannot be changed; expected one of {sorted(allowed)}"
         )
     return architecture.node(node_id).layer
 
 
 def shape_at(architecture: Architecture, node_id: int) -> Shape:
-    """The shape of a node where something may change; raises IllegalMorphism elsewhere."""
+    """The shape of a node that may be changed; raises IllegalMorphism for any other node."""
     layer_at(architecture, node_id)
     return architecture.shapes[node_id]
 
 
 def name_of(architecture: Architecture, node_id: int) -> str:
-    """A node in words, such as "convolution 3"."""
+    """A node in words, such as "convolution 3"; raises InvalidArchitecture if there is none."""
     layer = architecture.node(node_id).layer
     return layer.title if layer.inputs == 0 else f"{layer.title} {node_id}"
 
 
-def steering(architecture: Architecture) -> frozenset[int]:
-    """The nodes that make nothing but the factors of scalings: few changes are worth trying there.
+def factor_nodes(architecture: Architecture) -> frozenset[int]:
+    """The ids of the nodes that only make the factors of a `Scale`: changes there seldom pay off.
 
-    Those of a squeeze-and-excitation block, from its pool to its gate.
+    In a squeeze-and-excitation block these are the nodes from its pool to its gate.
     """
-    found: set[int] = set()
-    if any([type(node.layer) is Scale for node in architecture.nodes]):  # cheap: asked often
+    factors: set[int] = set()
+    if any([type(node.layer) is Scale for node in architecture.nodes]):  # cheap, for speed
         for node in reversed(architecture.nodes[:-1]):
-            readers = [architecture.node(reader) for reader in architecture.readers(node.id)]
-            if all([one.id in found or _is_factor(node.id, one) for one in readers]):
-                found.add(node.id)
-    return frozenset(found)
+            readers = [architecture.node(key) for key in architecture.readers(node.id)]
+            if all([reader.id in factors or _is_factor(node.id, reader) for reader in readers]):
+                factors.add(node.id)
+    return frozenset(factors)
 
 
-def unpromising(architecture: Architecture) -> frozenset[int]:
-    """The nodes behind which no block is worth trying: the logits, factors and zeros."""
+def excluded_nodes(architecture: Architecture) -> frozenset[int]:
+    """The ids of the nodes behind which no block is tried: logits, factors, zero operations."""
     zeros = [node.id for node in architecture.nodes if isinstance(node.layer, Zero)]
-    return architecture.of(steering).union([architecture.logits], zeros)
+    return architecture.cached(factor_nodes).union([architecture.logits], zeros)
 
 
 def _is_factor(node_id: int, reader: Node) -> bool:
@@ -110,7 +111,7 @@ def _is_factor(node_id: int, reader: Node) -> bool:
 
 
 def dtype_of(weights: Weights) -> DType:
-    """The number format of weights; float32 where there are none."""
+    """The number format of the weights; float32 if there are none."""
     arrays = (array for parameters in weights.values() for array in parameters.values())
     first = next(arrays, None)
     return np.dtype(np.float32) if first is None else first.dtype

@@ -1,4 +1,4 @@
-"""Add a skip connection whose values are added: Elsken, Metzen & Hutter 2017, arXiv:1711.04528."""
+"""Add a skip connection by addition: Elsken, Metzen & Hutter 2017, arXiv:1711.04528."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from core.graph.weights import Weights
 from core.layers import Add, Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of
 from core.morphisms.insertion import zeros
-from core.morphisms.skips import describe_places, places, plan_skip, projection
+from core.morphisms.skips import describe_skip, plan_skip, projection, skip_positions
 from core.protocol.contracts import Bounds
 
 
 @MORPHISMS.register("add_skip")
 @dataclass(frozen=True, slots=True)
 class AddSkip(AbstractMorphism):
-    """Add `start`, projected by a layer that starts at zero, to the values of `end`."""
+    """Add the values of `start` to those of `end`, through a projection that starts at zero."""
 
     start: int
     end: int
@@ -39,11 +39,11 @@ class AddSkip(AbstractMorphism):
         return weights | {projected.id: zeros(child, projected, dtype_of(weights))}
 
     def describe(self, architecture: Architecture) -> str:
-        return f"add a skip {describe_places(architecture, self.start, self.end)}"
+        return f"add a skip {describe_skip(architecture, self.start, self.end)}"
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        return (cls(start, end) for start, end in places(architecture))
+        return (cls(start, end) for start, end in skip_positions(architecture))
 
     def _new_nodes(self, architecture: Architecture) -> list[Node]:
         skip = plan_skip(architecture, self.start, self.end)

@@ -12,16 +12,16 @@ from core.graph.weights import Weights
 from core.layers import Array, Concat
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of
 from core.morphisms.insertion import zeros
-from core.morphisms.skips import describe_places, places, plan_skip, projection
+from core.morphisms.skips import describe_skip, plan_skip, projection, skip_positions
 from core.protocol.contracts import Bounds
 
 
 @MORPHISMS.register("concat_skip")
 @dataclass(frozen=True, slots=True)
 class ConcatSkip(AbstractMorphism):
-    """Set the channels of `start` beside those of `end`, then project to the old width.
+    """Concatenate the channels of `end` and `start`, then project to the old width.
 
-    The projection starts as the identity on `end` and as zero on the skip.
+    The projection starts as the identity for `end` and as zero for the skip.
     """
 
     start: int
@@ -38,17 +38,17 @@ class ConcatSkip(AbstractMorphism):
         probe: Array | None = None,
     ) -> Weights:
         projected = self._new_nodes(architecture)[-1]
-        fresh = zeros(self.apply(architecture), projected, dtype_of(weights))
+        parameters = zeros(self.apply(architecture), projected, dtype_of(weights))
         diagonal = range(architecture.shapes[self.end][0])
-        fresh["weight"][diagonal, diagonal] = 1
-        return weights | {projected.id: fresh}
+        parameters["weight"][diagonal, diagonal] = 1
+        return weights | {projected.id: parameters}
 
     def describe(self, architecture: Architecture) -> str:
-        return f"concatenate a skip {describe_places(architecture, self.start, self.end)}"
+        return f"concatenate a skip {describe_skip(architecture, self.start, self.end)}"
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        return (cls(start, end) for start, end in places(architecture))
+        return (cls(start, end) for start, end in skip_positions(architecture))
 
     def _new_nodes(self, architecture: Architecture) -> list[Node]:
         skip = plan_skip(architecture, self.start, self.end)

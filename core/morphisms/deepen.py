@@ -1,7 +1,7 @@
-"""Deepen: a new block behind a layer, which starts as the identity.
+"""Deepen: insert a block that starts as the identity.
 
 Chen, Goodfellow & Shlens 2016 (Net2DeeperNet), arXiv:1511.05641, section 2.3. A block that ends
-in a ReLU stands only behind values that are never below zero, so that the ReLU changes nothing.
+in a ReLU is only inserted behind values that are never negative, so that the ReLU changes nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,9 +33,9 @@ from core.morphisms.abstract import (
     AbstractMorphism,
     DType,
     dtype_of,
+    excluded_nodes,
     name_of,
     shape_at,
-    unpromising,
 )
 from core.morphisms.insertion import in_a_row
 from core.morphisms.moments import Moments, estimate_moments
@@ -44,11 +44,11 @@ from core.protocol.contracts import Bounds
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What may be inserted: layers that together start as the identity."""
+    """Layers that can be inserted and together start as the identity."""
 
-    words: str  # {window} stands for the convolution's
-    ranks: tuple[int, ...]  # of the values that it fits: 3 for images, 2 signals, 1 vectors
-    layers: Callable[[Shape], tuple[AbstractLayer, ...]]  # by the shape of the place
+    words: str  # {window} is replaced by the convolution's window
+    ranks: tuple[int, ...]  # of the values that it fits: 3 images, 2 signals, 1 vectors
+    layers: Callable[[Shape], tuple[AbstractLayer, ...]]  # for values of a shape
     kernel: int = 1
 
 
@@ -90,10 +90,10 @@ def _convolution(shape: Shape, kernel: int) -> tuple[AbstractLayer, ...]:
 @MORPHISMS.register("deepen")
 @dataclass(frozen=True, slots=True)
 class Deepen(AbstractMorphism):
-    """Insert a block behind a node, between it and all that read it."""
+    """Insert a block between a node and all its readers."""
 
     node_id: int
-    block: str  # of BLOCKS
+    block: str  # a key of BLOCKS
 
     def apply(self, architecture: Architecture) -> Architecture:
         return architecture.with_inserted(self.node_id, self._new_nodes(architecture))
@@ -118,7 +118,7 @@ class Deepen(AbstractMorphism):
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        left_out = architecture.of(unpromising)
+        left_out = architecture.cached(excluded_nodes)
         for node in architecture.nodes[:-1]:
             if node.id in left_out:
                 continue
@@ -132,7 +132,7 @@ class Deepen(AbstractMorphism):
                 yield cls(node.id, "dropout")
 
     def _new_nodes(self, architecture: Architecture) -> list[Node]:
-        """The inserted nodes; raises IllegalMorphism where the block does not fit."""
+        """The inserted nodes; raises IllegalMorphism if the block does not fit."""
         block, shape = _block(self.block), shape_at(architecture, self.node_id)
         if len(shape) not in block.ranks:
             raise IllegalMorphism(f"{_words(block, shape)} does not fit values of shape {shape}")
@@ -140,7 +140,7 @@ class Deepen(AbstractMorphism):
         if isinstance(layers[-1], ReLU) and not architecture.nonnegative[self.node_id]:
             raise IllegalMorphism(
                 f"{name_of(architecture, self.node_id)} may give values below zero, "
-                f"which {_words(block, shape)} would change"
+                f"which {_words(block, shape)} would change; expected a node behind a ReLU"
             )
         return in_a_row(self.node_id, architecture.next_id, layers)
 
@@ -152,13 +152,13 @@ def _block(name: str) -> Block:
 
 
 def _words(block: Block, shape: Shape) -> str:
-    """The block in words, its window as it is behind values of this shape."""
+    """The block in words, with its window for values of this shape."""
     k = block.kernel
     return block.words.format(window=f"{k}-wide" if len(shape) == 2 else f"{k} × {k}")
 
 
 def _lacks_norm(architecture: Architecture, node: Node) -> bool:
-    """Whether the node makes channels that nobody normalises."""
+    """Whether the node makes channels that no batch norm reads."""
     if node.layer.channels is not Channels.OWN:
         return False
     readers = [architecture.node(reader).layer for reader in architecture.readers(node.id)]
@@ -166,7 +166,7 @@ def _lacks_norm(architecture: Architecture, node: Node) -> bool:
 
 
 def _lacks_dropout(architecture: Architecture, node: Node) -> bool:
-    """Whether the node gives features to a dense layer that no dropout thins."""
+    """Whether a dense layer reads features of the node that no dropout has thinned."""
     if isinstance(node.layer, Dropout | Input) or len(architecture.shapes[node.id]) != 1:
         return False
     readers = [architecture.node(reader).layer for reader in architecture.readers(node.id)]
@@ -174,7 +174,7 @@ def _lacks_dropout(architecture: Architecture, node: Node) -> bool:
 
 
 def _identity(layer: AbstractLayer, width: int, moments: Moments, dtype: DType) -> dict[str, Array]:
-    """Parameters with which the layer gives its input back."""
+    """The parameters with which the layer returns its input."""
     match layer:
         case AbstractConvolution():
             axes = layer.spatial_axes

@@ -1,7 +1,7 @@
-"""Grow the kernel of a convolution: the old weights with zeros around them.
+"""Grow the kernel of a convolution: the old weights, surrounded by zeros.
 
-Wei, Wang, Rui & Chen 2016, arXiv:1603.01670, section 4.2. The padding grows alike, so that the
-centre of every window stays where it is, whatever the stride.
+Wei, Wang, Rui & Chen 2016, arXiv:1603.01670, section 4.2. The padding grows with the kernel, so
+that the centre of every window stays the same, whatever the stride.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from core.layers import AbstractConvolution, AbstractDepthwise, Array
 from core.morphisms.abstract import MORPHISMS, AbstractMorphism, layer_at, name_of
 from core.protocol.contracts import Bounds
 
-LARGEST = {1: 15, 2: 7}  # kernel that is worth trying, by the number of spatial axes
+MAX_KERNEL = {1: 15, 2: 7}  # largest kernel worth trying, by the number of spatial axes
 
 
 @MORPHISMS.register("grow_kernel")
@@ -54,8 +54,8 @@ class GrowKernel(AbstractMorphism):
             match node.layer:
                 case AbstractConvolution(kernel=kernel) | AbstractDepthwise(kernel=kernel):
                     _, *sides = architecture.shapes[node.inputs[0]]
-                    seen = kernel // 2 < max(sides)  # else the new weights would only see padding
-                    if seen and kernel + 2 <= LARGEST[len(sides)]:
+                    reads_values = kernel // 2 < max(sides)  # else new weights read only padding
+                    if reads_values and kernel + 2 <= MAX_KERNEL[len(sides)]:
                         yield cls(node.id)
 
     def _layer(self, architecture: Architecture) -> AbstractConvolution | AbstractDepthwise:

@@ -1,4 +1,4 @@
-"""What the morphisms that insert nodes share."""
+"""New nodes and zero weights, for the morphisms that insert nodes."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from core.morphisms.abstract import DType
 
 
 def in_a_row(source: int, first: int, layers: Sequence[AbstractLayer]) -> list[Node]:
-    """New nodes with ids from `first` on, each behind the one before, the first behind `source`."""
+    """A chain of new nodes behind `source`, with ids counted from `first`."""
     sources = (source, *range(first, first + len(layers)))
     return [Node(first + i, layer, (sources[i],)) for i, layer in enumerate(layers)]
 
 
 def zeros(child: Architecture, node: Node, dtype: DType) -> dict[str, Array]:
-    """Parameters with which a node that sums gives zero."""
+    """Parameters of zeros, with which a convolution or dense layer returns zero."""
     shapes = node.layer.parameter_shapes(child.input_shapes(node))
     return {name: np.zeros(shape, dtype) for name, shape in shapes.items()}

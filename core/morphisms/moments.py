@@ -1,7 +1,16 @@
-"""What mean and variance each channel of a network probably has, from its weights alone.
+"""The estimated mean and variance of each channel of a network, from its weights alone.
 
-Values are taken for independent and Gaussian, the data for standardised. Rough, but a new batch
-norm that starts from these rather than from 0 and 1 changes little in training mode either.
+Values are assumed to be independent and Gaussian, and the data to be standardised. The estimates
+are rough, but a new batch norm that starts with them instead of 0 and 1 changes the values little
+in training mode as well.
+
+Notation
+    μ, σ²  mean and variance of a value; Moments, each of shape (channels,)
+    Φ, φ   distribution and density of the standard normal distribution
+    r      (μ - limit) / σ
+
+    P(x > limit) = Φ(r),  E[x; x > limit] = μ Φ(r) + σ φ(r),
+    E[x²; x > limit] = (μ² + σ²) Φ(r) + (μ + limit) σ φ(r)   for x ~ N(μ, σ²)
 """
 
 from collections.abc import Sequence
@@ -29,50 +38,53 @@ from core.layers import (
     Scale,
     Zero,
 )
-from core.layers.relu6 import LARGEST
+from core.layers.relu6 import MAX_VALUE
 
 Moments = tuple[Array, Array]  # mean and variance, each of shape (channels,)
 
 
 def estimate_moments(architecture: Architecture, weights: Weights, node_id: int) -> Moments:
-    """The estimated mean and variance of each channel of a node's output."""
-    known: dict[int, Moments] = {}
+    """The estimated mean and variance of each channel of a node's output, each (channels,)
+
+    The variances are at least a hundredth of their mean, so that no batch norm divides by zero.
+    """
+    moments: dict[int, Moments] = {}
     for node in architecture.nodes:
-        before = [known[source] for source in node.inputs]
+        inputs = [moments[source] for source in node.inputs]
         width = architecture.shapes[node.id][0]
-        known[node.id] = _through(node.layer, weights.get(node.id, {}), before, width)
+        moments[node.id] = _through(node.layer, weights.get(node.id, {}), inputs, width)
         if node.id == node_id:
             break
-    mean, variance = known[node_id]
+    mean, variance = moments[node_id]
     return mean, np.maximum(variance, 1e-2 * variance.mean() + 1e-8)
 
 
-def fresh(
+def new_parameters(
     architecture: Architecture,
     weights: Weights,  # of the nodes before, at least
     node: Node,
     rng: np.random.Generator,
     dtype: DTypeLike,
 ) -> dict[str, Array]:
-    """Fresh parameters of a node that fit what it probably reads.
+    """Initial parameters of a new node, adapted to the estimated moments of its input.
 
-    A batch norm has the statistics that it will see. Of sums those are turned that would be below
-    zero on average: behind a ReLU they would be zero for many examples, or for all.
+    A batch norm gets the estimated statistics. Weights whose expected output is negative are
+    negated: behind a ReLU that output would be zero for many examples, or for all.
     """
-    made = node.layer.initial_parameters(architecture.input_shapes(node), rng, dtype)
+    parameters = node.layer.initial_parameters(architecture.input_shapes(node), rng, dtype)
     if isinstance(node.layer, BatchNorm):
         mean, variance = estimate_moments(architecture, weights, node.inputs[0])
-        made |= {"running_mean": mean.astype(dtype), "running_var": variance.astype(dtype)}
-    elif made:
-        mean, _ = estimate_moments(architecture, weights | {node.id: made}, node.id)
-        made["weight"][mean < 0] *= -1
-    return made
+        parameters |= {"running_mean": mean.astype(dtype), "running_var": variance.astype(dtype)}
+    elif parameters:
+        mean, _ = estimate_moments(architecture, weights | {node.id: parameters}, node.id)
+        parameters["weight"][mean < 0] *= -1
+    return parameters
 
 
 def _through(
     layer: AbstractLayer, parameters: dict[str, Array], before: Sequence[Moments], width: int
 ) -> Moments:
-    """The moments behind a layer that makes or passes on `width` channels."""
+    """The moments of the output of a layer, which has `width` channels."""
     match layer:
         case Input():
             return np.zeros(width), np.ones(width)
@@ -105,14 +117,14 @@ def _rectified(mean: Array, variance: Array) -> Moments:
 def _clipped(mean: Array, variance: Array) -> Moments:
     """The moments of min(max(x, 0), 6) for a Gaussian x."""
     _, first, second = _beyond(mean, variance, 0)
-    above, first_above, second_above = _beyond(mean, variance, LARGEST)
-    first = first - first_above + LARGEST * above
-    second = second - second_above + LARGEST**2 * above
+    above, first_above, second_above = _beyond(mean, variance, MAX_VALUE)
+    first = first - first_above + MAX_VALUE * above
+    second = second - second_above + MAX_VALUE**2 * above
     return first, np.maximum(second - first**2, 0)
 
 
 def _beyond(mean: Array, variance: Array, limit: float) -> tuple[Array, Array, Array]:
-    """P(x > limit), E[x; x > limit] and E[x²; x > limit] for a Gaussian x."""
+    """P(x > limit), E[x; x > limit] and E[x²; x > limit] for a Gaussian x, each (channels,)"""
     deviation = np.sqrt(np.maximum(variance, 1e-12))
     ratio = (mean - limit) / deviation
     above = ndtr(ratio)
@@ -140,7 +152,10 @@ def _by_channel(parameters: dict[str, Array], mean: Array, variance: Array) -> M
 
 
 def _gated(mean: Array, variance: Array) -> Moments:
-    """About the moments of 2 sigmoid(x) for a Gaussian x: MacKay 1992, "The evidence framework"."""
+    """Approximate moments of 2 sigmoid(x) for a Gaussian x.
+
+    MacKay 1992, "The evidence framework applied to classification networks".
+    """
     middle = expit(mean / np.sqrt(1 + np.pi * variance / 8))
     return 2 * middle, (2 * middle * (1 - middle)) ** 2 * variance
 
@@ -152,7 +167,7 @@ def _product(first: Moments, second: Moments) -> Moments:
 
 
 def _mixed(channels: Channels, before: Sequence[Moments], width: int) -> Moments:
-    """The moments behind a layer without parameters."""
+    """The moments of the output of a layer without parameters."""
     means, variances = [mean for mean, _ in before], [variance for _, variance in before]
     match channels:
         case Channels.UNIFIED:

@@ -1,14 +1,15 @@
-"""Narrow: fewer channels for one width variable, at every place where it occurs.
+"""Narrow: remove channels of one width variable, wherever it occurs.
 
-The channels to go are those that the readers' sums can do without at the least error when the
-others take over, by least squares: the optimal brain surgeon (Hassibi & Stork 1993) for whole
-channels, one after the other, so that of two copies one stays.
+The channels are removed one by one, each time the one whose removal adds the least error to the
+sums of its readers after the other channels are refitted by least squares. This is the optimal
+brain surgeon (Hassibi & Stork 1993) for whole channels; of two equal channels one stays.
 
 Notation
-    P   inverse covariance of what a reader reads, (C, C)
-    Q   WᵀW of its weight, (C, C)
-        Without channel i the output's error is Q_ii / P_ii; the others take over through
-        W ← W - w_i p_iᵀ / P_ii, where p_i is row i of P, and P ← P - p_i p_iᵀ / P_ii.
+    P   inverse covariance of a reader's input, (C, C)
+    Q   WᵀW of its weight W, (C, C)
+
+    Removing channel i adds the error Q_ii / P_ii to the output. The refit is
+    W ← W - w_i p_iᵀ / P_ii, where p_i is row i of P, and P ← P - p_i p_iᵀ / P_ii.
 """
 
 from collections.abc import Iterator
@@ -25,29 +26,29 @@ from core.graph.segments import Segment
 from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms.abstract import MORPHISMS
-from core.morphisms.activations import Rows, groups_of, observed
+from core.morphisms.activations import Rows, collect_rows, group_entries
 from core.morphisms.reduction import Indices, Reduction
 from core.morphisms.refit import consumed
 from core.morphisms.shrinking import AbstractShrinking
-from core.morphisms.widths import free_widths, in_words, producers, resized, width_at
+from core.morphisms.widths import free_widths, in_words, producers, resize, width_at
 from core.protocol.contracts import Bounds
 
-SHRINKS = (0.75, 0.5)  # a narrower layer's width over the old one
-NARROWEST = 4  # channels below which nothing is narrowed
-_RIDGE = 1e-4  # of a covariance, in mean variances
+SHRINKS = (0.75, 0.5)  # new width over old width
+MIN_WIDTH = 4  # channels; candidates leave at least this many
+_RIDGE = 1e-4  # added to a covariance, in mean variances
 
 
 @MORPHISMS.register("narrow")
 @dataclass(frozen=True, slots=True)
 class Narrow(AbstractShrinking):
-    """Take `fewer` channels from one segment of what a convolution or dense layer makes."""
+    """Remove `fewer` channels from one segment of the output of a convolution or dense layer."""
 
     node_id: int
     fewer: int
     segment: int = 0
 
     def apply(self, architecture: Architecture) -> Architecture:
-        return resized(architecture, self._segment(architecture).variable, -self.fewer)
+        return resize(architecture, self._segment(architecture).variable, -self.fewer)
 
     def reduction(self, architecture: Architecture) -> Reduction:
         segment = self._segment(architecture)
@@ -55,7 +56,7 @@ class Narrow(AbstractShrinking):
 
     def chosen(self, architecture: Architecture, weights: Weights, x: Array) -> Reduction:
         segment = self._segment(architecture)
-        stay = _needed(architecture, weights, segment, self.fewer, x)
+        stay = _kept_channels(architecture, weights, segment, self.fewer, x)
         return _reduction(architecture, segment, stay)
 
     def describe(self, architecture: Architecture) -> str:
@@ -63,11 +64,11 @@ class Narrow(AbstractShrinking):
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        for node, place, segment in free_widths(architecture):
-            yield from (cls(node.id, fewer, place) for fewer in _fewer(segment.width))
+        for node, index, segment in free_widths(architecture):
+            yield from (cls(node.id, fewer, index) for fewer in _fewer(segment.width))
 
     def _segment(self, architecture: Architecture) -> Segment:
-        """The segment that shrinks; raises IllegalMorphism where it may not."""
+        """The segment that shrinks; raises IllegalMorphism if it must not."""
         segment = width_at(architecture, self.node_id, self.segment)
         if not 1 <= self.fewer < segment.width:
             raise IllegalMorphism(f"fewer is {self.fewer}; expected 1 to {segment.width - 1}")
@@ -75,14 +76,14 @@ class Narrow(AbstractShrinking):
 
 
 def _fewer(width: int) -> list[int]:
-    """How many channels are worth taking; what stays wide stays a multiple of four."""
+    """The numbers of channels worth removing; wide layers stay multiples of four."""
     steps = [(width * shrink, 4 if width * shrink >= 8 else 1) for shrink in SHRINKS]
-    left = {max(floor(share / step) * step, NARROWEST) for share, step in steps}
-    return sorted({width - one for one in left if one < width})
+    widths = {max(floor(share / step) * step, MIN_WIDTH) for share, step in steps}
+    return sorted({width - new for new in widths if new < width})
 
 
 def _reduction(architecture: Architecture, segment: Segment, stay: Indices) -> Reduction:
-    """The channels that each layer still makes where these of the segment stay."""
+    """The reduction that keeps only these channels of the segment."""
     return Reduction(
         kept={
             node.id: _kept(architecture.segments[node.id], segment.variable, stay)
@@ -92,87 +93,87 @@ def _reduction(architecture: Architecture, segment: Segment, stay: Indices) -> R
 
 
 def _kept(segments: tuple[Segment, ...], variable: int, stay: Indices) -> Indices:
-    found, start = [], 0
+    parts, start = [], 0
     for segment in segments:
-        found.append(start + (stay if segment.variable == variable else np.arange(segment.width)))
+        parts.append(start + (stay if segment.variable == variable else np.arange(segment.width)))
         start += segment.width
-    return np.concatenate(found)
+    return np.concatenate(parts)
 
 
-# --- which channels are needed ------------------------------------------------------------------
+# --- which channels stay ------------------------------------------------------------------------
 
 
-def _needed(
+def _kept_channels(
     architecture: Architecture, weights: Weights, segment: Segment, fewer: int, x: Array
 ) -> Indices:
-    """The channels of the variable that stay, in order."""
+    """The channels of the segment that stay, in order.  # shape: (width - fewer,)"""
     nodes = [
         node
         for node in architecture.nodes
         if consumed(node) is not None
         and any(s.variable == segment.variable for s in architecture.segments[node.inputs[0]])
     ]
-    seen = observed(architecture, weights, x, frozenset(node.id for node in nodes))
+    rows = collect_rows(architecture, weights, x, frozenset(node.id for node in nodes))
     readers = [
         reader
         for node in nodes
-        for reader in _readers(architecture, node, weights, seen[node.id], segment)
+        for reader in _readers(architecture, node, weights, rows[node.id], segment)
     ]
     left = np.ones(segment.width, bool)
     for _ in range(fewer):
         losses = np.sum([reader.losses() for reader in readers], axis=0)
-        worst = int(np.where(left, losses, np.inf).argmin())
-        left[worst] = False
+        least = int(np.where(left, losses, np.inf).argmin())
+        left[least] = False
         for reader in readers:
-            reader.drop(worst)
+            reader.remove(least)
     return np.flatnonzero(left)
 
 
 @dataclass(slots=True)
 class _Reader:
-    """A sum over channels, of which some are the variable's."""
+    """A sum over channels, some of which belong to the variable."""
 
-    P: Array  # (C, C), changed by `drop`
-    Q: Array  # (C, C), in variances of the sum; changed by `drop`
-    places: Indices  # of the variable's channels among them, (occurrences, width)
+    P: Array  # shape: (C, C); changed by `remove`
+    Q: Array  # shape: (C, C), in variances of the sum; changed by `remove`
+    indices: Indices  # of the variable's channels; shape: (occurrences, width)
 
     def losses(self) -> Array:
-        """The error that each channel of the variable would leave.  # shape: (width,)"""
-        least = 1e-100  # of one that was dropped
-        each = self.Q.diagonal() / np.maximum(self.P.diagonal(), least)
-        losses: Array = each[self.places].sum(axis=0)
+        """The error that removing each channel of the variable adds.  # shape: (width,)"""
+        smallest = 1e-100  # avoids 0 / 0 for a removed channel
+        errors = self.Q.diagonal() / np.maximum(self.P.diagonal(), smallest)
+        losses: Array = errors[self.indices].sum(axis=0)
         return losses
 
-    def drop(self, channel: int) -> None:
-        """Let the others take over from a channel."""
-        for place in self.places[:, channel]:
-            p = self.P[place] / self.P[place, place]
-            q = self.Q[place].copy()
-            self.Q += q[place] * np.outer(p, p) - np.outer(q, p) - np.outer(p, q)
-            self.P -= self.P[place, place] * np.outer(p, p)
+    def remove(self, channel: int) -> None:
+        """Remove a channel of the variable and refit the others."""
+        for i in self.indices[:, channel]:
+            p = self.P[i] / self.P[i, i]
+            q = self.Q[i].copy()
+            self.Q += q[i] * np.outer(p, p) - np.outer(q, p) - np.outer(p, q)
+            self.P -= self.P[i, i] * np.outer(p, p)
 
 
 def _readers(
-    architecture: Architecture, node: Node, weights: Weights, seen: Rows, segment: Segment
+    architecture: Architecture, node: Node, weights: Weights, rows: Rows, segment: Segment
 ) -> Iterator[_Reader]:
-    """The sums of a node over groups of channels that take equally many entries each."""
-    place = consumed(node)
-    assert place is not None
-    weight = np.moveaxis(weights[node.id]["weight"].astype(np.float64), place, 0)
+    """The sums of a node over each group of channels with equally many entries."""
+    axis = consumed(node)
+    assert axis is not None
+    weight = np.moveaxis(weights[node.id]["weight"].astype(np.float64), axis, 0)
     segments = architecture.segments[node.inputs[0]]
-    for repeat, entries in groups_of(segments).items():
-        places, start = [], 0
-        for one in segments:
-            if one.repeat == repeat:
-                if one.variable == segment.variable:
-                    places.append(np.arange(start, start + one.width))
-                start += one.width
-        if places:
-            x = seen[repeat] - seen[repeat].mean(axis=0)
+    for repeat, entries in group_entries(segments).items():
+        indices, start = [], 0
+        for other in segments:
+            if other.repeat == repeat:
+                if other.variable == segment.variable:
+                    indices.append(np.arange(start, start + other.width))
+                start += other.width
+        if indices:
+            x = rows[repeat] - rows[repeat].mean(axis=0)
             covariance = x.T @ x / len(x)
             W = weight[entries].reshape(len(entries), -1)
             Q = W @ W.T
             scale = max(float((Q * covariance).sum()), 1e-30)
             ridge = max(_RIDGE * float(np.trace(covariance)) / len(covariance), 1e-12)
             P = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
-            yield _Reader(P, Q / scale, np.array(places))
+            yield _Reader(P, Q / scale, np.array(indices))

@@ -1,7 +1,7 @@
-"""Noise on what morphisms made or changed, for those who want it.
+"""Optional noise on the weights that morphisms made or changed.
 
-Chen, Goodfellow & Shlens 2016 (arXiv:1511.05641, section 2.2) part copies by it. Here new weights
-part company without, so that it is left to choice: with it the function changes a little.
+Chen, Goodfellow & Shlens 2016 (arXiv:1511.05641, section 2.2) need it to make copied channels
+differ. Here new channels differ without noise, so it is off by default: it changes the function.
 """
 
 import numpy as np
@@ -11,17 +11,17 @@ from core.graph.weights import Weights
 from core.layers import Array
 
 
-def noisy(
+def add_noise(
     architecture: Architecture,
     before: Weights,
     after: Weights,
     amount: float,  # ρ
     rng: np.random.Generator,
 ) -> Weights:
-    """The weights with U(-ρ/2, ρ/2) × range added to each array that is not as before.
+    """The weights with U(-ρ/2, ρ/2) × range added to each array that differs from `before`.
 
-    The range of an array is its largest value less its smallest, so that one without any
-    difference, such as zeros, stays as it is; so do statistics, which no gradient trains.
+    The range of an array is its largest minus its smallest value: a constant array, for example of
+    zeros, stays as it is. Running statistics also stay as they are.
     """
     moved: Weights = {}
     for node in architecture.nodes:

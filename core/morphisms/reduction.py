@@ -1,6 +1,6 @@
-"""What is left of a network when layers, edges or channels are taken out of it.
+"""Removing layers, edges or channels from a network.
 
-What stays keeps its node id, so that its weights are cut out of the old ones.
+The remaining nodes keep their ids, so that their weights are slices of the old ones.
 """
 
 from collections.abc import Mapping
@@ -21,48 +21,51 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """What is taken out of an architecture."""
+    """The parts to remove from an architecture."""
 
-    bypassed: frozenset[int] = frozenset()  # their readers read their first input instead
-    edges: frozenset[tuple[int, int]] = frozenset()  # that are cut: (node, place among its inputs)
-    kept: Mapping[int, Indices] = field(default_factory=dict)  # channels that a node still makes
+    bypassed: frozenset[int] = frozenset()  # nodes; their readers read their first input instead
+    edges: frozenset[tuple[int, int]] = frozenset()  # to cut: (node, index of the input)
+    kept: Mapping[int, Indices] = field(default_factory=dict)  # channels that a node keeps
 
 
-def reduced(architecture: Architecture, reduction: Reduction) -> Architecture:
-    """What is left; raises IllegalMorphism where the rest does not fit together.
+def reduce_architecture(architecture: Architecture, reduction: Reduction) -> Architecture:
+    """The remaining architecture; raises IllegalMorphism if its layers do not fit together.
 
-    A sum or concatenation of one is passed by, and so is a ReLU or ReLU6 that has become idle;
-    what nobody reads any more goes.
+    A sum or concatenation with one remaining input is bypassed, and so is a ReLU or ReLU6 that no
+    longer changes anything. Nodes that no node reads any more are removed.
     """
-    stands: dict[int, int] = {}  # node -> the one in the rest that gives its values
+    replaced: dict[int, int] = {}  # node -> the remaining node that replaces it
     rest: dict[int, Node] = {}
-    nonnegative: dict[int, bool] = {}  # whether values of the rest are never below zero
+    nonnegative: dict[int, bool] = {}  # whether a remaining node's output is never negative
     for node in architecture.nodes:
-        inputs = tuple(stands[source] for source in remaining(node, reduction))
-        lonely = len(inputs) == 1 < len(node.inputs)
-        gone = lonely or node.id in reduction.bypassed
-        if gone or _is_idle(architecture, node, inputs, rest, nonnegative):
-            stands[node.id] = inputs[0]
+        inputs = tuple(replaced[source] for source in remaining(node, reduction))
+        is_single = len(inputs) == 1 < len(node.inputs)
+        is_bypassed = is_single or node.id in reduction.bypassed
+        if is_bypassed or _is_idle(architecture, node, inputs, rest, nonnegative):
+            replaced[node.id] = inputs[0]
             continue
         layer = node.layer
         if node.id in reduction.kept:
             layer = layer.with_width(len(reduction.kept[node.id]))
-        stands[node.id] = node.id
-        same = layer is node.layer and inputs == node.inputs
-        rest[node.id] = node if same else Node(node.id, layer, inputs)
+        replaced[node.id] = node.id
+        is_same = layer is node.layer and inputs == node.inputs
+        rest[node.id] = node if is_same else Node(node.id, layer, inputs)
         nonnegative[node.id] = layer.nonnegative([nonnegative[source] for source in inputs])
     try:
-        child = Architecture(_read(rest, stands[architecture.nodes[-1].id]), architecture)
+        child = Architecture(_read(rest, replaced[architecture.nodes[-1].id]), architecture)
     except InvalidArchitecture as error:
-        raise IllegalMorphism(f"what is left does not fit together: {error}") from None
+        raise IllegalMorphism(f"the remaining layers do not fit together: {error}") from None
     if child.output_shape != architecture.output_shape:
-        raise IllegalMorphism("the classes would not all be left")
+        raise IllegalMorphism(
+            f"the output would have {child.output_shape[0]} classes; "
+            f"expected {architecture.output_shape[0]}"
+        )
     return child
 
 
 def remaining(node: Node, reduction: Reduction) -> list[int]:
-    """The inputs of a node that are not cut."""
-    return [s for place, s in enumerate(node.inputs) if (node.id, place) not in reduction.edges]
+    """The inputs of a node whose edges are not cut."""
+    return [s for index, s in enumerate(node.inputs) if (node.id, index) not in reduction.edges]
 
 
 def _is_idle(
@@ -72,7 +75,7 @@ def _is_idle(
     rest: Mapping[int, Node],
     nonnegative: Mapping[int, bool],
 ) -> bool:
-    """Whether the node is an activation that was needed before and changes nothing any more."""
+    """Whether the node is an activation that had an effect before and has none any more."""
     match node.layer:
         case ReLU():
             return not architecture.nonnegative[node.inputs[0]] and nonnegative[inputs[0]]
@@ -84,7 +87,7 @@ def _is_idle(
 
 
 def _read(nodes: Mapping[int, Node], last: int) -> tuple[Node, ...]:
-    """The nodes that the last one depends on, in their order."""
+    """The last node and the nodes that it depends on, in order."""
     needed = {last}
     for node in reversed(list(nodes.values())):
         if node.id in needed:
@@ -93,9 +96,9 @@ def _read(nodes: Mapping[int, Node], last: int) -> tuple[Node, ...]:
 
 
 def selections(architecture: Architecture, reduction: Reduction) -> dict[int, Indices]:
-    """For each old node, which of its channels stand for those that its readers get now.
+    """For each old node, which of its channels its readers still get, by node id.
 
-    Raises IllegalMorphism where a sum would get different ones.
+    Raises IllegalMorphism if the inputs of a sum would not keep the same channels.
     """
     chosen: dict[int, Indices] = {}
     for node in architecture.nodes:
@@ -103,9 +106,9 @@ def selections(architecture: Architecture, reduction: Reduction) -> dict[int, In
         if node.id in reduction.kept:
             chosen[node.id] = reduction.kept[node.id]
         elif node.layer.channels in (Channels.OWN, Channels.GIVEN):
-            same = node.id in reduction.bypassed
+            is_bypassed = node.id in reduction.bypassed
             width = architecture.shapes[node.id][0]
-            chosen[node.id] = chosen[sources[0]] if same else np.arange(width)
+            chosen[node.id] = chosen[sources[0]] if is_bypassed else np.arange(width)
         elif node.layer.channels is Channels.JOINED:
             chosen[node.id] = _joined(architecture, node, chosen, reduction)
         elif node.layer.channels is Channels.FLATTENED:
@@ -115,29 +118,29 @@ def selections(architecture: Architecture, reduction: Reduction) -> dict[int, In
         else:
             chosen[node.id] = chosen[sources[0]]
             if any(not np.array_equal(chosen[node.id], chosen[source]) for source in sources):
-                raise IllegalMorphism(f"node {node.id} would get channels that do not belong")
+                raise IllegalMorphism(f"the inputs of node {node.id} would keep different channels")
     return chosen
 
 
 def _joined(
     architecture: Architecture, node: Node, chosen: Mapping[int, Indices], reduction: Reduction
 ) -> Indices:
-    """The channels of a concatenation that are left."""
-    found, start = [], 0
-    for place, source in enumerate(node.inputs):
-        if (node.id, place) not in reduction.edges:
-            found.append(start + chosen[source])
+    """The remaining channels of a concatenation."""
+    parts, start = [], 0
+    for index, source in enumerate(node.inputs):
+        if (node.id, index) not in reduction.edges:
+            parts.append(start + chosen[source])
         start += architecture.shapes[source][0]
-    return np.concatenate(found)
+    return np.concatenate(parts)
 
 
-def sliced(
+def slice_weights(
     architecture: Architecture,
     weights: Weights,
     child: Architecture,
     selected: Mapping[int, Indices],  # of `selections`
 ) -> Weights:
-    """The old weights without the channels and nodes that are gone."""
+    """The old weights without the removed channels and nodes."""
     rest: Weights = {}
     for node in child.nodes:
         if node.id not in weights:
@@ -151,12 +154,12 @@ def sliced(
 def cut(
     parameters: Mapping[str, Array], layer: AbstractLayer, chosen: Mapping[Axis, Indices]
 ) -> dict[str, Array]:
-    """The chosen entries along each kind of axis; all where nothing is said of one."""
+    """The parameters with the chosen entries along each kind of axis; all along other axes."""
     return {name: _cut(array, layer.axes[name], chosen) for name, array in parameters.items()}
 
 
 def _cut(array: Array, axes: tuple[Axis, ...], chosen: Mapping[Axis, Indices]) -> Array:
-    for place, axis in enumerate(axes):
-        if axis in chosen and len(chosen[axis]) < array.shape[place]:
-            array = array.take(chosen[axis], axis=place)
+    for index, axis in enumerate(axes):
+        if axis in chosen and len(chosen[axis]) < array.shape[index]:
+            array = array.take(chosen[axis], axis=index)
     return array

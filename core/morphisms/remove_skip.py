@@ -1,6 +1,6 @@
-"""Remove a skip: one input of a sum or a concatenation, with what only served it.
+"""Remove a skip: one input of a sum or a concatenation, with the layers that only it reads.
 
-Of a residual block either way may go: the skip, or the layers beside it.
+In a residual block this removes either the skip or the layers beside it.
 """
 
 from collections.abc import Iterator
@@ -16,16 +16,16 @@ from core.morphisms.reduction import Reduction
 from core.morphisms.shrinking import AbstractShrinking
 from core.protocol.contracts import Bounds
 
-LARGEST = 3  # layers with weights that one removal may take; batch norms not counted
+MAX_LAYERS = 3  # that make channels; a removal that takes more is not tried
 
 
 @MORPHISMS.register("remove_skip")
 @dataclass(frozen=True, slots=True)
 class RemoveSkip(AbstractShrinking):
-    """Take one input from a node that has several; with one left it is passed by."""
+    """Remove one input of a node that has several; a node with one remaining input is bypassed."""
 
     node_id: int
-    place: int  # among the inputs
+    place: int  # index of the input; the name is stored
 
     def describe(self, architecture: Architecture) -> str:
         node = architecture.node(self.node_id)
@@ -35,32 +35,33 @@ class RemoveSkip(AbstractShrinking):
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
         for node in architecture.nodes:
-            for place in range(len(node.inputs)):
+            for index in range(len(node.inputs)):
                 if (
-                    _is_skip(node, place)
+                    _is_skip(node, index)
                     and _parts_are_free(architecture, node)
-                    and _served(architecture, node, place) <= LARGEST
+                    and _count_served(architecture, node, index) <= MAX_LAYERS
                 ):
-                    yield cls(node.id, place)
+                    yield cls(node.id, index)
 
     def reduction(self, architecture: Architecture) -> Reduction:
         layer_at(architecture, self.node_id)
         node = architecture.node(self.node_id)
         if not _is_skip(node, self.place):
             raise IllegalMorphism(
-                f"node {node.id} ({node.layer!r}) has no skip at place {self.place}"
+                f"node {node.id} ({node.layer!r}) has no skip at input {self.place}; "
+                f"it has {len(node.inputs)} inputs"
             )
         return Reduction(edges=frozenset({(self.node_id, self.place)}))
 
 
-def _is_skip(node: Node, place: int) -> bool:
-    """Whether the node can do without this input; what is scaled must stay."""
+def _is_skip(node: Node, index: int) -> bool:
+    """Whether this input of the node can be removed; the scaled input of a `Scale` cannot."""
     first = 0 if node.layer.inputs is None else 1
-    return len(node.inputs) > 1 and first <= place < len(node.inputs)
+    return len(node.inputs) > 1 and first <= index < len(node.inputs)
 
 
 def _parts_are_free(architecture: Architecture, node: Node) -> bool:
-    """Whether nobody relies on all parts of a concatenation."""
+    """Whether no sum or output needs all parts of the node, if it is a concatenation."""
     if node.layer.channels is not Channels.JOINED:
         return True
     waiting = [node.id]
@@ -74,15 +75,15 @@ def _parts_are_free(architecture: Architecture, node: Node) -> bool:
     return True
 
 
-def _served(architecture: Architecture, node: Node, place: int) -> int:
-    """How many layers that make channels serve this input alone."""
-    others = {source for one, source in enumerate(node.inputs) if one != place}
-    gone: set[int] = set()
-    waiting = [node.inputs[place]]
+def _count_served(architecture: Architecture, node: Node, index: int) -> int:
+    """The number of layers that make channels and are only read through this input."""
+    others = {source for i, source in enumerate(node.inputs) if i != index}
+    removed: set[int] = set()
+    waiting = [node.inputs[index]]
     while waiting:
         source = waiting.pop()
         readers = set(architecture.readers(source)) - {node.id}
-        if source not in others and readers <= gone:
-            gone.add(source)
+        if source not in others and readers <= removed:
+            removed.add(source)
             waiting.extend(architecture.node(source).inputs)
-    return sum(architecture.node(one).layer.channels is Channels.OWN for one in gone)
+    return sum(architecture.node(key).layer.channels is Channels.OWN for key in removed)

@@ -1,8 +1,8 @@
-"""Insert a residual block whose last layer gives zero: x becomes x + 0.
+"""Insert a residual block whose last layer is zero at first: x becomes x + 0.
 
-He et al. 2016 (arXiv:1512.03385) with the last scale at zero as Goyal et al. 2017
-(arXiv:1706.02677, section 5.1). Unlike an identity block it changes nothing in training either,
-and it may stand behind any values.
+He et al. 2016 (arXiv:1512.03385), with the last scale at zero as in Goyal et al. 2017
+(arXiv:1706.02677, section 5.1). Unlike an identity block it changes nothing in training mode
+either, and it can be inserted behind any values.
 """
 
 from collections.abc import Iterator
@@ -15,29 +15,29 @@ from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.weights import Weights
 from core.layers import AbstractLayer, Add, Array, BatchNorm, Dense, ReLU, Shape, family_of
-from core.layers.windows import volume
+from core.layers.windows import window_size
 from core.morphisms.abstract import (
     MORPHISMS,
     AbstractMorphism,
     dtype_of,
+    excluded_nodes,
     name_of,
     shape_at,
-    unpromising,
 )
 from core.morphisms.insertion import in_a_row
-from core.morphisms.moments import fresh
+from core.morphisms.moments import new_parameters
 from core.protocol.contracts import Bounds
 
 KERNEL = 3
-LARGEST = 4  # the weights of a block worth trying, over the parameters of the whole network
+MAX_WEIGHT_RATIO = 4  # the weights of a block worth trying, over the parameters of the network
 
 
 @MORPHISMS.register("residual")
 @dataclass(frozen=True, slots=True)
 class Residual(AbstractMorphism):
-    """Insert two convolutions (or dense layers) with a skip around them behind a node.
+    """Insert two convolutions or dense layers with a skip around them behind a node.
 
-    A ReLU follows where the values are never below zero, so that they stay so.
+    A ReLU follows if the node's output is never negative, so that this stays true.
     """
 
     node_id: int
@@ -55,8 +55,8 @@ class Residual(AbstractMorphism):
         child = self.apply(architecture)
         new: Weights = {}
         for node in self._new_nodes(architecture):
-            if made := fresh(child, weights | new, node, rng, dtype_of(weights)):
-                new[node.id] = made
+            if parameters := new_parameters(child, weights | new, node, rng, dtype_of(weights)):
+                new[node.id] = parameters
         last = new[max(new)]
         last["weight"] = np.zeros_like(last["weight"])  # the biases are zero already
         return weights | new
@@ -66,8 +66,8 @@ class Residual(AbstractMorphism):
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        for node_id in block_places(architecture, bounds):
-            if _weights(architecture.shapes[node_id]) <= LARGEST * architecture.parameters:
+        for node_id in block_positions(architecture, bounds):
+            if _weights(architecture.shapes[node_id]) <= MAX_WEIGHT_RATIO * architecture.parameters:
                 yield cls(node_id)
 
     def _new_nodes(self, architecture: Architecture) -> list[Node]:
@@ -80,7 +80,7 @@ class Residual(AbstractMorphism):
         return nodes
 
     def _branch(self, shape: Shape) -> tuple[AbstractLayer, ...]:
-        """The layers beside the skip; the last has a weight which at zero makes all zero."""
+        """The layers beside the skip; their output is zero if the weight of the last one is."""
         width = shape[0]
         if len(shape) == 1:
             return (Dense(width), ReLU(), Dense(width))
@@ -89,15 +89,15 @@ class Residual(AbstractMorphism):
 
 
 def _weights(shape: Shape) -> int:
-    """How many weights a block behind values of this shape has: many behind flattened ones."""
+    """The number of weights of a block behind values of this shape; large behind a flattening."""
     width, *sides = shape
-    return 2 * width**2 * volume(KERNEL, len(sides))
+    return 2 * width**2 * window_size(KERNEL, len(sides))
 
 
-def block_places(architecture: Architecture, bounds: Bounds) -> Iterator[int]:
-    """The nodes behind which a residual block is worth trying."""
-    left_out = architecture.of(unpromising)
+def block_positions(architecture: Architecture, bounds: Bounds) -> Iterator[int]:
+    """The ids of the nodes behind which a residual block is worth trying."""
+    left_out = architecture.cached(excluded_nodes)
     for node in architecture.nodes[:-1]:
-        narrow = architecture.shapes[node.id][0] <= bounds.width
-        if narrow and architecture.nonnegative[node.id] and node.id not in left_out:
+        is_narrow = architecture.shapes[node.id][0] <= bounds.width
+        if is_narrow and architecture.nonnegative[node.id] and node.id not in left_out:
             yield node.id

@@ -1,20 +1,26 @@
-"""The two schemes by which new channels leave the function as it is, and where each is used.
+"""The two schemes by which new channels preserve the function, and when each is used.
 
-*Zero*: fresh weights make the new channels, and whoever sums over the channels starts with zero
-for them. Nothing changes, in training neither; the zeros get a gradient at the first step, the
-fresh weights before them from the second on. (The reverse, zeros first and fresh weights behind,
-would leave the channels at zero, where a ReLU lets no gradient pass.)
+*Zeros*: the new channels get new initial weights, and the layers that sum over them start with
+zero weights for them. Nothing changes, in training mode neither. The zeros get a gradient at the
+first step, the weights before them from the second step on. (With the zeros before and the initial
+weights behind, the channels would stay at zero, where a ReLU passes no gradient.)
 
-*Replication* (Net2WiderNet: Chen, Goodfellow & Shlens 2016, arXiv:1511.05641, section 2.2): each
-new channel copies an old one, and whoever sums over the channels shares the old weight out among
-the copies. The shares are unequal and carry noise that cancels within each group of copies, so
-that copies get different gradients from the first step on.
+*Copies* (Net2WiderNet: Chen, Goodfellow & Shlens 2016, arXiv:1511.05641, section 2.2): each new
+channel copies an old one, and the layers that sum over it divide the old weight among the copies.
+The shares are unequal, with noise that cancels within each group of copies, so that copies get
+different gradients from the first step on.
 
-Zero is the rule: fresh channels bring what copies lack until they have parted, and networks that
-grew so had the lower validation loss after five epochs. Replication is used where a dropout drops
-each channel for itself. Fresh channels there take part late and are dropped half the time at that,
-while copies stand in for each other: the network makes fewer errors in training from the start,
-and had the lower validation loss.
+Zeros are the rule: new channels can differ from the old ones at once, and networks that grew this
+way had the lower validation loss after five epochs. Copies are used where a dropout drops channels
+independently. There, copies stand in for each other when one is dropped, so the training error is
+lower from the start; these networks had the lower validation loss. See
+`docs/decisions/0015-schemes-of-new-channels.md`.
+
+Notation, for copies
+    w      old weight over a channel
+    g      size of its group: the old channel and its copies
+    w_k    share of copy k: w / g + ε_k; the old channel keeps w - Σ w_k
+    ε_k    noise N(0, (NOISE · r)²), where r is the root mean square of the layer's weights
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,30 +36,33 @@ from core.graph.segments import Segment
 from core.graph.weights import Weights
 from core.layers import Array, Axis, Dropout
 from core.morphisms.abstract import dtype_of
-from core.morphisms.moments import fresh
+from core.morphisms.moments import new_parameters
 
-NOISE = 0.3  # of the shares, over the root mean square of the weights shared out
+NOISE = 0.3  # standard deviation of the shares, over the root mean square of the old weights
 
 _Indices = NDArray[np.intp]
 
 
 def is_dropped(architecture: Architecture, segment: Segment) -> bool:
-    """Whether a dropout stands between who makes the segment's channels and who sums over them."""
+    """Whether a dropout reads the segment's channels before a layer sums over them."""
     return any(
         isinstance(node.layer, Dropout)
-        and any(one.variable == segment.variable for one in architecture.segments[node.id])
+        and any(other.variable == segment.variable for other in architecture.segments[node.id])
         for node in architecture.nodes
     )
 
 
-def replicated(
+def widen_with_copies(
     architecture: Architecture,
     weights: Weights,
     segment: Segment,
     extra: int,
     rng: np.random.Generator,
 ) -> Weights:
-    """The weights with `extra` more channels in the segment, which copy old ones."""
+    """The weights with `extra` more channels in the segment that copy old ones.
+
+    `weights` are those of `architecture`; they stay as they are.
+    """
     copied = _choose(segment.width, extra, rng)
     wider: Weights = {}
     for node, grown in _grown(architecture, weights, segment, copied):
@@ -64,7 +73,7 @@ def replicated(
     return weights | wider
 
 
-def unread(
+def widen_with_zeros(
     architecture: Architecture,
     weights: Weights,
     child: Architecture,
@@ -72,12 +81,15 @@ def unread(
     extra: int,
     rng: np.random.Generator,
 ) -> Weights:
-    """The weights with `extra` more channels in the segment, fresh ones that no sum counts yet."""
+    """The weights with `extra` new channels in the segment that sums weigh with zero.
+
+    `child` is the architecture with the wider segment; `weights` stay as they are.
+    """
     wider, dtype = dict(weights), dtype_of(weights)
     for node, grown in _grown(architecture, weights, segment, np.arange(extra) % segment.width):
-        new = fresh(child, wider, child.node(node.id), rng, dtype)
+        new = new_parameters(child, wider, child.node(node.id), rng, dtype)
         wider[node.id] = {
-            name: _set_beside(array, new[name], node.layer.axes[name], grown)
+            name: _beside_new(array, new[name], node.layer.axes[name], grown)
             for name, array in weights[node.id].items()
         }
     return wider
@@ -87,7 +99,7 @@ def unread(
 
 
 def _choose(width: int, extra: int, rng: np.random.Generator) -> _Indices:
-    """Which old channel each new one copies: all about equally often.  # shape: (extra,)"""
+    """The old channel that each new one copies, all about equally often.  # shape: (extra,)"""
     rounds = [rng.permutation(width) for _ in range(ceil(extra / width))]
     return np.concatenate(rounds)[:extra]
 
@@ -96,11 +108,11 @@ def _choose(width: int, extra: int, rng: np.random.Generator) -> _Indices:
 class _Spread:
     """How an axis of length n grows to length m."""
 
-    source: _Indices  # the old entry that each entry is taken from; shape: (m,)
-    is_copy: NDArray[np.bool_]  # whether it is a new one; shape: (m,)
+    source: _Indices  # the old entry that each entry copies; shape: (m,)
+    is_copy: NDArray[np.bool_]  # whether the entry is new; shape: (m,)
 
 
-_Grown = Mapping[Axis, _Spread]  # how the axes of a layer's parameters grow, those that do
+_Grown = Mapping[Axis, _Spread]  # the axes of a layer's parameters that grow
 
 
 def _grown(
@@ -118,7 +130,7 @@ def _grown(
 
 
 def _spread(segments: tuple[Segment, ...], grows: Segment, copied: _Indices) -> _Spread | None:
-    """How an axis of these segments grows; None where the variable does not occur."""
+    """How an axis of these segments grows; None if the variable does not occur."""
     if all(segment.variable != grows.variable for segment in segments):
         return None
     source, is_copy, start = [], [], 0
@@ -136,36 +148,36 @@ def _spread(segments: tuple[Segment, ...], grows: Segment, copied: _Indices) -> 
 # --- one parameter ------------------------------------------------------------------------------
 
 
-def _set_beside(old: Array, new: Array, axes: tuple[Axis, ...], grown: _Grown) -> Array:
+def _beside_new(old: Array, new: Array, axes: tuple[Axis, ...], grown: _Grown) -> Array:
     """The old values beside new ones, which are zero along the channels that are summed over."""
     array, kept = new.copy(), []
-    for place, axis in enumerate(axes):
-        is_new = grown[axis].is_copy if axis in grown else np.zeros(new.shape[place], bool)
+    for axis_index, axis in enumerate(axes):
+        is_new = grown[axis].is_copy if axis in grown else np.zeros(new.shape[axis_index], bool)
         if axis is Axis.CONSUMED:
-            array[(slice(None),) * place + (is_new,)] = 0
+            array[(slice(None),) * axis_index + (is_new,)] = 0
         kept.append(~is_new)
     array[np.ix_(*kept)] = old
     return array
 
 
 def _copied(array: Array, axes: tuple[Axis, ...], grown: _Grown, rng: np.random.Generator) -> Array:
-    """A parameter with every axis grown that runs over the variable."""
-    for place, axis in enumerate(axes):
+    """A parameter with every axis grown that runs over the variable, by copies."""
+    for axis_index, axis in enumerate(axes):
         if axis in grown:
             if axis is Axis.CONSUMED:
-                array = _shared_out(array, place, grown[axis], rng)
+                array = _divided(array, axis_index, grown[axis], rng)
             else:
-                array = array.take(grown[axis].source, axis=place)
+                array = array.take(grown[axis].source, axis=axis_index)
     return array
 
 
-def _shared_out(array: Array, axis: int, spread: _Spread, rng: np.random.Generator) -> Array:
-    """Weights over a grown input: those of a channel and its copies add up to the old ones."""
+def _divided(array: Array, axis: int, spread: _Spread, rng: np.random.Generator) -> Array:
+    """Weights over a grown input; those of a channel and its copies add up to the old weight."""
     old = np.moveaxis(array, axis, 0)
     copies, source = np.flatnonzero(spread.is_copy), spread.source[spread.is_copy]
     originals = np.flatnonzero(~spread.is_copy)
     groups = 1 + np.bincount(source, minlength=len(old))
-    noise = rng.standard_normal((len(source), *old.shape[1:])) * NOISE * _scale(old)
+    noise = rng.standard_normal((len(source), *old.shape[1:])) * NOISE * _size(old)
     new = old[spread.source]
     shares = old[source] / groups[source].reshape(-1, *[1] * (old.ndim - 1)) + noise
     new[copies] = shares.astype(array.dtype)
@@ -173,7 +185,7 @@ def _shared_out(array: Array, axis: int, spread: _Spread, rng: np.random.Generat
     return np.ascontiguousarray(np.moveaxis(new, 0, axis))
 
 
-def _scale(old: Array) -> float:
-    """The size of weights; of fresh ones where all are zero."""
+def _size(old: Array) -> float:
+    """The root mean square of the weights, at least a tenth of that of initial weights."""
     fan_in = old.size / max(old.shape[1], 1)
     return max(float(np.sqrt(np.mean(old**2))), 0.1 * float(np.sqrt(2 / fan_in)))

@@ -1,7 +1,7 @@
-"""Insert a depthwise-separable residual block whose last layer gives zero.
+"""Insert a depthwise-separable residual block whose last layer is zero at first.
 
-Howard et al. 2017 (arXiv:1704.04861) and Sandler et al. 2018 (arXiv:1801.04381): a convolution in
-each channel, then one across channels, for a fraction of a full one's operations.
+Howard et al. 2017 (arXiv:1704.04861) and Sandler et al. 2018 (arXiv:1801.04381): a convolution
+within each channel, then one across channels, with a fraction of the operations of a full one.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from core.errors import IllegalMorphism
 from core.graph.architecture import Architecture
 from core.layers import AbstractLayer, BatchNorm, ReLU, Shape, family_of
 from core.morphisms.abstract import MORPHISMS, name_of
-from core.morphisms.residual import Residual, block_places
+from core.morphisms.residual import Residual, block_positions
 from core.protocol.contracts import Bounds
 
 
@@ -22,12 +22,12 @@ class Separable(Residual):
     """Insert a depthwise and a 1 × 1 convolution with a skip around them behind a node."""
 
     def describe(self, architecture: Architecture) -> str:
-        place = name_of(architecture, self.node_id)
-        return f"insert a depthwise-separable residual block behind {place}"
+        name = name_of(architecture, self.node_id)
+        return f"insert a depthwise-separable residual block behind {name}"
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
-        for node_id in block_places(architecture, bounds):
+        for node_id in block_positions(architecture, bounds):
             if len(architecture.shapes[node_id]) > 1:
                 yield cls(node_id)
 

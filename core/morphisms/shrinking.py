@@ -1,6 +1,6 @@
-"""What the morphisms that shrink share: something goes, and the layers behind make up for it.
+"""The interface of morphisms that shrink: the remaining layers make up for the removed part.
 
-Approximate morphisms as in Elsken, Metzen & Hutter 2019 (arXiv:1804.09081, section 3.2).
+These are approximate morphisms as in Elsken, Metzen & Hutter 2019 (arXiv:1804.09081, section 3.2).
 """
 
 from abc import abstractmethod
@@ -12,29 +12,32 @@ from core.graph.architecture import Architecture
 from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms.abstract import AbstractMorphism
-from core.morphisms.activations import probe_of
-from core.morphisms.reduction import Reduction, reduced
-from core.morphisms.refit import carried
+from core.morphisms.activations import select_probe
+from core.morphisms.reduction import Reduction, reduce_architecture
+from core.morphisms.refit import refit_weights
 
 
 class AbstractShrinking(AbstractMorphism):
-    """A change that takes something out; it does not keep the function, but loses little of it."""
+    """A change that removes something and preserves the function only approximately."""
 
     __slots__ = ()
 
     preserves_function: ClassVar[bool] = False
-    draws: ClassVar[float] = 1 / 3  # all that shrinks as often as one kind that grows
+    draws: ClassVar[float] = 1 / 3  # the three kinds together as often as one that grows
 
     @abstractmethod
     def reduction(self, architecture: Architecture) -> Reduction:
-        """What goes, whatever the weights; raises IllegalMorphism where it cannot."""
+        """The parts to remove, whatever the weights; raises IllegalMorphism if they cannot be."""
 
     def chosen(self, architecture: Architecture, weights: Weights, x: Array) -> Reduction:
-        """What goes by the weights and what they make of some examples: as much, but the best."""
+        """The parts to remove, given the weights and examples x of shape (N, *input_shape).
+
+        They have the same sizes as in `reduction`, but may be other channels.
+        """
         return self.reduction(architecture)
 
     def apply(self, architecture: Architecture) -> Architecture:
-        return reduced(architecture, self.reduction(architecture))
+        return reduce_architecture(architecture, self.reduction(architecture))
 
     def transfer(
         self,
@@ -43,6 +46,6 @@ class AbstractShrinking(AbstractMorphism):
         rng: np.random.Generator,
         probe: Array | None = None,
     ) -> Weights:
-        x = probe_of(architecture, weights, rng, probe)
+        x = select_probe(architecture, weights, rng, probe)
         with np.errstate(all="ignore"):  # activations may overflow: nothing is fitted then
-            return carried(architecture, weights, self.chosen(architecture, weights, x), x)
+            return refit_weights(architecture, weights, self.chosen(architecture, weights, x), x)

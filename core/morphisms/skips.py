@@ -1,11 +1,11 @@
-"""What the two kinds of skip connection share: where they may go, and their way past pools."""
+"""Skip connections by addition and concatenation: their positions, and their way past pools."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from core.errors import IllegalMorphism
 from core.graph.architecture import Architecture
-from core.graph.node import Node, carried
+from core.graph.node import Node, spatial_inputs
 from core.layers import (
     AbstractConvolution,
     AbstractLayer,
@@ -18,25 +18,25 @@ from core.layers import (
     Zero,
     family_of,
 )
-from core.morphisms.abstract import layer_at, name_of, steering
+from core.morphisms.abstract import factor_nodes, layer_at, name_of
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """The new nodes that carry `start` to the spatial shape of `end`."""
+    """The new nodes that bring the values of `start` to the spatial shape of `end`."""
 
     nodes: tuple[Node, ...]  # copies of the layers between that change the spatial axes
     source: int  # the last of them, or `start`
-    next_id: int  # the first id that is still free
+    next_id: int  # the first unused id
 
 
 def plan_skip(architecture: Architecture, start: int, end: int) -> Skip:
-    """The start of a skip; raises IllegalMorphism where there can be none."""
+    """The skip from `start` to the shape of `end`; raises IllegalMorphism if there can be none."""
     layer_at(architecture, start)
     layer_at(architecture, end)
     path = path_between(architecture, start, end)
     if path is None:
-        raise IllegalMorphism(f"a skip goes forwards; node {start} does not lead to node {end}")
+        raise IllegalMorphism(f"node {start} does not lead to node {end}; a skip goes forwards")
     nodes: list[Node] = []
     source, shape, next_id = start, architecture.shapes[start], architecture.next_id
     for layer in _shortcuts(architecture, path):
@@ -51,32 +51,32 @@ def plan_skip(architecture: Architecture, start: int, end: int) -> Skip:
 
 
 def path_between(architecture: Architecture, start: int, end: int) -> list[int] | None:
-    """The nodes of one way from `start` (left out) to `end`; None where there is none."""
-    carriers = architecture.carriers
-    if start not in carriers[end]:
+    """The nodes of one path from `start` (left out) to `end`; None if there is none."""
+    spatial_ancestors = architecture.spatial_ancestors
+    if start not in spatial_ancestors[end]:
         return None
     path = [end]
-    while start not in (sources := carried(architecture.node(path[-1]))):
-        path.append(next(source for source in sources if start in carriers[source]))
+    while start not in (sources := spatial_inputs(architecture.node(path[-1]))):
+        path.append(next(source for source in sources if start in spatial_ancestors[source]))
     return path[::-1]
 
 
 def projection(shape: Shape, width: int) -> AbstractLayer:
-    """The layer that maps values of this shape to `width` channels, place by place."""
+    """The layer that maps values of this shape to `width` channels, at each position separately."""
     return family_of(shape).convolution(width, kernel=1) if len(shape) > 1 else Dense(width)
 
 
-def places(architecture: Architecture) -> tuple[tuple[int, int], ...]:
-    """The (start, end) of the skips worth trying: past an activation, into the input of one."""
-    return architecture.of(_places)
+def skip_positions(architecture: Architecture) -> tuple[tuple[int, int], ...]:
+    """The (start, end) of the skips worth trying: past an activation, to the input of another."""
+    return architecture.cached(_skip_positions)
 
 
-def _places(architecture: Architecture) -> tuple[tuple[int, int], ...]:
-    return tuple(_find_places(architecture))
+def _skip_positions(architecture: Architecture) -> tuple[tuple[int, int], ...]:
+    return tuple(_generate_positions(architecture))
 
 
-def _find_places(architecture: Architecture) -> Iterator[tuple[int, int]]:
-    carriers, left_out = architecture.carriers, architecture.of(steering)
+def _generate_positions(architecture: Architecture) -> Iterator[tuple[int, int]]:
+    spatial_ancestors, left_out = architecture.spatial_ancestors, architecture.cached(factor_nodes)
     relus = [
         node
         for node in architecture.nodes
@@ -86,19 +86,19 @@ def _find_places(architecture: Architecture) -> Iterator[tuple[int, int]]:
     targets = [(end, _skip_sources(architecture, end)) for end in sorted(ends)]
     for node in architecture.nodes:
         if _is_start(architecture, node):
-            passed = {relu.id for relu in relus if node.id in carriers[relu.id]}
+            passed = {relu.id for relu in relus if node.id in spatial_ancestors[relu.id]}
             for end, sources in targets:
-                if node.id not in sources and not passed.isdisjoint(carriers[end]):
+                if node.id not in sources and not passed.isdisjoint(spatial_ancestors[end]):
                     yield node.id, end
 
 
-def describe_places(architecture: Architecture, start: int, end: int) -> str:
-    """Where a skip goes, in words."""
+def describe_skip(architecture: Architecture, start: int, end: int) -> str:
+    """The start and the end of a skip in words."""
     return f"from {name_of(architecture, start)} to {name_of(architecture, end)}"
 
 
 def _shortcuts(architecture: Architecture, path: Sequence[int]) -> Iterator[AbstractLayer]:
-    """Layers that change the spatial axes as those on the path do."""
+    """Layers without weights that change the spatial axes as the layers on the path do."""
     for node_id in path:
         node = architecture.node(node_id)
         shortcut = node.layer.shortcut(architecture.input_shapes(node))
@@ -107,7 +107,7 @@ def _shortcuts(architecture: Architecture, path: Sequence[int]) -> Iterator[Abst
 
 
 def _is_start(architecture: Architecture, node: Node) -> bool:
-    """Whether the node gives activations that no pool or dropout alone reads."""
+    """Whether the node gives activations and its only reader is not a pool or a dropout."""
     is_activation = architecture.nonnegative[node.id] and not isinstance(node.layer, Zero)
     if not (isinstance(node.layer, Input) or is_activation):
         return False
@@ -115,24 +115,24 @@ def _is_start(architecture: Architecture, node: Node) -> bool:
     if len(readers) != 1:
         return True
     (reader,) = readers
-    same = reader.layer.channels in (Channels.SAME, Channels.FLATTENED)
-    return not (same and architecture.nonnegative[reader.id])
+    keeps_channels = reader.layer.channels in (Channels.SAME, Channels.FLATTENED)
+    return not (keeps_channels and architecture.nonnegative[reader.id])
 
 
 def _skip_sources(architecture: Architecture, end: int) -> set[int]:
-    """The nodes that already reach `end` through projections, sums and pools alone."""
-    found: set[int] = set()
+    """The nodes that already reach `end` only through projections, sums and pools."""
+    sources: set[int] = set()
     stack = [end]
     while stack:
         for source in architecture.node(stack.pop()).inputs:
-            if source not in found and _is_linear(architecture, architecture.node(source)):
+            if source not in sources and _is_linear(architecture, architecture.node(source)):
                 stack.append(source)
-            found.add(source)
-    return found
+            sources.add(source)
+    return sources
 
 
 def _is_linear(architecture: Architecture, node: Node) -> bool:
-    """Whether the node only projects, mixes or pools what it reads."""
+    """Whether the node only projects, joins or pools its inputs."""
     match node.layer:
         case Dense() | AbstractConvolution(kernel=1) | AbstractPool():
             return True

@@ -1,7 +1,7 @@
-"""Insert a squeeze-and-excitation block that gives every channel the factor 1 at first.
+"""Insert a squeeze-and-excitation block with the initial factor 1 for every channel.
 
-Hu, Shen & Sun 2018, arXiv:1709.01507, with twice the sigmoid: the last layer starts at zero, so
-that the block changes nothing, neither in evaluation nor in training.
+Hu, Shen & Sun 2018, arXiv:1709.01507, with twice the sigmoid. The last layer starts at zero, so
+that the block changes nothing at first, neither in evaluation nor in training mode.
 """
 
 from collections.abc import Iterator
@@ -33,17 +33,17 @@ from core.morphisms.abstract import (
     shape_at,
 )
 from core.morphisms.insertion import in_a_row, zeros
-from core.morphisms.moments import fresh
+from core.morphisms.moments import new_parameters
 from core.protocol.contracts import Bounds
 
-REDUCTION = 4  # channels for each hidden unit
-FEWEST = 4  # hidden units
+REDUCTION = 4  # channels per hidden unit
+MIN_UNITS = 4  # hidden
 
 
 @MORPHISMS.register("squeeze_excite")
 @dataclass(frozen=True, slots=True)
 class SqueezeExcite(AbstractMorphism):
-    """Scale the channels of a node by factors that depend on the means of all of them."""
+    """Scale the channels of a node by factors computed from the means of all its channels."""
 
     node_id: int
     units: int  # of the hidden layer
@@ -60,19 +60,19 @@ class SqueezeExcite(AbstractMorphism):
     ) -> Weights:
         _, squeeze, _, excite, *_ = self._new_nodes(architecture)
         child, dtype = self.apply(architecture), dtype_of(weights)
-        hidden = fresh(child, weights, squeeze, rng, dtype)
+        hidden = new_parameters(child, weights, squeeze, rng, dtype)
         return weights | {squeeze.id: hidden, excite.id: zeros(child, excite, dtype)}
 
     def describe(self, architecture: Architecture) -> str:
-        place = name_of(architecture, self.node_id)
-        return f"insert squeeze-and-excitation by {self.units} units behind {place}"
+        name = name_of(architecture, self.node_id)
+        return f"insert squeeze-and-excitation by {self.units} units behind {name}"
 
     @classmethod
     def candidates(cls, architecture: Architecture, bounds: Bounds) -> Iterator[Self]:
         for node in architecture.nodes[:-1]:
             shape = architecture.shapes[node.id]
-            if len(shape) > 1 and shape[0] > 1 and _is_place(architecture, node):
-                yield cls(node.id, max(FEWEST, shape[0] // REDUCTION))
+            if len(shape) > 1 and shape[0] > 1 and _can_be_scaled(architecture, node):
+                yield cls(node.id, max(MIN_UNITS, shape[0] // REDUCTION))
 
     def _new_nodes(self, architecture: Architecture) -> list[Node]:
         shape = shape_at(architecture, self.node_id)
@@ -94,10 +94,10 @@ class SqueezeExcite(AbstractMorphism):
         return [*nodes, Node(nodes[-1].id + 1, Scale(), (self.node_id, nodes[-1].id))]
 
 
-def _is_place(architecture: Architecture, node: Node) -> bool:
-    """Whether the node gives activations, or its part of a sum, that nobody scales yet."""
+def _can_be_scaled(architecture: Architecture, node: Node) -> bool:
+    """Whether the node is an activation or a branch of a sum, and no `Scale` reads it yet."""
     readers = [architecture.node(reader).layer for reader in architecture.readers(node.id)]
     if isinstance(node.layer, Input) or any(isinstance(layer, Scale) for layer in readers):
         return False
-    summed = node.layer.axes and any(isinstance(layer, Add) for layer in readers)
-    return isinstance(node.layer, AbstractRectifier) or bool(summed)
+    is_branch = bool(node.layer.axes) and any(isinstance(layer, Add) for layer in readers)
+    return isinstance(node.layer, AbstractRectifier) or is_branch

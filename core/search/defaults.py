@@ -12,7 +12,7 @@ from math import ceil, sqrt
 
 from core.graph.architecture import Architecture
 from core.graph.roots import all_roots, kinds_of_roots, racing_kinds, roots
-from core.graph.speed import ORDINARY_SPEED
+from core.graph.speed import PRIOR_SPEED
 from core.protocol.contracts import (
     Bounds,
     Budget,
@@ -152,7 +152,7 @@ def _scaled_roots(
     found = dict(all_roots(spec, bounds))
     if config.budget.seconds is None:
         return found
-    usual = ORDINARY_SPEED
+    usual = PRIOR_SPEED
     for scale in SCALES:
         for kind, root in all_roots(spec, bounds, scale).items():
             examples = max(EXAMPLES_OF_WIDER, EPOCHS_OF_WIDER * spec.train_examples)
@@ -347,5 +347,5 @@ def _epochs_in_time(config: SearchConfig, spec: DatasetSpec) -> float:
     if config.budget.seconds is None:
         return float(FINAL_EPOCHS[1])
     usual = all_roots(spec, Bounds())[racing_kinds(spec)[0]]
-    epoch = ORDINARY_SPEED.seconds(usual) * spec.train_examples
+    epoch = PRIOR_SPEED.seconds(usual) * spec.train_examples
     return GOAL_SHARE * config.budget.seconds / epoch

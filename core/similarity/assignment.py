@@ -1,9 +1,15 @@
 """The cheapest assignment of one architecture's skips to another's, for many pairs.
 
+Notation
+    s, t   skips: (kind as a number, u, δ)
+    u      depth at which a skip starts, in layers
+    δ      number of layers that it spans
+    d      cost of assigning one skip to another, in [0, 1]
+
     d(s, t) = (|u_s - u_t| + |δ_s - δ_t|) / (max(u_s, u_t) + max(δ_s, δ_t)),  1 between kinds,
 
-and 1 for each skip that is left over. A skip is its kind as a number, the depth u at which it
-starts, and how many layers deep δ it spans.
+and each unassigned skip costs 1. The solver is written here because compiled code cannot call
+scipy's `linear_sum_assignment`, and a call from Python for each of many small pairs is slow.
 """
 
 import numpy as np
@@ -21,7 +27,11 @@ def distances(
     second: Spans,
     second_ends: Spans,  # shape: (m,)
 ) -> Floats:  # shape: (n, m)
-    """The cheapest assignment for every pair; matching as many as possible is best, as d <= 1."""
+    """The cost of the cheapest assignment for every pair, in skips.
+
+    `first` has the skips of n architectures in a row and `first_ends` where each one's end;
+    `second` likewise. As d ≤ 1, it is optimal to assign as many skips as possible.
+    """
     result = np.empty((len(first_ends), len(second_ends)))
     costs = np.empty((len(first), len(second)))
     for i in range(len(first)):
@@ -34,10 +44,10 @@ def distances(
         for q in range(len(second_ends)):
             stop = second_ends[q]
             block = costs[start:end, begin:stop]
-            if _come_first(first[start:end], second[begin:stop]):
-                matched = assigned(block)
+            if _is_row_side(first[start:end], second[begin:stop]):
+                matched = least_cost(block)
             else:
-                matched = assigned(block.T)
+                matched = least_cost(block.T)
             result[p, q] = matched + abs((end - start) - (stop - begin))
             begin = stop
         start = end
@@ -45,8 +55,8 @@ def distances(
 
 
 @njit(cache=True, nogil=True)
-def _come_first(s: Spans, t: Spans) -> bool:
-    """Whether s are the rows: one order for both ways round, so that distances are symmetric."""
+def _is_row_side(s: Spans, t: Spans) -> bool:
+    """Whether s are the rows: the order of s and t does not matter, so distances are symmetric."""
     if len(s) != len(t):
         return len(s) < len(t)
     for i in range(len(s)):
@@ -65,11 +75,11 @@ def _skip_cost(s: Spans, t: Spans) -> float:
 
 
 @njit(cache=True, nogil=True)
-def assigned(costs: Floats) -> float:
-    """The least sum that gives each row a column of its own: (n, m), n <= m.
+def least_cost(costs: Floats) -> float:
+    """The least sum of costs that assigns each row a column of its own: (n, m), n <= m
 
-    The Hungarian method (Kuhn 1955) with potentials u of rows and v of columns: rows join one by
-    one, each along the shortest path of reduced costs to a column that is free.
+    The Hungarian method (Kuhn 1955) with potentials u of rows and v of columns. Rows are added one
+    by one, each along the shortest path of reduced costs to a free column.
     """
     n, m = costs.shape
     u, v = np.zeros(n), np.zeros(m)

@@ -1,8 +1,8 @@
-"""Distances of many architectures to many landmarks, each taken once in a process.
+"""A cache of the distances between architectures and landmarks.
 
-A suggestion measures all observed architectures from the landmarks, and most of both were there at
-the last one. What is remembered is a table a measure, by what the measure sees and not by whose
-it is; it is forgotten as a whole where it would grow too large. So no answer depends on it.
+A suggestion computes the distances of all observed architectures from the landmarks, and most of
+both were there at the previous suggestion. Each distance has a table whose keys are the encoded
+architectures. A table that would grow too large is emptied. The cache never changes a result.
 """
 
 import threading
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from core.similarity.edit_distance import Encoded, Encoder, Floats
 
-MOST_CELLS = 4_000_000  # of a table: 32 MB
-MOST_LAYERS = 2_000  # distinct ones that an encoder knows: 32 MB of costs
+MAX_CELLS = 4_000_000  # of a table; 32 MB
+MAX_LAYERS = 2_000  # distinct ones in an encoder; 32 MB of costs
 
 Key = bytes
 Measure = Callable[[NDArray[np.intp], NDArray[np.intp]], Floats]
@@ -23,38 +23,38 @@ Measure = Callable[[NDArray[np.intp], NDArray[np.intp]], Floats]
 
 @dataclass(slots=True)
 class Table:
-    """Distances by the keys of rows and columns; NaN where one is not known."""
+    """Distances by the keys of rows and columns; NaN marks a missing one."""
 
     _rows: dict[Key, int] = field(default_factory=dict)
     _columns: dict[Key, int] = field(default_factory=dict)
     _values: Floats = field(default_factory=lambda: np.full((64, 64), np.nan))
 
     def distances(self, rows: Sequence[Key], columns: Sequence[Key], measure: Measure) -> Floats:
-        """Between all pairs: (n), (m) -> (n, m)
+        """The distances of all pairs: (n), (m) -> (n, m)
 
-        `measure` finds those that are not known, for some places of rows and some of columns.
+        `measure` computes the missing ones, given indices of rows and of columns.
         """
         if not (rows and columns):
             return np.zeros((len(rows), len(columns)))
-        at = np.ix_(*self._places(rows, columns))
-        found = self._values[at]
-        missing = _missing(np.isnan(found))
-        for some in missing:
-            found[np.ix_(*some)] = measure(*some)
+        cells = np.ix_(*self._indices(rows, columns))
+        values = self._values[cells]
+        missing = _missing(np.isnan(values))
+        for block in missing:
+            values[np.ix_(*block)] = measure(*block)
         if missing:
-            self._values[at] = found
-        return found
+            self._values[cells] = values
+        return values
 
-    def _places(self, rows: Sequence[Key], columns: Sequence[Key]) -> tuple[list[int], list[int]]:
-        """Where the keys are, once there is room for them."""
-        if len({*self._rows, *rows}) * len({*self._columns, *columns}) > MOST_CELLS:
+    def _indices(self, rows: Sequence[Key], columns: Sequence[Key]) -> tuple[list[int], list[int]]:
+        """The indices of the keys, which are added to the table if they are new."""
+        if len({*self._rows, *rows}) * len({*self._columns, *columns}) > MAX_CELLS:
             self._rows, self._columns = {}, {}
             self._values = np.full((64, 64), np.nan)
         i = [self._rows.setdefault(key, len(self._rows)) for key in rows]
         j = [self._columns.setdefault(key, len(self._columns)) for key in columns]
-        wanted = np.array([len(self._rows), len(self._columns)])
-        if (wanted > self._values.shape).any():
-            shape = np.maximum(wanted + wanted // 4, self._values.shape)
+        size = np.array([len(self._rows), len(self._columns)])
+        if (size > self._values.shape).any():
+            shape = np.maximum(size + size // 4, self._values.shape)
             values = np.full(shape, np.nan)
             values[: self._values.shape[0], : self._values.shape[1]] = self._values
             self._values = values
@@ -62,7 +62,7 @@ class Table:
 
 
 def _missing(unknown: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Rows and columns to be measured: new columns for all rows, then new rows for the others."""
+    """The blocks to compute: new columns for all rows, then new rows for the other columns."""
     is_new = unknown.mean(axis=0) > 0.5
     rows, columns = np.arange(len(unknown)), np.flatnonzero(is_new)
     new_rows, others = np.flatnonzero(unknown[:, ~is_new].any(axis=1)), np.flatnonzero(~is_new)
@@ -72,7 +72,7 @@ def _missing(unknown: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Memory:
-    """What one thread remembers: an encoder, and the distances in its numbers."""
+    """The cache of one thread: an encoder, and the distances between its encodings."""
 
     encoder: Encoder = field(default_factory=Encoder)
     layers: Table = field(default_factory=Table)
@@ -96,7 +96,7 @@ class Memory:
 
 
 class _Thread(threading.local):
-    """Each thread has a memory of its own."""
+    """The storage of each thread's cache."""
 
     def __init__(self) -> None:
         self.memory = Memory()
@@ -106,7 +106,7 @@ _thread = _Thread()
 
 
 def memory() -> Memory:
-    """What this thread remembers; begun anew once it has seen too many layers."""
-    if len(_thread.memory.encoder) > MOST_LAYERS:
+    """The cache of this thread; replaced by an empty one after too many distinct layers."""
+    if len(_thread.memory.encoder) > MAX_LAYERS:
         _thread.memory = Memory()
     return _thread.memory

@@ -3,17 +3,20 @@
 Notation
     a, b   layers of two architectures in topological order, without input, output and merges
     c      cost of substituting one layer by another, in [0, 1]
-    u, δ   depth at which a skip starts, and how many layers deep it spans
+    x, y   an attribute of both layers
+    s, t   skips of the two architectures
+    u, δ   depth at which a skip starts, and the number of layers that it spans
 
-Layers: the weighted Levenshtein distance (Jin, Song & Hu 2019, arXiv:1806.10282, eq. 7, with min
-where print has max), computed in `levenshtein`: 1 for each layer that is left out or put in, and c
-for one in place of another. c is 1 between kinds, else the mean of |x - y| / max(x, y) over the
-layer's attributes; an attribute that was added to a kind after its release adds to that mean, up
-to 1 in all. Skips: the cheapest assignment (`assignment`), 1 for each one left over, with
+The layer part is the weighted Levenshtein distance (Jin, Song & Hu 2019, arXiv:1806.10282, eq. 7,
+with min where the paper prints max), computed in `levenshtein`: deleting or inserting a layer costs
+1, substituting it costs c. c is 1 between kinds, else the mean of |x - y| / max(x, y) over the
+layer's attributes. An attribute that was added to a kind after its release adds to this mean, up
+to a total of 1. The skip part is the cost of the cheapest assignment (`assignment`), with
 
-    d(s, t) = (|u_s - u_t| + |δ_s - δ_t|) / (max(u_s, u_t) + max(δ_s, δ_t)),  1 between kinds.
+    d(s, t) = (|u_s - u_t| + |δ_s - δ_t|) / (max(u_s, u_t) + max(δ_s, δ_t)),  1 between kinds,
 
-Both parts are metrics on what they see.
+and 1 for each unassigned skip. Both parts are metrics: of layer sequences, and of multisets of
+skips.
 """
 
 from collections.abc import Sequence
@@ -33,48 +36,48 @@ from core.similarity.skips import spans
 Floats = NDArray[np.float64]
 Skip = tuple[str, int, int]  # (kind of the merge, u, δ)
 
-_UNSEEN = frozenset({Channels.UNIFIED, Channels.JOINED})  # merges are seen as skips
+_MERGES = frozenset({Channels.UNIFIED, Channels.JOINED})  # counted as skips, not as layers
 _ENDS = frozenset({"input", "output"})
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """An architecture as the distance sees it, in the numbers of the encoder that made it."""
+    """An architecture as the distance sees it, with tokens of the encoder that made it."""
 
     tokens: NDArray[np.int64]  # shape: (layers,)
-    spans: NDArray[np.int64]  # shape: (skips, 3), sorted; the kind as a number
+    spans: NDArray[np.int64]  # (kind as a number, u, δ), sorted; shape: (skips, 3)
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """The skips of some architectures, those of several with the very same ones once."""
+    """The distinct lists of skips of some architectures."""
 
     flat: NDArray[np.int64]  # shape: (skips, 3)
-    ends: NDArray[np.int64]  # shape: (distinct,)
-    places: NDArray[np.intp]  # of each architecture's among the distinct ones; shape: (n,)
+    ends: NDArray[np.int64]  # where each list ends in `flat`; shape: (distinct,)
+    indices: NDArray[np.intp]  # of each architecture's list; shape: (n,)
 
 
 class Encoder:
-    """Gives each distinct layer a number, and knows the cost between any two of them."""
+    """Encodes architectures with a token for each distinct layer, and knows the costs of tokens."""
 
     def __init__(self) -> None:
         self.coder = NodeEncoder()
         self._tokens: dict[AbstractLayer, int] = {}
-        self._token_of = np.zeros(0, np.int64)  # of each code; -1 where it is not seen
-        self._merge_of = np.zeros(0, np.int64)  # of each code, its kind as a number
+        self._token_of = np.zeros(0, np.int64)  # of each code; -1 for a layer that is left out
+        self._merge_of = np.zeros(0, np.int64)  # the kind of each code as a number
         self._kinds: dict[type[AbstractLayer], _Kind] = {}
-        self._costs: Floats = np.ones((64, 64))  # more room than there are layers
+        self._costs: Floats = np.ones((64, 64))  # shape: (capacity, capacity)
 
     def __len__(self) -> int:
-        """How many distinct layers it has seen."""
+        """The number of distinct layers encoded so far."""
         return len(self._tokens)
 
     def encode(self, architectures: Sequence[Architecture]) -> list[Encoded]:
-        """The architectures in this encoder's numbers."""
+        """The architectures with this encoder's tokens."""
         return self.encode_graphs(self.coder.encode(architectures))
 
     def encode_graphs(self, graphs: EncodedGraphs) -> list[Encoded]:
-        """The same for what its coder made of architectures."""
+        """The same for graphs that `self.coder` encoded."""
         self._learn_codes()
         tokens = self._token_of[graphs.codes]
         is_seen = tokens >= 0
@@ -84,26 +87,26 @@ class Encoder:
         return [Encoded(tokens[limits[g] : limits[g + 1]], skipped[g]) for g in range(len(skipped))]
 
     def layer_distances(self, one: Sequence[Encoded], other: Sequence[Encoded] | Lanes) -> Floats:
-        """The layer parts: (n), (m) -> (n, m)"""
+        """The layer part of the distance of all pairs, in edits: (n), (m) -> (n, m)"""
         return levenshtein.distances(self._costs, [x.tokens for x in one], lanes(other))
 
     def child_layer_distances(
         self, parent: Encoded, children: Sequence[Encoded], other: Sequence[Encoded] | Lanes
     ) -> Floats:
-        """The very same for relatives, faster the less they differ from `parent`: (n, m)"""
+        """The same as `layer_distances` for children, faster the less they differ from `parent`."""
         tokens = [child.tokens for child in children]
         return levenshtein.child_distances(self._costs, parent.tokens, tokens, lanes(other))
 
     def skip_distances(
         self, one: Sequence[Encoded] | Spans, other: Sequence[Encoded] | Spans
     ) -> Floats:
-        """The skip parts: (n), (m) -> (n, m)"""
+        """The skip part of the distance of all pairs, in edits: (n), (m) -> (n, m)"""
         rows, columns = distinct_spans(one), distinct_spans(other)
         distances = assignment.distances(rows.flat, rows.ends, columns.flat, columns.ends)
-        return np.asarray(distances[rows.places[:, None], columns.places])
+        return np.asarray(distances[rows.indices[:, None], columns.indices])
 
     def _learn_codes(self) -> None:
-        """Note the tokens and merges of the codes that are new."""
+        """Add the tokens and kinds of the new codes."""
         if new := self.coder.layers[len(self._token_of) :]:
             tokens = [self._token(layer) if _is_seen(type(layer)) else -1 for layer in new]
             merges = [_merge_number(LAYERS.kind_of(layer)) for layer in new]
@@ -117,33 +120,33 @@ class Encoder:
         return self._tokens[layer]
 
     def _learn(self, layer: AbstractLayer, token: int) -> None:
-        """Note what it costs to put a layer that is new in place of those of its kind."""
+        """Add the costs between a new layer and the known ones of its kind."""
         if token == len(self._costs):
             self._costs = np.pad(self._costs, (0, token), constant_values=1.0)
         kind = self._kinds.setdefault(type(layer), _Kind([], []))
         kind.tokens.append(token)
         kind.fields.append(_fields(layer))
-        costs = levenshtein.rounded_up(_costs(type(layer), kind.fields[-1], kind.fields))
+        costs = levenshtein.round_up(_costs(type(layer), kind.fields[-1], kind.fields))
         self._costs[token, kind.tokens] = self._costs[kind.tokens, token] = costs
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """The layers of one kind."""
+    """The known layers of one kind."""
 
     tokens: list[int]
-    fields: list[tuple[float, ...]]  # of each
+    fields: list[tuple[float, ...]]  # of each layer
 
 
 def lanes(encoded: Sequence[Encoded] | Lanes) -> Lanes:
-    """What is measured from often, made ready once."""
+    """The sequences in the layout of `levenshtein`, to be prepared once and used often."""
     if isinstance(encoded, Lanes):
         return encoded
-    return levenshtein.side_by_side([one.tokens for one in encoded])
+    return levenshtein.to_lanes([one.tokens for one in encoded])
 
 
 def distance(one: Architecture, other: Architecture, skip_weight: float = 1.0) -> float:
-    """d = D_layers + λ D_skips of two architectures, in edits."""
+    """The distance of two architectures, in edits: layer part + `skip_weight` × skip part."""
     encoder = Encoder()
     a, b = encoder.encode([one]), encoder.encode([other])
     layers, skipped = encoder.layer_distances(a, b), encoder.skip_distances(a, b)
@@ -151,18 +154,19 @@ def distance(one: Architecture, other: Architecture, skip_weight: float = 1.0) -
 
 
 def _fields(layer: AbstractLayer) -> tuple[float, ...]:
-    """The attributes of a layer as numbers, none of them negative."""
+    """The attributes of a layer as non-negative numbers."""
     return tuple([float(getattr(layer, name)) for name in field_names(type(layer))])
 
 
 def _costs(
     cls: type[AbstractLayer], one: Sequence[float], others: Sequence[Sequence[float]]
 ) -> Floats:
-    """The costs of layers of one kind in place of another of it: (f,), (k, f) -> (k,)
+    """The costs c between a layer and k others of its kind: (f,), (k, f) -> (k,)
 
-    The mean of |x - y| / max(x, y), 0 where both are 0, over the f fields that are not optional,
-    and 1 / (f + 1) of it for each optional one: layers without optional fields are as far apart
-    as before these were added. The sum of metrics is a metric, and so is its minimum with 1.
+    The mean of |x - y| / max(x, y), or 0 if both are 0, over the fields that are not optional. If
+    there are r of them, each optional field adds its own term times 1 / (r + 1): at the defaults,
+    layers are as far apart as before the field was added. The sum of metrics is a metric, and so
+    is its minimum with 1.
     """
     a, b = np.array(one), np.array(others)
     largest = np.maximum(a, b)
@@ -176,31 +180,31 @@ def _costs(
 
 @cache
 def _merge_number(kind: str) -> int:
-    """A number for a kind of merge, the same in every process."""
+    """The number of a kind, the same in every process."""
     return list(LAYERS).index(kind)
 
 
 @cache
 def _is_seen(cls: type[AbstractLayer]) -> bool:
-    return cls.channels not in _UNSEEN and cls not in {LAYERS[kind] for kind in _ENDS}
+    return cls.channels not in _MERGES and cls not in {LAYERS[kind] for kind in _ENDS}
 
 
 def skips(architecture: Architecture) -> tuple[Skip, ...]:
-    """The skips of an architecture as `core.similarity.skips` finds them, sorted."""
+    """The skips of an architecture by `core.similarity.skips`, sorted."""
     (encoded,) = Encoder().encode([architecture])
     return tuple(sorted((list(LAYERS)[kind], u, d) for kind, u, d in encoded.spans.tolist()))
 
 
 def distinct_spans(encoded: Sequence[Encoded] | Spans) -> Spans:
-    """The skips as the assignment wants them, made ready once for what is measured from often."""
+    """The skips in the layout of `assignment`, to be prepared once and used often."""
     if isinstance(encoded, Spans):
         return encoded
     found: dict[bytes, int] = {}
-    flat, places = [np.zeros((0, 3), np.int64)], []
+    flat, indices = [np.zeros((0, 3), np.int64)], []
     for one in encoded:
-        place = found.setdefault(one.spans.tobytes(), len(found))
-        if place == len(flat) - 1:
+        index = found.setdefault(one.spans.tobytes(), len(found))
+        if index == len(flat) - 1:
             flat.append(one.spans)
-        places.append(place)
+        indices.append(index)
     ends = np.cumsum([len(spans) for spans in flat[1:]], dtype=np.int64)
-    return Spans(np.concatenate(flat), ends, np.array(places, dtype=np.intp))
+    return Spans(np.concatenate(flat), ends, np.array(indices, dtype=np.intp))

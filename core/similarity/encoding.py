@@ -1,7 +1,7 @@
-"""Architectures as arrays, for compiled code: what each node is, and which nodes it reads.
+"""Architectures as arrays for compiled code: a code for each node, and the nodes that it reads.
 
-A node's code stands for its layer and how wide it is; a table tells of every code what is asked
-about a node: a hash to start subtrees from, and numbers (see `NodeColumn`).
+A node's code stands for its layer and output shape. Tables have, for every code, the hash that its
+subtrees start from and its numbers (see `NodeColumn`).
 """
 
 from collections.abc import Sequence
@@ -20,38 +20,38 @@ Integers = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 
-_WIDTH_STEPS = 2  # hashes of width per doubling
+_WIDTH_STEPS = 2  # distinct hashes per doubling of a width
 
 
 class NodeColumn(IntEnum):
-    """The columns of the table of codes."""
+    """The columns of the table of numbers."""
 
-    WEIGHTED = 0  # 1 for what training fits a matrix or kernels to, 0 for any other layer
-    KERNEL = 1  # pixels a side of its kernel; 0 without one
-    WIDTH = 2  # log of the channels that it makes of its own; 0 for a layer that makes none
-    IS_WIDE = 3  # 1 for a layer that makes channels of its own
-    IS_SPATIAL = 4  # 1 where its output has places
-    CHANNELS = 5  # log of its output's channels
-    PLACES = 6  # log of its output's places
+    WEIGHTED = 0  # 1 for a convolution or dense layer, else 0
+    KERNEL = 1  # positions along a side of its kernel; 0 without one
+    WIDTH = 2  # log of the channels that it makes; 0 if it makes none of its own
+    IS_WIDE = 3  # 1 if it makes channels of its own
+    IS_SPATIAL = 4  # 1 if its output has spatial axes
+    CHANNELS = 5  # log of the output's channels
+    POSITIONS = 6  # log of the output's positions
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedGraphs:
-    """Some architectures, their nodes in a row, each graph's in topological order."""
+    """Some architectures with their nodes in a row, each graph's in topological order."""
 
     codes: Integers  # shape: (nodes,)
-    ends: Integers  # shape: (graphs,), where each graph's nodes end
-    sources: Integers  # shape: (edges,), places within the graph of what the nodes read
-    source_ends: Integers  # shape: (nodes,), where each node's sources end
+    ends: Integers  # where each graph's nodes end; shape: (graphs,)
+    sources: Integers  # for each edge, the index within its graph of the node read; shape: (edges,)
+    source_ends: Integers  # where each node's sources end; shape: (nodes,)
 
 
 class NodeEncoder:
-    """Gives each distinct layer of some width and output a code, and knows what it stands for."""
+    """Gives each distinct pair of a layer and its output shape a code, and keeps their tables."""
 
     def __init__(self) -> None:
-        self._codes: dict[tuple[AbstractLayer, Shape], int] = {}  # by layer and its output's shape
-        self._known: dict[int, int] = {}  # by the id of a layer's facts: they are shared a lot
-        self._kept: list[LayerFacts] = []  # alive, so that their ids stay their own
+        self._codes: dict[tuple[AbstractLayer, Shape], int] = {}  # by layer and output shape
+        self._known: dict[int, int] = {}  # by the id of a layer's facts, which architectures share
+        self._kept: list[LayerFacts] = []  # alive, so that no id is used twice
         self.layers: list[AbstractLayer] = []  # of each code
         self._hashes: list[int] = []
         self._facts: list[tuple[float, ...]] = []
@@ -59,7 +59,7 @@ class NodeEncoder:
 
     @property
     def hashes(self) -> Hashes:
-        """A number of each code, the same in every process.  # shape: (codes,)"""
+        """A hash of each code, the same in every process.  # shape: (codes,)"""
         return self._tables()[0]
 
     @property
@@ -104,7 +104,7 @@ class NodeEncoder:
 
 
 def _hash(layer: AbstractLayer, width: int) -> int:
-    """Of the kind, its attributes but its width, and its width up to a share of a doubling."""
+    """A hash of the kind, the attributes without the width, and the rounded log of the width."""
     kind = LAYERS.kind_of(layer)
     key: tuple[object, ...] = (kind,)
     if kind not in ("input", "output"):
@@ -119,7 +119,7 @@ def _facts(layer: AbstractLayer, shape: Shape) -> tuple[float, ...]:
     """The numbers of a layer with an output of this shape, in the order of `NodeColumn`."""
     is_weighted = "weight" in layer.axes and not layer.buffers
     is_wide, is_spatial = layer.channels is Channels.OWN, len(shape) > 1
-    channels, places = log(shape[0]), log(prod(shape[1:]))
+    channels, indices = log(shape[0]), log(prod(shape[1:]))
     return (
         float(is_weighted),
         float(getattr(layer, "kernel", 0)),
@@ -127,5 +127,5 @@ def _facts(layer: AbstractLayer, shape: Shape) -> tuple[float, ...]:
         float(is_wide),
         float(is_spatial),
         channels,
-        places,
+        indices,
     )

@@ -1,7 +1,14 @@
-"""The form of a network in a few numbers: how large, how deep along its paths, how branched.
+"""Features of a network's graph: its size, its depth along paths, and its branching.
 
-Some of them alone predict much of how well a network trains: of any kind, as they do not ask what
-its blocks look like.
+Some of them alone predict much of how well a network trains. They do not depend on what its blocks
+look like, so they apply to networks of any kind.
+
+Notation, over the nodes u that node v reads
+    w         1 for a convolution or dense layer, else 0
+    paths     number of paths from the input: paths[v] = Σ paths[u]
+    shortest  fewest weighted layers on a path: shortest[v] = w[v] + min shortest[u]
+    mean      mean number of weighted layers, over all paths:
+              mean[v] = w[v] + Σ paths[u] mean[u] / paths[v]
 """
 
 from collections.abc import Sequence
@@ -22,18 +29,23 @@ NAMES = (
     "mean kernel",
     "mean log width",
     "log channels of the last map",
-    "log places of the last map",
+    "log indices of the last map",
 )
 
 # Plain numbers, as compiled code knows no enumerations.
-_WEIGHTED, _KERNEL, _WIDTH, _IS_WIDE, _IS_SPATIAL, _CHANNELS, _PLACES = map(int, NodeColumn)
+_WEIGHTED, _KERNEL, _WIDTH, _IS_WIDE, _IS_SPATIAL, _CHANNELS, _POSITIONS = map(int, NodeColumn)
 
 
-def form(architectures: Sequence[Architecture], graphs: EncodedGraphs, facts: Floats) -> Floats:
-    """The numbers of `NAMES` of each architecture: (n), its graphs, (codes, …) -> (n, 10)"""
-    sizes = [(one.parameters, one.flops) for one in architectures]
+def graph_features(
+    architectures: Sequence[Architecture], graphs: EncodedGraphs, facts: Floats
+) -> Floats:
+    """The features `NAMES` of each architecture.  # shape: (n, len(NAMES))
+
+    `graphs` and `facts` are their encoding and the table of numbers of one `NodeEncoder`.
+    """
+    sizes = [(network.parameters, network.flops) for network in architectures]
     logs = np.log1p(np.array(sizes, dtype=np.float64).reshape(-1, 2))
-    return np.concatenate([logs, _form(facts, *_arrays(graphs))], axis=1)
+    return np.concatenate([logs, _walk(facts, *_arrays(graphs))], axis=1)
 
 
 def _arrays(graphs: EncodedGraphs) -> tuple[Integers, Integers, Integers, Integers]:
@@ -41,15 +53,14 @@ def _arrays(graphs: EncodedGraphs) -> tuple[Integers, Integers, Integers, Intege
 
 
 @njit(cache=True, nogil=True)
-def _form(
+def _walk(
     facts: Floats,
     codes: Integers,  # shape: (nodes,)
     ends: Integers,  # shape: (n,)
     sources: Integers,
     source_ends: Integers,  # shape: (nodes,)
 ) -> Floats:  # shape: (n, 8)
-    """From input to output: paths[v] = Σ paths[u], shortest[v] = w_v + min shortest[u],
-    mean[v] = w_v + Σ paths[u] mean[u] / paths[v], over the nodes u that v reads."""
+    """The features that need a walk from input to output: all but the first two."""
     result = np.zeros((len(ends), 8))
     start = edge = 0
     for g in range(len(ends)):
@@ -77,7 +88,7 @@ def _form(
             wide += facts[code, _IS_WIDE]
             width_sum += facts[code, _WIDTH]
             if facts[code, _IS_SPATIAL] > 0:
-                result[g, 6], result[g, 7] = facts[code, _CHANNELS], facts[code, _PLACES]
+                result[g, 6], result[g, 7] = facts[code, _CHANNELS], facts[code, _POSITIONS]
         last = count - 1
         result[g, 0], result[g, 1] = np.log1p(shortest[last]), np.log1p(mean[last])
         result[g, 2], result[g, 3] = np.log(paths[last]), np.log1p(merged)

@@ -1,25 +1,25 @@
-"""Weighted Levenshtein distances of token sequences: many against many, and children by windows.
+"""Weighted Levenshtein distances of token sequences: of all pairs, and of children by windows.
 
 Notation
     a, b     sequences of tokens
     c        cost of substituting one token by another, in [0, 1]
     A[i, j]  distance of the first i tokens of a from the first j of b (Wagner & Fischer 1974)
     B[i, j]  distance of a without its first i tokens from b without its first j
-    K        LANES: so many b lie side by side, and the processor computes a cell of all at once
+    K        LANES: the number of b that are laid out side by side and computed at once (SIMD)
 
     A[i, 0] = i,  A[0, j] = j,
     A[i, j] = min(A[i-1, j] + 1, A[i, j-1] + 1, A[i-1, j-1] + c(a_i, b_j)),
 
-and B likewise from the other end. A child that has tokens w where its parent a has the window
-[p, s), and is else the same, is at the distance
+and B likewise from the other end. A child that has tokens w instead of its parent's window [p, s)
+of a, and is otherwise the same, has the distance
 
     min over j of X[j] + B[s, j],
 
-where X is the row of A that starts from the parent's row A[p] and goes on through w (Hirschberg
-1975, whose midpoints these are): as much work as the window is long, not as the child.
+where X is the row that continues the parent's row A[p] through w (these are the midpoints of
+Hirschberg 1975). The work grows with the length of the window, not of the child.
 
 Costs are rounded up to multiples of `GRAIN`. Rounding up keeps the triangle inequality, and sums of
-such numbers are exact in any order: so a window gives the very bits that a recomputation does.
+such numbers are exact in any order, so that windows give exactly the distances of a recomputation.
 """
 
 from collections.abc import Sequence
@@ -38,44 +38,47 @@ GRAIN = 2.0**-42  # sums below 2048 are exact
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """Sequences to measure from, ordered by length; blocks of `LANES`, filled up with token 0."""
+    """Sequences b ordered by length, in blocks of `LANES`, padded with token 0."""
 
-    tokens: Tokens  # shape: (rows, K), block below block
-    ends: Tokens  # row behind each block; shape: (blocks,)
-    lengths: Tokens  # of the sequences in this order; shape: (m,)
-    places: Tokens  # in the caller's order; shape: (m,)
+    tokens: Tokens  # one block below another; shape: (rows, K)
+    ends: Tokens  # the row where each block ends; shape: (blocks,)
+    lengths: Tokens  # in this order; shape: (m,)
+    indices: Tokens  # of the sequences in the caller's order; shape: (m,)
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.indices)
 
 
-def side_by_side(sequences: Sequence[Tokens]) -> Lanes:
-    """The sequences as the kernels want them."""
-    lengths = np.array([len(one) for one in sequences], dtype=np.int64)
-    places = np.argsort(lengths, kind="stable")
+def to_lanes(sequences: Sequence[Tokens]) -> Lanes:
+    """The sequences in the layout of the compiled loops."""
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    indices = np.argsort(lengths, kind="stable")
     blocks = [np.zeros((0, LANES), np.int64)]
-    for start in range(0, len(places), LANES):
-        chosen = places[start : start + LANES]
+    for start in range(0, len(indices), LANES):
+        chosen = indices[start : start + LANES]
         block = np.zeros((int(lengths[chosen].max()), LANES), np.int64)
-        for lane, place in enumerate(chosen):
-            block[: lengths[place], lane] = sequences[place]
+        for lane, index in enumerate(chosen):
+            block[: lengths[index], lane] = sequences[index]
         blocks.append(block)
     ends = np.cumsum([len(block) for block in blocks[1:]], dtype=np.int64)
-    return Lanes(np.concatenate(blocks), ends, lengths[places], places)
+    return Lanes(np.concatenate(blocks), ends, lengths[indices], indices)
 
 
-def rounded_up(costs: Floats) -> Floats:
+def round_up(costs: Floats) -> Floats:
     """The costs as multiples of `GRAIN`."""
     return np.asarray(np.ceil(costs / GRAIN) * GRAIN)
 
 
 def distances(costs: Floats, sequences: Sequence[Tokens], lanes: Lanes) -> Floats:
-    """Between all pairs: (n), (m) -> (n, m)"""
-    order = sorted(range(len(sequences)), key=lambda place: sequences[place].tobytes())
-    first, ends = _joined([sequences[place] for place in order])
+    """The distances of all pairs: (n), (m) -> (n, m)
+
+    `costs` has the cost of substitution between tokens, rounded by `round_up`: (V, V).
+    """
+    order = sorted(range(len(sequences)), key=lambda index: sequences[index].tobytes())
+    first, ends = _concatenate([sequences[index] for index in order])
     result = np.empty((len(sequences), len(lanes)))
     result[order] = _distances(
-        costs, first, ends, lanes.tokens, lanes.ends, lanes.lengths, lanes.places
+        costs, first, ends, lanes.tokens, lanes.ends, lanes.lengths, lanes.indices
     )
     return result
 
@@ -83,32 +86,32 @@ def distances(costs: Floats, sequences: Sequence[Tokens], lanes: Lanes) -> Float
 def child_distances(
     costs: Floats, parent: Tokens, children: Sequence[Tokens], lanes: Lanes
 ) -> Floats:
-    """The same for sequences that differ from `parent` in a window each: (n), (m) -> (n, m)"""
-    joined, ends = _joined(children)
+    """The same as `distances`, faster for sequences that differ from `parent` in a short window."""
+    joined, ends = _concatenate(children)
     return np.asarray(
         _child_distances(
-            costs, parent, joined, ends, lanes.tokens, lanes.ends, lanes.lengths, lanes.places
+            costs, parent, joined, ends, lanes.tokens, lanes.ends, lanes.lengths, lanes.indices
         )
     )
 
 
-def _joined(sequences: Sequence[Tokens]) -> tuple[Tokens, Tokens]:
-    """All tokens in a row, and where each sequence ends."""
-    ends = np.cumsum([len(one) for one in sequences], dtype=np.int64)
+def _concatenate(sequences: Sequence[Tokens]) -> tuple[Tokens, Tokens]:
+    """The tokens of all sequences in a row, and where each sequence ends."""
+    ends = np.cumsum([len(sequence) for sequence in sequences], dtype=np.int64)
     return np.concatenate([np.zeros(0, np.int64), *sequences]), ends
 
 
 @njit(cache=True, nogil=True)
 def _distances(
     costs: Floats,  # shape: (V, V), of substitution between tokens
-    first: Tokens,  # neighbours share the rows of A that they can
+    first: Tokens,  # sorted: neighbours share the rows of A of their common start
     first_ends: Tokens,  # shape: (n,)
-    tokens: Tokens,  # of Lanes, as what follows
+    tokens: Tokens,  # of Lanes, as the next three
     block_ends: Tokens,
     lengths: Tokens,
-    places: Tokens,
+    indices: Tokens,
 ) -> Floats:  # shape: (n, m)
-    result = np.empty((len(first_ends), len(places)))
+    result = np.empty((len(first_ends), len(indices)))
     longest = start = 0
     for end in first_ends:
         longest, start = max(longest, end - start), end
@@ -126,8 +129,8 @@ def _distances(
                 shared += 1
             for i in range(shared, length):
                 _next_row(rows[i], rows[i + 1], costs[first[start + i]], b)
-            for q in range(block * LANES, min((block + 1) * LANES, len(places))):
-                result[p, places[q]] = rows[length, lengths[q], q - block * LANES]
+            for q in range(block * LANES, min((block + 1) * LANES, len(indices))):
+                result[p, indices[q]] = rows[length, lengths[q], q - block * LANES]
             previous, start = start, first_ends[p]
     return result
 
@@ -138,12 +141,12 @@ def _child_distances(
     parent: Tokens,
     children: Tokens,
     child_ends: Tokens,  # shape: (n,)
-    tokens: Tokens,  # of Lanes, as what follows
+    tokens: Tokens,  # of Lanes, as the next three
     block_ends: Tokens,
     lengths: Tokens,
-    places: Tokens,
+    indices: Tokens,
 ) -> Floats:  # shape: (n, m)
-    result = np.empty((len(child_ends), len(places)))
+    result = np.empty((len(child_ends), len(indices)))
     windows = _windows(parent, children, child_ends)
     deepest, highest, widest = 0, len(parent), 0
     for p, s, start, end in windows:
@@ -151,7 +154,7 @@ def _child_distances(
     for block in range(len(block_ends)):
         begin = block_ends[block - 1] if block else 0
         b = tokens[begin : block_ends[block]]
-        ahead = np.empty((deepest + 1, len(b) + 1, LANES))  # A, as far as windows need it
+        ahead = np.empty((deepest + 1, len(b) + 1, LANES))  # A, as far as the windows need it
         _fill_first(ahead[0])
         for i in range(deepest):
             _next_row(ahead[i], ahead[i + 1], costs[parent[i]], b)
@@ -166,14 +169,14 @@ def _child_distances(
             for i in range(end - start):
                 _next_row(through[i], through[i + 1], costs[children[start + i]], b)
             least = _least_sum(through[end - start], behind[s])
-            for q in range(block * LANES, min((block + 1) * LANES, len(places))):
-                result[child, places[q]] = least[q - block * LANES]
+            for q in range(block * LANES, min((block + 1) * LANES, len(indices))):
+                result[child, indices[q]] = least[q - block * LANES]
     return result
 
 
 @njit(cache=True, nogil=True)
 def _windows(parent: Tokens, children: Tokens, child_ends: Tokens) -> Tokens:
-    """Of each child p, s, and where its own tokens start and end in `children`: (n, 4)"""
+    """For each child p, s, and where its tokens w start and end in `children`: (n, 4)"""
     windows = np.empty((len(child_ends), 4), np.int64)
     start = 0
     for child in range(len(child_ends)):
@@ -201,7 +204,7 @@ def _fill_first(row: Floats) -> None:
 
 @njit(cache=True, nogil=True)
 def _fill_last(row: Floats, lengths: Tokens) -> None:
-    """B behind all of a; what lies behind the end of a shorter b is out of reach."""
+    """The last row of B of a block: (columns + 1, K); infinite beyond the end of a shorter b."""
     for lane in range(LANES):
         length = lengths[lane] if lane < len(lengths) else 0
         for j in range(len(row)):
@@ -210,7 +213,7 @@ def _fill_last(row: Floats, lengths: Tokens) -> None:
 
 @njit(cache=True, nogil=True)
 def _next_row(above: Floats, row: Floats, cost: Floats, b: Tokens) -> None:
-    """Fill A[i] from A[i - 1]: (columns + 1, K) both; `cost` is of a_i in place of each token."""
+    """Fill A[i] from A[i - 1], both (columns + 1, K); `cost` has the costs of a_i, (V,)"""
     for lane in range(LANES):
         row[0, lane] = above[0, lane] + 1.0
     for j in range(len(b)):
@@ -223,7 +226,7 @@ def _next_row(above: Floats, row: Floats, cost: Floats, b: Tokens) -> None:
 
 @njit(cache=True, nogil=True)
 def _row_before(below: Floats, row: Floats, cost: Floats, b: Tokens) -> None:
-    """Fill B[i] from B[i + 1], as `_next_row` does A."""
+    """Fill B[i] from B[i + 1], as `_next_row` fills A."""
     for lane in range(LANES):
         row[len(b), lane] = below[len(b), lane] + 1.0
     for j in range(len(b) - 1, -1, -1):

@@ -1,10 +1,10 @@
-"""The skips of graphs: every input of a merge but its deepest, back to where it forks off.
+"""The skips of graphs: all inputs of a merge but the deepest, traced back to where they fork off.
 
 Notation
-    u  a skip's start: the depth, in layers that are seen, behind which its way parts from others
-    δ  how many layers deep it spans
+    u  start of a skip: the depth, in counted layers, behind which its path forks off
+    δ  number of counted layers that it spans
 
-Of equally deep inputs the one that forks off last is no skip, whatever the nodes' numbers.
+Among equally deep inputs the one that forks off last is not a skip, whatever the node ids.
 """
 
 import numpy as np
@@ -17,7 +17,8 @@ from core.similarity.encoding import EncodedGraphs, Integers
 def spans(graphs: EncodedGraphs, is_seen: NDArray[np.bool_], kinds: Integers) -> list[Integers]:
     """The skips (kind, u, δ) of each graph, sorted: n arrays of shape (skips, 3).
 
-    Of each node `is_seen` says whether it counts as a layer, `kinds` what its skips are called.
+    `is_seen` marks the nodes that count as layers, `kinds` has the kind of each node as a number,
+    both of shape (nodes,).
     """
     found, ends = _spans(is_seen, kinds, graphs.ends, graphs.sources, graphs.source_ends)
     limits = [0, *ends.tolist()]
@@ -40,7 +41,7 @@ def _spans(
         nodes = ends[g] - start
         readers = _readers(nodes, edge, sources, source_ends[start : ends[g]])
         depths = np.zeros(nodes, np.int64)
-        forks = np.zeros(nodes, np.int64)  # depth behind which the chain that ends in v parts
+        forks = np.zeros(nodes, np.int64)  # depth behind which the chain to v forks off
         first_found = count
         for v in range(nodes):
             first, end = edge, source_ends[start + v]
@@ -54,9 +55,9 @@ def _spans(
                 depths[v] = forks[v] = seen + (
                     depths[sources[first + deepest]] if end > first else 0
                 )
-                for place in range(end - first):
-                    if place != deepest:
-                        u = sources[first + place]
+                for index in range(end - first):
+                    if index != deepest:
+                        u = sources[first + index]
                         found[count, 0] = kinds[start + v]
                         found[count, 1], found[count, 2] = forks[u], depths[v] - forks[u]
                         count += 1
@@ -68,7 +69,7 @@ def _spans(
 
 @njit(cache=True, nogil=True)
 def _readers(nodes: int, edge: int, sources: Integers, source_ends: Integers) -> Integers:
-    """How many nodes read each, one that reads it twice counted once.  # shape: (nodes,)"""
+    """The number of distinct readers of each node.  # shape: (nodes,)"""
     readers = np.zeros(nodes, np.int64)
     for v in range(nodes):
         first = edge
@@ -83,18 +84,18 @@ def _readers(nodes: int, edge: int, sources: Integers, source_ends: Integers) ->
 
 @njit(cache=True, nogil=True)
 def _deepest(inputs: Integers, depths: Integers, forks: Integers) -> int:
-    """The place of the deepest input; of equally deep ones, of the one that forks off last."""
+    """The index of the deepest input; among equally deep ones, the one that forks off last."""
     best = 0
-    for place in range(1, len(inputs)):
-        u, v = inputs[place], inputs[best]
+    for index in range(1, len(inputs)):
+        u, v = inputs[index], inputs[best]
         if depths[u] > depths[v] or (depths[u] == depths[v] and forks[u] > forks[v]):
-            best = place
+            best = index
     return best
 
 
 @njit(cache=True, nogil=True)
 def _sort(rows: Integers) -> None:
-    """Put rows of three in order, in place; they are few."""
+    """Sort rows of three in place, by insertion, because they are few."""
     for i in range(1, len(rows)):
         j = i
         while j > 0 and _is_before(rows[j], rows[j - 1]):

@@ -1,15 +1,18 @@
-"""What a graph is made of: its Weisfeiler-Lehman subtrees, and how much two graphs share.
+"""The Weisfeiler-Lehman subtrees of graphs, and the distance between their multisets.
 
-Each node has a label, what its layer is and roughly how wide; a round of refinement replaces it by
-one for the label together with those of the nodes that it reads. The labels of all rounds make a
-multiset c (Shervashidze et al. 2011; Ru et al. 2021, arXiv:2006.07556), and the distance is that
-of Jaccard, of multisets:
+Each node has a label for its layer and its approximate width. A round of refinement replaces it by
+a label for the old label together with those of the nodes that it reads.
+
+Notation
+    c(x)   multiset of the labels of all rounds of graph x (Shervashidze et al. 2011; Ru et al.
+           2021, arXiv:2006.07556)
+    J      Jaccard distance of multisets, in [0, 1]:
 
     J(x, y) = 1 - Σ min(c(x), c(y)) / Σ max(c(x), c(y))
 
-1 - J is positive definite (Gower 1971; Ralaivola et al. 2005), hence exp(-J / r) is as well.
-Unlike an edit distance of sequences it sees which layer reads which, whatever the graph's form.
-Labels are hashes of 64 bits, so that no table of them is kept.
+1 - J is positive definite (Gower 1971; Ralaivola et al. 2005), and hence exp(-J / r) is as well.
+Unlike an edit distance of sequences it sees which layers read which, in graphs of any form. Labels
+are 64-bit hashes, so that no table of labels is needed.
 """
 
 from collections.abc import Sequence
@@ -24,9 +27,9 @@ ROUNDS = 2  # of refinement
 
 
 def labels(graphs: EncodedGraphs, hashes: Hashes) -> list[Hashes]:
-    """The subtrees of all nodes and rounds of each graph, sorted.
+    """The labels of all nodes and rounds of each graph, sorted.
 
-    `hashes` are those of the graphs' codes; each result has shape ((ROUNDS + 1) * nodes,).
+    `hashes` has the hash of each code, (codes,); each result has shape ((ROUNDS + 1) * nodes,).
     """
     found = _refined(hashes[graphs.codes], graphs.ends, graphs.sources, graphs.source_ends, ROUNDS)
     starts = np.concatenate([[0], graphs.ends])[:-1]
@@ -43,7 +46,7 @@ def _refined(
     source_ends: Integers,  # shape: (nodes,)
     rounds: int,
 ) -> Hashes:  # shape: (rounds + 1, nodes)
-    """label[r + 1, v] = mix(label[r, v], sum over what v reads of mix'(label[r, u]))"""
+    """label[r + 1, v] = mix(label[r, v], Σ mix'(label[r, u])) over the nodes u that v reads."""
     found = np.empty((rounds + 1, len(first)), np.uint64)
     found[0] = first
     for r in range(rounds):
@@ -61,14 +64,14 @@ def _refined(
 
 @njit(cache=True, nogil=True)
 def _mixed(x: np.uint64) -> np.uint64:
-    """Every bit of the result depends on every bit of x (Steele et al. 2014, SplitMix64)."""
+    """A hash of which every bit depends on every bit of x (Steele et al. 2014, SplitMix64)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
 def distances(one: Sequence[Hashes], other: "Sequence[Hashes] | Index") -> Floats:
-    """J of every pair: (n), (m) -> (n, m)"""
+    """J of all pairs of sorted labels: (n), (m) -> (n, m)"""
     index = other if isinstance(other, Index) else Index.of(other)
     ends = np.cumsum([len(row) for row in one], dtype=np.int64)
     joined = np.concatenate([np.zeros(0, np.uint64), *one])
@@ -81,17 +84,17 @@ def distances(one: Sequence[Hashes], other: "Sequence[Hashes] | Index") -> Float
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The labels of some graphs, and which graphs have each how often."""
+    """The labels of m graphs, with the graphs that have each label and how often."""
 
     labels: Hashes  # distinct, sorted; shape: (v,)
-    ends: Integers  # shape: (v,), where each label's owners end
-    owners: Integers  # places of graphs
-    counts: Integers  # of the label in each owner
-    lengths: Integers  # shape: (m,), labels of each graph
+    ends: Integers  # where each label's owners end; shape: (v,)
+    owners: Integers  # indices of graphs; shape: (pairs of label and graph,)
+    counts: Integers  # of the label in each owner; shape: as `owners`
+    lengths: Integers  # number of labels of each graph; shape: (m,)
 
     @classmethod
     def of(cls, rows: Sequence[Hashes]) -> "Index":
-        """That of the labels of each graph."""
+        """The index of graphs, from the labels of each graph."""
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
         joined = np.concatenate([np.zeros(0, np.uint64), *rows])
         owner_of = np.repeat(np.arange(len(rows)), lengths)
@@ -116,7 +119,7 @@ def _distances(
     counts: Integers,
     lengths: Integers,  # shape: (m,)
 ) -> Floats:  # shape: (n, m)
-    """Each distinct label of a graph is looked up once, and counted for all who have it."""
+    """J of all pairs; each distinct label of a graph is looked up once for all m graphs."""
     result = np.empty((len(first_ends), len(lengths)))
     start = 0
     for p in range(len(first_ends)):
@@ -127,9 +130,9 @@ def _distances(
             j = i + 1
             while j < end and first[j] == first[i]:
                 j += 1
-            place = np.searchsorted(labels, first[i])
-            if place < len(labels) and labels[place] == first[i]:
-                for k in range(label_ends[place - 1] if place else 0, label_ends[place]):
+            index = np.searchsorted(labels, first[i])
+            if index < len(labels) and labels[index] == first[i]:
+                for k in range(label_ends[index - 1] if index else 0, label_ends[index]):
                     shared[owners[k]] += min(j - i, counts[k])
             i = j
         for q in range(len(lengths)):

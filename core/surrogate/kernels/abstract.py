@@ -179,7 +179,7 @@ class Geometry:
         if "subtrees" in self._measures:
             labels = weisfeiler_lehman.labels(graphs, coder.hashes)
         if "form" in self._measures:
-            forms = graph_features.form(architectures, graphs, coder.facts)
+            forms = graph_features.graph_features(architectures, graphs, coder.facts)
         return labels, forms
 
 

@@ -1,4 +1,4 @@
-"""Fresh weights of any network that a search can reach: values keep their size, and repeat."""
+"""Initial weights of any network that a search can reach: values keep their size and repeat."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ LEAST, MOST = 0.1, 3.0  # standard deviation of the logits
 
 
 def roots(shape: tuple[int, ...]) -> dict[str, Architecture]:
-    """Every start for examples of this shape."""
+    """Every root for examples of this shape."""
     spec = DatasetSpec(
         input_shape=shape,
         classes=10,
@@ -43,12 +43,12 @@ every_root = pytest.mark.parametrize("root", ROOTS)
 
 
 def noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Standardised examples without any likeness between neighbours: (16, *shape)"""
+    """Standardised examples whose neighbours are independent: (16, *shape)"""
     return rng.standard_normal((16, *shape)).astype(np.float32)
 
 
 def smooth(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Standardised examples in which neighbours are alike: (16, *shape)"""
+    """Standardised examples whose neighbours are similar: (16, *shape)"""
     x = noise(shape, rng)
     for axis in range(2, x.ndim):
         x = np.cumsum(x, axis=axis)
@@ -98,7 +98,7 @@ def test_logits_of_every_network_of_a_long_chain_begin_with_a_moderate_size(root
         check_logits(architecture, seed)
 
 
-def test_fresh_weights_come_from_the_generator_alone():
+def test_initial_weights_come_from_the_generator_alone():
     first, second, other = (
         flatten(initialise(case(), np.random.default_rng(seed))) for seed in (1, 1, 2)
     )
@@ -106,7 +106,7 @@ def test_fresh_weights_come_from_the_generator_alone():
     assert any(not np.array_equal(other[name], array) for name, array in first.items())
 
 
-def test_fresh_weights_are_the_same_in_both_precisions_but_for_rounding():
+def test_initial_weights_are_the_same_in_both_precisions_but_for_rounding():
     single, double = (
         flatten(initialise(case(), np.random.default_rng(1), dtype))
         for dtype in (np.float32, np.float64)

@@ -1,4 +1,4 @@
-"""What holds for every kernel that is registered."""
+"""The promises of every registered kernel."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ from tests.strategies import morphism_chains, random_chain
 every_kernel = pytest.mark.parametrize("kind", list(KERNELS))
 
 #: How far θ lies from its prior means, in prior standard deviations.
-PLACES = {"usual": 0.0, "shortest": -3.0, "longest": 3.0}
-every_place = pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+OFFSETS = {"usual": 0.0, "shortest": -3.0, "longest": 3.0}
+every_offset = pytest.mark.parametrize("offset", OFFSETS.values(), ids=OFFSETS)
 
 LANDMARKS = [trial.architecture for trial in history(25, seed=1)]
 OTHERS = [
@@ -25,14 +25,14 @@ OTHERS = [
 EVERYTHING = [*LANDMARKS, *OTHERS, LANDMARKS[4], OTHERS[0], OTHERS[0]]  # some of them again
 
 
-def kernel_at(kind: str, geometry: Geometry, place: float = 0.0) -> AbstractKernel:
+def kernel_at(kind: str, geometry: Geometry, offset: float = 0.0) -> AbstractKernel:
     cls = KERNELS[kind]
-    return cls.at(np.array(cls.centers) + place * np.array(cls.spreads), geometry)
+    return cls.at(np.array(cls.centers) + offset * np.array(cls.spreads), geometry)
 
 
-def made(kind: str, place: float = 0.0) -> tuple[AbstractKernel, Geometry]:
+def made(kind: str, offset: float = 0.0) -> tuple[AbstractKernel, Geometry]:
     geometry = Geometry(LANDMARKS)
-    return kernel_at(kind, geometry, place), geometry
+    return kernel_at(kind, geometry, offset), geometry
 
 
 def assert_covariance(matrix: np.ndarray) -> None:
@@ -43,9 +43,9 @@ def assert_covariance(matrix: np.ndarray) -> None:
 
 
 @every_kernel
-@every_place
-def test_a_matrix_of_any_points_is_positive_semi_definite(kind, place):
-    kernel, geometry = made(kind, place)
+@every_offset
+def test_a_matrix_of_any_points_is_positive_semi_definite(kind, offset):
+    kernel, geometry = made(kind, offset)
     points = geometry.points(EVERYTHING)
     assert_covariance(kernel(points, points))
 
@@ -53,20 +53,22 @@ def test_a_matrix_of_any_points_is_positive_semi_definite(kind, place):
 @every_kernel
 @settings(max_examples=30)
 @given(data=st.data(), chain=morphism_chains(length=6))
-def test_and_so_it_is_around_any_landmarks_with_any_hyper_parameters(kind, data, chain):
+def test_a_matrix_around_any_landmarks_is_positive_semi_definite(kind, data, chain):
     cls = KERNELS[kind]
     count = data.draw(st.integers(1, len(chain.architectures)))
     geometry = Geometry(chain.architectures[:count])
-    places = data.draw(st.lists(st.floats(-3, 3), min_size=len(cls.names), max_size=len(cls.names)))
-    kernel = cls.at(np.array(cls.centers) + np.array(places) * np.array(cls.spreads), geometry)
+    offsets = data.draw(
+        st.lists(st.floats(-3, 3), min_size=len(cls.names), max_size=len(cls.names))
+    )
+    kernel = cls.at(np.array(cls.centers) + np.array(offsets) * np.array(cls.spreads), geometry)
     points = geometry.points([*chain.architectures, *chain.architectures[-2:]])
     assert_covariance(kernel(points, points))
 
 
 @every_kernel
-@every_place
-def test_the_variances_are_the_diagonal(kind, place):
-    kernel, geometry = made(kind, place)
+@every_offset
+def test_the_variances_are_the_diagonal(kind, offset):
+    kernel, geometry = made(kind, offset)
     points = geometry.points(EVERYTHING)
     variances = kernel.variances(points)
     assert (variances > 0).all()
@@ -87,10 +89,10 @@ def test_points_correlate_fully_with_themselves_and_not_with_others(kind):
 
 
 @every_kernel
-@every_place
-def test_a_cross_block_is_that_of_the_joint_matrix(kind, place):
-    """Whether a point is asked about alone or among others: its covariances are the same."""
-    kernel, geometry = made(kind, place)
+@every_offset
+def test_a_cross_block_is_that_of_the_joint_matrix(kind, offset):
+    """The covariances of a point are the same alone and among others."""
+    kernel, geometry = made(kind, offset)
     joint = kernel(geometry.points(EVERYTHING), geometry.points(EVERYTHING))
     tolerance = {"rtol": 1e-10, "atol": 1e-10 * joint.max()}
     for split in (1, 20, len(EVERYTHING) - 1):
@@ -113,8 +115,8 @@ def test_a_matrix_repeats_itself_whatever_was_asked_before(kind):
 
 
 @every_kernel
-def test_relatives_are_more_alike_than_strangers(kind):
-    """From a landmark to what lies ever more morphisms away."""
+def test_relatives_correlate_more_than_strangers(kind):
+    """From a landmark to architectures more and more morphisms away."""
     chain = random_chain(LANDMARKS[0], np.random.default_rng(5), 30, Bounds()).architectures
     geometry = Geometry([*LANDMARKS, *chain])
     kernel = kernel_at(kind, geometry)

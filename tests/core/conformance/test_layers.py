@@ -1,4 +1,4 @@
-"""What holds for every layer that is registered."""
+"""The promises of every registered layer."""
 
 import dataclasses
 import json
@@ -72,9 +72,9 @@ def test_forward_gives_the_promised_shape_in_the_same_precision(layer, shapes, r
 @every_computing_layer
 def test_examples_of_a_batch_do_not_meet(layer, shapes, rng):
     parameters, inputs = parameters_of(layer, shapes, rng), inputs_of(shapes, rng)
-    whole = layer.forward(parameters, inputs)
+    batched = layer.forward(parameters, inputs)
     single = [layer.forward(parameters, [x[i : i + 1] for x in inputs]) for i in range(3)]
-    np.testing.assert_allclose(whole, np.concatenate(single), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(batched, np.concatenate(single), rtol=1e-12, atol=1e-12)
 
 
 @every_layer
@@ -90,7 +90,7 @@ def test_axes_and_initial_values_fit_the_parameter_shapes(layer, shapes, rng):
 
 
 @every_computing_layer
-def test_what_is_said_to_stay_above_zero_does(layer, shapes, rng):
+def test_outputs_declared_as_never_negative_are_not(layer, shapes, rng):
     parameters = parameters_of(layer, shapes, rng)
     if layer.nonnegative([False] * len(shapes)):
         assert layer.forward(parameters, inputs_of(shapes, rng)).min() >= 0
@@ -100,14 +100,14 @@ def test_what_is_said_to_stay_above_zero_does(layer, shapes, rng):
 
 @pytest.mark.parametrize(("layer", "shapes"), SINGLE)
 def test_parameters_run_over_the_channels_that_their_axes_name(layer, shapes, rng):
-    """Reordering the input's channels and all axes over them reorders the output alike."""
+    """Reordering the input's channels and the axes over them reorders the output."""
     parameters, (x,) = parameters_of(layer, shapes, rng), inputs_of(shapes, rng)
     order = rng.permutation(shapes[0][0])
     moved = dict(parameters)
     for name in parameters:
-        for place, axis in enumerate(layer.axes[name]):
+        for index, axis in enumerate(layer.axes[name]):
             if axis in (Axis.CONSUMED, Axis.CARRIED):
-                moved[name] = moved[name].take(order, axis=place)
+                moved[name] = moved[name].take(order, axis=index)
     y, z = layer.forward(parameters, [x]), layer.forward(moved, [x[:, order]])
     if layer.channels is Channels.SAME:
         y = y[:, order]

@@ -1,4 +1,4 @@
-"""What holds for every morphism that is registered."""
+"""The promises of every registered morphism."""
 
 import json
 
@@ -75,7 +75,7 @@ def test_a_chain_of_morphisms_with_training_between_keeps_the_function_at_each_s
 
 
 @given(chain=morphism_chains(length=8), rng=generators)
-def test_a_whole_chain_in_single_precision_keeps_the_function(chain, rng):
+def test_an_entire_chain_in_single_precision_keeps_the_function(chain, rng):
     assume(all(morphism.preserves_function for morphism in chain.morphisms))
     first, last = chain.architectures[0], chain.architectures[-1]
     weights = random_weights(first, rng, np.float32)
@@ -198,8 +198,8 @@ def test_json_that_is_no_morphism_is_refused():
 
 
 def test_a_field_with_a_default_may_be_left_out_of_json():
-    whole = from_json({"kind": "widen", "node_id": 1, "extra": 2, "segment": 0})
-    assert from_json({"kind": "widen", "node_id": 1, "extra": 2}) == whole
+    complete = from_json({"kind": "widen", "node_id": 1, "extra": 2, "segment": 0})
+    assert from_json({"kind": "widen", "node_id": 1, "extra": 2}) == complete
 
 
 def test_every_registered_kind_is_a_morphism():

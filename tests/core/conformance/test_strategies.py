@@ -1,4 +1,4 @@
-"""What holds for every strategy that is registered."""
+"""The promises of every registered strategy."""
 
 import dataclasses
 from collections import Counter
@@ -143,8 +143,8 @@ def test_suggestions_are_made_of_trials_and_can_be_trained(kind, trials):
 @every_history
 def test_the_same_history_and_seed_have_the_same_suggestions(kind, trials):
     once = suggested(kind, trials, seed=3)
-    fresh = [dataclasses.replace(t, architecture=reread(t.architecture)) for t in trials]
-    again = suggested(kind, fresh, seed=3)
+    reloaded = [dataclasses.replace(t, architecture=reread(t.architecture)) for t in trials]
+    again = suggested(kind, reloaded, seed=3)
     assert [describe(one) for one in once] == [describe(one) for one in again]
 
 
@@ -159,7 +159,7 @@ def describe(one: Suggestion) -> tuple[object, ...]:
     return parent, one.morphisms, text, one.predicted_mean, one.predicted_std
 
 
-@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which has nothing to draw
+@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which draws nothing
 def test_other_seeds_have_other_suggestions(kind):
     suggestions = [suggested(kind, HISTORY, count=1, seed=seed)[0] for seed in range(5)]
     assert len({one.architecture for one in suggestions}) > 1
@@ -241,7 +241,7 @@ def completed(number: int, architecture: Architecture) -> PastTrial:
 
 
 def test_the_last_random_morph_left_is_found():
-    """Even where one morphism of one trial among many leads there, and chance hardly does."""
+    """Even if only one morphism of one trial leads there, so that chance rarely finds it."""
     bounds = Bounds(layers=9, width=8)
     everything = sorted(reachable(small(), bounds), key=lambda one: one.fingerprint)
     ways = Counter(

@@ -1,4 +1,4 @@
-"""Architectures: what they refuse, JSON, what they know of themselves."""
+"""Architectures: validation, JSON, and derived facts."""
 
 import json
 import pickle
@@ -37,9 +37,9 @@ def small() -> tuple[Node, ...]:
     )
 
 
-def changed(place: int, node: Node) -> tuple[Node, ...]:
+def changed(index: int, node: Node) -> tuple[Node, ...]:
     nodes = list(small())
-    nodes[place] = node
+    nodes[index] = node
     return tuple(nodes)
 
 
@@ -75,7 +75,7 @@ def test_shapes_parameters_and_readers_of_a_small_network():
         (changed(4, Node(4, MaxPool2d(9, 9), (3,))), "node 4: MaxPool2d of size 9 got an input"),
         (changed(5, Node(5, ReLU(), (4,))), "node 6: Dense got an input of shape"),
         (changed(6, Node(6, ReLU(), (4,))), "node 7: Output got an input of shape"),
-        (changed(3, Node(3, ReLU(), (1,))), r"nobody reads the nodes \[2\]"),
+        (changed(3, Node(3, ReLU(), (1,))), r"no node reads \[2\]"),
     ],
 )
 def test_a_graph_that_cannot_exist_is_refused(nodes, message):
@@ -91,7 +91,7 @@ def test_a_concatenation_of_different_images_is_refused():
         Node(3, Flatten(), (2,)),
         Node(4, Output(), (3,)),
     )
-    with pytest.raises(InvalidArchitecture, match="differ in their channels only"):
+    with pytest.raises(InvalidArchitecture, match="differ only in their channels"):
         Architecture(nodes)
 
 
@@ -114,7 +114,7 @@ def test_json_round_trip_keeps_the_graph_and_its_ids(architecture):
 
 
 @given(architecture=architectures())
-def test_an_architecture_survives_pickling_with_all_it_knows(architecture):
+def test_an_architecture_survives_pickling_with_its_derived_facts(architecture):
     assert architecture.segments
     again = pickle.loads(pickle.dumps(architecture))
     assert again == architecture
@@ -150,7 +150,7 @@ def test_json_that_is_no_architecture_is_refused(data):
 
 
 @given(one=morphed_architectures(), other=architectures(), chain=morphism_chains(length=3))
-def test_an_architecture_is_the_same_whatever_it_is_said_to_be_like(one, other, chain):
+def test_an_architecture_is_the_same_whatever_its_relative(one, other, chain):
     alone = Architecture(one.nodes)
     for like in (one, other, *chain.architectures):
         made = Architecture(one.nodes, like)
@@ -160,7 +160,7 @@ def test_an_architecture_is_the_same_whatever_it_is_said_to_be_like(one, other, 
         assert made.fingerprint == alone.fingerprint
 
 
-def test_what_does_not_fit_is_refused_also_among_known_nodes():
+def test_a_layer_that_does_not_fit_is_refused_also_among_known_nodes():
     known = Architecture(small())
     with pytest.raises(InvalidArchitecture, match="node 1"):
         Architecture(changed(1, Node(1, Add(), (0,))), known)

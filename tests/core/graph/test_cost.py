@@ -1,4 +1,4 @@
-"""What architectures cost."""
+"""The cost of architectures."""
 
 import numpy as np
 from hypothesis import given

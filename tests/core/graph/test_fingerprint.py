@@ -1,4 +1,4 @@
-"""Fingerprints: equal for the same graph however numbered, different for any other."""
+"""Fingerprints: equal for the same graph whatever its ids, different for any other graph."""
 
 from collections import Counter
 from itertools import permutations
@@ -47,14 +47,14 @@ def test_numbering_order_and_the_order_of_a_sum_do_not_matter(architecture, rng)
 
 @st.composite
 def tangles(draw):
-    """Small graphs of equal layers, where only the wiring tells the nodes apart."""
+    """Small graphs of equal layers, where only the edges distinguish the nodes."""
     nodes = [Node(0, Input((2,)))]
-    for place in range(1, draw(st.integers(2, 5))):
-        source = st.integers(0, place - 1)
+    for index in range(1, draw(st.integers(2, 5))):
+        source = st.integers(0, index - 1)
         if draw(st.booleans()):
-            nodes.append(Node(place, Dense(2), (draw(source),)))
+            nodes.append(Node(index, Dense(2), (draw(source),)))
         else:
-            nodes.append(Node(place, Add(), (draw(source), draw(source))))
+            nodes.append(Node(index, Add(), (draw(source), draw(source))))
     read = {source for node in nodes for source in node.inputs}
     unread = tuple(node.id for node in nodes if node.id not in read)
     last = len(nodes)
@@ -100,7 +100,7 @@ def sums(first: tuple[int, int], second: tuple[int, int]) -> Architecture:
     )
 
 
-def test_graphs_whose_nodes_all_look_alike_are_told_apart():
+def test_graphs_of_equal_nodes_are_distinguished_by_their_edges():
     assert sums((1, 1), (2, 2)) != sums((1, 2), (1, 2))
     assert sums((1, 1), (2, 2)) == sums((2, 2), (1, 1))
     assert sums((1, 2), (2, 1)) == sums((1, 2), (1, 2))
@@ -151,8 +151,8 @@ def test_another_width_is_another_fingerprint(architecture, rng):
 
 
 @pytest.mark.timeout(20)
-def test_many_equal_branches_cost_no_explosion():
-    branches = [Node(place, Dense(3), (0,)) for place in range(1, 25)]
+def test_many_equal_branches_take_little_time():
+    branches = [Node(index, Dense(3), (0,)) for index in range(1, 25)]
     ids = tuple(node.id for node in branches)
     ends = (Node(25, Add(), ids), Node(26, Output(), (25,)))
     architecture = Architecture((Node(0, Input((3,))), *branches, *ends))
@@ -161,10 +161,10 @@ def test_many_equal_branches_cost_no_explosion():
 
 
 @given(parent=morphed_architectures(), rng=generators)
-def test_what_is_taken_over_from_a_parent_is_what_would_be_found(parent, rng):
-    assert parent.fingerprint  # known, so that children take part of it over
+def test_facts_taken_over_from_a_parent_equal_recomputed_ones(parent, rng):
+    assert parent.fingerprint  # computed now, so that children take part of it over
     for _, child in sample(parent, SMALL, rng, 8):
-        anew = Architecture(child.nodes)
-        assert child.fingerprint == anew.fingerprint
-        assert child.sources == anew.sources
-        assert child.facts == anew.facts
+        recomputed = Architecture(child.nodes)
+        assert child.fingerprint == recomputed.fingerprint
+        assert child.sources == recomputed.sources
+        assert child.facts == recomputed.facts

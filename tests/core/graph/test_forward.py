@@ -1,4 +1,4 @@
-"""The reference forward pass over whole networks."""
+"""The reference forward pass of entire networks."""
 
 import numpy as np
 from hypothesis import given

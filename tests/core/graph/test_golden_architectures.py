@@ -1,4 +1,4 @@
-"""Architectures and morphisms as released: they must load for ever, under the same fingerprint."""
+"""Architectures and morphisms as released: they must always load, with the same fingerprint."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Seconds for one example, predicted from what others took."""
+"""Seconds for one example, predicted from measurements of other networks."""
 
 import itertools
 
@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidInput
-from core.graph.bounds import cost, fits, latency, limits
-from core.graph.latency import ORDINARY_SPEED, Speed, learn
-from core.graph.roots import roots
+from core.graph.bounds import cost, fits, latency, measured_bounds
+from core.graph.latency import PRIOR_SPEED, Speed, learn
+from core.graph.roots import chain, roots
+from core.layers import BatchNorm, Conv2d, GlobalAvgPool2d, Input, Output
 from core.protocol.contracts import Bounds, Cost
 from tests.histories import SPEC, history
 
@@ -29,8 +30,8 @@ def errors(speed, true, networks):
 
 
 @pytest.mark.parametrize(("true", "most"), [(SPEEDS[0], 0.1), (SPEEDS[1], 0.1), (SPEEDS[2], 0.3)])
-def test_measured_networks_tell_of_others(true, most):
-    """The last device is like no ordinary one, and what is usual draws it there."""
+def test_measured_networks_predict_others(true, most):
+    """The last device is far from the prior, which pulls the estimate towards it."""
     noise = np.exp(0.02 * np.random.default_rng(1).standard_normal(25))
     by_few, by_many = [], []
     for seed in range(5, 9):
@@ -44,34 +45,34 @@ def test_measured_networks_tell_of_others(true, most):
 
 
 @given(scale=scales, count=st.integers(1, 5))
-def test_few_measurements_tell_how_much_slower_the_device_is(scale, count):
-    """The prior says what takes how much of the time."""
-    measured = [(one, scale * ORDINARY_SPEED.latency(one)) for one in SEEN[:count]]
+def test_few_measurements_determine_how_much_slower_the_device_is(scale, count):
+    """The prior determines the share of each load."""
+    measured = [(one, scale * PRIOR_SPEED.latency(one)) for one in SEEN[:count]]
 
     found = learn(measured)
 
     for one in UNSEEN:
-        assert found.latency(one) == pytest.approx(scale * ORDINARY_SPEED.latency(one))
+        assert found.latency(one) == pytest.approx(scale * PRIOR_SPEED.latency(one))
 
 
 @given(
     seconds=st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=8),
-    places=st.lists(st.integers(0, len(NETWORKS) - 1), min_size=8, max_size=8),
+    indices=st.lists(st.integers(0, len(NETWORKS) - 1), min_size=8, max_size=8),
 )
-def test_whatever_was_measured_latencies_are_positive_and_grow_with_the_network(seconds, places):
-    speed = learn([(NETWORKS[place], t) for place, t in zip(places, seconds, strict=False)])
+def test_whatever_was_measured_latencies_are_positive_and_grow_with_the_network(seconds, indices):
+    speed = learn([(NETWORKS[index], t) for index, t in zip(indices, seconds, strict=False)])
 
     small, large = sorted(NETWORKS, key=lambda one: one.flops)[:: len(NETWORKS) - 1]
     assert 0 < speed.latency(small) < np.inf
     assert speed.latency(small) <= speed.latency(large)
 
 
-def test_without_measurements_an_ordinary_device_is_meant():
-    assert learn([]) == ORDINARY_SPEED
+def test_without_measurements_the_speed_is_the_prior():
+    assert learn([]) == PRIOR_SPEED
 
 
 def test_the_order_of_measurements_does_not_matter():
-    measured = [(one, 2 * ORDINARY_SPEED.latency(one) + 1e-4) for one in SEEN[:4]]
+    measured = [(one, 2 * PRIOR_SPEED.latency(one) + 1e-4) for one in SEEN[:4]]
     found = [learn(order).latency(UNSEEN[0]) for order in itertools.permutations(measured)]
     assert found == pytest.approx([found[0]] * len(found))
 
@@ -80,19 +81,19 @@ def test_the_order_of_measurements_does_not_matter():
 
 
 def test_a_network_fits_where_it_is_expected_to_be_quick_enough():
-    bounds = Bounds(latency=ORDINARY_SPEED.latency(NETWORKS[0]))
+    bounds = Bounds(latency=PRIOR_SPEED.latency(NETWORKS[0]))
     assert fits(NETWORKS[0], bounds)
     assert [fits(one, bounds) for one in NETWORKS] == [
-        ORDINARY_SPEED.latency(one) <= bounds.latency for one in NETWORKS
+        PRIOR_SPEED.latency(one) <= bounds.latency for one in NETWORKS
     ]
 
 
-def test_what_was_measured_decides_what_fits():
-    bounds = Bounds(latency=ORDINARY_SPEED.latency(NETWORKS[0]))
-    slow = limits(bounds, [(NETWORKS[0], 2 * bounds.latency)])
+def test_measurements_decide_which_networks_fit():
+    bounds = Bounds(latency=PRIOR_SPEED.latency(NETWORKS[0]))
+    slow = measured_bounds(bounds, [(NETWORKS[0], 2 * bounds.latency)])
     assert not fits(NETWORKS[0], slow)
     assert latency(NETWORKS[0], slow) == pytest.approx(2 * bounds.latency)
-    assert fits(NETWORKS[0], limits(slow, []))  # measured anew
+    assert fits(NETWORKS[0], measured_bounds(slow, []))  # without the old measurement
 
 
 def test_every_cost_is_a_positive_number():
@@ -100,10 +101,35 @@ def test_every_cost_is_a_positive_number():
     assert [cost(kind, one, Bounds()) for kind in Cost] == [
         one.parameters,
         one.flops,
-        ORDINARY_SPEED.latency(one),
+        PRIOR_SPEED.latency(one),
     ]
 
 
-def test_a_bound_that_no_start_keeps_says_what_was_expected():
+def test_a_latency_that_no_root_can_meet_is_refused_with_the_expected_one():
     with pytest.raises(InvalidInput, match=r"an expected latency of \S+ s"):
         roots(SPEC, Bounds(latency=1e-6))
+
+
+# --- loads --------------------------------------------------------------------------------------
+
+
+def unit(name: str) -> Speed:
+    """A device on which only one load takes time, a second for each unit."""
+    names = ("example", "layer", "weighted_layer", "operation", "value")
+    return Speed(**{one: float(one == name) for one in names})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("example", 1),
+        ("layer", 5),
+        ("weighted_layer", 2),  # a batch norm has weights, too
+        ("operation", 2 * 36 * 8 * 27 + 2 * 36 * 8 + 36 * 8),
+        # weights, statistics and outputs
+        ("value", (8 * 27 + 8) + (4 * 8) + (108 + 2 * 288 + 8 + 8)),
+    ],
+)
+def test_the_loads_are_those_counted_by_hand(name, expected):
+    network = chain(iter([Input((3, 6, 6)), Conv2d(8), BatchNorm(), GlobalAvgPool2d(), Output()]))
+    assert unit(name).latency(network) == expected

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from core.errors import InvalidInput
 from core.graph.bounds import fits
 from core.graph.forward import forward
-from core.graph.roots import BUILDERS, all_roots, kinds_of_roots, roots
+from core.graph.roots import BUILDERS, all_roots, kinds_of_roots, racing_kinds, roots
 from core.graph.weights import check
+from core.layers import Conv1d, Conv2d
 from core.morphisms import MORPHISMS, sample
 from core.protocol.contracts import Bounds, DatasetSpec
 from tests.strategies import generators, random_inputs, random_weights
@@ -37,6 +38,54 @@ SPECS = [
     spec(4),
     spec(64),
 ]
+
+
+# --- by hand ------------------------------------------------------------------------------------
+
+
+def sides(root, kind):
+    """The output shapes of the layers of one kind."""
+    return [root.shapes[node.id] for node in root.nodes if isinstance(node.layer, kind)]
+
+
+def test_filters_double_with_each_halving_of_an_image():
+    (root,) = roots(spec(3, 32, 32), Bounds())
+    assert sides(root, Conv2d) == [(16, 32, 32), (32, 16, 16), (64, 8, 8), (128, 4, 4)]
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (64, [(16, 64), (32, 16), (64, 8), (128, 4)]),  # long: first reduced by four
+        (63, [(16, 63), (32, 31), (64, 15), (128, 7)]),
+        (7, [(16, 7)]),
+        (8, [(16, 8), (32, 4)]),
+    ],
+)
+def test_long_signals_are_reduced_by_four_at_once(length, expected):
+    (root,) = roots(spec(1, length), Bounds())
+    assert sides(root, Conv1d) == expected
+
+
+def test_a_race_starts_with_the_kinds_that_learn_late_and_ends_with_the_default():
+    assert racing_kinds(spec(4)) == ("mlp",)
+    images, signals = racing_kinds(spec(3, 32, 32)), racing_kinds(spec(1, 100))
+    assert images == ("vgg", "strided", "resnet", "mobilenet", "densenet", "mlp", "cnn")
+    assert signals[:3] == ("fcn", "fcn-resnet", "vgg")
+    assert signals[-1] == "cnn"
+    assert set(signals) == set(BUILDERS)
+
+
+def test_a_root_that_is_too_wide_is_halved_until_it_fits():
+    wide = all_roots(spec(1, 28, 28), Bounds())["vgg"]
+    narrow = all_roots(spec(1, 28, 28), Bounds(width=40))["vgg"]
+    assert max(shape[0] for shape in sides(wide, Conv2d)) == 64
+    assert [shape[0] for shape in sides(narrow, Conv2d)] == [
+        shape[0] // 2 for shape in sides(wide, Conv2d)
+    ]
+
+
+# --- of any data and bounds ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("data", SPECS, ids=lambda data: str(data.input_shape))
@@ -78,8 +127,8 @@ def test_roots_for_any_shape_are_within_the_bounds_or_refused(shape, rng, width,
         assert forward(root, random_weights(root, rng), random_inputs(root, rng)).shape == (4, 10)
 
 
-def test_bounds_that_no_root_meets_are_refused_with_what_the_smallest_needs():
-    with pytest.raises(InvalidInput, match="the smallest start"):
+def test_bounds_that_no_root_meets_are_refused_with_the_size_of_the_smallest():
+    with pytest.raises(InvalidInput, match="the smallest root"):
         roots(spec(1, 28, 28), Bounds(parameters=100))
 
 
@@ -121,7 +170,7 @@ def test_starts_shrink_to_the_bounds_or_are_left_out():
 
 
 def chain_change(root, dtype, tolerance, rng) -> None:
-    """Twelve random morphisms; what claims to keep the function keeps it."""
+    """Apply twelve random morphisms; those that should preserve the function do."""
     weights = random_weights(root, rng, dtype=dtype)
     x = random_inputs(root, rng, count=3).astype(dtype)
     before = forward(root, weights, x)

@@ -26,29 +26,29 @@ class Union:
 
 
 def single_channels(architecture: Architecture):
-    """For each node the channel that every place of its channel axis stands for."""
-    union, places = Union(), {}
+    """For each node the channel that every entry of its channel axis stands for."""
+    union, channels = Union(), {}
     for node in architecture.nodes:
-        sources = [places[source] for source in node.inputs]
+        sources = [channels[source] for source in node.inputs]
         width = architecture.shapes[node.id][0]
         match node.layer.channels:
             case Channels.GIVEN | Channels.OWN:
-                places[node.id] = [(node.id, index) for index in range(width)]
+                channels[node.id] = [(node.id, index) for index in range(width)]
             case Channels.SAME | Channels.UNIFIED:
-                places[node.id] = sources[0]
+                channels[node.id] = sources[0]
                 for other in sources[1:]:
                     for a, b in zip(sources[0], other, strict=True):
                         union.join(a, b)
             case Channels.JOINED:
-                places[node.id] = [channel for source in sources for channel in source]
+                channels[node.id] = [channel for source in sources for channel in source]
             case Channels.FLATTENED:
                 repeat = width // len(sources[0])
-                places[node.id] = [channel for channel in sources[0] for _ in range(repeat)]
-    return {key: [union.find(channel) for channel in one] for key, one in places.items()}
+                channels[node.id] = [channel for channel in sources[0] for _ in range(repeat)]
+    return {key: [union.find(channel) for channel in one] for key, one in channels.items()}
 
 
 def spread(segments):
-    """The (variable, index) that every place of an axis stands for."""
+    """The (variable, index) that every entry of an axis stands for."""
     return [
         (segment.variable, index)
         for segment in segments
@@ -58,7 +58,7 @@ def spread(segments):
 
 
 def sums_of_like(architecture: Architecture) -> bool:
-    """Whether no sum meets flattened channels with others, where all becomes frozen instead."""
+    """Whether no sum adds flattened channels to plain ones, which freezes all of them."""
     return all(
         len({s.repeat for source in node.inputs for s in architecture.segments[source]}) == 1
         for node in architecture.nodes
@@ -67,7 +67,7 @@ def sums_of_like(architecture: Architecture) -> bool:
 
 
 @given(architecture=morphed_architectures())
-def test_places_share_a_variable_exactly_when_they_must_be_one_channel(architecture):
+def test_entries_share_a_variable_exactly_when_they_must_be_one_channel(architecture):
     assume(sums_of_like(architecture))
     expected = single_channels(architecture)
     pairs = set()
@@ -108,7 +108,7 @@ def widths(architecture: Architecture, node_id: int):
     return [(s.variable, s.width, s.repeat) for s in architecture.segments[node_id]]
 
 
-def test_one_tensor_twice_in_a_concatenation_is_one_variable_at_two_places():
+def test_one_tensor_twice_in_a_concatenation_is_one_variable_at_two_positions():
     architecture = network(Node(1, Conv2d(3), (0,)), Node(2, Concat(), (1, 1)))
     (one,) = architecture.segments[1]
     assert architecture.segments[2] == (one, one)

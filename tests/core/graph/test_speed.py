@@ -10,7 +10,7 @@ from scipy.optimize import lsq_linear
 from scipy.stats import spearmanr
 
 from core.graph.roots import all_roots, chain
-from core.graph.speed import ORDINARY, ORDINARY_SPEED, TrainingSpeed, learn
+from core.graph.speed import PRIOR, PRIOR_SPEED, TrainingSpeed, learn
 from core.graph.timing import PRIOR_WEIGHT
 from core.layers import (
     BatchNorm,
@@ -53,13 +53,13 @@ scales = st.floats(1e-3, 1e3)
 
 
 def unit(name):
-    """A worker on which one load alone takes time, a second for each unit."""
+    """A worker on which only one load takes time, a second for each unit."""
     names = ("operation", "depthwise_operation", "value", "layer", "parameter")
     return TrainingSpeed(**{one: float(one == name) for one in names})
 
 
 def loads(architecture):
-    """What a worker of unit speeds says: the loads, one by one."""
+    """The loads, one by one, by workers with unit speeds."""
     names = ("operation", "depthwise_operation", "value", "layer", "parameter")
     return np.array([unit(name).seconds(architecture) for name in names])
 
@@ -82,25 +82,25 @@ def test_seconds_are_the_loads_each_at_its_speed():
     )
 
 
-def test_without_reports_an_ordinary_worker_is_meant():
-    assert learn([]) == ORDINARY_SPEED
+def test_without_reports_the_speed_is_the_prior():
+    assert learn([]) == PRIOR_SPEED
 
 
 def test_speeds_are_the_least_squares_of_relative_errors_and_the_prior():
-    """By another solver, of the sum as the module's docstring writes it."""
+    """By another solver, which minimises the sum of the module's docstring."""
     rng = np.random.default_rng(3)
     networks = NETWORKS[:14]
     X = np.array([loads(one) for one in networks])
-    true = np.array(ORDINARY) * np.exp(rng.normal(size=len(ORDINARY)))
+    true = np.array(PRIOR) * np.exp(rng.normal(size=len(PRIOR)))
     t = X @ true * np.exp(0.1 * rng.standard_normal(len(networks)))
 
-    slowness = np.exp(np.median(np.log(t / (X @ ORDINARY))))
-    rows = np.vstack([X * ORDINARY * slowness / t[:, None], np.eye(5) * np.sqrt(PRIOR_WEIGHT)])
+    slowness = np.exp(np.median(np.log(t / (X @ PRIOR))))
+    rows = np.vstack([X * PRIOR * slowness / t[:, None], np.eye(5) * np.sqrt(PRIOR_WEIGHT)])
     targets = np.concatenate([np.ones(len(t)), np.full(5, np.sqrt(PRIOR_WEIGHT))])
     u = lsq_linear(rows, targets, bounds=(0, np.inf), tol=1e-14).x
 
     found = learn(list(zip(networks, t, strict=True)))
-    expected = X @ (u * slowness * ORDINARY)
+    expected = X @ (u * slowness * PRIOR)
     assert [found.seconds(one) for one in networks] == pytest.approx(expected, rel=1e-4)
 
 
@@ -112,7 +112,7 @@ def test_speeds_are_the_least_squares_of_relative_errors_and_the_prior():
         TrainingSpeed(1e-13, 1e-12, 1e-11, 1e-5, 1e-12),  # layers alone, as on a GPU
     ],
 )
-def test_reports_of_few_networks_tell_the_speed_of_others(true):
+def test_reports_of_few_networks_predict_others(true):
     rng = np.random.default_rng(0)
     order = rng.permutation(len(NETWORKS))
     seen, unseen = ([NETWORKS[i] for i in part] for part in (order[:12], order[12:]))
@@ -124,11 +124,11 @@ def test_reports_of_few_networks_tell_the_speed_of_others(true):
 
 
 @given(scale=scales, count=st.integers(1, 5))
-def test_few_reports_tell_how_much_slower_the_worker_is(scale, count):
-    """The prior says what takes how much of the time."""
-    found = learn([(one, scale * ORDINARY_SPEED.seconds(one)) for one in NETWORKS[:count]])
+def test_few_reports_determine_how_much_slower_the_worker_is(scale, count):
+    """The prior determines the share of each load."""
+    found = learn([(one, scale * PRIOR_SPEED.seconds(one)) for one in NETWORKS[:count]])
     for one in NETWORKS[count:]:
-        assert found.seconds(one) == pytest.approx(scale * ORDINARY_SPEED.seconds(one))
+        assert found.seconds(one) == pytest.approx(scale * PRIOR_SPEED.seconds(one))
 
 
 @given(
@@ -145,6 +145,6 @@ def test_seconds_are_positive_and_grow_with_the_network_whatever_was_reported(se
 
 
 def test_the_order_of_reports_does_not_matter():
-    measured = [(one, 2 * ORDINARY_SPEED.seconds(one) + 1e-4) for one in NETWORKS[:4]]
+    measured = [(one, 2 * PRIOR_SPEED.seconds(one) + 1e-4) for one in NETWORKS[:4]]
     found = [learn(order).seconds(NETWORKS[7]) for order in itertools.permutations(measured)]
     assert found == pytest.approx([found[0]] * len(found))

@@ -1,4 +1,4 @@
-"""Weights: fresh ones, their bytes, and what is refused."""
+"""Weights: initial ones, their bytes, and the errors for invalid ones."""
 
 import numpy as np
 import pytest
@@ -21,14 +21,14 @@ def test_weights_survive_as_bytes(architecture, rng):
 
 
 @given(architecture=architectures(), rng=generators)
-def test_fresh_weights_fit_and_keep_the_size_of_values(architecture, rng):
+def test_initial_weights_fit_and_keep_the_size_of_values(architecture, rng):
     weights = initialise(architecture, rng)
     check(architecture, weights)
     assert all(array.dtype == np.float32 for array in flatten(weights).values())
 
 
 @given(architecture=architectures(steps=3), rng=generators)
-def test_weights_of_another_form_are_refused(architecture, rng):
+def test_weights_of_other_shapes_are_refused(architecture, rng):
     good = flatten(random_weights(architecture, rng))
     name = str(rng.choice(sorted(good)))
     bad = [

@@ -27,7 +27,7 @@ def test_kernels_grow_at_any_stride(node_id):
     )
 
 
-def test_kernels_grow_no_further_than_what_they_can_see():
+def test_kernels_grow_no_further_than_their_input():
     assert [m.node_id for m in GrowKernel.candidates(NETWORK, Bounds())] == [1, 5, 7]
     large = NETWORK.with_layers({1: Conv2d(4, 7), 7: Conv2d(6, 5)})
     assert [m.node_id for m in GrowKernel.candidates(large, Bounds())] == [5]

@@ -1,4 +1,4 @@
-"""Narrow: a width shrinks wherever it occurs, and what reads it makes up for the loss."""
+"""Narrow: a width shrinks wherever it occurs, and its readers make up for the loss."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.morphisms.narrow import NARROWEST, Narrow
+from core.morphisms.narrow import MIN_WIDTH, Narrow
 from core.morphisms.widen import Widen
 from core.protocol.contracts import Bounds
 from tests.strategies import architectures, generators, random_inputs, random_weights
@@ -97,7 +97,7 @@ def test_every_free_width_can_shrink_to_one(architecture, rng, data):
 
 
 @pytest.mark.parametrize("start", [BRANCHES, VECTORS])
-def test_of_two_copies_one_goes_and_little_is_lost(start):
+def test_of_two_copies_one_is_removed_and_little_is_lost(start):
     rng = np.random.default_rng(3)
     weights, x = random_weights(start, rng), random_inputs(start, rng, count=64)
     width = start.shapes[1][0]
@@ -118,7 +118,7 @@ def test_readers_take_over_as_well_as_least_squares_can():
     found = ((forward(morphism.apply(VECTORS), moved, x) - y) ** 2).sum()
 
     hidden = np.maximum(x @ moved[1]["weight"].T + moved[1]["bias"], 0)
-    design = np.c_[hidden, np.ones(len(x))][:256]  # of which as many are looked at
+    design = np.c_[hidden, np.ones(len(x))][:256]  # the number of examples used
     best = np.linalg.lstsq(design, y[:256], rcond=None)[0]
     least = ((np.c_[hidden, np.ones(len(x))] @ best - y) ** 2).sum()
     assert found <= 1.1 * least
@@ -138,7 +138,7 @@ def test_nothing_is_offered_below_the_least_width():
         found = list(Narrow.candidates(start, Bounds()))
         assert found
         for morphism in found:
-            assert morphism._segment(start).width - morphism.fewer >= NARROWEST
+            assert morphism._segment(start).width - morphism.fewer >= MIN_WIDTH
     offered = [(m.node_id, m.fewer) for m in Narrow.candidates(VECTORS, Bounds())]
     assert offered == [(1, 4), (1, 6)]
 
@@ -153,10 +153,18 @@ def test_nothing_is_offered_below_the_least_width():
         (Narrow(1, 1, segment=1), "not a width"),
     ],
 )
-def test_what_cannot_shrink_is_illegal(morphism, message):
+def test_a_width_that_cannot_shrink_is_illegal(morphism, message):
     with pytest.raises(IllegalMorphism, match=message):
         morphism.apply(VECTORS)
 
 
 def test_a_narrowing_in_words():
     assert Narrow(1, 4).describe(VECTORS) == "narrow dense layer 1 from 12 to 8 channels"
+
+
+@pytest.mark.parametrize(
+    ("width", "fewer"), [(4, []), (5, [1]), (8, [2, 4]), (12, [4, 6]), (16, [4, 8]), (30, [10, 18])]
+)
+def test_widths_shrink_by_a_quarter_or_half_and_wide_ones_stay_multiples_of_four(width, fewer):
+    architecture = network(Node(1, Conv2d(width), (0,)))
+    assert [one.fewer for one in Narrow.candidates(architecture, Bounds())] == fewer

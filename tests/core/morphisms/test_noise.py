@@ -1,4 +1,4 @@
-"""Noise on what morphisms made or changed: off unless asked for, small, and nowhere else."""
+"""Noise on the weights that morphisms made or changed: optional, small, and nowhere else."""
 
 import numpy as np
 import pytest

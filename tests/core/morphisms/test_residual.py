@@ -1,4 +1,4 @@
-"""Residual blocks: where they stand, and what keeps values above zero."""
+"""Residual blocks: where they are inserted, and that outputs stay non-negative."""
 
 import numpy as np
 
@@ -15,14 +15,14 @@ def inserted(node_id: int):
     return child, [node.layer for node in child.nodes if node.id > 13]
 
 
-def test_a_block_of_convolutions_stands_behind_activations():
+def test_a_block_of_convolutions_is_inserted_behind_activations():
     child, layers = inserted(3)
     assert layers == [Conv2d(4), BatchNorm(), ReLU(), Conv2d(4), BatchNorm(), Add(), ReLU()]
     assert child.node(4).inputs == (20,)
     assert child.nonnegative[20]
 
 
-def test_a_block_of_dense_layers_stands_behind_features():
+def test_a_block_of_dense_layers_is_inserted_behind_features():
     _, layers = inserted(11)
     assert layers == [Dense(7), ReLU(), Dense(7), Add(), ReLU()]
 
@@ -40,7 +40,7 @@ def test_blocks_are_offered_behind_activations():
 
 
 def test_no_block_is_offered_that_is_many_times_the_network():
-    """As behind a flattening of many places; it may be inserted all the same."""
+    """As behind a flattening of many positions; it can still be inserted."""
     architecture = chain(
         iter([Input((4, 64)), Conv1d(8), ReLU(), Flatten(), Dense(3), ReLU(), Dense(2), Output()])
     )

@@ -1,4 +1,4 @@
-"""Where new channels copy old ones, and where they start unread."""
+"""When new channels copy old ones, and when sums start without them."""
 
 import numpy as np
 import pytest
@@ -53,18 +53,16 @@ READ_BEFORE = network(Conv2d(3, 1), Dropout(0.5), Conv2d(FILTERS))
     [
         (PLAIN, 1, False),
         (DROPPED, 1, True),
-        (READ_BEFORE, 1, False),  # who sums over the channels stands before the dropout
+        (READ_BEFORE, 1, False),  # the sum over the channels is before the dropout
         (READ_BEFORE, 10, True),
         (READ_BEFORE, 12, False),
     ],
 )
-def test_channels_are_dropped_where_a_dropout_stands_before_the_sums(
-    architecture, node_id, expected
-):
+def test_channels_are_dropped_if_a_dropout_comes_before_the_sums(architecture, node_id, expected):
     assert is_dropped(architecture, architecture.segments[node_id][0]) is expected
 
 
-def test_new_channels_are_fresh_and_nobody_counts_them_yet():
+def test_new_channels_have_initial_weights_and_sums_ignore_them():
     rng = np.random.default_rng(0)
     weights = random_weights(PLAIN, rng)
     moved = Widen(1, 3).transfer(PLAIN, weights, rng)
@@ -80,7 +78,7 @@ def test_new_channels_are_fresh_and_nobody_counts_them_yet():
     np.testing.assert_array_equal(moved[52]["bias"], weights[52]["bias"])
 
 
-def test_the_norms_of_fresh_channels_have_statistics_that_fit():
+def test_the_norms_of_new_channels_have_statistics_that_fit():
     rng = np.random.default_rng(0)
     weights = random_weights(PLAIN, rng)
     morphism = Widen(1, 3)
@@ -91,7 +89,7 @@ def test_the_norms_of_fresh_channels_have_statistics_that_fit():
 
 
 def test_copies_are_weighed_differently_from_the_start_and_add_up_to_the_original():
-    """Equal weights would give equal gradients for ever."""
+    """Equal weights would have equal gradients permanently."""
     rng = np.random.default_rng(1)
     weights = random_weights(DROPPED, rng)
     moved = Widen(1, 8).transfer(DROPPED, weights, rng)
@@ -107,8 +105,8 @@ def test_copies_are_weighed_differently_from_the_start_and_add_up_to_the_origina
     np.testing.assert_allclose(sums, expected, atol=1e-12)
 
 
-def test_who_makes_and_sums_over_the_same_channels_keeps_old_and_new_apart():
-    """The channels of a sum, which one of its layers reads: rows are fresh, columns zero."""
+def test_a_layer_that_makes_and_sums_over_the_same_channels_separates_old_and_new():
+    """The channels of a sum that one of its layers reads: new rows are random, new columns zero."""
     residual = Architecture(
         (
             Node(0, Input((5,))),

@@ -23,7 +23,7 @@ from core.layers import (
     Scale,
 )
 from core.morphisms import MORPHISMS
-from core.morphisms.abstract import steering
+from core.morphisms.abstract import factor_nodes
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.squeeze_excite import SqueezeExcite
 from core.morphisms.widen import Widen
@@ -71,7 +71,7 @@ def test_the_block_pools_squeezes_excites_and_scales():
 
 
 @pytest.mark.parametrize(("start", "node_id"), [(IMAGES, 2), (IMAGES, 4), (SIGNALS, 2)])
-def test_at_first_it_changes_not_one_bit(start, node_id):
+def test_at_first_the_block_changes_no_bit(start, node_id):
     rng = np.random.default_rng(0)
     weights, x = random_weights(start, rng, np.float32), random_inputs(start, rng, np.float32)
     morphism = SqueezeExcite(node_id, 4)
@@ -98,7 +98,7 @@ def forward_to(architecture, weights, node_id, x):
     return values[node_id]
 
 
-def test_it_goes_behind_activations_and_into_sums_once_each():
+def test_it_is_offered_behind_activations_and_in_branches_of_sums_once_each():
     assert candidates(IMAGES) == [SqueezeExcite(n, 4) for n in (2, 4, 6)]
     assert candidates(SIGNALS) == [SqueezeExcite(2, 4)]
     assert SqueezeExcite(2, 4) not in candidates(SQUEEZED)
@@ -108,7 +108,7 @@ def test_it_goes_behind_activations_and_into_sums_once_each():
     ("node_id", "units", "message"),
     [(7, 4, "does not fit"), (2, 0, "at least 1"), (8, 4, "cannot be changed")],
 )
-def test_where_it_does_not_apply_it_says_so(node_id, units, message):
+def test_a_block_that_does_not_apply_is_illegal(node_id, units, message):
     with pytest.raises(IllegalMorphism, match=message):
         SqueezeExcite(node_id, units).apply(IMAGES)
 
@@ -120,17 +120,17 @@ def test_widening_the_scaled_channels_widens_the_factors_too():
     assert Widen(11, 2).apply(SQUEEZED).shapes[11] == (6,)
 
 
-def test_what_only_makes_factors_is_left_alone():
-    assert steering(SQUEEZED) == {10, 11, 12, 13, 14}
-    assert steering(IMAGES) == frozenset()
+def test_no_change_is_offered_at_nodes_that_only_make_factors():
+    assert factor_nodes(SQUEEZED) == {10, 11, 12, 13, 14}
+    assert factor_nodes(IMAGES) == frozenset()
     for kind in ("deepen", "residual", "separable"):
-        places = {morphism.node_id for morphism in candidates(SQUEEZED, kind)}
-        assert places
-        assert not places & steering(SQUEEZED)
+        positions = {morphism.node_id for morphism in candidates(SQUEEZED, kind)}
+        assert positions
+        assert not positions & factor_nodes(SQUEEZED)
     for kind in ("add_skip", "concat_skip"):
         ends = {n for m in candidates(SQUEEZED, kind) for n in (m.start, m.end)}
         assert ends
-        assert not ends & steering(SQUEEZED)
+        assert not ends & factor_nodes(SQUEEZED)
 
 
 def test_a_skip_never_starts_from_factors():
@@ -143,3 +143,9 @@ def test_the_block_in_words():
     assert SqueezeExcite(2, 4).describe(IMAGES) == (
         "insert squeeze-and-excitation by 4 units behind ReLU 2"
     )
+
+
+@pytest.mark.parametrize(("channels", "units"), [(2, 4), (8, 4), (20, 5), (64, 16)])
+def test_there_is_a_hidden_unit_for_every_four_channels_but_never_fewer_than_four(channels, units):
+    network = IMAGES.with_layers({1: Conv2d(channels), 3: Conv2d(channels)})
+    assert {one.units for one in candidates(network)} == {units}

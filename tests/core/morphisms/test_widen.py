@@ -1,4 +1,4 @@
-"""Widen: every place of a width grows alike, and copies part company."""
+"""Widen: a width grows wherever it occurs, and the function stays the same."""
 
 import numpy as np
 import pytest
@@ -124,7 +124,7 @@ def _own(architecture):
         (Widen(1, 1, segment=-1), "not a width"),
     ],
 )
-def test_what_cannot_grow_is_illegal(morphism, message):
+def test_a_width_that_cannot_grow_is_illegal(morphism, message):
     with pytest.raises(IllegalMorphism, match=message):
         morphism.apply(RESIDUAL)
 
@@ -138,3 +138,11 @@ def test_a_width_tied_to_the_data_is_illegal():
 
 def test_a_widening_in_words():
     assert Widen(1, 4).describe(RESIDUAL) == "widen convolution 1 from 4 to 8 channels"
+
+
+@pytest.mark.parametrize(
+    ("width", "extras"), [(1, [1]), (3, [2, 3]), (7, [4, 7]), (8, [4, 8]), (10, [6, 10])]
+)
+def test_widths_grow_by_half_or_double_and_wide_ones_stay_multiples_of_four(width, extras):
+    network = image_network(Node(1, Conv2d(width), (0,)))
+    assert [morphism.extra for morphism in Widen.candidates(network, Bounds())] == extras

@@ -161,7 +161,7 @@ def test_another_process_has_the_same_answers():
         assert json.loads(line) == [as_json(answer) for _, answer in searched(kind, 4)], kind
 
 
-@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which has nothing to draw
+@pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which draws nothing
 @pytest.mark.parametrize("changed", ["seed", "next_number"])
 def test_the_seed_and_the_number_of_the_next_trial_make_the_chances(kind, changed):
     few = {"candidates": 10} if kind in ("bayesian", "bo-scratch") else {}  # no one best of all

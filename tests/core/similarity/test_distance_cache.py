@@ -1,4 +1,4 @@
-"""What is remembered of distances changes none of them."""
+"""The cache of distances changes none of them."""
 
 import threading
 
@@ -25,10 +25,10 @@ def truth(rows: list[bytes], columns: list[bytes]) -> np.ndarray:
 
 @pytest.mark.parametrize("room", [1, 50, 10_000])
 @given(questions=st.lists(st.tuples(keys, keys), max_size=8))
-def test_a_table_says_what_was_measured_however_much_it_may_keep(room, questions):
+def test_a_table_returns_the_measured_distances_whatever_its_size(room, questions):
     table = Table()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distance_cache, "MOST_CELLS", room)
+        patch.setattr(distance_cache, "MAX_CELLS", room)
         for rows, columns in questions:
             found = table.distances(
                 rows,
@@ -40,7 +40,7 @@ def test_a_table_says_what_was_measured_however_much_it_may_keep(room, questions
             assert (found == truth(rows, columns)).all()
 
 
-def test_what_is_known_is_not_measured_again():
+def test_known_distances_are_not_measured_again():
     table, measured = Table(), []
     rows, columns = [b"a", b"b", b"c"], [b"x", b"y"]
 
@@ -72,7 +72,7 @@ def _in(encoder, *groups):
 @settings(max_examples=30)
 @given(chain=morphism_chains(length=3), landmarks=st.lists(architectures(), max_size=3),
        rng=generators)  # fmt: skip
-def test_children_lie_where_they_do_on_their_own(chain, landmarks, rng):
+def test_children_have_the_same_points_with_and_without_their_parent(chain, landmarks, rng):
     geometry = Geometry([*landmarks, chain.architectures[0]])
     for parent in chain.architectures:
         children = [child for _, child in sample(parent, SMALL, rng, 6)]
@@ -84,10 +84,10 @@ def assert_same(one: Points, other: Points) -> None:
         assert (getattr(one, name) == getattr(other, name)).all()
 
 
-def test_a_memory_that_knows_too_many_layers_is_begun_anew(monkeypatch):
+def test_a_cache_with_too_many_layers_is_replaced(monkeypatch):
     before = memory()
     assert memory() is before
-    monkeypatch.setattr(distance_cache, "MOST_LAYERS", len(before.encoder) - 1)
+    monkeypatch.setattr(distance_cache, "MAX_LAYERS", len(before.encoder) - 1)
     assert memory() is not before
 
 

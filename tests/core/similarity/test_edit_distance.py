@@ -1,4 +1,4 @@
-"""The edit distance: what it costs, that it is a metric, and that batches change nothing."""
+"""The edit distance: its costs, that it is a metric, and that batches change nothing."""
 
 import dataclasses
 from functools import cache
@@ -55,7 +55,7 @@ def layers_of(architecture: Architecture) -> list[AbstractLayer]:
 
 
 def layer_cost(one: AbstractLayer, other: AbstractLayer) -> float:
-    """1 between kinds, else the mean of 1 - min / max over the fields that were there first.
+    """1 between kinds, else the mean of 1 - min / max over the fields that are not optional.
 
     Each of the others adds as one of one more field would, up to 1 in all.
     """
@@ -86,7 +86,7 @@ def naive_layers(a: list[AbstractLayer], b: list[AbstractLayer]) -> float:
 
 
 def naive_skips(a: Architecture, b: Architecture) -> float:
-    """An assignment in which any skip may also be left over, at a cost of one."""
+    """The cheapest assignment in which any skip may stay unassigned, at a cost of one."""
     first, second = skips(a), skips(b)
     n, m = len(first), len(second)
     costs = np.ones((n + m, n + m))
@@ -147,7 +147,7 @@ def chain(shape: Shape, *layers: AbstractLayer) -> Architecture:
 
 
 def test_a_layer_may_be_left_over_on_both_sides():
-    """Matching every layer of the shorter list, here of either, would break the triangle."""
+    """Assigning every layer of the shorter list would violate the triangle inequality."""
     one, other, between = mlp(16, 64, 256, 1024), mlp(1024, 16, 64, 256), mlp(16, 64, 256)
     assert distance(one, between) == distance(between, other) == 1
     assert distance(one, other) == 2
@@ -218,7 +218,7 @@ def test_every_attribute_of_a_layer_is_seen(layer, rank, field):
         (around((2, 8, 8), Zero(2)), around((2, 8, 8), Zero(4)), 1 / 2),
     ],
 )
-def test_edits_cost_what_they_say(one, other, expected):
+def test_edits_have_the_costs_of_the_definition(one, other, expected):
     assert distance(one, other) == pytest.approx(expected)
     assert distance(other, one) == pytest.approx(expected)
 
@@ -230,11 +230,11 @@ def skipped(merge: AbstractLayer, start: int, end: int, *, depth: int = 6) -> Ar
     """A chain of ReLUs, where layer `end` is merged with layer `start`."""
     sketch = Sketch()
     source = last = sketch.add(Input((4,)))
-    for place in range(1, depth + 1):
+    for index in range(1, depth + 1):
         last = sketch.add(ReLU(), last)
-        if place == start:
+        if index == start:
             source = last
-        if place == end:
+        if index == end:
             last = sketch.add(merge, last, source)
     sketch.add(Dense(3), last)
     sketch.add(Output())
@@ -280,7 +280,7 @@ def test_a_skip_with_layers_upon_it_starts_where_it_forks_off():
         (skipped(Add(), 0, 0), skipped(Add(), 0, 0), 0),
     ],
 )
-def test_skips_cost_what_they_say(one, other, expected):
+def test_skips_have_the_costs_of_the_definition(one, other, expected):
     assert distance(one, other) == pytest.approx(expected)
     assert distance(one, other, skip_weight=0.5) == pytest.approx(expected / 2)
 

@@ -1,4 +1,4 @@
-"""The numbers of a form, against paths walked one by one."""
+"""Graph features, against paths walked one by one."""
 
 from math import log, log1p, prod
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from core.graph.architecture import Architecture
 from core.layers import BatchNorm, Channels
 from core.similarity.encoding import NodeEncoder
-from core.similarity.graph_features import NAMES, form
+from core.similarity.graph_features import NAMES, graph_features
 from tests.histories import history
 from tests.strategies import architectures
 
@@ -16,7 +16,7 @@ from tests.strategies import architectures
 def numbers(*graphs: Architecture) -> np.ndarray:
     coder = NodeEncoder()
     coded = coder.encode(graphs)
-    return form(graphs, coded, coder.facts)
+    return graph_features(graphs, coded, coder.facts)
 
 
 def paths_to(graph: Architecture, node_id: int) -> list[list[int]]:
@@ -56,11 +56,11 @@ def naive(graph: Architecture) -> list[float]:
 
 
 @given(graph=architectures())
-def test_they_are_those_of_all_paths(graph):
+def test_the_features_are_those_of_all_paths(graph):
     np.testing.assert_allclose(numbers(graph)[0], naive(graph), rtol=1e-9, atol=1e-12)
 
 
-def test_each_architecture_has_its_own_whatever_the_others():
+def test_the_features_of_an_architecture_do_not_depend_on_others():
     graphs = [trial.architecture for trial in history(12, seed=2)]
     together = numbers(*graphs)
     assert together.shape == (12, len(NAMES))
@@ -68,5 +68,5 @@ def test_each_architecture_has_its_own_whatever_the_others():
         np.testing.assert_array_equal(row, numbers(graph)[0])
 
 
-def test_none_have_none():
+def test_no_architectures_have_no_features():
     assert numbers().shape == (0, len(NAMES))

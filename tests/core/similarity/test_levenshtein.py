@@ -22,7 +22,7 @@ several = st.lists(words, min_size=1, max_size=2 * levenshtein.LANES + 1)
 def metric(rng: np.random.Generator) -> np.ndarray:
     """Costs in [0, 1] that obey the triangle inequality: Soergel's between random numbers."""
     x = rng.uniform(0.01, 1, WORDS)
-    return levenshtein.rounded_up(abs(x[:, None] - x) / np.maximum(x[:, None], x))
+    return levenshtein.round_up(abs(x[:, None] - x) / np.maximum(x[:, None], x))
 
 
 def tokens(sequences: list[list[int]]) -> list[np.ndarray]:
@@ -48,7 +48,7 @@ def naive(costs: np.ndarray, a: list[int], b: list[int]) -> float:
 @given(first=several, second=several, rng=generators)
 def test_distances_are_the_naive_ones_to_the_bit(first, second, rng):
     costs = metric(rng)
-    found = levenshtein.distances(costs, tokens(first), levenshtein.side_by_side(tokens(second)))
+    found = levenshtein.distances(costs, tokens(first), levenshtein.to_lanes(tokens(second)))
     assert found.tolist() == [[naive(costs, a, b) for b in second] for a in first]
 
 
@@ -68,7 +68,7 @@ def families(draw: st.DrawFn) -> tuple[list[int], list[list[int]]]:
 def test_windows_give_the_very_distances_of_a_recomputation(family, second, rng):
     costs = metric(rng)
     parent, children = family
-    lanes = levenshtein.side_by_side(tokens(second))
+    lanes = levenshtein.to_lanes(tokens(second))
     (parent_tokens,) = tokens([parent])
     found = levenshtein.child_distances(costs, parent_tokens, tokens(children), lanes)
     assert (found == levenshtein.distances(costs, tokens(children), lanes)).all()
@@ -98,7 +98,7 @@ def test_rounding_up_keeps_the_triangle_inequality():
 
 def test_rounding_up_is_less_than_a_grain():
     exact = np.array([0.0, 0.1, 1 / 3, 0.5, 1.0])
-    rounded = levenshtein.rounded_up(exact)
+    rounded = levenshtein.round_up(exact)
     assert (rounded >= exact).all()
     assert rounded - exact == pytest.approx(np.zeros(5), abs=levenshtein.GRAIN)
     assert rounded[[0, 3, 4]].tolist() == [0.0, 0.5, 1.0]

@@ -1,4 +1,4 @@
-"""The skips of a batch of graphs, against one found node by node in plain Python."""
+"""The skips of a batch of graphs, against those found node by node in plain Python."""
 
 from collections import Counter
 
@@ -19,7 +19,7 @@ UNSEEN = {"input", "output", "add", "concat", "scale"}
 
 
 def naive(graph: Architecture) -> list[tuple[str, int, int]]:
-    """By following each input of a merge back to where something else reads its chain."""
+    """By following each input of a merge back to a node with another reader."""
     readers = Counter(source for node in graph.nodes for source in set(node.inputs))
 
     def depth(node_id: int) -> int:

@@ -71,19 +71,19 @@ def naive(one, other) -> float:
     return 1 - sum((a & b).values()) / sum((a | b).values())
 
 
-def test_it_is_the_share_of_the_labels_not_in_common():
+def test_the_distance_is_the_share_of_labels_not_in_common():
     found = encoded()
     expected = [[naive(one, other) for other in found] for one in found]
     np.testing.assert_allclose(distances(found, found), expected)
 
 
-def test_layers_that_differ_in_an_optional_field_alone_are_told_apart():
+def test_layers_that_differ_only_in_an_optional_field_have_a_distance():
     found = distances(encoded(PADDED), encoded(PADDED))
     assert (found[~np.eye(len(PADDED), dtype=bool)] > 0).all()
 
 
 def test_labels_are_equal_where_subtrees_are():
-    """Against subtrees written out: the distances are the same."""
+    """The distances equal those between subtrees that are written out."""
     trees = [naive_subtrees(graph) for graph in GRAPHS]
     expected = [[1 - sum((a & b).values()) / sum((a | b).values()) for b in trees] for a in trees]
     np.testing.assert_allclose(distances(encoded(), encoded()), expected)
@@ -109,7 +109,7 @@ def test_none_and_some(count):
     assert encoded([]) == []
 
 
-def test_labels_do_not_depend_on_what_else_is_encoded_nor_on_the_objects():
-    for place, graph in enumerate(GRAPHS[:5]):
+def test_labels_do_not_depend_on_other_graphs_nor_on_the_objects():
+    for index, graph in enumerate(GRAPHS[:5]):
         (again,) = encoded([type(graph).from_json(graph.to_json())])
-        np.testing.assert_array_equal(encoded()[place], again)
+        np.testing.assert_array_equal(encoded()[index], again)

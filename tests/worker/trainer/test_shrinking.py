@@ -12,7 +12,7 @@ from core.graph.roots import all_roots
 from core.graph.weights import Weights
 from core.layers import Array
 from core.morphisms import MORPHISMS
-from core.morphisms.reduction import selections, sliced
+from core.morphisms.reduction import selections, slice_weights
 from core.protocol.contracts import Bounds, DatasetSpec
 from worker.trainer.networks.network import Network
 
@@ -72,7 +72,7 @@ def loss(before: Array, after: Array) -> float:
 def merely_cut(morphism, architecture: Architecture, weights: Weights) -> Weights:
     """The first channels, or the remaining layers, without a refit."""
     selected = selections(architecture, morphism.reduction(architecture))
-    return sliced(architecture, weights, morphism.apply(architecture), selected)
+    return slice_weights(architecture, weights, morphism.apply(architecture), selected)
 
 
 @pytest.mark.parametrize("root", KINDS)

@@ -1,0 +1,104 @@
+"""Pools against loops written from their definition."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from core.errors import InvalidArchitecture
+from core.layers import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
+from tests.strategies import generators
+
+
+@given(rng=generators, size=st.integers(1, 3), stride=st.integers(1, 3), length=st.integers(3, 9))
+def test_pools_of_signals_take_the_largest_and_the_mean_of_windows(rng, size, stride, length):
+    x = rng.normal(size=(1, 2, length))
+    largest = MaxPool1d(size, stride).forward({}, [x])
+    mean = AvgPool1d(size, stride).forward({}, [x])
+    starts = range(0, length - size + 1, stride)
+    assert largest.shape == mean.shape == (1, 2, len(starts))
+    for i, start in enumerate(starts):
+        window = x[0, :, start : start + size]
+        np.testing.assert_array_equal(largest[0, :, i], window.max(axis=1))
+        np.testing.assert_allclose(mean[0, :, i], window.mean(axis=1), atol=1e-12)
+
+
+@given(
+    rng=generators,
+    size=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    sides=st.tuples(st.integers(3, 8), st.integers(3, 8)),
+)
+def test_pools_take_the_largest_and_the_mean_of_complete_windows(rng, size, stride, sides):
+    x = rng.normal(size=(1, 2, *sides))
+    largest = MaxPool2d(size, stride).forward({}, [x])
+    mean = AvgPool2d(size, stride).forward({}, [x])
+    rows, columns = (range(0, side - size + 1, stride) for side in sides)
+    assert largest.shape == mean.shape == (1, 2, len(rows), len(columns))
+    for c, (i, row), (j, column) in (
+        (c, a, b) for c in (0, 1) for a in enumerate(rows) for b in enumerate(columns)
+    ):
+        window = x[0, c, row : row + size, column : column + size]
+        assert largest[0, c, i, j] == window.max()
+        assert mean[0, c, i, j] == pytest.approx(window.sum() / window.size, abs=1e-12)
+
+
+@given(
+    rng=generators,
+    size=st.integers(2, 5),
+    stride=st.integers(1, 3),
+    sides=st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    data=st.data(),
+)
+def test_padded_pools_take_the_largest_and_the_mean_of_the_real_values(
+    rng, size, stride, sides, data
+):
+    padding = data.draw(st.integers(1, size // 2))
+    assume(min(sides) + 2 * padding >= size)
+    x = rng.normal(size=(1, 2, *sides)) - 3  # padding by zeros would be the largest
+    largest = MaxPool2d(size, stride, padding).forward({}, [x])
+    present = AvgPool2d(size, stride, padding).forward({}, [x])
+    counted = AvgPool2d(size, stride, padding, count_include_pad=True).forward({}, [x])
+    corners = [range(-padding, side + padding - size + 1, stride) for side in sides]
+    assert largest.shape == present.shape == counted.shape == (1, 2, *map(len, corners))
+    for c, (i, row), (j, column) in product((0, 1), *map(enumerate, corners)):
+        rows, columns = slice(max(row, 0), row + size), slice(max(column, 0), column + size)
+        window = x[0, c, rows, columns]
+        assert largest[0, c, i, j] == window.max()
+        assert present[0, c, i, j] == pytest.approx(window.mean(), abs=1e-12)
+        assert counted[0, c, i, j] == pytest.approx(window.sum() / size**2, abs=1e-12)
+
+
+@given(rng=generators, size=st.integers(2, 5), stride=st.integers(1, 3), length=st.integers(3, 9))
+def test_a_signal_is_pooled_with_padding_as_an_image_whose_rows_are_equal(
+    rng, size, stride, length
+):
+    x, padding = rng.normal(size=(2, 3, length)), size // 2
+    image = np.repeat(x[:, :, None], size, axis=2)
+    for one, two in (
+        (MaxPool1d(size, stride, padding), MaxPool2d(size, stride, padding)),
+        (AvgPool1d(size, stride, padding), AvgPool2d(size, stride, padding)),
+    ):
+        expected = two.forward({}, [image])[:, :, 0]
+        np.testing.assert_allclose(one.forward({}, [x]), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d])
+def test_a_pool_of_three_with_padding_keeps_the_sides_and_is_passed_by_a_skip(kind):
+    shape = (2, 7, 6)[: 1 + kind.spatial_axes]
+    assert kind(3, 1, 1).output_shape([shape]) == shape
+    assert kind(3, 1, 1).shortcut([shape]) is None
+    assert kind(3, 2, 1).shortcut([shape]) == kind(3, 2, 1)
+
+
+@pytest.mark.parametrize("kind", [MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d])
+def test_padding_beyond_half_a_window_is_refused(kind):
+    with pytest.raises(InvalidArchitecture, match="padding 2; expected 0 to 1, half its size"):
+        kind(3, 1, 2)
+
+
+def test_padding_that_is_not_there_cannot_be_counted():
+    with pytest.raises(InvalidArchitecture, match="expected a padding of at least 1"):
+        AvgPool2d(3, 1, 0, True)
