@@ -53,8 +53,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # the default root joins a race first
         file="core/graph/roots.py",
-        old='for kind in (*first, *others, "cnn") if kind in known)',
-        new='for kind in ("cnn", *first, *others) if kind in known)',
+        old='for kind in (*first, *others, "cnn") if kind in kinds)',
+        new='for kind in ("cnn", *first, *others) if kind in kinds)',
         tests=("tests/core/graph/test_roots.py",),
     ),
     Mutant(  # a merged width variable forgets that it is frozen
@@ -63,15 +63,15 @@ MUTANTS: tuple[Mutant, ...] = (
         new="self._frozen[b] |= False",
         tests=("tests/core/graph/test_segments.py", "tests/core/morphisms/test_widths.py"),
     ),
-    Mutant(  # the order of the inputs of a concatenation does not matter
+    Mutant(  # the order of the inputs of a sum matters
         file="core/graph/fingerprint.py",
         old="            if commutative:\n                before.sort()",
-        new="            before.sort()",
+        new="            if not commutative:\n                before.sort()",
         tests=("tests/core/graph/test_fingerprint.py",),
     ),
     Mutant(  # facts are taken over although an input has changed
         file="core/graph/architecture.py",
-        old="nodes.get(node.id) is node and all([known[i] is before[i] for i in inputs])",
+        old="nodes.get(node.id) is node and all([facts[i] is others[i] for i in inputs])",
         new="nodes.get(node.id) is node",
         tests=("tests/core/graph/test_architecture.py",),
     ),
