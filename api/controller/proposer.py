@@ -64,7 +64,7 @@ class Proposer:
             snapshot = snapshots.read(session, search, count)
         if snapshot is None:
             return
-        future = self._executor().submit(suggesting.answer, snapshot)
+        future = self._submit(snapshot)
         self._open[search.search_id] = snapshot, future
         future.add_done_callback(lambda _: self._wake())
 
@@ -88,6 +88,14 @@ class Proposer:
                 self._processes, get_context("spawn"), initializer=suggesting.prepare
             )
         return self._pool
+
+    def _submit(self, snapshot: StoredSnapshot) -> Answer:
+        try:
+            return self._executor().submit(suggesting.answer, snapshot)
+        except BrokenProcessPool:  # a process died while it was idle
+            _log.warning("a process for suggestions has died; starting new ones")
+            self._pool = None
+            return self._executor().submit(suggesting.answer, snapshot)
 
     def _take(self, snapshot: StoredSnapshot, future: Answer) -> None:
         error = future.exception()

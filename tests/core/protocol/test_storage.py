@@ -1,4 +1,4 @@
-"""Storage keeps its promises: whole blobs or none, and never wrong bytes."""
+"""Storage has complete blobs or none, and never wrong bytes."""
 
 import os
 import threading

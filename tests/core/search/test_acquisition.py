@@ -225,7 +225,7 @@ def tree_of(acquisition: Acquisition) -> _Tree:
 
 
 def accepted(tree: _Tree, units: float) -> float:
-    """How often a candidate is queued that is so many units of α below the best observed one."""
+    """How often a candidate is queued that is this many units of α below the best observed one."""
     alpha = tree._bound - units * tree.acquisition.unit(SURROGATE)
     return float(np.mean([tree._accepts(alpha) for _ in range(2000)]))
 

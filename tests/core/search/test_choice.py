@@ -86,7 +86,7 @@ def test_a_lineage_that_gained_more_than_others_is_expected_to_go_on_so():
 
 
 def test_a_loss_that_still_falls_is_expected_to_go_on_so():
-    """Their values cannot be told apart; the first one's loss does not fall any more."""
+    """Their values do not differ beyond noise; the loss of the first one does not fall any more."""
     trials = seen(
         trial(0, value=0.85, value_std=0.025, validation_loss=0.468),
         trial(1, 0, value=0.86, value_std=0.025, validation_loss=0.470, seconds=20.0),

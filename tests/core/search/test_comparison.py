@@ -1,4 +1,4 @@
-"""A comparison is told in one sentence."""
+"""A comparison is described in one sentence."""
 
 import pytest
 
@@ -25,5 +25,5 @@ from core.search.comparison import sentence
     ],
 )
 def test_a_comparison_in_words(facts, words):
-    told = {"examples": 1250, "before": 0.905, "after": 0.912} | facts
-    assert sentence(Comparison(**told)) == words
+    compared = {"examples": 1250, "before": 0.905, "after": 0.912} | facts
+    assert sentence(Comparison(**compared)) == words

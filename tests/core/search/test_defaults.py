@@ -260,7 +260,7 @@ def test_what_the_user_chose_is_taken_zeros_included(inherited):
     }
     chosen = trial_hyperparameters(config(**wishes), spec(), elapsed=0, inherited=inherited)
     assert {name: getattr(chosen, name) for name in wishes} == wishes
-    assert chosen.split_seed == 7  # one split for a whole search
+    assert chosen.split_seed == 7  # one split for all trials of a search
     assert final_hyperparameters(config(final_epochs=6), spec(), elapsed=0).epochs == 6
 
 
@@ -325,9 +325,9 @@ def test_little_time_for_much_data_allows_no_growth():
 def test_bounds_that_are_left_out_are_chosen_and_none_is_no_bound():
     budget = Budget(trials=10)
     chosen = default_bounds(spec(), budget)
-    for wanted, expected in (
+    for asked_for, expected in (
         (None, chosen),
         (Bounds(latency=0.002), chosen.model_copy(update={"latency": 0.002})),
         (Bounds(layers=7, flops=None), chosen.model_copy(update={"layers": 7, "flops": None})),
     ):
-        assert bounds(SearchConfig(budget=budget, bounds=wanted), spec()) == expected
+        assert bounds(SearchConfig(budget=budget, bounds=asked_for), spec()) == expected

@@ -33,13 +33,13 @@ def roots_of(shape) -> list[Architecture]:
 
 
 def assert_is_the_mean(networks, rng) -> None:
-    """The whole is a network of its own; each member's logits are computed apart from it."""
+    """The joint network is an ordinary one; the logits of each member are computed apart."""
     weights = [random_weights(network, rng) for network in networks]
-    whole, x = joined(networks), random_inputs(networks[0], rng)
-    of_whole = joined_weights(networks, weights)
-    check(whole, of_whole)
+    joint, x = joined(networks), random_inputs(networks[0], rng)
+    joint_weights = joined_weights(networks, weights)
+    check(joint, joint_weights)
     apart = [forward(network, own, x) for network, own in zip(networks, weights, strict=True)]
-    np.testing.assert_allclose(forward(whole, of_whole, x), np.mean(apart, axis=0), rtol=1e-9)
+    np.testing.assert_allclose(forward(joint, joint_weights, x), np.mean(apart, axis=0), rtol=1e-9)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -73,11 +73,11 @@ def test_networks_whose_ids_have_gaps_can_be_joined(rng, length):
 
 def test_the_whole_costs_what_its_networks_cost_and_is_read_back():
     networks = roots_of(SHAPES["signals"])[:3]
-    whole = joined(networks)
-    assert whole.parameters == sum(network.parameters for network in networks)
-    assert whole.flops == sum(network.flops for network in networks) + 2 * 4  # the sum itself
-    assert Architecture.from_json(whole.to_json()) == whole
-    kept = [whole.node(node.id) for node in networks[0].nodes[:-1]]
+    joint = joined(networks)
+    assert joint.parameters == sum(network.parameters for network in networks)
+    assert joint.flops == sum(network.flops for network in networks) + 2 * 4  # the sum itself
+    assert Architecture.from_json(joint.to_json()) == joint
+    kept = [joint.node(node.id) for node in networks[0].nodes[:-1]]
     assert kept == list(networks[0].nodes[:-1])
 
 
@@ -150,7 +150,7 @@ def test_one_network_alone_is_no_ensemble(searched):
 
 
 def test_the_whole_keeps_to_the_bounds_that_were_given(searched):
-    one, two = (searched[place].architecture.parameters for place in (6, 8))
+    one, two = (searched[index].architecture.parameters for index in (6, 8))
     assert numbers(members_of(searched, 2, Bounds(parameters=one + two))) == [6, 8]
     assert 8 not in numbers(members_of(searched, 2, Bounds(parameters=one + two - 1)))
     assert members_of(searched, 2, Bounds(parameters=one)) == []

@@ -1,14 +1,15 @@
-"""What a strategy knows of an earlier trial."""
+"""What a strategy knows of an earlier trial, is asked, and suggests."""
 
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 
 from core.graph.roots import roots
-from core.protocol.contracts import Bounds
+from core.protocol.contracts import Bounds, TrainingChoices
 from core.protocol.states import TrialStatus
-from core.search.history import PastTrial
+from core.search.history import USUAL, PastTrial, Suggestion, SuggestRequest
 from tests.histories import SPEC
 
 ROOT = roots(SPEC, Bounds())[0]
@@ -33,3 +34,38 @@ def test_a_completed_trial_tells_all_however_few_its_epochs():
 )
 def test_a_stopped_trial_of_which_no_more_is_known_counts_as_whole(epochs):
     assert trial(TrialStatus.STOPPED, value=0.5, **epochs).fidelity == 1
+
+
+def numbered(number: int, status: TrialStatus, **values: Any) -> PastTrial:
+    return PastTrial(
+        trial_id=UUID(int=number), number=number, architecture=ROOT, status=status, **values
+    )
+
+
+def test_a_child_is_trained_under_the_choices_of_its_parent():
+    choices = TrainingChoices(mixing=0.4)
+    parent = trial(TrialStatus.COMPLETED, value=0.5, inheritable=True, choices=choices)
+    child = Suggestion.child(parent, (), ROOT, predicted_mean=0.6)
+    assert (child.choices, child.parent_id) == (choices, parent.trial_id)
+    assert (child.predicted_mean, child.predicted_std) == (0.6, None)
+
+
+def test_a_root_has_no_parent_and_the_usual_choices():
+    root = Suggestion(architecture=ROOT)
+    assert (root.parent_id, root.morphisms, root.choices) == (None, (), USUAL)
+
+
+def test_trials_with_weights_may_be_parents_and_without_any_all_may():
+    completed = [
+        numbered(0, TrialStatus.COMPLETED, inheritable=True),
+        numbered(1, TrialStatus.INFEASIBLE),
+    ]
+    pending = [numbered(2, TrialStatus.RUNNING)]
+    rng = np.random.default_rng(0)
+    request = SuggestRequest(completed=completed, pending=pending, bounds=Bounds(), rng=rng)
+    assert [one.number for one in request.parents] == [0]
+    assert [one.number for one in request.trials] == [0, 1, 2]
+    assert request.fingerprints == {ROOT.fingerprint}
+    lost = SuggestRequest(completed=completed[1:], pending=pending, bounds=Bounds(), rng=rng)
+    assert lost.with_weights == []
+    assert [one.number for one in lost.parents] == [1, 2]

@@ -25,13 +25,13 @@ def area(some, reference):
     """The dominated cells of a grid through all coordinates."""
     values = sorted({value for value, _ in some} | {reference.value})
     costs = sorted({cost for _, cost in some} | {reference.log_cost})
-    whole = 0.0
+    area = 0.0
     for low, high in itertools.pairwise(values):
         for left, right in itertools.pairwise(costs):
             inside = low >= reference.value and right <= reference.log_cost
             if inside and any(value >= high and cost <= left for value, cost in some):
-                whole += (high - low) * (right - left)
-    return whole
+                area += (high - low) * (right - left)
+    return area
 
 
 def front_of(some, reference=None):
@@ -43,12 +43,12 @@ def test_the_front_is_what_no_other_point_dominates(some):
     found = non_dominated(*zip(*some, strict=True))
 
     expected = [
-        place
-        for place, point in enumerate(some)
-        if not any(dominates(other, point) for other in some) and point not in some[:place]
+        index
+        for index, point in enumerate(some)
+        if not any(dominates(other, point) for other in some) and point not in some[:index]
     ]
     assert sorted(found) == expected
-    assert [some[place][1] for place in found] == sorted(some[place][1] for place in found)
+    assert [some[index][1] for index in found] == sorted(some[index][1] for index in found)
 
 
 @given(points, references)

@@ -81,8 +81,8 @@ def test_losers_and_those_that_are_continued_are_no_parents_any_more():
 
 
 def test_the_best_two_are_looked_at_again_before_the_end():
-    alike = [dataclasses.replace(one, value_std=0.2) for one in raced(0.5, 0.9, 0.7, 0.8)]
-    trials = with_shares(alike, Goal(seconds=100.0))
+    noisy = [dataclasses.replace(one, value_std=0.2) for one in raced(0.5, 0.9, 0.7, 0.8)]
+    trials = with_shares(noisy, Goal(seconds=100.0))
     assert numbers(finalists(trials, 5)) == [1, 3]
     again = continuing(trials[1], 4, value=0.93, value_std=0.2)
     known = with_shares([*trials, again], Goal(seconds=100.0))

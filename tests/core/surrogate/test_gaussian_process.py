@@ -294,8 +294,8 @@ def test_the_best_is_what_a_network_will_be_at_its_end():
     ]
     surrogate = fit([*rising, Observation(UNSEEN[0], VALUES.max() - 0.05, fidelity=0.1)])
     (expected,), _ = surrogate.standard_posterior(surrogate.geometry.points(UNSEEN[:1]))
-    whole = surrogate.warp(VALUES[::2].max())
-    assert surrogate.best == pytest.approx(max(expected, whole))
+    best_final = surrogate.warp(VALUES[::2].max())
+    assert surrogate.best == pytest.approx(max(expected, best_final))
 
 
 def test_fantasizing_the_start_of_a_training_makes_less_sure():

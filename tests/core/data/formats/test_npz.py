@@ -267,9 +267,9 @@ def test_wrong_arrays_are_refused_in_one_line(
     ],
 )
 def test_train_and_test_must_fit_each_other(arrays: dict[str, np.ndarray], message: str) -> None:
-    whole = {"x_train": IMAGES, "y_train": CLASSES, "x_test": IMAGES, "y_test": CLASSES}
+    complete = {"x_train": IMAGES, "y_train": CLASSES, "x_test": IMAGES, "y_test": CLASSES}
 
-    assert refusal(packed(**(whole | arrays))) == message
+    assert refusal(packed(**(complete | arrays))) == message
 
 
 @pytest.mark.parametrize(
@@ -423,8 +423,8 @@ GOOD = [packed(x=IMAGES, y=CLASSES, pack=pack) for pack in (np.savez, np.savez_c
 @given(st.sampled_from(GOOD), st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1))
 def test_any_damage_is_harmless_or_refused(good: bytes, changes: list[tuple[int, int]]) -> None:
     data = bytearray(good)
-    for place, value in changes:
-        data[place % len(data)] = value
+    for index, value in changes:
+        data[index % len(data)] = value
 
     try:
         arrays = parse(bytes(data))

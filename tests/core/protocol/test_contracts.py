@@ -1,4 +1,4 @@
-"""Messages and configurations as released: they must load for ever, and mean the same.
+"""Messages and configurations as released: later releases must load them with the same meaning.
 
 A new message needs a golden file: write one by hand from `MODEL(...).model_dump_json(indent=2)`,
 with every field filled in. A message with new fields gets another, `MODEL.REVISION.json`.

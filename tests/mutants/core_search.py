@@ -1,0 +1,96 @@
+"""Faults in the surrogate, the search, the data and the path of suggestions."""
+
+from tests.mutants.mutant import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(  # a batch is chosen without fantasies: its members are next to each other
+        file="core/search/acquisition.py",
+        old="surrogate = surrogate.fantasize(points[index : index + 1])",
+        new="surrogate = surrogate",
+        tests=("tests/core/search/test_acquisition.py",),
+    ),
+    Mutant(  # a pending trial is believed as if it were trained to its end
+        file="core/search/strategies/bayesian.py",
+        old="surrogate.fantasize(points, np.array([trial.fidelity]))",
+        new="surrogate.fantasize(points)",
+        tests=("tests/core/search/test_bayesian.py",),
+    ),
+    Mutant(  # the difference of two values of one network is weighted by the later noise alone
+        file="core/surrogate/gaussian_process.py",
+        old="difference = self.features[row] - psi, 1 / (earlier + variance)",
+        new="difference = self.features[row] - psi, 1 / variance",
+        tests=("tests/core/surrogate/test_gaussian_process.py",),
+    ),
+    Mutant(  # the best observed value is not corrected for the noise of an early value
+        file="core/surrogate/gaussian_process.py",
+        old="np.where(rise < 0, rise * w[-1] + noise, 0.0)",
+        new="np.where(rise < 0, rise * w[-1], 0.0)",
+        tests=("tests/core/surrogate/test_gaussian_process.py",),
+    ),
+    Mutant(  # a failed minimisation is taken as it is
+        file="core/surrogate/fitting.py",
+        old="if not ends[0].success:",
+        new="if False:",
+        tests=("tests/core/surrogate/test_fitting.py",),
+    ),
+    Mutant(  # hyper-parameters are fitted to the best networks, too, which are no fair sample
+        file="core/surrogate/fitting.py",
+        old="for index in even}",
+        new="for index in (*even, *best)}",
+        tests=("tests/core/surrogate/test_fitting.py",),
+    ),
+    Mutant(  # a candidate that was remembered is taken for another one
+        file="core/surrogate/kernels/abstract.py",
+        old="chosen = [next(new) if index < 0 else index for index in indices]",
+        new="chosen = [next(new) if index < 0 else 0 for index in indices]",
+        tests=("tests/core/surrogate/kernels/test_abstract.py",),
+    ),
+    Mutant(  # a parent without weights is inherited from
+        file="core/search/step.py",
+        old="if suggestion.parent is None or suggestion.parent.inheritable:",
+        new="if True:",
+        tests=("tests/core/search/test_step.py", "tests/api/controller/test_suggesting.py"),
+    ),
+    Mutant(  # a child is trained under the usual choices, not under those of its parent
+        file="core/search/history.py",
+        old="choices=parent.choices,",
+        new="choices=USUAL,",
+        tests=("tests/core/search/test_history.py",),
+    ),
+    Mutant(  # the epochs left are not lessened by those already given away
+        file="api/controller/suggesting.py",
+        old="left -= chosen.epochs",
+        new="left -= 0",
+        tests=("tests/api/controller/test_suggesting.py",),
+    ),
+    Mutant(  # where seconds limit a training, its plan is not converted to its own pace
+        file="api/store/trial_rows.py",
+        old="return min(planned, max(epochs, in_time))",
+        new="return planned",
+        tests=("tests/api/store/test_trial_rows.py",),
+    ),
+    Mutant(  # the gain of a child counts, not the median of gains, from the first child on
+        file="core/search/halving.py",
+        old="if len(gains) < FEWEST:",
+        new="if not gains:",
+        tests=("tests/core/search/test_halving.py",),
+    ),
+    Mutant(  # a final fit holds nothing out where the validation split is small
+        file="core/data/splits.py",
+        old="held = validation[chosen] if len(chosen) else validation[:1]",
+        new="held = validation[chosen]",
+        tests=("tests/core/data/test_splits.py",),
+    ),
+    Mutant(  # an array may unpack to more bytes than its packed size justifies
+        file="core/data/formats/npz.py",
+        old="entry.file_size > limits.ratio * max(entry.compress_size, 1)",
+        new="entry.file_size > 2 * limits.ratio * max(entry.compress_size, 1)",
+        tests=("tests/core/data/formats/test_npz.py",),
+    ),
+    Mutant(  # a damaged file of a local folder is used
+        file="core/protocol/storage.py",
+        old="                    _check(blob, *_size_and_hash(path))",
+        new="                    _size_and_hash(path)",
+        tests=("tests/core/protocol/test_storage.py",),
+    ),
+)
