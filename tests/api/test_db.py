@@ -45,7 +45,7 @@ def test_the_controller_is_woken_by_changes_after_their_commit_alone(world: Any)
 def test_a_statement_is_sent_again_where_its_connection_had_died(
     engine: Any, do: Any, database_url: str
 ) -> None:
-    """As all pooled connections have after the server was started anew."""
+    """As all pooled connections have after a restart of the server."""
     address = database_url.replace("+psycopg", "")
     with engine.connect(), engine.connect():
         pass  # two connections in the pool
@@ -72,7 +72,7 @@ def test_a_wrong_statement_is_not_sent_again(do: Any) -> None:
 
 
 def test_a_connection_that_dies_again_is_an_error(engine: Any) -> None:
-    """Not tried for ever: the caller answers 503."""
+    """It is tried once more, not forever: the client gets a 503."""
     with pytest.raises(DBAPIError):
         db.autocommit(
             engine, lambda c: c.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))

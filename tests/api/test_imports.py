@@ -59,8 +59,8 @@ def test_a_built_in_is_imported_by_the_first_search_that_names_it(
     assert (first.id, first.builtin) == (again.id, True)
 
 
-def test_an_upload_says_nothing_of_mirrored_examples(world: Any, storage: Storage) -> None:
-    """Nobody knows whether a mirrored upload keeps its label; of a built-in it is known."""
+def test_examples_of_an_upload_are_not_mirrored(world: Any, storage: Storage) -> None:
+    """A mirrored example of an upload may have another label."""
     caller = world.caller()
     import_file(world.sessions, storage, caller, "mine", small())
     with world.sessions.begin() as session:

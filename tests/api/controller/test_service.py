@@ -126,8 +126,8 @@ class Workers:
 
     def train(self, order: TrainOrder) -> None:
         """Report every epoch, then the result; stop when an answer says so."""
-        facts = self.ending(order) | {}
-        status = facts.pop("status", "completed")
+        values = self.ending(order) | {}
+        status = values.pop("status", "completed")
         epochs = 0
         for epoch in range(1, order.hyperparameters.epochs + 1):
             report = EpochReport(attempt=order.attempt, token=order.token, epoch=epoch, seconds=1)
@@ -136,12 +136,12 @@ class Workers:
                 status = "stopped"
                 break
         if order.kind is TrialKind.FINAL and status != "failed":
-            facts.setdefault("test", TestMetrics(metric=0.9, loss=0.1, examples=200))
-            facts.setdefault("export", self.world.blob("exports"))
+            values.setdefault("test", TestMetrics(metric=0.9, loss=0.1, examples=200))
+            values.setdefault("export", self.world.blob("exports"))
         elif status == "completed":
-            facts.setdefault("value", (order.number % 10) / 10)
+            values.setdefault("value", (order.number % 10) / 10)
         self.lease_service.result(
-            order.trial_id, self.world.result(order, status, epochs=epochs, **facts)
+            order.trial_id, self.world.result(order, status, epochs=epochs, **values)
         )
 
 
@@ -192,8 +192,8 @@ def test_a_search_ends_with_an_ensemble_of_its_best(
     assert members[0].id == final.parent_id
     assert len({member.fingerprint for member in members}) == 3
     assert final.parameters == sum(member.parameters for member in members)
-    whole = Architecture.from_json(final.architecture)
-    assert (final.fingerprint, final.layers) == (whole.fingerprint, len(whole.nodes))
+    joint = Architecture.from_json(final.architecture)
+    assert (final.fingerprint, final.layers) == (joint.fingerprint, len(joint.nodes))
     order = workers.orders[-1]
     assert order.architecture == final.architecture
     assert [member.weights.key for member in order.members] == [
@@ -213,8 +213,8 @@ Ending = Callable[[TrainOrder], dict[str, Any]]
 
 def ends(status: str, reason: str, kind: str = "search") -> Ending:
     """Trials of a kind end so, and others well."""
-    facts = {"status": status, "reason": reason, "retry": False}
-    return lambda order: dict(facts) if order.kind == kind else {}
+    values = {"status": status, "reason": reason, "retry": False}
+    return lambda order: dict(values) if order.kind == kind else {}
 
 
 def fails_now_and_then(order: TrainOrder) -> dict[str, Any]:
@@ -267,7 +267,7 @@ WAYS: dict[str, tuple[dict[str, Any], Ending, SearchStatus, str]] = {
 def test_every_search_ends_as_it_must_beside_the_others(
     controller, workers, submit, seen, world, caller
 ) -> None:
-    """Budgets are spent, never exceeded; nothing waits for ever; failures stay with their own."""
+    """Budgets are spent, never exceeded; nothing waits forever; failures harm no other search."""
     endings: dict[Any, Ending] = {}
     workers.ending = lambda order: endings[order.search_id](order)
     numbers = {"input_shape": (1,), "classes": 2, "class_names": ("a", "b")}
@@ -389,7 +389,7 @@ def test_what_still_waits_in_an_ended_search_is_stopped(controller, world) -> No
 
 
 def test_a_controller_that_dies_takes_its_process_with_it(settings, engine) -> None:
-    """A supervisor starts the process anew; an API without its controller would look healthy."""
+    """A supervisor restarts the process: an API without its controller would look healthy."""
     died: list[bool] = []
     controller = Controller(settings, engine, lambda: died.append(True))
 

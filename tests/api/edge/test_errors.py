@@ -1,4 +1,4 @@
-"""Every class of errors has its status; what nobody expected reveals nothing."""
+"""Every class of errors has its status; unexpected errors reveal nothing."""
 
 import asyncio
 import json

@@ -184,11 +184,11 @@ def test_what_led_to_a_trial_without_morphisms_is_said(watched):
 def test_better_trials_are_graded_higher(watched):
     _, listed = watched()
     values = [0.1, 0.9, None, 0.5, 0.9]
-    told = [
+    shown = [
         listed[0].model_copy(update={"value": value, "number": number, "id": uuid4()})
         for number, value in enumerate(values)
     ]
-    groups = ElementTree.fromstring(lineage_svg(told, TASK)).iter(f"{SVG}g")
+    groups = ElementTree.fromstring(lineage_svg(shown, TASK)).iter(f"{SVG}g")
     assert [" ".join(one.attrib["class"].split()[2:]) for one in groups] == [
         "g1", "g5 best", "", "g2", "g3"
     ]  # fmt: skip
@@ -208,13 +208,13 @@ def test_a_value_is_written_as_its_task_type_says(watched):
 def test_a_long_lineage_is_drawn(watched):
     _, listed = watched()
     ids = [uuid4() for _ in range(3000)]
-    told = [
+    shown = [
         listed[0].model_copy(
             update={"id": key, "number": n, "parent_id": ids[n - 1] if n else None}
         )
         for n, key in enumerate(ids)
     ]
-    svg = ElementTree.fromstring(lineage_svg(told, TASK))
+    svg = ElementTree.fromstring(lineage_svg(shown, TASK))
     rightmost = max(float(one.attrib["cx"]) for one in svg.iter(f"{SVG}circle"))
     assert rightmost < float(svg.attrib["width"])
 
@@ -230,11 +230,11 @@ def test_children_stand_a_level_right_of_their_parent(watched):
     _, listed = watched()
     ids = [uuid4() for _ in range(4)]
     parents = [None, ids[0], ids[0], ids[1]]
-    told = [
+    shown = [
         listed[0].model_copy(update={"id": ids[n], "number": n, "parent_id": parents[n]})
         for n in range(4)
     ]
-    dots = [*ElementTree.fromstring(lineage_svg(told, TASK)).iter(f"{SVG}circle")]
+    dots = [*ElementTree.fromstring(lineage_svg(shown, TASK)).iter(f"{SVG}circle")]
     x = [float(dot.attrib["cx"]) for dot in dots]
     y = [float(dot.attrib["cy"]) for dot in dots]
     assert x[1] == x[2] > x[0]

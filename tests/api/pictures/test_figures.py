@@ -24,11 +24,11 @@ def test_figures_without_values(watched, name, theme):
 def test_the_best_so_far_never_falls(watched):
     search, listed = watched()
     values = [0.5, 0.9, 0.4]
-    told = [
+    shown = [
         listed[0].model_copy(update={"value": value, "number": number, "id": uuid4()})
         for number, value in enumerate(values)
     ]
-    lines = figures.build("best-so-far", search, told, [])["data"]
+    lines = figures.build("best-so-far", search, shown, [])["data"]
     (best,) = [line for line in lines if line["name"] == "best so far"]
     assert list(best["y"]) == [0.5, 0.9, 0.9]
     (dots,) = [line for line in lines if line["name"] == "trials"]
@@ -37,28 +37,28 @@ def test_the_best_so_far_never_falls(watched):
 
 def test_the_front_is_what_no_trial_beats_in_value_and_cost(watched):
     search, listed = watched()
-    facts = [
+    measured = [
         (0.5, 100, 0.002),
         (0.9, 400, 0.001),
         (0.4, 200, 0.003),
         (None, 50, 0.001),
         (0.8, 300, None),
     ]
-    told = [
+    shown = [
         listed[0].model_copy(
             update={"value": v, "parameters": p, "latency": t, "number": n, "id": uuid4()}
         )
-        for n, (v, p, t) in enumerate(facts)
+        for n, (v, p, t) in enumerate(measured)
     ]
     for cost, expected, others in (
         (Cost.PARAMETERS, ([100, 300, 400], ["0", "4", "1"]), ["2"]),
         (Cost.LATENCY, ([1.0], ["1"]), ["0", "2"]),  # milliseconds
     ):
         asked = search.model_copy(update={"cost": cost})
-        lines = {line["name"]: line for line in figures.build("front", asked, told, [])["data"]}
+        lines = {line["name"]: line for line in figures.build("front", asked, shown, [])["data"]}
         assert (list(lines["front"]["x"]), list(lines["front"]["text"])) == expected
         assert list(lines["other trials"]["text"]) == others
-        assert cost.value in json.dumps(figures.build("front", asked, told, [])["layout"])
+        assert cost.value in json.dumps(figures.build("front", asked, shown, [])["layout"])
 
 
 def test_an_unknown_figure(watched):
@@ -69,13 +69,13 @@ def test_an_unknown_figure(watched):
 
 def test_the_band_is_the_standard_error_around_the_best(watched):
     search, listed = watched()
-    told = [
+    shown = [
         listed[0].model_copy(update={"value": value, "value_std": std, "number": n, "id": uuid4()})
         for n, (value, std) in enumerate([(0.5, 0.1), (0.75, None), (0.96, 0.0625)])
     ]
     (band,) = [
         line
-        for line in figures.build("best-so-far", search, told, [])["data"]
+        for line in figures.build("best-so-far", search, shown, [])["data"]
         if line.get("fill") == "toself"
     ]
     assert band["x"] == [0, 1, 1, 2, 2, 2, 2, 1, 1, 0]
@@ -83,11 +83,11 @@ def test_the_band_is_the_standard_error_around_the_best(watched):
 
 
 def epoch(trial, number: int, attempt: int = 1, **values) -> EpochOut:
-    facts = {
+    measured = {
         "train_loss": 1.0 / number, "validation_loss": 2.0 / number,
         "validation_metric": 1 - 1 / number, "learning_rate": 0.1, "seconds": 10.0 * number,
     }  # fmt: skip
-    return EpochOut(trial_id=trial.id, attempt=attempt, epoch=number, **(facts | values))
+    return EpochOut(trial_id=trial.id, attempt=attempt, epoch=number, **(measured | values))
 
 
 def test_curves_are_of_the_last_attempt(watched):
@@ -103,13 +103,13 @@ def test_curves_are_of_the_last_attempt(watched):
 
 def test_the_best_curves_are_shown_and_the_best_stands_out(watched):
     search, listed = watched()
-    told = [
+    shown = [
         listed[0].model_copy(update={"value": n / 100 or None, "number": n, "id": uuid4()})
         for n in range(40)
     ]
-    best = Best(trial_id=told[-1].id, number=39, value=0.39, value_std=None, parameters=1)
+    best = Best(trial_id=shown[-1].id, number=39, value=0.39, value_std=None, parameters=1)
     search = search.model_copy(update={"best": best})
-    curves = figures.build("learning-curves", search, told, [])["data"]
+    curves = figures.build("learning-curves", search, shown, [])["data"]
     assert [one["name"] for one in curves] == [f"trial {n}" for n in range(16, 40)]
     assert [one["name"] for one in curves if one["opacity"] == 1] == ["trial 39"]
 

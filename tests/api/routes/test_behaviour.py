@@ -1,4 +1,4 @@
-"""What the REST interface does for somebody who uses it well."""
+"""The REST interface, used as it should be."""
 
 import threading
 
@@ -30,7 +30,7 @@ def test_the_same_idempotency_key_makes_one_search(person):
     first, again = (client.post("/v1/searches", json=GOOD, headers=key).json() for _ in range(2))
     assert first["id"] == again["id"]
     changed = client.post("/v1/searches", json=GOOD | {"seed": 7}, headers=key)
-    assert changed.status_code == 422  # the key stands for another request
+    assert changed.status_code == 422  # the key belongs to another request
     theirs = other.post("/v1/searches", json=GOOD, headers=key).json()
     assert theirs["id"] != first["id"]
     assert len(client.get("/v1/searches").json()["items"]) == 1
@@ -147,18 +147,18 @@ def test_an_export_is_there_only_after_the_final_fit(person, world):
 def test_each_change_and_the_end_are_events(person, world):
     user = person()
     path = f"/v1/searches/{world.search(user.caller)}"
-    told = []
+    names = []
     with user.http.stream("GET", f"{path}/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         for line in stream.iter_lines():
             if line.startswith("event: "):
-                told.append(line.removeprefix("event: "))
-                if told == ["change"]:
+                names.append(line.removeprefix("event: "))
+                if names == ["change"]:
                     threading.Thread(target=lambda: user.http.post(f"{path}:stop")).start()
-            if told and told[-1] == "end":
+            if names and names[-1] == "end":
                 break
-    assert told[0] == "change"
-    assert told[-1] == "end"
+    assert names[0] == "change"
+    assert names[-1] == "end"
 
 
 def test_figures_are_in_the_form_of_plotly(person, world):
@@ -177,9 +177,9 @@ def test_figures_are_in_the_form_of_plotly(person, world):
     assert "best-so-far" in unknown.json()["detail"]
 
 
-def ended(world, search_id, value, **facts):
+def ended(world, search_id, value, **columns):
     """A trial of the search that a worker has completed."""
-    trial_id = world.trial(search_id, status="completed", value=value, report_digest=b"", **facts)
+    trial_id = world.trial(search_id, status="completed", value=value, report_digest=b"", **columns)
     world.set(Trial, trial_id, ended_at=text("now()"))
     return str(trial_id)
 
@@ -226,14 +226,14 @@ def test_a_final_fit_shows_how_it_was_computed_and_compared(person, world):
     )  # fmt: skip
 
     words = "the final network has 0.9120 on 250 held-out examples, "
-    told = compared | {"text": words + "the winner's own weights 0.9050"}
+    expected = compared | {"text": words + "the winner's own weights 0.9050"}
     shown = user.http.get(f"/v1/trials/{final}").json()
-    assert (shown["precision"], shown["comparison"]) == ("bf16", told)
+    assert (shown["precision"], shown["comparison"]) == ("bf16", expected)
     before = user.http.get(f"/v1/trials/{parent}").json()
     assert (before["precision"], before["validation_loss"]) == ("fp32", 0.25)
     assert before["comparison"] is None
     search = user.http.get(f"/v1/searches/{search_id}").json()
-    assert (search["final"]["precision"], search["final"]["comparison"]) == ("bf16", told)
+    assert (search["final"]["precision"], search["final"]["comparison"]) == ("bf16", expected)
     assert search["compute_in_winner"] == 1.0
 
 
@@ -255,10 +255,15 @@ def test_an_ensemble_is_shown_as_data_and_in_words(person, world, exported):
     assert (shown["members"], shown["ensemble"], shown["parameters"]) == ([1, 0], words, 140)
     other = user.http.get(f"/v1/trials/{first}").json()
     assert (other["members"], other["ensemble"]) == ([], "")
-    told = user.http.get(f"/v1/searches/{search_id}").json()["final"]
-    found = (told["of_number"], told["members"], told["ensemble"], told["parameters"])
-    whole, alone = (1, [1, 0], words, 140), (1, [], "", 70)
-    assert found == (whole if exported == "final" else alone)
+    final_fit = user.http.get(f"/v1/searches/{search_id}").json()["final"]
+    found = (
+        final_fit["of_number"],
+        final_fit["members"],
+        final_fit["ensemble"],
+        final_fit["parameters"],
+    )
+    joint, alone = (1, [1, 0], words, 140), (1, [], "", 70)
+    assert found == (joint if exported == "final" else alone)
 
 
 def test_nothing_is_shown_of_a_final_fit_that_has_not_ended(person, world):

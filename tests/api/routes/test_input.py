@@ -26,9 +26,9 @@ def refused(answer, status: int, *words: str) -> None:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert "\n" not in answer.json()["detail"]
-    told = json.dumps(answer.json(), ensure_ascii=False)
+    body = json.dumps(answer.json(), ensure_ascii=False)
     for word in words:
-        assert word in told
+        assert word in body
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,8 @@ def share(world, search):
         return compute.shares(session, [search]).get(search)
 
 
-def final_of(world, search, parent, **facts):
-    return world.trial(search, kind=TrialKind.FINAL, parent_id=parent, **facts)
+def final_of(world, search, parent, **columns):
+    return world.trial(search, kind=TrialKind.FINAL, parent_id=parent, **columns)
 
 
 def test_nothing_is_known_before_there_is_an_export(world, line) -> None:
@@ -55,7 +55,7 @@ def test_nothing_is_known_before_there_is_an_export(world, line) -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "expected"),
+    ("columns", "expected"),
     [
         ({"inherited": False}, 25 / 100),
         ({"inherited": True}, 60 / 100),
@@ -63,10 +63,10 @@ def test_nothing_is_known_before_there_is_an_export(world, line) -> None:
         ({"inherited": True, "comparison": WON}, 35 / 100),
     ],
 )
-def test_the_seconds_along_inherited_weights_count(world, line, facts, expected) -> None:
+def test_the_seconds_along_inherited_weights_count(world, line, columns, expected) -> None:
     """Those of the final fit count where its own weights are exported."""
     search, last = line
-    final_of(world, search, last, seconds=25.0, **EXPORT, **facts)
+    final_of(world, search, last, seconds=25.0, **EXPORT, **columns)
     assert share(world, search) == pytest.approx(expected)
 
 
@@ -83,11 +83,11 @@ def test_any_tree_of_trials_has_the_share_that_a_walk_finds(world) -> None:
         search, known = world.search(), []
         for _ in range(10):
             parent = rng.choice(len(known)) if known and rng.random() < 0.8 else None
-            facts = {"seconds": float(rng.integers(1, 9)), "weights_key": "weights/x"}
+            columns = {"seconds": float(rng.integers(1, 9)), "weights_key": "weights/x"}
             inherited = parent is not None and bool(rng.random() < 0.8)
             parent_id = None if parent is None else known[parent][0]
-            made = world.trial(search, parent_id=parent_id, inherited=inherited, **facts)
-            known.append((made, parent if inherited else None, facts["seconds"]))
+            made = world.trial(search, parent_id=parent_id, inherited=inherited, **columns)
+            known.append((made, parent if inherited else None, columns["seconds"]))
         final_of(world, search, known[-1][0], inherited=True, seconds=2.0, **EXPORT)
         walked, at = 2.0, 9
         while at is not None:
@@ -131,10 +131,10 @@ def test_any_ensemble_has_the_share_that_walks_find(world) -> None:
         for number in range(10):
             parent = int(rng.integers(number)) if number and rng.random() < 0.8 else None
             inherited = parent is not None and bool(rng.random() < 0.8)
-            facts = {"seconds": float(rng.integers(1, 9)), "weights_key": "weights/x"}
+            columns = {"seconds": float(rng.integers(1, 9)), "weights_key": "weights/x"}
             parent_id = None if parent is None else known[parent][0]
-            made = world.trial(search, parent_id=parent_id, inherited=inherited, **facts)
-            known.append((made, parent if inherited else None, facts["seconds"]))
+            made = world.trial(search, parent_id=parent_id, inherited=inherited, **columns)
+            known.append((made, parent if inherited else None, columns["seconds"]))
         members = [int(one) for one in rng.permutation(10)[:3]]
         winner = known[members[0]][0]
         final_of(world, search, winner, members=members, inherited=True, seconds=2.0, **EXPORT)
@@ -171,9 +171,9 @@ def test_a_model_card_has_the_seconds_before_the_final_fit(
     search, last = line
     world.set(Trial, last, weights_bytes=10, weights_key=world.blob().key)
     final = final_of(world, search, last, inherited=inherited, seconds=7.0)
-    facts = do(train_orders.read, final)
+    context = do(train_orders.read, final)
 
-    history = do(model_card, facts)
+    history = do(model_card, context)
 
     assert (history["seconds_in_lineage"], history["seconds_total"]) == (in_lineage, 75.0)
     json.dumps(history)

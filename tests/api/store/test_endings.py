@@ -63,9 +63,9 @@ def test_a_comparison_is_changed_to_what_the_database_can_store(world, take, rep
 @pytest.mark.parametrize("status", ["failed", "infeasible"])
 def test_a_trial_without_an_outcome_keeps_no_measurements(world, take, report, status) -> None:
     trial = world.trial(world.search())
-    facts = {"validation_loss": 0.25, "precision": "fp32", "comparison": COMPARED}
+    measured = {"validation_loss": 0.25, "precision": "fp32", "comparison": COMPARED}
 
-    report(take(), status, retry=False, seconds=2.5, **facts)
+    report(take(), status, retry=False, seconds=2.5, **measured)
 
     row = world.get(trial)
     assert (row.validation_loss, row.precision, row.comparison) == (None, None, None)

@@ -130,12 +130,12 @@ def test_reports_with_another_attempt_token_or_trial_do_nothing(world, do, take)
     held = take()
     right = {"attempt": held.attempt, "token": held.token, "trial_id": held.trial_id}
     for wrong in ({"attempt": 2}, {"token": uuid4()}, {"trial_id": uuid4()}):
-        facts = right | wrong
-        trial_id = facts.pop("trial_id")
+        fields = right | wrong
+        trial_id = fields.pop("trial_id")
 
-        assert do(leases.heartbeat, trial_id, Heartbeat(**facts, step=1), LEASE) is None
-        assert do(leases.epoch, trial_id, EpochReport(**facts, epoch=1, seconds=1), LEASE) is None
-        result = world.result(held).model_copy(update=facts)
+        assert do(leases.heartbeat, trial_id, Heartbeat(**fields, step=1), LEASE) is None
+        assert do(leases.epoch, trial_id, EpochReport(**fields, epoch=1, seconds=1), LEASE) is None
+        result = world.result(held).model_copy(update=fields)
         assert do(endings.result, trial_id, result, b"d", 3) is None
         assert world.get(trial).status == TrialStatus.RUNNING
     world.audit()

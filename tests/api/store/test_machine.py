@@ -78,11 +78,11 @@ class Reports(RuleBasedStateMachine):
     @rule(target=held, named=st.none() | NUMBERS)
     def lease(self, named: int | None) -> Any:
         """A new worker asks for any trial, or for one of its choice."""
-        wanted = None if named is None else list(self.trials)[named]
+        requested = None if named is None else list(self.trials)[named]
         self._end_pauses()
-        got = self.do(leases.take, self.world.worker(), uuid4(), LEASE, wanted).held
+        got = self.do(leases.take, self.world.worker(), uuid4(), LEASE, requested).held
         free = {id for id, model in self.trials.items() if model.status is TrialStatus.WAITING}
-        allowed = free & ({wanted} if wanted else free)
+        allowed = free & ({requested} if requested else free)
         if self.status is not SearchStatus.RUNNING or not allowed:
             assert got is None
             return None

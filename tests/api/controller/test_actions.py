@@ -1,0 +1,86 @@
+"""Actions of people: a search that cannot work is refused before it is stored."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from api.controller import actions
+from api.models import Dataset, Search
+from api.schemas import SearchIn
+from api.store.errors import Conflict
+from core.errors import InvalidInput, NetmorphError
+from core.protocol.states import SearchStatus
+
+GOOD: dict[str, Any] = {"dataset": "data", "budget": {"trials": 3}}
+
+
+@pytest.fixture
+def caller(world: Any) -> Any:
+    return world.caller()
+
+
+@pytest.fixture
+def dataset(world: Any, caller: Any) -> Dataset:
+    made = world.dataset(caller, name="data")
+    with world.sessions.begin() as session:
+        return session.get_one(Dataset, made)
+
+
+@pytest.fixture
+def create(world: Any, caller: Any, dataset: Dataset) -> Any:
+    """Creates a search from the fields of a body."""
+
+    def run(**changes: Any) -> Any:
+        body = SearchIn.model_validate(GOOD | changes)
+        with world.sessions.begin() as session:
+            return actions.create_search(session, caller, body, dataset)
+
+    return run
+
+
+def test_a_search_is_stored_with_what_is_derived_from_its_data(create, world, dataset) -> None:
+    made = create(budget={"seconds": 600}, parallelism=2)
+    row = world.get_search(made.id)
+    assert (row.status, row.dataset_id, row.parallelism) == ("pending", dataset.id, 2)
+    assert 0 < row.trials_deadline < 600  # time is left for the final fit
+    assert made.name.startswith("data ")
+    assert made.metric == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "image-segmentation"}, "task: the data set is for 'image-classification'"),
+        ({"strategy": "astrology"}, "astrology"),
+        ({"strategy_options": {"nonsense": 1}}, "nonsense"),
+        ({"bounds": {"parameters": 100}}, "bounds are too small"),
+    ],
+)
+def test_a_search_that_cannot_work_is_refused_and_not_stored(
+    create, world, changes, message
+) -> None:
+    with pytest.raises(NetmorphError, match=message) as caught:
+        create(**changes)
+    assert isinstance(caught.value, InvalidInput)
+    with world.sessions.begin() as session:
+        assert session.scalar(select(func.count()).select_from(Search)) == 0
+
+
+def test_the_data_set_must_be_for_the_task_of_the_search(create, world, dataset) -> None:
+    dataset.task = "of a later release"
+    with pytest.raises(InvalidInput, match="the data set is for 'of a later release'"):
+        create()
+
+
+def test_a_search_is_paused_resumed_and_stopped_by_name(create, world, caller) -> None:
+    search_id = create().id
+    world.set(Search, search_id, status=SearchStatus.RUNNING)
+    with world.sessions.begin() as session:
+        paused = actions.pause(session, caller, search_id)
+        resumed = actions.resume(session, caller, search_id)
+        stopped = actions.stop(session, caller, search_id)
+        with pytest.raises(Conflict):
+            actions.resume(session, caller, search_id)
+    assert [one.status for one in (paused, resumed, stopped)] == ["paused", "running", "stopped"]
+    assert stopped.reason == f"stopped by {caller.name}"
