@@ -9,9 +9,9 @@ _INTRODUCTION = """\
 
 Written by `python -m benchmarks.front --markdown FILE`: hypervolume of value against the logarithm
 of parameters after some evaluations, mean ± standard error over {seeds} searches each. On the
-tables of really trained networks it is a share of what all their networks dominate, up to the
+tables of trained networks it is a share of the hypervolume of all networks of the table, up to the
 table's worst value and highest cost; on the landscape it is the area up to a value of 0.8 and a
-million parameters. `bayesian` is told of the cost; `bayesian by value` and the others are not."""
+million parameters. Only `bayesian` knows the cost; `bayesian by value` is the same without it."""
 
 
 def page(by_table: Mapping[str, Mapping[str, Any]]) -> str:

@@ -119,14 +119,14 @@ def _mean(found: list[dict[str, float | None]]) -> dict[str, float | None]:
 def _bests(bests: Mapping[str, Findable]) -> list[str]:
     """What sets the best networks apart, and where all others let a surrogate expect them."""
     return [
-        "A network's value is in part the chance of its one training, most of all that of the best",
-        "of many. *Lead* is that of the best value over the second, *chance* the median standard",
-        "deviation of a network's values where it was trained more than once. *Place* is where the",
-        "surrogate expects the best network among all of its table when it is told of",
-        f"{FEW} random others, or of up to {MOST}: the median of {DRAWS} draws, the least and the",
-        "most. The true values are those of the table, which are chance in part themselves.",
+        "A network's value is in part the chance of its one training, most of all the best value",
+        "of many. *Lead* is the difference of the best and the second best value, *chance* the",
+        "median standard deviation of a network's values where it was trained more than once.",
+        "*Rank* is the rank that the surrogate gives to the best network of the table when it is",
+        f"conditioned on {FEW} random others, or on up to {MOST}: the median of {DRAWS} draws, the",
+        "least and the greatest. True values are those of the table, in part chance themselves.",
         "",
-        f"| table | lead | chance | place, told of {FEW} | told of up to {MOST} |",
+        f"| table | lead | chance | rank, given {FEW} | given up to {MOST} |",
         "| --- | --- | --- | --- | --- |",
         *[_best(table, one) for table, one in bests.items()],
     ]
@@ -146,8 +146,8 @@ def _left() -> list[str]:
     """Why regrets on the landscape stay above zero."""
     few, more = (histories.BRANCHING / (1 + skips) for skips in (2, 5))
     return [
-        f"There a value comes near {landscape.BEST} only with ever more skips: at the best size",
-        f"and depth a network with two skips has a regret of {few:.4f}, with five {more:.4f},",
-        f"and what is seen of a value has noise of {histories.NOISE}. A third skip, and each",
-        "one more, brings less than that noise.",
+        f"Values come near {landscape.BEST} only with many skips. At the best size and depth",
+        f"a network with two skips has a regret of {few:.4f}, with five {more:.4f}, and the",
+        f"observed values have noise of {histories.NOISE}. A third skip, and each further one,",
+        "gains less than that noise.",
     ]

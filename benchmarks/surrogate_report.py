@@ -52,13 +52,16 @@ def _introduction(facts: Mapping[str, Any]) -> list[str]:
     return [
         "Written by `python -m benchmarks.surrogate --markdown FILE`:",
         f"{facts['observed']} networks observed, {facts['seeds']} random choices of them, on",
-        "tables of really trained networks (`benchmarks/data`). Rank correlation (Spearman, mean ±",
-        "standard error over the choices) of what is predicted for all other networks with what",
-        "they reached; its share of the noise ceiling, which is the root of the rank correlation",
-        "of networks with themselves, trained again with another seed: a value has noise once, two",
-        "trainings have it twice; the negative log-likelihood of a value, in standard deviations",
-        "of the table; the share of values within their 90 % interval; seconds to learn and to",
-        "predict, on one core.",
+        "tables of trained networks (`benchmarks/data`).",
+        "",
+        "- *Spearman*: rank correlation of the predictions for all other networks with their",
+        "  values, mean ± standard error over the choices.",
+        "- *Of the ceiling*: its share of the noise ceiling, the root of the rank correlation of",
+        "  networks with themselves, trained again with another seed. (A prediction is compared",
+        "  with one noisy value, two trainings are two noisy values.)",
+        "- *NLL*: negative log-likelihood of a value, in standard deviations of the table.",
+        "- *Coverage*: the share of values within their 90 % interval.",
+        "- *Seconds* to fit and to predict, on one core.",
     ]
 
 
@@ -103,13 +106,13 @@ def _peer(by_table: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if (one := facts.get("nni")) is not None
     ]
     if not lines:
-        return ["The peer was not there, or was not asked."]
+        return ["The peer was missing, or was not requested."]
     return [
-        "NNI's Gaussian process is given Netmorph's networks as its own descriptors; layers that",
-        "it does not know are layers without attributes. As in its tuner it is told one network",
-        "after the other, and ignores those with which its matrix has no Cholesky factor. What it",
-        "cannot predict takes the worst rank. It is asked about 100 networks of each choice, for",
-        "as many choices as a few minutes allow.",
+        "NNI's Gaussian process gets Netmorph's networks as its own descriptors; layers unknown to",
+        "it become layers without attributes. As in its tuner it is given one network after the",
+        "other, and ignores those with which its matrix has no Cholesky factor. A network that it",
+        "cannot predict gets the worst rank. It predicts 100 networks of each choice, for as many",
+        "choices as a few minutes allow.",
         "",
         "| table | observed | choices | observations ignored | predictions that are not numbers |",
         "| --- | --- | --- | --- | --- |",

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HOW_TO = ROOT / "docs" / "how-to"
-COPIED = ("core", "worker", "netmorph", "benchmarks", "tests", "pyproject.toml")
+COPIED = ("core", "worker", "netmorph", "tests", "pyproject.toml")
 BLOCK = re.compile(
     r'^```python title="(?P<title>[^"]+)"(?: (?P<where>before|after)="(?P<line>[^"]+)")?\n'
     r"(?P<code>.*?)^```$",
@@ -61,7 +61,7 @@ def command_of(page: Path) -> list[str]:
 
 
 def copy_of_the_rooms(folder: Path) -> Path:
-    skipped = shutil.ignore_patterns("*.pyc", "data", "evidence", "e2e", "docs")
+    skipped = shutil.ignore_patterns("*.pyc", "benchmarks", "e2e", "docs", "api")
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
