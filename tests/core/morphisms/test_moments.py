@@ -182,3 +182,10 @@ def test_a_new_batch_norm_gets_the_estimated_statistics():
     np.testing.assert_allclose(made["running_var"], variance, rtol=1e-6)
     assert made["weight"].tolist() == [1.0] * 4
     assert all(array.dtype == np.float32 for array in made.values())
+
+
+def test_a_gate_of_values_that_vary_much_is_closer_to_one():
+    network = merged(Scale(), (BatchNorm(),), (BatchNorm(), GlobalAvgPool2d(), Gate()))
+    mean, _ = estimate_moments(network, {1: norm(0, 1), 2: norm(1, 2)}, 4)
+    values = 2 / (1 + np.exp(-np.random.default_rng(0).normal(1, 2, 200_000)))
+    np.testing.assert_allclose(mean, values.mean(), rtol=0.02)

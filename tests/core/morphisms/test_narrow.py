@@ -168,3 +168,21 @@ def test_a_narrowing_in_words():
 def test_widths_shrink_by_a_quarter_or_half_and_wide_ones_stay_multiples_of_four(width, fewer):
     architecture = network(Node(1, Conv2d(width), (0,)))
     assert [one.fewer for one in Narrow.candidates(architecture, Bounds())] == fewer
+
+
+def test_channels_are_removed_one_by_one_with_the_least_error_each_time():
+    """The errors by least squares over the remaining channels, for every choice."""
+    rng = np.random.default_rng(4)
+    weights, x = random_weights(VECTORS, rng), random_inputs(VECTORS, rng, count=200)
+    hidden = np.maximum(x @ weights[1]["weight"].T + weights[1]["bias"], 0)
+    hidden = hidden - hidden.mean(axis=0)
+    y, kept = hidden @ weights[3]["weight"].T, list(range(12))
+
+    def error(channels: list[int]) -> float:
+        read = hidden[:, channels]
+        return float(((read @ np.linalg.lstsq(read, y, rcond=None)[0] - y) ** 2).sum())
+
+    for _ in range(7):
+        kept.remove(min(kept, key=lambda channel: error([c for c in kept if c != channel])))
+    moved = Narrow(1, 7).transfer(VECTORS, weights, rng, x)
+    np.testing.assert_array_equal(moved[1]["weight"], weights[1]["weight"][kept])

@@ -13,7 +13,7 @@ from core.layers import Array, BatchNorm, Conv1d, Conv2d, Dense, Flatten, Input,
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.narrow import Narrow
 from core.morphisms.reduction import selections, slice_weights
-from core.morphisms.refit import MAX_WINDOW_VALUES
+from core.morphisms.refit import FEW_ROWS_RIDGE, MAX_WINDOW_VALUES, RIDGE
 from core.morphisms.remove_layer import RemoveLayer
 from core.morphisms.remove_skip import RemoveSkip
 from tests.strategies import random_weights
@@ -202,13 +202,19 @@ def test_weights_that_few_examples_do_not_determine_stay_as_they_were():
     assert np.abs(new[:, :3] - old[:, :3]).max() > 0.01
 
 
-def test_with_few_examples_a_fit_stays_closer_to_the_old_weights():
-    layers = (Dense(30), Dense(30), Dense(4), Dense(3), Output())
+@pytest.mark.parametrize("count", [20, 200])
+def test_a_fit_is_the_ridge_regression_of_the_notation(count):
+    """By least squares with additional rows; the penalty is larger for few examples."""
+    layers = (Dense(9), Dense(9), Dense(4), Dense(3), Output())
     nodes = [Node(i, layer, (i - 1,)) for i, layer in enumerate(layers, 1)]
-    architecture, rng = Architecture((Node(0, Input((30,))), *nodes)), np.random.default_rng(0)
-    weights, x = random_weights(architecture, rng), rng.normal(size=(256, 30))
-    changes = []
-    for count in (32, 256):
-        moved = RemoveLayer(2).transfer(architecture, weights, rng, x[:count])
-        changes.append(np.linalg.norm(moved[3]["weight"] - weights[3]["weight"]))
-    assert changes[0] < changes[1]
+    architecture, rng = Architecture((Node(0, Input((9,))), *nodes)), np.random.default_rng(0)
+    weights, inputs = random_weights(architecture, rng), rng.normal(size=(count, 9))
+    moved = RemoveLayer(2).transfer(architecture, weights, rng, inputs)
+
+    x, z = (until(architecture, weights, node_id, inputs) for node_id in (2, 1))
+    x, z = x - x.mean(axis=0), z - z.mean(axis=0)
+    penalty = (RIDGE + FEW_ROWS_RIDGE * 9 / count) * (z**2).mean(axis=0).mean()
+    rows = np.vstack([z, np.sqrt(count * penalty) * np.eye(9)])
+    targets = np.vstack([x, np.sqrt(count * penalty) * np.eye(9)])
+    A = np.linalg.lstsq(rows, targets, rcond=None)[0]
+    np.testing.assert_allclose(moved[3]["weight"], weights[3]["weight"] @ A.T, rtol=1e-8)
