@@ -1,7 +1,7 @@
 """Any order and duplication of reports ends in the same trial.
 
-Hypothesis leases, reports, repeats, delays, expires, pauses and stops at will; a small oracle says
-what each must do, and the auditor looks after every step.
+Hypothesis leases, reports, repeats, delays, expires, pauses and stops at random; a small oracle
+says what each must do, and the audit runs after every step.
 """
 
 from dataclasses import dataclass, field
