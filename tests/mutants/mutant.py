@@ -1,4 +1,4 @@
-"""The record of a planted fault."""
+"""A fault planted in the code, and the test files that must notice it."""
 
 from dataclasses import dataclass
 
