@@ -13,7 +13,7 @@ from core.graph.initialisation import initialise
 from core.graph.roots import chain
 from core.layers import Conv2d, Dense, Flatten, Input, Output
 from core.protocol.contracts import Hyperparameters
-from worker import optimisers
+from worker.trainer.training import optimisers
 
 NET = chain(iter([Input((2, 9, 9)), Conv2d(40), Conv2d(5), Flatten(), Dense(3), Output()]))
 
