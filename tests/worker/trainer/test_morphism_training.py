@@ -99,6 +99,17 @@ def cancelled_by_a_norm(architecture: Architecture, name: str) -> bool:
     return parameter == "bias" and any(isinstance(layer, BatchNorm) for layer in readers)
 
 
+def inside(architecture: Architecture, name: str, weights: torch.Tensor) -> torch.Tensor:
+    """The weights that ever read a pixel: the border of a large window only reads padding."""
+    node = architecture.node(int(name.partition(".")[0]))
+    for axis, side in enumerate(architecture.input_shapes(node)[0][1:], start=2):
+        if axis < weights.ndim:
+            window = weights.shape[axis]
+            offsets = torch.arange(window) - window // 2
+            weights = weights.index_select(axis, torch.where(offsets.abs() < side)[0])
+    return weights
+
+
 def reached(name: str, morphism: AbstractMorphism, examples: int) -> dict[str, float]:
     """Of each new parameter, the share that some gradient of the first two steps reaches."""
     architecture, weights = trained(name)
@@ -107,7 +118,7 @@ def reached(name: str, morphism: AbstractMorphism, examples: int) -> dict[str, f
     network.read(morphism.transfer(architecture, weights, np.random.default_rng(1)))
     old = {key: tuple(p.shape) for key, p in Network(architecture).layers.named_parameters()}
     return {
-        key: (seen > 0).float().mean().item()
+        key: (inside(child, key, seen) > 0).float().mean().item()
         for key, seen in gradients_of_steps(network, 2, architecture, examples).items()
         if old.get(key) != tuple(seen.shape) and not cancelled_by_a_norm(child, key)
     }
