@@ -29,21 +29,16 @@ from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 settings.register_profile("netmorph", deadline=None)
 settings.load_profile("netmorph")
 
-ROOT = Path(__file__).parents[1]
+# Threads that wait for each other at every step of a tiny network take several times longer than
+# one alone, as soon as a core is busy elsewhere. Set here, before anything imports torch or numpy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # where a test asks for two threads
 
-
-def pytest_configure() -> None:
-    """Have small matrices computed by one thread, and functions compiled apart by each process.
-
-    Threads that wait for each other at every step of a tiny network take several times longer
-    than one alone, as soon as a core is busy elsewhere. Two processes that compile one function for
-    different types can overwrite each other's file in numba's cache.
-    """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # where a test asks for two threads
-    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-        caches = os.environ.get("NUMBA_CACHE_DIR", ROOT / ".pytest_cache" / "numba")
-        os.environ["NUMBA_CACHE_DIR"] = str(Path(caches) / worker)
+# Two processes that compile one function for different types can overwrite each other's file in
+# numba's cache: each process of pytest-xdist has a cache of its own.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    caches = os.environ.get("NUMBA_CACHE_DIR", Path(__file__).parents[1] / ".pytest_cache/numba")
+    os.environ["NUMBA_CACHE_DIR"] = str(Path(caches) / worker)
 
 
 @pytest.fixture(scope="session")
