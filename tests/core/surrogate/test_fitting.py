@@ -128,3 +128,19 @@ def test_a_fit_that_fails_is_tried_from_another_start(caplog):
 def test_a_fit_without_a_finite_loss_is_the_priors_mode():
     found = fitting._mode(lambda z: (float("nan"), np.full(3, np.nan)), 3)
     assert found.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_of_many_networks_hyper_parameters_are_fitted_to_the_fair_sample_alone(monkeypatch):
+    """The best of many values are high by luck, too: with them noise would seem smaller."""
+    fitted, fit_theta = [], fitting._fit_theta
+
+    def recorded(kind, geometry, points, *values):
+        fitted.extend(points.names.tolist())
+        return fit_theta(kind, geometry, points, *values)
+
+    monkeypatch.setattr(fitting, "_fit_theta", recorded)
+    trials = history(MAX_LANDMARKS + 40, seed=5)
+    fit([Observation(t.architecture, float(t.value or 0)) for t in trials], "edit")
+    numbers = [t.number for t in trials if t.architecture.fingerprint in fitted]
+    assert len(fitted) == len(numbers) == MAX_LANDMARKS // 2
+    assert max(np.diff(numbers)) <= 3
