@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.splits import validation_split
+from core.data.splits import final_split, validation_split
 
 labels = st.lists(st.integers(0, 4), min_size=2, max_size=300).map(np.array)
 fractions = st.floats(0.02, 0.5)
@@ -46,3 +46,9 @@ def test_the_size_is_the_asked_fraction_and_the_seed_matters() -> None:
     assert len(validation) == round(0.2 * len(y))
     assert len(train) == len(y) - len(validation)
     assert not np.array_equal(validation, validation_split(y, 0.2, seed=2)[1])
+
+
+def test_a_final_fit_holds_out_an_example_even_of_a_validation_split_of_one():
+    y = np.array([0, 1, 0, 1, 0])
+    training, held = final_split(y, np.array([3]), 0.25, seed=0)
+    assert (training.tolist(), held.tolist()) == ([0, 1, 2, 4], [3])

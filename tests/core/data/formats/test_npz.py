@@ -431,3 +431,12 @@ def test_any_damage_is_harmless_or_refused(good: bytes, changes: list[tuple[int,
     except InvalidDataset:
         return
     assert len(arrays.x_train) + len(arrays.x_test) == 30
+
+
+def test_an_array_may_unpack_to_the_limit_of_the_ratio_and_no_further():
+    packed_size = len(ZEROS) - 200  # without the directory, about
+    ratio = 4 * 2**20 // packed_size
+    with pytest.raises(InvalidDataset, match="expected a ratio of at most"):
+        parse(ZEROS, ReadLimits(ratio=int(0.7 * ratio)))
+    with pytest.raises(InvalidDataset, match="found arrays"):  # x alone: the ratio is no obstacle
+        parse(ZEROS, ReadLimits(ratio=2 * ratio))
