@@ -36,7 +36,6 @@ def test_host_names_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> 
     [
         {"lease_seconds": 0},
         {"lease_seconds": float("nan")},
-        {"heartbeat_seconds": -1},
         {"max_attempts": 0},
         {"max_attempts": 101},
         {"max_upload_bytes": 0},

@@ -67,7 +67,7 @@ def test_one_worker_more_than_there_are_gpus_is_refused(take):
 
 def test_the_gpu_of_a_killed_worker_is_free_again(host, take):
     program = (
-        "import sys; from pathlib import Path; from worker.slot import take_gpu\n"
+        "import sys; from pathlib import Path; from worker.agent.slot import take_gpu\n"
         f"slot = take_gpu('auto', Path({str(host)!r})); print(slot.gpu.id, flush=True)\n"
         "sys.stdin.read()"
     )

@@ -283,7 +283,7 @@ WIDE = next(iter(MORPHISMS["widen"].candidates(NETWORK, SMALL)))
         (cut_short, "bytes, expected"),
         (with_weights(b"no tensors"), "the weights are not safetensors"),
         (with_weights(save(initialise(OTHER, np.random.default_rng(0)))), "the weights lack"),
-        (with_weights(save(NAN)), "1.bias has values that are not finite"),
+        (with_weights(save(NAN)), "1.bias has NaN or infinite values"),
         (without_data, "nothing is stored under datasets/"),
         (with_data(b"no data set"), "the stored data set cannot be read"),
         (with_data(save(WEIGHTS)), "the stored data set cannot be read"),
