@@ -92,7 +92,7 @@ def measure(options: argparse.Namespace) -> reporting.Result:
     result["matrix_100_ms"] = 1e3 * reporting.seconds_of(lambda: matrix(trials), repeats)
     answers: list[peers.Answer] = [{}] * len(DEPTHS)
     if not options.no_peers:
-        answers = peers.ask(
+        answers = peers.answers_to(
             [_question(chosen[depth]) for depth in DEPTHS], 40.0, quick=options.quick
         )
     for depth, answer in zip(DEPTHS, answers, strict=True):
@@ -106,7 +106,7 @@ def _question(architectures: list[Architecture]) -> dict[str, Any]:
     pairs = [rng.sample(range(len(architectures)), 2) for _ in range(PEER_PAIRS)]
     return {
         "ask": "distance",
-        "architectures": [peers.described(one) for one in architectures],
+        "architectures": [peers.describe(one) for one in architectures],
         "pairs": pairs,
     }
 

@@ -188,7 +188,7 @@ def _of_peer(options: argparse.Namespace, chains: int) -> reporting.Result:
     if not options.no_peers:
         asked = min(chains, QUICK_PEER_CHAINS) if options.quick else chains
         question = {"ask": "morphism", "chains": asked, "length": options.length, "seed": 0}
-        (answer,) = peers.ask([question], 20.0 if options.quick else 300.0, quick=options.quick)
+        (answer,) = peers.answers_to([question], 20.0 if options.quick else 300.0, quick=options.quick)
     names = ("chains", "crashes", "max_relative_change", "median_relative_change")
     return {name: answer.get(name) for name in names}
 

@@ -103,13 +103,13 @@ def of_peer(
     questions = [
         {
             "ask": "surrogate",
-            "architectures": [peers.described(entries[place].architecture) for place in one.known],
+            "architectures": [peers.describe(entries[place].architecture) for place in one.known],
             "values": [entries[place].value for place in one.known],
-            "asked": [peers.described(entries[place].architecture) for place in one.asked],
+            "asked": [peers.describe(entries[place].architecture) for place in one.asked],
         }
         for one in splits
     ]
-    answers = peers.ask(questions, seconds, quick=quick)
+    answers = peers.answers_to(questions, seconds, quick=quick)
     said = [(answer, one) for answer, one in zip(answers, splits, strict=True) if answer]
     return [_of_answer(answer, one) for answer, one in said]
 

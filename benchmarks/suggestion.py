@@ -180,7 +180,7 @@ def _peer(options: argparse.Namespace) -> reporting.Result:
     if not options.no_peers:
         asked = [{"ask": "suggestion", "n": n, "seed": 0, "seconds": limit} for n in sizes]
         timeout = 35.0 if options.quick else 60 + 4 * limit * len(sizes)
-        answers = peers.ask(asked, timeout, quick=options.quick)
+        answers = peers.answers_to(asked, timeout, quick=options.quick)
     last = answers[-1]
     return {
         "peer_n": sizes[-1] if last else None,
