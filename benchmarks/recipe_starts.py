@@ -25,7 +25,7 @@ def initial_weights(
 
 
 def _identity(kernel: Array) -> Array:
-    """Filters along the principal directions of the patches, of both signs and variance one."""
+    """A kernel whose first filters pass their channel on (Jordan 2024, arXiv:2404.00498, § 3.2)."""
     made = kernel.copy()
     count, middle = min(kernel.shape[:2]), kernel.shape[2] // 2
     made[:count] = 0
