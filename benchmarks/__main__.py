@@ -1,6 +1,6 @@
-"""All benchmarks, one after the other: `python -m benchmarks [--quick] [--no-peers]`.
+"""Runs all benchmarks, one after the other: `python -m benchmarks [--quick] [--no-peers]`.
 
-Each runs in a process of its own and prints its own table; the exit status is that of the worst.
+Each runs in its own process and prints its own table; the exit status is the highest of theirs.
 Experiments, which take hours or days, are always quick here: run them by name for evidence.
 """
 
@@ -22,16 +22,16 @@ _PLAIN = ("controller",)  # takes no common options
 
 
 def main() -> None:
-    """Run all, with the same options."""
-    worst = 0
+    """Run all of them with the same options."""
+    status = 0
     for name in (*NAMES, *EXPERIMENTS):
         options = [] if name in _PLAIN else sys.argv[1:]
         if name in EXPERIMENTS:
             options = [*options, "--quick"]
         print(f"\n# {name}", flush=True)
         command = [sys.executable, "-m", f"benchmarks.{name}", *options]
-        worst = max(worst, abs(subprocess.run(command, check=False).returncode))
-    sys.exit(worst)
+        status = max(status, abs(subprocess.run(command, check=False).returncode))
+    sys.exit(status)
 
 
 if __name__ == "__main__":

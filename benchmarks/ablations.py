@@ -1,44 +1,41 @@
-"""What each part of Netmorph is worth: searches with one part switched off.
+"""Measures the contribution of each part of Netmorph: searches with one part switched off.
 
 `python -m benchmarks.ablations [--seconds 300] [--seeds 3] [--datasets NAME ...]`. Records are
-appended to `--out`; runs that are there are not repeated.
+appended to `--out`; runs that have a record are not repeated.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import comparison, contenders, experiment, reporting
+from benchmarks import contenders
+from benchmarks.comparison import Comparison
 from benchmarks.records import Record, Run
 from core.protocol.contracts import Training, TrainOrder
 
-DATASETS = ("fashion-1000", "emoji", "mnist1d")
-REFERENCE = "whole"
-QUICK = {"datasets": ["digits"], "seconds": 10.0, "seeds": 1, "jobs": 2}
-QUICK_CONTENDERS = (REFERENCE, "without-averaging")
+REFERENCE = "whole"  # nothing switched off
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """A part that is switched off: in every order, or in the configuration."""
+    """A part that is switched off, in every order or in the configuration."""
 
     adjust: Callable[[TrainOrder], TrainOrder] = lambda order: order
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-def _without(**values: Any) -> Callable[[TrainOrder], TrainOrder]:
-    """The order with other hyper-parameters."""
+def _with_hyperparameters(**values: Any) -> Callable[[TrainOrder], TrainOrder]:
+    """A function that replaces some hyper-parameters of an order."""
 
     def adjust(order: TrainOrder) -> TrainOrder:
-        chosen = order.hyperparameters.model_copy(update=values)
-        return order.model_copy(update={"hyperparameters": chosen})
+        hyperparameters = order.hyperparameters.model_copy(update=values)
+        return order.model_copy(update={"hyperparameters": hyperparameters})
 
     return adjust
 
 
 def _from_scratch(order: TrainOrder) -> TrainOrder:
-    """Every network begins with random weights, the exported one too."""
+    """The order with random initial weights, for the exported network too."""
     return order.model_copy(update={"fresh": True})
 
 
@@ -47,33 +44,24 @@ ABLATIONS = {
     "without-surrogate": Ablation(changes={"strategy": "random"}),
     "without-inheritance": Ablation(_from_scratch),
     "without-choices": Ablation(changes={"training": Training(alternatives=0)}),
-    "without-halving": Ablation(_without(least_at_rung=None)),
-    "without-annealing": Ablation(_without(decay=0.0)),
-    "without-averaging": Ablation(_without(averaging=0.0)),
+    "without-halving": Ablation(_with_hyperparameters(least_at_rung=None)),
+    "without-annealing": Ablation(_with_hyperparameters(decay=0.0)),
+    "without-averaging": Ablation(_with_hyperparameters(averaging=0.0)),
 }
+COMPARISON = Comparison(
+    module="benchmarks.ablations",
+    title="Ablations",
+    reference=REFERENCE,
+    contenders=tuple(ABLATIONS),
+    quick_contenders=(REFERENCE, "without-averaging"),
+)
 
 
 def carry_out(run: Run) -> Record:
-    """One search."""
+    """Carry out one search."""
     ablation = ABLATIONS[run.contender]
     return contenders.search(run, adjust=ablation.adjust, with_curve=True, **ablation.changes)
 
 
-def measure(options: argparse.Namespace) -> reporting.Result:
-    """Carry out what is missing; errors by data set and ablation."""
-    names = tuple(ABLATIONS)
-    if options.quick:
-        vars(options).update(QUICK)
-        names = QUICK_CONTENDERS
-    runs = experiment.paired(names, options, DATASETS)
-    found = experiment.records_of(runs, "benchmarks.ablations", options)
-    return comparison.report(found, REFERENCE, options, "Ablations")
-
-
-def main() -> None:
-    """Measure and print."""
-    reporting.run(measure, experiment.parser(__doc__, seconds=300.0, seeds=3).parse_args())
-
-
 if __name__ == "__main__":
-    main()
+    COMPARISON.main(__doc__, seeds=3)

@@ -1,8 +1,9 @@
-"""AutoKeras' image classifier within CPU seconds; runs in its own environment, see `nas_peers.py`.
+"""AutoKeras' image classifier with a budget of CPU seconds; runs in the peer's environment.
 
-`python autokeras_peer.py FOLDER SECONDS SEED`: reads `FOLDER/data.npz`, prints one JSON line. Half
-of the time is for the search, of which one trial may take a third, the rest for the final fit. A
-trial that wants weights from a server fails, which AutoKeras counts and passes over.
+`python autokeras_peer.py FOLDER SECONDS SEED`: reads `FOLDER/data.npz`, prints one JSON line;
+`nas_peers.py` makes the environment. Half of the time is for the search, of which one trial may
+take a third; the rest is for the final fit. A trial that would download weights fails; AutoKeras
+counts the failure and continues.
 """
 
 import json
@@ -25,7 +26,7 @@ MANY = 1_000_000
 
 
 class Deadline(keras.callbacks.Callback):
-    """Ends a training when its time is up."""
+    """Stops a training when its time is up."""
 
     def __init__(self, at: float) -> None:
         super().__init__()
@@ -36,32 +37,32 @@ class Deadline(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class Timed:
-    """Trainings that keep to their share of the time, in place of AutoKeras' own."""
+class TimedFit:
+    """Replaces AutoKeras' fit function by one that stops each training after its share of time."""
 
     def __init__(self, seconds: float) -> None:
         self._fit, self._began = utils.fit_with_adaptive_batch_size, time.process_time()
         self._seconds = seconds
-        self.oracle = None  # of the tuner
-        self.made = 0
+        self.oracle = None  # the tuner's; set once the classifier exists
+        self.trials_made = 0
 
     def __call__(self, model: keras.Model, **options: object) -> object:
         now = time.process_time()
-        # The final fit has its whole share, however long the search took.
+        # The final fit has its full share, however long the search took.
         end = now + (1 - SEARCH_SHARE - END_SHARE) * self._seconds
-        searched = self._began + SEARCH_SHARE * self._seconds
+        search_end = self._began + SEARCH_SHARE * self._seconds
         if "validation_data" in options and options["validation_data"] is not None:
-            self.made += 1
-            end = min(searched, now + TRIAL_SHARE * SEARCH_SHARE * self._seconds)
+            self.trials_made += 1
+            end = min(search_end, now + TRIAL_SHARE * SEARCH_SHARE * self._seconds)
         callbacks = [*(options.pop("callbacks", None) or []), Deadline(end)]
         fitted = self._fit(model, callbacks=callbacks, **options)
-        if time.process_time() >= searched:
+        if time.process_time() >= search_end:
             self.oracle.max_trials = 0  # no more trials
         return fitted
 
     @property
     def used(self) -> float:
-        """CPU seconds."""
+        """CPU seconds used until now."""
         return time.process_time() - self._began
 
 
@@ -71,26 +72,28 @@ def channels_last(x: np.ndarray) -> np.ndarray:
 
 
 def main(folder: Path, seconds: float, seed: int) -> None:
-    """Search, fit and test."""
+    """Search, fit, test and print the result."""
     torch.set_num_threads(1)
     keras.utils.set_random_seed(seed)
-    with np.load(folder / "data.npz") as found:
-        data = {name: found[name] for name in found.files}
-    timed = utils.fit_with_adaptive_batch_size = Timed(seconds)
+    with np.load(folder / "data.npz") as file:
+        data = {name: file[name] for name in file.files}
+    timed = utils.fit_with_adaptive_batch_size = TimedFit(seconds)
     classifier = autokeras.ImageClassifier(
         directory=folder, max_trials=MANY, overwrite=True, seed=seed
     )
     timed.oracle = classifier.tuner.oracle
     timed.oracle.max_consecutive_failed_trials = MANY
-    order = np.random.default_rng(seed).permutation(len(data["y_train"]))  # it validates on the end
+    order = np.random.default_rng(seed).permutation(
+        len(data["y_train"])
+    )  # it validates on the last ones
     classifier.fit(channels_last(data["x_train"])[order], data["y_train"][order], verbose=0)
     model = classifier.export_model()
     _, accuracy = classifier.evaluate(channels_last(data["x_test"]), data["y_test"], verbose=0)
-    told = {
+    result = {
         "accuracy": float(accuracy), "parameters": int(model.count_params()),
-        "trials_made": timed.made, "used": round(timed.used, 2),
+        "trials_made": timed.trials_made, "used": round(timed.used, 2),
     }  # fmt: skip
-    print(json.dumps(told))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

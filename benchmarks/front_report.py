@@ -43,7 +43,7 @@ def _table(facts: Mapping[str, Any]) -> list[str]:
 
 
 def gap(searches: Mapping[str, Any], mark: str) -> float:
-    """By how many standard errors of the difference a search with a cost is above chance."""
+    """The lead of a search with a cost over chance, in standard errors of the difference."""
     ours, chance = searches[OURS][mark], searches[CHANCE][mark]
     error = (ours["se"] ** 2 + chance["se"] ** 2) ** 0.5
     return float((ours["mean"] - chance["mean"]) / error) if error else float("inf")

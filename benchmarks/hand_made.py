@@ -1,9 +1,9 @@
-"""Networks that a person would draw first, to be trained for as long as a search takes.
+"""Networks that a person would design first, to be trained for as long as a search takes.
 
 For images a VGG-like net (Simonyan & Zisserman 2015, arXiv:1409.1556) and a ResNet-like one (He et
 al. 2016, arXiv:1512.03385), both with batch norm; for signals the FCN and the ResNet of Wang, Yan &
-Oates 2017, arXiv:1611.06455, whose first kernel of 8 is 7 here, as Netmorph's are odd; for vectors
-two hidden layers.
+Oates 2017, arXiv:1611.06455, with a first kernel of 7 instead of 8, because Netmorph's kernels are
+odd; for vectors two hidden layers.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,39 +28,39 @@ Builder = Callable[[DatasetSpec], Architecture]
 
 WIDTHS = (32, 64, 128)  # filters at each resolution
 HIDDEN = 128  # units of the VGG-like net's dense layer
-MOST_HIDDEN_INPUTS = 2_048  # values of an example that are flattened; beyond it is pooled further
+MAX_FLATTENED = 2_048  # values of an example; larger maps are pooled further
 DROPOUT = 0.3
-FCN = ((128, 7), (256, 5), (128, 3))  # filters and kernel
+FCN = ((128, 7), (256, 5), (128, 3))  # filters and kernel of each convolution
 RESNET1D_WIDTHS, RESNET1D_KERNELS = (64, 128, 128), (7, 5, 3)
 MLP = (256, 128)
 
 
 class Graph:
-    """An architecture under construction; a call adds layers and gives the last one's id."""
+    """An architecture under construction; a call adds layers and returns the id of the last."""
 
     def __init__(self, spec: DatasetSpec) -> None:
         self._nodes = [Node(0, Input(spec.input_shape))]
         self._classes = spec.classes
 
     def __call__(self, source: int, *layers: AbstractLayer) -> int:
-        """Layers one behind the other, the first behind `source`."""
+        """Add layers in sequence, the first after `source`."""
         for layer in layers:
             source = self.merge(layer, source)
         return source
 
     def merge(self, layer: AbstractLayer, *sources: int) -> int:
-        """A layer that reads several nodes."""
+        """Add a layer that reads several nodes and return its id."""
         self._nodes.append(Node(len(self._nodes), layer, sources))
         return self._nodes[-1].id
 
     def finish(self, source: int) -> Architecture:
-        """The architecture with the classifier behind `source`."""
+        """The architecture with a classifier after `source`."""
         self(source, Dense(self._classes), Output())
         return Architecture(tuple(self._nodes))
 
 
 def vgg(spec: DatasetSpec) -> Architecture:
-    """Two convolutions a resolution and a pool behind each; one hidden dense layer."""
+    """Two convolutions and a pool at each resolution; one hidden dense layer."""
     graph, family, last = Graph(spec), family_of(spec.input_shape), 0
     sides = spec.input_shape[1:]
     for width in WIDTHS:
@@ -69,7 +69,7 @@ def vgg(spec: DatasetSpec) -> Architecture:
         if min(sides) > 1:
             last = graph(last, family.max_pool(2, 2))
             sides = tuple(side // 2 for side in sides)
-    while sides[0] * sides[1] * WIDTHS[-1] > MOST_HIDDEN_INPUTS:
+    while sides[0] * sides[1] * WIDTHS[-1] > MAX_FLATTENED:
         last = graph(last, family.max_pool(2, 2))
         sides = tuple(side // 2 for side in sides)
     last = graph(last, Flatten(), Dense(HIDDEN), ReLU(), Dropout(DROPOUT))
@@ -77,7 +77,7 @@ def vgg(spec: DatasetSpec) -> Architecture:
 
 
 def resnet(spec: DatasetSpec) -> Architecture:
-    """A stem, then a residual block a resolution, a projection where the width changes."""
+    """A stem, then a residual block at each resolution, projected where the width changes."""
     graph, family = Graph(spec), family_of(spec.input_shape)
     last, before = graph(0, *_block(spec, WIDTHS[0], 3)), WIDTHS[0]
     for width in WIDTHS:
@@ -89,7 +89,7 @@ def resnet(spec: DatasetSpec) -> Architecture:
 
 
 def fcn(spec: DatasetSpec) -> Architecture:
-    """Three convolutions of the whole signal, then its mean."""
+    """Three convolutions at full length, then the mean over the signal."""
     graph, last = Graph(spec), 0
     for width, kernel in FCN:
         last = graph(last, *_block(spec, width, kernel))

@@ -1,4 +1,4 @@
-"""Seeded histories: trees of morphs with values, as a search leaves them behind."""
+"""Seeded histories: trees of morphed architectures with values, as a search creates them."""
 
 from dataclasses import dataclass
 from math import log
@@ -16,9 +16,9 @@ from core.similarity.edit_distance import skips
 
 SHALLOWEST, DEEPEST = 12, 40  # layers of an architecture in a history
 NOISE = 0.005  # standard deviation of a value
-BRANCHING = 0.03  # what a network of ever more skips has above one without
+BRANCHING = 0.03  # limit of the gain in value from more and more skips
 LONGEST = 6  # chain of morphisms between a parent and its child
-STUCK = 60  # morphisms after which another start is tried
+STUCK = 60  # morphisms after which the walk starts again
 
 
 def dataset(side: int) -> DatasetSpec:
@@ -39,7 +39,7 @@ BOUNDS = Bounds(layers=DEEPEST)
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a synthetic value depends on."""
+    """The features that a synthetic value depends on."""
 
     parameters: int
     layers: int
@@ -55,7 +55,7 @@ def value(features: Features) -> float:
 
 
 def features(architecture: Architecture) -> Features:
-    """What the architecture's value depends on."""
+    """The features of an architecture."""
     return Features(architecture.parameters, len(architecture.nodes), len(skips(architecture)))
 
 
@@ -97,7 +97,7 @@ def _morphed(architecture: Architecture, limit: int, rng: np.random.Generator) -
 
 
 def of_depth(layers: int, count: int, seed: int = 0) -> list[Architecture]:
-    """`count` different random architectures of exactly so many layers, ten at least."""
+    """`count` different random architectures of exactly `layers` layers, at least ten."""
     rng = np.random.default_rng([seed, layers])
     bounds = Bounds(layers=layers)
     (root,) = roots(dataset(side=7), bounds)

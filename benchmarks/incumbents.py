@@ -1,4 +1,4 @@
-"""What a search would export at any time: the test error of its incumbent, off the clock."""
+"""The test error of a search's incumbent at each time, measured off the clock."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.solo import Solo
-from benchmarks.solo_trial import Trial, seen
+from benchmarks.solo_trial import Trial, past_trial
 from core.data.splits import validation_split
 from core.graph.weights import load
 from core.protocol.states import TrialKind
@@ -22,7 +22,7 @@ Curve = list[tuple[float, float]]  # (seconds, test error in %), a step at each
 
 
 def curve(search: Solo) -> Curve:
-    """The test error of the winner so far, from each time on at which it is another.
+    """The test error of the winner so far: one step at each time when the winner changes.
 
     The final fit is the last step.
     """
@@ -33,14 +33,14 @@ def curve(search: Solo) -> Curve:
     for trial in sorted(ended, key=lambda trial: trial.ended):
         known.append(trial)
         if trial.kind is TrialKind.FINAL:
-            steps += _exported(trial)
+            steps += _final_step(trial)
         elif (winner := _winner(search, known)) is not incumbent and winner is not None:
             incumbent = winner
             steps.append((round(trial.ended, 2), round(error_on_test(search, winner), 4)))
     return steps
 
 
-def _exported(final: Trial) -> Curve:
+def _final_step(final: Trial) -> Curve:
     if final.result is None or final.result.test is None:
         return []
     return [(round(final.ended, 2), round(100 * (1 - final.result.test.metric), 4))]
@@ -48,8 +48,8 @@ def _exported(final: Trial) -> Curve:
 
 def _winner(search: Solo, known: list[Trial]) -> Trial | None:
     goal = defaults.goal(search.config, search.spec)
-    found = choice.winner(with_shares([seen(trial) for trial in known], goal))
-    return next((t for t in known if found is not None and t.trial_id == found.trial_id), None)
+    winner = choice.winner(with_shares([past_trial(trial) for trial in known], goal))
+    return next((t for t in known if winner is not None and t.trial_id == winner.trial_id), None)
 
 
 def error_on_test(search: Solo, trial: Trial) -> float:
@@ -68,7 +68,7 @@ def error_on_test(search: Solo, trial: Trial) -> float:
 
 
 def sampled(curve: Sequence[Sequence[float]], times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values of a step curve at these times, none before its first step."""
+    """The values of a step curve at these times, all at or after its first step."""
     steps = np.array([time for time, _ in curve])
     values = np.array([error for _, error in curve])
     return values[np.searchsorted(steps, times, side="right") - 1]

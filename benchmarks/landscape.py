@@ -1,4 +1,4 @@
-"""Real searches over a made-up landscape: every strategy as the service runs it."""
+"""Real searches over a made-up landscape, by every strategy as the service runs it."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ CANDIDATES = 200  # scored for one suggestion
 
 
 def search(strategy: str, seed: int, evaluations: int) -> tuple[list[float], list[float]]:
-    """The values shown, with noise, and the true ones, in order."""
+    """The observed values, with noise, and the true values, in order."""
     trials, true = trials_of(strategy, seed, evaluations)
     return [float(trial.value or 0.0) for trial in trials], true
 
@@ -31,7 +31,7 @@ def trials_of(
     true: list[float] = []
     options = {"candidates": CANDIDATES} if hasattr(STRATEGIES[strategy], "candidates") else {}
     while len(trials) < evaluations:
-        for one in step(
+        for suggestion in step(
             Snapshot(
                 seed=seed,
                 next_number=len(trials),
@@ -44,13 +44,13 @@ def trials_of(
                 cost=cost,
             )
         ):
-            true.append(histories.value(histories.features(one.architecture)))
-            shown = true[-1] + histories.NOISE * float(rng.standard_normal())
-            trials.append(_ended(one, len(trials), shown))
+            true.append(histories.value(histories.features(suggestion.architecture)))
+            observed = true[-1] + histories.NOISE * float(rng.standard_normal())
+            trials.append(_completed(suggestion, len(trials), observed))
     return trials, true
 
 
-def _ended(suggestion: Suggestion, number: int, value: float) -> PastTrial:
+def _completed(suggestion: Suggestion, number: int, value: float) -> PastTrial:
     return PastTrial(
         trial_id=UUID(int=number),
         number=number,

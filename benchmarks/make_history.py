@@ -1,11 +1,11 @@
-"""Makes a table of really trained networks, to judge surrogates on.
+"""Makes a table of trained networks, for evaluating surrogates.
 
 `python -m benchmarks.make_history --dataset digits --networks 400 --out FILE`: each network is a
-random chain of morphisms from a random start of all kinds, trained from fresh weights by the
-worker's own loop with one recipe; its value is the validation accuracy. Lines are appended as they
-are made, so that a run that was interrupted goes on where it was; a network depends on the seed,
-its number and the networks before it alone. With `--repeats` the first so many are trained again
-with another seed, which tells the noise. A file name that ends in .gz is compressed at the end.
+random chain of morphisms from a random start of any kind, trained from new weights by the worker's
+own loop with one recipe; its value is the validation accuracy. Lines are appended as they are made,
+so that an interrupted run can be resumed; a network depends only on the seed, its number and the
+networks before it. The first `--repeats` networks are trained again with another seed, which
+measures the noise. A file whose name ends in .gz is compressed at the end.
 """
 
 import argparse
@@ -47,7 +47,7 @@ class Recipe:
     validation: int
     epochs: int
     bounds: Bounds
-    shrink: int = 1  # so many pixels a side become one
+    shrink: int = 1  # side of the squares of pixels that become one pixel
     learning_rate: float = 1e-3
 
 
@@ -71,17 +71,17 @@ class Maker:
         recipe = self._recipe
         order = np.random.default_rng(self._seed).permutation(len(arrays.y_train))
         chosen = order[: recipe.training]
-        held = order[recipe.training : recipe.training + recipe.validation]
+        held_out = order[recipe.training : recipe.training + recipe.validation]
         normalisation = Normalisation.of(arrays.x_train[chosen])
 
-        def examples(places: NDArray[np.int64]) -> Examples:
-            x, y = arrays.x_train[places], arrays.y_train[places]
+        def examples(indices: NDArray[np.int64]) -> Examples:
+            x, y = arrays.x_train[indices], arrays.y_train[indices]
             return Examples(x, y, normalisation, torch.device("cpu"), channels_last=True)
 
-        return examples(chosen), examples(held)
+        return examples(chosen), examples(held_out)
 
     def draw(self, number: int, known: set[str]) -> Architecture:
-        """The network of that number, none of those known."""
+        """The network with this number, which is not a known one."""
         bounds = self._recipe.bounds
         rng = np.random.default_rng([self._seed, number])
         starts = list(all_roots(self._spec, bounds).values())
@@ -94,17 +94,17 @@ class Maker:
                 return architecture
 
     def space(self, name: str) -> list[tuple[Architecture, list[int]]]:
-        """The networks of a small space, in random order, with the places of their neighbours."""
+        """The networks of a small space, in random order, with the indices of their neighbours."""
         networks = SPACES[name].networks(self._spec.input_shape, self._spec.classes)
         order = np.random.default_rng(self._seed).permutation(len(networks)).tolist()
-        place_of = {number: place for place, number in enumerate(order)}
+        index_of = {number: index for index, number in enumerate(order)}
         return [
-            (networks[number][0], sorted(place_of[other] for other in networks[number][1]))
+            (networks[number][0], sorted(index_of[other] for other in networks[number][1]))
             for number in order
         ]
 
     def value(self, architecture: Architecture, number: int, repeat: int) -> float:
-        """Its validation accuracy after the last epoch of a training from fresh weights."""
+        """The validation accuracy after the last epoch of a training from new weights."""
         seed = 1_000 * number + repeat
         network = Network(architecture)
         network.read(initialise(architecture, np.random.default_rng([self._seed, seed])))
@@ -142,7 +142,7 @@ def _shrunk(arrays: Arrays, factor: int) -> Arrays:
 def make(
     dataset: str, space: str | None, networks: int, repeats: int, seed: int, out: Path
 ) -> None:
-    """Write the table, going on with what is there already."""
+    """Write the table; an existing file is continued."""
     maker = Maker(dataset, seed)
     lines = out.with_suffix("") if out.suffix == ".gz" else out
     done = _resume(lines, maker, repeats)
@@ -155,8 +155,8 @@ def make(
             if listed is None:
                 architecture = maker.draw(number, known)
             else:
-                architecture, others = listed[number]
-                line["neighbours"] = [place + 1 for place in others]
+                architecture, neighbours = listed[number]
+                line["neighbours"] = [index + 1 for index in neighbours]
             known.add(architecture.fingerprint)
             started = time.perf_counter()
             line["architecture"] = architecture.to_json()
@@ -172,7 +172,7 @@ def make(
 
 
 def _resume(lines: Path, maker: Maker, repeats: int) -> list[dict[str, Any]]:
-    """The lines that are there, a cut one dropped, with the repeats that they lack."""
+    """The existing lines without a cut last one, after their missing repeats are added."""
     if not lines.exists():
         return []
     texts = lines.read_text().splitlines(keepends=True)
@@ -190,14 +190,18 @@ def _text(line: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Make one table."""
+    """Parse the options and make one table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", choices=sorted(RECIPES), required=True)
-    parser.add_argument("--space", choices=sorted(SPACES), help="all of it, not morphisms' chains")
-    parser.add_argument("--networks", type=int, default=400)
-    parser.add_argument("--repeats", type=int, default=50)
+    parser.add_argument(
+        "--space",
+        choices=sorted(SPACES),
+        help="train all networks of a space",
+    )
+    parser.add_argument("--networks", type=int, default=400, help="number of networks")
+    parser.add_argument("--repeats", type=int, default=50, help="networks to train twice")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="the file to write")
     options = parser.parse_args()
     torch.set_num_threads(1)
     make(

@@ -1,11 +1,12 @@
-"""Whether morphisms keep the function, how long they take, and what those that shrink leave.
+"""Measures whether morphisms keep the function, how long they take, and what shrinking loses.
 
 `python -m benchmarks.morphism [--chains 300] [--length 12]`: random chains of morphisms from every
-kind of start, for images, signals and vectors, whose weights moved as by training, in double and
-in single precision. The change is the largest difference of two logits before and after, over the
-largest logit: by kind that of one morphism, in all that of a run of morphisms; one that shrinks,
-which claims no more than to lose little, ends one run and begins another. What it loses is measured
-on trained networks (`benchmarks/shrinking.py`). The peer morphs networks of its own.
+kind of start, for images, signals and vectors, with weights moved away from their start as by
+training, in double and in single precision. The change is the largest difference of a logit before
+and after, divided by the largest logit. By kind it is the change of one morphism, in total that of
+a run of morphisms; a shrinking morphism, which does not keep the function exactly, ends one run and
+begins the next. Its loss is measured on trained networks (`benchmarks/shrinking.py`). The peer
+applies its morphisms to its own networks.
 """
 
 import argparse
@@ -34,15 +35,15 @@ PRECISIONS = {"f64": np.float64, "f32": np.float32}
 
 
 @dataclass(slots=True)
-class Kind:
-    """What was seen of one kind of morphism."""
+class KindMeasurements:
+    """The measurements of one kind of morphism."""
 
     apply_seconds: list[float] = field(default_factory=list)
     transfer_seconds: list[float] = field(default_factory=list)  # in single precision
     changes: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def summary(self) -> reporting.Result:
-        """The medians, and the largest change in each precision."""
+        """The median times, and the largest change in each precision."""
         return {
             "count": len(self.apply_seconds),
             "apply_us": 1e6 * float(np.median(self.apply_seconds)),
@@ -51,17 +52,19 @@ class Kind:
 
 
 @dataclass(slots=True)
-class Tally:
-    """What was seen of all chains."""
+class Measurements:
+    """The measurements of all chains."""
 
-    kinds: dict[str, Kind] = field(default_factory=lambda: defaultdict(Kind))
+    kinds: dict[str, KindMeasurements] = field(
+        default_factory=lambda: defaultdict(KindMeasurements)
+    )
     changes: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # of runs
     crashes: int = 0
 
 
 @dataclass(slots=True)
 class Network:
-    """A network in one precision, as it is and as it was when its run of morphisms began."""
+    """A network in one precision, with its logits now and at the start of its run of morphisms."""
 
     precision: str
     weights: Weights
@@ -75,10 +78,10 @@ class Network:
         morphism: AbstractMorphism,
         after: Architecture,
         rng: np.random.Generator,
-        tally: Tally,
+        measurements: Measurements,
     ) -> None:
-        """Carry the weights over, and keep what that changed."""
-        kind = tally.kinds[str(MORPHISMS.kind_of(morphism))]
+        """Transfer the weights and record the change of the logits."""
+        kind = measurements.kinds[str(MORPHISMS.kind_of(morphism))]
         started = time.perf_counter()
         self.weights = morphism.transfer(before, self.weights, rng)
         if self.precision == "f32":
@@ -88,7 +91,7 @@ class Network:
         kind.changes[self.precision].append(change(self.last, logits))
         self.last = logits
         if morphism.preserves_function:
-            tally.changes[self.precision].append(change(self.first, logits))
+            measurements.changes[self.precision].append(change(self.first, logits))
         else:
             self.first = logits
 
@@ -113,7 +116,7 @@ def starts() -> list[Architecture]:
 
 
 def trained(architecture: Architecture, rng: np.random.Generator) -> Weights:
-    """Weights as after some training: nothing zero, statistics that say something."""
+    """Weights as after some training: no zeros, statistics away from their initial values."""
     return {
         node_id: {name: _moved(name, array, rng) for name, array in arrays.items()}
         for node_id, arrays in initialise(architecture, rng, np.float64).items()
@@ -129,27 +132,29 @@ def _moved(name: str, array: Array, rng: np.random.Generator) -> Array:
 
 
 def change(before: Array, after: Array) -> float:
-    """The largest difference over the largest value."""
+    """The largest difference divided by the largest value."""
     return float(np.abs(after - before).max() / np.abs(before).max())
 
 
-def follow(start: Architecture, length: int, rng: np.random.Generator, tally: Tally) -> None:
-    """One chain, in double and in single precision."""
+def follow(
+    start: Architecture, length: int, rng: np.random.Generator, measurements: Measurements
+) -> None:
+    """Apply one chain of morphisms, in double and in single precision."""
     weights, inputs = trained(start, rng), rng.normal(size=(EXAMPLES, *start.input_shape))
-    networks = [_begun(start, name, weights, inputs) for name in PRECISIONS]
+    networks = [_network(start, name, weights, inputs) for name in PRECISIONS]
     architecture = start
     for _ in range(length):
         for morphism, _ in sample(architecture, BOUNDS, rng, 1):
             started = time.perf_counter()
             child = morphism.apply(architecture)
             seconds = time.perf_counter() - started
-            tally.kinds[str(MORPHISMS.kind_of(morphism))].apply_seconds.append(seconds)
+            measurements.kinds[str(MORPHISMS.kind_of(morphism))].apply_seconds.append(seconds)
             for network in networks:
-                network.move(architecture, morphism, child, rng, tally)
+                network.move(architecture, morphism, child, rng, measurements)
             architecture = child
 
 
-def _begun(start: Architecture, name: str, weights: Weights, inputs: Array) -> Network:
+def _network(start: Architecture, name: str, weights: Weights, inputs: Array) -> Network:
     dtype = PRECISIONS[name]
     cast = {
         node_id: {key: array.astype(dtype) for key, array in arrays.items()}
@@ -160,43 +165,54 @@ def _begun(start: Architecture, name: str, weights: Weights, inputs: Array) -> N
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """Netmorph's chains and what shrinking leaves, then the peer's chains."""
+    """The results of Netmorph's chains and of shrinking, then of the peer's chains."""
     chains = min(options.chains, QUICK_CHAINS) if options.quick else options.chains
-    roots, tally = starts(), Tally()
+    roots, measurements = starts(), Measurements()
     for number in range(chains):
         try:
-            follow(roots[number % len(roots)], options.length, np.random.default_rng(number), tally)
-        except Exception as error:  # whatever it is: the chain is lost
+            follow(
+                roots[number % len(roots)],
+                options.length,
+                np.random.default_rng(number),
+                measurements,
+            )
+        except Exception as error:  # any error: the chain is counted as a crash
             print(f"chain {number} failed: {error!r}", file=sys.stderr)
-            tally.crashes += 1
+            measurements.crashes += 1
     result: reporting.Result = {
         "chains": chains,
-        "crashes": tally.crashes,
-        "max_relative_change_f64": max(tally.changes["f64"], default=None),
-        "max_relative_change_f32": max(tally.changes["f32"], default=None),
+        "crashes": measurements.crashes,
+        "max_relative_change_f64": max(measurements.changes["f64"], default=None),
+        "max_relative_change_f32": max(measurements.changes["f32"], default=None),
         "kinds": {
-            name: kind.summary() for name, kind in sorted(tally.kinds.items()) if kind.changes
+            name: kind.summary()
+            for name, kind in sorted(measurements.kinds.items())
+            if kind.changes
         },
         "shrinking": shrinking.measure(quick=options.quick),
     }
-    return result | {f"peer_{name}": found for name, found in _of_peer(options, chains).items()}
+    return result | {
+        f"peer_{name}": found for name, found in _peer_results(options, chains).items()
+    }
 
 
-def _of_peer(options: argparse.Namespace, chains: int) -> reporting.Result:
-    """What the peer says of chains of its own; nothing where it is not asked."""
+def _peer_results(options: argparse.Namespace, chains: int) -> reporting.Result:
+    """The peer's results for its own chains; None for each without peers."""
     answer: peers.Answer = {}
     if not options.no_peers:
-        asked = min(chains, QUICK_PEER_CHAINS) if options.quick else chains
-        question = {"ask": "morphism", "chains": asked, "length": options.length, "seed": 0}
-        (answer,) = peers.ask([question], 20.0 if options.quick else 300.0, quick=options.quick)
+        count = min(chains, QUICK_PEER_CHAINS) if options.quick else chains
+        question = {"ask": "morphism", "chains": count, "length": options.length, "seed": 0}
+        (answer,) = peers.answers_to(
+            [question], 20.0 if options.quick else 300.0, quick=options.quick
+        )
     names = ("chains", "crashes", "max_relative_change", "median_relative_change")
     return {name: answer.get(name) for name in names}
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     parser = reporting.parser(__doc__)
-    parser.add_argument("--chains", type=int, default=300)
+    parser.add_argument("--chains", type=int, default=300, help="number of chains")
     parser.add_argument("--length", type=int, default=12, help="morphisms in a chain")
     reporting.run(measure, parser.parse_args())
 

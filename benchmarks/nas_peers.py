@@ -1,11 +1,11 @@
-"""Netmorph beside other tools for the same CPU seconds on the same data.
+"""Compares Netmorph with other tools for the same CPU seconds on the same data.
 
 `python -m benchmarks.nas_peers [--seconds 300] [--seeds 3] [--datasets NAME ...]`: Optuna and NePS
 over a conditional space of convolutional networks (`space.py`), trained by Netmorph's trainer with
-its recipe, half of the time for the search, the rest for the best network from fresh weights on all
-training examples; and AutoKeras with the torch backend, which trains by itself. Each tool has an
-environment of its own, `.venv-peers-NAME`, which is made where it is missing (but for `--quick`).
-Records are appended to `--out`; runs that are there are not repeated.
+its recipe: half of the time is for the search, the rest for the best network, from new weights on
+all training examples; and AutoKeras with the torch backend, which trains its networks itself. Each
+tool has its own environment, `.venv-peers-NAME`, which is made where it is missing (except with
+`--quick`). Records are appended to `--out`; runs that have a record are not repeated.
 """
 
 import argparse
@@ -15,24 +15,22 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from benchmarks import comparison, contenders, data_sets, experiment, reporting, space
+from benchmarks import contenders, data_sets, experiment, reporting, space
+from benchmarks.comparison import Comparison
 from benchmarks.environments import ROOT, CannotInstall, Environment
 from benchmarks.records import Record, Run
 from benchmarks.solo import Solo
-from benchmarks.solo_trial import Found, Trial
+from benchmarks.solo_trial import SearchOutcome, Trial
 from core.protocol.contracts import Hyperparameters
 from core.protocol.states import SearchStatus, TrialKind
 from core.search import defaults
 
-DATASETS = ("fashion-1000", "emoji", "mnist1d")
 REFERENCE = "netmorph"
-QUICK = {"datasets": ["digits"], "seconds": 10.0, "seeds": 1, "jobs": 2}
-SEARCH_SHARE, TRIALS = 0.5, 12  # of the budget; so many trials in it
+SEARCH_SHARE, TRIALS = 0.5, 12  # share of the budget; number of trials in it
 FAILED = 1.0  # the error of a network that cannot be trained
 
 ENVIRONMENTS: Mapping[str, Environment] = {
@@ -42,102 +40,99 @@ ENVIRONMENTS: Mapping[str, Environment] = {
     ),
     "autokeras": Environment(ROOT / ".venv-peers-autokeras", ("autokeras==3.0.0", "torch==2.13.0")),
 }
-ASKED = ("optuna", "neps")
-ASKED_SHIM = ROOT / "benchmarks" / "asked_peer.py"
+SUGGESTING = ("optuna", "neps")
+SUGGESTING_SHIM = ROOT / "benchmarks" / "asked_peer.py"
 AUTOKERAS_SHIM = ROOT / "benchmarks" / "autokeras_peer.py"
 IMAGES_ONLY = ("autokeras",)
 
 
 class PeerFailed(Exception):
-    """A peer ended by an error, which the message has."""
+    """A peer ended with an error; the message contains it."""
 
 
-class Asked:
-    """A peer process that is asked for choices; its CPU seconds count."""
+class PeerProcess:
+    """A peer process that suggests choices; its CPU seconds count."""
 
     def __init__(self, name: str, seed: int, choices: space.Space) -> None:
-        command = [str(ENVIRONMENTS[name].python), str(ASKED_SHIM), name, str(seed)]
+        command = [str(ENVIRONMENTS[name].python), str(SUGGESTING_SHIM), name, str(seed)]
         self._process = subprocess.Popen(
             [*command, json.dumps(choices)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        self.seconds = 0.0  # of the last answers' CPU time
+        self.seconds = 0.0  # of CPU time, as of the last answer
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
 
-    def ask(self) -> tuple[Any, space.Choice]:
-        """An id and a choice."""
-        answer = self._answer({"ask": True})
+    def suggest(self) -> tuple[Any, space.Choice]:
+        """The id of a new choice, and the choice."""
+        answer = self._request({"ask": True})
         return answer["id"], answer["choice"]
 
-    def tell(self, number: Any, error: float) -> None:
-        """The validation error of a choice."""
-        self._answer({"tell": number, "error": error})
+    def report(self, number: Any, error: float) -> None:
+        """Report the validation error of a choice."""
+        self._request({"tell": number, "error": error})
 
-    def _answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
+    def _request(self, request: Mapping[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            _, said = self._process.communicate()
-            raise PeerFailed(f"the peer ended: {said.strip()[-1_500:]}")
+            _, stderr = self._process.communicate()
+            raise PeerFailed(f"the peer ended without an answer: {stderr.strip()[-1_500:]}")
         answer: dict[str, Any] = json.loads(line)
         self.seconds = answer["cpu"]
         return answer
 
 
-def by_asking(name: str, search: Solo) -> Found:
-    """A search in which a peer chooses the networks and Netmorph trains them."""
+def search_with_peer(name: str, search: Solo) -> SearchOutcome:
+    """Carry out a search in which a peer chooses the networks and Netmorph trains them."""
     seconds = search.config.budget.seconds
     assert seconds is not None
-    known: dict[int, space.Choice] = {}
-    with Asked(name, search.config.seed, space.space(search.spec)) as peer:
-        while not known or search.now < SEARCH_SHARE * seconds:
+    choices: dict[int, space.Choice] = {}
+    with PeerProcess(name, search.config.seed, space.space(search.spec)) as peer:
+        while not choices or search.now < SEARCH_SHARE * seconds:
             before = peer.seconds
-            number, choice = peer.ask()
+            number, choice = peer.suggest()
             search.now += peer.seconds - before
             trial = search.train(_trial(search, choice, SEARCH_SHARE * seconds / TRIALS))
-            known[trial.number] = choice
+            choices[trial.number] = choice
             before = peer.seconds
-            peer.tell(number, FAILED if trial.value is None else 1 - trial.value)
+            peer.report(number, FAILED if trial.value is None else 1 - trial.value)
             search.now += peer.seconds - before
     valued = [trial for trial in search.trials if trial.value is not None]
     if not valued:
         search.status, search.reason = SearchStatus.FAILED, "no network has a value"
-        return search.found()
+        return search.outcome()
     best = max(valued, key=lambda trial: trial.value or 0.0)
     end = max(defaults.END_SECONDS, defaults.END_SHARE * seconds)
-    final = _trial(search, known[best.number], seconds - end - search.now)
+    final = _trial(search, choices[best.number], seconds - end - search.now)
     final.kind = TrialKind.FINAL
     search.train(final)
     search.status = SearchStatus.COMPLETED
-    return search.found()
+    return search.outcome()
 
 
 def _trial(search: Solo, choice: space.Choice, seconds: float) -> Trial:
-    usual: Hyperparameters = defaults.final_hyperparameters(search.config, search.spec, elapsed=0.0)
-    chosen = usual.model_copy(update={"max_seconds": max(1.0, seconds)})
+    defaults_of_fit: Hyperparameters = defaults.final_hyperparameters(
+        search.config, search.spec, elapsed=0.0
+    )
+    hyperparameters = defaults_of_fit.model_copy(update={"max_seconds": max(1.0, seconds)})
     return Trial(
         number=len(search.trials),
         architecture=space.architecture(choice, search.spec),
-        hyperparameters=space.hyperparameters(choice, chosen),
+        hyperparameters=space.hyperparameters(choice, hyperparameters),
     )
 
 
 def autokeras(run: Run) -> Record:
-    """AutoKeras' image classifier in its own process, timed by its own CPU seconds."""
+    """Run AutoKeras' image classifier in its own process, timed by its own CPU seconds."""
     arrays, _ = data_sets.load(run.dataset)
     with tempfile.TemporaryDirectory(prefix="netmorph-") as folder:
         np.savez(
@@ -145,59 +140,58 @@ def autokeras(run: Run) -> Record:
             x_test=arrays.x_test, y_test=arrays.y_test,
         )  # fmt: skip
         command = [str(ENVIRONMENTS["autokeras"].python), str(AUTOKERAS_SHIM), folder]
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, str(run.seconds), str(run.seed)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-    if done.returncode:
-        raise PeerFailed(f"AutoKeras failed: {done.stderr.strip()[-1_500:]}")
-    told = json.loads(done.stdout.splitlines()[-1])
-    facts = {name: told[name] for name in ("used", "parameters", "trials_made")}
-    return contenders.tested(told["accuracy"], len(arrays.y_test)) | facts
+    if process.returncode:
+        raise PeerFailed(f"AutoKeras failed: {process.stderr.strip()[-1_500:]}")
+    result = json.loads(process.stdout.splitlines()[-1])
+    facts = {name: result[name] for name in ("used", "parameters", "trials_made")}
+    return contenders.test_facts(result["accuracy"], len(arrays.y_test)) | facts
 
 
 def carry_out(run: Run) -> Record:
-    """One run."""
+    """Carry out one run."""
     if run.contender == "netmorph":
         return contenders.search(run, with_curve=True)
-    if run.contender in ASKED:
+    if run.contender in SUGGESTING:
         return contenders.search(
-            run, lambda search: by_asking(run.contender, search), with_curve=True
+            run, lambda search: search_with_peer(run.contender, search), with_curve=True
         )
     return autokeras(run)
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """Carry out what is missing; errors by data set and tool."""
-    if options.quick:
-        vars(options).update(QUICK)
-    names = [name for name in ENVIRONMENTS if not options.no_peers and _is_there(name, options)]
-    runs = [
-        run
-        for run in experiment.paired([REFERENCE, *names], options, DATASETS)
-        if run.contender not in IMAGES_ONLY or _has_images(run.dataset)
-    ]
-    found = experiment.records_of(runs, "benchmarks.nas_peers", options)
-    return comparison.report(found, REFERENCE, options, "Other tools")
+    """Carry out the missing runs and return the errors by data set and tool."""
+    names = [name for name in ENVIRONMENTS if not options.no_peers and _is_usable(name, options)]
+    comparison = Comparison(
+        module="benchmarks.nas_peers",
+        title="Other tools",
+        reference=REFERENCE,
+        contenders=[REFERENCE, *names],
+        applies=lambda run: run.contender not in IMAGES_ONLY or _has_images(run.dataset),
+    )
+    return comparison.measure(options)
 
 
 def _has_images(name: str) -> bool:
     return len(data_sets.load(name)[1].input_shape) == 3
 
 
-def _is_there(name: str, options: argparse.Namespace) -> bool:
-    """Whether a tool's environment is there, now that it was made where it may be."""
+def _is_usable(name: str, options: argparse.Namespace) -> bool:
+    """Install a tool's environment unless the run is quick; whether the tool can be used."""
     environment = ENVIRONMENTS[name]
     try:
         if not options.quick and not options.summary:
             environment.install()
     except CannotInstall as error:
-        print(f"no {name}: {error}", file=sys.stderr)
+        print(f"{name} is left out: {error}", file=sys.stderr)
     return environment.is_ready or options.summary
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     reporting.run(measure, experiment.parser(__doc__, seconds=300.0, seeds=3).parse_args())
 
 

@@ -1,9 +1,9 @@
-"""NNI's network morphism tuner behind JSON lines; runs in the environment of `peers.py` alone.
+"""NNI's network morphism tuner behind JSON lines; runs only in the environment of `peers.py`.
 
 Each line of standard input is a question, `{"ask": NAME, ...}`; the answer is a line of standard
-output: what was measured, or `{"error": ...}`. NNI cannot take Netmorph's graphs, so it grows
+output: the measurements, or `{"error": ...}`. NNI cannot take Netmorph's graphs, so it grows
 histories of its own in the same way: a random tree of its morphs, 12 to 40 layers deep, with the
-values of the same formula. Distances are of the very architectures that Netmorph measures.
+values of the same formula. Distances are between the same architectures that Netmorph measures.
 """
 
 import contextlib
@@ -53,58 +53,58 @@ class TimeUp(Exception):
 
 
 def suggestion(n, seed, seconds):
-    """One suggestion after `n` observations, given up after some seconds."""
+    """Time one suggestion after `n` observations, which is ended after some seconds."""
     _seed(seed)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         tuner = NetworkMorphismTuner(
             input_width=8, input_channel=1, n_output_node=10, path="models", verbose=False
         )
         started = time.perf_counter()
-        _tell(tuner, n)
-        told = time.perf_counter() - started
-        started, scored, is_whole = time.perf_counter(), 0, True
-        whole_acquisition = tuner.bo.acq
+        _add_history(tuner, n)
+        history_seconds = time.perf_counter() - started
+        started, scored, is_complete = time.perf_counter(), 0, True
+        original_acquisition = tuner.bo.acq
 
         def acquisition(graph):
             nonlocal scored
             if time.perf_counter() - started > seconds:
                 raise TimeUp
             scored += 1
-            return whole_acquisition(graph)
+            return original_acquisition(graph)
 
         tuner.bo.acq = acquisition
         try:
             tuner.generate()
         except TimeUp:
-            is_whole = False
+            is_complete = False
         spent = time.perf_counter() - started
     return {
         "seconds": spent,
         "candidates_scored": scored,
-        "is_whole": is_whole,
-        "told_seconds": told,
+        "is_whole": is_complete,
+        "told_seconds": history_seconds,
     }
 
 
-def _tell(tuner, n):
-    """Make a history of `n` observations and tell the tuner, one after the other."""
+def _add_history(tuner, n):
+    """Make a history of `n` observations and add them to the tuner, one after the other."""
     tuner.init_search()
     graph, father, number = tuner.training_queue.pop(0)
     grown = [(graph, father)]
     seen = list(tuner.descriptors)
     while len(grown) < n:
         limit = random.randint(SHALLOWEST, DEEPEST)
-        places = [i for i, (graph, _) in enumerate(grown) if graph.n_layers <= limit]
-        if not places:
+        eligible = [i for i, (graph, _) in enumerate(grown) if graph.n_layers <= limit]
+        if not eligible:
             continue
-        place = random.choice(places)
-        child = grown[place][0]
+        parent = random.choice(eligible)
+        child = grown[parent][0]
         for _ in range(random.randint(1, LONGEST)):
             child = random.choice(MORPHS)(_copy(child))
         descriptor = child.extract_descriptor()
         if child.n_layers <= limit and not bayesian.contain(seen, descriptor):
             seen.append(descriptor)
-            grown.append((child, place))
+            grown.append((child, parent))
     tuner.descriptors = seen
     tuner.model_count = n
     for number, (graph, father) in enumerate(grown):
@@ -145,18 +145,18 @@ def distance(architectures, pairs):
 
 
 def _descriptor(tokens, skips):
-    made = NetworkDescriptor()
+    descriptor = NetworkDescriptor()
     for kind, *numbers in tokens:
-        made.add_layer(_layer(kind, numbers))
+        descriptor.add_layer(_layer(kind, numbers))
     for kind, start, depth in skips:
-        is_concat = kind == made.CONCAT_CONNECT  # any other merge is an addition to NNI
-        merge = made.CONCAT_CONNECT if is_concat else made.ADD_CONNECT
-        made.add_skip_connection(start, start + depth, merge)
-    return made
+        is_concat = kind == descriptor.CONCAT_CONNECT  # any other merge is an addition to NNI
+        merge = descriptor.CONCAT_CONNECT if is_concat else descriptor.ADD_CONNECT
+        descriptor.add_skip_connection(start, start + depth, merge)
+    return descriptor
 
 
 def _layer(kind, numbers):
-    """NNI's layer of Netmorph's kind; what it does not know is a layer without attributes."""
+    """NNI's layer for one of Netmorph's kinds; of an unknown kind one without attributes."""
     makers = {
         "conv1d": lambda filters, kernel, stride: layers.StubConv1d(1, filters, kernel, stride),
         "conv2d": lambda filters, kernel, stride: layers.StubConv2d(1, filters, kernel, stride),
@@ -178,22 +178,22 @@ def _layer(kind, numbers):
 
 
 def surrogate(architectures, values, asked):
-    """What the Gaussian process says of `asked`, told of the values one after the other."""
-    told = [_descriptor(**one) for one in architectures]
-    about = [_descriptor(**one) for one in asked]
+    """The Gaussian process' predictions for `asked`, after it is given the values one by one."""
+    observed = [_descriptor(**one) for one in architectures]
+    unseen = [_descriptor(**one) for one in asked]
     process = bayesian.IncrementalGaussianProcess()
     started = time.perf_counter()
     try:
-        for network, value in zip(told, values, strict=True):
+        for network, value in zip(observed, values, strict=True):
             process.fit([network], [value])
-        mean, std = process.predict(np.array(about))
-    except Exception as error:  # which is a finding
+        mean, std = process.predict(np.array(unseen))
+    except Exception as error:  # reported as a failure of the peer
         return {"failure": repr(error)}
     return {
         "mean": _finite(mean),
         "std": _finite(std),
         "seconds": time.perf_counter() - started,
-        "ignored": len(told) - len(process._x),
+        "ignored": len(observed) - len(process._x),
     }
 
 
@@ -205,7 +205,7 @@ def _finite(numbers):
 
 
 def morphism(chains, length, seed):
-    """How many chains of morphisms fail, and how much the others change the function."""
+    """Count the chains of morphisms that fail; measure how the others change the function."""
     _seed(seed)
     changes, crashes = [], 0
     for _ in range(chains):
@@ -220,7 +220,7 @@ def morphism(chains, length, seed):
                 graph = random.choice(MORPHS)(_copy(graph))
             after = TorchModel(graph).eval()(inputs)
             changes.append(float((after - before).abs().max() / before.abs().max()))
-        except Exception as error:  # whatever it is: the chain is lost
+        except Exception as error:  # any error: the chain is counted as a crash
             print(f"a chain failed: {error!r}", file=sys.stderr)
             crashes += 1
     return {
@@ -232,7 +232,7 @@ def morphism(chains, length, seed):
 
 
 def _perturb(model):
-    """Weights as after some training."""
+    """Move the weights away from their start, as by some training."""
     for name, tensor in model.state_dict().items():
         if name.endswith("running_var"):
             tensor *= torch.empty_like(tensor).uniform_(0.5, 2)
@@ -255,12 +255,12 @@ def _seed(seed):
 
 
 def main():
-    """Answer until there are no more questions."""
+    """Answer questions until the input ends."""
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     for line in sys.stdin:
         question = json.loads(line)
-        ask = {
+        answer_by_name = {
             "suggestion": suggestion,
             "distance": distance,
             "surrogate": surrogate,
@@ -268,8 +268,8 @@ def main():
         }
         try:
             with contextlib.redirect_stdout(sys.stderr):
-                answer = ask[question.pop("ask")](**question)
-        except Exception as error:  # the next question may do better
+                answer = answer_by_name[question.pop("ask")](**question)
+        except Exception as error:  # the next question may succeed
             answer = {"error": repr(error)}
         print(json.dumps(answer), flush=True)
 

@@ -1,9 +1,9 @@
-"""The error of the exported network beside networks that a person would draw.
+"""Compares the error of the exported network with networks that a person would design first.
 
 `python -m benchmarks.outcome [--seconds 300] [--datasets NAME ...] [--seeds 3]`: for each data set
 and seed a search with the defaults, the hand-made networks trained by the same trainer with the
-same recipe for the whole of the same time, and a plain loop. The budget is in CPU seconds of one
-core. Records are appended to `--out`; runs that are there are not repeated.
+same recipe for all of the same time, and a plain loop. The budget is in CPU seconds of one core.
+Records are appended to `--out`; runs that have a record are not repeated.
 """
 
 import argparse
@@ -22,16 +22,15 @@ DATASETS = (
     "italy-power",
     "osu-leaf",
 )
-QUICK = {"datasets": ["digits"], "seconds": 10.0, "seeds": 1, "jobs": 2}
 
 
 def carry_out(run: Run) -> Record:
-    """One run."""
-    return contenders.of(run.contender)(run)
+    """Carry out one run."""
+    return contenders.contender_of(run.contender)(run)
 
 
 def runs(options: argparse.Namespace) -> list[Run]:
-    """All runs, seed by seed, so that an interrupted experiment has all data sets."""
+    """All runs, seed by seed, so that an interrupted experiment covers all data sets."""
     names = list(experiment.installed(options.datasets or DATASETS))
     return [
         Run(dataset=name, seed=seed, contender=contender, seconds=options.seconds)
@@ -42,13 +41,12 @@ def runs(options: argparse.Namespace) -> list[Run]:
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """Carry out what is missing; the errors by data set and the mean ratio."""
-    if options.quick:
-        vars(options).update(QUICK)
-    found = experiment.records_of(runs(options), "benchmarks.outcome", options)
-    summary = outcome_report.summary(found)
+    """Carry out the missing runs and return the errors by data set and the mean ratio."""
+    experiment.shorten(options)
+    records = experiment.records_of(runs(options), "benchmarks.outcome", options)
+    summary = outcome_report.summary(records)
     if options.markdown:
-        options.markdown.write_text(outcome_report.page(found, options.plot))
+        options.markdown.write_text(outcome_report.page(records, options.plot))
     if options.plot:
         from benchmarks import outcome_plot  # noqa: PLC0415 (needs matplotlib)
 
@@ -57,7 +55,7 @@ def measure(options: argparse.Namespace) -> reporting.Result:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     reporting.run(measure, experiment.parser(__doc__, seconds=300.0, seeds=3).parse_args())
 
 

@@ -1,47 +1,50 @@
-"""What more workers bring: test error against the wall clock for 1, 2, 4 and 8 of them.
+"""Measures the benefit of more workers: test error against the wall clock for 1, 2, 4 and 8.
 
 `python -m benchmarks.parallel [--seconds 300] [--seeds 3] [--workers 1 2 4 8]`: the budget is on
 the clock of the search. The workers are simulated: their trainings are carried out one after the
 other, each as if alone on one core, so that N workers take up to N times the budget to measure.
-Records are appended to `--out`; runs that are there are not repeated.
+Records are appended to `--out`; runs that have a record are not repeated.
 """
 
 import argparse
 
-from benchmarks import comparison, contenders, experiment, reporting
+from benchmarks import contenders, experiment, reporting
+from benchmarks.comparison import Comparison
 from benchmarks.records import Record, Run
 
-DATASETS = ("fashion-1000", "mnist1d")
 WORKERS = (1, 2, 4, 8)
-REFERENCE = "1 worker"
-QUICK = {"datasets": ["digits"], "seconds": 10.0, "seeds": 1, "jobs": 2, "workers": [1, 2]}
 
 
-def named(workers: int) -> str:
-    """The contender with so many workers."""
+def contender_name(workers: int) -> str:
+    """The name of the contender with this number of workers."""
     return f"{workers} worker{'s' if workers > 1 else ''}"
 
 
 def carry_out(run: Run) -> Record:
-    """One search."""
+    """Carry out one search."""
     workers = int(run.contender.split()[0])
     return contenders.search(run, with_curve=True, parallelism=workers)
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """Carry out what is missing; errors by data set and number of workers."""
-    if options.quick:
-        vars(options).update(QUICK)
-    names = [named(workers) for workers in options.workers]
-    runs = experiment.paired(names, options, DATASETS)
-    found = experiment.records_of(runs, "benchmarks.parallel", options)
-    return comparison.report(found, REFERENCE, options, "More workers")
+    """Carry out the missing runs and return the errors by data set and number of workers."""
+    experiment.shorten(options, workers=[1, 2])
+    comparison = Comparison(
+        module="benchmarks.parallel",
+        title="More workers",
+        reference=contender_name(1),
+        contenders=[contender_name(workers) for workers in options.workers],
+        datasets=("fashion-1000", "mnist1d"),
+    )
+    return comparison.measure(options)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     parser = experiment.parser(__doc__, seconds=300.0, seeds=3)
-    parser.add_argument("--workers", type=int, nargs="+", default=list(WORKERS))
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=list(WORKERS), help="numbers of workers"
+    )
     reporting.run(measure, parser.parse_args())
 
 

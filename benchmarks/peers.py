@@ -1,8 +1,8 @@
 """The peer that Netmorph is measured against: the network morphism tuner of NNI 2.10.
 
 `python -m benchmarks.peers` makes its virtual environment, `.venv-peers`, with plain pip. The peer
-runs there as `benchmarks/nni_peer.py` and speaks JSON lines: a question each to its standard input,
-an answer each from its standard output.
+runs there as `benchmarks/nni_peer.py` and reads and writes JSON lines: each line of its standard
+input is a question, each line of its standard output is the answer to one.
 """
 
 import json
@@ -21,7 +21,7 @@ from core.similarity.edit_distance import skips
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv-peers"
 PYTHON = ENVIRONMENT / "bin" / "python"
-READY = ENVIRONMENT / ".ready"  # exists once all packages are there
+READY = ENVIRONMENT / ".ready"  # exists once all packages are installed
 SHIM = ROOT / "benchmarks" / "nni_peer.py"
 PACKAGES = ("nni==2.10", "torch==2.13.0", "numpy==1.26.4", "scipy==1.13.1", "scikit-learn==1.4.2")
 INSTALL_SECONDS = 1200.0
@@ -30,11 +30,11 @@ Answer = dict[str, Any]
 
 
 class PeerMissing(Exception):
-    """The peer cannot be run here, for the reason given."""
+    """The peer cannot be run on this machine; the message says why."""
 
 
 def install() -> None:
-    """Make the environment unless it is there; raises PeerMissing where that fails."""
+    """Make the environment unless it is ready; raises PeerMissing where that fails."""
     if READY.exists():
         return
     if ENVIRONMENT.exists():
@@ -42,40 +42,40 @@ def install() -> None:
     try:
         venv.create(ENVIRONMENT, with_pip=True)
         command = [str(PYTHON), "-m", "pip", "install", "--quiet", *PACKAGES]
-        done = subprocess.run(
+        process = subprocess.run(
             command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise PeerMissing(f"its environment cannot be made: {error}") from None
-    if done.returncode:
-        raise PeerMissing(f"pip cannot install {PACKAGES[0]}: {done.stderr.strip()[-500:]}")
+    if process.returncode:
+        raise PeerMissing(f"pip cannot install {PACKAGES[0]}: {process.stderr.strip()[-500:]}")
     READY.touch()
 
 
-def described(architecture: Architecture) -> Answer:
-    """An architecture for the peer: the layers that the distance sees, and the skips."""
-    unseen = (Channels.UNIFIED, Channels.JOINED)
-    seen = [
+def describe(architecture: Architecture) -> Answer:
+    """The description of an architecture for the peer: layers that count in the distance, skips."""
+    ignored = (Channels.UNIFIED, Channels.JOINED)
+    layers = [
         list(layer_to_json(node.layer).values())  # its kind and its fields
         for node in architecture.nodes[1:-1]
-        if node.layer.channels not in unseen
+        if node.layer.channels not in ignored
     ]
-    return {"tokens": seen, "skips": skips(architecture)}
+    return {"tokens": layers, "skips": skips(architecture)}
 
 
-def ask(questions: Sequence[dict[str, Any]], timeout: float, *, quick: bool) -> list[Answer]:
-    """The peer's answers, in order; an empty one, with a reason on stderr, where there is none.
+def answers_to(questions: Sequence[dict[str, Any]], timeout: float, *, quick: bool) -> list[Answer]:
+    """The peer's answers, in order; a missing answer is empty, with the reason on standard error.
 
-    A quick run makes no environment, as that takes too long.
+    A quick run makes no environment because that takes too long.
     """
     answers: list[Answer] = []
     try:
         if quick and not READY.exists():
-            raise PeerMissing("its environment is not there: run `python -m benchmarks.peers`")
+            raise PeerMissing("its environment is missing: run `python -m benchmarks.peers`")
         install()
-        answers = _asked(questions, timeout)
+        answers = _answers(questions, timeout)
     except PeerMissing as error:
-        print(f"no peer: {error}", file=sys.stderr)
+        print(f"the peer is left out: {error}", file=sys.stderr)
     for question, answer in zip(questions, answers, strict=False):
         if "error" in answer:
             print(f"the peer failed at {question}: {answer['error']}", file=sys.stderr)
@@ -83,8 +83,8 @@ def ask(questions: Sequence[dict[str, Any]], timeout: float, *, quick: bool) -> 
     return answers + [{}] * (len(questions) - len(answers))
 
 
-def _asked(questions: Sequence[dict[str, Any]], timeout: float) -> list[Answer]:
-    """What the peer says within the time; raises PeerMissing where it cannot be started."""
+def _answers(questions: Sequence[dict[str, Any]], timeout: float) -> list[Answer]:
+    """The answers within the time; raises PeerMissing where the peer cannot be started."""
     lines = "".join(json.dumps(question) + "\n" for question in questions)
     pipe = subprocess.PIPE
     try:
@@ -94,19 +94,19 @@ def _asked(questions: Sequence[dict[str, Any]], timeout: float) -> list[Answer]:
     except OSError as error:
         raise PeerMissing(f"it cannot be started: {error}") from None
     try:
-        said, complaints = process.communicate(lines, timeout)
+        output, errors = process.communicate(lines, timeout)
     except subprocess.TimeoutExpired:
         process.kill()
-        said, complaints = process.communicate()
-        print(f"the peer was ended after {timeout:.0f} seconds", file=sys.stderr)
-    if not said and complaints:
-        print(f"the peer said: {complaints.strip()[-500:]}", file=sys.stderr)
-    whole = [line for line in said.splitlines(keepends=True) if line.endswith("\n")]
-    return [json.loads(line) for line in whole]
+        output, errors = process.communicate()
+        print(f"the peer was killed after {timeout:.0f} seconds", file=sys.stderr)
+    if not output and errors:
+        print(f"the peer gave no answer: {errors.strip()[-500:]}", file=sys.stderr)
+    complete = [line for line in output.splitlines(keepends=True) if line.endswith("\n")]
+    return [json.loads(line) for line in complete]
 
 
 if __name__ == "__main__":
     try:
         install()
     except PeerMissing as error:
-        sys.exit(f"no peer: {error}")
+        sys.exit(f"error: {error}")

@@ -1,4 +1,4 @@
-"""Training as tutorials do it: single precision, Adam, half a cosine, nothing of Netmorph's recipe.
+"""Training as in tutorials: single precision, Adam, half a cosine, without Netmorph's recipe.
 
 Only the batches come from `worker.trainer.data.examples`, so that both see the same examples and
 augmentation.
@@ -22,7 +22,7 @@ from worker.trainer.networks.network import Network
 from worker.trainer.training.evaluation import evaluate
 
 BATCH_SIZE = 128
-LEAST_STEPS = 8  # of an epoch: small data sets have smaller batches
+MIN_STEPS = 8  # in an epoch: small data sets have smaller batches
 LEARNING_RATE = 1e-3
 TASK = "image-classification"
 
@@ -36,7 +36,7 @@ def train_plainly(
     seed: int,
     clock: Callable[[], float],
 ) -> float:
-    """The test accuracy after so many seconds of training on all training examples."""
+    """The test accuracy after this many seconds of training on all training examples."""
     began = clock()
     device, generator = torch.device("cpu"), torch.Generator().manual_seed(seed)
     normalisation = Normalisation.of(arrays.x_train)
@@ -47,7 +47,7 @@ def train_plainly(
     network.read(initialise(architecture, np.random.default_rng(seed)))
     network.seed(seed, device)
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
-    size = min(BATCH_SIZE, max(8, len(training) // LEAST_STEPS))
+    size = min(BATCH_SIZE, max(8, len(training) // MIN_STEPS))
     network.train()
     while (share := (clock() - began) / seconds) < 1:
         for x, y in training.training_batches(size, generator):

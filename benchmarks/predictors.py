@@ -1,4 +1,4 @@
-"""What is asked to predict networks that it has not seen: kernels, plain features, the peer."""
+"""Predictors of the values of unseen networks: kernels, plain features, the peer."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,48 +14,48 @@ from core.surrogate.fitting import Observation, fit
 
 Entries = Sequence[tables.Entry]
 Within = NDArray[np.bool_]
-#: Of measured values: the log of their density, and whether each is within its 90 % interval.
+#: From measured values to their log densities, and whether each is within its 90 % interval.
 Law = Callable[[Floats], tuple[Floats, Within]]
 Predictor = Callable[[Entries, Entries], tuple[Floats, Floats | Law | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Places in a table: what a predictor is told, and what it is asked about."""
+    """Indices of a table: the networks that a predictor is fitted to, and those it predicts."""
 
-    known: NDArray[np.intp]
-    asked: NDArray[np.intp]
+    observed: NDArray[np.intp]
+    unseen: NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Of the networks that one split asks about."""
+    """The prediction of the unseen networks of one split."""
 
     split: Split
     mean: Floats
-    spread: Floats | Law | None  # of a value, noise included: standard deviations, or its law
-    seconds: float | None  # for learning and predicting; None: not measured
-    ignored: int = 0  # networks that it was told of and could not take
+    spread: Floats | Law | None  # standard deviations of values, noise included, or their law
+    seconds: float | None  # for fitting and predicting; None: not measured
+    ignored: int = 0  # observed networks that the predictor could not use
 
 
 def predictions(
     predictor: Predictor, entries: Entries, splits: Sequence[Split]
 ) -> Iterator[Prediction]:
-    """What a predictor says of each split, timed."""
+    """The predictions for each split, timed."""
     for split in splits:
-        known = [entries[place] for place in split.known]
-        asked = [entries[place] for place in split.asked]
+        observed = [entries[index] for index in split.observed]
+        unseen = [entries[index] for index in split.unseen]
         started = time.perf_counter()
-        mean, spread = predictor(known, asked)
+        mean, spread = predictor(observed, unseen)
         yield Prediction(split, mean, spread, time.perf_counter() - started)
 
 
 def kernel_predictor(kernel: str) -> Predictor:
-    """Median and law of values by the surrogate with this kernel."""
+    """A predictor of the median and the law of values by the surrogate with this kernel."""
 
-    def predict(known: Entries, asked: Entries) -> tuple[Floats, Law]:
-        surrogate = fit([Observation(one.architecture, one.value) for one in known], kernel)
-        points = surrogate.geometry.points([one.architecture for one in asked])
+    def predict(observed: Entries, unseen: Entries) -> tuple[Floats, Law]:
+        surrogate = fit([Observation(one.architecture, one.value) for one in observed], kernel)
+        points = surrogate.geometry.points([one.architecture for one in unseen])
         low, high = surrogate.interval(points, 0.9)
 
         def law(values: Floats) -> tuple[Floats, Within]:
@@ -66,20 +66,20 @@ def kernel_predictor(kernel: str) -> Predictor:
     return predict
 
 
-def ridge(known: Entries, asked: Entries) -> tuple[Floats, Floats | None]:
+def ridge(observed: Entries, unseen: Entries) -> tuple[Floats, Floats | None]:
     """Ridge regression on standardised log sizes; no uncertainty."""
-    x, x_asked, y = _sizes(known), _sizes(asked), np.array([one.value for one in known])
+    x, x_unseen, y = _sizes(observed), _sizes(unseen), np.array([one.value for one in observed])
     center, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
-    x, x_asked = (x - center) / spread, (x_asked - center) / spread
+    x, x_unseen = (x - center) / spread, (x_unseen - center) / spread
     slope = np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ (y - y.mean()))
-    return y.mean() + x_asked @ slope, None
+    return y.mean() + x_unseen @ slope, None
 
 
-def forest(known: Entries, asked: Entries) -> tuple[Floats, Floats | None]:
+def forest(observed: Entries, unseen: Entries) -> tuple[Floats, Floats | None]:
     """A random forest on log sizes; no uncertainty."""
     model = RandomForestRegressor(n_estimators=100, random_state=0)
-    model.fit(_sizes(known), [one.value for one in known])
-    return np.asarray(model.predict(_sizes(asked))), None
+    model.fit(_sizes(observed), [one.value for one in observed])
+    return np.asarray(model.predict(_sizes(unseen))), None
 
 
 PLAIN: dict[str, Predictor] = {"ridge": ridge, "forest": forest}
@@ -93,34 +93,36 @@ def _sizes(entries: Entries) -> Floats:
     return np.log1p(np.array(rows, dtype=np.float64))
 
 
-def of_peer(
+def peer_predictions(
     entries: Entries, splits: Sequence[Split], *, seconds: float, quick: bool
 ) -> list[Prediction]:
-    """What NNI's Gaussian process says of the first splits, as many as the seconds allow.
+    """The predictions by NNI's Gaussian process for as many splits as the seconds allow.
 
-    Where it fails at a split, none of its numbers are finite.
+    Where it fails at a split, none of the numbers are finite.
     """
     questions = [
         {
             "ask": "surrogate",
-            "architectures": [peers.described(entries[place].architecture) for place in one.known],
-            "values": [entries[place].value for place in one.known],
-            "asked": [peers.described(entries[place].architecture) for place in one.asked],
+            "architectures": [
+                peers.describe(entries[index].architecture) for index in one.observed
+            ],
+            "values": [entries[index].value for index in one.observed],
+            "asked": [peers.describe(entries[index].architecture) for index in one.unseen],
         }
         for one in splits
     ]
-    answers = peers.ask(questions, seconds, quick=quick)
-    said = [(answer, one) for answer, one in zip(answers, splits, strict=True) if answer]
-    return [_of_answer(answer, one) for answer, one in said]
+    answers = peers.answers_to(questions, seconds, quick=quick)
+    answered = [(answer, one) for answer, one in zip(answers, splits, strict=True) if answer]
+    return [_prediction(answer, one) for answer, one in answered]
 
 
-def _of_answer(answer: peers.Answer, split: Split) -> Prediction:
-    """After a failure there are no numbers."""
-    missing = [None] * len(split.asked)
+def _prediction(answer: peers.Answer, split: Split) -> Prediction:
+    """The prediction in an answer; NaN for every network after a failure."""
+    missing = [None] * len(split.unseen)
     return Prediction(
         split,
         np.array(answer.get("mean", missing), dtype=np.float64),
         np.array(answer.get("std", missing), dtype=np.float64),
         answer.get("seconds"),
-        int(answer.get("ignored", len(split.known))),
+        int(answer.get("ignored", len(split.observed))),
     )

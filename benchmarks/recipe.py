@@ -1,9 +1,9 @@
-"""Which ingredients of the training recipe pay: each changed alone, over equal CPU seconds.
+"""Measures which ingredients of the training recipe help: each is changed alone, in equal time.
 
 `python -m benchmarks.recipe [--setting NAME] [--arm NAME] [--seeds 5] [--file FILE]
-[--markdown FILE]`: every arm is a change of the base recipe, trained on the same seeds as the base.
-Runs are appended to a file of JSON lines; those that are in it are not made again. One core, and
-CPU seconds in place of time on the clock, so that other processes do not decide.
+[--markdown FILE]`: every arm is a change of the base recipe, trained with the same seeds as the
+base. Runs are appended to a file of JSON lines; runs in it are not repeated. Times are CPU seconds
+of one core, so that other processes have no effect.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from benchmarks.recipe_arms import (
     Setting,
 )
 from benchmarks.recipe_report import page_with, summary
-from benchmarks.recipe_starts import started
+from benchmarks.recipe_starts import initial_weights
 from core.data.datasets import Arrays, spec
 from core.graph.architecture import Architecture
 from core.graph.initialisation import initialise
@@ -50,16 +50,16 @@ ALL = SETTINGS | RANKED
 TASK, CPU = "image-classification", torch.device("cpu")
 COMPUTE = Compute(CPU, torch.bfloat16, channels_last=True)
 SUBSET_SEED = 0
-MOST_EPOCHS = 10_000  # the seconds end a training
+MOST_EPOCHS = 10_000  # trainings end by seconds
 QUICK, QUICK_SECONDS = "digits", 1.0
 QUICK_ARMS = ("base", "constant rate", "3 pieces, then fall over all of the last 0.4")
-PATCHED = 500  # images that a whitening is of
+WHITENING_IMAGES = 500
 
 Row = dict[str, Any]
 
 
 def vgg(shape: tuple[int, ...], classes: int, width: int) -> Architecture:
-    """Two convolutions at each of three resolutions, then the mean over places."""
+    """Two convolutions at each of three resolutions, then the mean over positions."""
     layers = [Input(shape)]
     for stage in range(3):
         layers += [MaxPool2d(2, 2)] if stage else []
@@ -69,7 +69,7 @@ def vgg(shape: tuple[int, ...], classes: int, width: int) -> Architecture:
 
 
 def network(arrays: Arrays, setting: Setting) -> Architecture:
-    """The setting's network, for these data."""
+    """The network of the setting for these data."""
     if not setting.network:
         return vgg(arrays.x_train.shape[1:], len(arrays.class_names), setting.width)
     return BUILDERS[setting.network](spec(arrays, flip=True), 1.0)
@@ -88,17 +88,17 @@ def subset(arrays: Arrays, train_examples: int | None, test_examples: int | None
 
 @contextmanager
 def constants_set(values: Mapping[str, Any]) -> Iterator[None]:
-    """Constants of modules, by "module.NAME", have other values within."""
-    places = {
+    """Replace constants of modules, by "module.NAME", within the context."""
+    constants = {
         name: (import_module(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in values
     }
-    old = {name: getattr(module, key) for name, (module, key) in places.items()}
-    for name, (module, key) in places.items():
+    old = {name: getattr(module, key) for name, (module, key) in constants.items()}
+    for name, (module, key) in constants.items():
         setattr(module, key, values[name])
     try:
         yield
     finally:
-        for name, (module, key) in places.items():
+        for name, (module, key) in constants.items():
             setattr(module, key, old[name])
 
 
@@ -116,7 +116,7 @@ class Experiment:
         self.test = Examples(a.x_test, a.y_test, self.normalisation, CPU, channels_last=True)
 
     def run(self, arm: Arm, seed: int) -> Row:
-        """The test error of the arm's network, and what it took."""
+        """Train the arm's network and return its test error and its costs."""
         with constants_set({**BASE_CONSTANTS, **arm.constants}):
             return self._run(arm, seed)
 
@@ -147,9 +147,9 @@ class Experiment:
 
     def _network(self, arm: Arm, seed: int) -> Network:
         weights = initialise(self.architecture, np.random.default_rng(seed))
-        some = self._training(self._hyperparameters(arm, 1.0, {})).some(PATCHED)
+        some = self._training(self._hyperparameters(arm, 1.0, {})).some(WHITENING_IMAGES)
         network = Network(self.architecture)
-        network.read(started(arm.start, self.architecture, weights, some))
+        network.read(initial_weights(arm.start, self.architecture, weights, some))
         return network.to(memory_format=torch.channels_last)
 
     def _hyperparameters(self, arm: Arm, share: float, changes: Changes) -> Hyperparameters:
@@ -183,7 +183,7 @@ def _shrink(network: Network, factor: float) -> None:
 
 
 def rows_of(file: Path) -> list[Row]:
-    """The runs that were made already."""
+    """The runs in the file."""
     if not file.exists():
         return []
     return [json.loads(line) for line in file.read_text().splitlines()]
@@ -192,14 +192,14 @@ def rows_of(file: Path) -> list[Row]:
 def missing(
     rows: list[Row], settings: list[str], arms: list[str], seeds: int
 ) -> list[tuple[str, str, int]]:
-    """The runs that are not made yet, seed by seed, so that an early end leaves whole pairs."""
-    made = {(row["setting"], row["arm"], row["seed"]) for row in rows}
-    wanted = [(s, a, seed) for seed in range(seeds) for s in settings for a in arms]
-    return [each for each in wanted if each not in made]
+    """The missing runs, seed by seed, so that an interrupted benchmark has complete pairs."""
+    done = {(row["setting"], row["arm"], row["seed"]) for row in rows}
+    requested = [(s, a, seed) for seed in range(seeds) for s in settings for a in arms]
+    return [each for each in requested if each not in done]
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """Make the runs that are missing, and compare every arm with the base."""
+    """Carry out the missing runs and compare every arm with the base."""
     torch.set_num_threads(1)
     torch.optim.SGD([torch.zeros(1)])  # the first optimiser of a process takes a second
     if options.quick:
@@ -218,12 +218,14 @@ def measure(options: argparse.Namespace) -> reporting.Result:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     parser = reporting.parser(__doc__)
-    parser.add_argument("--setting", action="append", choices=ALL)
-    parser.add_argument("--arm", action="append", choices=ARMS)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--file", type=Path, default=FILE)
+    parser.add_argument(
+        "--setting", action="append", choices=ALL, help="may be given more than once"
+    )
+    parser.add_argument("--arm", action="append", choices=ARMS, help="may be given more than once")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds")
+    parser.add_argument("--file", type=Path, default=FILE, help="the file of runs")
     parser.add_argument("--markdown", type=Path, help="write the tables into this page")
     options = parser.parse_args()
     options.setting = options.setting or list(SETTINGS)

@@ -28,13 +28,13 @@ class Arm:
     group: str
     name: str
     changes: Changes = field(default_factory=dict)
-    batch: float = 1.0  # size of batches, in that of the setting
+    batch: float = 1.0  # factor on the setting's batch size
     constants: Mapping[str, Any] = field(default_factory=dict)  # of modules, by "module.NAME"
-    #: Trainings one after the other: the share of the time, and changes of the arm's recipe.
+    #: Consecutive trainings: each one's share of the time and its changes of the arm's recipe.
     pieces: tuple[tuple[float, Changes], ...] = ((1.0, {}),)
     start: str = "he"  # or "identity", "whitening": see `benchmarks.recipe_starts`
-    shrunk: float = 1.0  # weights at the start of each further piece, in those at the end before
-    watched: tuple[float, ...] = ()  # shares of averages that are evaluated besides
+    shrunk: float = 1.0  # factor on the weights between two pieces
+    watched: tuple[float, ...] = ()  # shares of weight averages that are evaluated too
 
 
 SETTINGS = {
@@ -44,7 +44,7 @@ SETTINGS = {
     "fashion-long": Setting("fashion-mnist", None, 5000, 16, 90.0, 128),
     "digits": Setting("digits", None, None, 16, 10.0, 32),
 }
-#: Settings of several networks, by which a schedule ranks them as another does, or not.
+#: Settings of several networks, which show whether two schedules rank the networks equally.
 RANKED = {
     f"rank-{kind}": Setting("fashion-mnist", 1000, None, 16, 10.0, 32, kind)
     for kind in ("cnn", "vgg", "resnet", "densenet", "mobilenet", "mlp")
@@ -73,7 +73,7 @@ def _by_rms(out: int, inputs: int) -> float:
 
 
 def _by_norm(norm: float, out: int, inputs: int) -> float:
-    """A spectral norm that grows with the outputs over the inputs alone."""
+    """A spectral norm that depends only on the ratio of outputs to inputs."""
     return norm * max(1.0, out / inputs) ** 0.5
 
 
@@ -81,7 +81,7 @@ BASE_CONSTANTS: Mapping[str, Any] = {_SCALE: _by_rms}
 
 
 def _in_pieces(last: float, decay: float, pieces: int = 3) -> tuple[tuple[float, Changes], ...]:
-    """Some trainings at a constant rate, then one whose rate falls."""
+    """The pieces: trainings at a constant rate, then one with a falling rate."""
     level: list[tuple[float, Changes]] = [((1 - last) / pieces, _LEVEL)] * pieces
     return (*level, (last, {"decay": decay, "averaging": 0.05, "warmup": 0.02}))
 

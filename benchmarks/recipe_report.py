@@ -1,4 +1,4 @@
-"""What `benchmarks.recipe` found: means, and differences from the base over the same seeds."""
+"""The results of `benchmarks.recipe`: means, and differences from the base with the same seeds."""
 
 from collections.abc import Iterator, Sequence
 from statistics import mean, stdev
@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from benchmarks.recipe_arms import ARMS, RANKED, SETTINGS
 
 BASE_ARM = "base"
-#: An arm whose rate falls, and the same at a constant rate.
+#: Arms with a falling rate, and the same arms at a constant rate.
 LEVEL_ARMS = {
     BASE_ARM: "constant rate",
     "spectral norm 2": "spectral norm 2, constant rate",
@@ -83,7 +83,7 @@ def _cell(found: dict[str, Any] | None) -> str:
 
 
 def _watched(rows: Sequence[Row]) -> Iterator[str]:
-    """Errors of averages over several shares of the steps, in the same runs."""
+    """The table of errors of averages over several shares of the steps, from the same runs."""
     watched = [row for row in rows if "watched" in row and row["setting"] in SETTINGS]
     if not watched:
         return
@@ -98,7 +98,7 @@ def _watched(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _ranks(rows: Sequence[Row]) -> Iterator[str]:
-    """Errors of several networks by a falling rate, and by averages at a constant one."""
+    """Tables of the errors with a falling rate and of averages at a constant rate, by network."""
     for name, constant in LEVEL_ARMS.items():
         falling = [_of(rows, setting, name) for setting in RANKED]
         level = [_of(rows, setting, constant) for setting in RANKED]

@@ -1,4 +1,4 @@
-"""Other starts of the weights than the usual: identity kernels, a whitening first convolution."""
+"""Alternative initial weights: identity kernels, a whitening first convolution."""
 
 import numpy as np
 
@@ -7,7 +7,9 @@ from core.graph.weights import Weights
 from core.layers import Array, Conv2d
 
 
-def started(kind: str, architecture: Architecture, weights: Weights, images: Array) -> Weights:
+def initial_weights(
+    kind: str, architecture: Architecture, weights: Weights, images: Array
+) -> Weights:
     """The weights with some kernels set; images have shape (N, C, H, W) and are normalised."""
     kernels = [node.id for node in architecture.nodes if isinstance(node.layer, Conv2d)]
     if kind == "identity":
@@ -23,7 +25,7 @@ def started(kind: str, architecture: Architecture, weights: Weights, images: Arr
 
 
 def _identity(kernel: Array) -> Array:
-    """The first filters pass their channel on (Jordan 2024, arXiv:2404.00498, section 3.2)."""
+    """A kernel whose first filters pass their channel on (Jordan 2024, arXiv:2404.00498, § 3.2)."""
     made = kernel.copy()
     count, middle = min(kernel.shape[:2]), kernel.shape[2] // 2
     made[:count] = 0
@@ -32,7 +34,7 @@ def _identity(kernel: Array) -> Array:
 
 
 def _whitening(kernel: Array, images: Array) -> Array:
-    """Filters are the directions of the patches, with both signs, each of variance one."""
+    """Filters along the principal directions of the patches, with both signs and variance one."""
     size = kernel.shape[2]
     patches = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(2, 3))
     rows = patches.transpose(0, 2, 3, 1, 4, 5).reshape(-1, kernel[0].size)

@@ -1,7 +1,7 @@
-"""Evidence that accumulates: one JSON line a run, appended as it ends; a run that is there is done.
+"""Files of records: one JSON line per run, appended when the run ends.
 
-A file holds the runs of one state of the code by convention (`commit` says which); a later line
-for the same run replaces an earlier one.
+By convention a file holds the runs of one state of the code, which `commit` names. A later line for
+the same run replaces an earlier one.
 """
 
 import json
@@ -32,12 +32,12 @@ _FIELDS = tuple(Run.__dataclass_fields__)
 
 
 def run_of(record: Record) -> Run:
-    """The run that a record is of."""
+    """The run that a record belongs to."""
     return Run(**{name: record[name] for name in _FIELDS})
 
 
 def read(path: Path) -> dict[Run, Record]:
-    """The records of a file by their run; none where there is no file, a cut last line is left."""
+    """The records of a file by run, without a cut last line; empty where there is no file."""
     if not path.exists():
         return {}
     lines = path.read_text().splitlines(keepends=True)
@@ -46,26 +46,26 @@ def read(path: Path) -> dict[Run, Record]:
 
 
 def missing(runs: Iterable[Run], path: Path) -> list[Run]:
-    """The runs without a record in the file, in their order."""
-    done = read(path)
-    return [run for run in runs if run not in done]
+    """The runs without a record in the file, in order."""
+    recorded = read(path)
+    return [run for run in runs if run not in recorded]
 
 
 def append(path: Path, run: Run, measured: Record) -> Record:
-    """Add the record of a run to the file; a cut last line is dropped first."""
+    """Add the record of a run to the file, after a cut last line is removed."""
     record = asdict(run) | measured
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
-        file.truncate(_whole_lines(path))
+        file.truncate(_complete_size(path))
         file.write((json.dumps(record, separators=(",", ":")) + "\n").encode())
     return record
 
 
 def commit() -> str:
-    """The state of the code: a short hash, with "-dirty" where files were changed since."""
+    """The state of the code: a short hash, with "-dirty" if files were changed since."""
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return process.stdout.strip() if process.returncode == 0 else "unknown"
 
 
 def commits(records: Sequence[Record]) -> list[str]:
@@ -73,6 +73,6 @@ def commits(records: Sequence[Record]) -> list[str]:
     return sorted({record.get("commit", "unknown") for record in records})
 
 
-def _whole_lines(path: Path) -> int:
-    """Bytes up to the end of the last whole line."""
+def _complete_size(path: Path) -> int:
+    """Bytes up to the end of the last complete line."""
     return path.read_bytes().rfind(b"\n") + 1

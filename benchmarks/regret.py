@@ -1,10 +1,12 @@
-"""How far from the best a search is after some evaluations, by strategy.
+"""Measures how far a search is from the best network after some evaluations, by strategy.
 
 `python -m benchmarks.regret [--table FILE ...] [--seeds 20] [--left-out 0.3] [--plot FILE]
-[--markdown FILE]`. On a table the search moves over its neighbours (`benchmarks/walks.py`); without
-one, or on the table named `landscape`, it is the real search over a made-up landscape. Regret: the
-best true value less the true value of the network that looks best so far. The best few networks of
-one table are where chance put them; with some lines left out they are others in each search.
+[--markdown FILE]`. On a table the search moves from line to neighbouring line
+(`benchmarks/walks.py`); without a table, or on the table named `landscape`, it is the real search
+over a made-up landscape.
+Regret is the best true value minus the true value of the network that looks best so far. Chance
+decides where the best few networks of a table are; with some lines left out, each search has
+others.
 """
 
 import argparse
@@ -20,8 +22,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks import landscape, regret_report, reporting, searches
-from benchmarks.findable import findable
-from benchmarks.searches import LANDSCAPE, shared_out, short_name, table_at
+from benchmarks.predictability import predictability
+from benchmarks.searches import LANDSCAPE, map_in_processes, short_name, table_at
 from benchmarks.walk_bayesian import BayesianWalker, ScratchWalker
 from benchmarks.walk_reinforce import ReinforceWalker
 from benchmarks.walks import BASELINES, Table, Walk, Walker
@@ -30,7 +32,7 @@ from core.similarity.edit_distance import Floats
 
 MARKS = (20, 50, 100, 200)  # evaluations
 
-#: Makes the walker of one walk, by strategy.
+#: Functions that make the walker of one walk, by strategy.
 WALKS: Mapping[str, Callable[[], Walker]] = {
     "bayesian": BayesianWalker,
     "bo-scratch": ScratchWalker,
@@ -57,27 +59,27 @@ def regrets_on_table(
     walk = Walk(table, seed, left_out)
     while len(walk.seen) < evaluations and not walk.known.all():
         walk.visit(walker(walk))
-    true = [table.true[place] for place in walk.seen]
-    return [walk.best - one for one in of_the_best(walk.shown, true)]
+    true = [table.true[index] for index in walk.seen]
+    return [walk.best - one for one in of_the_best(walk.observed, true)]
 
 
-def of_the_best(shown: Sequence[float], true: Sequence[float]) -> Iterator[float]:
-    """After each evaluation, the true value of the one that looks best."""
-    place = 0
-    for number, value in enumerate(shown):
-        if value > shown[place]:
-            place = number
-        yield float(true[place])
+def of_the_best(observed: Sequence[float], true: Sequence[float]) -> Iterator[float]:
+    """The true value of the network that looks best, after each evaluation."""
+    best = 0
+    for number, value in enumerate(observed):
+        if value > observed[best]:
+            best = number
+        yield float(true[best])
 
 
 def regrets_on_landscape(strategy: str, seed: int, evaluations: int) -> list[float]:
-    """The same for the real search over the made-up landscape."""
-    shown, true = landscape.search(strategy, seed, evaluations)
-    return [landscape.BEST - one for one in of_the_best(shown, true)]
+    """The regret after each evaluation of one real search over the made-up landscape."""
+    observed, true = landscape.search(strategy, seed, evaluations)
+    return [landscape.BEST - one for one in of_the_best(observed, true)]
 
 
 def simulate(task: Task) -> list[float]:
-    """The regrets of one search, wherever it is run."""
+    """The regret after each evaluation of one search."""
     with threadpool_limits(1):
         if task.table == LANDSCAPE:
             return regrets_on_landscape(task.strategy, task.seed, task.evaluations)
@@ -87,8 +89,8 @@ def simulate(task: Task) -> list[float]:
 
 
 def simulate_all(tasks: Sequence[Task], jobs: int) -> Iterator[list[float]]:
-    """The regrets of all searches in order, each one named on the standard error."""
-    for task, result in zip(tasks, shared_out(simulate, tasks, jobs), strict=True):
+    """The regrets of all searches in order; prints the name of each on standard error."""
+    for task, result in zip(tasks, map_in_processes(simulate, tasks, jobs), strict=True):
         print(f"{Path(task.table).name}: {task.strategy}, seed {task.seed}", file=sys.stderr)
         yield result
 
@@ -105,13 +107,13 @@ def curves(
     ]
     found = list(simulate_all(tasks, jobs))
     return {
-        strategy: np.array(found[place * seeds : (place + 1) * seeds])
-        for place, strategy in enumerate(strategies)
+        strategy: np.array(found[index * seeds : (index + 1) * seeds])
+        for index, strategy in enumerate(strategies)
     }
 
 
 def at_marks(regrets: Floats) -> dict[str, dict[str, float]]:
-    """Mean and standard error after some evaluations: (seeds, evaluations)"""
+    """Mean and standard error at the marks, of regrets of shape (seeds, evaluations)."""
     mean, error = regret_report.mean_and_error(regrets)
     return {
         str(mark): {"mean": float(mean[mark - 1]), "se": float(error[mark - 1])}
@@ -121,22 +123,22 @@ def at_marks(regrets: Floats) -> dict[str, dict[str, float]]:
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """Mean regret and its standard error at the marks, by strategy; by table if there are more."""
-    # at once: a missing package is told before hours of searches
+    """Mean regret and its standard error at the marks, by strategy; by table if several."""
+    # Imported first, so that a missing package is reported before hours of searches.
     plotter = options.plot and importlib.import_module("benchmarks.regret_plot")
     names: list[str] = options.table or [LANDSCAPE]
     seeds = options.seeds or (3 if options.quick else 20)
     found: dict[str, dict[str, Floats]] = {}
     for name in names:
-        is_short = options.quick and name == LANDSCAPE
+        is_shortened = options.quick and name == LANDSCAPE
         if name != LANDSCAPE:
-            table_at(name)  # which complains before anything else is done
-        evaluations = MARKS[0] if is_short else options.evaluations
-        short = short_name(name)
-        found[short] = curves(name, seeds, evaluations, options.jobs)
+            table_at(name)  # raises WrongTable before any search starts
+        evaluations = MARKS[0] if is_shortened else options.evaluations
+        title = short_name(name)
+        found[title] = curves(name, seeds, evaluations, options.jobs)
         if options.left_out and name != LANDSCAPE:
-            thin = curves(name, seeds, evaluations, options.jobs, options.left_out)
-            found[f"{short}, {options.left_out:.0%} left out"] = thin
+            thinned = curves(name, seeds, evaluations, options.jobs, options.left_out)
+            found[f"{title}, {options.left_out:.0%} left out"] = thinned
     if plotter is not None:
         plotter.draw(found, options.plot)
     by_table: reporting.Result = {
@@ -146,7 +148,7 @@ def measure(options: argparse.Namespace) -> reporting.Result:
     if options.markdown is not None:
         plot = options.plot and os.path.relpath(options.plot, options.markdown.parent)
         tables = [name for name in names if name != LANDSCAPE]
-        bests = {short_name(name): findable(table_at(name)) for name in tables}
+        bests = {short_name(name): predictability(table_at(name)) for name in tables}
         options.markdown.write_text(regret_report.page(by_table, plot, bests))
     return by_table if len(by_table) > 1 else next(iter(by_table.values()))
 
@@ -154,19 +156,19 @@ def measure(options: argparse.Namespace) -> reporting.Result:
 def _share(text: str) -> float:
     share = float(text)
     if not 0 <= share < 1:
-        raise argparse.ArgumentTypeError(f"found {text}; expected 0 to less than 1")
+        raise argparse.ArgumentTypeError(f"found {text}; expected at least 0 and less than 1")
     return share
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     parser = searches.parser(__doc__)
     parser.add_argument("--evaluations", type=int, default=max(MARKS), help="of each search")
     parser.add_argument(
         "--left-out",
         type=_share,
         default=0.0,
-        help="search each table again without this share of its lines, others in each search",
+        help="search each table again, each time without another random share of its lines",
     )
     parser.add_argument("--plot", type=Path, help="draw the regrets to this .svg or .png file")
     reporting.run(measure, parser.parse_args())

@@ -1,4 +1,4 @@
-"""Curves of regret with their bands. Needs matplotlib (the extra `bench`)."""
+"""Plots curves of regret with bands. Needs matplotlib (the extra `bench`)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from benchmarks.regret_report import mean_and_error
 from core.similarity.edit_distance import Floats
 
 BAND = 1.96  # standard errors: 95 %
-_COLOURS = {  # Okabe & Ito's, which the colour-blind can tell apart
+_COLOURS = {  # Okabe & Ito's, distinguishable by colour-blind readers
     "bayesian": "#d55e00",
     "bo-scratch": "#e69f00",
     "reinforce": "#cc79a7",
@@ -24,11 +24,11 @@ _COLOURS = {  # Okabe & Ito's, which the colour-blind can tell apart
 }
 _COLUMNS = 2
 _PANEL = 5.0, 3.6  # inches
-_FLOOR = 1e-5  # regret that is drawn as none
+_FLOOR = 1e-5  # smaller regrets are drawn here
 
 
 def draw(found: Mapping[str, Mapping[str, Floats]], path: Path) -> None:
-    """A panel for each table: mean regret by evaluations, with 95 % bands of the mean."""
+    """Draw a panel for each table: mean regret by evaluations, with 95 % bands of the mean."""
     columns = min(_COLUMNS, len(found))
     rows = -(-len(found) // columns)
     figure = Figure((_PANEL[0] * columns, _PANEL[1] * rows + 0.5), layout="constrained")
@@ -39,7 +39,7 @@ def draw(found: Mapping[str, Mapping[str, Floats]], path: Path) -> None:
         panel.set_axis_off()
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    with mpl.rc_context({"svg.hashsalt": "netmorph"}):  # the same curves, the same file
+    with mpl.rc_context({"svg.hashsalt": "netmorph"}):  # the same curves give the same file
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 

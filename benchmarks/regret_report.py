@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks import histories, landscape
-from benchmarks.findable import DRAWS, FEW, MOST, Findable
+from benchmarks.predictability import DRAWS, FEW, MOST, Predictability
 from benchmarks.searches import LANDSCAPE
 from core.similarity.edit_distance import Floats
 
 OURS = "bayesian"
 RIVALS = ("random", "bfs", "evolution", "hill-climbing")
-TARGETS = {"50": 0.4, "100": 0.25}  # regret of OURS over that of each rival, at most
+TARGETS = {"50": 0.4, "100": 0.25}  # largest ratio of the regret of OURS to that of a rival
 _MARKS = ("20", "50", "100", "200")
 
 ByTable = Mapping[str, Mapping[str, Any]]
@@ -27,7 +27,7 @@ def mean_and_error(regrets: Floats) -> tuple[Floats, Floats]:
 
 
 def ratios(facts: Mapping[str, Any], mark: str) -> dict[str, float | None]:
-    """The regret of `bayesian` over that of each other strategy; None where that is zero."""
+    """The regret of `bayesian` divided by that of each other strategy; None where that is zero."""
     ours = facts[OURS][mark]["mean"]
     return {
         name: ours / one[mark]["mean"] if one[mark]["mean"] > 0 else None
@@ -37,9 +37,9 @@ def ratios(facts: Mapping[str, Any], mark: str) -> dict[str, float | None]:
 
 
 def page(
-    by_table: ByTable, plot: str | None = None, bests: Mapping[str, Findable] | None = None
+    by_table: ByTable, plot: str | None = None, bests: Mapping[str, Predictability] | None = None
 ) -> str:
-    """The page in Markdown, with a picture and what is known of the best networks, if given."""
+    """The page in Markdown, with the picture and the facts about the best networks if given."""
     first = next(iter(by_table.values()))
     lines = [
         "# How fast the strategies find good networks",
@@ -82,10 +82,10 @@ def _against(by_table: ByTable) -> list[str]:
     """Ratios at the marks that have a target, and whether it is met against each rival."""
     lines = []
     for mark, target in TARGETS.items():
-        told = {name: facts for name, facts in by_table.items() if mark in facts[OURS]}
-        if not told:
+        reached = {name: facts for name, facts in by_table.items() if mark in facts[OURS]}
+        if not reached:
             continue
-        found = {table: ratios(facts, mark) for table, facts in told.items()}
+        found = {table: ratios(facts, mark) for table, facts in reached.items()}
         lines += [
             f"Regret at {mark} evaluations over that of the other; the target is at most {target}",
             f"against {', '.join(f'`{rival}`' for rival in RIVALS)}.",
@@ -97,14 +97,14 @@ def _against(by_table: ByTable) -> list[str]:
         if len(found) > 1:
             lines.append(_verdict("mean of the tables", _mean(list(found.values())), target))
         lines.append("")
-    return lines[:-1] or ["Too few evaluations to tell."]
+    return lines[:-1] or ["There are too few evaluations for a verdict."]
 
 
 def _verdict(table: str, found: Mapping[str, float | None], target: float) -> str:
-    told = [found[rival] for rival in RIVALS]
-    cells = ["-" if one is None else f"{one:.2f}" for one in told]
-    is_met = [one is not None and one <= target for one in told]
-    words = "yes" if all(is_met) else "no" if not any(is_met) else f"{sum(is_met)} of {len(told)}"
+    values = [found[rival] for rival in RIVALS]
+    cells = ["-" if one is None else f"{one:.2f}" for one in values]
+    is_met = [one is not None and one <= target for one in values]
+    words = "yes" if all(is_met) else "no" if not any(is_met) else f"{sum(is_met)} of {len(values)}"
     return f"| {table} | {' | '.join(cells)} | {words} |"
 
 
@@ -116,8 +116,8 @@ def _mean(found: list[dict[str, float | None]]) -> dict[str, float | None]:
     return means
 
 
-def _bests(bests: Mapping[str, Findable]) -> list[str]:
-    """What sets the best networks apart, and where all others let a surrogate expect them."""
+def _bests(bests: Mapping[str, Predictability]) -> list[str]:
+    """How far the best networks are ahead, and their ranks by a surrogate fitted to the others."""
     return [
         "A network's value is in part the chance of its one training, most of all the best value",
         "of many. *Lead* is the difference of the best and the second best value, *chance* the",
@@ -132,10 +132,10 @@ def _bests(bests: Mapping[str, Findable]) -> list[str]:
     ]
 
 
-def _best(table: str, found: Findable) -> str:
+def _best(table: str, found: Predictability) -> str:
     chance = "-" if found.chance is None else f"{found.chance:.4f}"
-    places = " | ".join(_spread(ranks) for ranks in (found.ranks_of_few, found.ranks))
-    return f"| {table} | {found.lead:.4f} | {chance} | {places} |"
+    ranks = " | ".join(_spread(one) for one in (found.ranks_of_few, found.ranks))
+    return f"| {table} | {found.lead:.4f} | {chance} | {ranks} |"
 
 
 def _spread(ranks: Sequence[int]) -> str:
@@ -143,7 +143,7 @@ def _spread(ranks: Sequence[int]) -> str:
 
 
 def _left() -> list[str]:
-    """Why regrets on the landscape stay above zero."""
+    """An explanation of why regrets on the landscape stay above zero."""
     few, more = (histories.BRANCHING / (1 + skips) for skips in (2, 5))
     return [
         f"Values come near {landscape.BEST} only with many skips. At the best size and depth",

@@ -1,4 +1,4 @@
-"""What the benchmarks share: their options, one core, timing, and how results are printed."""
+"""The options, the limit to one core, the timing and the printing that all benchmarks share."""
 
 import argparse
 import json
@@ -17,15 +17,15 @@ Result = dict[str, Any]
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """A parser of the options that every benchmark has."""
-    made = argparse.ArgumentParser(description=(description or "").splitlines()[0])
-    made.add_argument("--json", action="store_true", help="print one JSON object")
-    made.add_argument("--quick", action="store_true", help="less of it, within 50 seconds")
-    made.add_argument("--no-peers", action="store_true", help="measure Netmorph alone")
-    return made
+    parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--quick", action="store_true", help="measure less, within 50 seconds")
+    parser.add_argument("--no-peers", action="store_true", help="measure Netmorph alone")
+    return parser
 
 
 def run(measure: Callable[[argparse.Namespace], Result], options: argparse.Namespace) -> None:
-    """Measure on one core and print what came of it; a file that is no table ends with status 2."""
+    """Measure on one core and print the results; a file that is no table exits with status 2."""
     try:
         with threadpool_limits(1):
             result = measure(options)

@@ -1,4 +1,4 @@
-"""What benchmarks of whole searches share: their tables, their processes, their options."""
+"""The tables, processes and options that benchmarks of simulated searches share."""
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ from typing import TypeVar
 from benchmarks import reporting, tables
 from benchmarks.walks import Table
 
-LANDSCAPE = "landscape"  # in place of a file: the made-up one
+LANDSCAPE = "landscape"  # the made-up landscape instead of a file
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,12 +24,12 @@ def table_at(path: str) -> Table:
 
 
 def short_name(table: str) -> str:
-    """What a table is called in results."""
+    """The name of a table in results."""
     return Path(table).name.split(".")[0]
 
 
-def shared_out(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator[R]:
-    """The results of all tasks in order, found in so many processes."""
+def map_in_processes(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator[R]:
+    """The results of all tasks in order, computed in this many processes."""
     if jobs == 1:
         yield from map(work, tasks)
         return
@@ -39,13 +39,13 @@ def shared_out(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterato
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """A parser of the options that these benchmarks have."""
-    made = reporting.parser(description)
-    made.add_argument(
+    parser = reporting.parser(description)
+    parser.add_argument(
         "--table",
         action="append",
         help=f"JSON lines, plain or gzip, or {LANDSCAPE!r}; may be given more than once",
     )
-    made.add_argument("--seeds", type=int, help="searches of each strategy; 20 unless quick")
-    made.add_argument("--jobs", type=int, default=1, help="processes")
-    made.add_argument("--markdown", type=Path, help="write the results to this page, too")
-    return made
+    parser.add_argument("--seeds", type=int, help="searches of each strategy; 20 unless quick")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--markdown", type=Path, help="also write the results to this page")
+    return parser

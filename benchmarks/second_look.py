@@ -1,10 +1,10 @@
-"""What a second look at the best-looking networks brings, within the same number of trainings.
+"""Measures the benefit of evaluating the best-looking networks again, within the same budget.
 
 `python -m benchmarks.second_look [--table FILE ...] [--seeds 20]`: searches by `bayesian` over
-tables whose values are shown with noise, as large as that of a table's repeats. The last k
-evaluations are second looks at the k networks that look best; the highest mean of two looks wins.
-By table, number of evaluations and k: the mean regret and its standard error; `visited` is that of
-the best network seen, which no choice can beat.
+tables whose values are observed with noise, as large as that of a table's repeats. The last k
+evaluations evaluate the k networks that look best again; the highest mean of two values wins. The
+results are, by table, number of evaluations and k, the mean regret and its standard error;
+`visited` is the regret of the best network seen, which no choice can improve on.
 """
 
 import argparse
@@ -15,9 +15,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks import reporting, searches
-from benchmarks.findable import chance
+from benchmarks.predictability import chance
 from benchmarks.regret_report import mean_and_error
-from benchmarks.searches import shared_out, short_name, table_at
+from benchmarks.searches import map_in_processes, short_name, table_at
 from benchmarks.surrogate import DATA
 from benchmarks.walk_bayesian import BayesianWalker
 from benchmarks.walks import Walk
@@ -25,7 +25,7 @@ from core.similarity.edit_distance import Floats
 
 MARKS = (50, 100)  # evaluations
 LOOKS = (0, 1, 3, 5, 8)  # k
-NOISE = 0.01  # of a table without repeats
+NOISE = 0.01  # assumed for a table without repeats
 TABLES = tuple(str(DATA / f"fashion-{name}.jsonl.gz") for name in ("cells", "chains"))
 
 
@@ -38,17 +38,17 @@ class Task:
     evaluations: int
 
 
-def chosen(shown: Sequence[float], again: int, look: Callable[[int], float]) -> int:
-    """The place of the winner: the best-looking `again` are looked at once more, if any."""
-    order = np.argsort(-np.asarray(shown), kind="stable")
+def winner(observed: Sequence[float], again: int, observe: Callable[[int], float]) -> int:
+    """The index of the winner, after the `again` best-looking networks are evaluated once more."""
+    order = np.argsort(-np.asarray(observed), kind="stable")
     if not again:
         return int(order[0])
-    means = {int(place): (shown[place] + look(int(place))) / 2 for place in order[:again]}
-    return max(means, key=lambda place: means[place])
+    means = {int(index): (observed[index] + observe(int(index))) / 2 for index in order[:again]}
+    return max(means, key=lambda index: means[index])
 
 
 def simulate(task: Task) -> list[float]:
-    """The regret for each k at each mark, then that of the best network visited."""
+    """The regret for each k at each mark, each mark followed by that of the best network seen."""
     table = table_at(task.table)
     noise = chance(table)
     walk = Walk(table, task.seed, noise=NOISE if noise is None else noise)
@@ -59,9 +59,9 @@ def simulate(task: Task) -> list[float]:
     regrets = []
     for mark in _marks(task.evaluations):
         for again in LOOKS:
-            seen, shown = walk.seen[: mark - again], walk.shown[: mark - again]
-            place = chosen(shown, again, lambda place, seen=seen: walk.look(seen[place]))  # type: ignore[misc]
-            regrets.append(walk.best - float(table.true[seen[place]]))
+            seen, observed = walk.seen[: mark - again], walk.observed[: mark - again]
+            index = winner(observed, again, lambda index, seen=seen: walk.observe(seen[index]))  # type: ignore[misc]
+            regrets.append(walk.best - float(table.true[seen[index]]))
         regrets.append(walk.best - float(table.true[walk.seen[:mark]].max()))
     return regrets
 
@@ -70,8 +70,8 @@ def _marks(evaluations: int) -> list[int]:
     return [mark for mark in MARKS if mark <= evaluations] or [evaluations]
 
 
-def judged(regrets: Floats, evaluations: int) -> reporting.Result:
-    """Mean and standard error by mark and k: (seeds, marks x (k + 1))"""
+def results(regrets: Floats, evaluations: int) -> reporting.Result:
+    """Mean and standard error by mark and k, of regrets of shape (seeds, marks × (k + 1))."""
     mean, error = mean_and_error(regrets)
     names = [*(str(again) for again in LOOKS), "visited"]
     cells = iter(zip(mean.tolist(), error.tolist(), strict=True))
@@ -87,13 +87,13 @@ def measure(options: argparse.Namespace) -> reporting.Result:
     found = {}
     for name in options.table or TABLES:
         tasks = [Task(name, seed, 20 if options.quick else evaluations) for seed in range(seeds)]
-        regrets = np.array(list(shared_out(simulate, tasks, options.jobs)))
-        found[short_name(name)] = judged(regrets, tasks[0].evaluations)
+        regrets = np.array(list(map_in_processes(simulate, tasks, options.jobs)))
+        found[short_name(name)] = results(regrets, tasks[0].evaluations)
     return found
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     reporting.run(measure, searches.parser(__doc__).parse_args())
 
 

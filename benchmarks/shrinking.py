@@ -1,8 +1,8 @@
-"""How much of a trained network is left by what shrinks it, with and without least squares.
+"""Measures how accurate a trained network is after shrinking, with and without least squares.
 
-A small network is trained on the digits by the worker's own loop; every candidate of each kind
-that shrinks is then applied to it, on the one hand as a worker does, on the other so that the rest
-is cut out and nobody makes up for what has gone. Nothing is trained afterwards.
+A small network is trained on the digits by the worker's own loop; every candidate of each shrinking
+kind is then applied to it, once as a worker does, and once by cutting channels and layers out
+without refitting the rest. Nothing is trained afterwards.
 """
 
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ EPOCHS, PROBE = 8, 256
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network, the examples that it may look at, and those that it is judged by."""
+    """A trained network, the examples that a transfer may use, and those for evaluation."""
 
     architecture: Architecture
     weights: Weights
@@ -46,7 +46,7 @@ class Trained:
     x: Array
     y: NDArray[np.int64]
 
-    def judged(self, architecture: Architecture, weights: Weights) -> tuple[float, Array]:
+    def evaluated(self, architecture: Architecture, weights: Weights) -> tuple[float, Array]:
         """The accuracy of some weights, and their logits."""
         logits = forward(architecture, weights, self.x)
         return float((logits.argmax(axis=1) == self.y).mean()), logits
@@ -54,13 +54,13 @@ class Trained:
 
 @dataclass(slots=True)
 class Losses:
-    """What is left after the morphisms of one kind."""
+    """Accuracies and changes after the morphisms of one kind."""
 
     accuracies: list[float] = field(default_factory=list)
     changes: list[float] = field(default_factory=list)
 
-    def note(self, accuracy: float, logits: Array, expected: Array) -> None:
-        """Keep one; the change is the error of the logits in their standard deviations."""
+    def add(self, accuracy: float, logits: Array, expected: Array) -> None:
+        """Add one; the change is the error of the logits in their standard deviations."""
         self.accuracies.append(accuracy)
         self.changes.append(float(np.sqrt(((logits - expected) ** 2).mean()) / expected.std()))
 
@@ -70,19 +70,19 @@ class Losses:
 
 
 def measure(*, quick: bool) -> reporting.Result:
-    """What is left of each network by kind: with least squares, and merely cut."""
+    """The results of each network by kind: with least squares, and cut only."""
     result: reporting.Result = {}
     for kind in QUICK_KINDS if quick else KINDS:
         network = trained(kind)
-        accuracy, _ = network.judged(network.architecture, network.weights)
+        accuracy, _ = network.evaluated(network.architecture, network.weights)
         result[kind] = {"accuracy": accuracy} | {
-            name: left for name in MORPHISMS if (left := _left(network, name, quick))
+            name: losses for name in MORPHISMS if (losses := _losses(network, name, quick))
         }
     return result
 
 
 def trained(kind: str) -> Trained:
-    """A start of some kind, trained on the digits."""
+    """A start of this kind, trained on the digits."""
     arrays = BUILTINS["digits"].load()
     architecture = all_roots(spec(arrays, flip=False), BOUNDS)[kind]
     network = Network(architecture)
@@ -97,8 +97,8 @@ def trained(kind: str) -> Trained:
     return Trained(architecture, network.weights(), training.some(PROBE), x, arrays.y_test)
 
 
-def _left(network: Trained, name: str, quick: bool) -> reporting.Result | None:
-    """What one kind leaves of a network; None where it does not shrink or finds no place."""
+def _losses(network: Trained, name: str, quick: bool) -> reporting.Result | None:
+    """The losses by one kind of morphism; None where it does not shrink or has no candidate."""
     cls = MORPHISMS[name]
     if not issubclass(cls, AbstractShrinking):
         return None
@@ -108,12 +108,12 @@ def _left(network: Trained, name: str, quick: bool) -> reporting.Result | None:
     if not candidates:
         return None
     fitted, cut = Losses(), Losses()
-    _, expected = network.judged(network.architecture, network.weights)
+    _, expected = network.evaluated(network.architecture, network.weights)
     for morphism in candidates:
         child, rng = morphism.apply(network.architecture), np.random.default_rng(0)
         moved = morphism.transfer(network.architecture, network.weights, rng, network.probe)
-        fitted.note(*network.judged(child, moved), expected)
-        cut.note(*network.judged(child, merely_cut(network, morphism)), expected)
+        fitted.add(*network.evaluated(child, moved), expected)
+        cut.add(*network.evaluated(child, cut_only(network, morphism)), expected)
     return {
         "count": len(candidates),
         "with_least_squares": fitted.summary(),
@@ -121,8 +121,8 @@ def _left(network: Trained, name: str, quick: bool) -> reporting.Result | None:
     }
 
 
-def merely_cut(network: Trained, morphism: AbstractShrinking) -> Weights:
-    """The weights that are left: of several channels the first ones."""
+def cut_only(network: Trained, morphism: AbstractShrinking) -> Weights:
+    """The weights of the remaining channels and layers, without a refit."""
     architecture = network.architecture
     selected = selections(architecture, morphism.reduction(architecture))
     return slice_weights(architecture, network.weights, morphism.apply(architecture), selected)

@@ -1,9 +1,9 @@
-"""A whole search in one process: `core` decides, `worker` trains, no service is needed.
+"""A complete search in one process: `core` decides, `worker` trains, no service is needed.
 
 The clock is virtual. It advances by what `clock` measures of suggesting and of each training (by
-default the CPU seconds of this process), so that a busy machine changes nothing. With several
-workers the trainings are carried out one after the other, but each as if on a machine of its own:
-a trial's outcome is seen by the search only when the clock has reached its end.
+default the CPU seconds of this process), so that other load on the machine changes nothing. With
+several workers the trainings are carried out one after the other, but each as if on its own
+machine: the search sees the outcome of a trial only when the clock has reached the trial's end.
 """
 
 import heapq
@@ -18,7 +18,7 @@ from uuid import UUID
 import numpy as np
 import torch
 
-from benchmarks.solo_trial import Found, Trial, seen, training_seconds
+from benchmarks.solo_trial import SearchOutcome, Trial, past_trial, training_seconds
 from core.data import datasets
 from core.data.datasets import Arrays
 from core.errors import SpaceExhausted
@@ -45,12 +45,12 @@ from worker.trainer.networks.compute import fastest
 from worker.trainer.run_order import run_order
 
 Clock = Callable[[], float]
-_NOBODY = UUID(int=0)  # there are no leases
+_NO_ID = UUID(int=0)  # there are no leases
 
 
 @dataclass(slots=True, kw_only=True)
 class Solo:
-    """The state of one search; `run` carries it out."""
+    """The state of one search; `run` carries the search out."""
 
     config: SearchConfig
     spec: DatasetSpec
@@ -68,7 +68,7 @@ class Solo:
     storage: Storage = field(init=False)
     _dataset: BlobRef = field(init=False)
     _environment: TrainingEnvironment = field(init=False)
-    _hidden: list[tuple[float, int, Trial, Ended]] = field(default_factory=list)  # still to come
+    _unrevealed: list[tuple[float, int, Trial, Ended]] = field(default_factory=list)  # a heap
 
     def __post_init__(self) -> None:
         self.storage = Storage(self.folder.as_uri())
@@ -84,31 +84,31 @@ class Solo:
             clock=self.clock,
         )
 
-    def run(self) -> Found:
+    def run(self) -> SearchOutcome:
         """Carry the search out to its end."""
         torch.set_num_threads(self.threads)
         while self.status in {SearchStatus.RUNNING, SearchStatus.FINISHING}:
-            self._carry_out(budget.decide(self._standing()))
-        return self.found()
+            self._carry_out(budget.decide(self._progress()))
+        return self.outcome()
 
-    def fit_alone(self, architecture: Architecture) -> Found:
-        """Only a final fit, of a given architecture, for the whole of the budget."""
+    def fit_alone(self, architecture: Architecture) -> SearchOutcome:
+        """Carry out only a final fit of a given architecture, for the full budget."""
         self.train(Trial(number=0, architecture=architecture, kind=TrialKind.FINAL))
-        return self.found()
+        return self.outcome()
 
     def train(self, trial: Trial) -> Trial:
         """Train one trial to its end, with its own hyper-parameters where it has some.
 
-        For searches by other rules than Netmorph's, which make their trials themselves.
+        This is for searches by other rules than Netmorph's, which create their trials themselves.
         """
         torch.set_num_threads(self.threads)
         self._train(trial)
         self._reveal_next()
         return trial
 
-    def found(self) -> Found:
-        """What the search has come to until now."""
-        return Found(
+    def outcome(self) -> SearchOutcome:
+        """The state of the search until now."""
+        return SearchOutcome(
             status=self.status, reason=self.reason, seconds=self.now, trials=self.trials
         )  # fmt: skip
 
@@ -127,12 +127,12 @@ class Solo:
             case budget.Fail(reason):
                 self.status, self.reason = SearchStatus.FAILED, reason
             case budget.StopWaiting():
-                raise AssertionError("trials start at once: none waits")
+                raise AssertionError("trials start at once, so that none waits")
 
     # --- suggesting ---------------------------------------------------------------------------
 
     def _suggest(self, count: int) -> None:
-        """Make so many trials and train each."""
+        """Create this many trials and train each."""
         began = self.clock()
         try:
             suggestions = step(self._snapshot(count))
@@ -141,21 +141,21 @@ class Solo:
             return
         self.now += self.clock() - began
         known = {trial.trial_id: trial for trial in self.trials}
-        for one in suggestions:
-            parent = None if one.parent_id is None else known[one.parent_id]
+        for suggestion in suggestions:
+            parent = None if suggestion.parent_id is None else known[suggestion.parent_id]
             self._train(
                 Trial(
                     number=len(self.trials),
-                    architecture=one.architecture,
+                    architecture=suggestion.architecture,
                     parent=parent,
-                    morphisms=one.morphisms,
-                    choices=one.choices,
+                    morphisms=suggestion.morphisms,
+                    choices=suggestion.choices,
                 )
             )
 
     def _exhaust(self, reason: str) -> None:
-        """Nothing new is left: trials in flight may yet be parents of something new."""
-        if self._hidden:
+        """Finish, unless a trial in flight may become a parent of new candidates."""
+        if self._unrevealed:
             self._reveal_next()
         else:
             self.status, self.reason = SearchStatus.FINISHING, reason
@@ -170,7 +170,7 @@ class Solo:
             cost=self.config.cost,
             roots=defaults.race_roots(self.config, self.spec, self.bounds),
             bounds=self.bounds,
-            trials=tuple(seen(trial) for trial in self.trials),
+            trials=tuple(past_trial(trial) for trial in self.trials),
             goal=defaults.goal(self.config, self.spec),
             example_seconds=defaults.example_seconds(self.config, self.spec),
             promoted=defaults.promoted(self.config, self.spec),
@@ -184,7 +184,7 @@ class Solo:
     # --- training -----------------------------------------------------------------------------
 
     def _train(self, trial: Trial) -> None:
-        """Train now; how it ended shows when the search's clock is there."""
+        """Train now; the result is revealed when the search's clock reaches the end."""
         trial.started = self.now
         trial.status = TrialStatus.RUNNING
         trial.hyperparameters = trial.hyperparameters or self._hyperparameters(trial)
@@ -192,18 +192,18 @@ class Solo:
         began = self.clock()
         ended = run_order(self.adjust(self._order(trial)), self._environment, _SILENT)
         trial.ended = trial.started + self.clock() - began
-        heapq.heappush(self._hidden, (trial.ended, trial.number, trial, ended))
+        heapq.heappush(self._unrevealed, (trial.ended, trial.number, trial, ended))
 
     def _reveal_next(self) -> None:
-        """Let the clock advance to the next end of a trial."""
-        self.now, _, trial, ended = heapq.heappop(self._hidden)
+        """Advance the clock to the next end of a trial and reveal its result."""
+        self.now, _, trial, ended = heapq.heappop(self._unrevealed)
         trial.result, trial.status = ended, ended.status
 
     def _hyperparameters(self, trial: Trial) -> Hyperparameters:
         if trial.kind is TrialKind.FINAL:
             return self._final_hyperparameters(trial)
         inherited = trial.parent is not None
-        chosen = defaults.trial_hyperparameters(
+        hyperparameters = defaults.trial_hyperparameters(
             self.config,
             self.spec,
             elapsed=self.now,
@@ -213,14 +213,14 @@ class Solo:
             ),
             choices=trial.choices,
         )
-        return chosen.model_copy(update={"least_at_rung": self._least_at_rung(trial)})
+        return hyperparameters.model_copy(update={"least_at_rung": self._least_at_rung(trial)})
 
     def _final_hyperparameters(self, trial: Trial) -> Hyperparameters:
-        before = [one for one in trial.ancestry if one is not trial]
+        ancestors = [one for one in trial.ancestry if one is not trial]
         spent = defaults.Spent(
-            in_lineage=sum(training_seconds(one) for one in before),
+            in_lineage=sum(training_seconds(one) for one in ancestors),
             total=sum(training_seconds(one) for one in self.trials),
-            epochs_in_lineage=sum(_epochs(one) for one in before) // max(1, len(trial.members)),
+            epochs_in_lineage=sum(_epochs(one) for one in ancestors) // max(1, len(trial.members)),
         )
         return defaults.final_hyperparameters(
             self.config,
@@ -232,7 +232,7 @@ class Solo:
         )
 
     def _least_at_rung(self, trial: Trial) -> float | None:
-        """What a child needs after a part of its training to be trained on."""
+        """The value that a child needs at the rung for its training to continue."""
         parent = trial.parent
         if parent is None or parent.result is None or parent.value is None or not trial.morphisms:
             return None
@@ -249,12 +249,12 @@ class Solo:
         parent = trial.parent
         weights = None if parent is None or parent.result is None else parent.result.weights
         return TrainOrder(
-            search_id=_NOBODY,
+            search_id=_NO_ID,
             trial_id=trial.trial_id,
             number=trial.number,
             kind=trial.kind,
             attempt=1,
-            token=_NOBODY,
+            token=_NO_ID,
             lease_seconds=0.0,
             task=self.config.task,
             seed=trial_seed(self.config.seed, trial.number),
@@ -270,9 +270,9 @@ class Solo:
         )
 
     def _fit_best(self) -> None:
-        """The final fit, which trains the winner on, or an ensemble of the best."""
+        """Train the winner further, or join the best networks to an ensemble."""
         goal = defaults.goal(self.config, self.spec)
-        trials = with_shares([seen(trial) for trial in self.trials], goal)
+        trials = with_shares([past_trial(trial) for trial in self.trials], goal)
         winner = race.chosen(trials)
         assert winner is not None
         known = {trial.trial_id: trial for trial in self.trials}
@@ -290,9 +290,9 @@ class Solo:
             )
         )
 
-    # --- standing -----------------------------------------------------------------------------
+    # --- progress -----------------------------------------------------------------------------
 
-    def _standing(self) -> SearchProgress:
+    def _progress(self) -> SearchProgress:
         searched = [trial for trial in self.trials if trial.kind is TrialKind.SEARCH]
         final = next((trial for trial in self.trials if trial.kind is TrialKind.FINAL), None)
         failures = _failures(searched)
@@ -336,7 +336,7 @@ def _member(trial: Trial) -> Member:
 
 
 def _failures(searched: list[Trial]) -> list[str]:
-    """Why trials failed, the newest first, back to the last that did not."""
+    """The reasons of the newest failed trials, the newest first, up to one that did not fail."""
     reasons = []
     ended = [trial for trial in searched if trial.result is not None]
     for trial in sorted(ended, key=lambda trial: trial.ended, reverse=True):
@@ -347,7 +347,7 @@ def _failures(searched: list[Trial]) -> list[str]:
 
 
 def _epochs(trial: Trial) -> int:
-    """Epochs that the trial took, or may still take."""
+    """The epochs that the trial took, or may take at most while it runs."""
     if trial.result is not None:
         return trial.result.epochs
     return 0 if trial.hyperparameters is None else trial.hyperparameters.epochs

@@ -1,4 +1,4 @@
-"""A trial of a search in one process, and what such a search comes to."""
+"""The trial and the outcome of a search in one process."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,23 +25,23 @@ class Trial:
     kind: TrialKind = TrialKind.SEARCH
     hyperparameters: Hyperparameters | None = None
     status: TrialStatus = TrialStatus.WAITING
-    started: float = 0.0  # on the search's clock, as all times
+    started: float = 0.0  # on the search's clock, like all times
     ended: float = 0.0
     result: Ended | None = None
 
     @property
     def trial_id(self) -> UUID:
-        """Its number as an id."""
+        """The number as an id."""
         return UUID(int=self.number + 1)
 
     @property
     def value(self) -> float | None:
-        """What was measured on the validation split."""
+        """The metric on the validation split."""
         return None if self.result is None else self.result.value
 
     @property
     def lineage(self) -> Iterator["Trial"]:
-        """Itself, its parent, and so on."""
+        """The trial itself, its parent, and so on."""
         trial: Trial | None = self
         while trial is not None:
             yield trial
@@ -49,14 +49,14 @@ class Trial:
 
     @property
     def ancestry(self) -> "list[Trial]":
-        """Itself and each trial whose training is in its network, or in one that it joins."""
+        """The trial itself, its ancestors, and the members that it joins with their ancestors."""
         lines = [self.lineage, *(member.lineage for member in self.members)]
         return list({trial.number: trial for line in lines for trial in line}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a search came to."""
+class SearchOutcome:
+    """The state of a search at its end, or until now."""
 
     status: SearchStatus
     reason: str
@@ -65,23 +65,23 @@ class Found:
 
     @property
     def final(self) -> Trial | None:
-        """The final fit."""
+        """The final fit; None where there is none."""
         last = self.trials[-1] if self.trials else None
         return last if last is not None and last.kind is TrialKind.FINAL else None
 
     @property
     def compute_in_winner(self) -> float | None:
-        """The share of all seconds of training that ended in the exported network."""
+        """The share of all seconds of training that went into the exported network."""
         spent = sum(training_seconds(trial) for trial in self.trials)
         if self.final is None or not spent:
             return None
         return sum(training_seconds(trial) for trial in self.final.ancestry) / spent
 
 
-def seen(trial: Trial) -> PastTrial:
+def past_trial(trial: Trial) -> PastTrial:
     """A trial as strategies see it."""
     result = trial.result
-    plain = PastTrial(
+    base = PastTrial(
         trial_id=trial.trial_id,
         number=trial.number,
         architecture=trial.architecture,
@@ -91,10 +91,10 @@ def seen(trial: Trial) -> PastTrial:
         choices=trial.choices,
     )
     if result is None:
-        return plain
+        return base
     ended_well = result.status in {TrialStatus.COMPLETED, TrialStatus.STOPPED}
     return replace(
-        plain,
+        base,
         value=result.value,
         value_std=result.value_std,
         inheritable=ended_well and result.weights is not None,
@@ -108,5 +108,5 @@ def seen(trial: Trial) -> PastTrial:
 
 
 def training_seconds(trial: Trial) -> float:
-    """Of its own training; none before it has ended."""
+    """The seconds of the trial's own training; 0 before it has ended."""
     return 0.0 if trial.result is None else trial.result.seconds

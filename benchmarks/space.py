@@ -1,7 +1,7 @@
-"""A space of convolutional networks as a person would give it to a hyper-parameter optimiser.
+"""A space of convolutional networks as a user would write it for a hyper-parameter optimiser.
 
-Stages of blocks at falling resolutions, then a head; some choices exist only with others. The space
-is plain data, so that peers in their own environments can read it, and `architecture` makes a
+Stages of blocks at falling resolutions, then a head; some parameters exist only with others. The
+space is plain data, so that peers in their own environments can read it; `architecture` builds the
 network of a choice.
 """
 
@@ -25,13 +25,13 @@ from core.protocol.contracts import DatasetSpec, Hyperparameters
 Choice = Mapping[str, Any]
 Space = list[dict[str, Any]]
 
-SMALLEST_SIDE = 3  # below which no stage follows
+SMALLEST_SIDE = 3  # no further stage would be smaller
 MOST_STAGES = 4
-MOST_FLATTENED = 4_096  # values; of more the mean of each channel is taken
+MOST_FLATTENED = 4_096  # values; above it the mean of each channel is taken
 
 
 def space(spec: DatasetSpec) -> Space:
-    """The choices for the data; `only` names the choice and value with which one exists."""
+    """The parameters for the data; one with `only` exists if that parameter has that value."""
     is_signal = len(spec.input_shape) == 2
     most = _most_stages(min(spec.input_shape[1:]))
     return [
@@ -64,11 +64,11 @@ def architecture(choice: Choice, spec: DatasetSpec) -> Architecture:
     return graph.finish(graph(last, *_head(choice, spec, round(width), sides)))
 
 
-def hyperparameters(choice: Choice, usual: Hyperparameters) -> Hyperparameters:
-    """Netmorph's recipe with the choice's rate, a factor, and batch size."""
-    return usual.model_copy(
+def hyperparameters(choice: Choice, base: Hyperparameters) -> Hyperparameters:
+    """Netmorph's recipe with the batch size of the choice, its rate multiplied by the choice's."""
+    return base.model_copy(
         update={
-            "learning_rate": usual.learning_rate * float(choice["rate"]),
+            "learning_rate": base.learning_rate * float(choice["rate"]),
             "batch_size": int(choice["batch_size"]),
         }
     )

@@ -1,9 +1,9 @@
 """Small spaces of networks that can be trained one by one, each network with its neighbours.
 
-Unlike chains of morphisms from a start they have a form of their own: `cells` repeats a graph of
+Unlike chains of morphisms from a start they have a fixed form: `cells` repeats a graph of
 four tensors whose six edges are nothing, an identity or a convolution (after Dong & Yang 2020,
-arXiv:2001.00326), `chains` has five places for one of four blocks each. Neighbours differ in one
-edge or one place.
+arXiv:2001.00326), `chains` has five positions, each with one of four blocks. Neighbours differ in
+one edge or one position.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,18 +27,18 @@ from core.layers import (
     Shape,
 )
 
-Genotype = tuple[int, ...]  # a choice for each place
+Genotype = tuple[int, ...]  # a choice for each position
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # of a cell, from tensor to tensor
 EDGE_KINDS = ("none", "identity", "conv1", "conv3")
 CELL_WIDTHS = (8, 16)  # of the stages, a pool between
 CHAIN_STEM = 8
-CHAIN_PLACES = 5
-CHAIN_POOL = 2  # places before the pool
+CHAIN_LENGTH = 5
+CHAIN_POOL = 2  # positions before the pool
 
 
 class _Graph:
-    """An architecture under construction; a call adds layers and gives the last one's id."""
+    """An architecture under construction; a call adds layers and returns the id of the last."""
 
     def __init__(self, shape: Shape) -> None:
         self._nodes = [Node(0, Input(shape))]
@@ -76,7 +76,7 @@ EDGE_LAYERS: Mapping[str, Callable[[int], tuple[AbstractLayer, ...]]] = {
 
 
 def cell_network(genotype: Genotype, shape: Shape, classes: int) -> Architecture | None:
-    """The network of one cell a stage; None where the cell does not connect its ends."""
+    """The network with one cell per stage; None where the cell does not connect its ends."""
     edges = _connected(genotype)
     if edges is None:
         return None
@@ -90,7 +90,7 @@ def cell_network(genotype: Genotype, shape: Shape, classes: int) -> Architecture
 
 
 def _connected(genotype: Genotype) -> dict[tuple[int, int], str] | None:
-    """The edges on a way from the first tensor to the last; None where there is no way."""
+    """The edges on a path from the first tensor to the last; None where there is no path."""
     edges = {
         edge: EDGE_KINDS[choice]
         for edge, choice in zip(EDGES, genotype, strict=True)
@@ -125,11 +125,11 @@ def _cell(graph: _Graph, source: int, edges: Mapping[tuple[int, int], str], widt
 
 
 def chain_network(genotype: Genotype, shape: Shape, classes: int) -> Architecture:
-    """The network of one block a place."""
+    """The network with one block per position."""
     graph = _Graph(shape)
     last, width = graph(0, *_convolution(CHAIN_STEM)), CHAIN_STEM
-    for place, choice in enumerate(genotype):
-        if place == CHAIN_POOL:
+    for position, choice in enumerate(genotype):
+        if position == CHAIN_POOL:
             last = graph(last, MaxPool2d())
         match choice:
             case 0:  # a wider convolution
@@ -152,16 +152,16 @@ def chain_network(genotype: Genotype, shape: Shape, classes: int) -> Architectur
 class Space:
     """All networks of one form."""
 
-    choices: int  # at each place
-    places: int
+    choices: int  # at each position
+    positions: int
     build: Callable[[Genotype, Shape, int], Architecture | None]
 
     def networks(self, shape: Shape, classes: int) -> "list[tuple[Architecture, list[int]]]":
-        """Every different network with the places of its neighbours in this list."""
+        """Every different network with the indices of its neighbours in this list."""
         numbers: dict[str, int] = {}
         found: list[Architecture] = []
         number_of: dict[Genotype, int] = {}
-        for genotype in product(range(self.choices), repeat=self.places):
+        for genotype in product(range(self.choices), repeat=self.positions):
             architecture = self.build(genotype, shape, classes)
             if architecture is not None:
                 number = numbers.setdefault(architecture.fingerprint, len(found))
@@ -175,14 +175,14 @@ class Space:
         return [(one, sorted(others)) for one, others in zip(found, neighbours, strict=True)]
 
     def _changed(self, genotype: Sequence[int]) -> Iterator[Genotype]:
-        """The genotypes that differ in one place."""
-        for place, old in enumerate(genotype):
+        """The genotypes that differ in one position."""
+        for position, old in enumerate(genotype):
             for choice in range(self.choices):
                 if choice != old:
-                    yield (*genotype[:place], choice, *genotype[place + 1 :])
+                    yield (*genotype[:position], choice, *genotype[position + 1 :])
 
 
 SPACES: Mapping[str, Space] = {
     "cells": Space(len(EDGE_KINDS), len(EDGES), cell_network),
-    "chains": Space(4, CHAIN_PLACES, chain_network),
+    "chains": Space(4, CHAIN_LENGTH, chain_network),
 }

@@ -1,11 +1,11 @@
-"""How long one suggestion takes after n observations, and how that grows with n.
+"""Measures how long one suggestion takes after n observations, and how that grows with n.
 
 `python -m benchmarks.suggestion [--n 400]`: calls of `core.search.step` as the service makes
 them, on one core, each for a history that has grown by one trial since the last; without --n for
-several sizes, with the exponent of a power law through them. `first` is the first answer in a new
-process, to which every architecture is new, once compiled functions are loaded. The peer's
-suggestion ends after `--peer-seconds`: then the time is a lower bound, and `peer_is_whole` is
-false.
+several sizes, with the exponent of a power law through them. `first` is the time of the first
+suggestion in a new process, where every architecture is new, after compiled functions are loaded.
+The peer's suggestion is ended after `--peer-seconds`; then the time is a lower bound, and
+`peer_is_whole` is false.
 """
 
 import argparse
@@ -38,11 +38,11 @@ SIZES = (5, 25, 50, 100, 200, 400, 1000, 5000)
 QUICK_SIZES = (5, 50, 200)
 PEER_SIZES = (5, 25)
 QUICK_PEER_SIZES = (5,)
-GROWTH_FROM = 25  # observations; below, the history hardly counts
+GROWTH_FROM = 25  # observations; shorter histories hardly affect the time
 
 
 def snapshot(trials: tuple[PastTrial, ...], seed: int = 0) -> Snapshot:
-    """What the service knows when it asks for the next trial."""
+    """The snapshot that the service passes when it needs the next trial."""
     return Snapshot(
         seed=seed,
         next_number=len(trials),
@@ -58,10 +58,10 @@ def snapshot(trials: tuple[PastTrial, ...], seed: int = 0) -> Snapshot:
 def at(trials: tuple[PastTrial, ...], n: int, repeats: int) -> reporting.Result:
     """The time of a suggestion after `n` observations, and its parts."""
     seen = tuple(_as_new(trial) for trial in trials[: n + repeats + 1])
-    asked = [snapshot(seen[:known]) for known in range(n - 1, n + repeats + 1)]
-    step(asked[0])  # what is remembered of known architectures is there from now on
-    times = [reporting.seconds_of(lambda one=one: step(one), 1) for one in asked[1:-1]]  # type: ignore[misc]
-    parts, candidates = _parts(asked[-1])
+    snapshots = [snapshot(seen[:known]) for known in range(n - 1, n + repeats + 1)]
+    step(snapshots[0])  # fills the caches for known architectures
+    times = [reporting.seconds_of(lambda one=one: step(one), 1) for one in snapshots[1:-1]]  # type: ignore[misc]
+    parts, candidates = _parts(snapshots[-1])
     return {
         "n": n,
         "seconds_per_suggestion": statistics.median(times),
@@ -72,12 +72,12 @@ def at(trials: tuple[PastTrial, ...], n: int, repeats: int) -> reporting.Result:
 
 
 def _as_new(trial: PastTrial) -> PastTrial:
-    """The trial with an architecture of which nothing is known, as when it comes from JSON."""
+    """The trial with an architecture without cached facts, as after loading it from JSON."""
     return replace(trial, architecture=Architecture(trial.architecture.nodes))
 
 
 def _in_new_process(trials: tuple[PastTrial, ...]) -> float:
-    """Seconds that the first suggestion takes in a new process."""
+    """Seconds of the first suggestion in a new process."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(_first, trials).result()
@@ -90,11 +90,11 @@ def _first(trials: tuple[PastTrial, ...]) -> float:
 
 
 def _mebibytes() -> float:
-    """The most memory that this process has held."""
+    """The peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _parts(asked: Snapshot) -> tuple[dict[str, float], int]:
+def _parts(snapshot: Snapshot) -> tuple[dict[str, float], int]:
     """The seconds in each part of one more suggestion, and how many candidates it scored."""
     spent: dict[str, float] = defaultdict(float)
     scored: list[int] = []
@@ -111,7 +111,7 @@ def _parts(asked: Snapshot) -> tuple[dict[str, float], int]:
         stack.enter_context(
             _watched(acquisition, "_choose", lambda c: scored.append(len(c[0].scored)))
         )
-        step(asked)
+        step(snapshot)
     return dict(spent), scored[0]
 
 
@@ -134,7 +134,7 @@ def _timed(owner: Any, name: str, part: str, spent: dict[str, float]) -> Iterato
 
 @contextmanager
 def _watched(owner: Any, name: str, note: Callable[[tuple[Any, ...]], None]) -> Iterator[None]:
-    """Tell the arguments of every call of `owner.name`."""
+    """Pass the arguments of every call of `owner.name` to `note`."""
     original = getattr(owner, name)
 
     def call(*args: Any, **options: Any) -> Any:
@@ -156,12 +156,12 @@ def growth(found: list[reporting.Result]) -> float | None:
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """Netmorph for each size, then the peer for those that it can do."""
+    """The times of Netmorph for each size, then of the peer for those that it can do."""
     sizes = QUICK_SIZES if options.quick else SIZES
-    wanted = sizes if options.n is None else (options.n,)
+    sizes = sizes if options.n is None else (options.n,)
     repeats = 3 if options.quick else 7
-    trials = history(max(wanted) + repeats + 1)
-    found = [at(trials, n, repeats) for n in wanted]
+    trials = history(max(sizes) + repeats + 1)
+    found = [at(trials, n, repeats) for n in sizes]
     result = dict(found[-1])
     result["first"] = _in_new_process(trials[: result["n"]])
     if options.n is None:
@@ -171,16 +171,16 @@ def measure(options: argparse.Namespace) -> reporting.Result:
 
 
 def _peer(options: argparse.Namespace) -> reporting.Result:
-    """The peer's times; its smallest history's apart, as it does not get far with large ones."""
+    """The peer's times by size; a small history is included because it is slow with large ones."""
     sizes = QUICK_PEER_SIZES if options.quick else PEER_SIZES
     if not options.quick and options.n is not None:
         sizes = (5, options.n)
     limit = min(options.peer_seconds, 25.0) if options.quick else options.peer_seconds
     answers: list[peers.Answer] = [{}] * len(sizes)
     if not options.no_peers:
-        asked = [{"ask": "suggestion", "n": n, "seed": 0, "seconds": limit} for n in sizes]
+        questions = [{"ask": "suggestion", "n": n, "seed": 0, "seconds": limit} for n in sizes]
         timeout = 35.0 if options.quick else 60 + 4 * limit * len(sizes)
-        answers = peers.ask(asked, timeout, quick=options.quick)
+        answers = peers.answers_to(questions, timeout, quick=options.quick)
     last = answers[-1]
     return {
         "peer_n": sizes[-1] if last else None,
@@ -194,10 +194,12 @@ def _peer(options: argparse.Namespace) -> reporting.Result:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     parser = reporting.parser(__doc__)
-    parser.add_argument("--n", type=int, help="observations; several sizes without")
-    parser.add_argument("--peer-seconds", type=float, default=120.0, help="for one suggestion")
+    parser.add_argument("--n", type=int, help="number of observations; default: several sizes")
+    parser.add_argument(
+        "--peer-seconds", type=float, default=120.0, help="limit for one suggestion of the peer"
+    )
     reporting.run(measure, parser.parse_args())
 
 

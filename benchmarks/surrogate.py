@@ -1,11 +1,12 @@
-"""How well the surrogate predicts networks that it has not seen, by kernel.
+"""Measures how well the surrogate predicts unseen networks, by kernel.
 
 `python -m benchmarks.surrogate [--history FILE] [--observed 50] [--seeds 20] [--markdown FILE]`:
-for each seed it is fitted to some random networks of the history and asked about up to 1,000
-others. Spearman's rank correlation, the mean negative log-likelihood of a value (in standard
-deviations of the history), the share of values within their 90 % interval, seconds for one fit and
-all predictions. Beside the kernels: a ridge regression and a random forest on log parameters, log
-FLOPs and log depth, and the Gaussian process of NNI's network morphism tuner.
+for each seed it is fitted to some random networks of the history and predicts up to 1,000 others.
+The figures are Spearman's rank correlation, the mean negative log-likelihood of a value (in
+standard deviations of the history), the share of values within their 90 % interval, and the seconds
+for one fit and all predictions. The kernels are compared with a ridge regression and a random
+forest on log parameters, log FLOPs and log depth, and with the Gaussian process of NNI's network
+morphism tuner.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from benchmarks.predictors import (
     Split,
     Within,
     kernel_predictor,
-    of_peer,
+    peer_predictions,
     predictions,
 )
 from core.search.strategies.bayesian import Bayesian
@@ -33,36 +34,36 @@ from core.similarity.edit_distance import Floats
 from core.surrogate.kernels import KERNELS
 
 DATA = Path(__file__).parent / "data"
-MAIN = "fashion-mnist"  # whose figures stand for all where one number is wanted
+MAIN = "fashion-mnist"  # the table whose figures are repeated at the top of the results
 OBSERVED = 30
-UNSEEN = 1000  # networks asked about, at most
-PEER_UNSEEN = 100  # of them that the slow peer is asked about
-QUICK_PEER = (5, 2, 100)  # of a quick run: networks told, seeds, networks asked about
+UNSEEN = 1000  # predicted networks of a split, at most
+PEER_UNSEEN = 100  # of these, those that the slow peer predicts
+QUICK_PEER = (5, 2, 100)  # of a quick run: observed networks, seeds, unseen networks
 PEER_SECONDS, QUICK_PEER_SECONDS = 240.0, 10.0  # for the splits of one table
 SYNTHETIC = 400  # networks of the made-up history
 QUANTILE = float(norm.ppf(0.95))
-LEAST_STD = 1e-3  # in standard deviations of the history; who claims less is taken at this
+LEAST_STD = 1e-3  # in standard deviations of the history; smaller ones are raised to this
 
 Figures = dict[str, float | None]
 
 
 def split(count: int, observed: int, seeds: int, unseen: int = UNSEEN) -> list[Split]:
-    """One random split a seed of a table of `count` networks."""
+    """One random split of a table of `count` networks per seed."""
     orders = [np.random.default_rng([seed, observed]).permutation(count) for seed in range(seeds)]
     return [Split(one[:observed], one[observed : observed + unseen]) for one in orders]
 
 
-def unseen(entries: Entries, splits: Sequence[Split]) -> list[Split]:
-    """The splits without what is asked about and known all the same: a table may repeat itself."""
+def without_repeats(entries: Entries, splits: Sequence[Split]) -> list[Split]:
+    """The splits without unseen networks that are also observed: a table may repeat a network."""
 
     def is_new(one: Split) -> list[bool]:
-        known = {entries[place].architecture.fingerprint for place in one.known}
-        return [entries[place].architecture.fingerprint not in known for place in one.asked]
+        known = {entries[index].architecture.fingerprint for index in one.observed}
+        return [entries[index].architecture.fingerprint not in known for index in one.unseen]
 
-    return [Split(one.known, one.asked[is_new(one)]) for one in splits]
+    return [Split(one.observed, one.unseen[is_new(one)]) for one in splits]
 
 
-def judge(
+def evaluate(
     entries: Entries, splits: Sequence[Split], predictors: Mapping[str, Predictor]
 ) -> dict[str, Figures]:
     """The figures of every predictor over all splits, the same networks for each."""
@@ -74,9 +75,9 @@ def judge(
 
 
 def figures(entries: Entries, predicted: Sequence[Prediction]) -> Figures:
-    """How good predictions are, on average."""
+    """The mean quality of some predictions."""
     spread = float(np.std([one.value for one in entries])) or 1.0
-    rows = [_judged(entries, one, spread) for one in predicted]
+    rows = [_split_figures(entries, one, spread) for one in predicted]
 
     def mean(name: str) -> float | None:
         known = [value for row in rows if (value := row.get(name)) is not None]
@@ -85,7 +86,7 @@ def figures(entries: Entries, predicted: Sequence[Prediction]) -> Figures:
     spearman = [row["spearman"] or 0.0 for row in rows]
     error = float(np.std(spearman, ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else 0.0
     return {
-        "observed": len(predicted[0].split.known),
+        "observed": len(predicted[0].split.observed),
         "splits": len(rows),
         "spearman_mean": mean("spearman"),
         "spearman_se": error,
@@ -97,14 +98,14 @@ def figures(entries: Entries, predicted: Sequence[Prediction]) -> Figures:
     }
 
 
-def _judged(entries: Entries, one: Prediction, spread: float) -> Figures:
-    """The figures of one split; what is not a number takes the worst rank."""
-    values = np.array([entries[place].value for place in one.split.asked])
+def _split_figures(entries: Entries, one: Prediction, spread: float) -> Figures:
+    """The figures of one split; a prediction that is not a number gets the worst rank."""
+    values = np.array([entries[index].value for index in one.split.unseen])
     is_known = np.isfinite(one.mean)
     row: Figures = {
         "spearman": correlation(np.where(is_known, one.mean, -np.inf), values),
         "seconds": one.seconds,
-        "ignored": one.ignored / len(one.split.known),
+        "ignored": one.ignored / len(one.split.observed),
         "failures": 1 - float(is_known.mean()),
     }
     if one.spread is None or not is_known.any():
@@ -126,17 +127,17 @@ def _normal(mean: Floats, std: Floats, least: float, values: Floats) -> tuple[Fl
 
 
 def correlation(mean: Floats, values: Floats) -> float:
-    """Spearman's; 0 where one side is constant, as it then ranks nothing."""
+    """Spearman's rank correlation; 0 where one side is constant, which ranks nothing."""
     if len(np.unique(mean)) == 1 or len(np.unique(values)) == 1:
         return 0.0
     return float(spearmanr(mean, values).statistic)
 
 
 def noise_ceiling(entries: Entries) -> float | None:
-    """What a predictor without noise can reach at most; None without repeats.
+    """The highest correlation that a predictor without noise can reach; None without repeats.
 
     The rank correlation r of values with those of a retraining has noise on both sides: a value is
-    the true one plus noise, and so correlates with the true one as √r (Spearman 1904).
+    the true value plus noise, so its correlation with the true value is √r (Spearman 1904).
     """
     repeated = [one for one in entries if one.repeats]
     if len(repeated) < 3:
@@ -147,29 +148,29 @@ def noise_ceiling(entries: Entries) -> float | None:
 
 
 def synthetic() -> list[tables.Entry]:
-    """A made-up history, where none of trained networks is at hand."""
+    """A made-up history, for use without tables of trained networks."""
     trials = histories.history(SYNTHETIC)
     return [tables.Entry(trial.architecture, float(trial.value or 0.0)) for trial in trials]
 
 
 def of_table(entries: Entries, observed: int, options: argparse.Namespace) -> reporting.Result:
-    """All that is measured on one table: facts of it, and figures by predictor."""
+    """The results of one table: facts about it, and figures by predictor."""
     seeds = options.seeds or (3 if options.quick else 20)
-    splits = unseen(entries, split(len(entries), observed, seeds))
-    if not all(len(one.asked) for one in splits):
-        raise tables.WrongTable("no network is left to ask about; expected different ones")
+    splits = without_repeats(entries, split(len(entries), observed, seeds))
+    if not all(len(one.unseen) for one in splits):
+        raise tables.WrongTable("no unseen network is left; expected more different networks")
     kernels = {kernel: kernel_predictor(kernel) for kernel in KERNELS}
-    judged = judge(entries, splits, kernels | PLAIN)
+    by_predictor = evaluate(entries, splits, kernels | PLAIN)
     if not options.no_peers:
         few = split(len(entries), *QUICK_PEER)
-        shorter = [Split(one.known, one.asked[:PEER_UNSEEN]) for one in splits]
-        peer_splits = unseen(entries, few) if options.quick else shorter
+        shorter = [Split(one.observed, one.unseen[:PEER_UNSEEN]) for one in splits]
+        peer_splits = without_repeats(entries, few) if options.quick else shorter
         seconds = QUICK_PEER_SECONDS if options.quick else PEER_SECONDS
         is_short = options.quick or options.history is not None
-        if said := of_peer(entries, peer_splits, seconds=seconds, quick=is_short):
-            judged["nni"] = figures(entries, said)
+        if predicted := peer_predictions(entries, peer_splits, seconds=seconds, quick=is_short):
+            by_predictor["nni"] = figures(entries, predicted)
     ceiling = noise_ceiling(entries)
-    for one in judged.values():
+    for one in by_predictor.values():
         mean = one["spearman_mean"]
         one["share_of_ceiling"] = mean / ceiling if mean is not None and ceiling else None
     facts = {
@@ -180,11 +181,11 @@ def of_table(entries: Entries, observed: int, options: argparse.Namespace) -> re
         "noise_ceiling": ceiling,
         "repeated": sum(bool(one.repeats) for one in entries),
     }
-    return facts | judged
+    return facts | by_predictor
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """One history as told, or all that are there."""
+    """The results of the given history, or of all shipped tables."""
     if options.history is not None:
         entries = tables.read(options.history)
         observed = options.observed or 50
@@ -213,7 +214,7 @@ def _write(options: argparse.Namespace, by_table: reporting.Result) -> None:
 
 
 def _with_short_keys(by_table: reporting.Result) -> reporting.Result:
-    """With `spearman_30` and the like; the figures of the main table are on top, too."""
+    """The results with keys such as `spearman_30`; the main table's figures are repeated on top."""
     result = {
         table: {
             name: {f"spearman_{one['observed']}": one["spearman_mean"], **one}
@@ -229,14 +230,16 @@ def _with_short_keys(by_table: reporting.Result) -> reporting.Result:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     parser = reporting.parser(__doc__)
     parser.add_argument("--history", type=Path, help="JSON lines, plain or gzip")
     parser.add_argument(
         "--observed", type=int, help="networks to fit to; 50 of a given history, else 30"
     )
-    parser.add_argument("--seeds", type=int, help="random choices of them; 20 unless quick")
-    parser.add_argument("--markdown", type=Path, help="write the results to this page, too")
+    parser.add_argument(
+        "--seeds", type=int, help="number of random choices of them; 20 unless quick"
+    )
+    parser.add_argument("--markdown", type=Path, help="also write the results to this page")
     reporting.run(measure, parser.parse_args())
 
 

@@ -1,4 +1,4 @@
-"""The page of results of `benchmarks.surrogate`, and what is chosen on some tables for another."""
+"""The page of results of `benchmarks.surrogate`, and the kernels chosen on other tables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ _NAMES = {
 
 
 def chosen_elsewhere(by_table: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """For each table the kernel that ranks best on all others, and what it reaches here."""
+    """For each table the kernel that ranks best on all other tables, and its correlation here."""
     chosen = {}
     for table, facts in by_table.items():
         others = [other for name, other in by_table.items() if name != table]

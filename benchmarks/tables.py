@@ -12,26 +12,26 @@ from core.errors import InvalidInput
 from core.graph.architecture import Architecture
 
 LONGEST = 4_000_000  # bytes of one line
-LARGEST = 1e100  # of a value, so that its square is a number
+LARGEST = 1e100  # value, so that its square is finite
 _GZIP = b"\x1f\x8b"
 
 
 class WrongTable(InvalidInput):
-    """A file that is not a table; the message names the line."""
+    """A file is not a table; the message names the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line: a network and what it reached."""
+    """One line: a network and its value."""
 
     architecture: Architecture
     value: float  # larger is better
     repeats: tuple[float, ...] = ()  # of the same network, trained again
-    neighbours: tuple[int, ...] | None = None  # places in the table, from 0
+    neighbours: tuple[int, ...] | None = None  # indices in the table, from 0
 
 
 def read(path: Path) -> list[Entry]:
-    """All entries of a file; raises WrongTable for the first line that is wrong."""
+    """All entries of a file; raises WrongTable for the first wrong line."""
     entries: list[Entry] = []
     try:
         for number, line in enumerate(_lines(path), 1):
@@ -80,7 +80,7 @@ def _entry(line: str, number: int) -> Entry:
         architecture,
         _number(data["value"], "value", number),
         tuple(_number(one, "a repeat", number) for one in repeats),
-        None if neighbours is None else _places(neighbours, number),
+        None if neighbours is None else _neighbour_numbers(neighbours, number),
     )
 
 
@@ -91,7 +91,7 @@ def _number(value: Any, what: str, line: int) -> float:
     return float(value)
 
 
-def _places(value: Any, line: int) -> tuple[int, ...]:
+def _neighbour_numbers(value: Any, line: int) -> tuple[int, ...]:
     if not isinstance(value, list) or not all(type(one) is int and one >= 0 for one in value):
         raise WrongTable(
             f"line {line} has neighbours {_short(value)}; expected a list of line numbers"
@@ -100,23 +100,24 @@ def _places(value: Any, line: int) -> tuple[int, ...]:
 
 
 def _linked(entries: list[Entry]) -> list[Entry]:
-    """Neighbours as places from 0: lines count from 0 where any line names line 0, else from 1.
+    """The entries with neighbours as indices from 0.
 
-    A line that names itself, or another one twice, gains nothing by it.
+    Line numbers in the file count from 0 if any line names line 0, else from 1. A line that names
+    itself is not its own neighbour; a line that is named twice counts once.
     """
     first = 0 if any(0 in (entry.neighbours or ()) for entry in entries) else 1
     linked = []
     for number, entry in enumerate(entries, 1):
-        places = None
+        indices = None
         if entry.neighbours is not None:
             named = dict.fromkeys(one - first for one in entry.neighbours)
-            places = tuple(place for place in named if place != number - 1)
-            if any(place >= len(entries) for place in named):
+            indices = tuple(index for index in named if index != number - 1)
+            if any(index >= len(entries) for index in named):
                 raise WrongTable(
                     f"line {number} has neighbour {max(entry.neighbours)}; "
                     f"expected {first} to {len(entries) - 1 + first}"
                 )
-        linked.append(Entry(entry.architecture, entry.value, entry.repeats, places))
+        linked.append(Entry(entry.architecture, entry.value, entry.repeats, indices))
     return linked
 
 

@@ -1,15 +1,15 @@
-"""How many examples a second the training loop trains on, beside loops by hand.
+"""Measures the examples per second of the training loop, beside hand-written loops.
 
 `python -m benchmarks.trainer [--steps 30] [--batch 64] [--threads 1]`: a VGG-like network of
-468,766 parameters on images of 28 × 28. `samples_per_second` is `train` of
-`worker.trainer.training.loop` with shifted and mirrored images, computing as a trainer here does.
-`bare` computes in the same way, has its batches ready on the device and does nothing but steps, so
-that no trainer can be quicker.
-`bare_fp32` is that loop in float32 and torch's default memory format; `loader` is the loop of
-torch's tutorials, computing as ours does. All take turns, and every loop starts from the same
-weights. On a CPU seconds are those of the processor, so that other processes change little; ratios
-are medians of the ratios within a turn. `first_step_seconds` is the time from an order to the end
-of its first step, by a small network on 60,000 images, in a process that has trained before.
+468,766 parameters on images of 28 × 28. `samples_per_second` is the speed of `train` in
+`worker.trainer.training.loop` with shifted and mirrored images, in the precision that a trainer
+uses on this machine. `bare` uses the same precision, has its batches ready on the device and only
+takes steps, so that no trainer can be faster. `bare_fp32` is that loop in float32 and torch's
+default memory format; `loader` is the loop of torch's tutorials in our precision. The loops take
+turns, and each starts from the same weights. On a CPU, times are CPU seconds, so that other
+processes have little effect; ratios are medians of the ratios within a turn. `first_step_seconds`
+is the time from an order to the end of its first step, for a small network on 60,000 images, in a
+process that has trained before.
 """
 
 import argparse
@@ -85,14 +85,14 @@ class Loops:
         self.weights = initialise(self.architecture, rng)
 
     def network(self, compute: Compute) -> Network:
-        """A fresh network, laid out as computed."""
+        """A new network in the memory format of the computation."""
         network = Network(self.architecture)
         network.read(self.weights)
         network.to(compute.device, memory_format=compute.memory_format)  # type: ignore[call-overload]
         return network.train()
 
     def ours(self) -> float:
-        """Examples a second of Netmorph's `train`, one epoch without validation."""
+        """Examples per second of Netmorph's `train` in one epoch without validation."""
         compute, normalisation = self.compute, Normalisation.of(self.x)
         examples = Examples(
             self.x,
@@ -111,27 +111,27 @@ class Loops:
         return self._speed(work)
 
     def loader(self) -> float:
-        """Examples a second of a DataLoader's batches."""
+        """Examples per second of a loop over a DataLoader."""
         device = self.compute.device
         data = TensorDataset(torch.from_numpy(self.x).float() / 255, torch.from_numpy(self.y))
         loader = DataLoader(data, self.batch, shuffle=True, pin_memory=device.type == "cuda")
         moved = ((a.to(device), b.to(device)) for a, b in loader)
         network = self.network(self.compute)
-        return self._speed(lambda: self._by_hand(network, moved, self.compute))
+        return self._speed(lambda: self._train_plainly(network, moved, self.compute))
 
     def bare(self, compute: Compute) -> float:
-        """Examples a second where every batch is ready."""
+        """Examples per second of a loop over batches that are ready on the device."""
         x = (torch.from_numpy(self.x).float() / 255).to(compute.device)
         y = torch.from_numpy(self.y).to(compute.device)
         x = x.contiguous(memory_format=compute.memory_format)
         network = self.network(compute)
-        return self._speed(lambda: self._by_hand(network, self._batches(x, y), compute))
+        return self._speed(lambda: self._train_plainly(network, self._batches(x, y), compute))
 
     def _batches(self, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         for start in range(0, len(x), self.batch):
             yield x[start : start + self.batch], y[start : start + self.batch]
 
-    def _by_hand(
+    def _train_plainly(
         self, network: Network, batches: Iterable[tuple[Tensor, Tensor]], compute: Compute
     ) -> None:
         optimiser = torch.optim.AdamW(network.parameters(), fused=True)
@@ -157,7 +157,7 @@ class Loops:
 
 
 def first_step(device: torch.device, threads: int, examples: int) -> float:
-    """Median seconds from an order to the end of its first step, but for the first order."""
+    """Median seconds from an order to the end of its first step, without the first order."""
     with tempfile.TemporaryDirectory() as folder:
         storage = Storage(Path(folder).as_uri())
         environment = TrainingEnvironment(
@@ -173,7 +173,7 @@ def first_step(device: torch.device, threads: int, examples: int) -> float:
 
 
 def _order(storage: Storage, examples: int) -> TrainOrder:
-    """An order for the default root; the test split is as small as may be."""
+    """An order for the default root, with the smallest possible test split."""
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (examples, *SHAPE), dtype=np.uint8)
     y = np.arange(examples) % CLASSES
@@ -197,7 +197,7 @@ def _order(storage: Storage, examples: int) -> TrainOrder:
 
 
 def _until_first_step(order: TrainOrder, environment: TrainingEnvironment) -> float:
-    """Seconds of one order; it is stopped behind its first step."""
+    """Seconds of one order, which is stopped after its first step."""
     clock = time.process_time if environment.device.type == "cpu" else time.perf_counter
     ended: list[float] = []
     callbacks = TrainingCallbacks(
@@ -211,7 +211,7 @@ def _until_first_step(order: TrainOrder, environment: TrainingEnvironment) -> fl
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
-    """The medians of some rounds, in each of which every loop has its turn."""
+    """The medians of some rounds, in each of which every loop runs once."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     compute = fastest(device, options.threads)[IMAGE_AXES]
     torch.set_num_threads(options.threads)
@@ -225,7 +225,7 @@ def measure(options: argparse.Namespace) -> reporting.Result:
         }
     rounds = QUICK_ROUNDS if options.quick else ROUNDS
     found = [{name: turn() for name, turn in turns.items()} for _ in range(rounds)]
-    found = found[1:]  # the first warms up
+    found = found[1:]  # the first is a warm-up
 
     def ratio(peer: str) -> float | None:
         is_measured = peer in turns
@@ -252,11 +252,11 @@ def measure(options: argparse.Namespace) -> reporting.Result:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Parse the options, measure and print."""
     parser = reporting.parser(__doc__)
-    parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=30, help="of each loop")
+    parser.add_argument("--batch", type=int, default=64, help="examples in a batch")
+    parser.add_argument("--threads", type=int, default=1, help="of each loop")
     reporting.run(measure, parser.parse_args())
 
 

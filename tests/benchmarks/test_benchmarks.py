@@ -1,4 +1,4 @@
-"""The benchmarks run, and print what they promise."""
+"""The benchmarks run and print the documented results."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def measured(name: str, *options: str) -> dict[str, Any]:
-    """What a quick run prints, without peers."""
+    """The output of a quick run without peers."""
     command = [sys.executable, "-m", f"benchmarks.{name}", "--json", "--quick", "--no-peers"]
     done = subprocess.run(
         [*command, *options], cwd=ROOT, capture_output=True, text=True, check=False
@@ -86,7 +86,7 @@ def test_histories_are_seeded_and_of_all_depths():
 
 
 @pytest.mark.parametrize("layers", [10, 20, 40])
-def test_architectures_are_made_to_measure(layers):
+def test_architectures_have_the_requested_depth(layers):
     found = of_depth(layers, 5)
     assert {len(one.nodes) for one in found} == {layers}
     assert len(set(found)) == 5

@@ -1,4 +1,4 @@
-"""Searches of several kinds end with an exported network, and are compared seed by seed."""
+"""Searches of several kinds end with an exported network and are compared seed by seed."""
 
 from itertools import count
 
@@ -27,7 +27,7 @@ def _restored_threads():
 def prepared(folder, **changes) -> Solo:
     data = arrays()
     config = {"budget": Budget(seconds=60), "training": Training(batch_size=16), "seed": 3}
-    ticks = (tick / 8 for tick in count())  # each look is an eighth of a second later
+    ticks = (tick / 8 for tick in count())  # each reading is an eighth of a second later
     return Solo(
         config=SearchConfig(**config | changes),
         spec=datasets.spec(data, flip=False),
@@ -38,7 +38,7 @@ def prepared(folder, **changes) -> Solo:
     )
 
 
-def test_nash_climbs_by_groups_of_children(tmp_path):
+def test_nash_trains_groups_of_children_of_one_parent(tmp_path):
     found = rivals.hill_climb(prepared(tmp_path))
     assert found.status is SearchStatus.COMPLETED
     assert [trial.kind for trial in found.trials] == [TrialKind.SEARCH] * 41 + [TrialKind.FINAL]
@@ -77,7 +77,7 @@ def test_the_curve_of_a_search_ends_with_its_exported_network(tmp_path):
     assert all(0 <= error <= 100 for _, error in curve)
 
 
-def test_a_step_curve_has_the_value_of_its_last_step():
+def test_a_step_curve_keeps_the_value_of_its_last_step():
     times = np.array([1.0, 2.0, 4.9, 5.0, 9.0])
     assert sampled([[1.0, 30.0], [5.0, 10.0]], times).tolist() == [30, 30, 30, 10, 10]
 
@@ -98,22 +98,22 @@ def record(contender: str, seed: int, error: float, **more) -> dict:
     } | more  # fmt: skip
 
 
-def test_differences_are_between_searches_of_the_same_seed():
+def test_differences_are_between_searches_with_the_same_seed():
     found = [record("a", 0, 5.0), record("a", 1, 9.0), record("b", 1, 8.0), record("b", 2, 1.0)]
-    told = comparison.summary(found, "a")["datasets"]["digits"]
-    assert told["b"]["difference"] == -1.0  # seed 1 alone
-    assert told["b"]["difference_se"] is None
-    assert told["a"]["difference"] == 0
-    assert told["a"]["error"] == 7.0
-    assert told["a"]["se"] == pytest.approx(2.0)
+    results = comparison.summary(found, "a")["datasets"]["digits"]
+    assert results["b"]["difference"] == -1.0  # seed 1 alone
+    assert results["b"]["difference_se"] is None
+    assert results["a"]["difference"] == 0
+    assert results["a"]["error"] == 7.0
+    assert results["a"]["se"] == pytest.approx(2.0)
 
 
 def test_the_page_ranks_the_contenders():
     found = [record("a", 0, 5.0), record("b", 0, 3.0, failure="no network")]
-    text = comparison.page(found, comparison.summary(found, "a"), "a", None, "Title")
+    text = comparison.page(found, comparison.summary(found, "a"), None, "Title")
     assert text.index("`b` (1 without a network) | 3.00 ± 0.70 | -2.00") < text.index("`a` | 5.00")
 
 
 def test_all_strategies_contend_and_workers_have_names():
     assert set(STRATEGIES) | set(strategies.RIVALS) >= {"bayesian", "nash", "one-epoch-top-k"}
-    assert [parallel.named(workers) for workers in (1, 8)] == ["1 worker", "8 workers"]
+    assert [parallel.contender_name(workers) for workers in (1, 8)] == ["1 worker", "8 workers"]

@@ -1,4 +1,4 @@
-"""Simulated searches with a cost: what counts, and what is told of it."""
+"""Simulated searches with a cost: their results and the page about them."""
 
 import json
 
@@ -28,16 +28,16 @@ def test_every_search_is_run_on_tables_and_on_the_landscape():
     assert set(front.WALKS) == set(front.SEARCHES)
 
 
-def test_whoever_has_seen_the_whole_table_has_found_all():
+def test_a_search_that_has_seen_the_complete_table_has_its_complete_front():
     task = front.Task("", "random", seed=0, evaluations=30)
-    found = front.found_on_table(TABLE, lambda _: random_line, task)
+    found = front.shares_on_table(TABLE, lambda _: random_line, task)
     assert 0 < found[0] < found[1] == pytest.approx(1.0)
 
 
-def test_a_walk_with_a_cost_moves_to_near_lines_and_sees_every_one_at_last():
+def test_a_walk_with_a_cost_moves_to_near_lines_and_sees_every_line_in_the_end():
     walk, walker = Walk(TABLE, seed=1), FrontWalker(LOG_COSTS)
     while len(walk.seen) < len(TABLE):
-        near = {other for place in walk.seen for other in walk.fresh(place)}
+        near = {other for index in walk.seen for other in walk.unseen_neighbours(index)}
         chosen = walker(walk)
         assert chosen in near or not near or len(walk.seen) >= 4  # later several moves at once
         walk.visit(chosen)
@@ -46,26 +46,26 @@ def test_a_walk_with_a_cost_moves_to_near_lines_and_sees_every_one_at_last():
 
 def test_a_walk_with_a_cost_finds_more_of_the_front_than_chance():
     shares = {
-        name: np.array([_found(name, seed) for seed in range(4)]) for name in ("bayesian", "random")
+        name: np.array([_share(name, seed) for seed in range(4)]) for name in ("bayesian", "random")
     }
     difference = shares["bayesian"] - shares["random"]
     assert difference.mean() > 2 * difference.std(ddof=1) / 2  # standard errors of four
     assert shares["bayesian"].min() > 0.7
 
 
-def _found(name: str, seed: int) -> float:
+def _share(name: str, seed: int) -> float:
     path = front.DATA / "fashion-chains.jsonl.gz"
     return front.simulate(front.Task(str(path), name, seed, evaluations=12))[0]
 
 
 def test_the_landscape_is_judged_by_true_values():
-    found = front.found_on_landscape(front.Task(front.LANDSCAPE, "random", 0, evaluations=3))
+    found = front.volumes_on_landscape(front.Task(front.LANDSCAPE, "random", 0, evaluations=3))
     trials, true = landscape.trials_of("random", 0, 3)
     costs = [float(np.log(trial.architecture.parameters)) for trial in trials]
     assert found == [hypervolume(true, costs, Reference(0.8, float(np.log(1e6))))]
 
 
-def test_the_page_tells_how_far_above_chance_a_search_is():
+def test_the_page_states_how_far_above_chance_a_search_is():
     one = {"12": {"mean": 0.9, "se": 0.03}}
     other = {"12": {"mean": 0.8, "se": 0.04}}
     page = front_report.page({"cells": {"seeds": 20, "bayesian": one, "random": other}})
@@ -75,7 +75,7 @@ def test_the_page_tells_how_far_above_chance_a_search_is():
     assert "above `random` by 2.0 standard errors" in page
 
 
-def test_a_table_that_is_none_ends_with_its_line(tmp_path, capsys, monkeypatch):
+def test_a_file_that_is_no_table_ends_the_command_and_names_the_line(tmp_path, capsys, monkeypatch):
     (tmp_path / "wrong.jsonl").write_text(json.dumps({"value": 1}) + "\n")
     monkeypatch.setattr("sys.argv", ["front", "--table", str(tmp_path / "wrong.jsonl")])
     with pytest.raises(SystemExit) as ending:

@@ -10,7 +10,7 @@ from benchmarks.surrogate import DATA
 TABLES = sorted(DATA.glob("*.jsonl.gz"))
 
 
-def test_they_are_there():
+def test_every_table_is_shipped():
     assert [path.name.removesuffix(".jsonl.gz") for path in TABLES] == [
         "digits",
         "fashion-cells",
@@ -20,8 +20,8 @@ def test_they_are_there():
 
 
 @pytest.mark.parametrize("name", ["cells", "chains"])
-def test_those_of_whole_spaces_name_every_neighbour(name):
-    """As the space makes them, and both ways."""
+def test_tables_of_complete_spaces_name_every_neighbour(name):
+    """The neighbours are those of the space, in both directions."""
     entries = tables.read(DATA / f"fashion-{name}.jsonl.gz")
     made = SPACES[name].networks(entries[0].architecture.input_shape, 10)
     expected = {
@@ -37,7 +37,7 @@ def test_those_of_whole_spaces_name_every_neighbour(name):
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
-def test_their_networks_are_many_and_different(path):
+def test_tables_have_many_different_networks(path):
     entries = tables.read(path)
     assert len(entries) >= 150
     assert len({entry.architecture.fingerprint for entry in entries}) == len(entries)

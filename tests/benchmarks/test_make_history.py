@@ -1,4 +1,4 @@
-"""A table of trained networks can be made, and its making can be interrupted."""
+"""A table of trained networks can be made, also by an interrupted run."""
 
 import gzip
 import json
@@ -8,15 +8,17 @@ from benchmarks.make_history import make
 
 
 def test_a_run_that_was_interrupted_makes_the_same_table(tmp_path):
-    make("digits", None, 3, 1, 0, tmp_path / "whole.jsonl.gz")
+    make("digits", None, 3, 1, 0, tmp_path / "complete.jsonl.gz")
     make("digits", None, 2, 0, 0, tmp_path / "cut.jsonl")
     with (tmp_path / "cut.jsonl").open("a") as file:
         file.write('{"architecture": ')  # the machine died here
     make("digits", None, 3, 1, 0, tmp_path / "cut.jsonl")
-    whole, cut = tables.read(tmp_path / "whole.jsonl.gz"), tables.read(tmp_path / "cut.jsonl")
-    assert whole == cut
-    assert len({entry.architecture.fingerprint for entry in whole}) == 3
-    assert [len(entry.repeats) for entry in whole] == [1, 0, 0]
-    assert all(0 <= entry.value <= 1 for entry in whole)
-    first = json.loads(gzip.decompress((tmp_path / "whole.jsonl.gz").read_bytes()).splitlines()[0])
+    complete, cut = tables.read(tmp_path / "complete.jsonl.gz"), tables.read(tmp_path / "cut.jsonl")
+    assert complete == cut
+    assert len({entry.architecture.fingerprint for entry in complete}) == 3
+    assert [len(entry.repeats) for entry in complete] == [1, 0, 0]
+    assert all(0 <= entry.value <= 1 for entry in complete)
+    first = json.loads(
+        gzip.decompress((tmp_path / "complete.jsonl.gz").read_bytes()).splitlines()[0]
+    )
     assert first["seconds"] > 0

@@ -1,4 +1,4 @@
-"""What the benchmark of the recipe runs, and how it compares."""
+"""The runs of the recipe benchmark, and their comparison."""
 
 from math import sqrt
 
@@ -8,7 +8,7 @@ import pytest
 from benchmarks.recipe import constants_set, missing, rows_of
 from benchmarks.recipe_arms import ARMS, BASE
 from benchmarks.recipe_report import page_with, summary
-from benchmarks.recipe_starts import started
+from benchmarks.recipe_starts import initial_weights
 from core.graph.initialisation import initialise
 from core.graph.roots import chain
 from core.layers import Conv2d, Dense, Flatten, Input, Output
@@ -22,14 +22,14 @@ def row(arm, seed, error, setting="fashion"):
     return {"setting": setting, "arm": arm, "seed": seed, "error": error}
 
 
-def test_every_arm_is_a_recipe_over_the_whole_time():
+def test_every_arm_is_a_valid_recipe_for_all_of_the_time():
     for arm in ARMS.values():
         for _, changes in arm.pieces:
             Hyperparameters(epochs=1, **{**BASE, **arm.changes, **changes})
         assert sum(share for share, _ in arm.pieces) == pytest.approx(1)
 
 
-def test_runs_that_are_in_the_file_are_not_made_again():
+def test_runs_that_are_in_the_file_are_not_repeated():
     rows = [row("base", 0, 5.0), row("base", 1, 5.0), row("SGD 0.05", 0, 5.0)]
     assert missing(rows, ["fashion"], ["base", "SGD 0.05"], 2) == [("fashion", "SGD 0.05", 1)]
 
@@ -38,7 +38,7 @@ def test_without_a_file_no_run_has_been_made(tmp_path):
     assert rows_of(tmp_path / "none.jsonl") == []
 
 
-def test_differences_are_those_of_the_same_seeds():
+def test_differences_are_between_runs_with_the_same_seed():
     rows = [row("base", seed, error) for seed, error in enumerate((10.0, 12.0, 20.0))]
     rows += [row("SGD 0.05", 0, 11.0), row("SGD 0.05", 1, 15.0)]
     found = summary(rows)["fashion"]["SGD 0.05"]
@@ -63,7 +63,7 @@ def test_averages_that_were_watched_have_a_table_of_their_own():
     assert "| fashion | constant rate | 17.00 | 13.00 | 14.00 |" in page
 
 
-def test_constants_have_their_values_again_behind():
+def test_constants_are_restored_afterwards():
     before = optimisers.NEWTON_SCHULZ_STEPS
     with constants_set({"worker.trainer.training.optimisers.NEWTON_SCHULZ_STEPS": before + 4}):
         assert before + 4 == optimisers.NEWTON_SCHULZ_STEPS
@@ -73,7 +73,7 @@ def test_constants_have_their_values_again_behind():
 def test_identity_kernels_pass_channels_on():
     rng = np.random.default_rng(0)
     images = rng.normal(size=(4, 2, 9, 9))
-    weights = started("identity", NET, initialise(NET, rng), images)
+    weights = initial_weights("identity", NET, initialise(NET, rng), images)
     kernel = weights[1]["weight"]
     for channel in (0, 1):
         assert kernel[channel, channel, 1, 1] == 1
@@ -83,8 +83,8 @@ def test_identity_kernels_pass_channels_on():
 
 def test_a_whitening_start_makes_patches_of_variance_one_in_every_direction():
     rng = np.random.default_rng(0)
-    mixed = np.cumsum(rng.normal(size=(300, 2, 9, 9)), axis=3)  # neighbours are alike
-    weights = started("whitening", NET, initialise(NET, rng), mixed)
+    mixed = np.cumsum(rng.normal(size=(300, 2, 9, 9)), axis=3)  # neighbouring pixels are correlated
+    weights = initial_weights("whitening", NET, initialise(NET, rng), mixed)
     filters = weights[1]["weight"][:18].reshape(18, -1)
     patches = np.lib.stride_tricks.sliding_window_view(mixed, (3, 3), axis=(2, 3))
     rows = patches.transpose(0, 2, 3, 1, 4, 5).reshape(-1, 18)

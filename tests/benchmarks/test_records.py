@@ -1,4 +1,4 @@
-"""Evidence accumulates over interrupted runs."""
+"""Records accumulate over interrupted runs."""
 
 import json
 from dataclasses import replace
@@ -24,8 +24,8 @@ def test_runs_that_are_in_the_file_are_not_missing(tmp_path):
 def test_a_line_that_was_cut_is_run_again(tmp_path):
     path = tmp_path / "runs.jsonl"
     records.append(path, RUNS[0], {"error": 1.0})
-    whole = path.read_bytes()
-    path.write_bytes(whole + b'{"dataset": "dig')  # the machine died here
+    complete = path.read_bytes()
+    path.write_bytes(complete + b'{"dataset": "dig')  # the machine died here
     assert list(records.read(path)) == [RUNS[0]]
     records.append(path, RUNS[1], {"error": 2.0})
     assert [json.loads(line)["error"] for line in path.read_text().splitlines()] == [1.0, 2.0]
@@ -41,7 +41,7 @@ def test_another_budget_or_contender_is_another_run(tmp_path, change):
     assert records.missing([RUNS[0], other], path) == [other]
 
 
-def test_missing_runs_are_carried_out_in_processes_of_their_own(tmp_path):
+def test_missing_runs_are_carried_out_in_their_own_processes(tmp_path):
     path = tmp_path / "runs.jsonl"
     records.append(path, RUNS[0], {"error": 1.0})
     experiment.carry_out(RUNS, "tests.benchmarks.carried", path, jobs=2)
@@ -51,7 +51,7 @@ def test_missing_runs_are_carried_out_in_processes_of_their_own(tmp_path):
     assert found[RUNS[1]]["commit"] == records.commit()
 
 
-def test_a_run_that_fails_ends_the_experiment_and_names_itself(tmp_path):
+def test_a_run_that_fails_ends_the_experiment_and_is_named(tmp_path):
     path = tmp_path / "runs.jsonl"
     bad = Run(dataset="none such", seed=0, contender="netmorph", seconds=10.0)
     with pytest.raises(experiment.RunFailed, match=r"none such(.|\n)*no data set"):

@@ -7,7 +7,7 @@ import torch
 
 from benchmarks import solo
 from benchmarks.solo import Solo
-from benchmarks.solo_trial import Found
+from benchmarks.solo_trial import SearchOutcome
 from core.data import datasets
 from core.graph.weights import check, load
 from core.protocol.contracts import Budget, SearchConfig, Training
@@ -34,15 +34,15 @@ def prepared(folder, clock=None, **changes) -> Solo:
         name="columns",
         arrays=data,
         folder=folder,
-        clock=clock or count().__next__,  # each look is a second later
+        clock=clock or count().__next__,  # each reading is a second later
     )
 
 
-def told(found: Found) -> list[tuple]:
-    """All that a seed decides of the trials."""
+def decided_by_seed(outcome: SearchOutcome) -> list[tuple]:
+    """Everything about the trials that depends on the seed."""
     return [
         (trial.number, trial.architecture.fingerprint, trial.value, trial.started, trial.ended)
-        for trial in found.trials
+        for trial in outcome.trials
     ]
 
 
@@ -87,15 +87,15 @@ def test_a_search_may_export_an_ensemble(tmp_path):
     assert found.compute_in_winner == inside / seconds
 
 
-def test_the_same_seed_makes_the_same_search(tmp_path):
+def test_the_same_seed_gives_the_same_search(tmp_path):
     first, again, other = (
         prepared(tmp_path / name, seed=seed).run()
         for name, seed in (("first", 3), ("again", 3), ("other", 4))
     )
-    assert told(first) == told(again) != told(other)
+    assert decided_by_seed(first) == decided_by_seed(again) != decided_by_seed(other)
 
 
-def test_with_several_workers_outcomes_are_seen_when_the_clock_is_there(tmp_path):
+def test_with_several_workers_an_outcome_is_seen_when_the_clock_reaches_its_end(tmp_path):
     found = prepared(tmp_path, parallelism=2, budget=Budget(trials=6)).run()
     searched = found.trials[:-1]
     assert searched[1].started < searched[0].ended  # side by side
@@ -121,7 +121,7 @@ def test_a_budget_of_seconds_ends_by_the_clock(tmp_path):
     assert max(trial.ended for trial in found.trials[:-1]) <= deadline + 1
 
 
-def test_a_network_by_hand_is_trained_alone(tmp_path):
+def test_a_hand_made_network_is_trained_alone(tmp_path):
     found = prepared(tmp_path).fit_alone(NETWORK)
     assert [trial.kind for trial in found.trials] == [TrialKind.FINAL]
     assert found.final.status is TrialStatus.COMPLETED
@@ -129,7 +129,7 @@ def test_a_network_by_hand_is_trained_alone(tmp_path):
     assert found.compute_in_winner == 1
 
 
-def test_blobs_are_gone_when_their_folder_is():
+def test_blobs_are_removed_with_their_folder():
     with solo.temporary_folder() as folder:
         prepared(folder).fit_alone(NETWORK)
         assert any(folder.rglob("*.safetensors"))

@@ -29,18 +29,18 @@ def spec_of(shape: tuple[int, ...]) -> DatasetSpec:
     )  # fmt: skip
 
 
-def drawn(choices: space.Space, rng: np.random.Generator) -> dict:
-    """A random choice, as Optuna makes one: what does not exist is left out."""
+def random_choice(choices: space.Space, rng: np.random.Generator) -> dict:
+    """A random choice like Optuna's: parameters whose condition is not met are left out."""
     found: dict = {}
-    for one in choices:
-        if "only" in one and found.get(one["only"][0]) != one["only"][1]:
+    for parameter in choices:
+        if "only" in parameter and found.get(parameter["only"][0]) != parameter["only"][1]:
             continue
-        if one["kind"] == "choice":
-            found[one["name"]] = one["choices"][rng.integers(len(one["choices"]))]
-        elif one["kind"] == "int":
-            found[one["name"]] = int(rng.integers(one["low"], one["high"] + 1))
+        if parameter["kind"] == "choice":
+            found[parameter["name"]] = parameter["choices"][rng.integers(len(parameter["choices"]))]
+        elif parameter["kind"] == "int":
+            found[parameter["name"]] = int(rng.integers(parameter["low"], parameter["high"] + 1))
         else:
-            found[one["name"]] = float(rng.uniform(one["low"], one["high"]))
+            found[parameter["name"]] = float(rng.uniform(parameter["low"], parameter["high"]))
     return found
 
 
@@ -51,7 +51,7 @@ def test_every_choice_is_a_network_for_the_data(shape):
     assert json.loads(json.dumps(choices)) == choices  # peers read it
     made = set()
     for _ in range(40):
-        choice = drawn(choices, rng)
+        choice = random_choice(choices, rng)
         assert ("units" in choice) == (choice["head"] == "flatten")
         architecture = space.architecture(choice, spec)
         assert architecture.input_shape == shape
@@ -71,30 +71,30 @@ def test_a_choice_changes_rate_and_batch_size_of_the_recipe():
 
 PEER = """
 import json, sys
-told = []
+errors = []
 for line in sys.stdin:
-    said = json.loads(line)
-    if "tell" in said:
-        told.append(said["error"])
+    request = json.loads(line)
+    if "tell" in request:
+        errors.append(request["error"])
         answer = {}
     else:
-        width = 16 + 8 * len(told)
-        answer = {"id": len(told), "choice": {
+        width = 16 + 8 * len(errors)
+        answer = {"id": len(errors), "choice": {
             "stages": 1, "blocks": 1, "width": width, "growth": 1.0, "kernel": 3,
             "residual": False, "head": "global", "dropout": 0.0, "rate": 1.0, "batch_size": 32}}
-    print(json.dumps(answer | {"cpu": 0.25 * (1 + len(told))}), flush=True)
+    print(json.dumps(answer | {"cpu": 0.25 * (1 + len(errors))}), flush=True)
 """
 
 
 @pytest.fixture
 def _a_peer(tmp_path, monkeypatch):
-    """A peer that chooses wider and wider networks, run by this interpreter."""
+    """A peer that chooses ever wider networks, run by this interpreter."""
     shim = tmp_path / "peer.py"
     shim.write_text(PEER)
     folder = tmp_path / "environment"
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").symlink_to(sys.executable)
-    monkeypatch.setattr(nas_peers, "ASKED_SHIM", shim)
+    monkeypatch.setattr(nas_peers, "SUGGESTING_SHIM", shim)
     monkeypatch.setattr(nas_peers, "ENVIRONMENTS", {"optuna": Environment(folder, ())})
     before = torch.get_num_threads()
     yield
@@ -115,30 +115,30 @@ def prepared(folder: Path) -> Solo:
 
 
 @pytest.mark.usefixtures("_a_peer")
-def test_a_peer_chooses_and_the_best_choice_is_trained_to_the_end(tmp_path):
-    found = nas_peers.by_asking("optuna", prepared(tmp_path / "blobs"))
+def test_a_peer_chooses_networks_and_the_best_one_is_trained_to_the_end(tmp_path):
+    found = nas_peers.search_with_peer("optuna", prepared(tmp_path / "blobs"))
     assert found.status is SearchStatus.COMPLETED
     searched, final = found.trials[:-1], found.trials[-1]
     assert len(searched) > 3
     widths = [trial.architecture.nodes[1].layer.filters for trial in searched]
     assert widths == [16 + 8 * number for number in range(len(searched))]
     assert final.kind is TrialKind.FINAL
-    assert final.parent is None  # fresh weights
+    assert final.parent is None  # new weights
     best = max(searched, key=lambda trial: trial.value)
     assert final.architecture == best.architecture
     assert found.seconds <= 40
 
 
 @pytest.mark.usefixtures("_a_peer")
-def test_a_peer_that_dies_says_why(tmp_path):
-    nas_peers.ASKED_SHIM.write_text("raise SystemExit('no space left')")
+def test_the_error_of_a_peer_that_dies_contains_its_message(tmp_path):
+    nas_peers.SUGGESTING_SHIM.write_text("raise SystemExit('no space left')")
     with pytest.raises(nas_peers.PeerFailed, match="no space left"):
-        nas_peers.by_asking("optuna", prepared(tmp_path / "blobs"))
+        nas_peers.search_with_peer("optuna", prepared(tmp_path / "blobs"))
 
 
 def test_an_environment_is_ready_only_with_the_packages_that_it_names(tmp_path):
-    environment = Environment(tmp_path, ("one==1",), alone=("two==2",))
+    environment = Environment(tmp_path, ("parameter==1",), alone=("two==2",))
     assert not environment.is_ready
-    (tmp_path / ".ready").write_text("one==1\ntwo==2")
+    (tmp_path / ".ready").write_text("parameter==1\ntwo==2")
     assert environment.is_ready
-    assert not replace(environment, packages=("one==1.1",)).is_ready
+    assert not replace(environment, packages=("parameter==1.1",)).is_ready

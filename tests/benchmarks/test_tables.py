@@ -18,9 +18,9 @@ LINES = [
     {
         "architecture": trial.architecture.to_json(),
         "value": trial.value,
-        "neighbours": sorted({max(0, place - 1), min(29, place + 1)} - {place}),
+        "neighbours": sorted({max(0, index - 1), min(29, index + 1)} - {index}),
     }
-    for place, trial in enumerate(TRIALS)
+    for index, trial in enumerate(TRIALS)
 ]
 
 
@@ -93,19 +93,19 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path):
         tables.read(path)
 
 
-def test_a_line_is_no_neighbour_of_itself_nor_twice_of_another(tmp_path):
+def test_a_line_is_not_its_own_neighbour_and_has_each_neighbour_once(tmp_path):
     lines = [LINES[0], LINES[1] | {"neighbours": [1, 2, 0, 2]}, *LINES[2:]]
     assert tables.read(written(tmp_path / "table", lines))[1].neighbours == (2, 0)
 
 
-def test_networks_that_a_table_repeats_are_not_asked_about_once_known(tmp_path):
+def test_networks_that_a_table_repeats_are_not_both_observed_and_unseen(tmp_path):
     entries = tables.read(written(tmp_path / "table", [*LINES, *LINES[:10]]))
     splits = surrogate.split(len(entries), 20, 5)
-    kept = surrogate.unseen(entries, splits)
-    assert sum(len(one.asked) for one in kept) < sum(len(one.asked) for one in splits)
+    kept = surrogate.without_repeats(entries, splits)
+    assert sum(len(one.unseen) for one in kept) < sum(len(one.unseen) for one in splits)
     for one in kept:
         known, asked = (
-            {entries[place].architecture for place in some} for some in (one.known, one.asked)
+            {entries[index].architecture for index in some} for some in (one.observed, one.unseen)
         )
         assert not known & asked
 
@@ -118,7 +118,7 @@ def test_a_wrong_table_ends_the_command(tmp_path):
     assert "error: line 1" in ended.stderr
 
 
-def test_predictors_are_judged_on_networks_that_they_have_not_seen(tmp_path):
+def test_predictors_are_evaluated_on_unseen_networks(tmp_path):
     entries = tables.read(written(tmp_path / "table", LINES))
 
     def oracle(known, asked):
@@ -127,7 +127,7 @@ def test_predictors_are_judged_on_networks_that_they_have_not_seen(tmp_path):
 
     asked = {"edit": predictors.kernel_predictor("edit"), "oracle": oracle}
     splits = surrogate.split(len(entries), 20, 2)
-    first, again = (surrogate.judge(entries, splits, asked) for _ in range(2))
+    first, again = (surrogate.evaluate(entries, splits, asked) for _ in range(2))
     assert first["oracle"]["spearman_mean"] == pytest.approx(1)
     assert first["oracle"]["coverage_90"] == 1
     for name in asked:
@@ -148,7 +148,7 @@ def test_the_ceiling_is_what_a_predictor_of_true_values_reaches(tmp_path):
     assert surrogate.noise_ceiling(entries) is None
 
 
-def test_without_peers_the_plain_predictors_are_judged_all_the_same(tmp_path):
+def test_without_peers_the_plain_predictors_are_still_evaluated(tmp_path):
     entries = tables.read(written(tmp_path / "table", LINES))
     options = argparse.Namespace(seeds=1, quick=True, no_peers=True, history=None)
     found = surrogate.of_table(entries, 20, options)
@@ -156,20 +156,20 @@ def test_without_peers_the_plain_predictors_are_judged_all_the_same(tmp_path):
     assert "nni" not in found
 
 
-def test_a_split_keeps_what_is_known_apart_from_what_is_asked():
+def test_the_observed_and_unseen_networks_of_a_split_are_disjoint():
     for one in surrogate.split(30, 20, 5, unseen=8):
-        assert len(one.known) == 20
-        assert len(one.asked) == 8
-        assert not set(one.known) & set(one.asked)
+        assert len(one.observed) == 20
+        assert len(one.unseen) == 8
+        assert not set(one.observed) & set(one.unseen)
 
 
-def test_what_is_not_a_number_takes_the_worst_rank_and_is_counted(tmp_path):
+def test_a_prediction_that_is_not_a_number_gets_the_worst_rank_and_is_counted(tmp_path):
     entries = tables.read(written(tmp_path / "table", LINES))
     (split,) = surrogate.split(len(entries), 20, 1)
-    values = np.array([entries[place].value for place in split.asked])
+    values = np.array([entries[index].value for index in split.unseen])
     worst = np.where(values == values.min(), np.nan, values)
-    said = predictors.Prediction(split, worst, np.zeros(10), 1.0, ignored=5)
-    found = surrogate.figures(entries, [said])
+    predicted = predictors.Prediction(split, worst, np.zeros(10), 1.0, ignored=5)
+    found = surrogate.figures(entries, [predicted])
     assert found["spearman_mean"] == pytest.approx(1)
     assert found["failures"] == pytest.approx(0.1)
     assert found["ignored"] == 0.25
@@ -183,7 +183,7 @@ def test_a_likelihood_is_that_of_normal_values(tmp_path):
     entries = tables.read(written(tmp_path / "table", LINES))
     (split,) = surrogate.split(len(entries), 20, 1)
     spread = np.std([one.value for one in entries])
-    values = np.array([entries[place].value for place in split.asked])
+    values = np.array([entries[index].value for index in split.unseen])
     std = np.linspace(0.5, 1.5, 10) * spread
     found = surrogate.figures(
         entries, [predictors.Prediction(split, values + 0.3 * spread, std, None)]
@@ -221,14 +221,14 @@ def test_the_page_of_results_names_every_table_and_predictor(tmp_path):
 
 @pytest.mark.parametrize("strategy", list(regret.WALKS))
 @pytest.mark.parametrize("has_neighbours", [True, False])
-def test_a_walk_sees_every_line_once_and_ends_at_the_best(strategy, has_neighbours):
+def test_a_walk_sees_every_line_once_and_ends_with_the_best(strategy, has_neighbours):
     table = [
         tables.Entry(
             trial.architecture,
             float(trial.value or 0),
-            neighbours=tuple({max(0, place - 1), min(15, place + 1)}) if has_neighbours else None,
+            neighbours=tuple({max(0, index - 1), min(15, index + 1)}) if has_neighbours else None,
         )
-        for place, trial in enumerate(TRIALS[:16])
+        for index, trial in enumerate(TRIALS[:16])
     ]
     first, again = (
         regret.regrets_on_table(walks.Table(table), regret.WALKS[strategy](), 0, 200)
