@@ -3,7 +3,7 @@
     with Client("http://127.0.0.1:8000", key) as client:
         search = client.create_search({"dataset": "digits", "budget": {"trials": 12}})
 
-Every call may raise `Problem` (the service refused the request), `Unreachable` (no service
+Every call may raise `RefusedRequest` (the service refused the request), `Unreachable` (no service
 answered, even after retries) or `ClientError` (something else than Netmorph answered). A request is
 retried if it may safely arrive twice; creating a search may, as it carries an idempotency key.
 """
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from netmorph.answers import CreatedKey, Dataset, Front, Key, Search, Trial
-from netmorph.errors import ClientError, Problem, Unreachable
+from netmorph.errors import ClientError, RefusedRequest, Unreachable
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
@@ -201,7 +201,7 @@ class Client:
                 return call()
             except httpx.TransportError:
                 time.sleep(pause)
-            except Problem as problem:
+            except RefusedRequest as problem:
                 if problem.status not in _BUSY:
                     raise
                 time.sleep(pause)
@@ -246,13 +246,13 @@ def _json(answer: httpx.Response) -> Any:
         ) from None
 
 
-def _problem(answer: httpx.Response) -> Problem:
+def _problem(answer: httpx.Response) -> RefusedRequest:
     """The error that an answer describes, also if it is no problem document."""
     document: dict[str, Any] = {}
     with contextlib.suppress(ValueError):
         parsed = answer.json()
         document = parsed if isinstance(parsed, dict) else {}
-    return Problem(
+    return RefusedRequest(
         status=answer.status_code,
         title=str(document.get("title") or answer.reason_phrase),
         detail=str(document.get("detail") or f"{answer.status_code} {answer.reason_phrase}"),

@@ -3,7 +3,7 @@
 ClientError
 ├── LaunchError      the service cannot be started here: change what the message says
 ├── Unreachable      no service answers: start one, or give another address
-├── Problem          the service refused a request (RFC 9457): change it, do not retry
+├── RefusedRequest   the service refused a request (RFC 9457): change it, do not retry
 └── InvalidExport    a downloaded export is damaged: download it again
 """
 
@@ -27,7 +27,7 @@ class InvalidExport(ClientError):
 
 
 @dataclass(slots=True)
-class Problem(ClientError):
+class RefusedRequest(ClientError):
     """The service refused a request: change it, do not retry."""
 
     status: int

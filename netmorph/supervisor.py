@@ -141,10 +141,14 @@ def _has_ended(child: Child) -> bool:
 
 
 def _ending(child: Child) -> str:
-    """The exit code of a dead child and the last line of its log."""
+    """How a dead child ended: its signal or exit code, and the last line of its log."""
     assert child.process is not None
+    code = child.process.returncode
+    if code == -signal.SIGKILL:  # it had no time to log a reason
+        return "SIGKILL"
+    ending = f"signal {-code}" if code < 0 else f"exit code {code}"
     summary = processes.exit_summary(child.log, lines=1)
-    return f"{child.process.returncode}" + (f": {summary}" if summary else "")
+    return f"{ending}: {summary}" if summary else ending
 
 
 def _record(pid: int) -> dict[str, object] | None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import plotly
 from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api.edge.errors import STATUSES
+from api.edge.errors import STATUSES, validation_detail
 from api.schemas import SearchOut
 from core.errors import NetmorphError
 from core.protocol.states import LIVE_SEARCH, SearchStatus
@@ -53,6 +54,9 @@ class PageRoute(APIRoute):
                 if error.status_code in (HTTPStatus.SEE_OTHER, HTTPStatus.UNAUTHORIZED):
                     raise
                 return _error_page(request, error.status_code, str(error.detail))
+            except RequestValidationError as error:
+                status = HTTPStatus.UNPROCESSABLE_ENTITY
+                return _error_page(request, status, validation_detail(error))
             except NetmorphError as error:
                 status = next(status for kind, status in STATUSES if isinstance(error, kind))
                 if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

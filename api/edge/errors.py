@@ -75,13 +75,22 @@ def _ours(request: Request, error: Exception) -> Response:
 
 def _validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [
+    errors = _invalid_fields(error)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, validation_detail(error), errors=errors)
+
+
+def validation_detail(error: RequestValidationError) -> str:
+    """The first invalid field of a request, what was expected and what was found."""
+    first = _invalid_fields(error)[0]
+    where = f"{first['field']}: " if first["field"] else ""
+    return f"{where}{first['message']}"
+
+
+def _invalid_fields(error: RequestValidationError) -> list[dict[str, Any]]:
+    return [
         {"field": ".".join(str(part) for part in one["loc"][1:]), "message": _message(one)}
         for one in error.errors()[:20]
     ]
-    first = errors[0]
-    where = f"{first['field']}: " if first["field"] else ""
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{where}{first['message']}", errors=errors)
 
 
 def _message(one: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ def mark(layer: AbstractLayer) -> Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class _Graph:
+class _Edges:
     """The edges of a graph in topological order."""
 
     inputs: Sources
@@ -54,7 +54,7 @@ def fingerprint(marks: Sequence[Mark], inputs: Sources, ahead: Colours) -> str:
 
     `inputs` has the indices of the layers that each layer reads, `ahead` their `colours`.
     """
-    graph = _Graph(inputs, [mark.commutative for mark in marks])
+    graph = _Edges(inputs, [mark.commutative for mark in marks])
     return _certificate(graph, _refine(graph, [mark.colour for mark in marks], ahead)).hex()
 
 
@@ -63,11 +63,11 @@ def colours(marks: Sequence[Mark], inputs: Sources, prefix: Colours) -> Colours:
 
     `prefix` has those of the first layers, if they are known already.
     """
-    graph = _Graph(inputs, [mark.commutative for mark in marks])
+    graph = _Edges(inputs, [mark.commutative for mark in marks])
     return _forward(graph, [mark.colour for mark in marks], prefix)
 
 
-def _refine(graph: _Graph, colours: Colours, ahead: Colours | None = None) -> Colours:
+def _refine(graph: _Edges, colours: Colours, ahead: Colours | None = None) -> Colours:
     """Colours refined until more message passing would not separate more nodes."""
     classes = len(set(colours))
     while True:
@@ -77,7 +77,7 @@ def _refine(graph: _Graph, colours: Colours, ahead: Colours | None = None) -> Co
         classes, ahead = len(set(colours)), None
 
 
-def _forward(graph: _Graph, colours: Colours, prefix: Sequence[bytes] = ()) -> Colours:
+def _forward(graph: _Edges, colours: Colours, prefix: Sequence[bytes] = ()) -> Colours:
     """Colours that depend on all ancestors; `prefix` are those of the first nodes."""
     refined, start = list(prefix), len(prefix)
     for colour, sources, commutative in zip(
@@ -94,7 +94,7 @@ def _forward(graph: _Graph, colours: Colours, prefix: Sequence[bytes] = ()) -> C
     return refined
 
 
-def _backward(graph: _Graph, colours: Colours) -> Colours:
+def _backward(graph: _Edges, colours: Colours) -> Colours:
     """Colours that also depend on all readers, and on which of their inputs each node is."""
     refined = list(colours)
     after: list[Colours] = [[] for _ in colours]  # messages from the readers of each node
@@ -114,7 +114,7 @@ def _backward(graph: _Graph, colours: Colours) -> Colours:
     return refined
 
 
-def _certificate(graph: _Graph, colours: Colours) -> bytes:
+def _certificate(graph: _Edges, colours: Colours) -> bytes:
     """The smallest certificate over all ways to separate equal colours.
 
     If all colours differ, they alone identify the graph: each depends on its readers' colours.
@@ -135,7 +135,7 @@ def _certificate(graph: _Graph, colours: Colours) -> bytes:
     return best
 
 
-def _greedy(graph: _Graph, colours: Colours) -> bytes:
+def _greedy(graph: _Edges, colours: Colours) -> bytes:
     """The certificate if the first tied node is individualised each time."""
     while tied := _first_tie(colours):
         colours = _individualise(graph, colours, tied[0])
@@ -150,7 +150,7 @@ def _first_tie(colours: Colours) -> list[int]:
     return [node for node, colour in enumerate(colours) if colour == shared]
 
 
-def _individualise(graph: _Graph, colours: Colours, node: int) -> Colours:
+def _individualise(graph: _Edges, colours: Colours, node: int) -> Colours:
     """The refined colours after `node` has been given a colour of its own."""
     marked = list(colours)
     marked[node] = _digest(b"first" + marked[node])

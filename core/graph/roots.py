@@ -107,7 +107,7 @@ def _fit_bounds(
     return architecture
 
 
-class _Graph:
+class _GraphBuilder:
     """An architecture under construction; a call adds layers and returns the last one's id."""
 
     def __init__(self, spec: DatasetSpec) -> None:
@@ -210,7 +210,7 @@ def _cnn_layers(spec: DatasetSpec, scale: float) -> Iterator[AbstractLayer]:
 
 def _vgg(spec: DatasetSpec, scale: float) -> Architecture:
     """Two convolutions per resolution, each pair followed by a pool, then a hidden dense layer."""
-    graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
+    graph, kit, last = _GraphBuilder(spec), _Kit(spec, scale), 0
     side = min(spec.input_shape[1:])
     for stage in kit.stages:
         last = graph(last, *kit.max_pool(stage), *kit.block(stage.filters))
@@ -224,7 +224,7 @@ def _vgg(spec: DatasetSpec, scale: float) -> Architecture:
 
 def _resnet(spec: DatasetSpec, scale: float) -> Architecture:
     """A residual block per resolution, with a projected skip where the shape changes."""
-    graph, kit = _Graph(spec), _Kit(spec, scale)
+    graph, kit = _GraphBuilder(spec), _Kit(spec, scale)
     last = graph(0, *kit.block(kit.stages[0].filters))
     for stage in kit.stages:
         by = stage.reduction
@@ -239,7 +239,7 @@ def _strided(spec: DatasetSpec, scale: float) -> Architecture:
 
     Most of the work is done at low resolution, so that training sees many examples in little time.
     """
-    graph, kit = _Graph(spec), _Kit(spec, scale)
+    graph, kit = _GraphBuilder(spec), _Kit(spec, scale)
     by = 2 if min(spec.input_shape[1:]) >= 2 * POOLED_SIDE else 1
     first, *later = [_scaled(STRIDED_FILTERS * 2**n, scale) for n in range(STRIDED_STAGES)]
     last = _residual(graph, kit, graph(0, *kit.block(first, stride=by)), first)
@@ -252,14 +252,14 @@ def _strided(spec: DatasetSpec, scale: float) -> Architecture:
     return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
 
 
-def _residual(graph: _Graph, kit: _Kit, last: int, filters: int) -> int:
+def _residual(graph: _GraphBuilder, kit: _Kit, last: int, filters: int) -> int:
     """Two convolution blocks with a skip around them."""
     return graph.merge(Add(), graph(last, *kit.block(filters), *kit.block(filters)), last)
 
 
 def _fcn(spec: DatasetSpec, scale: float) -> Architecture:
     """Three convolutions at full resolution with shrinking kernels, then the mean."""
-    graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
+    graph, kit, last = _GraphBuilder(spec), _Kit(spec, scale), 0
     for filters, kernel in FCN:
         last = graph(last, *kit.block(_scaled(filters, scale), kernel))
     return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
@@ -267,7 +267,7 @@ def _fcn(spec: DatasetSpec, scale: float) -> Architecture:
 
 def _fcn_resnet(spec: DatasetSpec, scale: float) -> Architecture:
     """Three residual blocks at full resolution with shrinking kernels, then the mean."""
-    graph, kit, last = _Graph(spec), _Kit(spec, scale), 0
+    graph, kit, last = _GraphBuilder(spec), _Kit(spec, scale), 0
     before = 0
     for filters in (_scaled(base, scale) for base in FCN_RESNET_FILTERS):
         first, second, third = FCN_RESNET_KERNELS
@@ -280,7 +280,7 @@ def _fcn_resnet(spec: DatasetSpec, scale: float) -> Architecture:
 
 def _densenet(spec: DatasetSpec, scale: float) -> Architecture:
     """Per resolution a block whose layers read all previous ones; narrowing transitions between."""
-    graph, kit, growth = _Graph(spec), _Kit(spec, scale), _scaled(FILTERS // 2, scale)
+    graph, kit, growth = _GraphBuilder(spec), _Kit(spec, scale), _scaled(FILTERS // 2, scale)
     last = graph(0, *kit.block(kit.stages[0].filters))
     for stage in kit.stages:
         if (by := stage.reduction) > 1:
@@ -292,7 +292,7 @@ def _densenet(spec: DatasetSpec, scale: float) -> Architecture:
 
 def _mobilenet(spec: DatasetSpec, scale: float) -> Architecture:
     """Two blocks per resolution, each a depthwise and a 1 × 1 convolution."""
-    graph, kit = _Graph(spec), _Kit(spec, scale)
+    graph, kit = _GraphBuilder(spec), _Kit(spec, scale)
     last = graph(0, *kit.block(kit.stages[0].filters))
     for stage in kit.stages:
         for stride in (stage.reduction, 1):
@@ -303,7 +303,7 @@ def _mobilenet(spec: DatasetSpec, scale: float) -> Architecture:
 
 def _mlp(spec: DatasetSpec, scale: float) -> Architecture:
     """Dense layers with ReLU on the flattened example."""
-    graph = _Graph(spec)
+    graph = _GraphBuilder(spec)
     last = graph(0, Flatten()) if len(spec.input_shape) > 1 else 0
     for units in MLP_UNITS:
         last = graph(last, Dense(_scaled(units, scale)), ReLU())

@@ -25,7 +25,7 @@ from netmorph.commands.options import (
     target_of,
 )
 from netmorph.commands.up import WorkersOption
-from netmorph.errors import ClientError, Problem
+from netmorph.errors import ClientError, RefusedRequest
 from netmorph.launcher import Running
 from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
@@ -192,7 +192,7 @@ def _interrupted(running: Running, created: Search, out: Console, *, as_json: bo
     with Client(running.url, running.key) as client:  # the old one was interrupted
         try:
             current = client.pause(created["id"])
-        except Problem:  # it has ended or is about to
+        except RefusedRequest:  # it has ended or is about to
             current = client.search(created["id"])
     if as_json:
         print_json({"search_id": current["id"], "status": current["status"]})

@@ -5,7 +5,7 @@ import pytest
 
 from netmorph.client import Client
 from netmorph.embedded import free_port
-from netmorph.errors import ClientError, Problem, Unreachable
+from netmorph.errors import ClientError, RefusedRequest, Unreachable
 
 BODY = {"dataset": "digits", "budget": {"trials": 1}, "strategy": "random"}
 
@@ -78,19 +78,19 @@ def test_a_change_is_waited_for(client) -> None:
 
 
 def test_a_wrong_key_is_a_problem(service) -> None:
-    with Client(service.url, "netmorph_wrong") as stranger, pytest.raises(Problem) as caught:
+    with Client(service.url, "netmorph_wrong") as stranger, pytest.raises(RefusedRequest) as caught:
         list(stranger.searches())
     assert caught.value.status == 401
 
 
 def test_a_refused_field_is_named(client) -> None:
-    with pytest.raises(Problem, match=r"budget\.trials") as caught:
+    with pytest.raises(RefusedRequest, match=r"budget\.trials") as caught:
         client.create_search(BODY | {"budget": {"trials": 0}})
     assert caught.value.status == 422
 
 
 def test_an_unknown_search_is_a_problem(client) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(RefusedRequest) as caught:
         client.search("00000000-0000-0000-0000-000000000000")
     assert caught.value.status == 404
 
@@ -130,7 +130,7 @@ def test_a_busy_service_is_asked_again_until_it_answers() -> None:
 
 
 def test_a_refusal_without_a_document_is_described_by_its_status() -> None:
-    with answering(httpx.Response(418)) as client, pytest.raises(Problem, match="418"):
+    with answering(httpx.Response(418)) as client, pytest.raises(RefusedRequest, match="418"):
         client.search("s")
 
 

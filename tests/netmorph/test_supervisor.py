@@ -44,8 +44,11 @@ def within(seconds: float, condition: Callable[[], bool]) -> Callable[[], bool]:
     return is_true_in_time
 
 
-def test_a_killed_child_is_started_again(directory: Path) -> None:
+def test_a_killed_child_is_started_again(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     child = program(directory, SLEEP)
+    child.log.write_text("a line that says nothing about the end\n")
     reports: list[list[dict[str, object]]] = []
     supervisor = ProcessSupervisor(reports.append)
     supervisor.start(child)
@@ -56,6 +59,7 @@ def test_a_killed_child_is_started_again(directory: Path) -> None:
     assert child.process is not None
     assert child.process.poll() is None
     supervisor.stop()
+    assert "child ended with SIGKILL; restart in 0.5 s" in capsys.readouterr().err
     assert [records[0]["pid"] for records in reports] == [first.pid, child.process.pid]
 
 
@@ -69,7 +73,7 @@ def test_a_child_that_keeps_dying_is_restarted_less_and_less_often(
     def third_death() -> bool:
         nonlocal output
         output += capsys.readouterr().err
-        return output.count("child ended with 3: no such luck; restart in") == 3
+        return output.count("child ended with exit code 3: no such luck; restart in") == 3
 
     supervisor.watch(within(30, third_death))
     supervisor.stop()

@@ -33,7 +33,7 @@ T = TypeVar("T", bound=BaseModel)
 _LONGEST_PAUSE = 10.0  # seconds between two tries
 
 
-class Unreachable(NetmorphError):
+class ControllerUnreachable(NetmorphError):
     """The controller gave no usable answer: send the same request again later."""
 
 
@@ -95,7 +95,7 @@ class ControllerClient:
                 timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
             )
         except httpx.HTTPError as error:
-            raise Unreachable(f"{path}: {type(error).__name__}: {error}") from error
+            raise ControllerUnreachable(f"{path}: {type(error).__name__}: {error}") from error
         _check(path, response)
         return response
 
@@ -116,7 +116,7 @@ def deliver(
     for seconds in pauses():
         try:
             return controller.result(order, result)
-        except Unreachable as error:
+        except ControllerUnreachable as error:
             logger.warning("result not delivered, next try in %.1f s: %s", seconds, error)
         except StaleLease as error:
             logger.warning("result dropped: %s", error)
@@ -175,7 +175,7 @@ def _check(path: str, response: httpx.Response) -> None:
         raise StaleLease(message)
     if response.is_client_error and response.status_code not in _TEMPORARY:
         raise Refused(message)
-    raise Unreachable(message)
+    raise ControllerUnreachable(message)
 
 
 def _read(response: httpx.Response, message: type[T]) -> T:
@@ -183,4 +183,6 @@ def _read(response: httpx.Response, message: type[T]) -> T:
     try:
         return message.model_validate_json(response.content)
     except ValidationError as error:
-        raise Unreachable(f"{response.url.path}: expected a {message.__name__}: {error}") from error
+        raise ControllerUnreachable(
+            f"{response.url.path}: expected a {message.__name__}: {error}"
+        ) from error

@@ -14,7 +14,12 @@ from types import TracebackType
 from typing import Self
 
 from core.protocol.contracts import Action, Answer, EpochReport, TrainOrder
-from worker.agent.controller_client import ControllerClient, Refused, StaleLease, Unreachable
+from worker.agent.controller_client import (
+    ControllerClient,
+    ControllerUnreachable,
+    Refused,
+    StaleLease,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +92,7 @@ class HeldLease:
             self._wake.clear()
             try:
                 self._send()
-            except Unreachable as error:
+            except ControllerUnreachable as error:
                 logger.warning("heartbeat or report not delivered, it is sent again: %s", error)
                 self._wake.wait(self._heartbeat_seconds / 3)
             except StaleLease as error:
@@ -113,7 +118,7 @@ class HeldLease:
         try:
             answer = self._controller.heartbeat(self._order, self.step, self._timeout)
         except Refused as error:
-            raise Unreachable(f"the controller refuses the heartbeat: {error}") from error
+            raise ControllerUnreachable(f"the controller refuses the heartbeat: {error}") from error
         self._trusted_until = self._end_of_trust(sent_at)
         self._heartbeat_due = sent_at + self._heartbeat_seconds
         self._handle(answer)

@@ -51,7 +51,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class WorkerIdentity:
     """A worker's id, held until release, or until this process ends."""
 
     worker_id: UUID
@@ -109,19 +109,19 @@ def parse_listing(text: str) -> tuple[Gpu, ...]:
     return tuple(gpus)
 
 
-def take_identity(state_dir: Path | None) -> Identity:
+def take_identity(state_dir: Path | None) -> WorkerIdentity:
     """Lock a worker id that no running worker of this folder has; it survives restarts.
 
     The controller frees the leases of a worker's earlier boots, so no two workers may share an id.
     """
     if state_dir is None:
-        return Identity(uuid4())
+        return WorkerIdentity(uuid4())
     state_dir.mkdir(parents=True, exist_ok=True)
     file = next(_locked(state_dir / f"worker-{k}.id" for k in range(10_000)))
     try:
-        return Identity(UUID(file.read().strip()), file)
+        return WorkerIdentity(UUID(file.read().strip()), file)
     except ValueError:
-        identity = Identity(uuid4(), file)
+        identity = WorkerIdentity(uuid4(), file)
         file.truncate(0)
         file.write(f"{identity.worker_id}\n")
         file.flush()

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.module import MODULES, Identity
+from worker.layers.module import MODULES, PassingModule
 
 
 @MODULES.register("add")
-class AddModule(Identity):
+class AddModule(PassingModule):
     """Two or more tensors of one shape."""
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from worker.layers.module import MODULES, Identity
+from worker.layers.module import MODULES, PassingModule
 
 
 @MODULES.register("concat")
-class ConcatModule(Identity):
+class ConcatModule(PassingModule):
     """Two or more tensors that differ in their channels only."""
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:

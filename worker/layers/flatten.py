@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.module import MODULES, Identity
+from worker.layers.module import MODULES, PassingModule
 
 
 @MODULES.register("flatten")
-class FlattenModule(Identity):
+class FlattenModule(PassingModule):
     """Channel by channel, whatever the memory format."""
 
     def forward(self, x: Tensor) -> Tensor:

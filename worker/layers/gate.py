@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from worker.layers.module import MODULES, Identity
+from worker.layers.module import MODULES, PassingModule
 
 
 @MODULES.register("gate")
-class GateModule(Identity):
+class GateModule(PassingModule):
     """Twice the logistic sigmoid."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.module import MODULES, Identity
+from worker.layers.module import MODULES, PassingModule
 
 
 @MODULES.register("global_avg_pool1d")
-class GlobalAvgPool1dModule(Identity):
+class GlobalAvgPool1dModule(PassingModule):
     """A signal becomes a vector."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.module import MODULES, Identity
+from worker.layers.module import MODULES, PassingModule
 
 
 @MODULES.register("global_avg_pool2d")
-class GlobalAvgPool2dModule(Identity):
+class GlobalAvgPool2dModule(PassingModule):
     """An image becomes a vector."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """The examples that the network reads."""
 
-from worker.layers.module import MODULES, Identity
+from worker.layers.module import MODULES, PassingModule
 
 
 @MODULES.register("input")
-class InputModule(Identity):
+class InputModule(PassingModule):
     """Changes nothing."""

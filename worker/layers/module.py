@@ -21,7 +21,7 @@ class AbstractModule(nn.Module, Generic[L]):
         """The module of a layer whose inputs have these shapes (without the batch)."""
 
 
-class Identity(AbstractModule[AbstractLayer]):
+class PassingModule(AbstractModule[AbstractLayer]):
     """The module of a layer without parameters; its output is its input, unless overridden."""
 
     @classmethod

@@ -1,8 +1,8 @@
 """The outputs of the network."""
 
-from worker.layers.module import MODULES, Identity
+from worker.layers.module import MODULES, PassingModule
 
 
 @MODULES.register("output")
-class OutputModule(Identity):
+class OutputModule(PassingModule):
     """Changes nothing."""

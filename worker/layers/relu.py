@@ -3,11 +3,11 @@
 from torch import Tensor
 from torch.nn import functional
 
-from worker.layers.module import MODULES, Identity
+from worker.layers.module import MODULES, PassingModule
 
 
 @MODULES.register("relu")
-class ReLUModule(Identity):
+class ReLUModule(PassingModule):
     """Not in place: the input may have other readers."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,11 +3,11 @@
 from torch import Tensor
 from torch.nn import functional
 
-from worker.layers.module import MODULES, Identity
+from worker.layers.module import MODULES, PassingModule
 
 
 @MODULES.register("relu6")
-class ReLU6Module(Identity):
+class ReLU6Module(PassingModule):
     """Not in place: the input may have other readers."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from worker.layers.module import MODULES, Identity
+from worker.layers.module import MODULES, PassingModule
 
 
 @MODULES.register("scale")
-class ScaleModule(Identity):
+class ScaleModule(PassingModule):
     """A tensor and one factor for each channel."""
 
     def forward(self, x: Tensor, factors: Tensor) -> Tensor:  # type: ignore[override]

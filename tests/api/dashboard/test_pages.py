@@ -135,3 +135,11 @@ def test_errors_on_pages_are_pages(visitor):
     answer = visitor.http.get("/searches/00000000-0000-0000-0000-000000000000")
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/searches/x", "/trials/%00", f"/?cursor={'x' * 600}"])
+def test_an_address_that_cannot_be_read_is_answered_with_a_page(visitor, path):
+    response = visitor.http.get(path)
+    assert response.status_code == 422
+    assert response.headers["content-type"].startswith("text/html")
+    assert "Unprocessable Entity" in response.text

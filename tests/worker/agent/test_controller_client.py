@@ -9,9 +9,9 @@ from core.protocol.contracts import LeaseRequest, TrialResult
 from core.protocol.states import TrialStatus
 from worker.agent.controller_client import (
     ControllerClient,
+    ControllerUnreachable,
     Refused,
     StaleLease,
-    Unreachable,
     deliver,
     pauses,
 )
@@ -42,11 +42,11 @@ def result_of(order) -> TrialResult:
         (400, Refused),
         (413, Refused),
         (422, Refused),
-        (401, Unreachable),
-        (403, Unreachable),
-        (429, Unreachable),
-        (500, Unreachable),
-        (503, Unreachable),
+        (401, ControllerUnreachable),
+        (403, ControllerUnreachable),
+        (429, ControllerUnreachable),
+        (500, ControllerUnreachable),
+        (503, ControllerUnreachable),
     ],
 )
 def test_each_status_raises_the_error_that_says_what_to_do(
@@ -61,13 +61,13 @@ def test_each_status_raises_the_error_that_says_what_to_do(
 def test_a_body_that_is_no_message_is_an_error_to_retry(client, controller, monkeypatch):
     order = controller.add("train")
     monkeypatch.setattr(controller, "answer", lambda path, body: (200, "<html>welcome</html>"))
-    with pytest.raises(Unreachable, match="expected a Answer"):
+    with pytest.raises(ControllerUnreachable, match="expected a Answer"):
         client.heartbeat(order, 1, timeout=5)
 
 
 def test_a_controller_that_is_not_there_is_unreachable(client, controller, lease_request):
     controller.close()
-    with pytest.raises(Unreachable, match="ConnectError"):
+    with pytest.raises(ControllerUnreachable, match="ConnectError"):
         client.lease(lease_request)
 
 

@@ -23,7 +23,7 @@ from worker.trainer.training.checks import LearningCheck
 from worker.trainer.training.evaluation import Evaluation, evaluate
 from worker.trainer.training.kept_weights import KeptWeights
 from worker.trainer.training.rounds import Rounds
-from worker.trainer.training.schedule import Progress
+from worker.trainer.training.schedule import TrainingProgress
 from worker.trainer.training.step import TrainingStep
 
 _ROUNDING = 1e-9  # of objectives
@@ -79,7 +79,7 @@ def train(
         step=step,
         batches=_endless_batches(training, batch, seed),
         h=h,
-        progress=Progress(h, max(1, len(training) // batch), clock),
+        progress=TrainingProgress(h, max(1, len(training) // batch), clock),
         learning=LearningCheck(chance_loss),
         should_stop=should_stop,
         on_step=on_step,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.protocol.contracts import Hyperparameters
 from worker.trainer.training.checks import LearningCheck, check_finite
-from worker.trainer.training.schedule import Progress, rate_share
+from worker.trainer.training.schedule import TrainingProgress, rate_share
 from worker.trainer.training.step import TrainingStep
 
 _MOST_REPORTS = 100  # of one training, about; each costs an evaluation
@@ -24,7 +24,7 @@ class Rounds:
     step: TrainingStep
     batches: Iterator[tuple[Tensor, Tensor]]
     h: Hyperparameters
-    progress: Progress
+    progress: TrainingProgress
     learning: LearningCheck
     should_stop: Callable[[], bool]
     on_step: Callable[[int], None]

@@ -13,7 +13,7 @@ from core.protocol.contracts import Hyperparameters
 _FIRST_RATE, _LAST_RATE = 0.04, 0.002  # of the peak
 
 
-class Progress:
+class TrainingProgress:
     """How far a training is, by steps and by time."""
 
     def __init__(self, h: Hyperparameters, epoch_steps: int, clock: Callable[[], float]) -> None:
