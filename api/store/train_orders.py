@@ -67,8 +67,8 @@ class OrderContext:
 def _statement() -> Select[Any]:
     """The columns of an OrderContext, labelled with its fields' names where values are equal."""
     parent = aliased(Trial)
-    own_columns = (Trial.number, Trial.kind, Trial.architecture, Trial.morphisms, Trial.inherited)
-    parent_columns = (
+    own = (Trial.number, Trial.kind, Trial.architecture, Trial.morphisms, Trial.inherited)
+    of_parent = (
         "number",
         "architecture",
         "value",
@@ -79,7 +79,7 @@ def _statement() -> Select[Any]:
     elapsed = func.extract("epoch", func.now() - Search.started_at)
     return (
         select(
-            *own_columns,
+            *own,
             Trial.choices,
             Trial.members,
             Trial.search_id,
@@ -91,7 +91,7 @@ def _statement() -> Select[Any]:
             Search.epoch_limit,
             (Trial.epochs_reserved - Trial.epochs_spent).label("epochs_left"),
             func.coalesce(elapsed, 0).label("elapsed"),
-            *(getattr(parent, name).label(f"parent_{name}") for name in parent_columns),
+            *(getattr(parent, name).label(f"parent_{name}") for name in of_parent),
             Dataset.name.label("dataset_name"),
             Dataset.spec,
             Dataset.blob_key,

@@ -35,9 +35,8 @@ def test_keys_and_threads_start_and_end_with_the_application(app: Any, world: An
     async def live() -> set[str]:
         async with app.router.lifespan_context(app):
             with world.sessions.begin() as session:
-                callers = [
-                    keys.authenticate(session, raw.get_secret_value()) for raw in given.values()
-                ]
+                secrets = [key.get_secret_value() for key in given.values()]
+                callers = [keys.authenticate(session, secret) for secret in secrets]
             assert [caller and caller.role for caller in callers] == [Role.ADMIN, Role.WORKER]
             return {thread.name for thread in set(threading.enumerate()) - before}
 

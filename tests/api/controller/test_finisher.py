@@ -53,8 +53,8 @@ def carry_out(world: Any) -> Callable[[LiveSearch, Decision], bool]:
 @pytest.fixture
 def completed(world: Any) -> Callable[..., Any]:
     """Makes completed trials of a search, of different architectures."""
-    colours = world.dataset_spec().model_copy(update={"input_shape": (3, 32, 32)})
-    known = roots(colours, Bounds())
+    spec = world.dataset_spec()
+    known = (*roots(spec, Bounds()), *roots(spec, Bounds(parameters=5000)))
 
     def make(search: Any, index: int, value: float, **columns: Any) -> Any:
         blob, root = world.blob(), known[index]

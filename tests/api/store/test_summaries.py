@@ -117,9 +117,8 @@ def test_the_final_fit_is_never_the_best_trial(world) -> None:
 def test_a_final_fit_is_shown_once_it_has_been_tested(world, missing) -> None:
     search = world.search()
     parent = world.trial(search, status="completed", value=0.5)
-    final = world.trial(
-        search, kind=TrialKind.FINAL, parent_id=parent, **(TESTED | {missing: None})
-    )
+    columns = TESTED | {missing: None}
+    final = world.trial(search, kind=TrialKind.FINAL, parent_id=parent, **columns)
     assert summarised(world, search)[0].final is None
     world.set(Trial, final, **TESTED)
     assert summarised(world, search)[0].final is not None
