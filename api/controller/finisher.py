@@ -1,4 +1,4 @@
-"""Carrying out the decisions of `core.search.budget.decide`, except to suggest."""
+"""Carries out the decisions of `core.search.budget.decide`, except `Suggest` and `Wait`."""
 
 from sqlalchemy.orm import Session
 
@@ -12,7 +12,7 @@ from core.search.lineage import with_shares
 
 
 def carry_out(session: Session, search: LiveSearch, decision: Decision) -> bool:
-    """Change the search as decided; False where it has changed meanwhile, or nothing changed."""
+    """Change the search as decided; False where nothing changed, as after a change elsewhere."""
     search_id = search.search_id
     match decision:
         case Finish():
@@ -30,7 +30,7 @@ def carry_out(session: Session, search: LiveSearch, decision: Decision) -> bool:
 
 
 def _fit_best(session: Session, search: LiveSearch) -> bool:
-    """Add the final fit of the trial that is expected to end best, or of several as one."""
+    """Add the final fit of the trial expected to end best, or of several as an ensemble."""
     configured = snapshots.configured(session, search.search_id)
     if configured is None:
         return False

@@ -31,7 +31,7 @@ async def search_events(
 async def all_events(
     request: Request, visitor: VisitorDep, changes: ChangesDep
 ) -> StreamingResponse:
-    """An event at any change of any search; the fragments show only what the visitor may see."""
+    """An event whenever any search changes; the page then reloads the visitor's own searches."""
     return await event_streams.of_any_search(request, changes)
 
 

@@ -1,4 +1,4 @@
-"""Parameters of routes that FastAPI provides: a transaction, the caller, parts of the app."""
+"""Parameters that FastAPI fills in for routes: a transaction, the caller, parts of the app."""
 
 from collections.abc import Iterator
 from typing import Annotated, cast
@@ -21,19 +21,19 @@ def get_session(request: Request) -> Iterator[Session]:
 
 
 def get_user(request: Request) -> Caller:
-    """The person who calls, with the key of an admin or a user."""
+    """The caller, a person with the key of a user or an admin; 401 or 403 for others."""
     caller = authentication.authenticate(request, authentication.bearer(request))
     return authentication.require(caller, authentication.USERS)
 
 
 def get_admin(request: Request) -> Caller:
-    """The admin who calls."""
+    """The caller, an admin; 401 or 403 for others."""
     caller = authentication.authenticate(request, authentication.bearer(request))
     return authentication.require(caller, authentication.ADMINS)
 
 
 def get_worker(request: Request) -> Caller:
-    """The worker that calls."""
+    """The caller, a worker; 401 or 403 for others."""
     caller = authentication.authenticate(request, authentication.bearer(request))
     return authentication.require(caller, authentication.WORKERS)
 

@@ -37,12 +37,7 @@ async def of_search(
     last_event_id: str | None,
 ) -> StreamingResponse:
     """The changes of one search that the caller may see; NotFound before the stream begins."""
-    if changes.full:
-        raise HTTPException(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "too many listeners: poll the search instead",
-            {"Retry-After": "5"},
-        )
+    _require_room(changes)
     known = version_in(last_event_id)
     await run_in_threadpool(_look, request, caller, search_id, known)
     return _streaming(_events(request, caller, search_id, changes, known))
@@ -50,6 +45,7 @@ async def of_search(
 
 async def of_any_search(request: Request, changes: Changes) -> StreamingResponse:
     """An event `change` whenever any search changes; without data, as it may be another's."""
+    _require_room(changes)
 
     async def ticks() -> AsyncIterator[str]:
         yield "retry: 2000\n\n"
@@ -60,6 +56,16 @@ async def of_any_search(request: Request, changes: Changes) -> StreamingResponse
                 await asyncio.sleep(_ANY_PAUSE)
 
     return _streaming(ticks())
+
+
+def _require_room(changes: Changes) -> None:
+    """Raise 503 where too many requests listen already."""
+    if changes.full:
+        raise HTTPException(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "too many listeners: poll the search instead",
+            {"Retry-After": "5"},
+        )
 
 
 def _streaming(events: AsyncIterator[str]) -> StreamingResponse:

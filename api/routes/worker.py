@@ -33,7 +33,7 @@ LeaseServiceDep = Annotated[LeaseService, Depends(get_lease_service)]
 def lease_any(
     body: LeaseRequest, _: WorkerDep, lease_service: LeaseServiceDep
 ) -> TrainOrder | Response:
-    """Lease the trial that waits longest; 204 where none waits."""
+    """Lease the trial that has waited longest; 204 where none is waiting."""
     return lease_service.lease(body) or Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -41,10 +41,10 @@ def lease_any(
 def lease_one(
     trial_id: UUID, body: LeaseRequest, _: WorkerDep, lease_service: LeaseServiceDep
 ) -> TrainOrder:
-    """Lease this trial; 409 where it no longer waits."""
+    """Lease this trial; 409 where it is no longer waiting."""
     order = lease_service.lease(body, trial_id)
     if order is None:
-        raise HTTPException(HTTPStatus.CONFLICT, f"the trial {trial_id} does not wait any more")
+        raise HTTPException(HTTPStatus.CONFLICT, f"the trial {trial_id} is no longer waiting")
     return order
 
 

@@ -20,7 +20,7 @@ from core.tasks import TASKS
 
 
 def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
-    """The searches as people see them, in five queries however many they are."""
+    """The searches as people see them, in five queries for any number of them."""
     ids = [search.id for search in searches]
     heads, counts = _heads(session, ids), _counts(session, ids)
     bests, finals = _bests(session, ids), _finals(session, ids)
@@ -50,7 +50,7 @@ def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
 
 
 def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:
-    """Search trials by status: their number, their epochs, how many with a value inherited."""
+    """By search and status: its trials, their epochs, and those with a value that inherited."""
     statement = (
         select(
             Trial.search_id,
@@ -95,12 +95,12 @@ def _finals(session: Session, ids: list[UUID]) -> dict[UUID, FinalOut]:
         .join(parent, parent.id == Trial.parent_id)
         .where(Trial.search_id.in_(ids), Trial.kind == TrialKind.FINAL)
     )
-    found = [_final(*row) for row in session.execute(statement)]
-    return {search_id: final for search_id, final in found if final is not None}
+    results = [_final(*row) for row in session.execute(statement)]
+    return {search_id: final for search_id, final in results if final is not None}
 
 
 def _final(final: Trial, of_number: int, of_parameters: int) -> tuple[UUID, FinalOut | None]:
-    """The result of a search's final fit; in place of an ensemble the winner may be exported."""
+    """A search and the result of its final fit: of the winner alone where only that is exported."""
     if final.test_metric is None or final.test_loss is None or final.test_examples is None:
         return final.search_id, None
     comparison = ComparisonOut.of(final.comparison)

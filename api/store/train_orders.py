@@ -1,4 +1,4 @@
-"""The parts of a train order: read after the lease was taken, as they are too big for that."""
+"""The contents of a train order: too big for the statement that leases, so read after it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,7 +44,7 @@ class OrderContext:
     created_at: datetime
     config: SearchConfig
     elapsed: float  # seconds since the search's start
-    epochs_left: int | None  # of what the trial has reserved; None without a limit
+    epochs_left: int | None  # of those that the trial has reserved; None without a limit
     number: int
     kind: TrialKind
     architecture: dict[str, Any]
@@ -65,14 +65,21 @@ class OrderContext:
 
 
 def _statement() -> Select[Any]:
-    """The columns of an OrderContext, labelled like its fields where they are equal."""
+    """The columns of an OrderContext, labelled with its fields' names where values are equal."""
     parent = aliased(Trial)
-    mine = (Trial.number, Trial.kind, Trial.architecture, Trial.morphisms, Trial.inherited)
-    theirs = ("number", "architecture", "value", "value_std", "weights_key", "weights_bytes")
+    own = (Trial.number, Trial.kind, Trial.architecture, Trial.morphisms, Trial.inherited)
+    of_parent = (
+        "number",
+        "architecture",
+        "value",
+        "value_std",
+        "weights_key",
+        "weights_bytes",
+    )
     elapsed = func.extract("epoch", func.now() - Search.started_at)
     return (
         select(
-            *mine,
+            *own,
             Trial.choices,
             Trial.members,
             Trial.search_id,
@@ -84,7 +91,7 @@ def _statement() -> Select[Any]:
             Search.epoch_limit,
             (Trial.epochs_reserved - Trial.epochs_spent).label("epochs_left"),
             func.coalesce(elapsed, 0).label("elapsed"),
-            *(getattr(parent, name).label(f"parent_{name}") for name in theirs),
+            *(getattr(parent, name).label(f"parent_{name}") for name in of_parent),
             Dataset.name.label("dataset_name"),
             Dataset.spec,
             Dataset.blob_key,
@@ -180,7 +187,7 @@ FROM line LEFT JOIN line AS parent ON parent.id = line.parent_id ORDER BY line.n
 
 
 def lineage(connection: Connection, trial_id: UUID) -> list[str]:
-    """A trial's lineage in words, from its root on."""
+    """A trial's lineage in words, the root first."""
     words = []
     for row in connection.execute(_LINEAGE, {"trial_id": trial_id}):
         steps = "; ".join(step["text"] for step in row.morphisms)
@@ -205,7 +212,7 @@ WHERE child.search_id = :search_id AND child.kind = 'search' AND child.inherited
 
 
 def gains_at_rung(connection: Connection, search_id: UUID) -> list[float]:
-    """By how much each child was better at its rung than its parent at the end."""
+    """The value of each inheriting child at its rung, minus the final value of its parent."""
     return [row.gain for row in connection.execute(_GAINS, {"search_id": search_id})]
 
 

@@ -1,4 +1,4 @@
-"""Workers: those of the last day, and the trial that each trains."""
+"""Workers seen within the last day, and the trial that each of them trains."""
 
 from datetime import datetime, timedelta
 
@@ -37,12 +37,12 @@ def listing(session: Session, caller: Caller) -> list[WorkerOut]:
 
 
 def now(session: Session) -> datetime:
-    """The database's clock, which `seen_at` is of."""
+    """The time on the database's clock, which also sets `seen_at`."""
     moment: datetime = session.execute(select(func.now())).scalar_one()
     return moment
 
 
 def sweep(session: Session) -> None:
-    """Delete the workers that were not seen for a day."""
+    """Delete the workers that have not been seen for a day and have no lease."""
     idle = Worker.id.not_in(select(Lease.worker_id))
     session.execute(delete(Worker).where(Worker.seen_at < func.now() - _FORGOTTEN_AFTER, idle))

@@ -76,13 +76,6 @@ class Storage:
         with _missing_is_an_error(blob):
             return cast(BinaryIO, self._fs.open(self._path(blob), "rb"))
 
-    def exists(self, blob: BlobRef) -> bool:
-        """Whether something of the blob's size is stored under its key."""
-        try:
-            return bool(self._fs.size(self._path(blob)) == blob.bytes)
-        except FileNotFoundError:
-            return False
-
     def delete(self, blob: BlobRef) -> None:
         """Remove the blob; no error if it is not there."""
         try:

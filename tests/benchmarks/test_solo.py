@@ -56,7 +56,7 @@ def test_a_search_tries_networks_and_exports_the_best(tmp_path):
     assert found.final.parent in searched
     assert found.final.architecture == found.final.parent.architecture
     assert found.final.result.test.examples == 30
-    assert search.storage.exists(found.final.result.export)
+    assert search.storage.get(found.final.result.export)
     assert 0 < found.compute_in_winner <= 1
     assert found.seconds == found.final.ended
 
@@ -77,7 +77,7 @@ def test_a_search_may_export_an_ensemble(tmp_path):
         exported = final.parent.architecture
     assert final.result.parameters == exported.parameters
     check(exported, load(search.storage.get(final.result.weights)))
-    assert search.storage.exists(final.result.export)
+    assert search.storage.get(final.result.export)
     assert [trial.number for trial in final.ancestry].count(final.parent.number) == 1
     assert {trial.number for trial in final.ancestry} == {
         one.number for source in (final, *final.members) for one in source.lineage

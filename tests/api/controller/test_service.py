@@ -4,7 +4,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import func, update
@@ -472,9 +474,10 @@ def test_a_deleted_search_takes_its_blobs_with_it(
     workers.start(1)
     search = submit(budget={"trials": 1})
     until(lambda: seen(search.id).status is SearchStatus.COMPLETED)
-    assert storage.exists(stored)
+    assert storage.get(stored) == b"some weights"
 
     with db.unit_of_work(world.sessions, controller.wake) as session:
         actions.delete(session, caller, search.id)
 
-    until(lambda: not storage.exists(stored))
+    file = Path(urlsplit(settings.storage_url).path) / stored.key
+    until(lambda: not file.exists())

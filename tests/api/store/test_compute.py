@@ -194,16 +194,3 @@ def test_the_card_of_a_search_without_measured_trials_has_zeros(world, do) -> No
     final = final_of(world, search, world.trial(search))
     history = do(model_card, do(train_orders.read, final))
     assert (history["seconds_in_lineage"], history["seconds_total"]) == (0.0, 0.0)
-
-
-def test_a_lineage_says_which_trial_was_continued(world, do) -> None:
-    search = world.search()
-    root = world.trial(search, weights_key="weights/0")
-    wider = [{"text": "widen convolution 3", "data": {"kind": "widen"}}]
-    child = world.trial(search, parent_id=root, morphisms=wider, weights_key="weights/1")
-    longer = world.trial(search, parent_id=child, inherited=True)
-    assert do(train_orders.lineage, longer) == [
-        "trial 0: a starting architecture",
-        "trial 1: widen convolution 3",
-        "trial 2: continues trial 1",
-    ]

@@ -1,7 +1,6 @@
 """What is another's does not exist: every read and change, for its owner, others and admins."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,7 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from api.roles import Role
-from api.store import datasets, epochs, leases, searches, trials, workers
+from api.store import datasets, epochs, searches, trials
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.protocol.states import SearchStatus, TrialKind
@@ -89,12 +88,3 @@ def test_ones_own_data_set_goes_before_a_built_in_of_the_same_name(world) -> Non
             datasets.add(session, caller, name="digits", builtin=builtin, spec=spec, blob=blob)
         assert not datasets.row(session, caller, "digits").builtin
         assert datasets.row(session, world.caller(), "digits").builtin
-
-
-def test_a_worker_shows_what_it_trains_to_the_trials_owner_alone(world, things, do) -> None:
-    do(leases.take, world.worker(), uuid4(), timedelta(seconds=30), things["trial"])
-    with world.sessions.begin() as session:
-        (seen,) = workers.listing(session, things["owner"])
-        assert seen.trial_id == things["trial"]
-        (seen,) = workers.listing(session, world.caller())
-        assert seen.trial_id is None

@@ -5,11 +5,10 @@ import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from api.models import Search, Trial
-from api.store import discarded, searches, trials
+from api.store import searches, trials
 from api.store.errors import Conflict
 from core.errors import InvalidInput
 from core.protocol.contracts import Budget
@@ -129,30 +128,6 @@ def test_the_database_keeps_no_number_that_is_none(world) -> None:
                 world.set(Trial, trial, **{column: float(value)})
 
 
-def test_a_search_tells_what_its_trials_have_come_to(world) -> None:
-    caller = world.caller()
-    search = world.search(caller)
-    root = world.trial(search, status="completed", value=0.5, epochs_spent=3)
-    world.trial(search, status="completed", value=0.7, epochs_spent=2, inherited=True)
-    world.trial(search, status="completed", value=0.7, epochs_spent=2, inherited=True)
-    world.trial(search, status="failed", inherited=True)
-    world.trial(search)
-    world.trial(
-        search, kind=TrialKind.FINAL, parent_id=root, status="completed",
-        test_metric=0.9, test_loss=0.1, test_examples=200,
-    )  # fmt: skip
-
-    with world.sessions.begin() as session:
-        out = searches.get(session, caller, search)
-
-    assert out.trial_counts == {"completed": 3, "failed": 1, "waiting": 1}
-    assert (out.used.trials, out.used.epochs, out.trials_inherited) == (4, 7, 2)
-    assert out.best is not None
-    assert (out.best.number, out.best.value) == (1, 0.7)
-    assert out.final is not None
-    assert (out.final.of_number, out.final.test_metric) == (0, 0.9)
-
-
 def test_pages_hold_every_search_and_every_trial_once(world) -> None:
     caller = world.caller()
     made = [world.search(caller) for _ in range(5)]
@@ -182,26 +157,20 @@ def test_a_cursor_that_no_list_gave_is_refused(world, cursor) -> None:
         searches.listing(session, caller, cursor=cursor)
 
 
-def test_a_deleted_search_leaves_no_rows_and_only_blobs_that_others_need(world) -> None:
+def test_a_deleted_search_leaves_no_rows(world) -> None:
     caller = world.caller()
     search, other = world.search(caller), world.search(caller)
-    shared, own, export = world.blob(), world.blob(), world.blob("exports")
-    world.trial(other, weights_key=shared.key, weights_bytes=10)
-    parent = world.trial(search, weights_key=shared.key, weights_bytes=10)
-    child = world.trial(search, parent_id=parent, weights_key=own.key, weights_bytes=10)
-    world.trial(search, kind="final", parent_id=child, export_key=export.key, export_bytes=10)
+    world.trial(other)
+    parent = world.trial(search)
+    child = world.trial(search, parent_id=parent)
+    world.trial(search, kind="final", parent_id=child)
 
     with world.sessions.begin() as session:
         searches.remove(session, caller, search)
-    with world.sessions.begin() as session:
-        gone = discarded.unneeded(session)
-        discarded.forget(session, gone)
 
-    assert {blob.key for blob in gone} == {own.key, export.key}
-    with world.sessions.begin() as session:
-        count = text("SELECT count(*) FROM discarded")
-        assert session.scalar(count) == 0
     assert world.trials(search) == []
+    with world.sessions.begin() as session:
+        assert session.get(Search, search) is None
     assert len(world.trials(other)) == 1
     world.audit()
 

@@ -87,7 +87,7 @@ def test_a_trainer_trains_many_orders_obeys_stops_and_exits_when_its_stdin_ends(
     trainer.train(order_for(storage, kind=TrialKind.FINAL))  # an earlier stop does not count
     ended = until(trainer, Ended, EndOfEvents)[-1]
     assert ended.status is TrialStatus.COMPLETED
-    assert storage.exists(ended.export)
+    assert len(storage.get(ended.export)) == ended.export.bytes
 
     trainer.train(endless)
     until(trainer, Progress, EpochEnded)

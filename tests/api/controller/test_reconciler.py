@@ -1,0 +1,109 @@
+"""The steps of the deciding thread: leases expire, ended searches are tidied, live ones advance."""
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from api.controller import reconciler
+from api.controller.proposer import Proposer
+from api.controller.sweeper import Sweeper
+from api.store import searches
+from core.protocol.contracts import Budget
+from core.protocol.states import SearchStatus, TrialStatus
+from core.protocol.storage import Storage
+
+
+@pytest.fixture
+def sweeper(world: Any, storage_url: str) -> Sweeper:
+    """A sweeper whose thread does not run."""
+    return Sweeper(Storage(storage_url), world.sessions)
+
+
+@pytest.fixture
+def proposer(world: Any) -> Iterator[Proposer]:
+    """A proposer whose requests are answered in a thread, which starts sooner than a process."""
+    proposer = Proposer(world.sessions, 1, lambda: None)
+    proposer._pool = ThreadPoolExecutor(1)  # type: ignore[assignment]
+    yield proposer
+    proposer.close()
+
+
+def test_an_attempt_whose_lease_has_expired_is_retried_and_logged(
+    world, engine, lease_service, caplog
+) -> None:
+    trial = world.trial(world.search())
+    lease_service.lease(world.worker())
+    with caplog.at_level(logging.WARNING):
+        reconciler.expire_leases(engine, 3)
+        assert (world.get(trial).status, caplog.records) == (TrialStatus.RUNNING, [])
+        world.overdue(trial)
+        reconciler.expire_leases(engine, 3)
+
+    row = world.get(trial)
+    assert (row.status, row.attempt) == (TrialStatus.WAITING, 2)
+    (record,) = caplog.records
+    assert (record.message, record.leases) == ("leases expired", 1)
+
+
+def test_a_trial_without_attempts_left_is_lost(world, engine, lease_service) -> None:
+    trial = world.trial(world.search())
+    lease_service.lease(world.worker())
+    world.overdue(trial)
+    reconciler.expire_leases(engine, 1)
+    assert world.get(trial).status == TrialStatus.LOST
+
+
+def test_only_in_ended_searches_waiting_trials_are_stopped(world, sweeper) -> None:
+    """A trial may be made, or fail and wait again, at the moment its search is ended."""
+    left, live = (world.trial(world.search(status=status)) for status in ("stopped", "running"))
+
+    reconciler.tidy(world.sessions, sweeper)
+
+    assert (world.get(left).status, world.get(left).reason) == ("stopped", "the search has ended")
+    assert world.get(live).status == TrialStatus.WAITING
+    assert not sweeper._woken.is_set()
+
+
+def test_a_deletion_that_leaves_blobs_wakes_the_sweeper(world, sweeper) -> None:
+    owner = world.caller()
+    search = world.search(owner)
+    world.trial(search, weights_key=world.blob().key, weights_bytes=10)
+    with world.sessions.begin() as session:
+        searches.remove(session, owner, search)
+
+    reconciler.tidy(world.sessions, sweeper)
+
+    assert sweeper._woken.is_set()
+
+
+def test_every_live_search_advances_on_its_own(world, proposer) -> None:
+    waiting = world.search(status=SearchStatus.PAUSED)
+    spent = [world.search(budget=Budget(trials=1), parallelism=1) for _ in range(2)]
+    for search in spent:
+        world.trial(search, status="failed")
+
+    assert reconciler.advance(world.sessions, proposer)
+
+    found = [world.get_search(search).status for search in (waiting, *spent)]
+    assert found == [SearchStatus.PAUSED, SearchStatus.FINISHING, SearchStatus.FINISHING]
+    assert proposer._open == {}
+
+    assert reconciler.advance(world.sessions, proposer)  # they fail: none of their trials succeeded
+    assert [world.get_search(search).status for search in spent] == [SearchStatus.FAILED] * 2
+    assert not reconciler.advance(world.sessions, proposer)
+
+
+def test_free_slots_are_requested_once_and_nothing_more_is_due(world, proposer) -> None:
+    search = world.search(
+        status=SearchStatus.PENDING, strategy="random", budget=Budget(trials=2), parallelism=5
+    )
+    assert not reconciler.advance(world.sessions, proposer)
+    assert not reconciler.advance(world.sessions, proposer)
+
+    ((snapshot, answer),) = proposer._open.values()
+    assert (snapshot.search_id, snapshot.count) == (search, 2)
+    assert answer.result(60)
+    assert world.get_search(search).status == SearchStatus.RUNNING

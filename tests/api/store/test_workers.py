@@ -1,0 +1,88 @@
+"""Workers: who sees what they train, when they were seen, and when they are forgotten."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from api.models import Lease, Worker
+from api.roles import Role
+from api.schemas import WorkerOut
+from api.store import leases, workers
+from api.store.keys import Caller
+from tests.api.store.reports import LEASE, beat
+
+
+def listed(world: Any, caller: Caller) -> list[WorkerOut]:
+    """The workers as the caller sees them."""
+    with world.sessions.begin() as session:
+        return workers.listing(session, caller)
+
+
+@pytest.fixture
+def idle(world: Any, take: Any) -> Any:
+    """Registers workers that train nothing."""
+
+    def register(name: str = "worker") -> UUID:
+        request = world.worker(name)
+        assert take(worker=request) is None
+        return UUID(str(request.worker_id))
+
+    return register
+
+
+def test_idle_workers_are_listed_by_name(world, idle) -> None:
+    ids = {name: idle(name) for name in ("b", "c", "a")}
+    found = listed(world, world.caller())
+    assert [(one.name, one.id, one.trial_id) for one in found] == [
+        (name, ids[name], None) for name in "abc"
+    ]
+    assert {(one.device, one.threads) for one in found} == {("cpu", 1)}
+
+
+def test_a_worker_shows_what_it_trains_to_the_trials_owner_and_admins(world, take) -> None:
+    owner = world.caller()
+    trial = world.trial(world.search(owner))
+    take()
+    admin, stranger = world.caller(Role.ADMIN), world.caller()
+    seen = {who: listed(world, who)[0].trial_id for who in (owner, admin, stranger)}
+    assert seen == {owner: trial, admin: trial, stranger: None}
+
+
+def test_a_heartbeat_is_a_sign_of_its_worker(world, do, take) -> None:
+    """Heartbeats are stored with the lease alone; the worker is seen as late as either says."""
+    trial = world.trial(world.search())
+    held = take()
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    (worker,) = listed(world, world.caller())
+    world.set(Worker, worker.id, seen_at=long_ago)
+    world.set(Lease, trial, heard_at=long_ago)
+    assert listed(world, world.caller())[0].seen_at == long_ago
+
+    do(leases.heartbeat, trial, beat(held), LEASE)
+    assert listed(world, world.caller())[0].seen_at >= worker.seen_at
+
+
+def test_the_clock_is_the_databases_which_workers_are_seen_by(world, idle) -> None:
+    idle()
+    with world.sessions.begin() as session:
+        idle_for = workers.now(session) - workers.listing(session, world.caller())[0].seen_at
+    assert 0 <= idle_for.total_seconds() < 60
+
+
+def test_a_worker_is_forgotten_a_day_after_it_was_seen_unless_it_has_a_lease(
+    world, idle, take
+) -> None:
+    kept, gone = idle("kept"), idle("gone")
+    world.trial(world.search())
+    busy = world.worker("busy")
+    take(worker=busy)
+    for worker, hours in ((kept, 23), (gone, 25), (busy.worker_id, 25)):
+        world.set(Worker, worker, seen_at=text(f"now() - interval '{hours} hours'"))
+
+    with world.sessions.begin() as session:
+        workers.sweep(session)
+
+    assert [one.name for one in listed(world, world.caller())] == ["busy", "kept"]
