@@ -60,7 +60,7 @@ def test_a_search_that_ends_stops_its_waiting_trials(world, to) -> None:
     world.audit()
 
 
-def test_moving_to_where_it_is_changes_nothing_and_elsewhere_is_a_conflict(world) -> None:
+def test_a_move_to_the_same_status_changes_nothing_and_an_illegal_one_is_a_conflict(world) -> None:
     caller = world.caller()
     search = world.search(caller)
     with world.sessions.begin() as session:
@@ -121,7 +121,7 @@ def test_a_trial_may_continue_the_training_of_its_parent(world) -> None:
     world.audit()
 
 
-def test_the_database_keeps_no_number_that_is_none(world) -> None:
+def test_the_database_refuses_values_that_are_not_numbers(world) -> None:
     trial = world.trial(world.search())
     for column in ("value", "value_std", "validation_loss", "predicted_mean", "test_loss"):
         for value in ("NaN", "Infinity", "-Infinity"):
@@ -129,7 +129,7 @@ def test_the_database_keeps_no_number_that_is_none(world) -> None:
                 world.set(Trial, trial, **{column: float(value)})
 
 
-def test_a_search_tells_what_its_trials_have_come_to(world) -> None:
+def test_a_search_shows_the_results_of_its_trials(world) -> None:
     caller = world.caller()
     search = world.search(caller)
     root = world.trial(search, status="completed", value=0.5, epochs_spent=3)
@@ -153,7 +153,7 @@ def test_a_search_tells_what_its_trials_have_come_to(world) -> None:
     assert (out.final.of_number, out.final.test_metric) == (0, 0.9)
 
 
-def test_pages_hold_every_search_and_every_trial_once(world) -> None:
+def test_pages_have_every_search_and_every_trial_once(world) -> None:
     caller = world.caller()
     made = [world.search(caller) for _ in range(5)]
     for _ in range(5):
@@ -176,7 +176,7 @@ def test_pages_hold_every_search_and_every_trial_once(world) -> None:
 @pytest.mark.parametrize(
     "cursor", ["", "x", "é", "W10", "WyJhIiwiYiJd", "WzFd", "bnVsbA", "[" * 99]
 )
-def test_a_cursor_that_no_list_gave_is_refused(world, cursor) -> None:
+def test_a_cursor_that_no_list_returned_is_refused(world, cursor) -> None:
     caller = world.caller()
     with world.sessions.begin() as session, pytest.raises(InvalidInput, match="cursor"):
         searches.listing(session, caller, cursor=cursor)
