@@ -31,7 +31,7 @@ from core.protocol.states import TRIAL_SOURCES, SearchStatus, TrialStatus
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A lease: whoever reports for it must name all three."""
+    """A lease; each report for it must name all three."""
 
     trial_id: UUID
     attempt: int

@@ -33,7 +33,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_digits_are_split_alike_for_everybody():
+def test_digits_are_split_in_the_same_way_for_everybody():
     first, again = BUILTINS["digits"].load(), BUILTINS["digits"].load()
     validate(first)
     assert (len(first.x_train), len(first.x_test)) == (1438, 359)
@@ -86,7 +86,7 @@ def test_a_second_import_changes_nothing(world, tmp_path):
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
 
 
-def test_what_is_imported_is_what_was_loaded(world, tmp_path):
+def test_the_imported_data_set_is_the_loaded_one(world, tmp_path):
     storage = Storage(tmp_path.as_uri())
     made = dataset_for(world.sessions, storage, world.caller(), "digits")
     blob = blobs.reference(made.blob_key, made.blob_bytes)

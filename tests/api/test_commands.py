@@ -53,7 +53,7 @@ COMPLETE = {
         ("serve", COMPLETE, "the database cannot be reached"),
     ],
 )
-def test_what_cannot_work_is_refused_in_one_line(
+def test_an_impossible_command_is_refused_in_one_line(
     run: Callable[..., Done], command: str, settings: dict[str, str], reason: str
 ) -> None:
     done = run(command, **settings)

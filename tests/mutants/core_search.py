@@ -93,4 +93,10 @@ MUTANTS: tuple[Mutant, ...] = (
         new="                    _size_and_hash(path)",
         tests=("tests/core/protocol/test_storage.py",),
     ),
+    Mutant(
+        file="core/tasks/task.py",
+        old="return metric if self.larger_is_better else -metric",
+        new="return metric",
+        tests=("tests/core/tasks/test_task.py",),
+    ),
 )

@@ -57,4 +57,46 @@ MUTANTS: tuple[Mutant, ...] = (
         new="        targets.append(y.flip(0))\n",
         tests=("tests/worker/trainer/training/test_evaluation.py",),
     ),
+    Mutant(
+        file="worker/trainer/environment.py",
+        old="BACKWARD * job.architecture.flops * h.batch_size",
+        new="job.architecture.flops * h.batch_size",
+        tests=("tests/worker/trainer/test_environment.py",),
+    ),
+    Mutant(
+        file="worker/trainer/initial_weights.py",
+        old="np.random.default_rng([job.seed, index])",
+        new="np.random.default_rng(job.seed)",
+        tests=("tests/worker/trainer/test_initial_weights.py",),
+    ),
+    Mutant(
+        file="worker/trainer/job_run.py",
+        old="keep_last=job.is_final or bool(h.averaging)",
+        new="keep_last=job.is_final",
+        tests=("tests/worker/trainer/test_job_run.py",),
+    ),
+    Mutant(
+        file="worker/trainer/training/rounds.py",
+        old="if now >= 1 or began < self.h.rung <= now:",
+        new="if now >= 1:",
+        tests=("tests/worker/trainer/training/test_rounds.py",),
+    ),
+    Mutant(
+        file="worker/trainer/training/step.py",
+        old="return loss.detach() / len(self.network.networks)",
+        new="return loss.detach()",
+        tests=("tests/worker/trainer/training/test_step.py",),
+    ),
+    Mutant(
+        file="worker/trainer/export/card.py",
+        old="own = 0.0 if alone else seconds",
+        new="own = seconds",
+        tests=("tests/worker/trainer/export/test_card.py",),
+    ),
+    Mutant(
+        file="worker/trainer/export/predict.py",
+        old='layer.get("count_include_pad", False)',
+        new="True",
+        tests=("tests/worker/trainer/export/test_predict.py",),
+    ),
 )

@@ -1,4 +1,4 @@
-"""The trainer process around a job: storage, device and clock; and whom it reports to."""
+"""What a job needs of the trainer process: storage, device, clock, and functions to report to."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from worker.trainer.train_job import TrainJob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingEnvironment:
-    """Where this process trains, and with what."""
+    """The storage, cache, device and threads of this process, and how it computes networks."""
 
     storage: Storage
     cache: Path
@@ -28,7 +28,7 @@ class TrainingEnvironment:
     clock: Callable[[], float] = time.monotonic  # seconds, for the time limits of trainings
 
     def compute(self, job: TrainJob) -> Compute:
-        """How the job is computed: in float32 where nothing was measured."""
+        """How the job is computed; in float32 where its kind of network was not measured."""
         h = job.hyperparameters
         plain = Compute(self.device, channels_last=h.channels_last, threads=self.threads)
         measured = self.computes.get(kind_of(job.architecture), plain)

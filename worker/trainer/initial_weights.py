@@ -1,4 +1,4 @@
-"""The networks of a job with the weights that they start with: inherited, or at random."""
+"""The networks of a job with their initial weights, inherited or random."""
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def inherited_weights(job: TrainJob, storage: Storage, examples: Examples) -> We
 def initial_network(
     job: TrainJob, storage: Storage, inherited: Weights | None, compute: Compute
 ) -> Network | Ensemble:
-    """The network to train, or several of them, with the weights that they start with."""
+    """The network to train, or the ensemble, with its initial weights."""
     if job.members:
         return Ensemble(_member_networks(job, storage, compute))
     if inherited is None or job.starts_at_random:
@@ -52,7 +52,7 @@ def network_with(architecture: Architecture, weights: Weights, compute: Compute)
 
 
 def _member_networks(job: TrainJob, storage: Storage, compute: Compute) -> list[Network]:
-    """The networks of an ensemble as its final fit starts with them."""
+    """The networks of an ensemble with the weights that its final fit starts with."""
     networks = []
     for index, member in enumerate(job.members):
         if job.starts_at_random:
@@ -65,7 +65,7 @@ def _member_networks(job: TrainJob, storage: Storage, compute: Compute) -> list[
 
 
 def _stored_weights(network: StoredNetwork, storage: Storage) -> Weights:
-    """The weights of a trained network; raises BlobError where they are not its weights."""
+    """The weights of a trained network; raises BlobError where they do not fit the network."""
     weights = load(storage.get(network.weights))
     check(network.architecture, weights)
     return weights

@@ -1,4 +1,4 @@
-"""One job being carried out: its network is trained, in a final fit beside the winner."""
+"""The training of one job; a final fit is compared with the winner."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from worker.trainer.training.loop import Outcome, train
 
 @contextmanager
 def memory_errors_as_infeasible() -> Iterator[None]:
-    """Raises InfeasibleTrial where the memory does not suffice: a fact about the architecture."""
+    """Raises InfeasibleTrial where memory runs out, which is a fact about the architecture."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -51,7 +51,7 @@ class Trained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRun:
-    """A job with everything that it needs."""
+    """A job with everything that its training needs."""
 
     job: TrainJob
     environment: TrainingEnvironment
@@ -71,14 +71,14 @@ class JobRun:
         return Trained(self._joint(network), outcome)
 
     def _train_beside_winner(self, network: Network | Ensemble, weights: Weights) -> Trained:
-        """Train a final network; where it ends worse than the winner, the winner is kept."""
+        """Train a final network, and keep the winner where it ends worse."""
         job = self.job
         architecture = job.members[0].architecture if job.members else job.architecture
         winner = network_with(architecture, weights, self.compute)
         before = self._evaluate_held_out(winner)
         outcome, final, after, reason = Outcome(), winner, None, ""
         try:
-            with memory_errors_as_infeasible():  # it may suffice for the winner alone
+            with memory_errors_as_infeasible():  # the winner alone may fit into memory
                 outcome = self._train(network)
                 final = self._joint(network)
                 after = self._evaluate_held_out(final)
@@ -109,7 +109,7 @@ class JobRun:
         )
 
     def _joint(self, network: Network | Ensemble) -> Network:
-        """The trained network as one, as it is exported."""
+        """The trained network, or those of an ensemble as one: the form that is exported."""
         if isinstance(network, Network):
             return network
         return network_with(network.architecture, network.weights(), self.compute)

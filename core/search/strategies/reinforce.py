@@ -2,9 +2,11 @@
 
 As there, a policy changes networks by function-preserving morphisms and learns by REINFORCE from
 the values of the children. A gain is rewarded more the better the network already is: the reward
-is tan(π/2 · accuracy) (ibid., section "Training with policy gradient"). Here every morphism is
-trained before the next, so that each has a reward of its own. The policy keeps no state: for each
-request it is learned again, trial by trial in the order of their numbers.
+is tan(π/2 · accuracy) (ibid., section "Training with policy gradient"). The tangent assumes that
+values are shares, of which 1 is the best; where one is below 0 or above 1, the values themselves
+are the rewards. Here every morphism is trained before the next, so that each has a reward of its
+own. The policy keeps no state: for each request it is learned again, trial by trial in the order of
+their numbers.
 
 Two choices make a suggestion: a parent among the best, rewarded by the child's value, and one of
 its morphisms, rewarded by the child's gain over the parent. Weights are linear in features of the
@@ -35,7 +37,7 @@ from core.search.strategies.abstract import STRATEGIES, AbstractStrategy
 from core.search.strategies.policy import Baseline, Choices, Policy, choices
 
 _NODES = ("node_id", "start", "end")  # fields of morphisms that name nodes
-_NEARLY_ONE = 0.999  # to which accuracies are clipped, as the tangent is infinite at 1
+_NEARLY_ONE = 0.999  # to which shares are clipped, as the tangent is infinite at 1
 _BETTER_FIRST = {"rank": -2.0}  # initial weights for parents: better ones are likelier
 
 

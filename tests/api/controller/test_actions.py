@@ -1,4 +1,4 @@
-"""Actions of people: a search that cannot work is refused before it is stored."""
+"""Actions of users: an impossible search is refused before it is stored."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def create(world: Any, caller: Any, dataset: Dataset) -> Any:
     return run
 
 
-def test_a_search_is_stored_with_what_is_derived_from_its_data(create, world, dataset) -> None:
+def test_a_search_is_stored_with_the_facts_derived_from_its_data(create, world, dataset) -> None:
     made = create(budget={"seconds": 600}, parallelism=2)
     row = world.get_search(made.id)
     assert (row.status, row.dataset_id, row.parallelism) == ("pending", dataset.id, 2)

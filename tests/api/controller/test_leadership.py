@@ -1,4 +1,4 @@
-"""Of several controllers one leads, and another takes over when it is gone."""
+"""One of several controllers leads, and another takes over when it is gone."""
 
 import threading
 from typing import Any
@@ -9,7 +9,7 @@ from api.controller.service import Leadership
 from api.models import Leader
 
 
-def test_one_of_several_leads(engine: Any) -> None:
+def test_one_of_several_controllers_leads(engine: Any) -> None:
     candidates = [Leadership(engine, 30.0) for _ in range(4)]
     held: list[bool] = []
     threads = [
@@ -23,7 +23,7 @@ def test_one_of_several_leads(engine: Any) -> None:
     assert sorted(held) == [False, False, False, True]
 
 
-def test_who_leads_goes_on_leading(engine: Any) -> None:
+def test_a_leader_goes_on_leading(engine: Any) -> None:
     leader, other = Leadership(engine, 0.01), Leadership(engine, 30.0)
 
     assert leader.is_held()
@@ -33,7 +33,7 @@ def test_who_leads_goes_on_leading(engine: Any) -> None:
     assert not leader.is_held()
 
 
-def test_a_leader_that_is_not_heard_of_is_replaced(world: Any, engine: Any) -> None:
+def test_a_silent_leader_is_replaced(world: Any, engine: Any) -> None:
     gone, other = Leadership(engine, 30.0), Leadership(engine, 30.0)
     assert gone.is_held()
     assert not other.is_held()
@@ -43,7 +43,7 @@ def test_a_leader_that_is_not_heard_of_is_replaced(world: Any, engine: Any) -> N
     assert other.is_held()
 
 
-def test_who_does_not_lead_cannot_resign_for_the_leader(engine: Any) -> None:
+def test_a_controller_that_does_not_lead_cannot_resign_for_the_leader(engine: Any) -> None:
     leader, other = Leadership(engine, 30.0), Leadership(engine, 30.0)
     assert leader.is_held()
 

@@ -1,4 +1,4 @@
-"""The lease service: who gets which lease, answers to reports, and what becomes of results."""
+"""The lease service: which worker gets which lease, the answers to reports, and results."""
 
 from uuid import uuid4
 
@@ -29,7 +29,7 @@ def test_nothing_waits_and_unknown_trials_are_distinguished(world, lease_service
         lease_service.lease(world.worker(), uuid4())
 
 
-def test_asking_again_gives_the_same_order(world, lease_service) -> None:
+def test_a_repeated_lease_request_gets_the_same_order(world, lease_service) -> None:
     search = world.search()
     first = world.trial(search)
     other = world.trial(search)
@@ -109,7 +109,7 @@ def test_a_failure_that_led_to_another_attempt_is_a_duplicate_of_itself(
 
 
 @pytest.mark.parametrize("value", [None, -0.1, 1.5, 1e308])
-def test_a_value_that_cannot_be_costs_an_attempt(world, lease_service, value) -> None:
+def test_an_impossible_value_costs_an_attempt(world, lease_service, value) -> None:
     trial = world.trial(world.search())
     order = lease_service.lease(world.worker())
 
@@ -129,7 +129,7 @@ def test_a_final_fit_needs_test_metrics_rather_than_a_value(world) -> None:
     assert credible(report, TASKS["image-classification"]()) is report
 
 
-def test_the_task_of_the_search_says_which_values_are_credible(
+def test_the_task_of_the_search_decides_which_values_are_credible(
     world, lease_service, monkeypatch
 ) -> None:
     """A value beyond the usual range counts where the trial's own task type has such values."""
@@ -146,7 +146,7 @@ def test_the_task_of_the_search_says_which_values_are_credible(
     assert world.get(trials[1]).value is None
 
 
-def test_a_value_is_taken_as_it_is_where_the_task_is_unknown(world, lease_service) -> None:
+def test_a_value_is_stored_unchanged_where_the_task_is_unknown(world, lease_service) -> None:
     search = world.search()
     trial = world.trial(search)
     order = lease_service.lease(world.worker(), trial)

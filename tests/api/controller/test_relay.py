@@ -93,7 +93,7 @@ def test_a_full_broker_is_tried_again_until_it_takes_the_order(
 
 
 @pytest.mark.parametrize("is_listening", [True, False], ids=["frozen", "down"])
-def test_a_broker_that_does_not_answer_keeps_the_relay_for_seconds_only(
+def test_a_broker_that_does_not_answer_delays_the_relay_by_only_seconds(
     world, relay, is_listening
 ) -> None:
     trial = world.trial(world.search())

@@ -71,9 +71,9 @@ def submit(world: Any, caller: Caller) -> Callable[..., SearchOut]:
     def create(key: str | None = None, **body: Any) -> SearchOut:
         body = {"dataset": "data 1", "strategy": "random"} | body
         with world.sessions.begin() as session:
-            wish = SearchIn(**body)
-            dataset = datasets.row(session, caller, wish.dataset)
-            return actions.create_search(session, caller, wish, dataset, key)
+            requested = SearchIn(**body)
+            dataset = datasets.row(session, caller, requested.dataset)
+            return actions.create_search(session, caller, requested, dataset, key)
 
     return create
 
@@ -214,7 +214,7 @@ Ending = Callable[[TrainOrder], dict[str, Any]]
 
 
 def ends(status: str, reason: str, kind: str = "search") -> Ending:
-    """Trials of a kind end so, and others well."""
+    """Trials of this kind have this ending; the others complete."""
     values = {"status": status, "reason": reason, "retry": False}
     return lambda order: dict(values) if order.kind == kind else {}
 
@@ -266,7 +266,7 @@ WAYS: dict[str, tuple[dict[str, Any], Ending, SearchStatus, str]] = {
 }  # fmt: skip
 
 
-def test_every_search_ends_as_it_must_beside_the_others(
+def test_every_search_ends_correctly_beside_the_others(
     controller, workers, submit, seen, world, caller
 ) -> None:
     """Budgets are spent, never exceeded; nothing waits forever; failures harm no other search."""
@@ -315,7 +315,7 @@ def search_config(world: Any, search_id: Any, strategy: str) -> dict[str, Any]:
 
 
 def end_pauses(world: Any) -> None:
-    """Pauses before another attempt pass."""
+    """Let the pauses before another attempt pass."""
     with world.sessions.begin() as session:
         waiting = update(Trial).where(Trial.status == TrialStatus.WAITING)
         session.execute(waiting.values(available_at=Trial.created_at))
@@ -375,13 +375,13 @@ def test_stopping_tells_the_workers_and_keeps_the_best(
 
 
 def workers_done(lease_service: LeaseService, orders: list[TrainOrder], world: Any) -> bool:
-    """End the first of the orders, so that there is a best trial; False."""
+    """End the first of the orders, so that there is a best trial; returns False."""
     if len(orders) == 1 and world.get(orders[0].trial_id).status == TrialStatus.RUNNING:
         lease_service.result(orders[0].trial_id, world.result(orders[0], value=0.5))
     return False
 
 
-def test_what_still_waits_in_an_ended_search_is_stopped(controller, world) -> None:
+def test_a_trial_that_still_waits_in_an_ended_search_is_stopped(controller, world) -> None:
     """A trial may be made, or fail and wait again, at the moment its search is ended."""
     trial = world.trial(world.search(status=SearchStatus.STOPPED))
 
@@ -412,7 +412,7 @@ def test_a_search_that_cannot_be_read_fails_alone(controller, workers, submit, s
     world.audit()
 
 
-def test_two_controllers_at_once_make_no_trial_twice(
+def test_two_controllers_at_once_create_no_trial_twice(
     settings, workers, submit, seen, world, monkeypatch
 ) -> None:
     """Even where both think that they lead."""
@@ -430,7 +430,7 @@ def test_two_controllers_at_once_make_no_trial_twice(
 def test_a_controller_that_died_is_replaced_and_suggests_the_same(
     settings, workers, submit, seen, world
 ) -> None:
-    """The answer of a question that was open is lost; asked again it is the same."""
+    """The answer to an open request is lost; the repeated request gets the same answer."""
     first = submit(budget={"trials": 4}, seed=7)
     with controlled(settings) as controller:
         until(lambda: world.get_search(first.id).status == SearchStatus.RUNNING)

@@ -65,7 +65,7 @@ def test_the_rows_of_an_answer_have_the_numbers_that_follow() -> None:
     assert [row["number"] for row in rows] == [2, 3, 4, 5, 6]
 
 
-def test_an_answer_is_made_of_columns_of_a_trial() -> None:
+def test_an_answer_has_columns_of_a_trial() -> None:
     (row, *_) = suggesting.answer(stored(ended(0)))
 
     assert set(row) <= set(Trial.__table__.columns.keys())
@@ -87,7 +87,7 @@ def test_without_weights_of_a_parent_a_suggestion_is_a_root(changes: dict[str, A
         assert (row["parent_id"], row["morphisms"], row["inherited"]) == (None, [], False)
 
 
-def test_epochs_that_are_left_are_shared_out_in_turn() -> None:
+def test_the_remaining_epochs_are_shared_out_in_turn() -> None:
     search = stored(ended(0), epochs_left=25, training={"epochs": 10})
 
     rows = suggesting.answer(search)

@@ -49,7 +49,7 @@ def test_more_blobs_of_deleted_searches_than_one_statement_takes_are_removed(
     assert rows(world, Discarded) == 0
 
 
-def test_what_is_older_than_its_time_is_forgotten(world: Any, sweeper: Sweeper, do: Any) -> None:
+def test_rows_past_their_retention_time_are_removed(world: Any, sweeper: Sweeper, do: Any) -> None:
     caller = world.caller()
     search = world.search(caller)
     with world.sessions.begin() as session:

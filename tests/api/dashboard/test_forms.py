@@ -1,4 +1,4 @@
-"""The forms of the dashboard: what they change, and what becomes of wrong ones."""
+"""The forms of the dashboard: what they change, and how wrong ones are refused."""
 
 import io
 import re

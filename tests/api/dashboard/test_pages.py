@@ -11,7 +11,7 @@ from core.protocol.contracts import Bounds
 from tests.api.visitors import token
 
 
-def test_other_peoples_pages_are_not_there(visitor, person, world):
+def test_pages_of_other_users_are_not_found(visitor, person, world):
     search_id = world.search(person().caller)
     trial_id = world.trial(search_id)
     for path in (
@@ -109,7 +109,7 @@ def test_an_ensemble_is_shown_in_words(visitor, world, architecture):
     assert "ensemble of" not in visitor.http.get(f"/trials/{first}").text
 
 
-def test_names_are_text(visitor, world):
+def test_names_are_shown_as_text_not_markup(visitor, world):
     search_id = world.search(visitor.caller)
     world.set(Search, search_id, name="<script>alert(1)</script>", reason="<img src=x>")
     for path in ("/", f"/searches/{search_id}"):
@@ -119,7 +119,7 @@ def test_names_are_text(visitor, world):
         assert "&lt;script&gt;" in page
 
 
-def test_pages_load_nothing_from_elsewhere(visitor, world, architecture):
+def test_pages_load_nothing_from_other_sites(visitor, world, architecture):
     search_id = world.search(visitor.caller)
     trial_id = world.trial(search_id, architecture=architecture)
     for path in ("/", "/data-sets", "/workers", f"/searches/{search_id}", f"/trials/{trial_id}"):

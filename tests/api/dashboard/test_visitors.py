@@ -11,7 +11,7 @@ from tests.api.visitors import enter, token
 FORM = {"dataset": "digits", "trials": "3", "strategy": "random", "parallelism": "1", "seed": "0"}
 
 
-def test_a_page_leads_to_the_sign_in_and_back(person):
+def test_a_page_redirects_to_the_sign_in_and_back(person):
     user = person()
     del user.http.headers["Authorization"]
     led = user.http.get("/workers")
@@ -24,12 +24,12 @@ def test_a_page_leads_to_the_sign_in_and_back(person):
 @pytest.mark.parametrize(
     "target", ["https://evil.example/", "//evil.example", "\\\\evil", "/\\evil"]
 )
-def test_nobody_is_led_to_another_site(person, target):
+def test_nobody_is_redirected_to_another_site(person, target):
     user = person()
     assert enter(user.http, user.key, next=target).headers["location"] == "/"
 
 
-def test_the_cookie_is_out_of_reach(person):
+def test_scripts_cannot_read_the_cookie(person):
     user = person()
     cookie = enter(user.http, user.key).headers["set-cookie"].lower()
     assert "httponly" in cookie
@@ -78,7 +78,7 @@ def test_a_bearer_key_is_no_session(person):
     assert person().http.get("/").status_code == 303
 
 
-def test_signed_out_is_out(visitor):
+def test_a_signed_out_visitor_has_no_access(visitor):
     cookie = dict(visitor.http.cookies)
     assert visitor.http.post("/sign-out", data={"token": token(visitor.http)}).status_code == 303
     visitor.http.cookies.update(cookie)  # a copy that somebody kept
@@ -94,14 +94,14 @@ def test_signed_out_is_out(visitor):
         ({}, {"Sec-Fetch-Site": "cross-site"}),
     ],
 )
-def test_forms_from_elsewhere_do_not_count(visitor, world, changes, headers):
+def test_forms_from_other_sites_are_refused(visitor, world, changes, headers):
     form = FORM | {"token": token(visitor.http)} | changes
     assert visitor.http.post("/searches", data=form, headers=headers).status_code == 403
     with world.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM searches")).scalar_one() == 0
 
 
-def test_no_form_counts_without_its_token(visitor, world):
+def test_a_form_without_its_token_is_refused(visitor, world):
     search_id = world.search(visitor.caller)
     for path in ("/sign-out", "/ui/datasets", f"/searches/{search_id}/stop"):
         files = {"file": ("x.npz", b"x")} if "datasets" in path else None

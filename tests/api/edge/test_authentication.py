@@ -63,7 +63,7 @@ def test_failures_are_forgiven_one_every_three_seconds(throttle: Throttle, clock
     assert not is_open(throttle)
 
 
-def test_a_minute_forgives_everything_and_nothing_is_saved_up(
+def test_a_minute_forgives_every_failure_and_no_credit_is_saved_up(
     throttle: Throttle, clock: Clock
 ) -> None:
     for _ in range(20):

@@ -54,7 +54,7 @@ async def heard(url: str, search_id: UUID, event: asyncio.Event) -> None:
                 await asyncio.wait_for(event.wait(), 0.2)
 
 
-def test_those_who_wait_for_a_search_or_for_any_are_woken_and_nobody_else(url: str) -> None:
+def test_requests_that_wait_for_a_search_or_for_any_are_woken_and_no_others(url: str) -> None:
     search, other = uuid4(), uuid4()
 
     async def run(changes: Changes) -> None:
@@ -90,7 +90,7 @@ def test_a_lost_connection_is_opened_again(url: str, engine: Any) -> None:
     listening(url, run)
 
 
-def test_no_more_requests_wait_than_the_limit_and_those_gone_make_room() -> None:
+def test_no_more_requests_wait_than_the_limit_and_ended_ones_make_room() -> None:
     changes = Changes("postgresql://nowhere")
     search = uuid4()
     with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Event streams: what a client hears when it connects, reconnects, and when the search ends."""
+"""Event streams: what a client receives when it connects, reconnects, and when the search ends."""
 
 from collections.abc import Iterator
 from typing import Any

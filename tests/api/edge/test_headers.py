@@ -43,7 +43,7 @@ def test_a_header_is_added_unless_the_response_has_its_own(name: str, value: str
     assert sent({name.title(): "its own"})[name] == "its own"
 
 
-def test_pages_load_and_send_nothing_elsewhere() -> None:
+def test_pages_load_nothing_from_other_sites_and_send_nothing_there() -> None:
     rules = dict(rule.split(" ", 1) for rule in CONTENT_SECURITY_POLICY.split("; "))
     assert "'unsafe-inline'" not in CONTENT_SECURITY_POLICY
     assert rules["frame-ancestors"] == rules["object-src"] == rules["base-uri"] == "'none'"

@@ -100,7 +100,7 @@ def test_every_kind_of_layer_has_a_label(kind):
         assert "_" not in layer_label(layer)
 
 
-def test_what_a_label_leaves_out_is_in_the_title_of_the_box():
+def test_details_omitted_from_a_label_are_in_the_title_of_the_box():
     layers = [
         Conv2d(4, bias=False),
         AvgPool2d(3, 1, 1, count_include_pad=True),
@@ -125,7 +125,7 @@ def marks(svg: str) -> dict[str, str]:
     return found
 
 
-def test_what_is_new_or_changed_against_the_parent_is_marked():
+def test_layers_that_are_new_or_changed_against_the_parent_are_marked():
     parent = roots(DatasetSpec(
         input_shape=(1, 8, 8), classes=3, class_names=("a", "b", "c"),
         train_examples=100, test_examples=10, dtype="uint8",
@@ -170,7 +170,7 @@ def test_the_words_of_a_morphism_are_text(watched):
     assert titles == [f"trial {number}, waiting: {words}" for number in (0, 1)]
 
 
-def test_what_led_to_a_trial_without_morphisms_is_said(watched):
+def test_the_origin_of_a_trial_without_morphisms_is_described(watched):
     _, listed = watched()
     titles = [
         one.text for one in ElementTree.fromstring(lineage_svg(listed, TASK)).iter(f"{SVG}title")
@@ -242,5 +242,5 @@ def test_children_stand_a_level_right_of_their_parent(watched):
     assert y[3] == y[1] < y[0] < y[2]
 
 
-def test_nothing_to_draw_is_drawn_as_nothing():
+def test_an_empty_search_is_drawn_as_an_empty_picture():
     assert lineage_svg([], TASK) == ""

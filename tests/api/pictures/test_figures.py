@@ -14,7 +14,7 @@ from core.tasks import TASKS
 
 @pytest.mark.parametrize("name", figures.NAMES)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_figures_without_values(watched, name, theme):
+def test_figures_without_values_are_valid_json(watched, name, theme):
     search, listed = watched()
     for some in (listed, []):
         made = figures.build(name, search, some, [], theme)
@@ -35,7 +35,7 @@ def test_the_best_so_far_never_falls(watched):
     assert list(dots["y"]) == values
 
 
-def test_the_front_is_what_no_trial_beats_in_value_and_cost(watched):
+def test_the_front_has_the_trials_that_none_beats_in_value_and_cost(watched):
     search, listed = watched()
     measured = [
         (0.5, 100, 0.002),
@@ -61,7 +61,7 @@ def test_the_front_is_what_no_trial_beats_in_value_and_cost(watched):
         assert cost.value in json.dumps(figures.build("front", asked, shown, [])["layout"])
 
 
-def test_an_unknown_figure(watched):
+def test_an_unknown_figure_is_refused(watched):
     search, listed = watched()
     with pytest.raises(UnknownKind, match="best-so-far"):
         figures.build("pie", search, listed, [])
@@ -114,7 +114,7 @@ def test_the_best_curves_are_shown_and_the_best_stands_out(watched):
     assert [one["name"] for one in curves if one["opacity"] == 1] == ["trial 39"]
 
 
-def test_the_curves_of_one_trial(watched):
+def test_the_curves_of_a_trial_are_its_losses_and_its_metric(watched):
     search, (trial, _) = watched()
     curves = figures.trial_curves(search, trial, [epoch(trial, 1), epoch(trial, 2)])["data"]
     assert {one["name"]: (one["x"], one["y"], one["yaxis"]) for one in curves} == {

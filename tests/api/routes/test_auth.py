@@ -1,4 +1,4 @@
-"""Who may do what: every route of the app, by whose key it takes."""
+"""Permissions: every route of the app, by the keys that it accepts."""
 
 from collections.abc import Iterator
 from uuid import UUID, uuid4
@@ -140,7 +140,7 @@ def test_every_role_has_its_routes(app, person, role):
             assert is_problem(answer)
 
 
-def test_other_peoples_things_are_not_there(app, person, world):
+def test_resources_of_other_users_are_not_found(app, person, world):
     owner, stranger = person(), person()
     search_id = world.search(owner.caller, SearchStatus.RUNNING)
     trial_id = world.trial(search_id)

@@ -36,7 +36,7 @@ def test_the_same_idempotency_key_makes_one_search(person):
     assert len(client.get("/v1/searches").json()["items"]) == 1
 
 
-def test_pages_hold_everything_once_and_the_newest_first(person, world):
+def test_pages_have_every_search_once_with_the_newest_first(person, world):
     user = person()
     made = [str(world.search(user.caller)) for _ in range(5)]
     seen, cursor = [], None
@@ -102,7 +102,9 @@ def test_a_long_poll_is_answered_by_the_change(person, world):
         ("failed", "pause", 409, "failed"),
     ],
 )
-def test_actions_by_state(person, world, status, action, code, after):
+def test_an_action_is_allowed_or_refused_by_the_state_of_the_search(
+    person, world, status, action, code, after
+):
     user = person()
     search_id = world.search(user.caller)
     world.set(Search, search_id, status=SearchStatus(status))
@@ -137,7 +139,7 @@ def test_trials_come_by_number(person, world):
     assert rest["next_cursor"] is None
 
 
-def test_an_export_is_there_only_after_the_final_fit(person, world):
+def test_an_export_exists_only_after_the_final_fit(person, world):
     user = person()
     answer = user.http.get(f"/v1/searches/{world.search(user.caller)}/export")
     assert answer.status_code == 404
@@ -184,7 +186,7 @@ def ended(world, search_id, value, **columns):
     return str(trial_id)
 
 
-def test_the_front_of_a_search_is_what_no_trial_beats(person, world):
+def test_the_front_of_a_search_has_the_trials_that_none_beats(person, world):
     user = person()
     search_id = world.search(user.caller, cost="latency")
     cheap = ended(world, search_id, 0.5, parameters=100, flops=9000, latency=0.001)
@@ -298,7 +300,7 @@ def test_built_in_data_is_imported_once(person):
     assert person().http.get("/v1/datasets").json()["items"][0]["name"] == "digits"
 
 
-def test_health(visit, person):
+def test_a_running_api_is_healthy(visit, person):
     assert visit().get("/healthz").status_code == 200
     ready = visit().get("/readyz")
     assert ready.status_code == 200

@@ -1,4 +1,4 @@
-"""Bad input: each is refused with a reason, and leaves nothing behind."""
+"""Bad input is refused with a reason, and leaves nothing behind."""
 
 import io
 import json
@@ -13,7 +13,7 @@ GOOD = {"dataset": "digits", "budget": {"trials": 3}}
 
 
 def rows(world) -> dict[str, int]:
-    """How many things there are."""
+    """The number of rows of each table."""
     with world.engine.connect() as connection:
         return {
             table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
@@ -22,7 +22,7 @@ def rows(world) -> dict[str, int]:
 
 
 def refused(answer, status: int, *words: str) -> None:
-    """It is a problem document of one line that has these words."""
+    """Assert that the response is a problem document of one line that has these words."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert "\n" not in answer.json()["detail"]
@@ -73,7 +73,7 @@ def refused(answer, status: int, *words: str) -> None:
         ({"owner_id": "me"}, ["owner_id"]),
     ],
 )  # fmt: skip
-def test_a_search_that_cannot_be(person, world, change, words):
+def test_an_impossible_search_is_refused(person, world, change, words):
     refused(person().http.post("/v1/searches", json=GOOD | change), 422, *words)
     assert rows(world)["searches"] == 0
 
@@ -94,7 +94,7 @@ def test_a_search_that_cannot_be(person, world, change, words):
         (b'"' + b"x" * 2**20 + b'"', 413, ["larger than"]),
     ],
 )
-def test_a_body_that_is_no_strict_json(person, world, body, status, words):
+def test_a_body_that_is_not_strict_json_is_refused(person, world, body, status, words):
     answer = person().http.post(
         "/v1/searches", content=body, headers={"Content-Type": "application/json"}
     )
@@ -102,7 +102,7 @@ def test_a_body_that_is_no_strict_json(person, world, body, status, words):
     assert rows(world)["searches"] == 0
 
 
-def test_a_packed_body(person):
+def test_a_compressed_body_is_refused(person):
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
     refused(person().http.post("/v1/searches", content=b"x", headers=headers), 415, "unpacked")
 
@@ -123,11 +123,11 @@ def test_a_packed_body(person):
         ("/v1/nothing", 404),
     ],
 )
-def test_a_question_that_cannot_be(person, path, status):
+def test_an_impossible_request_is_refused(person, path, status):
     refused(person().http.get(path), status)
 
 
-def test_a_method_that_is_not_there(person):
+def test_an_unknown_method_is_refused(person):
     refused(person().http.put("/v1/searches", json={}), 405)
 
 
@@ -217,7 +217,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_file_that_is_no_data_set(person, world, app, kind):
+def test_a_file_that_is_not_a_data_set_is_refused(person, world, app, kind):
     make, words = FILES[kind]
     content = make()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -230,7 +230,7 @@ def test_a_file_that_is_no_data_set(person, world, app, kind):
     assert rows(world)["datasets"] == 0
 
 
-def test_a_file_that_is_too_large(person, world):
+def test_a_file_that_is_too_large_is_refused(person, world):
     answer = person().http.post(
         "/v1/datasets", data={"name": "mine"}, files={"file": ("d.npz", bytes(3 * 2**20))}
     )
@@ -238,7 +238,7 @@ def test_a_file_that_is_too_large(person, world):
     assert rows(world)["datasets"] == 0
 
 
-def test_a_name_that_is_taken(person):
+def test_a_name_that_is_already_used_is_refused(person):
     client = person().http
     for name, words in [("digits", ["built-in"]), ("\x07", ["control"])]:
         files = {"file": ("d.npz", npz(x=X, y=Y))}
@@ -255,7 +255,7 @@ def test_a_name_that_is_taken(person):
         ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y}, [1, 8, 8]),
     ],
 )
-def test_a_good_file(person, arrays, shape):
+def test_a_valid_file_becomes_a_data_set(person, arrays, shape):
     client = person().http
     made = client.post(
         "/v1/datasets", data={"name": "mine"}, files={"file": ("d.npz", npz(**arrays))}

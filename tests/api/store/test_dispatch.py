@@ -13,7 +13,7 @@ from api.store import dispatch, leases
 from core.protocol.states import SearchStatus
 
 
-def test_an_order_is_sent_again_after_ever_longer_pauses(world, do) -> None:
+def test_an_order_is_sent_again_after_longer_and_longer_pauses(world, do) -> None:
     trial = world.trial(world.search())
     pauses = []
     for _ in range(10):

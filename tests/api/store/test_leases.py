@@ -193,7 +193,7 @@ def test_numbers_that_the_database_cannot_store_are_clamped(world, do, take, rep
     assert abs(row.test_examples) == 2**31 - 1
 
 
-def test_epochs_beyond_all_reason_leave_room_for_the_next_attempts(world, do, take, report) -> None:
+def test_absurd_epoch_counts_leave_room_for_the_next_attempts(world, do, take, report) -> None:
     """Their sum over the attempts must fit, or no statement that ends attempts would run again."""
     search = world.search()
     trial = world.trial(search)

@@ -36,7 +36,7 @@ NUMBERS = st.integers(0, TRIALS - 1)
 
 @dataclass
 class Model:
-    """What a trial must be like: the oracle."""
+    """The expected state of a trial: the oracle."""
 
     status: TrialStatus = TrialStatus.WAITING
     attempt: int = 1
@@ -56,7 +56,7 @@ class Model:
 
 
 class Reports(RuleBasedStateMachine):
-    """One search with a few trials, and workers that do all they can and cannot."""
+    """One search with a few trials, and workers that send every valid and invalid report."""
 
     world: Any  # set by the test
     do: Any
@@ -71,7 +71,7 @@ class Reports(RuleBasedStateMachine):
         self.trials = {self.world.trial(self.search): Model() for _ in range(TRIALS)}
 
     def teardown(self) -> None:
-        """The next run finds nothing of this one."""
+        """Leave nothing for the next run to find."""
         with self.world.sessions.begin() as session:
             session.execute(text("DELETE FROM searches"))
 
@@ -133,7 +133,7 @@ class Reports(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def silence(self, number: int) -> None:
-        """A worker is not heard of for too long."""
+        """A worker is silent for too long."""
         chosen = list(self.trials)[number]
         if self.trials[chosen].lease is not None:
             self.world.overdue(chosen)
@@ -181,7 +181,7 @@ class Reports(RuleBasedStateMachine):
         assert status is model.status
 
     def _end_pauses(self) -> None:
-        """Pauses before another attempt pass."""
+        """Let the pauses before another attempt pass."""
         for trial_id, model in self.trials.items():
             if model.status is TrialStatus.WAITING:
                 past = self.world.get(trial_id).created_at

@@ -1,4 +1,4 @@
-"""What is another's does not exist: every read and change, for its owner, others and admins."""
+"""Resources of others do not exist: every read and change, for owners, others and admins."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +49,7 @@ def things(world: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("use", USES)
-def test_the_owner_and_admins_reach_it_and_nobody_else(world, things, use) -> None:
+def test_only_the_owner_and_admins_have_access(world, things, use) -> None:
     kind, call = USES[use]
     with world.sessions.begin() as session, pytest.raises(NotFound):
         call(session, world.caller(), things[kind])
@@ -60,7 +60,7 @@ def test_the_owner_and_admins_reach_it_and_nobody_else(world, things, use) -> No
             call(session, caller, things[kind])  # rolled back: the next one finds it, too
 
 
-def test_lists_hold_the_callers_own_alone(world, things) -> None:
+def test_lists_have_only_the_callers_own(world, things) -> None:
     other = world.caller()
     own = world.search(other)
     with world.sessions.begin() as session:
@@ -80,7 +80,7 @@ def test_a_built_in_data_set_is_everybodys(world) -> None:
         assert datasets.get(session, world.caller(), dataset).builtin
 
 
-def test_ones_own_data_set_goes_before_a_built_in_of_the_same_name(world) -> None:
+def test_the_callers_own_data_set_takes_precedence_over_a_built_in_of_the_same_name(world) -> None:
     caller, spec = world.caller(), world.dataset_spec()
     with world.sessions.begin() as session:
         for builtin in (True, False):

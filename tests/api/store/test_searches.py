@@ -59,7 +59,7 @@ def test_a_search_that_ends_stops_its_waiting_trials(world, to) -> None:
     world.audit()
 
 
-def test_moving_to_where_it_is_changes_nothing_and_elsewhere_is_a_conflict(world) -> None:
+def test_a_move_to_the_same_status_changes_nothing_and_an_illegal_one_is_a_conflict(world) -> None:
     caller = world.caller()
     search = world.search(caller)
     with world.sessions.begin() as session:
@@ -120,7 +120,7 @@ def test_a_trial_may_continue_the_training_of_its_parent(world) -> None:
     world.audit()
 
 
-def test_the_database_keeps_no_number_that_is_none(world) -> None:
+def test_the_database_refuses_values_that_are_not_numbers(world) -> None:
     trial = world.trial(world.search())
     for column in ("value", "value_std", "validation_loss", "predicted_mean", "test_loss"):
         for value in ("NaN", "Infinity", "-Infinity"):
@@ -151,7 +151,7 @@ def test_pages_hold_every_search_and_every_trial_once(world) -> None:
 @pytest.mark.parametrize(
     "cursor", ["", "x", "é", "W10", "WyJhIiwiYiJd", "WzFd", "bnVsbA", "[" * 99]
 )
-def test_a_cursor_that_no_list_gave_is_refused(world, cursor) -> None:
+def test_a_cursor_that_no_list_returned_is_refused(world, cursor) -> None:
     caller = world.caller()
     with world.sessions.begin() as session, pytest.raises(InvalidInput, match="cursor"):
         searches.listing(session, caller, cursor=cursor)

@@ -96,7 +96,7 @@ def test_a_trial_arrives_with_its_measured_latency(world, do) -> None:
         ((None, None), (None, None)),
     ],
 )
-def test_a_prediction_is_clipped_to_what_a_share_can_be(predicted: Any, stored: Any) -> None:
+def test_a_prediction_of_a_share_is_clipped_to_zero_and_one(predicted: Any, stored: Any) -> None:
     assert clipped(*predicted, (0.0, 1.0)) == stored
 
 

@@ -53,7 +53,9 @@ def test_a_matrix_of_any_points_is_positive_semi_definite(kind, shift):
 @every_kernel
 @settings(max_examples=30)
 @given(data=st.data(), chain=morphism_chains(length=6))
-def test_and_so_it_is_around_any_landmarks_with_any_hyper_parameters(kind, data, chain):
+def test_a_matrix_is_positive_semi_definite_for_any_landmarks_and_hyper_parameters(
+    kind, data, chain
+):
     cls = KERNELS[kind]
     count = data.draw(st.integers(1, len(chain.architectures)))
     geometry = Geometry(chain.architectures[:count])
@@ -89,7 +91,7 @@ def test_points_correlate_fully_with_themselves_and_not_with_others(kind):
 @every_kernel
 @every_shift
 def test_a_cross_block_is_that_of_the_joint_matrix(kind, shift):
-    """Whether a point is asked about alone or among others: its covariances are the same."""
+    """A point has the same covariances alone and among others."""
     kernel, geometry = made(kind, shift)
     joint = kernel(geometry.points(EVERYTHING), geometry.points(EVERYTHING))
     tolerance = {"rtol": 1e-10, "atol": 1e-10 * joint.max()}
@@ -104,7 +106,7 @@ def test_a_cross_block_is_that_of_the_joint_matrix(kind, shift):
 
 
 @every_kernel
-def test_a_matrix_repeats_itself_whatever_was_asked_before(kind):
+def test_a_matrix_does_not_depend_on_earlier_calls(kind):
     kernel, geometry = made(kind)
     kernel(geometry.points(OTHERS), geometry.points(LANDMARKS[::-1]))
     again, other_geometry = made(kind)
@@ -113,8 +115,8 @@ def test_a_matrix_repeats_itself_whatever_was_asked_before(kind):
 
 
 @every_kernel
-def test_relatives_are_more_alike_than_strangers(kind):
-    """From a landmark to what lies ever more morphisms away."""
+def test_architectures_correlate_less_the_more_morphisms_lie_between_them(kind):
+    """From a landmark to architectures that are more and more morphisms away."""
     chain = random_chain(LANDMARKS[0], np.random.default_rng(5), 30, Bounds()).architectures
     geometry = Geometry([*LANDMARKS, *chain])
     kernel = kernel_at(kind, geometry)

@@ -70,7 +70,7 @@ def test_forward_gives_the_promised_shape_in_the_same_precision(layer, shapes, r
 
 
 @every_computing_layer
-def test_examples_of_a_batch_do_not_meet(layer, shapes, rng):
+def test_examples_of_a_batch_do_not_influence_each_other(layer, shapes, rng):
     parameters, inputs = parameters_of(layer, shapes, rng), inputs_of(shapes, rng)
     batched = layer.forward(parameters, inputs)
     single = [layer.forward(parameters, [x[i : i + 1] for x in inputs]) for i in range(3)]
@@ -152,7 +152,7 @@ def test_costs_are_counts(layer, shapes):
 
 
 @pytest.mark.parametrize("kind", list(LAYERS))
-def test_json_with_a_field_too_many_or_too_few_is_refused(kind):
+def test_json_with_an_extra_or_a_missing_field_is_refused(kind):
     data = layer_to_json(LAYER_EXAMPLES[kind][0][0])
     with pytest.raises(InvalidArchitecture, match="expected"):
         layer_from_json(data | {"colour": 1})

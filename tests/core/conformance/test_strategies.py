@@ -185,7 +185,7 @@ def pending(number: int, architecture: Architecture) -> PastTrial:
 
 
 @every_strategy
-def test_beliefs_are_numbers_or_nothing(kind):
+def test_predictions_are_numbers_or_none(kind):
     for trials in HISTORIES.values():
         for one in suggested(kind, trials):
             if one.predicted_mean is not None or one.predicted_std is not None:
@@ -240,7 +240,7 @@ def completed(number: int, architecture: Architecture) -> PastTrial:
     )
 
 
-def test_the_last_random_morph_left_is_found():
+def test_the_last_remaining_random_morph_is_found():
     """Even if only one morphism of one trial leads there, so that chance rarely finds it."""
     bounds = Bounds(layers=9, width=8)
     everything = sorted(reachable(small(), bounds), key=lambda one: one.fingerprint)
@@ -258,7 +258,7 @@ def test_the_last_random_morph_left_is_found():
 
 
 @every_strategy
-def test_where_nothing_is_left_nothing_is_suggested(kind):
+def test_an_exhausted_space_gives_no_suggestions(kind):
     bounds = Bounds(layers=len(small().nodes), width=8)
     others = enumerate(reachable(small(), bounds) - {small()}, start=1)
     ended = [completed(number, one) for number, one in others]
@@ -273,7 +273,7 @@ def test_where_nothing_is_left_nothing_is_suggested(kind):
 
 
 @every_strategy
-def test_defaults_may_be_given_and_what_is_not_an_option_is_refused(kind):
+def test_defaults_may_be_given_and_unknown_options_are_refused(kind):
     defaults = strategy(kind, {})
     options = {f.name: getattr(defaults, f.name) for f in dataclasses.fields(defaults)}
     options.pop("cost", None)  # the search's
@@ -306,7 +306,7 @@ def test_options_out_of_range_are_refused(options):
         strategy("bayesian", options)
 
 
-def test_numbers_may_be_written_either_way():
+def test_numbers_may_be_written_as_integers_or_floats():
     assert strategy("bayesian", {"candidates": 50.0, "beta": 2}) == strategy(
         "bayesian", {"candidates": 50, "beta": 2.0}
     )

@@ -1,4 +1,4 @@
-"""Data sets: what must hold of them, and that storing changes nothing."""
+"""Data sets: their checks, and that storing changes nothing."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,9 @@ def some(dtype: type = np.uint8, shape: tuple[int, ...] = (2, 3, 4)) -> Arrays:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("shape", [(2, 3, 4), (2, 7), (5,)])
-def test_what_was_stored_comes_back(tmp_path: Path, dtype: type, shape: tuple[int, ...]) -> None:
+def test_a_stored_data_set_is_read_back_unchanged(
+    tmp_path: Path, dtype: type, shape: tuple[int, ...]
+) -> None:
     arrays = some(dtype, shape)
     path = tmp_path / "data"
     path.write_bytes(encode(arrays))
@@ -54,7 +56,7 @@ def test_equal_data_sets_are_equal_bytes() -> None:
     assert encode(turned) == encode(arrays)
 
 
-def test_the_spec_says_what_is_inside() -> None:
+def test_the_spec_describes_the_data_set() -> None:
     assert spec(some(np.float32), flip=True) == DatasetSpec(
         input_shape=(2, 3, 4),
         classes=2,
@@ -90,7 +92,7 @@ def test_a_file_that_is_no_data_set_is_called_corrupt(tmp_path: Path, data: byte
         decode(path)
 
 
-def test_what_is_read_is_checked(tmp_path: Path) -> None:
+def test_a_data_set_is_checked_when_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.write_bytes(save(GOOD | {"y_train": GOOD["y_train"] + 1}, NAMES))
 
@@ -122,7 +124,7 @@ INFINITE[0, 0, 0, 0] = np.inf
         ({"y_train": np.repeat([0, 1], [7, 3])}, "class 'spät' has 3 training example(s); expect"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_in_one_line(
+def test_a_data_set_that_cannot_be_trained_on_is_refused_in_one_line(
     wrong: dict[str, object], message: str
 ) -> None:
     validate(FLOATS)
@@ -160,7 +162,7 @@ def test_the_test_split_has_its_share_of_every_class(
     np.testing.assert_array_equal(test, stratified_test_split(y, share, seed)[1])
 
 
-def test_the_seed_chooses_who_is_tested() -> None:
+def test_the_seed_chooses_the_test_examples() -> None:
     y = np.repeat([0, 1], 50)
 
     assert not np.array_equal(
@@ -184,6 +186,6 @@ def test_names_are_for_integer_labels_in_their_order() -> None:
     assert train.dtype == np.int64
 
 
-def test_a_label_that_training_does_not_know_is_named() -> None:
+def test_a_label_that_is_missing_from_training_is_named() -> None:
     with pytest.raises(InvalidDataset, match="'owl' does not occur in training; expected one of"):
         class_indices(np.array(["cat", "dog"]), np.array(["dog", "owl"]), None)

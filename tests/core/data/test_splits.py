@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_split(y: np.ndarray, fraction: float, seed
     np.testing.assert_array_equal(first[1], second[1])
 
 
-def test_the_size_is_the_asked_fraction_and_the_seed_matters() -> None:
+def test_the_size_is_the_requested_fraction_and_the_seed_matters() -> None:
     y = np.repeat(np.arange(10), 137)
 
     train, validation = validation_split(y, 0.2, seed=1)

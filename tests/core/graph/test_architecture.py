@@ -150,7 +150,7 @@ def test_json_that_is_no_architecture_is_refused(data):
 
 
 @given(one=morphed_architectures(), other=architectures(), chain=morphism_chains(length=3))
-def test_an_architecture_is_the_same_whatever_its_relative(one, other, chain):
+def test_an_architecture_does_not_depend_on_the_one_that_it_is_made_from(one, other, chain):
     alone = Architecture(one.nodes)
     for like in (one, other, *chain.architectures):
         made = Architecture(one.nodes, like)
@@ -160,7 +160,7 @@ def test_an_architecture_is_the_same_whatever_its_relative(one, other, chain):
         assert made.fingerprint == alone.fingerprint
 
 
-def test_a_layer_that_does_not_fit_is_refused_also_among_known_nodes():
+def test_a_layer_that_does_not_fit_is_refused_even_beside_checked_nodes():
     known = Architecture(small())
     with pytest.raises(InvalidArchitecture, match="node 1"):
         Architecture(changed(1, Node(1, Add(), (0,))), known)

@@ -59,7 +59,7 @@ def test_few_measurements_determine_how_much_slower_the_device_is(scale, count):
     seconds=st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=8),
     indices=st.lists(st.integers(0, len(NETWORKS) - 1), min_size=8, max_size=8),
 )
-def test_whatever_was_measured_latencies_are_positive_and_grow_with_the_network(seconds, indices):
+def test_latencies_are_positive_and_grow_with_the_network_for_any_measurements(seconds, indices):
     speed = learn([(NETWORKS[index], t) for index, t in zip(indices, seconds, strict=False)])
 
     small, large = sorted(NETWORKS, key=lambda one: one.flops)[:: len(NETWORKS) - 1]

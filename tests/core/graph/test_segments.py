@@ -156,7 +156,7 @@ def test_a_sum_of_flattened_with_plain_features_is_frozen():
 
 
 @pytest.mark.parametrize("logits", ["dense", "sum"])
-def test_the_classes_are_frozen_also_behind_a_sum(logits):
+def test_the_classes_are_frozen_even_behind_a_sum(logits):
     nodes = [Node(0, Input((5,))), Node(1, Dense(3), (0,)), Node(2, Dense(3), (0,))]
     tail = [Node(3, Add(), (1, 2)), Node(4, Output(), (3,))]
     if logits == "dense":

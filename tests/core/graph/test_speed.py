@@ -135,7 +135,7 @@ def test_few_reports_determine_how_much_slower_the_worker_is(scale, count):
     seconds=st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=8),
     indices=st.lists(st.integers(0, len(NETWORKS) - 1), min_size=8, max_size=8),
 )
-def test_seconds_are_positive_and_grow_with_the_network_whatever_was_reported(seconds, indices):
+def test_seconds_are_positive_and_grow_with_the_network_for_any_reports(seconds, indices):
     speed = learn([(NETWORKS[i], t) for i, t in zip(indices, seconds, strict=False)])
     assert all(0 < speed.seconds(one) < np.inf for one in NETWORKS)
     deeper = chain(

@@ -38,7 +38,7 @@ def test_an_edge_comes_from_an_earlier_node():
         check_edges((CHAIN[0], Node(1, ReLU(), (1,)), CHAIN[2]), 0)
 
 
-def test_ids_are_unique_also_beside_nodes_that_were_checked_before():
+def test_ids_are_unique_even_beside_nodes_that_were_checked_before():
     for checked in (0, 2):
         with pytest.raises(InvalidArchitecture, match="two nodes have the id 1"):
             check_edges((*CHAIN[:2], Node(1, ReLU(), (1,)), CHAIN[2]), checked)

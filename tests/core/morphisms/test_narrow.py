@@ -124,7 +124,7 @@ def test_readers_take_over_as_well_as_least_squares_can():
     assert found <= 1.1 * least
 
 
-def test_the_channels_that_go_matter_least():
+def test_the_removed_channels_matter_least():
     rng = np.random.default_rng(2)
     weights = random_weights(VECTORS, rng)
     weights[3]["weight"][:, [2, 5, 9]] *= 1e-3

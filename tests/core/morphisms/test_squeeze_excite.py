@@ -71,7 +71,7 @@ def test_the_block_pools_squeezes_excites_and_scales():
 
 
 @pytest.mark.parametrize(("start", "node_id"), [(IMAGES, 2), (IMAGES, 4), (SIGNALS, 2)])
-def test_at_first_the_block_changes_no_bit(start, node_id):
+def test_a_new_block_changes_no_bit_of_the_output(start, node_id):
     rng = np.random.default_rng(0)
     weights, x = random_weights(start, rng, np.float32), random_inputs(start, rng, np.float32)
     morphism = SqueezeExcite(node_id, 4)

@@ -37,7 +37,7 @@ def model(name: str) -> type[Message | Config]:
     return MODELS[name.partition(".")[0]]
 
 
-def test_each_has_its_golden_file():
+def test_each_message_has_its_golden_file():
     assert {name for name in GOLDEN if "." not in name} == set(MODELS)
 
 

@@ -29,7 +29,7 @@ def overwrite(storage: Storage, blob: BlobRef, data: bytes) -> None:
     storage._fs.pipe_file(storage._path(blob), data)
 
 
-def test_what_was_put_is_got(storage: Storage) -> None:
+def test_a_stored_blob_is_read_back_unchanged(storage: Storage) -> None:
     blob = storage.put("weights", DATA, "safetensors")
 
     assert storage.get(blob) == DATA
@@ -39,7 +39,7 @@ def test_what_was_put_is_got(storage: Storage) -> None:
         assert file.read() == DATA
 
 
-def test_equal_bytes_have_one_name(storage: Storage) -> None:
+def test_equal_bytes_are_stored_under_one_key(storage: Storage) -> None:
     assert storage.put("weights", DATA, "bin") == storage.put("weights", DATA, "bin")
 
 
@@ -65,7 +65,7 @@ def test_damaged_bytes_are_refused(storage: Storage, damaged: bytes, tmp_path: P
         storage.local_path(blob, tmp_path / "cache")
 
 
-def test_putting_again_mends_a_damaged_blob(storage: Storage) -> None:
+def test_storing_again_repairs_a_damaged_blob(storage: Storage) -> None:
     blob = storage.put("weights", DATA, "bin")
     overwrite(storage, blob, b"damaged")
 
@@ -91,7 +91,7 @@ def test_a_damaged_copy_in_the_cache_is_replaced(tmp_path: Path) -> None:
     assert Storage(url).local_path(blob, cache).read_bytes() == DATA
 
 
-def test_concurrent_puts_of_the_same_bytes_leave_one_whole_blob(
+def test_concurrent_puts_of_the_same_bytes_leave_one_complete_blob(
     folder: Storage, tmp_path: Path
 ) -> None:
     barrier = threading.Barrier(8)
@@ -123,7 +123,9 @@ def test_a_failed_write_leaves_nothing(
     assert list((tmp_path / "blobs" / "weights").iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_told_early(tmp_path: Path, storage: Storage) -> None:
+def test_a_folder_that_cannot_be_written_to_is_reported_at_the_start(
+    tmp_path: Path, storage: Storage
+) -> None:
     storage.check_writable()
     (tmp_path / "file").write_bytes(b"")
 

@@ -1,4 +1,4 @@
-"""The acquisition, and that its search finds what is best within its rules."""
+"""The acquisition, and that its search finds the best candidate within its rules."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -153,14 +153,14 @@ def test_each_suggestion_of_a_batch_is_chosen_as_if_the_earlier_had_turned_out_a
         surrogate = surrogate.fantasize(surrogate.geometry.points([one.architecture]))
 
 
-def test_what_is_excluded_is_passed_over():
+def test_excluded_architectures_are_not_suggested():
     (first,) = found()
     (second,) = found(excluded=EXCLUDED | {first.architecture.fingerprint})
     assert second.architecture != first.architecture
 
 
 def test_larger_values_are_better():
-    """Turning the values round makes the search want the opposite."""
+    """With negated values the search prefers the opposite."""
     usual, opposite = found(beta=0.0)[0], found(learned(sign=-1), beta=0.0)[0]
     middle = float(np.mean([trial.value for trial in HISTORY]))
     assert usual.predicted_mean > middle
@@ -181,7 +181,7 @@ def test_the_same_generator_gives_the_same_suggestions():
     assert any(found(seed=seed) != found() for seed in (1, 2))
 
 
-def test_a_caller_may_end_it_and_gets_the_best_so_far():
+def test_a_caller_may_end_the_search_and_gets_the_best_so_far():
     asked = []
 
     def after_three() -> bool:
@@ -194,12 +194,12 @@ def test_a_caller_may_end_it_and_gets_the_best_so_far():
 
 
 @pytest.mark.parametrize("candidates", [1, 20])
-def test_a_budget_of_candidates_ends_it(candidates):
+def test_a_budget_of_candidates_ends_the_search(candidates):
     suggestions = found(candidates=candidates, count=10**6)
     assert candidates <= len(suggestions) < candidates + CHILDREN
 
 
-def test_where_nothing_is_left_nothing_is_found():
+def test_an_exhausted_space_gives_no_candidates():
     least = chain(iter((Input((1, 8, 8)), Flatten(), Dense(4), ReLU(), Dense(10), Output())))
     parent = dataclasses.replace(HISTORY[0], architecture=least)
     tight = Bounds(layers=len(least.nodes), parameters=least.parameters)
@@ -207,7 +207,7 @@ def test_where_nothing_is_left_nothing_is_found():
     assert found(count=0) == []
 
 
-def test_values_that_are_all_equal_do_not_stop_it():
+def test_equal_values_do_not_stop_the_search():
     equal = [dataclasses.replace(trial, value=0.5) for trial in HISTORY]
     (one,) = found(learned(equal), parents=equal)
     assert one.predicted_mean == pytest.approx(0.5)
@@ -250,7 +250,7 @@ def test_the_unit_of_the_bound_is_a_standard_deviation_of_the_objective():
     assert {Acquisition(kind).unit(SURROGATE) for kind in ("log-ei", "log-pi", "log-ehvi")} == {1.0}
 
 
-def test_the_temperature_cools_so_that_worse_candidates_are_accepted_ever_less():
+def test_the_temperature_cools_so_that_worse_candidates_are_accepted_less_and_less():
     tree = tree_of(Acquisition())
     chances = []
     for _ in range(4):
@@ -320,8 +320,8 @@ def test_the_best_by_expected_improvement_is_found():
     assert score(best.architecture) == pytest.approx(max(map(score, new)), rel=1e-9)
 
 
-def test_an_improvement_is_one_on_the_best_value_seen():
-    """A surrogate that smooths has lower means: by them it would settle for what is known."""
+def test_an_improvement_is_measured_from_the_best_observed_value():
+    """A smooth surrogate has lower means: measured from them, known networks would improve."""
     points = SURROGATE.geometry.points([trial.architecture for trial in HISTORY])
     mean, std = SURROGATE.standard_posterior(points)
     best = SURROGATE.warp(np.array([max(trial.value or 0.0 for trial in HISTORY)]))
@@ -381,14 +381,14 @@ def test_the_expected_gain_is_the_mean_of_the_gains(log_cost, mean, std):
     assert found == pytest.approx(np.log(total), rel=1e-6, abs=1e-6)
 
 
-def test_what_costs_more_than_the_reference_gains_nothing():
+def test_a_candidate_that_costs_more_than_the_reference_gains_nothing():
     gains = log_expected_gain(np.full(3, 9.0), np.ones(3), np.array([3.9, 4.0, 5.0]), FRONT)
     assert np.isfinite(gains).all()
     assert gains[0] > -5
     assert max(gains[1:]) < -1e20
 
 
-def test_of_equal_promise_the_cheaper_is_chosen():
+def test_of_two_candidates_with_equal_predictions_the_cheaper_is_chosen():
     costs = np.array([0.5, 1.5, 2.5])
     gains = log_expected_gain(np.full(3, 0.7), np.full(3, 0.1), costs, FRONT)
     assert (np.diff(gains) < 0).all()

@@ -1,4 +1,4 @@
-"""What tells the simple strategies apart."""
+"""The choice of a parent by each of the simple strategies."""
 
 import dataclasses
 
@@ -29,7 +29,7 @@ def parents(suggestions: list[Suggestion]) -> list[int]:
     return [suggestion.parent.number for suggestion in suggestions if suggestion.parent is not None]
 
 
-def test_hill_climbing_goes_on_from_the_best():
+def test_hill_climbing_continues_from_the_best():
     assert parents(suggested("hill-climbing")) == [3] * 8
     better = dataclasses.replace(TRIALS[6], value=0.95)
     assert parents(suggested("hill-climbing", [*TRIALS, better])) == [6] * 8
@@ -49,7 +49,7 @@ def test_breadth_first_stays_with_the_oldest():
     assert parents(suggested("bfs", TRIALS[::-1])) == [0] * 8
 
 
-def test_breadth_first_goes_on_where_the_oldest_has_no_more():
+def test_breadth_first_moves_on_when_the_oldest_has_no_more_children():
     start = TRIALS[0].architecture
     cramped = Bounds(layers=len(start.nodes) + 1, parameters=start.parameters)
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""What the Bayesian strategy believes of trials that have not ended well, or not yet."""
+"""The Bayesian strategy's view of trials that failed, were stopped, or are still running."""
 
 import dataclasses
 
@@ -30,7 +30,7 @@ def of_last(surrogate: Surrogate) -> tuple[float, float]:
 
 
 def standard_spread(surrogate: Surrogate) -> float:
-    """How unsure it is of the last, where values are normal: the metric stretches bad ones."""
+    """The standard deviation of the last one on the scale where values are normal."""
     _, std = surrogate.standard_posterior(surrogate.geometry.points([LAST.architecture]))
     return float(std[0])
 
@@ -63,7 +63,7 @@ def test_a_stopped_trial_counts_by_its_last_value(kernel):
 
 
 @every_kernel
-def test_a_pending_trial_is_believed_to_turn_out_as_expected(kernel):
+def test_a_pending_trial_is_assumed_to_have_its_expected_value(kernel):
     mean, std = of_last(believe(COMPLETED, (), kernel))
     same, surer = of_last(believe(COMPLETED, [ended(TrialStatus.RUNNING)], kernel))
     assert same == pytest.approx(mean, abs=0.2 * std)  # measured from one landmark more
@@ -71,7 +71,7 @@ def test_a_pending_trial_is_believed_to_turn_out_as_expected(kernel):
 
 
 @every_kernel
-def test_where_nothing_has_a_value_beliefs_are_the_prior_ones(kernel):
+def test_without_values_predictions_are_those_of_the_prior(kernel):
     pending = [ended(TrialStatus.WAITING)]
     infeasible = [ended(TrialStatus.INFEASIBLE)]
     for completed, waiting in (((), pending), (infeasible, ())):
@@ -81,8 +81,8 @@ def test_where_nothing_has_a_value_beliefs_are_the_prior_ones(kernel):
         assert std > 0
 
 
-def test_the_first_morphs_are_random_whatever_is_believed():
-    """A surrogate of next to nothing would want what is farthest from all that is known."""
+def test_the_first_morphs_are_random_whatever_the_surrogate_predicts():
+    """A surrogate with hardly any data would choose the architecture farthest from all others."""
     for count, is_random in ((FIRST - 1, True), (FIRST, False)):
         request = SuggestRequest(
             completed=TRIALS[:count], count=3, bounds=Bounds(), rng=np.random.default_rng(0)
@@ -107,7 +107,7 @@ def early(trial: PastTrial, value: float | None) -> PastTrial:
     return dataclasses.replace(trial, value=value, **stopped)
 
 
-def test_a_value_of_a_short_training_counts_as_what_it_would_become():
+def test_a_value_of_a_short_training_counts_as_the_value_expected_at_its_end():
     seen = [early(trial, trial.value - 0.1) if trial.number % 2 else trial for trial in COMPLETED]
     lowered = LAST.value - 0.1
     taken_early, _ = of_last(believe([*seen, early(LAST, lowered)], (), "blend"))
@@ -116,7 +116,7 @@ def test_a_value_of_a_short_training_counts_as_what_it_would_become():
     assert at_the_end < LAST.value - 0.05
 
 
-def test_a_trial_that_is_pending_for_a_short_training_makes_less_sure():
+def test_a_trial_that_is_pending_for_a_short_training_reduces_uncertainty_less():
     seen = [early(trial, trial.value - 0.1) if trial.number % 2 else trial for trial in COMPLETED]
     mean, std = of_last(believe(seen, [ended(TrialStatus.RUNNING)], "blend"))
     same, wider = of_last(believe(seen, [early(LAST, None)], "blend"))
@@ -124,8 +124,8 @@ def test_a_trial_that_is_pending_for_a_short_training_makes_less_sure():
     assert wider > 1.05 * std
 
 
-def test_infeasible_is_as_bad_as_the_worst_that_was_trained_long():
-    """What was stopped early has a low value that says nothing of how bad a network can be."""
+def test_an_infeasible_trial_is_as_bad_as_the_worst_that_was_trained_long():
+    """The low value of a trial that was stopped early does not show how bad a network can be."""
     seen = [early(trial, 0.1) if trial.number < 6 else trial for trial in COMPLETED]
     worse, _ = of_last(believe([*seen, ended(TrialStatus.INFEASIBLE)], (), "blend"))
     worst = min(trial.value for trial in seen if trial.number >= 6)
@@ -133,7 +133,7 @@ def test_infeasible_is_as_bad_as_the_worst_that_was_trained_long():
 
 
 def test_a_network_that_lost_its_weights_stays_on_the_front(monkeypatch):
-    """Another one like it would gain nothing by its value and its cost."""
+    """A similar network would gain nothing by its value and its cost."""
     fronts = []
     plant = acquisition._Tree.plant
 

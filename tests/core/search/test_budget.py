@@ -1,4 +1,4 @@
-"""What is decided about a search, from every progress that matters."""
+"""The decision about a search, for every kind of progress that matters."""
 
 import dataclasses
 from typing import Any
@@ -76,7 +76,7 @@ FINISHING = {"status": SearchStatus.FINISHING, "created": 10, "has_best": True}
         (FINISHING | {"final": TrialStatus.STOPPED, "final_tested": True}, Complete()),
     ],
 )
-def test_the_decision_follows_from_the_standing(values: dict[str, Any], decision: object) -> None:
+def test_the_decision_follows_from_the_progress(values: dict[str, Any], decision: object) -> None:
     assert decide(progress(**values)) == decision
 
 

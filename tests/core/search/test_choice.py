@@ -58,19 +58,19 @@ def test_the_exponent_of_the_learning_curve_comes_from_trials_trained_on(exponen
     assert abs(found - exponent) < abs(0.25 - exponent) or exponent == 0.25
 
 
-def test_the_exponent_stays_within_what_learning_curves_have():
+def test_the_exponent_stays_within_the_range_of_learning_curves():
     worse = seen(trial(0, value=0.9), trial(1, 0, value=0.3, seconds=900.0))
     assert learning_exponent(worse) == ERROR.least
 
 
-def test_a_little_trained_network_wins_where_its_curve_leads_further():
+def test_a_network_with_little_training_wins_where_its_curve_leads_further():
     """It is as good after a tenth of the training."""
     trials = seen(trial(0, value=0.88, seconds=500.0), trial(1, value=0.87, seconds=50.0))
     assert winner(trials).number == 1
     assert winner(seen(*(dataclasses.replace(one, seconds=50.0) for one in trials))).number == 0
 
 
-def test_a_lineage_that_gained_more_than_others_is_expected_to_go_on_so():
+def test_a_lineage_that_gained_more_than_others_is_expected_to_go_on_gaining_more():
     """Both are as good now; the second began behind, as large networks do."""
     trials = seen(
         trial(0, value=0.86, value_std=0.002),
@@ -85,7 +85,7 @@ def test_a_lineage_that_gained_more_than_others_is_expected_to_go_on_so():
     assert winner(trials).number == 3
 
 
-def test_a_loss_that_still_falls_is_expected_to_go_on_so():
+def test_a_loss_that_still_falls_is_expected_to_go_on_falling():
     """Their values do not differ beyond noise; the loss of the first one does not fall any more."""
     trials = seen(
         trial(0, value=0.85, value_std=0.025, validation_loss=0.468),
@@ -98,7 +98,7 @@ def test_a_loss_that_still_falls_is_expected_to_go_on_so():
     assert winner(trials).number == 3
 
 
-def test_what_noise_could_explain_changes_an_exponent_little():
+def test_a_gain_that_noise_could_explain_changes_an_exponent_little():
     def gap(std):
         trials = seen(
             trial(0, value=0.80, value_std=std),

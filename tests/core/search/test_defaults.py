@@ -1,4 +1,4 @@
-"""What is chosen for the data and the budget fits them."""
+"""The defaults fit the data and the budget."""
 
 from typing import Any
 
@@ -83,7 +83,7 @@ def test_the_time_for_trials_is_enough_for_several(seconds):
 
 
 @given(seconds=st.floats(60, 30 * 86_400), share=st.floats(0, 0.8))
-def test_the_final_fit_takes_what_is_left_and_leaves_time_for_the_end(seconds, share):
+def test_the_final_fit_takes_the_remaining_time_except_for_the_end(seconds, share):
     limit = final_hyperparameters(config(seconds), spec(), elapsed=share * seconds).max_seconds
     left = (1 - share) * seconds
     assert SHORTEST_TRIAL <= limit <= max(SHORTEST_TRIAL, left - END_SECONDS) + 1e-6
@@ -91,10 +91,10 @@ def test_the_final_fit_takes_what_is_left_and_leaves_time_for_the_end(seconds, s
         assert limit > left / 2
 
 
-def test_a_wished_trial_time_is_kept_unless_the_deadline_comes_first():
-    wishes = config(100.0, trial_seconds=20)
+def test_a_requested_trial_time_is_kept_unless_the_deadline_comes_first():
+    requested = config(100.0, trial_seconds=20)
     limits = [
-        trial_hyperparameters(wishes, spec(), elapsed=elapsed, inherited=False).max_seconds
+        trial_hyperparameters(requested, spec(), elapsed=elapsed, inherited=False).max_seconds
         for elapsed in (0, 20, 30, 39.5, 60)
     ]
     assert limits == [20, 20, 10, 1, 1]
@@ -103,8 +103,8 @@ def test_a_wished_trial_time_is_kept_unless_the_deadline_comes_first():
 
 
 def test_given_epochs_are_limited_by_the_deadline_alone():
-    wishes = config(100.0, epochs=5)
-    chosen = trial_hyperparameters(wishes, spec(), elapsed=10, inherited=False)
+    requested = config(100.0, epochs=5)
+    chosen = trial_hyperparameters(requested, spec(), elapsed=10, inherited=False)
     assert (chosen.epochs, chosen.max_seconds) == (5, 30)
 
 
@@ -112,7 +112,7 @@ def test_given_epochs_are_limited_by_the_deadline_alone():
 
 
 @given(n=st.integers(10, 1_000_000), more=st.integers(0, 1_000_000))
-def test_more_data_take_fewer_epochs_and_no_smaller_batches(n, more):
+def test_more_data_get_fewer_epochs_and_no_smaller_batches(n, more):
     few, many = (
         trial_hyperparameters(config(), spec(size), elapsed=0, inherited=False)
         for size in (n, n + more)
@@ -131,7 +131,7 @@ def test_the_final_fit_trains_longer_and_to_its_end(data):
     assert trial.learning_rate == final.learning_rate
 
 
-def test_timed_training_may_make_many_epochs():
+def test_a_timed_training_may_have_many_epochs():
     chosen = config(1000.0)
     assert trial_hyperparameters(chosen, spec(), elapsed=0, inherited=False).epochs == TIMED_EPOCHS
     assert final_hyperparameters(chosen, spec(), elapsed=0).epochs == TIMED_EPOCHS
@@ -162,7 +162,7 @@ def test_a_trial_is_a_piece_of_a_training_whose_rate_falls_in_the_final_fit_alon
     ("examples", "fraction"),
     [(50, 0.4), (200, 0.3), (1_000, 0.2), (25_000, 0.2), (50_000, 0.1), (10_000_000, 0.02)],
 )
-def test_a_validation_split_is_a_fifth_unless_others_tell_more(examples, fraction):
+def test_a_validation_split_is_a_fifth_unless_another_size_is_more_informative(examples, fraction):
     chosen = trial_hyperparameters(config(), spec(examples), elapsed=0, inherited=False)
     assert chosen.validation_fraction == fraction
     given = trial_hyperparameters(
@@ -209,7 +209,7 @@ def test_a_race_is_of_short_trainings_of_roots():
     assert limits == [20, 40]
 
 
-def test_what_remains_is_counted_in_trials_of_the_usual_length():
+def test_the_remaining_time_is_counted_in_trials_of_the_usual_length():
     timed = SearchConfig(budget=Budget(seconds=1000.0), parallelism=2)
     assert remaining_trials(timed, created=5, elapsed=300.0) == 4
     assert remaining_trials(timed, created=5, elapsed=999.0) == 0
@@ -245,8 +245,8 @@ def test_each_optimiser_has_rates_of_its_own():
 
 
 @pytest.mark.parametrize("inherited", [False, True])
-def test_what_the_user_chose_is_taken_zeros_included(inherited):
-    wishes = {
+def test_choices_of_the_user_are_taken_zeros_included(inherited):
+    requested = {
         "epochs": 3,
         "batch_size": 17,
         "optimiser": Optimiser.SGD,
@@ -258,14 +258,14 @@ def test_what_the_user_chose_is_taken_zeros_included(inherited):
         "augmentation": "none",
         "morph_noise": 1e-4,
     }
-    chosen = trial_hyperparameters(config(**wishes), spec(), elapsed=0, inherited=inherited)
-    assert {name: getattr(chosen, name) for name in wishes} == wishes
+    chosen = trial_hyperparameters(config(**requested), spec(), elapsed=0, inherited=inherited)
+    assert {name: getattr(chosen, name) for name in requested} == requested
     assert chosen.split_seed == 7  # one split for all trials of a search
     assert final_hyperparameters(config(final_epochs=6), spec(), elapsed=0).epochs == 6
 
 
 @pytest.mark.parametrize(
-    ("wished", "shape", "flip", "expected"),
+    ("requested", "shape", "flip", "expected"),
     [
         ("auto", (3, 32, 32), True, "shift-flip"),
         ("auto", (1, 28, 28), False, "shift"),
@@ -275,11 +275,11 @@ def test_what_the_user_chose_is_taken_zeros_included(inherited):
         ("shift", (64,), True, "none"),
     ],
 )
-def test_images_are_augmented_as_their_labels_bear(wished, shape, flip, expected):
+def test_images_are_augmented_as_far_as_their_labels_allow(requested, shape, flip, expected):
     data = spec(shape=shape, flip=flip)
     for chosen in (
-        trial_hyperparameters(config(augmentation=wished), data, elapsed=0, inherited=False),
-        final_hyperparameters(config(augmentation=wished), data, elapsed=0),
+        trial_hyperparameters(config(augmentation=requested), data, elapsed=0, inherited=False),
+        final_hyperparameters(config(augmentation=requested), data, elapsed=0),
     ):
         assert chosen.augmentation == expected
         assert chosen.channels_last == (len(shape) == 3)
@@ -322,7 +322,7 @@ def test_little_time_for_much_data_allows_no_growth():
     assert default_bounds(data, Budget(trials=10)).flops > 4 * root.flops
 
 
-def test_bounds_that_are_left_out_are_chosen_and_none_is_no_bound():
+def test_omitted_bounds_are_chosen_and_none_means_no_bound():
     budget = Budget(trials=10)
     chosen = default_bounds(spec(), budget)
     for asked_for, expected in (

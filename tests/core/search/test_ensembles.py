@@ -43,7 +43,7 @@ def assert_is_the_mean(networks, rng) -> None:
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_the_logits_of_the_whole_are_the_mean_of_the_networks(kind):
+def test_the_logits_of_the_joint_network_are_the_mean_of_its_members(kind):
     networks = roots_of(SHAPES[kind])
     rng = np.random.default_rng(0)
     assert_is_the_mean([*networks, networks[0]], rng)  # one of them twice
@@ -71,7 +71,7 @@ def test_networks_whose_ids_have_gaps_can_be_joined(rng, length):
     assert_is_the_mean([root, grown], rng)
 
 
-def test_the_whole_costs_what_its_networks_cost_and_is_read_back():
+def test_the_joint_network_costs_as_much_as_its_members_and_survives_json():
     networks = roots_of(SHAPES["signals"])[:3]
     joint = joined(networks)
     assert joint.parameters == sum(network.parameters for network in networks)
@@ -149,7 +149,7 @@ def test_one_network_alone_is_no_ensemble(searched):
     assert members_of([], 3) == []
 
 
-def test_the_whole_keeps_to_the_bounds_that_were_given(searched):
+def test_the_joint_network_keeps_to_the_given_bounds(searched):
     one, two = (searched[index].architecture.parameters for index in (6, 8))
     assert numbers(members_of(searched, 2, Bounds(parameters=one + two))) == [6, 8]
     assert 8 not in numbers(members_of(searched, 2, Bounds(parameters=one + two - 1)))
@@ -171,5 +171,5 @@ def test_a_bound_on_latency_is_held_against_what_was_measured(searched):
         ((7, 5, 9), "an ensemble of trials 5, 7 and 9"),
     ],
 )
-def test_an_ensemble_is_told_in_words(found, words):
+def test_an_ensemble_is_described_in_words(found, words):
     assert in_words(found) == words

@@ -1,4 +1,4 @@
-"""Evolution: the old die, and the better of the living have children."""
+"""Evolution: old trials leave the population, and the better of the others have children."""
 
 from collections import Counter
 
@@ -9,12 +9,12 @@ from core.search.strategies import strategy
 from tests.core.search.test_baselines import parents, suggested
 
 
-def test_evolution_forgets_the_old_however_good():
+def test_evolution_drops_old_trials_even_good_ones():
     suggestions = suggested("evolution", count=40, population=5, tournament=2)
     assert set(parents(suggestions)) <= {5, 6, 7, 8, 9}
 
 
-def test_evolution_prefers_the_better_of_those_who_live():
+def test_evolution_prefers_the_better_of_the_living():
     counts = Counter(parents(suggested("evolution", count=60, population=10, tournament=4)))
     # The best is in four of ten tournaments; by chance it would have six children.
     assert counts[3] > 2 * 60 / 10

@@ -20,5 +20,5 @@ def test_where_most_children_lose_noise_still_decides():
     assert least_at_rung(0.9, 0.01, [-0.3, -0.2, -0.1]) == pytest.approx(0.88)
 
 
-def test_a_sure_value_asks_for_no_loss_at_all():
+def test_a_value_without_noise_may_not_fall_at_all():
     assert least_at_rung(0.9, 0.0, []) == 0.9

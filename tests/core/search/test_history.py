@@ -1,4 +1,4 @@
-"""What a strategy knows of an earlier trial, is asked, and suggests."""
+"""The values between a search and its strategy: past trials, requests and suggestions."""
 
 from typing import Any
 from uuid import UUID
@@ -19,20 +19,20 @@ def trial(status: TrialStatus, **values: Any) -> PastTrial:
     return PastTrial(trial_id=UUID(int=1), number=0, architecture=ROOT, status=status, **values)
 
 
-def test_a_trial_stopped_early_tells_a_part():
+def test_a_trial_that_was_stopped_early_has_a_part_of_its_training():
     stopped = trial(TrialStatus.STOPPED, value=0.5, epochs=3, planned_epochs=12)
 
     assert stopped.fidelity == 0.25
 
 
-def test_a_completed_trial_tells_all_however_few_its_epochs():
+def test_a_completed_trial_has_its_full_training_even_after_few_epochs():
     assert trial(TrialStatus.COMPLETED, value=0.5, epochs=3, planned_epochs=12).fidelity == 1
 
 
 @pytest.mark.parametrize(
     "epochs", [{}, {"epochs": 3}, {"planned_epochs": 12}, {"epochs": 15, "planned_epochs": 12}]
 )
-def test_a_stopped_trial_of_which_no_more_is_known_counts_as_whole(epochs):
+def test_a_stopped_trial_of_unknown_share_counts_as_fully_trained(epochs):
     assert trial(TrialStatus.STOPPED, value=0.5, **epochs).fidelity == 1
 
 
@@ -55,7 +55,7 @@ def test_a_root_has_no_parent_and_the_usual_choices():
     assert (root.parent_id, root.morphisms, root.choices) == (None, (), USUAL)
 
 
-def test_trials_with_weights_may_be_parents_and_without_any_all_may():
+def test_trials_with_weights_may_be_parents_or_all_trials_where_none_has_weights():
     completed = [
         numbered(0, TrialStatus.COMPLETED, inheritable=True),
         numbered(1, TrialStatus.INFEASIBLE),

@@ -36,12 +36,12 @@ def test_a_lineage_has_the_training_of_all_its_trials():
     assert [epochs[UUID(int=n)] for n in range(5)] == [2, 4, 4, 11, 2]
 
 
-def test_a_trial_that_is_still_to_come_has_the_training_of_its_parent():
+def test_a_future_trial_has_the_training_of_its_parent():
     waiting = trial(5, 3, status=TrialStatus.WAITING, epochs=None, seconds=None)
     assert training((*FAMILY, waiting), in_seconds=True)[UUID(int=5)] == 25
 
 
-def test_a_parent_that_is_not_known_counts_as_not_trained():
+def test_an_unknown_parent_counts_as_not_trained():
     assert training((trial(7, 99),), in_seconds=True) == {UUID(int=7): 10}
 
 

@@ -1,4 +1,4 @@
-"""Fronts and hypervolumes, against definitions that are slow and plain."""
+"""Fronts and hypervolumes, against slow and simple definitions."""
 
 import itertools
 import math
@@ -39,7 +39,7 @@ def front_of(some, reference=None):
 
 
 @given(points)
-def test_the_front_is_what_no_other_point_dominates(some):
+def test_the_front_has_the_points_that_no_other_dominates(some):
     found = non_dominated(*zip(*some, strict=True))
 
     expected = [
@@ -58,7 +58,7 @@ def test_the_hypervolume_is_the_area_of_dominated_cells(some, reference):
 
 
 @given(points, references, coordinates, coordinates)
-def test_the_gain_of_a_point_is_told_by_segments(some, reference, value, cost):
+def test_the_gain_of_a_point_is_the_sum_over_segments(some, reference, value, cost):
     front = front_of(some, reference)
 
     gain = float(front.widths(np.array([cost]))[0] @ np.maximum(value - front.levels, 0))
@@ -80,7 +80,7 @@ def test_the_reference_point_is_worse_than_the_front_and_leaves_room_for_growth(
     assert front.best == max(value for value, _ in some)
 
 
-def test_what_was_paid_for_nothing_counts_as_a_cost_and_a_failure_as_no_value():
+def test_dominated_points_extend_the_reference_in_cost_but_not_in_value():
     alone = front_of([(0.5, 0.0), (0.75, 1.0)]).reference
     with_failures = front_of([(0.5, 0.0), (0.75, 1.0), (0.0, 0.5), (0.25, 4.0)]).reference
 
@@ -88,6 +88,6 @@ def test_what_was_paid_for_nothing_counts_as_a_cost_and_a_failure_as_no_value():
     assert with_failures.log_cost > alone.log_cost + 2.9
 
 
-def test_the_reference_point_does_not_move_with_a_point_that_is_believed():
+def test_the_reference_point_does_not_move_with_a_predicted_point():
     front = front_of([(0.5, 0.0), (0.75, 1.0)])
     assert front.with_point(1.0, 2.0).reference == front.reference

@@ -70,7 +70,7 @@ def test_one_root_alone_does_not_race():
     assert promotions(raced(0.5, 0.9, 0.7, 0.8)[:1], ROOTS[:1], 2, 5) == []
 
 
-def test_losers_and_those_that_are_continued_are_no_parents_any_more():
+def test_losers_and_continued_trials_are_no_longer_parents():
     trials = raced(0.5, 0.9, 0.7, 0.8)
     assert all(one.inheritable for one in without_superseded(trials))
     trials += [continuing(trials[1], 4, value=0.95), continuing(trials[3], 5, value=0.9)]
@@ -80,7 +80,7 @@ def test_losers_and_those_that_are_continued_are_no_parents_any_more():
     assert [one.value for one in after] == [one.value for one in [*trials, child]]
 
 
-def test_the_best_two_are_looked_at_again_before_the_end():
+def test_the_best_two_are_trained_further_before_the_end():
     noisy = [dataclasses.replace(one, value_std=0.2) for one in raced(0.5, 0.9, 0.7, 0.8)]
     trials = with_shares(noisy, Goal(seconds=100.0))
     assert numbers(finalists(trials, 5)) == [1, 3]
@@ -89,7 +89,7 @@ def test_the_best_two_are_looked_at_again_before_the_end():
     assert UUID(int=4) not in {one.parent.trial_id for one in finalists(known, 5)}
 
 
-def test_where_one_alone_is_best_none_is_looked_at_again():
+def test_a_single_best_trial_is_not_trained_further():
     sure = [dataclasses.replace(one, value_std=0.001) for one in raced(0.5, 0.9, 0.7, 0.8)]
     assert finalists(with_shares(sure, Goal(seconds=100.0)), 5) == []
 
@@ -106,7 +106,7 @@ def test_a_search_is_settled_when_enough_children_did_not_win():
     assert not is_settled([*trials, child, running], 2)
 
 
-def test_a_child_that_wins_starts_the_count_again_also_once_it_is_continued():
+def test_a_child_that_wins_restarts_the_count_even_after_it_is_continued():
     trials = raced(0.5, 0.9, 0.7, 0.8)
     lost = [
         dataclasses.replace(continuing(trials[1], n, value=0.8), morphisms=("any",)) for n in (4, 5)
@@ -119,7 +119,7 @@ def test_a_child_that_wins_starts_the_count_again_also_once_it_is_continued():
     assert not is_settled([*trials, *lost, won, again, later], 2)
 
 
-def test_a_root_that_lost_the_race_does_not_win_by_what_it_might_become():
+def test_a_root_that_lost_the_race_does_not_win_by_its_forecast():
     trials = [dataclasses.replace(one, value_std=0.2) for one in raced(0.5, 0.9, 0.7, 0.8)]
     trials.append(continuing(trials[1], 4, value=0.91, value_std=0.2))
     known = with_shares(trials, Goal(seconds=100.0))

@@ -81,7 +81,7 @@ def test_alternatives_suit_the_kind_of_examples(shape, flip, augmentations):
     assert any(one.erasing for one in found) == (shape != VECTORS)
 
 
-def test_what_the_user_chose_has_no_alternative():
+def test_choices_of_the_user_have_no_alternative():
     chosen = {"augmentation": "none", "mixing": 0.0, "erasing": 0.0, "weight_decay": 0.0}
     assert alternatives(config(**chosen), data(), 50.0) == ()
     left = {name: value for name, value in chosen.items() if name != "weight_decay"}

@@ -1,4 +1,4 @@
-"""What the controller learns."""
+"""The policy learns which morphisms and which parents help."""
 
 import dataclasses
 from uuid import UUID
@@ -68,7 +68,7 @@ def test_the_kind_of_morphism_that_helps_becomes_likelier(good):
     assert after > 0.4 > 3 * before
 
 
-def test_before_anything_is_known_every_kind_is_alike():
+def test_before_any_reward_every_kind_is_equally_likely():
     kinds = {MORPHISMS.kind_of(one) for one in moves(START.architecture, BOUNDS).morphisms}
     chances = [chance([START], kind) for kind in sorted(kinds)]
     assert chances == pytest.approx([1 / len(kinds)] * len(kinds))
@@ -84,14 +84,14 @@ def test_without_a_rate_nothing_is_learned():
     assert not any(controller.morphisms.weights.values())
 
 
-def test_the_order_in_which_trials_are_told_does_not_matter():
+def test_the_order_of_the_given_trials_does_not_matter():
     trials = search("widen", 20)
     turned = train(Reinforce(), request(trials[::-1]))
     assert turned.morphisms == train(Reinforce(), request(trials)).morphisms
     assert turned.parents == train(Reinforce(), request(trials)).parents
 
 
-def test_better_networks_are_likelier_parents_and_the_worst_of_many_are_none():
+def test_better_networks_are_likelier_parents_and_the_worst_of_many_never_are():
     trials = [dataclasses.replace(trial, value=trial.number / 100) for trial in history(40)]
     numbers = []
     for seed in range(60):
@@ -103,7 +103,7 @@ def test_better_networks_are_likelier_parents_and_the_worst_of_many_are_none():
     assert sum(number >= 30 for number in numbers) > 40
 
 
-def test_what_cannot_be_trained_counts_as_the_worst():
+def test_an_infeasible_trial_counts_as_the_worst():
     trials = search("add_skip", 30)
     infeasible = [
         dataclasses.replace(trial, status=TrialStatus.INFEASIBLE, value=None, inheritable=False)
@@ -115,7 +115,7 @@ def test_what_cannot_be_trained_counts_as_the_worst():
     assert chance(infeasible, "widen") < chance(trials[:1], "widen")
 
 
-def test_values_need_not_be_rates():
+def test_values_need_not_be_shares():
     shifted = [
         dataclasses.replace(trial, value=100 * (trial.value or 0) - 300)
         for trial in search("widen", 40)

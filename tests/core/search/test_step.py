@@ -133,7 +133,7 @@ def test_a_search_goes_from_the_root_to_new_architectures_of_its_trials(kind):
 
 
 @every_strategy
-def test_a_step_asked_again_after_a_restart_has_the_same_answer(kind):
+def test_a_step_repeated_after_a_restart_has_the_same_result(kind):
     for asked, answer in searched(kind, 5):
         assert as_json(step(reread(asked))) == as_json(answer)
 
@@ -146,7 +146,7 @@ for kind in sys.argv[1:]:
 """
 
 
-def test_another_process_has_the_same_answers():
+def test_another_process_has_the_same_results():
     """Whatever the seed of Python's own hashes, which order sets."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *STRATEGIES],
@@ -163,7 +163,7 @@ def test_another_process_has_the_same_answers():
 
 @pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which draws nothing
 @pytest.mark.parametrize("changed", ["seed", "next_number"])
-def test_the_seed_and_the_number_of_the_next_trial_make_the_chances(kind, changed):
+def test_the_seed_and_the_number_of_the_next_trial_decide_the_random_choices(kind, changed):
     few = {"candidates": 10} if kind in ("bayesian", "bo-scratch") else {}  # no one best of all
     asked = snapshot(kind, history(6), strategy_options=few)
     names = {
@@ -172,7 +172,7 @@ def test_the_seed_and_the_number_of_the_next_trial_make_the_chances(kind, change
     assert len(names) > 1
 
 
-def test_roots_come_first_and_begin_at_random():
+def test_roots_come_first_and_start_from_random_weights():
     asked = snapshot(roots=(ROOT, OTHER_ROOT), count=5)
     answer = step(asked)
     assert [one.architecture for one in answer] == [ROOT, OTHER_ROOT]
@@ -188,7 +188,7 @@ def test_roots_come_first_and_begin_at_random():
     "status",
     [TrialStatus.WAITING, TrialStatus.RUNNING, TrialStatus.INFEASIBLE, TrialStatus.FAILED],
 )
-def test_without_any_weights_a_suggestion_is_a_start_of_its_own(kind, status):
+def test_without_any_weights_a_suggestion_is_a_root(kind, status):
     (root,) = step(snapshot(kind))
     tried = dataclasses.replace(waiting(root), status=status)
     answer = step(snapshot(kind, (tried,), count=3))
@@ -196,7 +196,7 @@ def test_without_any_weights_a_suggestion_is_a_start_of_its_own(kind, status):
     assert ROOT not in {one.architecture for one in answer}
 
 
-def test_predictions_are_told_where_there_are_any():
+def test_predictions_are_returned_where_there_are_any():
     asked = snapshot(trials=history(6))
     (guided,) = step(asked)
     (chance,) = step(dataclasses.replace(asked, strategy="random", strategy_options={}))
@@ -206,7 +206,7 @@ def test_predictions_are_told_where_there_are_any():
 
 
 @pytest.mark.parametrize("kind", sorted(set(STRATEGIES) - {"grid"}))  # which has narrower ones
-def test_bounds_that_leave_nothing_end_the_search(kind):
+def test_bounds_that_allow_no_new_architecture_end_the_search(kind):
     tight = Bounds(layers=len(LEAST.nodes), parameters=LEAST.parameters)
     (root,) = step(snapshot(kind, roots=(LEAST,), bounds=tight))
     for trial in (waiting(root), completed(waiting(root))):
@@ -214,7 +214,7 @@ def test_bounds_that_leave_nothing_end_the_search(kind):
             step(snapshot(kind, (trial,), roots=(LEAST,), bounds=tight))
 
 
-def test_fewer_are_suggested_where_fewer_are_left():
+def test_fewer_suggestions_are_made_where_fewer_are_possible():
     """It may grow in few ways without more parameters."""
     tight = Bounds(layers=len(LEAST.nodes) + 1, parameters=LEAST.parameters)
     trials = (completed(waiting(step(snapshot(roots=(LEAST,), bounds=tight))[0])),)
@@ -230,7 +230,7 @@ def test_an_unknown_strategy_is_refused():
         step(snapshot("greedy", history(1)))
 
 
-def test_a_search_with_a_goal_continues_its_roots_and_looks_at_its_best_again():
+def test_a_search_with_a_goal_trains_its_best_roots_and_its_best_trials_further():
     """From the race of three roots to the last two trials."""
     goal, racers = Goal(seconds=100.0), (ROOT, OTHER_ROOT, LEAST)
     asked = snapshot(roots=racers, count=3, goal=goal, remaining=10)
@@ -283,7 +283,7 @@ def test_strategies_that_inherit_nothing_continue_nothing():
     assert other.architecture != ROOT
 
 
-def test_what_cannot_be_trained_in_time_is_not_suggested():
+def test_an_architecture_that_cannot_be_trained_in_time_is_not_suggested():
     """By the speed that the trials themselves had."""
     trials = tuple(
         dataclasses.replace(one, samples_per_second=1000.0 * ROOT.flops / one.architecture.flops)

@@ -63,7 +63,7 @@ def test_each_alternative_is_trained_beside_the_usual_choices():
     assert {one.architecture.fingerprint for one in suggestions} == {ROOT.fingerprint}
 
 
-def test_they_come_one_by_one_where_one_trial_is_wanted_at_a_time():
+def test_alternatives_come_one_by_one_where_one_trial_is_requested_at_a_time():
     trials = [trial(0)]
     order = []
     while suggestions := compared(trials, (WARP, MIX), 1):
@@ -126,7 +126,7 @@ def test_changes_that_gained_alone_are_tried_together():
     assert compared(running, (WARP, MIX), 3) == []
 
 
-def test_what_was_chosen_is_how_the_trial_is_trained():
+def test_a_trial_is_trained_with_its_choices():
     choices = TrainingChoices(augmentation="warp", weight_decay=0.8)
     usual = trial_hyperparameters(config(), SIGNALS, elapsed=0.0, inherited=True)
     changed = trial_hyperparameters(config(), SIGNALS, elapsed=0.0, inherited=True, choices=choices)
@@ -135,14 +135,14 @@ def test_what_was_chosen_is_how_the_trial_is_trained():
     assert (final.augmentation, final.weight_decay) == ("warp", 0.8)
 
 
-def test_what_the_user_chose_is_not_changed():
+def test_choices_of_the_user_are_not_changed():
     given = config(augmentation="none", mixing=0.1, erasing=0.0, weight_decay=0.1)
     assert alternatives_tried(given, SIGNALS) == ()
     tried = alternatives_tried(config(mixing=0.1), SIGNALS)
     assert [one for one in tried if one.mixing is not None] == []
 
 
-def test_their_number_can_be_given():
+def test_the_number_of_alternatives_can_be_given():
     assert alternatives_tried(config(alternatives=0), SIGNALS) == ()
     many = SIGNALS.model_copy(update={"train_examples": 2_000_000})
     assert len(alternatives_tried(config(alternatives=3), many)) == 3
@@ -186,7 +186,7 @@ def test_few_trials_try_few_alternatives():
     assert alternatives_tried(SearchConfig(budget=Budget(trials=5)), SIGNALS) == ()
 
 
-def test_choices_are_told_in_words():
+def test_choices_are_described_in_words():
     assert str(TrainingChoices(augmentation="affine-flip", weight_decay=0.8)) == (
         "augmentation affine-flip, weight decay 0.8"
     )

@@ -26,7 +26,7 @@ def cost(s: Skip, t: Skip) -> float:
     return changed / (max(s[1], t[1]) + max(s[2], t[2])) if changed else 0.0
 
 
-def test_skips_left_over_cost_one_each():
+def test_unassigned_skips_cost_one_each():
     encoder = Encoder()
     graphs = [*of_depth(20, 8), *of_depth(40, 8)]
     encoded = encoder.encode(graphs)

@@ -146,7 +146,7 @@ def chain(shape: Shape, *layers: AbstractLayer) -> Architecture:
     return Architecture(tuple(sketch.nodes))
 
 
-def test_a_layer_may_be_left_over_on_both_sides():
+def test_a_layer_may_stay_unassigned_on_both_sides():
     """Assigning every layer of the shorter list would violate the triangle inequality."""
     one, other, between = mlp(16, 64, 256, 1024), mlp(1024, 16, 64, 256), mlp(16, 64, 256)
     assert distance(one, between) == distance(between, other) == 1

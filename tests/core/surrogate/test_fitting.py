@@ -40,7 +40,7 @@ def test_a_fit_repeats_itself(kernel):
 
 @every_kernel
 def test_the_newest_observations_are_landmarks_at_once(kernel):
-    """Hyper-parameters are learned from the first; what is known is the exact process of all."""
+    """Hyper-parameters are learned from the first ones; the process is exact for all of them."""
     surrogate = fit(OBSERVATIONS, kernel, learned_from=26)
     assert set(surrogate.geometry.landmarks.names) == {one.fingerprint for one in KNOWN}
     assert fit(OBSERVATIONS[:26], kernel).noise == surrogate.noise
@@ -51,8 +51,8 @@ def test_the_newest_observations_are_landmarks_at_once(kernel):
     np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-5, atol=1e-8)
 
 
-def test_the_best_landmarks_are_those_of_the_highest_ends():
-    """Of many networks: one that was stopped early may be the best, with a low value."""
+def test_the_best_landmarks_are_those_with_the_highest_final_values():
+    """Among many networks, one that was stopped early may be the best despite its low value."""
     trials = history(MAX_LANDMARKS + 60, seed=5)
     best = max(trials, key=lambda trial: float(trial.value or 0))
     observations = [

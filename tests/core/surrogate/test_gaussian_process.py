@@ -141,7 +141,7 @@ def test_conditioning_one_by_one_equals_conditioning_at_once(kernel):
 
 
 @every_kernel
-def test_candidates_do_not_change_each_others_answers(kernel):
+def test_candidates_do_not_change_each_others_posterior(kernel):
     surrogate = fit(OBSERVATIONS, kernel)
     mean, std = posterior(surrogate, [*UNSEEN, *KNOWN])
     backwards = [part[::-1] for part in posterior(surrogate, [*KNOWN[::-1], *UNSEEN[::-1]])]
@@ -151,7 +151,7 @@ def test_candidates_do_not_change_each_others_answers(kernel):
 
 
 @every_kernel
-def test_with_little_noise_it_goes_through_what_was_observed(kernel):
+def test_with_little_noise_the_mean_goes_through_the_observations(kernel):
     surrogate = fit(OBSERVATIONS, kernel)
     points = surrogate.geometry.points(KNOWN)
     exact, noisy = (
@@ -165,7 +165,7 @@ def test_with_little_noise_it_goes_through_what_was_observed(kernel):
 
 
 @every_kernel
-def test_an_observation_makes_it_surer_everywhere_and_most_of_what_is_observed(kernel):
+def test_an_observation_reduces_uncertainty_everywhere_and_most_at_its_own_point(kernel):
     surrogate = fit(OBSERVATIONS[:15], kernel, landmarks=KNOWN)
     asked = surrogate.geometry.points([*KNOWN, *UNSEEN])
     _, before = surrogate.standard_posterior(asked)
@@ -177,13 +177,13 @@ def test_an_observation_makes_it_surer_everywhere_and_most_of_what_is_observed(k
 
 
 @every_kernel
-def test_it_is_surer_of_what_it_saw_than_of_what_it_did_not(kernel):
+def test_observed_points_are_less_uncertain_than_others(kernel):
     surrogate = fit(OBSERVATIONS, kernel)
     assert posterior(surrogate, KNOWN)[1].mean() < posterior(surrogate, UNSEEN)[1].mean()
 
 
 @every_kernel
-def test_fantasizing_keeps_the_means_and_makes_surer(kernel):
+def test_fantasizing_keeps_the_means_and_reduces_uncertainty(kernel):
     surrogate = fit(OBSERVATIONS, kernel, landmarks=UNSEEN[:3])
     fantasy = surrogate.fantasize(surrogate.geometry.points(UNSEEN[:3]))
     before, after = posterior(surrogate, UNSEEN), posterior(fantasy, UNSEEN)
@@ -194,7 +194,7 @@ def test_fantasizing_keeps_the_means_and_makes_surer(kernel):
 
 @every_kernel
 def test_an_observation_may_come_again(kernel):
-    """Nothing becomes singular, and every further look makes it surer."""
+    """No matrix becomes singular, and every further observation reduces uncertainty."""
     other = dataclasses.replace(OBSERVATIONS[0], value=OBSERVATIONS[0].value + 0.01)
     repeated = [*OBSERVATIONS[:8], *OBSERVATIONS[:8], other]
     surrogate = fit(repeated, kernel)
@@ -208,7 +208,7 @@ def test_an_observation_may_come_again(kernel):
 
 
 @every_kernel
-def test_the_unit_of_the_values_means_nothing(kernel):
+def test_the_unit_of_the_values_does_not_matter(kernel):
     surrogate = fit(OBSERVATIONS, kernel)
     scaled = [Observation(o.architecture, 5 + 1000 * o.value, 1000 * o.std) for o in OBSERVATIONS]
     mean, std = posterior(surrogate, UNSEEN)
@@ -217,8 +217,8 @@ def test_the_unit_of_the_values_means_nothing(kernel):
     np.testing.assert_allclose(other_std, 1000 * std, rtol=5e-2)
 
 
-def test_it_claims_to_know_what_can_be_known():
-    """Of values that follow the size much, of values that follow nothing nearly nothing."""
+def test_the_surrogate_is_more_certain_of_predictable_values():
+    """Values that depend on the size are predicted well, random values are not."""
     sizes = [log(one.parameters) for one in KNOWN]
     chances = np.random.default_rng(0).standard_normal(len(KNOWN))
     for values, least, most in ((sizes, 0.0, 0.6), (chances, 0.8, 2.0)):
@@ -240,8 +240,8 @@ def test_an_interval_holds_its_share_of_the_density(share):
     assert np.trapezoid(np.exp(density), steps) == pytest.approx(share, rel=1e-3)
 
 
-def test_a_value_of_half_a_training_is_taken_for_what_it_would_become():
-    """A history in which trainings that were cut rank low tells how much they lack."""
+def test_a_value_of_half_a_training_counts_as_the_value_expected_at_its_end():
+    """A history in which shortened trainings rank low shows how much they lack."""
     early = [
         dataclasses.replace(one, value=one.value - 0.04, fidelity=0.25) if index % 2 else one
         for index, one in enumerate(OBSERVATIONS)
@@ -253,7 +253,7 @@ def test_a_value_of_half_a_training_is_taken_for_what_it_would_become():
 
 
 def test_a_training_that_was_stopped_early_is_expected_to_end_higher():
-    """By as much as the prior says: nothing else is known."""
+    """By as much as the prior says, as there is no other information."""
     (expected,), _ = posterior(fit([Observation(KNOWN[0], 0.5, fidelity=0.1)]), KNOWN[:1])
     (same,), _ = posterior(fit([Observation(KNOWN[0], 0.5)]), KNOWN[:1])
     assert same == pytest.approx(0.5)
@@ -265,7 +265,7 @@ def test_a_training_that_was_stopped_early_is_expected_to_end_higher():
     assert further > other
 
 
-def test_networks_seen_at_any_share_of_their_training_are_ranked_nearly_as_if_at_its_end():
+def test_networks_measured_at_any_share_of_their_training_are_ranked_nearly_as_at_its_end():
     """From 3 % of a training on, each at a share of its own; half of them once more, later."""
     trials, rng = history(120, seed=11), np.random.default_rng(0)
     values = np.array([float(t.value or 0) for t in trials])
@@ -286,7 +286,7 @@ def test_networks_seen_at_any_share_of_their_training_are_ranked_nearly_as_if_at
     assert ranked([*mixed, *[(k, min(1.0, 2 * shares[k])) for k in known[::2]]]) > final - 0.05
 
 
-def test_the_best_is_what_a_network_will_be_at_its_end():
+def test_the_best_value_is_the_one_expected_at_the_end_of_trainings():
     """Measured early it has the lowest value, and is expected to end highest."""
     rising = [
         dataclasses.replace(one, value=one.value - 0.1, fidelity=0.1) if index % 2 else one
@@ -298,7 +298,7 @@ def test_the_best_is_what_a_network_will_be_at_its_end():
     assert surrogate.best == pytest.approx(max(expected, best_final))
 
 
-def test_fantasizing_the_start_of_a_training_makes_less_sure():
+def test_fantasizing_the_start_of_a_training_reduces_uncertainty_less():
     surrogate = fit(with_looks())
     points = surrogate.geometry.points(UNSEEN[:1])
     mean, std = surrogate.standard_posterior(points)
@@ -312,7 +312,7 @@ def test_fantasizing_the_start_of_a_training_makes_less_sure():
 
 
 @every_kernel
-def test_it_ranks_networks_that_it_has_not_seen(kernel):
+def test_the_surrogate_ranks_networks_that_it_has_not_observed(kernel):
     trials = history(60, seed=4)
     surrogate = fit([Observation(t.architecture, float(t.value or 0)) for t in trials[:40]], kernel)
     mean, _ = posterior(surrogate, [t.architecture for t in trials[40:]])

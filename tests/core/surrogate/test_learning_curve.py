@@ -1,4 +1,4 @@
-"""What early values become, against curves that are known."""
+"""The final values predicted from early ones, against known curves."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def measured(rate: float, rise: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.5, 1.5])
-def test_a_value_becomes_what_its_power_law_says(rate):
+def test_a_value_grows_by_its_power_law(rate):
     curve = LearningCurve(float(np.median(ENDS)), rate, 0.03)
     np.testing.assert_allclose(curve.at_end(measured(rate, 0.03), -np.log(SHARES)), ENDS)
 
@@ -54,7 +54,7 @@ def test_several_values_of_one_network_separate_the_rise_from_the_choice_of_netw
     assert naive > found + 0.005
 
 
-def test_where_all_trainings_had_ended_nothing_changes():
+def test_values_of_completed_trainings_do_not_change():
     curve = LearningCurve.of(ENDS, np.zeros(COUNT), NO_SIZES, OWNERS, 0.05)
     np.testing.assert_array_equal(curve.at_end(ENDS, np.zeros(COUNT)), ENDS)
 
@@ -71,6 +71,6 @@ def test_few_early_values_rise_a_little(count, share):
     assert ends.max() < 1.5
 
 
-def test_no_values_make_no_curve():
+def test_without_values_there_is_no_curve():
     none = np.zeros(0)
     assert LearningCurve.of(none, none, np.zeros((0, 3)), [], 0.05) == LearningCurve()

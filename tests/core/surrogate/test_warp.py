@@ -33,7 +33,7 @@ def test_observed_values_are_standard(values):
     )
 
 
-def test_what_is_better_than_usual_is_not_changed():
+def test_values_better_than_usual_are_not_changed():
     rng = np.random.default_rng(0)
     values = np.concatenate([rng.normal(0.9, 0.01, 50), [0.1, 0.2]])
     warp = Warp.of(values, 0.05)

@@ -114,28 +114,6 @@ def test_morphisms_that_shrink_refit_weights_on_training_examples_only(environme
     assert any(np.abs(found[i]["weight"] - blind[i]["weight"]).max() > 0.01 for i in blind)
 
 
-def test_a_child_gets_noise_on_the_weights_that_morphisms_changed(environment, storage):
-    parent, _ = run(order_for(storage), environment)
-    morphism = next(iter(MORPHISMS["widen"].candidates(NETWORK, SMALL)))
-    ends = []
-    for noise in (0.0, 0.01):
-        child = order_for(
-            storage,
-            architecture=morphism.apply(NETWORK),
-            hyperparameters=NO_CHANGE | {"morph_noise": noise},
-            parent_architecture=NETWORK.to_json(),
-            parent_weights=parent.weights,
-            morphisms=(to_json(morphism),),
-        )
-        ends.append(stored_weights(run(child, environment)[0], storage))
-    changed = {
-        node_id
-        for node_id, arrays in ends[0].items()
-        if not np.array_equal(arrays["weight"], ends[1][node_id]["weight"])
-    }
-    assert changed == {morphism.node_id, 3}  # the one that makes the channels, and their reader
-
-
 def test_a_trial_without_morphisms_goes_on_with_its_parents_weights(environment, storage):
     first, _ = run(order_for(storage), environment)
     order = order_for(storage, hyperparameters=NO_CHANGE, parent_weights=first.weights)

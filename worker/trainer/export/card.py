@@ -94,7 +94,7 @@ def _lineage(job: TrainJob, comparison: Comparison | None) -> list[str]:
 
 
 def _network(job: TrainJob, comparison: Comparison | None) -> str:
-    """From which trial, or trials, the network is."""
+    """The trial or trials that the network comes from."""
     number = job.history.get("of_number", "?")
     members = in_words(job.history.get("members", []))
     if not members or _is_winner(comparison):

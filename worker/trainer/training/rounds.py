@@ -11,8 +11,9 @@ from worker.trainer.training.checks import LearningCheck, check_finite
 from worker.trainer.training.schedule import TrainingProgress, rate_share
 from worker.trainer.training.step import TrainingStep
 
-_MOST_REPORTS = 100  # of one training, about; each costs an evaluation
-_ROUNDED_SHARE = 0.999 / _MOST_REPORTS  # of a training, in a round; not 1: sums are rounded
+_MOST_REPORTS = 100  # about, of one training; each costs an evaluation
+# Just below 1 / reports, as sums of shares are rounded.
+_ROUNDED_SHARE = 0.999 / _MOST_REPORTS  # least part of a training in a round
 _REPORT_SECONDS = 5.0  # after which a report is due in any case: a user may be watching
 _CHECKED_STEPS = 50  # steps between two checks of the loss: a check waits for the GPU
 
@@ -31,7 +32,7 @@ class Rounds:
     stopped: bool = False  # by `should_stop`
 
     def train(self) -> tuple[float, float]:
-        """Train for one round; the mean loss and the last learning rate.
+        """Train for one round; returns the mean loss and the last learning rate.
 
         A round is an epoch, or several where there would be too many reports; it ends earlier at
         the rung, at a stop, and at the end of the training.
@@ -55,7 +56,7 @@ class Rounds:
         return float(total) / counted, rate
 
     def _train_on(self, x: Tensor, y: Tensor) -> tuple[float, Tensor]:
-        """Make one step; its learning rate and loss."""
+        """Make one step; returns its learning rate and loss."""
         done = min(1.0, self.progress.share)
         rate = self.h.learning_rate * rate_share(done, self.h.warmup, self.h.decay)
         loss = self.step(x, y, rate)
@@ -65,7 +66,7 @@ class Rounds:
         return rate, loss
 
     def _is_over(self, began: float, since: float) -> bool:
-        """Whether a round ends here that began at this share of the training, at this time."""
+        """Whether the round that began at this share and second of the training ends here."""
         now = self.progress.share
         if now >= 1 or began < self.h.rung <= now:
             return True

@@ -1,9 +1,11 @@
 """One training step: the loss of a batch, its gradients, and the optimisers' moves."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from typing import Self
+from typing import Self, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,8 +15,37 @@ from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.network import Network
 from worker.trainer.training.averaging import WeightAverage
-from worker.trainer.training.mixing import Mixing
 from worker.trainer.training.optimisers import optimisers_of
+
+Outputs = TypeVar("Outputs")  # of one network, or of several
+
+
+class Mixing:
+    """Blends each batch with a permutation of itself, and its targets in the same shares.
+
+    Zhang et al. 2018, "mixup: Beyond Empirical Risk Minimization" (arXiv:1710.09412), with one
+    share for all examples of a batch. Shares are drawn from Beta(α, α), and permutations, from a
+    seed; nothing is mixed where α is 0.
+    """
+
+    def __init__(self, alpha: float, seed: int) -> None:
+        self._alpha = alpha
+        self._rng = np.random.default_rng([seed, 1])
+
+    def loss(
+        self,
+        network: Callable[[Tensor], Outputs],
+        loss_of: Callable[[Outputs, Tensor], Tensor],  # outputs, targets -> scalar
+        x: Tensor,
+        y: Tensor,
+    ) -> Tensor:
+        """The loss of a batch of mixed examples, or of the batch itself without mixing."""
+        if not self._alpha:
+            return loss_of(network(x), y)
+        share = float(self._rng.beta(self._alpha, self._alpha))
+        permutation = torch.from_numpy(self._rng.permutation(len(x))).to(x.device)
+        outputs = network(share * x + (1 - share) * x[permutation])
+        return share * loss_of(outputs, y) + (1 - share) * loss_of(outputs, y[permutation])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""npz files: what people bring is understood, and nothing that a file claims is believed."""
+"""npz files: usual arrays are understood, and no claim of a file is trusted."""
 
 import io
 import struct
@@ -57,7 +57,7 @@ def refusal(data: bytes, limits: ReadLimits = LIMITS) -> str:
 # --- what is understood -----------------------------------------------------------------------
 
 
-def test_four_arrays_are_taken_as_they_are() -> None:
+def test_four_arrays_are_used_unchanged() -> None:
     data = packed(
         x_train=IMAGES, y_train=CLASSES, x_test=IMAGES[:5], y_test=CLASSES[:5], pack=np.savez
     )
@@ -120,7 +120,7 @@ def test_axes_are_put_in_order(given_shape: tuple[int, ...], taken_shape: tuple[
         ("NCHW", (30, 3, 4, 3), (3, 4, 3)),
     ],
 )
-def test_a_layout_says_which_axis_is_which(
+def test_a_layout_names_the_axes(
     layout: str, given_shape: tuple[int, ...], taken_shape: tuple[int, ...]
 ) -> None:
     x = np.arange(np.prod(given_shape), dtype=np.float32).reshape(given_shape)
@@ -348,7 +348,7 @@ def claiming(data: bytes, size: int) -> bytes:
 
 
 def directory_of(entries: int) -> bytes:
-    """A zip file that is nothing but a directory (in the form for large files)."""
+    """A zip file that has only a directory (in the format for large files)."""
     start = b"PK\x03\x04"
     one = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 3, 20, *([0] * 8), 1, *([0] * 6)) + b"a"
     length, at = len(one) * entries, len(start)

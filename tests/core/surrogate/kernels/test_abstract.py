@@ -1,4 +1,4 @@
-"""Where architectures lie between landmarks, however they are asked about."""
+"""The points of architectures between landmarks do not depend on how they are computed."""
 
 from dataclasses import fields
 
@@ -30,7 +30,7 @@ def test_points_that_are_remembered_are_those_that_were_measured():
     assert_same(geometry.points(mixed), other.points(mixed))
 
 
-def test_children_of_a_parent_lie_where_they_lie_without_it():
+def test_children_have_the_same_points_with_and_without_their_parent():
     parent = LANDMARKS[3]
     children = [
         child for _, child in sample(parent, Bounds(layers=60), np.random.default_rng(0), 12)
@@ -40,7 +40,7 @@ def test_children_of_a_parent_lie_where_they_lie_without_it():
     assert_same(geometry.points(children, parent), geometry.points(children))
 
 
-def test_landmarks_are_found_among_points_and_others_are_not():
+def test_landmarks_are_recognised_among_points():
     geometry = Geometry(LANDMARKS)
     points = geometry.points([OTHERS[0], LANDMARKS[7], LANDMARKS[0], OTHERS[1]])
     assert geometry.landmark_indices(points).tolist() == [-1, 7, 0, -1]
@@ -65,7 +65,7 @@ def test_sizes_and_forms_are_standardised_by_the_landmarks():
     np.testing.assert_allclose(points.sizes, (sizes(OTHERS) - own.mean(axis=0)) / own.std(axis=0))
 
 
-def test_what_a_kernel_does_not_use_is_not_measured():
+def test_distances_that_a_kernel_does_not_use_are_not_measured():
     points = Geometry(LANDMARKS, ("layers", "skips")).points(OTHERS)
     assert not points.form.any()
     assert points.layers.any()

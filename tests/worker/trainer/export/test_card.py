@@ -1,0 +1,108 @@
+"""The model card describes the network, its data, its test and the search."""
+
+import dataclasses
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from core.layers import LAYERS
+from core.protocol.contracts import Comparison, TestMetrics
+from tests.strategies import random_weights
+from tests.worker.orders import NETWORK
+from tests.worker.trainer.export.history import HISTORY
+from worker.trainer.data.examples import Normalisation
+from worker.trainer.export import export
+
+
+def test_the_card_describes_the_network_its_search_and_its_metric(folder, ended):
+    card = (folder / "README.md").read_text("utf-8")
+    facts = dict(
+        (cell.strip() for cell in line.strip("|").split("|"))
+        for line in card.splitlines()
+        if line.startswith("|") and line.count("|") == 3
+    )
+    assert facts["test accuracy"].startswith(f"{ended.test.metric:.4f} ± ")
+    assert "(30 examples, looked at once)" in facts["test accuracy"]
+    assert facts["validation accuracy in the search"].startswith("0.8125 ± 0.0123")
+    assert facts["parameters"] == f"{NETWORK.parameters:,}"
+    assert facts["FLOPs of one example"] == f"{NETWORK.flops:,}"
+    assert facts["training examples"] == "90 (validation included)"
+    assert facts["input"] == "(1, 6, 4), uint8"
+    assert facts["classes"] == "3"
+    assert r"# Columns \& \<b\>rows\</b\>" in card  # no markup of a user's
+    assert "for the data set columns" in card
+    assert "Strategy bayesian, seed 4711, 23 trials, of which 19 started from" in card
+    assert "the architecture of trial 17:" in card
+    assert "1. root\n1. widen layer 1 from 4 to 8 filters" in card
+    for node in NETWORK.nodes:
+        assert f"| {node.id} | {LAYERS.kind_of(node.layer)} | " in card
+
+
+def card_and_metrics(job, **facts):
+    """The card and the metrics of an export."""
+    weights = random_weights(NETWORK, np.random.default_rng(0), np.float32)
+    test = TestMetrics(metric=1.0, loss=0.0, examples=30)
+    packed = export(job, NETWORK, weights, Normalisation((0.0,), (1.0,)), test, **facts)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        return archive.read("README.md").decode(), json.loads(archive.read("metrics.json"))
+
+
+TIED = Comparison(examples=9, before=0.905, after=0.912, exported="final")
+WON = TIED.model_copy(update={"exported": "winner", "reason": "the final fit *diverged*."})
+
+
+@pytest.mark.parametrize(
+    ("comparison", "share", "sentence", "trained_on"),
+    [
+        (None, 0.7, None, "90 (validation included)"),
+        (
+            TIED,
+            0.7,
+            "The final network has 0.9120 on 9 held-out examples, the winner's own weights 0.9050.",
+            "81 (9 of the validation split were held out to compare on)",
+        ),
+        (
+            WON,
+            0.3,
+            r"The winner's own weights are exported: the final fit \*diverged\*.",
+            "90 less the validation split",
+        ),
+    ],
+)
+def test_a_card_says_how_the_final_network_compares_and_its_share_of_the_seconds(
+    job, comparison, share, sentence, trained_on
+):
+    history = HISTORY | {"seconds_in_lineage": 30.0, "seconds_total": 60.0}
+    final = dataclasses.replace(job, history=history, is_final=True)
+    card, metrics = card_and_metrics(final, comparison=comparison, seconds=40.0)
+    said = f"{share:.0%} of this search's seconds of training went into this network."
+    assert " ".join(filter(None, (sentence, said))) in card.splitlines()
+    assert f"| training examples | {trained_on} |" in card
+    assert metrics["compute_in_winner"] == share
+    assert metrics["comparison"] == (comparison and comparison.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("history", "seconds"),
+    [
+        ({}, 40.0),
+        ({"seconds_in_lineage": 30.0, "seconds_total": 60.0}, None),
+        ({"seconds_in_lineage": 0.0, "seconds_total": 0.0}, 0.0),
+    ],
+)
+def test_a_card_does_not_mention_seconds_that_are_not_known(job, history, seconds):
+    other = dataclasses.replace(job, history=history)
+    card, metrics = card_and_metrics(other, seconds=seconds)
+    assert "seconds of training" not in card
+    assert metrics["compute_in_winner"] is None
+
+
+def test_a_card_without_a_history_is_still_a_card(job):
+    card, metrics = card_and_metrics(job)
+    assert "# A network" in card
+    assert "| validation accuracy in the search | ? ± ?" in card
+    assert metrics["validation"] is None
+    assert metrics["test_std"] > 0
