@@ -303,13 +303,3 @@ class KeyCreated(KeyOut):
 
 class KeyPage(Out):
     items: list[KeyOut]
-
-
-class Problem(BaseModel):
-    """An error, as RFC 9457 describes it (`application/problem+json`)."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    errors: list[dict[str, Any]] | None = None  # one per wrong field: `field`, `message`
