@@ -51,6 +51,7 @@ def test_keys_and_threads_start_and_end_with_the_application(app: Any, world: An
 def test_only_the_keys_that_the_settings_have_are_stored(app: Any, world: Any, given: Any) -> None:
     app.state.settings = app.state.settings.model_copy(update=given)
     _store_first_keys(app)
+    app.state.engine.dispose()
     with world.sessions.begin() as session:
         found = [(key.id, key.name) for key in keys.listing(session)]
     assert found == ([(keys.FIRST_WORKER, "first worker")] if given else [])
