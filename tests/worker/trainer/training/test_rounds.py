@@ -11,7 +11,7 @@ from core.protocol.contracts import Hyperparameters
 from tests.worker.trainer.trainings import CNN, PLAIN, PLAIN_MLP, TASK, Clock, network_of
 from worker.trainer.training.checks import LEAST_STEPS, LearningCheck
 from worker.trainer.training.rounds import Rounds
-from worker.trainer.training.schedule import Progress, rate_share
+from worker.trainer.training.schedule import TrainingProgress, rate_share
 from worker.trainer.training.step import TrainingStep
 
 BATCHES = [
@@ -40,7 +40,7 @@ class Recorded:
             step=TrainingStep.of(self.network, self.h, None, task=TASK, seed=0, compute=PLAIN),
             batches=itertools.cycle(batches),
             h=self.h,
-            progress=Progress(self.h, epoch_steps, clock),
+            progress=TrainingProgress(self.h, epoch_steps, clock),
             learning=LearningCheck(chance),
             should_stop=lambda: len(self.steps) == stop_after,
             on_step=lambda step: (self.steps.append(step), clock.each(seconds_a_step)()),
