@@ -123,7 +123,12 @@ def test_kombu_has_the_transports_that_are_replaced():
 
 @pytest.fixture
 def lock(monkeypatch) -> RunnerLock:
-    """The lock of guarded connections, installed for one test."""
+    """The lock of guarded connections, installed for one test.
+
+    A worker installs it before its first connection; here another test may have made kombu
+    remember the ordinary transport.
+    """
+    monkeypatch.setattr(kombu.transport, "_transport_cache", {})
     for scheme in ("redis", "rediss"):
         monkeypatch.setitem(TRANSPORT_ALIASES, scheme, TRANSPORT_ALIASES[scheme])
     monkeypatch.setattr(notifications.Channel, "lock", RunnerLock())
