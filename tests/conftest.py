@@ -41,19 +41,6 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["NUMBA_CACHE_DIR"] = str(Path(caches) / worker)
 
 
-@pytest.hookimpl(trylast=True)  # after the marks of other conftest files
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that run one after the other first, so that one process is busy with them.
-
-    At the end they would leave all other processes idle for minutes.
-    """
-    items.sort(key=lambda item: not _needs_the_machine(item))
-
-
-def _needs_the_machine(item: pytest.Item) -> bool:
-    return any("machine" in mark.args for mark in item.iter_markers("xdist_group"))
-
-
 @pytest.fixture(scope="session")
 def servers_directory() -> Iterator[Path]:
     """A folder that the servers' account can enter (pytest's own is root's alone)."""
