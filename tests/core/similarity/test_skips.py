@@ -11,7 +11,7 @@ from core.graph.node import Node
 from core.layers import LAYERS, Add, Dense, Input, Output, ReLU
 from core.similarity.edit_distance import skips
 from core.similarity.encoding import NodeEncoder
-from core.similarity.skips import spans
+from core.similarity.skips import _deepest, spans
 from tests.strategies import architectures, morphed_architectures
 
 KINDS = list(LAYERS)
@@ -68,3 +68,9 @@ def test_a_node_added_to_itself_is_a_skip_over_nothing():
         Node(4, Output(), (3,)),
     )
     assert skips(Architecture(nodes)) == (("add", 0, 1),)
+
+
+def test_of_equally_deep_inputs_the_one_that_forks_off_last_is_no_skip():
+    depths, forks = np.array([5, 2, 2, 1]), np.array([0, 0, 1, 1])
+    for inputs, expected in (((1, 2), 1), ((2, 1), 0), ((3, 1), 1), ((3, 2, 1), 1), ((2, 0), 1)):
+        assert _deepest(np.array(inputs), depths, forks) == expected, inputs
