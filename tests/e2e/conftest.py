@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +18,7 @@ import pytest
 import redis
 
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey, free_port
+from tests.waiting import wait_for
 
 ADMIN_KEY = "netmorph_" + "a" * 43
 WORKER_KEY = "netmorph_" + "w" * 43
@@ -285,11 +285,7 @@ class RunningService:
         The conditions are about processes, rows and answers of a service that is being killed: no
         connection lasts on which an event could arrive.
         """
-        deadline = monotonic() + seconds
-        while not (found := condition()):
-            assert monotonic() < deadline, f"not within {seconds} s; worker: {self.log('worker')}"
-            sleep(0.03)
-        return found
+        return wait_for(condition, seconds, lambda: f"worker: {self.log('worker')}")
 
 
 def _runs(process: psutil.Popen) -> bool:

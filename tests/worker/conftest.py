@@ -6,9 +6,9 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from time import monotonic, sleep
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,6 +28,7 @@ from core.protocol.contracts import (
     TrainOrder,
     TrialResult,
 )
+from tests.waiting import wait_for
 from worker.settings import Settings
 
 PLAYER = Path(__file__).parent / "trainer_scripts" / "player.py"
@@ -196,15 +197,7 @@ def settings(controller: ScriptedController, tmp_path: Path, storage_url: str) -
 @pytest.fixture
 def eventually() -> Callable[..., Any]:
     """Waits for a change in another process that no event announces; fails where it never comes."""
-
-    def wait(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
-        deadline = monotonic() + seconds
-        while not (value := condition()):
-            assert monotonic() < deadline, f"not within {seconds} s: {condition}"
-            sleep(0.01)
-        return value
-
-    return wait
+    return partial(wait_for, seconds=15.0)
 
 
 @pytest.fixture

@@ -12,17 +12,9 @@ import redis
 
 from api.controller.relay import Relay
 from api.models import Trial
+from tests.waiting import wait_for
 
 QUEUE = "netmorph:trials"
-PATIENCE = 20.0  # seconds
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "the condition has not come true"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -59,7 +51,7 @@ def test_each_waiting_trial_is_ordered_once(world, relay, broker_url, broker) ->
     trials = [world.trial(search) for _ in range(3)]
     sender = relay(broker_url)
 
-    until(lambda: broker.llen(QUEUE) == 3)
+    wait_for(lambda: broker.llen(QUEUE) == 3)
     sender.wake()
 
     assert orders(broker) == [(str(trial), 1) for trial in trials]
@@ -69,13 +61,13 @@ def test_each_waiting_trial_is_ordered_once(world, relay, broker_url, broker) ->
 def test_orders_that_were_lost_are_sent_again(world, relay, broker_url, broker) -> None:
     trial = world.trial(world.search())
     sender = relay(broker_url)
-    until(lambda: broker.llen(QUEUE) == 1)
+    wait_for(lambda: broker.llen(QUEUE) == 1)
     broker.flushdb()
     world.set(Trial, trial, ring_at=world.get(trial).created_at)
 
     sender.wake()
 
-    until(lambda: broker.llen(QUEUE) == 1)
+    wait_for(lambda: broker.llen(QUEUE) == 1)
 
 
 def test_a_full_broker_is_tried_again_until_it_takes_the_order(
@@ -85,11 +77,11 @@ def test_a_full_broker_is_tried_again_until_it_takes_the_order(
     try:
         trial = world.trial(world.search())
         relay(broker_url)
-        until(lambda: world.get(trial).rings >= 1)
+        wait_for(lambda: world.get(trial).rings >= 1)
     finally:
         broker.config_set("maxmemory", "0")
 
-    until(lambda: broker.llen(QUEUE) == 1)
+    wait_for(lambda: broker.llen(QUEUE) == 1)
 
 
 @pytest.mark.parametrize("is_listening", [True, False], ids=["frozen", "down"])
@@ -102,7 +94,7 @@ def test_a_broker_that_does_not_answer_delays_the_relay_by_only_seconds(
         if is_listening:
             frozen.listen()
         sender = relay(f"redis://127.0.0.1:{frozen.getsockname()[1]}/0")
-        until(lambda: world.get(trial).rings >= 1)
+        wait_for(lambda: world.get(trial).rings >= 1)
         started = time.monotonic()
         sender.stop()
         assert time.monotonic() - started < 8

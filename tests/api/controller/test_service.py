@@ -1,7 +1,6 @@
 """The controller at work: real database, broker and processes; workers are threads that lease."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from core.graph.architecture import Architecture
 from core.protocol.contracts import Action, EpochReport, Heartbeat, TestMetrics, TrainOrder
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
+from tests.waiting import wait_for
 
 PATIENCE = 60.0  # seconds
 
@@ -90,11 +90,8 @@ def seen(world: Any, caller: Caller) -> Callable[[Any], SearchOut]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "the condition has not come true"
-        time.sleep(0.02)
+    """Wait for a condition, as long as a whole search may take here."""
+    wait_for(condition, PATIENCE)
 
 
 class Workers:
