@@ -8,14 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.edge.authentication import Throttle, bearer
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture

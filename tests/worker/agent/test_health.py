@@ -4,16 +4,8 @@ import os
 
 import pytest
 
+from tests.clock import Clock
 from worker.agent.health import HealthFile, health_problem
-
-
-class Clock:
-    """A clock that only tests move."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

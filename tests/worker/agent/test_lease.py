@@ -6,25 +6,16 @@ from queue import SimpleQueue
 import pytest
 
 from core.protocol.contracts import Action, Answer, EpochReport, TrainOrder
+from tests.clock import Clock
 from worker.agent.controller_client import ControllerClient
 from worker.agent.lease import HeldLease
 
 STOP = Answer(action=Action.STOP, reason="by the user")
 
 
-class Clock:
-    """A clock that only tests move."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture
