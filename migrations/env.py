@@ -9,7 +9,7 @@ _LOCK = 0x6E65746D  # one migration at a time, whoever starts it
 
 
 def _migrate() -> None:
-    """Run the asked-for migrations in one transaction, under a lock of our own."""
+    """Run the requested migrations in one transaction, under a lock of its own."""
     url = context.config.get_main_option("sqlalchemy.url")
     if url is None:
         raise ValueError("no database address is set")

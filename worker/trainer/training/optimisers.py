@@ -46,7 +46,7 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Move every parameter that has a gradient."""
         if closure is not None:
-            raise NotImplementedError("Muon computes no loss: call the closure before its step")
+            raise TypeError("Muon takes no closure: compute the loss before its step")
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:

@@ -79,7 +79,7 @@ def test_a_parameter_without_gradient_stays():
 
 
 def test_muon_refuses_a_closure():
-    with pytest.raises(NotImplementedError, match="closure"):
+    with pytest.raises(TypeError, match="closure"):
         Muon([nn.Parameter(gaussian(3, 5))], 0.1, 0.9, 0.0).step(lambda: 0.0)
 
 
