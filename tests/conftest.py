@@ -41,6 +41,11 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["NUMBA_CACHE_DIR"] = str(Path(caches) / worker)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named after their parameter: their content may differ from process to process."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def servers_directory() -> Iterator[Path]:
     """A folder that the servers' account can enter (pytest's own is root's alone)."""
