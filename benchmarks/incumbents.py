@@ -12,7 +12,7 @@ from core.data.splits import validation_split
 from core.graph.weights import load
 from core.protocol.states import TrialKind
 from core.search import choice, defaults
-from core.search.lineage import with_shares
+from core.search.repeats import comparable
 from worker.trainer.data.examples import Examples, Normalisation
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.network import Network
@@ -48,7 +48,7 @@ def _final_step(final: Trial) -> Curve:
 
 def _winner(search: Solo, known: list[Trial]) -> Trial | None:
     goal = defaults.goal(search.config, search.spec)
-    winner = choice.winner(with_shares([past_trial(trial) for trial in known], goal))
+    winner = choice.winner(comparable([past_trial(trial) for trial in known], goal))
     return next((t for t in known if winner is not None and t.trial_id == winner.trial_id), None)
 
 

@@ -37,7 +37,7 @@ from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatu
 from core.protocol.storage import Storage
 from core.search import budget, defaults, ensembles, halving, race
 from core.search.budget import SearchProgress
-from core.search.lineage import with_shares
+from core.search.repeats import comparable
 from core.search.step import Snapshot, step
 from worker.messages import Ended
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
@@ -174,6 +174,7 @@ class Solo:
             goal=defaults.goal(self.config, self.spec),
             example_seconds=defaults.example_seconds(self.config, self.spec),
             promoted=defaults.promoted(self.config, self.spec),
+            split_seeds=defaults.split_seeds(self.config, self.spec),
             alternatives=defaults.alternatives_tried(self.config, self.spec),
             patience=defaults.patience(self.config),
             remaining=defaults.remaining_trials(
@@ -208,6 +209,7 @@ class Solo:
             self.spec,
             elapsed=self.now,
             inherited=inherited,
+            morphed=bool(trial.morphisms),
             in_race=defaults.is_in_race(
                 self.config, self.spec, number=trial.number, inherited=inherited
             ),
@@ -272,7 +274,7 @@ class Solo:
     def _fit_best(self) -> None:
         """Train the winner further, or join the best networks to an ensemble."""
         goal = defaults.goal(self.config, self.spec)
-        trials = with_shares([past_trial(trial) for trial in self.trials], goal)
+        trials = comparable([past_trial(trial) for trial in self.trials], goal)
         winner = race.chosen(trials)
         assert winner is not None
         known = {trial.trial_id: trial for trial in self.trials}

@@ -8,7 +8,7 @@ from api.store.trial_rows import past_trial
 from core.protocol.states import SearchStatus
 from core.search import defaults, ensembles, race
 from core.search.budget import Complete, Decision, Fail, Finish, FitBest, StopWaiting
-from core.search.lineage import with_shares
+from core.search.repeats import comparable
 
 
 def carry_out(session: Session, search: LiveSearch, decision: Decision) -> bool:
@@ -36,7 +36,7 @@ def _fit_best(session: Session, search: LiveSearch) -> bool:
         return False
     config, spec = configured
     ended = [past_trial(row) for row in trials.past(session, search.search_id)]
-    known = with_shares(ended, defaults.goal(config, spec))
+    known = comparable(ended, defaults.goal(config, spec))
     winner = race.chosen(known)
     if winner is None:
         return False

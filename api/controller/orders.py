@@ -76,6 +76,7 @@ def choose(
             context.dataset_spec,
             elapsed=context.elapsed,
             inherited=context.inherited,
+            morphed=bool(context.morphisms),
             in_race=defaults.is_in_race(
                 context.config,
                 context.dataset_spec,

@@ -75,6 +75,7 @@ def _hyperparameters(
         dataset,
         elapsed=elapsed,
         inherited=inherited,
+        morphed=bool(suggestion.morphisms),
         in_race=defaults.is_in_race(config, dataset, number=number, inherited=inherited),
         choices=suggestion.choices,
     )
@@ -95,6 +96,7 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         goal=defaults.goal(config, dataset),
         example_seconds=defaults.example_seconds(config, dataset),
         promoted=defaults.promoted(config, dataset),
+        split_seeds=defaults.split_seeds(config, dataset),
         alternatives=defaults.alternatives_tried(config, dataset),
         patience=defaults.patience(config),
         remaining=defaults.remaining_trials(

@@ -93,6 +93,7 @@ class Training(Config):
     erasing: float | None = Field(default=None, ge=0, le=0.9)  # see Hyperparameters, as below
     mixing: float | None = Field(default=None, ge=0, le=10)
     alternatives: int | None = Field(default=None, ge=0, le=8)  # training choices tried
+    splits: int | None = Field(default=None, ge=1, le=5)  # on which the first trials are repeated
     patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
     validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
     morph_noise: float = Field(default=0.0, ge=0, le=1)
@@ -120,11 +121,16 @@ class TrainingChoices(Message):
     mixing: Finite | None = None
     erasing: Finite | None = None
     weight_decay: Finite | None = None
+    split_seed: int | None = None  # of a repeated trial: see `core.search.repeats`
 
     @property
     def changes(self) -> dict[str, str | float]:
         """The changed hyperparameters by name."""
         return self.model_dump(exclude_none=True)
+
+    def with_changes(self, other: "TrainingChoices") -> "TrainingChoices":
+        """Both changes; the other's where both change the same hyperparameter."""
+        return self.model_copy(update=other.changes)
 
     def __str__(self) -> str:
         return ", ".join(

@@ -43,6 +43,8 @@ PROMOTED, MANY_PASSES = 2, 40  # roots trained on after the race; all, from this
 MOST_ALTERNATIVES = 2  # training choices tried; more in long searches
 PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each of them, at least
 TRIALS_AN_ALTERNATIVE = 10  # in a search that is limited in trials
+SPLITS, REPEATED_BELOW = 3, 500  # validation splits, where there are fewer examples
+PASSES_OF_REPEATED = 500  # epochs of the exported network, at least
 TRIAL_EXAMPLES = 20_000  # shown in one trial without a time limit
 FINAL_EXAMPLES = 150_000  # shown in the final fit without one, at least
 MOST_FINAL_EXAMPLES = 400_000
@@ -170,7 +172,25 @@ def _most_parameters(spec: DatasetSpec) -> int:
 def is_in_race(config: SearchConfig, spec: DatasetSpec, *, number: int, inherited: bool) -> bool:
     """Whether a trial is one of several roots that are compared after a short training."""
     size = race_size(config, len(kinds_of_roots(spec)))
-    return not inherited and number < size and size > 1
+    splits = 1 + len(split_seeds(config, spec))
+    return not inherited and number < size * splits and size > 1
+
+
+def split_seeds(config: SearchConfig, spec: DatasetSpec) -> tuple[int, ...]:
+    """The seeds of the further validation splits on which the first trials are repeated.
+
+    None where the examples suffice to judge by one split, or the budget does not allow repeats.
+    """
+    count = config.training.splits or _usual_splits(config, spec)
+    if not STRATEGIES[config.strategy].inherits:
+        count = 1
+    return tuple(config.seed + number for number in range(1, count))
+
+
+def _usual_splits(config: SearchConfig, spec: DatasetSpec) -> int:
+    often = _epochs_in_time(config, spec) >= PASSES_OF_REPEATED
+    is_timed = config.budget.seconds is not None and config.budget.trials is None
+    return SPLITS if is_timed and often and spec.train_examples < REPEATED_BELOW else 1
 
 
 def goal(config: SearchConfig, spec: DatasetSpec) -> Goal:
@@ -217,15 +237,18 @@ def trial_hyperparameters(
     *,
     elapsed: float,
     inherited: bool,
+    morphed: bool = False,
     in_race: bool = False,
     choices: TrainingChoices | None = None,
 ) -> Hyperparameters:
     """The hyper-parameters of a trial that starts `elapsed` seconds after its search.
 
-    One `in_race` is one of several roots that are compared after a short training.
+    One `in_race` is one of several roots that are compared after a short training. One that is
+    not `morphed` from its parent may be repeated on several splits, which share its time.
     """
     training = config.training
-    limit = _trial_seconds(config, elapsed, in_race)
+    splits = 1 if morphed else 1 + len(split_seeds(config, spec))
+    limit = _trial_seconds(config, elapsed, in_race, splits)
     epochs = training.epochs or (
         TIMED_EPOCHS if limit is not None else _epochs(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
     )
@@ -325,7 +348,9 @@ def _usual_seconds(config: SearchConfig) -> float:
     return max(SHORTEST_TRIAL, TRIAL_SHARE * _length(seconds) * seconds)
 
 
-def _trial_seconds(config: SearchConfig, elapsed: float, in_race: bool) -> float | None:
+def _trial_seconds(
+    config: SearchConfig, elapsed: float, in_race: bool, splits: int
+) -> float | None:
     """The seconds that a trial may take: its share of the search's time, and not past its end."""
     deadline = trials_deadline(config)
     given = config.training.trial_seconds
@@ -333,6 +358,7 @@ def _trial_seconds(config: SearchConfig, elapsed: float, in_race: bool) -> float
         return given
     if given is None and config.training.epochs is None:
         given = _root_seconds(config.budget.seconds) if in_race else _usual_seconds(config)
+        given /= splits
     left = max(1.0, deadline - elapsed)
     return left if given is None else min(given, left)
 

@@ -16,6 +16,7 @@ from core.protocol.contracts import Bounds, Cost, TrainingChoices
 from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.lineage import Goal, with_shares
 from core.search.race import FINALISTS, finalists, is_settled, promotions, without_superseded
+from core.search.repeats import missing_repeats, pooled
 from core.search.strategies import STRATEGIES, strategy
 from core.search.tuning import compared
 
@@ -38,6 +39,7 @@ class Snapshot:
     goal: Goal | None = None  # the training of the final network; None: values are comparable
     example_seconds: float | None = None  # of training, at most; None: no limit
     promoted: int = 2  # roots that are trained on after their first short training
+    split_seeds: tuple[int, ...] = ()  # of the splits on which the first trials are repeated
     alternatives: tuple[TrainingChoices, ...] = ()  # to be tried on the winner of the race
     patience: int | None = None  # see `core.search.defaults.patience`; None: all trials are made
     remaining: int | None = None  # trials that can still be started; None: not known
@@ -59,7 +61,9 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
         Suggestion(architecture=root) for root in snapshot.roots if root.fingerprint not in known
     ][: snapshot.count]
     if not found and snapshot.goal is not None and STRATEGIES[snapshot.strategy].inherits:
-        found = _continuations(snapshot)
+        found = missing_repeats(snapshot.trials, snapshot.split_seeds, snapshot.count)
+        snapshot = replace(snapshot, trials=pooled(snapshot.trials))
+        found = found or _continuations(snapshot)
     if not found:
         found = _by_strategy(snapshot)
     if not found:

@@ -32,6 +32,7 @@ def compared(
     base = base or chosen(trials)
     if base is None or not base.inheritable:
         return []
+    alternatives = [base.choices.with_changes(one) for one in alternatives]
     found = {
         trial.choices: trial
         for trial in trials
