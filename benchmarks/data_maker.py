@@ -70,13 +70,13 @@ def _signals(x: NDArray) -> NDArray:
     return x.astype(np.float32)[:, None]
 
 
-def archived(name: str) -> Callable[[Path], Split]:
+def archived(name: str, folder_name: str = "") -> Callable[[Path], Split]:
     """A set of the UCR and UEA archives that the package `aeon` ships, with its own split."""
 
     def make(_: Path) -> Split:
         spec = find_spec("aeon")
         assert spec is not None
-        folder = Path(str(spec.origin)).parent / "datasets" / "data" / name
+        folder = Path(str(spec.origin)).parent / "datasets" / "data" / (folder_name or name)
         train = list(_series(folder / f"{name}_TRAIN.ts"))
         test = list(_series(folder / f"{name}_TEST.ts"))
         names = sorted({label for _, label in train})
@@ -114,6 +114,9 @@ MAKERS: dict[str, Callable[[Path], Split]] = {
     "osu-leaf": archived("OSULeaf"),
     "arrow-head": archived("ArrowHead"),
     "acsf1": archived("ACSF1"),
+    "gun-point": archived("GunPoint"),
+    "basic-motions": archived("BasicMotions"),
+    "japanese-vowels": archived("JapaneseVowels_eq", "JapaneseVowels"),
 }
 
 

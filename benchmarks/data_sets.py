@@ -104,4 +104,13 @@ DATA_SETS = {
     "acsf1": DataSet(
         load=_from_file("acsf1"), kept_aside=False, source="aeon 1.6.0", licence=_ARCHIVE,
     ),
+    "gun-point": DataSet(
+        load=_from_file("gun-point"), source="aeon 1.6.0", licence=_ARCHIVE,
+    ),
+    "basic-motions": DataSet(
+        load=_from_file("basic-motions"), source="aeon 1.6.0", licence=_ARCHIVE,
+    ),
+    "japanese-vowels": DataSet(
+        load=_from_file("japanese-vowels"), source="aeon 1.6.0", licence=_ARCHIVE,
+    ),
 }  # fmt: skip

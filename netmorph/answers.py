@@ -70,6 +70,7 @@ class Training(TypedDict, total=False):
     erasing: float | None
     mixing: float | None
     alternatives: int | None
+    splits: int | None  # validation splits of few examples
     patience: int | None  # epochs without improvement
     validation_fraction: float | None
     morph_noise: float

@@ -36,7 +36,7 @@ def _sentence(trial: Trial) -> str:
 
 
 def steps(trial: Trial, separator: str) -> str:
-    """How a trial differs from its parent; empty for a starting architecture.
+    """How a trial differs from its parent, or a repeated start from the first; else empty.
 
     The service gives the parts in words; `core.search.lineage.continuing` joins them in the same
     way for the dashboard and the model card, which a test compares.
@@ -48,6 +48,8 @@ def steps(trial: Trial, separator: str) -> str:
             return ""
         changes = f" with {trial['changes']}" if trial.get("changes") else ""
         return f"continues trial {trial['parent_number']}{changes}"
+    if not trial["morphisms"]:
+        return trial.get("changes", "")
     return separator.join(morphism["text"] for morphism in trial["morphisms"])
 
 

@@ -133,8 +133,10 @@ class TrainingChoices(Message):
         return self.model_copy(update=other.changes)
 
     def __str__(self) -> str:
+        words = {"split_seed": "another validation split, seed"}
         return ", ".join(
-            f"{name.replace('_', ' ')} {value}" for name, value in self.changes.items()
+            f"{words.get(name, name.replace('_', ' '))} {value}"
+            for name, value in self.changes.items()
         )
 
 
