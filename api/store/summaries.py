@@ -91,28 +91,32 @@ def _finals(session: Session, ids: list[UUID]) -> dict[UUID, FinalOut]:
     """The results of final fits that have been tested."""
     parent = aliased(Trial)
     statement = (
-        select(Trial, parent.number, parent.parameters)
+        select(Trial, parent.number, parent.parameters, Search.config)
         .join(parent, parent.id == Trial.parent_id)
+        .join(Search, Search.id == Trial.search_id)
         .where(Trial.search_id.in_(ids), Trial.kind == TrialKind.FINAL)
     )
     results = [_final(*row) for row in session.execute(statement)]
     return {search_id: final for search_id, final in results if final is not None}
 
 
-def _final(final: Trial, of_number: int, of_parameters: int) -> tuple[UUID, FinalOut | None]:
+def _final(
+    final: Trial, of_number: int, of_parameters: int, config: dict[str, Any]
+) -> tuple[UUID, FinalOut | None]:
     """A search and the result of its final fit: of the winner alone where only that is exported."""
     if final.test_metric is None or final.test_loss is None or final.test_examples is None:
         return final.search_id, None
     comparison = ComparisonOut.of(final.comparison)
     alone = comparison is not None and comparison.exported == "winner"
     members = [] if alone else final.members
+    requested = 0 if alone else SearchConfig.model_validate(config).training.ensemble
     return final.search_id, FinalOut.of(
         final,
         trial_id=final.id,
         of_number=of_number,
         parameters=of_parameters if alone else final.parameters,
         members=members,
-        ensemble=in_words(members),
+        ensemble=in_words(members, requested),
         comparison=comparison,
     )
 

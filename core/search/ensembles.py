@@ -147,9 +147,13 @@ def _bounds(trials: Sequence[PastTrial], given: Bounds | None) -> Bounds:
     return measured_bounds(Bounds(), measured).model_copy(update=limits)
 
 
-def in_words(numbers: Sequence[int]) -> str:
-    """ "an ensemble of trials 5, 7 and 9"; empty where there are none."""
+def in_words(numbers: Sequence[int], requested: int = 0) -> str:
+    """ "an ensemble of trials 5, 7 and 9"; empty where there are none.
+
+    Where more networks were requested than could be joined, it says so.
+    """
+    missing = f" ({requested} networks requested)" if requested > max(1, len(numbers)) else ""
     if not numbers:
-        return ""
+        return f"one network{missing}" if missing else ""
     *most, last = map(str, sorted(numbers))
-    return f"an ensemble of trials {', '.join(most)} and {last}"
+    return f"an ensemble of trials {', '.join(most)} and {last}{missing}"

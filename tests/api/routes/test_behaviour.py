@@ -243,7 +243,7 @@ def test_a_final_fit_shows_how_it_was_computed_and_compared(person, world):
 def test_an_ensemble_is_shown_as_data_and_in_words(person, world, exported):
     """Where the winner alone is exported, the search shows that network."""
     user = person()
-    search_id = world.search(user.caller)
+    search_id = world.search(user.caller, training={"ensemble": 3})
     first, best = (ended(world, search_id, 0.9, seconds=30.0, parameters=70) for _ in "12")
     compared = {"examples": 9, "before": 0.9, "after": 0.8, "exported": exported, "reason": "so"}
     final = world.trial(
@@ -264,7 +264,8 @@ def test_an_ensemble_is_shown_as_data_and_in_words(person, world, exported):
         final_fit["ensemble"],
         final_fit["parameters"],
     )
-    joint, alone = (1, [1, 0], words, 140), (1, [], "", 70)
+    fewer = f"{words} (3 networks requested)"
+    joint, alone = (1, [1, 0], fewer, 140), (1, [], "", 70)
     assert found == (joint if exported == "final" else alone)
 
 

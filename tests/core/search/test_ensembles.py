@@ -173,3 +173,16 @@ def test_a_bound_on_latency_is_held_against_what_was_measured(searched):
 )
 def test_an_ensemble_is_described_in_words(found, words):
     assert in_words(found) == words
+
+
+@pytest.mark.parametrize(
+    ("found", "requested", "words"),
+    [
+        ((), 1, ""),
+        ((), 3, "one network (3 networks requested)"),
+        ((5, 7), 2, "an ensemble of trials 5 and 7"),
+        ((5, 7), 3, "an ensemble of trials 5 and 7 (3 networks requested)"),
+    ],
+)
+def test_fewer_networks_than_requested_are_named(found, requested, words):
+    assert in_words(found, requested) == words
