@@ -24,7 +24,7 @@ from core.graph.initialisation import initialise
 from core.graph.roots import all_roots
 from core.graph.weights import Weights, check
 from core.layers import Array
-from core.morphisms import MORPHISMS, AbstractMorphism, sample
+from core.morphisms import MORPHISMS, AbstractMorphism, TransferRequest, sample
 from core.protocol.contracts import Bounds, DatasetSpec
 
 SHAPES = ((1, 8, 8), (3, 9, 7), (2, 20), (6,))  # of the examples: images, signals, vectors
@@ -83,7 +83,7 @@ class Network:
         """Transfer the weights and record the change of the logits."""
         kind = measurements.kinds[str(MORPHISMS.kind_of(morphism))]
         started = time.perf_counter()
-        self.weights = morphism.transfer(before, self.weights, rng)
+        self.weights = morphism.transfer(TransferRequest(before, self.weights, rng))
         if self.precision == "f32":
             kind.transfer_seconds.append(time.perf_counter() - started)
         check(after, self.weights)

@@ -20,7 +20,7 @@ from core.graph.initialisation import initialise
 from core.graph.roots import all_roots
 from core.graph.weights import Weights
 from core.layers import Array
-from core.morphisms import MORPHISMS
+from core.morphisms import MORPHISMS, TransferRequest
 from core.morphisms.reduction import selections, slice_weights
 from core.morphisms.shrinking import AbstractShrinking
 from core.protocol.contracts import Bounds, Hyperparameters
@@ -111,7 +111,9 @@ def _losses(network: Trained, name: str, quick: bool) -> reporting.Result | None
     _, expected = network.evaluated(network.architecture, network.weights)
     for morphism in candidates:
         child, rng = morphism.apply(network.architecture), np.random.default_rng(0)
-        moved = morphism.transfer(network.architecture, network.weights, rng, network.probe)
+        moved = morphism.transfer(
+            TransferRequest(network.architecture, network.weights, rng, network.probe)
+        )
         fitted.add(*network.evaluated(child, moved), expected)
         cut.add(*network.evaluated(child, cut_only(network, morphism)), expected)
     return {

@@ -14,7 +14,7 @@ from core.graph.architecture import Architecture
 from core.graph.bounds import fits
 from core.graph.weights import Weights
 from core.layers import Array
-from core.morphisms.abstract import MORPHISMS, AbstractMorphism
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism, TransferRequest
 from core.morphisms.noise import add_noise
 from core.protocol.contracts import Bounds
 from core.registry import import_modules
@@ -24,6 +24,7 @@ import_modules(__name__, __path__)
 __all__ = [
     "MORPHISMS",
     "AbstractMorphism",
+    "TransferRequest",
     "apply_all",
     "from_json",
     "legal",
@@ -50,12 +51,12 @@ def transfer_all(
 ) -> Weights:
     """The weights after all morphisms, in order; raises IllegalMorphism if one does not apply.
 
-    `probe` is as in `AbstractMorphism.transfer`, `noise` the amount for `add_noise`. Without noise
+    `probe` is as in `TransferRequest`, `noise` the amount for `add_noise`. Without noise
     the morphisms that preserve the function do so exactly.
     """
     moved = weights
     for morphism in morphisms:
-        moved = morphism.transfer(architecture, moved, rng, probe)
+        moved = morphism.transfer(TransferRequest(architecture, moved, rng, probe))
         architecture = morphism.apply(architecture)
     return add_noise(architecture, weights, moved, noise, rng) if noise else moved
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -15,6 +16,18 @@ from core.protocol.contracts import Bounds
 from core.registry import Registry
 
 DType = np.dtype[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRequest:
+    """What the weights of a changed architecture are made from."""
+
+    architecture: Architecture  # before the change
+    weights: Weights  # of it
+    rng: np.random.Generator  # for the weights of new layers
+    #: Normalised training examples, (N, *input_shape). Only morphisms that do not preserve the
+    #: function use them, to change it less.
+    probe: Array | None = None
 
 
 class AbstractMorphism(ABC):
@@ -34,17 +47,9 @@ class AbstractMorphism(ABC):
         """The changed architecture; raises IllegalMorphism if the change does not apply."""
 
     @abstractmethod
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
-        """The weights of the changed architecture, from those of the old one.
+    def transfer(self, request: TransferRequest) -> Weights:
+        """The weights of the changed architecture; those of the old one stay as they are.
 
-        `probe` has normalised training examples, (N, *input_shape). Only morphisms that do not
-        preserve the function use them, to change it less. The old weights stay as they are.
         Raises IllegalMorphism if the change does not apply.
         """
 

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.weights import Weights
-from core.layers import Add, Array
-from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of
+from core.layers import Add
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism, TransferRequest, dtype_of
 from core.morphisms.insertion import zeros
 from core.morphisms.skips import describe_skip, plan_skip, projection, skip_positions
 from core.protocol.contracts import Bounds
@@ -27,13 +25,8 @@ class AddSkip(AbstractMorphism):
     def apply(self, architecture: Architecture) -> Architecture:
         return architecture.with_inserted(self.end, self._new_nodes(architecture))
 
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
+    def transfer(self, request: TransferRequest) -> Weights:
+        architecture, weights = request.architecture, request.weights
         *_, projected, _ = self._new_nodes(architecture)
         child = self.apply(architecture)
         return weights | {projected.id: zeros(child, projected, dtype_of(weights))}

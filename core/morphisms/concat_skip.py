@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.weights import Weights
-from core.layers import Array, Concat
-from core.morphisms.abstract import MORPHISMS, AbstractMorphism, dtype_of
+from core.layers import Concat
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism, TransferRequest, dtype_of
 from core.morphisms.insertion import zeros
 from core.morphisms.skips import describe_skip, plan_skip, projection, skip_positions
 from core.protocol.contracts import Bounds
@@ -30,13 +28,8 @@ class ConcatSkip(AbstractMorphism):
     def apply(self, architecture: Architecture) -> Architecture:
         return architecture.with_inserted(self.end, self._new_nodes(architecture))
 
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
+    def transfer(self, request: TransferRequest) -> Weights:
+        architecture, weights = request.architecture, request.weights
         projected = self._new_nodes(architecture)[-1]
         parameters = zeros(self.apply(architecture), projected, dtype_of(weights))
         diagonal = range(architecture.shapes[self.end][0])

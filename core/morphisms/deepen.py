@@ -32,6 +32,7 @@ from core.morphisms.abstract import (
     MORPHISMS,
     AbstractMorphism,
     DType,
+    TransferRequest,
     dtype_of,
     excluded_nodes,
     name_of,
@@ -98,13 +99,8 @@ class Deepen(AbstractMorphism):
     def apply(self, architecture: Architecture) -> Architecture:
         return architecture.with_inserted(self.node_id, self._new_nodes(architecture))
 
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
+    def transfer(self, request: TransferRequest) -> Weights:
+        architecture, weights = request.architecture, request.weights
         inserted = self._new_nodes(architecture)
         width = architecture.shapes[self.node_id][0]
         moments = estimate_moments(architecture, weights, self.node_id)

@@ -13,8 +13,8 @@ import numpy as np
 from core.errors import IllegalMorphism
 from core.graph.architecture import Architecture
 from core.graph.weights import Weights
-from core.layers import AbstractConvolution, AbstractDepthwise, Array
-from core.morphisms.abstract import MORPHISMS, AbstractMorphism, layer_at, name_of
+from core.layers import AbstractConvolution, AbstractDepthwise
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism, TransferRequest, layer_at, name_of
 from core.protocol.contracts import Bounds
 
 MAX_KERNEL = {1: 15, 2: 7}  # largest kernel worth trying, by the number of spatial axes
@@ -31,13 +31,8 @@ class GrowKernel(AbstractMorphism):
         layer = self._layer(architecture)
         return architecture.with_layers({self.node_id: replace(layer, kernel=layer.kernel + 2)})
 
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
+    def transfer(self, request: TransferRequest) -> Weights:
+        architecture, weights = request.architecture, request.weights
         layer = self._layer(architecture)
         old = weights[self.node_id]
         weight = np.pad(old["weight"], [(0, 0), (0, 0), *[(1, 1)] * layer.spatial_axes])

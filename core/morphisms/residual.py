@@ -14,11 +14,12 @@ import numpy as np
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.weights import Weights
-from core.layers import AbstractLayer, Add, Array, BatchNorm, Dense, ReLU, Shape, family_of
+from core.layers import AbstractLayer, Add, BatchNorm, Dense, ReLU, Shape, family_of
 from core.layers.windows import window_size
 from core.morphisms.abstract import (
     MORPHISMS,
     AbstractMorphism,
+    TransferRequest,
     dtype_of,
     excluded_nodes,
     name_of,
@@ -45,17 +46,14 @@ class Residual(AbstractMorphism):
     def apply(self, architecture: Architecture) -> Architecture:
         return architecture.with_inserted(self.node_id, self._new_nodes(architecture))
 
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
+    def transfer(self, request: TransferRequest) -> Weights:
+        architecture, weights = request.architecture, request.weights
         child = self.apply(architecture)
         new: Weights = {}
         for node in self._new_nodes(architecture):
-            if parameters := new_parameters(child, weights | new, node, rng, dtype_of(weights)):
+            if parameters := new_parameters(
+                child, weights | new, node, request.rng, dtype_of(weights)
+            ):
                 new[node.id] = parameters
         last = new[max(new)]
         last["weight"] = np.zeros_like(last["weight"])  # the biases are zero already

@@ -11,7 +11,7 @@ import numpy as np
 from core.graph.architecture import Architecture
 from core.graph.weights import Weights
 from core.layers import Array
-from core.morphisms.abstract import AbstractMorphism
+from core.morphisms.abstract import AbstractMorphism, TransferRequest
 from core.morphisms.activations import select_probe
 from core.morphisms.reduction import Reduction, reduce_architecture
 from core.morphisms.refit import refit_weights
@@ -39,13 +39,8 @@ class AbstractShrinking(AbstractMorphism):
     def apply(self, architecture: Architecture) -> Architecture:
         return reduce_architecture(architecture, self.reduction(architecture))
 
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
-        x = select_probe(architecture, weights, rng, probe)
+    def transfer(self, request: TransferRequest) -> Weights:
+        architecture, weights = request.architecture, request.weights
+        x = select_probe(architecture, weights, request.rng, request.probe)
         with np.errstate(all="ignore"):  # activations may overflow: nothing is fitted then
             return refit_weights(architecture, weights, self.chosen(architecture, weights, x), x)

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-
 from core.errors import IllegalMorphism
 from core.graph.architecture import Architecture
 from core.graph.node import Node
@@ -17,7 +15,6 @@ from core.graph.weights import Weights
 from core.layers import (
     AbstractRectifier,
     Add,
-    Array,
     Dense,
     Gate,
     Input,
@@ -28,6 +25,7 @@ from core.layers import (
 from core.morphisms.abstract import (
     MORPHISMS,
     AbstractMorphism,
+    TransferRequest,
     dtype_of,
     name_of,
     shape_at,
@@ -51,16 +49,11 @@ class SqueezeExcite(AbstractMorphism):
     def apply(self, architecture: Architecture) -> Architecture:
         return architecture.with_inserted(self.node_id, self._new_nodes(architecture))
 
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
+    def transfer(self, request: TransferRequest) -> Weights:
+        architecture, weights = request.architecture, request.weights
         _, squeeze, _, excite, *_ = self._new_nodes(architecture)
         child, dtype = self.apply(architecture), dtype_of(weights)
-        hidden = new_parameters(child, weights, squeeze, rng, dtype)
+        hidden = new_parameters(child, weights, squeeze, request.rng, dtype)
         return weights | {squeeze.id: hidden, excite.id: zeros(child, excite, dtype)}
 
     def describe(self, architecture: Architecture) -> str:

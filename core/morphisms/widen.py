@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Self
 
-import numpy as np
-
 from core.errors import IllegalMorphism
 from core.graph.architecture import Architecture
 from core.graph.segments import Segment
 from core.graph.weights import Weights
-from core.layers import Array
-from core.morphisms.abstract import MORPHISMS, AbstractMorphism
+from core.morphisms.abstract import MORPHISMS, AbstractMorphism, TransferRequest
 from core.morphisms.schemes import is_dropped, widen_with_copies, widen_with_zeros
 from core.morphisms.widths import free_widths, in_words, producers, resize, width_at
 from core.protocol.contracts import Bounds
@@ -36,18 +33,13 @@ class Widen(AbstractMorphism):
     def apply(self, architecture: Architecture) -> Architecture:
         return resize(architecture, self._segment(architecture).variable, self.extra)
 
-    def transfer(
-        self,
-        architecture: Architecture,
-        weights: Weights,
-        rng: np.random.Generator,
-        probe: Array | None = None,
-    ) -> Weights:
+    def transfer(self, request: TransferRequest) -> Weights:
+        architecture, weights = request.architecture, request.weights
         segment = self._segment(architecture)
         if is_dropped(architecture, segment):
-            return widen_with_copies(architecture, weights, segment, self.extra, rng)
+            return widen_with_copies(architecture, weights, segment, self.extra, request.rng)
         return widen_with_zeros(
-            architecture, weights, self.apply(architecture), segment, self.extra, rng
+            architecture, weights, self.apply(architecture), segment, self.extra, request.rng
         )
 
     def describe(self, architecture: Architecture) -> str:

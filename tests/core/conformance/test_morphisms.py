@@ -14,6 +14,7 @@ from core.graph.weights import check
 from core.morphisms import (
     MORPHISMS,
     AbstractMorphism,
+    TransferRequest,
     apply_all,
     from_json,
     legal,
@@ -57,7 +58,11 @@ def test_a_morphism_keeps_the_function(kind, data, rng):
     weights = random_weights(architecture, rng)
     x = random_inputs(architecture, rng)
 
-    after = forward(morphism.apply(architecture), morphism.transfer(architecture, weights, rng), x)
+    after = forward(
+        morphism.apply(architecture),
+        morphism.transfer(TransferRequest(architecture, weights, rng)),
+        x,
+    )
 
     assert relative_change(forward(architecture, weights, x), after) <= 1e-10
 
@@ -67,7 +72,7 @@ def test_a_chain_of_morphisms_with_training_between_keeps_the_function_at_each_s
     weights = random_weights(chain.architectures[0], rng)
     x = random_inputs(chain.architectures[0], rng)
     for before, morphism, after in steps(chain):
-        moved = morphism.transfer(before, weights, rng)
+        moved = morphism.transfer(TransferRequest(before, weights, rng))
         if morphism.preserves_function:
             y = forward(before, weights, x)
             assert relative_change(y, forward(after, moved, x)) <= 1e-10
@@ -153,7 +158,7 @@ def test_a_morphism_of_nodes_that_are_not_there_is_illegal(kind, data):
         with pytest.raises(IllegalMorphism):
             wrong.apply(architecture)
         with pytest.raises(IllegalMorphism):
-            wrong.transfer(architecture, {}, np.random.default_rng(0))
+            wrong.transfer(TransferRequest(architecture, {}, np.random.default_rng(0)))
 
 
 @given(architecture=morphed_architectures())

@@ -13,7 +13,7 @@ from core.graph.forward import forward
 from core.graph.roots import BUILDERS, all_roots, kinds_of_roots, racing_kinds, roots
 from core.graph.weights import check
 from core.layers import Conv1d, Conv2d
-from core.morphisms import MORPHISMS, sample
+from core.morphisms import MORPHISMS, TransferRequest, sample
 from core.protocol.contracts import Bounds, DatasetSpec
 from tests.strategies import generators, random_inputs, random_weights
 
@@ -178,7 +178,7 @@ def chain_change(root, dtype, tolerance, rng) -> None:
     bounds = Bounds(layers=150, width=256)
     for _ in range(12):
         for morphism, child in sample(architecture, bounds, rng, 1):
-            weights = morphism.transfer(architecture, weights, rng)
+            weights = morphism.transfer(TransferRequest(architecture, weights, rng))
             check(child, weights)
             after = forward(child, weights, x)
             if morphism.preserves_function:

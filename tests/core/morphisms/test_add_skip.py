@@ -3,6 +3,7 @@
 import numpy as np
 
 from core.layers import AvgPool2d, Conv2d, MaxPool2d
+from core.morphisms import TransferRequest
 from core.morphisms.add_skip import AddSkip
 from core.protocol.contracts import Bounds
 from tests.core.morphisms.test_skips import NETWORK
@@ -27,7 +28,7 @@ def test_a_skip_that_is_there_is_not_offered_again():
 def test_a_new_projection_starts_at_zero():
     rng = np.random.default_rng(0)
     weights = random_weights(NETWORK, rng)
-    moved = AddSkip(4, 7).transfer(NETWORK, weights, rng)
+    moved = AddSkip(4, 7).transfer(TransferRequest(NETWORK, weights, rng))
     assert not moved[15]["weight"].any()
     assert not moved[15]["bias"].any()
 

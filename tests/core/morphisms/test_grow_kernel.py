@@ -6,6 +6,7 @@ import pytest
 from core.errors import IllegalMorphism
 from core.graph.forward import forward
 from core.layers import Conv2d
+from core.morphisms import TransferRequest
 from core.morphisms.grow_kernel import GrowKernel
 from core.protocol.contracts import Bounds
 from tests.core.morphisms.test_skips import NETWORK
@@ -18,7 +19,7 @@ def test_kernels_grow_at_any_stride(node_id):
     weights, x = random_weights(NETWORK, rng), random_inputs(NETWORK, rng)
     child, moved = NETWORK, weights
     for _ in range(2):
-        moved = GrowKernel(node_id).transfer(child, moved, rng)
+        moved = GrowKernel(node_id).transfer(TransferRequest(child, moved, rng))
         child = GrowKernel(node_id).apply(child)
     assert child.node(node_id).layer.kernel == 7
     assert not moved[node_id]["weight"][:, :, :2].any()

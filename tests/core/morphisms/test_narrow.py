@@ -23,6 +23,7 @@ from core.layers import (
     Output,
     ReLU,
 )
+from core.morphisms import TransferRequest
 from core.morphisms.narrow import MIN_WIDTH, Narrow
 from core.morphisms.widen import Widen
 from core.protocol.contracts import Bounds
@@ -83,7 +84,7 @@ def test_a_width_shrinks_wherever_it_occurs(start, morphism, widths):
     child = morphism.apply(start)
     assert {node_id: child.shapes[node_id][0] for node_id in widths} == widths
     rng = np.random.default_rng(0)
-    check(child, morphism.transfer(start, random_weights(start, rng), rng))
+    check(child, morphism.transfer(TransferRequest(start, random_weights(start, rng), rng)))
 
 
 @given(architecture=architectures(), rng=generators, data=st.data())
@@ -92,7 +93,9 @@ def test_every_free_width_can_shrink_to_one(architecture, rng, data):
     for morphism in candidates[:2]:
         width = morphism._segment(architecture).width
         other = Narrow(morphism.node_id, data.draw(st.integers(1, width - 1)), morphism.segment)
-        moved = other.transfer(architecture, random_weights(architecture, rng), rng)
+        moved = other.transfer(
+            TransferRequest(architecture, random_weights(architecture, rng), rng)
+        )
         check(other.apply(architecture), moved)
 
 
@@ -101,9 +104,12 @@ def test_of_two_copies_one_is_removed_and_little_is_lost(start):
     rng = np.random.default_rng(3)
     weights, x = random_weights(start, rng), random_inputs(start, rng, count=64)
     width = start.shapes[1][0]
-    wide, copied = Widen(1, width).apply(start), Widen(1, width).transfer(start, weights, rng)
+    wide, copied = (
+        Widen(1, width).apply(start),
+        Widen(1, width).transfer(TransferRequest(start, weights, rng)),
+    )
     back = Narrow(1, width)
-    moved = back.transfer(wide, copied, rng, x)
+    moved = back.transfer(TransferRequest(wide, copied, rng, x))
     y = forward(start, weights, x)
     assert back.apply(wide) == start
     assert np.abs(forward(start, moved, x) - y).max() <= 0.02 * np.abs(y).max()
@@ -113,7 +119,7 @@ def test_readers_take_over_as_well_as_least_squares_can():
     rng = np.random.default_rng(1)
     weights, x = random_weights(VECTORS, rng), random_inputs(VECTORS, rng, count=400)
     morphism = Narrow(1, 3)
-    moved = morphism.transfer(VECTORS, weights, rng, x)
+    moved = morphism.transfer(TransferRequest(VECTORS, weights, rng, x))
     y = forward(VECTORS, weights, x)
     found = ((forward(morphism.apply(VECTORS), moved, x) - y) ** 2).sum()
 
@@ -128,7 +134,9 @@ def test_the_removed_channels_matter_least():
     rng = np.random.default_rng(2)
     weights = random_weights(VECTORS, rng)
     weights[3]["weight"][:, [2, 5, 9]] *= 1e-3
-    moved = Narrow(1, 3).transfer(VECTORS, weights, rng, random_inputs(VECTORS, rng, count=100))
+    moved = Narrow(1, 3).transfer(
+        TransferRequest(VECTORS, weights, rng, random_inputs(VECTORS, rng, count=100))
+    )
     stay = np.delete(weights[1]["weight"], [2, 5, 9], axis=0)
     np.testing.assert_array_equal(moved[1]["weight"], stay)
 
@@ -184,5 +192,5 @@ def test_channels_are_removed_one_by_one_with_the_least_error_each_time():
 
     for _ in range(7):
         kept.remove(min(kept, key=lambda channel: error([c for c in kept if c != channel])))
-    moved = Narrow(1, 7).transfer(VECTORS, weights, rng, x)
+    moved = Narrow(1, 7).transfer(TransferRequest(VECTORS, weights, rng, x))
     np.testing.assert_array_equal(moved[1]["weight"], weights[1]["weight"][kept])

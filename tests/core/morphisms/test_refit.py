@@ -10,6 +10,7 @@ from core.graph.forward import forward
 from core.graph.node import Node
 from core.graph.weights import Weights, check
 from core.layers import Array, BatchNorm, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
+from core.morphisms import TransferRequest
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.narrow import Narrow
 from core.morphisms.reduction import selections, slice_weights
@@ -61,7 +62,7 @@ def test_a_convolution_comes_as_close_as_its_windows_allow(shape, stride):
     weights = random_weights(architecture, rng)
     x = rng.normal(size=(100, *shape))
     morphism = RemoveLayer(2)
-    moved = morphism.transfer(architecture, weights, rng, x)
+    moved = morphism.transfer(TransferRequest(architecture, weights, rng, x))
     expected = until(architecture, weights, 3, x)
     loss = ((until(morphism.apply(architecture), moved, 3, x) - expected) ** 2).mean()
 
@@ -78,7 +79,7 @@ def test_a_convolution_without_bias_comes_as_close_as_its_windows_alone_allow(sh
     weights = random_weights(architecture, rng)
     weights[2]["bias"] = weights[2]["bias"] + 3  # a constant would help a lot
     x = rng.normal(size=(100, *shape))
-    moved = RemoveLayer(2).transfer(architecture, weights, rng, x)
+    moved = RemoveLayer(2).transfer(TransferRequest(architecture, weights, rng, x))
     assert set(moved[3]) == {"weight"}
     expected = until(architecture, weights, 3, x)
     found = until(RemoveLayer(2).apply(architecture), moved, 3, x)
@@ -107,7 +108,9 @@ def test_a_batch_norm_takes_the_constant_of_a_convolution_without_bias(width):
         architecture = normed(network(1, 4, 4, width=width, bias=bias), 3)
         if not bias:
             weights = weights | {3: {"weight": weights[3]["weight"]}}
-        moved = RemoveLayer(2).transfer(architecture, weights, np.random.default_rng(2), x)
+        moved = RemoveLayer(2).transfer(
+            TransferRequest(architecture, weights, np.random.default_rng(2), x)
+        )
         child = RemoveLayer(2).apply(architecture)
         check(child, moved)
         found.append(until(child, moved, 20, x))  # the layers behind it make up for errors
@@ -119,7 +122,7 @@ def test_a_dense_layer_without_bias_is_fitted_without_a_constant():
     nodes = [Node(i, layer, (i - 1,)) for i, layer in enumerate(layers, 1)]
     architecture, rng = Architecture((Node(0, Input((6,))), *nodes)), np.random.default_rng(0)
     weights, x = random_weights(architecture, rng), rng.normal(size=(300, 6))
-    moved = RemoveLayer(3).transfer(architecture, weights, rng, x)
+    moved = RemoveLayer(3).transfer(TransferRequest(architecture, weights, rng, x))
     child = RemoveLayer(3).apply(architecture)
     check(child, moved)
     y = until(architecture, weights, 5, x)
@@ -138,7 +141,7 @@ def test_a_convolution_of_large_windows_loses_less_than_without_a_fit():
     child, y = morphism.apply(architecture), forward(architecture, weights, x)
     selected = selections(architecture, morphism.reduction(architecture))
     cut = slice_weights(architecture, weights, child, selected)
-    fitted = morphism.transfer(architecture, weights, rng, x)
+    fitted = morphism.transfer(TransferRequest(architecture, weights, rng, x))
     losses = [np.square(forward(child, one, x) - y).mean() for one in (fitted, cut)]
     assert losses[0] < 0.5 * losses[1]
 
@@ -147,11 +150,13 @@ def test_activations_that_overflow_leave_the_weights_as_they_were_cut():
     architecture, rng = network(1, 4, 4), np.random.default_rng(0)
     weights = random_weights(architecture, rng, np.float32)
     weights[1] = {name: array * np.float32(1e38) for name, array in weights[1].items()}
-    moved = RemoveLayer(2).transfer(architecture, weights, rng)
+    moved = RemoveLayer(2).transfer(TransferRequest(architecture, weights, rng))
     for name in ("weight", "bias"):
         np.testing.assert_array_equal(moved[3][name], weights[3][name])
     narrower = Narrow(1, 1)
-    check(narrower.apply(architecture), narrower.transfer(architecture, weights, rng))
+    check(
+        narrower.apply(architecture), narrower.transfer(TransferRequest(architecture, weights, rng))
+    )
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 5), (2, 20), (12,)])
@@ -171,12 +176,15 @@ def test_the_last_remaining_branch_of_a_sum_is_refitted_to_the_sum(shape):
     architecture, rng = Architecture(chain), np.random.default_rng(0)
     weights = random_weights(architecture, rng)
     skip = AddSkip(0, 3)
-    weights, skipped = skip.transfer(architecture, weights, rng), skip.apply(architecture)
+    weights, skipped = (
+        skip.transfer(TransferRequest(architecture, weights, rng)),
+        skip.apply(architecture),
+    )
     (merge,) = [node for node in skipped.nodes if len(node.inputs) > 1]
     x = rng.normal(size=(400, *shape))
 
     cut = RemoveSkip(merge.id, merge.inputs.index(3))
-    rest, child = cut.transfer(skipped, weights, rng, x), cut.apply(skipped)
+    rest, child = cut.transfer(TransferRequest(skipped, weights, rng, x)), cut.apply(skipped)
 
     check(child, rest)
     (heir,) = [source for source in merge.inputs if source != 3]
@@ -195,7 +203,9 @@ def test_weights_that_few_examples_do_not_determine_stay_as_they_were():
     architecture, rng = Architecture((Node(0, Input((6,))), *nodes)), np.random.default_rng(0)
     weights = random_weights(architecture, rng)
     weights[1]["weight"][3] = 0  # channel 3 is constant
-    moved = RemoveLayer(2).transfer(architecture, weights, rng, rng.normal(size=(200, 6)))
+    moved = RemoveLayer(2).transfer(
+        TransferRequest(architecture, weights, rng, rng.normal(size=(200, 6)))
+    )
     old, new = weights[3]["weight"], moved[3]["weight"]
     S = np.eye(6)
     np.testing.assert_allclose(new[:, 3], old @ S[:, 3], rtol=1e-6)
@@ -209,7 +219,7 @@ def test_a_fit_is_the_ridge_regression_of_the_notation(count):
     nodes = [Node(i, layer, (i - 1,)) for i, layer in enumerate(layers, 1)]
     architecture, rng = Architecture((Node(0, Input((9,))), *nodes)), np.random.default_rng(0)
     weights, inputs = random_weights(architecture, rng), rng.normal(size=(count, 9))
-    moved = RemoveLayer(2).transfer(architecture, weights, rng, inputs)
+    moved = RemoveLayer(2).transfer(TransferRequest(architecture, weights, rng, inputs))
 
     x, z = (until(architecture, weights, node_id, inputs) for node_id in (2, 1))
     x, z = x - x.mean(axis=0), z - z.mean(axis=0)

@@ -8,7 +8,7 @@ from core.graph.architecture import Architecture
 from core.graph.forward import forward
 from core.graph.node import Node
 from core.layers import Add, Conv2d, Dense, GlobalAvgPool2d, Output
-from core.morphisms import MORPHISMS
+from core.morphisms import MORPHISMS, TransferRequest
 from core.morphisms.remove_layer import RemoveLayer
 from core.morphisms.remove_skip import RemoveSkip
 from core.protocol.contracts import Bounds
@@ -34,12 +34,15 @@ def test_an_insertion_is_undone_without_a_loss(kind):
     rng = np.random.default_rng(0)
     weights, x = random_weights(NETWORK, rng), random_inputs(NETWORK, rng)
     for morphism in MORPHISMS[kind].candidates(NETWORK, Bounds()):
-        grown, moved = morphism.apply(NETWORK), morphism.transfer(NETWORK, weights, rng)
+        grown, moved = (
+            morphism.apply(NETWORK),
+            morphism.transfer(TransferRequest(NETWORK, weights, rng)),
+        )
         joins = [n.id for n in grown.nodes if n.id not in ids(NETWORK) and len(n.inputs) > 1]
         undo = RemoveSkip(joins[-1], 1)
         assert undo.apply(grown) == NETWORK
         y = forward(NETWORK, weights, x)
-        back = forward(undo.apply(grown), undo.transfer(grown, moved, rng, x), x)
+        back = forward(undo.apply(grown), undo.transfer(TransferRequest(grown, moved, rng, x)), x)
         assert np.abs(back - y).max() <= 1e-9 * np.abs(y).max()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from core.graph.roots import chain
 from core.layers import Add, BatchNorm, Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
+from core.morphisms import TransferRequest
 from core.morphisms.residual import Residual
 from core.protocol.contracts import Bounds
 from tests.core.morphisms.test_skips import NETWORK
@@ -51,7 +52,7 @@ def test_no_block_is_offered_that_is_many_times_the_network():
 def test_only_the_last_layer_starts_at_zero():
     rng = np.random.default_rng(0)
     weights = random_weights(NETWORK, rng)
-    moved = Residual(3).transfer(NETWORK, weights, rng)
+    moved = Residual(3).transfer(TransferRequest(NETWORK, weights, rng))
     assert not moved[18]["weight"].any()
     assert not moved[18]["bias"].any()
     assert moved[14]["weight"].all()

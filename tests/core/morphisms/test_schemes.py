@@ -19,6 +19,7 @@ from core.layers import (
     Output,
     ReLU,
 )
+from core.morphisms import TransferRequest
 from core.morphisms.moments import estimate_moments
 from core.morphisms.schemes import is_dropped
 from core.morphisms.widen import Widen
@@ -65,7 +66,7 @@ def test_channels_are_dropped_if_a_dropout_comes_before_the_sums(architecture, n
 def test_new_channels_have_initial_weights_and_sums_ignore_them():
     rng = np.random.default_rng(0)
     weights = random_weights(PLAIN, rng)
-    moved = Widen(1, 3).transfer(PLAIN, weights, rng)
+    moved = Widen(1, 3).transfer(TransferRequest(PLAIN, weights, rng))
     for node_id in (1, 10, 11):
         for name, array in weights[node_id].items():
             np.testing.assert_array_equal(moved[node_id][name][:FILTERS], array)
@@ -82,7 +83,7 @@ def test_the_norms_of_new_channels_have_statistics_that_fit():
     rng = np.random.default_rng(0)
     weights = random_weights(PLAIN, rng)
     morphism = Widen(1, 3)
-    moved = morphism.transfer(PLAIN, weights, rng)
+    moved = morphism.transfer(TransferRequest(PLAIN, weights, rng))
     mean, variance = estimate_moments(morphism.apply(PLAIN), moved, 10)
     np.testing.assert_allclose(moved[11]["running_mean"][FILTERS:], mean[FILTERS:], rtol=1e-6)
     np.testing.assert_allclose(moved[11]["running_var"][FILTERS:], variance[FILTERS:], rtol=1e-6)
@@ -92,7 +93,7 @@ def test_copies_are_weighed_differently_from_the_start_and_add_up_to_the_origina
     """Equal weights would have equal gradients permanently."""
     rng = np.random.default_rng(1)
     weights = random_weights(DROPPED, rng)
-    moved = Widen(1, 8).transfer(DROPPED, weights, rng)
+    moved = Widen(1, 8).transfer(TransferRequest(DROPPED, weights, rng))
     old, new = (one[1]["weight"].reshape(len(one[1]["weight"]), -1) for one in (weights, moved))
     original = [int(np.abs(old - row).sum(axis=1).argmin()) for row in new]
     np.testing.assert_array_equal(new, old[original])
@@ -119,7 +120,7 @@ def test_a_layer_that_makes_and_sums_over_the_same_channels_separates_old_and_ne
     )
     rng = np.random.default_rng(0)
     weights = random_weights(residual, rng)
-    moved = Widen(2, 2).transfer(residual, weights, rng)[2]["weight"]
+    moved = Widen(2, 2).transfer(TransferRequest(residual, weights, rng))[2]["weight"]
     np.testing.assert_array_equal(moved[:4, :4], weights[2]["weight"])
     np.testing.assert_array_equal(moved[:, 4:], 0)
     assert np.abs(moved[4:, :4]).min() > 0

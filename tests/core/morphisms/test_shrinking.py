@@ -5,6 +5,7 @@ import pytest
 
 from core.graph.forward import forward
 from core.graph.weights import check
+from core.morphisms import TransferRequest
 from core.morphisms.remove_layer import RemoveLayer
 from core.morphisms.remove_skip import RemoveSkip
 from core.protocol.contracts import Bounds
@@ -25,7 +26,7 @@ def test_least_squares_lose_less_than_leaving_out(morphism):
     rng = np.random.default_rng(0)
     weights, x = random_weights(NETWORK, rng), random_inputs(NETWORK, rng, count=128)
     child = morphism.apply(NETWORK)
-    moved = morphism.transfer(NETWORK, weights, rng, x)
+    moved = morphism.transfer(TransferRequest(NETWORK, weights, rng, x))
     check(child, moved)
     y = forward(NETWORK, weights, x)
     loss = ((forward(child, moved, x) - y) ** 2).mean() / y.var(axis=0).mean()

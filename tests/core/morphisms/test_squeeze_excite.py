@@ -22,7 +22,7 @@ from core.layers import (
     ReLU,
     Scale,
 )
-from core.morphisms import MORPHISMS
+from core.morphisms import MORPHISMS, TransferRequest
 from core.morphisms.abstract import factor_nodes
 from core.morphisms.add_skip import AddSkip
 from core.morphisms.squeeze_excite import SqueezeExcite
@@ -75,7 +75,7 @@ def test_a_new_block_changes_no_bit_of_the_output(start, node_id):
     rng = np.random.default_rng(0)
     weights, x = random_weights(start, rng, np.float32), random_inputs(start, rng, np.float32)
     morphism = SqueezeExcite(node_id, 4)
-    moved = morphism.transfer(start, weights, rng)
+    moved = morphism.transfer(TransferRequest(start, weights, rng))
     found = forward(morphism.apply(start), moved, x)
     np.testing.assert_array_equal(found, forward(start, weights, x))
 
@@ -83,7 +83,7 @@ def test_a_new_block_changes_no_bit_of_the_output(start, node_id):
 def test_no_hidden_unit_is_off_on_every_example():
     rng = np.random.default_rng(1)
     weights = random_weights(IMAGES, rng)
-    moved = SqueezeExcite(6, 16).transfer(IMAGES, weights, rng)
+    moved = SqueezeExcite(6, 16).transfer(TransferRequest(IMAGES, weights, rng))
     hidden = moved[11]
     means = forward_to(IMAGES, weights, 6, random_inputs(IMAGES, rng, count=64)).mean(axis=(2, 3))
     on = (means @ hidden["weight"].T + hidden["bias"] > 0).any(axis=0)

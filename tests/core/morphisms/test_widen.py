@@ -21,6 +21,7 @@ from core.layers import (
     Output,
     ReLU,
 )
+from core.morphisms import TransferRequest
 from core.morphisms.widen import Widen
 from core.protocol.contracts import Bounds
 from tests.strategies import architectures, generators, random_inputs, random_weights
@@ -30,7 +31,7 @@ def relative_change(network: Architecture, morphism: Widen, seed: int = 0) -> fl
     rng = np.random.default_rng(seed)
     weights, x = random_weights(network, rng), random_inputs(network, rng)
     y = forward(network, weights, x)
-    moved = morphism.transfer(network, weights, rng)
+    moved = morphism.transfer(TransferRequest(network, weights, rng))
     return float(np.abs(forward(morphism.apply(network), moved, x) - y).max() / np.abs(y).max())
 
 

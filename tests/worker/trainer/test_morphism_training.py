@@ -13,7 +13,7 @@ from core.graph.initialisation import initialise
 from core.graph.roots import all_roots
 from core.graph.weights import Weights
 from core.layers import BatchNorm
-from core.morphisms import MORPHISMS, AbstractMorphism
+from core.morphisms import MORPHISMS, AbstractMorphism, TransferRequest
 from core.morphisms.schemes import is_dropped
 from core.protocol.contracts import Bounds, DatasetSpec
 from worker.trainer.networks.network import Network
@@ -115,7 +115,9 @@ def reached(name: str, morphism: AbstractMorphism, examples: int) -> dict[str, f
     architecture, weights = trained(name)
     child = morphism.apply(architecture)
     network = Network(child)
-    network.read(morphism.transfer(architecture, weights, np.random.default_rng(1)))
+    network.read(
+        morphism.transfer(TransferRequest(architecture, weights, np.random.default_rng(1)))
+    )
     old = {key: tuple(p.shape) for key, p in Network(architecture).layers.named_parameters()}
     return {
         key: (inside(child, key, seen) > 0).float().mean().item()
@@ -147,7 +149,7 @@ def test_the_copied_units_of_a_widened_layer_become_different(parent):
     architecture, weights = parent
     for morphism in MORPHISMS["widen"].candidates(architecture, BOUNDS):
         network = Network(morphism.apply(architecture))
-        before = morphism.transfer(architecture, weights, np.random.default_rng(1))
+        before = morphism.transfer(TransferRequest(architecture, weights, np.random.default_rng(1)))
         network.read(before)
         gradients_of_steps(network, 3, architecture)
         rows = network.weights()[morphism.node_id]["weight"]
@@ -174,7 +176,7 @@ def test_a_block_that_ends_in_zero_changes_nothing_in_training_either(kind, pare
     architecture, weights = parent
     expected = in_training(architecture, weights)
     for morphism in MORPHISMS[kind].candidates(architecture, BOUNDS):
-        moved = morphism.transfer(architecture, weights, np.random.default_rng(1))
+        moved = morphism.transfer(TransferRequest(architecture, weights, np.random.default_rng(1)))
         np.testing.assert_array_equal(in_training(morphism.apply(architecture), moved), expected)
 
 
@@ -185,7 +187,9 @@ def test_channels_that_no_dropout_drops_change_nothing_in_training_either(name):
     for morphism in MORPHISMS["widen"].candidates(architecture, BOUNDS):
         segment = architecture.segments[morphism.node_id][morphism.segment]
         if not is_dropped(architecture, segment):
-            moved = morphism.transfer(architecture, weights, np.random.default_rng(1))
+            moved = morphism.transfer(
+                TransferRequest(architecture, weights, np.random.default_rng(1))
+            )
             found = in_training(morphism.apply(architecture), moved)
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -195,7 +199,7 @@ def test_torch_computes_what_the_reference_does_after_morphisms(parent):
     rng = np.random.default_rng(2)
     for kind in MORPHISMS:
         morphism = next(iter(MORPHISMS[kind].candidates(architecture, BOUNDS)))
-        weights = morphism.transfer(architecture, weights, rng)
+        weights = morphism.transfer(TransferRequest(architecture, weights, rng))
         architecture = morphism.apply(architecture)
     network = Network(architecture)
     network.read(weights)

@@ -11,7 +11,7 @@ from core.graph.initialisation import initialise
 from core.graph.roots import all_roots
 from core.graph.weights import Weights
 from core.layers import Array
-from core.morphisms import MORPHISMS
+from core.morphisms import MORPHISMS, TransferRequest
 from core.morphisms.reduction import selections, slice_weights
 from core.protocol.contracts import Bounds, DatasetSpec
 from worker.trainer.networks.network import Network
@@ -86,7 +86,9 @@ def test_refitting_keeps_most_of_the_function_of_a_trained_network(networks, roo
     for morphism in candidates[:: max(1, len(candidates) // CANDIDATES)]:
         rng = np.random.default_rng(0)
         child = morphism.apply(architecture)
-        after = forward(child, morphism.transfer(architecture, weights, rng, probe), x)
+        after = forward(
+            child, morphism.transfer(TransferRequest(architecture, weights, rng, probe)), x
+        )
         before = forward(child, merely_cut(morphism, architecture, weights), x)
         fitted.append(loss(logits, after))
         cut.append(loss(logits, before))
