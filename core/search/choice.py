@@ -1,14 +1,10 @@
 """Which trial wins: the one whose network is expected to be best after the final training.
 
 Notation
-    e      error of a trial: 1 less its value
+    e      error of a trial: the best value of its task type less its own, 1 - accuracy for shares
     s      share of the final network's training that the trial's lineage has had, in (0, 1]
     b      exponent of the learning curve: e falls as s^-b (Hestness et al. 2017, arXiv:1712.00409)
     ê      forecast of the error at s = 1: log ê = log e + b log s
-
-Values are assumed to be shares, of which 1 is the best, as those of every task type are
-(`AbstractTask.value_range`). A task type with another range needs an error of its own: values of
-1 and above would all count as equally good.
 
 b is fitted to trials that continued their parent's training without a morphism, as the gain of
 the others is partly the morphism's; a prior stands in for them while they are few. A trial that
@@ -25,7 +21,6 @@ from uuid import UUID
 from core.search.history import USUAL, PastTrial
 from core.search.lineage import changed, continued, with_parents
 
-BEST_VALUE = 1.0  # of a share; see above
 PRIOR_WEIGHT = 2.0  # of the prior exponent, in squared nats of training
 MOST_EXPONENT = 0.6
 LOSS_NOISE = 0.5  # standard error of the log loss, in those of the log error
@@ -177,15 +172,15 @@ def _handicap(trial: PastTrial) -> float:
 
 def _noise(trial: PastTrial) -> float:
     """The standard error of log e."""
-    return (trial.value_std or 0.0) / _error(trial.value or 0.0)
+    return (trial.value_std or 0.0) / _error(trial)
 
 
-def _error(value: float) -> float:
-    return max(BEST_VALUE - value, _LEAST_ERROR)
+def _error(trial: PastTrial) -> float:
+    return max(trial.best_value - (trial.value or 0.0), _LEAST_ERROR)
 
 
 def _log_error(trial: PastTrial) -> float | None:
-    return None if trial.value is None else math.log(_error(trial.value))
+    return None if trial.value is None else math.log(_error(trial))
 
 
 def _log_loss(trial: PastTrial) -> float | None:

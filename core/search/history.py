@@ -25,6 +25,7 @@ class PastTrial:
     status: TrialStatus
     value: float | None = None  # the objective; larger is better
     value_std: float | None = None  # its standard error
+    best_value: float = 1.0  # that any trial can have: `AbstractTask.value_range`
     validation_loss: float | None = None
     value_at_rung: float | None = None  # after the first part of its training
     inheritable: bool = False  # has weights, so may be a parent

@@ -144,3 +144,17 @@ def test_a_network_without_weights_wins_only_where_none_has_any():
     bare = dataclasses.replace(trial(0, value=0.9), inheritable=False)
     assert winner([bare, *seen(trial(1, value=0.5))]).number == 1
     assert winner([bare]).number == 0
+
+
+def test_values_of_a_task_with_another_best_value_are_ranked_by_what_is_missing_to_it():
+    """As of a negative error, whose best value is 0: -0.01 is half of the error of -0.02."""
+
+    def errors(best: float) -> list[float]:
+        trials = [trial(0, value=best - 0.02), trial(1, value=best - 0.01)]
+        ranked = ranked_by_forecast(
+            seen(*[dataclasses.replace(one, best_value=best) for one in trials])
+        )
+        assert [one.trial.number for one in ranked] == [1, 0]
+        return [one.log_error for one in ranked]
+
+    assert errors(0.0) == pytest.approx(errors(1.0))
