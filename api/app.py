@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from api import db
-from api.controller.leases import LeaseService
 from api.controller.service import Controller
 from api.dashboard import dashboard_router, mount_static
 from api.edge import errors
@@ -51,7 +50,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.engine = db.connect(settings)
     state.sessions = db.sessions(state.engine)
     state.storage = Storage(settings.storage_url)
-    state.lease_service = LeaseService(state.engine, settings)
     state.controller = Controller(settings, state.engine)
     state.changes = Changes(settings.database_url)
     state.throttle = Throttle()

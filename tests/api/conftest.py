@@ -33,6 +33,7 @@ from core.protocol.contracts import (
 )
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.visitors import enter
+from tests.api.worker_calls import WorkerCalls
 
 #: Each query finds rows that break an invariant; it may run after any test.
 AUDIT = {
@@ -251,6 +252,15 @@ def do(engine: Engine) -> Callable[..., Any]:
         return db.autocommit(engine, lambda connection: statement(connection, *args))
 
     return run
+
+
+@pytest.fixture
+def calls(engine: Engine, database_url: str) -> WorkerCalls:
+    """The calls of a worker, with the settings of a new installation."""
+    settings = Settings(
+        database_url=database_url, broker_url="redis://nowhere", storage_url="memory://"
+    )
+    return WorkerCalls(engine, settings)
 
 
 @pytest.fixture

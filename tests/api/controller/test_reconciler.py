@@ -32,10 +32,10 @@ def proposer(world: Any) -> Iterator[Proposer]:
 
 
 def test_an_attempt_whose_lease_has_expired_is_retried_and_logged(
-    world, engine, lease_service, caplog
+    world, engine, calls, caplog
 ) -> None:
     trial = world.trial(world.search())
-    lease_service.lease(world.worker())
+    calls.lease(world.worker())
     with caplog.at_level(logging.WARNING):
         reconciler.expire_leases(engine, 3)
         assert (world.get(trial).status, caplog.records) == (TrialStatus.RUNNING, [])
@@ -48,9 +48,9 @@ def test_an_attempt_whose_lease_has_expired_is_retried_and_logged(
     assert (record.message, record.leases) == ("leases expired", 1)
 
 
-def test_a_trial_without_attempts_left_is_lost(world, engine, lease_service) -> None:
+def test_a_trial_without_attempts_left_is_lost(world, engine, calls) -> None:
     trial = world.trial(world.search())
-    lease_service.lease(world.worker())
+    calls.lease(world.worker())
     world.overdue(trial)
     reconciler.expire_leases(engine, 1)
     assert world.get(trial).status == TrialStatus.LOST

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api.store import endings, leases, live_searches, snapshots
+from api.store import leases, live_searches, results, snapshots
 from api.store.trial_rows import clipped, past_trial
 from core.graph.roots import roots
 from core.morphisms import to_json
@@ -31,7 +31,7 @@ def read(world: Any, search_id: UUID) -> list[PastTrial]:
 def end(world: Any, do: Any, report: str, **values: Any) -> None:
     """Have the one waiting trial trained."""
     lease = do(leases.take, world.worker(), uuid4(), timedelta(seconds=30)).held
-    do(endings.result, lease.trial_id, world.result(lease, report, **values), b"", 3)
+    do(results.end_attempt, lease.trial_id, world.result(lease, report, **values), b"", 3)
 
 
 def test_a_stopped_trial_arrives_with_the_share_of_its_training(world, do) -> None:
