@@ -100,10 +100,10 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/api/controller/test_finisher.py",),
     ),
     Mutant(
-        file="api/controller/reconciler.py",
+        file="api/controller/service.py",
         old="if discarded.are_there(session):",
         new="if not discarded.are_there(session):",
-        tests=("tests/api/controller/test_reconciler.py",),
+        tests=("tests/api/controller/test_service_turn.py",),
     ),
     Mutant(
         file="api/dashboard/live.py",

@@ -49,7 +49,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="core/search/step.py",
         old="if suggestion.parent is None or suggestion.parent.inheritable:",
         new="if True:",
-        tests=("tests/core/search/test_step.py", "tests/api/controller/test_suggesting.py"),
+        tests=("tests/core/search/test_step.py", "tests/api/controller/test_proposer.py"),
     ),
     Mutant(  # a child is trained under the usual choices, not under those of its parent
         file="core/search/history.py",
@@ -61,7 +61,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="api/controller/suggesting.py",
         old="left -= chosen.epochs",
         new="left -= 0",
-        tests=("tests/api/controller/test_suggesting.py",),
+        tests=("tests/api/controller/test_proposer.py",),
     ),
     Mutant(  # where seconds limit a training, its plan is not converted to its own pace
         file="api/store/trial_rows.py",
