@@ -24,7 +24,7 @@ from api.controller import orders
 from api.models import Search
 from api.roles import Role
 from api.settings import DatabaseSettings, Settings
-from api.store import datasets, keys, leases, results, searches
+from api.store import datasets, keys, leases, new_searches, results, searches
 from api.store.keys import Caller
 from core.graph.roots import roots
 from core.protocol.contracts import (
@@ -68,7 +68,7 @@ def prepare(engine, search_count: int, trials: int) -> None:
         data = datasets.add(session, caller, name="d", builtin=False, spec=SPEC, blob=blob)
         for number in range(search_count):
             config = SearchConfig(budget=Budget(trials=100_000), parallelism=1024)
-            search = searches.add(
+            search = new_searches.add(
                 session, caller, name=str(number), dataset_id=data.id, config=config,
                 bounds=Bounds(), trials_deadline=None,
             )  # fmt: skip

@@ -20,7 +20,7 @@ from api.app import create_app
 from api.models import Lease, Search, Trial
 from api.roles import Role
 from api.settings import Settings
-from api.store import datasets, keys, searches
+from api.store import datasets, keys, new_searches, searches
 from api.store.keys import Caller
 from core.protocol.contracts import (
     BlobRef,
@@ -143,7 +143,7 @@ class World:
         config.setdefault("budget", Budget(trials=100))
         config.setdefault("parallelism", 50)
         with self.sessions.begin() as session:
-            search_id = searches.add(
+            search_id = new_searches.add(
                 session,
                 caller,
                 name="a search",

@@ -11,12 +11,11 @@ import pytest
 from sqlalchemy import func, update
 
 from api import db
-from api.controller import actions
 from api.controller.service import Controller
 from api.models import Search, Trial
 from api.schemas import SearchIn, SearchOut
 from api.settings import Settings
-from api.store import datasets, searches
+from api.store import datasets, new_searches, searches
 from api.store.errors import Conflict, KeyReused
 from api.store.keys import Caller
 from core.graph.architecture import Architecture
@@ -73,7 +72,7 @@ def submit(world: Any, caller: Caller) -> Callable[..., SearchOut]:
         with world.sessions.begin() as session:
             requested = SearchIn(**body)
             dataset = datasets.row(session, caller, requested.dataset)
-            return actions.create_search(session, caller, requested, dataset, key)
+            return new_searches.create(session, caller, requested, dataset, key)
 
     return create
 
@@ -322,7 +321,7 @@ def test_pausing_and_resuming_loses_nothing(
     search = submit(budget={"trials": 6}, parallelism=2)
     until(lambda: bool(world.trials(search.id)))
     with world.sessions.begin() as session:
-        assert actions.pause(session, caller, search.id).status is SearchStatus.PAUSED
+        assert searches.pause(session, caller, search.id).status is SearchStatus.PAUSED
     assert workers.calls.lease(world.worker()) is None
     number = world.get_search(search.id).next_number
     world.set(Trial, world.trials(search.id)[0].id, status="infeasible", ended_at=func.now())
@@ -332,7 +331,7 @@ def test_pausing_and_resuming_loses_nothing(
     workers.start(2)
 
     with world.sessions.begin() as session:
-        assert actions.resume(session, caller, search.id).status is SearchStatus.RUNNING
+        assert searches.resume(session, caller, search.id).status is SearchStatus.RUNNING
 
     until(lambda: seen(search.id).status is SearchStatus.COMPLETED)
     assert seen(search.id).trial_counts == {"completed": 5, "infeasible": 1}
@@ -353,7 +352,7 @@ def test_stopping_tells_the_workers_and_keeps_the_best(
     until(lambda: leased() or workers_done(calls, orders, world))
     order = orders[-1]
     with world.sessions.begin() as session:
-        actions.stop(session, caller, search.id)
+        searches.stop(session, caller, search.id)
 
     answer = calls.heartbeat(
         order.trial_id, Heartbeat(attempt=order.attempt, token=order.token, step=1)
@@ -365,7 +364,7 @@ def test_stopping_tells_the_workers_and_keeps_the_best(
     assert out.best is not None
     assert TrialStatus.WAITING not in out.trial_counts
     with world.sessions.begin() as session, pytest.raises(Conflict):
-        actions.resume(session, caller, search.id)
+        searches.resume(session, caller, search.id)
     world.audit()
 
 
@@ -472,7 +471,7 @@ def test_a_deleted_search_takes_its_blobs_with_it(
     assert storage.get(stored) == b"some weights"
 
     with db.unit_of_work(world.sessions, controller.wake) as session:
-        actions.delete(session, caller, search.id)
+        searches.remove(session, caller, search.id)
 
     file = Path(urlsplit(settings.storage_url).path) / stored.key
     until(lambda: not file.exists())

@@ -102,3 +102,16 @@ def test_a_deleted_search_leaves_no_rows(world) -> None:
         assert session.get(Search, search) is None
     assert len(world.trials(other)) == 1
     world.audit()
+
+
+def test_a_search_is_paused_resumed_and_stopped_by_name(world) -> None:
+    caller = world.caller()
+    search_id = world.search(caller)
+    with world.sessions.begin() as session:
+        paused = searches.pause(session, caller, search_id)
+        resumed = searches.resume(session, caller, search_id)
+        stopped = searches.stop(session, caller, search_id)
+        with pytest.raises(Conflict):
+            searches.resume(session, caller, search_id)
+    assert [one.status for one in (paused, resumed, stopped)] == ["paused", "running", "stopped"]
+    assert stopped.reason == f"stopped by {caller.name}"
