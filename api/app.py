@@ -1,7 +1,7 @@
 """The application: REST interface, dashboard, and the controller beside them."""
 
 import asyncio
-import contextlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,9 +9,8 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from api import db
-from api.controller.leases import LeaseService
 from api.controller.service import Controller
-from api.dashboard import dashboard_router, mount_static
+from api.dashboard import dashboard_router, mount_static, show_unknown_paths
 from api.edge import errors
 from api.edge.authentication import Throttle
 from api.edge.changes import Changes
@@ -34,6 +33,8 @@ from api.settings import Settings
 from api.store.keys import FIRST_ADMIN, FIRST_WORKER, bootstrap
 from core.protocol.storage import Storage
 
+_log = logging.getLogger(__name__)
+
 _ROUTERS = (searches, events, figures, exports, trials, datasets, workers, worker, keys, health)
 
 
@@ -51,11 +52,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.engine = db.connect(settings)
     state.sessions = db.sessions(state.engine)
     state.storage = Storage(settings.storage_url)
-    state.lease_service = LeaseService(state.engine, settings)
     state.controller = Controller(settings, state.engine)
     state.changes = Changes(settings.database_url)
     state.throttle = Throttle()
     errors.install(app)
+    show_unknown_paths(app)
     for module in _ROUTERS:
         app.include_router(module.router)
     app.include_router(dashboard_router())
@@ -71,15 +72,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Store the first keys; run the controller and the listener while the app lives."""
     await asyncio.to_thread(_store_first_keys, app)
     listener = asyncio.create_task(app.state.changes.listen())
+    listener.add_done_callback(_log_crash)
     app.state.controller.start()
     try:
         yield
     finally:
         listener.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await listener
+        await asyncio.wait([listener])
         await asyncio.to_thread(app.state.controller.stop)
         app.state.engine.dispose()
+
+
+def _log_crash(listener: asyncio.Task[None]) -> None:
+    """Log the error that ended the listener: waiting requests still poll, and shutdown goes on."""
+    if not listener.cancelled() and (error := listener.exception()) is not None:
+        _log.error("the listener for changes crashed; waiting requests only poll", exc_info=error)
 
 
 def _store_first_keys(app: FastAPI) -> None:

@@ -73,7 +73,7 @@ def will_wake(session: Session) -> None:
 
 
 def autocommit(engine: Engine, statement: Callable[[Connection], T]) -> T:
-    """Run one idempotent statement outside a transaction; once more if the connection was dead.
+    """Run idempotent statements outside a transaction; once more if the connection was dead.
 
     A pooled connection may have died with a restarted server. The statements of the hot path
     may be sent twice: the same lease is returned again, a result counts as a duplicate of itself.

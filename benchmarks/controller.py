@@ -2,7 +2,7 @@
 
 `python -m benchmarks.controller [--seconds 10] [--threads 8] [--workers 1000] [--searches 100]`
 
-Simulated workers lease, send a heartbeat and an epoch, and report, through `api.controller.leases`
+Simulated workers lease, send a heartbeat and an epoch, and report, as the routes of workers do,
 on a private PostgreSQL that flushes to disk. Trials are made by one statement per search instead of
 by strategies, so that only the hot path is measured.
 """
@@ -13,17 +13,18 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from api import db
-from api.controller.leases import LeaseService
+from api.controller import orders
 from api.models import Search
 from api.roles import Role
 from api.settings import DatabaseSettings, Settings
-from api.store import datasets, keys, searches
+from api.store import datasets, keys, leases, new_searches, results, searches
 from api.store.keys import Caller
 from core.graph.roots import roots
 from core.protocol.contracts import (
@@ -67,7 +68,7 @@ def prepare(engine, search_count: int, trials: int) -> None:
         data = datasets.add(session, caller, name="d", builtin=False, spec=SPEC, blob=blob)
         for number in range(search_count):
             config = SearchConfig(budget=Budget(trials=100_000), parallelism=1024)
-            search = searches.add(
+            search = new_searches.add(
                 session, caller, name=str(number), dataset_id=data.id, config=config,
                 bounds=Bounds(), trials_deadline=None,
             )  # fmt: skip
@@ -83,8 +84,10 @@ def prepare(engine, search_count: int, trials: int) -> None:
 class Load:
     """Simulated workers that train trials as fast as they can."""
 
-    def __init__(self, lease_service: LeaseService, workers: int, seconds: float) -> None:
-        self.lease_service = lease_service
+    def __init__(self, engine: Engine, settings: Settings, workers: int, seconds: float) -> None:
+        self.engine = engine
+        self.duration = timedelta(seconds=settings.lease_seconds)
+        self.attempts = settings.max_attempts
         self.workers = [
             LeaseRequest(worker_id=uuid4(), boot_id=uuid4(), name=f"w{n}", device="cpu")
             for n in range(workers)
@@ -93,9 +96,9 @@ class Load:
         self.times: dict[str, list[float]] = defaultdict(list)
 
     def timed(self, name: str, call, *args):
-        """Call a method and record the time it took."""
+        """Run a statement of the hot path and record the time it took."""
         started = time.perf_counter()
-        result = call(*args)
+        result = db.autocommit(self.engine, lambda connection: call(connection, *args))
         self.times[name].append(time.perf_counter() - started)
         return result
 
@@ -108,17 +111,16 @@ class Load:
 
     def train(self, worker: LeaseRequest) -> bool:
         """Lease a trial, send one report of each kind and complete it; False where none waits."""
-        order = self.timed("lease", self.lease_service.lease, worker)
+        order = self.timed("lease", orders.lease, worker, self.duration, self.attempts)
         if order is None:
             return False
         lease = {"attempt": order.attempt, "token": order.token}
-        self.timed(
-            "heartbeat", self.lease_service.heartbeat, order.trial_id, Heartbeat(**lease, step=1)
-        )
+        beat = Heartbeat(**lease, step=1)
+        self.timed("heartbeat", leases.heartbeat, order.trial_id, beat, self.duration)
         epoch = EpochReport(**lease, epoch=1, seconds=1.0, validation_metric=0.5)
-        self.timed("epoch", self.lease_service.epoch, order.trial_id, epoch)
+        self.timed("epoch", leases.epoch, order.trial_id, epoch, self.duration)
         result = TrialResult(**lease, status=TrialStatus.COMPLETED, value=0.5)
-        self.timed("result", self.lease_service.result, order.trial_id, result)
+        self.timed("result", results.accept, order.trial_id, result, self.attempts)
         return True
 
 
@@ -128,7 +130,7 @@ def measure(options: argparse.Namespace, url: str) -> None:
     db.migrate(settings.database_url)
     engine = db.connect(settings)
     prepare(engine, options.searches, options.trials)
-    load = Load(LeaseService(engine, settings), options.workers, options.seconds)
+    load = Load(engine, settings, options.workers, options.seconds)
     shares = [load.workers[n :: options.threads] for n in range(options.threads)]
     threads = [threading.Thread(target=load.run, args=[share]) for share in shares]
     for thread in threads:

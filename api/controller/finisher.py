@@ -2,13 +2,13 @@
 
 from sqlalchemy.orm import Session
 
-from api.store import searches, snapshots, trials
-from api.store.live_searches import LiveSearch
-from api.store.trial_rows import past_trial
+from api.store import live_searches, new_trials, searches
+from api.store.live_searches import LiveSearch, past_trial
 from core.protocol.states import SearchStatus
 from core.search import defaults, ensembles, race
 from core.search.budget import Complete, Decision, Fail, Finish, FitBest, StopWaiting
 from core.search.repeats import comparable
+from core.tasks import TASKS
 
 
 def carry_out(session: Session, search: LiveSearch, decision: Decision) -> bool:
@@ -31,17 +31,18 @@ def carry_out(session: Session, search: LiveSearch, decision: Decision) -> bool:
 
 def _fit_best(session: Session, search: LiveSearch) -> bool:
     """Add the final fit of the trial expected to end best, or of several as an ensemble."""
-    configured = snapshots.configured(session, search.search_id)
+    configured = live_searches.configured(session, search.search_id)
     if configured is None:
         return False
     config, spec = configured
-    ended = [past_trial(row) for row in trials.past(session, search.search_id)]
+    best = TASKS[config.task].value_range[1]
+    ended = [past_trial(row, best) for row in live_searches.past(session, search.search_id)]
     known = comparable(ended, defaults.goal(config, spec))
     winner = race.chosen(known)
     if winner is None:
         return False
     members = ensembles.members_of(known, config.training.ensemble, config.bounds)
-    return trials.add_final(
+    return new_trials.add_final(
         session,
         search.search_id,
         search.next_number,

@@ -1,55 +1,92 @@
-"""Train orders: everything a worker needs to train the trial that it has leased."""
+"""Train orders: a worker gets a lease, and everything it needs to train the leased trial."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeVar
+from uuid import UUID
 
 import numpy as np
-from sqlalchemy import Connection, Engine
+from pydantic import ValidationError
+from sqlalchemy import Connection
 
-from api.db import autocommit
-from api.store import compute, train_orders
+from api.store import final_fits, leases, results, train_orders
+from api.store.errors import NotFound
 from api.store.leases import Held
 from api.store.train_orders import OrderContext
-from core.protocol.contracts import Hyperparameters, JsonObject, Member, TrainOrder
-from core.protocol.states import TrialKind
+from core.errors import NetmorphError
+from core.protocol.contracts import (
+    Hyperparameters,
+    JsonObject,
+    LeaseRequest,
+    Member,
+    TrainOrder,
+    TrialResult,
+)
+from core.protocol.states import TrialKind, TrialStatus
 from core.search import defaults, halving
+
+_log = logging.getLogger(__name__)
 
 #: The trainer keeps to its time itself; this many seconds later its worker is told to stop.
 GRACE = 10.0
 
-T = TypeVar("T")
+
+def lease(
+    connection: Connection,
+    request: LeaseRequest,
+    duration: timedelta,
+    max_attempts: int,
+    trial_id: UUID | None = None,
+) -> TrainOrder | None:
+    """An order for the trial that waits longest, or for the named one; None where none waits.
+
+    The same request again gets the same order. Raises NotFound for an unknown trial.
+    """
+    held = leases.obtain(connection, request, duration, max_attempts, trial_id)
+    if held is None:
+        if trial_id is not None and results.last_report(connection, trial_id) is None:
+            raise NotFound(f"there is no trial {trial_id}")
+        return None
+    try:
+        return _make(connection, held, duration)
+    except (ValidationError, NetmorphError) as error:
+        _give_up(connection, held, error)
+        return None
 
 
-def make(engine: Engine, held: Held, lease: timedelta) -> TrainOrder | None:
+def _give_up(connection: Connection, held: Held, error: Exception) -> None:
+    """End a trial for which no order can be made, so that workers do not lease it forever."""
+    _log.error("no order can be made", extra={"trial_id": held.trial_id}, exc_info=error)
+    failed = TrialResult(
+        attempt=held.attempt,
+        token=held.token,
+        status=TrialStatus.FAILED,
+        reason=f"no order could be made: {type(error).__name__}: {error}"[:2000],
+        retry=False,
+    )
+    results.accept(connection, held.trial_id, failed, max_attempts=1)
+
+
+def _make(connection: Connection, held: Held, duration: timedelta) -> TrainOrder | None:
     """The order for a lease; None where its search was deleted meanwhile.
 
     How to train is decided now where the time left matters, and kept with the trial.
     """
-
-    def run(statement: Callable[[Connection], T]) -> T:
-        return autocommit(engine, statement)
-
-    context = run(lambda c: train_orders.read(c, held.trial_id))
+    context = train_orders.read(connection, held.trial_id)
     if context is None:
         return None
     is_final = context.kind is TrialKind.FINAL
-    spent = run(lambda c: _spent(c, context)) if is_final else None
+    spent = final_fits.spent_before(connection, context) if is_final else None
     gains: list[float] = []
     if context.morphisms and context.inherited:
-        gains = run(lambda c: train_orders.gains_at_rung(c, context.search_id))
+        gains = train_orders.gains_at_rung(connection, context.search_id)
     chosen = choose(context, spent, gains)
     if chosen != context.hyperparameters:
         seconds = None if chosen.max_seconds is None else chosen.max_seconds + GRACE
-        run(lambda c: train_orders.settle(c, held, chosen, seconds))
-    history = run(lambda c: model_card(c, context)) if is_final else {}
-    members = run(lambda c: train_orders.members(c, context)) if context.members else ()
-    return _train_order(held, context, chosen, lease, history, members)
-
-
-def _spent(connection: Connection, context: OrderContext) -> defaults.Spent:
-    """What the search spent before this final fit."""
-    return compute.before(connection, context.search_id, context.parent_id, context.members)
+        train_orders.settle(connection, held, chosen, seconds)
+    history = final_fits.model_card(connection, context) if is_final else {}
+    members = final_fits.members(connection, context) if context.members else ()
+    return _train_order(held, context, chosen, duration, history, members)
 
 
 def choose(
@@ -102,7 +139,7 @@ def _train_order(
     held: Held,
     context: OrderContext,
     chosen: Hyperparameters,
-    lease: timedelta,
+    duration: timedelta,
     history: JsonObject,
     members: tuple[Member, ...],
 ) -> TrainOrder:
@@ -115,7 +152,7 @@ def _train_order(
         kind=context.kind,
         attempt=held.attempt,
         token=held.token,
-        lease_seconds=lease.total_seconds(),
+        lease_seconds=duration.total_seconds(),
         task=context.config.task,
         seed=trial_seed(context.config.seed, context.number),
         architecture=context.architecture,
@@ -130,30 +167,3 @@ def _train_order(
         fresh=is_final and not context.inherited,
         members=members,
     )
-
-
-def model_card(connection: Connection, context: OrderContext) -> JsonObject:
-    """What the exported model's card says of the search that led to this final fit."""
-    inherits = context.inherited and context.parent_weights is not None
-    parent, members = (context.parent_id, context.members) if inherits else (None, [])
-    spent = compute.before(connection, context.search_id, parent, members)
-    alone = compute.before(connection, context.search_id, parent) if members else spent
-    completed, inherited = train_orders.tallies(connection, context.search_id)
-    origin = context.parent_id
-    lineage = [] if origin is None else train_orders.lineage(connection, origin)
-    return {
-        "search": context.search_name,
-        "of_number": context.parent_number,
-        "members": context.members,
-        "validation": context.parent_value,
-        "validation_std": context.parent_value_std,
-        "trials_completed": completed,
-        "trials_inherited": inherited,
-        "lineage": lineage,
-        "seconds_in_lineage": spent.in_lineage,
-        "seconds_in_winner": alone.in_lineage,
-        "seconds_total": spent.total,
-        "strategy": context.config.strategy,
-        "seed": context.config.seed,
-        "created": context.created_at.isoformat(),
-    }

@@ -1,27 +1,36 @@
 """Making trials: requests for suggestions go to a pool of processes, their answers become rows.
 
 At most one request of a search is open. An answer is stored only if the search is still as its
-snapshot has it (`api.store.trials.add`); otherwise it is dropped, and the next request repeats it.
+snapshot has it (`api.store.new_trials.add`); otherwise it is dropped, and the next request repeats
+it. `answer` runs in a process of the pool: it is pure, from a stored snapshot to rows.
 """
 
 import logging
+import multiprocessing
+import os
+import signal
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing.connection import wait
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session, sessionmaker
+from threadpoolctl import threadpool_limits
 
-from api.controller import suggesting
 from api.db import unit_of_work
-from api.store import searches, snapshots, trials
-from api.store.live_searches import LiveSearch
-from api.store.trial_rows import StoredSnapshot
+from api.store import live_searches, new_trials, searches
+from api.store.live_searches import LiveSearch, StoredSnapshot
 from core.errors import SpaceExhausted
+from core.protocol.contracts import Bounds, DatasetSpec, Hyperparameters, SearchConfig
 from core.protocol.states import LIVE_TRIAL, SearchStatus
+from core.search import defaults
+from core.search.history import Suggestion
+from core.search.step import Snapshot, step
+from core.tasks import TASKS
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +56,7 @@ class Proposer:
 
     def warm_up(self) -> None:
         """Start a process ahead of the first request, as importing the engine takes seconds."""
-        self._executor().submit(suggesting.warm_up)
+        self._executor().submit(int)  # any call: the process imports this module before it
 
     def request(self, search: LiveSearch, count: int) -> None:
         """Request some trials of a search, unless a request of it is open.
@@ -61,7 +70,7 @@ class Proposer:
         with unit_of_work(self._sessions) as session:
             if search.progress.status is SearchStatus.PENDING:
                 searches.move(session, search.search_id, SearchStatus.RUNNING)
-            snapshot = snapshots.read(session, search, count)
+            snapshot = live_searches.snapshot(session, search, count)
         if snapshot is None:
             return
         future = self._submit(snapshot)
@@ -85,17 +94,17 @@ class Proposer:
         if self._pool is None:
             # Spawned: a fork would copy this process's threads and connections.
             self._pool = ProcessPoolExecutor(
-                self._processes, get_context("spawn"), initializer=suggesting.prepare
+                self._processes, multiprocessing.get_context("spawn"), initializer=prepare
             )
         return self._pool
 
     def _submit(self, snapshot: StoredSnapshot) -> Answer:
         try:
-            return self._executor().submit(suggesting.answer, snapshot)
+            return self._executor().submit(answer, snapshot)
         except BrokenProcessPool:  # a process died while it was idle
             _log.warning("a process for suggestions has died; starting new ones")
             self._pool = None
-            return self._executor().submit(suggesting.answer, snapshot)
+            return self._executor().submit(answer, snapshot)
 
     def _take(self, snapshot: StoredSnapshot, future: Answer) -> None:
         error = future.exception()
@@ -108,7 +117,7 @@ class Proposer:
 
     def _store(self, snapshot: StoredSnapshot, rows: tuple[dict[str, Any], ...]) -> None:
         with unit_of_work(self._sessions, self._wake) as session:
-            trials.add(session, snapshot.search_id, snapshot.next_number, rows)
+            new_trials.add(session, snapshot.search_id, snapshot.next_number, rows)
         self._strikes.pop(snapshot.search_id, None)
         self._exhausted.pop(snapshot.search_id, None)
 
@@ -133,3 +142,92 @@ class Proposer:
             reason = f"no trial could be suggested: {type(error).__name__}: {error}"[:2000]
             with unit_of_work(self._sessions, self._wake) as session:
                 searches.move(session, search_id, SearchStatus.FAILED, reason=reason)
+
+
+def prepare() -> None:
+    """Make a process ready to suggest: it ends when its parent ends, and ignores Ctrl-C.
+
+    Its matrices are small: more than one thread each would only take cores from the trainers.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threadpool_limits(limits=1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End at once when the parent has died, even by kill -9: nobody waits for the answer."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def answer(stored: StoredSnapshot) -> tuple[dict[str, Any], ...]:
+    """The rows of the next trials of a search, as `api.store.new_trials.add` takes them.
+
+    An equal snapshot has the same answer, so that a controller that died after asking does no
+    harm. Where the epochs left do not suffice for all, there are fewer rows than requested.
+
+    Raises:
+        SpaceExhausted: no new architecture is left; wait for trials in flight, or finish.
+    """
+    config = SearchConfig.model_validate(stored.config)
+    dataset = DatasetSpec.model_validate(stored.dataset)
+    is_timed = config.budget.seconds is not None
+    value_range = TASKS[config.task].value_range
+    left = stored.epochs_left
+    rows: list[dict[str, Any]] = []
+    suggestions = step(_snapshot(stored, config, dataset))
+    for number, suggestion in enumerate(suggestions, start=stored.next_number):
+        if left is not None and left < 1:
+            break
+        chosen = _hyperparameters(suggestion, number, config, dataset, stored.elapsed)
+        if left is not None:
+            chosen = chosen.model_copy(update={"epochs": min(chosen.epochs, left)})
+            left -= chosen.epochs
+        rows.append(
+            new_trials.new_row(
+                suggestion, number, chosen, is_timed=is_timed, value_range=value_range
+            )
+        )
+    return tuple(rows)
+
+
+def _hyperparameters(
+    suggestion: Suggestion, number: int, config: SearchConfig, dataset: DatasetSpec, elapsed: float
+) -> Hyperparameters:
+    inherited = suggestion.parent is not None
+    return defaults.trial_hyperparameters(
+        config,
+        dataset,
+        elapsed=elapsed,
+        inherited=inherited,
+        morphed=bool(suggestion.morphisms),
+        in_race=defaults.is_in_race(config, dataset, number=number, inherited=inherited),
+        choices=suggestion.choices,
+    )
+
+
+def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec) -> Snapshot:
+    bounds = Bounds.model_validate(stored.bounds)
+    best = TASKS[config.task].value_range[1]
+    return Snapshot(
+        seed=config.seed,
+        next_number=stored.next_number,
+        count=stored.count,
+        strategy=config.strategy,
+        strategy_options=config.strategy_options,
+        cost=config.cost,
+        roots=defaults.race_roots(config, dataset, bounds),
+        bounds=bounds,
+        trials=tuple(live_searches.past_trial(row, best) for row in stored.trials),
+        goal=defaults.goal(config, dataset),
+        example_seconds=defaults.example_seconds(config, dataset),
+        promoted=defaults.promoted(config, dataset),
+        split_seeds=defaults.split_seeds(config, dataset),
+        alternatives=defaults.alternatives_tried(config, dataset),
+        patience=defaults.patience(config),
+        remaining=defaults.remaining_trials(
+            config, created=stored.next_number, elapsed=stored.elapsed
+        ),
+    )

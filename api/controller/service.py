@@ -12,21 +12,23 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from uuid import uuid4
 
 import psycopg
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
 
 from api import db
-from api.controller import reconciler
+from api.controller import finisher
+from api.controller.leadership import Leadership
 from api.controller.proposer import Proposer
 from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
 from api.settings import Settings
-from api.store import leader
+from api.store import discarded, endings, live_searches, searches
 from api.store.notifications import WORK, notify_controllers
 from core.protocol.storage import Storage
+from core.search.budget import Suggest, Wait, decide
 
 _log = logging.getLogger(__name__)
 _RECONNECT = 1.0  # seconds
@@ -35,30 +37,6 @@ _RECONNECT = 1.0  # seconds
 def end_process() -> None:
     """End this process, so that its supervisor restarts it."""
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-class Leadership:
-    """This process' lease; its own clock can only make it ask the database sooner."""
-
-    def __init__(self, engine: Engine, seconds: float) -> None:
-        self._engine = engine
-        self._seconds = seconds
-        self._holder = uuid4()
-        self._trusted_until = 0.0
-
-    def is_held(self) -> bool:
-        """Whether this controller decides now; it asks the database every third of the lease."""
-        now = time.monotonic()
-        if now < self._trusted_until:
-            return True
-        held = db.autocommit(self._engine, lambda c: leader.acquire(c, self._holder, self._seconds))
-        self._trusted_until = now + self._seconds / 3 if held else 0.0
-        return held
-
-    def resign(self) -> None:
-        """Give up the lease, so that another controller can decide at once."""
-        self._trusted_until = 0.0
-        db.autocommit(self._engine, lambda c: leader.resign(c, self._holder))
 
 
 class Controller:
@@ -135,10 +113,10 @@ class Controller:
 
     def _turn(self) -> bool:
         """Do everything that is due; return whether more may be due at once."""
-        reconciler.expire_leases(self._engine, self._settings.max_attempts)
-        reconciler.tidy(self._sessions, self._sweeper)
+        expire_leases(self._engine, self._settings.max_attempts)
+        tidy(self._sessions, self._sweeper)
         self._proposer.collect()
-        again = reconciler.advance(self._sessions, self._proposer)
+        again = advance(self._sessions, self._proposer)
         self._relay.wake()
         return again
 
@@ -160,3 +138,34 @@ class Controller:
             while not self._stopping.is_set():
                 for _ in c.notifies(timeout=1.0, stop_after=1):
                     self._woken.set()
+
+
+def expire_leases(engine: Engine, max_attempts: int) -> None:
+    """Retry trials, or count them as lost, whose workers sent no report in time."""
+    expired = db.autocommit(engine, lambda c: endings.expire(c, max_attempts))
+    if expired:
+        _log.warning("leases expired", extra={"leases": expired})
+
+
+def tidy(sessions: sessionmaker[Session], sweeper: Sweeper) -> None:
+    """Stop trials still waiting in ended searches; wake the sweeper after a deletion."""
+    with db.unit_of_work(sessions) as session:
+        for search_id in searches.left_waiting(session):
+            searches.stop_waiting(session, search_id, "the search has ended")
+        if discarded.are_there(session):
+            sweeper.wake()
+
+
+def advance(sessions: sessionmaker[Session], proposer: Proposer) -> bool:
+    """Carry out what is decided for each live search; return whether more may be due at once."""
+    with db.unit_of_work(sessions) as session:
+        live = live_searches.live(session)
+    again = False
+    for search in live:
+        decision = decide(search.progress)
+        if isinstance(decision, Suggest):
+            proposer.request(search, decision.count)
+        elif not isinstance(decision, Wait):
+            with db.unit_of_work(sessions) as session:
+                again |= finisher.carry_out(session, search, decision)
+    return again

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.db import unit_of_work
-from api.store import discarded, searches, sign_ins, workers
+from api.store import discarded, new_searches, sign_ins, workers
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Sweeper:
         with unit_of_work(self._sessions) as session:
             sign_ins.sweep(session)
             workers.sweep(session)
-            searches.forget_requests(session)
+            new_searches.forget_requests(session)
         while self._remove_blobs():
             pass
 

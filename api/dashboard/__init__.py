@@ -11,6 +11,9 @@ from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from api.dashboard import forms, live, pages, rendering, visitors
+from api.dashboard.rendering import show_unknown_paths
+
+__all__ = ["dashboard_router", "mount_static", "show_unknown_paths"]
 
 _HERE = Path(__file__).parent
 _YEAR = "public, max-age=31536000, immutable"

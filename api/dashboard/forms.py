@@ -8,7 +8,6 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 from pydantic import TypeAdapter, ValidationError
 
-from api.controller import actions
 from api.dashboard.pages import show_datasets, show_searches
 from api.dashboard.rendering import PageRoute
 from api.dashboard.visitors import SenderDep, Visitor
@@ -16,6 +15,7 @@ from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
 from api.imports import dataset_for, import_file
 from api.schemas import Name, SearchIn
+from api.store import new_searches, searches
 from core.errors import InvalidInput, NetmorphError
 
 router = APIRouter(route_class=PageRoute)
@@ -49,7 +49,7 @@ def submit_search(
         body = SearchIn.model_validate(_body(fields))
         chosen = dataset_for(state.sessions, storage, visitor.caller, body.dataset)
         with unit_of_work(state.sessions, state.controller.wake) as session:
-            search = actions.create_search(session, visitor.caller, body, chosen)
+            search = new_searches.create(session, visitor.caller, body, chosen)
     except ValidationError as error:
         return _again(request, visitor, fields, _by_field(error))
     except InvalidInput as error:
@@ -124,9 +124,9 @@ def act(
 ) -> Response:
     """Change the state of a search, then show it; after a deletion, show all searches."""
     if action == "delete":
-        actions.delete(session, visitor.caller, search_id)
+        searches.remove(session, visitor.caller, search_id)
         return RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    steps = {"pause": actions.pause, "resume": actions.resume, "stop": actions.stop}
+    steps = {"pause": searches.pause, "resume": searches.resume, "stop": searches.stop}
     steps[action](session, visitor.caller, search_id)
     return RedirectResponse(f"/searches/{search_id}", HTTPStatus.SEE_OTHER)
 

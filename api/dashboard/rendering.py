@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import plotly
-from fastapi import HTTPException, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from api.edge.errors import STATUSES, validation_detail
+from api.edge.errors import STATUSES, http_problem, validation_detail
 from api.schemas import SearchOut
 from core.errors import NetmorphError
 from core.protocol.states import LIVE_SEARCH, SearchStatus
@@ -64,6 +65,22 @@ class PageRoute(APIRoute):
                 return _error_page(request, status, str(error))
 
         return handle_or_show
+
+
+def show_unknown_paths(app: FastAPI) -> None:
+    """Show a browser that asks for an unknown path the error page; others get the problem document.
+
+    Paths of the REST interface are left out: there also a browser gets the problem document.
+    """
+
+    def show(request: Request, error: Exception) -> Response:
+        is_browser = "text/html" in request.headers.get("accept", "")
+        is_unknown = getattr(error, "status_code", None) == HTTPStatus.NOT_FOUND
+        if is_browser and is_unknown and not request.url.path.startswith("/v1/"):
+            return _error_page(request, HTTPStatus.NOT_FOUND, "there is no page at this address")
+        return http_problem(request, error)
+
+    app.add_exception_handler(StarletteHTTPException, show)
 
 
 def _error_page(request: Request, status: int, detail: str) -> Response:

@@ -24,7 +24,8 @@ _ADDRESSES = 10_000  # remembered at the same time
 class Throttle:
     """Counts failed keys by address: a token bucket that refills within a minute.
 
-    Not a library: those for FastAPI count all requests, while only failures count here.
+    Not a library: slowapi and fastapi-limiter count every request of a route, while only failures
+    count here; `limits`, below slowapi, could count those, but remembers addresses without a bound.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

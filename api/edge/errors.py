@@ -59,7 +59,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of the app with a problem document."""
     app.add_exception_handler(NetmorphError, _ours)
     app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, http_problem)
     app.add_exception_handler(OperationalError, _unavailable)
     app.add_exception_handler(TimeoutError, _unavailable)
     app.add_exception_handler(DBAPIError, _database)
@@ -101,7 +101,8 @@ def _message(one: dict[str, Any]) -> str:
     return f"{expected}; found {text}"
 
 
-def _http(_: Request, error: Exception) -> Response:
+def http_problem(_: Request, error: Exception) -> Response:
+    """An HTTP error of a route, or of a path or method without one, as a problem document."""
     assert isinstance(error, HTTPException)
     return problem(error.status_code, error.detail, headers=error.headers)
 

@@ -1,7 +1,8 @@
 """Server-sent events: one event for each committed change of a search.
 
-Not sse-starlette: its part of this would be the text of an event, three lines here; which event
-is due, and when the stream ends, only the versions of searches tell.
+Neither sse-starlette nor FastAPI's EventSourceResponse: they would format events and send the
+comments that keep a connection open, a few lines here. Which event is due, when the stream ends and
+what a lost database means depend on the versions of searches, which neither knows.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.protocol.states import LIVE_SEARCH, SearchStatus
 
-LastEventId = Annotated[str | None, Header(max_length=32)]
+LastEventId = Annotated[str | None, Header()]
 
 _ANY_PAUSE = 1.0  # seconds between two events of a list
 

@@ -1,4 +1,7 @@
-"""Headers read as values; a header that cannot be read counts as absent, never as an error."""
+"""Headers that only inform, read as values: an unreadable one of any length counts as absent.
+
+An `Idempotency-Key` is not among them: an invalid one is refused (`api.routes.searches`).
+"""
 
 import re
 from urllib.parse import urlsplit

@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.controller import actions
 from api.db import unit_of_work
 from api.edge.changes import POLL_SECONDS, wait
 from api.edge.dependencies import (
@@ -22,7 +21,7 @@ from api.edge.parsing import version_in
 from api.imports import dataset_for
 from api.pictures import fronts
 from api.schemas import EpochOut, FrontOut, SearchIn, SearchOut, SearchPage, TrialPage
-from api.store import epochs, searches, trials
+from api.store import epochs, new_searches, searches, trials
 from api.store.keys import Caller
 from core.protocol.contracts import Cost
 
@@ -42,12 +41,14 @@ def create_search(
 ) -> SearchOut:
     """Create a search. Its first trials are suggested in the background.
 
-    With an `Idempotency-Key`, the same request sent again returns the same search.
+    With an `Idempotency-Key`, the same request sent again returns the same search. The key has 1 to
+    128 printable ASCII characters; any other is refused (422), as ignoring it could create a search
+    twice.
     """
     state = request.app.state
     dataset = dataset_for(state.sessions, storage, caller, body.dataset)
     with unit_of_work(state.sessions, state.controller.wake) as session:
-        search = actions.create_search(session, caller, body, dataset, idempotency_key)
+        search = new_searches.create(session, caller, body, dataset, idempotency_key)
     response.headers["Location"] = f"/v1/searches/{search.id}"
     return search
 
@@ -68,7 +69,7 @@ async def get_search(
     changes: ChangesDep,
     since: Annotated[int | None, Query(ge=0, le=2**62)] = None,
     wait_seconds: Annotated[float, Query(alias="wait", ge=0, le=60)] = 0,
-    if_none_match: Annotated[str | None, Header(max_length=200)] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Get a search. With `since` (a version) the response is 304 unless it has changed.
 
@@ -100,25 +101,25 @@ def _read(request: Request, caller: Caller, search_id: UUID, known: int | None) 
 @router.delete("/{search_id}", status_code=204)
 def delete_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> None:
     """Delete a search with its trials and models; a running search is stopped first."""
-    actions.delete(session, caller, search_id)
+    searches.remove(session, caller, search_id)
 
 
 @router.post("/{search_id}:pause")
 def pause_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
     """Pause a search: no more trials start, running ones finish."""
-    return actions.pause(session, caller, search_id)
+    return searches.pause(session, caller, search_id)
 
 
 @router.post("/{search_id}:resume")
 def resume_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
     """Continue a paused search."""
-    return actions.resume(session, caller, search_id)
+    return searches.resume(session, caller, search_id)
 
 
 @router.post("/{search_id}:stop")
 def stop_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
     """Stop a search permanently; its workers are freed within two heartbeats."""
-    return actions.stop(session, caller, search_id)
+    return searches.stop(session, caller, search_id)
 
 
 @router.get("/{search_id}/trials")

@@ -1,13 +1,19 @@
 """The routes of workers: lease, heartbeat, epochs, result (`core.protocol.contracts`)."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, cast
+from typing import TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
+from sqlalchemy import Connection
 
-from api.controller.leases import LeaseService
+from api.controller import orders
+from api.db import autocommit
 from api.edge.dependencies import WorkerDep
+from api.settings import Settings
+from api.store import leases, results
 from core.protocol.contracts import (
     Answer,
     EpochReport,
@@ -20,53 +26,58 @@ from core.protocol.contracts import (
 
 router = APIRouter(prefix="/v1/worker", tags=["worker"])
 
-
-def get_lease_service(request: Request) -> LeaseService:
-    """The lease service of this process."""
-    return cast(LeaseService, request.app.state.lease_service)
-
-
-LeaseServiceDep = Annotated[LeaseService, Depends(get_lease_service)]
+T = TypeVar("T")
 
 
 @router.post("/lease", response_model=None, responses={200: {"model": TrainOrder}, 204: {}})
-def lease_any(
-    body: LeaseRequest, _: WorkerDep, lease_service: LeaseServiceDep
-) -> TrainOrder | Response:
+def lease_any(request: Request, body: LeaseRequest, _: WorkerDep) -> TrainOrder | Response:
     """Lease the trial that has waited longest; 204 where none is waiting."""
-    return lease_service.lease(body) or Response(status_code=HTTPStatus.NO_CONTENT)
+    return _lease(request, body) or Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 @router.post("/trials/{trial_id}/lease")
-def lease_one(
-    trial_id: UUID, body: LeaseRequest, _: WorkerDep, lease_service: LeaseServiceDep
-) -> TrainOrder:
+def lease_one(request: Request, trial_id: UUID, body: LeaseRequest, _: WorkerDep) -> TrainOrder:
     """Lease this trial; 409 where it is no longer waiting."""
-    order = lease_service.lease(body, trial_id)
+    order = _lease(request, body, trial_id)
     if order is None:
         raise HTTPException(HTTPStatus.CONFLICT, f"the trial {trial_id} is no longer waiting")
     return order
 
 
 @router.post("/trials/{trial_id}/heartbeat")
-def heartbeat(
-    trial_id: UUID, body: Heartbeat, _: WorkerDep, lease_service: LeaseServiceDep
-) -> Answer:
+def heartbeat(request: Request, trial_id: UUID, body: Heartbeat, _: WorkerDep) -> Answer:
     """Renew the lease. The response says whether to continue."""
-    return lease_service.heartbeat(trial_id, body)
+    duration = timedelta(seconds=_settings(request).lease_seconds)
+    return _run(request, lambda c: leases.heartbeat(c, trial_id, body, duration))
 
 
 @router.post("/trials/{trial_id}/epochs")
-def report_epoch(
-    trial_id: UUID, body: EpochReport, _: WorkerDep, lease_service: LeaseServiceDep
-) -> Answer:
+def report_epoch(request: Request, trial_id: UUID, body: EpochReport, _: WorkerDep) -> Answer:
     """Store the metrics of an epoch. The response says whether to continue."""
-    return lease_service.epoch(trial_id, body)
+    duration = timedelta(seconds=_settings(request).lease_seconds)
+    return _run(request, lambda c: leases.epoch(c, trial_id, body, duration))
 
 
 @router.post("/trials/{trial_id}/result")
 def report_result(
-    trial_id: UUID, body: TrialResult, _: WorkerDep, lease_service: LeaseServiceDep
+    request: Request, trial_id: UUID, body: TrialResult, _: WorkerDep
 ) -> ResultAnswer:
     """Report how the trial ended; it counts once. 409 where another attempt has the lease."""
-    return lease_service.result(trial_id, body)
+    attempts = _settings(request).max_attempts
+    return _run(request, lambda c: results.accept(c, trial_id, body, attempts))
+
+
+def _lease(request: Request, body: LeaseRequest, trial_id: UUID | None = None) -> TrainOrder | None:
+    settings = _settings(request)
+    duration = timedelta(seconds=settings.lease_seconds)
+    return _run(request, lambda c: orders.lease(c, body, duration, settings.max_attempts, trial_id))
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _run(request: Request, statement: Callable[[Connection], T]) -> T:
+    """Run statements of the hot path; each is committed by itself."""
+    return autocommit(request.app.state.engine, statement)

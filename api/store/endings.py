@@ -1,36 +1,14 @@
-"""How attempts end: by a result, or because the worker sent no more reports.
+"""How attempts end, and the endings without a result: the worker sent no more reports.
 
 One statement deletes the lease, moves the trial to its next status and raises the version. It
 takes effect for exactly one of several equal or late reports. Locks are taken in the order of
-`api.models`: lease, trial, version.
+`api.models`: lease, trial, version. The ending with a result is in `api.store.results`.
 """
 
-from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from sqlalchemy import Connection, text
 
-from pydantic import BaseModel
-from sqlalchemy import BigInteger, Connection, select, text
-
-from api.models import Search, Trial
-from api.store.fragments import (
-    BUMPED,
-    LARGEST,
-    LARGEST_BIG,
-    MOST_EPOCHS,
-    NOTIFY_CHANGES,
-    NOTIFY_WORK,
-    clamped,
-    listed,
-    printable,
-)
-from core.protocol.contracts import (
-    BlobRef,
-    Comparison,
-    LeaseRequest,
-    TestMetrics,
-    TrialResult,
-)
+from api.store.fragments import BUMPED, NOTIFY_CHANGES, NOTIFY_WORK, listed
+from core.protocol.contracts import LeaseRequest
 from core.protocol.states import LIVE_SEARCH, TRIAL_SOURCES, TrialStatus
 
 # What becomes of a trial after an attempt: `ended` has the trial_id and epochs of the lease.
@@ -61,7 +39,7 @@ SELECT moved.id AS trial_id, moved.status, {notified}, {work} FROM moved
 """
 
 
-def _moved(
+def moved(
     *, retry: str, otherwise: str, pause: str, changes: str, targets: set[TrialStatus]
 ) -> str:
     """The end of a statement that ends attempts, for trials whose status allows each target."""
@@ -81,85 +59,6 @@ def _moved(
     )
 
 
-#: Parts of a result that have a column for each of their fields: `test.loss` is `test_loss`.
-_PARTS: dict[str, type[BaseModel]] = {"weights": BlobRef, "export": BlobRef, "test": TestMetrics}
-_APART = {"status", "attempt", "reason", "epochs", "parameters"}  # not copied as they are
-_COLUMNS = [
-    *(TrialResult.model_fields.keys() - _APART),
-    *(f"{part}_{name}" for part, kind in _PARTS.items() for name in kind.model_fields),
-]
-#: The columns that a result fills; a new field of the message needs only its column.
-_FILLED = tuple(name for name in sorted(_COLUMNS) if name in Trial.__table__.columns)
-_RESULT = text(
-    """
-WITH ended AS (
-    DELETE FROM leases
-    WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
-    RETURNING trial_id, greatest(epochs, CAST(:epochs AS integer)) AS epochs
-), """
-    + _moved(
-        retry="(:status = 'failed' AND :retry)",
-        otherwise=":status",
-        pause="make_interval(secs => CASE :status WHEN 'failed' THEN 2 ^ attempt ELSE 0 END)",
-        changes="reason = :reason, epochs = :epochs, epochs_spent = epochs_spent + reported,"
-        " report_digest = :digest, "
-        + ", ".join(
-            f"{name} = CAST(:{name} AS jsonb)" if name == "comparison" else f"{name} = :{name}"
-            for name in _FILLED
-        ),
-        targets=set(TrialStatus) - {TrialStatus.RUNNING, TrialStatus.LOST},
-    )
-)
-
-
-def result(
-    connection: Connection,
-    trial_id: UUID,
-    report: TrialResult,
-    digest: bytes,
-    max_attempts: int,
-) -> TrialStatus | None:
-    """End an attempt and return the trial's new status; None where the lease is another's.
-
-    A failed attempt leads to another one, after a pause, while attempts are left. In a search
-    that has ended every ending counts as stopped.
-    """
-    values = _filled(report) | {
-        "trial_id": trial_id,
-        "attempt": report.attempt,
-        "token": report.token,
-        "status": report.status.value,
-        "retry": report.retry,
-        "reason": printable(report.reason),
-        "epochs": clamped(report.epochs, MOST_EPOCHS),
-        "digest": digest,
-        "max_attempts": max_attempts,
-    }
-    row = connection.execute(_RESULT, values).one_or_none()
-    return None if row is None else TrialStatus(row.status)
-
-
-@dataclass(frozen=True, slots=True)
-class LastReport:
-    """The status of a trial, and the last report that counted."""
-
-    status: TrialStatus
-    digest: bytes | None  # SHA-256 of the last result that counted
-
-
-def last_report(connection: Connection, trial_id: UUID) -> LastReport | None:
-    """The last report of a trial; None where there is no such trial."""
-    statement = select(Trial.status, Trial.report_digest).where(Trial.id == trial_id)
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else LastReport(TrialStatus(row.status), row.report_digest)
-
-
-def task_of(connection: Connection, trial_id: UUID) -> str | None:
-    """The task type of a trial's search; None where there is no such trial."""
-    statement = select(Search.config["task"].as_string()).join(Trial, Trial.search_id == Search.id)
-    return connection.scalar(statement.where(Trial.id == trial_id))
-
-
 _END = """
 WITH overdue AS (
     SELECT trial_id FROM leases WHERE {which}
@@ -167,7 +66,7 @@ WITH overdue AS (
 ), ended AS (
     DELETE FROM leases USING overdue WHERE leases.trial_id = overdue.trial_id
     RETURNING leases.trial_id, epochs
-), """ + _moved(
+), """ + moved(
     retry="true",
     otherwise="'lost'",
     pause="interval '0 s'",
@@ -193,36 +92,3 @@ def release(connection: Connection, request: LeaseRequest, max_attempts: int) ->
         "max_attempts": max_attempts,
     }
     return len(connection.execute(_RELEASE, values).all())
-
-
-def _filled(report: TrialResult) -> dict[str, Any]:
-    """The columns that a result fills; of an attempt without an outcome, its seconds alone."""
-    empty: dict[str, Any] = dict.fromkeys(_FILLED)
-    if report.status in {TrialStatus.FAILED, TrialStatus.INFEASIBLE}:
-        return empty | {"seconds": report.seconds}
-    found = report.model_dump()
-    for part in _PARTS:
-        for name, value in (found.pop(part) or {}).items():
-            found[f"{part}_{name}"] = value
-    found |= {
-        "precision": printable(report.precision) or None,
-        "comparison": report.comparison and _json(report.comparison),
-    }
-    return {name: _storable(name, found.get(name)) for name in _FILLED}
-
-
-def _storable(name: str, value: Any) -> Any:
-    """A number that its column can hold: integers in messages have no upper limit."""
-    if not isinstance(value, int):
-        return value
-    is_big = isinstance(Trial.__table__.columns[name].type, BigInteger)
-    return clamped(value, LARGEST_BIG if is_big else LARGEST)
-
-
-def _json(comparison: Comparison) -> str:
-    """A comparison as JSON text that Postgres can store."""
-    kept = {
-        "examples": clamped(comparison.examples),
-        "reason": printable(comparison.reason),
-    }
-    return comparison.model_copy(update=kept).model_dump_json()

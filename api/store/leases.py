@@ -5,17 +5,18 @@ statement, so of two reports exactly one counts; the database's clock decides. T
 a trial may leave come from `core.protocol.states.TRIAL_SOURCES`, here as in the pure code.
 
 The statements are SQL text because each is one chain of data-modifying CTEs, which SQLAlchemy's
-expressions would hide. How leases end is in `api.store.endings`.
+expressions would hide. How leases end is in `api.store.endings` and `api.store.results`.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
 from api.models import Epoch
+from api.store.endings import release
 from api.store.fragments import (
     BUMPED,
     LARGEST_BIG,
@@ -25,8 +26,8 @@ from api.store.fragments import (
     listed,
     printable,
 )
-from core.protocol.contracts import EpochReport, Heartbeat, LeaseRequest
-from core.protocol.states import TRIAL_SOURCES, SearchStatus, TrialStatus
+from core.protocol.contracts import Action, Answer, EpochReport, Heartbeat, LeaseRequest
+from core.protocol.states import LIVE_SEARCH, TRIAL_SOURCES, SearchStatus, TrialStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,24 @@ class Taken:
     has_another: bool  # the worker has a lease already, which must end or be renewed first
 
 
-@dataclass(frozen=True, slots=True)
-class ReportVerdict:
-    """What decides the answer to a report of a held lease."""
+def obtain(
+    connection: Connection,
+    request: LeaseRequest,
+    lease: timedelta,
+    max_attempts: int,
+    trial_id: UUID | None = None,
+) -> Held | None:
+    """A lease of the trial that waits longest, or of the named one; None where none waits.
 
-    search_status: SearchStatus
-    search_reason: str
-    late: bool  # the time for this trial is up
+    A worker that has a lease gets the same one again, as it cannot have seen the answer; one that
+    has restarted loses the leases it had before.
+    """
+    taken = take(connection, request, uuid4(), lease, trial_id)
+    if not taken.has_another:
+        return taken.held
+    release(connection, request, max_attempts)
+    renewed = renew(connection, request, lease)
+    return renewed or take(connection, request, uuid4(), lease, trial_id).held
 
 
 _TAKE = """
@@ -167,10 +179,8 @@ _HEARTBEAT = text(
 )
 
 
-def heartbeat(
-    connection: Connection, trial_id: UUID, beat: Heartbeat, lease: timedelta
-) -> ReportVerdict | None:
-    """Renew a lease; None where it is not (or no longer) the sender's."""
+def heartbeat(connection: Connection, trial_id: UUID, beat: Heartbeat, lease: timedelta) -> Answer:
+    """Renew a lease; the answer says whether to continue."""
     values = {
         "trial_id": trial_id,
         "attempt": beat.attempt,
@@ -178,7 +188,7 @@ def heartbeat(
         "lease": lease,
         "step": clamped(beat.step, LARGEST_BIG),
     }
-    return _verdict(connection, _HEARTBEAT, values)
+    return _answer(connection, _HEARTBEAT, values)
 
 
 _METRICS = [column.name for column in Epoch.__table__.columns if not column.primary_key]
@@ -198,22 +208,22 @@ WITH {_HEARD.format(more="epochs = greatest(epochs, :epoch)")}, added AS (
 """)
 
 
-def epoch(
-    connection: Connection, trial_id: UUID, report: EpochReport, lease: timedelta
-) -> ReportVerdict | None:
-    """Store the metrics of an epoch, once, and renew the lease; None where it is another's."""
+def epoch(connection: Connection, trial_id: UUID, report: EpochReport, lease: timedelta) -> Answer:
+    """Store the metrics of an epoch, once, and renew the lease; the answer as to a heartbeat."""
     values = report.model_dump() | {
         "trial_id": trial_id,
         "lease": lease,
         "epoch": clamped(report.epoch, MOST_EPOCHS),
     }
-    return _verdict(connection, _EPOCH, values)
+    return _answer(connection, _EPOCH, values)
 
 
-def _verdict(
-    connection: Connection, statement: Any, values: dict[str, Any]
-) -> ReportVerdict | None:
+def _answer(connection: Connection, statement: Any, values: dict[str, Any]) -> Answer:
+    """What the worker is to do next: abandon the trial where it does not have this lease."""
     row = connection.execute(statement, values).one_or_none()
     if row is None:
-        return None
-    return ReportVerdict(SearchStatus(row.search_status), row.search_reason, row.late)
+        return Answer(action=Action.ABANDON, reason="the lease is not yours any more")
+    if row.search_status not in LIVE_SEARCH:
+        reason = row.search_reason or f"the search is {row.search_status}"
+        return Answer(action=Action.STOP, reason=reason)
+    return Answer(action=Action.STOP, reason="the time is up") if row.late else Answer()

@@ -1,14 +1,38 @@
-"""The progress of every live search, on which the controller decides: one cheap query."""
+"""Live searches as the controller sees them: their progress, and what their next step depends on.
 
-from dataclasses import dataclass
+Progress is read by one cheap query for all. The snapshot for a step is read as plain rows: the
+process that computes the step decodes them, so that thousands of architectures cost the API
+process nothing, and an unreadable search harms no other.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Text, cast, func, select, text
 from sqlalchemy.orm import Session
 
+from api.models import Dataset, Search, Trial
 from api.store.fragments import listed
-from core.protocol.states import LIVE_SEARCH, LIVE_TRIAL, SearchStatus, TrialStatus
+from core import morphisms
+from core.graph.architecture import Architecture
+from core.protocol.contracts import DatasetSpec, SearchConfig, TrainingChoices
+from core.protocol.states import LIVE_SEARCH, LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 from core.search.budget import FAILURES_IN_A_ROW, SearchProgress
+from core.search.history import PastTrial
+
+Row = Mapping[str, Any]  # values by column
+
+#: Fields of a past trial that are not columns with the same values.
+_CONVERTED = {
+    "trial_id", "architecture", "status", "inheritable", "epochs", "planned_epochs", "share",
+    "morphisms", "choices",
+}  # fmt: skip
+#: Columns of a trial that strategies see as they are; a new field of `PastTrial` joins by itself.
+PLAIN = tuple(field.name for field in fields(PastTrial) if field.name not in _CONVERTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +42,21 @@ class LiveSearch:
     search_id: UUID
     next_number: int  # a decision holds only while this has not changed
     progress: SearchProgress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSnapshot:
+    """What the next step of a search depends on, as the database keeps it."""
+
+    search_id: UUID
+    next_number: int
+    count: int  # suggestions requested
+    config: Row  # core.protocol.contracts.SearchConfig
+    bounds: Row  # core.protocol.contracts.Bounds
+    dataset: Row  # core.protocol.contracts.DatasetSpec
+    elapsed: float  # seconds since the search's start
+    epochs_left: int | None  # that new trials may reserve; None: no limit
+    trials: tuple[Row, ...]  # see `past`
 
 
 # Each LATERAL reads a few rows by a partial index; only a budget in epochs needs a sum over all.
@@ -74,3 +113,113 @@ def _live_search(row: object) -> LiveSearch:
     columns["status"] = SearchStatus(columns["status"])
     columns["final"] = columns["final"] and TrialStatus(columns["final"])
     return LiveSearch(search_id, number, SearchProgress(created=number, **columns))
+
+
+def snapshot(session: Session, search: LiveSearch, count: int) -> StoredSnapshot | None:
+    """The snapshot for `count` suggestions; None where the search has changed since it was read."""
+    elapsed = func.extract("epoch", func.now() - Search.started_at)
+    statement = (
+        select(Search.config, Search.bounds, Dataset.spec, elapsed.label("elapsed"))
+        .join(Dataset, Dataset.id == Search.dataset_id)
+        .where(
+            Search.id == search.search_id,
+            Search.status == SearchStatus.RUNNING,
+            Search.next_number == search.next_number,
+        )
+    )
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        return None
+    return StoredSnapshot(
+        search_id=search.search_id,
+        next_number=search.next_number,
+        count=count,
+        config=row.config,
+        bounds=row.bounds,
+        dataset=row.spec,
+        elapsed=float(row.elapsed),
+        epochs_left=search.progress.epochs_left,
+        trials=past(session, search.search_id),
+    )
+
+
+def configured(session: Session, search_id: UUID) -> tuple[SearchConfig, DatasetSpec] | None:
+    """How a search is configured and what its data set is; None where it was deleted."""
+    statement = (
+        select(Search.config, Dataset.spec)
+        .join(Dataset, Dataset.id == Search.dataset_id)
+        .where(Search.id == search_id)
+    )
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        return None
+    return SearchConfig.model_validate(row.config), DatasetSpec.model_validate(row.spec)
+
+
+def past(session: Session, search_id: UUID) -> tuple[dict[str, Any], ...]:
+    """All trials of a search but the final fit, in the order they were made.
+
+    As plain rows for `past_trial`, architectures and morphisms as JSON text.
+    """
+    statement = (
+        select(
+            Trial.id,
+            Trial.status,
+            Trial.epochs,
+            Trial.choices,
+            cast(Trial.architecture, Text).label("architecture"),
+            cast(Trial.morphisms, Text).label("morphisms"),
+            Trial.weights_key.is_not(None).label("has_weights"),
+            Trial.hyperparameters["epochs"].as_integer().label("planned_epochs"),
+            Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
+            *(getattr(Trial, name) for name in PLAIN),
+        )
+        .where(Trial.search_id == search_id, Trial.kind == TrialKind.SEARCH)
+        .order_by(Trial.number)
+    )
+    return tuple(dict(row) for row in session.execute(statement).mappings())
+
+
+def past_trial(row: Row, best_value: float = 1.0) -> PastTrial:
+    """An earlier trial as strategies see it, from a row of `past`.
+
+    `best_value` is the best that any trial of its task type can have.
+    """
+    status = TrialStatus(row["status"])
+    ended_well = status in {TrialStatus.COMPLETED, TrialStatus.STOPPED}
+    return PastTrial(
+        trial_id=row["id"],
+        best_value=best_value,
+        architecture=_architecture(row["architecture"]),
+        status=status,
+        inheritable=ended_well and row["has_weights"],
+        epochs=row["epochs"] or None,
+        planned_epochs=_planned_epochs(row),
+        morphisms=_morphisms(row["morphisms"]),
+        choices=TrainingChoices.model_validate(row["choices"]),
+        **{name: row[name] for name in PLAIN},
+    )
+
+
+def _planned_epochs(row: Row) -> int | None:
+    """The epochs of a complete training; at the trial's own pace where seconds limit it."""
+    planned: int | None = row["planned_epochs"]
+    epochs: int = row["epochs"]
+    seconds: float | None = row["seconds"]
+    limit: float | None = row["max_seconds"]
+    if planned is None or not (limit and seconds and epochs):
+        return planned
+    in_time = round(epochs * limit / seconds)
+    return min(planned, max(epochs, in_time))
+
+
+@lru_cache(maxsize=20_000)
+def _architecture(text: str) -> Architecture:
+    """The architecture of a JSON text; the same trials come again in every snapshot."""
+    return Architecture.from_json(json.loads(text))
+
+
+@lru_cache(maxsize=20_000)
+def _morphisms(text: str) -> tuple[morphisms.AbstractMorphism, ...]:
+    """The morphisms of a JSON text."""
+    return tuple(morphisms.from_json(step["data"]) for step in json.loads(text))

@@ -1,85 +1,18 @@
-"""Searches: adding, reading, moving between states, deleting."""
+"""Searches: reading, moving between states, deleting."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models import Idempotency, Search, Trial, Version
+from api.models import Search, Trial, Version
 from api.schemas import SearchOut, SearchPage
 from api.store import discarded, pages, summaries
-from api.store.errors import Conflict, KeyReused, NotFound
+from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
-from core.protocol.contracts import Bounds, SearchConfig
 from core.protocol.states import LIVE_SEARCH, SEARCH_SOURCES, SearchStatus, TrialStatus
-
-
-def add(
-    session: Session,
-    caller: Caller,
-    *,
-    name: str,
-    dataset_id: UUID,
-    config: SearchConfig,
-    bounds: Bounds,
-    trials_deadline: float | None,
-) -> UUID:
-    """Store a new search, pending, and return its id."""
-    row = Search(
-        owner_id=caller.key_id,
-        dataset_id=dataset_id,
-        name=name,
-        config=config.model_dump(mode="json", exclude_none=True),  # older releases may read it
-        bounds=bounds.model_dump(mode="json", exclude_none=True),
-        parallelism=config.parallelism,
-        trial_limit=config.budget.trials,
-        epoch_limit=config.budget.epochs,
-        trials_deadline=trials_deadline,
-    )
-    session.add(row)
-    session.flush()
-    session.add(Version(search_id=row.id))
-    session.flush()
-    changed(session, row.id)
-    return row.id
-
-
-def created_before(session: Session, caller: Caller, key: str, digest: bytes) -> UUID | None:
-    """The search that this request has created before; None without.
-
-    Raises KeyReused where the Idempotency-Key belongs to another request.
-    """
-    statement = select(Idempotency.search_id, Idempotency.digest).where(
-        Idempotency.owner_id == caller.key_id, Idempotency.key == key
-    )
-    row = session.execute(statement).one_or_none()
-    if row is None:
-        return None
-    if row.digest != digest:
-        raise KeyReused(f"the Idempotency-Key {key!r} belongs to another request: use a new key")
-    return UUID(str(row.search_id))
-
-
-def remember(session: Session, caller: Caller, key: str, digest: bytes, search_id: UUID) -> bool:
-    """Note the request that created a search; False where its key was noted meanwhile."""
-    statement = (
-        insert(Idempotency)
-        .values(owner_id=caller.key_id, key=key, digest=digest, search_id=search_id)
-        .on_conflict_do_nothing()
-        .returning(Idempotency.key)
-    )
-    return session.execute(statement).one_or_none() is not None
-
-
-def forget_requests(session: Session) -> None:
-    """Delete the Idempotency-Keys that are older than a day."""
-    session.execute(
-        delete(Idempotency).where(Idempotency.created_at < func.now() - timedelta(days=1))
-    )
 
 
 def listing(
@@ -162,6 +95,24 @@ def move_own(
     if found.status != to:
         allowed = ", ".join(sorted(SEARCH_SOURCES[to]))
         raise Conflict(f"the search is {found.status}; only one that is {allowed} can be {to}")
+
+
+def pause(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
+    """Suggest and lease no more trials; running ones finish. Conflict once it is finishing."""
+    move_own(session, caller, search_id, SearchStatus.PAUSED)
+    return get(session, caller, search_id)
+
+
+def resume(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
+    """Continue a paused search; Conflict where it has ended."""
+    move_own(session, caller, search_id, SearchStatus.RUNNING)
+    return get(session, caller, search_id)
+
+
+def stop(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
+    """End a search at once: waiting trials are stopped, workers are told at their next report."""
+    move_own(session, caller, search_id, SearchStatus.STOPPED, reason=f"stopped by {caller.name}")
+    return get(session, caller, search_id)
 
 
 def stop_waiting(session: Session, search_id: UUID, reason: str) -> bool:

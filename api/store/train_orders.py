@@ -27,12 +27,10 @@ from core.protocol.contracts import (
     BlobRef,
     DatasetSpec,
     Hyperparameters,
-    Member,
     SearchConfig,
     TrainingChoices,
 )
-from core.protocol.states import TrialKind, TrialStatus
-from core.search.lineage import continuing
+from core.protocol.states import TrialKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,24 +131,6 @@ def _context(row: dict[str, Any]) -> OrderContext:
     )
 
 
-def members(connection: Connection, context: OrderContext) -> tuple[Member, ...]:
-    """The networks that a final fit joins, in their order."""
-    columns = (Trial.number, Trial.architecture, Trial.weights_key, Trial.weights_bytes)
-    statement = select(*columns).where(
-        Trial.search_id == context.search_id, Trial.number.in_(context.members)
-    )
-    rows = sorted(connection.execute(statement), key=lambda row: context.members.index(row.number))
-    return tuple(
-        Member.model_validate(
-            {
-                "architecture": row.architecture,
-                "weights": blobs.reference(row.weights_key, row.weights_bytes),
-            }
-        )
-        for row in rows
-    )
-
-
 def settle(
     connection: Connection, held: Held, chosen: Hyperparameters, max_seconds: float | None
 ) -> None:
@@ -174,34 +154,6 @@ def settle(
     )
 
 
-_LINEAGE = text("""
-WITH RECURSIVE line AS (
-    SELECT id, parent_id, number, morphisms, choices FROM trials WHERE id = :trial_id
-    UNION ALL
-    SELECT trials.id, trials.parent_id, trials.number, trials.morphisms, trials.choices
-    FROM trials JOIN line ON trials.id = line.parent_id
-)
-SELECT line.number, line.morphisms, line.choices, parent.number AS parent_number
-FROM line LEFT JOIN line AS parent ON parent.id = line.parent_id ORDER BY line.number
-""")
-
-
-def lineage(connection: Connection, trial_id: UUID) -> list[str]:
-    """A trial's lineage in words, the root first."""
-    words = []
-    for row in connection.execute(_LINEAGE, {"trial_id": trial_id}):
-        steps = "; ".join(step["text"] for step in row.morphisms)
-        words.append(f"trial {row.number}: {steps or _beginning(row)}")
-    return words
-
-
-def _beginning(row: Any) -> str:
-    """The origin of a trial without morphisms, in words."""
-    if row.parent_number is None:
-        return "a starting architecture"
-    return continuing(row.parent_number, str(TrainingChoices.model_validate(row.choices)))
-
-
 _GAINS = text("""
 SELECT child.value_at_rung - parent.value AS gain
 FROM trials AS child JOIN trials AS parent ON parent.id = child.parent_id
@@ -214,14 +166,3 @@ WHERE child.search_id = :search_id AND child.kind = 'search' AND child.inherited
 def gains_at_rung(connection: Connection, search_id: UUID) -> list[float]:
     """The value of each inheriting child at its rung, minus the final value of its parent."""
     return [row.gain for row in connection.execute(_GAINS, {"search_id": search_id})]
-
-
-def tallies(connection: Connection, search_id: UUID) -> tuple[int, int]:
-    """Completed search trials, and how many of them started from inherited weights."""
-    statement = select(func.count(), func.count().filter(Trial.inherited)).where(
-        Trial.search_id == search_id,
-        Trial.kind == TrialKind.SEARCH,
-        Trial.status == TrialStatus.COMPLETED,
-    )
-    completed, inherited = connection.execute(statement).one()
-    return completed, inherited

@@ -1,10 +1,9 @@
-"""Trials: the list of a search, one in detail, its export, and adding new ones."""
+"""Trials as people see them: the list of a search, one in detail, the exported model."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, cast, func, select, update
+from sqlalchemy import Select, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer, load_only
 
 from api.models import Lease, Search, Trial
@@ -13,11 +12,8 @@ from api.store import blobs, pages, searches
 from api.store.errors import NotFound
 from api.store.fragments import LARGEST
 from api.store.keys import Caller
-from api.store.notifications import changed
-from api.store.trial_rows import PLAIN, architecture_columns
-from core.graph.architecture import Architecture
 from core.protocol.contracts import BlobRef, TrainingChoices
-from core.protocol.states import SearchStatus, TrialKind, TrialStatus
+from core.protocol.states import TrialKind, TrialStatus
 from core.search.ensembles import in_words
 
 _Parent = aliased(Trial)
@@ -80,107 +76,6 @@ def export_of(session: Session, caller: Caller, search_id: UUID) -> BlobRef:
     if found is None:
         raise NotFound(f"the search {search_id} has no exported model yet")
     return found
-
-
-def add(session: Session, search_id: UUID, number: int, new: Sequence[Mapping[str, Any]]) -> bool:
-    """Add suggested trials, given as columns, the first of them with this number; all or none.
-
-    False where the search is not running or has got other trials meanwhile: the suggestions no
-    longer fit and are dropped.
-    """
-    statement = (
-        update(Search)
-        .where(
-            Search.id == search_id,
-            Search.status == SearchStatus.RUNNING,
-            Search.next_number == number,
-            func.coalesce(Search.trial_limit, number + len(new)) >= number + len(new),
-        )
-        .values(next_number=number + len(new))
-        .returning(Search.id)
-    )
-    if not new or session.execute(statement).one_or_none() is None:
-        return False
-    session.add_all(Trial(search_id=search_id, **columns) for columns in new)
-    session.flush()
-    changed(session, search_id)
-    return True
-
-
-def past(session: Session, search_id: UUID) -> tuple[dict[str, Any], ...]:
-    """All trials of a search but the final fit, in the order they were made.
-
-    As plain rows for `api.store.trial_rows.past_trial`, architectures and morphisms as JSON text.
-    """
-    statement = (
-        select(
-            Trial.id,
-            Trial.status,
-            Trial.epochs,
-            Trial.choices,
-            cast(Trial.architecture, Text).label("architecture"),
-            cast(Trial.morphisms, Text).label("morphisms"),
-            Trial.weights_key.is_not(None).label("has_weights"),
-            Trial.hyperparameters["epochs"].as_integer().label("planned_epochs"),
-            Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
-            *(getattr(Trial, name) for name in PLAIN),
-        )
-        .where(Trial.search_id == search_id, Trial.kind == TrialKind.SEARCH)
-        .order_by(Trial.number)
-    )
-    return tuple(dict(row) for row in session.execute(statement).mappings())
-
-
-def add_final(
-    session: Session,
-    search_id: UUID,
-    number: int,
-    winner_id: UUID,
-    *,
-    inherits: bool = True,
-    members: Sequence[int] = (),
-    joint: Architecture | None = None,
-) -> bool:
-    """Add the final fit, which trains the winner on; False where it was added already.
-
-    With `inherits` it begins with the winner's weights, if there are any. `joint` is the
-    architecture of an ensemble, which joins the trials with the numbers `members`; it replaces
-    the winner's.
-    """
-    winner = session.get(Trial, winner_id)
-    statement = (
-        update(Search)
-        .where(
-            Search.id == search_id,
-            Search.status == SearchStatus.FINISHING,
-            Search.next_number == number,
-        )
-        .values(next_number=number + 1)
-        .returning(Search.started_at)
-    )
-    row = session.execute(statement).one_or_none()
-    if winner is None or row is None:
-        return False
-    copied = ("architecture", "fingerprint", "layers", "parameters", "flops", "choices")
-    columns = {name: getattr(winner, name) for name in copied}
-    if joint is not None:
-        columns |= architecture_columns(joint)
-    session.add(
-        Trial(
-            search_id=search_id,
-            number=number,
-            kind=TrialKind.FINAL,
-            parent_id=winner.id,
-            morphisms=[],
-            members=list(members),
-            inherited=inherits and winner.weights_key is not None,
-            available_at=row.started_at,  # goes before trials of later searches
-            **columns,
-        )
-    )
-    session.flush()
-    changed(session, search_id)
-    return True
 
 
 def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:

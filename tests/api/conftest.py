@@ -20,7 +20,7 @@ from api.app import create_app
 from api.models import Lease, Search, Trial
 from api.roles import Role
 from api.settings import Settings
-from api.store import datasets, keys, searches
+from api.store import datasets, keys, new_searches, searches
 from api.store.keys import Caller
 from core.protocol.contracts import (
     BlobRef,
@@ -33,6 +33,7 @@ from core.protocol.contracts import (
 )
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.visitors import enter
+from tests.api.worker_calls import WorkerCalls
 
 #: Each query finds rows that break an invariant; it may run after any test.
 AUDIT = {
@@ -142,7 +143,7 @@ class World:
         config.setdefault("budget", Budget(trials=100))
         config.setdefault("parallelism", 50)
         with self.sessions.begin() as session:
-            search_id = searches.add(
+            search_id = new_searches.add(
                 session,
                 caller,
                 name="a search",
@@ -251,6 +252,15 @@ def do(engine: Engine) -> Callable[..., Any]:
         return db.autocommit(engine, lambda connection: statement(connection, *args))
 
     return run
+
+
+@pytest.fixture
+def calls(engine: Engine, database_url: str) -> WorkerCalls:
+    """The calls of a worker, with the settings of a new installation."""
+    settings = Settings(
+        database_url=database_url, broker_url="redis://nowhere", storage_url="memory://"
+    )
+    return WorkerCalls(engine, settings)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from api import db
 from api.models import Base
 from api.settings import DatabaseSettings
-from api.store import endings, leases
+from api.store import leases, results
 from core.protocol.contracts import LeaseRequest, TrialResult
 from core.protocol.states import TrialStatus
 
@@ -123,7 +123,7 @@ def test_every_release_upgrades_with_its_rows(url: str, engine: Engine, release:
         result = TrialResult(
             attempt=held.attempt, token=held.token, status=TrialStatus.COMPLETED, value=0.5
         )
-        status = endings.result(connection, held.trial_id, result, b"digest", 3)
+        status = results.end_attempt(connection, held.trial_id, result, b"digest", 3)
     assert status is TrialStatus.COMPLETED
 
 

@@ -34,10 +34,10 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/api/edge/test_changes.py",),
     ),
     Mutant(
-        file="api/store/endings.py",
+        file="api/store/results.py",
         old="return clamped(value, LARGEST_BIG if is_big else LARGEST)",
         new="return clamped(value)",
-        tests=("tests/api/store/test_endings.py", "tests/api/store/test_leases.py"),
+        tests=("tests/api/store/test_results.py", "tests/api/store/test_leases.py"),
     ),
     Mutant(
         file="api/store/dispatch.py",
@@ -70,10 +70,10 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/api/controller/test_orders.py",),
     ),
     Mutant(
-        file="api/controller/leases.py",
+        file="api/store/results.py",
         old="if last.digest == digest:",
         new="if last.digest is not None:",
-        tests=("tests/api/controller/test_leases.py",),
+        tests=("tests/api/store/test_results.py",),
     ),
     Mutant(
         file="api/dashboard/visitors.py",
@@ -100,10 +100,10 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/api/controller/test_finisher.py",),
     ),
     Mutant(
-        file="api/controller/reconciler.py",
+        file="api/controller/service.py",
         old="if discarded.are_there(session):",
         new="if not discarded.are_there(session):",
-        tests=("tests/api/controller/test_reconciler.py",),
+        tests=("tests/api/controller/test_service_turn.py",),
     ),
     Mutant(
         file="api/dashboard/live.py",

@@ -49,7 +49,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="core/search/step.py",
         old="if suggestion.parent is None or suggestion.parent.inheritable:",
         new="if True:",
-        tests=("tests/core/search/test_step.py", "tests/api/controller/test_suggesting.py"),
+        tests=("tests/core/search/test_step.py", "tests/api/controller/test_proposer.py"),
     ),
     Mutant(  # a child is trained under the usual choices, not under those of its parent
         file="core/search/history.py",
@@ -58,16 +58,16 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/core/search/test_history.py",),
     ),
     Mutant(  # the epochs left are not lessened by those already given away
-        file="api/controller/suggesting.py",
+        file="api/controller/proposer.py",
         old="left -= chosen.epochs",
         new="left -= 0",
-        tests=("tests/api/controller/test_suggesting.py",),
+        tests=("tests/api/controller/test_proposer.py",),
     ),
     Mutant(  # where seconds limit a training, its plan is not converted to its own pace
-        file="api/store/trial_rows.py",
+        file="api/store/live_searches.py",
         old="return min(planned, max(epochs, in_time))",
         new="return planned",
-        tests=("tests/api/store/test_trial_rows.py",),
+        tests=("tests/api/store/test_live_searches.py",),
     ),
     Mutant(  # the gain of a child counts, not the median of gains, from the first child on
         file="core/search/halving.py",

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from api.controller.service import Leadership
+from api.controller.leadership import Leadership
 from api.models import Leader
 
 

@@ -1,21 +1,72 @@
-"""Train orders: everything that training needs, decided when the trial is leased."""
+"""Train orders: who gets one, and all that training needs, decided when the trial is leased."""
 
 import json
+from uuid import uuid4
 
 import pytest
 
 from api.controller.orders import GRACE, choose, trial_seed
 from api.models import Lease, Search, Trial
 from api.store import train_orders
+from api.store.errors import Conflict, NotFound
 from core.protocol.contracts import (
     Budget,
     Member,
     Training,
 )
-from core.protocol.states import SearchStatus, TrialKind
+from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 
 
-def test_an_order_has_all_that_training_needs(world, lease_service) -> None:
+def test_nothing_waits_and_unknown_trials_are_distinguished(world, calls) -> None:
+    trial = world.trial(world.search())
+    assert calls.lease(world.worker(), trial) is not None
+
+    assert calls.lease(world.worker()) is None
+    assert calls.lease(world.worker(), trial) is None
+    with pytest.raises(NotFound):
+        calls.lease(world.worker(), uuid4())
+
+
+def test_a_repeated_lease_request_gets_the_same_order(world, calls) -> None:
+    search = world.search()
+    first = world.trial(search)
+    other = world.trial(search)
+    worker = world.worker()
+    order = calls.lease(worker, first)
+
+    assert calls.lease(worker) == order
+    assert calls.lease(worker, other) == order
+
+
+def test_a_worker_that_restarts_gets_its_trial_as_another_attempt(world, calls) -> None:
+    trial = world.trial(world.search())
+    worker = world.worker()
+    first = calls.lease(worker)
+
+    second = calls.lease(worker.model_copy(update={"boot_id": uuid4()}))
+
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert first.token != second.token
+    with pytest.raises(Conflict):
+        calls.result(trial, world.result(first))
+
+
+def test_a_trial_for_which_no_order_can_be_made_fails_and_blocks_nobody(world, calls) -> None:
+    broken, good = world.search(), world.search()
+    world.set(Search, broken, config={"what": "is this"})
+    poison, other = world.trial(broken), world.trial(good)
+    worker = world.worker()
+
+    assert calls.lease(worker) is None
+    assert calls.lease(worker).trial_id == other
+
+    row = world.get(poison)
+    assert row.status == TrialStatus.FAILED
+    assert "no order could be made: ValidationError" in row.reason
+    world.audit()
+
+
+def test_an_order_has_all_that_training_needs(world, calls) -> None:
     search = world.search()
     weights = world.blob()
     parent = world.trial(
@@ -28,7 +79,7 @@ def test_an_order_has_all_that_training_needs(world, lease_service) -> None:
         hyperparameters={"epochs": 7},
     )  # fmt: skip
 
-    order = lease_service.lease(world.worker())
+    order = calls.lease(world.worker())
 
     assert order is not None
     assert (order.trial_id, order.search_id, order.number) == (trial, search, 1)
@@ -41,13 +92,11 @@ def test_an_order_has_all_that_training_needs(world, lease_service) -> None:
     assert order.seed == trial_seed(0, 1) != trial_seed(0, 0)
 
 
-def test_with_a_budget_in_seconds_training_is_decided_by_the_time_left(
-    world, lease_service
-) -> None:
+def test_with_a_budget_in_seconds_training_is_decided_by_the_time_left(world, calls) -> None:
     search = world.search(budget=Budget(seconds=600), deadline=300.0)
     trial = world.trial(search, hyperparameters=None)
 
-    order = lease_service.lease(world.worker())
+    order = calls.lease(world.worker())
 
     limit = order.hyperparameters.max_seconds
     assert limit is not None
@@ -58,7 +107,7 @@ def test_with_a_budget_in_seconds_training_is_decided_by_the_time_left(
         assert (lease.stop_at - lease.leased_at).total_seconds() <= limit + 11
 
 
-def test_the_order_of_a_final_fit_has_the_history_of_its_search(world, lease_service) -> None:
+def test_the_order_of_a_final_fit_has_the_history_of_its_search(world, calls) -> None:
     search = world.search(status=SearchStatus.FINISHING, training=Training(final_epochs=9))
     root = world.trial(search, status="completed", value=0.5)
     best = world.trial(
@@ -67,7 +116,7 @@ def test_the_order_of_a_final_fit_has_the_history_of_its_search(world, lease_ser
     )  # fmt: skip
     world.trial(search, kind=TrialKind.FINAL, parent_id=best, hyperparameters=None)
 
-    order = lease_service.lease(world.worker())
+    order = calls.lease(world.worker())
 
     assert (order.kind, order.hyperparameters.epochs) == (TrialKind.FINAL, 9)
     assert order.parent_weights is None
@@ -81,7 +130,7 @@ def test_the_order_of_a_final_fit_has_the_history_of_its_search(world, lease_ser
     json.dumps(order.history)
 
 
-def test_an_order_for_an_ensemble_has_its_networks_in_order(world, lease_service) -> None:
+def test_an_order_for_an_ensemble_has_its_networks_in_order(world, calls) -> None:
     search = world.search(status=SearchStatus.FINISHING)
     blobs = [world.blob() for _ in range(3)]
     made = [
@@ -96,7 +145,7 @@ def test_an_order_for_an_ensemble_has_its_networks_in_order(world, lease_service
         hyperparameters=None,
     )  # fmt: skip
 
-    order = lease_service.lease(world.worker())
+    order = calls.lease(world.worker())
 
     assert order.parent_weights == blobs[2]
     assert order.members == (
@@ -106,20 +155,20 @@ def test_an_order_for_an_ensemble_has_its_networks_in_order(world, lease_service
     assert order.history["members"] == [2, 0]
 
 
-def test_a_retried_trial_gets_the_epochs_that_are_left_of_its_own(world, lease_service, do) -> None:
+def test_a_retried_trial_gets_the_epochs_that_are_left_of_its_own(world, calls, do) -> None:
     trial = world.trial(world.search(budget=Budget(epochs=20)), epochs_reserved=5, epochs_spent=3)
     world.set(Trial, trial, hyperparameters={"epochs": 5})
 
     assert choose(do(train_orders.read, trial)).epochs == 2
 
 
-def test_a_worker_is_stopped_some_seconds_after_its_own_limit(world, lease_service) -> None:
+def test_a_worker_is_stopped_some_seconds_after_its_own_limit(world, calls) -> None:
     """The trainer keeps to the limit itself; the controller stops one that does not."""
     search = world.search(training=Training(trial_seconds=60))
     trial = world.trial(search, hyperparameters={"epochs": 3, "max_seconds": 60.0})
     world.set(Search, search, config=world.get_search(search).config | {"budget": {"seconds": 9e4}})
 
-    order = lease_service.lease(world.worker())
+    order = calls.lease(world.worker())
 
     with world.sessions.begin() as session:
         lease = session.get_one(Lease, trial)
@@ -134,9 +183,7 @@ def test_a_trial_is_seeded_by_its_search_and_its_number() -> None:
 
 
 @pytest.mark.parametrize("inherits", [True, False])
-def test_parent_and_morphisms_are_sent_where_weights_are_inherited(
-    world, lease_service, inherits
-) -> None:
+def test_parent_and_morphisms_are_sent_where_weights_are_inherited(world, calls, inherits) -> None:
     search = world.search()
     weights = world.blob()
     parent = world.trial(
@@ -149,7 +196,7 @@ def test_parent_and_morphisms_are_sent_where_weights_are_inherited(
         morphisms=[{"text": "widen", "data": {"kind": "widen"}}],
     )
 
-    order = lease_service.lease(world.worker())
+    order = calls.lease(world.worker())
 
     sent = (order.parent_weights is not None, order.parent_architecture is not None)
     assert sent == (inherits, inherits)

@@ -11,19 +11,18 @@ import pytest
 from sqlalchemy import func, update
 
 from api import db
-from api.controller import actions
-from api.controller.leases import LeaseService
 from api.controller.service import Controller
 from api.models import Search, Trial
 from api.schemas import SearchIn, SearchOut
 from api.settings import Settings
-from api.store import datasets, searches
+from api.store import datasets, new_searches, searches
 from api.store.errors import Conflict, KeyReused
 from api.store.keys import Caller
 from core.graph.architecture import Architecture
 from core.protocol.contracts import Action, EpochReport, Heartbeat, TestMetrics, TrainOrder
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
+from tests.api.worker_calls import WorkerCalls
 from tests.waiting import wait_for
 
 PATIENCE = 60.0  # seconds
@@ -73,7 +72,7 @@ def submit(world: Any, caller: Caller) -> Callable[..., SearchOut]:
         with world.sessions.begin() as session:
             requested = SearchIn(**body)
             dataset = datasets.row(session, caller, requested.dataset)
-            return actions.create_search(session, caller, requested, dataset, key)
+            return new_searches.create(session, caller, requested, dataset, key)
 
     return create
 
@@ -99,7 +98,7 @@ class Workers:
 
     def __init__(self, world: Any, settings: Settings) -> None:
         self.world = world
-        self.lease_service = LeaseService(world.engine, settings)
+        self.calls = WorkerCalls(world.engine, settings)
         self.ending: Callable[[TrainOrder], dict[str, Any]] = lambda order: {}
         self.orders: list[TrainOrder] = []
         self._stopping = threading.Event()
@@ -118,7 +117,7 @@ class Workers:
     def _work(self) -> None:
         me = self.world.worker()
         while not self._stopping.wait(0.02):
-            order = self.lease_service.lease(me)
+            order = self.calls.lease(me)
             if order is not None:
                 self.orders.append(order)
                 self.train(order)
@@ -131,7 +130,7 @@ class Workers:
         for epoch in range(1, order.hyperparameters.epochs + 1):
             report = EpochReport(attempt=order.attempt, token=order.token, epoch=epoch, seconds=1)
             epochs = epoch
-            if self.lease_service.epoch(order.trial_id, report).action is Action.STOP:
+            if self.calls.epoch(order.trial_id, report).action is Action.STOP:
                 status = "stopped"
                 break
         if order.kind is TrialKind.FINAL and status != "failed":
@@ -139,9 +138,7 @@ class Workers:
             values.setdefault("export", self.world.blob("exports"))
         elif status == "completed":
             values.setdefault("value", (order.number % 10) / 10)
-        self.lease_service.result(
-            order.trial_id, self.world.result(order, status, epochs=epochs, **values)
-        )
+        self.calls.result(order.trial_id, self.world.result(order, status, epochs=epochs, **values))
 
 
 @pytest.fixture
@@ -324,8 +321,8 @@ def test_pausing_and_resuming_loses_nothing(
     search = submit(budget={"trials": 6}, parallelism=2)
     until(lambda: bool(world.trials(search.id)))
     with world.sessions.begin() as session:
-        assert actions.pause(session, caller, search.id).status is SearchStatus.PAUSED
-    assert workers.lease_service.lease(world.worker()) is None
+        assert searches.pause(session, caller, search.id).status is SearchStatus.PAUSED
+    assert workers.calls.lease(world.worker()) is None
     number = world.get_search(search.id).next_number
     world.set(Trial, world.trials(search.id)[0].id, status="infeasible", ended_at=func.now())
     other = submit(budget={"trials": 1})
@@ -334,7 +331,7 @@ def test_pausing_and_resuming_loses_nothing(
     workers.start(2)
 
     with world.sessions.begin() as session:
-        assert actions.resume(session, caller, search.id).status is SearchStatus.RUNNING
+        assert searches.resume(session, caller, search.id).status is SearchStatus.RUNNING
 
     until(lambda: seen(search.id).status is SearchStatus.COMPLETED)
     assert seen(search.id).trial_counts == {"completed": 5, "infeasible": 1}
@@ -345,36 +342,36 @@ def test_stopping_tells_the_workers_and_keeps_the_best(
     controller, workers, submit, seen, world, caller
 ) -> None:
     search = submit(budget={"trials": 50}, parallelism=2)
-    lease_service, orders = workers.lease_service, []
+    calls, orders = workers.calls, []
 
     def leased() -> bool:
-        order = lease_service.lease(world.worker())
+        order = calls.lease(world.worker())
         orders.extend([order] if order else [])
         return len(orders) == 2
 
-    until(lambda: leased() or workers_done(lease_service, orders, world))
+    until(lambda: leased() or workers_done(calls, orders, world))
     order = orders[-1]
     with world.sessions.begin() as session:
-        actions.stop(session, caller, search.id)
+        searches.stop(session, caller, search.id)
 
-    answer = lease_service.heartbeat(
+    answer = calls.heartbeat(
         order.trial_id, Heartbeat(attempt=order.attempt, token=order.token, step=1)
     )
     assert answer.action is Action.STOP
-    assert lease_service.result(order.trial_id, world.result(order, "stopped", value=0.25)).accepted
+    assert calls.result(order.trial_id, world.result(order, "stopped", value=0.25)).accepted
     out = seen(search.id)
     assert out.status is SearchStatus.STOPPED
     assert out.best is not None
     assert TrialStatus.WAITING not in out.trial_counts
     with world.sessions.begin() as session, pytest.raises(Conflict):
-        actions.resume(session, caller, search.id)
+        searches.resume(session, caller, search.id)
     world.audit()
 
 
-def workers_done(lease_service: LeaseService, orders: list[TrainOrder], world: Any) -> bool:
+def workers_done(calls: WorkerCalls, orders: list[TrainOrder], world: Any) -> bool:
     """End the first of the orders, so that there is a best trial; returns False."""
     if len(orders) == 1 and world.get(orders[0].trial_id).status == TrialStatus.RUNNING:
-        lease_service.result(orders[0].trial_id, world.result(orders[0], value=0.5))
+        calls.result(orders[0].trial_id, world.result(orders[0], value=0.5))
     return False
 
 
@@ -474,7 +471,7 @@ def test_a_deleted_search_takes_its_blobs_with_it(
     assert storage.get(stored) == b"some weights"
 
     with db.unit_of_work(world.sessions, controller.wake) as session:
-        actions.delete(session, caller, search.id)
+        searches.remove(session, caller, search.id)
 
     file = Path(urlsplit(settings.storage_url).path) / stored.key
     until(lambda: not file.exists())

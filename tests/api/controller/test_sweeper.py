@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text
 
 from api.controller.sweeper import Sweeper
 from api.models import BrowserSession, Discarded, Idempotency, Worker
-from api.store import searches, sign_ins
+from api.store import new_searches, searches, sign_ins
 from core.errors import MissingBlob
 from core.protocol.storage import Storage
 
@@ -56,7 +56,7 @@ def test_rows_past_their_retention_time_are_removed(world: Any, sweeper: Sweeper
         sign_ins.open(session, caller, timedelta(seconds=-1))
         sign_ins.open(session, caller)
         for key, age in (("old", "25 hours"), ("new", "23 hours")):
-            searches.remember(session, caller, key, b"", search)
+            new_searches.remember(session, caller, key, b"", search)
             session.execute(
                 text(
                     f"UPDATE idempotency SET created_at = now() - interval '{age}' WHERE key = :k"

@@ -137,6 +137,36 @@ def test_errors_on_pages_are_pages(visitor):
     assert answer.headers["content-type"].startswith("text/html")
 
 
+BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/searches/1/2/3", "/static/none.css"])
+def test_a_browser_sees_a_page_for_an_unknown_path_and_a_program_a_problem(visit, path):
+    client = visit()
+    seen = client.get(path, headers={"Accept": BROWSER})
+    read = client.get(path)
+    assert (seen.status_code, read.status_code) == (404, 404)
+    assert seen.headers["content-type"].startswith("text/html")
+    assert "there is no page at this address" in seen.text
+    assert read.headers["content-type"] == "application/problem+json"
+
+
+def test_unknown_paths_and_methods_of_the_rest_interface_are_problems_also_in_a_browser(visit):
+    client = visit()
+    for method, path, status in (("GET", "/v1/nothing", 404), ("PUT", "/v1/searches", 405)):
+        answer = client.request(method, path, headers={"Accept": BROWSER})
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("parallelism", "words"), [(1, "1 trial at once"), (2, "2 trials at once")]
+)
+def test_a_search_says_how_many_trials_it_runs_at_once(visitor, world, parallelism, words):
+    search_id = world.search(visitor.caller, parallelism=parallelism)
+    assert words in visitor.http.get(f"/searches/{search_id}").text
+
+
 @pytest.mark.parametrize("path", ["/searches/x", "/trials/%00", f"/?cursor={'x' * 600}"])
 def test_an_address_that_cannot_be_read_is_answered_with_a_page(visitor, path):
     response = visitor.http.get(path)

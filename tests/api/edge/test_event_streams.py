@@ -31,7 +31,7 @@ def version(http: Any, search_id: Any) -> int:
     return found
 
 
-@pytest.mark.parametrize("last", [None, 0, "nonsense", "²"])
+@pytest.mark.parametrize("last", [None, 0, "nonsense", "²", "9" * 1000])
 def test_a_client_hears_the_present_version_at_once(person, world, last) -> None:
     user = person()
     search = world.search(user.caller)

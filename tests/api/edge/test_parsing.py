@@ -20,6 +20,8 @@ from api.edge.parsing import host_in, version_in
         ("-1", None),
         ('"7", "8"', None),
         ("9" * 20, None),
+        ('"' + "7" * 5000 + '"', None),
+        (" " * 5000 + "7", 7),
         ("", None),
         (None, None),
         ("*", None),

@@ -64,6 +64,9 @@ def test_an_unchanged_search_is_answered_in_few_bytes(person, world):
     ):
         answer = user.http.get(path, **question)
         assert (answer.status_code, answer.content) == (304, b"")
+    for unreadable in ("x" * 5000, '"7' + "7" * 300 + '"'):  # counts as absent
+        answer = user.http.get(path, headers={"If-None-Match": unreadable})
+        assert (answer.status_code, answer.json()["version"]) == (200, version)
     assert user.http.post(f"{path}:pause").status_code == 200
     changed = user.http.get(path, params={"since": version})
     assert changed.json()["status"] == "paused"

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api.store import endings, leases
+from api.store import leases, results
 from tests.api.store.reports import LEASE
 
 
@@ -26,6 +26,6 @@ def report(do: Callable[..., Any], world: Any) -> Callable[..., Any]:
 
     def run(held: Any, status: str = "completed", attempts: int = 3, **values: Any) -> Any:
         sent = world.result(held, status, **values)
-        return do(endings.result, held.trial_id, sent, b"digest", attempts)
+        return do(results.end_attempt, held.trial_id, sent, b"digest", attempts)
 
     return run

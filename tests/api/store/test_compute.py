@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from api.controller.orders import model_card
 from api.models import Trial
 from api.store import compute, searches, train_orders
+from api.store.final_fits import model_card
 from core.protocol.states import TrialKind
 
 WON = {"examples": 50, "before": 0.9, "after": 0.8, "exported": "winner", "reason": "it is better"}

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from api.models import Lease, Search
-from api.store import endings, leases
-from core.protocol.contracts import EpochReport, Heartbeat, TestMetrics
+from api.store import endings, leases, results
+from core.protocol.contracts import Action, Answer, EpochReport, Heartbeat, TestMetrics
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.api.store.reports import LEASE, beat, epoch_of, version
 
@@ -119,9 +119,7 @@ def test_a_heartbeat_keeps_the_lease_alive(world, do, take) -> None:
     held = take()
     world.overdue(held.trial_id)
 
-    verdict = do(leases.heartbeat, held.trial_id, beat(held, 7), LEASE)
-
-    assert (verdict.search_status, verdict.late) == (SearchStatus.RUNNING, False)
+    assert do(leases.heartbeat, held.trial_id, beat(held, 7), LEASE) == Answer()
     assert do(endings.expire, 3) == 0
 
 
@@ -133,10 +131,13 @@ def test_reports_with_another_attempt_token_or_trial_do_nothing(world, do, take)
         fields = right | wrong
         trial_id = fields.pop("trial_id")
 
-        assert do(leases.heartbeat, trial_id, Heartbeat(**fields, step=1), LEASE) is None
-        assert do(leases.epoch, trial_id, EpochReport(**fields, epoch=1, seconds=1), LEASE) is None
+        answers = (
+            do(leases.heartbeat, trial_id, Heartbeat(**fields, step=1), LEASE),
+            do(leases.epoch, trial_id, EpochReport(**fields, epoch=1, seconds=1), LEASE),
+        )
+        assert {answer.action for answer in answers} == {Action.ABANDON}
         result = world.result(held).model_copy(update=fields)
-        assert do(endings.result, trial_id, result, b"d", 3) is None
+        assert do(results.end_attempt, trial_id, result, b"d", 3) is None
         assert world.get(trial).status == TrialStatus.RUNNING
     world.audit()
 
@@ -144,14 +145,15 @@ def test_reports_with_another_attempt_token_or_trial_do_nothing(world, do, take)
 def test_a_worker_learns_when_its_time_is_up(world, do, take) -> None:
     world.trial(world.search(deadline=1000.0))
     held = take()
-    assert not do(leases.heartbeat, held.trial_id, beat(held), LEASE).late
+    assert do(leases.heartbeat, held.trial_id, beat(held), LEASE) == Answer()
 
     with world.sessions.begin() as session:
         lease = session.get_one(Lease, held.trial_id)
         lease.stop_at = lease.leased_at
 
-    assert do(leases.heartbeat, held.trial_id, beat(held), LEASE).late
-    assert do(leases.epoch, held.trial_id, epoch_of(held), LEASE).late
+    late = Answer(action=Action.STOP, reason="the time is up")
+    assert do(leases.heartbeat, held.trial_id, beat(held), LEASE) == late
+    assert do(leases.epoch, held.trial_id, epoch_of(held), LEASE) == late
 
 
 def test_an_epoch_counts_once_however_often_it_is_sent(world, do, take) -> None:
@@ -162,7 +164,7 @@ def test_an_epoch_counts_once_however_often_it_is_sent(world, do, take) -> None:
 
     for _ in range(3):
         report = epoch_of(held, 1, validation_metric=0.5)
-        assert do(leases.epoch, held.trial_id, report, LEASE) is not None
+        assert do(leases.epoch, held.trial_id, report, LEASE) == Answer()
 
     assert version(world, search) == before + 1
 
@@ -180,10 +182,10 @@ def test_numbers_that_the_database_cannot_store_are_clamped(world, do, take, rep
     worker = world.worker().model_copy(update={"threads": huge})
     held = take(worker=worker)
 
-    assert do(leases.heartbeat, held.trial_id, beat(held, abs(huge)), LEASE) is not None
-    assert do(leases.epoch, held.trial_id, epoch_of(held, abs(huge)), LEASE) is not None
+    assert do(leases.heartbeat, held.trial_id, beat(held, abs(huge)), LEASE) == Answer()
+    assert do(leases.epoch, held.trial_id, epoch_of(held, abs(huge)), LEASE) == Answer()
     strange = beat(held).model_copy(update={"attempt": huge})
-    assert do(leases.heartbeat, held.trial_id, strange, LEASE) is None
+    assert do(leases.heartbeat, held.trial_id, strange, LEASE).action is Action.ABANDON
     large = world.blob().model_copy(update={"bytes": abs(huge)})
     test = TestMetrics(metric=0.5, loss=1.0, examples=huge)
     sent = {"epochs": huge, "best_epoch": huge, "weights": large, "test": test, "parameters": huge}
@@ -209,3 +211,28 @@ def test_absurd_epoch_counts_leave_room_for_the_next_attempts(world, do, take, r
     take(other)
     world.overdue(other)
     assert do(endings.expire, 9) == 1
+
+
+def test_a_worker_goes_on_until_its_search_ends_or_its_time_is_up(world, calls) -> None:
+    search = world.search()
+    trial = world.trial(search)
+    order = calls.lease(world.worker())
+    beat = Heartbeat(attempt=1, token=order.token, step=3)
+    report = EpochReport(attempt=1, token=order.token, epoch=1, seconds=1.0)
+    assert calls.heartbeat(trial, beat) == Answer()
+    assert calls.epoch(trial, report) == Answer()
+
+    world.set(Search, search, status=SearchStatus.PAUSED)
+    assert calls.heartbeat(trial, beat) == Answer()
+    world.set(Search, search, status=SearchStatus.STOPPED, reason="stopped by me")
+    assert calls.heartbeat(trial, beat) == Answer(action=Action.STOP, reason="stopped by me")
+    assert calls.epoch(trial, report).action is Action.STOP
+    world.set(Search, search, status=SearchStatus.RUNNING)
+    with world.sessions.begin() as session:
+        lease = session.get_one(Lease, trial)
+        lease.stop_at = lease.leased_at
+    assert calls.heartbeat(trial, beat) == Answer(action=Action.STOP, reason="the time is up")
+    with world.sessions.begin() as session:
+        session.delete(session.get_one(Lease, trial))
+    assert calls.heartbeat(trial, beat).action is Action.ABANDON
+    assert calls.epoch(trial, report).action is Action.ABANDON

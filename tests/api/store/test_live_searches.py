@@ -1,16 +1,25 @@
-"""The progress of live searches: one query that counts what a walk over the rows counts."""
+"""Live searches: their progress, counted as a walk over the rows does, and their snapshots."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
 from api.models import Search, Trial
-from api.store import live_searches
-from api.store.live_searches import LiveSearch
-from core.protocol.contracts import Budget
-from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialStatus
+from api.store import leases, live_searches, results
+from api.store.live_searches import LiveSearch, StoredSnapshot, past_trial
+from core.graph.roots import roots
+from core.morphisms import to_json
+from core.morphisms.widen import Widen
+from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig
+from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 from core.search.budget import FAILURES_IN_A_ROW
+from core.search.history import PastTrial
+from tests.histories import SPEC
+
+ARCHITECTURE = roots(SPEC, Bounds())[0].to_json()
 
 
 @pytest.fixture
@@ -113,3 +122,127 @@ def test_the_final_fit_is_read_apart_from_the_trials(world, live) -> None:
     assert (waiting.final, waiting.waiting, waiting.final_tested) == (TrialStatus.WAITING, 0, False)
     assert (failed.final, failed.final_reason, failed.failures) == (TrialStatus.FAILED, "why", 0)
     assert (completed.final, completed.final_tested) == (TrialStatus.COMPLETED, True)
+
+
+def only(world: Any) -> live_searches.LiveSearch:
+    with world.sessions.begin() as session:
+        (search,) = live_searches.live(session)
+    return search
+
+
+def snapshot(world: Any, search: live_searches.LiveSearch) -> StoredSnapshot | None:
+    with world.sessions.begin() as session:
+        return live_searches.snapshot(session, search, 3)
+
+
+def test_a_snapshot_has_the_configuration_and_all_trials_but_the_final_fit(world) -> None:
+    search_id = world.search(budget=Budget(epochs=50), seed=7)
+    first = world.trial(search_id)
+    second = world.trial(search_id, parent_id=first)
+    world.trial(search_id, kind=TrialKind.FINAL, parent_id=first)
+
+    found = snapshot(world, only(world))
+
+    assert found is not None
+    assert SearchConfig.model_validate(found.config).seed == 7
+    assert Bounds.model_validate(found.bounds) == Bounds()
+    assert DatasetSpec.model_validate(found.dataset) == world.dataset_spec()
+    assert (found.search_id, found.next_number, found.count) == (search_id, 3, 3)
+    assert [row["id"] for row in found.trials] == [first, second]
+    assert found.epochs_left == 50 - 2 * 3
+    assert 0 <= found.elapsed < 60
+
+
+@pytest.mark.parametrize("status", [SearchStatus.PAUSED, SearchStatus.FINISHING])
+def test_a_search_that_does_not_run_has_no_snapshot(world, status) -> None:
+    search_id = world.search()
+    before = only(world)
+    world.set(Search, search_id, status=status)
+    assert snapshot(world, before) is None
+
+
+def test_a_search_with_another_trial_meanwhile_has_no_snapshot(world) -> None:
+    search_id = world.search()
+    before = only(world)
+    assert snapshot(world, before) is not None
+    world.trial(search_id)
+    assert snapshot(world, before) is None
+
+
+def test_a_configuration_is_read_whatever_the_status_and_none_of_no_search(world) -> None:
+    search_id: UUID = world.search(seed=3, status=SearchStatus.STOPPED)
+    with world.sessions.begin() as session:
+        found = live_searches.configured(session, search_id)
+        assert found is not None
+        assert found[0].seed == 3
+        assert found[1] == world.dataset_spec()
+        assert live_searches.configured(session, uuid4()) is None
+
+
+def past_trials(world: Any, search_id: UUID) -> list[PastTrial]:
+    """The earlier trials of a search as its strategy sees them."""
+    with world.sessions.begin() as session:
+        (search,) = live_searches.live(session)
+        found = live_searches.snapshot(session, search, 1)
+    assert found is not None
+    assert found.search_id == search_id
+    return [past_trial(row) for row in found.trials]
+
+
+def end(world: Any, do: Any, report: str, **values: Any) -> None:
+    """Have the one waiting trial trained."""
+    lease = do(leases.take, world.worker(), uuid4(), timedelta(seconds=30)).held
+    do(results.end_attempt, lease.trial_id, world.result(lease, report, **values), b"", 3)
+
+
+def test_a_stopped_trial_arrives_with_the_share_of_its_training(world, do) -> None:
+    search = world.search()
+    planned = {"epochs": 12, "max_seconds": None}
+    world.trial(search, architecture=ARCHITECTURE, hyperparameters=planned)
+    end(world, do, "stopped", value=0.5, epochs=3, seconds=9.0)
+
+    (seen,) = past_trials(world, search)
+
+    assert (seen.value, seen.epochs, seen.planned_epochs) == (0.5, 3, 12)
+    assert seen.fidelity == 0.25
+
+
+def test_where_seconds_limit_a_training_it_is_planned_at_its_own_pace(world, do) -> None:
+    search = world.search()
+    planned = {"epochs": 200, "max_seconds": 60.0}
+    world.trial(search, architecture=ARCHITECTURE, hyperparameters=planned)
+    end(world, do, "stopped", value=0.5, epochs=4, seconds=20.0)
+
+    (seen,) = past_trials(world, search)
+
+    assert (seen.epochs, seen.planned_epochs) == (4, 12)
+
+
+def test_nothing_is_planned_for_a_trial_before_it_is_decided(world) -> None:
+    search = world.search()
+    world.trial(search, architecture=ARCHITECTURE, hyperparameters=None)
+
+    (seen,) = past_trials(world, search)
+
+    assert (seen.epochs, seen.planned_epochs, seen.fidelity) == (None, None, 1)
+
+
+def test_a_trial_arrives_with_its_parent_and_the_morphisms_between(world) -> None:
+    search = world.search()
+    morphism = Widen(node_id=1, extra=8, segment=0)
+    step = {"text": "widen it", "data": to_json(morphism)}
+    parent = world.trial(search, architecture=ARCHITECTURE)
+    world.trial(search, architecture=ARCHITECTURE, parent_id=parent, morphisms=[step])
+
+    first, second = past_trials(world, search)
+
+    assert (first.parent_id, first.morphisms) == (None, ())
+    assert (second.parent_id, second.morphisms) == (parent, (morphism,))
+
+
+def test_a_trial_arrives_with_its_measured_latency(world, do) -> None:
+    search = world.search()
+    world.trial(search, architecture=ARCHITECTURE)
+    end(world, do, "completed", value=0.5, latency=0.25)
+
+    assert [seen.latency for seen in past_trials(world, search)] == [0.25]

@@ -24,8 +24,8 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from api.models import Trial
-from api.store import endings, leases, searches
-from core.protocol.contracts import Budget, EpochReport, Heartbeat, TrialResult
+from api.store import endings, leases, results, searches
+from core.protocol.contracts import Action, Budget, EpochReport, Heartbeat, TrialResult
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialStatus
 
 ATTEMPTS = 3
@@ -97,17 +97,16 @@ class Reports(RuleBasedStateMachine):
         if held is None:
             return
         beat = Heartbeat(attempt=held.attempt, token=held.token, step=step)
-        verdict = self.do(leases.heartbeat, held.trial_id, beat, LEASE)
-        assert (verdict is not None) == self._is_good(held)
-        assert verdict is None or verdict.search_status is self.status
+        answer = self.do(leases.heartbeat, held.trial_id, beat, LEASE)
+        assert answer.action is self._next_action(held)
 
     @rule(held=held, epoch=st.integers(1, 3))
     def epoch(self, held: Any, epoch: int) -> None:
         if held is None:
             return
         report = EpochReport(attempt=held.attempt, token=held.token, epoch=epoch, seconds=1.0)
-        verdict = self.do(leases.epoch, held.trial_id, report, LEASE)
-        assert (verdict is not None) == self._is_good(held)
+        answer = self.do(leases.epoch, held.trial_id, report, LEASE)
+        assert answer.action is self._next_action(held)
 
     @rule(
         target=sent,
@@ -165,11 +164,14 @@ class Reports(RuleBasedStateMachine):
     def the_auditor_finds_nothing(self) -> None:
         self.world.audit()
 
-    def _is_good(self, held: Any) -> bool:
-        return self.trials[held.trial_id].lease == (held.attempt, held.token)
+    def _next_action(self, held: Any) -> Action:
+        """What the holder of a lease, perhaps of a lost one, is to do next."""
+        if self.trials[held.trial_id].lease != (held.attempt, held.token):
+            return Action.ABANDON
+        return Action.CONTINUE if self.status in LIVE_SEARCH else Action.STOP
 
     def _report(self, trial_id: UUID, report: TrialResult) -> None:
-        status = self.do(endings.result, trial_id, report, b"digest", ATTEMPTS)
+        status = self.do(results.end_attempt, trial_id, report, b"digest", ATTEMPTS)
         model = self.trials[trial_id]
         if model.lease != (report.attempt, report.token):
             assert status is None

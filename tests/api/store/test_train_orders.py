@@ -10,7 +10,7 @@ from sqlalchemy import func
 from api.models import Lease, Search, Trial
 from api.store import searches, train_orders
 from api.store.leases import Held
-from core.protocol.contracts import Budget, Hyperparameters, Member
+from core.protocol.contracts import Budget, Hyperparameters
 from core.protocol.states import SearchStatus, TrialKind
 
 CHOSEN = Hyperparameters(epochs=7)
@@ -79,23 +79,6 @@ def test_epochs_are_left_of_those_reserved_only_under_a_budget_in_epochs(world, 
     assert left == [3, None]
 
 
-def test_the_members_of_an_ensemble_come_in_the_order_of_their_final_fit(world, do) -> None:
-    search, other = world.search(), world.search()
-    made = [
-        with_weights(world, search, architecture={"version": 1, "nodes": [number]})
-        for number in range(3)
-    ]
-    with_weights(world, other)  # the same numbers belong to other trials elsewhere
-    final = world.trial(search, kind=TrialKind.FINAL, parent_id=made[2][0], members=[2, 0])
-
-    found = do(train_orders.members, do(train_orders.read, final))
-
-    assert found == tuple(
-        Member(architecture={"version": 1, "nodes": [number]}, weights=made[number][1])
-        for number in (2, 0)
-    )
-
-
 @pytest.fixture
 def held(world: Any, take: Any) -> Held:
     """A lease of a trial that must end within 100 seconds."""
@@ -135,26 +118,6 @@ def test_a_lease_that_has_ended_settles_nothing(world, do, held) -> None:
     assert seconds_left(world, held) == pytest.approx(100, abs=20)
 
 
-def test_a_lineage_says_which_trial_was_continued(world, do) -> None:
-    search = world.search()
-    root = world.trial(search, weights_key="weights/0")
-    wider = [{"text": "widen convolution 3", "data": {"kind": "widen"}}]
-    child = world.trial(search, parent_id=root, morphisms=wider, weights_key="weights/1")
-    longer = world.trial(search, parent_id=child, inherited=True)
-    assert do(train_orders.lineage, longer) == [
-        "trial 0: a starting architecture",
-        "trial 1: widen convolution 3",
-        "trial 2: continues trial 1",
-    ]
-
-
-def test_several_morphisms_are_one_step_of_a_lineage(world, do) -> None:
-    search = world.search()
-    steps = [{"text": text, "data": {}} for text in ("widen convolution 3", "deepen 4")]
-    child = world.trial(search, parent_id=world.trial(search), morphisms=steps)
-    assert do(train_orders.lineage, child)[-1] == "trial 1: widen convolution 3; deepen 4"
-
-
 def test_gains_are_those_of_inheriting_children_at_their_rung_over_their_parent(world, do) -> None:
     search = world.search()
     parent = world.trial(search, value=0.5, weights_key="weights/0")
@@ -173,18 +136,6 @@ def test_gains_are_those_of_inheriting_children_at_their_rung_over_their_parent(
 
     assert do(train_orders.gains_at_rung, search) == [0.125]
     assert do(train_orders.gains_at_rung, world.search()) == []
-
-
-def test_only_completed_search_trials_are_tallied(world, do) -> None:
-    search = world.search()
-    root = world.trial(search, status="completed", value=0.5)
-    for inherited in (True, True, False):
-        world.trial(search, status="completed", value=0.5, inherited=inherited)
-    world.trial(search, status="stopped", value=0.5, inherited=True)
-    world.trial(search, kind=TrialKind.FINAL, parent_id=root, status="completed", inherited=True)
-    world.trial(world.search(), status="completed", value=0.5)
-
-    assert do(train_orders.tallies, search) == (4, 2)
 
 
 def test_the_choices_of_a_trial_are_in_its_context(world, do) -> None:

@@ -1,16 +1,14 @@
-"""Actions of users: an impossible search is refused before it is stored."""
+"""New searches: an impossible one is refused before it is stored."""
 
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from api.controller import actions
 from api.models import Dataset, Search
 from api.schemas import SearchIn
-from api.store.errors import Conflict
+from api.store import new_searches
 from core.errors import InvalidInput, NetmorphError
-from core.protocol.states import SearchStatus
 
 GOOD: dict[str, Any] = {"dataset": "data", "budget": {"trials": 3}}
 
@@ -34,7 +32,7 @@ def create(world: Any, caller: Any, dataset: Dataset) -> Any:
     def run(**changes: Any) -> Any:
         body = SearchIn.model_validate(GOOD | changes)
         with world.sessions.begin() as session:
-            return actions.create_search(session, caller, body, dataset)
+            return new_searches.create(session, caller, body, dataset)
 
     return run
 
@@ -71,16 +69,3 @@ def test_the_data_set_must_be_for_the_task_of_the_search(create, world, dataset)
     dataset.task = "of a later release"
     with pytest.raises(InvalidInput, match="the data set is for 'of a later release'"):
         create()
-
-
-def test_a_search_is_paused_resumed_and_stopped_by_name(create, world, caller) -> None:
-    search_id = create().id
-    world.set(Search, search_id, status=SearchStatus.RUNNING)
-    with world.sessions.begin() as session:
-        paused = actions.pause(session, caller, search_id)
-        resumed = actions.resume(session, caller, search_id)
-        stopped = actions.stop(session, caller, search_id)
-        with pytest.raises(Conflict):
-            actions.resume(session, caller, search_id)
-    assert [one.status for one in (paused, resumed, stopped)] == ["paused", "running", "stopped"]
-    assert stopped.reason == f"stopped by {caller.name}"

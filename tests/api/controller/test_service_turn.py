@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.controller import reconciler
+from api.controller import service
 from api.controller.proposer import Proposer
 from api.controller.sweeper import Sweeper
 from api.store import searches
@@ -32,15 +32,15 @@ def proposer(world: Any) -> Iterator[Proposer]:
 
 
 def test_an_attempt_whose_lease_has_expired_is_retried_and_logged(
-    world, engine, lease_service, caplog
+    world, engine, calls, caplog
 ) -> None:
     trial = world.trial(world.search())
-    lease_service.lease(world.worker())
+    calls.lease(world.worker())
     with caplog.at_level(logging.WARNING):
-        reconciler.expire_leases(engine, 3)
+        service.expire_leases(engine, 3)
         assert (world.get(trial).status, caplog.records) == (TrialStatus.RUNNING, [])
         world.overdue(trial)
-        reconciler.expire_leases(engine, 3)
+        service.expire_leases(engine, 3)
 
     row = world.get(trial)
     assert (row.status, row.attempt) == (TrialStatus.WAITING, 2)
@@ -48,11 +48,11 @@ def test_an_attempt_whose_lease_has_expired_is_retried_and_logged(
     assert (record.message, record.leases) == ("leases expired", 1)
 
 
-def test_a_trial_without_attempts_left_is_lost(world, engine, lease_service) -> None:
+def test_a_trial_without_attempts_left_is_lost(world, engine, calls) -> None:
     trial = world.trial(world.search())
-    lease_service.lease(world.worker())
+    calls.lease(world.worker())
     world.overdue(trial)
-    reconciler.expire_leases(engine, 1)
+    service.expire_leases(engine, 1)
     assert world.get(trial).status == TrialStatus.LOST
 
 
@@ -60,7 +60,7 @@ def test_only_in_ended_searches_waiting_trials_are_stopped(world, sweeper) -> No
     """A trial may be made, or fail and wait again, at the moment its search is ended."""
     left, live = (world.trial(world.search(status=status)) for status in ("stopped", "running"))
 
-    reconciler.tidy(world.sessions, sweeper)
+    service.tidy(world.sessions, sweeper)
 
     assert (world.get(left).status, world.get(left).reason) == ("stopped", "the search has ended")
     assert world.get(live).status == TrialStatus.WAITING
@@ -74,7 +74,7 @@ def test_a_deletion_that_leaves_blobs_wakes_the_sweeper(world, sweeper) -> None:
     with world.sessions.begin() as session:
         searches.remove(session, owner, search)
 
-    reconciler.tidy(world.sessions, sweeper)
+    service.tidy(world.sessions, sweeper)
 
     assert sweeper._woken.is_set()
 
@@ -85,23 +85,23 @@ def test_every_live_search_advances_on_its_own(world, proposer) -> None:
     for search in spent:
         world.trial(search, status="failed")
 
-    assert reconciler.advance(world.sessions, proposer)
+    assert service.advance(world.sessions, proposer)
 
     found = [world.get_search(search).status for search in (waiting, *spent)]
     assert found == [SearchStatus.PAUSED, SearchStatus.FINISHING, SearchStatus.FINISHING]
     assert proposer._open == {}
 
-    assert reconciler.advance(world.sessions, proposer)  # they fail: none of their trials succeeded
+    assert service.advance(world.sessions, proposer)  # they fail: none of their trials succeeded
     assert [world.get_search(search).status for search in spent] == [SearchStatus.FAILED] * 2
-    assert not reconciler.advance(world.sessions, proposer)
+    assert not service.advance(world.sessions, proposer)
 
 
 def test_free_slots_are_requested_once_and_nothing_more_is_due(world, proposer) -> None:
     search = world.search(
         status=SearchStatus.PENDING, strategy="random", budget=Budget(trials=2), parallelism=5
     )
-    assert not reconciler.advance(world.sessions, proposer)
-    assert not reconciler.advance(world.sessions, proposer)
+    assert not service.advance(world.sessions, proposer)
+    assert not service.advance(world.sessions, proposer)
 
     ((snapshot, answer),) = proposer._open.values()
     assert (snapshot.search_id, snapshot.count) == (search, 2)

@@ -1,0 +1,103 @@
+"""Final fits: what their orders say beside those of other trials: members and the model's card."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select, text
+
+from api.models import Trial
+from api.store import blobs, compute
+from api.store.train_orders import OrderContext
+from core.protocol.contracts import JsonObject, Member, TrainingChoices
+from core.protocol.states import TrialKind, TrialStatus
+from core.search.defaults import Spent
+from core.search.lineage import continuing
+
+
+def spent_before(connection: Connection, context: OrderContext) -> Spent:
+    """What the search spent before this final fit."""
+    return compute.before(connection, context.search_id, context.parent_id, context.members)
+
+
+def members(connection: Connection, context: OrderContext) -> tuple[Member, ...]:
+    """The networks that a final fit joins, in their order."""
+    columns = (Trial.number, Trial.architecture, Trial.weights_key, Trial.weights_bytes)
+    statement = select(*columns).where(
+        Trial.search_id == context.search_id, Trial.number.in_(context.members)
+    )
+    rows = sorted(connection.execute(statement), key=lambda row: context.members.index(row.number))
+    return tuple(
+        Member.model_validate(
+            {
+                "architecture": row.architecture,
+                "weights": blobs.reference(row.weights_key, row.weights_bytes),
+            }
+        )
+        for row in rows
+    )
+
+
+def model_card(connection: Connection, context: OrderContext) -> JsonObject:
+    """What the exported model's card says of the search that led to this final fit."""
+    inherits = context.inherited and context.parent_weights is not None
+    parent, members = (context.parent_id, context.members) if inherits else (None, [])
+    spent = compute.before(connection, context.search_id, parent, members)
+    alone = compute.before(connection, context.search_id, parent) if members else spent
+    completed, inherited = tallies(connection, context.search_id)
+    origin = context.parent_id
+    line = [] if origin is None else lineage(connection, origin)
+    return {
+        "search": context.search_name,
+        "of_number": context.parent_number,
+        "members": context.members,
+        "validation": context.parent_value,
+        "validation_std": context.parent_value_std,
+        "trials_completed": completed,
+        "trials_inherited": inherited,
+        "lineage": line,
+        "seconds_in_lineage": spent.in_lineage,
+        "seconds_in_winner": alone.in_lineage,
+        "seconds_total": spent.total,
+        "strategy": context.config.strategy,
+        "seed": context.config.seed,
+        "created": context.created_at.isoformat(),
+    }
+
+
+_LINEAGE = text("""
+WITH RECURSIVE line AS (
+    SELECT id, parent_id, number, morphisms, choices FROM trials WHERE id = :trial_id
+    UNION ALL
+    SELECT trials.id, trials.parent_id, trials.number, trials.morphisms, trials.choices
+    FROM trials JOIN line ON trials.id = line.parent_id
+)
+SELECT line.number, line.morphisms, line.choices, parent.number AS parent_number
+FROM line LEFT JOIN line AS parent ON parent.id = line.parent_id ORDER BY line.number
+""")
+
+
+def lineage(connection: Connection, trial_id: UUID) -> list[str]:
+    """A trial's lineage in words, the root first."""
+    words = []
+    for row in connection.execute(_LINEAGE, {"trial_id": trial_id}):
+        steps = "; ".join(step["text"] for step in row.morphisms)
+        words.append(f"trial {row.number}: {steps or _beginning(row)}")
+    return words
+
+
+def _beginning(row: Any) -> str:
+    """The origin of a trial without morphisms, in words."""
+    if row.parent_number is None:
+        return "a starting architecture"
+    return continuing(row.parent_number, str(TrainingChoices.model_validate(row.choices)))
+
+
+def tallies(connection: Connection, search_id: UUID) -> tuple[int, int]:
+    """Completed search trials, and how many of them started from inherited weights."""
+    statement = select(func.count(), func.count().filter(Trial.inherited)).where(
+        Trial.search_id == search_id,
+        Trial.kind == TrialKind.SEARCH,
+        Trial.status == TrialStatus.COMPLETED,
+    )
+    completed, inherited = connection.execute(statement).one()
+    return completed, inherited

@@ -1,0 +1,142 @@
+"""New searches: checked, stored, and created once for each Idempotency-Key."""
+
+import hashlib
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models import Dataset, Idempotency, Search, Version
+from api.schemas import SearchIn, SearchOut
+from api.store import searches
+from api.store.errors import KeyReused
+from api.store.keys import Caller
+from api.store.notifications import changed
+from core.errors import InvalidInput
+from core.graph.roots import roots
+from core.protocol.contracts import Bounds, DatasetSpec, SearchConfig
+from core.search import defaults
+from core.search.strategies import strategy
+from core.tasks import TASKS
+
+
+def create(
+    session: Session,
+    caller: Caller,
+    body: SearchIn,
+    dataset: Dataset,
+    idempotency_key: str | None = None,
+) -> SearchOut:
+    """Store a new search on the data set that its body names.
+
+    With a key, the same request again gives the same search.
+    """
+    if idempotency_key is None:
+        return searches.get(session, caller, _check_and_add(session, caller, body, dataset))
+    digest = hashlib.sha256(body.model_dump_json().encode()).digest()
+    found = _created_before(session, caller, idempotency_key, digest)
+    if found is None:
+        found = _add_once(session, caller, body, dataset, idempotency_key, digest)
+    return searches.get(session, caller, found)
+
+
+def _check_and_add(session: Session, caller: Caller, body: SearchIn, dataset: Dataset) -> UUID:
+    """Check that the search is possible, then store it."""
+    if body.task not in TASKS or dataset.task != body.task:
+        raise InvalidInput(f"task: the data set is for {dataset.task!r}, not {body.task!r}")
+    config = SearchConfig(**{name: getattr(body, name) for name in SearchConfig.model_fields})
+    strategy(config.strategy, config.strategy_options)  # raises for an unknown one
+    spec = DatasetSpec.model_validate(dataset.spec)
+    bounds = defaults.bounds(config, spec)
+    roots(spec, bounds)  # raises where no architecture fits the bounds
+    deadline = defaults.trials_deadline(config)
+    return add(
+        session,
+        caller,
+        name=body.name or f"{dataset.name} {uuid4().hex[:6]}",
+        dataset_id=dataset.id,
+        config=config,
+        bounds=bounds,
+        trials_deadline=deadline,
+    )
+
+
+def add(
+    session: Session,
+    caller: Caller,
+    *,
+    name: str,
+    dataset_id: UUID,
+    config: SearchConfig,
+    bounds: Bounds,
+    trials_deadline: float | None,
+) -> UUID:
+    """Store a new search, pending, and return its id."""
+    row = Search(
+        owner_id=caller.key_id,
+        dataset_id=dataset_id,
+        name=name,
+        config=config.model_dump(mode="json", exclude_none=True),  # older releases may read it
+        bounds=bounds.model_dump(mode="json", exclude_none=True),
+        parallelism=config.parallelism,
+        trial_limit=config.budget.trials,
+        epoch_limit=config.budget.epochs,
+        trials_deadline=trials_deadline,
+    )
+    session.add(row)
+    session.flush()
+    session.add(Version(search_id=row.id))
+    session.flush()
+    changed(session, row.id)
+    return row.id
+
+
+def _add_once(
+    session: Session, caller: Caller, body: SearchIn, dataset: Dataset, key: str, digest: bytes
+) -> UUID:
+    """Store the search unless a request with the same key does so at the same time."""
+    with session.begin_nested() as savepoint:
+        search_id = _check_and_add(session, caller, body, dataset)
+        if remember(session, caller, key, digest, search_id):
+            return search_id
+        savepoint.rollback()
+    found = _created_before(session, caller, key, digest)
+    if found is None:  # created and deleted in between
+        raise KeyReused(f"the Idempotency-Key {key!r} is in use; try again")
+    return found
+
+
+def _created_before(session: Session, caller: Caller, key: str, digest: bytes) -> UUID | None:
+    """The search that this request has created before; None without.
+
+    Raises KeyReused where the Idempotency-Key belongs to another request.
+    """
+    statement = select(Idempotency.search_id, Idempotency.digest).where(
+        Idempotency.owner_id == caller.key_id, Idempotency.key == key
+    )
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        return None
+    if row.digest != digest:
+        raise KeyReused(f"the Idempotency-Key {key!r} belongs to another request: use a new key")
+    return UUID(str(row.search_id))
+
+
+def remember(session: Session, caller: Caller, key: str, digest: bytes, search_id: UUID) -> bool:
+    """Note the request that created a search; False where its key was noted meanwhile."""
+    statement = (
+        insert(Idempotency)
+        .values(owner_id=caller.key_id, key=key, digest=digest, search_id=search_id)
+        .on_conflict_do_nothing()
+        .returning(Idempotency.key)
+    )
+    return session.execute(statement).one_or_none() is not None
+
+
+def forget_requests(session: Session) -> None:
+    """Delete the Idempotency-Keys that are older than a day."""
+    session.execute(
+        delete(Idempotency).where(Idempotency.created_at < func.now() - timedelta(days=1))
+    )

@@ -1,0 +1,178 @@
+"""Results: each is checked, counted once, and acknowledged to its worker."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import BigInteger, Connection, select, text
+
+from api.models import Search, Trial
+from api.store.endings import moved
+from api.store.errors import Conflict, NotFound
+from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
+from core.protocol.contracts import BlobRef, Comparison, ResultAnswer, TestMetrics, TrialResult
+from core.protocol.states import TrialStatus
+from core.tasks import TASKS, AbstractTask
+
+
+def accept(
+    connection: Connection, trial_id: UUID, report: TrialResult, max_attempts: int
+) -> ResultAnswer:
+    """Count how a trial ended, once.
+
+    Raises Conflict where the lease is another's, NotFound for an unknown trial.
+    """
+    digest = hashlib.sha256(report.model_dump_json().encode()).digest()
+    counted = report
+    if not _is_beyond_doubt(report):
+        counted = credible(report, _task(connection, trial_id))
+    if end_attempt(connection, trial_id, counted, digest, max_attempts) is not None:
+        return ResultAnswer(accepted=True, reason="" if counted is report else counted.reason)
+    last = last_report(connection, trial_id)
+    if last is None:
+        raise NotFound(f"there is no trial {trial_id}")
+    if last.digest == digest:
+        return ResultAnswer(accepted=True, reason="duplicate")
+    raise Conflict(f"attempt {report.attempt} has no lease; the trial is {last.status}")
+
+
+def credible(report: TrialResult, task: AbstractTask | None) -> TrialResult:
+    """The report, or a failure in its place where trials of its task cannot have its value.
+
+    Refusing such a report would make the worker send it forever; so it costs an attempt.
+    """
+    if report.value is None and not _needs_value(report):
+        return report
+    if report.value is not None and (task is None or task.is_credible(report.value)):
+        return report
+    reason = f"the worker reported the value {report.value}"
+    if task is not None:
+        least, greatest = task.value_range
+        reason += f"; expected one from {least:g} to {greatest:g}"
+    return report.model_copy(update={"status": TrialStatus.FAILED, "reason": reason})
+
+
+def _needs_value(report: TrialResult) -> bool:
+    return report.status is TrialStatus.COMPLETED and report.test is None
+
+
+def _is_beyond_doubt(report: TrialResult) -> bool:
+    """Whether trials of any task could end like this; then no query need tell the task."""
+    if report.value is None:
+        return not _needs_value(report)
+    return all(task().is_credible(report.value) for task in TASKS.values())
+
+
+#: Parts of a result that have a column for each of their fields: `test.loss` is `test_loss`.
+_PARTS: dict[str, type[BaseModel]] = {"weights": BlobRef, "export": BlobRef, "test": TestMetrics}
+_APART = {"status", "attempt", "reason", "epochs", "parameters"}  # not copied as they are
+_COLUMNS = [
+    *(TrialResult.model_fields.keys() - _APART),
+    *(f"{part}_{name}" for part, kind in _PARTS.items() for name in kind.model_fields),
+]
+#: The columns that a result fills; a new field of the message needs only its column.
+_FILLED = tuple(name for name in sorted(_COLUMNS) if name in Trial.__table__.columns)
+_RESULT = text(
+    """
+WITH ended AS (
+    DELETE FROM leases
+    WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
+    RETURNING trial_id, greatest(epochs, CAST(:epochs AS integer)) AS epochs
+), """
+    + moved(
+        retry="(:status = 'failed' AND :retry)",
+        otherwise=":status",
+        pause="make_interval(secs => CASE :status WHEN 'failed' THEN 2 ^ attempt ELSE 0 END)",
+        changes="reason = :reason, epochs = :epochs, epochs_spent = epochs_spent + reported,"
+        " report_digest = :digest, "
+        + ", ".join(
+            f"{name} = CAST(:{name} AS jsonb)" if name == "comparison" else f"{name} = :{name}"
+            for name in _FILLED
+        ),
+        targets=set(TrialStatus) - {TrialStatus.RUNNING, TrialStatus.LOST},
+    )
+)
+
+
+def end_attempt(
+    connection: Connection,
+    trial_id: UUID,
+    report: TrialResult,
+    digest: bytes,
+    max_attempts: int,
+) -> TrialStatus | None:
+    """End an attempt and return the trial's new status; None where the lease is another's.
+
+    A failed attempt leads to another one, after a pause, while attempts are left. In a search
+    that has ended every ending counts as stopped.
+    """
+    values = _filled(report) | {
+        "trial_id": trial_id,
+        "attempt": report.attempt,
+        "token": report.token,
+        "status": report.status.value,
+        "retry": report.retry,
+        "reason": printable(report.reason),
+        "epochs": clamped(report.epochs, MOST_EPOCHS),
+        "digest": digest,
+        "max_attempts": max_attempts,
+    }
+    row = connection.execute(_RESULT, values).one_or_none()
+    return None if row is None else TrialStatus(row.status)
+
+
+@dataclass(frozen=True, slots=True)
+class LastReport:
+    """The status of a trial, and the last report that counted."""
+
+    status: TrialStatus
+    digest: bytes | None  # SHA-256 of the last result that counted
+
+
+def last_report(connection: Connection, trial_id: UUID) -> LastReport | None:
+    """The last report of a trial; None where there is no such trial."""
+    statement = select(Trial.status, Trial.report_digest).where(Trial.id == trial_id)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else LastReport(TrialStatus(row.status), row.report_digest)
+
+
+def _task(connection: Connection, trial_id: UUID) -> AbstractTask | None:
+    """The task type of a trial's search; None where the trial or the task type is unknown."""
+    statement = select(Search.config["task"].as_string()).join(Trial, Trial.search_id == Search.id)
+    name = connection.scalar(statement.where(Trial.id == trial_id))
+    return TASKS[name]() if name is not None and name in TASKS else None
+
+
+def _filled(report: TrialResult) -> dict[str, Any]:
+    """The columns that a result fills; of an attempt without an outcome, its seconds alone."""
+    empty: dict[str, Any] = dict.fromkeys(_FILLED)
+    if report.status in {TrialStatus.FAILED, TrialStatus.INFEASIBLE}:
+        return empty | {"seconds": report.seconds}
+    found = report.model_dump()
+    for part in _PARTS:
+        for name, value in (found.pop(part) or {}).items():
+            found[f"{part}_{name}"] = value
+    found |= {
+        "precision": printable(report.precision) or None,
+        "comparison": report.comparison and _json(report.comparison),
+    }
+    return {name: _storable(name, found.get(name)) for name in _FILLED}
+
+
+def _storable(name: str, value: Any) -> Any:
+    """A number that its column can hold: integers in messages have no upper limit."""
+    if not isinstance(value, int):
+        return value
+    is_big = isinstance(Trial.__table__.columns[name].type, BigInteger)
+    return clamped(value, LARGEST_BIG if is_big else LARGEST)
+
+
+def _json(comparison: Comparison) -> str:
+    """A comparison as JSON text that Postgres can store."""
+    kept = {
+        "examples": clamped(comparison.examples),
+        "reason": printable(comparison.reason),
+    }
+    return comparison.model_copy(update=kept).model_dump_json()
