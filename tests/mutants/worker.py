@@ -76,7 +76,7 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/worker/trainer/test_job_run.py",),
     ),
     Mutant(
-        file="worker/trainer/training/rounds.py",
+        file="worker/trainer/training/loop.py",
         old="if now >= 1 or began < self.h.rung <= now:",
         new="if now >= 1:",
         tests=("tests/worker/trainer/training/test_rounds.py",),

@@ -14,9 +14,9 @@ from core.layers import Dense, Flatten, Input, Output
 from core.protocol.contracts import Member
 from core.protocol.states import TrialKind
 from core.search.ensembles import joined, joined_weights
+from tests.clock import Clock
 from tests.worker.orders import NETWORK, order_for
 from tests.worker.trainer.running import NO_CHANGE, Recorder
-from tests.worker.trainer.trainings import Clock
 from worker.trainer.job_run import JobRun, memory_errors_as_infeasible
 from worker.trainer.networks.network import Network
 from worker.trainer.train_job import TrainJob
@@ -103,7 +103,7 @@ def test_a_trial_is_trained_from_its_initial_weights_and_compared_with_nothing(
 
 
 def test_steps_and_epochs_are_reported_and_time_is_that_of_the_environment(environment, storage):
-    clock = Clock()
+    clock = Clock(1000.0)
     timed = dataclasses.replace(environment, clock=clock)
     recorder = Recorder(at_step=clock.each(2.0))
     kept = trained(order_for(storage), timed, recorder)

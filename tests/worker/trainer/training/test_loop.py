@@ -6,6 +6,7 @@ import torch
 
 from core.errors import InfeasibleTrial
 from core.graph.weights import flatten
+from tests.clock import Clock
 from tests.worker.trainer.trainings import (
     CNN,
     CPU,
@@ -13,7 +14,6 @@ from tests.worker.trainer.trainings import (
     PLAIN,
     PLAIN_MLP,
     TASK,
-    Clock,
     SlowExamples,
     blobs,
     network_of,
@@ -162,7 +162,7 @@ def test_a_network_that_its_last_step_broke_is_infeasible():
 
 @pytest.mark.parametrize("seconds_a_step", [0.1, 1.0])
 def test_a_training_in_bounded_time_ends_in_time_with_a_small_rate(seconds_a_step):
-    clock = Clock()
+    clock = Clock(1000.0)
     outcome = train_with(
         network_of(MLP), blobs(160), blobs(30, seed=1),
         epochs=1000, max_seconds=25.0, learning_rate=0.01,
@@ -178,7 +178,7 @@ def test_a_training_in_bounded_time_ends_in_time_with_a_small_rate(seconds_a_ste
 
 
 def test_steps_decide_where_there_is_more_time_than_needed():
-    clock = Clock()
+    clock = Clock(1000.0)
     training = blobs(160)
     bounded = train_with(
         network_of(MLP), training, None, max_seconds=1e6, clock=clock, on_step=clock.each(1)
@@ -190,7 +190,7 @@ def test_steps_decide_where_there_is_more_time_than_needed():
 
 
 def test_evaluation_counts_as_time_and_not_in_the_speed():
-    clock = Clock()
+    clock = Clock(1000.0)
     validation = blobs(30, seed=1, kind=SlowExamples)
     validation.wait = clock.each(3)
     outcome = train_with(
@@ -268,7 +268,7 @@ def test_with_averaging_the_average_is_validated_and_kept(share):
 
 
 def test_at_least_one_step_is_made_however_short_the_time():
-    clock = Clock()
+    clock = Clock(1000.0)
     outcome = train_with(
         network_of(MLP), blobs(64), blobs(30, seed=1), max_seconds=1e-9, clock=clock,
         on_step=clock.each(1.0),
