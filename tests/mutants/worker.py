@@ -70,10 +70,10 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/worker/trainer/test_initial_weights.py",),
     ),
     Mutant(
-        file="worker/trainer/job_run.py",
+        file="worker/trainer/run_order.py",
         old="keep_last=job.is_final or bool(h.averaging)",
         new="keep_last=job.is_final",
-        tests=("tests/worker/trainer/test_job_run.py",),
+        tests=("tests/worker/trainer/test_job_training.py",),
     ),
     Mutant(
         file="worker/trainer/training/loop.py",

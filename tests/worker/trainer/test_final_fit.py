@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 
 from core.data.splits import final_split, validation_split
 from core.graph.weights import check
@@ -14,6 +15,10 @@ from core.protocol.states import TrialKind, TrialStatus
 from tests.worker.orders import NETWORK, arrays, order_for
 from tests.worker.trainer.running import NO_CHANGE, run, stored_weights
 from worker.trainer.data.examples import Normalisation
+from worker.trainer.final_fit import compare
+from worker.trainer.training.evaluation import Evaluation
+
+TASK = "image-classification"
 
 
 def final_order(storage, winner, data=None, **changes):
@@ -104,6 +109,38 @@ def test_a_stopped_one_is_neither_tested_nor_exported(environment, storage, winn
     ended, _ = run(order, environment, stop_after=2)
     assert ended.status is TrialStatus.STOPPED
     assert (ended.test, ended.export) == (None, None)
+
+
+# --- comparison of final network and winner ---------------------------------------------------
+
+
+def measured(metric: float, examples: int = 400) -> Evaluation:
+    none = torch.empty(0)
+    return Evaluation(metric, 0.5, examples, outputs=none, targets=none)
+
+
+@pytest.mark.parametrize("after", [0.95, 0.90, 0.87])
+def test_the_final_network_is_exported_unless_it_is_worse_beyond_noise(after):
+    compared = compare(TASK, measured(0.90), measured(after), "")
+    assert (compared.exported, compared.reason) == ("final", "")
+    assert (compared.before, compared.after, compared.examples) == (0.90, after, 400)
+
+
+def test_a_collapse_exports_the_winner_and_says_why():
+    compared = compare(TASK, measured(0.90), measured(0.11), "")
+    assert compared.exported == "winner"
+    assert "accuracy fell from 0.9000 to 0.1100 on 400 held-out examples" in compared.reason
+
+
+def test_few_examples_hide_a_difference_that_many_show():
+    assert compare(TASK, measured(0.9, 20), measured(0.8, 20), "").exported == "final"
+    assert compare(TASK, measured(0.9, 4000), measured(0.8, 4000), "").exported == "winner"
+
+
+def test_a_final_training_that_failed_exports_the_winner():
+    compared = compare(TASK, measured(0.90), None, "the loss is nan")
+    assert (compared.exported, compared.after) == ("winner", None)
+    assert compared.reason == "the final training failed: the loss is nan"
 
 
 # --- trials that end before their time --------------------------------------------------------

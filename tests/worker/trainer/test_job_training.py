@@ -17,8 +17,8 @@ from core.search.ensembles import joined, joined_weights
 from tests.clock import Clock
 from tests.worker.orders import NETWORK, order_for
 from tests.worker.trainer.running import NO_CHANGE, Recorder
-from worker.trainer.job_run import JobRun, memory_errors_as_infeasible
 from worker.trainer.networks.network import Network
+from worker.trainer.run_order import JobRun
 from worker.trainer.train_job import TrainJob
 
 OTHER = chain(iter([Input((1, 6, 4)), Flatten(), Dense(3), Output()]))
@@ -63,31 +63,6 @@ def assert_close(network, expected):
     assert found.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-7)
-
-
-# --- memory -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory.\nA long story"), "CUDA out of memory."),
-        (MemoryError("Unable to allocate 2 EiB"), "Unable to allocate 2 EiB"),
-        (MemoryError(), "MemoryError"),
-        (RuntimeError("you tried to allocate memory\nat line 9"), "you tried to allocate memory"),
-    ],
-)
-def test_too_little_memory_is_a_fact_about_the_architecture(error, reason):
-    with pytest.raises(InfeasibleTrial) as found, memory_errors_as_infeasible():
-        raise error
-    assert str(found.value) == f"out of memory: {reason}"
-
-
-@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), ValueError("allocate memory")])
-def test_other_errors_are_raised_as_they_are(error):
-    with pytest.raises(type(error)) as found, memory_errors_as_infeasible():
-        raise error
-    assert found.value is error
 
 
 # --- trials -----------------------------------------------------------------------------------
