@@ -13,7 +13,8 @@ from core.protocol.contracts import Action, Answer
 from core.protocol.states import TrialStatus
 from worker.agent.controller_client import ControllerClient
 from worker.agent.notifications import RunnerLock
-from worker.agent.supervisor import TrainerSupervisor
+from worker.agent.supervisor import TrialSupervisor
+from worker.agent.warm_trainer import WarmTrainer
 from worker.jobs import TrialRunner
 from worker.settings import Settings
 
@@ -24,22 +25,27 @@ class Agent:
     def __init__(self, settings: Settings) -> None:
         self.stopping = threading.Event()
         self.controller = ControllerClient(settings)
-        self.supervisor = TrainerSupervisor(
-            settings, self.controller, stopping=self.stopping, touch_health=lambda: None
+        self.trainer = WarmTrainer(settings, stopping=self.stopping, touch_health=lambda: None)
+        supervisor = TrialSupervisor(
+            settings,
+            self.controller,
+            self.trainer,
+            worker_id=uuid4(),
+            boot_id=uuid4(),
+            stopping=self.stopping,
+            touch_health=lambda: None,
         )
         self.runner = TrialRunner(
             settings,
-            self.controller,
-            self.supervisor,
-            worker_id=uuid4(),
-            boot_id=uuid4(),
+            supervisor,
+            self.trainer,
             lock=RunnerLock(),
             stopping=self.stopping,
             touch_health=lambda: None,
         )
 
     def trainer_pid(self) -> int:
-        return self.supervisor.prepare().pid
+        return self.trainer.prepare().pid
 
     def drain_aside(self) -> threading.Thread:
         thread = threading.Thread(target=self.runner.drain, daemon=True)
@@ -48,7 +54,7 @@ class Agent:
 
     def close(self) -> None:
         self.stopping.set()
-        self.supervisor.close()
+        self.trainer.close()
         self.controller.close()
 
 
@@ -130,13 +136,16 @@ def test_a_trainer_that_dies_fails_its_trial_and_the_next_one_is_trained(
     assert only_result(controller, alive).status is TrialStatus.COMPLETED
 
 
-def test_a_trainer_without_progress_is_killed_although_it_sends_events(agent, controller, gone):
+def test_a_trainer_without_progress_is_killed_although_it_sends_events(
+    with_settings, controller, gone
+):
+    agent = with_settings(hang_seconds=2.0)
     order = controller.add("hang")
     pid = agent.trainer_pid()
     agent.runner.drain()
     result = only_result(controller, order)
     assert (result.status, result.retry) == (TrialStatus.FAILED, True)
-    assert "no progress at step 1 for 1 s" in result.reason
+    assert "no progress at step 1 for 2 s" in result.reason
     assert gone(pid)
 
 
@@ -209,9 +218,9 @@ def test_a_result_is_delivered_once_the_controller_is_back(agent, controller):
     assert [report.epoch for report in controller.epochs[order.trial_id]] == [1, 2]
 
 
-def test_a_training_past_its_own_limit_is_stopped(agent, controller):
+def test_a_training_past_its_own_limit_is_stopped(with_settings, controller):
     order = controller.add("train", max_seconds=0.2, seconds=30)
-    agent.runner.drain()
+    with_settings(hang_seconds=2.0).runner.drain()
     assert only_result(controller, order).status is TrialStatus.STOPPED
 
 
