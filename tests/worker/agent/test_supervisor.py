@@ -1,6 +1,5 @@
 """Whatever a trainer does, its trial ends with the right report, or none, and leaves no process."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from time import monotonic
@@ -105,13 +104,6 @@ def test_trial_after_trial_is_trained_by_one_warm_trainer(agent, controller):
     assert len({only_result(controller, order).reason for order in orders}) == 1
 
 
-def test_a_trainer_is_replaced_after_a_number_of_trials(with_settings, controller):
-    orders = [controller.add("train") for _ in range(4)]
-    with_settings(trials_per_trainer=2).runner.drain()
-    pids = [only_result(controller, order).reason for order in orders]
-    assert pids[0] == pids[1] != pids[2] == pids[3]
-
-
 @pytest.mark.parametrize(
     ("how", "words"),
     [
@@ -152,11 +144,9 @@ def test_a_trainer_without_progress_is_killed_although_it_sends_events(
 def test_a_stop_is_obeyed_with_the_best_value_so_far(agent, controller):
     order = controller.add("train", seconds=30)
     controller.answers[order.trial_id] = Answer(action=Action.STOP, reason="by the user")
-    started = monotonic()
     agent.runner.drain()
-    result = only_result(controller, order)
+    result = only_result(controller, order)  # a training that is not stopped ends with 0.875
     assert (result.status, result.value) == (TrialStatus.STOPPED, 0.5)
-    assert monotonic() - started < 5
 
 
 def test_a_trainer_that_ignores_a_stop_is_killed_and_its_trial_stopped(agent, controller, gone):
@@ -268,20 +258,6 @@ def test_a_worker_whose_trainers_keep_dying_rests(agent, controller):
         controller.add("die", how="SIGKILL")
     agent.runner.drain()
     assert 2 <= len(controller.results) < 6
-
-
-def test_the_trainer_sees_its_settings_and_no_secrets(with_settings, controller, monkeypatch):
-    monkeypatch.setenv("NETMORPH_WORKER_KEY", "secret")
-    monkeypatch.setenv("NETMORPH_BROKER_URL", "secret")
-    names = ["NETMORPH_WORKER_KEY", "NETMORPH_BROKER_URL", "NETMORPH_DEVICE", "NETMORPH_THREADS"]
-    order = controller.add("environment", names=names)
-    with_settings(threads=3).runner.drain()
-    assert list(json.loads(only_result(controller, order).reason).values()) == [
-        None,
-        None,
-        "cpu",
-        "3",
-    ]
 
 
 def test_the_preferred_trial_comes_first(agent, controller):
