@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -176,20 +175,19 @@ def test_a_training_ends_when_another_worker_has_the_lease(agent, controller):
     assert controller.results[order.trial_id] == []
 
 
-def test_a_trainer_is_killed_before_its_lease_can_run_out(agent, controller, eventually, gone):
+def test_a_trainer_whose_lease_may_have_run_out_is_killed_and_not_reported(
+    agent, controller, gone, caplog
+):
     controller.lease_seconds = 1.0
     order = controller.add("disobedient")
     pid = agent.trainer_pid()
-    leased = monotonic()
     drained = agent.drain_aside()
     controller.until(lambda: controller.heartbeats[order.trial_id])
-    last_word = monotonic()
     controller.down = True
-    eventually(lambda: gone(pid))
-    assert monotonic() < last_word + 1.3
-    assert monotonic() > leased + 0.8
-    drained.join(10)
+    drained.join(15)
     assert not drained.is_alive()
+    assert gone(pid)
+    assert "the trainer is killed: the lease may have run out" in caplog.text
     assert controller.results[order.trial_id] == []
 
 
