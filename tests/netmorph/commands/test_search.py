@@ -46,7 +46,7 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         (["--dataset", "digits", "--trials", "1", "--export", "/proc/net"], "/proc"),
     ],
 )
-def test_a_search_that_cannot_be_is_an_error_and_is_not_made(
+def test_an_impossible_search_is_an_error_and_is_not_created(
     netmorph, service, options, words
 ) -> None:
     with Client(service.url, service.key) as client:

@@ -114,14 +114,16 @@ notices = st.one_of(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seen=st.lists(st.tuples(notices, st.floats(0, 300)), max_size=20), is_trusted=st.booleans())
-def test_every_sequence_of_events_ends_with_one_outcome_or_none(seen, is_trusted, controller):
-    """Every training comes to an end in bounded time, and says something final or nothing."""
+@given(
+    events=st.lists(st.tuples(notices, st.floats(0, 300)), max_size=20), is_trusted=st.booleans()
+)
+def test_every_sequence_of_events_ends_with_one_outcome_or_none(events, is_trusted, controller):
+    """Every training ends in bounded time, with a status that is final or without an outcome."""
     monitor = TrainingMonitor(
         order=controller.add("train"), hang_seconds=10, stop_seconds=5, started=0.0
     )
     now = 0.0
-    for notice, seconds in seen:
+    for notice, seconds in events:
         now += seconds
         monitor.observe(notice, now)
         monitor.enforce_time_limit(now)

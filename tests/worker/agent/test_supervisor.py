@@ -1,4 +1,4 @@
-"""Whatever a trainer does, its trial ends with the right report, or none, and leaves no process."""
+"""Whatever a trainer does, its trial ends with the right result, or none, and leaves no process."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -270,7 +270,7 @@ def test_another_trial_is_trained_where_the_preferred_one_is_taken(agent, contro
     assert only_result(controller, order).status is TrialStatus.COMPLETED
 
 
-def test_a_controller_that_is_down_is_not_asked_again_at_once(agent, controller):
+def test_a_controller_that_is_down_gets_no_second_request_at_once(agent, controller):
     controller.down = True
     agent.runner.drain()
     assert controller.refused == 1

@@ -21,7 +21,7 @@ from worker.agent.trainer_process import EndOfEvents, TrainerProcess, oom_kills
 from worker.messages import Ended, EpochEnded, Progress, Ready, Stop
 
 READY = json.dumps({"event": "ready", "device": "test device"})
-PATIENCE = 60.0  # seconds for events that are certain to come
+PATIENCE = 60.0  # seconds to wait for an event; it normally comes at once
 
 
 @pytest.fixture

@@ -160,12 +160,12 @@ def test_where_memory_suffices_for_the_winner_alone_it_is_kept(environment, stor
     assert_close(kept.network, weights_of(NETWORK))
 
 
-def test_a_surprise_in_a_final_fit_is_raised(environment, storage):
-    def surprise():
+def test_an_unforeseen_error_in_a_final_fit_is_raised(environment, storage):
+    def unforeseen():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        trained(final_order(storage), environment, Recorder(at_step=surprise))
+        trained(final_order(storage), environment, Recorder(at_step=unforeseen))
 
 
 def test_an_ensemble_is_kept_as_one_network(environment, storage):

@@ -32,15 +32,15 @@ def test_losses_after_the_first_tenth_do_not_matter():
     look(LearningCheck(1.0), lambda at: 0.9 if at < 0.2 else 5.0, 1000)
 
 
-def test_the_first_steps_may_be_bad():
+def test_a_high_loss_of_the_first_steps_does_not_matter():
     look(LearningCheck(1.0), lambda at: 9.0 if at < 0.05 else 0.9, 1000)
 
 
-def test_a_loss_that_is_not_a_number_is_left_to_the_other_check():
+def test_the_learning_check_ignores_a_loss_that_is_not_a_number():
     look(LearningCheck(1.0), lambda at: math.nan, 1000)
 
 
-def test_few_steps_prove_nothing():
+def test_after_few_steps_no_training_is_ended():
     look(LearningCheck(1.0), lambda at: 2.0, LEAST_STEPS - 1)
     with pytest.raises(InfeasibleTrial):
         look(LearningCheck(1.0), lambda at: 2.0, LEAST_STEPS + 1)
