@@ -129,7 +129,7 @@ def test_every_sequence_of_events_ends_with_one_outcome_or_none(events, is_trust
         monitor.enforce_time_limit(now)
     ending = monitor.ending(now + monitor.hang_limit + 0.1, is_trusted=is_trusted)
     assert ending is not None
-    outcome = monitor.outcome(ending, now, "words")
+    outcome = monitor.outcome(ending, now, "exit summary")
     if outcome is None:
         assert not ending.is_reported
     else:

@@ -104,7 +104,7 @@ def test_trial_after_trial_is_trained_by_one_warm_trainer(agent, controller):
 
 
 @pytest.mark.parametrize(
-    ("how", "words"),
+    ("how", "reason"),
     [
         ("SIGKILL", "killed by SIGKILL"),
         ("SIGSEGV", "killed by SIGSEGV"),
@@ -112,7 +112,7 @@ def test_trial_after_trial_is_trained_by_one_warm_trainer(agent, controller):
     ],
 )
 def test_a_trainer_that_dies_fails_its_trial_and_the_next_one_is_trained(
-    agent, controller, how, words
+    agent, controller, how, reason
 ):
     dead = controller.add("die", how=how)
     alive = controller.add("train")
@@ -122,7 +122,7 @@ def test_a_trainer_that_dies_fails_its_trial_and_the_next_one_is_trained(
     assert result.status is TrialStatus.FAILED
     assert result.retry
     assert "at step 7" in result.reason
-    assert words in result.reason
+    assert reason in result.reason
     assert "an error on stderr" in result.reason
     assert only_result(controller, alive).status is TrialStatus.COMPLETED
 

@@ -305,18 +305,18 @@ def out_of_cuda_memory():
 
 
 @pytest.mark.parametrize(
-    ("at_step", "words"),
+    ("at_step", "reason"),
     [
         (lambda: torch.empty(2**58), "allocate memory"),
         (lambda: np.empty(2**58), "Unable to allocate"),
         (out_of_cuda_memory, "CUDA out of memory. Tried to allocate much"),
     ],
 )
-def test_too_little_memory_makes_the_architecture_infeasible(environment, storage, at_step, words):
+def test_too_little_memory_makes_the_architecture_infeasible(environment, storage, at_step, reason):
     ended, _ = run(order_for(storage), environment, at_step=at_step)
     assert ended.status is TrialStatus.INFEASIBLE
     assert ended.reason.startswith("out of memory: ")
-    assert words in ended.reason
+    assert reason in ended.reason
     assert "\n" not in ended.reason
 
 
