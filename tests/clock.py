@@ -1,5 +1,7 @@
 """A clock for the tests of code that takes one."""
 
+from collections.abc import Callable
+
 
 class Clock:
     """A clock that only tests move."""
@@ -9,3 +11,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+    def each(self, seconds: float) -> Callable[..., None]:
+        """A function of any arguments that takes this long."""
+
+        def wait(*_: object) -> None:
+            self.now += seconds
+
+        return wait

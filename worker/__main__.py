@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from worker.agent import health, logs, notifications
 from worker.agent.controller_client import ControllerClient
 from worker.agent.slot import NoFreeGpu, take_gpu, take_identity
-from worker.agent.supervisor import TrainerSupervisor
+from worker.agent.supervisor import TrialSupervisor
+from worker.agent.warm_trainer import WarmTrainer
 from worker.jobs import TrialRunner, create_app
 from worker.settings import Settings
 
@@ -57,20 +58,26 @@ def run(settings: Settings) -> int:
     _shut_down_on_signals(stopping)
     health_file = health.HealthFile(settings.health_file)
     controller = ControllerClient(settings)
-    supervisor = TrainerSupervisor(
+    trainer = WarmTrainer(
         settings,
-        controller,
         stopping=stopping,
         touch_health=health_file.touch,
         gpu=None if slot is None else slot.gpu.environment,
     )
+    supervisor = TrialSupervisor(
+        settings,
+        controller,
+        trainer,
+        worker_id=identity.worker_id,
+        boot_id=uuid4(),
+        stopping=stopping,
+        touch_health=health_file.touch,
+    )
     lock = notifications.RunnerLock()
     runner = TrialRunner(
         settings,
-        controller,
         supervisor,
-        worker_id=identity.worker_id,
-        boot_id=uuid4(),
+        trainer,
         lock=lock,
         stopping=stopping,
         touch_health=health_file.touch,
@@ -84,7 +91,7 @@ def run(settings: Settings) -> int:
     finally:
         stopping.set()
         polling.join()
-        supervisor.close()
+        trainer.close()
         controller.close()
         health_file.remove()
 

@@ -9,51 +9,44 @@ import logging
 import random
 from collections.abc import Callable
 from threading import Event as Flag
-from time import monotonic, sleep
+from time import monotonic
 from uuid import UUID
 
 from celery import Celery
 
 from core.errors import NetmorphError
-from core.protocol.contracts import LeaseRequest
 from core.protocol.queue import TRAIN_JOB, celery_config
-from worker.agent import logs
-from worker.agent.controller_client import ControllerClient, deliver
 from worker.agent.notifications import RunnerLock
-from worker.agent.supervisor import TrainerSupervisor
+from worker.agent.supervisor import TrialSupervisor
 from worker.agent.trainer_process import TrainerDied
+from worker.agent.warm_trainer import WarmTrainer
 from worker.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_LAST_REPORT_SECONDS = 8.0  # to deliver a result once the worker shuts down
 _LONGEST_RETRY = 15.0  # seconds between two requests while the controller does not answer
 _LONGEST_REST = 300.0  # seconds, while one trainer after the other dies
 
 
 class TrialRunner:
-    """Leases trials and has them trained, one at a time."""
+    """Has one trial after the other trained, as long as any is waiting."""
 
     def __init__(
         self,
         settings: Settings,
-        controller: ControllerClient,
-        supervisor: TrainerSupervisor,
+        supervisor: TrialSupervisor,
+        trainer: WarmTrainer,
         *,
-        worker_id: UUID,
-        boot_id: UUID,
         lock: RunnerLock,
         stopping: Flag,
         touch_health: Callable[[], None],
     ) -> None:
         self._settings = settings
-        self._controller = controller
         self._supervisor = supervisor
-        self._worker_id = worker_id
-        self._boot_id = boot_id
+        self._trainer = trainer
+        self._lock = lock
         self._stopping = stopping
         self._touch_health = touch_health
-        self._lock = lock
         self._rest_until = 0.0  # monotonic
         self._failed_requests = 0  # to the controller, in a row
 
@@ -87,11 +80,11 @@ class TrialRunner:
         """
         self._touch_health()
         try:
-            trained = self._train_one(prefer)
+            trained = self._supervisor.train_one(prefer)
         except TrainerDied as error:
             if not self._stopping.is_set():
                 logger.error("no trial is leased, as no trainer starts: %s", error)
-            self._rest(self._supervisor.deaths, _LONGEST_REST)
+            self._rest(self._trainer.deaths, _LONGEST_REST)
             return False
         except NetmorphError as error:
             logger.warning("no answer from the controller: %s", error)
@@ -103,53 +96,14 @@ class TrialRunner:
             self._rest(1, _LONGEST_REST)
             return False
         self._failed_requests = 0
-        self._rest(self._supervisor.deaths - 1, _LONGEST_REST)
+        self._rest(self._trainer.deaths - 1, _LONGEST_REST)
         return trained or prefer is not None
-
-    def _train_one(self, prefer: UUID | None) -> bool:
-        """Lease a trial, train it and report its result; False where none was waiting."""
-        trainer = self._supervisor.prepare()  # first: without a trainer no trial is leased
-        requested_at = monotonic()
-        order = self._controller.lease(self._lease_request(), prefer)
-        if order is None:
-            return False
-        with logs.trial_context(order):
-            logger.info("training starts")
-            result = self._supervisor.train(trainer, order, requested_at)
-            if result is not None:
-                logger.info("training ended: %s %s", result.status, result.reason)
-                deliver(self._controller, order, result, self._pause_between_reports())
-        return True
-
-    def _lease_request(self) -> LeaseRequest:
-        return LeaseRequest(
-            worker_id=self._worker_id,
-            boot_id=self._boot_id,
-            name=self._settings.worker_name,
-            device=self._supervisor.device,
-            threads=self._settings.threads,
-        )
 
     def _rest(self, failures: int, longest: float) -> None:
         """Lease nothing for a while, twice as long after each failure in a row."""
         if failures > 0:
             seconds = self._settings.poll_seconds * 2.0 ** min(failures - 1, 20)
             self._rest_until = monotonic() + min(seconds, longest) * random.uniform(0.8, 1.2)
-
-    def _pause_between_reports(self) -> Callable[[float], bool]:
-        """How `deliver` waits: without an end, but only briefly once the worker shuts down."""
-        give_up_at = float("inf")
-
-        def pause(seconds: float) -> bool:
-            nonlocal give_up_at
-            self._touch_health()
-            if not self._stopping.wait(seconds):
-                return False
-            give_up_at = min(give_up_at, monotonic() + _LAST_REPORT_SECONDS)
-            sleep(min(seconds, 1.0))
-            return monotonic() >= give_up_at
-
-        return pause
 
 
 def create_app(settings: Settings, runner: TrialRunner) -> Celery:

@@ -70,13 +70,13 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/worker/trainer/test_initial_weights.py",),
     ),
     Mutant(
-        file="worker/trainer/job_run.py",
+        file="worker/trainer/run_order.py",
         old="keep_last=job.is_final or bool(h.averaging)",
         new="keep_last=job.is_final",
-        tests=("tests/worker/trainer/test_job_run.py",),
+        tests=("tests/worker/trainer/test_job_training.py",),
     ),
     Mutant(
-        file="worker/trainer/training/rounds.py",
+        file="worker/trainer/training/loop.py",
         old="if now >= 1 or began < self.h.rung <= now:",
         new="if now >= 1:",
         tests=("tests/worker/trainer/training/test_rounds.py",),

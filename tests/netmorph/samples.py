@@ -132,7 +132,7 @@ KEY: dict[str, Any] = {
 
 
 def answering(*searches: dict[str, Any]) -> Client:
-    """A client whose service shows the search as these, one after the other, and TRIALS."""
+    """A client whose service answers with these states of the search in turn, and with TRIALS."""
     queue = list(searches)
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -43,7 +43,7 @@ def schemas() -> dict[str, Any]:
 
 
 def name_of_type(kind: Any) -> str:
-    """A Python type in the words of JSON Schema."""
+    """A Python type as JSON Schema describes it."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return " or ".join(sorted(map(name_of_type, arguments)))
@@ -57,7 +57,7 @@ def name_of_type(kind: Any) -> str:
 
 
 def name_of_schema(schema: Any, schemas: dict[str, Any]) -> str:
-    """A JSON schema in the same words; an enumeration counts as its values' type."""
+    """A JSON schema in the same form; an enumeration counts as its values' type."""
     if schema is True:
         return "anything"
     if "$ref" in schema:
@@ -94,5 +94,5 @@ def test_an_answer_type_requires_what_its_schema_requires(
     assert answer.__required_keys__ == set(schemas[SCHEMAS[answer]].get("required", ()))
 
 
-def test_ended_searches_are_those_that_no_longer_live() -> None:
+def test_a_search_has_ended_in_every_state_that_is_not_live() -> None:
     assert {str(status) for status in set(SearchStatus) - LIVE_SEARCH} == answers.ENDED

@@ -18,7 +18,7 @@ def client(service):
 
 
 class LosesAnswers(httpx.BaseTransport):
-    """A network that delivers each request and loses the first answers."""
+    """A network that delivers each request but loses the first answers."""
 
     def __init__(self, lost: int) -> None:
         self.real = httpx.HTTPTransport()
@@ -123,7 +123,7 @@ def test_a_redirection_is_not_taken_for_the_service() -> None:
         list(client.searches())
 
 
-def test_a_busy_service_is_asked_again_until_it_answers() -> None:
+def test_a_request_to_a_busy_service_is_repeated_until_it_answers() -> None:
     busy = [httpx.Response(status) for status in (502, 503)]
     with answering(*busy, httpx.Response(200, json={"id": "s"})) as client:
         assert client.search("s") == {"id": "s"}

@@ -16,12 +16,12 @@ def directory(tmp_path):
     return made
 
 
-def test_a_lock_that_nobody_holds(directory):
+def test_a_free_lock_can_be_taken(directory):
     assert not directory.is_locked("users")
     assert not directory.is_shared("users")
 
 
-def test_a_lock_that_one_holds_alone(directory):
+def test_an_exclusive_lock_excludes_others(directory):
     with directory.locked("users") as alone:
         assert alone
         assert directory.is_locked("users")
@@ -31,7 +31,7 @@ def test_a_lock_that_one_holds_alone(directory):
     assert not directory.is_locked("users")
 
 
-def test_a_lock_that_several_hold(directory):
+def test_a_shared_lock_can_be_held_by_several(directory):
     with directory.shared("users"):
         with directory.shared("users"):
             assert directory.is_shared("users")

@@ -170,7 +170,7 @@ def test_a_database_that_cannot_start_says_why(postgres: EmbeddedPostgres, direc
         postgres.start()
 
 
-def test_a_folder_in_a_closed_one_keeps_its_permissions(tmp_path: Path) -> None:
+def test_a_data_directory_inside_a_private_folder_keeps_its_permissions(tmp_path: Path) -> None:
     """As root, the servers use another folder; no permission is widened."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)

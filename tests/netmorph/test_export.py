@@ -1,4 +1,4 @@
-"""Unpacking a downloaded export: all or nothing, nothing outside."""
+"""A downloaded export is unpacked completely or not at all, and only into its folder."""
 
 import io
 import os
@@ -22,7 +22,7 @@ def archive(folder: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def test_an_export_is_unpacked_whole(tmp_path: Path) -> None:
+def test_an_export_is_unpacked_completely(tmp_path: Path) -> None:
     export.unpack(archive(tmp_path, WHOLE), tmp_path / "deep" / "net")
     assert {p.name: p.read_bytes() for p in (tmp_path / "deep" / "net").iterdir()} == WHOLE
 
@@ -93,7 +93,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_download() -> None:
         export.require_writable(Path("/proc/here/net"))
 
 
-def test_the_unpacked_folder_is_readable_as_usual(tmp_path: Path) -> None:
+def test_the_unpacked_folder_has_the_usual_permissions(tmp_path: Path) -> None:
     export.unpack(archive(tmp_path, WHOLE), tmp_path / "net")
     assert os.access(tmp_path / "net" / "model.json", os.R_OK)
     assert (tmp_path / "net").stat().st_mode & 0o777 == 0o755

@@ -22,7 +22,7 @@ def test_a_lineage_without_its_end_or_its_start() -> None:
     assert lineage.ancestry([WIDER], 2) == [WIDER]  # type: ignore[list-item]
 
 
-def test_the_winner_is_what_was_fitted_else_the_best() -> None:
+def test_the_winner_is_the_trial_of_the_final_fit_or_else_the_best_one() -> None:
     final = FINISHED["final"] | {"of_number": 5}
     assert lineage.winner(FINISHED | {"final": final}) == 5  # type: ignore[arg-type]
     assert lineage.winner(SEARCH) == 2  # type: ignore[arg-type]
@@ -31,6 +31,6 @@ def test_the_winner_is_what_was_fitted_else_the_best() -> None:
 
 @pytest.mark.parametrize("changes", ["", "augmentation warp, mixing 0.2"])
 def test_a_continued_training_is_described_as_on_the_dashboard(changes: str) -> None:
-    words = lineage.steps(LONGER | {"changes": changes}, "; ")  # type: ignore[arg-type]
+    text = lineage.steps(LONGER | {"changes": changes}, "; ")  # type: ignore[arg-type]
 
-    assert words == continuing(2, changes)
+    assert text == continuing(2, changes)

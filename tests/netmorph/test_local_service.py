@@ -86,7 +86,7 @@ def test_settings_of_the_user_come_before_our_defaults(
     assert service.worker(1, "redis://broker").environment["NETMORPH_STORAGE_URL"] == own
 
 
-def test_nobody_answers_on_a_free_port() -> None:
+def test_a_free_port_gives_no_answer() -> None:
     assert not local_service.answers(f"http://127.0.0.1:{free_port()}")()
 
 

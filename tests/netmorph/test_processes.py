@@ -78,10 +78,10 @@ def test_a_program_that_does_not_exist_is_named_in_the_log(tmp_path: Path) -> No
 
 
 def test_waiting_for_a_child_that_ends_is_an_error_with_the_end_of_its_log(tmp_path: Path) -> None:
-    words = r"child ended while starting: two \| three; see .*child\.log"
+    message = r"child ended while starting: two \| three; see .*child\.log"
     with (
         python(tmp_path, "print('one\\n two\\nthree')") as process,
-        pytest.raises(LaunchError, match=words),
+        pytest.raises(LaunchError, match=message),
     ):
         processes.wait(process, tmp_path / "child.log", lambda: False)
 

@@ -83,10 +83,10 @@ def test_the_report_says_that_an_ensemble_is_exported(out: Console) -> None:
     with answering() as client:
         result = report.summary(client, COMPLETE | {"final": final}, None)  # type: ignore[arg-type]
 
-    words = "an ensemble of trials 0 and 2: 2,345,678 parameters, 1.5 ms for one example"
-    assert result["ensemble"] == words
+    text = "an ensemble of trials 0 and 2: 2,345,678 parameters, 1.5 ms for one example"
+    assert result["ensemble"] == text
     report.print_summary(result, out)
-    assert lines_of(out)[4] == f"network    {words}"
+    assert lines_of(out)[4] == f"network    {text}"
 
 
 def test_the_report_of_a_search_without_a_value(out: Console) -> None:

@@ -14,7 +14,7 @@ URL = "http://127.0.0.1:8000"
 
 @pytest.fixture
 def data_directory(tmp_path: Path) -> DataDirectory:
-    """A data directory with the file of a running service."""
+    """A data directory with the file that a running service writes."""
     made = DataDirectory(tmp_path / "data")
     made.prepare()
     made.write("service.json", {"url": URL, "pid": 1})

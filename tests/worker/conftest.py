@@ -188,7 +188,7 @@ def settings(controller: ScriptedController, tmp_path: Path, storage_url: str) -
         cache_dir=tmp_path / "cache",
         heartbeat_seconds=0.1,
         poll_seconds=0.1,
-        hang_seconds=1.0,
+        hang_seconds=15.0,  # also the time that a trainer has to start
         stop_seconds=0.5,
         trainer_command=(sys.executable, str(PLAYER)),
     )

@@ -1,4 +1,4 @@
-"""The lines between supervisor and trainer: they arrive as they were sent, and fit the reports."""
+"""Lines between supervisor and trainer arrive as they were sent, and have the reports' fields."""
 
 from uuid import UUID
 

@@ -16,11 +16,13 @@ from pydantic import BaseModel, ValidationError
 from core.errors import NetmorphError
 from core.protocol.contracts import (
     Answer,
+    EpochMetrics,
     EpochReport,
     Heartbeat,
     LeaseRequest,
     ResultAnswer,
     TrainOrder,
+    TrialOutcome,
     TrialResult,
 )
 from core.protocol.states import TrialStatus
@@ -31,6 +33,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T", bound=BaseModel)
 
 _LONGEST_PAUSE = 10.0  # seconds between two tries
+_LONGEST_REFUSAL = 500  # characters that a failure quotes of it
 
 
 class ControllerUnreachable(NetmorphError):
@@ -78,13 +81,15 @@ class ControllerClient:
         body = Heartbeat(attempt=order.attempt, token=order.token, step=step)
         return _read(self._post(_path(order, "heartbeat"), body, timeout), Answer)
 
-    def epoch(self, order: TrainOrder, report: EpochReport, timeout: float) -> Answer:
+    def epoch(self, order: TrainOrder, metrics: EpochMetrics, timeout: float) -> Answer:
         """Report one finished epoch. The answer says whether to continue."""
-        return _read(self._post(_path(order, "epochs"), report, timeout), Answer)
+        body = _fenced(EpochReport, order, metrics)
+        return _read(self._post(_path(order, "epochs"), body, timeout), Answer)
 
-    def result(self, order: TrainOrder, result: TrialResult) -> ResultAnswer:
+    def result(self, order: TrainOrder, outcome: TrialOutcome) -> ResultAnswer:
         """Report how the trial ended. The answer says whether the result was accepted."""
-        return _read(self._post(_path(order, "result"), result), ResultAnswer)
+        body = _fenced(TrialResult, order, outcome)
+        return _read(self._post(_path(order, "result"), body), ResultAnswer)
 
     def _post(self, path: str, body: BaseModel, timeout: float | None = None) -> httpx.Response:
         try:
@@ -103,19 +108,19 @@ class ControllerClient:
 def deliver(
     controller: ControllerClient,
     order: TrainOrder,
-    result: TrialResult,
+    outcome: TrialOutcome,
     pause: Callable[[float], bool],
 ) -> ResultAnswer | None:
-    """Report a result until the controller has answered.
+    """Report how a trial ended until the controller has answered.
 
-    A result that the controller refuses is replaced by a plain failure, so that the attempt counts.
+    An outcome that the controller refuses is replaced by a plain failure: the attempt must count.
     `pause(seconds)` waits between two tries and returns True where the worker must give up. Returns
-    None where the result was dropped: the lease is stale, it was refused twice, or given up.
+    None where nothing was accepted: the lease is stale, or it was refused twice, or given up.
     """
     refused = False
     for seconds in pauses():
         try:
-            return controller.result(order, result)
+            return controller.result(order, outcome)
         except ControllerUnreachable as error:
             logger.warning("result not delivered, next try in %.1f s: %s", seconds, error)
         except StaleLease as error:
@@ -125,21 +130,13 @@ def deliver(
             logger.error("result refused: %s", error)
             if refused:
                 return None
-            refused, result = True, _failure(order, f"the controller refused the result: {error}")
+            reason = f"the controller refused the result: {error}"[:_LONGEST_REFUSAL]
+            refused, outcome = True, TrialOutcome(status=TrialStatus.FAILED, reason=reason)
             continue
         if pause(seconds):
             logger.warning("result given up: the worker is shutting down")
             return None
     return None
-
-
-def _failure(order: TrainOrder, reason: str) -> TrialResult:
-    return TrialResult(
-        attempt=order.attempt,
-        token=order.token,
-        status=TrialStatus.FAILED,
-        reason=reason[:500],
-    )
 
 
 def pauses(first: float = 0.5, longest: float = _LONGEST_PAUSE) -> Iterator[float]:
@@ -148,6 +145,11 @@ def pauses(first: float = 0.5, longest: float = _LONGEST_PAUSE) -> Iterator[floa
     while True:
         yield seconds * random.uniform(0.5, 1.5)
         seconds = min(2 * seconds, longest)
+
+
+def _fenced(message: type[T], order: TrainOrder, content: BaseModel) -> T:
+    """The content as a message that the controller accepts from the lease's holder alone."""
+    return message(attempt=order.attempt, token=order.token, **content.model_dump())
 
 
 def _path(order: TrainOrder, report: str) -> str:

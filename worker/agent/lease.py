@@ -13,7 +13,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from core.protocol.contracts import Action, Answer, EpochReport, TrainOrder
+from core.protocol.contracts import Action, Answer, EpochMetrics, TrainOrder
 from worker.agent.controller_client import (
     ControllerClient,
     ControllerUnreachable,
@@ -52,7 +52,7 @@ class HeldLease:
         self._on_answer = on_answer
         self._trusted_until = self._end_of_trust(requested_at)
         self._heartbeat_due = clock() + self._heartbeat_seconds
-        self._epochs: deque[EpochReport] = deque()
+        self._epochs: deque[EpochMetrics] = deque()
         self._wake = Event()
         self._closing = False
         self._lost = False
@@ -76,8 +76,8 @@ class HeldLease:
         """Whether the controller cannot have leased the trial to another worker yet."""
         return not self._lost and self._clock() < self._trusted_until
 
-    def report(self, epoch: EpochReport) -> None:
-        """Send the report soon; a report that fails is sent again, in order."""
+    def report(self, epoch: EpochMetrics) -> None:
+        """Send the epoch soon; a report that fails is sent again, in order."""
         self._epochs.append(epoch)
         self._wake.set()
 
@@ -123,7 +123,7 @@ class HeldLease:
         self._heartbeat_due = sent_at + self._heartbeat_seconds
         self._handle(answer)
 
-    def _send_report(self, epoch: EpochReport) -> None:
+    def _send_report(self, epoch: EpochMetrics) -> None:
         try:
             self._handle(self._controller.epoch(self._order, epoch, self._timeout))
         except Refused as error:

@@ -6,7 +6,7 @@ No clock and no I/O here: times are passed in, in seconds of one monotonic clock
 from dataclasses import dataclass, field
 from enum import Enum
 
-from core.protocol.contracts import Action, Answer, TrainOrder, TrialResult
+from core.protocol.contracts import Action, Answer, TrainOrder, TrialOutcome
 from core.protocol.states import TrialStatus
 from worker.agent.trainer_process import EndOfEvents, Notice
 from worker.messages import Ended, EpochEnded, Progress
@@ -30,7 +30,7 @@ class Ending(Enum):
 
     @property
     def is_reported(self) -> bool:
-        """Whether the controller gets a result."""
+        """Whether the controller gets an outcome."""
         return self not in (Ending.ABANDONED, Ending.UNTRUSTED)
 
 
@@ -100,15 +100,14 @@ class TrainingMonitor:
             return Ending.UNSTOPPABLE if now > self.requested_at + self.stop_seconds else None
         return Ending.HUNG if now > self.progress_at + self.hang_limit else None
 
-    def result(self, ending: Ending, now: float, exit_summary: str) -> TrialResult | None:
-        """The result to report; None where the controller gets none."""
+    def outcome(self, ending: Ending, now: float, exit_summary: str) -> TrialOutcome | None:
+        """The outcome to report; None where the controller gets none."""
         if not ending.is_reported:
             return None
         ended = self.ended if ending is Ending.ENDED else None
         if ended is None or ended.status not in _END_STATUSES:
-            ended = self._unreported_end(ending, now - self.started, exit_summary)
-        fields = ended.model_dump(exclude={"event"})
-        return TrialResult(attempt=self.order.attempt, token=self.order.token, **fields)
+            return self._unreported_end(ending, now - self.started, exit_summary)
+        return ended
 
     def _record_progress(self, now: float) -> None:
         self.progress_at = now

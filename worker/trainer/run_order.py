@@ -1,21 +1,29 @@
-"""Carrying out one order: decode it, train, test and export a final network, store the weights."""
+"""Carrying out one order: decode it, train its network, store the weights, describe the ending."""
 
+from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from core.errors import BlobError, InfeasibleTrial, InvalidInput
 from core.graph.weights import save
-from core.protocol.contracts import TestMetrics, TrainOrder
+from core.protocol.contracts import TrainOrder
 from core.protocol.states import TrialStatus
 from core.tasks import TASKS
 from worker.messages import Ended
+from worker.tasks import LOSSES
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
-from worker.trainer.export import export
-from worker.trainer.job_run import JobRun, Trained, memory_errors_as_infeasible
+from worker.trainer.final_fit import Trained, measure_and_export, train_beside_winner
+from worker.trainer.initial_weights import inherited_weights, initial_network, network_with
+from worker.trainer.job_data import JobData
+from worker.trainer.networks.compute import Compute
+from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.latency import latency
 from worker.trainer.networks.network import Network
 from worker.trainer.train_job import TrainJob
-from worker.trainer.training.evaluation import evaluate
-from worker.trainer.training.loop import Outcome
+from worker.trainer.training.checks import memory_errors_as_infeasible
+from worker.trainer.training.evaluation import Evaluation, evaluate
+from worker.trainer.training.loop import Outcome, train
 
 
 def run_order(
@@ -40,12 +48,70 @@ def _run(job: TrainJob, environment: TrainingEnvironment, callbacks: TrainingCal
     compute = environment.compute(job)
     data = environment.reader.read(job, environment.storage, environment.cache, compute)
     run = JobRun(job=job, environment=environment, callbacks=callbacks, compute=compute, data=data)
-    trained = run.train()
-    ended = _ended(run, trained)
+    trained, storage = run.train(), environment.storage
+    facts: dict[str, Any] = {}
     if job.is_final and not trained.outcome.stopped:
-        ended = _test_and_export(run, trained, ended)
-    blob = environment.storage.put("weights", save(trained.network.weights()), "safetensors")
-    return ended.model_copy(update={"weights": blob})
+        test, exported = measure_and_export(job, trained, data, compute, storage)
+        facts = {"test": test, "export": exported, "comparison": trained.comparison}
+    facts["weights"] = storage.put("weights", save(trained.network.weights()), "safetensors")
+    return _ended(run, trained).model_copy(update=facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    """A job with everything that its training needs."""
+
+    job: TrainJob
+    environment: TrainingEnvironment
+    callbacks: TrainingCallbacks
+    compute: Compute
+    data: JobData
+
+    def train(self) -> Trained:
+        """Train the job's network from its initial weights."""
+        job, storage = self.job, self.environment.storage
+        inherited = inherited_weights(job, storage, self.data.training)
+        torch.set_num_threads(self.compute.threads)
+        network = initial_network(job, storage, inherited, self.compute)
+        if inherited is None or not job.is_final:
+            return self._train(network)
+        architecture = job.members[0].architecture if job.members else job.architecture
+        winner = network_with(architecture, inherited, self.compute)
+        return train_beside_winner(
+            winner, lambda: self._train(network), self._evaluate_held_out, job.task
+        )
+
+    def _train(self, network: Network | Ensemble) -> Trained:
+        job, h = self.job, self.job.hyperparameters
+        outputs = TASKS[job.task]().outputs(job.dataset_spec)
+        loss_of = LOSSES[job.task]()
+        outcome = train(
+            network,
+            self.data.training,
+            self.data.validation,
+            h,
+            task=job.task,
+            seed=job.seed,
+            compute=self.compute,
+            keep_last=job.is_final or bool(h.averaging),
+            chance_loss=loss_of.chance_loss(self.data.y_train, outputs, h.label_smoothing),
+            should_stop=self.callbacks.should_stop,
+            on_step=self.callbacks.on_step,
+            on_epoch=self.callbacks.on_epoch,
+            clock=self.environment.clock,
+        )
+        return Trained(self._joint(network), outcome)
+
+    def _joint(self, network: Network | Ensemble) -> Network:
+        """The trained network, or those of an ensemble as one: the form that is exported."""
+        if isinstance(network, Network):
+            return network
+        return network_with(network.architecture, network.weights(), self.compute)
+
+    def _evaluate_held_out(self, network: Network) -> Evaluation:
+        """Evaluate on the examples that a final fit does not train on."""
+        assert self.data.validation is not None
+        return evaluate(network, self.data.validation, self.job.task, self.compute.exact)
 
 
 def _ended(run: JobRun, trained: Trained) -> Ended:
@@ -95,22 +161,3 @@ def _reason_behind(job: TrainJob, outcome: Outcome) -> str:
 def _latency(run: JobRun, network: Network) -> float:
     shape, compute = run.job.dataset_spec.input_shape, run.compute
     return latency(network, shape, compute.device, memory_format=compute.memory_format)
-
-
-def _test_and_export(run: JobRun, trained: Trained, ended: Ended) -> Ended:
-    """Evaluate on the test split, once, in the precision of the export, and store the export."""
-    data, network = run.data, trained.network
-    test = evaluate(network, data.test, run.job.task, run.compute.exact)
-    metrics = TestMetrics(metric=test.metric, loss=test.loss, examples=test.examples)
-    packed = export(
-        run.job,
-        network.architecture,
-        network.weights(),
-        data.normalisation,
-        metrics,
-        comparison=trained.comparison,
-        seconds=ended.seconds,
-    )
-    blob = run.environment.storage.put("exports", packed, "zip")
-    facts = {"test": metrics, "export": blob, "comparison": trained.comparison}
-    return ended.model_copy(update=facts)

@@ -1,4 +1,4 @@
-"""The commands on API keys, and how a key is found by a text."""
+"""The commands on API keys, and how a text selects a key."""
 
 import pytest
 
@@ -23,7 +23,7 @@ KEYS = [
         ("netmorph_A1c3", "bob"),
         ("netmorph_A1c", "bob"),
         ("netmorph_A1c3SecretOfTheWholeKey", "bob"),
-        ("netmorph_A1b2", "netmorph_A1b2"),  # a name comes before a beginning
+        ("netmorph_A1b2", "netmorph_A1b2"),  # an exact name has priority over a beginning
     ],
 )
 def test_a_key_is_found_by_name_id_or_beginning(text: str, name: str) -> None:
@@ -39,7 +39,7 @@ def test_a_key_is_found_by_name_id_or_beginning(text: str, name: str) -> None:
         ("aaa", "no key"),  # too short for an id
         ("ali", "no key"),  # names are compared in full
         ("", "no key"),
-        ("netmorph_", "no key"),  # every key begins so
+        ("netmorph_", "no key"),  # every key begins with it
         ("aaaa", "2 keys"),
         ("netmorph_A1", "2 keys"),
     ],
@@ -49,7 +49,7 @@ def test_an_unknown_or_ambiguous_key_is_refused(text: str, number: str) -> None:
         resolve(KEYS, text)  # type: ignore[arg-type]
 
 
-def test_of_two_keys_with_one_name_neither_is_meant() -> None:
+def test_a_name_of_two_keys_selects_neither() -> None:
     with pytest.raises(ClientError, match="2 keys found"):
         resolve([KEYS[0], KEYS[0] | {"id": "dddd5555"}], "alice")  # type: ignore[list-item]
 

@@ -35,7 +35,7 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         (["--dataset", "no-such-data"], "no-such-data"),
         (["--dataset", "missing.npz"], "there is no file missing.npz; expected an npz file"),
@@ -46,11 +46,11 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         (["--dataset", "digits", "--trials", "1", "--export", "/proc/net"], "/proc"),
     ],
 )
-def test_a_search_that_cannot_be_is_an_error_and_is_not_made(
-    netmorph, service, options, words
+def test_an_impossible_search_is_an_error_and_is_not_created(
+    netmorph, service, options, message
 ) -> None:
     with Client(service.url, service.key) as client:
         before = [item["id"] for item in client.searches()]
         ended = netmorph("search", *options, "--data-dir", service.directory)
-        assert words in refused(ended)
+        assert message in refused(ended)
         assert [item["id"] for item in client.searches()] == before

@@ -31,7 +31,7 @@ def test_a_search_is_paused_resumed_and_stopped(ask, search) -> None:
 
 
 @pytest.mark.parametrize("command", [["ls"], ["show", "last"], ["trials", "last"]])
-def test_people_get_tables(netmorph, service, search, command) -> None:
+def test_without_json_the_commands_print_tables(netmorph, service, search, command) -> None:
     ended = netmorph(*command, "--data-dir", service.directory, COLUMNS="200")
     assert ended.returncode == 0, ended.stderr
     assert ("a test, of names" in ended.stdout) or ("morphisms" in ended.stdout)

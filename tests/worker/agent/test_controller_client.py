@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from core.protocol.contracts import LeaseRequest, TrialResult
+from core.protocol.contracts import LeaseRequest, TrialOutcome
 from core.protocol.states import TrialStatus
 from worker.agent.controller_client import (
     ControllerClient,
@@ -29,8 +29,7 @@ def lease_request() -> LeaseRequest:
     return LeaseRequest(worker_id=uuid4(), boot_id=uuid4(), name="tester", device="cpu")
 
 
-def result_of(order) -> TrialResult:
-    return TrialResult(attempt=1, token=order.token, status=TrialStatus.COMPLETED, value=1.0)
+OUTCOME = TrialOutcome(status=TrialStatus.COMPLETED, value=1.0)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,7 @@ def test_a_result_that_is_refused_becomes_a_failure_that_counts(client, controll
         return (422, "no such status") if b"completed" in body else answer(path, body)
 
     monkeypatch.setattr(controller, "answer", picky)
-    assert deliver(client, order, result_of(order), pause=lambda seconds: False).accepted
+    assert deliver(client, order, OUTCOME, pause=lambda seconds: False).accepted
     (result,) = controller.results[order.trial_id]
     assert (result.status, result.retry) == (TrialStatus.FAILED, True)
     assert "no such status" in result.reason
@@ -98,7 +97,7 @@ def test_a_result_that_is_refused_becomes_a_failure_that_counts(client, controll
 def test_a_result_that_cannot_count_is_dropped(client, controller, status, monkeypatch):
     order = controller.add("train")
     monkeypatch.setattr(controller, "answer", lambda path, body: (status, ""))
-    assert deliver(client, order, result_of(order), pause=lambda seconds: False) is None
+    assert deliver(client, order, OUTCOME, pause=lambda seconds: False) is None
 
 
 def test_a_result_is_repeated_until_it_is_answered(client, controller):
@@ -111,7 +110,7 @@ def test_a_result_is_repeated_until_it_is_answered(client, controller):
         controller.down = len(waited) < 4
         return False
 
-    answer = deliver(client, order, result_of(order), pause)
+    answer = deliver(client, order, OUTCOME, pause)
     assert answer is not None
     assert answer.accepted
     assert len(waited) == 4
@@ -120,7 +119,7 @@ def test_a_result_is_repeated_until_it_is_answered(client, controller):
 def test_a_result_is_given_up_when_the_worker_must_end(client, controller):
     order = controller.add("train")
     controller.down = True
-    assert deliver(client, order, result_of(order), pause=lambda seconds: True) is None
+    assert deliver(client, order, OUTCOME, pause=lambda seconds: True) is None
 
 
 def test_pauses_grow_to_their_longest_with_jitter():

@@ -1,4 +1,4 @@
-"""The health check believes a file that the worker's loop touches, and only while it is recent."""
+"""The health check looks at the age of a file that the worker's loop touches."""
 
 import os
 

@@ -5,7 +5,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from core.protocol.contracts import Action, Answer, EpochReport, TrainOrder
+from core.protocol.contracts import Action, Answer, EpochMetrics, TrainOrder
 from tests.clock import Clock
 from worker.agent.controller_client import ControllerClient
 from worker.agent.lease import HeldLease
@@ -49,8 +49,8 @@ def hold(client, order, clock, answers) -> Callable[..., HeldLease]:
     return make
 
 
-def report_of(order: TrainOrder, epoch: int = 1) -> EpochReport:
-    return EpochReport(attempt=order.attempt, token=order.token, epoch=epoch, seconds=1.0)
+def metrics(epoch: int = 1) -> EpochMetrics:
+    return EpochMetrics(epoch=epoch, seconds=1.0)
 
 
 def test_a_lease_is_trusted_for_a_share_of_its_time_from_the_request_on(hold, clock):
@@ -87,7 +87,7 @@ def test_no_heartbeat_is_sent_before_it_is_due(hold, clock, controller, order):
     lease = hold()
     clock.now += 9.9
     with lease:
-        lease.report(report_of(order))
+        lease.report(metrics())
     assert controller.heartbeats[order.trial_id] == []
 
 
@@ -118,27 +118,27 @@ def test_the_answer_to_a_heartbeat_is_passed_on(hold, clock, controller, order, 
 def test_the_answer_to_an_epoch_report_is_passed_on(hold, controller, order, answers):
     controller.answers[order.trial_id] = STOP
     with hold() as lease:
-        lease.report(report_of(order))
+        lease.report(metrics())
     assert answers.get(timeout=10) == STOP
 
 
 def test_an_answer_to_continue_is_not_passed_on(hold, order, answers):
     with hold() as lease:
-        lease.report(report_of(order))
+        lease.report(metrics())
     assert answers.empty()
 
 
 def test_reports_that_are_left_at_the_end_are_still_sent_in_order(hold, controller, order):
     with hold() as lease:
         for epoch in (1, 2, 3):
-            lease.report(report_of(order, epoch))
+            lease.report(metrics(epoch))
     assert [report.epoch for report in controller.epochs[order.trial_id]] == [1, 2, 3]
 
 
 def test_a_report_that_did_not_arrive_is_sent_again(hold, controller, order):
     controller.down = True
     with hold(heartbeat_seconds=0.03) as lease:
-        lease.report(report_of(order))
+        lease.report(metrics())
         controller.until(lambda: controller.refused >= 2)
         controller.down = False
         controller.until(lambda: controller.epochs[order.trial_id])
@@ -155,15 +155,15 @@ def test_a_report_that_the_controller_refuses_is_dropped_and_the_next_one_is_sen
 
     monkeypatch.setattr(controller, "answer", picky)
     with hold() as lease:
-        lease.report(report_of(order, 1))
-        lease.report(report_of(order, 2))
+        lease.report(metrics(1))
+        lease.report(metrics(2))
     assert [report.epoch for report in controller.epochs[order.trial_id]] == [2]
 
 
 def test_a_lost_lease_is_not_trusted_and_abandons_the_trial(hold, controller, order, answers):
     controller.stale.add(order.trial_id)
     with hold() as lease:
-        lease.report(report_of(order))
+        lease.report(metrics())
         assert answers.get(timeout=10).action is Action.ABANDON
         assert not lease.is_trusted()
     assert answers.empty()
@@ -172,7 +172,7 @@ def test_a_lost_lease_is_not_trusted_and_abandons_the_trial(hold, controller, or
 def test_an_abandoned_lease_sends_nothing_more(hold, controller, order):
     lease = hold()
     lease.abandon()
-    lease.report(report_of(order))
+    lease.report(metrics())
     with lease:
         pass
     assert not lease.is_trusted()

@@ -40,7 +40,7 @@ def test_a_training_that_never_begins_counts_as_a_hang(monitor):
 
 def test_a_lost_lease_ends_a_training_at_once_and_without_a_report(monitor):
     assert monitor.ending(1000.1, is_trusted=False) is Ending.UNTRUSTED
-    assert monitor.result(Ending.UNTRUSTED, 1001.0, "") is None
+    assert monitor.outcome(Ending.UNTRUSTED, 1001.0, "") is None
 
 
 def test_an_end_that_the_trainer_reported_counts_even_without_the_lease(monitor):
@@ -52,19 +52,19 @@ def test_a_trainer_that_dies_while_it_stops_leaves_a_stopped_trial(monitor):
     monitor.observe(Answer(action=Action.STOP, reason="by the user"), 1001.0)
     monitor.observe(EndOfEvents(), 1002.0)
     ending = monitor.ending(1002.0, is_trusted=True)
-    result = monitor.result(ending, 1002.0, "")
-    assert result.status is TrialStatus.STOPPED
-    assert not result.retry
+    outcome = monitor.outcome(ending, 1002.0, "")
+    assert outcome.status is TrialStatus.STOPPED
+    assert not outcome.retry
 
 
 def test_a_trainer_killed_for_memory_makes_its_architecture_infeasible(monitor):
     monitor.observe(EndOfEvents(), 1001.0)
     monitor.out_of_memory = True
-    result = monitor.result(
+    outcome = monitor.outcome(
         monitor.ending(1001.0, is_trusted=True), 1001.0, "killed (out of memory)"
     )
-    assert result.status is TrialStatus.INFEASIBLE
-    assert "out of memory" in result.reason
+    assert outcome.status is TrialStatus.INFEASIBLE
+    assert "out of memory" in outcome.reason
 
 
 def test_a_request_to_abandon_replaces_one_to_stop_but_not_the_reverse(monitor):
@@ -90,18 +90,18 @@ def test_a_training_past_its_time_limit_is_requested_to_stop(monitor):
     assert monitor.request.action is Action.STOP
 
 
-def test_the_result_is_what_the_trainer_reported(monitor):
+def test_the_outcome_is_what_the_trainer_reported(monitor):
     blob = BlobRef(key=f"weights/{'a' * 64}.safetensors", sha256="a" * 64, bytes=5)
     ended = Ended(status=TrialStatus.INFEASIBLE, reason="r" * 5000, weights=blob, epochs=3)
     monitor.observe(ended, 1001.0)
-    result = monitor.result(Ending.ENDED, 1001.0, "")
-    assert (result.status, result.weights, result.epochs) == (TrialStatus.INFEASIBLE, blob, 3)
-    assert len(result.reason) == 2000
+    outcome = monitor.outcome(Ending.ENDED, 1001.0, "")
+    assert (outcome.status, outcome.weights, outcome.epochs) == (TrialStatus.INFEASIBLE, blob, 3)
+    assert len(outcome.reason) == 2000
 
 
 def test_a_precision_that_is_too_long_for_a_report_is_cut(monitor):
     monitor.observe(Ended(status=TrialStatus.COMPLETED, value=0.5, precision="x" * 65), 1001.0)
-    assert monitor.result(Ending.ENDED, 1001.0, "").precision == "x" * 64
+    assert monitor.outcome(Ending.ENDED, 1001.0, "").precision == "x" * 64
 
 
 notices = st.one_of(
@@ -114,22 +114,24 @@ notices = st.one_of(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seen=st.lists(st.tuples(notices, st.floats(0, 300)), max_size=20), is_trusted=st.booleans())
-def test_every_sequence_of_events_ends_with_one_result_or_none(seen, is_trusted, controller):
-    """Every training comes to an end in bounded time, and says something final or nothing."""
+@given(
+    events=st.lists(st.tuples(notices, st.floats(0, 300)), max_size=20), is_trusted=st.booleans()
+)
+def test_every_sequence_of_events_ends_with_one_outcome_or_none(events, is_trusted, controller):
+    """Every training ends in bounded time, with a status that is final or without an outcome."""
     monitor = TrainingMonitor(
         order=controller.add("train"), hang_seconds=10, stop_seconds=5, started=0.0
     )
     now = 0.0
-    for notice, seconds in seen:
+    for notice, seconds in events:
         now += seconds
         monitor.observe(notice, now)
         monitor.enforce_time_limit(now)
     ending = monitor.ending(now + monitor.hang_limit + 0.1, is_trusted=is_trusted)
     assert ending is not None
-    result = monitor.result(ending, now, "words")
-    if result is None:
+    outcome = monitor.outcome(ending, now, "exit summary")
+    if outcome is None:
         assert not ending.is_reported
     else:
         final = {"completed", "stopped", "infeasible", "failed"}
-        assert result.status in final
+        assert outcome.status in final

@@ -1,4 +1,4 @@
-"""What a worker reads from its queue, and when; and kombu still has what it overrides."""
+"""Which elements of its queue a worker reads, and when; kombu has the methods that it overrides."""
 
 import inspect
 import json

@@ -1,9 +1,7 @@
-"""Whatever a trainer does, its trial ends with the right report, or none, and leaves no process."""
+"""Whatever a trainer does, its trial ends with the right result, or none, and leaves no process."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator
-from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +11,8 @@ from core.protocol.contracts import Action, Answer
 from core.protocol.states import TrialStatus
 from worker.agent.controller_client import ControllerClient
 from worker.agent.notifications import RunnerLock
-from worker.agent.supervisor import TrainerSupervisor
+from worker.agent.supervisor import TrialSupervisor
+from worker.agent.warm_trainer import WarmTrainer
 from worker.jobs import TrialRunner
 from worker.settings import Settings
 
@@ -24,22 +23,27 @@ class Agent:
     def __init__(self, settings: Settings) -> None:
         self.stopping = threading.Event()
         self.controller = ControllerClient(settings)
-        self.supervisor = TrainerSupervisor(
-            settings, self.controller, stopping=self.stopping, touch_health=lambda: None
+        self.trainer = WarmTrainer(settings, stopping=self.stopping, touch_health=lambda: None)
+        supervisor = TrialSupervisor(
+            settings,
+            self.controller,
+            self.trainer,
+            worker_id=uuid4(),
+            boot_id=uuid4(),
+            stopping=self.stopping,
+            touch_health=lambda: None,
         )
         self.runner = TrialRunner(
             settings,
-            self.controller,
-            self.supervisor,
-            worker_id=uuid4(),
-            boot_id=uuid4(),
+            supervisor,
+            self.trainer,
             lock=RunnerLock(),
             stopping=self.stopping,
             touch_health=lambda: None,
         )
 
     def trainer_pid(self) -> int:
-        return self.supervisor.prepare().pid
+        return self.trainer.prepare().pid
 
     def drain_aside(self) -> threading.Thread:
         thread = threading.Thread(target=self.runner.drain, daemon=True)
@@ -48,7 +52,7 @@ class Agent:
 
     def close(self) -> None:
         self.stopping.set()
-        self.supervisor.close()
+        self.trainer.close()
         self.controller.close()
 
 
@@ -99,15 +103,8 @@ def test_trial_after_trial_is_trained_by_one_warm_trainer(agent, controller):
     assert len({only_result(controller, order).reason for order in orders}) == 1
 
 
-def test_a_trainer_is_replaced_after_a_number_of_trials(with_settings, controller):
-    orders = [controller.add("train") for _ in range(4)]
-    with_settings(trials_per_trainer=2).runner.drain()
-    pids = [only_result(controller, order).reason for order in orders]
-    assert pids[0] == pids[1] != pids[2] == pids[3]
-
-
 @pytest.mark.parametrize(
-    ("how", "words"),
+    ("how", "reason"),
     [
         ("SIGKILL", "killed by SIGKILL"),
         ("SIGSEGV", "killed by SIGSEGV"),
@@ -115,7 +112,7 @@ def test_a_trainer_is_replaced_after_a_number_of_trials(with_settings, controlle
     ],
 )
 def test_a_trainer_that_dies_fails_its_trial_and_the_next_one_is_trained(
-    agent, controller, how, words
+    agent, controller, how, reason
 ):
     dead = controller.add("die", how=how)
     alive = controller.add("train")
@@ -125,29 +122,30 @@ def test_a_trainer_that_dies_fails_its_trial_and_the_next_one_is_trained(
     assert result.status is TrialStatus.FAILED
     assert result.retry
     assert "at step 7" in result.reason
-    assert words in result.reason
+    assert reason in result.reason
     assert "an error on stderr" in result.reason
     assert only_result(controller, alive).status is TrialStatus.COMPLETED
 
 
-def test_a_trainer_without_progress_is_killed_although_it_sends_events(agent, controller, gone):
+def test_a_trainer_without_progress_is_killed_although_it_sends_events(
+    with_settings, controller, gone
+):
+    agent = with_settings(hang_seconds=2.0)
     order = controller.add("hang")
     pid = agent.trainer_pid()
     agent.runner.drain()
     result = only_result(controller, order)
     assert (result.status, result.retry) == (TrialStatus.FAILED, True)
-    assert "no progress at step 1 for 1 s" in result.reason
+    assert "no progress at step 1 for 2 s" in result.reason
     assert gone(pid)
 
 
 def test_a_stop_is_obeyed_with_the_best_value_so_far(agent, controller):
     order = controller.add("train", seconds=30)
     controller.answers[order.trial_id] = Answer(action=Action.STOP, reason="by the user")
-    started = monotonic()
     agent.runner.drain()
-    result = only_result(controller, order)
+    result = only_result(controller, order)  # a training that is not stopped ends with 0.875
     assert (result.status, result.value) == (TrialStatus.STOPPED, 0.5)
-    assert monotonic() - started < 5
 
 
 def test_a_trainer_that_ignores_a_stop_is_killed_and_its_trial_stopped(agent, controller, gone):
@@ -177,20 +175,19 @@ def test_a_training_ends_when_another_worker_has_the_lease(agent, controller):
     assert controller.results[order.trial_id] == []
 
 
-def test_a_trainer_is_killed_before_its_lease_can_run_out(agent, controller, eventually, gone):
+def test_a_trainer_whose_lease_may_have_run_out_is_killed_and_not_reported(
+    agent, controller, gone, caplog
+):
     controller.lease_seconds = 1.0
     order = controller.add("disobedient")
     pid = agent.trainer_pid()
-    leased = monotonic()
     drained = agent.drain_aside()
     controller.until(lambda: controller.heartbeats[order.trial_id])
-    last_word = monotonic()
     controller.down = True
-    eventually(lambda: gone(pid))
-    assert monotonic() < last_word + 1.3
-    assert monotonic() > leased + 0.8
-    drained.join(10)
+    drained.join(15)
     assert not drained.is_alive()
+    assert gone(pid)
+    assert "the trainer is killed: the lease may have run out" in caplog.text
     assert controller.results[order.trial_id] == []
 
 
@@ -209,9 +206,9 @@ def test_a_result_is_delivered_once_the_controller_is_back(agent, controller):
     assert [report.epoch for report in controller.epochs[order.trial_id]] == [1, 2]
 
 
-def test_a_training_past_its_own_limit_is_stopped(agent, controller):
+def test_a_training_past_its_own_limit_is_stopped(with_settings, controller):
     order = controller.add("train", max_seconds=0.2, seconds=30)
-    agent.runner.drain()
+    with_settings(hang_seconds=2.0).runner.drain()
     assert only_result(controller, order).status is TrialStatus.STOPPED
 
 
@@ -261,20 +258,6 @@ def test_a_worker_whose_trainers_keep_dying_rests(agent, controller):
     assert 2 <= len(controller.results) < 6
 
 
-def test_the_trainer_sees_its_settings_and_no_secrets(with_settings, controller, monkeypatch):
-    monkeypatch.setenv("NETMORPH_WORKER_KEY", "secret")
-    monkeypatch.setenv("NETMORPH_BROKER_URL", "secret")
-    names = ["NETMORPH_WORKER_KEY", "NETMORPH_BROKER_URL", "NETMORPH_DEVICE", "NETMORPH_THREADS"]
-    order = controller.add("environment", names=names)
-    with_settings(threads=3).runner.drain()
-    assert list(json.loads(only_result(controller, order).reason).values()) == [
-        None,
-        None,
-        "cpu",
-        "3",
-    ]
-
-
 def test_the_preferred_trial_comes_first(agent, controller):
     first, second = controller.add("train"), controller.add("train")
     agent.runner.drain(prefer=second.trial_id)
@@ -287,7 +270,7 @@ def test_another_trial_is_trained_where_the_preferred_one_is_taken(agent, contro
     assert only_result(controller, order).status is TrialStatus.COMPLETED
 
 
-def test_a_controller_that_is_down_is_not_asked_again_at_once(agent, controller):
+def test_a_controller_that_is_down_gets_no_second_request_at_once(agent, controller):
     controller.down = True
     agent.runner.drain()
     assert controller.refused == 1

@@ -21,7 +21,7 @@ from worker.agent.trainer_process import EndOfEvents, TrainerProcess, oom_kills
 from worker.messages import Ended, EpochEnded, Progress, Ready, Stop
 
 READY = json.dumps({"event": "ready", "device": "test device"})
-PATIENCE = 60.0  # seconds for events that are certain to come
+PATIENCE = 60.0  # seconds to wait for an event; it normally comes at once
 
 
 @pytest.fixture
@@ -114,9 +114,9 @@ def test_a_trainer_without_the_gpu_that_it_should_use_says_so(start):
     trainer = start(NETMORPH_DEVICE="cuda")
     assert [*map(type, until(trainer, EndOfEvents, Ready))] == [EndOfEvents]
     trainer.kill()  # at once: it is still exiting
-    how, _, words = trainer.exit_summary().partition("; stderr: ")
+    how, _, stderr = trainer.exit_summary().partition("; stderr: ")
     assert how == "ended with exit code 1"
-    assert words == "NETMORPH_DEVICE is cuda, but torch sees no CUDA device here"
+    assert stderr == "NETMORPH_DEVICE is cuda, but torch sees no CUDA device here"
 
 
 def test_a_trainer_that_gets_an_unknown_command_exits_and_says_so(environment):
@@ -199,10 +199,10 @@ def test_the_exit_summary_has_the_last_lines_of_stderr(start):
     )
     until(trainer, EndOfEvents)
     trainer.kill()
-    words = trainer.exit_summary()
-    assert words.startswith("ended with exit code 3; stderr: line 89\n")
-    assert "line 99" in words
-    assert words.endswith("�" + "y" * 499)
+    summary = trainer.exit_summary()
+    assert summary.startswith("ended with exit code 3; stderr: line 89\n")
+    assert "line 99" in summary
+    assert summary.endswith("�" + "y" * 499)
 
 
 def test_only_the_notices_of_an_earlier_trial_are_dropped(start, eventually):

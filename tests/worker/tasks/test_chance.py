@@ -23,7 +23,7 @@ def loss_of(logits, counts, smoothing):
 
 
 @given(counts=counts, smoothing=smoothings)
-def test_it_is_the_loss_of_the_class_frequencies(counts, smoothing):
+def test_the_chance_loss_is_that_of_the_class_frequencies(counts, smoothing):
     p = np.array(counts) / sum(counts)
     logits = np.log(np.maximum((1 - smoothing) * p + smoothing / len(p), 1e-30))
     assert chance_loss(counts, smoothing) == pytest.approx(
@@ -37,12 +37,12 @@ def test_no_other_constant_output_has_a_smaller_loss(counts, smoothing, seed):
     assert chance_loss(counts, smoothing) <= loss_of(logits, counts, smoothing) + 1e-9
 
 
-def test_equal_classes_have_the_logarithm_of_their_number():
+def test_the_chance_loss_of_equal_classes_is_the_logarithm_of_their_number():
     for smoothing in (0.0, 0.1):
         assert chance_loss([7] * 9, smoothing) == pytest.approx(log(9))
 
 
 @pytest.mark.parametrize("counts", [[], [0, 0], [3, -1]])
-def test_no_examples_have_no_loss(counts):
+def test_without_examples_there_is_no_chance_loss(counts):
     with pytest.raises(ValueError, match="expected at least one"):
         chance_loss(counts)

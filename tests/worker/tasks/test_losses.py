@@ -1,4 +1,4 @@
-"""Every task type has a loss, and what a training relies on holds for it."""
+"""Every task type has a loss with the properties that a training relies on."""
 
 import numpy as np
 import pytest
@@ -54,10 +54,10 @@ def test_no_constant_prediction_has_less_than_the_chance_loss(kind, smoothing):
 @every_task
 def test_the_metric_of_a_batch_is_the_sum_over_its_parts(kind):
     loss, outputs = LOSSES[kind](), outputs_of(kind)
-    whole = loss.metric_sum(outputs, TARGETS)
+    joint = loss.metric_sum(outputs, TARGETS)
     parts = [loss.metric_sum(outputs[i : i + 1], TARGETS[i : i + 1]) for i in range(len(TARGETS))]
 
-    assert float(whole) == pytest.approx(sum(map(float, parts)))
+    assert float(joint) == pytest.approx(sum(map(float, parts)))
 
 
 @every_task

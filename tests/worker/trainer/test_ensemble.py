@@ -53,7 +53,7 @@ def assert_close(found, expected) -> None:
             np.testing.assert_allclose(found[node_id][name], array, rtol=1e-4, atol=1e-6)
 
 
-def test_it_predicts_the_mean_and_is_one_network():
+def test_an_ensemble_predicts_the_mean_and_is_one_network():
     networks, x = pair(), torch.randn(5, 2, 8, 8)
     ensemble = Ensemble(networks).eval()
     joint = Network(ensemble.architecture).eval()
@@ -79,7 +79,7 @@ def test_each_network_is_trained_as_if_it_were_alone(optimiser, mixing):
     assert found == pytest.approx(np.mean(losses, axis=0))
 
 
-def test_its_epochs_are_evaluated_by_the_mean_of_the_outputs():
+def test_the_epochs_of_an_ensemble_are_evaluated_by_the_mean_of_the_outputs():
     validation = blobs(30, (2, 8, 8), seed=1)
     ensemble = Ensemble(pair())
     outcome = train_with(ensemble, blobs(48, (2, 8, 8)), validation, epochs=1)
@@ -124,7 +124,7 @@ def exported(ended, storage, folder):
     return folder
 
 
-def test_it_begins_with_the_weights_of_all(environment, storage, trials):
+def test_an_ensemble_begins_with_the_weights_of_all_its_networks(environment, storage, trials):
     ended, _ = run(final_order(storage, trials, hyperparameters=NO_CHANGE), environment)
     assert ended.status is TrialStatus.COMPLETED
     architectures = [architecture for architecture, _ in trials]
@@ -133,7 +133,7 @@ def test_it_begins_with_the_weights_of_all(environment, storage, trials):
     assert ended.parameters == sum(one.parameters for one in architectures)
 
 
-def test_what_is_exported_predicts_what_was_tested(environment, storage, trials, tmp_path):
+def test_an_exported_ensemble_predicts_as_it_was_tested(environment, storage, trials, tmp_path):
     data = arrays()
     ended, _ = run(final_order(storage, trials, data, hyperparameters={"epochs": 6}), environment)
     assert ended.comparison.exported == "final"
@@ -153,7 +153,7 @@ def test_what_is_exported_predicts_what_was_tested(environment, storage, trials,
         ({"learning_rate": 0.6, "epochs": 30, "warmup": 0.9, "decay": 0.0}, "fell from"),
     ],
 )
-def test_where_it_fails_or_is_worse_the_winner_is_exported_alone(
+def test_where_an_ensemble_fails_or_is_worse_the_winner_is_exported_alone(
     environment, storage, tmp_path, hyperparameters, reason
 ):
     data, trials = arrays(train=900), []
@@ -175,7 +175,7 @@ def test_where_it_fails_or_is_worse_the_winner_is_exported_alone(
     assert "This is the architecture of trial 4" in card
 
 
-def test_where_memory_does_not_suffice_for_all_the_winner_is_exported(environment, storage, trials):
+def test_without_memory_for_all_networks_the_winner_is_exported(environment, storage, trials):
     order = final_order(storage, trials, hyperparameters={"epochs": 2})
     ended, _ = run(order, environment, at_step=lambda: torch.empty(2**58))
     assert ended.status is TrialStatus.COMPLETED
@@ -192,7 +192,7 @@ def test_networks_that_are_not_those_of_the_order_are_refused(environment, stora
     assert "the order is for another one" in ended.reason
 
 
-def test_where_the_order_says_so_every_network_starts_at_random(environment, storage, trials):
+def test_an_order_can_demand_random_weights_for_every_network(environment, storage, trials):
     order = final_order(storage, trials, hyperparameters=NO_CHANGE, fresh=True)
     ended, _ = run(order, environment)
     assert ended.comparison.before > ended.comparison.after
@@ -207,8 +207,7 @@ def test_a_stopped_ensemble_keeps_its_joint_weights(environment, storage, trials
     check(Architecture.from_json(order.architecture), stored_weights(ended, storage))
 
 
-def test_networks_on_the_device_are_laid_out_as_one(environment, storage, trials):
-    """Images channels-last: the members are as the joint network would be."""
+def test_the_memory_format_changes_no_test_of_an_ensemble(environment, storage, trials):
     order = final_order(storage, trials, hyperparameters=NO_CHANGE | {"channels_last": True})
     plain = final_order(storage, trials, hyperparameters=NO_CHANGE | {"channels_last": False})
     first, second = (run(one, environment)[0] for one in (order, plain))

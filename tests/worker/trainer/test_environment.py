@@ -31,7 +31,7 @@ def test_where_nothing_was_measured_a_job_is_computed_in_float32(
     )
 
 
-def test_a_job_is_computed_as_was_measured_for_its_kind_of_network(environment, storage):
+def test_a_job_is_computed_as_was_fastest_for_its_kind_of_network(environment, storage):
     images = Compute(environment.device, torch.bfloat16, channels_last=True, threads=2)
     vectors = Compute(environment.device, torch.float32, threads=2)
     measured = dataclasses.replace(

@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 
 from core.data.splits import final_split, validation_split
 from core.graph.weights import check
@@ -14,6 +15,10 @@ from core.protocol.states import TrialKind, TrialStatus
 from tests.worker.orders import NETWORK, arrays, order_for
 from tests.worker.trainer.running import NO_CHANGE, run, stored_weights
 from worker.trainer.data.examples import Normalisation
+from worker.trainer.final_fit import compare
+from worker.trainer.training.evaluation import Evaluation
+
+TASK = "image-classification"
 
 
 def final_order(storage, winner, data=None, **changes):
@@ -30,7 +35,7 @@ def winner(environment, storage):
     return run(order_for(storage, hyperparameters={"epochs": 8}), environment)[0]
 
 
-def test_it_begins_with_the_winners_weights(environment, storage, winner):
+def test_a_final_fit_begins_with_the_winners_weights(environment, storage, winner):
     ended, _ = run(final_order(storage, winner, hyperparameters=NO_CHANGE), environment)
     assert ended.status is TrialStatus.COMPLETED
     assert ended.weights == winner.weights
@@ -38,7 +43,7 @@ def test_it_begins_with_the_winners_weights(environment, storage, winner):
     assert ended.comparison.exported == "final"
 
 
-def test_it_trains_on_most_of_the_validation_split_and_is_compared_on_the_rest(
+def test_a_final_fit_trains_on_most_of_the_validation_split_and_is_compared_on_the_rest(
     environment, storage, winner
 ):
     data = arrays()
@@ -61,7 +66,7 @@ def test_it_trains_on_most_of_the_validation_split_and_is_compared_on_the_rest(
     assert other.comparison != ended.comparison
 
 
-def test_its_value_is_none_and_its_epochs_say_how_it_does_on_what_it_holds_out(
+def test_a_final_fit_has_no_value_and_its_epochs_are_measured_on_its_held_out_examples(
     environment, storage, winner
 ):
     ended, recorded = run(final_order(storage, winner, hyperparameters={"epochs": 4}), environment)
@@ -77,7 +82,7 @@ def test_its_value_is_none_and_its_epochs_say_how_it_does_on_what_it_holds_out(
         ({"learning_rate": 0.6, "epochs": 30, "warmup": 0.9, "decay": 0.0}, "fell from"),
     ],
 )
-def test_where_it_fails_or_collapses_the_winners_own_weights_are_exported(
+def test_where_a_final_fit_fails_or_collapses_the_winners_own_weights_are_exported(
     environment, storage, hyperparameters, reason
 ):
     data = arrays(train=900)
@@ -92,18 +97,52 @@ def test_where_it_fails_or_collapses_the_winners_own_weights_are_exported(
     assert ended.export is not None
 
 
-def test_from_random_weights_it_is_compared_with_the_winner_as_well(environment, storage, winner):
+def test_a_final_fit_from_random_weights_is_compared_with_the_winner(environment, storage, winner):
     ended, _ = run(final_order(storage, winner, hyperparameters=NO_CHANGE, fresh=True), environment)
     assert ended.comparison.before > ended.comparison.after
     assert ended.comparison.exported in {"final", "winner"}
     check(NETWORK, stored_weights(ended, storage))
 
 
-def test_a_stopped_one_is_neither_tested_nor_exported(environment, storage, winner):
+def test_a_stopped_final_fit_with_a_winner_is_neither_tested_nor_exported(
+    environment, storage, winner
+):
     order = final_order(storage, winner, hyperparameters={"epochs": 50})
     ended, _ = run(order, environment, stop_after=2)
     assert ended.status is TrialStatus.STOPPED
     assert (ended.test, ended.export) == (None, None)
+
+
+# --- comparison of final network and winner ---------------------------------------------------
+
+
+def measured(metric: float, examples: int = 400) -> Evaluation:
+    none = torch.empty(0)
+    return Evaluation(metric, 0.5, examples, outputs=none, targets=none)
+
+
+@pytest.mark.parametrize("after", [0.95, 0.90, 0.87])
+def test_the_final_network_is_exported_unless_it_is_worse_beyond_noise(after):
+    compared = compare(TASK, measured(0.90), measured(after), "")
+    assert (compared.exported, compared.reason) == ("final", "")
+    assert (compared.before, compared.after, compared.examples) == (0.90, after, 400)
+
+
+def test_a_collapse_exports_the_winner_and_says_why():
+    compared = compare(TASK, measured(0.90), measured(0.11), "")
+    assert compared.exported == "winner"
+    assert "accuracy fell from 0.9000 to 0.1100 on 400 held-out examples" in compared.reason
+
+
+def test_few_examples_hide_a_difference_that_many_show():
+    assert compare(TASK, measured(0.9, 20), measured(0.8, 20), "").exported == "final"
+    assert compare(TASK, measured(0.9, 4000), measured(0.8, 4000), "").exported == "winner"
+
+
+def test_a_final_training_that_failed_exports_the_winner():
+    compared = compare(TASK, measured(0.90), None, "the loss is nan")
+    assert (compared.exported, compared.after) == ("winner", None)
+    assert compared.reason == "the final training failed: the loss is nan"
 
 
 # --- trials that end before their time --------------------------------------------------------
@@ -119,7 +158,7 @@ def test_a_child_that_is_behind_at_its_rung_is_stopped_there(environment, storag
     check(NETWORK, stored_weights(ended, storage))
 
 
-def test_one_that_is_not_behind_is_trained_to_its_end(environment, storage):
+def test_a_trial_that_is_not_behind_at_its_rung_is_trained_to_its_end(environment, storage):
     enough = {"epochs": 9, "rung": 1 / 3, "least_at_rung": 0.0}
     ended, recorded = run(order_for(storage, hyperparameters=enough), environment)
     assert (ended.status, ended.epochs, ended.reason) == (TrialStatus.COMPLETED, 9, "")
@@ -138,7 +177,7 @@ def test_a_training_that_learns_nothing_is_infeasible(environment, storage):
     assert "the training does not learn" in ended.reason
 
 
-def test_it_normalises_as_the_winner_was_trained(environment, storage, winner):
+def test_a_final_fit_normalises_as_the_winner_was_trained(environment, storage, winner):
     """The export's statistics are those of the search's training split."""
     data = arrays()
     ended, _ = run(final_order(storage, winner, data, hyperparameters=NO_CHANGE), environment)
@@ -152,6 +191,6 @@ def test_it_normalises_as_the_winner_was_trained(environment, storage, winner):
 def test_a_value_that_is_just_good_enough_is_not_stopped_by_rounding(environment, storage):
     plain = {"epochs": 9, "rung": 1 / 3}
     reached = run(order_for(storage, hyperparameters=plain), environment)[0].value_at_rung
-    asked = plain | {"least_at_rung": reached + 1e-12}
-    ended, _ = run(order_for(storage, hyperparameters=asked), environment)
+    required = plain | {"least_at_rung": reached + 1e-12}
+    ended, _ = run(order_for(storage, hyperparameters=required), environment)
     assert (ended.status, ended.epochs) == (TrialStatus.COMPLETED, 9)

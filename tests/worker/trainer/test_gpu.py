@@ -140,7 +140,7 @@ def test_an_evaluation_in_bfloat16_is_close_to_one_in_single_precision():
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
-def test_a_training_goes_as_on_the_cpu(optimiser):
+def test_a_training_has_the_losses_of_one_on_the_cpu(optimiser):
     _, expected = trained_on(CPU, optimiser=optimiser)
     network, found = trained_on(GPU, optimiser=optimiser)
     assert (found.epochs, found.steps) == (expected.epochs, expected.steps)

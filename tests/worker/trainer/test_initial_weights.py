@@ -90,7 +90,7 @@ def test_without_a_parent_nothing_is_inherited(storage, examples):
     assert inherited_weights(TrainJob.of(order_for(storage)), storage, examples) is None
 
 
-def test_a_child_inherits_what_its_morphisms_make_of_its_parents_weights(storage, examples):
+def test_a_child_inherits_its_parents_weights_after_its_morphisms(storage, examples):
     """The seed of the job decides the random choices of morphisms."""
     job, morphism = child_of(storage, "widen")
     found = inherited_weights(job, storage, examples)

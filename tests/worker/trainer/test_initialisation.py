@@ -37,7 +37,7 @@ def one_thread() -> Iterator[None]:
 
 
 def case() -> Architecture:
-    """A network of 108 layers, ten sums and 9 classes that once stayed at chance."""
+    """A network of 108 layers, ten sums and nine classes that once learned nothing."""
     return Architecture.from_json(json.loads(CASE.read_text())["architecture"])
 
 
@@ -111,7 +111,7 @@ def losses(
 
 
 def test_a_network_of_many_sums_learns():
-    """Over all the steps: from the first on its loss is of moderate size."""
+    """The mean is over all steps, so that a large loss at the beginning counts as well."""
     found, chance = losses(case(), classes=9, steps=40, spread=1.0, epochs=1)
     assert found < 0.9 * chance
 
@@ -134,7 +134,7 @@ def test_many_networks_learn_after_many_morphisms(shape, name, seed):
 
 
 @every_kind
-def test_logits_in_training_begin_with_a_moderate_size(shape, name):
+def test_logits_with_statistics_of_the_batch_begin_with_a_moderate_size(shape, name):
     for seed in range(2):
         network = network_of(morphed(shape, name, seed))
         x = torch.randn(32, *shape, generator=torch.Generator().manual_seed(seed))
@@ -144,7 +144,7 @@ def test_logits_in_training_begin_with_a_moderate_size(shape, name):
 
 @every_kind
 def test_all_weights_take_part_after_a_few_steps(shape, name):
-    """No zero is kept zero by another one. (Biases in front of a batch norm never take part.)"""
+    """No zero weight keeps another one at zero. (Biases before a batch norm never take part.)"""
     network = network_of(morphed(shape, name, seed=1))
     x, y = map(torch.from_numpy, problem(shape, classes=4, count=32))
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)

@@ -54,14 +54,14 @@ def test_orders_are_received_one_after_the_other(connection, pipe, storage):
 
 
 def test_a_stop_is_for_the_present_order_and_not_for_the_next_one(connection, pipe, storage):
-    asked = callbacks(connection)
-    assert not asked.should_stop()
+    made = callbacks(connection)
+    assert not made.should_stop()
     pipe.send(Stop(reason="by the user"))
     assert connection.stop.wait(10)
-    assert asked.should_stop()
+    assert made.should_stop()
     pipe.send(Train(order=order_for(storage)))
     connection.orders.get(timeout=10)
-    assert not asked.should_stop()
+    assert not made.should_stop()
 
 
 def test_an_epoch_is_sent_at_once_with_its_metrics(connection, sent):
@@ -72,8 +72,8 @@ def test_an_epoch_is_sent_at_once_with_its_metrics(connection, sent):
 
 def test_progress_is_sent_with_the_first_step_and_then_twice_a_second(connection, sent):
     now = 100.0
-    reported = callbacks(connection, clock=lambda: now)
+    made = callbacks(connection, clock=lambda: now)
     for step in range(1, 10):
-        reported.on_step(step)
+        made.on_step(step)
         now += 0.125  # a sum of these is exact
     assert sent() == [Progress(step=1), Progress(step=5), Progress(step=9)]

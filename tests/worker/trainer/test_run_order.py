@@ -1,4 +1,4 @@
-"""Running orders: the results of valid ones, and the errors of those that cannot be run."""
+"""Orders that are run: the results of valid ones, and the errors of the others."""
 
 import dataclasses
 import io
@@ -77,7 +77,7 @@ def test_a_child_begins_where_its_parent_ended(environment, storage, kind):
     check(morphism.apply(NETWORK), found)
     for node_id, parameters in expected.items():
         for name, array in parameters.items():
-            if not name.startswith("running"):  # a batch norm sees examples at any rate
+            if not name.startswith("running"):  # statistics change although nothing is learned
                 np.testing.assert_array_equal(found[node_id][name], array)
     if "batch_norm" not in {node["kind"] for node in child.architecture["nodes"]}:
         assert inherited.value == ended.value
@@ -122,7 +122,7 @@ def test_a_trial_without_morphisms_goes_on_with_its_parents_weights(environment,
 
 
 def test_validation_examples_are_only_measured(environment, storage):
-    """However they look, the training is the same to the last bit: normalisation included."""
+    """With other examples there, the training is the same to the last bit."""
     data = arrays()
     _, held = validation_split(data.y_train, 0.2, 0)
     bright = data.x_train.copy()
@@ -137,7 +137,7 @@ def test_validation_examples_are_only_measured(environment, storage):
     assert recorded.epochs[-1].validation_loss != others.epochs[-1].validation_loss
 
 
-def test_trials_of_one_search_have_one_split_whatever_their_seeds(environment, storage):
+def test_trials_of_one_search_have_one_split_for_all_their_seeds(environment, storage):
     losses = set()
     first, _ = run(order_for(storage), environment)
     for seed, split_seed in ((1, 0), (2, 0), (1, 5)):
@@ -169,7 +169,7 @@ def test_a_final_fit_trains_on_everything_and_is_tested_once(environment, storag
     assert (preprocess["mean"], preprocess["std"]) == ([*expected.mean], [*expected.std])
 
 
-def test_test_examples_change_nothing_but_the_test(environment, storage):
+def test_other_test_examples_change_only_the_test_metrics(environment, storage):
     data = arrays()
     ended, _ = run(order_for(storage, data, **FINAL), environment)
     dark = dataclasses.replace(data, x_test=data.x_test // 3)
@@ -305,18 +305,18 @@ def out_of_cuda_memory():
 
 
 @pytest.mark.parametrize(
-    ("at_step", "words"),
+    ("at_step", "reason"),
     [
         (lambda: torch.empty(2**58), "allocate memory"),
         (lambda: np.empty(2**58), "Unable to allocate"),
         (out_of_cuda_memory, "CUDA out of memory. Tried to allocate much"),
     ],
 )
-def test_too_little_memory_makes_the_architecture_infeasible(environment, storage, at_step, words):
+def test_too_little_memory_makes_the_architecture_infeasible(environment, storage, at_step, reason):
     ended, _ = run(order_for(storage), environment, at_step=at_step)
     assert ended.status is TrialStatus.INFEASIBLE
     assert ended.reason.startswith("out of memory: ")
-    assert words in ended.reason
+    assert reason in ended.reason
     assert "\n" not in ended.reason
 
 
@@ -327,11 +327,11 @@ def test_a_network_too_large_to_be_made_is_infeasible(environment, storage):
 
 
 def test_an_unforeseen_error_is_raised(environment, storage):
-    def surprise():
-        raise RuntimeError("a surprise")
+    def unforeseen():
+        raise RuntimeError("unforeseen")
 
-    with pytest.raises(RuntimeError, match="a surprise"):
-        run(order_for(storage), environment, at_step=surprise)
+    with pytest.raises(RuntimeError, match="unforeseen"):
+        run(order_for(storage), environment, at_step=unforeseen)
 
 
 def test_small_steps_get_one_thread_and_large_ones_all(environment, storage):

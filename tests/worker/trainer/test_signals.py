@@ -19,7 +19,7 @@ from worker.trainer.export import predict
 
 
 def arrays(train: int = 120, test: int = 60) -> Arrays:
-    """Two channels of noise; in one of them is a wave, slow or fast by the class."""
+    """Two channels of noise; one of them has a wave, whose frequency depends on the class."""
     rng = np.random.default_rng(0)
     y = np.arange(train + test) % 3
     x = rng.normal(scale=0.3, size=(train + test, 2, 24)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Small trainings: networks, examples of three classes, and a clock that tests move."""
+"""Small trainings: networks and examples of three classes."""
 
 import numpy as np
 import torch
@@ -28,24 +28,6 @@ CNN = chain(
 )
 
 
-class Clock:
-    """A clock that only tests move."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def each(self, seconds: float):
-        """A function of any arguments that takes this long."""
-
-        def wait(*_):
-            self.now += seconds
-
-        return wait
-
-
 class SlowExamples(Examples):
     """Examples whose evaluation takes time."""
 
@@ -72,7 +54,7 @@ def blobs(count, shape=(6,), seed=0, *, wrong=False, kind=Examples, **options):
 
 def train_with(network, training, validation, /, seed=0, compute=PLAIN, **options):
     """Train; options that are no arguments of `train` are hyperparameters."""
-    names = ("should_stop", "on_step", "on_epoch", "clock")
+    names = ("chance_loss", "should_stop", "on_step", "on_epoch", "clock")
     arguments = {name: options.pop(name) for name in names if name in options}
     h = Hyperparameters(**{"epochs": 5, "batch_size": 16, "learning_rate": 0.01} | options)
     return train(

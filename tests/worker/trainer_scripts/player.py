@@ -1,4 +1,4 @@
-"""A trainer without torch: it plays the part that the order's history names.
+"""A trainer without torch: it does what the order's history says.
 
 It writes the messages as JSON lines and shares no code with the worker.
 """

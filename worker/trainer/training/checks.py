@@ -1,8 +1,11 @@
-"""Checks that end a training which cannot succeed: its loss diverges, or it learns nothing."""
+"""Ends a training that cannot succeed: its loss diverges, it learns nothing, memory runs out."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from core.errors import InfeasibleTrial
@@ -15,6 +18,23 @@ def check_finite(loss: Tensor) -> None:
     """Raise InfeasibleTrial unless the loss is a finite number."""
     if not math.isfinite(float(loss)):
         raise InfeasibleTrial(f"the loss is {float(loss)}: the training has diverged")
+
+
+@contextmanager
+def memory_errors_as_infeasible() -> Iterator[None]:
+    """Raises InfeasibleTrial where memory runs out, which is a fact about the architecture."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):  # torch's message on the CPU
+            raise
+        raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 @dataclass(slots=True)

@@ -1,5 +1,8 @@
 """The training loop: `train` alternates rounds of steps and evaluations.
 
+A round is an epoch, or several where there would be too many reports; it ends earlier at the rung,
+at a stop, and at the end of the training.
+
 With averaging on, the averaged weights are evaluated and kept, so that a training at a constant
 learning rate shows what it would be worth after the rate's fall.
 """
@@ -19,14 +22,18 @@ from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.network import Network
 from worker.trainer.training.averaging import WeightAverage
-from worker.trainer.training.checks import LearningCheck
+from worker.trainer.training.checks import LearningCheck, check_finite
 from worker.trainer.training.evaluation import Evaluation, evaluate
 from worker.trainer.training.kept_weights import KeptWeights
-from worker.trainer.training.rounds import Rounds
-from worker.trainer.training.schedule import TrainingProgress
+from worker.trainer.training.schedule import TrainingProgress, rate_share
 from worker.trainer.training.step import TrainingStep
 
 _ROUNDING = 1e-9  # of objectives
+_MOST_REPORTS = 100  # about, of one training; each costs an evaluation
+# Just below 1 / reports, as sums of shares are rounded.
+_ROUNDED_SHARE = 0.999 / _MOST_REPORTS  # least part of a training in a round
+_REPORT_SECONDS = 5.0  # after which a report is due in any case: a user may be watching
+_CHECKED_STEPS = 50  # steps between two checks of the loss: a check waits for the GPU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +82,22 @@ def train(
     average = WeightAverage(network, h.averaging) if h.averaging else None
     step = TrainingStep.of(network, h, average, task=task, seed=seed, compute=compute)
     batch = min(h.batch_size, len(training))
-    rounds = Rounds(
+    loop = _Loop(
+        h=h,
+        task=task,
         step=step,
         batches=_endless_batches(training, batch, seed),
-        h=h,
+        validation=validation,
         progress=TrainingProgress(h, max(1, len(training) // batch), clock),
         learning=LearningCheck(chance_loss),
+        kept=KeptWeights(network=network, average=average, task=TASKS[task](), keep_last=keep_last),
         should_stop=should_stop,
         on_step=on_step,
+        on_epoch=on_epoch,
+        clock=clock,
     )
-    kept = KeptWeights(network=network, average=average, task=TASKS[task](), keep_last=keep_last)
-    return _Loop(rounds, kept, validation, task, on_epoch, clock).run(batch)
+    loop.run()
+    return loop.outcome(batch)
 
 
 def _endless_batches(examples: Examples, size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -95,63 +107,119 @@ def _endless_batches(examples: Examples, size: int, seed: int) -> Iterator[tuple
         yield from examples.training_batches(size, generator)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Loop:
-    """A training between its first round and its outcome."""
+    """A training between its first step and its outcome."""
 
-    rounds: Rounds
-    kept: KeptWeights
-    validation: Examples | None
+    h: Hyperparameters
     task: str
+    step: TrainingStep
+    batches: Iterator[tuple[Tensor, Tensor]]
+    validation: Examples | None
+    progress: TrainingProgress
+    learning: LearningCheck
+    kept: KeptWeights
+    should_stop: Callable[[], bool]
+    on_step: Callable[[int], None]
     on_epoch: Callable[[EpochMetrics], None]
     clock: Callable[[], float]
     history: list[EpochMetrics] = field(default_factory=list)
     at_rung: Evaluation | None = None
     behind: bool = False
+    stopped: bool = False  # by `should_stop`
     evaluation_seconds: float = 0.0  # not part of the speed
 
-    def run(self, batch: int) -> Outcome:
-        """Train to the end; `batch` is the number of examples of one step."""
+    def run(self) -> None:
+        """Train to the end, and give the network the weights that are kept."""
         while self._goes_on():
-            loss, rate = self.rounds.train()
+            loss, rate = self._train_round()
             evaluation = self._evaluate()
             self._report(loss, rate, evaluation)
             if self._ends_early(evaluation):
                 break
         self.kept.restore()
-        return self._outcome(batch)
+
+    def outcome(self, batch: int) -> Outcome:
+        """How the training went; `batch` is the number of examples of one step."""
+        progress, seconds = self.progress, self.progress.seconds
+        training_seconds = max(seconds - self.evaluation_seconds, 1e-9)
+        return Outcome(
+            stopped=self.stopped,
+            behind=self.behind,
+            best=self.kept.evaluation,
+            best_epoch=self.kept.epoch,
+            at_rung=self.at_rung,
+            epochs=progress.epochs,
+            steps=progress.steps,
+            seconds=seconds,
+            samples_per_second=progress.steps * batch / training_seconds,
+            history=tuple(self.history),
+        )
 
     def _goes_on(self) -> bool:
-        progress = self.rounds.progress
-        return not progress.steps or (progress.share < 1 and not self.rounds.stopped)
+        return not self.progress.steps or (self.progress.share < 1 and not self.stopped)
+
+    def _train_round(self) -> tuple[float, float]:
+        """Train for one round; returns the mean loss and the last learning rate."""
+        self.step.network.train()
+        began, since = self.progress.share, self.progress.seconds
+        total, counted, rate = torch.zeros((), device=self.step.compute.device), 0, 0.0
+        for x, y in self.batches:
+            rate, loss = self._train_on(x, y)
+            total += loss
+            counted += 1
+            if self.progress.steps % _CHECKED_STEPS == 0:
+                check_finite(total)
+            self.stopped = self.should_stop()
+            if self.stopped or self._ends_round(began, since):
+                break
+        check_finite(total)
+        return float(total) / counted, rate
+
+    def _train_on(self, x: Tensor, y: Tensor) -> tuple[float, Tensor]:
+        """Make one step; returns its learning rate and loss."""
+        done = min(1.0, self.progress.share)
+        rate = self.h.learning_rate * rate_share(done, self.h.warmup, self.h.decay)
+        loss = self.step(x, y, rate)
+        self.progress.steps += 1
+        self.on_step(self.progress.steps)
+        self.learning.add(self.progress.steps, done, loss)
+        return rate, loss
+
+    def _ends_round(self, began: float, since: float) -> bool:
+        """Whether the round that began at this share and second of the training ends here."""
+        now = self.progress.share
+        if now >= 1 or began < self.h.rung <= now:
+            return True
+        is_due = now - began > _ROUNDED_SHARE or self.progress.seconds - since > _REPORT_SECONDS
+        return is_due and self.progress.steps % self.progress.epoch_steps == 0
 
     def _evaluate(self) -> Evaluation | None:
         """Evaluate the weights, averaged where that is on, and keep them if they are the best."""
-        began, average, network = self.clock(), self.kept.average, self.kept.network
+        began, average, network = self.clock(), self.step.average, self.step.network
         with average.applied() if average else nullcontext():
             evaluation = None
             if self.validation is not None:
-                compute = self.rounds.step.compute
-                evaluation = evaluate(network, self.validation, self.task, compute)
-            self.kept.consider(evaluation, self.rounds.progress.epochs)
+                evaluation = evaluate(network, self.validation, self.task, self.step.compute)
+            self.kept.consider(evaluation, self.progress.epochs)
         self.evaluation_seconds += self.clock() - began
         return evaluation
 
     def _report(self, loss: float, rate: float, evaluation: Evaluation | None) -> None:
         metrics = EpochMetrics(
-            epoch=self.rounds.progress.epochs,
+            epoch=self.progress.epochs,
             train_loss=loss,
             validation_loss=None if evaluation is None else evaluation.loss,
             validation_metric=None if evaluation is None else evaluation.metric,
             learning_rate=rate,
-            seconds=self.rounds.progress.seconds,
+            seconds=self.progress.seconds,
         )
         self.history.append(metrics)
         self.on_epoch(metrics)
 
     def _ends_early(self, evaluation: Evaluation | None) -> bool:
         """Whether it ends here: behind others at its rung, or without improvement for too long."""
-        h, progress = self.rounds.h, self.rounds.progress
+        h, progress = self.h, self.progress
         if progress.share >= h.rung and self.at_rung is None:
             self.at_rung = evaluation
             self.behind = self._is_below(evaluation, h.least_at_rung)
@@ -163,20 +231,3 @@ class _Loop:
         if evaluation is None or least is None:
             return False
         return self.kept.task.objective(evaluation.metric) < least - _ROUNDING
-
-    def _outcome(self, batch: int) -> Outcome:
-        progress = self.rounds.progress
-        seconds = progress.seconds
-        training_seconds = max(seconds - self.evaluation_seconds, 1e-9)
-        return Outcome(
-            stopped=self.rounds.stopped,
-            behind=self.behind,
-            best=self.kept.evaluation,
-            best_epoch=self.kept.epoch,
-            at_rung=self.at_rung,
-            epochs=progress.epochs,
-            steps=progress.steps,
-            seconds=seconds,
-            samples_per_second=progress.steps * batch / training_seconds,
-            history=tuple(self.history),
-        )

@@ -94,7 +94,7 @@ def test_batches_of_any_kind_keep_their_shape(shape, augmentation):
     ((clean, _),) = plain.batches(10)
     assert torch.equal(batch, clean[labels]) == (len(shape) == 1)  # a vector has nothing to warp
     ((seen, _),) = examples.batches(10)
-    assert torch.equal(seen, clean)  # what is validated on is never changed
+    assert torch.equal(seen, clean)  # validation examples are never changed
 
 
 def test_a_stretch_of_each_signal_is_erased():

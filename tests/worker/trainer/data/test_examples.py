@@ -40,7 +40,7 @@ def moves(image, largest, *, flip):
 
 
 def move_of(found, image, largest, *, flip):
-    """How `found` was made from the image; None where it was not."""
+    """The shift and flip that make `found` of the image; None where none does."""
     for move, moved in moves(image, largest, flip=flip):
         if np.array_equal(found, moved):
             return move
@@ -70,7 +70,7 @@ def test_without_augmentation_examples_come_with_their_labels_unchanged(shape):
 
 
 @pytest.mark.parametrize(("augmentation", "flip"), [("shift", False), ("shift-flip", True)])
-def test_augmented_images_are_moved_and_only_mirrored_where_asked(augmentation, flip):
+def test_augmented_images_are_shifted_and_mirrored_only_where_flips_are_allowed(augmentation, flip):
     x = numbered(300, (2, 24, 20))
     found = set()
     for batch, y in epoch(examples(x, augmentation=augmentation), 50):
@@ -100,7 +100,7 @@ def test_tiny_images_are_not_shifted(shape):
 @pytest.mark.parametrize("augmentation", ["none", "shift-flip"])
 @pytest.mark.parametrize(("shape", "erasing", "side"), [((2, 12, 10), 0.3, 3), ((1, 9, 9), 1.0, 9)])
 def test_a_square_of_each_image_is_set_to_the_mean(shape, erasing, side, augmentation):
-    """The mean is what normalisation makes zero of; nothing else in these images is zero."""
+    """Normalisation makes the mean zero; nothing else in these images is zero."""
     x = 100 + numbered(200, shape)
     data = examples(
         x,
@@ -130,7 +130,7 @@ def test_evaluation_erases_nothing_and_vectors_have_nothing_to_erase():
 
 
 @pytest.mark.parametrize("augmentation", ["none", "shift-flip"])
-def test_a_seed_decides_order_and_augmentation_and_the_process_does_not(augmentation):
+def test_the_seed_alone_decides_order_and_augmentation(augmentation):
     x = numbered(40)
 
     def batches(seed, other):
@@ -221,13 +221,13 @@ def test_a_mapped_file_is_read_without_a_copy_or_a_change(tmp_path, augmentation
     assert tensor_of(mapped).data_ptr() == mapped.ctypes.data
 
 
-def test_an_array_of_another_order_is_copied_into_rows():
+def test_an_array_with_transposed_axes_is_copied():
     x = numbered(4, (3, 5, 2)).transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(tensor_of(x).numpy(), x)
 
 
 @pytest.mark.parametrize("augmentation", ["none", "shift-flip"])
-def test_some_examples_come_from_all_over_normalised_but_not_augmented(augmentation):
+def test_some_examples_come_from_the_entire_set_normalised_but_not_augmented(augmentation):
     x = numbered(20)
     some = examples(x, Normalisation((5.0,), (2.0,)), augmentation=augmentation).some(4)
     assert some.dtype == np.float32

@@ -1,4 +1,4 @@
-"""What a search tells about the network that it exports."""
+"""The facts that a search gives for the model card of its exported network."""
 
 HISTORY = {
     "search": "Columns & <b>rows</b>",

@@ -1,4 +1,4 @@
-"""How the process computes: the choice, its name, and that it changes little."""
+"""How the process computes: the choice and its name; the choice changes results little."""
 
 from dataclasses import replace
 
@@ -60,11 +60,11 @@ class Ticks:
     """A clock by which each step takes the next of these seconds."""
 
     def __init__(self, seconds):
-        self.seconds, self.now, self.asked = iter(seconds), 0.0, 0
+        self.seconds, self.now, self.reads = iter(seconds), 0.0, 0
 
     def __call__(self):
-        self.asked += 1
-        if self.asked % 2 == 0:  # the end of a step
+        self.reads += 1
+        if self.reads % 2 == 0:  # the end of a step
             self.now += next(self.seconds)
         return self.now
 
@@ -106,7 +106,7 @@ def test_each_kind_of_data_has_a_choice_for_this_device_and_the_process_keeps_it
     assert not found[2].channels_last  # one spatial axis has one format
 
 
-def test_the_networks_that_are_timed_are_of_the_kind_that_they_speak_for():
+def test_each_timed_network_is_of_the_kind_that_it_represents():
     for axes, probe in PROBES.items():
         assert len(probe.architecture.input_shape) == axes
 
@@ -175,7 +175,7 @@ def test_a_training_learns_the_same_however_it_is_computed(compute):
 
 
 def test_bfloat16_is_used_for_products():
-    """The weights and the logits of a step differ, if little."""
+    """The weights and the logits of a step differ a little."""
     _, exact, _ = trained(FP32)
     _, rounded, _ = trained(BF16)
     assert exact.best.loss != rounded.best.loss

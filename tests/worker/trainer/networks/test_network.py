@@ -130,7 +130,7 @@ def test_weights_are_read_back_as_they_were_written(architecture, rng):
 
 
 def test_no_gradient_passes_zeros_and_the_rest_of_the_network_learns():
-    """Even beside values that overflowed, which times zero would not be zero."""
+    """Even beside values that overflowed: such a value times zero would not be zero."""
     architecture = Architecture(
         (
             Node(0, Input((2, 3, 3))),

@@ -18,7 +18,7 @@ def direct(values, share):
 
 
 def moved(network, rng):
-    """Give the network other weights and statistics, and return them in one row."""
+    """Give the network random weights and statistics, and return them in one row."""
     with torch.no_grad():
         for tensor in (*network.parameters(), *network.buffers()):
             tensor.copy_(torch.from_numpy(rng.normal(size=tuple(tensor.shape))))

@@ -1,4 +1,4 @@
-"""The weights that a training leaves: the best ones by the task's own direction, or the last."""
+"""The weights after a training: the best ones by the task's metric, or the last."""
 
 import numpy as np
 import pytest

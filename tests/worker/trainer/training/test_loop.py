@@ -6,6 +6,7 @@ import torch
 
 from core.errors import InfeasibleTrial
 from core.graph.weights import flatten
+from tests.clock import Clock
 from tests.worker.trainer.trainings import (
     CNN,
     CPU,
@@ -13,7 +14,6 @@ from tests.worker.trainer.trainings import (
     PLAIN,
     PLAIN_MLP,
     TASK,
-    Clock,
     SlowExamples,
     blobs,
     network_of,
@@ -34,7 +34,7 @@ def assert_same(left, right):
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd", "muon"])
 @pytest.mark.parametrize(("architecture", "shape"), [(MLP, (6,)), (CNN, (2, 8, 8))])
-def test_classes_that_can_be_told_apart_are_learned(architecture, shape, optimiser):
+def test_classes_that_differ_clearly_are_learned(architecture, shape, optimiser):
     network = network_of(architecture)
     reported = []
     outcome = train_with(
@@ -57,7 +57,7 @@ def test_classes_that_can_be_told_apart_are_learned(architecture, shape, optimis
     ("architecture", "shape", "augmentation"),
     [(MLP, (6,), "none"), (CNN, (2, 8, 8), "none"), (CNN, (2, 8, 8), "shift-flip")],
 )
-def test_a_seed_decides_a_training_and_the_process_does_not(architecture, shape, augmentation):
+def test_the_seed_alone_decides_a_training(architecture, shape, augmentation):
     def trained(seed, other):
         torch.manual_seed(other)
         network = network_of(architecture)
@@ -118,15 +118,15 @@ def test_a_training_without_improvement_ends_early(patience):
 
 
 def test_a_stop_between_epochs_ends_the_training_with_the_next_step():
-    network, asked = network_of(MLP), []
+    network, stops = network_of(MLP), []
     validation = blobs(30, seed=1)
     outcome = train_with(
         network,
         blobs(160),
         validation,
         epochs=100,
-        on_epoch=lambda metrics: asked.append(metrics.epoch == 3),
-        should_stop=lambda: any(asked),
+        on_epoch=lambda metrics: stops.append(metrics.epoch == 3),
+        should_stop=lambda: any(stops),
     )
     assert outcome.stopped
     assert (outcome.epochs, outcome.steps) == (4, 31)
@@ -152,7 +152,7 @@ def test_a_loss_that_is_not_finite_makes_the_trial_infeasible_within_a_few_steps
     assert len(steps) <= 50 < 3000 // 4
 
 
-def test_a_network_that_its_last_step_broke_is_infeasible():
+def test_a_network_whose_last_step_diverges_is_infeasible():
     with pytest.raises(InfeasibleTrial, match="diverged"):
         train_with(
             network_of(PLAIN_MLP), blobs(16), blobs(30, seed=1),
@@ -162,7 +162,7 @@ def test_a_network_that_its_last_step_broke_is_infeasible():
 
 @pytest.mark.parametrize("seconds_a_step", [0.1, 1.0])
 def test_a_training_in_bounded_time_ends_in_time_with_a_small_rate(seconds_a_step):
-    clock = Clock()
+    clock = Clock(1000.0)
     outcome = train_with(
         network_of(MLP), blobs(160), blobs(30, seed=1),
         epochs=1000, max_seconds=25.0, learning_rate=0.01,
@@ -178,7 +178,7 @@ def test_a_training_in_bounded_time_ends_in_time_with_a_small_rate(seconds_a_ste
 
 
 def test_steps_decide_where_there_is_more_time_than_needed():
-    clock = Clock()
+    clock = Clock(1000.0)
     training = blobs(160)
     bounded = train_with(
         network_of(MLP), training, None, max_seconds=1e6, clock=clock, on_step=clock.each(1)
@@ -190,7 +190,7 @@ def test_steps_decide_where_there_is_more_time_than_needed():
 
 
 def test_evaluation_counts_as_time_and_not_in_the_speed():
-    clock = Clock()
+    clock = Clock(1000.0)
     validation = blobs(30, seed=1, kind=SlowExamples)
     validation.wait = clock.each(3)
     outcome = train_with(
@@ -204,7 +204,7 @@ def test_evaluation_counts_as_time_and_not_in_the_speed():
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd", "muon"])
 def test_weight_decay_is_for_matrices_alone(optimiser):
-    """Examples of zeros give the first layers no gradient: what changes is decay."""
+    """Examples of zeros give the first layers no gradient, so that only decay changes weights."""
     nothing = Examples(
         np.zeros((32, 6), np.float32), np.arange(32) % 3, Normalisation((0.0,), (1.0,)), CPU
     )
@@ -244,7 +244,7 @@ def test_evaluation_is_the_mean_over_all_examples_and_changes_nothing():
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_with_averaging_the_average_is_validated_and_kept(share):
-    """Every step's weights are noted, and averaged here once more."""
+    """The weights after every step are recorded and averaged here by another formula."""
     network, steps = network_of(MLP), []
     training, validation = blobs(64), blobs(60, seed=1)
 
@@ -268,7 +268,7 @@ def test_with_averaging_the_average_is_validated_and_kept(share):
 
 
 def test_at_least_one_step_is_made_however_short_the_time():
-    clock = Clock()
+    clock = Clock(1000.0)
     outcome = train_with(
         network_of(MLP), blobs(64), blobs(30, seed=1), max_seconds=1e-9, clock=clock,
         on_step=clock.each(1.0),
@@ -304,12 +304,12 @@ def test_without_validation_the_last_average_is_kept():
 
 def test_at_a_constant_rate_a_training_with_averaging_may_be_stopped_at_any_step():
     def trained(stop):
-        asked = []
+        steps = []
         network = network_of(MLP)
         train_with(
             network, blobs(160), None,
             averaging=0.25, decay=0.0, warmup=0.0, epochs=stop if stop < 4 else 100,
-            on_step=asked.append, should_stop=lambda: len(asked) == 20,
+            on_step=steps.append, should_stop=lambda: len(steps) == 20,
         )  # fmt: skip
         return network.weights()
 

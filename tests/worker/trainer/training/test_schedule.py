@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.protocol.contracts import Hyperparameters
-from tests.worker.trainer.trainings import Clock
+from tests.clock import Clock
 from worker.trainer.training.schedule import TrainingProgress, rate_share
 
 
 def test_without_a_time_limit_steps_decide():
-    clock = Clock()
+    clock = Clock(1000.0)
     progress = TrainingProgress(Hyperparameters(epochs=4), 10, clock)
     clock.now += 1e6
     progress.steps = 10
@@ -23,7 +23,7 @@ def test_without_a_time_limit_steps_decide():
 
 
 def test_the_larger_of_steps_and_time_decides():
-    clock = Clock()
+    clock = Clock(1000.0)
     progress = TrainingProgress(Hyperparameters(epochs=4, max_seconds=100.0), 10, clock)
     progress.steps = 10
     assert progress.share == 0.25
@@ -35,7 +35,7 @@ def test_the_larger_of_steps_and_time_decides():
 
 @pytest.mark.parametrize(("steps", "epochs"), [(0, 0), (1, 1), (10, 1), (11, 2), (20, 2)])
 def test_an_epoch_that_has_begun_counts(steps, epochs):
-    progress = TrainingProgress(Hyperparameters(epochs=4), 10, Clock())
+    progress = TrainingProgress(Hyperparameters(epochs=4), 10, Clock(1000.0))
     progress.steps = steps
     assert progress.epochs == epochs
 

@@ -19,7 +19,7 @@ def network(x):
     return x @ WEIGHTS
 
 
-def test_without_mixing_it_is_the_loss_of_the_batch():
+def test_without_mixing_the_loss_is_that_of_the_batch():
     assert Mixing(0.0, 1).loss(network, cross_entropy, X, Y) == cross_entropy(network(X), Y)
 
 
@@ -63,7 +63,7 @@ def step_of(trained, average=None, **hyperparameters):
     return TrainingStep.of(trained, h, average, task=TASK, seed=0, compute=PLAIN)
 
 
-def test_a_step_gives_the_loss_before_it_and_lowers_that_of_its_batch():
+def test_a_step_returns_the_loss_before_it_and_lowers_the_loss_of_its_batch():
     trained = network_of(PLAIN_MLP)
     before = float(cross_entropy(trained(BATCH[0]), Y).detach())
     step = step_of(trained)

@@ -14,11 +14,11 @@ from core.layers import Dense, Flatten, Input, Output
 from core.protocol.contracts import Member
 from core.protocol.states import TrialKind
 from core.search.ensembles import joined, joined_weights
+from tests.clock import Clock
 from tests.worker.orders import NETWORK, order_for
 from tests.worker.trainer.running import NO_CHANGE, Recorder
-from tests.worker.trainer.trainings import Clock
-from worker.trainer.job_run import JobRun, memory_errors_as_infeasible
 from worker.trainer.networks.network import Network
+from worker.trainer.run_order import JobRun
 from worker.trainer.train_job import TrainJob
 
 OTHER = chain(iter([Input((1, 6, 4)), Flatten(), Dense(3), Output()]))
@@ -65,31 +65,6 @@ def assert_close(network, expected):
         np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-7)
 
 
-# --- memory -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory.\nA long story"), "CUDA out of memory."),
-        (MemoryError("Unable to allocate 2 EiB"), "Unable to allocate 2 EiB"),
-        (MemoryError(), "MemoryError"),
-        (RuntimeError("you tried to allocate memory\nat line 9"), "you tried to allocate memory"),
-    ],
-)
-def test_too_little_memory_is_a_fact_about_the_architecture(error, reason):
-    with pytest.raises(InfeasibleTrial) as found, memory_errors_as_infeasible():
-        raise error
-    assert str(found.value) == f"out of memory: {reason}"
-
-
-@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), ValueError("allocate memory")])
-def test_other_errors_are_raised_as_they_are(error):
-    with pytest.raises(type(error)) as found, memory_errors_as_infeasible():
-        raise error
-    assert found.value is error
-
-
 # --- trials -----------------------------------------------------------------------------------
 
 
@@ -103,7 +78,7 @@ def test_a_trial_is_trained_from_its_initial_weights_and_compared_with_nothing(
 
 
 def test_steps_and_epochs_are_reported_and_time_is_that_of_the_environment(environment, storage):
-    clock = Clock()
+    clock = Clock(1000.0)
     timed = dataclasses.replace(environment, clock=clock)
     recorder = Recorder(at_step=clock.each(2.0))
     kept = trained(order_for(storage), timed, recorder)
@@ -185,12 +160,12 @@ def test_where_memory_suffices_for_the_winner_alone_it_is_kept(environment, stor
     assert_close(kept.network, weights_of(NETWORK))
 
 
-def test_a_surprise_in_a_final_fit_is_raised(environment, storage):
-    def surprise():
+def test_an_unforeseen_error_in_a_final_fit_is_raised(environment, storage):
+    def unforeseen():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        trained(final_order(storage), environment, Recorder(at_step=surprise))
+        trained(final_order(storage), environment, Recorder(at_step=unforeseen))
 
 
 def test_an_ensemble_is_kept_as_one_network(environment, storage):

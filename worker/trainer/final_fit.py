@@ -1,0 +1,101 @@
+"""A final fit is compared with the winner that it continues; the better network is exported."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.errors import InfeasibleTrial
+from core.protocol.contracts import BlobRef, Comparison, TestMetrics
+from core.protocol.storage import Storage
+from core.tasks import TASKS
+from worker.trainer.export import export
+from worker.trainer.job_data import JobData
+from worker.trainer.networks.compute import Compute
+from worker.trainer.networks.network import Network
+from worker.trainer.train_job import TrainJob
+from worker.trainer.training.checks import memory_errors_as_infeasible
+from worker.trainer.training.evaluation import Evaluation, evaluate
+from worker.trainer.training.loop import Outcome
+
+#: A final network counts as worse from this many standard errors of the difference.
+WORSE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The network that a job keeps, and how its training went."""
+
+    network: Network
+    outcome: Outcome
+    comparison: Comparison | None = None  # of a final fit with its winner
+
+
+def train_beside_winner(
+    winner: Network,
+    train: Callable[[], Trained],
+    held_out: Callable[[Network], Evaluation],  # on the examples that are not trained on
+    task: str,
+) -> Trained:
+    """Train a final network, and keep the winner where it ends worse or its training fails."""
+    before = held_out(winner)
+    final, after, reason = Trained(winner, Outcome()), None, ""
+    try:
+        with memory_errors_as_infeasible():  # the winner alone may fit into memory
+            final = train()
+            after = held_out(final.network)
+    except InfeasibleTrial as error:
+        reason = str(error)
+    comparison = compare(task, before, after, reason)
+    kept = winner if comparison.exported == "winner" else final.network
+    return Trained(kept, final.outcome, comparison)
+
+
+def compare(task: str, before: Evaluation, after: Evaluation | None, reason: str) -> Comparison:
+    """Compare winner and final network; `after` is None where the final training failed.
+
+    The final network is exported, unless it is worse beyond noise. Both were measured on the same
+    examples, so the error of independent measurements overestimates the noise: a collapse counts
+    as worse, bad luck does not.
+    """
+    kind = TASKS[task]()
+    if after is None:
+        worse, reason = True, f"the final training failed: {reason}"
+    else:
+        lost = kind.objective(before.metric) - kind.objective(after.metric)
+        noise = math.hypot(
+            kind.value_std(before.metric, before.examples),
+            kind.value_std(after.metric, after.examples),
+        )
+        worse = lost > WORSE * noise
+        reason = (
+            f"{kind.metric} fell from {before.metric:.4f} to {after.metric:.4f} on "
+            f"{before.examples} held-out examples, by more than {WORSE:g} standard errors"
+            if worse
+            else ""
+        )
+    return Comparison(
+        examples=before.examples,
+        before=before.metric,
+        after=None if after is None else after.metric,
+        exported="winner" if worse else "final",
+        reason=reason,
+    )
+
+
+def measure_and_export(
+    job: TrainJob, trained: Trained, data: JobData, compute: Compute, storage: Storage
+) -> tuple[TestMetrics, BlobRef]:
+    """Evaluate on the test split, once, in the precision of the export, and store the export."""
+    network = trained.network
+    test = evaluate(network, data.test, job.task, compute.exact)
+    metrics = TestMetrics(metric=test.metric, loss=test.loss, examples=test.examples)
+    packed = export(
+        job,
+        network.architecture,
+        network.weights(),
+        data.normalisation,
+        metrics,
+        comparison=trained.comparison,
+        seconds=trained.outcome.seconds,
+    )
+    return metrics, storage.put("exports", packed, "zip")
