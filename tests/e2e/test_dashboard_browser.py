@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.conftest import ADMIN_KEY, RunningService
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("machine")]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,6 @@ from netmorph.client import Client
 from netmorph.data_directory import DataDirectory
 from netmorph.target import Target
 
-pytestmark = pytest.mark.xdist_group("machine")
-
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 
 
