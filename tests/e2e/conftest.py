@@ -203,7 +203,7 @@ class RunningService:
             "dataset": "digits",
             "budget": {"trials": 4},
             "strategy": "random",
-            "training": {"epochs": 12, "final_epochs": 2},  # a second or less for a trial
+            "training": {"epochs": 6, "final_epochs": 2},  # half a second or less for a trial
         }
         answer = self.http.post("/v1/searches", json=body | changes)
         assert answer.status_code == 201, answer.text
