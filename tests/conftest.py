@@ -5,8 +5,7 @@ of the first must be allowed to create databases, and the second loses the data 
 databases for each test process (the URL's own, where tests run in a single process).
 
 With pytest-xdist (`-n 2 --dist loadgroup`) each process has servers, folders and compiled functions
-of its own, and tests that need the machine's cores carry the mark `xdist_group("machine")`: they
-run one after the other.
+of its own, and one of them runs the tests that start services (see `tests/distribution.py`).
 """
 
 import os
@@ -22,8 +21,10 @@ import psycopg
 import pytest
 import redis
 from hypothesis import settings
+from xdist.remote import Producer
 
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
+from tests.distribution import ServicesTogether
 
 # No example fails for being slow: the first to need a compiled function waits for the compiler.
 settings.register_profile("netmorph", deadline=None)
@@ -39,6 +40,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # where a test asks for two
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     caches = os.environ.get("NUMBA_CACHE_DIR", Path(__file__).parents[1] / ".pytest_cache/numba")
     os.environ["NUMBA_CACHE_DIR"] = str(Path(caches) / worker)
+
+
+@pytest.hookimpl(optionalhook=True)  # which is unknown with `-p no:xdist`
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ServicesTogether | None:
+    """Our distribution in place of xdist's own by groups."""
+    return ServicesTogether(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

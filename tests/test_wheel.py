@@ -15,8 +15,6 @@ import httpx
 import psutil
 import pytest
 
-pytestmark = pytest.mark.xdist_group("machine")
-
 CHECKOUT = Path(__file__).parents[1]
 PACKAGES = ("api", "core", "migrations", "netmorph", "worker")
 FILES = ("pyproject.toml", "README.md", "LICENSE")

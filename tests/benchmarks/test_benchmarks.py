@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import suggestion
 from benchmarks.histories import DEEPEST, SHALLOWEST, history, of_depth
 from core.morphisms import MORPHISMS
 
@@ -27,9 +28,12 @@ def measured(name: str, *options: str) -> dict[str, Any]:
     return found
 
 
-def test_suggestions_are_timed_with_all_their_candidates():
-    found = measured("suggestion", "--n", "30")
-    assert found["n"] == 30
+def test_suggestions_are_timed_with_all_their_candidates_over_several_sizes():
+    found = measured("suggestion")
+    assert list(found["sizes"]) == ["5", "50", "200"]
+    assert found["n"] == 200
+    assert found["sizes"]["200"] == found["seconds_per_suggestion"]
+    assert -1 < found["growth_exponent"] < 3
     assert found["candidates_scored"] >= 700
     parts = found["parts"]
     assert set(parts) == {
@@ -42,11 +46,11 @@ def test_suggestions_are_timed_with_all_their_candidates():
     assert found["peak"]["mebibytes"] > 0
 
 
-def test_growth_is_measured_over_several_sizes():
-    found = measured("suggestion")
-    assert list(found["sizes"]) == ["5", "50", "200"]
-    assert found["sizes"]["200"] == found["seconds_per_suggestion"]
-    assert -1 < found["growth_exponent"] < 3
+def test_growth_is_the_exponent_of_the_power_law_beyond_the_shortest_histories():
+    times = {5: 9.0, 25: 2.5, 50: 10.0, 200: 160.0}
+    found = [{"n": n, "seconds_per_suggestion": seconds} for n, seconds in times.items()]
+    assert suggestion.growth(found) == pytest.approx(2.0)
+    assert suggestion.growth(found[:2]) is None
 
 
 def test_distances_are_timed_by_depth():
@@ -60,8 +64,8 @@ def test_distances_are_timed_by_depth():
 
 
 def test_morphisms_keep_the_function():
-    found = measured("morphism")
-    assert found["chains"] == 40
+    found = measured("morphism", "--chains", "16")
+    assert found["chains"] == 16
     assert found["crashes"] == 0
     assert 0 < found["max_relative_change_f64"] < 1e-10
     assert 0 < found["max_relative_change_f32"] < 1e-5

@@ -18,11 +18,12 @@ import pytest
 import redis
 
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey, free_port
-from tests.waiting import wait_for
+from tests.waiting import PAUSE, wait_for
 
 ADMIN_KEY = "netmorph_" + "a" * 43
 WORKER_KEY = "netmorph_" + "w" * 43
 LEASE_SECONDS = 3.0
+LONG_PAUSE = 0.25  # seconds between two requests while a search is expected to run for long
 
 #: Promises that hold at any moment; each query returns the rows that break one.
 ALWAYS = {
@@ -203,7 +204,7 @@ class RunningService:
             "dataset": "digits",
             "budget": {"trials": 4},
             "strategy": "random",
-            "training": {"epochs": 12, "final_epochs": 2},  # a second or less for a trial
+            "training": {"epochs": 6, "final_epochs": 2},  # half a second or less for a trial
         }
         answer = self.http.post("/v1/searches", json=body | changes)
         assert answer.status_code == 201, answer.text
@@ -244,6 +245,7 @@ class RunningService:
         self.wait_until(
             lambda: self.status(search_id) not in {"pending", "running", "finishing", "unknown"},
             seconds,
+            LONG_PAUSE,
         )
         found = self.get(search_id)
         assert found["status"] == "completed", (found["reason"], self.log("worker"))
@@ -279,13 +281,15 @@ class RunningService:
             data = (self.storage / key).read_bytes()
             assert hashlib.sha256(data).hexdigest() in key, f"{key} is damaged"
 
-    def wait_until(self, condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    def wait_until(
+        self, condition: Callable[[], Any], seconds: float = 30.0, pause: float = PAUSE
+    ) -> Any:
         """Poll a condition until it is true; return its value.
 
         The conditions are about processes, rows and answers of a service that is being killed: no
         connection lasts on which an event could arrive.
         """
-        return wait_for(condition, seconds, lambda: f"worker: {self.log('worker')}")
+        return wait_for(condition, seconds, lambda: f"worker: {self.log('worker')}", pause)
 
 
 def _runs(process: psutil.Popen) -> bool:

@@ -12,8 +12,6 @@ from uuid import uuid4
 import httpx
 import pytest
 
-pytestmark = pytest.mark.xdist_group("machine")
-
 WORKER = {"Authorization": "Bearer netmorph_" + "w" * 43}
 
 

@@ -17,9 +17,8 @@ from sklearn.datasets import load_digits
 
 from netmorph.client import Client
 from netmorph.data_directory import DataDirectory
+from netmorph.launcher import Running
 from netmorph.target import Target
-
-pytestmark = pytest.mark.xdist_group("machine")
 
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 
@@ -94,28 +93,6 @@ def accept_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_an_ensemble_is_exported_as_one_network(folder: Path) -> None:
-    command = [*NETMORPH, "search", "--dataset", "digits", "--trials", "2", "--ensemble", "2"]
-    folders = ["--data-dir", folder / "data", "--export", folder / "pair", "--json"]
-    ended = subprocess.run(
-        [*command, *folders], capture_output=True, text=True, env=environment(), check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    found = json.loads(ended.stdout.splitlines()[-1])
-    assert found["comparison"]["exported"] == "final"
-    assert found["ensemble"].startswith("an ensemble of trials 0 and 1: ")
-    assert found["ensemble"].endswith(" ms for one example")
-    *_, total, _ = json.loads((folder / "pair" / "model.json").read_text())["nodes"]
-    assert (total["kind"], len(total["inputs"])) == ("add", 2)
-    card = (folder / "pair" / "README.md").read_text()
-    assert "This is an ensemble of trials 0 and 1" in card
-    examples = folder / "pair.npy"
-    np.save(examples, load_digits().images[:5])
-    program = [sys.executable, "-P", folder / "pair" / "predict.py", examples]
-    done = subprocess.run(program, capture_output=True, text=True, cwd=folder, check=False)
-    assert len(done.stdout.split()) == 5, done.stderr
-
-
 def test_an_interrupted_search_can_be_resumed(folder: Path) -> None:
     """Ctrl-C pauses the search and stops the service; the next service can resume it."""
     digits = load_digits()
@@ -146,13 +123,44 @@ def test_an_interrupted_search_can_be_resumed(folder: Path) -> None:
         client.stop(paused["id"])
 
 
-def test_the_same_seed_gives_the_same_search(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[Running]:
+    """A service with a worker, in a data directory of its own."""
+    with Target(DataDirectory(folder / "shared")).on_demand(workers=1) as started:
+        yield started
+
+
+def test_an_ensemble_is_exported_as_one_network(running: Running, folder: Path) -> None:
+    digits = load_digits()
+    some = folder / "some.npz"  # enough for what is claimed, and trained in a few seconds
+    np.savez(some, x=digits.images[:400].astype(np.uint8), y=digits.target[:400])
+    command = [*NETMORPH, "search", "--dataset", str(some), "--trials", "2", "--ensemble", "2"]
+    folders = ["--data-dir", folder / "shared", "--export", folder / "pair", "--json"]
+    ended = subprocess.run(
+        [*command, *folders], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert found["comparison"]["exported"] == "final"
+    assert found["ensemble"].startswith("an ensemble of trials 0 and 1: ")
+    assert found["ensemble"].endswith(" ms for one example")
+    *_, total, _ = json.loads((folder / "pair" / "model.json").read_text())["nodes"]
+    assert (total["kind"], len(total["inputs"])) == ("add", 2)
+    card = (folder / "pair" / "README.md").read_text()
+    assert "This is an ensemble of trials 0 and 1" in card
+    examples = folder / "pair.npy"
+    np.save(examples, digits.images[:5])
+    program = [sys.executable, "-P", folder / "pair" / "predict.py", examples]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=folder, check=False)
+    assert len(done.stdout.split()) == 5, done.stderr
+
+
+def test_the_same_seed_gives_the_same_search(running: Running) -> None:
     """The same architectures in the same order, and the same network at the end."""
     training = {"epochs": 2, "final_epochs": 2}
     body = {"dataset": "digits", "budget": {"trials": 4}, "seed": 11, "training": training}
     lineages, metrics = [], []
-    target = Target(DataDirectory(folder / "data"))
-    with target.on_demand(workers=1) as running, Client(running.url, running.key) as client:
+    with Client(running.url, running.key) as client:
         for _ in range(2):
             search = client.create_search(body)
             while search["ended_at"] is None:

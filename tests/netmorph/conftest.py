@@ -22,17 +22,6 @@ from netmorph.commands.options import console
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 
 
-#: Fixtures that start services or commands, which need the machine's cores.
-_STARTING = frozenset({"netmorph", "service", "up"})
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the tests that start services run one after the other (see `tests/conftest.py`)."""
-    for item in items:
-        if _STARTING & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("machine"))
-
-
 def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `netmorph ARGUMENT...` to its end."""
     return subprocess.run(

@@ -18,8 +18,6 @@ from netmorph.launcher import end_leftovers
 from netmorph.local_service import cores
 from tests.netmorph.conftest import has_ended
 
-pytestmark = pytest.mark.xdist_group("machine")
-
 
 def get(url: str, path: str, key: str = "") -> httpx.Response:
     """An answer of the service."""
