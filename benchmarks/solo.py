@@ -178,7 +178,7 @@ class Solo:
             alternatives=defaults.alternatives_tried(self.config, self.spec),
             patience=defaults.patience(self.config),
             remaining=defaults.remaining_trials(
-                self.config, created=len(self.trials), elapsed=self.now
+                self.config, self.spec, created=len(self.trials), elapsed=self.now
             ),
         )
 

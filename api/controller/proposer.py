@@ -228,6 +228,6 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         alternatives=defaults.alternatives_tried(config, dataset),
         patience=defaults.patience(config),
         remaining=defaults.remaining_trials(
-            config, created=stored.next_number, elapsed=stored.elapsed
+            config, dataset, created=stored.next_number, elapsed=stored.elapsed
         ),
     )

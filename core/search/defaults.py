@@ -30,7 +30,8 @@ SEARCH_SHARE = 0.4  # of S, at most; the rest is for the final fit
 RACE_SHARE = 0.12  # of S, for the roots together
 ROOT_SHARE = 0.02  # of S, for one root
 TRIAL_SHARE = 0.04  # of S, for any other trial
-SHORTEST_TRIAL = 4.0  # seconds
+SHORTEST_TRIAL = 4.0  # seconds; less where an epoch is short
+LEAST_SECONDS, EPOCHS_OF_SHORTEST = 1.0, 20  # of a trial, at least
 LONG_SECONDS = 1200.0  # budgets beyond this have shorter trials, as shares of them
 PATIENCE = 2  # this many children in a row without a winner end a search of `LONG_SECONDS`
 END_SHARE, END_SECONDS = 0.02, 6.0  # of S, and at least: test, export, start of the trainer
@@ -122,14 +123,14 @@ def bounds(config: SearchConfig, spec: DatasetSpec) -> Bounds:
     return chosen.model_copy(update=given)
 
 
-def race_size(config: SearchConfig, kinds: int) -> int:
-    """How many of `kinds` kinds of roots a search starts from; most of its budget must be left."""
+def race_size(config: SearchConfig, spec: DatasetSpec) -> int:
+    """How many kinds of roots a search starts from; most of its budget must be left."""
     if not STRATEGIES[config.strategy].inherits:
         return 1
     budget = config.budget
-    affordable = [min(kinds, MOST_ROOTS)]
+    affordable = [min(len(kinds_of_roots(spec)), MOST_ROOTS)]
     if budget.seconds is not None:
-        root = _root_seconds(budget.seconds)
+        root = _root_seconds(config, spec)
         affordable.append(int(RACE_SHARE * budget.seconds * config.parallelism / root))
     if budget.trials is not None:
         affordable.append(budget.trials // TRIALS_A_ROOT)
@@ -142,7 +143,7 @@ def race_roots(config: SearchConfig, spec: DatasetSpec, bounds: Bounds) -> tuple
     """The roots that a search starts from, the default first."""
     (first,) = roots(spec, bounds)
     kinds = _scaled_roots(config, spec, bounds)
-    count = race_size(config, len(kinds_of_roots(spec)))
+    count = race_size(config, spec)
     racers = [kinds[kind] for kind in racing_kinds(spec) if kind in kinds]
     return tuple(racers[:count]) if count > 1 and len(racers) > 1 else (first,)
 
@@ -171,7 +172,7 @@ def _most_parameters(spec: DatasetSpec) -> int:
 
 def is_in_race(config: SearchConfig, spec: DatasetSpec, *, number: int, inherited: bool) -> bool:
     """Whether a trial is one of several roots that are compared after a short training."""
-    size = race_size(config, len(kinds_of_roots(spec)))
+    size = race_size(config, spec)
     splits = 1 + len(split_seeds(config, spec))
     return not inherited and number < size * splits and size > 1
 
@@ -189,8 +190,10 @@ def split_seeds(config: SearchConfig, spec: DatasetSpec) -> tuple[int, ...]:
 
 def _usual_splits(config: SearchConfig, spec: DatasetSpec) -> int:
     often = _epochs_in_time(config, spec) >= PASSES_OF_REPEATED
-    is_timed = config.budget.seconds is not None and config.budget.trials is None
-    return SPLITS if is_timed and often and spec.train_examples < REPEATED_BELOW else 1
+    if config.budget.seconds is None or config.budget.trials is not None:
+        return 1
+    is_long = _root_seconds(config, spec) >= SPLITS * LEAST_SECONDS
+    return SPLITS if is_long and often and spec.train_examples < REPEATED_BELOW else 1
 
 
 def goal(config: SearchConfig, spec: DatasetSpec) -> Goal:
@@ -212,7 +215,9 @@ def example_seconds(config: SearchConfig, spec: DatasetSpec) -> float | None:
     return _seconds_for_an_example(config.budget.seconds, spec)
 
 
-def remaining_trials(config: SearchConfig, *, created: int, elapsed: float) -> int | None:
+def remaining_trials(
+    config: SearchConfig, spec: DatasetSpec, *, created: int, elapsed: float
+) -> int | None:
     """How many trials the budget still allows to start.
 
     None without a limit, and where there are too few trials to train any of them on.
@@ -224,7 +229,7 @@ def remaining_trials(config: SearchConfig, *, created: int, elapsed: float) -> i
         left.append(budget.trials - created)
     deadline = trials_deadline(config)
     if deadline is not None:
-        seconds = config.training.trial_seconds or _usual_seconds(config)
+        seconds = config.training.trial_seconds or _usual_seconds(config, spec)
         if deadline < FEWEST_WITH_FINALISTS * seconds:
             return None
         left.append(int(max(0.0, deadline - elapsed) / seconds) * config.parallelism)
@@ -248,7 +253,7 @@ def trial_hyperparameters(
     """
     training = config.training
     splits = 1 if morphed else 1 + len(split_seeds(config, spec))
-    limit = _trial_seconds(config, elapsed, in_race, splits)
+    limit = _trial_seconds(config, spec, elapsed, in_race, splits)
     epochs = training.epochs or (
         TIMED_EPOCHS if limit is not None else _epochs(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
     )
@@ -337,19 +342,24 @@ def _length(seconds: float) -> float:
     return sqrt(min(1.0, LONG_SECONDS / seconds))
 
 
-def _root_seconds(seconds: float) -> float:
-    return max(SHORTEST_TRIAL, ROOT_SHARE * _length(seconds) * seconds)
+def _root_seconds(config: SearchConfig, spec: DatasetSpec) -> float:
+    return _seconds(config, spec, ROOT_SHARE)
 
 
-def _usual_seconds(config: SearchConfig) -> float:
+def _usual_seconds(config: SearchConfig, spec: DatasetSpec) -> float:
     """The seconds of a trial that is not in the race, in a search limited in seconds."""
+    return _seconds(config, spec, TRIAL_SHARE)
+
+
+def _seconds(config: SearchConfig, spec: DatasetSpec, share: float) -> float:
+    """A share of the time for one trial, but enough to learn something: some epochs, or 4 s."""
     assert config.budget.seconds is not None
-    seconds = config.budget.seconds
-    return max(SHORTEST_TRIAL, TRIAL_SHARE * _length(seconds) * seconds)
+    shortest = min(SHORTEST_TRIAL, max(LEAST_SECONDS, EPOCHS_OF_SHORTEST * _epoch_seconds(spec)))
+    return max(shortest, share * _length(config.budget.seconds) * config.budget.seconds)
 
 
 def _trial_seconds(
-    config: SearchConfig, elapsed: float, in_race: bool, splits: int
+    config: SearchConfig, spec: DatasetSpec, elapsed: float, in_race: bool, splits: int
 ) -> float | None:
     """The seconds that a trial may take: its share of the search's time, and not past its end."""
     deadline = trials_deadline(config)
@@ -357,7 +367,7 @@ def _trial_seconds(
     if deadline is None or config.budget.seconds is None:
         return given
     if given is None and config.training.epochs is None:
-        given = _root_seconds(config.budget.seconds) if in_race else _usual_seconds(config)
+        given = _root_seconds(config, spec) if in_race else _usual_seconds(config, spec)
         given /= splits
     left = max(1.0, deadline - elapsed)
     return left if given is None else min(given, left)
@@ -372,6 +382,10 @@ def _epochs_in_time(config: SearchConfig, spec: DatasetSpec) -> float:
     """About how many epochs the exported network can be trained for; many without a limit."""
     if config.budget.seconds is None:
         return float(FINAL_EPOCHS[1])
+    return GOAL_SHARE * config.budget.seconds / _epoch_seconds(spec)
+
+
+def _epoch_seconds(spec: DatasetSpec) -> float:
+    """The seconds of an epoch of a usual network on one thread, before anything is measured."""
     usual = all_roots(spec, Bounds())[racing_kinds(spec)[0]]
-    epoch = PRIOR_SPEED.seconds(usual) * spec.train_examples
-    return GOAL_SHARE * config.budget.seconds / epoch
+    return PRIOR_SPEED.seconds(usual) * spec.train_examples

@@ -189,9 +189,22 @@ def test_a_validation_split_is_a_fifth_unless_another_size_is_more_informative(e
 )
 def test_as_many_roots_race_as_leave_most_of_the_budget(budget, strategy, expected):
     chosen = SearchConfig(budget=Budget(**budget), strategy=strategy)
-    assert race_size(chosen, 7) == expected
+    assert race_size(chosen, spec()) == expected
     found = race_roots(chosen, spec(), bounds(chosen, spec()))
     assert len(found) == len(set(found)) == expected
+
+
+def test_a_short_search_has_a_race_where_an_epoch_is_short():
+    """20 epochs say enough; of 60,000 images 4 s are less than one."""
+    hurried, few = SearchConfig(budget=Budget(seconds=60.0)), spec(300, (12, 25))
+    assert race_size(hurried, few) == 3
+
+    def seconds(data: DatasetSpec) -> float:
+        return trial_hyperparameters(
+            hurried, data, elapsed=0, inherited=False, in_race=True
+        ).max_seconds
+
+    assert 1.0 <= seconds(few) < seconds(spec()) == SHORTEST_TRIAL
 
 
 def test_a_race_is_of_short_trainings_of_roots():
@@ -211,11 +224,12 @@ def test_a_race_is_of_short_trainings_of_roots():
 
 def test_the_remaining_time_is_counted_in_trials_of_the_usual_length():
     timed = SearchConfig(budget=Budget(seconds=1000.0), parallelism=2)
-    assert remaining_trials(timed, created=5, elapsed=300.0) == 4
-    assert remaining_trials(timed, created=5, elapsed=999.0) == 0
+    assert remaining_trials(timed, spec(), created=5, elapsed=300.0) == 4
+    assert remaining_trials(timed, spec(), created=5, elapsed=999.0) == 0
     counted = SearchConfig(budget=Budget(trials=10))
-    assert remaining_trials(counted, created=7, elapsed=0.0) == 3
-    assert remaining_trials(SearchConfig(budget=Budget(trials=4)), created=3, elapsed=0) is None
+    assert remaining_trials(counted, spec(), created=7, elapsed=0.0) == 3
+    few = SearchConfig(budget=Budget(trials=4))
+    assert remaining_trials(few, spec(), created=3, elapsed=0) is None
 
 
 @given(

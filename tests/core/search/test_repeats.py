@@ -195,6 +195,8 @@ def test_only_few_examples_that_are_seen_often_are_split_several_times():
     assert split_seeds(config(), few(5_000)) == ()
     hurried = SearchConfig(budget=Budget(seconds=600, trials=12))
     assert split_seeds(hurried, few()) == ()
+    short = SearchConfig(budget=Budget(seconds=60))
+    assert split_seeds(short, few()) == ()  # a third of a root's time would be too little
     assert split_seeds(config(splits=1), few()) == ()
     assert split_seeds(config(splits=2), few(5_000)) == (8,)
     assert split_seeds(SearchConfig(budget=Budget(seconds=600), strategy="bo-scratch"), few()) == ()
