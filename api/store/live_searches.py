@@ -29,7 +29,7 @@ Row = Mapping[str, Any]  # values by column
 #: Fields of a past trial that are not columns with the same values.
 _CONVERTED = {
     "trial_id", "architecture", "status", "inheritable", "epochs", "planned_epochs", "share",
-    "morphisms", "choices",
+    "morphisms", "choices", "best_value",
 }  # fmt: skip
 #: Columns of a trial that strategies see as they are; a new field of `PastTrial` joins by itself.
 PLAIN = tuple(field.name for field in fields(PastTrial) if field.name not in _CONVERTED)
