@@ -44,4 +44,4 @@ def _table(mark: str, cells: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def _amount(mean: float, error: float, sign: str = "") -> str:
-    return f"{10_000 * mean:{sign}.0f} ± {10_000 * error:.0f}"
+    return f"{round(10_000 * mean):{sign}d} ± {round(10_000 * error)}"
