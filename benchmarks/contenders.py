@@ -60,6 +60,11 @@ def netmorph(run: Run) -> Record:
     return search(run)
 
 
+def single(run: Run) -> Record:
+    """Carry out a search that exports one network, however much time there is."""
+    return search(run, training=Training(ensemble=1))
+
+
 def ensemble(run: Run) -> Record:
     """Carry out a search that exports an ensemble of its three best networks."""
     return search(run, training=Training(ensemble=3))
@@ -158,5 +163,10 @@ def _failure_facts(reason: str, arrays: Arrays) -> Record:
 
 def contender_of(name: str) -> Contender:
     """The contender of `outcome` with this name."""
-    known: dict[str, Contender] = {"netmorph": netmorph, "ensemble": ensemble, "plain": plain}
+    known: dict[str, Contender] = {
+        "netmorph": netmorph,
+        "single": single,
+        "ensemble": ensemble,
+        "plain": plain,
+    }
     return known.get(name) or hand_made_contender(name)

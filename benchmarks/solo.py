@@ -278,7 +278,8 @@ class Solo:
         winner = race.chosen(trials)
         assert winner is not None
         known = {trial.trial_id: trial for trial in self.trials}
-        chosen = ensembles.members_of(trials, self.config.training.ensemble, self.config.bounds)
+        networks = defaults.networks(self.config, self.spec)
+        chosen = ensembles.members_of(trials, networks, self.config.bounds)
         members = tuple(known[one.trial_id] for one in chosen)
         best = known[winner.trial_id]
         self._train(

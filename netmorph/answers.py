@@ -74,7 +74,7 @@ class Training(TypedDict, total=False):
     patience: int | None  # epochs without improvement
     validation_fraction: float | None
     morph_noise: float
-    ensemble: int  # networks in the exported one
+    ensemble: int | None  # networks exported as one
 
 
 class Used(TypedDict):

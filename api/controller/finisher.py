@@ -41,7 +41,7 @@ def _fit_best(session: Session, search: LiveSearch) -> bool:
     winner = race.chosen(known)
     if winner is None:
         return False
-    members = ensembles.members_of(known, config.training.ensemble, config.bounds)
+    members = ensembles.members_of(known, defaults.networks(config, spec), config.bounds)
     return new_trials.add_final(
         session,
         search.search_id,

@@ -36,7 +36,7 @@ def submit_search(
     minutes: Text = "",
     parallelism: Text = "1",
     seed: Text = "0",
-    ensemble: Text = "1",
+    ensemble: Text = "",
 ) -> Response:
     """Create a search and show it; errors are shown beside their fields, which keep their text."""
     fields = {
@@ -85,7 +85,7 @@ def _body(fields: dict[str, str]) -> dict[str, Any]:
         "budget": budget,
         "parallelism": _number(fields["parallelism"]),
         "seed": _number(fields["seed"]),
-        "training": {"ensemble": _number(fields["ensemble"])},
+        "training": {"ensemble": _number(fields["ensemble"])} if fields["ensemble"].strip() else {},
     }
 
 

@@ -109,7 +109,7 @@ def _final(
     comparison = ComparisonOut.of(final.comparison)
     alone = comparison is not None and comparison.exported == "winner"
     members = [] if alone else final.members
-    requested = 0 if alone else SearchConfig.model_validate(config).training.ensemble
+    requested = 0 if alone else SearchConfig.model_validate(config).training.ensemble or 0
     return final.search_id, FinalOut.of(
         final,
         trial_id=final.id,

@@ -97,7 +97,7 @@ class Training(Config):
     patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
     validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
     morph_noise: float = Field(default=0.0, ge=0, le=1)
-    ensemble: int = Field(default=1, ge=1, le=8, strict=True)  # networks in the exported one
+    ensemble: int | None = Field(default=None, ge=1, le=8, strict=True)  # networks exported as one
 
 
 class SearchConfig(Config):

@@ -44,6 +44,7 @@ PROMOTED, MANY_PASSES = 2, 40  # roots trained on after the race; all, from this
 MOST_ALTERNATIVES = 2  # training choices tried; more in long searches
 PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each of them, at least
 TRIALS_AN_ALTERNATIVE = 10  # in a search that is limited in trials
+MOST_NETWORKS, PASSES_A_NETWORK = 4, 250  # of an ensemble, where time is plentiful
 SPLITS, REPEATED_BELOW = 3, 500  # validation splits, where there are fewer examples
 PASSES_OF_REPEATED = 500  # epochs of the exported network, at least
 TRIAL_EXAMPLES = 20_000  # shown in one trial without a time limit
@@ -325,6 +326,21 @@ def alternatives_tried(config: SearchConfig, spec: DatasetSpec) -> tuple[Trainin
     if config.budget.trials is not None:
         count = min(count, config.budget.trials // TRIALS_AN_ALTERNATIVE)
     return found[:count]
+
+
+def networks(config: SearchConfig, spec: DatasetSpec) -> int:
+    """How many networks are exported as one, at most.
+
+    One, unless there is time for more epochs than a single network can use: beyond some hundred
+    it gets no better, while several networks do. One also where the user wants a small network.
+    """
+    if config.training.ensemble is not None:
+        return config.training.ensemble
+    wants_small = config.cost is not None or config.bounds is not None
+    if config.budget.seconds is None or wants_small or config.training.final_weights == "fresh":
+        return 1
+    passes = _epochs_in_time(config, spec)
+    return max(1, min(MOST_NETWORKS, int(passes / PASSES_A_NETWORK)))
 
 
 def patience(config: SearchConfig) -> int | None:

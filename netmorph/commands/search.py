@@ -85,8 +85,14 @@ def search(
         int | None, typer.Option(min=1, help="Trials in flight. Default: the number of workers.")
     ] = None,
     ensemble: Annotated[
-        int, typer.Option(min=1, max=8, help="Export the mean of this many best networks.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            max=8,
+            help="Export the mean of this many best networks. Default: one, or up to four where "
+            "there is more time than one network can use.",
+        ),
+    ] = None,
     workers: WorkersOption = 1,
     export_to: Annotated[
         Path | None,
@@ -111,7 +117,7 @@ def search(
         "cost": cost and cost.value,
         "bounds": _given(bounds) or None,
         "budget": _given(budget),
-        "training": {"ensemble": ensemble} if ensemble > 1 else None,
+        "training": _given({"ensemble": ensemble}) or None,
         "strategy": strategy,
         "seed": seed,
         "parallelism": parallelism or max(1, workers),

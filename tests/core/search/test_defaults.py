@@ -19,6 +19,7 @@ from core.search.defaults import (
     default_bounds,
     final_hyperparameters,
     is_in_race,
+    networks,
     race_roots,
     race_size,
     remaining_trials,
@@ -345,3 +346,25 @@ def test_omitted_bounds_are_chosen_and_none_means_no_bound():
         (Bounds(layers=7, flops=None), chosen.model_copy(update={"layers": 7, "flops": None})),
     ):
         assert bounds(SearchConfig(budget=budget, bounds=asked_for), spec()) == expected
+
+
+# --- networks exported as one -------------------------------------------------------------------
+
+
+def test_several_networks_are_exported_where_one_cannot_use_the_time():
+    few, many = spec(1_000), spec(60_000)
+    assert networks(config(300.0), few) == 1
+    assert networks(config(600.0), few) == 3
+    assert networks(config(86_400.0), few) == 4
+    assert networks(config(1200.0), many) == 1
+    assert networks(SearchConfig(budget=Budget(trials=100)), few) == 1
+
+
+def test_the_number_of_networks_is_the_one_requested_or_one_where_small_networks_are_wanted():
+    few, long = spec(1_000), Budget(seconds=86_400.0)
+    for requested in (1, 2, 8):
+        assert networks(config(60.0, ensemble=requested), few) == requested
+        assert networks(config(86_400.0, ensemble=requested), few) == requested
+    assert networks(SearchConfig(budget=long, cost="latency"), few) == 1
+    assert networks(SearchConfig(budget=long, bounds=Bounds(latency=0.01)), few) == 1
+    assert networks(config(86_400.0, final_weights="fresh"), few) == 1
