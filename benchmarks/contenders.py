@@ -17,7 +17,7 @@ from benchmarks.solo import Solo
 from benchmarks.solo_trial import SearchOutcome, Trial
 from core.data.datasets import Arrays
 from core.protocol.contracts import Budget, SearchConfig, Training, TrainOrder
-from core.search import defaults
+from core.search import trial_training
 from core.tasks import TASKS
 
 TASK = "image-classification"
@@ -83,7 +83,7 @@ def plain(run: Run) -> Record:
     began = clock()
     torch.set_num_threads(run.threads)
     config = SearchConfig(budget=Budget(seconds=run.seconds))
-    limit = defaults.final_hyperparameters(config, spec, elapsed=0.0).max_seconds
+    limit = trial_training.final_hyperparameters(config, spec, elapsed=0.0).max_seconds
     accuracy = plain_loop.train_plainly(
         architecture, arrays, spec, seconds=limit or run.seconds, seed=run.seed, clock=clock
     )

@@ -11,7 +11,7 @@ from benchmarks.solo_trial import Trial, past_trial
 from core.data.splits import validation_split
 from core.graph.weights import load
 from core.protocol.states import TrialKind
-from core.search import choice, defaults
+from core.search import choice, pace
 from core.search.repeats import comparable
 from worker.trainer.data.examples import Examples, Normalisation
 from worker.trainer.networks.compute import Compute
@@ -47,7 +47,7 @@ def _final_step(final: Trial) -> Curve:
 
 
 def _winner(search: Solo, known: list[Trial]) -> Trial | None:
-    goal = defaults.goal(search.config, search.spec)
+    goal = pace.goal(search.config, search.spec)
     winner = choice.winner(comparable([past_trial(trial) for trial in known], goal))
     return next((t for t in known if winner is not None and t.trial_id == winner.trial_id), None)
 

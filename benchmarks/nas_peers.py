@@ -27,7 +27,7 @@ from benchmarks.solo import Solo
 from benchmarks.solo_trial import SearchOutcome, Trial
 from core.protocol.contracts import Hyperparameters
 from core.protocol.states import SearchStatus, TrialKind
-from core.search import defaults
+from core.search import pace, trial_training
 
 REFERENCE = "netmorph"
 SEARCH_SHARE, TRIALS = 0.5, 12  # share of the budget; number of trials in it
@@ -111,7 +111,7 @@ def search_with_peer(name: str, search: Solo) -> SearchOutcome:
         search.status, search.reason = SearchStatus.FAILED, "no network has a value"
         return search.outcome()
     best = max(valued, key=lambda trial: trial.value or 0.0)
-    end = max(defaults.END_SECONDS, defaults.END_SHARE * seconds)
+    end = max(pace.END_SECONDS, pace.END_SHARE * seconds)
     final = _trial(search, choices[best.number], seconds - end - search.now)
     final.kind = TrialKind.FINAL
     search.train(final)
@@ -120,7 +120,7 @@ def search_with_peer(name: str, search: Solo) -> SearchOutcome:
 
 
 def _trial(search: Solo, choice: space.Choice, seconds: float) -> Trial:
-    defaults_of_fit: Hyperparameters = defaults.final_hyperparameters(
+    defaults_of_fit: Hyperparameters = trial_training.final_hyperparameters(
         search.config, search.spec, elapsed=0.0
     )
     hyperparameters = defaults_of_fit.model_copy(update={"max_seconds": max(1.0, seconds)})

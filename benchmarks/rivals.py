@@ -20,7 +20,7 @@ from core.graph.roots import all_roots, roots
 from core.morphisms import MORPHISMS, AbstractMorphism, sample
 from core.protocol.contracts import Hyperparameters, Optimiser
 from core.protocol.states import SearchStatus, TrialKind
-from core.search import defaults
+from core.search import pace, trial_training
 
 STEPS, CHILDREN, MORPHISMS_A_CHILD = 5, 8, 5
 START_EPOCHS, CHILD_EPOCHS, END_EPOCHS = 20, 17, 100
@@ -78,12 +78,12 @@ def one_epoch_top_k(search: Solo) -> SearchOutcome:
 def _budget(search: Solo) -> float:
     seconds = search.config.budget.seconds
     assert seconds is not None
-    return seconds - max(defaults.END_SECONDS, defaults.END_SHARE * seconds)
+    return seconds - max(pace.END_SECONDS, pace.END_SHARE * seconds)
 
 
 def _own_recipe(search: Solo, seconds: float) -> Hyperparameters:
     """Netmorph's recipe of a final fit, for this many seconds."""
-    recipe = defaults.final_hyperparameters(search.config, search.spec, elapsed=0.0)
+    recipe = trial_training.final_hyperparameters(search.config, search.spec, elapsed=0.0)
     return recipe.model_copy(update={"max_seconds": max(1.0, seconds)})
 
 

@@ -35,7 +35,7 @@ from core.protocol.contracts import (
 )
 from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
-from core.search import budget, defaults, ensembles, halving, race
+from core.search import budget, defaults, ensembles, halving, pace, race, trial_training
 from core.search.budget import SearchProgress
 from core.search.repeats import comparable
 from core.search.step import Snapshot, step
@@ -171,13 +171,13 @@ class Solo:
             roots=defaults.race_roots(self.config, self.spec, self.bounds),
             bounds=self.bounds,
             trials=tuple(past_trial(trial) for trial in self.trials),
-            goal=defaults.goal(self.config, self.spec),
-            example_seconds=defaults.example_seconds(self.config, self.spec),
+            goal=pace.goal(self.config, self.spec),
+            example_seconds=pace.example_seconds(self.config, self.spec),
             promoted=defaults.promoted(self.config, self.spec),
             split_seeds=defaults.split_seeds(self.config, self.spec),
             alternatives=defaults.alternatives_tried(self.config, self.spec),
-            patience=defaults.patience(self.config),
-            remaining=defaults.remaining_trials(
+            patience=pace.patience(self.config),
+            remaining=pace.remaining_trials(
                 self.config, self.spec, created=len(self.trials), elapsed=self.now
             ),
         )
@@ -204,7 +204,7 @@ class Solo:
         if trial.kind is TrialKind.FINAL:
             return self._final_hyperparameters(trial)
         inherited = trial.parent is not None
-        hyperparameters = defaults.trial_hyperparameters(
+        hyperparameters = trial_training.trial_hyperparameters(
             self.config,
             self.spec,
             elapsed=self.now,
@@ -219,12 +219,12 @@ class Solo:
 
     def _final_hyperparameters(self, trial: Trial) -> Hyperparameters:
         ancestors = [one for one in trial.ancestry if one is not trial]
-        spent = defaults.Spent(
+        spent = trial_training.Spent(
             in_lineage=sum(training_seconds(one) for one in ancestors),
             total=sum(training_seconds(one) for one in self.trials),
             epochs_in_lineage=sum(_epochs(one) for one in ancestors) // max(1, len(trial.members)),
         )
-        return defaults.final_hyperparameters(
+        return trial_training.final_hyperparameters(
             self.config,
             self.spec,
             elapsed=self.now,
@@ -273,7 +273,7 @@ class Solo:
 
     def _fit_best(self) -> None:
         """Train the winner further, or join the best networks to an ensemble."""
-        goal = defaults.goal(self.config, self.spec)
+        goal = pace.goal(self.config, self.spec)
         trials = comparable([past_trial(trial) for trial in self.trials], goal)
         winner = race.chosen(trials)
         assert winner is not None
@@ -305,7 +305,7 @@ class Solo:
             parallelism=self.config.parallelism,
             trial_limit=self.config.budget.trials,
             epoch_limit=self.config.budget.epochs,
-            trials_deadline=defaults.trials_deadline(self.config),
+            trials_deadline=pace.trials_deadline(self.config),
             elapsed=self.now,
             created=len(searched),
             waiting=0,

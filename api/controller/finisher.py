@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from api.store import live_searches, new_trials, searches
 from api.store.live_searches import LiveSearch, past_trial
 from core.protocol.states import SearchStatus
-from core.search import defaults, ensembles, race
+from core.search import defaults, ensembles, pace, race
 from core.search.budget import Complete, Decision, Fail, Finish, FitBest, StopWaiting
 from core.search.repeats import comparable
 from core.tasks import TASKS
@@ -37,7 +37,7 @@ def _fit_best(session: Session, search: LiveSearch) -> bool:
     config, spec = configured
     best = TASKS[config.task].value_range[1]
     ended = [past_trial(row, best) for row in live_searches.past(session, search.search_id)]
-    known = comparable(ended, defaults.goal(config, spec))
+    known = comparable(ended, pace.goal(config, spec))
     winner = race.chosen(known)
     if winner is None:
         return False

@@ -23,7 +23,7 @@ from core.protocol.contracts import (
     TrialResult,
 )
 from core.protocol.states import TrialKind, TrialStatus
-from core.search import defaults, halving
+from core.search import defaults, halving, trial_training
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def _make(connection: Connection, held: Held, duration: timedelta) -> TrainOrder
 
 
 def choose(
-    context: OrderContext, spent: defaults.Spent | None = None, gains: Sequence[float] = ()
+    context: OrderContext, spent: trial_training.Spent | None = None, gains: Sequence[float] = ()
 ) -> Hyperparameters:
     """How a trial is trained: as decided when it was made, or by the time that is left now.
 
@@ -99,7 +99,7 @@ def choose(
     """
     chosen = context.hyperparameters
     if context.kind is TrialKind.FINAL:
-        return defaults.final_hyperparameters(
+        return trial_training.final_hyperparameters(
             context.config,
             context.dataset_spec,
             elapsed=context.elapsed,
@@ -108,7 +108,7 @@ def choose(
             choices=context.choices,
         )
     if chosen is None or context.config.budget.seconds is not None:
-        chosen = defaults.trial_hyperparameters(
+        chosen = trial_training.trial_hyperparameters(
             context.config,
             context.dataset_spec,
             elapsed=context.elapsed,

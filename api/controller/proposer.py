@@ -27,7 +27,7 @@ from api.store.live_searches import LiveSearch, StoredSnapshot
 from core.errors import SpaceExhausted
 from core.protocol.contracts import Bounds, DatasetSpec, Hyperparameters, SearchConfig
 from core.protocol.states import LIVE_TRIAL, SearchStatus
-from core.search import defaults
+from core.search import defaults, pace, trial_training
 from core.search.history import Suggestion
 from core.search.step import Snapshot, step
 from core.tasks import TASKS
@@ -197,7 +197,7 @@ def _hyperparameters(
     suggestion: Suggestion, number: int, config: SearchConfig, dataset: DatasetSpec, elapsed: float
 ) -> Hyperparameters:
     inherited = suggestion.parent is not None
-    return defaults.trial_hyperparameters(
+    return trial_training.trial_hyperparameters(
         config,
         dataset,
         elapsed=elapsed,
@@ -221,13 +221,13 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         roots=defaults.race_roots(config, dataset, bounds),
         bounds=bounds,
         trials=tuple(live_searches.past_trial(row, best) for row in stored.trials),
-        goal=defaults.goal(config, dataset),
-        example_seconds=defaults.example_seconds(config, dataset),
+        goal=pace.goal(config, dataset),
+        example_seconds=pace.example_seconds(config, dataset),
         promoted=defaults.promoted(config, dataset),
         split_seeds=defaults.split_seeds(config, dataset),
         alternatives=defaults.alternatives_tried(config, dataset),
-        patience=defaults.patience(config),
-        remaining=defaults.remaining_trials(
+        patience=pace.patience(config),
+        remaining=pace.remaining_trials(
             config, dataset, created=stored.next_number, elapsed=stored.elapsed
         ),
     )

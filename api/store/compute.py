@@ -11,7 +11,9 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from core.search.defaults import Spent
+from core.search.trial_training import (
+    Spent,
+)
 
 # Each line goes from its last trial back to its first, whose weights began at random. A final fit
 # that joins several trials has a line for each; a trial in several lines counts once. Where the

@@ -10,8 +10,10 @@ from api.store import blobs, compute
 from api.store.train_orders import OrderContext
 from core.protocol.contracts import JsonObject, Member, TrainingChoices
 from core.protocol.states import TrialKind, TrialStatus
-from core.search.defaults import Spent
 from core.search.lineage import continuing
+from core.search.trial_training import (
+    Spent,
+)
 
 
 def spent_before(connection: Connection, context: OrderContext) -> Spent:

@@ -17,7 +17,7 @@ from api.store.notifications import changed
 from core.errors import InvalidInput
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds, DatasetSpec, SearchConfig
-from core.search import defaults
+from core.search import defaults, pace
 from core.search.strategies import strategy
 from core.tasks import TASKS
 
@@ -51,7 +51,7 @@ def _check_and_add(session: Session, caller: Caller, body: SearchIn, dataset: Da
     spec = DatasetSpec.model_validate(dataset.spec)
     bounds = defaults.bounds(config, spec)
     roots(spec, bounds)  # raises where no architecture fits the bounds
-    deadline = defaults.trials_deadline(config)
+    deadline = pace.trials_deadline(config)
     return add(
         session,
         caller,

@@ -41,7 +41,7 @@ class Snapshot:
     promoted: int = 2  # roots that are trained on after their first short training
     split_seeds: tuple[int, ...] = ()  # of the splits on which the first trials are repeated
     alternatives: tuple[TrainingChoices, ...] = ()  # to be tried on the winner of the race
-    patience: int | None = None  # see `core.search.defaults.patience`; None: all trials are made
+    patience: int | None = None  # see `core.search.pace.patience`; None: all trials are made
     remaining: int | None = None  # trials that can still be started; None: not known
 
 

@@ -12,7 +12,7 @@ from core.data import datasets
 from core.graph.weights import check, load
 from core.protocol.contracts import Budget, SearchConfig, Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
-from core.search import defaults
+from core.search import pace
 from tests.worker.orders import NETWORK, arrays
 
 QUICK = Training(epochs=1, final_epochs=2, batch_size=16)
@@ -117,7 +117,7 @@ def test_a_budget_of_seconds_ends_by_the_clock(tmp_path):
     found = search.run()
     assert found.status is SearchStatus.COMPLETED
     assert 30 < found.seconds <= 40
-    deadline = defaults.trials_deadline(search.config)
+    deadline = pace.trials_deadline(search.config)
     assert max(trial.ended for trial in found.trials[:-1]) <= deadline + 1
 
 

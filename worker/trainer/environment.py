@@ -9,7 +9,9 @@ import torch
 
 from core.protocol.contracts import EpochMetrics
 from core.protocol.storage import Storage
-from core.search.defaults import BACKWARD
+from core.search.defaults import (
+    BACKWARD,
+)
 from worker.trainer.job_data import DataReader
 from worker.trainer.networks.compute import Compute, kind_of
 from worker.trainer.train_job import TrainJob

@@ -10,21 +10,25 @@ from core.graph.bounds import fits
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds, Budget, DatasetSpec, Optimiser, SearchConfig, Training
 from core.search.defaults import (
-    END_SECONDS,
-    MOST_FINAL_EXAMPLES,
-    SHORTEST_TRIAL,
-    TIMED_EPOCHS,
-    Spent,
     bounds,
     default_bounds,
-    final_hyperparameters,
     is_in_race,
     networks,
     race_roots,
     race_size,
+)
+from core.search.pace import (
+    END_SECONDS,
+    SHORTEST_TRIAL,
     remaining_trials,
-    trial_hyperparameters,
     trials_deadline,
+)
+from core.search.trial_training import (
+    MOST_FINAL_EXAMPLES,
+    TIMED_EPOCHS,
+    Spent,
+    final_hyperparameters,
+    trial_hyperparameters,
 )
 
 

@@ -18,11 +18,17 @@ from core.protocol.contracts import (
 )
 from core.protocol.states import TrialStatus
 from core.search import race
-from core.search.defaults import is_in_race, split_seeds, trial_hyperparameters
+from core.search.defaults import (
+    is_in_race,
+    split_seeds,
+)
 from core.search.history import PastTrial, Suggestion
 from core.search.lineage import Goal
 from core.search.repeats import comparable, missing_repeats, pooled
 from core.search.step import Snapshot, step
+from core.search.trial_training import (
+    trial_hyperparameters,
+)
 from tests.core.search.test_tuning import ROOT, SIGNALS, WARP, trial
 
 SEEDS = (1, 2)

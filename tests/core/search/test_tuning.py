@@ -17,13 +17,15 @@ from core.protocol.contracts import (
 from core.protocol.states import TrialStatus
 from core.search.defaults import (
     alternatives_tried,
-    final_hyperparameters,
     promoted,
-    trial_hyperparameters,
 )
 from core.search.history import USUAL, PastTrial
 from core.search.race import chosen
 from core.search.recipe import hyperparameters
+from core.search.trial_training import (
+    final_hyperparameters,
+    trial_hyperparameters,
+)
 from core.search.tuning import compared
 
 SIGNALS = DatasetSpec(

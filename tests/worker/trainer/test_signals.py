@@ -12,7 +12,13 @@ from core.graph.weights import check, load
 from core.morphisms import MORPHISMS, to_json
 from core.protocol.contracts import Bounds, Budget, Hyperparameters, SearchConfig
 from core.protocol.states import TrialKind, TrialStatus
-from core.search.defaults import default_bounds, final_hyperparameters, trial_hyperparameters
+from core.search.defaults import (
+    default_bounds,
+)
+from core.search.trial_training import (
+    final_hyperparameters,
+    trial_hyperparameters,
+)
 from tests.worker.orders import described, order_for
 from tests.worker.trainer.running import NO_CHANGE, run
 from worker.trainer.export import predict

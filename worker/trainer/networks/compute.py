@@ -36,7 +36,9 @@ from core.layers import (
     Output,
     ReLU,
 )
-from core.search.defaults import BACKWARD
+from core.search.defaults import (
+    BACKWARD,
+)
 from worker.trainer.networks.network import Network
 
 #: FLOPs of one training step below which a second thread costs more than it saves.

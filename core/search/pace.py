@@ -1,0 +1,129 @@
+"""How the time of a search is divided where the user chose nothing.
+
+Notation
+    S   seconds of the budget, from the start of the search to the exported network
+
+The figures were measured on two CPU cores; `docs/log.md` has the measurements.
+"""
+
+from math import ceil, sqrt
+
+from core.graph.roots import all_roots, racing_kinds
+from core.graph.speed import PRIOR_SPEED
+from core.protocol.contracts import Bounds, DatasetSpec, SearchConfig
+from core.search.lineage import Goal
+
+SEARCH_SHARE = 0.4  # of S, at most; the rest is for the final fit
+ROOT_SHARE = 0.02  # of S, for one root
+TRIAL_SHARE = 0.04  # of S, for any other trial
+SHORTEST_TRIAL = 4.0  # seconds; less where an epoch is short
+LEAST_SECONDS, EPOCHS_OF_SHORTEST = 1.0, 20  # of a trial, at least
+LONG_SECONDS = 1200.0  # budgets beyond this have shorter trials, as shares of them
+PATIENCE = 2  # this many children in a row without a winner end a search of `LONG_SECONDS`
+END_SHARE, END_SECONDS = 0.02, 6.0  # of S, and at least: test, export, start of the trainer
+GOAL_SHARE = 0.7  # of S: the training that the exported network has had in the end
+FEWEST_WITH_FINALISTS = 8  # trials of a search that looks at its best ones again
+TRIAL_EXAMPLES = 20_000  # shown in one trial without a time limit
+FINAL_EXAMPLES = 150_000  # shown in the final fit without one, at least
+TRIAL_EPOCHS = (3, 40)  # least and most
+FINAL_EPOCHS = (12, 120)
+WORTHWHILE_EPOCHS = 4  # of the exported network within the time of a search
+
+
+def trials_deadline(config: SearchConfig) -> float | None:
+    """Seconds after the start by which the last trial must have ended; None without a limit."""
+    seconds = config.budget.seconds
+    return None if seconds is None else SEARCH_SHARE * seconds
+
+
+def remaining_trials(
+    config: SearchConfig, spec: DatasetSpec, *, created: int, elapsed: float
+) -> int | None:
+    """How many trials the budget still allows to start.
+
+    None without a limit, and where there are too few trials to train any of them on.
+    """
+    left = []
+    if (budget := config.budget).trials is not None:
+        if budget.trials < FEWEST_WITH_FINALISTS:
+            return None
+        left.append(budget.trials - created)
+    deadline = trials_deadline(config)
+    if deadline is not None:
+        seconds = config.training.trial_seconds or usual_seconds(config, spec)
+        if deadline < FEWEST_WITH_FINALISTS * seconds:
+            return None
+        left.append(int(max(0.0, deadline - elapsed) / seconds) * config.parallelism)
+    return min(left) if left else None
+
+
+def patience(config: SearchConfig) -> int | None:
+    """After how many children in a row without a new winner a search starts its final fit.
+
+    None where seconds do not limit it: then it makes all the trials of its budget.
+    """
+    if config.budget.seconds is None:
+        return None
+    return ceil(PATIENCE * sqrt(config.budget.seconds / LONG_SECONDS))
+
+
+def goal(config: SearchConfig, spec: DatasetSpec) -> Goal:
+    """The training that the exported network will have had."""
+    if config.budget.seconds is not None:
+        return Goal(seconds=GOAL_SHARE * config.budget.seconds)
+    trial = config.training.epochs or epochs_of(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
+    final = config.training.final_epochs or epochs_of(FINAL_EXAMPLES, spec, FINAL_EPOCHS)
+    return Goal(epochs=float(final + 3 * trial))
+
+
+def example_seconds(config: SearchConfig, spec: DatasetSpec) -> float | None:
+    """The most seconds of training for one example, so that there is time for enough epochs.
+
+    None without a time limit.
+    """
+    if config.budget.seconds is None:
+        return None
+    return seconds_for_an_example(config.budget.seconds, spec)
+
+
+def seconds_for_an_example(seconds: float, spec: DatasetSpec) -> float:
+    return GOAL_SHARE * seconds / (WORTHWHILE_EPOCHS * spec.train_examples)
+
+
+def root_seconds(config: SearchConfig, spec: DatasetSpec) -> float:
+    return _seconds(config, spec, ROOT_SHARE)
+
+
+def usual_seconds(config: SearchConfig, spec: DatasetSpec) -> float:
+    """The seconds of a trial that is not in the race, in a search limited in seconds."""
+    return _seconds(config, spec, TRIAL_SHARE)
+
+
+def _seconds(config: SearchConfig, spec: DatasetSpec, share: float) -> float:
+    """A share of the time for one trial, but enough to learn something: some epochs, or 4 s."""
+    assert config.budget.seconds is not None
+    shortest = min(SHORTEST_TRIAL, max(LEAST_SECONDS, EPOCHS_OF_SHORTEST * epoch_seconds(spec)))
+    return max(shortest, share * length(config.budget.seconds) * config.budget.seconds)
+
+
+def length(seconds: float) -> float:
+    """The factor by which a trial of a long search has a smaller share of the time."""
+    return sqrt(min(1.0, LONG_SECONDS / seconds))
+
+
+def epochs_of(examples: int, spec: DatasetSpec, limits: tuple[int, int]) -> int:
+    least, most = limits
+    return min(most, max(least, ceil(examples / spec.train_examples)))
+
+
+def passes_in_time(config: SearchConfig, spec: DatasetSpec) -> float:
+    """About how many epochs the exported network can be trained for; many without a limit."""
+    if config.budget.seconds is None:
+        return float(FINAL_EPOCHS[1])
+    return GOAL_SHARE * config.budget.seconds / epoch_seconds(spec)
+
+
+def epoch_seconds(spec: DatasetSpec) -> float:
+    """The seconds of an epoch of a usual network on one thread, before anything is measured."""
+    usual = all_roots(spec, Bounds())[racing_kinds(spec)[0]]
+    return PRIOR_SPEED.seconds(usual) * spec.train_examples

@@ -1,0 +1,123 @@
+"""How a trial and the final fit are trained: for how long, and with which hyper-parameters."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from core.protocol.contracts import DatasetSpec, Hyperparameters, SearchConfig, TrainingChoices
+from core.search.defaults import split_seeds
+from core.search.halving import RUNG
+from core.search.pace import (
+    END_SECONDS,
+    END_SHARE,
+    FINAL_EPOCHS,
+    FINAL_EXAMPLES,
+    SHORTEST_TRIAL,
+    TRIAL_EPOCHS,
+    TRIAL_EXAMPLES,
+    epochs_of,
+    passes_in_time,
+    root_seconds,
+    trials_deadline,
+    usual_seconds,
+)
+from core.search.recipe import DECAY, hyperparameters
+
+MOST_FINAL_EXAMPLES = 400_000
+TIMED_EPOCHS = 1_000_000  # no limit, where seconds limit the training
+IN_WINNER = 0.6  # least share of all training that the final fit brings into the exported network
+TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
+INHERITED_DECAY = 1.0  # of a final fit that is the last piece
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Training before a final fit, in seconds, and the epochs of the winner's lineage."""
+
+    in_lineage: float  # of the trials whose weights the final fit inherits
+    total: float  # of all trials of the search
+    epochs_in_lineage: int  # of an ensemble the mean of its networks'
+
+    def final_epochs(self, share: float) -> int:
+        """The epochs after which that share of all training is in the exported network."""
+        if not self.in_lineage:
+            return 0
+        elsewhere = self.total - self.in_lineage
+        missing = share / (1 - share) * elsewhere - self.in_lineage
+        return ceil(missing * self.epochs_in_lineage / self.in_lineage)
+
+
+def trial_hyperparameters(
+    config: SearchConfig,
+    spec: DatasetSpec,
+    *,
+    elapsed: float,
+    inherited: bool,
+    morphed: bool = False,
+    in_race: bool = False,
+    choices: TrainingChoices | None = None,
+) -> Hyperparameters:
+    """The hyper-parameters of a trial that starts `elapsed` seconds after its search.
+
+    One `in_race` is one of several roots that are compared after a short training. One that is
+    not `morphed` from its parent may be repeated on several splits, which share its time.
+    """
+    training = config.training
+    splits = 1 if morphed else 1 + len(split_seeds(config, spec))
+    limit = _trial_seconds(config, spec, elapsed, in_race, splits)
+    epochs = training.epochs or (
+        TIMED_EPOCHS if limit is not None else epochs_of(TRIAL_EXAMPLES, spec, TRIAL_EPOCHS)
+    )
+    passes = passes_in_time(config, spec)
+    return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
+        update={
+            "rung": RUNG if inherited else 1.0,
+            "decay": TRIAL_DECAY,
+            "averaging": TRIAL_AVERAGING,
+        }
+    )
+
+
+def final_hyperparameters(
+    config: SearchConfig,
+    spec: DatasetSpec,
+    *,
+    elapsed: float,
+    inherited: bool = False,
+    spent: Spent | None = None,
+    choices: TrainingChoices | None = None,
+) -> Hyperparameters:
+    """The hyper-parameters of a final fit that starts `elapsed` seconds after its search.
+
+    Without a time limit it lasts until a share `IN_WINNER` of all training has gone into the
+    exported network, given the training before it.
+    """
+    training, seconds = config.training, config.budget.seconds
+    if seconds is None:
+        limit = None
+        least = epochs_of(FINAL_EXAMPLES, spec, FINAL_EPOCHS)
+        missing = least if spent is None else spent.final_epochs(IN_WINNER)
+        most = max(least, MOST_FINAL_EXAMPLES // spec.train_examples)
+        epochs = training.final_epochs or min(most, max(least, missing))
+    else:
+        end = max(END_SECONDS, END_SHARE * seconds)
+        limit = max(SHORTEST_TRIAL, seconds - elapsed - end)
+        epochs = training.final_epochs or TIMED_EPOCHS
+    passes = passes_in_time(config, spec)
+    return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
+        update={"patience": None, "decay": INHERITED_DECAY if inherited else DECAY}
+    )
+
+
+def _trial_seconds(
+    config: SearchConfig, spec: DatasetSpec, elapsed: float, in_race: bool, splits: int
+) -> float | None:
+    """The seconds that a trial may take: its share of the search's time, and not past its end."""
+    deadline = trials_deadline(config)
+    given = config.training.trial_seconds
+    if deadline is None or config.budget.seconds is None:
+        return given
+    if given is None and config.training.epochs is None:
+        given = root_seconds(config, spec) if in_race else usual_seconds(config, spec)
+        given /= splits
+    left = max(1.0, deadline - elapsed)
+    return left if given is None else min(given, left)
