@@ -18,7 +18,7 @@ from statistics import fmean
 from uuid import UUID
 
 from core.search.history import PastTrial, Suggestion
-from core.search.lineage import Goal, with_shares
+from core.search.lineage import Goal, with_parents, with_shares
 
 _Repeats = dict[UUID, dict[int, PastTrial]]  # by first trial and seed of the split
 
@@ -55,8 +55,23 @@ def pooled(trials: Sequence[PastTrial]) -> tuple[PastTrial, ...]:
 
 
 def comparable(trials: Sequence[PastTrial], goal: Goal | None) -> tuple[PastTrial, ...]:
-    """The trials with their shares of the goal's training, repeats pooled: to choose a winner."""
-    return pooled(with_shares(trials, goal))
+    """The trials with their shares of the goal's training, repeats pooled: to choose a winner.
+
+    Other training choices that were not tried on as many splits as the usual ones do not compete.
+    """
+    repeats = _repeats(trials)
+    incomplete = {
+        trial.trial_id
+        for trial, parent in with_parents(trials)
+        if trial.choices != parent.choices and not trial.morphisms
+        if _measured(repeats[trial.trial_id]) < _measured(repeats[parent.trial_id])
+    }
+    incomplete |= {one.trial_id for first in incomplete for one in repeats[first].values()}
+    return pooled([one for one in with_shares(trials, goal) if one.trial_id not in incomplete])
+
+
+def _measured(repeats: dict[int, PastTrial]) -> int:
+    return sum(one.value is not None for one in repeats.values())
 
 
 def _originals(trials: Sequence[PastTrial]) -> list[PastTrial]:

@@ -132,6 +132,23 @@ def test_the_root_with_the_best_mean_wins_not_the_luckiest_one():
     assert best.choices == TrainingChoices()
 
 
+def test_other_choices_do_not_win_before_they_were_tried_on_every_split():
+    root = trial(0)
+    others = [replace(one, value=0.8) for one in repeats(root)]
+    usual = [
+        trial(3 + number, parent, choices=parent.choices, value=0.85, validation_loss=0.4)
+        for number, parent in enumerate([root, *others])
+    ]
+    warped = [
+        trial(6 + number, parent, choices=on(seed, WARP) if seed else WARP, value=0.9,
+              validation_loss=0.2)
+        for number, (seed, parent) in enumerate(zip((0, *SEEDS), (root, *others), strict=True))
+    ]  # fmt: skip
+    for tried, winner in ((1, 3), (2, 3), (3, 6)):
+        trials = comparable([root, *others, *usual, *warped[:tried]], None)
+        assert race.chosen(trials).number == winner
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_no_lineage_changes_its_split(count):
     """A network would be validated on examples that it was trained on."""
