@@ -10,6 +10,7 @@ _SERIES = (  # key, label, colour: Okabe & Ito's, distinguishable by colour-blin
     ("best_hand_made", "best hand-made, same trainer", "#0072b2"),
     ("hand_made_plain", "hand-made, plain loop", "#999999"),
 )
+_HIGHEST = 2.5  # ratio shown: bands of a few errors among few examples would hide the others
 _BAND = 1.96  # standard errors: 95 %
 
 
@@ -28,6 +29,7 @@ def draw(summary: dict[str, Any], path: Path) -> None:
                 errors.append(_BAND * facts["se"][key] / base)
         axes.bar(positions, heights, 0.25, yerr=errors, color=colour, label=label, capsize=2)
     axes.axhline(1.0, color="black", linewidth=0.8)
+    axes.set_ylim(0.0, _HIGHEST)
     axes.set_xticks(range(len(sets)), list(sets), rotation=20, ha="right")
     axes.set_ylabel("test error / best hand-made")
     figure.legend(loc="outside upper center", ncols=len(_SERIES), fontsize=8)
