@@ -75,6 +75,7 @@ def test_following_ends_with_the_search_or_its_pause(status: str) -> None:
 
 def test_a_terminal_shows_the_facts_and_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_PAUSE", 0)
+    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("NO_COLOR", "1")
     out = console()
