@@ -6,6 +6,7 @@ Notation
 The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 """
 
+from functools import lru_cache
 from math import ceil, sqrt
 
 from core.graph.roots import all_roots, racing_kinds
@@ -112,6 +113,7 @@ def length(seconds: float) -> float:
 
 
 def epochs_of(examples: int, spec: DatasetSpec, limits: tuple[int, int]) -> int:
+    """The epochs in which that many examples are shown, within the limits."""
     least, most = limits
     return min(most, max(least, ceil(examples / spec.train_examples)))
 
@@ -123,6 +125,7 @@ def passes_in_time(config: SearchConfig, spec: DatasetSpec) -> float:
     return GOAL_SHARE * config.budget.seconds / epoch_seconds(spec)
 
 
+@lru_cache(maxsize=256)  # asked for several times with each lease
 def epoch_seconds(spec: DatasetSpec) -> float:
     """The seconds of an epoch of a usual network on one thread, before anything is measured."""
     usual = all_roots(spec, Bounds())[racing_kinds(spec)[0]]

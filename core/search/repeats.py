@@ -47,7 +47,7 @@ def pooled(trials: Sequence[PastTrial]) -> tuple[PastTrial, ...]:
     repeats = _repeats(trials)
     found, gone = {}, set()
     for trial in trials:
-        measured = [one for one in repeats[trial.trial_id].values() if one.value is not None]
+        measured = _measured(repeats[trial.trial_id])
         if measured and trial.value is not None:
             found[trial.trial_id] = _mean([trial, *measured])
             gone |= {one.trial_id for one in measured}
@@ -64,14 +64,14 @@ def comparable(trials: Sequence[PastTrial], goal: Goal | None) -> tuple[PastTria
         trial.trial_id
         for trial, parent in with_parents(trials)
         if trial.choices != parent.choices and not trial.morphisms
-        if _measured(repeats[trial.trial_id]) < _measured(repeats[parent.trial_id])
+        if len(_measured(repeats[trial.trial_id])) < len(_measured(repeats[parent.trial_id]))
     }
     incomplete |= {one.trial_id for first in incomplete for one in repeats[first].values()}
     return pooled([one for one in with_shares(trials, goal) if one.trial_id not in incomplete])
 
 
-def _measured(repeats: dict[int, PastTrial]) -> int:
-    return sum(one.value is not None for one in repeats.values())
+def _measured(repeats: dict[int, PastTrial]) -> list[PastTrial]:
+    return [one for one in repeats.values() if one.value is not None]
 
 
 def _originals(trials: Sequence[PastTrial]) -> list[PastTrial]:
