@@ -12,6 +12,7 @@ NAMES = (
     "morphism",
     "suggestion",
     "surrogate",
+    "prior",
     "regret",
     "front",
     "trainer",
