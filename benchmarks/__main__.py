@@ -16,6 +16,7 @@ NAMES = (
     "regret",
     "front",
     "trainer",
+    "load",
     "controller",
 )
 EXPERIMENTS = ("outcome", "paper", "strategies", "parallel", "ablations", "nas_peers")

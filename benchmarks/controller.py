@@ -51,10 +51,10 @@ SPEC = DatasetSpec(
 )
 _TRIALS = text("""
 INSERT INTO trials (id, search_id, number, kind, status, morphisms, architecture, fingerprint,
-    layers, parameters, flops, inherited, hyperparameters, epochs_reserved)
+    layers, parameters, flops, inherited, hyperparameters, epochs_reserved, ring_at)
 SELECT gen_random_uuid(), searches.id, number, 'search', 'waiting', '[]',
     CAST(:architecture AS jsonb),
-    number::text, 10, 1000, 1000, false, '{"epochs": 3}', 3
+    number::text, 10, 1000, 1000, false, '{"epochs": 3}', 3, now() + interval '1 day'
 FROM searches CROSS JOIN generate_series(0, :trials - 1) AS number
 """)
 

@@ -88,12 +88,16 @@ def service(processes: int, searches: int, trials: int) -> Iterator[Service]:
         controller.prepare(engine, searches, trials)
         key = f"netmorph_{secrets.token_urlsafe(32)}"
         ports = tuple(_free_port() for _ in range(processes))
-        started = [stack.enter_context(_api(settings, port, key)) for port in ports]
+        started = [
+            stack.enter_context(_api(settings, port, key, folder / f"api-{port}.log"))
+            for port in ports
+        ]
         yield Service(engine, ports, key, tuple(psutil.Process(one.pid) for one in started))
 
 
 @contextlib.contextmanager
-def _api(settings: Settings, port: int, key: str) -> Iterator[subprocess.Popen[bytes]]:
+def _api(settings: Settings, port: int, key: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """An API process; its messages go to the log."""
     environment = os.environ | {
         "NETMORPH_DATABASE_URL": settings.database_url.replace("+psycopg", ""),
         "NETMORPH_BROKER_URL": settings.broker_url,
@@ -105,16 +109,17 @@ def _api(settings: Settings, port: int, key: str) -> Iterator[subprocess.Popen[b
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-P", "-m", "api", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, env=environment)
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     try:
-        _await_start(process, port)
+        _await_start(process, port, log)
         yield process
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def _await_start(process: subprocess.Popen[bytes], port: int) -> None:
+def _await_start(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Return when the API answers; raises RuntimeError if it has ended or takes too long."""
     ends = time.monotonic() + START_SECONDS
     while time.monotonic() < ends and process.poll() is None:
@@ -122,7 +127,7 @@ def _await_start(process: subprocess.Popen[bytes], port: int) -> None:
             if httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).is_success:
                 return
         time.sleep(0.1)
-    raise RuntimeError(f"the API on port {port} does not answer (exit status {process.poll()})")
+    raise RuntimeError(f"the API does not answer on port {port}:\n{log.read_text()[-2000:]}")
 
 
 def _free_port() -> int:
