@@ -12,10 +12,10 @@ from api import db
 from api.controller.service import Controller
 from api.dashboard import dashboard_router, mount_static, show_unknown_paths
 from api.edge import errors
-from api.edge.authentication import Throttle
 from api.edge.changes import Changes
 from api.edge.headers import SecurityHeaders
 from api.edge.limits import RequestLimits
+from api.edge.throttle import Throttle
 from api.roles import Role
 from api.routes import (
     datasets,

@@ -55,15 +55,15 @@ def _serve(options: argparse.Namespace) -> int:
     logs.set_up(settings.log_format, settings.log_level)
     # Not above: migrations and health checks must not wait for the imports of the app.
     from api.app import create_app  # noqa: PLC0415
+    from api.edge.server import server_options  # noqa: PLC0415
 
     uvicorn.run(
         create_app(settings),
         host=options.host,
         port=options.port,
-        access_log=False,
-        server_header=False,
         log_config=None,  # set up above
         timeout_graceful_shutdown=5,
+        **server_options(settings),
     )
     return 0
 

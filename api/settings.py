@@ -1,5 +1,6 @@
 """The settings of the API process, read from the environment (prefix `NETMORPH_`)."""
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -44,6 +45,10 @@ class Settings(DatabaseSettings):
     suggest_processes: int = Field(default=1, ge=1, le=64)  # processes that compute suggestions
     #: host names by which the service is reached, separated by commas; others are refused
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ("localhost", "127.0.0.1", "::1")
+    #: proxies whose X-Forwarded-For is believed, separated by commas; else FORWARDED_ALLOW_IPS
+    forwarded_allow_ips: str = Field(
+        default_factory=lambda: os.environ.get("FORWARDED_ALLOW_IPS", "")
+    )
     cookie_secure: bool = False  # send the session cookie over HTTPS alone
     log_format: Literal["plain", "json"] = "plain"  # format of log lines
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # lowest level that is logged

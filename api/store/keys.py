@@ -18,6 +18,7 @@ from api.store.errors import NotFound
 
 PREFIX = "netmorph_"
 _SHOWN = 13  # characters by which a person recognises a key
+_LONG = 40  # characters; of a shorter key, which a person made up, nothing is shown
 
 #: The keys of the settings; their ids stay the same when the keys change.
 FIRST_ADMIN = UUID(int=1)
@@ -46,6 +47,11 @@ def digest(raw: str) -> bytes:
     return hashlib.sha256(raw.encode()).digest()
 
 
+def prefix_of(raw: str) -> str:
+    """The beginning of a key, which lists and logs show; empty for a short key."""
+    return raw[:_SHOWN] if len(raw) >= _LONG else ""
+
+
 def authenticate(session: Session, raw: str) -> Caller | None:
     """The owner of a key; None for an unknown or revoked key. Notes its use once a minute."""
     statement = select(Key.id, Key.name, Key.role, Key.last_used_at, func.now().label("now")).where(
@@ -62,7 +68,7 @@ def authenticate(session: Session, raw: str) -> Caller | None:
 def create(session: Session, name: str, role: Role) -> KeyCreated:
     """Create a key; the returned value is the only place that has it in full."""
     raw = PREFIX + secrets.token_urlsafe(32)
-    key = Key(name=name, role=role, prefix=raw[:_SHOWN], hash=digest(raw))
+    key = Key(name=name, role=role, prefix=prefix_of(raw), hash=digest(raw))
     session.add(key)
     session.flush()
     return KeyCreated.of(key, key=raw)
@@ -88,7 +94,7 @@ def revoke(session: Session, key_id: UUID) -> KeyOut:
 
 def bootstrap(session: Session, key_id: UUID, name: str, role: Role, raw: str) -> None:
     """Store a key of the settings; it replaces an earlier key of the same id."""
-    values = {"name": name, "role": role, "prefix": raw[:_SHOWN], "hash": digest(raw)}
+    values = {"name": name, "role": role, "prefix": prefix_of(raw), "hash": digest(raw)}
     statement = insert(Key).values(id=key_id, **values)
     changed = {**values, "revoked_at": None}
     session.execute(statement.on_conflict_do_update(index_elements=[Key.id], set_=changed))
