@@ -12,9 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.settings import Settings
 
-HEAD_SECONDS = (
-    15.0  # from the opening of a connection, or the first byte, to the end of the headers
-)
+HEAD_SECONDS = 15.0  # from the first byte of a request to the end of its headers
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
@@ -29,7 +27,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
 
 
 class HttpProtocol(H11Protocol):
-    """uvicorn's protocol; it closes a connection that sends no complete head of a request in time."""
+    """uvicorn's protocol; it closes a connection whose next request is not there in time."""
 
     head_seconds = HEAD_SECONDS
     _deadline: asyncio.TimerHandle | None = None
