@@ -16,6 +16,7 @@ from api.edge.changes import Changes
 from api.edge.headers import SecurityHeaders
 from api.edge.limits import RequestLimits
 from api.edge.throttle import Throttle
+from api.edge.uploads import Uploads
 from api.roles import Role
 from api.routes import (
     datasets,
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.controller = Controller(settings, state.engine)
     state.changes = Changes(settings.database_url)
     state.throttle = Throttle()
+    state.uploads = Uploads()
     errors.install(app)
     show_unknown_paths(app)
     for module in _ROUTERS:

@@ -25,6 +25,8 @@ from core.tasks import TASKS
 _HERE = Path(__file__).parent
 PLOTLY_SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
 _environment = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
     autoescape=True,
@@ -44,9 +46,13 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
 class PageRoute(APIRoute):
     """A route whose errors are shown as pages."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The usual handler; errors meant for the visitor are shown as a page."""
-        handle = super().get_route_handler()
+    def plain_handler(self) -> Handler:
+        """The usual handler, whose errors are not shown."""
+        return super().get_route_handler()
+
+    def get_route_handler(self) -> Handler:
+        """The plain handler; errors meant for the visitor are shown as a page."""
+        handle = self.plain_handler()
 
         async def handle_or_show(request: Request) -> Response:
             try:

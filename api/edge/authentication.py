@@ -35,6 +35,11 @@ def bearer(request: Request) -> str:
     )
 
 
+def user_of(request: Request) -> Caller:
+    """The caller, a person with the key of a user or an admin; raises 401 or 403 for others."""
+    return require(authenticate(request, bearer(request)), USERS)
+
+
 def authenticate(request: Request, raw: str) -> Caller:
     """The owner of a key; raises 401 for an unknown or revoked key, 429 after too many."""
     with request.app.state.sessions.begin() as session:

@@ -22,8 +22,7 @@ def get_session(request: Request) -> Iterator[Session]:
 
 def get_user(request: Request) -> Caller:
     """The caller, a person with the key of a user or an admin; 401 or 403 for others."""
-    caller = authentication.authenticate(request, authentication.bearer(request))
-    return authentication.require(caller, authentication.USERS)
+    return authentication.user_of(request)
 
 
 def get_admin(request: Request) -> Caller:

@@ -48,7 +48,8 @@ def create_search(
     state = request.app.state
     dataset = dataset_for(state.sessions, storage, caller, body.dataset)
     with unit_of_work(state.sessions, state.controller.wake) as session:
-        search = new_searches.create(session, caller, body, dataset, idempotency_key)
+        most = state.settings.owner_searches
+        search = new_searches.create(session, caller, body, dataset, idempotency_key, most)
     response.headers["Location"] = f"/v1/searches/{search.id}"
     return search
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
+from api.edge import limits
 from api.edge.limits import JSON_BYTES, JSON_DEPTH, RequestLimits
 
 UPLOAD_BYTES = 1000
@@ -100,7 +101,8 @@ def test_an_upload_may_be_larger_and_is_cut_off_at_its_limit(path: str) -> None:
     """Whether its length was announced or not."""
     most = UPLOAD_BYTES + ROOM
     assert send(bytes(most), path, "multipart/form-data")[0].body == bytes(most)
-    assert send(bytes(most + 1), path, "multipart/form-data")[0].body is None
+    cut_off = send(bytes(most + 1), path, "multipart/form-data")
+    assert (cut_off[0].body, cut_off[1]) == (None, 413)
     announced = send(b"", path, "multipart/form-data", content_length=str(most + 1))
     assert announced[1] == 413
     assert send(bytes(most), path)[1] == 413  # as JSON
@@ -129,3 +131,33 @@ def test_bodies_are_unpacked_utf_8(headers: dict[str, Any], status: int | None) 
 def test_any_body_arrives_as_it_was_sent_or_is_refused(body: bytes, chunk: int) -> None:
     app, status = send(body, chunk=chunk)
     assert (app.body == body) if status is None else status in {400, 422}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/v1/searches", "application/json"), ("/v1/datasets", "multipart/form-data")],
+)
+def test_a_body_that_does_not_come_is_not_waited_for(
+    path: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.01)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if not sent:
+            sent.append({"type": "http.request", "body": b"{", "more_body": True})
+            return sent[0]
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets this event")
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "headers": [(b"content-type", kind.encode())],
+    }
+    asyncio.run(RequestLimits(Counter(), UPLOAD_BYTES)(scope, receive, keep))
+    assert sent[1]["status"] == 408

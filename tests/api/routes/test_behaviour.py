@@ -312,3 +312,21 @@ def test_a_running_api_is_healthy(visit, person):
     metrics = person().http.get("/metrics")
     assert metrics.status_code == 200
     assert "netmorph_searches" in metrics.text
+
+
+def test_a_user_may_have_a_few_searches_at_once(app, person):
+    """The same request again is no further search."""
+    app.state.settings = app.state.settings.model_copy(update={"owner_searches": 1})
+    client = person().http
+    body = {"dataset": "digits", "budget": {"trials": 1}}
+    headers = {"Idempotency-Key": "one"}
+    first = client.post("/v1/searches", json=body, headers=headers)
+    assert first.status_code == 201
+    refused = client.post("/v1/searches", json=body)
+    assert refused.status_code == 403
+    assert "expected at most 1" in refused.json()["detail"]
+    assert (
+        client.post("/v1/searches", json=body, headers=headers).json()["id"] == first.json()["id"]
+    )
+    assert client.post(f"/v1/searches/{first.json()['id']}:stop").is_success
+    assert client.post("/v1/searches", json=body).status_code == 201
