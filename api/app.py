@@ -100,5 +100,10 @@ def _store_first_keys(app: FastAPI) -> None:
     )
     with db.unit_of_work(app.state.sessions) as session:
         for key_id, name, role, secret in first:
-            if raw := secret.get_secret_value():
-                bootstrap(session, key_id, name, role, raw)
+            raw = secret.get_secret_value()
+            if raw and not bootstrap(session, key_id, name, role, raw):
+                _log.warning(
+                    "the key NETMORPH_%s_KEY was revoked or rotated and opens nothing: "
+                    "set another one, or use the rotated one",
+                    role.value.upper(),
+                )

@@ -5,9 +5,11 @@ workers and people behind the same address. What the throttle slows down are wro
 """
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import HTTPException, Request
+from sqlalchemy.orm import Session
 
 from api.edge.throttle import Throttle, network
 from api.roles import Role
@@ -46,7 +48,25 @@ def authenticate(request: Request, raw: str) -> Caller:
         caller = keys.authenticate(session, raw)
     if caller is None:
         raise _wrong_key(request, raw)
+    remember(request, lambda session: keys.authenticate(session, raw))
     return caller
+
+
+def remember(request: Request, look_up: Callable[[Session], Caller | None]) -> None:
+    """Keep how the caller was looked up, for answers that take long."""
+    request.state.look_up = look_up
+
+
+def has_access(request: Request, session: Session) -> bool:
+    """Whether what the request came with, a key or a session, still opens."""
+    look_up: Callable[[Session], Caller | None] = request.state.look_up
+    return look_up(session) is not None
+
+
+def require_access(request: Request, session: Session) -> None:
+    """Raise 401 where what the request came with does not open any more."""
+    if not has_access(request, session):
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, "the key has ended", _CHALLENGE)
 
 
 def _wrong_key(request: Request, raw: str) -> HTTPException:

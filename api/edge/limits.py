@@ -8,6 +8,7 @@ does it: pydantic's reader accepts NaN, 200 levels and NUL, and takes the last o
 import asyncio
 import json
 import re
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -44,7 +45,7 @@ class RequestLimits:
         if scope["type"] != "http" or scope["method"] not in _BODY_METHODS:
             await self.app(scope, receive, send)
             return
-        headers = {name.lower(): value for name, value in scope["headers"]}
+        headers = _joined(scope["headers"])
         try:
             _check_coding(headers)
             if _UPLOAD_PATH.fullmatch(scope["path"]) and not _is_json(headers):
@@ -78,6 +79,15 @@ async def _answer(refused: _Refused, scope: Scope, receive: Receive, send: Send)
     await response(scope, receive, send)
 
 
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers in lower case; one that occurs twice has both values, as readers differ there."""
+    joined: dict[bytes, bytes] = {}
+    for name, value in headers:
+        before = joined.get(name.lower())
+        joined[name.lower()] = value.lower() if before is None else before + b"," + value.lower()
+    return joined
+
+
 def _is_json(headers: dict[bytes, bytes]) -> bool:
     return b"json" in headers.get(b"content-type", b"")
 
@@ -89,7 +99,7 @@ def _check_coding(headers: dict[bytes, bytes]) -> None:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body unpacked, without Content-Encoding"
         )
     # Parsers of forms would try any codec of Python's, and some of those fail in their own ways.
-    if _OTHER_CHARSET.search(headers.get(b"content-type", b"").lower()):
+    if _OTHER_CHARSET.search(headers.get(b"content-type", b"")):
         raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as UTF-8")
 
 

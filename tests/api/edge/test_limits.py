@@ -38,6 +38,7 @@ def send(
     path: str = "/v1/searches",
     kind: str = "application/json",
     chunk: int = 2**16,
+    raw: list[tuple[bytes, bytes]] | None = None,
     **headers: str,
 ) -> tuple[Counter, int | None]:
     """The application after a request, and the status of a refusal."""
@@ -59,7 +60,7 @@ def send(
         "type": "http",
         "method": "POST",
         "path": path,
-        "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+        "headers": raw or [(name.encode(), value.encode()) for name, value in named.items()],
     }
     asyncio.run(RequestLimits(app, UPLOAD_BYTES)(scope, receive, keep))
     starts = [message["status"] for message in sent if message["type"] == "http.response.start"]
@@ -114,6 +115,7 @@ def test_an_upload_may_be_larger_and_is_cut_off_at_its_limit(path: str) -> None:
     [
         ({"content_encoding": "gzip"}, 415),
         ({"content_encoding": "identity"}, None),
+        ({"content_encoding": "Identity"}, None),
         ({"kind": "application/json; charset=utf-8"}, None),
         ({"kind": 'application/json; charset="UTF-8"'}, None),
         ({"kind": "application/x-www-form-urlencoded; charset=idna"}, 415),
@@ -125,6 +127,21 @@ def test_an_upload_may_be_larger_and_is_cut_off_at_its_limit(path: str) -> None:
 )
 def test_bodies_are_unpacked_utf_8(headers: dict[str, Any], status: int | None) -> None:
     assert send(b"{}", **headers)[1] == status
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "APPLICATION/JSON", "Application/Merge-Patch+Json"]
+)
+def test_json_is_strict_however_its_type_is_written(kind: str) -> None:
+    assert send(b"[NaN]", kind=kind)[1] == 400
+    assert send(b"[NaN]", "/v1/datasets", kind=kind)[1] == 400
+
+
+def test_json_is_strict_where_a_second_type_hides_the_first() -> None:
+    """FastAPI reads the first of two headers."""
+    headers = [(b"content-type", b"application/json"), (b"Content-Type", b"text/plain")]
+    for one in (headers, headers[::-1]):
+        assert send(b"[NaN]", raw=one)[1] == 400
 
 
 @given(st.binary(max_size=200), st.integers(1, 50))
