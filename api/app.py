@@ -57,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.changes = Changes(settings.database_url)
     state.throttle = Throttle()
     state.uploads = Uploads()
+    state.readiness = health.readiness(state.engine, state.storage, settings.broker_url)
     errors.install(app)
     show_unknown_paths(app)
     for module in _ROUTERS:

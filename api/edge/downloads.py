@@ -56,7 +56,7 @@ def _checked(storage: Storage, blob: BlobRef) -> IO[bytes]:
     """A copy of an export, read and checked to its end; raises CorruptBlob for any other bytes."""
     if not blob.key.startswith("exports/"):
         raise CorruptBlob(f"found {blob.key}; expected a blob of kind exports")
-    copy = tempfile.SpooledTemporaryFile(_IN_MEMORY)
+    copy = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (the response closes it)
     try:
         _copy(storage, blob, copy)
     except BaseException:

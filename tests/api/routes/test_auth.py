@@ -17,7 +17,7 @@ PUBLIC = {
     "/sign-in", "/static", "/static/plotly-{version}.min.js",
 }  # fmt: skip
 #: Whose keys a route takes, by the start of its path; users' and admins' where nothing is said.
-TAKEN = {"/v1/worker/": {Role.WORKER}, "/v1/keys": {Role.ADMIN}}
+TAKEN = {"/v1/worker/": {Role.WORKER}, "/v1/keys": {Role.ADMIN}, "/metrics": {Role.ADMIN}}
 
 Call = tuple[str, str]
 
