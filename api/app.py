@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Netmorph",
         summary="Neural architecture search by network morphism",
         lifespan=_lifespan,
+        docs_url=None,  # our own page, which loads nothing from other sites
         redoc_url=None,
     )
     state = app.state

@@ -23,6 +23,7 @@ from core.protocol.states import LIVE_SEARCH, SearchStatus
 from core.tasks import TASKS
 
 _HERE = Path(__file__).parent
+YEAR = "public, max-age=31536000, immutable"  # for files whose address has their version
 PLOTLY_SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -191,5 +192,6 @@ _environment.globals |= {
     "plotly_marks": _plotly_marks(),
     "css_version": _version(_HERE / "static" / "netmorph.css"),
     "js_version": _version(_HERE / "static" / "netmorph.js"),
+    "reference_version": _version(_HERE / "static" / "reference.js"),
     "live_statuses": frozenset(status.value for status in LIVE_SEARCH),
 }
