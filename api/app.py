@@ -12,10 +12,11 @@ from api import db
 from api.controller.service import Controller
 from api.dashboard import dashboard_router, mount_static, show_unknown_paths
 from api.edge import errors
-from api.edge.authentication import Throttle
 from api.edge.changes import Changes
 from api.edge.headers import SecurityHeaders
 from api.edge.limits import RequestLimits
+from api.edge.throttle import Throttle
+from api.edge.uploads import Uploads
 from api.roles import Role
 from api.routes import (
     datasets,
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Netmorph",
         summary="Neural architecture search by network morphism",
         lifespan=_lifespan,
+        docs_url=None,  # our own page, which loads nothing from other sites
         redoc_url=None,
     )
     state = app.state
@@ -55,6 +57,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.controller = Controller(settings, state.engine)
     state.changes = Changes(settings.database_url)
     state.throttle = Throttle()
+    state.uploads = Uploads()
+    state.readiness = health.readiness(state.engine, state.storage, settings.broker_url)
     errors.install(app)
     show_unknown_paths(app)
     for module in _ROUTERS:
@@ -98,5 +102,10 @@ def _store_first_keys(app: FastAPI) -> None:
     )
     with db.unit_of_work(app.state.sessions) as session:
         for key_id, name, role, secret in first:
-            if raw := secret.get_secret_value():
-                bootstrap(session, key_id, name, role, raw)
+            raw = secret.get_secret_value()
+            if raw and not bootstrap(session, key_id, name, role, raw):
+                _log.warning(
+                    "the key NETMORPH_%s_KEY was revoked or rotated and opens nothing: "
+                    "set another one, or use the rotated one",
+                    role.value.upper(),
+                )

@@ -12,6 +12,8 @@ from api import db
 from api.edge import logs
 from api.settings import DatabaseSettings, Settings
 
+_LEAST_KEY = 20  # characters
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return the exit status."""
@@ -48,24 +50,32 @@ def _serve(options: argparse.Namespace) -> int:
     """Serve until a signal; refused while a key is empty or the schema is old."""
     settings = Settings()
     for name in ("admin_key", "worker_key"):
-        if not getattr(settings, name).get_secret_value():
-            return _refuse(f"NETMORPH_{name.upper()} is empty: set it to a key")
+        if fault := _key_fault(getattr(settings, name).get_secret_value()):
+            return _refuse(f"NETMORPH_{name.upper()} {fault}")
     if (problem := _schema_problem(settings)) is not None:
         return _refuse(problem)
     logs.set_up(settings.log_format, settings.log_level)
     # Not above: migrations and health checks must not wait for the imports of the app.
     from api.app import create_app  # noqa: PLC0415
+    from api.edge.server import server_options  # noqa: PLC0415
 
     uvicorn.run(
         create_app(settings),
         host=options.host,
         port=options.port,
-        access_log=False,
-        server_header=False,
         log_config=None,  # set up above
         timeout_graceful_shutdown=5,
+        **server_options(settings),
     )
     return 0
+
+
+def _key_fault(raw: str) -> str:
+    """Why a key of the settings is refused; empty where it is not. Short keys can be guessed."""
+    if len(raw) >= _LEAST_KEY:
+        return ""
+    found = f"has {len(raw)} characters" if raw else "is empty"
+    return f"{found}; expected a random key of at least {_LEAST_KEY} characters"
 
 
 def _schema_problem(settings: Settings) -> str | None:

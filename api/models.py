@@ -86,6 +86,17 @@ class Key(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]  # null: it opens until it is revoked
+
+
+class RetiredSecret(Base):
+    """The hash of a secret that a key had before; it is never a key's secret again."""
+
+    __tablename__ = "retired_secrets"
+
+    hash: Mapped[bytes] = mapped_column(primary_key=True)  # SHA-256
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"))
+    valid_until: Mapped[datetime | None]  # a rotated one opens until then; null: no longer
 
 
 class BrowserSession(Base):

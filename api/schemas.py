@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.roles import Role
 from core.protocol.contracts import Bounds, Budget, Comparison, Cost, SearchConfig, Training
@@ -285,6 +285,11 @@ class WorkerPage(Out):
 class KeyIn(In):
     name: Name
     role: Role = Role.USER
+    expires_at: AwareDatetime | None = None  # from then on it opens nothing
+
+
+class RotateIn(In):
+    grace_seconds: float = Field(default=0, ge=0, le=7 * 86_400)  # for which the old secret opens
 
 
 class KeyOut(Out):
@@ -295,6 +300,7 @@ class KeyOut(Out):
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    expires_at: datetime | None
 
 
 class KeyCreated(KeyOut):

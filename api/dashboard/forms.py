@@ -9,16 +9,29 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import TypeAdapter, ValidationError
 
 from api.dashboard.pages import show_datasets, show_searches
-from api.dashboard.rendering import PageRoute
-from api.dashboard.visitors import SenderDep, Visitor
+from api.dashboard.rendering import Handler, PageRoute
+from api.dashboard.visitors import SenderDep, Visitor, get_visitor
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
+from api.edge.uploads import checked_first
 from api.imports import dataset_for, import_file
 from api.schemas import Name, SearchIn
 from api.store import new_searches, searches
+from api.store.errors import QuotaExceeded
 from core.errors import InvalidInput, NetmorphError
 
 router = APIRouter(route_class=PageRoute)
+
+
+class UploadRoute(PageRoute):
+    """A page route that checks the visitor before it reads the body."""
+
+    def plain_handler(self) -> Handler:
+        """The usual handler, behind the check."""
+        return checked_first(super().plain_handler(), lambda request: get_visitor(request).caller)
+
+
+uploads = APIRouter(route_class=UploadRoute)
 
 Text = Annotated[str, Form(max_length=200)]
 
@@ -49,10 +62,11 @@ def submit_search(
         body = SearchIn.model_validate(_body(fields))
         chosen = dataset_for(state.sessions, storage, visitor.caller, body.dataset)
         with unit_of_work(state.sessions, state.controller.wake) as session:
-            search = new_searches.create(session, visitor.caller, body, chosen)
+            most = state.settings.owner_searches
+            search = new_searches.create(session, visitor.caller, body, chosen, most_live=most)
     except ValidationError as error:
         return _again(request, visitor, fields, _by_field(error))
-    except InvalidInput as error:
+    except (InvalidInput, QuotaExceeded) as error:
         field = str(error).partition(":")[0]
         known = field if field in fields else "form"
         return _again(request, visitor, fields, {known: str(error)})
@@ -131,7 +145,7 @@ def act(
     return RedirectResponse(f"/searches/{search_id}", HTTPStatus.SEE_OTHER)
 
 
-@router.post("/ui/datasets")
+@uploads.post("/ui/datasets")
 def upload(
     request: Request,
     visitor: SenderDep,
@@ -151,3 +165,6 @@ def upload(
                 request, visitor, session, error=reason, status=HTTPStatus.UNPROCESSABLE_ENTITY
             )
     return RedirectResponse("/data-sets", HTTPStatus.SEE_OTHER)
+
+
+router.include_router(uploads)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from api.builtins import BUILTINS
@@ -12,8 +13,10 @@ from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
 from api.pictures import drawing, fronts
+from api.schemas import TrialDetail
 from api.store import datasets, epochs, searches, trials, workers
 from api.store.keys import Caller
+from core.errors import NetmorphError
 from core.graph.architecture import Architecture
 from core.protocol.contracts import Cost
 from core.search.strategies import STRATEGIES
@@ -125,8 +128,6 @@ def trial_fragment(
 
 def _trial(session: Session, caller: Caller, trial_id: UUID) -> dict[str, Any]:
     trial = trials.get(session, caller, trial_id)
-    architecture = Architecture.from_json(trial.architecture)
-    parent = trial.parent_architecture and Architecture.from_json(trial.parent_architecture)
     return {
         "trial": trial,
         "search": searches.get(session, caller, trial.search_id),
@@ -135,8 +136,18 @@ def _trial(session: Session, caller: Caller, trial_id: UUID) -> dict[str, Any]:
             for one in epochs.of_trial(session, caller, trial_id)
             if one.attempt == trial.attempt
         ],
-        "graph": drawing.architecture_svg(architecture, parent or None),
+        "graph": _graph(trial),
     }
+
+
+def _graph(trial: TrialDetail) -> Markup:
+    """The drawing of a trial's architecture; a sentence where another release wrote it."""
+    try:
+        architecture = Architecture.from_json(trial.architecture)
+        parent = trial.parent_architecture and Architecture.from_json(trial.parent_architecture)
+    except NetmorphError as error:
+        return Markup("This architecture cannot be drawn: {}").format(error)
+    return drawing.architecture_svg(architecture, parent or None)
 
 
 @router.get("/data-sets")

@@ -23,7 +23,10 @@ from core.protocol.states import LIVE_SEARCH, SearchStatus
 from core.tasks import TASKS
 
 _HERE = Path(__file__).parent
+YEAR = "public, max-age=31536000, immutable"  # for files whose address has their version
 PLOTLY_SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _environment = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
@@ -44,9 +47,13 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
 class PageRoute(APIRoute):
     """A route whose errors are shown as pages."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The usual handler; errors meant for the visitor are shown as a page."""
-        handle = super().get_route_handler()
+    def plain_handler(self) -> Handler:
+        """The usual handler, whose errors are not shown."""
+        return super().get_route_handler()
+
+    def get_route_handler(self) -> Handler:
+        """The plain handler; errors meant for the visitor are shown as a page."""
+        handle = self.plain_handler()
 
         async def handle_or_show(request: Request) -> Response:
             try:
@@ -185,5 +192,6 @@ _environment.globals |= {
     "plotly_marks": _plotly_marks(),
     "css_version": _version(_HERE / "static" / "netmorph.css"),
     "js_version": _version(_HERE / "static" / "netmorph.js"),
+    "reference_version": _version(_HERE / "static" / "reference.js"),
     "live_statuses": frozenset(status.value for status in LIVE_SEARCH),
 }

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 
-from api.store.notifications import CHANGES
+from api.store.notifications import CHANGES, EVERYBODY
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,9 @@ class Changes:
             await asyncio.sleep(_RETRY_SECONDS)
 
     def _set_events(self, payload: str) -> None:
-        for event in [*self._waiters.get(UUID(payload), ()), *self._waiters.get(None, ())]:
+        search_id = UUID(payload)
+        of = list(self._waiters) if search_id == EVERYBODY else [search_id, None]
+        for event in [event for one in of for event in self._waiters.get(one, ())]:
             event.set()
 
 

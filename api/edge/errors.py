@@ -1,8 +1,9 @@
 """Every error as a problem document (RFC 9457), and the status of each class of errors.
 
-404 for objects that do not exist or belong to somebody else, 409 for a state that forbids the
-request, 413 for a body that is too large, 422 for invalid input, 503 while the database does not
-answer. Any other error is a 500 with a request id and no detail; the log has the rest.
+403 for an exceeded quota, 404 for objects that do not exist or belong to somebody else, 409 for a
+state that forbids the request, 413 for a body that is too large, 422 for invalid input, 503 while
+the database does not answer. Any other error is a 500 with a request id and no detail; the log has
+the rest.
 """
 
 import logging
@@ -17,7 +18,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
-from api.store.errors import Conflict, NotFound
+from api.store.errors import Conflict, NotFound, QuotaExceeded
 from core.errors import InvalidInput, MissingBlob, NetmorphError
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (MissingBlob, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
+    (QuotaExceeded, HTTPStatus.FORBIDDEN),
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (NetmorphError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )

@@ -1,5 +1,6 @@
 """Data sets: a person's own, and the built-in ones that everybody may use."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, or_, select, tuple_
@@ -11,7 +12,14 @@ from api.schemas import DatasetOut, DatasetPage
 from api.store import pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
+from api.store.readable import readable
 from core.protocol.contracts import BlobRef, DatasetSpec
+
+#: What is shown of a data set whose description another release wrote.
+_UNKNOWN: dict[str, Any] = {
+    "input_shape": (), "classes": 0, "class_names": (), "train_examples": 0, "test_examples": 0,
+    "dtype": "unknown",
+}  # fmt: skip
 
 
 def add(
@@ -97,4 +105,5 @@ def _same(session: Session, new: Dataset) -> DatasetOut:
 
 
 def _out(row: Dataset) -> DatasetOut:
-    return DatasetOut.of(row, DatasetSpec.model_validate(row.spec), bytes=row.blob_bytes)
+    spec, _ = readable(DatasetSpec, row.spec, **_UNKNOWN)
+    return DatasetOut.of(row, spec, bytes=row.blob_bytes)

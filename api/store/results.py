@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import BigInteger, Connection, select, text
 
 from api.models import Search, Trial
+from api.store import blobs
 from api.store.endings import moved
 from api.store.errors import Conflict, NotFound
 from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
@@ -22,8 +23,10 @@ def accept(
 ) -> ResultAnswer:
     """Count how a trial ended, once.
 
-    Raises Conflict where the lease is another's, NotFound for an unknown trial.
+    Raises Conflict where the lease is another's, NotFound for an unknown trial, InvalidInput where
+    it names blobs of another kind.
     """
+    blobs.check(report)
     digest = hashlib.sha256(report.model_dump_json().encode()).digest()
     counted = report
     if not _is_beyond_doubt(report):

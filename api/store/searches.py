@@ -36,15 +36,20 @@ def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
 
 def version(session: Session, caller: Caller, search_id: UUID) -> int:
     """How often the search, its trials or their epochs have changed."""
+    return state(session, caller, search_id)[0]
+
+
+def state(session: Session, caller: Caller, search_id: UUID) -> tuple[int, SearchStatus]:
+    """The version and the status of a search, without the rest of it."""
     statement = (
-        select(Version.version)
+        select(Version.version, Search.status)
         .join(Search, Search.id == Version.search_id)
         .where(Search.id == search_id, caller.owns(Search.owner_id))
     )
-    found = session.scalars(statement).one_or_none()
+    found = session.execute(statement).one_or_none()
     if found is None:
         raise _missing(search_id)
-    return found
+    return found.version, SearchStatus(found.status)
 
 
 def require(session: Session, caller: Caller, search_id: UUID) -> None:

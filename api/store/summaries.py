@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session, aliased
 from api.models import Dataset, Lease, Search, Trial, Version
 from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, SearchOut, Used
 from api.store import compute
-from core.protocol.contracts import SearchConfig
+from api.store.readable import readable
+from core.protocol.contracts import Bounds, Budget, SearchConfig
 from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
 from core.search.ensembles import in_words
 from core.tasks import TASKS
@@ -109,7 +110,7 @@ def _final(
     comparison = ComparisonOut.of(final.comparison)
     alone = comparison is not None and comparison.exported == "winner"
     members = [] if alone else final.members
-    requested = 0 if alone else SearchConfig.model_validate(config).training.ensemble or 0
+    requested = 0 if alone else _config(config)[0].training.ensemble or 0
     return final.search_id, FinalOut.of(
         final,
         trial_id=final.id,
@@ -130,10 +131,13 @@ def _out(
     final: FinalOut | None,
     compute_in_winner: float | None,
 ) -> SearchOut:
-    config = SearchConfig.model_validate(search.config)
+    config, unread = _config(search.config)
+    bounds, unread_bounds = readable(Bounds, search.bounds)
     return SearchOut.of(
         search,
         config,
+        bounds=bounds,
+        reason=_reason(search.reason, [*unread, *unread_bounds]),
         dataset=DatasetRef(id=search.dataset_id, name=head.dataset),
         metric=TASKS[config.task].metric,
         version=head.version,
@@ -145,6 +149,23 @@ def _out(
         best=best,
         final=final,
     )
+
+
+def _config(stored: Any) -> tuple[SearchConfig, list[str]]:
+    """The configuration of a search, and the names of its fields that cannot be read."""
+    config, unread = readable(SearchConfig, stored, budget=Budget(trials=1))
+    if config.task in TASKS:
+        return config, unread
+    known = SearchConfig.model_fields["task"].default
+    return config.model_copy(update={"task": known}), [*unread, f"task {config.task!r}"]
+
+
+def _reason(reason: str, unread: list[str]) -> str:
+    """Why a search has ended, and what of it this release cannot read."""
+    if not unread:
+        return reason
+    note = f"another release wrote this search; this one cannot read: {', '.join(unread)}"
+    return f"{reason}; {note}" if reason else note
 
 
 def _used(search: Search, now: datetime, counts: list[Any]) -> Used:

@@ -12,6 +12,7 @@ from api.store import blobs, pages, searches
 from api.store.errors import NotFound
 from api.store.fragments import LARGEST
 from api.store.keys import Caller
+from api.store.readable import readable
 from core.protocol.contracts import BlobRef, TrainingChoices
 from core.protocol.states import TrialKind, TrialStatus
 from core.search.ensembles import in_words
@@ -103,7 +104,7 @@ def _derived(row: Any) -> dict[str, Any]:
     return {
         "parent_number": row.parent_number,
         "comparison": ComparisonOut.of(trial.comparison),
-        "changes": str(TrainingChoices.model_validate(trial.choices)),
+        "changes": str(readable(TrainingChoices, trial.choices)[0]),
         "ensemble": in_words(trial.members),
         "morphisms": [
             MorphismOut(kind=step["data"]["kind"], text=step["text"], data=step["data"])

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, select, text, update
 
 from api import db
 from api.app import create_app
+from api.edge.server import server_options
 from api.models import Lease, Search, Trial
 from api.roles import Role
 from api.settings import Settings
@@ -285,7 +286,8 @@ def address(app: FastAPI) -> Iterator[str]:
     ) as listening:  # named, so that uvicorn turns Nagle off
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+        options = server_options(app.state.settings)
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, **options))
         thread = threading.Thread(target=lambda: asyncio.run(serve(app, server, listening)))
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"

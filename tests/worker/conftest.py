@@ -58,6 +58,7 @@ class ScriptedController:
         self.results: dict[UUID, list[TrialResult]] = defaultdict(list)
         self.trained: list[UUID] = []  # trials in the order of their results
         self.refused = 0  # requests answered 503
+        self.retry_after = ""  # a header of every answer, if any
         self._changed = threading.Condition()  # notified after every request
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -157,6 +158,8 @@ class ScriptedController:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
+                if controller.retry_after:
+                    self.send_header("Retry-After", controller.retry_after)
                 self.end_headers()
                 self.wfile.write(text.encode())
 

@@ -34,10 +34,15 @@ T = TypeVar("T", bound=BaseModel)
 
 _LONGEST_PAUSE = 10.0  # seconds between two tries
 _LONGEST_REFUSAL = 500  # characters that a failure quotes of it
+_LONGEST_DEMAND = 300.0  # seconds of a Retry-After that are waited
 
 
 class ControllerUnreachable(NetmorphError):
-    """The controller gave no usable answer: send the same request again later."""
+    """The controller gave no usable answer: send the same request again after `retry_after`."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after  # seconds, as the controller demands; 0 without a demand
 
 
 class StaleLease(NetmorphError):
@@ -122,6 +127,7 @@ def deliver(
         try:
             return controller.result(order, outcome)
         except ControllerUnreachable as error:
+            seconds = max(seconds, error.retry_after)
             logger.warning("result not delivered, next try in %.1f s: %s", seconds, error)
         except StaleLease as error:
             logger.warning("result dropped: %s", error)
@@ -177,7 +183,14 @@ def _check(path: str, response: httpx.Response) -> None:
         raise StaleLease(message)
     if response.is_client_error and response.status_code not in _TEMPORARY:
         raise Refused(message)
-    raise ControllerUnreachable(message)
+    raise ControllerUnreachable(message, _retry_after(response))
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """The seconds of a `Retry-After`; 0 without, and for a date, which our service never sends."""
+    found = response.headers.get("Retry-After", "")
+    is_number = found.isascii() and found.isdecimal()
+    return min(float(found), _LONGEST_DEMAND) if is_number else 0.0
 
 
 def _read(response: httpx.Response, message: type[T]) -> T:

@@ -94,7 +94,7 @@ class HeldLease:
                 self._send()
             except ControllerUnreachable as error:
                 logger.warning("heartbeat or report not delivered, it is sent again: %s", error)
-                self._wake.wait(self._heartbeat_seconds / 3)
+                self._wake.wait(max(self._heartbeat_seconds / 3, error.retry_after))
             except StaleLease as error:
                 logger.warning("the lease is lost: %s", error)
                 self.abandon()

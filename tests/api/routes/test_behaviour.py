@@ -1,11 +1,13 @@
 """The REST interface, used as it should be."""
 
 import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from api.models import Search, Trial
+from api.roles import Role
 from core.protocol.contracts import Budget
 from core.protocol.states import SearchStatus
 
@@ -309,6 +311,35 @@ def test_a_running_api_is_healthy(visit, person):
     ready = visit().get("/readyz")
     assert ready.status_code == 200
     assert ready.json()["database"] == ready.json()["storage"] == "ready"
-    metrics = person().http.get("/metrics")
+    metrics = person(Role.ADMIN).http.get("/metrics")
     assert metrics.status_code == 200
     assert "netmorph_searches" in metrics.text
+
+
+def test_a_user_may_have_a_few_searches_at_once(app, person):
+    """The same request again is no further search."""
+    app.state.settings = app.state.settings.model_copy(update={"owner_searches": 1})
+    client = person().http
+    body = {"dataset": "digits", "budget": {"trials": 1}}
+    headers = {"Idempotency-Key": "one"}
+    first = client.post("/v1/searches", json=body, headers=headers)
+    assert first.status_code == 201
+    refused = client.post("/v1/searches", json=body)
+    assert refused.status_code == 403
+    assert "expected at most 1" in refused.json()["detail"]
+    assert (
+        client.post("/v1/searches", json=body, headers=headers).json()["id"] == first.json()["id"]
+    )
+    assert client.post(f"/v1/searches/{first.json()['id']}:stop").is_success
+    assert client.post("/v1/searches", json=body).status_code == 201
+
+
+def test_probes_of_anybody_write_to_storage_once(app, visit, storage_url):
+    """The storage is a folder that only this process writes into."""
+    folder = Path(storage_url.removeprefix("file://"))
+    client = visit()
+    assert client.get("/readyz").status_code == 200
+    app.state.readiness._old_at += 60  # however slow this machine is
+    changed = folder.stat().st_mtime_ns
+    assert [client.get("/readyz").status_code for _ in range(5)] == [200] * 5
+    assert folder.stat().st_mtime_ns == changed

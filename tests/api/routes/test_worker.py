@@ -105,3 +105,60 @@ def test_a_report_that_is_no_message_is_refused(http, world, kind) -> None:
     answer = http.post(f"/v1/worker/trials/{uuid4()}/{kind}", json={"attempt": 1})
     assert answer.status_code == 422
     assert "token" in answer.text
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"weights": ("datasets", None)},
+        {"export": ("weights", None)},
+        {"export": ("datasets", None)},
+        {"weights": ("weights", "f" * 64)},
+    ],
+)
+def test_a_result_names_only_blobs_of_its_kind(http, world, named) -> None:
+    """An export that is another person's data set would be served to the search's owner."""
+    world.trial(world.search())
+    order = TrainOrder.model_validate_json(leased(http, world).content)
+    ((part, (kind, sha256)),) = named.items()
+    blob = world.blob(kind).model_dump(mode="json")
+    blob |= {} if sha256 is None else {"sha256": sha256}
+    answer = sent(http, order, "result", status="completed", value=0.5, **{part: blob})
+    assert answer.status_code == 422
+    assert f"{part}: found the blob {blob['key']}" in answer.json()["detail"]
+    assert world.get(order.trial_id).status == TrialStatus.RUNNING
+
+
+HUGE = (2**31, 2**70, -(2**70))
+WHOLE = {
+    "heartbeat": {"step": 1},
+    "epochs": {"epoch": 1, "seconds": 1},
+    "result": {
+        "epochs": 1, "best_epoch": 1, "parameters": 1, "value": 0, "value_std": 0, "seconds": 1,
+        "samples_per_second": 1, "validation_loss": 1, "latency": 1,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("huge", HUGE)
+def test_no_number_of_a_report_is_an_error_of_ours(http, world, huge) -> None:
+    search = world.search()
+    blob = world.blob().model_dump(mode="json")
+    exported = world.blob("exports").model_dump(mode="json")
+    for kind, fields in WHOLE.items():
+        for name in fields:
+            world.trial(search)
+            order = TrainOrder.model_validate_json(leased(http, world).content)
+            body = fields | {"status": "completed", "weights": blob} | {name: huge}
+            assert sent(http, order, kind, **body).status_code < 500, (kind, name)
+            assert sent(http, order, kind, **body, attempt=huge).status_code < 500, kind
+    parts = [("weights", blob), ("export", exported), ("test", {"metric": 1, "loss": 1})]
+    for part, value in parts:
+        world.trial(search)
+        order = TrainOrder.model_validate_json(leased(http, world).content)
+        field = "examples" if part == "test" else "bytes"
+        body = {"status": "completed", "value": 0.5, "weights": blob, part: value | {field: huge}}
+        assert sent(http, order, "result", **body).status_code < 500, part
+    request = world.worker().model_dump(mode="json")
+    for path in ("lease", f"trials/{world.trial(search)}/lease"):
+        assert http.post(f"/v1/worker/{path}", json=request | {"threads": huge}).status_code < 500
