@@ -259,7 +259,7 @@ class _Loop:
         self.on_epoch(metrics)
 
     def _checkpoint(self) -> None:
-        """Offer the present state to the checkpointer; within an epoch there is none to continue."""
+        """Offer the state to the checkpointer; only from the end of an epoch can one continue."""
         if self.progress.steps % self.progress.epoch_steps == 0 and not self.stopped:
             self.checkpointer.at_epoch(self._snapshot)
 

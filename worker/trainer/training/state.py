@@ -30,8 +30,8 @@ def copied(state: State) -> State:
 def pack(state: State) -> bytes:
     """The state as safetensors bytes."""
     tensors = {path: tensor.contiguous() for path, tensor in _tensors(state)}
-    facts = json.dumps(_without_tensors(state), allow_nan=False).encode()
-    return safetensors.save(tensors | {_FACTS: torch.frombuffer(bytearray(facts), dtype=torch.uint8)})
+    facts = bytearray(json.dumps(_without_tensors(state), allow_nan=False).encode())
+    return safetensors.save(tensors | {_FACTS: torch.frombuffer(facts, dtype=torch.uint8)})
 
 
 def unpack(data: bytes) -> State:
