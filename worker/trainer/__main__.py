@@ -148,7 +148,11 @@ def _device_name(device: torch.device) -> str:
 
 
 def _end_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, in case the pipe stays open."""
+    """Ask Linux to kill this process when its parent dies, in case the pipe stays open.
+
+    A SIGTERM for all processes of a service is for the parent, which ends this process in order.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
