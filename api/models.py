@@ -183,7 +183,7 @@ class Trial(Base):
         _one_of("status", TrialStatus),
         _one_of("kind", TrialKind),
         *_finite("predicted_mean", "predicted_std", "value", "value_std", "seconds"),
-        *_finite("samples_per_second", "validation_loss", "value_at_rung"),
+        *_finite("samples_per_second", "validation_loss", "value_at_rung", "checkpoint_seconds"),
         *_finite("test_metric", "test_loss"),
         CheckConstraint("status <> 'completed' OR kind = 'final' OR value IS NOT NULL",
                         name="completed_has_value"),
@@ -205,6 +205,8 @@ class Trial(Base):
         Index("ix_trials_weights", "weights_key",
               postgresql_where=text("weights_key IS NOT NULL")),
         Index("ix_trials_export", "export_key", postgresql_where=text("export_key IS NOT NULL")),
+        Index("ix_trials_checkpoint", "checkpoint_key",
+              postgresql_where=text("checkpoint_key IS NOT NULL")),
     )  # fmt: skip
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
@@ -242,6 +244,13 @@ class Trial(Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     worker: Mapped[str | None]  # name of the last one
+
+    # The state of its training at the end of an epoch, from which the next lease continues.
+    checkpoint_key: Mapped[str | None]
+    checkpoint_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    checkpoint_attempt: Mapped[int | None]  # that has reported it, and the epochs up to it
+    checkpoint_epoch: Mapped[int] = mapped_column(default=0, server_default="0")  # 0: none
+    checkpoint_seconds: Mapped[float | None] = mapped_column(Float)  # of training until then
 
     value: Mapped[float | None] = mapped_column(Float)
     value_std: Mapped[float | None] = mapped_column(Float)
@@ -296,7 +305,9 @@ class Lease(Base):
     expires_at: Mapped[datetime]
     stop_at: Mapped[datetime | None]  # from then on the worker is told to stop
     step: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    epochs: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    epochs: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # last one reported
+    resumed_epoch: Mapped[int] = mapped_column(default=0, server_default="0")  # it continues after
+    silent_at: Mapped[datetime | None]  # the controller noticed its silence; None: it is heard
 
 
 class Epoch(Base):

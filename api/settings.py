@@ -37,6 +37,8 @@ class Settings(DatabaseSettings):
     worker_key: SecretStr = SecretStr("")  # the workers' key, created at the start
     #: seconds without a heartbeat after which a trial gets another attempt
     lease_seconds: PositiveSeconds = 30.0
+    #: seconds between two stored checkpoints of a training, at least
+    checkpoint_seconds: PositiveSeconds = 30.0
     reconcile_seconds: PositiveSeconds = 2.0  # seconds between two rounds of the controller
     #: seconds after which another API process takes over from a silent controller
     leader_seconds: PositiveSeconds = 10.0

@@ -44,6 +44,7 @@ class Sweeper:
             sign_ins.sweep(session)
             workers.sweep(session)
             new_searches.forget_requests(session)
+            discarded.of_ended_trials(session)
         while self._remove_blobs():
             pass
 

@@ -1,4 +1,4 @@
-"""The routes of workers: lease, heartbeat, epochs, result (`core.protocol.contracts`)."""
+"""The routes of workers: lease, reports of a training, its end (`core.protocol.contracts`)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,10 +13,12 @@ from api.controller import orders
 from api.db import autocommit
 from api.edge.dependencies import WorkerDep
 from api.settings import Settings
-from api.store import leases, results
+from api.store import endings, leases, results
 from core.protocol.contracts import (
     Answer,
+    CheckpointReport,
     EpochReport,
+    HandBack,
     Heartbeat,
     LeaseRequest,
     ResultAnswer,
@@ -58,6 +60,22 @@ def report_epoch(request: Request, trial_id: UUID, body: EpochReport, _: WorkerD
     return _run(request, lambda c: leases.epoch(c, trial_id, body, duration))
 
 
+@router.post("/trials/{trial_id}/checkpoint")
+def report_checkpoint(
+    request: Request, trial_id: UUID, body: CheckpointReport, _: WorkerDep
+) -> Answer:
+    """Keep the stored state of a training. The response says whether to continue."""
+    duration = timedelta(seconds=_settings(request).lease_seconds)
+    return _run(request, lambda c: leases.checkpoint(c, trial_id, body, duration))
+
+
+@router.post("/trials/{trial_id}/hand-back", status_code=HTTPStatus.NO_CONTENT)
+def hand_back(request: Request, trial_id: UUID, body: HandBack, _: WorkerDep) -> None:
+    """Give the trial back; another worker continues the attempt. 409 without its lease."""
+    if not _run(request, lambda c: endings.hand_back(c, trial_id, body)):
+        raise HTTPException(HTTPStatus.CONFLICT, f"this worker has no lease of trial {trial_id}")
+
+
 @router.post("/trials/{trial_id}/result")
 def report_result(
     request: Request, trial_id: UUID, body: TrialResult, _: WorkerDep
@@ -70,7 +88,17 @@ def report_result(
 def _lease(request: Request, body: LeaseRequest, trial_id: UUID | None = None) -> TrainOrder | None:
     settings = _settings(request)
     duration = timedelta(seconds=settings.lease_seconds)
-    return _run(request, lambda c: orders.lease(c, body, duration, settings.max_attempts, trial_id))
+    return _run(
+        request,
+        lambda c: orders.lease(
+            c,
+            body,
+            duration,
+            settings.max_attempts,
+            trial_id,
+            checkpoint_seconds=settings.checkpoint_seconds,
+        ),
+    )
 
 
 def _settings(request: Request) -> Settings:

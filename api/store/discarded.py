@@ -1,23 +1,30 @@
-"""Blobs of deleted searches: noted in the deleting transaction, removed from storage after it.
+"""Blobs to remove: noted in the transaction that needs them no more, removed after it.
+
+They are those of deleted searches, and checkpoints that were replaced or whose trial has ended.
 
 Blobs are named by their content, so two searches may share one: a blob is removed only when no
 trial and no data set refers to it any more.
 """
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select, union
+from sqlalchemy import ColumnElement, delete, exists, or_, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Discarded, Lease, Trial
 from api.store import blobs
 from core.protocol.contracts import BlobRef
+from core.protocol.states import LIVE_TRIAL
 
 
 def of_search(session: Session, search_id: object) -> None:
     """Note all blobs of a search's trials; their leases end first, as reports lock leases first."""
     mine = select(Trial.id).where(Trial.search_id == search_id)
     session.execute(delete(Lease).where(Lease.trial_id.in_(mine)))
-    pairs = ((Trial.weights_key, Trial.weights_bytes), (Trial.export_key, Trial.export_bytes))
+    pairs = (
+        (Trial.weights_key, Trial.weights_bytes),
+        (Trial.export_key, Trial.export_bytes),
+        (Trial.checkpoint_key, Trial.checkpoint_bytes),
+    )
     keys = union(
         *(
             select(key.label("key"), size.label("size")).where(
@@ -30,9 +37,27 @@ def of_search(session: Session, search_id: object) -> None:
     session.execute(noted.on_conflict_do_nothing())
 
 
+_ended_with_checkpoint = Trial.checkpoint_key.is_not(None) & Trial.status.not_in(LIVE_TRIAL)
+
+
+def of_ended_trials(session: Session) -> None:
+    """Note the checkpoints of trials that have ended, however they ended, and forget them there."""
+    rows = select(Trial.id, Trial.checkpoint_key, Trial.checkpoint_bytes)
+    chosen = rows.where(_ended_with_checkpoint).with_for_update(skip_locked=True)
+    ended = session.execute(chosen).all()
+    if not ended:
+        return
+    noted = [{"blob_key": row.checkpoint_key, "blob_bytes": row.checkpoint_bytes} for row in ended]
+    session.execute(insert(Discarded).on_conflict_do_nothing(), noted)
+    none = {"checkpoint_key": None, "checkpoint_bytes": None}
+    session.execute(update(Trial).where(Trial.id.in_([row.id for row in ended])).values(none))
+
+
 def are_there(session: Session) -> bool:
-    """Whether any blobs are noted."""
-    return session.scalars(select(Discarded.blob_key).limit(1)).first() is not None
+    """Whether there are blobs to remove."""
+    noted = session.scalars(select(Discarded.blob_key).limit(1)).first()
+    ended = session.scalars(select(Trial.id).where(_ended_with_checkpoint).limit(1)).first()
+    return noted is not None or ended is not None
 
 
 def unneeded(session: Session, limit: int = 100) -> list[BlobRef]:
@@ -50,5 +75,5 @@ def forget(session: Session, gone: list[BlobRef]) -> None:
 
 
 def _is_needed() -> ColumnElement[bool]:
-    columns = (Trial.weights_key, Trial.export_key, Dataset.blob_key)
+    columns = (Trial.weights_key, Trial.export_key, Trial.checkpoint_key, Dataset.blob_key)
     return or_(*(exists().where(column == Discarded.blob_key) for column in columns))

@@ -82,10 +82,11 @@ _RESULT = text(
 WITH ended AS (
     DELETE FROM leases
     WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
-    RETURNING trial_id, greatest(epochs, CAST(:epochs AS integer)) AS epochs
+    RETURNING trial_id,
+        greatest(greatest(epochs, CAST(:epochs AS integer)) - resumed_epoch, 0) AS epochs
 ), """
     + moved(
-        retry="(:status = 'failed' AND :retry)",
+        retry="(:status = 'failed' AND :retry AND attempt < :max_attempts)",
         otherwise=":status",
         pause="make_interval(secs => CASE :status WHEN 'failed' THEN 2 ^ attempt ELSE 0 END)",
         changes="reason = :reason, epochs = :epochs, epochs_spent = epochs_spent + reported,"

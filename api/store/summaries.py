@@ -39,6 +39,10 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
     ]
 
 
+#: Of the present lease; those before its checkpoint were spent by earlier ones.
+_epochs_under_lease = func.greatest(func.coalesce(Lease.epochs - Lease.resumed_epoch, 0), 0)
+
+
 def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
     """Version and data set of each search, and the database's clock."""
     statement = (
@@ -57,7 +61,7 @@ def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:
             Trial.search_id,
             Trial.status,
             func.count().label("trials"),
-            func.sum(Trial.epochs_spent + func.coalesce(Lease.epochs, 0)).label("epochs"),
+            func.sum(Trial.epochs_spent + _epochs_under_lease).label("epochs"),
             func.sum(case((Trial.inherited & Trial.value.is_not(None), 1), else_=0)).label(
                 "inherited"
             ),

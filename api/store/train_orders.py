@@ -25,6 +25,7 @@ from api.store import blobs
 from api.store.leases import Held
 from core.protocol.contracts import (
     BlobRef,
+    Checkpoint,
     DatasetSpec,
     Hyperparameters,
     SearchConfig,
@@ -57,6 +58,7 @@ class OrderContext:
     parent_weights: BlobRef | None
     parent_value: float | None
     parent_value_std: float | None
+    checkpoint: Checkpoint | None
     dataset: BlobRef
     dataset_name: str
     dataset_spec: DatasetSpec
@@ -82,6 +84,10 @@ def _statement() -> Select[Any]:
             Trial.members,
             Trial.search_id,
             Trial.hyperparameters,
+            Trial.checkpoint_key,
+            Trial.checkpoint_bytes,
+            Trial.checkpoint_epoch,
+            Trial.checkpoint_seconds,
             Trial.parent_id,
             Search.name.label("search_name"),
             Search.created_at,
@@ -121,6 +127,7 @@ def _context(row: dict[str, Any]) -> OrderContext:
         elapsed=float(row.pop("elapsed")),
         epochs_left=left if has_limit else None,
         choices=TrainingChoices.model_validate(row.pop("choices")),
+        checkpoint=_checkpoint(row),
         hyperparameters=None if given is None else Hyperparameters.model_validate(given),
         parent_weights=blobs.reference(
             row.pop("parent_weights_key"), row.pop("parent_weights_bytes")
@@ -129,6 +136,12 @@ def _context(row: dict[str, Any]) -> OrderContext:
         dataset_spec=DatasetSpec.model_validate(row.pop("spec")),
         **row,
     )
+
+
+def _checkpoint(row: dict[str, Any]) -> Checkpoint | None:
+    blob = blobs.reference(row.pop("checkpoint_key"), row.pop("checkpoint_bytes"))
+    epoch, seconds = row.pop("checkpoint_epoch"), row.pop("checkpoint_seconds")
+    return None if blob is None else Checkpoint(epoch=epoch, seconds=seconds, blob=blob)
 
 
 def settle(

@@ -197,6 +197,20 @@ class Member(Message):
     weights: BlobRef
 
 
+class Checkpoint(Message):
+    """Where the state of a training at the end of an epoch is stored."""
+
+    epoch: int = Field(ge=1)
+    seconds: Seconds  # of training so far
+    blob: BlobRef
+
+    @model_validator(mode="after")
+    def _is_of_its_kind(self) -> "Checkpoint":
+        if not self.blob.key.startswith("checkpoints/"):
+            raise ValueError(f"expected a blob checkpoints/…, found {self.blob.key}")
+        return self
+
+
 class TrainOrder(Message):
     """The answer to a lease: everything a worker needs to train one trial."""
 
@@ -223,6 +237,9 @@ class TrainOrder(Message):
     holdout: Finite = 0.25  # final fit: share of the validation split for the comparison
     #: Final fit of an ensemble: the networks that `architecture` joins, the parent's first.
     members: tuple[Member, ...] = ()
+    checkpoint: Checkpoint | None = None  # of an earlier attempt: continue from there
+    #: Between two checkpoints that are stored, at least; None: the controller takes none.
+    checkpoint_seconds: Seconds | None = None
 
 
 class LeaseRequest(Message):
@@ -269,6 +286,20 @@ class EpochMetrics(Message):
 
 class EpochReport(EpochMetrics):
     """A worker reports one finished epoch of its trial."""
+
+    attempt: int
+    token: UUID
+
+
+class CheckpointReport(Checkpoint):
+    """A worker reports that a checkpoint of its trial is stored; it replaces the one before."""
+
+    attempt: int
+    token: UUID
+
+
+class HandBack(Message):
+    """A worker that shuts down gives its trial back: the next one continues the same attempt."""
 
     attempt: int
     token: UUID

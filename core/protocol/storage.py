@@ -21,7 +21,7 @@ from fsspec.implementations.local import LocalFileSystem
 from core.errors import CorruptBlob, MissingBlob
 from core.protocol.contracts import BlobRef
 
-BlobKind = Literal["datasets", "weights", "exports"]
+BlobKind = Literal["datasets", "weights", "exports", "checkpoints"]
 
 
 class Storage:

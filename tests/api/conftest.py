@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select, text, update
 from api import db
 from api.app import create_app
 from api.edge.server import server_options
-from api.models import Lease, Search, Trial
+from api.models import Lease, Search, Trial, Worker
 from api.roles import Role
 from api.settings import Settings
 from api.store import datasets, keys, new_searches, searches
@@ -205,8 +205,20 @@ class World:
             session.execute(update(row).where(key == row_id).values(**values))
 
     def overdue(self, trial_id: UUID) -> None:
-        """Let a lease run out."""
-        self.set(Lease, trial_id, expires_at=text("now() - interval '1 second'"))
+        """Let a lease run out while another worker asks for a trial."""
+        self.silent(trial_id)
+        with self.sessions.begin() as session:
+            asking = self.worker("asking")
+            session.add(Worker(id=asking.worker_id, **asking.model_dump(exclude={"worker_id"})))
+
+    def silent(self, trial_id: UUID) -> None:
+        """Let a lease run out, and its holder miss the time to be heard again."""
+        past = {
+            "heard_at": text("now() - interval '60 s'"),
+            "silent_at": text("now() - interval '40 s'"),
+            "expires_at": text("now() - interval '30 s'"),
+        }
+        self.set(Lease, trial_id, **past)
 
     def audit(self) -> None:
         """Assert every invariant."""

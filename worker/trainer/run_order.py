@@ -12,6 +12,7 @@ from core.protocol.states import TrialStatus
 from core.tasks import TASKS
 from worker.messages import Ended
 from worker.tasks import LOSSES
+from worker.trainer import checkpoints
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
 from worker.trainer.final_fit import Trained, measure_and_export, train_beside_winner
 from worker.trainer.initial_weights import inherited_weights, initial_network, network_with
@@ -21,9 +22,11 @@ from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.latency import latency
 from worker.trainer.networks.network import Network
 from worker.trainer.train_job import TrainJob
-from worker.trainer.training.checks import memory_errors_as_infeasible
+from worker.trainer.training.checkpointer import Checkpointer, Snapshot
+from worker.trainer.training.checks import check_finite_weights, memory_errors_as_infeasible
 from worker.trainer.training.evaluation import Evaluation, evaluate
-from worker.trainer.training.loop import Outcome, train
+from worker.trainer.training.loop import Outcome, TrainingInterrupted, train
+from worker.trainer.training.state import State
 
 
 def run_order(
@@ -32,6 +35,9 @@ def run_order(
     """Train as ordered; how it ended, whatever foreseen error occurred.
 
     An unforeseen error is raised: the process exits, and its supervisor reports that.
+
+    Raises:
+        TrainingInterrupted: it was to be handed back; its last checkpoint is stored.
     """
     try:
         with memory_errors_as_infeasible():
@@ -45,9 +51,17 @@ def run_order(
 
 
 def _run(job: TrainJob, environment: TrainingEnvironment, callbacks: TrainingCallbacks) -> Ended:
-    compute = environment.compute(job)
+    begun = checkpoints.read(job, environment.storage, environment.here)
+    compute = begun.compute or environment.compute(job)
     data = environment.reader.read(job, environment.storage, environment.cache, compute)
-    run = JobRun(job=job, environment=environment, callbacks=callbacks, compute=compute, data=data)
+    run = JobRun(
+        job=job,
+        environment=environment,
+        callbacks=callbacks,
+        compute=compute,
+        data=data,
+        state=begun.state,
+    )
     trained, storage = run.train(), environment.storage
     facts: dict[str, Any] = {}
     if job.is_final and not trained.outcome.stopped:
@@ -66,11 +80,13 @@ class JobRun:
     callbacks: TrainingCallbacks
     compute: Compute
     data: JobData
+    state: State | None = None  # of an earlier attempt, which this one continues
 
     def train(self) -> Trained:
         """Train the job's network from its initial weights."""
         job, storage = self.job, self.environment.storage
-        inherited = inherited_weights(job, storage, self.data.training)
+        is_begun = self.state is not None and not job.is_final  # then the parent is not needed
+        inherited = None if is_begun else inherited_weights(job, storage, self.data.training)
         torch.set_num_threads(self.compute.threads)
         network = initial_network(job, storage, inherited, self.compute)
         if inherited is None or not job.is_final:
@@ -82,10 +98,23 @@ class JobRun:
         )
 
     def _train(self, network: Network | Ensemble) -> Trained:
+        job = self.job
+        checkpointer = Checkpointer(
+            self._store, job.checkpoint_seconds, self.callbacks.should_hand_back
+        )
+        try:
+            outcome = self._run_loop(network, checkpointer)
+        except TrainingInterrupted:
+            checkpointer.store()
+            raise
+        check_finite_weights(network)
+        return Trained(self._joint(network), outcome)
+
+    def _run_loop(self, network: Network | Ensemble, checkpointer: Checkpointer) -> Outcome:
         job, h = self.job, self.job.hyperparameters
         outputs = TASKS[job.task]().outputs(job.dataset_spec)
         loss_of = LOSSES[job.task]()
-        outcome = train(
+        return train(
             network,
             self.data.training,
             self.data.validation,
@@ -99,8 +128,13 @@ class JobRun:
             on_step=self.callbacks.on_step,
             on_epoch=self.callbacks.on_epoch,
             clock=self.environment.clock,
+            checkpointer=checkpointer,
+            state=self.state,
         )
-        return Trained(self._joint(network), outcome)
+
+    def _store(self, snapshot: Snapshot) -> None:
+        checkpoint = checkpoints.write(self.job, self.compute, snapshot, self.environment.storage)
+        self.callbacks.on_checkpoint(checkpoint)
 
     def _joint(self, network: Network | Ensemble) -> Network:
         """The trained network, or those of an ensemble as one: the form that is exported."""
