@@ -14,6 +14,8 @@ from api.dashboard import dashboard_router, mount_static, show_unknown_paths
 from api.edge import errors
 from api.edge.changes import Changes
 from api.edge.headers import SecurityHeaders
+from api.edge.known_keys import KnownKeys
+from api.edge.lanes import LEASE_THREADS, REPORT_THREADS, Lanes
 from api.edge.limits import RequestLimits
 from api.edge.throttle import Throttle
 from api.edge.uploads import Uploads
@@ -55,7 +57,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.sessions = db.sessions(state.engine)
     state.storage = Storage(settings.storage_url)
     state.controller = Controller(settings, state.engine)
-    state.changes = Changes(settings.database_url)
+    state.known_keys = KnownKeys()
+    state.changes = Changes(settings.database_url, state.known_keys.forget)
+    state.lanes = Lanes()
+    state.worker_engine = db.connect(settings, pool_size=REPORT_THREADS + LEASE_THREADS)
     state.throttle = Throttle()
     state.uploads = Uploads()
     state.readiness = health.readiness(state.engine, state.storage, settings.broker_url)
@@ -85,6 +90,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.wait([listener])
         await asyncio.to_thread(app.state.controller.stop)
         app.state.engine.dispose()
+        app.state.worker_engine.dispose()
 
 
 def _log_crash(listener: asyncio.Task[None]) -> None:

@@ -32,11 +32,11 @@ _LIMITS = (
 _WAKE = "wake"
 
 
-def connect(settings: Settings) -> Engine:
-    """The engine of this process; connections are made when first needed."""
+def connect(settings: Settings, pool_size: int = 8) -> Engine:
+    """An engine of this process; connections are made when first needed."""
     return create_engine(
         settings.database_url,
-        pool_size=8,
+        pool_size=pool_size,
         max_overflow=8,
         pool_timeout=2,  # seconds; better a quick 503 than a queue
         pool_recycle=1800,

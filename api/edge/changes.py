@@ -7,7 +7,7 @@ again, and waiting requests also poll: a lost notification costs seconds, never 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -25,7 +25,11 @@ MAX_WAITERS = 2_000
 class Changes:
     """Passes the notifications of changed searches on to waiting requests."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(
+        self, database_url: str, on_lost_access: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_lost_access` is called when somebody may have lost access."""
+        self._on_lost_access = on_lost_access
         self._address = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
         self._waiters: defaultdict[UUID | None, set[asyncio.Event]] = defaultdict(set)
         self._count = 0
@@ -65,6 +69,8 @@ class Changes:
 
     def _set_events(self, payload: str) -> None:
         search_id = UUID(payload)
+        if search_id == EVERYBODY:
+            self._on_lost_access()
         of = list(self._waiters) if search_id == EVERYBODY else [search_id, None]
         for event in [event for one in of for event in self._waiters.get(one, ())]:
             event.set()

@@ -306,6 +306,7 @@ def address(app: FastAPI) -> Iterator[str]:
         server.should_exit = True
         thread.join()
     app.state.engine.dispose()
+    app.state.worker_engine.dispose()
 
 
 async def serve(app: FastAPI, server: uvicorn.Server, listening: socket.socket) -> None:

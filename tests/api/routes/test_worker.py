@@ -6,10 +6,13 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from api.edge import known_keys
+from api.edge.lanes import Lane
 from api.roles import Role
 from api.store import searches
 from core.protocol.contracts import Action, Answer, ResultAnswer, TrainOrder
 from core.protocol.states import SearchStatus, TrialStatus
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -162,3 +165,28 @@ def test_no_number_of_a_report_is_an_error_of_ours(http, world, huge) -> None:
     request = world.worker().model_dump(mode="json")
     for path in ("lease", f"trials/{world.trial(search)}/lease"):
         assert http.post(f"/v1/worker/{path}", json=request | {"threads": huge}).status_code < 500
+
+
+def test_a_revoked_key_of_a_worker_opens_nothing_although_it_was_just_known(
+    app, person, world, monkeypatch
+) -> None:
+    monkeypatch.setattr(known_keys, "SECONDS", 3600.0)
+    worker, admin = person(Role.WORKER), person(Role.ADMIN)
+    assert leased(worker.http, world).status_code == 204
+    assert app.state.known_keys.find(worker.key) == worker.caller
+
+    admin.http.delete(f"/v1/keys/{worker.caller.key_id}").raise_for_status()
+
+    wait_for(lambda: app.state.known_keys.find(worker.key) is None)
+    assert leased(worker.http, world).status_code == 401
+
+
+def test_a_flood_of_requests_for_work_holds_up_no_report(app, http, world) -> None:
+    trial = world.trial(world.search())
+    order = TrainOrder.model_validate_json(leased(http, world, trial).content)
+    app.state.lanes.leases = Lane(threads=1, waiting=0)
+
+    refused = leased(http, world)
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+    assert sent(http, order, "heartbeat", step=1).status_code == 200
