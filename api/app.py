@@ -13,6 +13,7 @@ from api.controller.service import Controller
 from api.dashboard import dashboard_router, mount_static, show_unknown_paths
 from api.edge import errors
 from api.edge.changes import Changes
+from api.edge.compression import Compression
 from api.edge.headers import SecurityHeaders
 from api.edge.known_keys import KnownKeys
 from api.edge.lanes import LEASE_THREADS, REPORT_THREADS, Lanes
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(dashboard_router())
     mount_static(app)
     app.add_middleware(RequestLimits, upload_bytes=settings.max_upload_bytes)
+    app.add_middleware(Compression)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
     return app

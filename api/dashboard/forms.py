@@ -19,6 +19,7 @@ from api.schemas import Name, SearchIn
 from api.store import new_searches, searches
 from api.store.errors import QuotaExceeded
 from core.errors import InvalidInput, NetmorphError
+from core.protocol.contracts import Budget
 
 router = APIRouter(route_class=PageRoute)
 
@@ -34,6 +35,17 @@ class UploadRoute(PageRoute):
 uploads = APIRouter(route_class=UploadRoute)
 
 Text = Annotated[str, Form(max_length=200)]
+
+
+#: The limits of a budget in minutes.
+_MINUTES = tuple(
+    getattr(limit, name) / 60
+    for name in ("ge", "le")
+    for limit in Budget.model_fields["seconds"].metadata
+    if hasattr(limit, name)
+)
+#: Fields that share a row with another: their messages stand under both and name the field.
+_LABELS = {"trials": "Trials", "parallelism": "Trials at once", "seed": "Seed"}
 
 
 @router.post("/searches")
@@ -125,8 +137,19 @@ def _by_field(error: ValidationError) -> dict[str, str]:
     for one in error.errors():
         location = tuple(str(part) for part in one["loc"])
         field = "trials" if location == ("budget",) else names.get(location[:2], location[0])
-        messages.setdefault(field, one["msg"].removeprefix("Value error, "))
+        messages.setdefault(field, _message(field, location, one["msg"]))
     return messages
+
+
+def _message(field: str, location: tuple[str, ...], message: str) -> str:
+    """What is wrong, in the words and units of the form."""
+    if location == ("budget",):
+        return "give a number of trials, or minutes, or both"
+    if field == "minutes":
+        return f"expected minutes from {_MINUTES[0]:.2g} to {_MINUTES[1]:,.0f}"
+    text = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    words = f"expected {text}" if message.startswith("Input") else text
+    return f"{_LABELS[field]}: {words}" if field in _LABELS else words
 
 
 @router.post("/searches/{search_id}/{action}")
@@ -162,7 +185,12 @@ def upload(
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         with unit_of_work(maker) as session:
             return show_datasets(
-                request, visitor, session, error=reason, status=HTTPStatus.UNPROCESSABLE_ENTITY
+                request,
+                visitor,
+                session,
+                name=name,
+                error=reason,
+                status=HTTPStatus.UNPROCESSABLE_ENTITY,
             )
     return RedirectResponse("/data-sets", HTTPStatus.SEE_OTHER)
 

@@ -10,9 +10,10 @@ from typing import Literal
 
 import fastapi_offline
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 
-from api.dashboard.rendering import YEAR, PageRoute, page
+from api.dashboard.large_files import large_file
+from api.dashboard.rendering import PageRoute, page
 
 router = APIRouter(route_class=PageRoute)
 
@@ -28,7 +29,8 @@ def reference_page(request: Request) -> HTMLResponse:
 
 @router.get("/static/swagger/{version}/{name}")
 def swagger_file(
-    version: str, name: Literal["swagger-ui-bundle.js", "swagger-ui.css"]
-) -> FileResponse:
+    request: Request, version: str, name: Literal["swagger-ui-bundle.js", "swagger-ui.css"]
+) -> Response:
     """A file of Swagger UI; its address changes with the version of the package."""
-    return FileResponse(_FILES / name, headers={"Cache-Control": YEAR})
+    media_type = "text/css" if name.endswith(".css") else "text/javascript"
+    return large_file(request, _FILES / name, media_type)

@@ -17,13 +17,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from api.edge.errors import STATUSES, http_problem, validation_detail
+from api.pictures.figures import CURVES
 from api.schemas import SearchOut
 from core.errors import NetmorphError
 from core.protocol.states import LIVE_SEARCH, SearchStatus
 from core.tasks import TASKS
 
 _HERE = Path(__file__).parent
-YEAR = "public, max-age=31536000, immutable"  # for files whose address has their version
 PLOTLY_SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -74,6 +74,14 @@ class PageRoute(APIRoute):
         return handle_or_show
 
 
+#: Errors that a browser sees as a page wherever they come from.
+_SHOWN: dict[int, str] = {
+    HTTPStatus.NOT_FOUND: "there is no page at this address",
+    HTTPStatus.METHOD_NOT_ALLOWED: "there is no page at this address: a form sends to it",
+    HTTPStatus.UNAUTHORIZED: "your session has ended: sign in again",
+}
+
+
 def show_unknown_paths(app: FastAPI) -> None:
     """Show a browser that asks for an unknown path the error page; others get the problem document.
 
@@ -82,9 +90,10 @@ def show_unknown_paths(app: FastAPI) -> None:
 
     def show(request: Request, error: Exception) -> Response:
         is_browser = "text/html" in request.headers.get("accept", "")
-        is_unknown = getattr(error, "status_code", None) == HTTPStatus.NOT_FOUND
-        if is_browser and is_unknown and not request.url.path.startswith("/v1/"):
-            return _error_page(request, HTTPStatus.NOT_FOUND, "there is no page at this address")
+        status: int = getattr(error, "status_code", 0)
+        is_rest = request.scope["path"].startswith("/v1/")
+        if is_browser and not is_rest and (detail := _SHOWN.get(status)) is not None:
+            return _error_page(request, status, detail)
         return http_problem(request, error)
 
     app.add_exception_handler(StarletteHTTPException, show)
@@ -193,5 +202,6 @@ _environment.globals |= {
     "css_version": _version(_HERE / "static" / "netmorph.css"),
     "js_version": _version(_HERE / "static" / "netmorph.js"),
     "reference_version": _version(_HERE / "static" / "reference.js"),
+    "curves": CURVES,
     "live_statuses": frozenset(status.value for status in LIVE_SEARCH),
 }

@@ -1,5 +1,7 @@
 """Trials as people see them: the list of a search, one in detail, the exported model."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +22,26 @@ from core.search.ensembles import in_words
 _Parent = aliased(Trial)
 
 
+@dataclass(frozen=True, slots=True)
+class TrialPoint:
+    """What charts show of a trial: all trials of a search are read at once."""
+
+    id: UUID
+    number: int
+    kind: str
+    status: str
+    attempt: int
+    parent_id: UUID | None
+    value: float | None
+    value_std: float | None
+    parameters: int
+    flops: int
+    latency: float | None
+
+
+_POINT = tuple(getattr(Trial, field.name) for field in fields(TrialPoint))
+
+
 def listing(
     session: Session,
     caller: Caller,
@@ -28,8 +50,13 @@ def listing(
     limit: int = 100,
     cursor: str | None = None,
 ) -> TrialPage:
-    """A page of a search's trials by number."""
+    """A page of a search's trials by number; NotFound where the search is another's."""
     searches.require(session, caller, search_id)
+    return table(session, search_id, limit=limit, cursor=cursor)
+
+
+def table(session: Session, search_id: UUID, *, limit: int, cursor: str | None) -> TrialPage:
+    """A page of the trials of a search that the caller may see."""
     statement = _selection().where(Trial.search_id == search_id).order_by(Trial.number)
     if cursor is not None:
         (number,) = pages.decode(cursor, int)
@@ -39,6 +66,25 @@ def listing(
     items = [TrialOut.of(row.Trial, **_derived(row)) for row in rows[:limit]]
     following = pages.encode(items[-1].number) if len(rows) > limit else None
     return TrialPage(items=items, next_cursor=following)
+
+
+def some(session: Session, search_id: UUID, ids: Sequence[UUID]) -> list[TrialOut]:
+    """These trials of a search by number."""
+    statement = _selection().where(Trial.search_id == search_id, Trial.id.in_(ids))
+    statement = statement.order_by(Trial.number).options(defer(Trial.architecture))
+    return [TrialOut.of(row.Trial, **_derived(row)) for row in session.execute(statement)]
+
+
+def points(session: Session, search_id: UUID) -> list[TrialPoint]:
+    """All trials of a search by number, as far as charts show them."""
+    statement = select(*_POINT).where(Trial.search_id == search_id).order_by(Trial.number)
+    return [TrialPoint(*row) for row in session.execute(statement)]
+
+
+def count(session: Session, search_id: UUID) -> int:
+    """How many trials a search has; their numbers are those below."""
+    statement = select(Search.next_number).where(Search.id == search_id)
+    return session.scalars(statement).one()
 
 
 def get(session: Session, caller: Caller, trial_id: UUID) -> TrialDetail:
