@@ -48,7 +48,7 @@ class HeldLease:
         self._order = order
         self._clock = clock
         self._heartbeat_seconds = min(heartbeat_seconds, order.lease_seconds / 3)
-        self._timeout = min(self._heartbeat_seconds, _LONGEST_REQUEST)
+        self._timeout = min(order.lease_seconds / 3, _LONGEST_REQUEST)
         self._on_answer = on_answer
         self._heartbeat_due = clock() + self._heartbeat_seconds
         self._reports: deque[EpochMetrics | Checkpoint] = deque()
