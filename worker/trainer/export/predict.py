@@ -12,10 +12,12 @@ import json
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 try:
     import numpy as np
@@ -46,9 +48,10 @@ PICTURE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 UNLIKE = 4.0  # times the contrast of any training example: an example that is scaled otherwise
 FEW_VALUES = 4  # of one example: with fewer its contrast says nothing
 WATCHED_VALUES = 1 << 20  # at once
+UNREADABLE = (ValueError, KeyError, SyntaxError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
 
-class InputError(ValueError):
+class InputError(Exception):
     """Examples, or files of this folder, that cannot be used; the message says why."""
 
 
@@ -165,7 +168,7 @@ class Model:
         if given not in (expected, [*given[:1], *expected]):
             raise InputError(
                 f"examples have shape {x.shape}; expected (N, {', '.join(map(str, full))}), the "
-                f"axes {layout}; if yours have another order, name it by the layout"
+                f"axes {layout}; for another order of axes give the layout (option --layout)"
             )
         x = x.reshape(1 if given == expected else given[0], *full)
         if "C" in layout:
@@ -196,7 +199,7 @@ class Model:
         x = self.arrange(x, layout)
         starts = range(0, max(len(x), 1), batch)
         parts = [self.outputs(self.normalise(x[start : start + batch])) for start in starts]
-        return probabilities_of(torch.cat(parts), 0)
+        return probabilities_of(torch.cat(parts), "index {}".format)
 
     def predict(self, x: Array, layout: str | None = None) -> list[str]:
         """The most probable class of each example."""
@@ -208,15 +211,12 @@ class Model:
         return values.view(1, -1, *[1] * (len(self.shape) - 1))
 
 
-def probabilities_of(outputs: Tensor, start: int) -> Array:
-    """The probabilities of the classes, (N, classes), of examples that begin at an index.
-
-    Raises InputError where they are undefined.
-    """
+def probabilities_of(outputs: Tensor, name: Callable[[int], str]) -> Array:
+    """The probabilities of the classes, (N, classes); raises InputError if one is undefined."""
     if not outputs.isfinite().all():
-        index = start + int((~outputs.isfinite()).any(dim=1).nonzero()[0])
+        index = int((~outputs.isfinite()).any(dim=1).nonzero()[0])
         raise InputError(
-            f"the network has no finite output for the example at index {index}: its values are "
+            f"the network has no finite output for the example at {name(index)}: its values are "
             "far beyond those that the network was trained on"
         )
     found: Array = outputs.softmax(dim=1).numpy()
@@ -281,7 +281,7 @@ class Reader:
         opened = path if path.is_file() else io.BytesIO(path.read_bytes())  # a pipe
         start = _start(opened)
         if start.startswith(b"\x93NUMPY"):
-            return self._array(path, _load(path, opened), self.layout)
+            return self._array(path, _mapped(path, opened), self.layout)
         if start.startswith(b"PK\x03\x04"):
             return self._array(path, *self._of_archive(path, opened))
         return self._pictures([path])
@@ -296,17 +296,18 @@ class Reader:
 
     def _of_archive(self, path: Path, opened: Path | io.BytesIO) -> tuple[Array, str | None]:
         """The examples in a .npz file, and its `layout` where it has one."""
-        archive = _load(path, opened)
-        try:
-            key = self.key or _images_key(path, archive.files)
-            if key not in archive.files:
-                raise InputError(f"{path} has no array {key!r}; it has {_listed(archive.files)}")
-            layout = archive["layout"].ravel()[:1].tolist() if "layout" in archive.files else []
-            return archive[key], self.layout or "".join(map(str, layout)) or None
-        except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{path} cannot be read: {error}") from None
+        with opened.open("rb") if isinstance(opened, Path) else opened as file:
+            try:
+                archive = np.load(file, allow_pickle=False)
+                key = self.key or _images_key(path, archive.files)
+                if key not in archive.files:
+                    raise InputError(
+                        f"{path} has no array {key!r}; it has {_listed(archive.files)}"
+                    )
+                layout = archive["layout"].ravel().tolist() if "layout" in archive.files else []
+                return archive[key], self.layout or "".join(map(str, layout)) or None
+            except UNREADABLE as error:
+                raise InputError(f"{path} cannot be read: {error}") from None
 
     def _pictures(self, paths: list[Path]) -> Source:
         if len(self.model.shape) != 3 or self.model.shape[0] not in PICTURE_MODES:
@@ -381,14 +382,14 @@ def _start(opened: Path | io.BytesIO) -> bytes:
         return file.read(8)
 
 
-def _load(path: Path, opened: Path | io.BytesIO) -> Any:
-    """The array of a .npy file, not yet in memory, or the arrays of a .npz file."""
+def _mapped(path: Path, opened: Path | io.BytesIO) -> Array:
+    """The array of a .npy file; one on a disk is read when it is used."""
+    mode: Literal["r"] | None = "r" if isinstance(opened, Path) else None
     try:
-        if isinstance(opened, Path):
-            return np.load(opened, mmap_mode="r", allow_pickle=False)
-        return np.load(opened, allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, zipfile.BadZipFile) as error:
+        found: Array = np.load(opened, mmap_mode=mode, allow_pickle=False)
+    except UNREADABLE as error:
         raise InputError(f"{path} cannot be read: {error}") from None
+    return found
 
 
 def _images_key(path: Path, keys: list[str]) -> str:
@@ -409,10 +410,14 @@ def _listed(names: Any) -> str:
 # --- what is unlike the training data ---------------------------------------------------------
 
 
+Found = tuple[Array, Callable[[int], str]]  # flags of examples, and why one of them is flagged
+
+
 @dataclass
 class Unlike:
-    """Counts the examples with one property that training examples do not have."""
+    """Counts the examples that differ in one way from the training examples."""
 
+    text: str
     count: int = 0
     first: int = -1
     detail: str = ""
@@ -425,63 +430,74 @@ class Unlike:
         self.count += int(flags.sum())
 
 
-@dataclass
 class RangeWatch:
-    """Compares the values of examples with those of the training data."""
+    """Compares the values of examples with those of the training data.
 
-    preprocess: dict[str, Any]
-    outside: Unlike = field(default_factory=Unlike)
-    fractions: Unlike = field(default_factory=Unlike)
-    contrast: Unlike = field(default_factory=Unlike)
+    An example counts once: for values out of range, for fractions, or for its contrast.
+    """
+
+    def __init__(self, preprocess: dict[str, Any]) -> None:
+        self._preprocess = preprocess
+        self._low, self._high = (np.array(preprocess[name])[:, None] for name in ("low", "high"))
+        size = np.maximum(np.abs(self._low), np.abs(self._high))
+        self._margin = np.maximum(self._high - self._low, 1e-6 * size)  # on either side
+        self._found = (
+            Unlike("hold values beyond those of the training data: {}"),
+            Unlike("hold fractions, such as {}; the training data has whole numbers"),
+            Unlike("vary by {}"),
+        )
 
     def add(self, start: int, x: Array, z: Tensor) -> None:
-        """Look at a batch: arranged examples, raw and normalised."""
+        """Look at a batch that begins at an index: arranged examples, raw and normalised."""
         step = max(1, WATCHED_VALUES // max(1, x[:1].size))
         for part in range(0, len(x), step):
             self._add(start + part, x[part : part + step], z[part : part + step])
 
+    def warnings(self, source: Source) -> Iterator[str]:
+        """How examples of a source differ from the training examples, in sentences."""
+        for unlike in self._found:
+            if unlike.count:
+                yield (
+                    f"{unlike.count} of {source.count} examples, the first "
+                    f"{source.name(unlike.first)}, {unlike.text.format(unlike.detail)}. Their "
+                    "classes may be wrong: pass values on the scale of the training data"
+                )
+
     def _add(self, start: int, x: Array, z: Tensor) -> None:
-        flat = np.asarray(x, np.float64).reshape(*x.shape[:2], -1)  # (N, channels, values)
-        low, high = (np.array(self.preprocess[name])[:, None] for name in ("low", "high"))
-        margin = np.maximum(high - low, 1e-6 * np.maximum(np.abs(low), np.abs(high)))
-        beyond = np.maximum(low - margin - flat, flat - high - margin)
+        values = np.asarray(x, np.float64).reshape(*x.shape[:2], -1)  # (N, channels, positions)
+        rest = np.ones(len(x), bool)
+        checks = (self._outside(values), self._fractions(x.dtype, values), self._contrast(z))
+        for unlike, (flags, detail) in zip(self._found, checks, strict=True):
+            unlike.add(start, flags & rest, detail)
+            rest &= ~flags
+
+    def _outside(self, values: Array) -> Found:
+        low, high, margin = self._low, self._high, self._margin
+        beyond = np.maximum(low - margin - values, values - high - margin)
 
         def farthest(index: int) -> str:
             channel, position = np.unravel_index(beyond[index].argmax(), beyond[index].shape)
             return (
-                f"{flat[index, channel, position]:g} in channel {channel}, where the training data "
-                f"has {low[channel, 0]:g} to {high[channel, 0]:g}"
+                f"{values[index, channel, position]:g} in channel {channel}, where the training "
+                f"data has {low[channel, 0]:g} to {high[channel, 0]:g}"
             )
 
-        self.outside.add(start, (beyond > 0).any(axis=(1, 2)), farthest)
-        if self.preprocess["stored_dtype"] == "uint8" and x.dtype.kind == "f":
-            broken = flat != np.round(flat)
-            is_broken = broken.any(axis=(1, 2))
-            self.fractions.add(start, is_broken, lambda i: f"{flat[i][broken[i]][0]:g}")
-        self._add_contrast(start, z)
+        return (beyond > 0).any(axis=(1, 2)), farthest
 
-    def _add_contrast(self, start: int, z: Tensor) -> None:
-        least, most = self.preprocess["contrast"]
+    def _fractions(self, dtype: np.dtype[Any], values: Array) -> Found:
+        if self._preprocess["stored_dtype"] != "uint8" or dtype.kind != "f":
+            return np.zeros(len(values), bool), str
+        is_fraction = values != np.round(values)
+        flags = is_fraction.any(axis=(1, 2))
+        return flags, lambda index: f"{values[index][is_fraction[index]][0]:g}"
+
+    def _contrast(self, z: Tensor) -> Found:
+        least, most = self._preprocess["contrast"]
         found = z.flatten(1).std(dim=1, correction=0).numpy()
-        if z[:1].numel() >= FEW_VALUES:
-            is_unlike = (found * UNLIKE < least) | (found > UNLIKE * most)
-            usual = f"standard deviations; training examples vary by {least:.2g} to {most:.2g}"
-            self.contrast.add(start, is_unlike, lambda i: f"{found[i]:.2g} {usual}")
-
-    def warnings(self, source: Source) -> Iterator[str]:
-        """What is unlike the training data, in sentences."""
-        texts = (
-            (self.outside, "hold values beyond those of the training data: {}"),
-            (self.fractions, "hold fractions, such as {}; the training data has whole numbers"),
-            (self.contrast, "vary by {}"),
-        )
-        for unlike, text in texts:
-            if unlike.count:
-                yield (
-                    f"{unlike.count} of {source.count} examples, the first "
-                    f"{source.name(unlike.first)}, {text.format(unlike.detail)}. Their classes may "
-                    "be wrong: pass values on the scale of the training data"
-                )
+        is_unlike = (found * UNLIKE < least) | (found > UNLIKE * most)
+        usual = f"standard deviations; training examples vary by {least:.3g} to {most:.3g}"
+        is_meaningful = z[:1].numel() >= FEW_VALUES
+        return is_unlike & is_meaningful, lambda index: f"{found[index]:.3g} {usual}"
 
 
 # --- the program ------------------------------------------------------------------------------
@@ -492,7 +508,12 @@ def predictions(model: Model, source: Source, watch: RangeWatch) -> Iterator[tup
     for start, x in source.batches():
         z = model.normalise(x)
         watch.add(start, x, z)
-        yield from enumerate(probabilities_of(model.outputs(z), start), start)
+        name = partial(_name_after, source, start)
+        yield from enumerate(probabilities_of(model.outputs(z), name), start)
+
+
+def _name_after(source: Source, start: int, index: int) -> str:
+    return source.name(start + index)
 
 
 def as_json(model: Model, probabilities: Array, name: str | None) -> dict[str, Any]:
@@ -507,17 +528,23 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def _as_text(model: Model, probabilities: Array, name: str | None) -> str:
+    """The class on one line, after the file of a picture."""
+    words = (name, model.classes[int(probabilities.argmax())])
+    return "\t".join(_printable(word) for word in words if word is not None)
+
+
 def _print_all(model: Model, source: Source, *, json_lines: bool) -> None:
+    """Print one line for each example, and then warnings about unusual values to stderr."""
     watch = RangeWatch(model.preprocess)
-    is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
+    is_ascii = not sys.stdout.encoding.lower().startswith("utf")
     for index, row in predictions(model, source, watch):
         name = source.names[index] if source.names else None
         if json_lines:
             found = as_json(model, row, name)
             print(json.dumps(found, ensure_ascii=is_ascii, allow_nan=False))
         else:
-            words = (name, model.classes[int(row.argmax())])
-            print("\t".join(_printable(word) for word in words if word is not None))
+            print(_as_text(model, row, name))
     sys.stdout.flush()
     for warning in watch.warnings(source):
         print(f"warning: {warning}", file=sys.stderr)
@@ -535,13 +562,15 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+def main(folder: Path = Path(__file__).parent) -> None:
     """Print the class of each example."""
     options = _options()
+    if sys.stdout is None:
+        sys.exit("error: the standard output is closed")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        model = Model(Path(__file__).parent)
+        model = Model(folder)
         reader = Reader(model, options.layout, options.key, options.resize)
         for source in [reader.source(path) for path in options.examples]:
             _print_all(model, source, json_lines=options.json)
