@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from core.graph.architecture import Architecture
 from core.graph.initialisation import initialise
 from core.graph.weights import Weights, check, load
 from core.morphisms import transfer_all
@@ -10,6 +9,7 @@ from core.protocol.storage import Storage
 from worker.trainer.data.examples import Examples
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
+from worker.trainer.networks.loading import network_with
 from worker.trainer.networks.network import Network
 from worker.trainer.train_job import StoredNetwork, TrainJob
 
@@ -40,15 +40,6 @@ def initial_network(
     if inherited is None or job.starts_at_random:
         inherited = initialise(job.architecture, np.random.default_rng(job.seed))
     return network_with(job.architecture, inherited, compute)
-
-
-def network_with(architecture: Architecture, weights: Weights, compute: Compute) -> Network:
-    """The network with these weights, on the device and in its memory format."""
-    network = Network(architecture)
-    network.read(weights)
-    network.to(compute.device)
-    network.to(memory_format=compute.memory_format)  # type: ignore[call-overload]
-    return network
 
 
 def _member_networks(job: TrainJob, storage: Storage, compute: Compute) -> list[Network]:

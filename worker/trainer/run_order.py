@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from core.errors import BlobError, InfeasibleTrial, InvalidInput
+from core.errors import BlobError, ExportMismatch, InfeasibleTrial, InvalidInput
 from core.graph.weights import save
 from core.protocol.contracts import TrainOrder
 from core.protocol.states import TrialStatus
@@ -15,11 +15,12 @@ from worker.tasks import LOSSES
 from worker.trainer import checkpoints
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
 from worker.trainer.final_fit import Trained, measure_and_export, train_beside_winner
-from worker.trainer.initial_weights import inherited_weights, initial_network, network_with
+from worker.trainer.initial_weights import inherited_weights, initial_network
 from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.latency import latency
+from worker.trainer.networks.loading import network_with
 from worker.trainer.networks.network import Network
 from worker.trainer.train_job import TrainJob
 from worker.trainer.training.checkpointer import Checkpointer, Snapshot
@@ -44,7 +45,7 @@ def run_order(
             return _run(TrainJob.of(order), environment, callbacks)
     except InfeasibleTrial as error:
         return Ended(status=TrialStatus.INFEASIBLE, reason=str(error))
-    except (BlobError, InvalidInput) as error:  # another attempt would find the same
+    except (BlobError, InvalidInput, ExportMismatch) as error:  # would be the same again
         return Ended(status=TrialStatus.FAILED, reason=str(error), retry=False)
     except OSError as error:
         return Ended(status=TrialStatus.FAILED, reason=f"storage or disk: {error}")

@@ -20,8 +20,15 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from core.data.datasets import Arrays, class_indices, stratified_test_split, validate
+from core.data.datasets import (
+    Arrays,
+    check_values,
+    class_indices,
+    stratified_test_split,
+    validate,
+)
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadLimits
+from core.data.stored_type import stored_type
 from core.errors import InvalidDataset
 
 _TEXTS = frozenset({"class_names", "layout"})
@@ -145,8 +152,9 @@ def _splits(arrays: dict[str, NDArray[Any]]) -> Arrays:
         y_train, y_test = _labels(arrays["y_train"]), _labels(arrays["y_test"])
         train, test, classes = class_indices(y_train, y_test, names)
         assert test is not None
+        layout = layout or _usual_layout(arrays["x_train"])
         x_train, x_test = _examples([arrays["x_train"], arrays["x_test"]], layout)
-        return Arrays(x_train, train, x_test, test, classes)
+        return Arrays(x_train, train, x_test, test, classes, layout)
     raise InvalidDataset(
         f"found arrays {sorted(given)}; expected x and y, or x_train and y_train, "
         "or these with x_test and y_test"
@@ -158,44 +166,44 @@ def _cut(
 ) -> Arrays:
     """Examples and labels with a fifth of each class set aside for testing."""
     labels, _, classes = class_indices(_labels(y), None, names)
+    layout = layout or _usual_layout(x)
     (examples,) = _examples([x], layout)
     if len(labels) != len(examples):
         raise InvalidDataset(f"found {len(examples)} examples and {len(labels)} labels")
     train, test = stratified_test_split(labels, _TEST_SHARE, _SPLIT_SEED)
-    return Arrays(examples[train], labels[train], examples[test], labels[test], classes)
+    return Arrays(examples[train], labels[train], examples[test], labels[test], classes, layout)
 
 
-def _examples(arrays: list[NDArray[Any]], layout: str | None) -> list[NDArray[Any]]:
-    """Examples, channels first; uint8 if all are integers from 0 to 255, else float32."""
+def _examples(arrays: list[NDArray[Any]], layout: str) -> list[NDArray[Any]]:
+    """Examples, channels first, in the smallest type that keeps what they say."""
     for x in arrays:
         if x.ndim not in (2, 3, 4) or 0 in x.shape:
             raise InvalidDataset(
                 f"examples have shape {x.shape}; expected (N, H, W), (N, H, W, C), (N, C, H, W) "
                 "or (N, features), or signals by their `layout`"
             )
-        if layout is not None and len(layout) != x.ndim:
+        if len(layout) != x.ndim:
             raise InvalidDataset(
                 f"examples have shape {x.shape}; expected {len(layout)} axes as layout {layout!r}"
             )
-        if not np.isfinite(x).all():
-            raise InvalidDataset("examples hold NaN or infinite values; expected finite ones")
-    bytes_like = all(x.dtype.kind in "biu" and x.min() >= 0 and x.max() <= 255 for x in arrays)
-    dtype = np.uint8 if bytes_like else np.float32
-    with np.errstate(over="ignore"):  # overflow gives infinite values, which `validate` refuses
-        return [np.ascontiguousarray(_channels_first(x, layout), dtype) for x in arrays]
+        check_values(x, "examples")
+    ordered = [_channels_first(x, layout) for x in arrays]
+    dtype = stored_type(ordered)
+    return [np.ascontiguousarray(x, dtype) for x in ordered]
 
 
-def _channels_first(x: NDArray[Any], layout: str | None) -> NDArray[Any]:
+def _usual_layout(x: NDArray[Any]) -> str:
+    """The layout that examples without a `layout` are taken to have."""
+    if x.ndim == 4:
+        return "NCHW" if x.shape[3] > _MAX_CHANNELS >= x.shape[1] else "NHWC"
+    return {2: "NF", 3: "NHW"}.get(x.ndim, "")
+
+
+def _channels_first(x: NDArray[Any], layout: str) -> NDArray[Any]:
     """(N, C, H, W), (N, C, L) or (N, F)"""
-    if layout is not None:
-        if "C" in layout:
-            return np.moveaxis(x, layout.index("C"), 1)
-        return x if layout == "NF" else x[:, None]
-    if x.ndim == 3:
-        return x[:, None]
-    if x.ndim == 4 and not (x.shape[3] > _MAX_CHANNELS >= x.shape[1]):
-        return x.transpose(0, 3, 1, 2)
-    return x
+    if "C" in layout:
+        return np.moveaxis(x, layout.index("C"), 1)
+    return x if layout == "NF" else x[:, None]
 
 
 def _labels(y: NDArray[Any]) -> NDArray[Any]:

@@ -31,7 +31,7 @@ def some(dtype: type = np.uint8, shape: tuple[int, ...] = (2, 3, 4)) -> Arrays:
     return Arrays(x[:10], y[:10], x[10:], y[10:], ("früh", "spät"))
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(2, 3, 4), (2, 7), (5,)])
 def test_a_stored_data_set_is_read_back_unchanged(
     tmp_path: Path, dtype: type, shape: tuple[int, ...]
@@ -116,7 +116,10 @@ INFINITE[0, 0, 0, 0] = np.inf
         ({"class_names": ("a", "b", "c")}, "class 'c' has 0 training example(s); expected at "),
         ({"x_test": FLOATS.x_test[:, :1]}, "examples have shape (2, 3, 4), test examples (1, 3"),
         ({"x_test": FLOATS.x_test[:0], "y_test": FLOATS.y_test[:0]}, "test examples have shape (0"),
-        ({"x_train": FLOATS.x_train.astype(np.float64)}, "are float64; expected uint8 or float32"),
+        (
+            {"x_train": FLOATS.x_train.astype(np.int16)},
+            "are int16; expected uint8, float32 or",
+        ),
         ({"x_train": INFINITE}, "train examples hold NaN or infinite values; expected finite ones"),
         ({"y_train": FLOATS.y_train[:9]}, "(9,); expected (10,), one per example"),
         ({"y_train": FLOATS.y_train[:, None]}, "(10, 1); expected (10,), one per example"),

@@ -11,6 +11,7 @@ from core.protocol.contracts import Comparison, TestMetrics
 from core.search.comparison import sentence
 from core.search.ensembles import in_words
 from core.tasks import TASKS
+from worker.trainer.data.normalisation import Normalisation, constant_in_words
 from worker.trainer.train_job import TrainJob
 
 _USE = (
@@ -30,6 +31,7 @@ _USE = (
 def model_card(
     job: TrainJob,
     architecture: Architecture,
+    normalisation: Normalisation,
     test: TestMetrics,
     comparison: Comparison | None = None,
     seconds: float | None = None,
@@ -42,6 +44,7 @@ def model_card(
         "",
         *_facts(job, architecture, test, comparison),
         "",
+        *_constant(job, normalisation),
         "The ± are standard errors from the number of examples.",
         "",
         "## How it was found",
@@ -79,6 +82,12 @@ def _facts(
         f"| input | {spec.input_shape}, {spec.dtype} |",
         f"| classes | {spec.classes} |",
     ]
+
+
+def _constant(job: TrainJob, normalisation: Normalisation) -> list[str]:
+    """A warning about channels that do not vary."""
+    words = constant_in_words(job.dataset_spec, normalisation)
+    return [f"**Warning:** {words}.", ""] if words else []
 
 
 def _lineage(job: TrainJob, comparison: Comparison | None) -> list[str]:

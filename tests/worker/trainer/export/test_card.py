@@ -11,9 +11,9 @@ import pytest
 from core.layers import LAYERS
 from core.protocol.contracts import Comparison, TestMetrics
 from tests.strategies import random_weights
-from tests.worker.orders import NETWORK
+from tests.worker.orders import NETWORK, arrays
 from tests.worker.trainer.export.history import HISTORY
-from worker.trainer.data.examples import Normalisation
+from tests.worker.trainer.export.inputs import inputs_of
 from worker.trainer.export import export
 
 
@@ -45,7 +45,7 @@ def card_and_metrics(job, **facts):
     """The card and the metrics of an export."""
     weights = random_weights(NETWORK, np.random.default_rng(0), np.float32)
     test = TestMetrics(metric=1.0, loss=0.0, examples=30)
-    packed = export(job, NETWORK, weights, Normalisation((0.0,), (1.0,)), test, **facts)
+    packed = export(job, NETWORK, weights, inputs_of(arrays().x_train), test, **facts)
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         return archive.read("README.md").decode(), json.loads(archive.read("metrics.json"))
 
