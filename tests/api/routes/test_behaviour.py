@@ -1,10 +1,12 @@
 """The REST interface, used as it should be."""
 
 import threading
+import time
 
 import pytest
 from sqlalchemy import text
 
+from api.controller.service import LONGEST_STEP
 from api.models import Search, Trial
 from core.protocol.contracts import Budget
 from core.protocol.states import SearchStatus
@@ -312,3 +314,9 @@ def test_a_running_api_is_healthy(visit, person):
     metrics = person().http.get("/metrics")
     assert metrics.status_code == 200
     assert "netmorph_searches" in metrics.text
+
+
+def test_an_api_whose_controller_is_stuck_asks_to_be_restarted(app, visit):
+    app.state.controller._moved_at = time.monotonic() - LONGEST_STEP
+    answer = visit().get("/healthz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "the controller is stuck"})
