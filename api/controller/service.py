@@ -180,6 +180,7 @@ def advance(
     `moved` is called for each search.
     """
     with db.unit_of_work(sessions) as session:
+        live_searches.hold_clocks(session)
         live = live_searches.live(session)
     again = False
     for search in live:

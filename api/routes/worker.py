@@ -9,11 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import Connection
 
-from api.controller import orders
+from api.controller import orders, reports
 from api.db import autocommit
 from api.edge.dependencies import WorkerDep
 from api.settings import Settings
-from api.store import leases, results
+from api.store import leases
 from core.protocol.contracts import (
     Answer,
     EpochReport,
@@ -64,7 +64,8 @@ def report_result(
 ) -> ResultAnswer:
     """Report how the trial ended; it counts once. 409 where another attempt has the lease."""
     attempts = _settings(request).max_attempts
-    return _run(request, lambda c: results.accept(c, trial_id, body, attempts))
+    storage = request.app.state.storage
+    return _run(request, lambda c: reports.accept(c, storage, trial_id, body, attempts))
 
 
 def _lease(request: Request, body: LeaseRequest, trial_id: UUID | None = None) -> TrainOrder | None:

@@ -27,7 +27,7 @@ verdict AS (
 ), moved AS (
     UPDATE trials
     SET status = next,
-        attempt = attempt + CASE next WHEN 'waiting' THEN 1 ELSE 0 END,
+        attempt = attempt + CASE next WHEN 'waiting' THEN {counted} ELSE 0 END,
         ended_at = CASE next WHEN 'waiting' THEN NULL ELSE now() END,
         available_at = now() + {pause}, ring_at = now() + {pause}, rings = 0,
         {changes}
@@ -40,9 +40,18 @@ SELECT moved.id AS trial_id, moved.status, {notified}, {work} FROM moved
 
 
 def moved(
-    *, retry: str, otherwise: str, pause: str, changes: str, targets: set[TrialStatus]
+    *,
+    retry: str,
+    otherwise: str,
+    pause: str,
+    changes: str,
+    targets: set[TrialStatus],
+    counted: int = 1,
 ) -> str:
-    """The end of a statement that ends attempts, for trials whose status allows each target."""
+    """The end of a statement that ends attempts, for trials whose status allows each target.
+
+    A trial that waits again has `counted` more attempts.
+    """
     allowed = " OR ".join(
         f"(next = '{to}' AND status IN ({listed(TRIAL_SOURCES[to])}))" for to in sorted(targets)
     )
@@ -50,6 +59,7 @@ def moved(
         live=listed(LIVE_SEARCH),
         retry=retry,
         otherwise=otherwise,
+        counted=counted,
         pause=pause,
         changes=changes,
         sources=f"({allowed})",

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from api.models import Dataset, Lease, Search, Trial, Version
 from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, SearchOut, Used
 from api.store import compute
+from api.store.waits import reasons
 from core.protocol.contracts import SearchConfig
 from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
 from core.search.ensembles import in_words
@@ -20,11 +21,11 @@ from core.tasks import TASKS
 
 
 def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
-    """The searches as people see them, in five queries for any number of them."""
+    """The searches as people see them, in a few queries for any number of them."""
     ids = [search.id for search in searches]
     heads, counts = _heads(session, ids), _counts(session, ids)
     bests, finals = _bests(session, ids), _finals(session, ids)
-    shares = compute.shares(session, ids)
+    shares, waits = compute.shares(session, ids), reasons(session, ids)
     return [
         _out(
             search,
@@ -33,6 +34,7 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
             best=bests.get(search.id),
             final=finals.get(search.id),
             compute_in_winner=shares.get(search.id),
+            wait=waits.get(search.id, ""),
         )
         for search in searches
     ]
@@ -129,11 +131,13 @@ def _out(
     best: Best | None,
     final: FinalOut | None,
     compute_in_winner: float | None,
+    wait: str,
 ) -> SearchOut:
     config = SearchConfig.model_validate(search.config)
     return SearchOut.of(
         search,
         config,
+        reason=search.reason or wait,
         dataset=DatasetRef(id=search.dataset_id, name=head.dataset),
         metric=TASKS[config.task].metric,
         version=head.version,
