@@ -241,6 +241,8 @@ class Trial(Base):
     available_at: Mapped[datetime] = mapped_column(server_default=func.now())  # for a lease
     ring_at: Mapped[datetime] = mapped_column(server_default=func.now())  # time of its next order
     rings: Mapped[int] = mapped_column(default=0, server_default="0")  # orders of this attempt
+    setbacks: Mapped[int] = mapped_column(default=0, server_default="0")  # attempts not counted
+    remark: Mapped[str] = mapped_column(default="", server_default="")  # where it started instead
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     worker: Mapped[str | None]  # name of the last one
@@ -365,3 +367,13 @@ class Discarded(Base):
     blob_key: Mapped[str] = mapped_column(primary_key=True)
     blob_bytes: Mapped[int] = mapped_column(BigInteger)
     discarded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Damaged(Base):
+    """A blob that is missing from storage or does not match its hash: no trial starts from it."""
+
+    __tablename__ = "damaged"
+
+    blob_key: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    found_at: Mapped[datetime] = mapped_column(server_default=func.now())

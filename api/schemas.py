@@ -183,7 +183,8 @@ class TrialOut(Out):
     changes: str  # in words: "augmentation warp, mixing 0.2"; or empty
     members: list[int]  # final fit of an ensemble: numbers of its trials, the winner first
     ensemble: str  # in words: "an ensemble of trials 5, 7 and 9"; or empty
-    inherited: bool  # started from the parent's weights
+    inherited: bool  # started from the parent's weights, or an ancestor's: see `remark`
+    remark: str  # where it started in place of its parent's damaged weights, in words; or empty
     fingerprint: str
     layers: int
     parameters: int

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from api.store import final_fits, leases, results, train_orders
+from api.store import ancestors, final_fits, leases, results, train_orders
 from api.store.errors import NotFound
 from api.store.leases import Held
 from api.store.train_orders import OrderContext
@@ -79,6 +79,7 @@ def _make(connection: Connection, held: Held, duration: timedelta) -> TrainOrder
     context = train_orders.read(connection, held.trial_id)
     if context is None:
         return None
+    context = ancestors.with_intact_start(connection, held.trial_id, context)
     is_final = context.kind is TrialKind.FINAL
     spent = final_fits.spent_before(connection, context) if is_final else None
     gains: list[float] = []

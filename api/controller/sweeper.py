@@ -7,7 +7,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.db import unit_of_work
-from api.store import discarded, new_searches, sign_ins, workers
+from api.store import discarded, new_searches, setbacks, sign_ins, workers
+from core.errors import BlobError
+from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class Sweeper:
             discarded.of_ended_trials(session)
         while self._remove_blobs():
             pass
+        self._look_at_damage()
 
     def _remove_blobs(self) -> bool:
         """Remove some blobs that nothing refers to; return whether there may be more."""
@@ -56,6 +59,21 @@ class Sweeper:
                 self._storage.delete(blob)
             discarded.forget(session, gone)
         return len(gone) > 0
+
+    def _look_at_damage(self) -> None:
+        """Let trials start again from weights that were damaged and have been restored."""
+        with unit_of_work(self._sessions) as session:
+            marked = setbacks.damaged(session)
+        intact = [blob for blob in marked if self._is_intact(blob)]
+        with unit_of_work(self._sessions) as session:
+            setbacks.unmark(session, intact)
+
+    def _is_intact(self, blob: BlobRef) -> bool:
+        try:
+            self._storage.get(blob)
+        except BlobError:
+            return False
+        return True
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -20,10 +20,16 @@ from core.protocol.storage import Storage
 router = APIRouter(tags=["health"])
 
 
+# Not in a thread: it must answer while all threads wait for the database.
 @router.get("/healthz")
-def alive() -> dict[str, str]:
-    """Always succeeds while the process answers."""
-    return {"status": "alive"}
+async def alive(request: Request) -> JSONResponse:
+    """Succeeds unless the controller is stuck (503): then restart the process.
+
+    A database or a storage that does not answer is no reason to restart: `/readyz` reports it.
+    """
+    if request.app.state.controller.is_turning():
+        return JSONResponse({"status": "alive"})
+    return JSONResponse({"status": "the controller is stuck"}, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @router.get("/readyz")

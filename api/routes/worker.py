@@ -9,12 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import Connection
 
-from api.controller import orders
+from api.controller import orders, reports
 from api.db import autocommit
 from api.edge.dependencies import WorkerDep
 from api.edge.lanes import Lane
 from api.settings import Settings
-from api.store import endings, leases, results
+from api.store import endings, leases
 from core.protocol.contracts import (
     Answer,
     CheckpointReport,
@@ -85,7 +85,8 @@ async def report_result(
 ) -> ResultAnswer:
     """Report how the trial ended; it counts once. 409 where another attempt has the lease."""
     attempts = _settings(request).max_attempts
-    return await _report(request, lambda c: results.accept(c, trial_id, body, attempts))
+    storage = request.app.state.storage
+    return await _report(request, lambda c: reports.accept(c, storage, trial_id, body, attempts))
 
 
 async def _lease(

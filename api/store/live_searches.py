@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, cast, func, select, text
+from sqlalchemy import Connection, Text, cast, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Search, Trial
+from api.models import Damaged, Dataset, Search, Trial
 from api.store.fragments import listed
 from core import morphisms
 from core.graph.architecture import Architecture
@@ -30,7 +30,7 @@ Row = Mapping[str, Any]  # values by column
 #: Fields of a past trial that are not columns with the same values.
 _CONVERTED = {
     "trial_id", "architecture", "status", "inheritable", "epochs", "planned_epochs", "share",
-    "morphisms", "choices", "best_value",
+    "morphisms", "choices", "best_value", "parent_id",
 }  # fmt: skip
 #: Columns of a trial that strategies see as they are; a new field of `PastTrial` joins by itself.
 PLAIN = tuple(field.name for field in fields(PastTrial) if field.name not in _CONVERTED)
@@ -135,6 +135,23 @@ LIMIT {MOST_EARLIER}
 """)
 
 
+_HOLD_CLOCKS = text("""
+UPDATE searches SET started_at = now()
+WHERE status IN ('running', 'paused') AND trials_deadline IS NOT NULL
+    AND started_at < now() - interval '1 s'
+    AND NOT EXISTS (
+        SELECT FROM trials WHERE search_id = searches.id AND trials.started_at IS NOT NULL)
+""")
+
+
+def hold_clocks(session: Session) -> None:
+    """Let the time of searches begin with their first lease: before it no worker was free.
+
+    Until then a search has started just now.
+    """
+    session.execute(_HOLD_CLOCKS)
+
+
 def live(session: Session | Connection) -> list[LiveSearch]:
     """All live searches, the oldest first."""
     return [_live_search(row) for row in session.execute(_LIVE).mappings()]
@@ -201,15 +218,18 @@ def past(session: Session, search_id: UUID) -> tuple[dict[str, Any], ...]:
 
     As plain rows for `past_trial`, architectures and morphisms as JSON text.
     """
+    damaged = exists().where(Damaged.blob_key == Trial.weights_key)
     statement = (
         select(
             Trial.id,
             Trial.status,
             Trial.epochs,
             Trial.choices,
+            Trial.parent_id,
             cast(Trial.architecture, Text).label("architecture"),
             cast(Trial.morphisms, Text).label("morphisms"),
-            Trial.weights_key.is_not(None).label("has_weights"),
+            (Trial.weights_key.is_not(None) & ~damaged).label("has_weights"),
+            Trial.inherited,
             Trial.hyperparameters["epochs"].as_integer().label("planned_epochs"),
             Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
             *(getattr(Trial, name) for name in PLAIN),
@@ -235,7 +255,9 @@ def past_trial(row: Row, best_value: float = 1.0) -> PastTrial:
         inheritable=ended_well and row["has_weights"],
         epochs=row["epochs"] or None,
         planned_epochs=_planned_epochs(row),
-        morphisms=_morphisms(row["morphisms"]),
+        # A child that could not start from its parent's weights is a start of its own.
+        parent_id=row["parent_id"] if row["inherited"] else None,
+        morphisms=_morphisms(row["morphisms"]) if row["inherited"] else (),
         choices=TrainingChoices.model_validate(row["choices"]),
         **{name: row[name] for name in PLAIN},
     )

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import BigInteger, Connection, select, text
 
 from api.models import Search, Trial
-from api.store import blobs
+from api.store import blobs, setbacks
 from api.store.endings import moved
 from api.store.errors import Conflict, NotFound
 from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
@@ -31,7 +31,8 @@ def accept(
     counted = report
     if not _is_beyond_doubt(report):
         counted = credible(report, _task(connection, trial_id))
-    if end_attempt(connection, trial_id, counted, digest, max_attempts) is not None:
+    end = setbacks.end_attempt if _is_setback(counted) else end_attempt
+    if end(connection, trial_id, counted, digest, max_attempts) is not None:
         return ResultAnswer(accepted=True, reason="" if counted is report else counted.reason)
     last = last_report(connection, trial_id)
     if last is None:
@@ -39,6 +40,10 @@ def accept(
     if last.digest == digest:
         return ResultAnswer(accepted=True, reason="duplicate")
     raise Conflict(f"attempt {report.attempt} has no lease; the trial is {last.status}")
+
+
+def _is_setback(report: TrialResult) -> bool:
+    return report.setback and report.status is TrialStatus.FAILED
 
 
 def credible(report: TrialResult, task: AbstractTask | None) -> TrialResult:

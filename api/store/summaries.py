@@ -14,6 +14,7 @@ from api.models import Dataset, Lease, Search, Trial, Version
 from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, SearchOut, Used
 from api.store import compute
 from api.store.readable import readable
+from api.store.waits import reasons
 from core.protocol.contracts import Bounds, Budget, SearchConfig
 from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
 from core.search.ensembles import in_words
@@ -21,11 +22,11 @@ from core.tasks import TASKS
 
 
 def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
-    """The searches as people see them, in five queries for any number of them."""
+    """The searches as people see them, in a few queries for any number of them."""
     ids = [search.id for search in searches]
     heads, counts = _heads(session, ids), _counts(session, ids)
     bests, finals = _bests(session, ids), _finals(session, ids)
-    shares = compute.shares(session, ids)
+    shares, waits = compute.shares(session, ids), reasons(session, ids)
     return [
         _out(
             search,
@@ -34,6 +35,7 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
             best=bests.get(search.id),
             final=finals.get(search.id),
             compute_in_winner=shares.get(search.id),
+            wait=waits.get(search.id, ""),
         )
         for search in searches
     ]
@@ -134,6 +136,7 @@ def _out(
     best: Best | None,
     final: FinalOut | None,
     compute_in_winner: float | None,
+    wait: str,
 ) -> SearchOut:
     config, unread = _config(search.config)
     bounds, unread_bounds = readable(Bounds, search.bounds)
@@ -141,7 +144,7 @@ def _out(
         search,
         config,
         bounds=bounds,
-        reason=_reason(search.reason, [*unread, *unread_bounds]),
+        reason=_reason(search.reason or wait, [*unread, *unread_bounds]),
         dataset=DatasetRef(id=search.dataset_id, name=head.dataset),
         metric=TASKS[config.task].metric,
         version=head.version,

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    exists,
     func,
     literal,
     select,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
-from api.models import Dataset, Lease, Search, Trial
+from api.models import Damaged, Dataset, Lease, Search, Trial
 from api.store import blobs
 from api.store.leases import Held
 from core.protocol.contracts import (
@@ -59,6 +60,7 @@ class OrderContext:
     parent_value: float | None
     parent_value_std: float | None
     checkpoint: Checkpoint | None
+    parent_damaged: bool  # its weights are missing or cannot be read
     dataset: BlobRef
     dataset_name: str
     dataset_spec: DatasetSpec
@@ -96,6 +98,7 @@ def _statement() -> Select[Any]:
             (Trial.epochs_reserved - Trial.epochs_spent).label("epochs_left"),
             func.coalesce(elapsed, 0).label("elapsed"),
             *(getattr(parent, name).label(f"parent_{name}") for name in of_parent),
+            exists().where(Damaged.blob_key == parent.weights_key).label("parent_damaged"),
             Dataset.name.label("dataset_name"),
             Dataset.spec,
             Dataset.blob_key,

@@ -342,6 +342,9 @@ class TrialOutcome(Message):
     precision: str = Field(default="", max_length=LONGEST_PRECISION)
     reason: str = Field(default="", max_length=LONGEST_REASON)
     retry: bool = True  # failed only: False if another attempt cannot help
+    #: Failed only: storage did not work, which is no fault of the trial; no attempt is counted.
+    setback: bool = False
+    damaged: BlobRef | None = None  # failed only: these weights are missing or cannot be read
     weights: BlobRef | None = None
     epochs: int = 0
     best_epoch: int = 0

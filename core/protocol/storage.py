@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -84,12 +84,18 @@ class Storage:
             return
 
     def check_writable(self) -> None:
-        """Write and remove a small file; raises OSError if that fails."""
-        path = f"{self._root}/.writable-{secrets.token_hex(8)}"
+        """Write and remove a small file; raises OSError if that fails.
+
+        The file has one name for all processes: where it cannot be removed, the next check does so.
+        """
+        path = f"{self._root}/.writable"
         if self._is_local:
             Path(self._root).mkdir(parents=True, exist_ok=True)
-        self._fs.pipe_file(path, b"netmorph")
-        self._fs.rm_file(path)
+        try:
+            self._fs.pipe_file(path, b"netmorph")
+        finally:
+            with suppress(FileNotFoundError):  # another process has removed it
+                self._fs.rm_file(path)
 
     def _path(self, blob: BlobRef) -> str:
         return f"{self._root}/{blob.key}"

@@ -10,7 +10,7 @@ Expand step: old and new code both run on this schema.
 from alembic import op
 
 revision = "0009_key_life"
-down_revision = "0007_checkpoints"
+down_revision = "0008_setbacks"
 branch_labels = None
 depends_on = None
 

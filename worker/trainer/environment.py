@@ -28,6 +28,7 @@ class TrainingEnvironment:
     computes: Mapping[int, Compute] = field(default_factory=dict)  # by `kind_of` network
     reader: DataReader = field(default_factory=DataReader)
     clock: Callable[[], float] = time.monotonic  # seconds, for the time limits of trainings
+    wait: Callable[[float], None] = time.sleep  # seconds, between two tries to store a result
 
     @property
     def here(self) -> Compute:

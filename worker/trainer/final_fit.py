@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from core.errors import InfeasibleTrial
 from core.protocol.contracts import BlobRef, Comparison, TestMetrics
-from core.protocol.storage import Storage
 from core.tasks import TASKS
 from worker.trainer.export import export
 from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.loading import network_with
 from worker.trainer.networks.network import Network
+from worker.trainer.patient_storage import PatientStorage
 from worker.trainer.train_job import TrainJob
 from worker.trainer.training.checks import memory_errors_as_infeasible
 from worker.trainer.training.evaluation import Evaluation, evaluate
@@ -84,7 +84,7 @@ def compare(task: str, before: Evaluation, after: Evaluation | None, reason: str
 
 
 def measure_and_export(
-    job: TrainJob, trained: Trained, data: JobData, compute: Compute, storage: Storage
+    job: TrainJob, trained: Trained, data: JobData, compute: Compute, storage: PatientStorage
 ) -> tuple[TestMetrics, BlobRef]:
     """Evaluate on the test split, once, and store the export.
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from core.errors import BlobError
 from core.graph.initialisation import initialise
 from core.graph.weights import Weights, check, load
 from core.morphisms import transfer_all
+from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 from worker.trainer.data.examples import Examples
 from worker.trainer.networks.compute import Compute
@@ -12,6 +14,15 @@ from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.loading import network_with
 from worker.trainer.networks.network import Network
 from worker.trainer.train_job import StoredNetwork, TrainJob
+
+
+class DamagedWeights(BlobError):
+    """The weights of another trial are missing or damaged: report them, and start from others."""
+
+    def __init__(self, blob: BlobRef, message: str) -> None:
+        super().__init__(message)
+        self.blob = blob
+
 
 PROBE = 256  # training examples from which morphisms that lose information refit weights
 
@@ -56,7 +67,10 @@ def _member_networks(job: TrainJob, storage: Storage, compute: Compute) -> list[
 
 
 def _stored_weights(network: StoredNetwork, storage: Storage) -> Weights:
-    """The weights of a trained network; raises BlobError where they do not fit the network."""
-    weights = load(storage.get(network.weights))
-    check(network.architecture, weights)
+    """The weights of a trained network; raises DamagedWeights where they cannot be used."""
+    try:
+        weights = load(storage.get(network.weights))
+        check(network.architecture, weights)
+    except BlobError as error:
+        raise DamagedWeights(network.weights, str(error)) from error
     return weights

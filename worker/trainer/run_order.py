@@ -15,13 +15,18 @@ from worker.tasks import LOSSES
 from worker.trainer import checkpoints
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
 from worker.trainer.final_fit import Trained, measure_and_export, train_beside_winner
-from worker.trainer.initial_weights import inherited_weights, initial_network
+from worker.trainer.initial_weights import (
+    DamagedWeights,
+    inherited_weights,
+    initial_network,
+)
 from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.latency import latency
 from worker.trainer.networks.loading import network_with
 from worker.trainer.networks.network import Network
+from worker.trainer.patient_storage import PatientStorage
 from worker.trainer.train_job import TrainJob
 from worker.trainer.training.checkpointer import Checkpointer, Snapshot
 from worker.trainer.training.checks import check_finite_weights, memory_errors_as_infeasible
@@ -45,10 +50,12 @@ def run_order(
             return _run(TrainJob.of(order), environment, callbacks)
     except InfeasibleTrial as error:
         return Ended(status=TrialStatus.INFEASIBLE, reason=str(error))
+    except DamagedWeights as error:
+        return Ended(status=TrialStatus.FAILED, reason=str(error), retry=False, damaged=error.blob)
     except (BlobError, InvalidInput, ExportMismatch) as error:  # would be the same again
         return Ended(status=TrialStatus.FAILED, reason=str(error), retry=False)
     except OSError as error:
-        return Ended(status=TrialStatus.FAILED, reason=f"storage or disk: {error}")
+        return Ended(status=TrialStatus.FAILED, reason=f"storage or disk: {error}", setback=True)
 
 
 def _run(job: TrainJob, environment: TrainingEnvironment, callbacks: TrainingCallbacks) -> Ended:
@@ -63,7 +70,7 @@ def _run(job: TrainJob, environment: TrainingEnvironment, callbacks: TrainingCal
         data=data,
         state=begun.state,
     )
-    trained, storage = run.train(), environment.storage
+    trained, storage = run.train(), run.results
     facts: dict[str, Any] = {}
     if job.is_final and not trained.outcome.stopped:
         test, exported = measure_and_export(job, trained, data, compute, storage)
@@ -82,6 +89,12 @@ class JobRun:
     compute: Compute
     data: JobData
     state: State | None = None  # of an earlier attempt, which this one continues
+
+    @property
+    def results(self) -> PatientStorage:
+        """Where the results of the training are stored."""
+        environment = self.environment
+        return PatientStorage(environment.storage, environment.wait, self.callbacks.should_stop)
 
     def train(self) -> Trained:
         """Train the job's network from its initial weights."""

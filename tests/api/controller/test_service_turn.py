@@ -26,9 +26,10 @@ def sweeper(world: Any, storage_url: str) -> Sweeper:
 def proposer(world: Any) -> Iterator[Proposer]:
     """A proposer whose requests are answered in a thread, which starts sooner than a process."""
     proposer = Proposer(world.sessions, 1, lambda: None)
-    proposer._pool = ThreadPoolExecutor(1)  # type: ignore[assignment]
-    yield proposer
     proposer.close()
+    with ThreadPoolExecutor(1) as pool:
+        proposer._pool = pool  # type: ignore[assignment]
+        yield proposer
 
 
 def test_an_attempt_whose_lease_has_expired_is_retried_and_logged(

@@ -1,11 +1,13 @@
 """The REST interface, used as it should be."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from api.controller.service import LONGEST_STEP
 from api.models import Search, Trial
 from api.roles import Role
 from core.protocol.contracts import Budget
@@ -343,3 +345,9 @@ def test_probes_of_anybody_write_to_storage_once(app, visit, storage_url):
     changed = folder.stat().st_mtime_ns
     assert [client.get("/readyz").status_code for _ in range(5)] == [200] * 5
     assert folder.stat().st_mtime_ns == changed
+
+
+def test_an_api_whose_controller_is_stuck_asks_to_be_restarted(app, visit):
+    app.state.controller._moved_at = time.monotonic() - LONGEST_STEP
+    answer = visit().get("/healthz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "the controller is stuck"})

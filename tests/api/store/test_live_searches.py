@@ -233,7 +233,9 @@ def test_a_trial_arrives_with_its_parent_and_the_morphisms_between(world) -> Non
     morphism = Widen(node_id=1, extra=8, segment=0)
     step = {"text": "widen it", "data": to_json(morphism)}
     parent = world.trial(search, architecture=ARCHITECTURE)
-    world.trial(search, architecture=ARCHITECTURE, parent_id=parent, morphisms=[step])
+    world.trial(
+        search, architecture=ARCHITECTURE, parent_id=parent, morphisms=[step], inherited=True
+    )
 
     first, second = past_trials(world, search)
 

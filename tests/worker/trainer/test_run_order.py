@@ -281,14 +281,32 @@ def test_an_order_that_can_never_be_run_fails_without_another_attempt(
     assert reason in ended.reason
     assert recorded.steps == []
     assert ended.weights is None
+    is_parent = change in {missing, flipped, cut_short} or "weights" in reason or "NaN" in reason
+    assert ended.damaged == (order.parent_weights if is_parent else None)
 
 
 def test_a_failing_disk_is_worth_another_attempt(environment, storage):
     order = order_for(storage)
     (Path(storage.url.removeprefix("file://")) / "weights").write_text("in the way")
     ended, _ = run(order, environment)
-    assert (ended.status, ended.retry) == (TrialStatus.FAILED, True)
+    assert (ended.status, ended.retry, ended.setback) == (TrialStatus.FAILED, True, True)
     assert ended.reason.startswith("storage or disk: ")
+
+
+def test_a_result_is_stored_once_the_disk_works_again(environment, storage):
+    blocked = Path(storage.url.removeprefix("file://")) / "weights"
+    order = order_for(storage)
+    blocked.write_text("in the way")
+    waited = []
+
+    def repair(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            blocked.unlink()
+
+    ended, _ = run(order, dataclasses.replace(environment, wait=repair))
+    assert ended.status is TrialStatus.COMPLETED
+    assert waited == [1, 2, 4]
 
 
 @pytest.mark.parametrize("kind", list(TrialKind))
