@@ -1,6 +1,8 @@
 """The commands of the API image: migrate, serve, healthcheck."""
 
 import argparse
+import contextlib
+import socket
 import sys
 
 import httpx
@@ -10,7 +12,10 @@ from sqlalchemy.exc import DBAPIError
 
 from api import db
 from api.edge import logs
+from api.edge.changes import Changes
 from api.settings import DatabaseSettings, Settings
+
+_START_FAILED = 3  # exit status, as uvicorn's own
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,8 +61,9 @@ def _serve(options: argparse.Namespace) -> int:
     # Not above: migrations and health checks must not wait for the imports of the app.
     from api.app import create_app  # noqa: PLC0415
 
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=options.host,
         port=options.port,
         access_log=False,
@@ -65,7 +71,26 @@ def _serve(options: argparse.Namespace) -> int:
         log_config=None,  # set up above
         timeout_graceful_shutdown=5,
     )
-    return 0
+    server = _Server(config, app.state.changes)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else _START_FAILED
+
+
+class _Server(uvicorn.Server):
+    """A server that ends waiting requests when it shuts down, instead of waiting for them.
+
+    The application learns of a shutdown only after the last request has ended (`lifespan`).
+    """
+
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+        super().__init__(config)
+        self._changes = changes
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer waiting requests, then shut down."""
+        self._changes.close()
+        await super().shutdown(sockets)
 
 
 def _schema_problem(settings: Settings) -> str | None:

@@ -51,7 +51,7 @@ async def of_any_search(request: Request, changes: Changes) -> StreamingResponse
     async def ticks() -> AsyncIterator[str]:
         yield "retry: 2000\n\n"
         with changes.subscribe(None) as event:
-            while not await request.is_disconnected():
+            while not (changes.closing or await request.is_disconnected()):
                 await wait(event, POLL_SECONDS * 2)
                 yield "event: change\ndata: {}\n\n"
                 await asyncio.sleep(_ANY_PAUSE)
@@ -79,7 +79,7 @@ async def _events(
 ) -> AsyncIterator[str]:
     yield "retry: 2000\n\n"
     with changes.subscribe(search_id) as event:
-        while not await request.is_disconnected():
+        while not (changes.closing or await request.is_disconnected()):
             try:
                 version, status = await run_in_threadpool(_look, request, caller, search_id, known)
             except NotFound:

@@ -17,6 +17,7 @@ from api.edge.dependencies import (
     SessionDep,
     StorageDep,
 )
+from api.edge.errors import shutting_down
 from api.edge.parsing import version_in
 from api.imports import dataset_for
 from api.pictures import fronts
@@ -83,6 +84,8 @@ async def get_search(
             left = deadline - time.monotonic()
             if found is not None or left <= 0 or await request.is_disconnected():
                 break
+            if changes.closing:
+                raise shutting_down()
             await wait(event, min(left, POLL_SECONDS))
     if found is None:
         return Response(status_code=304, headers={"ETag": f'"{known}"'})
