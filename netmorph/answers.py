@@ -131,6 +131,7 @@ class Search(TypedDict):
     dataset: DatasetRef
     task: str
     strategy: str
+    strategy_options: dict[str, float | str | bool]
     metric: str
     cost: str | None
     status: str
@@ -151,6 +152,7 @@ class Search(TypedDict):
     compute_in_winner: float | None
     best: Best | None
     final: Final | None
+    seconds_left: float | None  # until the export, estimated; None in lists and where not known
 
 
 class Morphism(TypedDict):

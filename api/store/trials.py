@@ -79,9 +79,16 @@ def export_of(session: Session, caller: Caller, search_id: UUID) -> BlobRef:
 
 
 def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:
-    """Trials with their parent's number and their lease."""
+    """Trials with their parent's number, their lease and the task of their search."""
     return (
-        select(Trial, _Parent.number.label("parent_number"), Lease.step, Lease.epochs, *more)
+        select(
+            Trial,
+            _Parent.number.label("parent_number"),
+            Lease.step,
+            Lease.epochs,
+            Search.config["task"].astext.label("task"),
+            *more,
+        )
         .join(Search, Search.id == Trial.search_id)
         .outerjoin(_Parent, _Parent.id == Trial.parent_id)
         .outerjoin(Lease, Lease.trial_id == Trial.id)
@@ -102,7 +109,7 @@ def _derived(row: Any) -> dict[str, Any]:
     is_running = trial.status == TrialStatus.RUNNING
     return {
         "parent_number": row.parent_number,
-        "comparison": ComparisonOut.of(trial.comparison),
+        "comparison": ComparisonOut.of(trial.comparison, row.task),
         "changes": str(TrainingChoices.model_validate(trial.choices)),
         "ensemble": in_words(trial.members),
         "morphisms": [
