@@ -224,6 +224,17 @@ class Front(TypedDict):
     items: list[FrontPoint]
 
 
+class Worker(TypedDict):
+    """A worker that was seen within the last day."""
+
+    id: str
+    name: str
+    device: str
+    threads: int
+    seen_at: str
+    trial_id: str | None  # the trial that it trains
+
+
 class Key(TypedDict):
     """An API key, without its secret."""
 

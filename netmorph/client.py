@@ -12,6 +12,7 @@ is retried for up to two minutes: a lost connection, a restart of the service, "
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from netmorph.answers import CreatedKey, Dataset, Front, Key, Search, Trial
+from netmorph.answers import CreatedKey, Dataset, Front, Key, Search, Trial, Worker
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
 from netmorph.retries import Retries, retry_after
 
@@ -121,14 +122,17 @@ class Client:
 
         self._retried(download)
 
-    # --- data sets and keys -------------------------------------------------------------------
+    # --- data sets, workers and keys ----------------------------------------------------------
 
     def datasets(self) -> Iterator[Dataset]:
         """All data sets, the newest first."""
         return cast(Iterator[Dataset], self._pages("/v1/datasets"))
 
     def add_dataset(self, path: Path, name: str) -> Dataset:
-        """Upload an npz file as a data set. The same file again is the same data set."""
+        """Upload a file as a data set. The same file again is the same data set."""
+        if not path.is_file():
+            found = "is a folder" if path.is_dir() else "is no file"
+            raise ClientError(f"{path} {found}; expected one file, such as data.npz")
 
         def upload() -> httpx.Response:
             with path.open("rb") as file:
@@ -141,6 +145,16 @@ class Client:
                 )
 
         return cast(Dataset, _json(self._retried(upload)))
+
+    def workers(self) -> list[Worker]:
+        """The workers of the last day, with the trial that each trains."""
+        return cast(list[Worker], list(self._pages("/v1/workers")))
+
+    def count_live_workers(self, seconds: float) -> int:
+        """How many workers were seen within the last `seconds`, by this machine's clock."""
+        now = datetime.now(UTC)
+        seen = (datetime.fromisoformat(worker["seen_at"]) for worker in self.workers())
+        return sum((now - one).total_seconds() < seconds for one in seen)
 
     def create_key(self, name: str, role: str) -> CreatedKey:
         """Create an API key. No later answer contains its secret."""

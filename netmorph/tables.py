@@ -14,7 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from netmorph.answers import Dataset, Front, Key, Search, Trial
+from netmorph.answers import Dataset, Front, Key, Search, Trial, Worker
+from netmorph.diagnosis import Finding
 from netmorph.formatting import clock, milliseconds, out_of, percent
 from netmorph.lineage import ensemble, exported, steps
 from netmorph.progress import best_text, left_text, phase
@@ -23,11 +24,12 @@ from netmorph.progress import best_text, left_text, phase
 WIDE = 160
 _SHORT_ID = 8  # characters
 _MINUTE = 16  # characters of a time up to its minutes
+_SECOND = 19  # characters of a time up to its seconds
 _INDENT = 4  # columns before the words of a trial
 _LABELS = ("no", "status", "value", "parent", "parameters", "latency", "epochs", "time")
 _WORDS = ("morphisms", "computed in")
 _SHORT_PHASES = {"running its last trials": "last trials"}
-_FOLDED = frozenset({"name", "data set", "morphisms"})  # columns with text of any length
+_FOLDED = frozenset({"name", "data set", "device", "morphisms"})  # columns with text of any length
 
 
 def searches(items: Iterable[Search], width: int) -> Table:
@@ -132,6 +134,25 @@ def _cells(item: Trial) -> dict[str, str]:
     }
 
 
+def facts(values: Mapping[str, object]) -> Table:
+    """One row for each fact."""
+    table = Table(show_header=False, box=None)
+    for label, value in values.items():
+        lines = value if isinstance(value, list) else [value or "–"]
+        table.add_row(label.replace("_", " "), "\n".join(map(str, lines)) or "–")
+    return table
+
+
+def findings(items: Iterable[Finding]) -> Table:
+    """One row for each check, with the advice below what was found."""
+    table = Table(show_header=False, box=None)
+    for item in items:
+        style = {"ok": "green", "warning": "yellow", "problem": "bold red"}[item.state]
+        text = f"{item.text}\n→ {item.advice}" if item.advice else item.text
+        table.add_row(Text(item.state, style=style), item.subject, text)
+    return table
+
+
 def datasets(items: Iterable[Dataset], width: int) -> Table:
     """One row for each data set."""
     items = list(items)
@@ -146,6 +167,21 @@ def datasets(items: Iterable[Dataset], width: int) -> Table:
             f"{item['train_examples']:,}",
             f"{item['test_examples']:,}",
             f"{item['bytes']:,}",
+        )
+    return table
+
+
+def workers(items: Iterable[Worker], width: int) -> Table:
+    """One row for each worker."""
+    table = _table("name", "device", "threads", "last seen", "trains")
+    for item in items:
+        trial = item["trial_id"]
+        table.add_row(
+            item["name"],
+            item["device"],
+            str(item["threads"]),
+            item["seen_at"][:_SECOND].replace("T", " "),
+            "–" if trial is None else trial if width >= WIDE else trial[:_SHORT_ID],
         )
     return table
 
