@@ -1,6 +1,8 @@
 """The commands of the API image: migrate, serve, healthcheck."""
 
 import argparse
+import contextlib
+import socket
 import sys
 
 import httpx
@@ -10,9 +12,11 @@ from sqlalchemy.exc import DBAPIError
 
 from api import db
 from api.edge import logs
+from api.edge.changes import Changes
 from api.settings import DatabaseSettings, Settings
 
 _LEAST_KEY = 20  # characters
+_START_FAILED = 3  # exit status, as uvicorn's own
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,15 +63,35 @@ def _serve(options: argparse.Namespace) -> int:
     from api.app import create_app  # noqa: PLC0415
     from api.edge.server import server_options  # noqa: PLC0415
 
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=options.host,
         port=options.port,
         log_config=None,  # set up above
         timeout_graceful_shutdown=5,
         **server_options(settings),
     )
-    return 0
+    server = _Server(config, app.state.changes)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else _START_FAILED
+
+
+class _Server(uvicorn.Server):
+    """A server that ends waiting requests when it shuts down, instead of waiting for them.
+
+    The application learns of a shutdown only after the last request has ended (`lifespan`).
+    """
+
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+        super().__init__(config)
+        self._changes = changes
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer waiting requests, then shut down."""
+        self._changes.close()
+        await super().shutdown(sockets)
 
 
 def _key_fault(raw: str) -> str:

@@ -94,15 +94,15 @@ class Best(Out):
 class ComparisonOut(Comparison):
     """The final network compared with the winner it was trained on from, as data and in words."""
 
-    text: str  # "the final network has 0.9120 on 250 held-out examples, ..."
+    text: str  # "the final network has 91.20 % on 250 held-out examples, ..."
 
     @classmethod
-    def of(cls, kept: dict[str, Any] | None) -> Self | None:
+    def of(cls, kept: dict[str, Any] | None, task: str) -> Self | None:
         """The comparison that a trial keeps; None where the worker did not compare them."""
         if kept is None:
             return None
         comparison = Comparison.model_validate(kept)
-        return cls(**comparison.model_dump(), text=sentence(comparison))
+        return cls(**comparison.model_dump(), text=sentence(comparison, task))
 
 
 class FinalOut(Out):
@@ -128,6 +128,7 @@ class SearchOut(Out):
     dataset: DatasetRef
     task: str
     strategy: str
+    strategy_options: dict[str, float | str | bool]
     metric: str  # its name, "accuracy"
     cost: Cost | None  # minimised beside the metric
     status: SearchStatus
@@ -150,6 +151,9 @@ class SearchOut(Out):
     compute_in_winner: float | None
     best: Best | None
     final: FinalOut | None
+    #: Estimated until the export, final fit included. None in lists, while nothing is known, and
+    #: unless the search is running or finishing.
+    seconds_left: float | None
 
 
 class SearchPage(Out):

@@ -131,6 +131,7 @@ class Search(TypedDict):
     dataset: DatasetRef
     task: str
     strategy: str
+    strategy_options: dict[str, float | str | bool]
     metric: str
     cost: str | None
     status: str
@@ -151,6 +152,7 @@ class Search(TypedDict):
     compute_in_winner: float | None
     best: Best | None
     final: Final | None
+    seconds_left: float | None  # until the export, estimated; None in lists and where not known
 
 
 class Morphism(TypedDict):
@@ -220,6 +222,17 @@ class Front(TypedDict):
     metric: str
     cost: str
     items: list[FrontPoint]
+
+
+class Worker(TypedDict):
+    """A worker that was seen within the last day."""
+
+    id: str
+    name: str
+    device: str
+    threads: int
+    seen_at: str
+    trial_id: str | None  # the trial that it trains
 
 
 class Key(TypedDict):

@@ -36,6 +36,19 @@ class Changes:
         self._database = listener_parameters(database_url, "netmorph changes")
         self._waiters: defaultdict[UUID | None, set[asyncio.Event]] = defaultdict(set)
         self._count = 0
+        self._closing = False
+
+    @property
+    def closing(self) -> bool:
+        """Whether the process is shutting down, so that no request may wait any longer."""
+        return self._closing
+
+    def close(self) -> None:
+        """Wake every waiting request, as the process is shutting down."""
+        self._closing = True
+        for events in self._waiters.values():
+            for event in events:
+                event.set()
 
     @property
     def full(self) -> bool:

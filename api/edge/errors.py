@@ -2,8 +2,8 @@
 
 403 for an exceeded quota, 404 for objects that do not exist or belong to somebody else, 409 for a
 state that forbids the request, 413 for a body that is too large, 422 for invalid input, 503 while
-the database does not answer. Any other error is a 500 with a request id and no detail; the log has
-the rest.
+the database does not answer or the process shuts down. Any other error is a 500 with a request id
+and no detail; the log has the rest.
 """
 
 import logging
@@ -101,6 +101,15 @@ def _message(one: dict[str, Any]) -> str:
     if not isinstance(found, str | int | float) or len(text := repr(found)) > _LONGEST_FOUND:
         return expected
     return f"{expected}; found {text}"
+
+
+def shutting_down() -> HTTPException:
+    """The answer to a request that waits while this process shuts down: send it again."""
+    return HTTPException(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "the service is shutting down: try again",
+        {"Retry-After": "1"},
+    )
 
 
 def http_problem(_: Request, error: Exception) -> Response:

@@ -61,7 +61,7 @@ async def of_any_search(request: Request, changes: Changes) -> StreamingResponse
     async def ticks() -> AsyncIterator[str]:
         yield "retry: 2000\n\n"
         with changes.subscribe(None) as event:
-            while await _is_open(request):
+            while not changes.closing and await _is_open(request):
                 await wait(event, POLL_SECONDS * 2)
                 yield "event: change\ndata: {}\n\n"
                 await asyncio.sleep(_ANY_PAUSE)
@@ -105,7 +105,7 @@ async def _events(
     """The events of a search until it has ended, or the reader is gone or has no access more."""
     yield "retry: 2000\n\n"
     with changes.subscribe(search_id) as event:
-        while not await request.is_disconnected():
+        while not (changes.closing or await request.is_disconnected()):
             try:
                 seen = await run_in_threadpool(_look, request, caller, search_id)
             except NotFound:

@@ -18,6 +18,7 @@ from api.edge.dependencies import (
     SessionDep,
     StorageDep,
 )
+from api.edge.errors import shutting_down
 from api.edge.parsing import version_in
 from api.imports import dataset_for
 from api.pictures import fronts
@@ -86,6 +87,8 @@ async def get_search(
             left = deadline - time.monotonic()
             if found is not None or left <= 0 or await request.is_disconnected():
                 break
+            if changes.closing:
+                raise shutting_down()
             await wait(event, min(left, POLL_SECONDS))
             has_waited = True
     if found is None:

@@ -30,8 +30,10 @@ def listing(
 
 def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
     """One search with a summary of its trials."""
-    (out,) = summaries.of(session, [_row(session, caller, search_id)])
-    return out
+    found = _row(session, caller, search_id)
+    (out,) = summaries.of(session, [found])
+    left = summaries.seconds_left(session, found, out)
+    return out.model_copy(update={"seconds_left": left})
 
 
 def version(session: Session, caller: Caller, search_id: UUID) -> int:

@@ -15,9 +15,11 @@ from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, SearchOut, Us
 from api.store import compute
 from api.store.readable import readable
 from api.store.waits import reasons
-from core.protocol.contracts import Bounds, Budget, SearchConfig
-from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
+from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig
+from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
+from core.search import remaining
 from core.search.ensembles import in_words
+from core.search.remaining import Progress
 from core.tasks import TASKS
 
 
@@ -43,6 +45,33 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
 
 #: Of the present lease; those before its checkpoint were spent by earlier ones.
 _epochs_under_lease = func.greatest(func.coalesce(Lease.epochs - Lease.resumed_epoch, 0), 0)
+
+
+def seconds_left(session: Session, search: Search, out: SearchOut) -> float | None:
+    """About how long a search will still take, its final fit included; None while not known."""
+    if search.status not in {SearchStatus.RUNNING, SearchStatus.FINISHING}:
+        return None
+    spec = session.scalars(select(Dataset.spec).where(Dataset.id == search.dataset_id)).one()
+    best = None if out.best is None else out.best.trial_id
+    progress = Progress(
+        elapsed=out.used.seconds,
+        ended=out.used.trials,
+        epochs=out.used.epochs,
+        spent=compute.before(session.connection(), search.id, best),
+        final_epochs=_final_epochs(session, search.id),
+    )
+    config, _ = _config(search.config)
+    return remaining.seconds_left(config, DatasetSpec.model_validate(spec), progress)
+
+
+def _final_epochs(session: Session, search_id: UUID) -> int:
+    """The epochs that the running final fit has finished; zero without one."""
+    statement = (
+        select(Lease.epochs)
+        .join(Trial, Trial.id == Lease.trial_id)
+        .where(Trial.search_id == search_id, Trial.kind == TrialKind.FINAL)
+    )
+    return session.scalars(statement).one_or_none() or 0
 
 
 def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
@@ -113,10 +142,11 @@ def _final(
     """A search and the result of its final fit: of the winner alone where only that is exported."""
     if final.test_metric is None or final.test_loss is None or final.test_examples is None:
         return final.search_id, None
-    comparison = ComparisonOut.of(final.comparison)
+    searched = _config(config)[0]
+    comparison = ComparisonOut.of(final.comparison, searched.task)
     alone = comparison is not None and comparison.exported == "winner"
     members = [] if alone else final.members
-    requested = 0 if alone else _config(config)[0].training.ensemble or 0
+    requested = 0 if alone else searched.training.ensemble or 0
     return final.search_id, FinalOut.of(
         final,
         trial_id=final.id,
@@ -155,6 +185,7 @@ def _out(
         compute_in_winner=compute_in_winner,
         best=best,
         final=final,
+        seconds_left=None,
     )
 
 

@@ -16,7 +16,7 @@ from api.store.fragments import LARGEST
 from api.store.keys import Caller
 from api.store.readable import readable
 from core.protocol.contracts import BlobRef, TrainingChoices
-from core.protocol.states import TrialKind, TrialStatus
+from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 from core.search.ensembles import in_words
 
 _Parent = aliased(Trial)
@@ -115,20 +115,44 @@ def with_value(session: Session, search_id: UUID) -> list[Trial]:
 def export_of(session: Session, caller: Caller, search_id: UUID) -> BlobRef:
     """The exported model of a search; NotFound until its final fit has ended."""
     searches.require(session, caller, search_id)
-    statement = select(Trial.export_key, Trial.export_bytes).where(
-        Trial.search_id == search_id, Trial.kind == TrialKind.FINAL
+    statement = (
+        select(Search.status, Search.reason, Trial.export_key, Trial.export_bytes)
+        .outerjoin(Trial, (Trial.search_id == Search.id) & (Trial.kind == TrialKind.FINAL))
+        .where(Search.id == search_id)
     )
-    key, size = session.execute(statement).one_or_none() or (None, None)
-    found = blobs.reference(key, size)
+    row = session.execute(statement).one()
+    found: BlobRef | None = blobs.reference(row.export_key, row.export_bytes)
     if found is None:
-        raise NotFound(f"the search {search_id} has no exported model yet")
+        raise NotFound(_no_export(search_id, SearchStatus(row.status), row.reason))
     return found
 
 
-def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:
-    """Trials with their parent's number and their lease."""
+def _no_export(search_id: UUID, status: SearchStatus, reason: str) -> str:
+    """Why a search has no exported model, and whether it will have one."""
+    if status in LIVE_SEARCH:
+        resumed = "is resumed and " if status is SearchStatus.PAUSED else ""
+        return (
+            f"the search {search_id} has no exported model yet: it is {status}, and exports one "
+            f"when it {resumed}ends"
+        )
+    because = f" ({reason})" if reason else ""
     return (
-        select(Trial, _Parent.number.label("parent_number"), Lease.step, Lease.epochs, *more)
+        f"the search {search_id} is {status}{because} and has no exported model: create a new "
+        "search with the same data set"
+    )
+
+
+def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:
+    """Trials with their parent's number, their lease and the task of their search."""
+    return (
+        select(
+            Trial,
+            _Parent.number.label("parent_number"),
+            Lease.step,
+            Lease.epochs,
+            Search.config["task"].astext.label("task"),
+            *more,
+        )
         .join(Search, Search.id == Trial.search_id)
         .outerjoin(_Parent, _Parent.id == Trial.parent_id)
         .outerjoin(Lease, Lease.trial_id == Trial.id)
@@ -149,8 +173,8 @@ def _derived(row: Any) -> dict[str, Any]:
     is_running = trial.status == TrialStatus.RUNNING
     return {
         "parent_number": row.parent_number,
-        "comparison": ComparisonOut.of(trial.comparison),
         "changes": str(readable(TrainingChoices, trial.choices)[0]),
+        "comparison": ComparisonOut.of(trial.comparison, row.task),
         "ensemble": in_words(trial.members),
         "morphisms": [
             MorphismOut(kind=step["data"]["kind"], text=step["text"], data=step["data"])

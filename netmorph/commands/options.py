@@ -70,6 +70,14 @@ def console() -> Console:
     return out
 
 
+def messages() -> Console:
+    """The standard error for progress and messages: the standard output is for results."""
+    out = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    if not out.is_terminal:
+        out.width = _LOG_WIDTH
+    return out
+
+
 def print_json(value: object) -> None:
     """Print one JSON document on one line of the standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")

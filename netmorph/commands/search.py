@@ -1,10 +1,13 @@
 """`netmorph search`: from a data set to an exported network, with one command."""
 
 import contextlib
+import hashlib
+import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -21,6 +24,7 @@ from netmorph.commands.options import (
     KeyOption,
     UrlOption,
     console,
+    messages,
     print_json,
     target_of,
 )
@@ -31,6 +35,7 @@ from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
 
 _DEFAULT_TRIALS = 12
+_HASH_LENGTH = 6  # characters that tell versions of a file apart
 
 
 class Cost(StrEnum):
@@ -53,7 +58,10 @@ class _Request:
 
 def search(
     dataset: Annotated[
-        str, typer.Option(help="digits, fashion-mnist, an npz file, or the id of a data set.")
+        str,
+        typer.Option(
+            help="A file, such as data.npz, or a data set: digits, fashion-mnist, a name, an id."
+        ),
     ],
     trials: Annotated[
         int | None,
@@ -66,6 +74,10 @@ def search(
         int, typer.Option(min=0, max=2**31 - 1, help="Seed of all random choices.")
     ] = 0,
     strategy: Annotated[str, typer.Option(help="Search strategy.")] = "bayesian",
+    strategy_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Option of the strategy; may be repeated."),
+    ] = None,
     cost: Annotated[
         Cost | None, typer.Option(help="Also minimise this; returns a Pareto front.")
     ] = None,
@@ -119,6 +131,7 @@ def search(
         "budget": _given(budget),
         "training": _given({"ensemble": ensemble}) or None,
         "strategy": strategy,
+        "strategy_options": _options(strategy_option or ()) or None,
         "seed": seed,
         "parallelism": parallelism or max(1, workers),
         "name": name,
@@ -126,8 +139,7 @@ def search(
     request = _Request(
         dataset=dataset, upload=_file_of(dataset), body=_given(body), folder=export_to
     )
-    if export_to is not None:
-        export.require_writable(export_to)
+    export.require_writable(export_to or default_folder(None))
     target = target_of(url, key, data_dir)
     with _terminated_is_interrupted(), target.on_demand(workers=workers) as running:
         code = _run(running, request, sign_in=target.sign_in_hint(), as_json=as_json)
@@ -136,9 +148,9 @@ def search(
 
 def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) -> int:
     """Create the search, follow it to its end and download the export; return the exit code."""
-    out = Console(stderr=True, quiet=True) if as_json else console()
+    out = Console(stderr=True, quiet=True) if as_json else messages()
     with Client(running.url, running.key) as client:
-        created = client.create_search(request.body | {"dataset": _dataset(client, request)})
+        created = _create(client, request)
         for label, text in _headlines(running, created, sign_in):
             out.print(f"{label:11}{text}", soft_wrap=True)
         try:
@@ -150,8 +162,22 @@ def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) ->
     if as_json:
         print_json(result)
     else:
-        print_summary(result, out)
+        print_summary(result, console())
     return 0 if ended["status"] == "completed" else 1
+
+
+def _options(texts: Iterable[str]) -> dict[str, Any]:
+    """The options NAME=VALUE by name; a value is a number, true, false or else a text."""
+    options = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not name or not separator:
+            raise ClientError(f"invalid option {text!r}: expected NAME=VALUE, as in population=20")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -168,20 +194,55 @@ def _headlines(running: Running, created: Search, sign_in: str) -> list[tuple[st
 
 
 def _file_of(dataset: str) -> Path | None:
-    """The file that `--dataset` names, if the text looks like a path."""
-    if not dataset.endswith(".npz") and "/" not in dataset:
-        return None
+    """The file or folder that `--dataset` names; None for the name or id of a data set.
+
+    A path has a slash or an ending, so that a folder named `digits` hides no data set.
+    """
     path = Path(dataset)
-    if not path.is_file():
-        raise ClientError(f"there is no file {dataset}; expected an npz file")
-    return path
+    is_path = "/" in dataset or bool(path.suffix)
+    if is_path and path.exists():
+        return path
+    if "/" in dataset or path.suffix == ".npz":
+        raise ClientError(
+            f"there is no file {dataset}: give a file with your data, or the name of a data set "
+            "(`netmorph dataset ls` lists them)"
+        )
+    return None
 
 
-def _dataset(client: Client, request: _Request) -> str:
-    """The name or id of the data set; a file is uploaded first."""
-    if request.upload is None:
-        return request.dataset
-    return client.add_dataset(request.upload, request.upload.stem)["id"]
+def _create(client: Client, request: _Request) -> Search:
+    """Create the search; a file is uploaded first."""
+    if request.upload is not None:
+        return client.create_search(request.body | {"dataset": _upload(client, request.upload)})
+    try:
+        return client.create_search(request.body | {"dataset": request.dataset})
+    except RefusedRequest as problem:
+        if _is_unknown(problem, request.dataset) and Path(request.dataset).exists():
+            raise ClientError(
+                f"there is no data set {request.dataset!r}, but a file or folder of that name: "
+                f"to use it, write --dataset ./{request.dataset}"
+            ) from None
+        raise
+
+
+def _is_unknown(problem: RefusedRequest, dataset: str) -> bool:
+    return f"there is no data set {dataset!r}" in problem.detail
+
+
+def _upload(client: Client, path: Path) -> str:
+    """Upload a file; return the id of its data set, which is named after the file.
+
+    Where that name belongs to other bytes, as after a change of the file, a part of the file's
+    hash is added.
+    """
+    try:
+        return client.add_dataset(path, path.stem)["id"]
+    except RefusedRequest as problem:
+        if problem.status != HTTPStatus.CONFLICT:
+            raise
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return client.add_dataset(path, f"{path.stem}-{digest[:_HASH_LENGTH]}")["id"]
 
 
 def _download(client: Client, ended: Search, requested: Path | None) -> Path | None:

@@ -69,8 +69,9 @@ def compare(task: str, before: Evaluation, after: Evaluation | None, reason: str
         )
         worse = lost > WORSE * noise
         reason = (
-            f"{kind.metric} fell from {before.metric:.4f} to {after.metric:.4f} on "
-            f"{before.examples} held-out examples, by more than {WORSE:g} standard errors"
+            f"{kind.metric} fell from {kind.in_words(before.metric)} to "
+            f"{kind.in_words(after.metric)} on {before.examples} held-out examples, "
+            f"by more than {WORSE:g} standard errors"
             if worse
             else ""
         )

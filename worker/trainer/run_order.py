@@ -201,8 +201,8 @@ def _reason_behind(job: TrainJob, outcome: Outcome) -> str:
     assert h.least_at_rung is not None
     needed = task.objective(h.least_at_rung)  # the objective is its own inverse
     return (
-        f"stopped early: {task.metric} {outcome.at_rung.metric:.4f} after "
-        f"{100 * h.rung:.0f} % of its training, where {needed:.4f} was needed"
+        f"stopped early: {task.metric} {task.in_words(outcome.at_rung.metric)} after "
+        f"{100 * h.rung:.0f} % of its training, where {task.in_words(needed)} was needed"
     )
 
 

@@ -234,8 +234,8 @@ def test_a_final_fit_shows_how_it_was_computed_and_compared(person, world):
         export_key="exports/x.zip", export_bytes=9,
     )  # fmt: skip
 
-    words = "the final network has 0.9120 on 250 held-out examples, "
-    expected = compared | {"text": words + "the winner's own weights 0.9050"}
+    words = "the final network has 91.20 % on 250 held-out examples, "
+    expected = compared | {"text": words + "the winner's own weights 90.50 %"}
     shown = user.http.get(f"/v1/trials/{final}").json()
     assert (shown["precision"], shown["comparison"]) == ("bf16", expected)
     before = user.http.get(f"/v1/trials/{parent}").json()

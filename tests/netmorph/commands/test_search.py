@@ -1,11 +1,16 @@
 """`netmorph search`: what it prints first, and what it refuses before a search is made."""
 
+import hashlib
 import json
+import re
 import subprocess
+from pathlib import Path
 
+import httpx
 import pytest
 
 from netmorph.client import Client
+from netmorph.commands.search import _options, _upload
 from tests.netmorph.commands.conftest import refused
 from tests.netmorph.conftest import NETMORPH, clean_environment
 
@@ -16,14 +21,16 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
         env=clean_environment(),
     ) as process:
         assert process.stdout is not None
-        printed = [next(process.stdout) for _ in range(4)]
+        assert process.stderr is not None
+        printed = [next(process.stderr) for _ in range(4)]
         process.terminate()
-        printed += process.stdout
+        printed += process.stderr
+        assert process.stdout.read() == ""  # it has no result
     assert process.returncode == 130
     keys = json.loads((service.directory / "keys.json").read_text())
     assert "".join(printed).count(keys["admin"]) == 0
@@ -38,8 +45,13 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
     ("options", "message"),
     [
         (["--dataset", "no-such-data"], "no-such-data"),
-        (["--dataset", "missing.npz"], "there is no file missing.npz; expected an npz file"),
+        (["--dataset", "missing.npz"], "there is no file missing.npz: give a file"),
+        (["--dataset", "./"], "is a folder; expected one file"),
+        (["--dataset", "tests"], "write --dataset ./tests"),
+        (["--dataset", "README.md"], "expected one of: npz"),
         (["--dataset", "digits", "--strategy", "luck"], "luck"),
+        (["--dataset", "digits", "--strategy-option", "luck"], "expected NAME=VALUE"),
+        (["--dataset", "digits", "--strategy-option", "luck=1"], "luck"),
         (["--dataset", "digits", "--max-latency", "0.002"], "expected latency"),
         (["--dataset", "digits", "--max-parameters", "120"], "bounds are too small"),
         (["--dataset", "digits", "--max-flops", "2000", "--cost", "flops"], "bounds are too small"),
@@ -54,3 +66,46 @@ def test_an_impossible_search_is_an_error_and_is_not_created(
         ended = netmorph("search", *options, "--data-dir", service.directory)
         assert message in refused(ended)
         assert [item["id"] for item in client.searches()] == before
+
+
+def test_the_folder_for_the_export_is_checked_before_the_search(service) -> None:
+    options = ["--dataset", "digits", "--trials", "1", "--data-dir", str(service.directory)]
+    ended = subprocess.run(
+        [*NETMORPH, "search", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/proc",
+        env=clean_environment() | {"PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert "/proc cannot be written" in refused(ended)
+
+
+def test_a_file_that_has_changed_is_another_data_set(tmp_path: Path) -> None:
+    names: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        name = re.search(rb'name="name"\r\n\r\n(.*?)\r\n', request.read())
+        assert name is not None
+        names.append(name[1].decode())
+        return httpx.Response(409 if len(names) == 1 else 201, json={"id": "d"})
+
+    path = tmp_path / "mine.npz"
+    path.write_bytes(b"changed")
+    with Client("http://127.0.0.1:1", "key", transport=httpx.MockTransport(answer)) as client:
+        assert _upload(client, path) == "d"
+    assert names == ["mine", f"mine-{hashlib.sha256(b'changed').hexdigest()[:6]}"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "options"),
+    [
+        ((), {}),
+        (
+            ("population=20", "rate=0.5", "ageing=true", "kind=a=b"),
+            {"population": 20, "rate": 0.5, "ageing": True, "kind": "a=b"},
+        ),
+    ],
+)
+def test_options_of_a_strategy_are_numbers_truths_or_texts(texts, options) -> None:
+    assert _options(texts) == options

@@ -24,9 +24,9 @@ def test_the_card_describes_the_network_its_search_and_its_metric(folder, ended)
         for line in card.splitlines()
         if line.startswith("|") and line.count("|") == 3
     )
-    assert facts["test accuracy"].startswith(f"{ended.test.metric:.4f} ± ")
+    assert facts["test accuracy"].startswith(f"{100 * ended.test.metric:.2f} % ± ")
     assert "(30 examples, looked at once)" in facts["test accuracy"]
-    assert facts["validation accuracy in the search"].startswith("0.8125 ± 0.0123")
+    assert facts["validation accuracy in the search"].startswith("81.25 % ± 1.23")
     assert facts["parameters"] == f"{NETWORK.parameters:,}"
     assert facts["FLOPs of one example"] == f"{NETWORK.flops:,}"
     assert facts["training examples"] == "90 (validation included)"
@@ -61,7 +61,8 @@ WON = TIED.model_copy(update={"exported": "winner", "reason": "the final fit *di
         (
             TIED,
             0.7,
-            "The final network has 0.9120 on 9 held-out examples, the winner's own weights 0.9050.",
+            "The final network has 91.20 % on 9 held-out examples, "
+            "the winner's own weights 90.50 %.",
             "81 (9 of the validation split were held out to compare on)",
         ),
         (
@@ -103,6 +104,6 @@ def test_a_card_does_not_mention_seconds_that_are_not_known(job, history, second
 def test_a_card_without_a_history_is_still_a_card(job):
     card, metrics = card_and_metrics(job)
     assert "# A network" in card
-    assert "| validation accuracy in the search | ? ± ?" in card
+    assert "| validation accuracy in the search | ? (" in card
     assert metrics["validation"] is None
     assert metrics["test_std"] > 0
