@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -290,7 +290,8 @@ class WorkerPage(Out):
 class KeyIn(In):
     name: Name
     role: Role = Role.USER
-    expires_at: AwareDatetime | None = None  # from then on it opens nothing
+    #: From then on it opens nothing.
+    expires_at: AwareDatetime | None = Field(default=None, le=datetime(2200, 1, 1, tzinfo=UTC))
 
 
 class RotateIn(In):

@@ -15,7 +15,7 @@ def large_file(request: Request, path: Path, media_type: str) -> Response:
     headers = {"Cache-Control": _YEAR}
     if "gzip" not in request.headers.get("accept-encoding", ""):
         return FileResponse(path, media_type=media_type, headers=headers)
-    headers["Content-Encoding"] = "gzip"
+    headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     return Response(_compressed(path), media_type=media_type, headers=headers)
 
 
