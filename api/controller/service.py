@@ -25,7 +25,7 @@ from api.controller.proposer import Proposer
 from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
 from api.settings import Settings
-from api.store import discarded, endings, live_searches, searches
+from api.store import endings, live_searches, searches
 from api.store.notifications import WORK, notify_controllers
 from core.protocol.storage import Storage
 from core.search.budget import Suggest, Wait, decide
@@ -57,7 +57,9 @@ class Controller:
         self._leadership = Leadership(engine, settings.leader_seconds)
         self._proposer = Proposer(self._sessions, settings.suggest_processes, self._woken.set)
         self._relay = Relay(settings.broker_url, engine)
-        self._sweeper = Sweeper(Storage(settings.storage_url), self._sessions)
+        self._sweeper = Sweeper(
+            Storage(settings.storage_url), self._sessions, settings.discard_seconds
+        )
         self._died = died
         self._moved_at: float | None = None  # monotonic; when the deciding thread last moved
         self._threads = [
@@ -164,11 +166,11 @@ def expire_leases(engine: Engine, max_attempts: int) -> None:
 
 
 def tidy(sessions: sessionmaker[Session], sweeper: Sweeper) -> None:
-    """Stop trials still waiting in ended searches; wake the sweeper after a deletion."""
+    """Stop trials still waiting in ended searches; wake the sweeper when it is due."""
     with db.unit_of_work(sessions) as session:
         for search_id in searches.left_waiting(session):
             searches.stop_waiting(session, search_id, "the search has ended")
-        if discarded.are_there(session):
+        if sweeper.is_due(session):
             sweeper.wake()
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -20,9 +21,12 @@ _PAUSE = 30.0  # seconds after an error
 class Sweeper:
     """Removes blobs of deleted searches, expired sign-ins, old Idempotency-Keys, absent workers."""
 
-    def __init__(self, storage: Storage, maker: sessionmaker[Session]) -> None:
+    def __init__(
+        self, storage: Storage, maker: sessionmaker[Session], discard_seconds: float
+    ) -> None:
         self._storage = storage
         self._sessions = maker
+        self._grace = timedelta(seconds=discard_seconds)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
@@ -40,6 +44,10 @@ class Sweeper:
         """Sweep at once."""
         self._woken.set()
 
+    def is_due(self, session: Session) -> bool:
+        """Whether there are blobs of deleted searches whose time has come."""
+        return discarded.are_there(session, self._grace)
+
     def sweep(self) -> None:
         """Remove everything obsolete."""
         with unit_of_work(self._sessions) as session:
@@ -54,11 +62,18 @@ class Sweeper:
     def _remove_blobs(self) -> bool:
         """Remove some blobs that nothing refers to; return whether there may be more."""
         with unit_of_work(self._sessions) as session:
-            gone = discarded.unneeded(session)
+            due = discarded.unneeded(session, self._grace)
+            young = [blob for blob in due if self._was_stored_lately(blob)]
+            discarded.postpone(session, young)
+            gone = [blob for blob in due if blob not in young]
             for blob in gone:
                 self._storage.delete(blob)
             discarded.forget(session, gone)
-        return len(gone) > 0
+        return len(due) > 0
+
+    def _was_stored_lately(self, blob: BlobRef) -> bool:
+        stored_at = self._storage.stored_at(blob)
+        return stored_at is not None and datetime.now(UTC) < stored_at + self._grace
 
     def _look_at_damage(self) -> None:
         """Let trials start again from weights that were damaged and have been restored."""

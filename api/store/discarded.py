@@ -3,10 +3,14 @@
 They are those of deleted searches, and checkpoints that were replaced or whose trial has ended.
 
 Blobs are named by their content, so two searches may share one: a blob is removed only when no
-trial and no data set refers to it any more.
+trial and no data set refers to it any more. A worker stores its result before it reports it, so the
+report of equal bytes may be on its way: a blob is removed only some time after it was noted, and
+after it was stored for the last time (`postpone`).
 """
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select, union, update
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,6 +18,8 @@ from api.models import Dataset, Discarded, Lease, Trial
 from api.store import blobs
 from core.protocol.contracts import BlobRef
 from core.protocol.states import LIVE_TRIAL
+
+_NO_TIME = timedelta(0)
 
 
 def of_search(session: Session, search_id: object) -> None:
@@ -53,25 +59,38 @@ def of_ended_trials(session: Session) -> None:
     session.execute(update(Trial).where(Trial.id.in_([row.id for row in ended])).values(none))
 
 
-def are_there(session: Session) -> bool:
-    """Whether there are blobs to remove."""
-    noted = session.scalars(select(Discarded.blob_key).limit(1)).first()
+def are_there(session: Session, age: timedelta = _NO_TIME) -> bool:
+    """Whether there are blobs to note, or some that were noted at least that long ago."""
+    noted = session.scalars(select(Discarded.blob_key).where(_is_old(age)).limit(1)).first()
     ended = session.scalars(select(Trial.id).where(_ended_with_checkpoint).limit(1)).first()
     return noted is not None or ended is not None
 
 
-def unneeded(session: Session, limit: int = 100) -> list[BlobRef]:
-    """Some noted blobs that nothing refers to; the notes stay locked until the transaction ends."""
-    statement = (
-        select(Discarded).where(~_is_needed()).limit(limit).with_for_update(skip_locked=True)
-    )
+def unneeded(session: Session, age: timedelta = _NO_TIME, limit: int = 100) -> list[BlobRef]:
+    """Some blobs that nothing refers to and that were noted at least that long ago.
+
+    The notes stay locked until the transaction ends.
+    """
+    due = select(Discarded).where(~_is_needed(), _is_old(age))
+    statement = due.limit(limit).with_for_update(skip_locked=True)
     return [blobs.reference(row.blob_key, row.blob_bytes) for row in session.scalars(statement)]
+
+
+def postpone(session: Session, stored_lately: list[BlobRef]) -> None:
+    """Keep blobs for the time of blobs that are noted now."""
+    keys = [blob.key for blob in stored_lately]
+    chosen = update(Discarded).where(Discarded.blob_key.in_(keys))
+    session.execute(chosen.values(discarded_at=func.now()))
 
 
 def forget(session: Session, gone: list[BlobRef]) -> None:
     """Delete the notes of removed blobs, and of blobs that are needed after all."""
     removed = Discarded.blob_key.in_([blob.key for blob in gone])
     session.execute(delete(Discarded).where(removed | _is_needed()))
+
+
+def _is_old(age: timedelta) -> ColumnElement[bool]:
+    return Discarded.discarded_at <= func.now() - age
 
 
 def _is_needed() -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -75,6 +76,14 @@ class Storage:
         """The blob as an open binary file; its hash is not checked."""
         with _missing_is_an_error(blob):
             return cast(BinaryIO, self._fs.open(self._path(blob), "rb"))
+
+    def stored_at(self, blob: BlobRef) -> datetime | None:
+        """When the blob was stored for the last time, by the storage's clock; None if it is gone."""
+        try:
+            moment: datetime = self._fs.modified(self._path(blob))
+        except FileNotFoundError:
+            return None
+        return moment
 
     def delete(self, blob: BlobRef) -> None:
         """Remove the blob; no error if it is not there."""

@@ -159,7 +159,7 @@ def test_weights_that_are_restored_are_inherited_again(world, calls, storage, re
     data = line.file(1).read_bytes()
     line.file(1).unlink()
     report(calls.lease(world.worker()))
-    sweeper = Sweeper(storage, world.sessions)
+    sweeper = Sweeper(storage, world.sessions, 0.001)
     sweeper.sweep()
     assert line.inheritable() == [True, False, False]
 

@@ -19,7 +19,7 @@ from core.protocol.storage import Storage
 @pytest.fixture
 def sweeper(world: Any, storage_url: str) -> Sweeper:
     """A sweeper whose thread does not run."""
-    return Sweeper(Storage(storage_url), world.sessions)
+    return Sweeper(Storage(storage_url), world.sessions, 0.001)
 
 
 @pytest.fixture
