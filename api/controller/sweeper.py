@@ -16,6 +16,7 @@ from core.protocol.storage import Storage
 _log = logging.getLogger(__name__)
 _EVERY = 3600.0  # seconds between two sweeps, unless woken
 _PAUSE = 30.0  # seconds after an error
+_REPORT_SECONDS = 86_400.0  # after which a stored checkpoint is not reported any more
 
 
 class Sweeper:
@@ -58,6 +59,7 @@ class Sweeper:
         while self._remove_blobs():
             pass
         self._look_at_damage()
+        self._remove_unreported()
 
     def _remove_blobs(self) -> bool:
         """Remove some blobs that nothing refers to; return whether there may be more."""
@@ -89,6 +91,17 @@ class Sweeper:
         except BlobError:
             return False
         return True
+
+    def _remove_unreported(self) -> None:
+        """Remove checkpoints whose worker was killed before it could report them."""
+        stale = self._storage.stale("checkpoints", _REPORT_SECONDS)
+        if not stale:
+            return
+        with unit_of_work(self._sessions) as session:
+            in_use = discarded.checkpoints_in_use(session)
+        for name in stale:
+            if f"checkpoints/{name}" not in in_use:
+                self._storage.delete_file("checkpoints", name)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

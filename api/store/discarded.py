@@ -59,6 +59,12 @@ def of_ended_trials(session: Session) -> None:
     session.execute(update(Trial).where(Trial.id.in_([row.id for row in ended])).values(none))
 
 
+def checkpoints_in_use(session: Session) -> set[str]:
+    """The keys of the checkpoints from which trials may be continued."""
+    keys = select(Trial.checkpoint_key).where(Trial.checkpoint_key.is_not(None))
+    return {key for key in session.scalars(keys) if key is not None}
+
+
 def are_there(session: Session, age: timedelta = _NO_TIME) -> bool:
     """Whether there are blobs to note, or some that were noted at least that long ago."""
     noted = session.scalars(select(Discarded.blob_key).where(_is_old(age)).limit(1)).first()

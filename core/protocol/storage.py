@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -78,7 +78,7 @@ class Storage:
             return cast(BinaryIO, self._fs.open(self._path(blob), "rb"))
 
     def stored_at(self, blob: BlobRef) -> datetime | None:
-        """When the blob was stored for the last time, by the storage's clock; None if it is gone."""
+        """When the blob was last stored, by the storage's clock; None if it is gone."""
         try:
             moment: datetime = self._fs.modified(self._path(blob))
         except FileNotFoundError:
@@ -91,6 +91,29 @@ class Storage:
             self._fs.rm_file(self._path(blob))
         except FileNotFoundError:
             return
+
+    def stale(self, kind: BlobKind, seconds: float) -> list[str]:
+        """The names of files of this kind that were last written more than `seconds` ago."""
+        limit = datetime.now(UTC) - timedelta(seconds=seconds)
+        try:
+            paths: list[str] = self._fs.ls(f"{self._root}/{kind}", detail=False)
+        except FileNotFoundError:
+            return []
+        names = (path.rpartition("/")[2] for path in paths if self._written_before(path, limit))
+        return sorted(names)
+
+    def delete_file(self, kind: BlobKind, name: str) -> None:
+        """Remove a file that `stale` has named; no error if it is not there."""
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._root}/{kind}/{name}")
+
+    def _written_before(self, path: str, limit: datetime) -> bool:
+        """Whether a file was last written before that; False where it is gone."""
+        try:
+            written: datetime = self._fs.modified(path)
+        except FileNotFoundError:
+            return False
+        return written < limit
 
     def check_writable(self) -> None:
         """Write and remove a small file; raises OSError if that fails.

@@ -211,6 +211,12 @@ class World:
             asking = self.worker("asking")
             session.add(Worker(id=asking.worker_id, **asking.model_dump(exclude={"worker_id"})))
 
+    def forgotten(self, trial_id: UUID) -> None:
+        """Let a lease run out while no other worker asks for a trial."""
+        self.silent(trial_id)
+        with self.sessions.begin() as session:
+            session.execute(update(Worker).values(seen_at=text("now() - interval '60 s'")))
+
     def silent(self, trial_id: UUID) -> None:
         """Let a lease run out, and its holder miss the time to be heard again."""
         past = {

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-TRAINING = {"epochs": 24, "final_epochs": 12}
+TRAINING = {"epochs": 14, "final_epochs": 8}
 ENDED = {"completed", "failed", "stopped"}
+LONG = 150.0  # seconds, where other processes have the processors as well
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +54,9 @@ def uninterrupted(processes_of_module) -> list[Any]:
     processes_of_module.start_api()
     processes_of_module.start_worker()
     search_id = start(processes_of_module)
-    processes_of_module.wait_until_completed(search_id)
+    processes_of_module.wait_until_completed(search_id, LONG)
     found = facts(processes_of_module, search_id)
-    assert [epochs for _, _, epochs, _ in found] == [24, 12]
+    assert [epochs for _, _, epochs, _ in found] == [14, 8]
     return found
 
 
@@ -92,7 +93,7 @@ def test_a_worker_that_is_terminated_hands_its_training_over(service, uninterrup
     assert len(service.checkpoints()) >= 1
     service.audit()
     service.start_worker()
-    service.wait_until_completed(search_id)
+    service.wait_until_completed(search_id, LONG)
     assert attempt_of(service, trial_id) == 1
     assert resumed_after(service, epoch)
     assert facts(service, search_id) == uninterrupted
@@ -102,7 +103,7 @@ def test_a_killed_trainer_costs_the_epochs_since_its_checkpoint(service, uninter
     search_id = start(service)
     trial_id, epoch = wait_for_checkpoint(service, search_id, "search")
     service.trainer().kill()
-    service.wait_until_completed(search_id)
+    service.wait_until_completed(search_id, LONG)
     assert attempt_of(service, trial_id) == 2
     assert resumed_after(service, epoch)
     assert facts(service, search_id) == uninterrupted
@@ -115,7 +116,7 @@ def test_a_killed_worker_costs_the_epochs_since_its_checkpoint(service, uninterr
     service.worker.kill()
     service.worker.wait()
     service.start_worker()
-    service.wait_until_completed(search_id)
+    service.wait_until_completed(search_id, LONG)
     assert attempt_of(service, trial_id) == 2
     assert resumed_after(service, epoch)
     assert facts(service, search_id) == uninterrupted
@@ -131,7 +132,7 @@ def test_a_final_fit_is_continued_as_well(service, uninterrupted, how):
     else:
         service.stop_worker()
         service.start_worker()
-    found = service.wait_until_completed(search_id)
+    found = service.wait_until_completed(search_id, LONG)
     assert found["final"]["test_metric"] > 0.3
     assert attempt_of(service, trial_id) == (2 if how == "trainer killed" else 1)
     assert resumed_after(service, epoch)
@@ -146,7 +147,7 @@ def test_a_training_that_is_interrupted_again_and_again_still_ends(service, unin
         trial_id, _ = wait_for_checkpoint(service, search_id, "search")
         service.stop_worker()
         service.start_worker()
-    service.wait_until_completed(search_id)
+    service.wait_until_completed(search_id, LONG)
     assert attempt_of(service, trial_id) == 1
     assert facts(service, search_id) == uninterrupted
 
@@ -162,7 +163,7 @@ def test_a_damaged_checkpoint_costs_the_training_before_it_and_not_the_trial(
         path = service.storage / "checkpoints" / name
         path.write_bytes(path.read_bytes()[:-1] + b"x")
     service.start_worker()
-    service.wait_until_completed(search_id)
+    service.wait_until_completed(search_id, LONG)
     assert attempt_of(service, trial_id) == 1
     assert "as its checkpoint cannot be used" in service.log("worker")
     assert facts(service, search_id) == uninterrupted
@@ -180,7 +181,7 @@ def test_a_training_outlasts_an_absence_of_the_service(service, uninterrupted):
     service.stop_api()
     service.wait_until(lambda: overdue(service))
     service.start_api()
-    service.wait_until_completed(search_id)
+    service.wait_until_completed(search_id, LONG)
     assert service.rows("SELECT attempt FROM trials WHERE search_id = %s", search_id) == [
         (1,),
         (1,),
