@@ -34,7 +34,7 @@ def _digits() -> Arrays:
     x = bunch.images.astype(np.uint8)[:, None]  # 0 … 16
     y = bunch.target.astype(np.int64)
     train, test = stratified_test_split(y, 0.2, _SPLIT_SEED)
-    return Arrays(x[train], y[train], x[test], y[test], tuple("0123456789"))
+    return Arrays(x[train], y[train], x[test], y[test], tuple("0123456789"), layout="NHW")
 
 
 def _fashion_mnist() -> Arrays:
@@ -55,6 +55,7 @@ def _fashion_mnist() -> Arrays:
         parts["t10k-labels-idx1"].astype(np.int64),
         ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
          "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        layout="NHW",
     )  # fmt: skip
 
 

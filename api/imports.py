@@ -15,13 +15,12 @@ from api.schemas import DatasetOut
 from api.store import datasets
 from api.store.errors import NotFound
 from api.store.keys import Caller
+from core.data import intake
 from core.data.datasets import Arrays, encode, spec, validate
-from core.data.formats import FORMATS, ReadLimits
+from core.data.files import ReadLimits
 from core.errors import InvalidDataset, UnknownKind
 from core.protocol.contracts import DatasetSpec
 from core.protocol.storage import Storage
-
-_START = 16  # bytes by which formats recognise their files
 
 
 def dataset_for(
@@ -68,14 +67,8 @@ def import_file(
     """Import an uploaded file of any known format; raises InvalidDataset for others."""
     if name in BUILTINS:
         raise InvalidDataset(f"name: {name!r} is the name of a built-in data set; choose another")
-    start = file.read(_START)
-    file.seek(0)
-    for kind in FORMATS:
-        if FORMATS[kind].recognises(start):
-            arrays = FORMATS[kind].parse(file, ReadLimits())
-            described = spec(arrays, flip=False)  # a mirrored example may have another label
-            return _store(maker, storage, caller, name, arrays, described, builtin=False)
-    raise InvalidDataset(f"the file is of no known format; expected one of: {', '.join(FORMATS)}")
+    found = intake.read(file, ReadLimits())
+    return _store(maker, storage, caller, name, found.arrays, found.spec, builtin=False)
 
 
 def _store(

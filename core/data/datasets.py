@@ -1,7 +1,6 @@
 """A data set as arrays: its validation, its storage format, its labels."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,9 @@ from core.errors import CorruptBlob, InvalidDataset
 from core.protocol.contracts import DatasetSpec
 
 MAX_CLASSES = 1000
+LARGEST_VALUE = 1e100  # of an example: sums and squares of larger values may overflow
 MIN_TRAIN_PER_CLASS = 4  # so that a stratified validation split has at least one of each
+_TYPES = (np.uint8, np.float32, np.float64)
 _TENSORS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -23,8 +24,8 @@ _TENSORS = ("x_train", "y_train", "x_test", "y_test")
 class Arrays:
     """Examples and labels, split in train and test.
 
-    Examples are uint8 or float32, images (N, C, H, W), signals (N, C, L) or vectors (N, F); labels
-    are int64, 0 … classes - 1, and name `class_names`.
+    Examples are uint8, float32 or float64, images (N, C, H, W), signals (N, C, L) or vectors
+    (N, F); labels are int64, 0 … classes - 1, and name `class_names`.
     """
 
     x_train: NDArray[Any]
@@ -32,6 +33,8 @@ class Arrays:
     x_test: NDArray[Any]
     y_test: NDArray[np.int64]
     class_names: tuple[str, ...]
+    layout: str | None = None  # see DatasetSpec; not stored with the arrays
+    image_mode: str | None = None  # likewise
 
 
 def validate(arrays: Arrays) -> None:
@@ -63,10 +66,22 @@ def _check_examples(split: str, x: NDArray[Any]) -> None:
             f"{split} examples have shape {x.shape}; "
             "expected (N, C, H, W), (N, C, length) or (N, features)"
         )
-    if x.dtype not in (np.uint8, np.float32):
-        raise InvalidDataset(f"{split} examples are {x.dtype}; expected uint8 or float32")
-    if x.dtype == np.float32 and not np.isfinite(x).all():
-        raise InvalidDataset(f"{split} examples hold NaN or infinite values; expected finite ones")
+    if x.dtype not in _TYPES:
+        raise InvalidDataset(f"{split} examples are {x.dtype}; expected uint8, float32 or float64")
+    check_values(x, f"{split} examples")
+
+
+def check_values(x: NDArray[Any], name: str) -> None:
+    """Raise InvalidDataset unless all values are finite and not too large to compute with."""
+    if x.dtype.kind != "f":
+        return
+    low, high = float(x.min()), float(x.max())  # NaN if any value is
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise InvalidDataset(f"{name} hold NaN or infinite values; expected finite ones")
+    if (largest := max(-low, high)) > LARGEST_VALUE:
+        raise InvalidDataset(
+            f"{name} hold values up to {largest:.3g}; expected at most {LARGEST_VALUE:g}"
+        )
 
 
 def _check_labels(split: str, y: NDArray[np.int64], examples: int, classes: int) -> None:
@@ -90,6 +105,8 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
         test_examples=len(arrays.x_test),
         dtype=str(arrays.x_train.dtype),
         flip=flip,
+        layout=arrays.layout,
+        image_mode=arrays.image_mode,
     )
 
 
@@ -127,26 +144,3 @@ def stratified_test_split(
         test.append(rng.permutation(members)[:count])
     chosen = np.sort(np.concatenate(test))
     return np.setdiff1d(np.arange(len(y)), chosen), chosen
-
-
-def class_indices(
-    train: NDArray[Any], test: NDArray[Any] | None, names: Sequence[str] | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, tuple[str, ...]]:
-    """Labels as 0 … classes - 1, and the names of the classes in this order.
-
-    Where names are given and the labels are integers, label k means the k-th name. Raises
-    InvalidDataset if a test label does not occur in training.
-    """
-    if names is not None and train.dtype.kind in "iu":
-        return train.astype(np.int64), None if test is None else test.astype(np.int64), tuple(names)
-    values, first = np.unique(train, return_inverse=True)
-    texts = tuple(str(value) for value in values)
-    if test is None:
-        return first.astype(np.int64), None, texts
-    unknown = np.setdiff1d(test, values)
-    if len(unknown):
-        raise InvalidDataset(
-            f"test label {str(unknown[0])!r} does not occur in training; "
-            f"expected one of {texts[:20]}"
-        )
-    return first.astype(np.int64), np.searchsorted(values, test).astype(np.int64), texts

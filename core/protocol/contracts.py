@@ -160,8 +160,14 @@ class DatasetSpec(Message):
     class_names: tuple[str, ...]
     train_examples: int  # the validation split is taken from these
     test_examples: int
-    dtype: str  # "uint8" or "float32", as stored
+    dtype: str  # "uint8", "float32" or "float64", as stored
     flip: bool = True  # whether a mirrored example still has its label
+    #: The axes of the user's file, such as "NHWC"; None: unknown, imported by an older release.
+    layout: str | None = None
+    #: The form of pictures that came as image files: "L", "LA", "RGB" or "RGBA" (Pillow's modes),
+    #: or "I;16"; else None. Pictures of other sizes than `input_shape` says were fitted into it,
+    #: proportions kept, with black beside them (`PIL.ImageOps.pad`).
+    image_mode: str | None = None
 
 
 class Hyperparameters(Message):

@@ -72,7 +72,7 @@ def test_examples_of_an_upload_are_not_mirrored(world: Any, storage: Storage) ->
     ("name", "content", "message"),
     [
         ("digits", small(), "the name of a built-in data set"),
-        ("mine", io.BytesIO(b"hello"), "of no known format; expected one of: npz"),
+        ("mine", io.BytesIO(b"hello"), "of no known format; expected an npz file"),
         ("mine", npz(x=np.zeros((20, 4, 4), np.uint8)), "found arrays"),
     ],
 )

@@ -188,11 +188,14 @@ FILES = {
     "cut off": (lambda: npz(x=X, y=Y)[:2000], ["not a readable npz"]),
     "one axis": (lambda: npz(x=X[:, 0, 0], y=Y), ["shape", "expected"]),
     "no examples": (lambda: npz(x=X[:0], y=Y[:0]), ["shape"]),
-    "other length": (lambda: npz(x=X, y=Y[:-1]), ["60 examples and 59 labels"]),
+    "other length": (lambda: npz(x=X, y=Y[:-1]), ["60 train examples and 59 labels"]),
     "NaN": (lambda: npz(x=np.full((60, 4), np.nan), y=Y), ["NaN"]),
-    "infinite": (lambda: npz(x=np.full((60, 4), 1e300), y=Y), ["infinite"]),
+    "infinite": (lambda: npz(x=np.full((60, 4), np.inf), y=Y), ["infinite"]),
+    "huge": (lambda: npz(x=np.full((60, 4), 1e300), y=Y), ["at most 1e+100"]),
+    "label with NUL": (lambda: npz(x=X, y=np.array(["a\0b", "c", "d"])[Y]), ["U+0000"]),
+    "half a surrogate": (lambda: npz(x=X, y=np.array(["\ud800", "c", "d"])[Y]), ["U+D800"]),
     "one class": (lambda: npz(x=X, y=np.zeros(60, int)), ["1 class"]),
-    "rare class": (lambda: npz(x=X, y=(np.arange(60) == 0).astype(int)), ["expected at least 4"]),
+    "rare class": (lambda: npz(x=X, y=(np.arange(60) == 0).astype(int)), ["expected at least 5"]),
     "label out of range": (
         lambda: npz(x_train=X, y_train=Y, x_test=X, y_test=Y + 1), ["label '3'", "training"]
     ),

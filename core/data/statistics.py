@@ -1,0 +1,92 @@
+"""Statistics of the channels of examples, computed block by block without a copy of the data.
+
+Notation
+    x     examples of any real type, shape (n, channels, ...)
+    unit  the power of two above a channel's range: dividing by it is exact, shape (channels,)
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]  # shape: (channels,)
+Indices = NDArray[np.intp]
+
+_BLOCK = 1 << 16  # values that fit into the cache of a processor
+_ROUNDING = 4  # in units in the last place: a channel whose range is no larger is constant
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStatistics:
+    """Mean, standard deviation and range of each channel, or of each feature of vectors."""
+
+    mean: Vector
+    std: Vector  # 0 where the channel is constant
+    low: Vector
+    high: Vector
+
+    @classmethod
+    def of(cls, x: NDArray[Any], indices: Indices | None = None) -> Self:
+        """The statistics of the examples at these indices, by default of all.
+
+        They are computed in float64 and relative to each channel's range, so that they are precise
+        for tiny values, for huge ones, and for small differences of large ones.
+        """
+        low, high = _range(x, indices)
+        exponent = np.clip(np.frexp(high - low)[1], -1000, 1000)
+        unit, per_unit = np.exp2(exponent), np.exp2(-exponent)
+        mean = low + unit * _mean(x, indices, lambda block: _relative(block, low, per_unit))
+        std = unit * np.sqrt(
+            _mean(x, indices, lambda block: np.square(_relative(block, mean, per_unit)))
+        )
+        is_constant = high - low <= _ROUNDING * _precision(x.dtype) * np.maximum(-low, high)
+        return cls(np.where(is_constant, low, mean), np.where(is_constant, 0.0, std), low, high)
+
+    @property
+    def constant(self) -> tuple[int, ...]:
+        """The indices of the channels that do not vary."""
+        return tuple(np.flatnonzero(self.std == 0).tolist())
+
+
+def _range(x: NDArray[Any], indices: Indices | None) -> tuple[Vector, Vector]:
+    """The smallest and the largest value of each channel."""
+    low, high = np.full(x.shape[1], np.inf), np.full(x.shape[1], -np.inf)
+    for block in _blocks(x, indices):
+        low = np.minimum(low, block.min(axis=(0, 2)))
+        high = np.maximum(high, block.max(axis=(0, 2)))
+    return low, high
+
+
+def _mean(
+    x: NDArray[Any],
+    indices: Indices | None,
+    of: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> Vector:
+    """The mean over each channel of a function of blocks."""
+    total, count = np.zeros(x.shape[1]), 0
+    for block in _blocks(x, indices):
+        total += of(block.astype(np.float64)).sum(axis=(0, 2))
+        count += len(block) * block.shape[2]
+    return total / count
+
+
+def _blocks(x: NDArray[Any], indices: Indices | None) -> Iterator[NDArray[Any]]:
+    """The examples, few at a time, as (n, channels, values)."""
+    step = max(1, _BLOCK // x[0].size)
+    for start in range(0, len(x) if indices is None else len(indices), step):
+        part = slice(start, start + step)
+        block = x[part] if indices is None else x[indices[part]]
+        yield block.reshape(*block.shape[:2], -1)
+
+
+def _relative(block: NDArray[np.float64], origin: Vector, per_unit: Vector) -> NDArray[np.float64]:
+    """The values of a block as their distances from an origin, in units."""
+    return np.asarray((block - origin[:, None]) * per_unit[:, None])
+
+
+def _precision(dtype: np.dtype[Any]) -> float:
+    """The relative distance of neighbouring numbers of this type; integers become float64."""
+    return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)

@@ -1,0 +1,82 @@
+"""Statistics of channels are those of exact arithmetic, whatever the size of the values."""
+
+import tracemalloc
+from fractions import Fraction
+from math import isqrt
+
+import numpy as np
+import pytest
+
+from core.data.statistics import ChannelStatistics
+
+RNG = np.random.default_rng(0)
+
+
+def exact_mean_and_std(values: np.ndarray) -> tuple[float, float]:
+    """By rational numbers; the root is taken of 2^2400 times the variance."""
+    exact = [Fraction(value) for value in values.ravel().tolist()]
+    mean = sum(exact) / len(exact)
+    variance = sum((value - mean) ** 2 for value in exact) / len(exact)
+    return float(mean), float(Fraction(isqrt(int(variance * 2**2400)), 2**1200))
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-13, 1.0, 1e100])
+@pytest.mark.parametrize("offset", [0.0, 1.0, 1e8])
+def test_statistics_are_exact_at_any_scale_and_offset(scale: float, offset: float) -> None:
+    x = (RNG.normal(size=(40, 2, 3)) * [[[1.0], [1e-3]]] + offset) * scale
+
+    found = ChannelStatistics.of(x)
+
+    for channel in range(2):
+        mean, std = exact_mean_and_std(x[:, channel])
+        assert found.mean[channel] == pytest.approx(mean, rel=1e-14, abs=1e-14 * std)
+        assert found.std[channel] == pytest.approx(std, rel=1e-9)
+    np.testing.assert_array_equal(found.low, x.min(axis=(0, 2)))
+    np.testing.assert_array_equal(found.high, x.max(axis=(0, 2)))
+    assert found.constant == ()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.int64])
+def test_statistics_of_some_examples_are_those_of_their_copy(dtype: type) -> None:
+    x = RNG.integers(0, 200, (5000, 3, 4, 5)).astype(dtype)
+    chosen = np.sort(RNG.permutation(5000)[:3000])
+
+    found, expected = ChannelStatistics.of(x, chosen), ChannelStatistics.of(x[chosen])
+
+    for name in ("mean", "std", "low", "high"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    np.testing.assert_allclose(found.mean, x[chosen].astype(np.float64).mean(axis=(0, 2, 3)))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e-300, 1e8 + 1 / 3, 1e38])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_channel_that_varies_by_rounding_alone_is_constant(value: float, dtype: type) -> None:
+    x = np.full((30, 2), value, dtype)
+    x[::2, 0] = np.nextafter(x[0, 0], dtype(np.inf))
+    x[:, 1] = np.arange(30)
+
+    found = ChannelStatistics.of(x)
+
+    assert found.std[0] == 0 or abs(value) < 1e-40  # the smallest numbers are far apart
+    assert found.mean[0] == pytest.approx(value, rel=1e-6)
+    assert found.std[1] == pytest.approx(np.arange(30).std())
+
+
+def test_a_constant_channel_is_exactly_its_mean() -> None:
+    found = ChannelStatistics.of(np.full((977, 1, 3), 0.1))
+
+    assert found.mean.tolist() == [0.1]
+    assert found.constant == (0,)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_statistics_need_little_memory_beside_the_data(dtype: type) -> None:
+    x = np.ones((500, 3, 64, 64), dtype)
+    x[::2] = 3
+    tracemalloc.start()
+
+    ChannelStatistics.of(x, np.arange(0, 500, 3))
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4e6  # bytes; x has 6 or 25 million
