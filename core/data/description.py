@@ -33,7 +33,7 @@ class Repetitions(Message):
     contradictory: int = 0  # examples equal to an earlier one of another class
 
 
-class Description(Message):
+class DatasetDescription(Message):
     """How the files of a data set were understood."""
 
     format: str  # a kind of `core.data.formats.FORMATS`, or "built-in"
@@ -43,7 +43,8 @@ class Description(Message):
     layout: str  # of the examples as they came: "NHWC"
     layout_reason: str
     values: str  # the type of the numbers as they came: "float64"
-    value_range: tuple[Finite, Finite]  # least and greatest
+    least: Finite  # of all values
+    greatest: Finite
     splits: tuple[SplitFacts, ...]
     repetitions: Repetitions
     notes: tuple[str, ...] = ()  # what was done to the data
@@ -61,11 +62,11 @@ def describe(
     test_given: bool,
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
-) -> Description:
+) -> DatasetDescription:
     """The description of a data set; `notes` and `warnings` are those of reading it."""
     repetitions = repetitions_in(arrays)
     both = (arrays.x_train, arrays.x_test)
-    facts = Description(
+    facts = DatasetDescription(
         format=format,
         task="image-classification",
         task_reason=f"each example has one of {spec.classes} labels",
@@ -73,7 +74,8 @@ def describe(
         layout=layout.letters,
         layout_reason=layout.reason,
         values=values,
-        value_range=(float(min(x.min() for x in both)), float(max(x.max() for x in both))),
+        least=float(min(x.min() for x in both)),
+        greatest=float(max(x.max() for x in both)),
         splits=(
             _split("train", arrays.y_train, spec.classes, given=True),
             _split("test", arrays.y_test, spec.classes, given=test_given),
@@ -122,11 +124,10 @@ def _digests(x: NDArray[np.generic]) -> list[bytes]:
 # --- sentences --------------------------------------------------------------------------------
 
 
-def _summary(facts: Description, spec: DatasetSpec) -> tuple[str, ...]:
+def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
     train, test = facts.splits
     counts = [a + b for a, b in zip(train.by_class, test.by_class, strict=True)]
     names = ", ".join(spec.class_names[:_NAMED]) + (", …" if spec.classes > _NAMED else "")
-    low, high = facts.value_range
     least, most = min(counts), max(counts)
     each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     source = "as in the files" if test.given else "a fifth of each class, set aside at random"
@@ -135,7 +136,7 @@ def _summary(facts: Description, spec: DatasetSpec) -> tuple[str, ...]:
         f"(axes {facts.layout}: {facts.layout_reason})",
         f"{spec.classes} classes of {each} examples: {names}",
         f"{train.examples:,} examples to train on, {test.examples:,} to test on ({source})",
-        f"values from {low:g} to {high:g} ({facts.values}, kept as {spec.dtype})",
+        f"values from {facts.least:g} to {facts.greatest:g} ({facts.values}, kept as {spec.dtype})",
         f"task {facts.task}: {facts.task_reason}",
     )
 
@@ -151,7 +152,7 @@ def _examples(kind: str, shape: tuple[int, ...]) -> str:
     return f"vectors of {shape[0]} features"
 
 
-def _warnings(facts: Description, spec: DatasetSpec) -> tuple[str, ...]:
+def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
     """What the numbers say about possible faults of the data."""
     train, test = facts.splits
     found: list[str] = []
@@ -176,6 +177,6 @@ def _warnings(facts: Description, spec: DatasetSpec) -> tuple[str, ...]:
     counts = zip(spec.class_names, test.by_class, strict=True)
     if missing := [name for name, count in counts if not count]:
         found.append(f"no test example is of class {', '.join(missing[:_NAMED])}")
-    if facts.value_range[0] == facts.value_range[1]:
+    if facts.least == facts.greatest:
         found.append("all values are equal: nothing can be learned from them")
     return tuple(found)

@@ -18,7 +18,7 @@ from core.data.datasets import (
     stratified_test_split,
     validate,
 )
-from core.data.description import Description, describe
+from core.data.description import DatasetDescription, describe
 from core.data.files import Files, ReadLimits, SingleFile, open_files
 from core.data.formats import FORMATS, RawData, ReadOptions
 from core.data.labels import classes_of
@@ -51,7 +51,7 @@ class Intake:
 
     arrays: Arrays
     spec: DatasetSpec
-    description: Description
+    description: DatasetDescription
 
 
 def read(file: BinaryIO, limits: ReadLimits, options: ReadOptions | None = None) -> Intake:
