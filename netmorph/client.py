@@ -11,7 +11,7 @@ retried if it may safely arrive twice; creating a search may, as it carries an i
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from netmorph.answers import CreatedKey, Dataset, Front, Key, Search, Trial
+from netmorph.answers import CreatedKey, Dataset, Front, Intake, Key, Search, Trial
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -137,14 +137,28 @@ class Client:
         """All data sets, the newest first."""
         return cast(Iterator[Dataset], self._pages("/v1/datasets"))
 
-    def add_dataset(self, path: Path, name: str) -> Dataset:
-        """Upload an npz file as a data set."""
+    def dataset(self, name_or_id: str) -> Dataset:
+        """A data set by its id, or the one of this name that was uploaded last."""
+        if (found := _newest(self.datasets(), name_or_id)) is None:
+            raise ClientError(
+                f"there is no data set {name_or_id!r}; `netmorph dataset ls` lists them"
+            )
+        return found
+
+    def intake(self) -> Intake:
+        """The limits, formats and rules of uploads."""
+        return cast(Intake, _json(self._send("GET", "/v1/datasets/intake")))
+
+    def add_dataset(
+        self, path: Path, name: str, fields: Mapping[str, str] | None = None
+    ) -> Dataset:
+        """Upload a file as a data set; `fields` are further ones of the form."""
         with path.open("rb") as file:
             answer = self._once(
                 "POST",
                 "/v1/datasets",
-                files={"file": (path.name, file, "application/octet-stream")},
-                data={"name": name},
+                files={"file": ("data", file, "application/octet-stream")},
+                data={"name": name, **(fields or {})},
                 timeout=_UPLOAD_TIMEOUT,
             )
         return cast(Dataset, _json(answer))
@@ -213,6 +227,17 @@ class Client:
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         reason = str(error) or type(error).__name__
         return Unreachable(f"no service answers at {self.url}: {reason}; check that it is running")
+
+
+def _newest(items: Iterable[Dataset], name_or_id: str) -> Dataset | None:
+    """The data set of an id, or else the one of a name that was uploaded last, own ones first."""
+    named = []
+    for item in items:
+        if item["id"] == name_or_id:
+            return item
+        if item["name"] == name_or_id:
+            named.append(item)
+    return max(named, key=lambda item: (not item["builtin"], item["uploaded_at"]), default=None)
 
 
 def _checked_url(url: str) -> str:

@@ -118,11 +118,12 @@ def _cells(item: Trial) -> dict[str, str]:
 
 def datasets(items: Iterable[Dataset], width: int) -> Table:
     """One row for each data set."""
-    table = _table("id", "name", "shape", "classes", "train", "test", "bytes")
+    table = _table("id", "name", "version", "shape", "classes", "train", "test", "bytes")
     for item in items:
         table.add_row(
             _id(item["id"], width),
             item["name"],
+            str(item["version"]),
             " × ".join(map(str, item["input_shape"])),
             str(item["classes"]),
             f"{item['train_examples']:,}",

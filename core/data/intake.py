@@ -3,7 +3,7 @@
 The result says how it was understood, so that a person can check it before anything is trained.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -53,6 +53,11 @@ class Intake:
     spec: DatasetSpec
     description: DatasetDescription
 
+    def with_warning(self, warning: str) -> "Intake":
+        """The same data set with one more warning."""
+        warnings = (*self.description.warnings, warning)
+        return replace(self, description=self.description.model_copy(update={"warnings": warnings}))
+
 
 def read(file: BinaryIO, limits: ReadLimits, options: ReadOptions | None = None) -> Intake:
     """The data set in a file of any known format.
@@ -70,7 +75,7 @@ def read(file: BinaryIO, limits: ReadLimits, options: ReadOptions | None = None)
 def understand(kind: str, raw: RawData, layout: str | None = None) -> Intake:
     """What the arrays of a file mean; a `layout` goes before that of the file."""
     examples = {split: part.x for split, part in raw.parts.items()}
-    axes = layout_of(examples["train"].shape, layout or raw.layout)
+    axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     values = _type(examples)
     classes = classes_of({split: part.y for split, part in raw.parts.items()}, raw.class_names)
     x, numbers = _prepared(examples, axes), dict(classes.numbers)
@@ -87,16 +92,39 @@ def understand(kind: str, raw: RawData, layout: str | None = None) -> Intake:
     arrays = replace(
         _split(x, numbers, classes.names), layout=axes.letters, image_mode=raw.image_mode
     )
-    validate(arrays)
-    described = spec(arrays, flip=False)  # a mirrored example may have another label
-    return Intake(
-        arrays,
-        described,
-        describe(
-            arrays, described, axes, format=kind, values=values, test_given="test" in x,
-            notes=notes, warnings=[*warnings, *_hints(axes, described)],
-        ),
+    return of_arrays(
+        arrays, kind=kind, axes=axes, values=values, test_given="test" in x, notes=notes,
+        warnings=warnings,
     )  # fmt: skip
+
+
+def _reason(layout: str | None, raw: RawData) -> str:
+    """Why the layout is known, if it is."""
+    if layout:
+        return "as given"
+    return "image files" if raw.image_mode else "as the file says"
+
+
+def of_arrays(
+    arrays: Arrays,
+    *,
+    kind: str,
+    flip: bool = False,  # a mirrored example may have another label
+    axes: Layout | None = None,
+    values: str = "",
+    test_given: bool = True,
+    notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+) -> Intake:
+    """A data set of arrays that are ready to be stored; raises InvalidDataset."""
+    validate(arrays)
+    described = spec(arrays, flip=flip)
+    axes = axes or Layout(arrays.layout or "", "built in")
+    description = describe(
+        arrays, described, axes, format=kind, values=values or described.dtype,
+        test_given=test_given, notes=notes, warnings=[*warnings, *_hints(axes, described)],
+    )  # fmt: skip
+    return Intake(arrays, described, description)
 
 
 # --- splits -----------------------------------------------------------------------------------

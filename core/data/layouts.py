@@ -49,7 +49,7 @@ class Layout:
         return x if self.letters == "NF" else x[:, None]
 
 
-def layout_of(shape: tuple[int, ...], given: str | None = None) -> Layout:
+def layout_of(shape: tuple[int, ...], given: str | None = None, reason: str = "as given") -> Layout:
     """The layout of examples of this shape; raises InvalidDataset where none fits."""
     if given is not None and given not in LAYOUTS:
         raise InvalidDataset(f"layout is {given[:64]!r}; expected one of {', '.join(LAYOUTS)}")
@@ -64,7 +64,7 @@ def layout_of(shape: tuple[int, ...], given: str | None = None) -> Layout:
         raise InvalidDataset(
             f"examples have shape {shape}; expected {len(given)} axes as layout {given!r}"
         )
-    return Layout(given, "as given")
+    return Layout(given, reason)
 
 
 def _concluded(shape: tuple[int, ...]) -> Layout:

@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from netmorph import export
-from netmorph.answers import Search
+from netmorph import export, uploads
+from netmorph.answers import Dataset, Search
 from netmorph.client import Client
+from netmorph.commands.datasets import ImageSideOption, LayoutOption, headlines, upload
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -29,6 +30,7 @@ from netmorph.errors import ClientError, RefusedRequest
 from netmorph.launcher import Running
 from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
+from netmorph.uploads import Options
 
 _DEFAULT_TRIALS = 12
 
@@ -46,14 +48,19 @@ class _Request:
     """A search to create, and the folder for its export."""
 
     dataset: str
-    upload: Path | None  # the npz file, if `dataset` names one
+    upload: Path | None  # the file or folder, if `dataset` names one
+    options: Options  # of the upload
     body: dict[str, Any]  # of `POST /v1/searches`, without the data set
     folder: Path | None  # None: one named after the search
 
 
 def search(
     dataset: Annotated[
-        str, typer.Option(help="digits, fashion-mnist, an npz file, or the id of a data set.")
+        str,
+        typer.Option(
+            help="An npz or zip file, a folder of images by class, the name or id of a data set, "
+            "digits, or fashion-mnist."
+        ),
     ],
     trials: Annotated[
         int | None,
@@ -93,6 +100,8 @@ def search(
             "there is more time than one network can use.",
         ),
     ] = None,
+    layout: LayoutOption = None,
+    image_side: ImageSideOption = None,
     workers: WorkersOption = 1,
     export_to: Annotated[
         Path | None,
@@ -124,7 +133,11 @@ def search(
         "name": name,
     }
     request = _Request(
-        dataset=dataset, upload=_file_of(dataset), body=_given(body), folder=export_to
+        dataset=dataset,
+        upload=uploads.path_in(dataset),
+        options=Options(layout, image_side),
+        body=_given(body),
+        folder=export_to,
     )
     if export_to is not None:
         export.require_writable(export_to)
@@ -138,7 +151,10 @@ def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) ->
     """Create the search, follow it to its end and download the export; return the exit code."""
     out = Console(stderr=True, quiet=True) if as_json else console()
     with Client(running.url, running.key) as client:
-        created = client.create_search(request.body | {"dataset": _dataset(client, request)})
+        dataset = _dataset(client, request, out)
+        created = client.create_search(request.body | {"dataset": dataset})
+        if request.upload is None:
+            _print_facts(client.dataset(created["dataset"]["id"]), out)
         for label, text in _headlines(running, created, sign_in):
             out.print(f"{label:11}{text}", soft_wrap=True)
         try:
@@ -167,21 +183,31 @@ def _headlines(running: Running, created: Search, sign_in: str) -> list[tuple[st
     ]
 
 
-def _file_of(dataset: str) -> Path | None:
-    """The file that `--dataset` names, if the text looks like a path."""
-    if not dataset.endswith(".npz") and "/" not in dataset:
-        return None
-    path = Path(dataset)
-    if not path.is_file():
-        raise ClientError(f"there is no file {dataset}; expected an npz file")
-    return path
-
-
-def _dataset(client: Client, request: _Request) -> str:
-    """The name or id of the data set; a file is uploaded first."""
+def _dataset(client: Client, request: _Request, out: Console) -> str:
+    """The name or id of the data set; a file or folder is uploaded first, and described."""
     if request.upload is None:
+        if request.options.fields():
+            raise ClientError(
+                f"--layout and --image-side are for files and folders; {request.dataset!r} is "
+                "stored already: leave them out"
+            )
         return request.dataset
-    return client.add_dataset(request.upload, request.upload.stem)["id"]
+    if request.dataset in client.intake()["builtins"]:
+        raise ClientError(
+            f"{request.dataset!r} is a built-in data set and also the name of a file or folder "
+            f"here; expected builtin:{request.dataset} or ./{request.dataset}"
+        )
+    item = upload(client, request.upload, request.options)
+    _print_facts(item, out)
+    return item["id"]
+
+
+def _print_facts(item: Dataset, out: Console) -> None:
+    """Print how the data set was understood, before it is trained on."""
+    version = f", version {item['version']}" if item["version"] > 1 else ""
+    out.print(f"{'data set':11}{item['name']}{version} ({item['id']})", soft_wrap=True)
+    for label, text in headlines(item["description"]):
+        out.print(f"{label:11}{text}", soft_wrap=True)
 
 
 def _download(client: Client, ended: Search, requested: Path | None) -> Path | None:
