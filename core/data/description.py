@@ -27,10 +27,10 @@ class SplitFacts(Message):
 class Repetitions(Message):
     """Examples that occur more than once, byte by byte."""
 
-    in_train: int = 0  # training examples equal to an earlier one
-    in_test: int = 0  # test examples equal to an earlier one
-    leaked: int = 0  # test examples that are training examples, too
-    contradictory: int = 0  # examples equal to an earlier one of another class
+    in_train: int  # training examples equal to an earlier one
+    in_test: int  # test examples equal to an earlier one
+    leaked: int  # test examples that are training examples, too
+    contradictory: int  # examples equal to an earlier one of another class
 
 
 class DatasetDescription(Message):
@@ -47,9 +47,9 @@ class DatasetDescription(Message):
     greatest: Finite
     splits: tuple[SplitFacts, ...]
     repetitions: Repetitions
-    notes: tuple[str, ...] = ()  # what was done to the data
-    warnings: tuple[str, ...] = ()  # what may be wrong
-    summary: tuple[str, ...] = ()  # all of this in sentences
+    notes: tuple[str, ...]  # what was done to the data
+    warnings: tuple[str, ...]  # what may be wrong
+    summary: tuple[str, ...]  # all of this in sentences
 
 
 def describe(
@@ -82,6 +82,8 @@ def describe(
         ),
         repetitions=repetitions,
         notes=tuple(notes),
+        warnings=(),
+        summary=(),
     )
     more = (*warnings, *_warnings(facts, spec))
     return facts.model_copy(update={"warnings": more, "summary": _summary(facts, spec)})
