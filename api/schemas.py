@@ -32,6 +32,7 @@ def _storable(text: str) -> str:
     return text
 
 
+ImageSide = Annotated[int, Field(ge=1, le=1024)]  # pixels
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
 
 

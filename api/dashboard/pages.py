@@ -11,9 +11,11 @@ from api.builtins import BUILTINS
 from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
+from api.imports import intake_rules
 from api.pictures import drawing, fronts
 from api.store import datasets, epochs, searches, trials, workers
 from api.store.keys import Caller
+from core.data.layouts import LAYOUTS
 from core.graph.architecture import Architecture
 from core.protocol.contracts import Cost
 from core.search.strategies import STRATEGIES
@@ -29,10 +31,14 @@ CursorQuery = Annotated[str | None, Query(max_length=512)]
 
 @router.get("/")
 def searches_page(
-    request: Request, visitor: VisitorDep, session: SessionDep, cursor: CursorQuery = None
+    request: Request,
+    visitor: VisitorDep,
+    session: SessionDep,
+    cursor: CursorQuery = None,
+    dataset: Annotated[str, Query(max_length=128)] = "",
 ) -> HTMLResponse:
-    """All searches, and the form for a new one."""
-    return show_searches(request, visitor, session, cursor=cursor)
+    """All searches, and the form for a new one, which may name a data set."""
+    return show_searches(request, visitor, session, cursor=cursor, values={"dataset": dataset})
 
 
 def show_searches(
@@ -47,9 +53,7 @@ def show_searches(
 ) -> HTMLResponse:
     """The page of all searches; the form keeps its values and shows its errors."""
     listed = searches.listing(session, visitor.caller, limit=_PAGE, cursor=cursor)
-    uploaded = [
-        one for one in datasets.listing(session, visitor.caller).items if one.name not in BUILTINS
-    ]
+    uploaded = [one for one in datasets.listing(session, visitor.caller).items if not one.builtin]
     return page(
         request,
         "searches.html",
@@ -146,11 +150,34 @@ def datasets_page(request: Request, visitor: VisitorDep, session: SessionDep) ->
 
 
 def show_datasets(
-    request: Request, visitor: Visitor, session: Session, *, error: str = "", status: int = 200
+    request: Request,
+    visitor: Visitor,
+    session: Session,
+    *,
+    values: dict[str, str] | None = None,
+    error: str = "",
+    status: int = 200,
 ) -> HTMLResponse:
-    """The page of data sets."""
+    """The page of data sets; the form keeps its values and shows its error."""
     listed = datasets.listing(session, visitor.caller)
-    return page(request, "datasets.html", status, datasets=listed.items, error=error)
+    return page(
+        request,
+        "datasets.html",
+        status,
+        datasets=listed.items,
+        intake=intake_rules(request.app.state.settings.max_upload_bytes),
+        layouts=LAYOUTS,
+        values=values or {},
+        error=error,
+    )
+
+
+@router.get("/data-sets/{dataset_id}")
+def dataset_page(
+    request: Request, dataset_id: UUID, visitor: VisitorDep, session: SessionDep
+) -> HTMLResponse:
+    """One data set: how it was understood, and what may be wrong with it."""
+    return page(request, "dataset.html", one=datasets.get(session, visitor.caller, dataset_id))
 
 
 @router.get("/workers")

@@ -7,14 +7,13 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 
 from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
 from api.imports import import_builtin, import_file, intake_rules
-from api.schemas import DatasetOut, DatasetPage, IntakeOut, Name
+from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name
 from api.store import datasets
 from core.data.formats import ReadOptions
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
 
 Layout = Annotated[str, Form(max_length=8)]
-ImageSide = Annotated[int | None, Form(ge=1, le=1024)]
 
 
 @router.post("", status_code=201)
@@ -25,7 +24,7 @@ def upload_dataset(
     name: Annotated[Name, Form()],
     file: Annotated[UploadFile, File(description="an npz file, or a zip of a folder")],
     layout: Layout = "",
-    image_side: ImageSide = None,
+    image_side: Annotated[ImageSide | None, Form()] = None,
 ) -> DatasetOut:
     """Upload a data set as a multipart form; the response says how it was understood.
 

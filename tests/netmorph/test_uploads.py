@@ -52,7 +52,7 @@ def test_a_folder_gives_its_name_also_where_it_is_the_current_one(pets, monkeypa
     assert label_of(Path()) == label_of(Path("../pets/")) == "pets"
 
 
-def test_paths_are_told_from_names(tmp_path: Path, monkeypatch) -> None:
+def test_paths_and_names_are_distinguished(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").mkdir()
 

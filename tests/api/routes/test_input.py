@@ -241,11 +241,36 @@ def test_a_file_that_is_too_large_is_refused(person, world):
     assert rows(world)["datasets"] == 0
 
 
-def test_a_name_that_is_already_used_is_refused(person):
+def test_a_name_that_cannot_be_shown_is_refused(person):
     client = person().http
-    for name, words in [("digits", ["built-in"]), ("\x07", ["control"])]:
+    for name, words in [("x" * 129, ["128"]), ("\x07", ["control"])]:
         files = {"file": ("d.npz", npz(x=X, y=Y))}
         refused(client.post("/v1/datasets", data={"name": name}, files=files), 422, *words)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ({"layout": "XY"}, ["'XY'", "NHWC"]),
+        ({"layout": "NHWC"}, ["4 axes as layout"]),
+        ({"layout": "N\0"}, ["layout is"]),
+        ({"image_side": "0"}, ["image_side", "greater"]),
+        ({"image_side": "big"}, ["image_side", "integer"]),
+    ],
+)
+def test_impossible_options_of_an_upload_are_refused(person, field, words):
+    answer = person().http.post(
+        "/v1/datasets", data={"name": "mine", **field}, files={"file": ("d", npz(x=X, y=Y))}
+    )
+    refused(answer, 422, *words)
+
+
+def test_the_rules_of_uploads_are_there_before_an_upload(person):
+    rules = person().http.get("/v1/datasets/intake").json()
+    assert rules["max_upload_bytes"] == 2**20
+    assert set(rules["formats"]) == {"idx", "images", "npz"}
+    assert any("channels" in rule for rule in rules["layouts"])
+    assert rules["builtins"] == ["digits", "fashion-mnist"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         env=clean_environment(),
     ) as process:
         assert process.stdout is not None
-        printed = [next(process.stdout) for _ in range(4)]
+        printed = [next(process.stdout) for _ in range(9)]
         process.terminate()
         printed += process.stdout
     assert process.returncode == 130
@@ -38,7 +38,12 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
     ("options", "message"),
     [
         (["--dataset", "no-such-data"], "no-such-data"),
-        (["--dataset", "missing.npz"], "there is no file missing.npz; expected an npz file"),
+        (
+            ["--dataset", "missing.npz"],
+            "no file or folder missing.npz; expected an npz file",
+        ),
+        (["--dataset", "pets/"], "there is no file or folder pets"),
+        (["--dataset", "digits", "--layout", "NHWC"], "for files and folders"),
         (["--dataset", "digits", "--strategy", "luck"], "luck"),
         (["--dataset", "digits", "--max-latency", "0.002"], "expected latency"),
         (["--dataset", "digits", "--max-parameters", "120"], "bounds are too small"),
