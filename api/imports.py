@@ -11,17 +11,21 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.builtins import BUILTINS
 from api.db import unit_of_work
 from api.models import Dataset
-from api.schemas import DatasetOut
+from api.schemas import DatasetOut, IntakeOut
 from api.store import datasets
 from api.store.errors import NotFound
 from api.store.keys import Caller
-from core.data.datasets import Arrays, encode, spec, validate
-from core.data.formats import FORMATS, ReadLimits
-from core.errors import InvalidDataset, UnknownKind
-from core.protocol.contracts import DatasetSpec
+from core.data import intake
+from core.data.datasets import encode
+from core.data.files import ReadLimits
+from core.data.formats import FORMATS, ReadOptions
+from core.data.formats.images import LARGEST_SIDE
+from core.data.intake import Intake
+from core.data.layouts import RULES
+from core.errors import UnknownKind
 from core.protocol.storage import Storage
 
-_START = 16  # bytes by which formats recognise their files
+_BUILTIN = "builtin:"  # before the name of a built-in that is also the name of an own data set
 
 
 def dataset_for(
@@ -29,9 +33,11 @@ def dataset_for(
 ) -> Dataset:
     """The data set a search names; a built-in is imported when a search first names it.
 
-    Raises UnknownKind for any other name. Data sets never change, so the row holds in later
-    transactions.
+    `builtin:digits` is the built-in also where the caller has an own data set named so. Raises
+    UnknownKind for any other name. Data sets never change, so the row holds in later transactions.
     """
+    if (name := name_or_id.removeprefix(_BUILTIN)) != name_or_id:
+        name_or_id = str(import_builtin(maker, storage, caller, name).id)
     try:
         with unit_of_work(maker) as session:
             return datasets.row(session, caller, name_or_id)
@@ -46,6 +52,17 @@ def dataset_for(
         return datasets.row(session, caller, name_or_id)
 
 
+def intake_rules(max_upload_bytes: int) -> IntakeOut:
+    """What an upload may be."""
+    return IntakeOut(
+        max_upload_bytes=max_upload_bytes,
+        formats={kind: FORMATS[kind].description for kind in FORMATS},
+        layouts=list(RULES),
+        image_side=LARGEST_SIDE,
+        builtins=sorted(BUILTINS),
+    )
+
+
 def import_builtin(
     maker: sessionmaker[Session], storage: Storage, caller: Caller, name: str
 ) -> DatasetOut:
@@ -56,26 +73,26 @@ def import_builtin(
             + ", ".join(sorted(BUILTINS))
         )
     builtin = BUILTINS[name]
-    arrays = builtin.load()
-    validate(arrays)
-    described = spec(arrays, flip=builtin.flip)
-    return _store(maker, storage, caller, name, arrays, described, builtin=True)
+    found = intake.of_arrays(builtin.load(), kind="built-in", flip=builtin.flip)
+    return _store(maker, storage, caller, name, found, builtin=True)
 
 
 def import_file(
-    maker: sessionmaker[Session], storage: Storage, caller: Caller, name: str, file: BinaryIO
+    maker: sessionmaker[Session],
+    storage: Storage,
+    caller: Caller,
+    name: str,
+    file: BinaryIO,
+    options: ReadOptions | None = None,
 ) -> DatasetOut:
     """Import an uploaded file of any known format; raises InvalidDataset for others."""
+    found = intake.read(file, ReadLimits(), options)
     if name in BUILTINS:
-        raise InvalidDataset(f"name: {name!r} is the name of a built-in data set; choose another")
-    start = file.read(_START)
-    file.seek(0)
-    for kind in FORMATS:
-        if FORMATS[kind].recognises(start):
-            arrays = FORMATS[kind].parse(file, ReadLimits())
-            described = spec(arrays, flip=False)  # a mirrored example may have another label
-            return _store(maker, storage, caller, name, arrays, described, builtin=False)
-    raise InvalidDataset(f"the file is of no known format; expected one of: {', '.join(FORMATS)}")
+        found = found.with_warning(
+            f"{name!r} is also the name of a built-in data set: from now on the name means yours, "
+            f"and {_BUILTIN}{name} the built-in one"
+        )
+    return _store(maker, storage, caller, name, found, builtin=False)
 
 
 def _store(
@@ -83,11 +100,13 @@ def _store(
     storage: Storage,
     caller: Caller,
     name: str,
-    arrays: Arrays,
-    described: DatasetSpec,
+    found: Intake,
     *,
     builtin: bool,
 ) -> DatasetOut:
-    blob = storage.put("datasets", encode(arrays), "safetensors")
+    blob = storage.put("datasets", encode(found.arrays), "safetensors")
     with unit_of_work(maker) as session:
-        return datasets.add(session, caller, name=name, builtin=builtin, spec=described, blob=blob)
+        return datasets.add(
+            session, caller, name=name, builtin=builtin, spec=found.spec, blob=blob,
+            description=found.description,
+        )  # fmt: skip

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.roles import Role
+from core.data.description import DatasetDescription
 from core.protocol.contracts import Bounds, Budget, Comparison, Cost, SearchConfig, Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.search.comparison import sentence
@@ -31,6 +32,7 @@ def _storable(text: str) -> str:
     return text
 
 
+ImageSide = Annotated[int, Field(ge=1, le=1024)]  # pixels
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
 
 
@@ -258,6 +260,7 @@ class EpochOut(Out):
 class DatasetOut(Out):
     id: UUID
     name: str
+    version: int  # other content under the same name is the next version
     builtin: bool
     task: str
     input_shape: list[int]
@@ -265,8 +268,21 @@ class DatasetOut(Out):
     class_names: list[str]
     train_examples: int
     test_examples: int
+    layout: str | None  # axes of the examples as they came; None: imported by an older release
     bytes: int
     created_at: datetime
+    uploaded_at: datetime  # the last time; the name means the version that was uploaded last
+    description: DatasetDescription | None  # None: imported by an older release
+
+
+class IntakeOut(Out):
+    """What data sets may be, for people and programs to know before an upload."""
+
+    max_upload_bytes: int
+    formats: dict[str, str]  # by kind: what the files hold
+    layouts: list[str]  # how axes are understood
+    image_side: int  # largest side of images from files, in pixels, unless the upload gives another
+    builtins: list[str]  # names of data sets that need no upload
 
 
 class DatasetPage(Out):

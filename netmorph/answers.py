@@ -12,11 +12,59 @@ not know stay in the objects, so that `--json` prints everything that a newer se
 from typing import Any, NotRequired, TypedDict
 
 
+class SplitFacts(TypedDict):
+    """One split of a data set."""
+
+    name: str
+    examples: int
+    by_class: list[int]
+    given: bool
+
+
+class Repetitions(TypedDict):
+    """Examples of a data set that occur more than once."""
+
+    in_train: int
+    in_test: int
+    leaked: int
+    contradictory: int
+
+
+class Description(TypedDict):
+    """How the files of a data set were understood."""
+
+    format: str
+    task: str
+    task_reason: str
+    kind: str
+    layout: str
+    layout_reason: str
+    values: str
+    least: float
+    greatest: float
+    splits: list[SplitFacts]
+    repetitions: Repetitions
+    notes: list[str]
+    warnings: list[str]
+    summary: list[str]
+
+
+class Intake(TypedDict):
+    """What data sets may be."""
+
+    max_upload_bytes: int
+    formats: dict[str, str]
+    layouts: list[str]
+    image_side: int
+    builtins: list[str]
+
+
 class Dataset(TypedDict):
     """A data set in storage."""
 
     id: str
     name: str
+    version: int
     builtin: bool
     task: str
     input_shape: list[int]
@@ -24,8 +72,11 @@ class Dataset(TypedDict):
     class_names: list[str]
     train_examples: int
     test_examples: int
+    layout: str | None
     bytes: int
     created_at: str
+    uploaded_at: str
+    description: Description | None
 
 
 class DatasetRef(TypedDict):

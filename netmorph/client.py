@@ -11,7 +11,7 @@ is retried for up to two minutes: a lost connection, a restart of the service, "
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from netmorph.answers import CreatedKey, Dataset, Front, Key, Search, Trial, Worker
+from netmorph.answers import CreatedKey, Dataset, Front, Intake, Key, Search, Trial, Worker
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
 from netmorph.retries import Retries, retry_after
 
@@ -128,24 +128,6 @@ class Client:
         """All data sets, the newest first."""
         return cast(Iterator[Dataset], self._pages("/v1/datasets"))
 
-    def add_dataset(self, path: Path, name: str) -> Dataset:
-        """Upload a file as a data set. The same file again is the same data set."""
-        if not path.is_file():
-            found = "is a folder" if path.is_dir() else "is no file"
-            raise ClientError(f"{path} {found}; expected one file, such as data.npz")
-
-        def upload() -> httpx.Response:
-            with path.open("rb") as file:
-                return self._answer(
-                    "POST",
-                    "/v1/datasets",
-                    files={"file": (path.name, file, "application/octet-stream")},
-                    data={"name": name},
-                    timeout=_UPLOAD_TIMEOUT,
-                )
-
-        return cast(Dataset, _json(self._retried(upload)))
-
     def workers(self) -> list[Worker]:
         """The workers of the last day, with the trial that each trains."""
         return cast(list[Worker], list(self._pages("/v1/workers")))
@@ -155,6 +137,38 @@ class Client:
         now = datetime.now(UTC)
         seen = (datetime.fromisoformat(worker["seen_at"]) for worker in self.workers())
         return sum((now - one).total_seconds() < seconds for one in seen)
+
+    def dataset(self, name_or_id: str) -> Dataset:
+        """A data set by its id, or the one of this name that was uploaded last."""
+        if (found := _newest(self.datasets(), name_or_id)) is None:
+            raise ClientError(
+                f"there is no data set {name_or_id!r}; `netmorph dataset ls` lists them"
+            )
+        return found
+
+    def intake(self) -> Intake:
+        """The limits, formats and rules of uploads."""
+        return cast(Intake, _json(self._send("GET", "/v1/datasets/intake")))
+
+    def add_dataset(
+        self, path: Path, name: str, fields: Mapping[str, str] | None = None
+    ) -> Dataset:
+        """Upload a file as a data set; `fields` are further ones of the form.
+
+        The same file again is the same data set.
+        """
+
+        def upload() -> httpx.Response:
+            with path.open("rb") as file:
+                return self._answer(
+                    "POST",
+                    "/v1/datasets",
+                    files={"file": ("data", file, "application/octet-stream")},
+                    data={"name": name, **(fields or {})},
+                    timeout=_UPLOAD_TIMEOUT,
+                )
+
+        return cast(Dataset, _json(self._retried(upload)))
 
     def create_key(self, name: str, role: str) -> CreatedKey:
         """Create an API key. No later answer contains its secret."""
@@ -226,6 +240,17 @@ class Client:
             f"no service answers at {self.url}: {reason}; check the address, and that the service "
             "is running"
         )
+
+
+def _newest(items: Iterable[Dataset], name_or_id: str) -> Dataset | None:
+    """The data set of an id, or else the one of a name that was uploaded last, own ones first."""
+    named = []
+    for item in items:
+        if item["id"] == name_or_id:
+            return item
+        if item["name"] == name_or_id:
+            named.append(item)
+    return max(named, key=lambda item: (not item["builtin"], item["uploaded_at"]), default=None)
 
 
 def _checked_url(url: str) -> str:

@@ -157,11 +157,12 @@ def datasets(items: Iterable[Dataset], width: int) -> Table:
     """One row for each data set."""
     items = list(items)
     ids = _ids([item["id"] for item in items], width)
-    table = _table("id", "name", "shape", "classes", "train", "test", "bytes")
+    table = _table("id", "name", "version", "shape", "classes", "train", "test", "bytes")
     for item in items:
         table.add_row(
             ids[item["id"]],
             item["name"],
+            str(item["version"]),
             " × ".join(map(str, item["input_shape"])),
             str(item["classes"]),
             f"{item['train_examples']:,}",

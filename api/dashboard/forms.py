@@ -15,9 +15,10 @@ from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
 from api.edge.uploads import checked_first
 from api.imports import dataset_for, import_file
-from api.schemas import Name, SearchIn
+from api.schemas import ImageSide, Name, SearchIn
 from api.store import new_searches, searches
 from api.store.errors import QuotaExceeded
+from core.data.formats import ReadOptions
 from core.errors import InvalidInput, NetmorphError
 from core.protocol.contracts import Budget
 
@@ -35,6 +36,8 @@ class UploadRoute(PageRoute):
 uploads = APIRouter(route_class=UploadRoute)
 
 Text = Annotated[str, Form(max_length=200)]
+_DATASET_NAME = TypeAdapter[str](Name)
+_IMAGE_SIDE = TypeAdapter[int | None](ImageSide | None)
 
 
 #: The limits of a budget in minutes.
@@ -175,24 +178,27 @@ def upload(
     storage: StorageDep,
     file: Annotated[UploadFile, File()],
     name: Text = "",
+    layout: Text = "",
+    image_side: Text = "",
 ) -> Response:
-    """Import an uploaded file as a data set."""
+    """Import an uploaded file as a data set, and show how it was understood."""
     maker = request.app.state.sessions
+    fields = {"name": name, "layout": layout, "image_side": image_side}
     try:
-        checked = TypeAdapter(Name).validate_python(name)
-        import_file(maker, storage, visitor.caller, checked, file.file)
+        checked = _DATASET_NAME.validate_python(name)
+        options = ReadOptions(
+            layout=layout or None,
+            image_side=_IMAGE_SIDE.validate_python(image_side.strip() or None),
+        )
+        made = import_file(maker, storage, visitor.caller, checked, file.file, options)
     except (ValidationError, NetmorphError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         with unit_of_work(maker) as session:
             return show_datasets(
-                request,
-                visitor,
-                session,
-                name=name,
-                error=reason,
+                request, visitor, session, values=fields, error=reason,
                 status=HTTPStatus.UNPROCESSABLE_ENTITY,
-            )
-    return RedirectResponse("/data-sets", HTTPStatus.SEE_OTHER)
+            )  # fmt: skip
+    return RedirectResponse(f"/data-sets/{made.id}", HTTPStatus.SEE_OTHER)
 
 
 router.include_router(uploads)

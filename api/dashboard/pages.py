@@ -15,12 +15,14 @@ from api.builtins import BUILTINS
 from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
+from api.imports import intake_rules
 from api.pictures import drawing, fronts
 from api.pictures.lineage import selection
 from api.schemas import SearchOut, TrialDetail
 from api.store import datasets, epochs, searches, trials, workers
 from api.store import pages as cursors
 from api.store.keys import Caller
+from core.data.layouts import LAYOUTS
 from core.errors import NetmorphError
 from core.graph.architecture import Architecture
 from core.protocol.contracts import Cost
@@ -40,10 +42,14 @@ LineageQuery = Annotated[Literal["main", "all"], Query()]
 
 @router.get("/")
 def searches_page(
-    request: Request, visitor: VisitorDep, session: SessionDep, cursor: CursorQuery = None
+    request: Request,
+    visitor: VisitorDep,
+    session: SessionDep,
+    cursor: CursorQuery = None,
+    dataset: Annotated[str, Query(max_length=128)] = "",
 ) -> HTMLResponse:
-    """All searches, and the form for a new one."""
-    return show_searches(request, visitor, session, cursor=cursor)
+    """All searches, and the form for a new one, which may name a data set."""
+    return show_searches(request, visitor, session, cursor=cursor, values={"dataset": dataset})
 
 
 def show_searches(
@@ -58,8 +64,7 @@ def show_searches(
 ) -> HTMLResponse:
     """The page of all searches; the form keeps its values and shows its errors."""
     listed = searches.listing(session, visitor.caller, limit=_PAGE, cursor=cursor)
-    known = datasets.listing(session, visitor.caller, limit=_ALL).items
-    uploaded = [one for one in known if one.name not in BUILTINS]
+    uploaded = [one for one in datasets.listing(session, visitor.caller).items if not one.builtin]
     return page(
         request,
         "searches.html",
@@ -238,11 +243,11 @@ def show_datasets(
     session: Session,
     *,
     cursor: str | None = None,
-    name: str = "",
+    values: dict[str, str] | None = None,
     error: str = "",
     status: int = 200,
 ) -> HTMLResponse:
-    """The page of data sets; the form keeps its name and shows its error."""
+    """The page of data sets; the form keeps its values and shows its error."""
     listed = datasets.listing(session, visitor.caller, cursor=cursor)
     return page(
         request,
@@ -250,7 +255,9 @@ def show_datasets(
         status,
         datasets=listed.items,
         next_cursor=listed.next_cursor,
-        typed_name=name,
+        intake=intake_rules(request.app.state.settings.max_upload_bytes),
+        layouts=LAYOUTS,
+        values=values or {},
         error=error,
     )
 
@@ -259,6 +266,14 @@ def show_datasets(
 def datasets_address(visitor: VisitorDep) -> RedirectResponse:
     """The address that the upload is sent to is that of all data sets, too."""
     return RedirectResponse("/data-sets", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/data-sets/{dataset_id}")
+def dataset_page(
+    request: Request, dataset_id: UUID, visitor: VisitorDep, session: SessionDep
+) -> HTMLResponse:
+    """One data set: how it was understood, and what may be wrong with it."""
+    return page(request, "dataset.html", one=datasets.get(session, visitor.caller, dataset_id))
 
 
 @router.get("/workers")

@@ -1,4 +1,4 @@
-"""Data sets: upload, import a built-in one, list."""
+"""Data sets: what they may be, upload, import a built-in one, list."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -10,9 +10,10 @@ from fastapi.routing import APIRoute
 from api.edge.authentication import user_of
 from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
 from api.edge.uploads import checked_first
-from api.imports import import_builtin, import_file
-from api.schemas import DatasetOut, DatasetPage, Name
+from api.imports import import_builtin, import_file, intake_rules
+from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name
 from api.store import datasets
+from core.data.formats import ReadOptions
 
 
 class UploadRoute(APIRoute):
@@ -26,6 +27,8 @@ class UploadRoute(APIRoute):
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"], route_class=UploadRoute)
 
+Layout = Annotated[str, Form(max_length=8)]
+
 
 @router.post("", status_code=201)
 def upload_dataset(
@@ -33,15 +36,26 @@ def upload_dataset(
     caller: CallerDep,
     storage: StorageDep,
     name: Annotated[Name, Form()],
-    file: Annotated[UploadFile, File(description="an npz file")],
+    file: Annotated[UploadFile, File(description="an npz file, or a zip of a folder")],
+    layout: Layout = "",
+    image_side: Annotated[ImageSide | None, Form()] = None,
 ) -> DatasetOut:
-    """Upload a data set as a multipart form with the fields `name` and `file`.
+    """Upload a data set as a multipart form; the response says how it was understood.
 
-    The npz file holds `x_train`, `y_train` and optionally `x_test`, `y_test`; or `x`, `y`;
-    optionally `class_names`, and `layout`, which names the axes of the examples: "NHW", "NHWC" or
-    "NCHW" for images, "NL", "NLC" or "NCL" for signals, "NF" for vectors.
+    The file is of one of the formats that `GET /v1/datasets/intake` lists. `layout` names the axes
+    of the examples where the file does not: "NHW", "NHWC" or "NCHW" for images, "NL", "NLC" or
+    "NCL" for signals, "NF" for vectors. `image_side` is the largest side of images from files, in
+    pixels. Check `description`, above all its `warnings`, before a search. The same content again
+    is the same data set; other content under the same name is its next version.
     """
-    return import_file(request.app.state.sessions, storage, caller, name, file.file)
+    options = ReadOptions(layout=layout or None, image_side=image_side)
+    return import_file(request.app.state.sessions, storage, caller, name, file.file, options)
+
+
+@router.get("/intake")
+def get_intake(request: Request, caller: CallerDep) -> IntakeOut:
+    """Get the limits, formats and rules of uploads."""
+    return intake_rules(request.app.state.settings.max_upload_bytes)
 
 
 @router.post("/builtin/{name}", status_code=201)

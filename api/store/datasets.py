@@ -1,9 +1,13 @@
-"""Data sets: a person's own, and the built-in ones that everybody may use."""
+"""Data sets: a person's own, and the built-in ones that everybody may use.
+
+A data set is its content. A name is a label: other content under it is the next version, and the
+name means the version that was uploaded last.
+"""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select, tuple_
+from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -13,6 +17,7 @@ from api.store import pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.readable import readable
+from core.data.description import DatasetDescription
 from core.protocol.contracts import BlobRef, DatasetSpec
 
 #: What is shown of a data set whose description another release wrote.
@@ -20,6 +25,7 @@ _UNKNOWN: dict[str, Any] = {
     "input_shape": (), "classes": 0, "class_names": (), "train_examples": 0, "test_examples": 0,
     "dtype": "unknown",
 }  # fmt: skip
+_TRIES = 5  # two uploads under one name at once may choose the same version
 
 
 def add(
@@ -30,29 +36,59 @@ def add(
     builtin: bool,
     spec: DatasetSpec,
     blob: BlobRef,
+    description: DatasetDescription | None = None,
     task: str = "image-classification",
 ) -> DatasetOut:
-    """Add a data set whose bytes are in storage.
+    """Add a data set whose bytes are in storage, as the next version of its name.
 
-    The same bytes under the same name again are the same data set; Conflict where the name
-    belongs to other bytes.
+    The same content under the same name again is the same data set.
     """
-    row = Dataset(
-        owner_id=None if builtin else caller.key_id,
-        name=name,
-        builtin=builtin,
-        task=task,
-        spec=spec.model_dump(mode="json"),
-        blob_key=blob.key,
-        blob_bytes=blob.bytes,
-    )
+    values = {
+        "owner_id": None if builtin else caller.key_id,
+        "name": name,
+        "builtin": builtin,
+        "task": task,
+        "spec": spec.model_dump(mode="json"),
+        "blob_key": blob.key,
+        "blob_bytes": blob.bytes,
+        "description": description and description.model_dump(mode="json"),
+    }
+    for _ in range(_TRIES):
+        if (row := _same(session, Dataset(**values))) is None:
+            row = _add_next(session, Dataset(**values))
+        if row is not None:
+            session.refresh(row)
+            return _out(row)
+    raise Conflict(f"other uploads under the name {name!r} are going on: try again")
+
+
+def _same(session: Session, new: Dataset) -> Dataset | None:
+    """The data set of the same name and content, marked as uploaded now."""
+    equal = (Dataset.blob_key == new.blob_key) & (Dataset.spec == new.spec)
+    row = session.scalars(_of_name(new).where(equal).limit(1)).one_or_none()
+    if row is not None:
+        row.uploaded_at = func.clock_timestamp()
+        session.flush()
+    return row
+
+
+def _add_next(session: Session, row: Dataset) -> Dataset | None:
+    """Add a data set as the next version of its name; None if another upload was faster."""
+    versions = _of_name(row).with_only_columns(func.coalesce(func.max(Dataset.version), 0))
+    row.version = session.scalars(versions).one() + 1
+    row.uploaded_at = func.clock_timestamp()
     try:
         with session.begin_nested():
             session.add(row)
     except IntegrityError:
-        return _same(session, row)
-    session.refresh(row)
-    return _out(row)
+        return None
+    return row
+
+
+def _of_name(row: Dataset) -> Select[Dataset]:
+    """The versions of a name of the same owner."""
+    owner = Dataset.builtin if row.builtin else Dataset.owner_id == row.owner_id
+    return select(Dataset).where(Dataset.name == row.name, owner)
 
 
 def listing(
@@ -76,15 +112,20 @@ def get(session: Session, caller: Caller, dataset_id: UUID) -> DatasetOut:
 def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:
     """One data set by its id or its name; NotFound without.
 
-    Of a name, the caller's own data set goes before a built-in one.
+    Of a name, the caller's own data set goes before a built-in one, and the version that was
+    uploaded last before others.
     """
     named = Dataset.name == name_or_id
     try:
         named = Dataset.id == UUID(name_or_id)
     except ValueError:
         named &= or_(Dataset.builtin, Dataset.owner_id == caller.key_id)
-    statement = _visible(caller).where(named).order_by(Dataset.builtin).limit(1)
-    found = session.scalars(statement).one_or_none()
+    statement = (
+        _visible(caller)
+        .where(named)
+        .order_by(Dataset.builtin, Dataset.uploaded_at.desc(), Dataset.version.desc())
+    )
+    found = session.scalars(statement.limit(1)).one_or_none()
     if found is None:
         raise NotFound(f"there is no data set {name_or_id!r}")
     return found
@@ -92,16 +133,6 @@ def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:
 
 def _visible(caller: Caller) -> Select[Dataset]:
     return select(Dataset).where(or_(Dataset.builtin, caller.owns(Dataset.owner_id)))
-
-
-def _same(session: Session, new: Dataset) -> DatasetOut:
-    """The existing data set of this name, if it has the same bytes."""
-    statement = select(Dataset).where(Dataset.name == new.name)
-    owner = Dataset.builtin if new.builtin else Dataset.owner_id == new.owner_id
-    old = session.scalars(statement.where(owner)).one()
-    if old.blob_key != new.blob_key:
-        raise Conflict(f"a data set {new.name!r} with other content exists: choose another name")
-    return _out(old)
 
 
 def _out(row: Dataset) -> DatasetOut:

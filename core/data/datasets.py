@@ -1,7 +1,6 @@
 """A data set as arrays: its validation, its storage format, its labels."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ class Arrays:
     y_test: NDArray[np.int64]
     class_names: tuple[str, ...]
     layout: str | None = None  # see DatasetSpec; not stored with the arrays
+    image_mode: str | None = None  # likewise
 
 
 def validate(arrays: Arrays) -> None:
@@ -106,6 +106,7 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
         dtype=str(arrays.x_train.dtype),
         flip=flip,
         layout=arrays.layout,
+        image_mode=arrays.image_mode,
     )
 
 
@@ -143,26 +144,3 @@ def stratified_test_split(
         test.append(rng.permutation(members)[:count])
     chosen = np.sort(np.concatenate(test))
     return np.setdiff1d(np.arange(len(y)), chosen), chosen
-
-
-def class_indices(
-    train: NDArray[Any], test: NDArray[Any] | None, names: Sequence[str] | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, tuple[str, ...]]:
-    """Labels as 0 … classes - 1, and the names of the classes in this order.
-
-    Where names are given and the labels are integers, label k means the k-th name. Raises
-    InvalidDataset if a test label does not occur in training.
-    """
-    if names is not None and train.dtype.kind in "iu":
-        return train.astype(np.int64), None if test is None else test.astype(np.int64), tuple(names)
-    values, first = np.unique(train, return_inverse=True)
-    texts = tuple(str(value) for value in values)
-    if test is None:
-        return first.astype(np.int64), None, texts
-    unknown = np.setdiff1d(test, values)
-    if len(unknown):
-        raise InvalidDataset(
-            f"test label {str(unknown[0])!r} does not occur in training; "
-            f"expected one of {texts[:20]}"
-        )
-    return first.astype(np.int64), np.searchsorted(values, test).astype(np.int64), texts

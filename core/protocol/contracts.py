@@ -164,6 +164,10 @@ class DatasetSpec(Message):
     flip: bool = True  # whether a mirrored example still has its label
     #: The axes of the user's file, such as "NHWC"; None: unknown, imported by an older release.
     layout: str | None = None
+    #: The form of pictures that came as image files: "L", "LA", "RGB" or "RGBA" (Pillow's modes),
+    #: or "I;16"; else None. Pictures of other sizes than `input_shape` says were fitted into it,
+    #: proportions kept, with black beside them (`PIL.ImageOps.pad`).
+    image_mode: str | None = None
 
 
 class Hyperparameters(Message):

@@ -11,7 +11,7 @@ Expand step: old and new code both run on this schema.
 from alembic import op
 
 revision = "0007_checkpoints"
-down_revision = "0005_members"
+down_revision = "0006_dataset_versions"
 branch_labels = None
 depends_on = None
 

@@ -1,11 +1,13 @@
-"""The commands on data sets: dataset add, dataset ls."""
+"""The commands on data sets: dataset add, dataset describe, dataset ls."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from netmorph import tables
+from netmorph import tables, uploads
+from netmorph.answers import Dataset
+from netmorph.client import Client
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -16,30 +18,86 @@ from netmorph.commands.options import (
     print_json,
 )
 from netmorph.errors import ClientError
+from netmorph.uploads import Options
 
-datasets = typer.Typer(no_args_is_help=True, help="Upload and list data sets.")
+datasets = typer.Typer(no_args_is_help=True, help="Describe, upload and list data sets.")
+
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Axes of the examples, if the file does not say it: NHW, NHWC or NCHW for images, "
+        "NL, NLC or NCL for signals, NF for vectors."
+    ),
+]
+ImageSideOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=1024, help="Largest side of images from files, in pixels. "
+                 "Default: 128; smaller images keep their size."),
+]  # fmt: skip
 
 
 @datasets.command("add")
 def add(
-    path: Annotated[Path, typer.Argument(help="An npz file with x_train and y_train, or x and y.")],
+    path: Annotated[
+        Path, typer.Argument(help="An npz file, a zip file, or a folder of images by class.")
+    ],
     name: Annotated[
-        str | None, typer.Option(help="Name of the data set. Default: the name of the file.")
+        str | None, typer.Option(help="Name of the data set. Default: that of the file.")
     ] = None,
+    layout: LayoutOption = None,
+    image_side: ImageSideOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Upload an npz file as a data set."""
-    if not path.is_file():
-        raise ClientError(f"there is no file {path}; expected an npz file")
+    """Upload a data set and say how it was understood."""
+    if not path.exists():
+        raise ClientError(
+            f"there is no file or folder {uploads.shown(path)}; expected an npz file, a zip file, "
+            "or a folder of images by class"
+        )
     with connect(url, key, data_dir) as client:
-        item = client.add_dataset(path, name or path.stem)
+        item = upload(client, path, Options(layout, image_side), name)
     if as_json:
         print_json(item)
+        return
+    out = console()
+    version = f" version {item['version']}" if item["version"] > 1 else ""
+    out.print(f"{item['name']}{version} is data set {item['id']}", soft_wrap=True)
+    for label, text in headlines(item["description"]):
+        out.print(f"{label:11}{text}", soft_wrap=True)
+
+
+@datasets.command("describe")
+def describe(
+    dataset: Annotated[
+        str, typer.Argument(help="A file, a folder, or the name or id of a stored data set.")
+    ],
+    layout: LayoutOption = None,
+    image_side: ImageSideOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a data set is taken for and what may be wrong with it, before anything runs.
+
+    A file or folder is read here; nothing is uploaded and no service is needed.
+    """
+    path = uploads.path_in(dataset)
+    if path is not None:
+        answer = uploads.describe(path, Options(layout, image_side))
     else:
-        console().print(f"{item['name']} is data set {item['id']}", soft_wrap=True)
+        with connect(url, key, data_dir) as client:
+            item = client.dataset(dataset)
+        answer = {"spec": item, "description": item["description"]}
+    if as_json:
+        print_json(answer)
+        return
+    out = console()
+    for label, text in headlines(answer["description"]):
+        out.print(f"{label:11}{text}", soft_wrap=True)
 
 
 @datasets.command("ls")
@@ -57,3 +115,23 @@ def ls(
     else:
         out = console()
         out.print(tables.datasets(items, out.width))
+
+
+def upload(client: Client, path: Path, options: Options, name: str | None = None) -> Dataset:
+    """Upload a file or folder; raises ClientError where it is too large, before it is sent."""
+    most = client.intake()["max_upload_bytes"]
+    with uploads.packed(path) as file:
+        uploads.check_size(file, most)
+        return client.add_dataset(file, name or uploads.label_of(path), options.fields())
+
+
+def headlines(description: Any) -> list[tuple[str, str]]:
+    """How a data set was understood, as lines with labels."""
+    if description is None:
+        return [("data", "imported by an older release, which did not describe it")]
+    summary, notes, warnings = (description[key] for key in ("summary", "notes", "warnings"))
+    return [
+        *(("" if index else "data", text) for index, text in enumerate(summary)),
+        *(("note", text) for text in notes),
+        *(("warning", text) for text in warnings),
+    ]

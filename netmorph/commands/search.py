@@ -1,13 +1,11 @@
 """`netmorph search`: from a data set to an exported network, with one command."""
 
 import contextlib
-import hashlib
 import json
 import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -15,9 +13,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from netmorph import export
-from netmorph.answers import Search
+from netmorph import export, uploads
+from netmorph.answers import Dataset, Search
 from netmorph.client import Client
+from netmorph.commands.datasets import ImageSideOption, LayoutOption, headlines, upload
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -33,9 +32,9 @@ from netmorph.errors import ClientError, RefusedRequest
 from netmorph.launcher import Running
 from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
+from netmorph.uploads import Options
 
 _DEFAULT_TRIALS = 12
-_HASH_LENGTH = 6  # characters that tell versions of a file apart
 
 
 class Cost(StrEnum):
@@ -51,7 +50,8 @@ class _Request:
     """A search to create, and the folder for its export."""
 
     dataset: str
-    upload: Path | None  # the npz file, if `dataset` names one
+    upload: Path | None  # the file or folder, if `dataset` names one
+    options: Options  # of the upload
     body: dict[str, Any]  # of `POST /v1/searches`, without the data set
     folder: Path | None  # None: one named after the search
 
@@ -60,7 +60,8 @@ def search(
     dataset: Annotated[
         str,
         typer.Option(
-            help="A file, such as data.npz, or a data set: digits, fashion-mnist, a name, an id."
+            help="An npz or zip file, a folder of images by class, the name or id of a data set, "
+            "digits, or fashion-mnist."
         ),
     ],
     trials: Annotated[
@@ -105,6 +106,8 @@ def search(
             "there is more time than one network can use.",
         ),
     ] = None,
+    layout: LayoutOption = None,
+    image_side: ImageSideOption = None,
     workers: WorkersOption = 1,
     export_to: Annotated[
         Path | None,
@@ -137,7 +140,11 @@ def search(
         "name": name,
     }
     request = _Request(
-        dataset=dataset, upload=_file_of(dataset), body=_given(body), folder=export_to
+        dataset=dataset,
+        upload=uploads.path_in(dataset),
+        options=Options(layout, image_side),
+        body=_given(body),
+        folder=export_to,
     )
     export.require_writable(export_to or default_folder(None))
     target = target_of(url, key, data_dir)
@@ -150,7 +157,10 @@ def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) ->
     """Create the search, follow it to its end and download the export; return the exit code."""
     out = Console(stderr=True, quiet=True) if as_json else messages()
     with Client(running.url, running.key) as client:
-        created = _create(client, request)
+        dataset = _dataset(client, request, out)
+        created = client.create_search(request.body | {"dataset": dataset})
+        if request.upload is None:
+            _print_facts(client.dataset(created["dataset"]["id"]), out)
         for label, text in _headlines(running, created, sign_in):
             out.print(f"{label:11}{text}", soft_wrap=True)
         try:
@@ -193,56 +203,31 @@ def _headlines(running: Running, created: Search, sign_in: str) -> list[tuple[st
     ]
 
 
-def _file_of(dataset: str) -> Path | None:
-    """The file or folder that `--dataset` names; None for the name or id of a data set.
-
-    A path has a slash or an ending, so that a folder named `digits` hides no data set.
-    """
-    path = Path(dataset)
-    is_path = "/" in dataset or bool(path.suffix)
-    if is_path and path.exists():
-        return path
-    if "/" in dataset or path.suffix == ".npz":
-        raise ClientError(
-            f"there is no file {dataset}: give a file with your data, or the name of a data set "
-            "(`netmorph dataset ls` lists them)"
-        )
-    return None
-
-
-def _create(client: Client, request: _Request) -> Search:
-    """Create the search; a file is uploaded first."""
-    if request.upload is not None:
-        return client.create_search(request.body | {"dataset": _upload(client, request.upload)})
-    try:
-        return client.create_search(request.body | {"dataset": request.dataset})
-    except RefusedRequest as problem:
-        if _is_unknown(problem, request.dataset) and Path(request.dataset).exists():
+def _dataset(client: Client, request: _Request, out: Console) -> str:
+    """The name or id of the data set; a file or folder is uploaded first, and described."""
+    if request.upload is None:
+        if request.options.fields():
             raise ClientError(
-                f"there is no data set {request.dataset!r}, but a file or folder of that name: "
-                f"to use it, write --dataset ./{request.dataset}"
-            ) from None
-        raise
+                f"--layout and --image-side are for files and folders; {request.dataset!r} is "
+                "stored already: leave them out"
+            )
+        return request.dataset
+    if request.dataset in client.intake()["builtins"]:
+        raise ClientError(
+            f"{request.dataset!r} is a built-in data set and also the name of a file or folder "
+            f"here; expected builtin:{request.dataset} or ./{request.dataset}"
+        )
+    item = upload(client, request.upload, request.options)
+    _print_facts(item, out)
+    return item["id"]
 
 
-def _is_unknown(problem: RefusedRequest, dataset: str) -> bool:
-    return f"there is no data set {dataset!r}" in problem.detail
-
-
-def _upload(client: Client, path: Path) -> str:
-    """Upload a file; return the id of its data set, which is named after the file.
-
-    Where that name belongs to other bytes, as after a change of the file, a part of the file's
-    hash is added.
-    """
-    try:
-        return client.add_dataset(path, path.stem)["id"]
-    except RefusedRequest as problem:
-        if problem.status != HTTPStatus.CONFLICT:
-            raise
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return client.add_dataset(path, f"{path.stem}-{digest[:_HASH_LENGTH]}")["id"]
+def _print_facts(item: Dataset, out: Console) -> None:
+    """Print how the data set was understood, before it is trained on."""
+    version = f", version {item['version']}" if item["version"] > 1 else ""
+    out.print(f"{'data set':11}{item['name']}{version} ({item['id']})", soft_wrap=True)
+    for label, text in headlines(item["description"]):
+        out.print(f"{label:11}{text}", soft_wrap=True)
 
 
 def _download(client: Client, ended: Search, requested: Path | None) -> Path | None:

@@ -9,6 +9,7 @@ import pytest
 from api.builtins import BUILTINS
 from api.imports import dataset_for, import_builtin, import_file
 from api.store import datasets
+from core.data.formats import ReadOptions
 from core.errors import InvalidDataset, UnknownKind
 from core.protocol.storage import Storage
 
@@ -68,11 +69,45 @@ def test_examples_of_an_upload_are_not_mirrored(world: Any, storage: Storage) ->
     assert BUILTINS["fashion-mnist"].flip
 
 
+def test_an_upload_may_have_the_name_of_a_built_in(world: Any, storage: Storage) -> None:
+    caller = world.caller()
+    made = import_file(world.sessions, storage, caller, "digits", small())
+
+    assert made.description is not None
+    assert "builtin:digits the built-in one" in made.description.warnings[-1]
+    assert dataset_for(world.sessions, storage, caller, "digits").id == made.id
+    assert dataset_for(world.sessions, storage, caller, "builtin:digits").builtin
+    assert dataset_for(world.sessions, storage, world.caller(), "digits").builtin
+    with pytest.raises(UnknownKind, match="'mine'; expected one of: digits"):
+        dataset_for(world.sessions, storage, caller, "builtin:mine")
+
+
+def test_an_upload_and_a_built_in_are_described(world: Any, storage: Storage) -> None:
+    caller = world.caller()
+    made = import_file(world.sessions, storage, caller, "mine", small())
+    builtin = import_builtin(world.sessions, storage, caller, "digits")
+
+    for one, layout in ((made, "NHW"), (builtin, "NHW")):
+        assert one.description is not None
+        assert one.layout == one.description.layout == layout
+        assert one.description.splits[0].examples == one.train_examples
+
+
+def test_a_layout_may_be_given_with_an_upload(world: Any, storage: Storage) -> None:
+    caller = world.caller()
+    shapes = [
+        import_file(world.sessions, storage, caller, "mine", small(), ReadOptions(layout=layout))
+        for layout in ("NCL", "NLC")
+    ]
+
+    assert [made.layout for made in shapes] == ["NCL", "NLC"]
+    assert [made.version for made in shapes] == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("digits", small(), "the name of a built-in data set"),
-        ("mine", io.BytesIO(b"hello"), "of no known format; expected one of: npz"),
+        ("mine", io.BytesIO(b"hello"), "of no known format; expected an npz file"),
         ("mine", npz(x=np.zeros((20, 4, 4), np.uint8)), "found arrays"),
     ],
 )

@@ -82,9 +82,9 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/core/data/test_splits.py",),
     ),
     Mutant(  # an array may unpack to more bytes than its packed size justifies
-        file="core/data/formats/npz.py",
-        old="entry.file_size > limits.ratio * max(entry.compress_size, 1)",
-        new="entry.file_size > 2 * limits.ratio * max(entry.compress_size, 1)",
+        file="core/data/files.py",
+        old="one.file_size > limits.ratio * max(one.compress_size, 1)",
+        new="one.file_size > 2 * limits.ratio * max(one.compress_size, 1)",
         tests=("tests/core/data/formats/test_npz.py",),
     ),
     Mutant(  # a damaged file of a local folder is used

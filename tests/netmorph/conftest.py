@@ -22,7 +22,9 @@ from netmorph.commands.options import console
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 
 
-def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run `netmorph ARGUMENT...` to its end."""
     return subprocess.run(
         [*NETMORPH, *map(str, arguments)],
@@ -30,6 +32,7 @@ def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[
         text=True,
         timeout=120,
         check=False,
+        cwd=cwd,
         env=clean_environment() | environment,
     )
 

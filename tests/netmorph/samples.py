@@ -119,6 +119,7 @@ FRONT = {
 DATASET: dict[str, Any] = {
     "id": SEARCH_ID,
     "name": "[red]digits",
+    "version": 1,
     "input_shape": [1, 8, 8],
     "classes": 10,
     "train_examples": 1437,

@@ -12,6 +12,10 @@ from netmorph import answers
 
 SCHEMAS: dict[Any, str] = {
     answers.Dataset: "DatasetOut",
+    answers.Description: "DatasetDescription",
+    answers.SplitFacts: "SplitFacts",
+    answers.Repetitions: "Repetitions",
+    answers.Intake: "IntakeOut",
     answers.DatasetRef: "DatasetRef",
     answers.Budget: "Budget",
     answers.Bounds: "Bounds",

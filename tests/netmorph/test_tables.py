@@ -67,8 +67,8 @@ WIDTH = 200
         (
             tables.datasets([DATASET], WIDTH),  # type: ignore[list-item]
             [
-                "id name shape classes train test bytes",
-                f"{SEARCH_ID} [red]digits 1 × 8 × 8 10 1,437 360 129,408",
+                "id name version shape classes train test bytes",
+                f"{SEARCH_ID} [red]digits 1 1 × 8 × 8 10 1,437 360 129,408",
             ],
         ),
         (

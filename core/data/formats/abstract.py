@@ -1,35 +1,58 @@
-"""The interface of data-set formats: recognise a file by its first bytes, and parse it safely."""
+"""The interface of data-set formats: recognise files by their names and bytes, and read them."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import BinaryIO
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from core.data.datasets import Arrays
+from numpy.typing import NDArray
+
+from core.data.files import Files, ReadLimits
 from core.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
-class ReadLimits:
-    """Limits on the sizes that an uploaded file may claim."""
+class ReadOptions:
+    """What a person may say about files that do not say it themselves."""
 
-    bytes: int = 2 * 2**30  # of all arrays together, unpacked
-    ratio: int = 200  # unpacked to packed, of one array
-    arrays: int = 16
-    header: int = 10_000  # bytes of one array's header
+    layout: str | None = None  # the axes of the examples, one of `core.data.layouts.LAYOUTS`
+    image_side: int | None = None  # largest side of images from files, in pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Examples (N, ...) and their labels (N,), (N, 1) or one-hot (N, classes), as they came."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawData:
+    """What the files hold, before anything is made of it."""
+
+    parts: Mapping[str, Part]  # "train" and, where the files have them, "validation" and "test"
+    class_names: tuple[str, ...] | None = None
+    layout: str | None = None  # as in ReadOptions, where the files say it
+    image_mode: str | None = None  # as in DatasetSpec
+    notes: tuple[str, ...] = field(default=())  # what was done to the data on reading
+    warnings: tuple[str, ...] = field(default=())
 
 
 class AbstractFormat(ABC):
-    """One file format."""
+    """One way to keep a data set in files."""
+
+    description: str  # for people: "an npz file with x and y, …"
 
     @classmethod
     @abstractmethod
-    def recognises(cls, start: bytes) -> bool:
-        """Whether a file with these first bytes is of this format."""
+    def recognises(cls, files: Files) -> bool:
+        """Whether the files are of this format."""
 
     @classmethod
     @abstractmethod
-    def parse(cls, file: BinaryIO, limits: ReadLimits) -> Arrays:
-        """The validated data set in the file; raises InvalidDataset. Trusts no size in the file."""
+    def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData:
+        """The arrays in the files; raises InvalidDataset. Trusts no size that they claim."""
 
 
 FORMATS: Registry[AbstractFormat] = Registry("data-set format")

@@ -74,6 +74,37 @@ def test_a_data_set_is_uploaded_and_a_wrong_one_refused(visitor):
     assert "<b>" not in page
 
 
+def test_an_upload_leads_to_the_page_that_says_how_it_was_understood(visitor):
+    buffer = io.BytesIO()
+    np.savez(buffer, x=np.arange(240, dtype=np.uint8).reshape(20, 6, 2), y=np.arange(20) % 2)
+    form = {"token": token(visitor.http), "name": "mine", "layout": "NLC"}
+
+    def upload(**changes: str):
+        return visitor.http.post(
+            "/ui/datasets", data=form | changes, files={"file": ("x", buffer.getvalue())}
+        )
+
+    page = visitor.http.get(upload().headers["location"]).text
+    assert "20 signals of 6 steps and 2 channels (axes NLC: as given)" in page
+    assert "version 1" in page
+    doubtful = visitor.http.get(upload(layout="NHW").headers["location"]).text
+    assert "version 2" in doubtful
+    chosen = re.findall(r'href="(/\?dataset=[^"#]+)', doubtful)[0]
+    assert re.search(r"selected>mine, version 2<", visitor.http.get(chosen).text)
+    for wrong in ({"image_side": "0"}, {"image_side": "many"}, {"layout": "NHWC"}):
+        refused = upload(**wrong)
+        assert refused.status_code == 422
+        assert 'role="alert"' in refused.text
+        assert 'value="mine"' in refused.text
+
+
+def test_the_upload_page_says_beforehand_what_data_may_be(visitor):
+    page = visitor.http.get("/data-sets").text
+    assert "at most 1.0 MiB" in page
+    assert "a folder of PNG, JPEG, WebP or BMP images for each class" in page
+    assert "the channels are the axis of at most 4 values" in page
+
+
 def test_the_networks_of_the_export_may_be_chosen(visitor, world):
     sent = {"token": token(visitor.http)} | FORM
     answer = visitor.http.post("/searches", data=sent | {"ensemble": "3"})

@@ -191,11 +191,14 @@ FILES = {
     "cut off": (lambda: npz(x=X, y=Y)[:2000], ["not a readable npz"]),
     "one axis": (lambda: npz(x=X[:, 0, 0], y=Y), ["shape", "expected"]),
     "no examples": (lambda: npz(x=X[:0], y=Y[:0]), ["shape"]),
-    "other length": (lambda: npz(x=X, y=Y[:-1]), ["60 examples and 59 labels"]),
+    "other length": (lambda: npz(x=X, y=Y[:-1]), ["60 train examples and 59 labels"]),
     "NaN": (lambda: npz(x=np.full((60, 4), np.nan), y=Y), ["NaN"]),
-    "infinite": (lambda: npz(x=np.full((60, 4), 1e300), y=Y), ["infinite"]),
+    "infinite": (lambda: npz(x=np.full((60, 4), np.inf), y=Y), ["infinite"]),
+    "huge": (lambda: npz(x=np.full((60, 4), 1e300), y=Y), ["at most 1e+100"]),
+    "label with NUL": (lambda: npz(x=X, y=np.array(["a\0b", "c", "d"])[Y]), ["U+0000"]),
+    "half a surrogate": (lambda: npz(x=X, y=np.array(["\ud800", "c", "d"])[Y]), ["U+D800"]),
     "one class": (lambda: npz(x=X, y=np.zeros(60, int)), ["1 class"]),
-    "rare class": (lambda: npz(x=X, y=(np.arange(60) == 0).astype(int)), ["expected at least 4"]),
+    "rare class": (lambda: npz(x=X, y=(np.arange(60) == 0).astype(int)), ["expected at least 5"]),
     "label out of range": (
         lambda: npz(x_train=X, y_train=Y, x_test=X, y_test=Y + 1), ["label '3'", "training"]
     ),
@@ -241,11 +244,36 @@ def test_a_file_that_is_too_large_is_refused(person, world):
     assert rows(world)["datasets"] == 0
 
 
-def test_a_name_that_is_already_used_is_refused(person):
+def test_a_name_that_cannot_be_shown_is_refused(person):
     client = person().http
-    for name, words in [("digits", ["built-in"]), ("\x07", ["control"])]:
+    for name, words in [("x" * 129, ["128"]), ("\x07", ["control"])]:
         files = {"file": ("d.npz", npz(x=X, y=Y))}
         refused(client.post("/v1/datasets", data={"name": name}, files=files), 422, *words)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ({"layout": "XY"}, ["'XY'", "NHWC"]),
+        ({"layout": "NHWC"}, ["4 axes as layout"]),
+        ({"layout": "N\0"}, ["layout is"]),
+        ({"image_side": "0"}, ["image_side", "greater"]),
+        ({"image_side": "big"}, ["image_side", "integer"]),
+    ],
+)
+def test_impossible_options_of_an_upload_are_refused(person, field, words):
+    answer = person().http.post(
+        "/v1/datasets", data={"name": "mine", **field}, files={"file": ("d", npz(x=X, y=Y))}
+    )
+    refused(answer, 422, *words)
+
+
+def test_the_rules_of_uploads_are_there_before_an_upload(person):
+    rules = person().http.get("/v1/datasets/intake").json()
+    assert rules["max_upload_bytes"] == 2**20
+    assert set(rules["formats"]) == {"idx", "images", "npz"}
+    assert any("channels" in rule for rule in rules["layouts"])
+    assert rules["builtins"] == ["digits", "fashion-mnist"]
 
 
 @pytest.mark.parametrize(

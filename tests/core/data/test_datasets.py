@@ -13,7 +13,6 @@ from safetensors.numpy import save
 from core.data.datasets import (
     MAX_CLASSES,
     Arrays,
-    class_indices,
     decode,
     encode,
     spec,
@@ -171,24 +170,3 @@ def test_the_seed_chooses_the_test_examples() -> None:
     assert not np.array_equal(
         stratified_test_split(y, 0.2, 1)[1], stratified_test_split(y, 0.2, 2)[1]
     )
-
-
-def test_labels_without_names_are_named_by_their_values() -> None:
-    train, test, names = class_indices(np.array([7, -1, 7, 3]), np.array([3, 7]), None)
-
-    assert train.tolist() == [2, 0, 2, 1]
-    assert test is not None
-    assert test.tolist() == [1, 2]
-    assert names == ("-1", "3", "7")
-
-
-def test_names_are_for_integer_labels_in_their_order() -> None:
-    train, test, names = class_indices(np.array([1, 0, 1], np.uint8), None, ["b", "a"])
-
-    assert (train.tolist(), test, names) == ([1, 0, 1], None, ("b", "a"))
-    assert train.dtype == np.int64
-
-
-def test_a_label_that_is_missing_from_training_is_named() -> None:
-    with pytest.raises(InvalidDataset, match="'owl' does not occur in training; expected one of"):
-        class_indices(np.array(["cat", "dog"]), np.array(["dog", "owl"]), None)

@@ -1,8 +1,10 @@
 """The commands on data sets, run against a real service."""
 
+import os
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from tests.netmorph.commands.conftest import refused
 
@@ -23,3 +25,49 @@ def test_a_file_that_is_no_data_set_is_an_error(netmorph, service, tmp_path: Pat
     assert refused(netmorph("search", "--dataset", tmp_path / "bad.npz", *where))
     missing = netmorph("dataset", "add", tmp_path / "missing.npz", *where)
     assert "there is no file" in refused(missing)
+
+
+def test_a_corrected_file_of_the_same_name_is_the_next_version(ask, tmp_path: Path) -> None:
+    path = tmp_path / f"{'long ' * 40}.npz"
+    made = []
+    for value in (1, 2, 1):
+        np.savez(path, x=np.full((20, 3), value) + np.arange(3), y=np.arange(20) % 2)
+        made.append(ask("dataset", "add", path))
+    first, second, third = made
+    assert [one["version"] for one in made] == [1, 2, 1]
+    assert first["id"] == third["id"] != second["id"]
+    assert len(first["name"]) == 128
+    assert ask("dataset", "describe", first["name"])["spec"]["id"] == first["id"]
+
+
+def test_a_folder_named_as_a_built_in_is_not_taken_for_it(
+    netmorph, service, tmp_path: Path
+) -> None:
+    (tmp_path / "fashion-mnist").mkdir()
+    where = ("--data-dir", service.directory)
+    ended = netmorph("search", "--dataset", "fashion-mnist", *where, cwd=tmp_path)
+    assert "expected builtin:fashion-mnist or ./fashion-mnist" in refused(ended)
+
+
+def test_any_file_name_is_taken(ask, netmorph, service, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9\x1b.npz")
+    np.savez(path, x=np.arange(80).reshape(20, 4), y=np.arange(20) % 2)
+    assert ask("dataset", "add", path)["name"] == "caf��"
+    missing = netmorph("dataset", "add", os.fsdecode(b"/caf\xe9.npz"), "--data-dir", "/tmp/none")
+    assert "there is no file or folder /caf�.npz" in refused(missing)
+
+
+def test_a_folder_of_images_is_described_and_uploaded(ask, netmorph, tmp_path: Path) -> None:
+    for label in ("cat", "dog"):
+        (tmp_path / "pets" / label).mkdir(parents=True)
+        for number in range(6):
+            Image.new("L", (4, 5), number).save(tmp_path / "pets" / label / f"{number}.png")
+    said = netmorph("dataset", "describe", tmp_path / "pets").stdout
+    assert said.splitlines()[0] == (
+        "data       12 grey images of 5 × 4 pixels (axes NHWC: image files)"
+    )
+    assert "warning    2 of 2 test examples are also training examples" in said
+    made = ask("dataset", "add", tmp_path / "pets", "--image-side", 3, "--name", "my pets")
+    assert (made["input_shape"], made["name"]) == ([1, 3, 2], "my pets")
+    stored = ask("dataset", "describe", "my pets")
+    assert stored["description"] == made["description"]

@@ -45,10 +45,12 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
     ("options", "message"),
     [
         (["--dataset", "no-such-data"], "no-such-data"),
-        (["--dataset", "missing.npz"], "there is no file missing.npz: give a file"),
-        (["--dataset", "./"], "is a folder; expected one file"),
-        (["--dataset", "tests"], "write --dataset ./tests"),
-        (["--dataset", "README.md"], "expected one of: npz"),
+        (
+            ["--dataset", "missing.npz"],
+            "no file or folder missing.npz; expected an npz file",
+        ),
+        (["--dataset", "pets/"], "there is no file or folder pets"),
+        (["--dataset", "digits", "--layout", "NHWC"], "for files and folders"),
         (["--dataset", "digits", "--strategy", "luck"], "luck"),
         (["--dataset", "digits", "--strategy-option", "luck"], "expected NAME=VALUE"),
         (["--dataset", "digits", "--strategy-option", "luck=1"], "luck"),

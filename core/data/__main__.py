@@ -1,0 +1,37 @@
+"""Describe a data set without storing it: `python -m core.data FILE [--layout L] [--image-side N]`.
+
+Prints one JSON object: `spec` and `description`, or `error` where the file cannot be used.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from core.data import intake
+from core.data.files import ReadLimits
+from core.data.formats import ReadOptions
+from core.errors import InvalidDataset
+
+
+def main() -> int:
+    """Print the description of the file named on the command line; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m core.data", description="Describe a data set.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--layout")
+    parser.add_argument("--image-side", type=int)
+    given = parser.parse_args()
+    options = ReadOptions(layout=given.layout, image_side=given.image_side)
+    try:
+        with given.file.open("rb") as file:
+            found = intake.read(file, ReadLimits(), options)
+    except InvalidDataset as error:
+        print(json.dumps({"error": str(error)}))
+        return 1
+    shown = {"spec": found.spec, "description": found.description}
+    print(json.dumps({name: value.model_dump(mode="json") for name, value in shown.items()}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""What a data set was taken for, and what may be wrong with it: checked before training."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.datasets import Arrays
+from core.data.layouts import Layout
+from core.protocol.contracts import DatasetSpec, Finite, Message
+
+_DIGEST = 16  # bytes: equal digests of different examples are as good as impossible
+_NAMED = 6  # classes whose names are in the summary
+_UNBALANCED = 10  # times as many examples in the largest class as in the smallest
+
+
+class SplitFacts(Message):
+    """One split of a data set."""
+
+    name: str  # "train", "test"
+    examples: int
+    by_class: tuple[int, ...]  # examples of each class, in the order of the class names
+    given: bool  # as a split of its own in the files; else Netmorph took it from the rest
+
+
+class Repetitions(Message):
+    """Examples that occur more than once, byte by byte."""
+
+    in_train: int  # training examples equal to an earlier one
+    in_test: int  # test examples equal to an earlier one
+    leaked: int  # test examples that are training examples, too
+    contradictory: int  # examples equal to an earlier one of another class
+
+
+class DatasetDescription(Message):
+    """How the files of a data set were understood."""
+
+    format: str  # a kind of `core.data.formats.FORMATS`, or "built-in"
+    task: str
+    task_reason: str
+    kind: str  # of the examples: "images", "signals", "vectors"
+    layout: str  # of the examples as they came: "NHWC"
+    layout_reason: str
+    values: str  # the type of the numbers as they came: "float64"
+    least: Finite  # of all values
+    greatest: Finite
+    splits: tuple[SplitFacts, ...]
+    repetitions: Repetitions
+    notes: tuple[str, ...]  # what was done to the data
+    warnings: tuple[str, ...]  # what may be wrong
+    summary: tuple[str, ...]  # all of this in sentences
+
+
+def describe(
+    arrays: Arrays,
+    spec: DatasetSpec,
+    layout: Layout,
+    *,
+    format: str,
+    values: str,
+    test_given: bool,
+    notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+) -> DatasetDescription:
+    """The description of a data set; `notes` and `warnings` are those of reading it."""
+    repetitions = repetitions_in(arrays)
+    both = (arrays.x_train, arrays.x_test)
+    facts = DatasetDescription(
+        format=format,
+        task="image-classification",
+        task_reason=f"each example has one of {spec.classes} labels",
+        kind=layout.kind,
+        layout=layout.letters,
+        layout_reason=layout.reason,
+        values=values,
+        least=float(min(x.min() for x in both)),
+        greatest=float(max(x.max() for x in both)),
+        splits=(
+            _split("train", arrays.y_train, spec.classes, given=True),
+            _split("test", arrays.y_test, spec.classes, given=test_given),
+        ),
+        repetitions=repetitions,
+        notes=tuple(notes),
+        warnings=(),
+        summary=(),
+    )
+    more = (*warnings, *_warnings(facts, spec))
+    return facts.model_copy(update={"warnings": more, "summary": _summary(facts, spec)})
+
+
+def _split(name: str, y: NDArray[np.int64], classes: int, *, given: bool) -> SplitFacts:
+    counts = np.bincount(y, minlength=classes)
+    return SplitFacts(name=name, examples=len(y), by_class=tuple(counts.tolist()), given=given)
+
+
+# --- repetitions ------------------------------------------------------------------------------
+
+
+def repetitions_in(arrays: Arrays) -> Repetitions:
+    """How many examples are equal, within and between the splits."""
+    train, test = _digests(arrays.x_train), _digests(arrays.x_test)
+    first: dict[bytes, int] = {}
+    in_train = in_test = contradictory = leaked = 0
+    for digest, label in zip(train, arrays.y_train.tolist(), strict=True):
+        known = first.setdefault(digest, label)
+        contradictory += known != label
+    in_train = len(train) - len(first)
+    seen: set[bytes] = set()
+    for digest, label in zip(test, arrays.y_test.tolist(), strict=True):
+        leaked += digest in first
+        contradictory += first.get(digest, label) != label
+        in_test += digest in seen
+        seen.add(digest)
+    return Repetitions(
+        in_train=in_train, in_test=in_test, leaked=leaked, contradictory=contradictory
+    )
+
+
+def _digests(x: NDArray[np.generic]) -> list[bytes]:
+    """A hash of each example."""
+    rows = np.ascontiguousarray(x.reshape(len(x), -1))
+    return [hashlib.blake2b(row, digest_size=_DIGEST).digest() for row in rows]
+
+
+# --- sentences --------------------------------------------------------------------------------
+
+
+def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
+    train, test = facts.splits
+    counts = [a + b for a, b in zip(train.by_class, test.by_class, strict=True)]
+    names = ", ".join(spec.class_names[:_NAMED]) + (", …" if spec.classes > _NAMED else "")
+    least, most = min(counts), max(counts)
+    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    source = "as in the files" if test.given else "a fifth of each class, set aside at random"
+    return (
+        f"{train.examples + test.examples:,} {_examples(facts.kind, spec.input_shape)} "
+        f"(axes {facts.layout}: {facts.layout_reason})",
+        f"{spec.classes} classes of {each} examples: {names}",
+        f"{train.examples:,} examples to train on, {test.examples:,} to test on ({source})",
+        f"values from {facts.least:g} to {facts.greatest:g} ({facts.values}, kept as {spec.dtype})",
+        f"task {facts.task}: {facts.task_reason}",
+    )
+
+
+def _examples(kind: str, shape: tuple[int, ...]) -> str:
+    """What the examples are, in words."""
+    if kind == "images":
+        channels, height, width = shape
+        colours = {1: "grey images", 3: "colour images"}.get(channels, f"{channels}-channel images")
+        return f"{colours} of {height} × {width} pixels"
+    if kind == "signals":
+        return f"signals of {shape[1]} steps and {shape[0]} channel{'s' * (shape[0] > 1)}"
+    return f"vectors of {shape[0]} features"
+
+
+def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
+    """What the numbers say about possible faults of the data."""
+    train, test = facts.splits
+    found: list[str] = []
+    repeated = facts.repetitions
+    if repeated.leaked:
+        found.append(
+            f"{repeated.leaked:,} of {test.examples:,} test examples are also training examples: "
+            "the test result will be too good"
+        )
+    if repeated.in_train:
+        found.append(f"{repeated.in_train:,} training examples repeat earlier ones")
+    if repeated.contradictory:
+        found.append(
+            f"{repeated.contradictory:,} examples equal another one that has a different label"
+        )
+    if max(train.by_class) >= _UNBALANCED * min(train.by_class):
+        rare, most = (spec.class_names[train.by_class.index(f(train.by_class))] for f in (min, max))
+        found.append(
+            f"class {most!r} has {max(train.by_class):,} training examples, class {rare!r} "
+            f"{min(train.by_class):,}: accuracy says little about rare classes"
+        )
+    counts = zip(spec.class_names, test.by_class, strict=True)
+    if missing := [name for name, count in counts if not count]:
+        found.append(f"no test example is of class {', '.join(missing[:_NAMED])}")
+    if facts.least == facts.greatest:
+        found.append("all values are equal: nothing can be learned from them")
+    return tuple(found)

@@ -1,0 +1,181 @@
+"""The files of a data set as they were uploaded: the entries of a zip archive, or one file.
+
+Every size is checked before memory is allocated. Names of entries are labels: none becomes a path.
+"""
+
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from core.errors import InvalidDataset
+
+_DIRECTORY = 2**23  # largest directory of a zip file, in bytes; read at once
+UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError)
+_IGNORED_FOLDERS = frozenset({"__MACOSX"})
+_IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """Limits on the sizes that an uploaded file may claim."""
+
+    bytes: int = 2 * 2**30  # of all files together, unpacked
+    ratio: int = 200  # unpacked to packed; long runs of equal labels and masks exceed it, too:
+    small: int = 2**28  # bytes that the files beyond the ratio may unpack to, together
+    files: int = 120_000  # entries of an archive
+    arrays: int = 32
+    header: int = 10_000  # bytes of one array's header
+    image_pixels: int = 2**25  # of one image
+    pixels: int = 2**34  # of all images together, as they are before they are made smaller
+
+
+class Files(ABC):
+    """Named files that can be read once each."""
+
+    @property
+    @abstractmethod
+    def names(self) -> Sequence[str]:
+        """The names of the files; hidden files and those of file managers are left out."""
+
+    @abstractmethod
+    def size(self, name: str) -> int:
+        """The size of a file in bytes, unpacked, as its archive claims."""
+
+    @abstractmethod
+    def open(self, name: str) -> BinaryIO:
+        """Open a file to read it; its real size is not checked."""
+
+    def read(self, name: str) -> bytes:
+        """All bytes of a file; raises InvalidDataset if it cannot be unpacked."""
+        try:
+            with self.open(name) as stream:
+                return stream.read(self.size(name))
+        except UNREADABLE as error:
+            raise InvalidDataset(f"{shown(name)} cannot be unpacked: {error}") from error
+
+
+class SingleFile(Files):
+    """A file that is no archive."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    @property
+    def names(self) -> Sequence[str]:
+        """One name, the same for all files, as names say nothing about contents."""
+        return ("file",)
+
+    def size(self, name: str) -> int:
+        """The size of the file in bytes."""
+        return self._file.seek(0, 2)
+
+    def open(self, name: str) -> BinaryIO:
+        """The file from its start."""
+        self._file.seek(0)
+        return self._file
+
+
+class ZipFiles(Files):
+    """The entries of a zip archive."""
+
+    def __init__(self, archive: zipfile.ZipFile, limits: ReadLimits) -> None:
+        self._archive = archive
+        entries = [one for one in archive.infolist() if not _is_ignored(one)]
+        _check_entries(entries, limits)
+        self._entries = {entry.filename: entry for entry in entries}
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the entries with their folders."""
+        return tuple(self._entries)
+
+    def size(self, name: str) -> int:
+        """The size that the archive's directory claims."""
+        return self._entries[name].file_size
+
+    def open(self, name: str) -> BinaryIO:
+        """The unpacked bytes of an entry."""
+        return cast(BinaryIO, self._archive.open(self._entries[name]))
+
+
+def open_files(file: BinaryIO, limits: ReadLimits) -> Files:
+    """The files in an upload; raises InvalidDataset where an archive is damaged or too large."""
+    file.seek(0)
+    start = file.read(2)
+    file.seek(0)
+    if start != b"PK":
+        return SingleFile(file)
+    try:
+        zipfile.ZipFile(_LimitedReads(file)).close()  # fails for a huge directory
+        return ZipFiles(zipfile.ZipFile(file), limits)
+    except UNREADABLE as error:
+        raise InvalidDataset(f"the file is not a readable npz or zip file: {error}") from error
+
+
+class _LimitedReads:
+    """A file that refuses to return many bytes at once, as a huge zip directory is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _DIRECTORY:
+            raise zipfile.BadZipFile(f"its directory has {size} bytes, expected {_DIRECTORY}")
+        return self._file.read(size if size >= 0 else _DIRECTORY)
+
+
+def _is_ignored(entry: zipfile.ZipInfo) -> bool:
+    """Whether an entry is a folder, or a file that people do not know about."""
+    *folders, name = entry.filename.split("/")
+    hidden = name.startswith(".") or name.lower() in _IGNORED_FILES
+    return entry.filename.endswith("/") or hidden or not _IGNORED_FOLDERS.isdisjoint(folders)
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], limits: ReadLimits) -> None:
+    """Raise InvalidDataset for archives that would take too much memory or cannot be read."""
+    if len(entries) > limits.files:
+        raise InvalidDataset(f"found {len(entries)} files; expected at most {limits.files}")
+    if (total := sum(entry.file_size for entry in entries)) > limits.bytes:
+        raise InvalidDataset(f"the files unpack to {total} bytes; expected at most {limits.bytes}")
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.filename in seen:
+            raise InvalidDataset(f"found {shown(entry.filename)} twice; expected it once")
+        seen.add(entry.filename)
+        is_plain = entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        if not is_plain or entry.flag_bits & 1:
+            raise InvalidDataset(
+                f"{shown(entry.filename)} is encrypted or packed in an unknown way; "
+                "expected a plain zip or npz file"
+            )
+    _check_ratio(entries, limits)
+
+
+def _check_ratio(entries: list[zipfile.ZipInfo], limits: ReadLimits) -> None:
+    """Raise InvalidDataset where few bytes unpack to very many."""
+    dense = [one for one in entries if one.file_size > limits.ratio * max(one.compress_size, 1)]
+    if sum(entry.file_size for entry in dense) <= limits.small:
+        return
+    worst = max(dense, key=lambda entry: entry.file_size)
+    raise InvalidDataset(
+        f"{shown(worst.filename)} claims to unpack {worst.compress_size} bytes to "
+        f"{worst.file_size}; expected a ratio of at most {limits.ratio} in files this large: "
+        "save them without compression, as by numpy.savez"
+    )
+
+
+def without_top_folder(names: Sequence[str]) -> dict[str, str]:
+    """The full names by their names without the one folder that holds all files, if any."""
+    tops = {name.partition("/")[0] for name in names if "/" in name}
+    if len(tops) != 1 or not all("/" in name for name in names) or tops & {"", ".", ".."}:
+        return {name: name for name in names}
+    return {name.partition("/")[2]: name for name in names}
+
+
+def shown(name: str) -> str:
+    """The name of a file for messages: quoted, short, without control characters."""
+    return repr(name if len(name) <= 80 else f"{name[:79]}…")

@@ -1,0 +1,313 @@
+"""Image files, one folder for each class: `cat/1.png`, or `train/cat/1.png` and `test/cat/7.png`.
+
+Images are turned as their EXIF data says. If all have the same size, they keep it, unless they are
+larger than the largest side. Else each is fitted, its proportions kept, into the median size, with
+black beside it. Grey images stay grey where all are; transparency becomes a channel where there is
+any; of 16 bits all are kept in grey images, eight in colour ones.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from core.data.files import UNREADABLE, Files, ReadLimits, shown, without_top_folder
+from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
+from core.errors import InvalidDataset
+
+LARGEST_SIDE = 128  # pixels, unless the person gives another
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+_SUFFIX = re.compile(r"\.(png|jpe?g|webp|bmp)", re.IGNORECASE)
+_OTHER = re.compile(r"\.(gif|tiff?|heic|avif|jp2|svg|raw|dng|ico|pgm|ppm|dcm)", re.IGNORECASE)
+_SPLITS = {
+    "train": "train", "training": "train",
+    "test": "test", "testing": "test",
+    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
+}  # fmt: skip
+_EXPECTED = (
+    "expected a folder of images for each class, as in cat/1.png and dog/1.png, or these in "
+    "folders train, val and test"
+)
+_TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap height and width
+_ORIENTATION = 0x0112  # tag of EXIF
+_DAMAGED = (
+    *UNREADABLE, SyntaxError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
+    struct.error, zlib.error, Image.DecompressionBombError, MemoryError,
+)  # fmt: skip
+
+
+@FORMATS.register("images")
+class Images(AbstractFormat):
+    """Image files by class."""
+
+    description = (
+        "a folder or zip with a folder of PNG, JPEG, WebP or BMP images for each class, or these "
+        "in folders train, val and test"
+    )
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        return any(_SUFFIX.fullmatch(_suffix(name)) for name in files.names)
+
+    @classmethod
+    def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData:
+        listed, ignored = _listed(files)
+        looks = {one.file: _look(files, one.file, limits) for one in listed}
+        if (total := sum(look.pixels for look in looks.values())) > limits.pixels:
+            raise InvalidDataset(
+                f"the images have {total:,} pixels in all; expected at most {limits.pixels:,}: "
+                "make them smaller"
+            )
+        form = _form(list(looks.values()), options.image_side or LARGEST_SIDE)
+        if (size := len(listed) * form.bytes) > limits.bytes:
+            raise InvalidDataset(
+                f"{len(listed):,} images of {form.height} × {form.width} pixels take {size} bytes; "
+                f"expected at most {limits.bytes}: give a smaller largest side"
+            )
+        return _read(files, listed, form, ignored)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """An image file by its names."""
+
+    file: str
+    split: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the header of an image says."""
+
+    height: int
+    width: int
+    is_colour: bool
+    has_alpha: bool
+    is_16_bit: bool  # and grey
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The form that all images are brought into."""
+
+    height: int
+    width: int
+    mode: str  # "L", "LA", "RGB", "RGBA" or "I;16"
+    note: str
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.mode == "I;16" else len(self.mode)
+
+    @property
+    def bytes(self) -> int:
+        """Of one image."""
+        return self.height * self.width * self.channels * (2 if self.mode == "I;16" else 1)
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+def _suffix(name: str) -> str:
+    dot = name.rfind(".")
+    return name[dot:] if dot > name.rfind("/") else ""
+
+
+def _listed(files: Files) -> tuple[list[_Listed], list[str]]:
+    """(the images by name, the files that are none)"""
+    names = _below_top_folders(files.names)
+    images, others = [], []
+    for name, full in sorted(names.items()):
+        if not _SUFFIX.fullmatch(_suffix(name)):
+            if _OTHER.fullmatch(_suffix(name)):
+                raise InvalidDataset(
+                    f"found {shown(name)}; expected PNG, JPEG, WebP or BMP images: convert it"
+                )
+            others.append(name)
+            continue
+        images.append(_one_listed(name, full))
+    if {image.label.lower() for image in images} <= _SPLITS.keys():
+        raise InvalidDataset(f"found images in {sorted({i.label for i in images})}; {_EXPECTED}")
+    return images, others
+
+
+def _below_top_folders(names: Sequence[str]) -> dict[str, str]:
+    """The full names by their names below the folders that hold everything, classes excepted."""
+    below = {name: name for name in names}
+    while True:
+        shorter = without_top_folder(list(below))
+        if len(shorter) != len(below) or shorter == {name: name for name in below}:
+            return below
+        if not all("/" in name for name in shorter if _SUFFIX.fullmatch(_suffix(name))):
+            return below  # the folder is the only class
+        below = {name: below[full] for name, full in shorter.items()}
+
+
+def _one_listed(name: str, full: str) -> _Listed:
+    *folders, _ = name.split("/")
+    split = "train"
+    if len(folders) > 1 and folders[0].lower() in _SPLITS:
+        split = _SPLITS[folders.pop(0).lower()]
+    if len(folders) != 1:
+        raise InvalidDataset(f"found the image {shown(name)}; {_EXPECTED}")
+    return _Listed(full, split, folders[0])
+
+
+# --- looking ----------------------------------------------------------------------------------
+
+
+def _look(files: Files, name: str, limits: ReadLimits) -> _Look:
+    """The facts in an image's header, of which none is trusted later."""
+    try:
+        with files.open(name) as stream, Image.open(stream, formats=_FORMATS) as image:
+            width, height = image.size
+            mode, has_alpha = image.mode, image.has_transparency_data
+            # Of other PNG files, Pillow looks for EXIF data behind the pixels, and unpacks them.
+            exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
+    except _DAMAGED as error:
+        raise _damaged(name, error) from error
+    if width * height > limits.image_pixels or 0 in (width, height):
+        raise InvalidDataset(
+            f"{shown(name)} has {height} × {width} pixels; expected at most "
+            f"{limits.image_pixels:,} in all: make it smaller"
+        )
+    if exif.get(_ORIENTATION) in _TURNED:
+        height, width = width, height
+    is_grey = mode in ("1", "L", "LA") or mode.startswith("I")
+    return _Look(height, width, not is_grey, has_alpha, mode.startswith("I"))
+
+
+def _damaged(name: str, error: BaseException) -> InvalidDataset:
+    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    reason = re.sub(r"<[^>]*>", "the file", reason)  # no address of an object in memory
+    return InvalidDataset(
+        f"{shown(name)} cannot be read as an image: {reason}; replace or remove it"
+    )
+
+
+def _form(looks: Sequence[_Look], largest: int) -> _Form:
+    """The form that suits all images."""
+    sizes = {(look.height, look.width) for look in looks}
+    height = round(median(look.height for look in looks))
+    width = round(median(look.width for look in looks))
+    scale = min(1.0, largest / max(height, width))
+    height, width = max(1, round(scale * height)), max(1, round(scale * width))
+    mode = "RGB" if any(look.is_colour for look in looks) else "L"
+    if any(look.has_alpha for look in looks):
+        mode += "A"
+    elif mode == "L" and any(look.is_16_bit for look in looks):
+        mode = "I;16"
+    return _Form(height, width, mode, _note(sizes, height, width, largest))
+
+
+def _note(sizes: set[tuple[int, int]], height: int, width: int, largest: int) -> str:
+    """How sizes were made equal; empty where they are as they were."""
+    if sizes == {(height, width)}:
+        return ""
+    if len(sizes) == 1:
+        ((old_height, old_width),) = sizes
+        return (
+            f"images of {old_height} × {old_width} pixels are scaled to {height} × {width}, as "
+            f"no side may be longer than {largest}: another limit may be given"
+        )
+    lows, highs = (tuple(f(size[i] for size in sizes) for i in (0, 1)) for f in (min, max))
+    return (
+        f"images of {len(sizes)} sizes, heights {lows[0]} to {highs[0]} and widths {lows[1]} to "
+        f"{highs[1]}, are fitted into {height} × {width} pixels (the median, no side longer than "
+        f"{largest}), proportions kept, with black beside them"
+    )
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def _read(files: Files, listed: Sequence[_Listed], form: _Form, ignored: list[str]) -> RawData:
+    x: dict[str, NDArray[Any]] = {}
+    labels: dict[str, list[str]] = {}
+    opaque = True
+    for split in sorted({one.split for one in listed}):
+        chosen = [one for one in listed if one.split == split]
+        x[split], is_opaque = _pixels(files, chosen, form)
+        labels[split] = [one.label for one in chosen]
+        opaque &= is_opaque
+    if "train" not in x:
+        raise InvalidDataset(f"found images for {sorted(x)} and none for train; {_EXPECTED}")
+    mode = form.mode
+    if opaque and mode[-1] == "A":
+        x = {split: part[..., :-1] for split, part in x.items()}
+        mode = mode[:-1]
+    notes = [note for note in (form.note, _alpha_note(mode), _ignored_note(ignored)) if note]
+    return RawData(
+        parts={split: Part(x[split], np.array(labels[split])) for split in x},
+        layout="NHWC",
+        image_mode=mode,
+        notes=tuple(notes),
+    )
+
+
+def _alpha_note(mode: str) -> str:
+    return "the last channel of the images is their opacity" if mode[-1] == "A" else ""
+
+
+def _ignored_note(ignored: Sequence[str]) -> str:
+    if not ignored:
+        return ""
+    return f"{len(ignored):,} files are no images and are left out, such as {shown(ignored[0])}"
+
+
+def _pixels(files: Files, chosen: Sequence[_Listed], form: _Form) -> tuple[NDArray[Any], bool]:
+    """(the images as (N, height, width, channels), whether all are opaque)"""
+    dtype = np.uint16 if form.mode == "I;16" else np.uint8
+    x = np.empty((len(chosen), form.height, form.width, form.channels), dtype)
+    opaque = True
+    for index, one in enumerate(chosen):
+        try:
+            with files.open(one.file) as stream:
+                image = _opened(stream.read(files.size(one.file)), form.mode)
+            opaque &= form.mode[-1] != "A" or image.getchannel("A").getextrema() == (255, 255)
+            x[index] = _fitted(image, form)
+        except _DAMAGED as error:
+            raise _damaged(one.file, error) from error
+    return x, opaque
+
+
+def _opened(data: bytes, mode: str) -> Image.Image:
+    """The image in a file, turned as its EXIF data says, in a mode ("F" for "I;16")."""
+    with Image.open(BytesIO(data), formats=_FORMATS) as opened:
+        image = ImageOps.exif_transpose(opened)
+    if mode == "I;16":
+        return _as_floats(image)
+    if image.mode.startswith("I"):
+        image = Image.fromarray(np.asarray(np.asarray(_as_floats(image)) / 257, np.uint8))
+    if image.mode == "P" or "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert(mode)
+
+
+def _as_floats(image: Image.Image) -> Image.Image:
+    """A grey image with values from 0 to 65,535, which Pillow can scale only as floats."""
+    if image.mode in ("1", "L"):
+        return Image.fromarray(np.asarray(image.convert("L"), np.float32) * 257)
+    return Image.fromarray(np.asarray(image, np.float32))
+
+
+def _fitted(image: Image.Image, form: _Form) -> NDArray[Any]:
+    """The pixels of an image in the size of the form, (height, width, channels)."""
+    size = (form.width, form.height)
+    if image.size != size:
+        image = ImageOps.pad(image, size, Image.Resampling.BILINEAR)
+    pixels = np.asarray(image).reshape(form.height, form.width, form.channels)
+    return np.rint(pixels) if form.mode == "I;16" else pixels

@@ -1,0 +1,227 @@
+"""From an uploaded file to a data set: its format is recognised, and what it holds is understood.
+
+The result says how it was understood, so that a person can check it before anything is trained.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.datasets import (
+    MIN_TRAIN_PER_CLASS,
+    Arrays,
+    check_values,
+    spec,
+    stratified_test_split,
+    validate,
+)
+from core.data.description import DatasetDescription, describe
+from core.data.files import Files, ReadLimits, SingleFile, open_files
+from core.data.formats import FORMATS, RawData, ReadOptions
+from core.data.labels import classes_of
+from core.data.layouts import Layout, layout_of
+from core.data.stored_type import stored_type
+from core.errors import InvalidDataset
+from core.protocol.contracts import DatasetSpec
+
+_TEST_SHARE = 0.2
+_SPLIT_SEED = 20181  # fixed: the same file always gives the same test split
+
+_ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
+#: The first bytes of files that people try, and what to do with them.
+_HINTS = (
+    (b"\x93NUMPY", "a single npy file; labels are missing: give a folder or zip of two npy files, "
+                   "x.npy and y.npy, or one npz file"),
+    (b"\x89PNG", _ONE_IMAGE),
+    (b"\xff\xd8\xff", _ONE_IMAGE),
+    (b"RIFF", _ONE_IMAGE),
+    (b"\x1f\x8b", "a gzip file; give a zip, an npz file, or a folder of IDX files"),
+    (b"\x89HDF", "an HDF5 file; save its arrays with numpy.savez"),
+    (b"\x80\x04", "a pickle, which is never opened; save its arrays with numpy.savez"),
+    (b"PAR1", "a Parquet file; save its numbers with numpy.savez"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A data set that can be trained on, and how it was understood."""
+
+    arrays: Arrays
+    spec: DatasetSpec
+    description: DatasetDescription
+
+    def with_warning(self, warning: str) -> "Intake":
+        """The same data set with one more warning."""
+        warnings = (*self.description.warnings, warning)
+        return replace(self, description=self.description.model_copy(update={"warnings": warnings}))
+
+
+def read(file: BinaryIO, limits: ReadLimits, options: ReadOptions | None = None) -> Intake:
+    """The data set in a file of any known format.
+
+    Raises InvalidDataset with what was found, what is expected and what to do.
+    """
+    files = open_files(file, limits)
+    kind = next((kind for kind in FORMATS if FORMATS[kind].recognises(files)), None)
+    if kind is None:
+        raise InvalidDataset(_unknown(files))
+    options = options or ReadOptions()
+    return understand(kind, FORMATS[kind].read(files, limits, options), options.layout)
+
+
+def understand(kind: str, raw: RawData, layout: str | None = None) -> Intake:
+    """What the arrays of a file mean; a `layout` goes before that of the file."""
+    examples = {split: part.x for split, part in raw.parts.items()}
+    axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
+    values = _type(examples)
+    classes = classes_of({split: part.y for split, part in raw.parts.items()}, raw.class_names)
+    x, numbers = _prepared(examples, axes), dict(classes.numbers)
+    _check_lengths(x, numbers)
+    notes = [*raw.notes, *classes.notes]
+    warnings = [warning for warning in (axes.warning, *raw.warnings, *classes.warnings) if warning]
+    if "validation" in x:
+        x["train"] = np.concatenate([x["train"], x.pop("validation")])
+        numbers["train"] = np.concatenate([numbers["train"], count := numbers.pop("validation")])
+        notes.append(
+            f"the {len(count):,} validation examples join those for training: each search holds "
+            "some of them out"
+        )
+    arrays = replace(
+        _split(x, numbers, classes.names), layout=axes.letters, image_mode=raw.image_mode
+    )
+    return of_arrays(
+        arrays, kind=kind, axes=axes, values=values, test_given="test" in x, notes=notes,
+        warnings=warnings,
+    )  # fmt: skip
+
+
+def _reason(layout: str | None, raw: RawData) -> str:
+    """Why the layout is known, if it is."""
+    if layout:
+        return "as given"
+    return "image files" if raw.image_mode else "as the file says"
+
+
+def of_arrays(
+    arrays: Arrays,
+    *,
+    kind: str,
+    flip: bool = False,  # a mirrored example may have another label
+    axes: Layout | None = None,
+    values: str = "",
+    test_given: bool = True,
+    notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+) -> Intake:
+    """A data set of arrays that are ready to be stored; raises InvalidDataset."""
+    validate(arrays)
+    described = spec(arrays, flip=flip)
+    axes = axes or Layout(arrays.layout or "", "built in")
+    description = describe(
+        arrays, described, axes, format=kind, values=values or described.dtype,
+        test_given=test_given, notes=notes, warnings=[*warnings, *_hints(axes, described)],
+    )  # fmt: skip
+    return Intake(arrays, described, description)
+
+
+# --- splits -----------------------------------------------------------------------------------
+
+
+def _check_lengths(x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[np.int64]]) -> None:
+    for split, examples in x.items():
+        if len(examples) != len(y[split]):
+            raise InvalidDataset(
+                f"found {len(examples)} {split} examples and {len(y[split])} labels; expected one "
+                "label for each example"
+            )
+
+
+def _split(
+    x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[np.int64]], names: tuple[str, ...]
+) -> Arrays:
+    """The four arrays; without test examples a fifth of each class is set aside."""
+    if "test" in x:
+        return Arrays(x["train"], y["train"], x["test"], y["test"], names)
+    _check_counts(y["train"], names)
+    train, test = stratified_test_split(y["train"], _TEST_SHARE, _SPLIT_SEED)
+    return Arrays(x["train"][train], y["train"][train], x["train"][test], y["train"][test], names)
+
+
+def _check_counts(y: NDArray[np.int64], names: tuple[str, ...]) -> None:
+    """Raise InvalidDataset for a class that has too few examples to be split."""
+    counts = np.bincount(y, minlength=len(names))
+    if len(names) > 1 and counts.min() <= MIN_TRAIN_PER_CLASS:
+        raise InvalidDataset(
+            f"class {names[int(counts.argmin())]!r} has {counts.min()} example(s); expected at "
+            f"least {MIN_TRAIN_PER_CLASS + 1}: {MIN_TRAIN_PER_CLASS} to train on and one to test "
+            "on. Add examples, remove the class, or give test examples of your own"
+        )
+
+
+# --- examples ---------------------------------------------------------------------------------
+
+
+def _type(examples: Mapping[str, NDArray[Any]]) -> str:
+    return " and ".join(sorted({str(x.dtype) for x in examples.values()}))
+
+
+def _prepared(examples: Mapping[str, NDArray[Any]], axes: Layout) -> dict[str, NDArray[Any]]:
+    """Examples with channels first, all of the smallest type that keeps them."""
+    first = {}
+    for split, x in examples.items():
+        if x.ndim != len(axes.letters) or 0 in x.shape:
+            layout_of(x.shape, axes.letters)  # says what is wrong
+        if x.dtype.kind == "f" and not np.isfinite(x).all():
+            raise InvalidDataset(f"{split} {_not_finite(x)}")
+        check_values(x, f"{split} examples")
+        first[split] = axes.channels_first(x)
+    if len({x.shape[1:] for x in first.values()}) > 1:
+        raise InvalidDataset(
+            "; ".join(f"{split} examples have shape {x.shape[1:]}" for split, x in first.items())
+            + "; expected the same"
+        )
+    dtype = stored_type(list(first.values()))
+    return {split: np.ascontiguousarray(x, dtype) for split, x in first.items()}
+
+
+def _not_finite(x: NDArray[Any]) -> str:
+    """Where NaN or infinite values are."""
+    bad = ~np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+    return (
+        f"examples hold NaN or infinite values, in {int(bad.sum()):,} of {len(x):,} examples, "
+        f"first in number {int(bad.argmax())}; expected finite ones: remove or replace them"
+    )
+
+
+def _hints(axes: Layout, described: DatasetSpec) -> list[str]:
+    """What vectors may be instead."""
+    if axes.kind != "vectors":
+        return []
+    (features,) = described.input_shape
+    for channels in (1, 3):
+        side = round((features / channels) ** 0.5)
+        if side >= 8 and channels * side * side == features:
+            shape = f"{side}, {side}" + (f", {channels}" if channels > 1 else "")
+            return [
+                f"vectors of {features} features may be flattened images; if they are, give them "
+                f"as x.reshape(-1, {shape})"
+            ]
+    return []
+
+
+def _unknown(files: Files) -> str:
+    """Why files are of no known format, and what to do."""
+    known = "; ".join(FORMATS[kind].description for kind in FORMATS)
+    if not isinstance(files, SingleFile):
+        names = ", ".join(repr(name[:60]) for name in files.names[:3]) or "nothing"
+        return f"the archive is of no known format: it holds {names}; expected {known}"
+    (name,) = files.names
+    with files.open(name) as stream:
+        start = stream.read(16)
+    for magic, hint in _HINTS:
+        if start.startswith(magic):
+            return f"the file is {hint}"
+    return f"the file is of no known format; expected {known}"

@@ -1,0 +1,255 @@
+"""Folders of images by class: every usual kind of image, size, folder and fault."""
+
+import io
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.data import intake
+from core.data.files import ReadLimits
+from core.data.formats import ReadOptions
+from core.data.intake import Intake
+from core.errors import InvalidDataset
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 255, (6, 5), np.uint8)
+COLOUR = RNG.integers(0, 255, (6, 5, 3), np.uint8)
+
+
+def file_of(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+PNG = file_of(Image.fromarray(GREY))
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def tree(*folders: str, data: bytes = PNG, count: int = 5) -> dict[str, bytes]:
+    """Files with the same image in each folder."""
+    return {f"{folder}/{n}.png": data for folder in folders for n in range(count)}
+
+
+def read(found: dict[str, bytes], **options: Any) -> Intake:
+    """The data set in a zip file; `image_side` is an option of reading, others are limits."""
+    chosen = ReadOptions(image_side=options.pop("image_side", None))
+    return intake.read(io.BytesIO(zipped(found)), ReadLimits(**options), chosen)
+
+
+def refusal(found: dict[str, bytes], **limits: Any) -> str:
+    with pytest.raises(InvalidDataset) as caught:
+        read(found, **limits)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def first(image: bytes, *others: bytes) -> np.ndarray:
+    """The first training example of a data set with an image in class a and others in class b."""
+    files = tree("a", data=image) | tree("b")
+    files |= {f"b/other {n}.png": other for n, other in enumerate(others)}
+    arrays = read(files).arrays
+    return np.asarray(arrays.x_train[int((arrays.y_train == 0).argmax())])
+
+
+# --- folders ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("above", ["", "pets/", "a/b/pets/"])
+def test_a_folder_for_each_class_is_a_data_set(above: str) -> None:
+    found = read(tree(f"{above}cat", f"{above}the dog"))
+
+    assert found.spec.class_names == ("cat", "the dog")
+    assert found.spec.input_shape == (1, 6, 5)
+    assert (found.spec.layout, found.spec.image_mode) == ("NHWC", "L")
+    assert (found.spec.train_examples, found.spec.test_examples) == (8, 2)
+    np.testing.assert_array_equal(found.arrays.x_train[0, 0], GREY)
+
+
+def test_own_splits_are_kept() -> None:
+    files = tree("d/train/cat", "d/train/dog") | tree("d/Test/cat", "d/Test/dog", count=2)
+    found = read(files | tree("d/val/cat", "d/val/dog", count=1))
+
+    assert (found.spec.train_examples, found.spec.test_examples) == (12, 4)
+    assert "the 2 validation examples join those for training" in found.description.notes[0]
+
+
+def test_hidden_files_are_ignored_and_others_are_named() -> None:
+    more = {".DS_Store": b"1", "__MACOSX/cat/._1.png": b"1", "cat/Thumbs.db": b"1", "a.txt": b"1"}
+    found = read(tree("cat", "dog") | more)
+
+    assert found.spec.train_examples == 8
+    assert found.description.notes == ("1 files are no images and are left out, such as 'a.txt'",)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (tree("cat"), "found 1 class(es); expected 2"),
+        ({"1.png": PNG, "2.png": PNG}, "found the image '1.png'; expected a folder of images"),
+        (tree("train", "test"), "found images in ['test', 'train']; expected a folder of images"),
+        (tree("test/cat", "test/dog", "val/cat"), "none for train; expected a folder of images"),
+        (tree("x/y/cat", "x/dog"), "found the image 'y/cat/0.png'; expected a folder of images"),
+        (tree("cat", "dog") | {"cat/1.tif": PNG}, "found 'cat/1.tif'; expected PNG, JPEG"),
+        (tree("cat", "dog", count=4), "has 4 example(s); expected at least 5"),
+        (tree("a\nb", "dog"), "U+000A"),
+        (tree("cat", "cat "), "differ in blanks"),
+    ],
+)
+def test_folders_that_are_no_data_set_are_refused(files: dict[str, bytes], message: str) -> None:
+    assert message in refusal(files)
+
+
+# --- kinds of images --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (PNG, GREY[None]),
+        (file_of(Image.fromarray(COLOUR)), COLOUR.transpose(2, 0, 1)),
+        (file_of(Image.fromarray(COLOUR), "BMP"), COLOUR.transpose(2, 0, 1)),
+        (file_of(Image.fromarray(COLOUR), "WEBP", lossless=True), COLOUR.transpose(2, 0, 1)),
+        (file_of(Image.fromarray(GREY > 99)), (GREY > 99)[None] * np.uint8(255)),
+        (
+            file_of(Image.fromarray(COLOUR).quantize(256)),
+            np.asarray(Image.fromarray(COLOUR).quantize(256).convert("RGB")).transpose(2, 0, 1),
+        ),
+        (file_of(Image.fromarray(COLOUR).convert("RGBA")), COLOUR.transpose(2, 0, 1)),
+        (file_of(Image.fromarray(COLOUR).convert("CMYK"), "JPEG"), None),
+        (file_of(Image.fromarray(COLOUR), "JPEG"), None),
+    ],
+)
+def test_any_mode_and_format_keeps_its_pixels(image: bytes, expected: np.ndarray | None) -> None:
+    found = first(image)
+
+    assert found.dtype == np.uint8
+    if expected is None:  # lossy
+        assert found.shape == (3, 6, 5)
+    else:
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_transparency_is_a_channel_where_there_is_any() -> None:
+    alpha = np.full((6, 5, 1), 255, np.uint8)
+    alpha[0] = 7
+    image = np.concatenate([COLOUR, alpha], axis=2)
+
+    found = first(file_of(Image.fromarray(image)))
+
+    np.testing.assert_array_equal(found, image.transpose(2, 0, 1))
+    files = tree("a", data=file_of(Image.fromarray(image))) | tree("b")
+    assert read(files).spec.image_mode == "RGBA"
+    assert "their opacity" in read(files).description.notes[0]
+
+
+def test_sixteen_bits_are_kept_in_grey_images() -> None:
+    image = RNG.integers(0, 65_535, (6, 5), np.uint16)
+
+    found = first(file_of(Image.fromarray(image)))
+
+    np.testing.assert_array_equal(found, image[None])
+    assert found.dtype == np.float32
+    other = read(tree("a", data=file_of(Image.fromarray(image))) | tree("b")).arrays
+    np.testing.assert_array_equal(other.x_train[-1, 0], GREY * 257.0)  # of eight bits
+
+
+def test_sixteen_bits_become_eight_beside_colours() -> None:
+    image = RNG.integers(0, 65_535, (6, 5), np.uint16)
+
+    found = first(file_of(Image.fromarray(image)), file_of(Image.fromarray(COLOUR)))
+
+    np.testing.assert_array_equal(found, np.repeat((image // 257)[None], 3, axis=0))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "PNG"])
+def test_images_are_turned_as_their_camera_says(format: str) -> None:
+    upright = np.zeros((6, 5, 3), np.uint8)
+    upright[:3] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90° clockwise
+    stored = Image.fromarray(np.rot90(upright))
+    options = {"lossless": True} if format == "WEBP" else {}
+
+    found = first(file_of(stored, format, exif=exif, **options))
+
+    np.testing.assert_allclose(found, upright.transpose(2, 0, 1), atol=40)
+
+
+# --- sizes ------------------------------------------------------------------------------------
+
+
+def test_images_of_several_sizes_are_fitted_into_the_median() -> None:
+    small, tall = (file_of(Image.new("L", size, 200)) for size in ((4, 4), (4, 8)))
+    found = read(tree("a", data=small, count=7) | tree("b", data=tall))
+
+    assert found.spec.input_shape == (1, 4, 4)
+    narrow = found.arrays.x_train[-1, 0]
+    assert (narrow[:, 0] == 0).all()  # black beside it
+    assert (narrow[:, 1] == 200).all()  # proportions kept
+    assert (
+        "images of 2 sizes, heights 4 to 8 and widths 4 to 4, are fitted into 4 × 4 pixels"
+        in found.description.notes[0]
+    )
+
+
+@pytest.mark.parametrize(("side", "shape"), [(None, (1, 128, 64)), (16, (1, 16, 8)), (400, None)])
+def test_the_largest_side_is_limited(side: int | None, shape: tuple[int, ...] | None) -> None:
+    image = file_of(Image.new("L", (150, 300), 9))
+
+    found = read(tree("a", "b", data=image), image_side=side)
+
+    assert found.spec.input_shape == (shape or (1, 300, 150))
+    assert bool(found.description.notes) == (shape is not None)
+    assert (found.arrays.x_train == 9).all()
+
+
+# --- files that are damaged or were made to do harm -------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"hello", PNG[:60], PNG[:-30], PNG[:40] + b"\xff" * 9 + PNG[49:],
+     file_of(Image.fromarray(COLOUR), "JPEG")[:200],
+     file_of(Image.fromarray(COLOUR), "WEBP")[:60],
+     b"\x89PNG\r\n\x1a\n" + bytes(40), b"GIF89a" + bytes(40)],
+)  # fmt: skip
+def test_a_damaged_image_is_named(damaged: bytes) -> None:
+    message = refusal(tree("cat", "dog") | {"cat/bad.png": damaged})
+
+    assert message.startswith("'cat/bad.png' cannot be read as an image: ")
+    assert message.endswith("replace or remove it")
+    assert "0x" not in message
+
+
+def header_only(width: int, height: int) -> bytes:
+    """A PNG file that claims a size and has no pixels."""
+    data = bytearray(file_of(Image.new("L", (1, 1))))
+    data[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    chunk = bytes(data[12:29])
+    data[29:33] = zlib.crc32(chunk).to_bytes(4, "big")
+    return bytes(data)
+
+
+def test_images_that_claim_too_many_pixels_are_refused_before_they_are_unpacked() -> None:
+    huge = tree("cat", "dog") | {"cat/huge.png": header_only(8000, 8000)}
+    assert "'cat/huge.png' has 8000 × 8000 pixels; expected at most" in refusal(huge)
+    many = tree("cat", "dog", data=header_only(4000, 4000))
+    assert "160,000,000 pixels in all; expected at most 1,000" in refusal(many, pixels=1000)
+    plain = tree("cat", "dog", data=file_of(Image.new("L", (128, 128))))
+    assert "take 163840 bytes; expected at most 100000" in refusal(plain, bytes=100_000)
+
+
+def test_there_may_be_a_limited_number_of_files() -> None:
+    assert "found 10 files; expected at most 9" in refusal(tree("cat", "dog"), files=9)

@@ -1,0 +1,160 @@
+"""What is said about an upload: how it was understood, and what may be wrong with it."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.data import intake
+from core.data.files import ReadLimits
+from core.data.formats import ReadOptions
+from core.data.intake import Intake
+from core.errors import InvalidDataset
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 255, (60, 8, 8)).astype(np.uint8)
+Y = np.arange(60) % 3
+
+
+def read(*, layout: str | None = None, **arrays: Any) -> Intake:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return intake.read(file, ReadLimits(), ReadOptions(layout=layout))
+
+
+def read_bytes(data: bytes) -> Intake:
+    return intake.read(io.BytesIO(data), ReadLimits())
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["x y", "X Y", "X y", "images labels", "data target", "features targets", "X_train y_train",
+     "train_images train_labels", "trainX trainY", "xtrain ytrain", "train-data train-label"],
+)  # fmt: skip
+def test_arrays_go_by_the_names_that_people_give_them(names: str) -> None:
+    x, y = names.split()
+
+    found = read(**{x: X, y: Y})
+
+    assert found.spec.input_shape == (1, 8, 8)
+    assert (found.spec.train_examples, found.spec.test_examples) == (48, 12)
+
+
+def test_arrays_without_names_are_examples_and_labels() -> None:
+    file = io.BytesIO()
+    np.savez(file, X, Y)
+
+    found = intake.read(file, ReadLimits())
+
+    assert found.spec.classes == 3
+    assert "the first is taken as examples" in found.description.notes[0]
+
+
+def test_own_splits_are_kept() -> None:
+    found = read(
+        x_train=X[:30], y_train=Y[:30], val_x=X[30:40], val_y=Y[30:40], X_test=X[40:], Y_test=Y[40:]
+    )
+
+    assert (found.spec.train_examples, found.spec.test_examples) == (40, 20)
+    np.testing.assert_array_equal(found.arrays.x_test[:, 0], X[40:])
+    assert [split.given for split in found.description.splits] == [True, True]
+    assert "the 10 validation examples join those for training" in found.description.notes[0]
+
+
+def test_what_was_understood_is_said_in_sentences() -> None:
+    found = read(x=X / 255, y=np.array(["cat", "dog", "emu"])[Y]).description
+
+    assert found.summary == (
+        "60 grey images of 8 × 8 pixels (axes NHW: three axes: grey images)",
+        "3 classes of 20 examples: cat, dog, emu",
+        "48 examples to train on, 12 to test on (a fifth of each class, set aside at random)",
+        "values from 0 to 0.996078 (float64, kept as float32)",
+        "task image-classification: each example has one of 3 labels",
+    )
+    assert found.format == "npz"
+    assert found.splits[0].by_class == (16, 16, 16)
+    assert found.warnings == ()
+
+
+def test_a_layout_from_outside_goes_before_that_of_the_file() -> None:
+    assert read(x=X, y=Y).description.kind == "images"
+    found = read(x=X, y=Y, layout="NLC")
+    assert (found.description.kind, found.spec.layout) == ("signals", "NLC")
+    assert "60 signals of 8 steps and 8 channels (axes NLC: as given)" in found.description.summary
+
+
+def test_repeated_examples_are_counted() -> None:
+    x = np.arange(20, dtype=np.uint8).reshape(20, 1)
+    y = np.arange(20) % 2
+    found = read(
+        x_train=np.concatenate([x, x[:3]]), y_train=np.concatenate([y, 1 - y[:1], y[1:3]]),
+        x_test=np.concatenate([x[:4], [[200], [200]]]), y_test=[*y[:4], 0, 1],
+    ).description  # fmt: skip
+
+    counted = found.repetitions
+    assert (counted.in_train, counted.in_test, counted.leaked) == (3, 1, 4)
+    assert counted.contradictory == 1
+    assert "4 of 6 test examples are also training examples" in found.warnings[0]
+    assert "3 training examples repeat" in found.warnings[1]
+    assert "1 examples equal another one" in found.warnings[2]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "warning"),
+    [
+        ({"y": np.repeat([0, 1], [5, 55])}, "class '1' has 44 training examples, class '0' 4"),
+        ({"x": np.zeros((60, 4))}, "all values are equal"),
+        ({"x": RNG.random((60, 784))}, "give them as x.reshape(-1, 28, 28)"),
+        ({"x": RNG.random((60, 3072))}, "give them as x.reshape(-1, 32, 32, 3)"),
+        ({"x": RNG.random((60, 13, 13, 13))}, "give the layout NCHW"),
+        ({"x": RNG.random((60, 64, 1))}, "look like signals"),
+        ({"y": np.array(["a", "A", "b"])[Y]}, "differ only in capital letters"),
+        ({"x_test": X, "y_test": Y * 0}, "no test example is of class 1, 2"),
+    ],
+)
+def test_what_may_be_wrong_is_a_warning(arrays: dict[str, Any], warning: str) -> None:
+    given = {"x": X, "y": Y} | arrays
+
+    assert any(warning in one for one in read(**given).description.warnings)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\x93NUMPY\x01\x00", "a single npy file; labels are missing: give a folder or zip"),
+        (b"\x89PNG\r\n\x1a\n", "a single image; give a folder or zip"),
+        (b"\xff\xd8\xff\xe0", "a single image"),
+        (b"\x1f\x8b\x08", "a gzip file"),
+        (b"\x89HDF\r\n", "an HDF5 file"),
+        (b"\x80\x04\x95", "a pickle, which is never opened"),
+        (b"PAR1", "a Parquet file"),
+        (b"", "of no known format; expected "),
+        (b"hello", "of no known format; expected "),
+        (b"PK\x05\x06" + bytes(18), "it holds nothing; expected "),
+    ],
+)
+def test_other_files_are_answered_with_what_to_do(data: bytes, message: str) -> None:
+    with pytest.raises(InvalidDataset) as caught:
+        read_bytes(data)
+    assert message in str(caught.value)
+
+
+def test_a_class_is_counted_as_it_is_in_the_file() -> None:
+    with pytest.raises(InvalidDataset, match=r"class '0' has 4 example\(s\); expected at least 5"):
+        read(x=X, y=np.repeat([0, 1], [4, 56]))
+    assert read(x=X, y=np.repeat([0, 1], [5, 55])).spec.classes == 2
+
+
+def test_the_first_example_that_is_not_finite_is_named() -> None:
+    x = X.astype(float)
+    x[[7, 9], 0, 0] = np.nan, np.inf
+    with pytest.raises(InvalidDataset, match="in 2 of 60 examples, first in number 7"):
+        read(x=x, y=Y)
+
+
+def test_an_array_of_characters_that_do_not_exist_is_refused() -> None:
+    file = io.BytesIO()
+    np.savez(file, x=X, y=np.full(60, 0x7FFFFFFF, np.uint32).view("<U1"))
+    with pytest.raises(InvalidDataset, match="y holds characters that do not exist"):
+        intake.read(file, ReadLimits())

@@ -1,0 +1,132 @@
+"""Files and folders of any name become one file and a name that can be sent and shown."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from netmorph import uploads
+from netmorph.errors import ClientError
+from netmorph.uploads import Options, check_size, describe, label_of, packed, path_in
+
+BAD = os.fsdecode(b"caf\xe9")  # a name that is not UTF-8
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (3, 3)).save(path)
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    for name in ("cat", "dog"):
+        for number in range(5):
+            picture(tmp_path / "pets" / name / f"{number}.png")
+    return tmp_path / "pets"
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("my data.npz", "my data"),
+        ("a.b.npz", "a.b"),
+        (f"{'x' * 200}.npz", "x" * 127 + "…"),
+        (f"{BAD}.npz", "caf�"),
+        ("a\x1b[31m\nb.npz", "a�[31m�b"),
+        ("\u202egnp.npz", "�gnp"),
+        ("e\u0301.npz", "é"),
+        (" .npz", "data"),
+    ],
+)
+def test_any_file_name_gives_a_readable_name(name: str, label: str) -> None:
+    assert label_of(Path("folder") / name) == label
+    label.encode()
+
+
+def test_a_folder_gives_its_name_also_where_it_is_the_current_one(pets, monkeypatch) -> None:
+    monkeypatch.chdir(pets)
+
+    assert label_of(Path()) == label_of(Path("../pets/")) == "pets"
+
+
+def test_paths_and_names_are_distinguished(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+
+    assert path_in("here") == Path("here")
+    assert path_in("digits") is None
+    assert path_in("builtin:digits") is None
+    for missing in ("a/b", "x.npz", "x.zip", BAD + ".npz"):
+        with pytest.raises(ClientError, match="there is no file or folder"):
+            path_in(missing)
+
+
+def test_a_folder_becomes_an_archive_of_its_data(pets: Path) -> None:
+    (pets / "README.txt").write_text("no data")
+    (pets / ".hidden").mkdir()
+    picture(pets / ".hidden" / "1.png")
+    (pets / "loop").symlink_to(pets)
+    picture(pets / "cat" / f"{BAD}.png")
+
+    with packed(pets) as file, zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+
+    assert not file.exists()
+    assert names[:5] == [f"cat/{n}.png" for n in range(5)]
+    assert names[5:] == ["cat/5.png"] + [f"dog/{n}.png" for n in range(5)]
+
+
+def test_equal_folders_are_equal_archives(pets: Path) -> None:
+    archives = []
+    for _ in range(2):
+        with packed(pets) as file:
+            archives.append(file.read_bytes())
+        os.utime(pets / "cat" / "1.png", (1e9, 1e9))
+
+    assert archives[0] == archives[1]
+
+
+def test_a_folder_with_one_npz_file_is_that_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=np.zeros(3))
+
+    with packed(tmp_path) as file:
+        assert file == tmp_path / "d.npz"
+
+
+def test_folders_that_cannot_be_packed_are_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ClientError, match="holds no data; expected a folder of PNG"),
+        packed(tmp_path),
+    ):
+        pass
+    picture(tmp_path / BAD / "1.png")
+    with (
+        pytest.raises(ClientError, match="'caf�' is not UTF-8; it names a class"),
+        packed(tmp_path),
+    ):
+        pass
+
+
+def test_a_file_that_is_too_large_is_refused_with_both_sizes(tmp_path: Path) -> None:
+    (tmp_path / "d.npz").write_bytes(bytes(3 * 2**20))
+
+    check_size(tmp_path / "d.npz", 3 * 2**20)
+    with pytest.raises(ClientError, match=r"has 3\.0 MiB; the service accepts at most 2\.0 MiB"):
+        check_size(tmp_path / "d.npz", 2 * 2**20)
+
+
+def test_a_description_needs_no_service(pets: Path) -> None:
+    found = describe(pets, Options(image_side=2))
+
+    assert found["spec"]["input_shape"] == [1, 2, 2]
+    assert found["description"]["summary"][1] == "2 classes of 5 examples: cat, dog"
+    with pytest.raises(ClientError, match="layout is 'XY'; expected one of"):
+        describe(pets, Options(layout="XY"))
+
+
+def test_a_message_shows_any_path() -> None:
+    assert uploads.shown(Path(BAD)) == "caf�"
