@@ -7,8 +7,7 @@ request that never comes or never ends its headers: such connections would fill 
 import asyncio
 from typing import Any
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.settings import Settings
 
@@ -26,7 +25,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-class HttpProtocol(H11Protocol):
+class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol; it closes a connection whose next request is not there in time."""
 
     head_seconds = HEAD_SECONDS
@@ -37,13 +36,16 @@ class HttpProtocol(H11Protocol):
         super().connection_made(transport)
         self._set_deadline()
 
-    def data_received(self, data: bytes) -> None:
-        """Wait for the end of the headers, unless they have ended."""
-        if self._deadline is None and self.conn.their_state is h11.IDLE:
+    def on_message_begin(self) -> None:
+        """Wait for the end of the headers."""
+        super().on_message_begin()
+        if self._deadline is None:
             self._set_deadline()
-        super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._clear_deadline()
+
+    def on_headers_complete(self) -> None:
+        """Wait for nothing any more."""
+        self._clear_deadline()
+        super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""

@@ -35,9 +35,15 @@ def test_a_second_request_has_its_own_deadline(connect: Any) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     with connect() as connection:
         connection.sendall(request)
-        assert b"alive" in connection.recv(10_000)
+        answer = b""
+        while b"alive" not in answer:
+            more = connection.recv(10_000)
+            assert more
+            answer += more
         connection.sendall(request[:-2])
-        assert connection.recv(100) == b""
+        while more := connection.recv(10_000):
+            answer += more
+    assert answer.count(b"HTTP/1.1") == 1
 
 
 def test_an_answer_may_take_longer_than_the_head_of_its_request(
