@@ -31,6 +31,7 @@ from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
 
 _DEFAULT_TRIALS = 12
+_PLAIN = {"augmentation": "none", "erasing": 0, "mixing": 0}
 
 
 class Cost(StrEnum):
@@ -93,6 +94,13 @@ def search(
             "there is more time than one network can use.",
         ),
     ] = None,
+    no_augmentation: Annotated[
+        bool,
+        typer.Option(
+            "--no-augmentation",
+            help="Train on the examples as they are: not moved, mirrored, mixed or partly erased.",
+        ),
+    ] = False,
     workers: WorkersOption = 1,
     export_to: Annotated[
         Path | None,
@@ -117,7 +125,7 @@ def search(
         "cost": cost and cost.value,
         "bounds": _given(bounds) or None,
         "budget": _given(budget),
-        "training": _given({"ensemble": ensemble}) or None,
+        "training": _given({"ensemble": ensemble}) | (_PLAIN if no_augmentation else {}) or None,
         "strategy": strategy,
         "seed": seed,
         "parallelism": parallelism or max(1, workers),
