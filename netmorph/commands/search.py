@@ -35,6 +35,7 @@ from netmorph.report import default_folder, print_summary, summary
 from netmorph.uploads import Options
 
 _DEFAULT_TRIALS = 12
+_PLAIN = {"augmentation": "none", "erasing": 0, "mixing": 0}
 
 
 class Cost(StrEnum):
@@ -106,6 +107,13 @@ def search(
             "there is more time than one network can use.",
         ),
     ] = None,
+    no_augmentation: Annotated[
+        bool,
+        typer.Option(
+            "--no-augmentation",
+            help="Train on the examples as they are: not moved, mirrored, mixed or partly erased.",
+        ),
+    ] = False,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     workers: WorkersOption = 1,
@@ -132,7 +140,7 @@ def search(
         "cost": cost and cost.value,
         "bounds": _given(bounds) or None,
         "budget": _given(budget),
-        "training": _given({"ensemble": ensemble}) or None,
+        "training": _given({"ensemble": ensemble}) | (_PLAIN if no_augmentation else {}) or None,
         "strategy": strategy,
         "strategy_options": _options(strategy_option or ()) or None,
         "seed": seed,

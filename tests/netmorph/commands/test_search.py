@@ -17,7 +17,7 @@ from tests.netmorph.conftest import NETMORPH, clean_environment
 
 def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
     options = ["--dataset", "digits", "--trials", "1", "--data-dir", str(service.directory)]
-    command = [*NETMORPH, "search", *options]
+    command = [*NETMORPH, "search", *options, "--no-augmentation"]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -39,6 +39,9 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         hint.split(None, 2)[2].strip() == f'with the key "admin" in {service.directory}/keys.json'
     )
     assert keys["admin"] == service.key
+    with Client(service.url, service.key) as client:
+        training = next(iter(client.searches()))["training"]
+    assert [training[name] for name in ("augmentation", "erasing", "mixing")] == ["none", 0, 0]
 
 
 @pytest.mark.parametrize(

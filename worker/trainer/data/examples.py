@@ -92,7 +92,8 @@ class Examples:
 
     def _normalised(self, x: Tensor) -> Tensor:
         x = normalised(x, self._mean, self._scale)
-        return x.contiguous(memory_format=self._format)
+        is_plain = self._format is torch.contiguous_format
+        return plain_strides(x) if is_plain else x.contiguous(memory_format=self._format)
 
     def _augmented(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """The chosen examples, normalised, each changed at random: see `augmentation`."""
@@ -158,6 +159,15 @@ def normalised(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
     `worker.trainer.export.predict` does the same, operation by operation.
     """
     return ((x.to(mean.dtype) - mean) * scale).to(torch.float32)
+
+
+def plain_strides(x: Tensor) -> Tensor:
+    """The tensor with the strides of its shape, also for axes of length one.
+
+    By their strides torch may take an image of one channel for a channels-last one, whose
+    convolutions are rounded in another way.
+    """
+    return x.flatten().view(x.shape)
 
 
 def by_channel(values: Sequence[float], axes: int) -> Tensor:

@@ -20,10 +20,12 @@ _USE = (
     "```sh",
     "python predict.py examples.npy           # one class name a line",
     "python predict.py examples.npy --json    # with probabilities",
+    "python predict.py pictures/              # a folder of pictures, if it reads images",
     "```",
     "",
-    "It needs numpy, torch and safetensors. Examples are raw values as in the data set; "
-    "the program normalises them.",
+    "It needs numpy, torch and safetensors; for pictures also Pillow. Examples are raw values as "
+    "in the data set, with the same axes (`layout` in `preprocess.json`); the program normalises "
+    "them.",
     "",
 )
 
@@ -79,9 +81,13 @@ def _facts(
         f"| parameters | {architecture.parameters:,} |",
         f"| FLOPs of one example | {architecture.flops:,} |",
         f"| training examples | {_training_examples(spec.train_examples, comparison)} |",
-        f"| input | {spec.input_shape}, {spec.dtype} |",
+        f"| input | {spec.input_shape}, {spec.dtype}{_axes(spec.layout)} |",
         f"| classes | {spec.classes} |",
     ]
+
+
+def _axes(layout: str | None) -> str:
+    return "" if layout is None else f", from arrays with axes {layout}"
 
 
 def _constant(job: TrainJob, normalisation: Normalisation) -> list[str]:

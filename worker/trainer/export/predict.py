@@ -181,7 +181,8 @@ class Model:
         with np.errstate(over="ignore"):  # gives infinite values, which are found below
             copy = np.array(x, stored if stored != "uint8" else _dtype_of(self._mean), order="C")
             tensor = torch.from_numpy(copy).to(self._mean.dtype)
-        return ((tensor - self._mean) * self._scale).to(torch.float32)
+        z = ((tensor - self._mean) * self._scale).to(torch.float32)
+        return z.flatten().view(z.shape)  # the strides of its shape, also for axes of length one
 
     @torch.inference_mode()
     def outputs(self, x: Tensor) -> Tensor:

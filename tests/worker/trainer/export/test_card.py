@@ -15,6 +15,7 @@ from tests.worker.orders import NETWORK, arrays
 from tests.worker.trainer.export.history import HISTORY
 from tests.worker.trainer.export.inputs import inputs_of
 from worker.trainer.export import export
+from worker.trainer.export.card import model_card
 
 
 def test_the_card_describes_the_network_its_search_and_its_metric(folder, ended):
@@ -99,6 +100,19 @@ def test_a_card_does_not_mention_seconds_that_are_not_known(job, history, second
     card, metrics = card_and_metrics(other, seconds=seconds)
     assert "seconds of training" not in card
     assert metrics["compute_in_winner"] is None
+
+
+def test_a_card_names_channels_that_cannot_be_learned_from(job):
+    x = arrays().x_train.repeat(2, axis=1)
+    x[:, 0] = 255
+    spec = job.dataset_spec.model_copy(update={"layout": "NHWC", "input_shape": (2, 6, 4)})
+    wide = dataclasses.replace(job, dataset_spec=spec)
+    normalisation = inputs_of(x).normalisation
+    test = TestMetrics(metric=1.0, loss=0.0, examples=30)
+    card = model_card(wide, NETWORK, normalisation, test)
+    assert "| input | (2, 6, 4), uint8, from arrays with axes NHWC |" in card
+    assert "**Warning:** channel 0 of 2, counted from 0, cannot be learned from" in card
+    assert "Warning" not in card_and_metrics(job)[0]
 
 
 def test_a_card_without_a_history_is_still_a_card(job):
