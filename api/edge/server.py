@@ -38,11 +38,11 @@ class HttpProtocol(H11Protocol):
         self._set_deadline()
 
     def data_received(self, data: bytes) -> None:
-        """Wait for the end of the headers, unless they have ended."""
-        if self._deadline is None and self.conn.their_state is h11.IDLE:
+        """Wait for the end of the headers, or of a body that nobody reads any more."""
+        if self._deadline is None and self._is_waiting():
             self._set_deadline()
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
+        if not self._is_waiting():
             self._clear_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -50,14 +50,19 @@ class HttpProtocol(H11Protocol):
         self._clear_deadline()
         super().connection_lost(exc)
 
+    def _is_waiting(self) -> bool:
+        """Whether no request is being answered: none has begun, or the last is answered already."""
+        is_answered = self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
+        return is_answered or self.conn.their_state is h11.IDLE
+
     def _set_deadline(self) -> None:
-        self._deadline = self.loop.call_later(self.head_seconds, self._close_if_waiting)
+        self._deadline = self.loop.call_later(self.head_seconds, self._close)
 
     def _clear_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _close_if_waiting(self) -> None:
+    def _close(self) -> None:
         self._deadline = None
-        self.timeout_keep_alive_handler()
+        self.transport.close()

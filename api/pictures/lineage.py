@@ -10,7 +10,7 @@ MOST = 150  # trials; a search with fewer is shown completely
 
 
 def selection(points: Sequence[TrialPoint], best: UUID | None) -> list[UUID]:
-    """The trials to show: of a large search the line of the best, its siblings, the running ones.
+    """The trials to show: of a large search the line of the best, its best siblings, what runs.
 
     Each comes with its ancestors, so that all are connected.
     """
@@ -18,9 +18,10 @@ def selection(points: Sequence[TrialPoint], best: UUID | None) -> list[UUID]:
     if len(mine) <= MOST:
         return list(mine)
     line = _line(mine, [] if best is None else [best])
-    siblings = {one.id for one in mine.values() if one.parent_id in line | {None}}
+    siblings = [one for one in mine.values() if one.parent_id in line | {None}]
+    siblings.sort(key=lambda one: (one.value is None, -(one.value or 0)))
     running = [one.id for one in mine.values() if one.status == TrialStatus.RUNNING]
-    shown = line | siblings | _line(mine, running)
+    shown = line | {one.id for one in siblings[:MOST]} | _line(mine, running)
     return [key for key in mine if key in shown]
 
 

@@ -227,6 +227,8 @@ def test_nothing_is_cut_from_a_large_search(visitor, world, large):
     assert "no trials on this page" in visitor.http.get(f"/ui/searches/{large}/trials?page=8").text
     lineage = visitor.http.get(f"/ui/searches/{large}/lineage").text
     assert str(best) in lineage
+    assert lineage.count("<circle") == 151  # the best and its siblings, which are roots; what runs
+    assert "151 of 620 trials" in lineage
     everything = visitor.http.get(f"/ui/searches/{large}/lineage?lineage=all").text
     assert everything.count("<circle") == 620
 
