@@ -296,6 +296,7 @@ class Key(TypedDict):
     created_at: str
     last_used_at: str | None
     revoked_at: str | None
+    expires_at: str | None
 
 
 class CreatedKey(Key):

@@ -150,8 +150,9 @@ def _message(field: str, location: tuple[str, ...], message: str) -> str:
         return "give a number of trials, or minutes, or both"
     if field == "minutes":
         return f"expected minutes from {_MINUTES[0]:.2g} to {_MINUTES[1]:,.0f}"
-    text = message.removeprefix("Value error, ").removeprefix("Input should be ")
-    words = f"expected {text}" if message.startswith("Input") else text
+    words = message.removeprefix("Value error, ").replace("Input should be ", "expected ")
+    for comparison in ("greater", "less"):
+        words = words.replace(f"expected {comparison}", f"expected a number {comparison}")
     return f"{_LABELS[field]}: {words}" if field in _LABELS else words
 
 

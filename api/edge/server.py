@@ -47,19 +47,25 @@ class HttpProtocol(HttpToolsProtocol):
         self._clear_deadline()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Wait for the end of a body that nobody reads any more: its request is answered."""
+        super().on_body(body)
+        if self._deadline is None and self.cycle.response_complete:
+            self._set_deadline()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._clear_deadline()
         super().connection_lost(exc)
 
     def _set_deadline(self) -> None:
-        self._deadline = self.loop.call_later(self.head_seconds, self._close_if_waiting)
+        self._deadline = self.loop.call_later(self.head_seconds, self._close)
 
     def _clear_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _close_if_waiting(self) -> None:
+    def _close(self) -> None:
         self._deadline = None
-        self.timeout_keep_alive_handler()
+        self.transport.close()

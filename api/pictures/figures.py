@@ -171,7 +171,8 @@ def learning_curves(
         is_best = search.best is not None and search.best.trial_id == trial.id
         figure.add_scatter(
             x=[e.seconds for e in rows], y=[e.validation_metric for e in rows],
-            mode="lines", name=f"trial {trial.number}", opacity=1.0 if is_best else 0.55,
+            mode="lines" if len(rows) > 1 else "markers",  # a line of one point is not seen
+            name=f"trial {trial.number}", opacity=1.0 if is_best else 0.55,
             line={"color": theme.accent if is_best else theme.muted, "width": 3 if is_best else 1},
             hovertemplate=f"trial {trial.number}: %{{y:{_exact(search)}}} after %{{x:.0f}} s"
             "<extra></extra>",

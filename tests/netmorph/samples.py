@@ -133,6 +133,7 @@ KEY: dict[str, Any] = {
     "prefix": "netmorph_abc",
     "created_at": "2024-05-06T07:08:09.123Z",
     "revoked_at": None,
+    "expires_at": None,
 }
 
 

@@ -40,8 +40,8 @@ WRONG = (
     ("trials", "", "give a number of trials, or minutes, or both"),
     ("minutes", "0.01", "expected minutes from 0.17 to 43,200"),
     ("minutes", "soon", "expected minutes from 0.17 to 43,200"),
-    ("parallelism", "0", "Trials at once: expected greater than or equal to 1"),
-    ("seed", "-1", "Seed: expected greater than or equal to 0"),
+    ("parallelism", "0", "Trials at once: expected a number greater than or equal to 1"),
+    ("seed", "-1", "Seed: expected a number greater than or equal to 0"),
     ("dataset", "imagenet", "there is no data set"),
     ("name", "\u202eevil", "control or unprintable"),
 )

@@ -227,6 +227,8 @@ def test_nothing_is_cut_from_a_large_search(visitor, world, large):
     assert "no trials on this page" in visitor.http.get(f"/ui/searches/{large}/trials?page=8").text
     lineage = visitor.http.get(f"/ui/searches/{large}/lineage").text
     assert str(best) in lineage
+    assert lineage.count("<circle") == 41  # the best and its siblings, which are roots; what runs
+    assert "41 of 620 trials" in lineage
     everything = visitor.http.get(f"/ui/searches/{large}/lineage?lineage=all").text
     assert everything.count("<circle") == 620
 
@@ -241,6 +243,7 @@ def test_the_figures_of_a_large_search_have_all_trials(visitor, person, world, l
     assert len(curves) == 25
     assert curves["trial 619"]["y"] == [0.25]  # the running one
     assert curves["trial 618"]["y"] == [0.5]
+    assert curves["trial 618"]["mode"] == "markers"  # a line of one epoch would not be seen
     drawn = figure("front")["front"]["text"]
     table = visitor.http.get(f"/ui/searches/{large}/front").text
     headers = {"Authorization": f"Bearer {visitor.key}"}

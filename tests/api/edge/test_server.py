@@ -46,6 +46,16 @@ def test_a_second_request_has_its_own_deadline(connect: Any) -> None:
     assert answer.count(b"HTTP/1.1") == 1
 
 
+def test_the_rest_of_a_refused_body_is_not_waited_for(connect: Any) -> None:
+    head = b"POST /v1/datasets HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n"
+    with connect() as connection:
+        connection.sendall(head)
+        assert b"401 Unauthorized" in connection.recv(10_000)
+        connection.sendall(b"x")  # which ends uvicorn's own time for a silent connection
+        while connection.recv(10_000):
+            pass
+
+
 def test_an_answer_may_take_longer_than_the_head_of_its_request(
     connect: Any, world: Any, visitor: Any
 ) -> None:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from api.pictures.lineage import MOST, selection
+from api.pictures.lineage import COMPLETE, SIBLINGS, selection
 from api.store.trials import TrialPoint
 
 
@@ -20,18 +20,26 @@ def numbers(points: list[TrialPoint], best: int | None) -> list[int]:
 
 
 def test_a_small_search_is_shown_completely_without_its_final_fit() -> None:
-    points = [point(number, None) for number in range(MOST)] + [point(MOST, 3, kind="final")]
-    assert numbers(points, 3) == list(range(MOST))
+    points = [point(number, None) for number in range(COMPLETE)] + [
+        point(COMPLETE, 3, kind="final")
+    ]
+    assert numbers(points, 3) == list(range(COMPLETE))
 
 
 def test_a_large_search_is_shown_by_the_line_of_its_best_and_what_runs() -> None:
     chain = [point(0, None), point(1, 0), point(2, 1), point(3, 0), point(4, 1), point(5, 3)]
-    others = [point(number, 5) for number in range(6, MOST + 6)]
-    running = point(MOST + 6, 6, status="running")
-    final = point(MOST + 7, 2, kind="final")
+    others = [point(number, 5) for number in range(6, COMPLETE + 6)]
+    running = point(COMPLETE + 6, 6, status="running")
+    final = point(COMPLETE + 7, 2, kind="final")
     points = [*chain, *others, running, final]
 
     shown = numbers(points, 2)
 
-    assert shown == [0, 1, 2, 3, 4, 5, 6, MOST + 6]  # 3 and 4 are siblings; 5 and 6 lead to it
-    assert numbers(points, None) == [0, 3, 5, 6, MOST + 6]
+    assert shown == [0, 1, 2, 3, 4, 5, 6, COMPLETE + 6]  # 3 and 4 are siblings; 5 and 6 lead to it
+    assert numbers(points, None) == [0, 3, 5, 6, COMPLETE + 6]
+
+
+def test_of_many_siblings_the_best_are_shown() -> None:
+    points = [point(number, None, value=number / 1000) for number in range(COMPLETE + 1)]
+    shown = numbers(points, COMPLETE)
+    assert shown == list(range(COMPLETE + 1 - SIBLINGS, COMPLETE + 1))
