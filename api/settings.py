@@ -35,7 +35,7 @@ class Settings(DatabaseSettings):
     storage_url: str = Field(default=...)  # `file:///folder` or `s3://bucket/prefix`
     admin_key: SecretStr = SecretStr("")  # the first administrator's key, created at the start
     worker_key: SecretStr = SecretStr("")  # the workers' key, created at the start
-    #: seconds without a heartbeat after which a trial gets another attempt
+    #: seconds without a heartbeat after which another worker may take a trial over
     lease_seconds: PositiveSeconds = 30.0
     #: seconds between two stored checkpoints of a training, at least
     checkpoint_seconds: PositiveSeconds = 30.0

@@ -24,7 +24,7 @@ def audited(processes_of_module) -> Iterator[None]:
     service.start_worker()
     for (search_id,) in service.rows("SELECT id FROM searches WHERE ended_at IS NULL"):
         service.http.post(f"/v1/searches/{search_id}:stop")
-    service.wait_until(lambda: service.rows("SELECT trial_id FROM leases") == [])
+    service.wait_until(lambda: service.rows("SELECT trial_id FROM leases") == [], LONG)
     service.audit_at_rest()
 
 
@@ -60,11 +60,16 @@ def uninterrupted(processes_of_module) -> list[Any]:
     return found
 
 
-def wait_for_checkpoint(service, search_id: str, kind: str) -> tuple[str, int]:
-    """Wait until a trial of this kind is in training and has a checkpoint; its id and the epoch."""
+def wait_for_checkpoint(service, search_id: str, kind: str, after: int = 0) -> tuple[str, int]:
+    """Wait until a training trial of this kind has a checkpoint after a later epoch than that.
+
+    Returns the trial's id and the epoch of the checkpoint.
+    """
     query = """SELECT trials.id, checkpoint_epoch FROM trials JOIN leases ON trial_id = trials.id
-        WHERE search_id = %s AND kind = %s AND checkpoint_epoch > 0"""
-    ((trial_id, epoch),) = service.wait_until(lambda: service.rows(query, search_id, kind))
+        WHERE search_id = %s AND kind = %s AND checkpoint_epoch > %s"""
+    ((trial_id, epoch),) = service.wait_until(
+        lambda: service.rows(query, search_id, kind, after), LONG
+    )
     return trial_id, epoch
 
 
@@ -143,8 +148,9 @@ def test_a_final_fit_is_continued_as_well(service, uninterrupted, how):
 def test_a_training_that_is_interrupted_again_and_again_still_ends(service, uninterrupted):
     """More often than a trial has attempts."""
     search_id = start(service)
+    epoch = 0
     for _ in range(4):
-        trial_id, _ = wait_for_checkpoint(service, search_id, "search")
+        trial_id, epoch = wait_for_checkpoint(service, search_id, "search", after=epoch)
         service.stop_worker()
         service.start_worker()
     service.wait_until_completed(search_id, LONG)
@@ -177,9 +183,9 @@ def overdue(service) -> bool:
 def test_a_training_outlasts_an_absence_of_the_service(service, uninterrupted):
     """It ends while nobody can hear that; its lease has run out, but no one has taken over."""
     search_id = start(service)
-    service.wait_until(lambda: service.in_training(search_id))
+    service.wait_until(lambda: service.in_training(search_id), LONG)
     service.stop_api()
-    service.wait_until(lambda: overdue(service))
+    service.wait_until(lambda: overdue(service), LONG)
     service.start_api()
     service.wait_until_completed(search_id, LONG)
     assert service.rows("SELECT attempt FROM trials WHERE search_id = %s", search_id) == [
@@ -191,15 +197,15 @@ def test_a_training_outlasts_an_absence_of_the_service(service, uninterrupted):
 
 def test_a_worker_that_sleeps_past_its_lease_keeps_its_trial_while_nobody_asks(service):
     search_id = service.search(training={"epochs": 5000, "final_epochs": 1})
-    trial_id, attempt = service.wait_until(lambda: service.in_training(search_id))
+    trial_id, attempt = service.wait_until(lambda: service.in_training(search_id), LONG)
     trainer = service.trainer()
     for process in (service.worker, trainer):
         process.send_signal(signal.SIGSTOP)
-    service.wait_until(lambda: overdue(service))
+    service.wait_until(lambda: overdue(service), LONG)
     for process in (trainer, service.worker):
         process.send_signal(signal.SIGCONT)
     renewed = "SELECT attempt FROM leases WHERE trial_id = %s AND expires_at > now()"
-    service.wait_until(lambda: service.rows(renewed, trial_id) == [(attempt,)])
+    service.wait_until(lambda: service.rows(renewed, trial_id) == [(attempt,)], LONG)
     assert service.trainer() == trainer
 
 
@@ -208,15 +214,15 @@ def test_absences_of_the_service_burn_no_attempt_although_another_worker_waits(s
     """Three times, each longer than a lease; the worker that trains is heard first."""
     other = service.start_another_worker()
     search_id = service.search(training={"epochs": 9000, "final_epochs": 1})
-    trial_id, attempt = service.wait_until(lambda: service.in_training(search_id))
+    trial_id, attempt = service.wait_until(lambda: service.in_training(search_id), LONG)
     holder = "SELECT worker_id, attempt, step FROM leases WHERE trial_id = %s"
     before = service.rows(holder, trial_id)
     for _ in range(3):
         service.stop_api()
-        service.wait_until(lambda: overdue(service))
+        service.wait_until(lambda: overdue(service), LONG)
         service.start_api()
         service.wait_until(
-            lambda: service.rows("SELECT 1 FROM leases WHERE expires_at > now()"), 60
+            lambda: service.rows("SELECT 1 FROM leases WHERE expires_at > now()"), LONG
         )
     after = service.rows(holder, trial_id)
     assert after[0][:2] == before[0][:2] == (before[0][0], attempt)
@@ -228,13 +234,13 @@ def test_absences_of_the_service_burn_no_attempt_although_another_worker_waits(s
 @pytest.mark.slow
 def test_a_silent_worker_loses_its_trial_to_one_that_asks(service):
     search_id = service.search(training={"epochs": 9000, "final_epochs": 1})
-    trial_id, attempt = service.wait_until(lambda: service.in_training(search_id))
+    trial_id, attempt = service.wait_until(lambda: service.in_training(search_id), LONG)
     trainer = service.trainer()
     for process in (service.worker, trainer):
         process.send_signal(signal.SIGSTOP)
     other = service.start_another_worker()
     query = "SELECT status, attempt FROM trials WHERE id = %s"
-    service.wait_until(lambda: service.rows(query, trial_id) == [("running", attempt + 1)], 60)
+    service.wait_until(lambda: service.rows(query, trial_id) == [("running", attempt + 1)], LONG)
     for process in (trainer, service.worker):
         process.send_signal(signal.SIGCONT)
     service.http.post(f"/v1/searches/{search_id}:stop").raise_for_status()

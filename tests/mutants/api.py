@@ -65,8 +65,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/controller/orders.py",
-        old="chosen.max_seconds + GRACE",
-        new="chosen.max_seconds",
+        old="limit - begun_at + GRACE",
+        new="limit - begun_at",
         tests=("tests/api/controller/test_orders.py",),
     ),
     Mutant(
@@ -125,8 +125,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/store/discarded.py",
-        old="Trial.export_key, Dataset.blob_key)",
-        new="Trial.export_key)",
+        old="Trial.checkpoint_key, Dataset.blob_key)",
+        new="Trial.checkpoint_key)",
         tests=("tests/api/store/test_discarded.py",),
     ),
     Mutant(

@@ -135,3 +135,17 @@ def test_rows_past_their_retention_time_are_removed(world: Any, sweeper: Sweeper
     sweeper.sweep()
 
     assert [rows(world, table) for table in (BrowserSession, Idempotency, Worker)] == [1, 1, 1]
+
+
+def test_checkpoints_that_were_never_reported_are_removed_after_a_day(
+    world: Any, storage: Storage, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported, lost = (storage.put("checkpoints", data, "safetensors") for data in (b"1", b"2"))
+    world.trial(world.search(), checkpoint_key=reported.key, checkpoint_bytes=1)
+    sweeper.sweep()
+    assert storage.get(lost) == b"2"
+    monkeypatch.setattr("api.controller.sweeper._REPORT_SECONDS", -10.0)  # a day later
+    sweeper.sweep()
+    assert storage.get(reported) == b"1"
+    with pytest.raises(MissingBlob):
+        storage.get(lost)

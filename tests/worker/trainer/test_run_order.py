@@ -14,7 +14,7 @@ from core.data.splits import validation_split
 from core.graph.initialisation import initialise
 from core.graph.roots import chain
 from core.graph.weights import check, save
-from core.layers import Dense, Flatten, Input, Output
+from core.layers import BatchNorm, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms import MORPHISMS, to_json, transfer_all
 from core.protocol.contracts import BlobRef
 from core.protocol.states import TrialKind, TrialStatus
@@ -30,6 +30,15 @@ from worker.trainer.networks.network import Network
 from worker.trainer.training.evaluation import evaluate
 
 FINAL = {"kind": TrialKind.FINAL}
+NORMALISED = chain(
+    iter(
+        [
+            Input((1, 6, 4)),
+            *(Conv2d(4), Conv2d(6), BatchNorm(), ReLU()),
+            *(Flatten(), Dense(3), Output()),
+        ]
+    )
+)
 
 
 def test_a_trial_ends_with_its_best_value_and_weights(environment, storage):
@@ -439,3 +448,15 @@ def test_the_calibrated_loss_is_computed_once_for_each_training(environment, sto
     monkeypatch.setattr(ImageClassificationLoss, "calibrated_loss", counted)
     ended, _ = run(order_for(storage, hyperparameters={"epochs": 6}), environment)
     assert [float(loss) for loss in losses] == [ended.validation_loss]
+
+
+def test_a_training_that_diverges_with_a_finite_loss_stores_no_infinite_weights(
+    environment, storage
+):
+    """Batch normalisation hides large activations from the loss, and its variance overflows."""
+    diverging = {"optimiser": "sgd", "learning_rate": 100.0}
+    order = order_for(storage, architecture=NORMALISED, hyperparameters=diverging)
+    ended, _ = run(order, environment)
+    assert (ended.status, ended.weights) == (TrialStatus.INFEASIBLE, None)
+    assert "running_var has NaN or infinite values" in ended.reason
+    assert ended.reason.endswith("the training has diverged")
