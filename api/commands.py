@@ -1,6 +1,8 @@
 """The commands of the API image: migrate, serve, healthcheck."""
 
 import argparse
+import contextlib
+import socket
 import sys
 
 import httpx
@@ -11,6 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from api import db
 from api.edge import logs
 from api.settings import DatabaseSettings, Settings
+
+_START_FAILED = 3  # exit status, as uvicorn's own
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (serve, health):
         command.add_argument("--host", default="127.0.0.1")
         command.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--fd", type=int, help="descriptor of a socket that listens already")
     return parser
 
 
@@ -56,7 +61,7 @@ def _serve(options: argparse.Namespace) -> int:
     # Not above: migrations and health checks must not wait for the imports of the app.
     from api.app import create_app  # noqa: PLC0415
 
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=options.host,
         port=options.port,
@@ -65,7 +70,10 @@ def _serve(options: argparse.Namespace) -> int:
         log_config=None,  # set up above
         timeout_graceful_shutdown=5,
     )
-    return 0
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(None if options.fd is None else [socket.socket(fileno=options.fd)])
+    return 0 if server.started else _START_FAILED
 
 
 def _schema_problem(settings: Settings) -> str | None:

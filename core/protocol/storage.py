@@ -78,7 +78,7 @@ class Storage:
             return cast(BinaryIO, self._fs.open(self._path(blob), "rb"))
 
     def stored_at(self, blob: BlobRef) -> datetime | None:
-        """When the blob was stored for the last time, by the storage's clock; None if it is gone."""
+        """When the blob was last stored, by the storage's clock; None if it is gone."""
         try:
             moment: datetime = self._fs.modified(self._path(blob))
         except FileNotFoundError:
