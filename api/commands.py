@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (serve, health):
         command.add_argument("--host", default="127.0.0.1")
         command.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--fd", type=int, help="descriptor of a socket that listens already")
     return parser
 
 
@@ -74,7 +75,7 @@ def _serve(options: argparse.Namespace) -> int:
     )
     server = _Server(config, app.state.changes)
     with contextlib.suppress(KeyboardInterrupt):
-        server.run()
+        server.run(None if options.fd is None else [socket.socket(fileno=options.fd)])
     return 0 if server.started else _START_FAILED
 
 

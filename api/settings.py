@@ -42,7 +42,7 @@ class Settings(DatabaseSettings):
     reconcile_seconds: PositiveSeconds = 2.0  # seconds between two rounds of the controller
     #: seconds after which another API process takes over from a silent controller
     leader_seconds: PositiveSeconds = 10.0
-    #: seconds for which blobs of a deleted search are kept: another may be about to report the same
+    #: seconds for which blobs of deleted searches stay, as equal ones may be about to be reported
     discard_seconds: PositiveSeconds = 3600.0
     max_attempts: int = Field(default=3, ge=1, le=100)  # attempts to train one trial
     max_upload_bytes: int = Field(default=512 * 2**20, ge=1)  # largest data set, in bytes

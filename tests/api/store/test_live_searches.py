@@ -320,3 +320,24 @@ def test_a_search_learns_from_the_last_few_only(world) -> None:
         finished_search(world, owner)
 
     assert len(earlier(world, world.search(owner))) == live_searches.MOST_EARLIER
+
+
+def test_the_time_of_a_search_begins_with_its_first_lease(world, take) -> None:
+    """Behind a busy worker it would be spent before a trial starts."""
+    search = world.search(deadline=20.0, budget=Budget(seconds=40))
+    trial = world.trial(search)
+    long_ago = text("now() - interval '100 s'")
+    world.set(Search, search, started_at=long_ago)
+    assert elapsed(world) < 1
+
+    assert take(trial) is not None
+    world.set(Search, search, started_at=long_ago)
+    assert elapsed(world) >= 100
+
+
+def elapsed(world: Any) -> float:
+    """The seconds of the only live search, as the controller reads them in a turn."""
+    with world.sessions.begin() as session:
+        live_searches.hold_clocks(session)
+        (found,) = live_searches.live(session)
+    return found.progress.elapsed
