@@ -6,6 +6,7 @@ Results go to the standard output, progress and errors to the standard error. Ex
 
 import json
 import sys
+from http import HTTPStatus
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -56,8 +57,19 @@ class _Commands(TyperGroup):
             raise typer.Exit(130) from None
 
 
+#: What to do about a refusal, by its status, where its text does not say so.
+_ADVICE = {
+    HTTPStatus.UNAUTHORIZED: "give a valid key by --key or NETMORPH_KEY",
+    HTTPStatus.FORBIDDEN: "give another key by --key or NETMORPH_KEY",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "see the log of the service",
+    HTTPStatus.SERVICE_UNAVAILABLE: "`netmorph doctor` checks the set-up",
+}
+
+
 def _print_error(error: Exception, *, as_json: bool) -> None:
     text = " ".join(_text(error).split())
+    if isinstance(error, RefusedRequest) and error.status in _ADVICE:
+        text = f"{text}; {_ADVICE[HTTPStatus(error.status)]}"
     if not as_json:
         messages().print(f"error: {text}", soft_wrap=True)
         return

@@ -238,7 +238,7 @@ class Client:
         reason = str(error) or type(error).__name__
         return Unreachable(
             f"no service answers at {self.url}: {reason}; check the address, and that the service "
-            "is running"
+            "is running (`netmorph doctor` checks the set-up)"
         )
 
 

@@ -155,7 +155,7 @@ def _part(name: str, state: str, directory: DataDirectory) -> Finding:
     if state == "ready":
         return Finding(name, "ok", state)
     log = {"database": "postgres.log", "broker": "valkey.log"}.get(name, "api.log")
-    advice = f"see {directory.logs / log} and the settings NETMORPH_{name.upper()}_URL"
+    advice = f"see {directory.logs / log} and the setting NETMORPH_{name.upper()}_URL"
     if name == "broker":
         return Finding(name, "warning", "does not answer: trials start later", advice)
     return Finding(name, "problem", state, advice)

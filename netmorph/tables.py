@@ -40,8 +40,8 @@ def searches(items: Iterable[Search], width: int) -> Table:
     for item in items:
         table.add_row(
             ids[item["id"]],
-            item["name"],
-            item["dataset"]["name"],
+            _name(item["name"], width),
+            _name(item["dataset"]["name"], width),
             _SHORT_PHASES.get(phase(item), phase(item)),
             out_of(item["used"]["trials"], item["budget"].get("trials")),
             percent(item["best"]["value"] if item["best"] else None),
@@ -258,6 +258,11 @@ def _points(front: Front) -> Iterator[str]:
         }
         cost = costs.get(front["cost"], "–")
         yield f"{percent(point['value'])} with {cost} (trial {point['number']})"
+
+
+def _name(text: str, width: int) -> Text:
+    """A name that ends in an ellipsis where a narrow terminal has no room for it."""
+    return Text(text, no_wrap=width < WIDE, overflow="ellipsis" if width < WIDE else "fold")
 
 
 def _table(*labels: str, no_wrap: bool = False) -> Table:

@@ -51,9 +51,17 @@ def _share(config: SearchConfig, progress: Progress) -> float | None:
 def _final_seconds(
     config: SearchConfig, spec: DatasetSpec, progress: Progress, total: float
 ) -> float:
-    """The seconds of training that the final fit still needs, at the speed of the trials so far."""
+    """The seconds of training that the final fit still needs, at the speed of the best line.
+
+    Networks differ in speed by an order of magnitude, so the mean of all trials would mislead.
+    """
     spent = replace(progress.spent, total=total)
     chosen = final_hyperparameters(config, spec, elapsed=progress.elapsed, spent=spent)
     networks = max(1, config.training.ensemble or 1)
-    per_epoch = progress.spent.total / progress.epochs
+    line = progress.spent if progress.spent.in_lineage > 0 else None
+    per_epoch = (
+        line.in_lineage / max(1, line.epochs_in_lineage)
+        if line
+        else progress.spent.total / progress.epochs
+    )
     return networks * per_epoch * max(0, chosen.epochs - progress.final_epochs)

@@ -34,7 +34,7 @@ DirectoryOption = Annotated[
         "--data-dir",
         envvar="NETMORPH_DATA_DIR",
         help="Folder with everything that the local service stores.",
-        show_default=str(default_path()),
+        show_default="the data folder of the user; for root /var/lib/netmorph",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON, for programs.")]

@@ -202,6 +202,18 @@ def test_twelve_trials_fit_on_a_screen(out: Console) -> None:
     assert max(map(len, lines_of(out))) <= 80
 
 
+def test_a_narrow_list_of_searches_has_one_line_for_each(out: Console) -> None:
+    long = FINISHED | {"name": "a long name " * 5, "dataset": {"id": "d", "name": "data " * 9}}
+    out.width = 80
+    out.print(tables.searches([long, NEW], 80))  # type: ignore[list-item]
+
+    _, first, second = lines_of(out)
+    assert "…" in first
+    assert first.split()[0] == SEARCH_ID[:8]
+    assert first.rstrip().endswith("1:02:05")
+    assert len(second) <= 80
+
+
 @pytest.mark.parametrize("width", [80, tables.WIDE - 1])
 def test_narrow_tables_show_the_beginning_of_an_id_that_commands_accept(
     out: Console, width: int

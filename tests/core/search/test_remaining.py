@@ -34,6 +34,12 @@ def test_the_rest_of_the_trials_and_the_final_fit_count():
     assert left == pytest.approx(60 + 100 * 0.5)
 
 
+def test_without_a_best_trial_the_speed_is_that_of_all() -> None:
+    nothing = Spent(in_lineage=0.0, total=30.0, epochs_in_lineage=0)
+    left = seconds_left(of_trials(12, final_epochs=100), spec(), replace(HALF, spent=nothing))
+    assert left == pytest.approx(30 + 100 * 0.25)
+
+
 def test_a_final_fit_of_unknown_length_is_as_long_as_its_hyperparameters_say():
     chosen = of_trials(12)
     spent = replace(HALF.spent, total=120.0)
