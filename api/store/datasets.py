@@ -56,13 +56,19 @@ def add(
 
 
 def _same(session: Session, new: Dataset) -> Dataset | None:
-    """The data set of the same name and content, marked as uploaded now."""
+    """The data set of the same name and content, from now on the one that the name means."""
     equal = (Dataset.blob_key == new.blob_key) & (Dataset.spec == new.spec)
     row = session.scalars(_of_name(new).where(equal).limit(1)).one_or_none()
-    if row is not None:
+    if row is not None and _is_overtaken(session, row):
         row.uploaded_at = func.clock_timestamp()
         session.flush()
     return row
+
+
+def _is_overtaken(session: Session, row: Dataset) -> bool:
+    """Whether the name means another version, which was uploaded later."""
+    later = _of_name(row).where(Dataset.uploaded_at > row.uploaded_at).exists()
+    return bool(session.scalar(select(later)))
 
 
 def _add_next(session: Session, row: Dataset) -> Dataset | None:

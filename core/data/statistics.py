@@ -17,6 +17,10 @@ Indices = NDArray[np.intp]
 
 _BLOCK = 1 << 16  # values that fit into the cache of a processor
 _ROUNDING = 4  # in units in the last place: a channel whose range is no larger is constant
+_LEAST_RANGE = 1e-290  # so is one with a smaller range: it could not be divided by
+_LOST = 1e-4  # of a standard deviation: a rounding error that does no harm
+_FLOAT32_ERROR = 2.0**-24, 2.0**-150  # of rounding to float32: relative, and near zero
+_FLOAT32_SIZES = 1e-37, 1e37  # of standard deviations and values that float32 can compute with
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,23 @@ class ChannelStatistics:
         std = unit * np.sqrt(
             _mean(x, indices, lambda block: np.square(_relative(block, mean, per_unit)))
         )
-        is_constant = high - low <= _ROUNDING * _precision(x.dtype) * np.maximum(-low, high)
+        rounding = _ROUNDING * _precision(x.dtype) * np.maximum(-low, high)
+        is_constant = high - low <= np.maximum(rounding, _LEAST_RANGE)
         return cls(np.where(is_constant, low, mean), np.where(is_constant, 0.0, std), low, high)
 
     @property
     def constant(self) -> tuple[int, ...]:
         """The indices of the channels that do not vary."""
         return tuple(np.flatnonzero(self.std == 0).tolist())
+
+    @property
+    def fit_float32(self) -> bool:
+        """Whether every channel keeps its differences in float32."""
+        size = np.maximum(-self.low, self.high)
+        error = np.maximum(_FLOAT32_ERROR[0] * size, _FLOAT32_ERROR[1])
+        least, most = _FLOAT32_SIZES
+        is_precise = (error <= _LOST * self.std) & (self.std >= least) | (self.std == 0)
+        return bool((is_precise & (size <= most)).all())
 
 
 def _range(x: NDArray[Any], indices: Indices | None) -> tuple[Vector, Vector]:
