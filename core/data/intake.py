@@ -86,8 +86,8 @@ def understand(kind: str, raw: RawData, layout: str | None = None) -> Intake:
         x["train"] = np.concatenate([x["train"], x.pop("validation")])
         numbers["train"] = np.concatenate([numbers["train"], count := numbers.pop("validation")])
         notes.append(
-            f"the {len(count):,} validation examples join those for training: each search holds "
-            "some of them out"
+            f"the {len(count):,} validation examples join those for training, of which each search "
+            "holds some out"
         )
     arrays = replace(
         _split(x, numbers, classes.names), layout=axes.letters, image_mode=raw.image_mode

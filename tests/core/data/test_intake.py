@@ -95,9 +95,9 @@ def test_repeated_examples_are_counted() -> None:
     counted = found.repetitions
     assert (counted.in_train, counted.in_test, counted.leaked) == (3, 1, 4)
     assert counted.contradictory == 1
-    assert "4 of 6 test examples are also training examples" in found.warnings[0]
-    assert "3 training examples repeat" in found.warnings[1]
-    assert "1 examples equal another one" in found.warnings[2]
+    assert "4 of 6 test examples also occur in training" in found.warnings[0]
+    assert "repetitions of earlier training examples: 3" in found.warnings[1]
+    assert "with a different label: 1" in found.warnings[2]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_folder_of_images_is_described_and_uploaded(ask, netmorph, tmp_path: P
     assert said.splitlines()[0] == (
         "data       12 grey images of 5 × 4 pixels (axes NHWC: image files)"
     )
-    assert "warning    2 of 2 test examples are also training examples" in said
+    assert "warning    2 of 2 test examples also occur in training" in said
     made = ask("dataset", "add", tmp_path / "pets", "--image-side", 3, "--name", "my pets")
     assert (made["input_shape"], made["name"]) == ([1, 3, 2], "my pets")
     stored = ask("dataset", "describe", "my pets")

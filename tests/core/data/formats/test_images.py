@@ -90,7 +90,7 @@ def test_hidden_files_are_ignored_and_others_are_named() -> None:
     found = read(tree("cat", "dog") | more)
 
     assert found.spec.train_examples == 8
-    assert found.description.notes == ("1 files are no images and are left out, such as 'a.txt'",)
+    assert found.description.notes == ("files that are no images are left out: 1, such as 'a.txt'",)
 
 
 @pytest.mark.parametrize(
