@@ -6,13 +6,13 @@ name means the version that was uploaded last.
 
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, delete, func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.models import Dataset
+from api.models import Dataset, Search
 from api.schemas import DatasetOut, DatasetPage
-from api.store import pages
+from api.store import blobs, discarded, pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from core.data.description import DatasetDescription
@@ -46,6 +46,7 @@ def add(
         "blob_bytes": blob.bytes,
         "description": description and description.model_dump(mode="json"),
     }
+    discarded.keep(session, blob)
     for _ in range(_TRIES):
         if (row := _same(session, Dataset(**values))) is None:
             row = _add_next(session, Dataset(**values))
@@ -106,6 +107,26 @@ def listing(
 def get(session: Session, caller: Caller, dataset_id: UUID) -> DatasetOut:
     """One data set by its id."""
     return _out(row(session, caller, str(dataset_id)))
+
+
+def remove(session: Session, caller: Caller, dataset_id: UUID) -> None:
+    """Delete a data set; the sweeper then removes its bytes, unless another data set has them.
+
+    Raises Conflict for a built-in one, and while searches use it.
+    """
+    found = row(session, caller, str(dataset_id))
+    if found.builtin:
+        raise Conflict(f"{found.name!r} is built in: everybody may use it, so it stays")
+    try:
+        with session.begin_nested():
+            session.execute(delete(Dataset).where(Dataset.id == dataset_id))
+    except IntegrityError:
+        used = select(func.count()).where(Search.dataset_id == dataset_id)
+        raise Conflict(
+            f"searches that use the data set: {session.scalars(used).one()}; expected none: delete "
+            "them first"
+        ) from None
+    discarded.of_dataset(session, blobs.reference(found.blob_key, found.blob_bytes))
 
 
 def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:

@@ -38,6 +38,9 @@ def test_a_corrected_file_of_the_same_name_is_the_next_version(ask, tmp_path: Pa
     assert first["id"] == third["id"] != second["id"]
     assert len(first["name"]) == 128
     assert ask("dataset", "describe", first["name"])["spec"]["id"] == first["id"]
+    for deleted in (first, second):
+        assert ask("dataset", "rm", first["name"])["id"] == deleted["id"]
+    assert first["name"] not in [item["name"] for item in ask("dataset", "ls")]
 
 
 def test_a_folder_named_as_a_built_in_is_not_taken_for_it(
