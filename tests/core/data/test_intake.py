@@ -129,6 +129,8 @@ def test_what_may_be_wrong_is_a_warning(arrays: dict[str, Any], warning: str) ->
         (b"\x89HDF\r\n", "an HDF5 file"),
         (b"\x80\x04\x95", "a pickle, which is never opened"),
         (b"PAR1", "a Parquet file"),
+        (b"\0\0\x08\x03" + bytes(12), "a single IDX file; give a folder or zip"),
+        (b"a,b,c,label\n1,2,3,cat\n", "a text such as CSV, which is not read; save its numbers"),
         (b"", "of no known format; expected "),
         (b"hello", "of no known format; expected "),
         (b"PK\x05\x06" + bytes(18), "it holds nothing; expected "),
