@@ -146,6 +146,10 @@ class Client:
             )
         return found
 
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Delete a data set that no search uses."""
+        self._send("DELETE", f"/v1/datasets/{dataset_id}")
+
     def intake(self) -> Intake:
         """The limits, formats and rules of uploads."""
         return cast(Intake, _json(self._send("GET", "/v1/datasets/intake")))

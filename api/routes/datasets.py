@@ -74,6 +74,12 @@ def list_datasets(
     return datasets.listing(session, caller, limit=limit, cursor=cursor)
 
 
+@router.delete("/{dataset_id}", status_code=204)
+def delete_dataset(dataset_id: UUID, caller: CallerDep, session: SessionDep) -> None:
+    """Delete one version of a data set; refused (409) while searches use it."""
+    datasets.remove(session, caller, dataset_id)
+
+
 @router.get("/{dataset_id}")
 def get_dataset(dataset_id: UUID, caller: CallerDep, session: SessionDep) -> DatasetOut:
     """Get a data set."""

@@ -7,13 +7,13 @@ name means the version that was uploaded last.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, delete, func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.models import Dataset
+from api.models import Dataset, Search
 from api.schemas import DatasetOut, DatasetPage
-from api.store import pages
+from api.store import blobs, discarded, pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.readable import readable
@@ -53,6 +53,7 @@ def add(
         "blob_bytes": blob.bytes,
         "description": description and description.model_dump(mode="json"),
     }
+    discarded.keep(session, blob)
     for _ in range(_TRIES):
         if (row := _same(session, Dataset(**values))) is None:
             row = _add_next(session, Dataset(**values))
@@ -63,13 +64,19 @@ def add(
 
 
 def _same(session: Session, new: Dataset) -> Dataset | None:
-    """The data set of the same name and content, marked as uploaded now."""
+    """The data set of the same name and content, from now on the one that the name means."""
     equal = (Dataset.blob_key == new.blob_key) & (Dataset.spec == new.spec)
     row = session.scalars(_of_name(new).where(equal).limit(1)).one_or_none()
-    if row is not None:
+    if row is not None and _is_overtaken(session, row):
         row.uploaded_at = func.clock_timestamp()
         session.flush()
     return row
+
+
+def _is_overtaken(session: Session, row: Dataset) -> bool:
+    """Whether the name means another version, which was uploaded later."""
+    later = _of_name(row).where(Dataset.uploaded_at > row.uploaded_at).exists()
+    return bool(session.scalar(select(later)))
 
 
 def _add_next(session: Session, row: Dataset) -> Dataset | None:
@@ -107,6 +114,26 @@ def listing(
 def get(session: Session, caller: Caller, dataset_id: UUID) -> DatasetOut:
     """One data set by its id."""
     return _out(row(session, caller, str(dataset_id)))
+
+
+def remove(session: Session, caller: Caller, dataset_id: UUID) -> None:
+    """Delete a data set; the sweeper then removes its bytes, unless another data set has them.
+
+    Raises Conflict for a built-in one, and while searches use it.
+    """
+    found = row(session, caller, str(dataset_id))
+    if found.builtin:
+        raise Conflict(f"{found.name!r} is built in: everybody may use it, so it stays")
+    try:
+        with session.begin_nested():
+            session.execute(delete(Dataset).where(Dataset.id == dataset_id))
+    except IntegrityError:
+        used = select(func.count()).where(Search.dataset_id == dataset_id)
+        raise Conflict(
+            f"searches that use the data set: {session.scalars(used).one()}; expected none: delete "
+            "them first"
+        ) from None
+    discarded.of_dataset(session, blobs.reference(found.blob_key, found.blob_bytes))
 
 
 def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:

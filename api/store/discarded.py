@@ -43,6 +43,20 @@ def of_search(session: Session, search_id: object) -> None:
     session.execute(noted.on_conflict_do_nothing())
 
 
+def of_dataset(session: Session, blob: BlobRef) -> None:
+    """Note the blob of a data set that is deleted in the same transaction."""
+    noted = insert(Discarded).values(blob_key=blob.key, blob_bytes=blob.bytes)
+    session.execute(noted.on_conflict_do_nothing())
+
+
+def keep(session: Session, blob: BlobRef) -> None:
+    """Delete the note of a blob that a new row is about to refer to.
+
+    Waits for a sweep that is removing the blob: after the commit it may have to be stored again.
+    """
+    session.execute(delete(Discarded).where(Discarded.blob_key == blob.key))
+
+
 _ended_with_checkpoint = Trial.checkpoint_key.is_not(None) & Trial.status.not_in(LIVE_TRIAL)
 
 

@@ -161,14 +161,14 @@ def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
     repeated = facts.repetitions
     if repeated.leaked:
         found.append(
-            f"{repeated.leaked:,} of {test.examples:,} test examples are also training examples: "
-            "the test result will be too good"
+            f"{repeated.leaked:,} of {test.examples:,} test examples also occur in training: the "
+            "test result will be too good"
         )
     if repeated.in_train:
-        found.append(f"{repeated.in_train:,} training examples repeat earlier ones")
+        found.append(f"repetitions of earlier training examples: {repeated.in_train:,}")
     if repeated.contradictory:
         found.append(
-            f"{repeated.contradictory:,} examples equal another one that has a different label"
+            f"examples that equal another one with a different label: {repeated.contradictory:,}"
         )
     if max(train.by_class) >= _UNBALANCED * min(train.by_class):
         rare, most = (spec.class_names[train.by_class.index(f(train.by_class))] for f in (min, max))

@@ -33,7 +33,7 @@ class ReadLimits:
 
 
 class Files(ABC):
-    """Named files that can be read once each."""
+    """Named files, of which one at a time can be open."""
 
     @property
     @abstractmethod
@@ -47,14 +47,6 @@ class Files(ABC):
     @abstractmethod
     def open(self, name: str) -> BinaryIO:
         """Open a file to read it; its real size is not checked."""
-
-    def read(self, name: str) -> bytes:
-        """All bytes of a file; raises InvalidDataset if it cannot be unpacked."""
-        try:
-            with self.open(name) as stream:
-                return stream.read(self.size(name))
-        except UNREADABLE as error:
-            raise InvalidDataset(f"{shown(name)} cannot be unpacked: {error}") from error
 
 
 class SingleFile(Files):

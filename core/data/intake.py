@@ -3,6 +3,7 @@
 The result says how it was understood, so that a person can check it before anything is trained.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
@@ -30,6 +31,7 @@ from core.protocol.contracts import DatasetSpec
 _TEST_SHARE = 0.2
 _SPLIT_SEED = 20181  # fixed: the same file always gives the same test split
 
+_START = 16  # bytes by which the contents of a file are guessed
 _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
 #: The first bytes of files that people try, and what to do with them.
 _HINTS = (
@@ -42,6 +44,7 @@ _HINTS = (
     (b"\x89HDF", "an HDF5 file; save its arrays with numpy.savez"),
     (b"\x80\x04", "a pickle, which is never opened; save its arrays with numpy.savez"),
     (b"PAR1", "a Parquet file; save its numbers with numpy.savez"),
+    (b"\0\0", "a single IDX file; give a folder or zip with images and labels"),
 )  # fmt: skip
 
 
@@ -86,8 +89,8 @@ def understand(kind: str, raw: RawData, layout: str | None = None) -> Intake:
         x["train"] = np.concatenate([x["train"], x.pop("validation")])
         numbers["train"] = np.concatenate([numbers["train"], count := numbers.pop("validation")])
         notes.append(
-            f"the {len(count):,} validation examples join those for training: each search holds "
-            "some of them out"
+            f"the {len(count):,} validation examples join those for training, of which each search "
+            "holds some out"
         )
     arrays = replace(
         _split(x, numbers, classes.names), layout=axes.letters, image_mode=raw.image_mode
@@ -220,8 +223,13 @@ def _unknown(files: Files) -> str:
         return f"the archive is of no known format: it holds {names}; expected {known}"
     (name,) = files.names
     with files.open(name) as stream:
-        start = stream.read(16)
+        start = stream.read(_START)
     for magic, hint in _HINTS:
         if start.startswith(magic):
             return f"the file is {hint}"
+    if re.fullmatch(rb"[\x20-\x7e\t\r\n]*[,;\t][\x20-\x7e\t\r\n]*", start):
+        return (
+            "the file is a text such as CSV, which is not read; save its numbers with "
+            "numpy.savez('data.npz', x=numbers, y=labels)"
+        )
     return f"the file is of no known format; expected {known}"

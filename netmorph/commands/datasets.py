@@ -1,4 +1,4 @@
-"""The commands on data sets: dataset add, dataset describe, dataset ls."""
+"""The commands on data sets: dataset add, dataset describe, dataset ls, dataset rm."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from netmorph.commands.options import (
 from netmorph.errors import ClientError
 from netmorph.uploads import Options
 
-datasets = typer.Typer(no_args_is_help=True, help="Describe, upload and list data sets.")
+datasets = typer.Typer(no_args_is_help=True, help="Describe, upload, list and delete data sets.")
 
 LayoutOption = Annotated[
     str | None,
@@ -98,6 +98,25 @@ def describe(
     out = console()
     for label, text in headlines(answer["description"]):
         out.print(f"{label:11}{text}", soft_wrap=True)
+
+
+@datasets.command("rm")
+def rm(
+    dataset: Annotated[str, typer.Argument(help="The id of a data set, or its name.")],
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete a data set that no search uses; of a name, the version that was uploaded last."""
+    with connect(url, key, data_dir) as client:
+        item = client.dataset(dataset)
+        client.delete_dataset(item["id"])
+    if as_json:
+        print_json(item)
+    else:
+        text = f"deleted {item['name']} version {item['version']} ({item['id']})"
+        console().print(text, soft_wrap=True)
 
 
 @datasets.command("ls")

@@ -117,3 +117,22 @@ def test_a_refused_upload_leaves_nothing(world: Any, storage: Storage, name, con
         import_file(world.sessions, storage, caller, name, content)
     with world.sessions.begin() as session:
         assert datasets.listing(session, caller).items == []
+
+
+def test_content_whose_bytes_are_being_removed_is_stored_again(
+    world: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep may remove the bytes between their upload and the row that needs them."""
+    caller, put = world.caller(), Storage.put
+    blobs = []
+
+    def put_and_sweep(self: Storage, *arguments: Any) -> Any:
+        blobs.append(put(self, *arguments))
+        if len(blobs) == 1:
+            self.delete(blobs[0])
+        return blobs[-1]
+
+    monkeypatch.setattr(Storage, "put", put_and_sweep)
+    import_file(world.sessions, storage, caller, "mine", small())
+
+    assert storage.get(blobs[0])

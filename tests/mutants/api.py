@@ -148,9 +148,15 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/api/store/test_workers.py",),
     ),
     Mutant(
-        file="api/imports.py",
-        old="spec(arrays, flip=False)",
-        new="spec(arrays, flip=True)",
+        file="core/data/intake.py",
+        old="    flip: bool = False,",
+        new="    flip: bool = True,",
         tests=("tests/api/test_imports.py",),
+    ),
+    Mutant(  # a name means the first version of a data set
+        file="api/store/datasets.py",
+        old="Dataset.uploaded_at.desc(), Dataset.version.desc()",
+        new="Dataset.version",
+        tests=("tests/api/store/test_datasets.py",),
     ),
 )

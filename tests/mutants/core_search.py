@@ -87,6 +87,24 @@ MUTANTS: tuple[Mutant, ...] = (
         new="one.file_size > 2 * limits.ratio * max(one.compress_size, 1)",
         tests=("tests/core/data/formats/test_npz.py",),
     ),
+    Mutant(  # class names that differ only by a joiner are different classes
+        file="core/data/labels.py",
+        old="if visible in taken:",
+        new="if clean in taken:",
+        tests=("tests/core/data/test_labels.py",),
+    ),
+    Mutant(  # a class is split that has no example to test on beside those to train on
+        file="core/data/intake.py",
+        old="counts.min() <= MIN_TRAIN_PER_CLASS",
+        new="counts.min() < MIN_TRAIN_PER_CLASS",
+        tests=("tests/core/data/test_intake.py",),
+    ),
+    Mutant(  # equal sides do not decide which axis holds the channels
+        file="core/data/layouts.py",
+        old="return channels <= _MAX_CHANNELS, height == width",
+        new="return channels <= _MAX_CHANNELS, False",
+        tests=("tests/core/data/test_layouts.py",),
+    ),
     Mutant(  # a damaged file of a local folder is used
         file="core/protocol/storage.py",
         old="                    _check(blob, *_size_and_hash(path))",

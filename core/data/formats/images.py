@@ -265,7 +265,7 @@ def _alpha_note(mode: str) -> str:
 def _ignored_note(ignored: Sequence[str]) -> str:
     if not ignored:
         return ""
-    return f"{len(ignored):,} files are no images and are left out, such as {shown(ignored[0])}"
+    return f"files that are no images are left out: {len(ignored):,}, such as {shown(ignored[0])}"
 
 
 def _pixels(files: Files, chosen: Sequence[_Listed], form: _Form) -> tuple[NDArray[Any], bool]:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from api.store import datasets
+from api.models import Search
+from api.store import datasets, discarded
+from api.store.errors import Conflict, NotFound
 
 
 def add(world: Any, caller: Any, content: str, name: str = "mine", **values: Any) -> Any:
@@ -78,3 +80,56 @@ def test_uploads_at_the_same_time_get_versions_of_their_own(world: Any) -> None:
         thread.join()
 
     assert sorted(one.version for one in made) == [1, 2, 3, 4]
+
+
+def remove(world: Any, caller: Any, dataset: Any) -> set[str]:
+    """Delete a data set; the keys of the blobs that may then be removed."""
+    with world.sessions.begin() as session:
+        datasets.remove(session, caller, dataset.id)
+    with world.sessions.begin() as session:
+        return {blob.key for blob in discarded.unneeded(session)}
+
+
+def test_a_deleted_version_leaves_the_others_and_its_bytes_may_be_removed(world: Any) -> None:
+    caller = world.caller()
+    first, second = (add(world, caller, content) for content in "ab")
+
+    assert remove(world, caller, second) == {world.blob("datasets", "b").key}
+    assert named(world, caller) == first.id
+    with pytest.raises(NotFound):
+        remove(world, caller, second)
+    assert add(world, caller, "c").version == 2
+
+
+def test_bytes_that_another_data_set_has_stay(world: Any) -> None:
+    caller = world.caller()
+    first = add(world, caller, "a")
+    add(world, caller, "a", name="also")
+
+    assert remove(world, caller, first) == set()
+
+
+def test_content_that_comes_back_is_no_longer_noted_for_removal(world: Any) -> None:
+    caller = world.caller()
+    assert remove(world, caller, add(world, caller, "a"))
+
+    add(world, caller, "a")
+
+    with world.sessions.begin() as session:
+        assert not discarded.are_there(session)
+
+
+def test_a_data_set_that_is_used_or_built_in_or_another_persons_stays(world: Any) -> None:
+    caller = world.caller()
+    search = world.search(caller)
+    used = world.get_search(search).dataset_id
+    with world.sessions.begin() as session:
+        with pytest.raises(Conflict, match="searches that use the data set: 1; expected none"):
+            datasets.remove(session, caller, used)
+        with pytest.raises(NotFound):
+            datasets.remove(session, world.caller(), used)
+    builtin = add(world, caller, "a", builtin=True)
+    with world.sessions.begin() as session, pytest.raises(Conflict, match="is built in"):
+        datasets.remove(session, caller, builtin.id)
+    with world.sessions.begin() as session:
+        assert session.get_one(Search, search).dataset_id == used

@@ -95,9 +95,9 @@ def test_repeated_examples_are_counted() -> None:
     counted = found.repetitions
     assert (counted.in_train, counted.in_test, counted.leaked) == (3, 1, 4)
     assert counted.contradictory == 1
-    assert "4 of 6 test examples are also training examples" in found.warnings[0]
-    assert "3 training examples repeat" in found.warnings[1]
-    assert "1 examples equal another one" in found.warnings[2]
+    assert "4 of 6 test examples also occur in training" in found.warnings[0]
+    assert "repetitions of earlier training examples: 3" in found.warnings[1]
+    assert "with a different label: 1" in found.warnings[2]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,8 @@ def test_what_may_be_wrong_is_a_warning(arrays: dict[str, Any], warning: str) ->
         (b"\x89HDF\r\n", "an HDF5 file"),
         (b"\x80\x04\x95", "a pickle, which is never opened"),
         (b"PAR1", "a Parquet file"),
+        (b"\0\0\x08\x03" + bytes(12), "a single IDX file; give a folder or zip"),
+        (b"a,b,c,label\n1,2,3,cat\n", "a text such as CSV, which is not read; save its numbers"),
         (b"", "of no known format; expected "),
         (b"hello", "of no known format; expected "),
         (b"PK\x05\x06" + bytes(18), "it holds nothing; expected "),

@@ -38,6 +38,9 @@ def test_a_corrected_file_of_the_same_name_is_the_next_version(ask, tmp_path: Pa
     assert first["id"] == third["id"] != second["id"]
     assert len(first["name"]) == 128
     assert ask("dataset", "describe", first["name"])["spec"]["id"] == first["id"]
+    for deleted in (first, second):
+        assert ask("dataset", "rm", first["name"])["id"] == deleted["id"]
+    assert first["name"] not in [item["name"] for item in ask("dataset", "ls")]
 
 
 def test_a_folder_named_as_a_built_in_is_not_taken_for_it(
@@ -50,11 +53,11 @@ def test_a_folder_named_as_a_built_in_is_not_taken_for_it(
 
 
 def test_any_file_name_is_taken(ask, netmorph, service, tmp_path: Path) -> None:
-    path = tmp_path / os.fsdecode(b"caf\xe9\x1b.npz")
+    path = tmp_path / os.fsdecode(b"\xe9t\xe9\x1b.npz")
     np.savez(path, x=np.arange(80).reshape(20, 4), y=np.arange(20) % 2)
-    assert ask("dataset", "add", path)["name"] == "caf��"
-    missing = netmorph("dataset", "add", os.fsdecode(b"/caf\xe9.npz"), "--data-dir", "/tmp/none")
-    assert "there is no file or folder /caf�.npz" in refused(missing)
+    assert ask("dataset", "add", path)["name"] == "�t��"
+    missing = netmorph("dataset", "add", os.fsdecode(b"/\xe9t\xe9.npz"), "--data-dir", "/tmp/none")
+    assert "there is no file or folder /�t�.npz" in refused(missing)
 
 
 def test_a_folder_of_images_is_described_and_uploaded(ask, netmorph, tmp_path: Path) -> None:
@@ -66,7 +69,7 @@ def test_a_folder_of_images_is_described_and_uploaded(ask, netmorph, tmp_path: P
     assert said.splitlines()[0] == (
         "data       12 grey images of 5 × 4 pixels (axes NHWC: image files)"
     )
-    assert "warning    2 of 2 test examples are also training examples" in said
+    assert "warning    2 of 2 test examples also occur in training" in said
     made = ask("dataset", "add", tmp_path / "pets", "--image-side", 3, "--name", "my pets")
     assert (made["input_shape"], made["name"]) == ([1, 3, 2], "my pets")
     stored = ask("dataset", "describe", "my pets")

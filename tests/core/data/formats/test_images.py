@@ -1,12 +1,16 @@
 """Folders of images by class: every usual kind of image, size, folder and fault."""
 
+import contextlib
 import io
+import warnings
 import zipfile
 import zlib
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from core.data import intake
@@ -90,7 +94,7 @@ def test_hidden_files_are_ignored_and_others_are_named() -> None:
     found = read(tree("cat", "dog") | more)
 
     assert found.spec.train_examples == 8
-    assert found.description.notes == ("1 files are no images and are left out, such as 'a.txt'",)
+    assert found.description.notes == ("files that are no images are left out: 1, such as 'a.txt'",)
 
 
 @pytest.mark.parametrize(
@@ -253,3 +257,32 @@ def test_images_that_claim_too_many_pixels_are_refused_before_they_are_unpacked(
 
 def test_there_may_be_a_limited_number_of_files() -> None:
     assert "found 10 files; expected at most 9" in refusal(tree("cat", "dog"), files=9)
+
+
+EXIF = Image.Exif()
+EXIF[0x0112] = 6
+SEVERAL = [
+    PNG,
+    file_of(Image.fromarray(COLOUR), "JPEG", exif=EXIF),
+    file_of(Image.fromarray(COLOUR), "WEBP", lossless=True, exif=EXIF),
+    file_of(Image.fromarray(COLOUR).quantize(9), "PNG", transparency=3),
+    file_of(Image.fromarray(COLOUR), "BMP"),
+]
+
+
+@settings(max_examples=150)
+@given(
+    good=st.sampled_from(SEVERAL),
+    changes=st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=4),
+)
+def test_any_damage_to_an_image_is_harmless_or_refused(
+    good: bytes, changes: list[tuple[int, int]]
+) -> None:
+    data = bytearray(good)
+    for index, value in changes:
+        data[index % len(data)] = value
+    files = tree("cat", "dog") | {"cat/bad.png": bytes(data)}
+
+    with contextlib.suppress(InvalidDataset), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of some damage and goes on
+        assert read(files, image_pixels=2**16).spec.train_examples == 9

@@ -1,0 +1,111 @@
+"""Every registered format reads its files, and no damage to them does harm."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from core.data import intake
+from core.data.files import ReadLimits, open_files
+from core.data.formats import FORMATS, ReadOptions
+from core.errors import InvalidDataset
+
+X = np.arange(12 * 4 * 5, dtype=np.uint8).reshape(12, 4, 5)
+Y = np.arange(12) % 2
+
+
+def npz() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, x=X, y=Y)
+    return buffer.getvalue()
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def images() -> bytes:
+    """The same examples as image files of several formats."""
+    kinds = {"png": {}, "bmp": {}, "webp": {"lossless": True}, "jpg": {"quality": 100}}
+    files = {}
+    for number, (x, y) in enumerate(zip(X, Y, strict=True)):
+        suffix, options = list(kinds.items())[number % len(kinds)]
+        buffer = io.BytesIO()
+        options = dict[str, Any](options)
+        Image.fromarray(x).save(buffer, {"jpg": "jpeg"}.get(suffix, suffix), **options)
+        files[f"class {y}/{number}.{suffix}"] = buffer.getvalue()
+    return zipped(files)
+
+
+def idx() -> bytes:
+    sizes = b"".join(length.to_bytes(4, "big") for length in X.shape)
+    labels = bytes([0, 0, 8, 1]) + len(Y).to_bytes(4, "big") + Y.astype(np.uint8).tobytes()
+    return zipped(
+        {
+            "train-images-idx3-ubyte": bytes([0, 0, 8, 3]) + sizes + X.tobytes(),
+            "train-labels-idx1-ubyte": labels,
+        }
+    )
+
+
+SAMPLES: dict[str, Callable[[], bytes]] = {"npz": npz, "images": images, "idx": idx}
+
+
+def test_every_format_has_a_sample_here() -> None:
+    assert set(SAMPLES) == set(FORMATS)
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_files_are_recognised_by_their_format_alone(kind: str) -> None:
+    files = open_files(io.BytesIO(SAMPLES[kind]()), ReadLimits())
+
+    assert [other for other in FORMATS if FORMATS[other].recognises(files)] == [kind]
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_the_same_examples_are_read_from_every_format(kind: str) -> None:
+    found = intake.read(io.BytesIO(SAMPLES[kind]()), ReadLimits())
+
+    arrays = found.arrays
+    x = np.concatenate([arrays.x_train, arrays.x_test])[:, 0]
+    assert x.shape == X.shape
+    assert np.abs(np.sort(x.sum(axis=(1, 2))) - np.sort(X.sum(axis=(1, 2)))).max() <= 40  # jpeg
+    assert (arrays.x_train.dtype, found.spec.train_examples) == (np.uint8, 10)
+    assert found.description.format == kind
+    assert all(text.isprintable() for text in found.description.summary)
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_layout_that_does_not_fit_is_refused(kind: str) -> None:
+    with pytest.raises(InvalidDataset, match="expected 2 axes as layout 'NF'"):
+        intake.read(io.BytesIO(SAMPLES[kind]()), ReadLimits(), ReadOptions(layout="NF"))
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+@settings(max_examples=250)
+@given(changes=st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=8))
+def test_any_damage_is_harmless_or_refused_in_one_line(
+    kind: str, changes: list[tuple[int, int]]
+) -> None:
+    data = bytearray(SAMPLES[kind]())
+    for index, value in changes:
+        data[index % len(data)] = value
+    limits = ReadLimits(bytes=2**22, image_pixels=2**16)
+
+    message = ""
+    try:
+        intake.read(io.BytesIO(bytes(data)), limits)
+    except InvalidDataset as error:
+        message = str(error)
+
+    assert "\n" not in message
