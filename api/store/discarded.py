@@ -20,6 +20,7 @@ from core.protocol.contracts import BlobRef
 from core.protocol.states import LIVE_TRIAL
 
 _NO_TIME = timedelta(0)
+CHECKPOINTS = "checkpoints/"  # the beginning of their keys
 
 
 def of_search(session: Session, search_id: object) -> None:
@@ -110,7 +111,9 @@ def forget(session: Session, gone: list[BlobRef]) -> None:
 
 
 def _is_old(age: timedelta) -> ColumnElement[bool]:
-    return Discarded.discarded_at <= func.now() - age
+    """Noted that long ago; checkpoints at once, as no two trials have equal ones."""
+    is_checkpoint = Discarded.blob_key.startswith(CHECKPOINTS)
+    return or_(Discarded.discarded_at <= func.now() - age, is_checkpoint)
 
 
 def _is_needed() -> ColumnElement[bool]:

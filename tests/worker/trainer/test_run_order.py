@@ -419,7 +419,9 @@ def test_a_training_behind_others_is_stopped_by_the_direction_of_the_task(
     ended, recorded = run(order, environment)
     assert (ended.status, ended.epochs) == (TrialStatus.STOPPED, 3)
     metric = recorded.epochs[2].validation_metric
-    assert f"accuracy {metric:.4f} after 33 % of its training, where -0.0100" in ended.reason
+    assert (
+        f"accuracy {100 * metric:.2f} % after 33 % of its training, where -1.00 %" in ended.reason
+    )
 
 
 def test_the_validation_loss_is_the_calibrated_loss_of_the_kept_weights(environment, storage):

@@ -12,9 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.datasets import spec
+from core.data import intake
 from core.data.formats import ReadLimits
-from core.data.formats.npz import Npz
 from core.errors import ExportMismatch
 from core.graph.roots import chain
 from core.layers import Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
@@ -84,8 +83,8 @@ def exported_outputs(folder, path, **options):
 @given(given_arrays=files())
 def test_an_export_predicts_any_accepted_array_as_the_worker_does(given_arrays, job):
     file = packed(given_arrays)
-    data = Npz.parse(file, ReadLimits(ratio=10**6))
-    described = spec(data, flip=False)
+    found = intake.read(file, ReadLimits())
+    data, described = found.arrays, found.spec
     architecture = network_for(described.input_shape)
     weights = random_weights(architecture, np.random.default_rng(0), np.float32)
     inputs = inputs_of(data.x_train)
