@@ -415,7 +415,7 @@ Found = tuple[Array, Callable[[int], str]]  # flags of examples, and why one of 
 
 
 @dataclass
-class Unlike:
+class _Unlike:
     """Counts the examples that differ in one way from the training examples."""
 
     text: str
@@ -443,9 +443,9 @@ class RangeWatch:
         size = np.maximum(np.abs(self._low), np.abs(self._high))
         self._margin = np.maximum(self._high - self._low, 1e-6 * size)  # on either side
         self._found = (
-            Unlike("hold values beyond those of the training data: {}"),
-            Unlike("hold fractions, such as {}; the training data has whole numbers"),
-            Unlike("vary by {}"),
+            _Unlike("hold values beyond those of the training data: {}"),
+            _Unlike("hold fractions, such as {}; the training data has whole numbers"),
+            _Unlike("vary by {}"),
         )
 
     def add(self, start: int, x: Array, z: Tensor) -> None:
