@@ -1,7 +1,8 @@
 """The exported model: a zip file that predicts on its own.
 
-It holds the weights, the architecture, the preprocessing, the class names, a model card and the
-program `predict.py`, a copy of the module of that name in this package.
+It holds the weights, the architecture, the preprocessing, the class names, a model card, and the
+programs `predict.py` and `serve.py`, copies of the modules of these names in this package, which
+the worker does not need otherwise.
 """
 
 import io
@@ -17,6 +18,7 @@ from core.tasks import TASKS
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.card import compute_in_winner, model_card
 from worker.trainer.export.check import check_export
+from worker.trainer.export.requirements import requirements
 from worker.trainer.train_job import TrainJob
 
 FORMAT = 2  # of the folder
@@ -43,7 +45,9 @@ def export(
         "model.json": _json(architecture.to_json()),
         "preprocess.json": _json(_preprocessing(spec, inputs)),
         "classes.json": _json(list(spec.class_names)),
-        "predict.py": resources.files(__package__).joinpath("predict.py").read_bytes(),
+        "predict.py": _program("predict.py"),
+        "serve.py": _program("serve.py"),
+        "requirements.txt": requirements().encode(),
         "README.md": model_card(
             job, architecture, inputs.normalisation, test, comparison, seconds
         ).encode(),
@@ -57,6 +61,10 @@ def export(
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
     check_export(packed.getvalue(), spec, architecture, weights, inputs)
     return packed.getvalue()
+
+
+def _program(name: str) -> bytes:
+    return resources.files(__package__).joinpath(name).read_bytes()
 
 
 def _preprocessing(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any]:

@@ -23,9 +23,9 @@ _USE = (
     "python predict.py pictures/              # a folder of pictures, if it reads images",
     "```",
     "",
-    "It needs numpy, torch and safetensors; for pictures also Pillow. Examples are raw values as "
-    "in the data set, with the same axes (`layout` in `preprocess.json`); the program normalises "
-    "them.",
+    "Install what it needs with `pip install -r requirements.txt`. Examples are raw values as in "
+    "the data set, with the same axes (`layout` in `preprocess.json`); the program normalises "
+    "them. `python serve.py` predicts over HTTP.",
     "",
 )
 

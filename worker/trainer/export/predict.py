@@ -27,7 +27,7 @@ try:
     from safetensors.torch import load_file
     from torch import Tensor
 except ImportError as error:
-    sys.exit(f"error: {error}; predict.py needs numpy, torch and safetensors")
+    sys.exit(f"error: {error}; install what it needs: pip install -r requirements.txt")
 try:
     from PIL import Image, ImageOps
 except ImportError:  # it is needed for pictures only
@@ -282,12 +282,13 @@ class Reader:
         opened = path if path.is_file() else io.BytesIO(path.read_bytes())  # a pipe
         start = _start(opened)
         if start.startswith(b"\x93NUMPY"):
-            return self._array(path, _mapped(path, opened), self.layout)
+            return self.array_source(path, _mapped(path, opened), self.layout)
         if start.startswith(b"PK\x03\x04"):
-            return self._array(path, *self._of_archive(path, opened))
+            return self.array_source(path, *self._of_archive(path, opened))
         return self._pictures([path])
 
-    def _array(self, path: Path, x: Array, layout: str | None) -> Source:
+    def array_source(self, path: Path, x: Array, layout: str | None) -> Source:
+        """The examples in an array; the path names them in messages."""
         try:
             check_values(x)
             arranged = self.model.arrange(x, layout)
@@ -415,7 +416,7 @@ Found = tuple[Array, Callable[[int], str]]  # flags of examples, and why one of 
 
 
 @dataclass
-class Unlike:
+class _Unlike:
     """Counts the examples that differ in one way from the training examples."""
 
     text: str
@@ -443,9 +444,9 @@ class RangeWatch:
         size = np.maximum(np.abs(self._low), np.abs(self._high))
         self._margin = np.maximum(self._high - self._low, 1e-6 * size)  # on either side
         self._found = (
-            Unlike("hold values beyond those of the training data: {}"),
-            Unlike("hold fractions, such as {}; the training data has whole numbers"),
-            Unlike("vary by {}"),
+            _Unlike("hold values beyond those of the training data: {}"),
+            _Unlike("hold fractions, such as {}; the training data has whole numbers"),
+            _Unlike("vary by {}"),
         )
 
     def add(self, start: int, x: Array, z: Tensor) -> None:

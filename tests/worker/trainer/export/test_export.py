@@ -15,6 +15,8 @@ def test_the_folder_has_all_promised_files(folder, ended):
         "preprocess.json",
         "classes.json",
         "predict.py",
+        "serve.py",
+        "requirements.txt",
         "README.md",
         "metrics.json",
     }

@@ -1,0 +1,126 @@
+"""Serve the exported network over HTTP: python serve.py [--host 127.0.0.1] [--port 8000]
+
+Needs fastapi and uvicorn beside what predict.py needs (requirements.txt).
+
+GET  /health         {"status": "ok", "classes": [...], "input_shape": [...], "layout": ...}
+POST /predict        {"examples": [...], "layout": null}: nested lists with the axes of the data set
+POST /predict/file   the bytes of a .npy or .npz file or of a picture
+
+Both answer {"predictions": [{"class": ..., "probabilities": {...}}, ...], "warnings": [...]}, in
+the order of the examples. 422 says what is wrong with them, 413 that there are too many bytes.
+"""
+
+import argparse
+import importlib.util
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+FOLDER = Path(__file__).parent
+LARGEST_BODY = 64 * 2**20  # bytes
+
+
+def _program() -> Any:
+    """The module predict.py of this folder, also where Python does not look into it."""
+    spec = importlib.util.spec_from_file_location("predict", FOLDER / "predict.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["predict"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Examples(BaseModel):
+    """The body of a request."""
+
+    examples: list[Any]
+    layout: str | None = None
+
+
+class Prediction(BaseModel):
+    """One prediction; `class` is a word of Python."""
+
+    model_config = {"extra": "allow"}
+
+    probabilities: dict[str, float]
+
+
+class Predictions(BaseModel):
+    """The body of an answer."""
+
+    predictions: list[Prediction]
+    warnings: list[str]
+
+
+def create_app(predict: Any, folder: Path) -> FastAPI:
+    """The application that predicts with the network of a folder."""
+    app = FastAPI(title="Predictions of a network found by Netmorph")
+    model = predict.Model(folder)
+
+    @app.middleware("http")
+    async def limit(request: Request, call_next: Any) -> Any:
+        """Refuse large bodies before they are read."""
+        length = request.headers.get("content-length", "")
+        if request.method == "POST" and not (length.isdigit() and int(length) <= LARGEST_BODY):
+            message = f"send a content-length of at most {LARGEST_BODY} bytes: fewer examples"
+            return JSONResponse({"detail": message}, 413)
+        return await call_next(request)
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        """What the network reads and which classes it knows."""
+        shape = {"input_shape": model.shape, "layout": model.layout}
+        return {"status": "ok", "classes": model.classes, **shape}
+
+    @app.post("/predict")
+    def predict_examples(body: Examples) -> Predictions:
+        """Predict examples that are given as nested lists."""
+        try:
+            x = np.array(body.examples)
+        except ValueError:
+            raise HTTPException(422, "the examples are not all of one shape") from None
+        return answer(lambda reader: reader.array_source(Path("examples"), x, body.layout))
+
+    @app.post("/predict/file")
+    async def predict_file(request: Request) -> Predictions:
+        """Predict the examples in a .npy or .npz file or a picture."""
+        return await run_in_threadpool(answer_file, await request.body())
+
+    def answer_file(content: bytes) -> Predictions:
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "examples"
+            path.write_bytes(content)
+            return answer(lambda reader: reader.source(path))
+
+    def answer(open_source: Any) -> Predictions:
+        watch = predict.RangeWatch(model.preprocess)
+        try:
+            source = open_source(predict.Reader(model))
+            rows = [row for _, row in predict.predictions(model, source, watch)]
+        except predict.InputError as error:
+            raise HTTPException(422, str(error)) from None
+        found = [Prediction(**predict.as_json(model, row, None)) for row in rows]
+        return Predictions(predictions=found, warnings=list(watch.warnings(source)))
+
+    return app
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser(description="Serve an exported network over HTTP.")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 to be reached from outside")
+    parser.add_argument("--port", type=int, default=8000)
+    options = parser.parse_args()
+    uvicorn.run(create_app(_program(), FOLDER), host=options.host, port=options.port)
+
+
+if __name__ == "__main__":
+    main()
