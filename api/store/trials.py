@@ -16,7 +16,7 @@ from api.store.fragments import LARGEST
 from api.store.keys import Caller
 from api.store.readable import readable
 from core.protocol.contracts import BlobRef, TrainingChoices
-from core.protocol.states import TrialKind, TrialStatus
+from core.protocol.states import LIVE_SEARCH, TrialKind, TrialStatus
 from core.search.ensembles import in_words
 
 _Parent = aliased(Trial)
@@ -114,14 +114,16 @@ def with_value(session: Session, search_id: UUID) -> list[Trial]:
 
 def export_of(session: Session, caller: Caller, search_id: UUID) -> BlobRef:
     """The exported model of a search; NotFound until its final fit has ended."""
-    searches.require(session, caller, search_id)
+    _, status = searches.state(session, caller, search_id)
     statement = select(Trial.export_key, Trial.export_bytes).where(
         Trial.search_id == search_id, Trial.kind == TrialKind.FINAL
     )
     key, size = session.execute(statement).one_or_none() or (None, None)
     found = blobs.reference(key, size)
     if found is None:
-        raise NotFound(f"the search {search_id} has no exported model yet")
+        if status in LIVE_SEARCH:
+            raise NotFound(f"the search {search_id} has no exported model yet: it is {status}")
+        raise NotFound(f"the search {search_id} is {status} and has no exported model")
     return found
 
 
