@@ -23,13 +23,15 @@ from threadpoolctl import threadpool_limits
 
 from api.db import unit_of_work
 from api.store import live_searches, new_trials, searches
-from api.store.live_searches import LiveSearch, StoredSnapshot
+from api.store.live_searches import CompletedSearch, LiveSearch, StoredSnapshot
 from core.errors import SpaceExhausted
 from core.protocol.contracts import Bounds, DatasetSpec, Hyperparameters, SearchConfig
 from core.protocol.states import LIVE_TRIAL, SearchStatus
 from core.search import defaults, pace, trial_training
-from core.search.history import Suggestion
+from core.search.history import PastTrial, Suggestion
+from core.search.lineage import with_shares
 from core.search.step import Snapshot, step
+from core.search.strategies.bayesian import prior_mean_of
 from core.tasks import TASKS
 
 _log = logging.getLogger(__name__)
@@ -230,4 +232,14 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         remaining=pace.remaining_trials(
             config, dataset, created=stored.next_number, elapsed=stored.elapsed
         ),
+        prior_mean=prior_mean_of([_ended_trials(one) for one in stored.earlier]),
     )
+
+
+def _ended_trials(search: CompletedSearch) -> list[PastTrial]:
+    """The trials of a finished search, each with the share of its training that it has had."""
+    config = SearchConfig.model_validate(search.config)
+    best = TASKS[config.task].value_range[1]
+    trials = [live_searches.past_trial(row, best) for row in search.trials]
+    goal = pace.goal(config, DatasetSpec.model_validate(search.dataset))
+    return [one for one in with_shares(trials, goal) if not one.is_pending]

@@ -1,6 +1,8 @@
 """Requests for suggestions: one open for a search, answered in a process, stored if they fit."""
 
+import dataclasses
 import json
+import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -14,12 +16,12 @@ from threadpoolctl import threadpool_info
 from api.controller.proposer import STRIKES, Proposer, answer, prepare
 from api.models import Search, Trial
 from api.store import live_searches
-from api.store.live_searches import StoredSnapshot
+from api.store.live_searches import CompletedSearch, StoredSnapshot
 from core import morphisms
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
 from core.protocol.states import SearchStatus, TrialStatus
-from tests.histories import SPEC
+from tests.histories import SPEC, history
 
 PATIENCE = 60.0  # seconds
 ROOT = roots(SPEC, Bounds())[0]
@@ -193,3 +195,36 @@ def test_in_a_timed_search_hyperparameters_wait_for_the_lease() -> None:
     rows = answer(stored(ended(0), budget={"seconds": 600.0}))
 
     assert {row["hyperparameters"] for row in rows} == {None}
+
+
+def earlier_search(level: float) -> CompletedSearch:
+    """A finished search in which larger networks were better."""
+    rows = [
+        ended(
+            trial.number,
+            architecture=json.dumps(trial.architecture.to_json()),
+            value=level + 0.05 * math.log(trial.architecture.parameters),
+        )
+        for trial in history(10, seed=int(10 * level))
+    ]
+    config = {"strategy": "random", "budget": {"trials": 10}, "parallelism": 1}
+    return CompletedSearch(config=config, dataset=SPEC.model_dump(mode="json"), trials=tuple(rows))
+
+
+def test_an_answer_depends_on_the_finished_searches_it_learns_from() -> None:
+    trials = [
+        ended(
+            trial.number,
+            architecture=json.dumps(trial.architecture.to_json()),
+            value=trial.value,
+        )
+        for trial in history(3, seed=1)
+    ]
+    alone = stored(*trials, strategy="bayesian")
+    helped = dataclasses.replace(alone, earlier=tuple(map(earlier_search, (0.0, 0.1, 0.2))))
+
+    def fingerprints(snapshot: StoredSnapshot) -> list[str]:
+        return [row["fingerprint"] for row in answer(snapshot)]
+
+    assert fingerprints(helped) == fingerprints(helped)
+    assert fingerprints(helped) != fingerprints(alone)
