@@ -1,7 +1,8 @@
-"""The HTTP server: uvicorn with a deadline for the head of each request.
+"""The HTTP server: uvicorn with limits for the head of each request.
 
 uvicorn itself closes a connection that stays silent after a response, but waits without end for a
-request that never comes or never ends its headers: such connections would fill the process.
+request that never comes or never ends its headers, however many: such connections would fill the
+process.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api.settings import Settings
 
 HEAD_SECONDS = 15.0  # from the first byte of a request to the end of its headers
+HEAD_BYTES = 2**16
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
@@ -30,33 +32,43 @@ class HttpProtocol(HttpToolsProtocol):
 
     head_seconds = HEAD_SECONDS
     _deadline: asyncio.TimerHandle | None = None
+    _head_bytes: int | None = None  # of the head that is being received; None outside one
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
         super().connection_made(transport)
         self._set_deadline()
 
-    def on_message_begin(self) -> None:
-        """Wait for the end of the headers."""
-        super().on_message_begin()
-        if self._deadline is None:
+    def data_received(self, data: bytes) -> None:
+        """Wait for the end of the headers, or of a body that nobody reads any more."""
+        if self._deadline is None and self._is_waiting():
             self._set_deadline()
+        super().data_received(data)
+        if not self._is_waiting():
+            self._clear_deadline()
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+                self.send_400_response(f"The headers are larger than {HEAD_BYTES} bytes.")
+
+    def on_message_begin(self) -> None:
+        """Count the bytes of a head from here on."""
+        self._head_bytes = 0
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Wait for nothing any more."""
-        self._clear_deadline()
+        """The head has ended; what follows is limited by the application."""
+        self._head_bytes = None
         super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Wait for the end of a body that nobody reads any more: its request is answered."""
-        super().on_body(body)
-        if self._deadline is None and self.cycle.response_complete:
-            self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._clear_deadline()
         super().connection_lost(exc)
+
+    def _is_waiting(self) -> bool:
+        """Whether no request is being answered: none has come, or the last is answered already."""
+        return self.cycle is None or self.cycle.response_complete
 
     def _set_deadline(self) -> None:
         self._deadline = self.loop.call_later(self.head_seconds, self._close)

@@ -118,6 +118,23 @@ def test_no_form_is_an_error_of_ours(send: Send, visitor, fields, headers, chars
         assert send("POST", path, headers, urlencode(fields, errors="replace")) < 500
 
 
+TYPES = st.one_of(
+    VALUES,
+    st.sampled_from(
+        ["APPLICATION/JSON", "application/vnd.x+JSON", "application/json;charset=UTF-8",
+         "application/\tjson", "text/plain", "", "application/json, text/plain", "json"]
+    ),
+)  # fmt: skip
+
+
+@fuzz(kind=TYPES, body=st.sampled_from(['"budget": {"trials": NaN}', '"seed": 1, "seed": 2']))
+def test_a_body_that_is_not_strict_json_creates_nothing_whatever_its_type(
+    send: Send, kind, body
+) -> None:
+    text = '{"dataset": "digits", "budget": {"trials": 1}, ' + body + "}"
+    assert 400 <= send("POST", "/v1/searches", {"Content-Type": kind}, text) < 500
+
+
 @pytest.mark.parametrize("charset", ["idna", "undefined", "unicode_escape", "utf-16"])
 def test_a_form_that_is_not_utf_8_is_refused(person, charset) -> None:
     body = b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\n\\ud800\xff\r\n--b--\r\n'

@@ -31,6 +31,26 @@ def test_a_request_that_never_comes_or_never_ends_is_not_waited_for(
         assert connection.recv(100) == b""
 
 
+@pytest.mark.parametrize("line", [b"X-More: " + b"x" * 1000 + b"\r\n", b"x" * 1000])
+def test_a_head_without_end_is_cut_off(address: str, line: bytes) -> None:
+    """Long before its time is up; a head of a usual size is none of these."""
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ")
+        try:
+            for _ in range(500):
+                connection.sendall(line)
+            answer = connection.recv(1000)
+        except ConnectionError:
+            answer = b"HTTP/1.1 400"  # it was cut off while we were sending
+        assert answer.startswith(b"HTTP/1.1 400")
+
+
+def test_a_large_head_is_answered(visit: Any) -> None:
+    answer = visit().get("/healthz", headers={f"X-Header-{n}": "x" * 1000 for n in range(40)})
+    assert answer.status_code == 200
+
+
 def test_a_second_request_has_its_own_deadline(connect: Any) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     with connect() as connection:

@@ -8,7 +8,7 @@ import pytest
 from api.models import Trial
 from api.store import leases, pages, trials
 from api.store.errors import NotFound
-from core.protocol.states import TrialKind
+from core.protocol.states import SearchStatus, TrialKind
 from tests.api.store.reports import LEASE, beat, epoch_of
 
 
@@ -89,6 +89,12 @@ def test_an_export_is_found_once_the_final_fit_has_one(world) -> None:
     export = world.blob("exports")
     with world.sessions.begin() as session, pytest.raises(NotFound, match="no exported model yet"):
         trials.export_of(session, caller, search)
+    stopped = world.search(caller, status=SearchStatus.STOPPED)
+    with (
+        world.sessions.begin() as session,
+        pytest.raises(NotFound, match="is stopped and has no exported model"),
+    ):
+        trials.export_of(session, caller, stopped)
     world.set(Trial, final, export_key=export.key, export_bytes=10)
     with world.sessions.begin() as session:
         assert trials.export_of(session, caller, search) == export
