@@ -82,6 +82,7 @@ def test_a_restarted_controller_continues_the_search(service):
     found = service.wait_until_completed(search_id)
     assert trained(found) == 4
     assert found["version"] > before["version"]
+    assert attempts(service, search_id) == [1, 1, 1, 1]
 
 
 def test_a_flushed_broker_costs_nothing(service):

@@ -180,6 +180,7 @@ def overdue(service) -> bool:
     return bool(service.rows("SELECT 1 FROM leases WHERE expires_at < now() - interval '1.5 s'"))
 
 
+@pytest.mark.slow
 def test_a_training_outlasts_an_absence_of_the_service(service, uninterrupted):
     """It ends while nobody can hear that; its lease has run out, but no one has taken over."""
     search_id = start(service)

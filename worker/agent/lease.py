@@ -1,8 +1,8 @@
 """A lease that a thread of its own keeps alive by heartbeats; it sends the other reports as well.
 
 Only the database's clock decides when a lease ends, and only the controller knows whether another
-worker has the trial then. So a worker that cannot reach the controller trains on and asks again;
-every report is fenced by attempt and token, so that those of a lost lease change nothing.
+worker has the trial then. So a worker that cannot reach the controller continues its training and
+tries again. Every report is fenced by attempt and token: those of a lost lease change nothing.
 """
 
 import logging

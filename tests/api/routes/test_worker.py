@@ -190,3 +190,38 @@ def test_a_flood_of_requests_for_work_holds_up_no_report(app, http, world) -> No
 
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
     assert sent(http, order, "heartbeat", step=1).status_code == 200
+
+
+def stored(world: Any, kind: str = "checkpoints") -> dict[str, Any]:
+    """The body of a report that a checkpoint is stored."""
+    return {"epoch": 2, "seconds": 3.5, "blob": world.blob(kind).model_dump(mode="json")}
+
+
+def test_an_interrupted_trial_is_handed_back_and_continued_from_its_checkpoint(http, world) -> None:
+    world.trial(world.search())
+    first = TrainOrder.model_validate_json(leased(http, world).content)
+    assert (first.checkpoint, first.checkpoint_seconds) == (None, 30.0)
+    report = stored(world)
+
+    answer = sent(http, first, "checkpoint", **report)
+    assert Answer.model_validate_json(answer.content) == Answer(action=Action.CONTINUE)
+    handed_back = sent(http, first, "hand-back")
+    assert (handed_back.status_code, handed_back.content) == (204, b"")
+
+    second = TrainOrder.model_validate_json(leased(http, world).content)
+    assert (second.trial_id, second.attempt) == (first.trial_id, first.attempt)
+    assert second.token != first.token
+    assert second.checkpoint.model_dump(mode="json") == report
+    assert sent(http, first, "hand-back").status_code == 409
+    stale = sent(http, first, "checkpoint", **stored(world))
+    assert Answer.model_validate_json(stale.content).action is Action.ABANDON
+    world.audit()
+
+
+def test_only_a_checkpoint_can_be_reported_as_one(http, world) -> None:
+    """A replaced checkpoint is removed from the storage: it must not be another trial's weights."""
+    world.trial(world.search())
+    order = TrainOrder.model_validate_json(leased(http, world).content)
+    refused = sent(http, order, "checkpoint", **stored(world, "weights"))
+    assert refused.status_code == 422
+    assert "expected a blob checkpoints/" in refused.text

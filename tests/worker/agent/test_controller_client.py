@@ -13,6 +13,7 @@ from worker.agent.controller_client import (
     Refused,
     StaleLease,
     deliver,
+    hand_back,
     pauses,
 )
 
@@ -159,3 +160,39 @@ def test_pauses_grow_to_their_longest_with_jitter():
 
 def test_the_key_is_never_shown(settings):
     assert "netmorph_k" not in repr(settings)
+
+
+def test_a_trial_is_handed_back_once_the_controller_answers(client, controller):
+    order = controller.add("train")
+    controller.down = True
+    paused = []
+
+    def pause(seconds: float) -> bool:
+        paused.append(seconds)
+        controller.down = len(paused) < 4
+        return False
+
+    assert hand_back(client, order, pause)
+    assert controller.handed_back == [order.trial_id]
+    assert len(paused) == 4
+
+
+def test_a_trial_that_another_worker_has_is_not_handed_back(client, controller):
+    order = controller.add("train")
+    controller.stale.add(order.trial_id)
+    assert not hand_back(client, order, pause=lambda seconds: False)
+
+
+def test_a_worker_is_heard_in_time_after_an_outage(client, controller):
+    """The controller waits a third of the lease for it; a request may take some of that."""
+    controller.lease_seconds = 6.0
+    order = controller.add("train")
+    controller.down = True
+    paused: list[float] = []
+
+    def pause(seconds: float) -> bool:
+        paused.append(seconds)
+        return len(paused) == 30
+
+    assert deliver(client, order, OUTCOME, pause) is None
+    assert max(paused) < 6.0 / 3

@@ -25,8 +25,10 @@ from worker.trainer.data.examples import Examples, Normalisation
 from worker.trainer.environment import TrainingEnvironment
 from worker.trainer.networks.compute import Compute, fastest
 from worker.trainer.networks.network import Network
+from worker.trainer.training.checkpointer import Checkpointer, Snapshot
 from worker.trainer.training.evaluation import evaluate
 from worker.trainer.training.loop import train
+from worker.trainer.training.state import pack, unpack
 
 pytestmark = [
     pytest.mark.gpu,
@@ -217,3 +219,32 @@ def test_the_trainer_process_takes_the_gpu_and_says_which(storage, tmp_path):
         assert notice.status is TrialStatus.COMPLETED
     finally:
         trainer.kill()
+
+
+@pytest.mark.parametrize("device", [GPU, CPU])
+def test_a_training_that_began_on_a_gpu_is_continued_there_or_on_a_cpu(device):
+    snapshots: list[Snapshot] = []
+    checkpointer = Checkpointer(snapshots.append, seconds=0.0, clock=lambda: 0.0)
+    weights = initialise(NORMED, np.random.default_rng(0))
+    data = arrays()
+    h = Hyperparameters(epochs=4, batch_size=16, averaging=0.2, optimiser="muon")
+
+    def train_on(device, **options):
+        plain = Normalisation((100.0,), (50.0,))
+        training = Examples(data.x_train, data.y_train, plain, device)
+        validation = Examples(data.x_test, data.y_test, plain, device)
+        network = network_on(device, NORMED, weights)
+        compute = Compute(device)
+        outcome = train(
+            network, training, validation, h, task=TASK, seed=1, compute=compute, **options
+        )
+        return outcome, network.weights()
+
+    whole, expected = train_on(GPU, checkpointer=checkpointer)
+    middle = unpack(pack(snapshots[1].state))
+    outcome, found = train_on(device, state=middle)
+    assert (outcome.epochs, outcome.steps) == (whole.epochs, whole.steps)
+    if device == GPU:
+        for node_id, parameters in expected.items():
+            for name, array in parameters.items():
+                np.testing.assert_allclose(found[node_id][name], array, rtol=1e-3, atol=1e-4)

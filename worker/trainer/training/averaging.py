@@ -51,13 +51,13 @@ class WeightAverage:
         self._fill(self._mean)
 
     def state(self) -> State:
-        """What `restore` needs to go on averaging from here."""
+        """The state from which `restore` continues."""
         means = {str(index): mean for index, mean in enumerate(self._mean)}
         return {"steps": self._steps, "means": means}
 
     @torch.no_grad()
     def restore(self, state: State) -> None:
-        """Go on averaging from a state."""
+        """Continue from a state."""
         self._steps = state["steps"]
         for index, mean in enumerate(self._mean):
             mean.copy_(state["means"][str(index)])

@@ -86,11 +86,11 @@ class LearningCheck:
             )
 
     def state(self) -> State:
-        """What `restore` needs to go on from here."""
+        """The state from which `restore` continues."""
         total = {} if self._total is None else {"total": self._total}
         return {"counted": self._counted, "is_done": self._is_done} | total
 
     def restore(self, state: State, device: torch.device) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self._counted, self._is_done = state["counted"], state["is_done"]
         self._total = state["total"].to(device) if "total" in state else None

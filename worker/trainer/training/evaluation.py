@@ -26,7 +26,7 @@ class Evaluation:
     targets: Tensor = field(compare=False, repr=False)
 
     def state(self) -> State:
-        """What `of_state` needs to make an equal evaluation."""
+        """The state of which `of_state` makes an equal evaluation."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod

@@ -41,14 +41,14 @@ class KeptWeights:
             self.average.write()
 
     def state(self) -> State:
-        """What `restore_state` needs to go on from here."""
+        """The state from which `restore_state` continues."""
         state: State = {"epoch": self.epoch}
         if self.evaluation is not None:
             state["evaluation"] = self.evaluation.state()
         return state if self._best is None else state | {"best": self._best}
 
     def restore_state(self, state: State, device: torch.device) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self.epoch = state["epoch"]
         self.evaluation = None
         if "evaluation" in state:

@@ -86,7 +86,7 @@ def train(
 
     Raises:
         InfeasibleTrial: loss or weights are not finite any more, or nothing is learned.
-        TrainingInterrupted: `checkpointer` was told to hand the training back.
+        TrainingInterrupted: `checkpointer` asked to hand the training back.
     """
     h = hyperparameters
     network.seed(seed, compute.device)  # dropout
@@ -165,7 +165,7 @@ class _Loop:
         self.kept.restore()
 
     def restore(self, state: State) -> None:
-        """Go on from the state of a snapshot of the same training."""
+        """Continue from the state of a snapshot of the same training."""
         device = self.step.compute.device
         self.progress.resume(state["steps"], state["seconds"])
         self.evaluation_seconds = state["evaluation_seconds"]

@@ -106,7 +106,7 @@ class TrainingStep:
         return loss.detach() / len(self.network.networks)
 
     def state(self) -> State:
-        """What `restore` needs to go on from here."""
+        """The state from which `restore` continues."""
         state: State = {
             "network": dict(self.network.state_dict()),
             "optimisers": {str(k): state_of(one) for k, one in enumerate(self.optimisers)},
@@ -116,7 +116,7 @@ class TrainingStep:
         return state | {"average": self.average.state()} if self.average else state
 
     def restore(self, state: State) -> None:
-        """Go on from a state of the same training; generators of another device are left alone."""
+        """Continue from a state of the same training, without generators of another device."""
         self.network.load_state_dict(state["network"])
         for k, optimiser in enumerate(self.optimisers):
             restore(optimiser, state["optimisers"][str(k)])

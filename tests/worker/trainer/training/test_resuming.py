@@ -104,6 +104,13 @@ def test_an_ensemble_is_resumed_as_well():
     assert_equal(resumed, uninterrupted)
 
 
+def test_a_checkpoint_of_another_device_is_continued_with_the_dropout_of_this_one():
+    """The generators of devices have states of different lengths."""
+    state = unpack(pack(Training(cnn(), until=7).snapshots[-1].state))
+    state["step"]["dropout"]["0"] = state["step"]["dropout"]["0"][:16]
+    assert Training(cnn(), state).outcome.epochs == EPOCHS
+
+
 def test_a_training_that_was_at_its_end_keeps_its_weights():
     finished = Training(cnn())
     resumed = Training(cnn(), unpack(pack(finished.snapshots[-1].state)))
