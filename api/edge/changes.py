@@ -59,7 +59,7 @@ class Changes:
                 async with await psycopg.AsyncConnection.connect(
                     autocommit=True, **self._database
                 ) as connection:
-                    await connection.execute(f"LISTEN {CHANGES}")
+                    await _execute(connection, f"LISTEN {CHANGES}")
                     await self._pass_on(connection)
             except (psycopg.Error, TimeoutError) as error:
                 log.warning("cannot listen for changes: %s", error or "no answer")
@@ -70,12 +70,17 @@ class Changes:
         while True:
             async for notification in connection.notifies(timeout=_CHECK_SECONDS):
                 self._set_events(notification.payload)
-            async with asyncio.timeout(_CHECK_SECONDS):
-                await connection.execute("SELECT 1")
+            await _execute(connection, "SELECT 1")
 
     def _set_events(self, payload: str) -> None:
         for event in [*self._waiters.get(UUID(payload), ()), *self._waiters.get(None, ())]:
             event.set()
+
+
+async def _execute(connection: psycopg.AsyncConnection[Any], statement: str) -> None:
+    """Run a short statement; TimeoutError where the server does not answer."""
+    async with asyncio.timeout(_CHECK_SECONDS):
+        await connection.execute(statement.encode())
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:
