@@ -157,7 +157,7 @@ def migrate(database_url: str, revision: str = "head") -> None:
 
 def revisions(database_url: str) -> tuple[str | None, str | None]:
     """The revision of the database's schema, and the newest revision."""
-    engine = create_engine(database_url, poolclass=NullPool)
+    engine = create_engine(database_url, poolclass=NullPool, connect_args=NETWORK_LIMITS)
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     newest = ScriptDirectory.from_config(migrations_config(database_url)).get_current_head()

@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
+from api.db import NETWORK_LIMITS
 from api.models import Base
 
 _LOCK = 0x6E65746D  # one migration at a time, whoever starts it
@@ -13,7 +14,7 @@ def _migrate() -> None:
     url = context.config.get_main_option("sqlalchemy.url")
     if url is None:
         raise ValueError("no database address is set")
-    engine = create_engine(url, poolclass=pool.NullPool)
+    engine = create_engine(url, poolclass=pool.NullPool, connect_args=NETWORK_LIMITS)
     with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=Base.metadata)
         with context.begin_transaction():

@@ -23,6 +23,7 @@ from netmorph.supervisor import ProcessSupervisor, Program
 _MIGRATE_SECONDS = 300.0
 _ANSWER_SECONDS = 5.0  # for an answer to a check of the API's health
 _WORKER_SECONDS = 120.0  # without a sign of life of a worker
+_PAUSE_SECONDS = 20.0  # between two checks: longer than usual, shorter than a restart
 _CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # of the container this process runs in
 
 
@@ -184,19 +185,22 @@ def is_alive(url: str) -> Callable[[], bool]:
 
 
 def keeps_changing(file: Path, seconds: float) -> Callable[[], bool]:
-    """A function that says whether a file was touched within that time, if it is there.
+    """A function that says whether a file was touched within that time.
 
-    It compares times of the file only with each other: the clock of the machine may jump.
+    It compares times of the file only with each other: the clock of the machine may jump. The time
+    begins again after a pause in the calls, in which the program was restarted.
     """
     last: int | None = None
-    changed_at = time.monotonic()
+    called_at = changed_at = float("-inf")
 
     def is_changing() -> bool:
-        nonlocal last, changed_at
+        nonlocal last, called_at, changed_at
+        now = time.monotonic()
         touched = file.stat().st_mtime_ns if file.exists() else None
-        if touched is None or touched != last:
-            last, changed_at = touched, time.monotonic()
-        return time.monotonic() < changed_at + seconds
+        if touched != last or now > called_at + _PAUSE_SECONDS:
+            last, changed_at = touched, now
+        called_at = now
+        return now < changed_at + seconds
 
     return is_changing
 

@@ -76,7 +76,7 @@ class Changes:
                 async with await psycopg.AsyncConnection.connect(
                     autocommit=True, **self._database
                 ) as connection:
-                    await connection.execute(f"LISTEN {CHANGES}")
+                    await _execute(connection, f"LISTEN {CHANGES}")
                     await self._pass_on(connection)
             except (psycopg.Error, TimeoutError) as error:
                 log.warning("cannot listen for changes: %s", error or "no answer")
@@ -87,8 +87,7 @@ class Changes:
         while True:
             async for notification in connection.notifies(timeout=_CHECK_SECONDS):
                 self._set_events(notification.payload)
-            async with asyncio.timeout(_CHECK_SECONDS):
-                await connection.execute("SELECT 1")
+            await _execute(connection, "SELECT 1")
 
     def _set_events(self, payload: str) -> None:
         search_id = UUID(payload)
@@ -97,6 +96,12 @@ class Changes:
         of = list(self._waiters) if search_id == EVERYBODY else [search_id, None]
         for event in [event for one in of for event in self._waiters.get(one, ())]:
             event.set()
+
+
+async def _execute(connection: psycopg.AsyncConnection[Any], statement: str) -> None:
+    """Run a short statement; TimeoutError where the server does not answer."""
+    async with asyncio.timeout(_CHECK_SECONDS):
+        await connection.execute(statement.encode())
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:

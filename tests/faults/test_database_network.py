@@ -1,9 +1,12 @@
 """The network between the service and its database loses every packet, for a while."""
 
+import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -11,7 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from api import db
+from api.edge import changes
+from api.edge.changes import Changes
 from api.settings import Settings
+from api.store.notifications import CHANGES
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.e2e.conftest import RunningService
 from tests.faults.proxy import Proxy
@@ -26,6 +32,11 @@ def through(proxy: Proxy, database_url: str) -> str:
     """The address of the same database through a proxy."""
     url = urlsplit(database_url)
     return f"{url.scheme}://{url.username}@127.0.0.1:{proxy.port}{url.path}"
+
+
+def libpq(database_url: str) -> str:
+    """The address as psycopg expects it."""
+    return database_url.replace("postgresql+psycopg://", "postgresql://")
 
 
 @pytest.fixture
@@ -63,6 +74,34 @@ def test_a_silent_listener_is_recognised(database_url, proxy, monkeypatch) -> No
             connection.execute("SELECT 1")
 
 
+def test_waiting_requests_are_woken_after_the_network_has_forgotten_a_connection(
+    database_url, proxy, monkeypatch
+) -> None:
+    monkeypatch.setattr(changes, "_CHECK_SECONDS", 0.3)
+    search, notified = uuid4(), psycopg.connect(libpq(database_url), autocommit=True)
+
+    async def hear(event: asyncio.Event) -> None:
+        while not event.is_set():
+            notified.execute("SELECT pg_notify(%s, %s)", (CHANGES, str(search)))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), 0.1)
+        event.clear()
+
+    async def run() -> None:
+        listening = Changes(through(proxy, database_url))
+        listener = asyncio.create_task(listening.listen())
+        with listening.subscribe(search) as event:
+            await hear(event)
+            proxy.drop()
+            proxy.heal()
+            await hear(event)
+        listener.cancel()
+        await asyncio.wait([listener])
+
+    asyncio.run(run())
+    notified.close()
+
+
 class ServiceBehindProxy(RunningService):
     """A service whose processes reach their database through a proxy."""
 
@@ -76,7 +115,7 @@ class ServiceBehindProxy(RunningService):
 
     def rows(self, query: str, *values: Any) -> list[Any]:
         """The rows that a query returns, past the proxy."""
-        with psycopg.connect(self.direct.replace("+psycopg", ""), autocommit=True) as connection:
+        with psycopg.connect(libpq(self.direct), autocommit=True) as connection:
             return connection.execute(query.encode(), values).fetchall()
 
     def close(self) -> None:

@@ -1,7 +1,6 @@
 """A service on this machine: its address, its programs and their settings."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from netmorph import local_service
 from netmorph.data_directory import DataDirectory
 from netmorph.embedded import free_port
 from netmorph.local_service import LocalService
-from tests.waiting import wait_for
+from tests.clock import Clock
 
 SECRETS = ("NETMORPH_DATABASE_URL", "NETMORPH_ADMIN_KEY", "NETMORPH_KEY")
 
@@ -116,13 +115,21 @@ def test_there_is_always_a_processor() -> None:
     assert local_service.cores() >= 1
 
 
-def test_a_worker_shows_signs_of_life_by_touching_its_file(tmp_path: Path) -> None:
+def test_a_worker_shows_signs_of_life_by_touching_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(1000.0)
+    monkeypatch.setattr("netmorph.local_service.time.monotonic", clock)
     file = tmp_path / "worker.alive"
-    is_changing = local_service.keeps_changing(file, seconds=0.2)
-    time.sleep(0.25)
-    assert is_changing()  # it is not there yet
+    is_changing = local_service.keeps_changing(file, seconds=30.0)
+
+    def after(seconds: float) -> bool:
+        clock.now += seconds
+        return is_changing()
+
+    assert [after(seconds) for seconds in (15, 15, 14, 1)] == [True, True, True, False]
     file.touch()
-    assert is_changing()
-    wait_for(lambda: not is_changing())
+    assert [after(seconds) for seconds in (15, 15, 15)] == [True, True, False]
     os.utime(file, (0, 0))  # the clock of the machine was set back
-    assert is_changing()
+    assert [after(seconds) for seconds in (15, 15, 15)] == [True, True, False]
+    assert after(21)  # it was restarted meanwhile, and has not touched the old file yet
