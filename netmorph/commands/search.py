@@ -1,13 +1,11 @@
 """`netmorph search`: from a data set to an exported network, with one command."""
 
 import contextlib
-import hashlib
 import json
 import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -35,7 +33,6 @@ from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
 
 _DEFAULT_TRIALS = 12
-_HASH_LENGTH = 6  # characters that tell versions of a file apart
 
 
 class Cost(StrEnum):
@@ -58,10 +55,7 @@ class _Request:
 
 def search(
     dataset: Annotated[
-        str,
-        typer.Option(
-            help="A file, such as data.npz, or a data set: digits, fashion-mnist, a name, an id."
-        ),
+        str, typer.Option(help="digits, fashion-mnist, an npz file, or the id of a data set.")
     ],
     trials: Annotated[
         int | None,
@@ -150,7 +144,7 @@ def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) ->
     """Create the search, follow it to its end and download the export; return the exit code."""
     out = Console(stderr=True, quiet=True) if as_json else messages()
     with Client(running.url, running.key) as client:
-        created = _create(client, request)
+        created = client.create_search(request.body | {"dataset": _dataset(client, request)})
         for label, text in _headlines(running, created, sign_in):
             out.print(f"{label:11}{text}", soft_wrap=True)
         try:
@@ -174,7 +168,7 @@ def _options(texts: Iterable[str]) -> dict[str, Any]:
         if not name or not separator:
             raise ClientError(f"invalid option {text!r}: expected NAME=VALUE, as in population=20")
         try:
-            options[name] = json.loads(value)
+            options[name] = json.loads(value, parse_constant=str)
         except ValueError:
             options[name] = value
     return options
@@ -194,55 +188,20 @@ def _headlines(running: Running, created: Search, sign_in: str) -> list[tuple[st
 
 
 def _file_of(dataset: str) -> Path | None:
-    """The file or folder that `--dataset` names; None for the name or id of a data set.
-
-    A path has a slash or an ending, so that a folder named `digits` hides no data set.
-    """
+    """The file that `--dataset` names, if the text looks like a path."""
+    if not dataset.endswith(".npz") and "/" not in dataset:
+        return None
     path = Path(dataset)
-    is_path = "/" in dataset or bool(path.suffix)
-    if is_path and path.exists():
-        return path
-    if "/" in dataset or path.suffix == ".npz":
-        raise ClientError(
-            f"there is no file {dataset}: give a file with your data, or the name of a data set "
-            "(`netmorph dataset ls` lists them)"
-        )
-    return None
+    if not path.is_file():
+        raise ClientError(f"there is no file {dataset}; expected an npz file")
+    return path
 
 
-def _create(client: Client, request: _Request) -> Search:
-    """Create the search; a file is uploaded first."""
-    if request.upload is not None:
-        return client.create_search(request.body | {"dataset": _upload(client, request.upload)})
-    try:
-        return client.create_search(request.body | {"dataset": request.dataset})
-    except RefusedRequest as problem:
-        if _is_unknown(problem, request.dataset) and Path(request.dataset).exists():
-            raise ClientError(
-                f"there is no data set {request.dataset!r}, but a file or folder of that name: "
-                f"to use it, write --dataset ./{request.dataset}"
-            ) from None
-        raise
-
-
-def _is_unknown(problem: RefusedRequest, dataset: str) -> bool:
-    return f"there is no data set {dataset!r}" in problem.detail
-
-
-def _upload(client: Client, path: Path) -> str:
-    """Upload a file; return the id of its data set, which is named after the file.
-
-    Where that name belongs to other bytes, as after a change of the file, a part of the file's
-    hash is added.
-    """
-    try:
-        return client.add_dataset(path, path.stem)["id"]
-    except RefusedRequest as problem:
-        if problem.status != HTTPStatus.CONFLICT:
-            raise
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return client.add_dataset(path, f"{path.stem}-{digest[:_HASH_LENGTH]}")["id"]
+def _dataset(client: Client, request: _Request) -> str:
+    """The name or id of the data set; a file is uploaded first."""
+    if request.upload is None:
+        return request.dataset
+    return client.add_dataset(request.upload, request.upload.stem)["id"]
 
 
 def _download(client: Client, ended: Search, requested: Path | None) -> Path | None:
