@@ -155,7 +155,7 @@ class SearchOut(Out):
     final: FinalOut | None
     #: Estimated until the export, final fit included. None in lists, while nothing is known, and
     #: unless the search is running or finishing.
-    seconds_left: float | None
+    seconds_left: float | None = None
 
 
 class SearchPage(Out):

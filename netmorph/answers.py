@@ -203,7 +203,7 @@ class Search(TypedDict):
     compute_in_winner: float | None
     best: Best | None
     final: Final | None
-    seconds_left: float | None  # until the export, estimated; None in lists and where not known
+    seconds_left: NotRequired[float | None]  # until the export, estimated
 
 
 class Morphism(TypedDict):

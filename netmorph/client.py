@@ -10,6 +10,7 @@ is retried for up to two minutes: a lost connection, a restart of the service, "
 """
 
 import contextlib
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from netmorph.answers import CreatedKey, Dataset, Front, Intake, Key, Search, Trial, Worker
+from netmorph.answers import ENDED, CreatedKey, Dataset, Front, Intake, Key, Search, Trial, Worker
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
 from netmorph.retries import Retries, retry_after
 
@@ -72,12 +73,23 @@ class Client:
         """The current state of a search."""
         return cast(Search, _json(self._send("GET", f"/v1/searches/{search_id}")))
 
-    def changed_search(self, search: Search) -> Search:
-        """Wait for a change and return the new state; `search` itself if none comes in 20 s."""
+    def changed_search(self, search: Search, seconds: float = _WAIT) -> Search:
+        """Wait for a change, at most this long; return the new state, or `search` without one."""
         path = f"/v1/searches/{search['id']}"
-        parameters = {"since": search["version"], "wait": _WAIT}
+        parameters = {"since": search["version"], "wait": seconds}
         answer = self._send("GET", path, params=parameters)
         return search if answer.status_code == 304 else cast(Search, _json(answer))
+
+    def wait(self, search_id: str, seconds: float | None = None) -> Search:
+        """Wait until a search has ended or is paused, at most this long; return its last state."""
+        search = self.search(search_id)
+        end = None if seconds is None else time.monotonic() + seconds
+        while search["status"] not in ENDED and search["status"] != "paused":
+            left = _WAIT if end is None else min(_WAIT, end - time.monotonic())
+            if left <= 0:
+                break
+            search = self.changed_search(search, left)
+        return search
 
     def searches(self) -> Iterator[Search]:
         """All searches, the newest first."""

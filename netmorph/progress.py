@@ -67,7 +67,8 @@ class _LiveDisplay:
         facts.add_row(Text("progress", style="dim"), bar)
         for label, text in _facts(search, seconds):
             facts.add_row(Text(label, style="dim"), text)
-        facts.add_row(Text("dashboard", style="dim"), f"{self._url}/searches/{search['id']}")
+        address = f"{self._url}/searches/{search['id']}"
+        facts.add_row(Text("dashboard", style="dim"), Text(address, overflow="fold"))
         return facts
 
 

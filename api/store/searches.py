@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Search, Trial, Version
 from api.schemas import SearchOut, SearchPage
-from api.store import discarded, pages, summaries
+from api.store import discarded, estimates, pages, summaries
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
@@ -32,7 +32,7 @@ def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
     """One search with a summary of its trials."""
     found = _row(session, caller, search_id)
     (out,) = summaries.of(session, [found])
-    left = summaries.seconds_left(session, found, out)
+    left = estimates.seconds_left(session, found, out)
     return out.model_copy(update={"seconds_left": left})
 
 

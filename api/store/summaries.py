@@ -15,11 +15,9 @@ from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, SearchOut, Us
 from api.store import compute
 from api.store.readable import readable
 from api.store.waits import reasons
-from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig
-from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
-from core.search import remaining
+from core.protocol.contracts import Bounds, Budget, SearchConfig
+from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
 from core.search.ensembles import in_words
-from core.search.remaining import Progress
 from core.tasks import TASKS
 
 
@@ -45,33 +43,6 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
 
 #: Of the present lease; those before its checkpoint were spent by earlier ones.
 _epochs_under_lease = func.greatest(func.coalesce(Lease.epochs - Lease.resumed_epoch, 0), 0)
-
-
-def seconds_left(session: Session, search: Search, out: SearchOut) -> float | None:
-    """About how long a search will still take, its final fit included; None while not known."""
-    if search.status not in {SearchStatus.RUNNING, SearchStatus.FINISHING}:
-        return None
-    spec = session.scalars(select(Dataset.spec).where(Dataset.id == search.dataset_id)).one()
-    best = None if out.best is None else out.best.trial_id
-    progress = Progress(
-        elapsed=out.used.seconds,
-        ended=out.used.trials,
-        epochs=out.used.epochs,
-        spent=compute.before(session.connection(), search.id, best),
-        final_epochs=_final_epochs(session, search.id),
-    )
-    config, _ = _config(search.config)
-    return remaining.seconds_left(config, DatasetSpec.model_validate(spec), progress)
-
-
-def _final_epochs(session: Session, search_id: UUID) -> int:
-    """The epochs that the running final fit has finished; zero without one."""
-    statement = (
-        select(Lease.epochs)
-        .join(Trial, Trial.id == Lease.trial_id)
-        .where(Trial.search_id == search_id, Trial.kind == TrialKind.FINAL)
-    )
-    return session.scalars(statement).one_or_none() or 0
 
 
 def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
@@ -185,7 +156,6 @@ def _out(
         compute_in_winner=compute_in_winner,
         best=best,
         final=final,
-        seconds_left=None,
     )
 
 

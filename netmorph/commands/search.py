@@ -192,7 +192,7 @@ def _options(texts: Iterable[str]) -> dict[str, Any]:
         if not name or not separator:
             raise ClientError(f"invalid option {text!r}: expected NAME=VALUE, as in population=20")
         try:
-            options[name] = json.loads(value)
+            options[name] = json.loads(value, parse_constant=str)
         except ValueError:
             options[name] = value
     return options

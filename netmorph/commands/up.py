@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+import signal
+import time
 from typing import Annotated
 
-import psutil
 import typer
 
 from netmorph import launcher
@@ -21,6 +22,7 @@ from netmorph.launcher import Running
 from netmorph.local_service import LocalService
 
 _DOWN_SECONDS = 60.0
+_POLL_SECONDS = 0.05  # between two looks at the lock
 
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=0, max=256, help="Workers: trials trained at the same time.")
@@ -61,24 +63,24 @@ def down(data_dir: DirectoryOption = None, as_json: JsonOption = False) -> None:
     service = directory.read("service.json") if directory.is_locked("lock") else None
     if service is None:
         raise Unreachable(f"no service is running in {directory.path}: there is nothing to stop")
-    try:
-        _end(service["pid"])
-    except psutil.TimeoutExpired:
-        raise ClientError(
-            f"process {service['pid']} did not end within {_DOWN_SECONDS:g} s; see {directory.logs}"
-        ) from None
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(service["pid"], signal.SIGTERM)
+    _wait_for_end(directory)
     if as_json:
         print_json({"data_dir": str(directory.path), "stopped": service["pid"]})
     else:
         console().print(f"stopped the service in {directory.path}", soft_wrap=True)
 
 
-def _end(pid: int) -> None:
-    """Ask a launcher to end, and wait for it; raises TimeoutExpired."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        process.terminate()
-        process.wait(_DOWN_SECONDS)
+def _wait_for_end(directory: DataDirectory) -> None:
+    """Wait until the launcher has released its lock, which is the last thing that it does."""
+    deadline = time.monotonic() + _DOWN_SECONDS
+    while directory.is_locked("lock"):
+        if time.monotonic() > deadline:
+            raise ClientError(
+                f"the service did not end within {_DOWN_SECONDS:g} s; see {directory.logs}"
+            )
+        time.sleep(_POLL_SECONDS)
 
 
 def announcement(running: Running, directory: DataDirectory, *, show_key: bool) -> list[str]:

@@ -83,6 +83,14 @@ def test_a_change_is_waited_for(client) -> None:
     client.delete(search["id"])
 
 
+def test_the_end_of_a_search_is_waited_for(client) -> None:
+    search = client.create_search(BODY)
+    assert client.wait(search["id"], seconds=0)["status"] in {"pending", "running"}
+    client.stop(search["id"])
+    assert client.wait(search["id"])["status"] == "stopped"
+    client.delete(search["id"])
+
+
 def test_a_wrong_key_is_a_problem(service) -> None:
     with Client(service.url, "netmorph_wrong") as stranger, pytest.raises(RefusedRequest) as caught:
         list(stranger.searches())

@@ -29,8 +29,6 @@ QUICK = {
     "check_dict_unchanged",
     "check_estimators_nan_inf",
     "check_estimators_pickle",
-    "check_n_features_in",
-    "check_supervised_y_2d",
 }
 #: Checks without a search.
 WITHOUT_FIT = {

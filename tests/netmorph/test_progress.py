@@ -98,7 +98,7 @@ def test_a_terminal_shows_the_facts_and_the_dashboard(monkeypatch: pytest.Monkey
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("NO_COLOR", "1")
     out = console()
-    out.file, out.width = io.StringIO(), 100
+    out.file, out.width = io.StringIO(), 80
 
     with answering(FINISHED) as client:
         assert progress.follow(client, SEARCH, out) == FINISHED  # type: ignore[arg-type]
@@ -112,6 +112,8 @@ def test_a_terminal_shows_the_facts_and_the_dashboard(monkeypatch: pytest.Monkey
         "trials 2 of 8 ended, 1 running, 1 with inherited weights",
         "best so far 95.68 % ± 1.23 (trial 2)",
         "time 1:0",  # the clock runs between two answers
-        f"dashboard http://127.0.0.1:1/searches/{SEARCH_ID}",
+        "dashboard http://127.0.0.1:1/searches/",
     ):
         assert any(line.startswith(fact) for line in shown), fact
+    joined = "".join(shown).replace("dashboard ", "")  # the address is folded, never cut
+    assert f"http://127.0.0.1:1/searches/{SEARCH_ID}" in joined
