@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search up test slow mutants check fix docs bench clean
+.PHONY: help setup search up test slow faults mutants check fix docs bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ test: $(VENV)/.dev-ready  ## Run the tests on private PostgreSQL and Valkey serv
 
 slow: $(VENV)/.dev-ready  ## Run the long tests
 	$(BIN)/python -m pytest -m "slow and not gpu" $(PYTEST_OPTIONS)
+
+faults: $(VENV)/.dev-ready  ## Interrupt real processes in all the ways that the tests know
+	$(BIN)/python -m pytest tests/faults tests/e2e/test_faults.py -m "slow or not slow" $(PYTEST_OPTIONS)
 
 mutants: $(VENV)/.dev-ready  ## Plant faults in a copy of the code and run the tests that must notice
 	$(BIN)/python -m tests.mutants.run $(MUTANTS)

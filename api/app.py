@@ -12,10 +12,14 @@ from api import db
 from api.controller.service import Controller
 from api.dashboard import dashboard_router, mount_static, show_unknown_paths
 from api.edge import errors
-from api.edge.authentication import Throttle
 from api.edge.changes import Changes
+from api.edge.compression import Compression
 from api.edge.headers import SecurityHeaders
+from api.edge.known_keys import KnownKeys
+from api.edge.lanes import LEASE_THREADS, REPORT_THREADS, Lanes
 from api.edge.limits import RequestLimits
+from api.edge.throttle import Throttle
+from api.edge.uploads import Uploads
 from api.roles import Role
 from api.routes import (
     datasets,
@@ -45,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Netmorph",
         summary="Neural architecture search by network morphism",
         lifespan=_lifespan,
+        docs_url=None,  # our own page, which loads nothing from other sites
         redoc_url=None,
     )
     state = app.state
@@ -53,8 +58,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.sessions = db.sessions(state.engine)
     state.storage = Storage(settings.storage_url)
     state.controller = Controller(settings, state.engine)
-    state.changes = Changes(settings.database_url)
+    state.known_keys = KnownKeys()
+    state.changes = Changes(settings.database_url, state.known_keys.forget)
+    state.lanes = Lanes()
+    state.worker_engine = db.connect(settings, pool_size=REPORT_THREADS + LEASE_THREADS)
     state.throttle = Throttle()
+    state.uploads = Uploads()
+    state.readiness = health.readiness(state.engine, state.storage, settings.broker_url)
     errors.install(app)
     show_unknown_paths(app)
     for module in _ROUTERS:
@@ -62,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(dashboard_router())
     mount_static(app)
     app.add_middleware(RequestLimits, upload_bytes=settings.max_upload_bytes)
+    app.add_middleware(Compression)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
     return app
@@ -81,6 +92,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.wait([listener])
         await asyncio.to_thread(app.state.controller.stop)
         app.state.engine.dispose()
+        app.state.worker_engine.dispose()
 
 
 def _log_crash(listener: asyncio.Task[None]) -> None:
@@ -98,5 +110,10 @@ def _store_first_keys(app: FastAPI) -> None:
     )
     with db.unit_of_work(app.state.sessions) as session:
         for key_id, name, role, secret in first:
-            if raw := secret.get_secret_value():
-                bootstrap(session, key_id, name, role, raw)
+            raw = secret.get_secret_value()
+            if raw and not bootstrap(session, key_id, name, role, raw):
+                _log.warning(
+                    "the key NETMORPH_%s_KEY was revoked or rotated and opens nothing: "
+                    "set another one, or use the rotated one",
+                    role.value.upper(),
+                )

@@ -1,6 +1,8 @@
 """The commands of the API image: migrate, serve, healthcheck."""
 
 import argparse
+import contextlib
+import socket
 import sys
 
 import httpx
@@ -10,7 +12,11 @@ from sqlalchemy.exc import DBAPIError
 
 from api import db
 from api.edge import logs
+from api.edge.changes import Changes
 from api.settings import DatabaseSettings, Settings
+
+_LEAST_KEY = 20  # characters
+_START_FAILED = 3  # exit status, as uvicorn's own
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (serve, health):
         command.add_argument("--host", default="127.0.0.1")
         command.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--fd", type=int, help="descriptor of a socket that listens already")
     return parser
 
 
@@ -48,24 +55,52 @@ def _serve(options: argparse.Namespace) -> int:
     """Serve until a signal; refused while a key is empty or the schema is old."""
     settings = Settings()
     for name in ("admin_key", "worker_key"):
-        if not getattr(settings, name).get_secret_value():
-            return _refuse(f"NETMORPH_{name.upper()} is empty: set it to a key")
+        if fault := _key_fault(getattr(settings, name).get_secret_value()):
+            return _refuse(f"NETMORPH_{name.upper()} {fault}")
     if (problem := _schema_problem(settings)) is not None:
         return _refuse(problem)
     logs.set_up(settings.log_format, settings.log_level)
     # Not above: migrations and health checks must not wait for the imports of the app.
     from api.app import create_app  # noqa: PLC0415
+    from api.edge.server import server_options  # noqa: PLC0415
 
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=options.host,
         port=options.port,
-        access_log=False,
-        server_header=False,
         log_config=None,  # set up above
         timeout_graceful_shutdown=5,
+        **server_options(settings),
     )
-    return 0
+    server = _Server(config, app.state.changes)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(None if options.fd is None else [socket.socket(fileno=options.fd)])
+    return 0 if server.started else _START_FAILED
+
+
+class _Server(uvicorn.Server):
+    """A server that ends waiting requests when it shuts down, instead of waiting for them.
+
+    The application learns of a shutdown only after the last request has ended (`lifespan`).
+    """
+
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+        super().__init__(config)
+        self._changes = changes
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer waiting requests, then shut down."""
+        self._changes.close()
+        await super().shutdown(sockets)
+
+
+def _key_fault(raw: str) -> str:
+    """Why a key of the settings is refused; empty where it is not. Short keys can be guessed."""
+    if len(raw) >= _LEAST_KEY:
+        return ""
+    found = f"has {len(raw)} characters" if raw else "is empty"
+    return f"{found}; expected a random key of at least {_LEAST_KEY} characters"
 
 
 def _schema_problem(settings: Settings) -> str | None:

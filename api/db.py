@@ -9,19 +9,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, NullPool, create_engine
+from psycopg.abc import PQGen
+from sqlalchemy import Connection, Dialect, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from api.settings import Settings
 
 T = TypeVar("T")
+
+V = TypeVar("V")
 
 # A stuck statement or a forgotten transaction must never block others for long.
 _LIMITS = (
@@ -29,23 +34,61 @@ _LIMITS = (
     " -c idle_in_transaction_session_timeout=60s"
 )
 
+#: Where packets to the server are dropped, no answer and no error comes. The kernel notices that
+#: within 15 s; where a proxy between us and the server keeps the connection open, we do.
+NETWORK_LIMITS: dict[str, Any] = {
+    "connect_timeout": 5,  # seconds, as the next two
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,  # milliseconds
+}
+ANSWER_SECONDS = 25.0  # a little longer than the server's own limit for a statement
+
 _WAKE = "wake"
 
 
-def connect(settings: Settings) -> Engine:
-    """The engine of this process; connections are made when first needed."""
-    return create_engine(
+class ImpatientConnection(psycopg.Connection[V]):
+    """A connection that is closed where the server does not answer in time."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Wait for the server; raise OperationalError after `ANSWER_SECONDS` without an answer."""
+        limited = timeout is None
+        try:
+            return super().wait(gen, interval, ANSWER_SECONDS if limited else timeout)
+        except psycopg.OperationalError as error:
+            if limited and type(error) is psycopg.errors._WaitTimeout:
+                self.pgconn.finish()
+                message = f"the database has sent no answer for {ANSWER_SECONDS:g} s"
+                raise psycopg.OperationalError(message) from error
+            raise
+
+
+def connect(settings: Settings, pool_size: int = 8) -> Engine:
+    """An engine of this process; connections are made when first needed."""
+    engine = create_engine(
         settings.database_url,
-        pool_size=8,
+        pool_size=pool_size,
         max_overflow=8,
         pool_timeout=2,  # seconds; better a quick 503 than a queue
         pool_recycle=1800,
-        connect_args={
-            "options": _LIMITS,
-            "connect_timeout": 5,
-            "application_name": "netmorph",
-        },
+        connect_args=NETWORK_LIMITS | {"options": _LIMITS, "application_name": "netmorph"},
     )
+    event.listen(engine, "do_connect", _connect_impatiently)
+    return engine
+
+
+def _connect_impatiently(
+    dialect: Dialect, record: ConnectionPoolEntry, arguments: Any, parameters: Any
+) -> ImpatientConnection[Any]:
+    return ImpatientConnection.connect(*arguments, **parameters)
+
+
+def listener_parameters(database_url: str, name: str) -> dict[str, Any]:
+    """How psycopg connects to the database, under this name, to listen for notifications."""
+    url = make_url(database_url)
+    _, parameters = url.get_dialect()().create_connect_args(url)
+    return dict(parameters) | NETWORK_LIMITS | {"application_name": name}
 
 
 def sessions(engine: Engine) -> sessionmaker[Session]:

@@ -66,7 +66,7 @@ def intake_rules(max_upload_bytes: int) -> IntakeOut:
 def import_builtin(
     maker: sessionmaker[Session], storage: Storage, caller: Caller, name: str
 ) -> DatasetOut:
-    """Import a built-in data set; importing it again changes nothing."""
+    """Import a built-in data set; importing it again notes the time alone."""
     if name not in BUILTINS:
         raise UnknownKind(
             f"there is no built-in data set {name!r}; expected one of: "

@@ -86,6 +86,17 @@ class Key(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]  # null: it opens until it is revoked
+
+
+class RetiredSecret(Base):
+    """The hash of a secret that a key had before; it is never a key's secret again."""
+
+    __tablename__ = "retired_secrets"
+
+    hash: Mapped[bytes] = mapped_column(primary_key=True)  # SHA-256
+    key_id: Mapped[UUID] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"))
+    valid_until: Mapped[datetime | None]  # a rotated one opens until then; null: no longer
 
 
 class BrowserSession(Base):
@@ -180,7 +191,7 @@ class Trial(Base):
         _one_of("status", TrialStatus),
         _one_of("kind", TrialKind),
         *_finite("predicted_mean", "predicted_std", "value", "value_std", "seconds"),
-        *_finite("samples_per_second", "validation_loss", "value_at_rung"),
+        *_finite("samples_per_second", "validation_loss", "value_at_rung", "checkpoint_seconds"),
         *_finite("test_metric", "test_loss"),
         CheckConstraint("status <> 'completed' OR kind = 'final' OR value IS NOT NULL",
                         name="completed_has_value"),
@@ -202,6 +213,8 @@ class Trial(Base):
         Index("ix_trials_weights", "weights_key",
               postgresql_where=text("weights_key IS NOT NULL")),
         Index("ix_trials_export", "export_key", postgresql_where=text("export_key IS NOT NULL")),
+        Index("ix_trials_checkpoint", "checkpoint_key",
+              postgresql_where=text("checkpoint_key IS NOT NULL")),
     )  # fmt: skip
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
@@ -236,9 +249,18 @@ class Trial(Base):
     available_at: Mapped[datetime] = mapped_column(server_default=func.now())  # for a lease
     ring_at: Mapped[datetime] = mapped_column(server_default=func.now())  # time of its next order
     rings: Mapped[int] = mapped_column(default=0, server_default="0")  # orders of this attempt
+    setbacks: Mapped[int] = mapped_column(default=0, server_default="0")  # attempts not counted
+    remark: Mapped[str] = mapped_column(default="", server_default="")  # where it started instead
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     worker: Mapped[str | None]  # name of the last one
+
+    # The state of its training at the end of an epoch, from which the next lease continues.
+    checkpoint_key: Mapped[str | None]
+    checkpoint_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    checkpoint_attempt: Mapped[int | None]  # that has reported it, and the epochs up to it
+    checkpoint_epoch: Mapped[int] = mapped_column(default=0, server_default="0")  # 0: none
+    checkpoint_seconds: Mapped[float | None] = mapped_column(Float)  # of training until then
 
     value: Mapped[float | None] = mapped_column(Float)
     value_std: Mapped[float | None] = mapped_column(Float)
@@ -293,7 +315,9 @@ class Lease(Base):
     expires_at: Mapped[datetime]
     stop_at: Mapped[datetime | None]  # from then on the worker is told to stop
     step: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    epochs: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    epochs: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # last one reported
+    resumed_epoch: Mapped[int] = mapped_column(default=0, server_default="0")  # it continues after
+    silent_at: Mapped[datetime | None]  # the controller noticed its silence; None: it is heard
 
 
 class Epoch(Base):
@@ -351,3 +375,13 @@ class Discarded(Base):
     blob_key: Mapped[str] = mapped_column(primary_key=True)
     blob_bytes: Mapped[int] = mapped_column(BigInteger)
     discarded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Damaged(Base):
+    """A blob that is missing from storage or does not match its hash: no trial starts from it."""
+
+    __tablename__ = "damaged"
+
+    blob_key: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    found_at: Mapped[datetime] = mapped_column(server_default=func.now())

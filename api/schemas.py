@@ -2,11 +2,11 @@
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.roles import Role
 from core.data.description import DatasetDescription
@@ -96,15 +96,15 @@ class Best(Out):
 class ComparisonOut(Comparison):
     """The final network compared with the winner it was trained on from, as data and in words."""
 
-    text: str  # "the final network has 0.9120 on 250 held-out examples, ..."
+    text: str  # "the final network has 91.20 % on 250 held-out examples, ..."
 
     @classmethod
-    def of(cls, kept: dict[str, Any] | None) -> Self | None:
+    def of(cls, kept: dict[str, Any] | None, task: str) -> Self | None:
         """The comparison that a trial keeps; None where the worker did not compare them."""
         if kept is None:
             return None
         comparison = Comparison.model_validate(kept)
-        return cls(**comparison.model_dump(), text=sentence(comparison))
+        return cls(**comparison.model_dump(), text=sentence(comparison, task))
 
 
 class FinalOut(Out):
@@ -130,6 +130,7 @@ class SearchOut(Out):
     dataset: DatasetRef
     task: str
     strategy: str
+    strategy_options: dict[str, float | str | bool]
     metric: str  # its name, "accuracy"
     cost: Cost | None  # minimised beside the metric
     status: SearchStatus
@@ -152,6 +153,9 @@ class SearchOut(Out):
     compute_in_winner: float | None
     best: Best | None
     final: FinalOut | None
+    #: Estimated until the export, final fit included. None in lists, while nothing is known, and
+    #: unless the search is running or finishing.
+    seconds_left: float | None
 
 
 class SearchPage(Out):
@@ -185,7 +189,8 @@ class TrialOut(Out):
     changes: str  # in words: "augmentation warp, mixing 0.2"; or empty
     members: list[int]  # final fit of an ensemble: numbers of its trials, the winner first
     ensemble: str  # in words: "an ensemble of trials 5, 7 and 9"; or empty
-    inherited: bool  # started from the parent's weights
+    inherited: bool  # started from the parent's weights, or an ancestor's: see `remark`
+    remark: str  # where it started in place of its parent's damaged weights, in words; or empty
     fingerprint: str
     layers: int
     parameters: int
@@ -301,6 +306,12 @@ class WorkerPage(Out):
 class KeyIn(In):
     name: Name
     role: Role = Role.USER
+    #: From then on it opens nothing.
+    expires_at: AwareDatetime | None = Field(default=None, le=datetime(2200, 1, 1, tzinfo=UTC))
+
+
+class RotateIn(In):
+    grace_seconds: float = Field(default=0, ge=0, le=7 * 86_400)  # for which the old secret opens
 
 
 class KeyOut(Out):
@@ -311,6 +322,7 @@ class KeyOut(Out):
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    expires_at: datetime | None
 
 
 class KeyCreated(KeyOut):

@@ -1,5 +1,6 @@
 """The settings of the API process, read from the environment (prefix `NETMORPH_`)."""
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -34,16 +35,26 @@ class Settings(DatabaseSettings):
     storage_url: str = Field(default=...)  # `file:///folder` or `s3://bucket/prefix`
     admin_key: SecretStr = SecretStr("")  # the first administrator's key, created at the start
     worker_key: SecretStr = SecretStr("")  # the workers' key, created at the start
-    #: seconds without a heartbeat after which a trial gets another attempt
+    #: seconds without a heartbeat after which another worker may take a trial over
     lease_seconds: PositiveSeconds = 30.0
+    #: seconds between two stored checkpoints of a training, at least
+    checkpoint_seconds: PositiveSeconds = 30.0
     reconcile_seconds: PositiveSeconds = 2.0  # seconds between two rounds of the controller
     #: seconds after which another API process takes over from a silent controller
     leader_seconds: PositiveSeconds = 10.0
+    #: seconds for which blobs of deleted searches stay, as equal ones may be about to be reported
+    discard_seconds: PositiveSeconds = 3600.0
     max_attempts: int = Field(default=3, ge=1, le=100)  # attempts to train one trial
     max_upload_bytes: int = Field(default=512 * 2**20, ge=1)  # largest data set, in bytes
+    owner_bytes: int = Field(default=20 * 2**30, ge=0)  # data sets of one user, in bytes
+    owner_searches: int = Field(default=200, ge=0)  # searches of one user that have not ended
     suggest_processes: int = Field(default=1, ge=1, le=64)  # processes that compute suggestions
     #: host names by which the service is reached, separated by commas; others are refused
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ("localhost", "127.0.0.1", "::1")
+    #: proxies whose X-Forwarded-For is believed, separated by commas; else FORWARDED_ALLOW_IPS
+    forwarded_allow_ips: str = Field(
+        default_factory=lambda: os.environ.get("FORWARDED_ALLOW_IPS", "")
+    )
     cookie_secure: bool = False  # send the session cookie over HTTPS alone
     log_format: Literal["plain", "json"] = "plain"  # format of log lines
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # lowest level that is logged

@@ -12,9 +12,11 @@ NAMES = (
     "morphism",
     "suggestion",
     "surrogate",
+    "prior",
     "regret",
     "front",
     "trainer",
+    "load",
     "controller",
 )
 EXPERIMENTS = ("outcome", "paper", "strategies", "parallel", "ablations", "nas_peers")

@@ -51,23 +51,23 @@ SPEC = DatasetSpec(
 )
 _TRIALS = text("""
 INSERT INTO trials (id, search_id, number, kind, status, morphisms, architecture, fingerprint,
-    layers, parameters, flops, inherited, hyperparameters, epochs_reserved)
+    layers, parameters, flops, inherited, hyperparameters, epochs_reserved, ring_at)
 SELECT gen_random_uuid(), searches.id, number, 'search', 'waiting', '[]',
     CAST(:architecture AS jsonb),
-    number::text, 10, 1000, 1000, false, '{"epochs": 3}', 3
+    number::text, 10, 1000, 1000, false, '{"epochs": 3}', 3, now() + interval '1 day'
 FROM searches CROSS JOIN generate_series(0, :trials - 1) AS number
 """)
 
 
 def prepare(engine, search_count: int, trials: int) -> None:
-    """Create searches with waiting trials."""
+    """Create searches with waiting trials; with one in flight they request no suggestions."""
     with db.sessions(engine).begin() as session:
         key = keys.create(session, "bench", Role.USER)
         caller = Caller(key.id, key.name, key.role)
         blob = BlobRef(key=f"datasets/{'0' * 64}.safetensors", sha256="0" * 64, bytes=1)
         data = datasets.add(session, caller, name="d", builtin=False, spec=SPEC, blob=blob)
         for number in range(search_count):
-            config = SearchConfig(budget=Budget(trials=100_000), parallelism=1024)
+            config = SearchConfig(budget=Budget(trials=100_000), parallelism=1)
             search = new_searches.add(
                 session, caller, name=str(number), dataset_id=data.id, config=config,
                 bounds=Bounds(), trials_deadline=None,

@@ -11,6 +11,7 @@ from sklearn.ensemble import RandomForestRegressor
 from benchmarks import peers, tables
 from core.similarity.edit_distance import Floats
 from core.surrogate.fitting import Observation, fit
+from core.surrogate.prior_mean import PriorMean
 
 Entries = Sequence[tables.Entry]
 Within = NDArray[np.bool_]
@@ -50,11 +51,12 @@ def predictions(
         yield Prediction(split, mean, spread, time.perf_counter() - started)
 
 
-def kernel_predictor(kernel: str) -> Predictor:
+def kernel_predictor(kernel: str, prior_mean: PriorMean | None = None) -> Predictor:
     """A predictor of the median and the law of values by the surrogate with this kernel."""
 
     def predict(observed: Entries, unseen: Entries) -> tuple[Floats, Law]:
-        surrogate = fit([Observation(one.architecture, one.value) for one in observed], kernel)
+        seen = [Observation(one.architecture, one.value) for one in observed]
+        surrogate = fit(seen, kernel, prior_mean=prior_mean)
         points = surrogate.geometry.points([one.architecture for one in unseen])
         low, high = surrogate.interval(points, 0.9)
 

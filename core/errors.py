@@ -7,6 +7,7 @@ NetmorphError
 │   ├── InvalidDataset          a data set that cannot be used
 │   └── UnknownKind             a kind that is not registered
 ├── InfeasibleTrial         cannot be trained (out of memory, NaN): observe it, do not retry
+├── ExportMismatch          an exported program errs: do not offer it, report it
 ├── BlobError               stored bytes are missing or damaged
 │   ├── MissingBlob             nothing is stored under the key
 │   └── CorruptBlob             the bytes do not match their hash or format
@@ -44,6 +45,10 @@ class UnknownKind(InvalidInput):
 
 class InfeasibleTrial(NetmorphError):
     """The architecture cannot be trained here; counts as an observation, never retried."""
+
+
+class ExportMismatch(NetmorphError):
+    """An exported program predicts something else than its network: a bug, do not offer it."""
 
 
 class BlobError(NetmorphError):

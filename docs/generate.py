@@ -1,7 +1,8 @@
 """Writes the parts of these pages that come from the code: `python -m docs.generate`.
 
-`docs/reference/settings.md` is made from the settings classes, the state diagrams of
-`docs/architecture.md` from the transition tables. `tests/docs` fails while a page is out of date.
+`docs/reference/settings.md` is made from the settings classes, `docs/reference/commands.md` from
+the command line, the state diagrams of `docs/architecture.md` from the transition tables.
+`tests/docs` fails while a page is out of date.
 """
 
 import re
@@ -11,9 +12,12 @@ from inspect import getsourcefile
 from pathlib import Path
 from typing import Any
 
+import typer
 from pydantic_settings import BaseSettings
+from typer.cli import get_docs_for_click
 
 import api.settings
+import netmorph.cli
 import worker.settings
 from core.protocol.states import (
     LIVE_SEARCH,
@@ -56,7 +60,22 @@ def pages() -> dict[Path, str]:
     text = architecture.read_text(encoding="utf-8")
     for name, diagram in state_diagrams().items():
         text = with_part(text, name, diagram)
-    return {architecture: text, DOCS / "reference" / "settings.md": settings_page()}
+    reference = DOCS / "reference"
+    return {
+        architecture: text,
+        reference / "settings.md": settings_page(),
+        reference / "commands.md": commands_page(),
+    }
+
+
+def commands_page() -> str:
+    """The page of all commands with their arguments and options."""
+    command = typer.main.get_command(netmorph.cli.app)
+    context = typer.Context(command, info_name="netmorph")
+    text = get_docs_for_click(obj=command, ctx=context, name="netmorph", title="Commands")
+    lines = [line.rstrip() for line in text.splitlines()]
+    introduction = "Written by `make docs` from `netmorph/commands/`: change those, not this page."
+    return "\n".join([*lines[:2], introduction, *lines[1:]]).strip() + "\n"
 
 
 def with_part(page: str, name: str, part: str) -> str:

@@ -182,6 +182,7 @@ class Search(TypedDict):
     dataset: DatasetRef
     task: str
     strategy: str
+    strategy_options: dict[str, float | str | bool]
     metric: str
     cost: str | None
     status: str
@@ -202,6 +203,7 @@ class Search(TypedDict):
     compute_in_winner: float | None
     best: Best | None
     final: Final | None
+    seconds_left: float | None  # until the export, estimated; None in lists and where not known
 
 
 class Morphism(TypedDict):
@@ -273,6 +275,17 @@ class Front(TypedDict):
     items: list[FrontPoint]
 
 
+class Worker(TypedDict):
+    """A worker that was seen within the last day."""
+
+    id: str
+    name: str
+    device: str
+    threads: int
+    seen_at: str
+    trial_id: str | None  # the trial that it trains
+
+
 class Key(TypedDict):
     """An API key, without its secret."""
 
@@ -283,6 +296,7 @@ class Key(TypedDict):
     created_at: str
     last_used_at: str | None
     revoked_at: str | None
+    expires_at: str | None
 
 
 class CreatedKey(Key):

@@ -1,55 +1,133 @@
 """The command line: `netmorph COMMAND`.
 
-Exit codes: 0 success, 1 an error or a failed search, 2 wrong usage, 130 interrupted.
+Results go to the standard output, progress and errors to the standard error. Exit codes: 0 success,
+1 an error or a failed search, 2 wrong usage, 130 interrupted.
 """
 
-from typing import Any
+import json
+import sys
+from http import HTTPStatus
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
-from netmorph.commands import searches, up
+from netmorph.commands import searches, setup, up
 from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
+from netmorph.commands.options import messages
 from netmorph.commands.search import search
-from netmorph.errors import ClientError
+from netmorph.commands.workers import workers
+from netmorph.errors import ClientError, RefusedRequest
+
+_AS_JSON = "netmorph.as_json"  # in the context: whether errors are printed as JSON
+_HELP = "\n\n".join(
+    (
+        "Find, train and export a neural network for your data.",
+        "Start with `netmorph search --dataset digits`. Results go to the standard output, "
+        "progress and errors to the standard error; --json makes both machine-readable, "
+        "NO_COLOR=1 removes colours.",
+        "Exit codes: 0 success, 1 an error or a failed search, 2 wrong usage, 130 interrupted.",
+    )
+)
 
 
 class _Commands(TyperGroup):
-    """The commands; a ClientError becomes one line on standard error and exit code 1."""
+    """The commands; an error becomes one line on standard error, with --json one JSON object."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Note whether a command was given --json, also if its other options are wrong."""
+        ctx.meta[_AS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except ClientError as error:
-            text = " ".join(str(error).split())
-            out = Console(stderr=True, highlight=False, markup=False, emoji=False)
-            out.print(f"error: {text}", soft_wrap=True)
+            _print_error(error, as_json=ctx.meta[_AS_JSON])
             raise typer.Exit(1) from None
+        except TyperException as error:  # wrong usage
+            if not ctx.meta[_AS_JSON]:
+                raise
+            _print_error(error, as_json=True)
+            raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+
+
+#: What to do about a refusal, by its status, where its text does not say so.
+_ADVICE = {
+    HTTPStatus.UNAUTHORIZED: "give a valid key by --key or NETMORPH_KEY",
+    HTTPStatus.FORBIDDEN: "give another key by --key or NETMORPH_KEY",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "see the log of the service",
+    HTTPStatus.SERVICE_UNAVAILABLE: "`netmorph doctor` checks the set-up",
+}
+
+
+def _print_error(error: Exception, *, as_json: bool) -> None:
+    text = " ".join(_text(error).split())
+    if isinstance(error, RefusedRequest) and error.status in _ADVICE:
+        text = f"{text}; {_ADVICE[HTTPStatus(error.status)]}"
+    if not as_json:
+        messages().print(f"error: {text}", soft_wrap=True)
+        return
+    document: dict[str, Any] = {"error": text}
+    if isinstance(error, RefusedRequest):
+        document |= {"status": error.status, "errors": list(error.errors)}
+    sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
+def _text(error: Exception) -> str:
+    return error.format_message() if isinstance(error, TyperException) else str(error)
 
 
 app = typer.Typer(
     name="netmorph",
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    help="Find, train and export a neural network for your data.",
+    help=_HELP,
 )
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        print(f"netmorph {metadata.version('netmorph')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself; its help is `_HELP`."""
+
+
 app.command()(up.up)
+app.command()(up.down)
 app.command()(search)
 app.command()(searches.ls)
 app.command()(searches.show)
+app.command()(searches.watch)
 app.command()(searches.trials)
 app.command()(searches.pause)
 app.command()(searches.resume)
 app.command()(searches.stop)
+app.command()(searches.clone)
+app.command()(searches.rm)
 app.command()(searches.export)
 app.add_typer(datasets, name="dataset")
 app.add_typer(keys, name="key")
+app.add_typer(workers, name="worker")
+app.command()(setup.config)
+app.command()(setup.doctor)
 
 
 def main() -> None:

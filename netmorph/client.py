@@ -4,14 +4,15 @@
         search = client.create_search({"dataset": "digits", "budget": {"trials": 12}})
 
 Every call may raise `RefusedRequest` (the service refused the request), `Unreachable` (no service
-answered, even after retries) or `ClientError` (something else than Netmorph answered). A request is
-retried if it may safely arrive twice; creating a search may, as it carries an idempotency key.
+answered, even after retries) or `ClientError` (something else than Netmorph answered). What passes
+is retried for up to two minutes: a lost connection, a restart of the service, "too many requests"
+(`netmorph.retries`). Creating a search is retried too, as it carries an idempotency key.
 """
 
 import contextlib
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -20,24 +21,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from netmorph.answers import CreatedKey, Dataset, Front, Intake, Key, Search, Trial
+from netmorph.answers import CreatedKey, Dataset, Front, Intake, Key, Search, Trial, Worker
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
+from netmorph.retries import Retries, retry_after
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 _WAIT = 20.0  # seconds that the service holds a request for changes open
-_PAUSES = (
-    0.1,
-    0.3,
-    1.0,
-    2.0,
-    4.0,
-    8.0,
-    16.0,
-)  # seconds between tries; in all longer than a restart
-_FIRST_PAUSES = _PAUSES[:2]  # before the first answer of the service
-_BUSY = frozenset({502, 503, 504})
-
 _T = TypeVar("_T")
 
 
@@ -46,7 +36,7 @@ class Client:
 
     def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
         self.url = _checked_url(url)
-        self._has_answered = False
+        self._retries = Retries()
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {_checked_key(key)}"},
@@ -107,7 +97,7 @@ class Client:
 
     def delete(self, search_id: str) -> None:
         """Delete a search and its trials."""
-        self._send("DELETE", f"/v1/searches/{search_id}")
+        self._delete(f"/v1/searches/{search_id}")
 
     def trials(self, search_id: str) -> Iterator[Trial]:
         """The trials of a search, ordered by number."""
@@ -122,6 +112,7 @@ class Client:
 
         def download() -> None:
             with self._http.stream("GET", f"/v1/searches/{search_id}/export") as answer:
+                self._retries.note_answer()
                 if not answer.is_success:
                     answer.read()
                     raise _problem(answer)
@@ -131,11 +122,21 @@ class Client:
 
         self._retried(download)
 
-    # --- data sets and keys -------------------------------------------------------------------
+    # --- data sets, workers and keys ----------------------------------------------------------
 
     def datasets(self) -> Iterator[Dataset]:
         """All data sets, the newest first."""
         return cast(Iterator[Dataset], self._pages("/v1/datasets"))
+
+    def workers(self) -> list[Worker]:
+        """The workers of the last day, with the trial that each trains."""
+        return cast(list[Worker], list(self._pages("/v1/workers")))
+
+    def count_live_workers(self, seconds: float) -> int:
+        """How many workers were seen within the last `seconds`, by this machine's clock."""
+        now = datetime.now(UTC)
+        seen = (datetime.fromisoformat(worker["seen_at"]) for worker in self.workers())
+        return sum((now - one).total_seconds() < seconds for one in seen)
 
     def dataset(self, name_or_id: str) -> Dataset:
         """A data set by its id, or the one of this name that was uploaded last."""
@@ -156,16 +157,22 @@ class Client:
     def add_dataset(
         self, path: Path, name: str, fields: Mapping[str, str] | None = None
     ) -> Dataset:
-        """Upload a file as a data set; `fields` are further ones of the form."""
-        with path.open("rb") as file:
-            answer = self._once(
-                "POST",
-                "/v1/datasets",
-                files={"file": ("data", file, "application/octet-stream")},
-                data={"name": name, **(fields or {})},
-                timeout=_UPLOAD_TIMEOUT,
-            )
-        return cast(Dataset, _json(answer))
+        """Upload a file as a data set; `fields` are further ones of the form.
+
+        The same file again is the same data set.
+        """
+
+        def upload() -> httpx.Response:
+            with path.open("rb") as file:
+                return self._answer(
+                    "POST",
+                    "/v1/datasets",
+                    files={"file": ("data", file, "application/octet-stream")},
+                    data={"name": name, **(fields or {})},
+                    timeout=_UPLOAD_TIMEOUT,
+                )
+
+        return cast(Dataset, _json(self._retried(upload)))
 
     def create_key(self, name: str, role: str) -> CreatedKey:
         """Create an API key. No later answer contains its secret."""
@@ -196,41 +203,47 @@ class Client:
                 return
 
     def _send(self, method: str, path: str, **rest: Any) -> httpx.Response:
-        """Send a request that may arrive twice, and retry it."""
+        """Send a request that may arrive twice."""
         return self._retried(lambda: self._answer(method, path, **rest))
 
     def _once(self, method: str, path: str, **rest: Any) -> httpx.Response:
         """Send a request that must not arrive twice."""
-        try:
-            return self._answer(method, path, **rest)
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from None
+        return self._retried(lambda: self._answer(method, path, **rest), repeatable=False)
+
+    def _delete(self, path: str) -> None:
+        """Delete an object; if an earlier try lost its answer, the object may be gone already."""
+        tries = 0
+
+        def delete() -> None:
+            nonlocal tries
+            tries += 1
+            try:
+                self._answer("DELETE", path)
+            except RefusedRequest as problem:
+                if tries == 1 or problem.status != httpx.codes.NOT_FOUND:
+                    raise
+
+        self._retried(delete)
 
     def _answer(self, method: str, path: str, **rest: Any) -> httpx.Response:
         answer = self._http.request(method, path, **rest)
-        self._has_answered = True
+        self._retries.note_answer()
         if answer.is_error:
             raise _problem(answer)
         return answer
 
-    def _retried(self, call: Callable[[], _T]) -> _T:
-        for pause in _PAUSES if self._has_answered else _FIRST_PAUSES:
-            try:
-                return call()
-            except httpx.TransportError:
-                time.sleep(pause)
-            except RefusedRequest as problem:
-                if problem.status not in _BUSY:
-                    raise
-                time.sleep(pause)
+    def _retried(self, call: Callable[[], _T], *, repeatable: bool = True) -> _T:
         try:
-            return call()
+            return self._retries.run(call, repeatable=repeatable)
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         reason = str(error) or type(error).__name__
-        return Unreachable(f"no service answers at {self.url}: {reason}; check that it is running")
+        return Unreachable(
+            f"no service answers at {self.url}: {reason}; check the address, and that the service "
+            "is running (`netmorph doctor` checks the set-up)"
+        )
 
 
 def _newest(items: Iterable[Dataset], name_or_id: str) -> Dataset | None:
@@ -251,6 +264,8 @@ def _checked_url(url: str) -> str:
         good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
         good = False
+    if good and parts.username is not None:  # it would replace the key, and appear in messages
+        raise ClientError("invalid address: expected none with a user name; give the key by --key")
     if not good:
         raise ClientError(f"invalid address {url!r}: expected something like http://host:port")
     return url.rstrip("/")
@@ -286,6 +301,7 @@ def _problem(answer: httpx.Response) -> RefusedRequest:
         title=str(document.get("title") or answer.reason_phrase),
         detail=str(document.get("detail") or f"{answer.status_code} {answer.reason_phrase}"),
         errors=tuple(document.get("errors") or ()),
+        retry_after=retry_after(answer.headers.get("retry-after")),
     )
 
 

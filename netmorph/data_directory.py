@@ -115,28 +115,39 @@ class DataDirectory:
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[bool]:
         """Try to hold the lock `name` alone without waiting; yields whether that succeeded."""
-        with (self.path / name).open("a") as file:
+        with self._lock_file(name) as file:
             yield _try_to_lock(file, fcntl.LOCK_EX)
 
     @contextlib.contextmanager
     def shared(self, name: str) -> Iterator[None]:
         """Hold the lock `name` together with others; waits while a process holds it alone."""
-        with (self.path / name).open("a") as file:
+        with self._lock_file(name) as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
 
     def is_locked(self, name: str) -> bool:
         """Whether a process holds the lock `name` alone."""
         try:
-            with (self.path / name).open("a") as file:
+            with self._lock_file(name) as file:
                 return not _try_to_lock(file, fcntl.LOCK_SH)
         except OSError:
             return False
 
     def is_shared(self, name: str) -> bool:
         """Whether a process holds the lock `name` together with others."""
-        with (self.path / name).open("a") as file:
+        with self._lock_file(name) as file:
             return not _try_to_lock(file, fcntl.LOCK_EX) and _try_to_lock(file, fcntl.LOCK_SH)
+
+    def _lock_file(self, name: str) -> IO[str]:
+        """The file of a lock, closed to others: who may read a file may lock it, too."""
+        file = open(self.path / name, "a", opener=_open_for_owner)  # noqa: SIM115 (the caller's)
+        if os.fstat(file.fileno()).st_uid == os.geteuid():
+            os.fchmod(file.fileno(), 0o600)  # a file of an earlier release may be open to others
+        return file
+
+
+def _open_for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def new_key() -> str:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,6 +47,7 @@ class EmbeddedPostgres:
     """A PostgreSQL server with its files in a data directory."""
 
     name = "postgres"
+    is_healthy: Callable[[], bool] | None = None  # a delay may be its clients' fault
 
     def __init__(self, data_directory: Path, *, durable: bool = True) -> None:
         """With `durable=False` a power failure may lose commits; tests run faster."""
@@ -119,6 +121,7 @@ class EmbeddedValkey:
     """A Valkey server that stores nothing on disk: PostgreSQL has every fact."""
 
     name = "valkey"
+    is_healthy: Callable[[], bool] | None = None  # searches go on without it
 
     def __init__(self, data_directory: Path) -> None:
         self._directory = data_directory.resolve()

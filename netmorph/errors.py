@@ -34,6 +34,7 @@ class RefusedRequest(ClientError):
     title: str
     detail: str
     errors: tuple[dict[str, str], ...] = field(default=())
+    retry_after: float | None = None  # seconds after which the service accepts another try
 
     def __str__(self) -> str:
         fields = "; ".join(f"{e.get('field', '?')}: {e.get('message', '?')}" for e in self.errors)

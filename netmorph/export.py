@@ -25,7 +25,7 @@ def require_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise ClientError(
-            f"{parent} cannot be written: {error.strerror}; choose another folder"
+            f"{parent} cannot be written: {error.strerror}; choose another folder for the export"
         ) from None
 
 

@@ -12,7 +12,7 @@ import psutil
 
 from netmorph import processes
 from netmorph.data_directory import DataDirectory
-from netmorph.embedded import family_of, free_port
+from netmorph.embedded import family_of
 from netmorph.errors import LaunchError
 from netmorph.local_service import LocalService, require_packages
 from netmorph.supervisor import ProcessSupervisor
@@ -37,17 +37,17 @@ def run(service: LocalService, *, while_used: bool, announce: Callable[[Running]
     require_packages(workers=service.workers)
     directory = service.directory
     if not directory.path.exists():
-        _require_free(service)  # before any file is made
+        listening(service).close()  # raises before any file is made
     directory.prepare()
     with directory.locked("lock") as alone:
         if not alone:
             raise LaunchError(_already_running(directory))
         os.umask(0o077)
         end_leftovers(directory)
-        _require_free(service)
-        if service.port == 0:
-            service = replace(service, port=free_port(service.host))
-        _serve(service, while_used=while_used, announce=announce)
+        with listening(service) as listener:
+            port = listener.getsockname()[1]
+            service = replace(service, port=port, listener=listener.fileno())
+            _serve(service, while_used=while_used, announce=announce)
 
 
 def _serve(service: LocalService, *, while_used: bool, announce: Callable[[Running], None]) -> None:
@@ -86,19 +86,24 @@ def _already_running(directory: DataDirectory) -> str:
     )
 
 
-def _require_free(service: LocalService) -> None:
-    """Raise LaunchError if the service cannot listen on its address."""
-    if service.port == 0:
-        return
-    with socket.socket(family_of(service.host)) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((service.host, service.port))
-        except OSError as error:
-            raise LaunchError(
-                f"cannot listen on {service.host} port {service.port}: {error.strerror}; "
-                "choose another port with --port, or 0 for any free one"
-            ) from None
+def listening(service: LocalService) -> socket.socket:
+    """A socket that listens on the service's address; raises LaunchError where that is taken.
+
+    The launcher holds it from the beginning to the end, so that no other program can take the
+    address while the service starts, or while its API process is restarted.
+    """
+    listener = socket.socket(family_of(service.host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((service.host, service.port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise LaunchError(
+            f"cannot listen on {service.host} port {service.port}: {error.strerror}; "
+            "choose another port with --port, or 0 for any free one"
+        ) from None
+    return listener
 
 
 def end_leftovers(directory: DataDirectory) -> None:

@@ -4,9 +4,13 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -17,6 +21,8 @@ from netmorph.processes import exit_summary
 from netmorph.supervisor import ProcessSupervisor, Program
 
 _MIGRATE_SECONDS = 300.0
+_ANSWER_SECONDS = 5.0  # for an answer to a check of the API's health
+_WORKER_SECONDS = 120.0  # without a sign of life of a worker
 _CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # of the container this process runs in
 
 
@@ -28,6 +34,7 @@ class LocalService:
     host: str
     port: int
     workers: int
+    listener: int | None = None  # descriptor of the socket that listens on the address
 
     @property
     def url(self) -> str:
@@ -68,12 +75,16 @@ class LocalService:
             )
 
     def _api(self, environment: dict[str, str]) -> Program:
+        address = ["--host", self.host, "--port", str(self.port)]
+        inherited = [] if self.listener is None else [self.listener]
         return Program(
             name="api",
-            command=_module("api", "serve", "--host", self.host, "--port", str(self.port)),
+            command=_module("api", "serve", *address, *(f"--fd={fd}" for fd in inherited)),
             environment=environment,
             directory=self.directory.path,
             answers=answers(self.url),
+            is_healthy=is_alive(self.url),
+            descriptors=inherited,
         )
 
     def worker(self, number: int, broker: str) -> Program:
@@ -92,8 +103,13 @@ class LocalService:
         }
         if self.workers > 1:  # each takes a GPU of its own, if there are any
             environment["NETMORPH_SLOT_DIR"] = str(self.directory.path / "workers" / "slots")
-        command = _module("worker")
-        return Program(f"worker-{number}", command, environment, self.directory.path)
+        return Program(
+            name=f"worker-{number}",
+            command=_module("worker"),
+            environment=environment,
+            directory=self.directory.path,
+            is_healthy=keeps_changing(state / f"worker-local-{number}.alive", _WORKER_SECONDS),
+        )
 
     def api_environment(self, database: str, broker: str) -> dict[str, str]:
         """The environment of the API and of migrations, with the secrets that they need."""
@@ -148,6 +164,41 @@ def answers(url: str) -> Callable[[], bool]:
             return False
 
     return is_ready
+
+
+def is_alive(url: str) -> Callable[[], bool]:
+    """A function that says whether the process of the service at `url` does its work."""
+    address = urlsplit(url)
+
+    def answers_alive() -> bool:
+        connection = HTTPConnection(address.hostname or "", address.port, timeout=_ANSWER_SECONDS)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    return answers_alive
+
+
+def keeps_changing(file: Path, seconds: float) -> Callable[[], bool]:
+    """A function that says whether a file was touched within that time, if it is there.
+
+    It compares times of the file only with each other: the clock of the machine may jump.
+    """
+    last: int | None = None
+    changed_at = time.monotonic()
+
+    def is_changing() -> bool:
+        nonlocal last, changed_at
+        touched = file.stat().st_mtime_ns if file.exists() else None
+        if touched is None or touched != last:
+            last, changed_at = touched, time.monotonic()
+        return time.monotonic() < changed_at + seconds
+
+    return is_changing
 
 
 def cores() -> int:

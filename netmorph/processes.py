@@ -27,10 +27,12 @@ def start(
     account: Account | None = None,
     death_signal: signal.Signals | None = signal.SIGTERM,
     stdin: int = subprocess.DEVNULL,
+    descriptors: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start `command` in its own process group, with its output appended to `log`.
 
-    The kernel sends it `death_signal` (None: no signal) when the calling thread ends.
+    The kernel sends it `death_signal` (None: no signal) when the calling thread ends. It inherits
+    the open file `descriptors`.
     """
     switch = account is not None and account.uid != os.geteuid()
     identity = (account.uid, account.gid) if switch and account else (-1, -1)
@@ -45,6 +47,7 @@ def start(
             cwd=cwd,
             env=None if environment is None else dict(environment),
             process_group=0,
+            pass_fds=descriptors,
         )
 
 
@@ -70,6 +73,7 @@ def stop(process: subprocess.Popen[bytes], *, how: signal.Signals, grace: float)
     """End `process` by the signal `how`; after `grace` seconds, end its group by SIGKILL."""
     if process.poll() is None:
         process.send_signal(how)
+        process.send_signal(signal.SIGCONT)  # a stopped process handles no other signal
         try:
             process.wait(grace)
         except subprocess.TimeoutExpired:

@@ -24,7 +24,8 @@ def follow(client: Client, search: Search, out: Console) -> Search:
     for current in changes(client, search):
         search = current
         if (line := _log_line(search)) != last_line:
-            out.print(line, soft_wrap=True)
+            left = left_text(search, search["used"]["seconds"])
+            out.print("; ".join(filter(None, (line, left))), soft_wrap=True)
             last_line = line
     return search
 
@@ -61,9 +62,9 @@ class _LiveDisplay:
     def __rich__(self) -> RenderableType:
         search = self._search
         seconds = search["used"]["seconds"] + time.monotonic() - self._received
-        bar = ProgressBar(total=1.0, completed=share_used(search, seconds), width=50)
+        bar = ProgressBar(total=1.0, completed=share_done(search, seconds), width=50)
         facts = Table.grid(padding=(0, 2))
-        facts.add_row(Text("budget", style="dim"), bar)
+        facts.add_row(Text("progress", style="dim"), bar)
         for label, text in _facts(search, seconds):
             facts.add_row(Text(label, style="dim"), text)
         facts.add_row(Text("dashboard", style="dim"), f"{self._url}/searches/{search['id']}")
@@ -73,11 +74,24 @@ class _LiveDisplay:
 def _facts(search: Search, seconds: float) -> list[tuple[str, str]]:
     """Facts about a running search as pairs of label and text."""
     return [
-        ("search", f"{search['name']} ({search['status']})"),
+        ("search", f"{search['name']} ({phase(search)})"),
         ("trials", _trials_text(search)),
         ("best so far", best_text(search)),
-        ("time", f"{clock(seconds)} elapsed, {left_text(search, seconds)}"),
+        ("time", _time_text(search, seconds)),
     ]
+
+
+def _time_text(search: Search, seconds: float) -> str:
+    return ", ".join(filter(None, (f"{clock(seconds)} elapsed", left_text(search, seconds))))
+
+
+def phase(search: Search) -> str:
+    """What a search is doing, in words: the service calls its last trials finishing, too."""
+    if search["status"] != "finishing":
+        return search["status"]
+    counts = search["trial_counts"]
+    has_trials = counts.get("waiting", 0) + counts.get("running", 0) > 0
+    return "running its last trials" if has_trials else "final fit"
 
 
 def _trials_text(search: Search) -> str:
@@ -96,33 +110,33 @@ def best_text(search: Search) -> str:
     return f"{percent(best['value'])}{error} (trial {best['number']})"
 
 
-def share_used(search: Search, seconds: float) -> float:
-    """The part of the budget that is used, between 0 and 1."""
-    budget, used = search["budget"], search["used"]
-    parts = [
-        spent / limit
-        for spent, limit in (
-            (used["trials"], budget.get("trials")),
-            (used["epochs"], budget.get("epochs")),
-            (seconds, budget.get("seconds")),
-        )
-        if limit
-    ]
-    return min(1.0, max(parts, default=0.0))
+def share_done(search: Search, seconds: float) -> float:
+    """The part of its time that a search has run for `seconds` is over, from 0 to 1."""
+    left = _left(search, seconds)
+    if left is None or seconds + left <= 0:
+        return 0.0
+    return seconds / (seconds + left)
 
 
 def left_text(search: Search, seconds: float) -> str:
-    """How long the search will still take, estimated from the budget."""
-    if search["status"] == "finishing":
-        return "the final fit is running"
-    if (limit := search["budget"].get("seconds")) is not None:
-        return f"at most {clock(max(0.0, limit - seconds))} left"
-    share = share_used(search, seconds)
-    if share == 0.0:
+    """How long the search will still take, its final fit included; empty once it has ended."""
+    if search["status"] in ENDED or search["status"] == "paused":
+        return ""
+    left = _left(search, seconds)
+    if left is None:
         return "time left not yet known"
-    return f"about {clock(seconds * (1 - share) / share)} and the final fit left"
+    exact = search["budget"].get("seconds") is not None
+    return f"{'at most' if exact else 'about'} {clock(left)} left"
+
+
+def _left(search: Search, seconds: float) -> float | None:
+    """The estimate of the service, less the time since; older services give none."""
+    estimate = search.get("seconds_left")
+    if estimate is None:
+        return None
+    return max(0.0, estimate - (seconds - search["used"]["seconds"]))
 
 
 def _log_line(search: Search) -> str:
     """One line for a log; it changes with the status, the trials and the best value."""
-    return f"{search['status']}: {_trials_text(search)}; best {best_text(search)}"
+    return f"{phase(search)}: {_trials_text(search)}; best {best_text(search)}"

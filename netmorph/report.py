@@ -48,7 +48,7 @@ def print_summary(result: dict[str, Any], out: Console) -> None:
         ("test", _test(result)),
         *_exported(result).items(),
         ("time", clock(result["seconds"])),
-        ("export", result["export"] or "none"),
+        ("export", _export(result)),
     ]
     for label, text in rows:
         out.print(f"{label:11}{text}", soft_wrap=True)
@@ -58,8 +58,10 @@ def print_summary(result: dict[str, Any], out: Console) -> None:
         out.print(f"  {sentence}", soft_wrap=True)
 
 
-def default_folder(search: Search) -> Path:
-    """The folder for an export if the command line names none."""
+def default_folder(search: Search | None) -> Path:
+    """The folder for an export if the command line names none; for None, that of any search."""
+    if search is None:
+        return Path("exports") / "search"
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", search["name"]).strip("-.") or "search"
     return Path("exports") / f"{name}-{search['id'][:8]}"
 
@@ -78,6 +80,13 @@ def _test(result: dict[str, Any]) -> str:
 def _exported(result: dict[str, Any]) -> dict[str, str]:
     names = ("ensemble", "comparison", "precision", "compute_in_winner")
     return lineage.exported(*(result[name] for name in names))
+
+
+def _export(result: dict[str, Any]) -> str:
+    """The folder of the export, or how to get one."""
+    if result["export"] is None and result["test_accuracy"] is not None:
+        return f"netmorph export {result['search_id'][:8]} downloads it"
+    return result["export"] or "none"
 
 
 def _in_brackets(text: str) -> str:

@@ -18,6 +18,9 @@ _POLL_SECONDS = 0.25  # between two looks at the children
 _FIRST_DELAY = 0.5  # seconds before the first restart; doubled for each further one
 _LONGEST_DELAY = 30.0
 _HEALTHY_AFTER = 60.0  # seconds of running after which earlier deaths no longer count
+_CHECK_SECONDS = 5.0  # between two checks of a running child's health
+_UNHEALTHY_SECONDS = 20.0  # of failed checks after which a child is restarted
+_STARTING_SECONDS = 30.0  # after the start, in which failed checks do not count
 
 
 class Child(Protocol):
@@ -26,6 +29,8 @@ class Child(Protocol):
     name: str
     log: Path
     process: subprocess.Popen[bytes] | None
+    #: Whether the running process does its work; None: it does as long as it runs.
+    is_healthy: Callable[[], bool] | None
 
     def start(self) -> object:
         """Start the process and return when it answers; raise LaunchError if it does not."""
@@ -44,6 +49,8 @@ class Program:
     directory: Path  # the data directory
     log: Path = field(init=False)
     answers: Callable[[], bool] | None = None  # whether it answers; None: do not wait
+    is_healthy: Callable[[], bool] | None = None
+    descriptors: Sequence[int] = ()  # open files that it inherits
     start_seconds: float = 60.0
     grace: float = 20.0  # seconds that it gets to end by itself
     process: subprocess.Popen[bytes] | None = None
@@ -54,7 +61,11 @@ class Program:
     def start(self) -> None:
         """Start the command and wait until it answers."""
         self.process = processes.start(
-            self.command, log=self.log, cwd=self.directory, environment=self.environment
+            self.command,
+            log=self.log,
+            cwd=self.directory,
+            environment=self.environment,
+            descriptors=self.descriptors,
         )
         if self.answers is not None:
             processes.wait(self.process, self.log, self.answers, self.start_seconds)
@@ -72,13 +83,26 @@ class Health:
     started: float
     deaths: int = 0
     restart_at: float | None = None  # None: it is running
+    check_at: float = 0.0  # time of the next check
+    ailing_since: float | None = None  # None: the last check succeeded
+
+    def has_failed(self, now: float, is_healthy: Callable[[], bool]) -> bool:
+        """Check a running child now and then; whether it has failed all checks for long."""
+        if now < max(self.check_at, self.started + _STARTING_SECONDS):
+            return False
+        self.check_at = now + _CHECK_SECONDS
+        if is_healthy():
+            self.ailing_since = None
+        elif self.ailing_since is None:
+            self.ailing_since = now
+        return self.ailing_since is not None and now >= self.ailing_since + _UNHEALTHY_SECONDS
 
     def count_death(self, now: float) -> float:
         """Count a death or a failed restart; return the seconds until the next restart."""
         ran_well = self.restart_at is None and now - self.started > _HEALTHY_AFTER
         self.deaths = 1 if ran_well else self.deaths + 1
         delay = min(_FIRST_DELAY * 2.0 ** (self.deaths - 1), _LONGEST_DELAY)
-        self.restart_at = now + delay
+        self.restart_at, self.ailing_since = now + delay, None
         return delay
 
 
@@ -117,8 +141,13 @@ class ProcessSupervisor:
             child.stop()  # children that the dead process left
             delay = health.count_death(now)
             _log(f"{child.name} ended with {_ending(child)}; restart in {delay:g} s")
-        elif health.restart_at is not None and now >= health.restart_at:
-            self._restart(child, health)
+        elif health.restart_at is not None:
+            if now >= health.restart_at:
+                self._restart(child, health)
+        elif child.is_healthy is not None and health.has_failed(now, child.is_healthy):
+            child.stop()
+            delay = health.count_death(time.monotonic())
+            _log(f"{child.name} does not answer; it was ended, restart in {delay:g} s")
 
     def _restart(self, child: Child, health: Health) -> None:
         try:

@@ -5,38 +5,44 @@ an id is complete; else an id is its first eight characters, which every command
 morphisms of a trial get lines of their own.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from netmorph.answers import Dataset, Front, Key, Search, Trial
+from netmorph.answers import Dataset, Front, Key, Search, Trial, Worker
+from netmorph.diagnosis import Finding
 from netmorph.formatting import clock, milliseconds, out_of, percent
 from netmorph.lineage import ensemble, exported, steps
-from netmorph.progress import best_text
+from netmorph.progress import best_text, left_text, phase
 
 #: Columns from which on a row with complete ids and all words is readable on one line.
 WIDE = 160
 _SHORT_ID = 8  # characters
 _MINUTE = 16  # characters of a time up to its minutes
+_SECOND = 19  # characters of a time up to its seconds
 _INDENT = 4  # columns before the words of a trial
 _LABELS = ("no", "status", "value", "parent", "parameters", "latency", "epochs", "time")
 _WORDS = ("morphisms", "computed in")
-_FOLDED = frozenset({"name", "data set", "morphisms"})  # columns with text of any length
+_SHORT_PHASES = {"running its last trials": "last trials"}
+_FOLDED = frozenset({"name", "data set", "device", "morphisms"})  # columns with text of any length
 
 
 def searches(items: Iterable[Search], width: int) -> Table:
     """One row for each search."""
+    items = list(items)
+    ids = _ids([item["id"] for item in items], width)
     table = _table("id", "name", "data set", "status", "trials", "best", "test", "time")
     for item in items:
         table.add_row(
-            _id(item["id"], width),
-            item["name"],
-            item["dataset"]["name"],
-            item["status"],
+            ids[item["id"]],
+            _name(item["name"], width),
+            _name(item["dataset"]["name"], width),
+            _SHORT_PHASES.get(phase(item), phase(item)),
             out_of(item["used"]["trials"], item["budget"].get("trials")),
             percent(item["best"]["value"] if item["best"] else None),
             percent(item["final"]["test_metric"] if item["final"] else None),
@@ -53,11 +59,14 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
         "id": item["id"],
         "name": item["name"],
         "data set": item["dataset"]["name"],
-        "status": " ".join(filter(None, (item["status"], item["reason"]))),
+        "status": _status(item),
         "strategy": f"{item['strategy']}, seed {item['seed']}, {item['parallelism']} in flight",
+        **_options(item),
         "trials": out_of(item["used"]["trials"], item["budget"].get("trials")),
         "epochs": out_of(item["used"]["epochs"], item["budget"].get("epochs")),
-        "time": clock(item["used"]["seconds"]),
+        "time": ", ".join(
+            filter(None, (clock(item["used"]["seconds"]), left_text(item, item["used"]["seconds"])))
+        ),
         "best": best_text(item),
         "test": percent(final["test_metric"] if final else None),
         **_exported(item),
@@ -74,11 +83,19 @@ def trials(items: Iterable[Trial], width: int) -> RenderableType:
     """One row for each trial; below `WIDE` columns, its morphisms are on the lines after it."""
     cells = [_cells(item) for item in items]
     if width < WIDE:
-        return _NarrowTrials(cells)
+        return _narrow(cells)
     table = _table(*_LABELS, *_WORDS)
     for row in cells:
         table.add_row(*(row[label] for label in (*_LABELS, *_WORDS)))
     return table
+
+
+def _narrow(cells: Sequence[Mapping[str, str]]) -> RenderableType:
+    """Trials for a narrow terminal: if all were computed in one way, it is said once."""
+    ways = {row["computed in"] for row in cells} - {"–"}
+    if len(ways) != 1:
+        return _NarrowTrials(cells, _WORDS)
+    return Group(_NarrowTrials(cells, _WORDS[:1]), f"computed in {ways.pop()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +103,7 @@ class _NarrowTrials:
     """A table of trials whose words are on indented lines between the rows."""
 
     cells: Sequence[Mapping[str, str]]
+    words: Sequence[str]  # labels of the texts that get lines of their own
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = _table(*_LABELS, no_wrap=True)  # so that each row is one line
@@ -95,7 +113,7 @@ class _NarrowTrials:
         yield from header
         for line, row in zip(lines, self.cells, strict=True):
             yield from line
-            words = "; computed in ".join(row[label] for label in _WORDS if row[label] != "–")
+            words = "; computed in ".join(row[label] for label in self.words if row[label] != "–")
             if words:
                 yield Padding(Text(words), (0, 0, 0, _INDENT), expand=False)
 
@@ -116,12 +134,33 @@ def _cells(item: Trial) -> dict[str, str]:
     }
 
 
+def facts(values: Mapping[str, object]) -> Table:
+    """One row for each fact."""
+    table = Table(show_header=False, box=None)
+    for label, value in values.items():
+        lines = value if isinstance(value, list) else [value or "–"]
+        table.add_row(label.replace("_", " "), "\n".join(map(str, lines)) or "–")
+    return table
+
+
+def findings(items: Iterable[Finding]) -> Table:
+    """One row for each check, with the advice below what was found."""
+    table = Table(show_header=False, box=None)
+    for item in items:
+        style = {"ok": "green", "warning": "yellow", "problem": "bold red"}[item.state]
+        text = f"{item.text}\n→ {item.advice}" if item.advice else item.text
+        table.add_row(Text(item.state, style=style), item.subject, text)
+    return table
+
+
 def datasets(items: Iterable[Dataset], width: int) -> Table:
     """One row for each data set."""
+    items = list(items)
+    ids = _ids([item["id"] for item in items], width)
     table = _table("id", "name", "version", "shape", "classes", "train", "test", "bytes")
     for item in items:
         table.add_row(
-            _id(item["id"], width),
+            ids[item["id"]],
             item["name"],
             str(item["version"]),
             " × ".join(map(str, item["input_shape"])),
@@ -133,23 +172,65 @@ def datasets(items: Iterable[Dataset], width: int) -> Table:
     return table
 
 
-def keys(items: Iterable[Key], width: int) -> Table:
-    """One row for each key."""
-    table = _table("id", "name", "role", "begins with", "created", "revoked")
+def workers(items: Iterable[Worker], width: int) -> Table:
+    """One row for each worker."""
+    table = _table("name", "device", "threads", "last seen", "trains")
     for item in items:
+        trial = item["trial_id"]
         table.add_row(
-            _id(item["id"], width),
             item["name"],
-            item["role"],
-            item["prefix"],
-            item["created_at"][:_MINUTE],
-            (item["revoked_at"] or "–")[:_MINUTE],
+            item["device"],
+            str(item["threads"]),
+            item["seen_at"][:_SECOND].replace("T", " "),
+            "–" if trial is None else trial if width >= WIDE else trial[:_SHORT_ID],
         )
     return table
 
 
-def _id(text: str, width: int) -> str:
-    return text if width >= WIDE else text[:_SHORT_ID]
+def keys(items: Iterable[Key], width: int) -> Table:
+    """One row for each key."""
+    items = list(items)
+    ids = _ids([item["id"] for item in items], width)
+    table = _table("id", "name", "role", "begins with", "created", "revoked")
+    for item in items:
+        table.add_row(
+            ids[item["id"]],
+            item["name"],
+            item["role"],
+            item["prefix"],
+            _minute(item["created_at"]),
+            _minute(item["revoked_at"]),
+        )
+    return table
+
+
+def _ids(texts: Sequence[str], width: int) -> dict[str, str]:
+    """Each id as it is shown: complete if there is room, else its beginning.
+
+    An id stays complete if another one in the list begins in the same way.
+    """
+    counts = Counter(text[:_SHORT_ID] for text in set(texts))
+    return {
+        text: text if width >= WIDE or counts[text[:_SHORT_ID]] > 1 else text[:_SHORT_ID]
+        for text in texts
+    }
+
+
+def _minute(time: str | None) -> str:
+    """A time up to its minute, in UTC; a dash for None."""
+    return "–" if time is None else time[:_MINUTE].replace("T", " ")
+
+
+def _status(item: Search) -> str:
+    """What the search is doing, and why it ended."""
+    return f"{phase(item)} ({item['reason']})" if item["reason"] else phase(item)
+
+
+def _options(item: Search) -> dict[str, str]:
+    """The options of the strategy, if the search has some; older services do not send them."""
+    options = item.get("strategy_options") or {}
+    text = ", ".join(f"{name} {value}" for name, value in options.items())
+    return {"options": text} if text else {}
 
 
 def _exported(item: Search) -> dict[str, str]:
@@ -177,6 +258,11 @@ def _points(front: Front) -> Iterator[str]:
         }
         cost = costs.get(front["cost"], "–")
         yield f"{percent(point['value'])} with {cost} (trial {point['number']})"
+
+
+def _name(text: str, width: int) -> Text:
+    """A name that ends in an ellipsis where a narrow terminal has no room for it."""
+    return Text(text, no_wrap=width < WIDE, overflow="ellipsis" if width < WIDE else "fold")
 
 
 def _table(*labels: str, no_wrap: bool = False) -> Table:

@@ -7,6 +7,7 @@ import sys
 import warnings
 from threading import Event as Flag
 from threading import Thread
+from time import monotonic
 from types import FrameType
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from worker.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0  # seconds between two starts of the consumer
 _USAGE = "usage: python -m worker [healthcheck]"
 
 
@@ -87,7 +89,7 @@ def run(settings: Settings) -> int:
     polling = Thread(target=runner.poll, name="poll", daemon=True)
     polling.start()
     try:
-        return _consume(settings, runner)
+        return _consume_until(stopping, settings, runner)
     finally:
         stopping.set()
         polling.join()
@@ -112,6 +114,25 @@ class _Consumer(Worker):  # type: ignore[misc]
 
     def install_platform_tweaks(self, worker: Worker) -> None:
         """Keep the signal handlers that are installed."""
+
+
+def _consume_until(stopping: Flag, settings: Settings, runner: TrialRunner) -> int:
+    """Run Celery's consumer until the worker shuts down; its exit code.
+
+    Anybody who reaches the broker can make the consumer fail, as by another type of value under the
+    queue's key. Then it is started again after a pause; the worker requests trials meanwhile.
+    """
+    pause = _FIRST_PAUSE
+    while True:
+        started = monotonic()
+        code = _consume(settings, runner)
+        if monotonic() > started + _LONGEST_PAUSE:  # it ran well
+            pause = _FIRST_PAUSE
+        if stopping.is_set():
+            return code
+        logger.error("the consumer of notifications ended; next start in %g s", pause)
+        stopping.wait(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _consume(settings: Settings, runner: TrialRunner) -> int:

@@ -16,6 +16,7 @@ from celery import Celery
 
 from core.errors import NetmorphError
 from core.protocol.queue import TRAIN_JOB, celery_config
+from worker.agent.controller_client import ControllerUnreachable
 from worker.agent.notifications import RunnerLock
 from worker.agent.supervisor import TrialSupervisor
 from worker.agent.trainer_process import TrainerDied
@@ -89,7 +90,8 @@ class TrialRunner:
         except NetmorphError as error:
             logger.warning("no answer from the controller: %s", error)
             self._failed_requests += 1
-            self._rest(self._failed_requests, _LONGEST_RETRY)
+            demanded = error.retry_after if isinstance(error, ControllerUnreachable) else 0.0
+            self._rest(self._failed_requests, _LONGEST_RETRY, demanded)
             return False
         except Exception:
             logger.exception("unexpected error")
@@ -99,11 +101,12 @@ class TrialRunner:
         self._rest(self._trainer.deaths - 1, _LONGEST_REST)
         return trained or prefer is not None
 
-    def _rest(self, failures: int, longest: float) -> None:
+    def _rest(self, failures: int, longest: float, least: float = 0.0) -> None:
         """Lease nothing for a while, twice as long after each failure in a row."""
         if failures > 0:
             seconds = self._settings.poll_seconds * 2.0 ** min(failures - 1, 20)
-            self._rest_until = monotonic() + min(seconds, longest) * random.uniform(0.8, 1.2)
+            rest = min(seconds, longest) * random.uniform(0.8, 1.2)
+            self._rest_until = monotonic() + max(rest, least)
 
 
 def create_app(settings: Settings, runner: TrialRunner) -> Celery:

@@ -2,8 +2,8 @@
 
 The supervisor writes `Command` lines to the trainer's stdin; the trainer writes `Event` lines to
 the file descriptor that was its stdout (prints of libraries go to stderr). End of file on stdin
-ends the trainer. The fields of `EpochEnded` and `Ended` are those of `core.protocol.contracts`,
-so that a new fact about a trial is declared there alone.
+ends the trainer. The fields of `EpochEnded`, `CheckpointStored` and `Ended` are those of
+`core.protocol.contracts`, so that a new fact about a trial is declared there alone.
 """
 
 from typing import Annotated, Literal
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, 
 from core.protocol.contracts import (
     LONGEST_PRECISION,
     LONGEST_REASON,
+    Checkpoint,
     EpochMetrics,
     TrainOrder,
     TrialOutcome,
@@ -41,7 +42,15 @@ class Stop(BaseModel):
     reason: str = ""
 
 
-Command = Annotated[Train | Stop, Field(discriminator="command")]
+class Interrupt(BaseModel):
+    """The worker shuts down: store a checkpoint of the training and report `interrupted`."""
+
+    model_config = _STRICT
+
+    command: Literal["interrupt"] = "interrupt"
+
+
+Command = Annotated[Train | Stop | Interrupt, Field(discriminator="command")]
 
 
 class Ready(BaseModel):
@@ -70,6 +79,22 @@ class EpochEnded(EpochMetrics):
     event: Literal["epoch"] = "epoch"
 
 
+class CheckpointStored(Checkpoint):
+    """A checkpoint of the training is stored."""
+
+    model_config = _STRICT
+
+    event: Literal["checkpoint"] = "checkpoint"
+
+
+class Interrupted(BaseModel):
+    """The training has ended before its end, as requested; its last checkpoint was reported."""
+
+    model_config = _STRICT
+
+    event: Literal["interrupted"] = "interrupted"
+
+
 class Ended(TrialOutcome):
     """The training has ended."""
 
@@ -84,7 +109,10 @@ class Ended(TrialOutcome):
         return text[: _LONGEST[field.field_name or ""]] if isinstance(text, str) else text
 
 
-Event = Annotated[Ready | Progress | EpochEnded | Ended, Field(discriminator="event")]
+Event = Annotated[
+    Ready | Progress | EpochEnded | CheckpointStored | Interrupted | Ended,
+    Field(discriminator="event"),
+]
 
 COMMANDS: TypeAdapter[Command] = TypeAdapter(Command)
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
@@ -92,10 +120,13 @@ EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 __all__ = [
     "COMMANDS",
     "EVENTS",
+    "CheckpointStored",
     "Command",
     "Ended",
     "EpochEnded",
     "Event",
+    "Interrupt",
+    "Interrupted",
     "Progress",
     "Ready",
     "Stop",

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from api.store import final_fits, leases, results, train_orders
+from api.store import ancestors, final_fits, leases, results, train_orders
 from api.store.errors import NotFound
 from api.store.leases import Held
 from api.store.train_orders import OrderContext
@@ -37,10 +37,13 @@ def lease(
     duration: timedelta,
     max_attempts: int,
     trial_id: UUID | None = None,
+    *,
+    checkpoint_seconds: float | None = None,
 ) -> TrainOrder | None:
     """An order for the trial that waits longest, or for the named one; None where none waits.
 
-    The same request again gets the same order. Raises NotFound for an unknown trial.
+    The same request again gets the same order. The worker stores checkpoints every
+    `checkpoint_seconds` or more; none without. Raises NotFound for an unknown trial.
     """
     held = leases.obtain(connection, request, duration, max_attempts, trial_id)
     if held is None:
@@ -48,10 +51,11 @@ def lease(
             raise NotFound(f"there is no trial {trial_id}")
         return None
     try:
-        return _make(connection, held, duration)
+        order = _make(connection, held, duration)
     except (ValidationError, NetmorphError) as error:
         _give_up(connection, held, error)
         return None
+    return order and order.model_copy(update={"checkpoint_seconds": checkpoint_seconds})
 
 
 def _give_up(connection: Connection, held: Held, error: Exception) -> None:
@@ -75,14 +79,17 @@ def _make(connection: Connection, held: Held, duration: timedelta) -> TrainOrder
     context = train_orders.read(connection, held.trial_id)
     if context is None:
         return None
+    context = ancestors.with_intact_start(connection, held.trial_id, context)
     is_final = context.kind is TrialKind.FINAL
     spent = final_fits.spent_before(connection, context) if is_final else None
     gains: list[float] = []
     if context.morphisms and context.inherited:
         gains = train_orders.gains_at_rung(connection, context.search_id)
-    chosen = choose(context, spent, gains)
+    chosen = continued(context, choose(context, spent, gains))
     if chosen != context.hyperparameters:
-        seconds = None if chosen.max_seconds is None else chosen.max_seconds + GRACE
+        limit, done = chosen.max_seconds, context.checkpoint
+        begun_at = 0.0 if done is None else done.seconds
+        seconds = None if limit is None else limit - begun_at + GRACE
         train_orders.settle(connection, held, chosen, seconds)
     history = final_fits.model_card(connection, context) if is_final else {}
     members = final_fits.members(connection, context) if context.members else ()
@@ -130,6 +137,22 @@ def choose(
     return chosen.model_copy(update={"epochs": max(1, min(chosen.epochs, context.epochs_left))})
 
 
+def continued(context: OrderContext, chosen: Hyperparameters) -> Hyperparameters:
+    """How a training that has a checkpoint goes on: as it began, in the time and epochs left.
+
+    `chosen` is how it would be trained from its beginning.
+    """
+    begun, done = context.hyperparameters, context.checkpoint
+    if begun is None or done is None:
+        return chosen
+    changes: dict[str, float | int] = {}
+    if begun.max_seconds is not None and chosen.max_seconds is not None:
+        changes["max_seconds"] = min(begun.max_seconds, done.seconds + chosen.max_seconds)
+    if context.epochs_left is not None:
+        changes["epochs"] = min(begun.epochs, done.epoch + max(0, context.epochs_left))
+    return begun.model_copy(update=changes)
+
+
 def trial_seed(search_seed: int, number: int) -> int:
     """The seed of a trial's weights and batches."""
     return int(np.random.SeedSequence([search_seed, number]).generate_state(1)[0] >> 1)
@@ -166,4 +189,5 @@ def _train_order(
         history=history,
         fresh=is_final and not context.inherited,
         members=members,
+        checkpoint=context.checkpoint,
     )

@@ -6,36 +6,35 @@ it. `answer` runs in a process of the pool: it is pure, from a stored snapshot t
 """
 
 import logging
-import multiprocessing
-import os
-import signal
-import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
+from concurrent.futures import Future
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session, sessionmaker
-from threadpoolctl import threadpool_limits
 
+from api.controller.process_pool import NoProcess, ProcessPool
 from api.db import unit_of_work
 from api.store import live_searches, new_trials, searches
-from api.store.live_searches import LiveSearch, StoredSnapshot
+from api.store.live_searches import CompletedSearch, LiveSearch, StoredSnapshot
 from core.errors import SpaceExhausted
 from core.protocol.contracts import Bounds, DatasetSpec, Hyperparameters, SearchConfig
 from core.protocol.states import LIVE_TRIAL, SearchStatus
 from core.search import defaults, pace, trial_training
-from core.search.history import Suggestion
+from core.search.history import PastTrial, Suggestion
+from core.search.lineage import with_shares
 from core.search.step import Snapshot, step
+from core.search.strategies.bayesian import prior_mean_of
 from core.tasks import TASKS
 
 _log = logging.getLogger(__name__)
 
 #: After this many errors in a row a search fails: no trial can be suggested for it.
 STRIKES = 3
+
+#: A suggestion takes seconds; a process that needs longer than this hangs, and is replaced.
+SUGGEST_SECONDS = 600.0
 
 Answer = Future[tuple[dict[str, Any], ...]]  # the rows of new trials
 
@@ -47,16 +46,15 @@ class Proposer:
         self, sessions: sessionmaker[Session], processes: int, wake: Callable[[], None]
     ) -> None:
         self._sessions = sessions
-        self._processes = processes
         self._wake = wake
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool = ProcessPool(processes, SUGGEST_SECONDS)
         self._open: dict[UUID, tuple[StoredSnapshot, Answer]] = {}
         self._strikes: Counter[UUID] = Counter()
         self._exhausted: dict[UUID, int] = {}  # trials in flight when the space was exhausted
 
     def warm_up(self) -> None:
         """Start a process ahead of the first request, as importing the engine takes seconds."""
-        self._executor().submit(int)  # any call: the process imports this module before it
+        self._pool.submit(warm, None)  # any call: the process imports this module for it
 
     def request(self, search: LiveSearch, count: int) -> None:
         """Request some trials of a search, unless a request of it is open.
@@ -73,7 +71,7 @@ class Proposer:
             snapshot = live_searches.snapshot(session, search, count)
         if snapshot is None:
             return
-        future = self._submit(snapshot)
+        future = self._pool.submit(answer, snapshot)
         self._open[search.search_id] = snapshot, future
         future.add_done_callback(lambda _: self._wake())
 
@@ -87,24 +85,7 @@ class Proposer:
     def close(self) -> None:
         """End the processes; open requests are dropped."""
         self._open.clear()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _executor(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            # Spawned: a fork would copy this process's threads and connections.
-            self._pool = ProcessPoolExecutor(
-                self._processes, multiprocessing.get_context("spawn"), initializer=prepare
-            )
-        return self._pool
-
-    def _submit(self, snapshot: StoredSnapshot) -> Answer:
-        try:
-            return self._executor().submit(answer, snapshot)
-        except BrokenProcessPool:  # a process died while it was idle
-            _log.warning("a process for suggestions has died; starting new ones")
-            self._pool = None
-            return self._executor().submit(answer, snapshot)
+        self._pool.close()
 
     def _take(self, snapshot: StoredSnapshot, future: Answer) -> None:
         error = future.exception()
@@ -112,6 +93,8 @@ class Proposer:
             self._store(snapshot, future.result())
         elif isinstance(error, SpaceExhausted):
             self._exhaust(snapshot, str(error))
+        elif isinstance(error, NoProcess):  # no fault of the search, which asks again
+            _log.error("%s", error)
         else:
             self._strike(snapshot.search_id, error)
 
@@ -134,8 +117,6 @@ class Proposer:
     def _strike(self, search_id: UUID, error: BaseException) -> None:
         """Count an error of the strategy, or the death of its process, against the search."""
         _log.error("suggesting failed", extra={"search_id": str(search_id)}, exc_info=error)
-        if isinstance(error, BrokenProcessPool):
-            self._pool = None
         self._strikes[search_id] += 1
         if self._strikes[search_id] >= STRIKES:
             del self._strikes[search_id]
@@ -144,22 +125,8 @@ class Proposer:
                 searches.move(session, search_id, SearchStatus.FAILED, reason=reason)
 
 
-def prepare() -> None:
-    """Make a process ready to suggest: it ends when its parent ends, and ignores Ctrl-C.
-
-    Its matrices are small: more than one thread each would only take cores from the trainers.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threadpool_limits(limits=1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End at once when the parent has died, even by kill -9: nobody waits for the answer."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+def warm(_: None) -> None:
+    """Do nothing: the process that is called has imported the engine."""
 
 
 def answer(stored: StoredSnapshot) -> tuple[dict[str, Any], ...]:
@@ -230,4 +197,14 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         remaining=pace.remaining_trials(
             config, dataset, created=stored.next_number, elapsed=stored.elapsed
         ),
+        prior_mean=prior_mean_of([_ended_trials(one) for one in stored.earlier]),
     )
+
+
+def _ended_trials(search: CompletedSearch) -> list[PastTrial]:
+    """The trials of a finished search, each with the share of its training that it has had."""
+    config = SearchConfig.model_validate(search.config)
+    best = TASKS[config.task].value_range[1]
+    trials = [live_searches.past_trial(row, best) for row in search.trials]
+    goal = pace.goal(config, DatasetSpec.model_validate(search.dataset))
+    return [one for one in with_shares(trials, goal) if not one.is_pending]

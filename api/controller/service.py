@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 import psycopg
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -25,13 +25,17 @@ from api.controller.proposer import Proposer
 from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
 from api.settings import Settings
-from api.store import discarded, endings, live_searches, searches
+from api.store import endings, live_searches, searches
 from api.store.notifications import WORK, notify_controllers
 from core.protocol.storage import Storage
 from core.search.budget import Suggest, Wait, decide
 
 _log = logging.getLogger(__name__)
 _RECONNECT = 1.0  # seconds
+_CHECK_SECONDS = 10.0  # between two checks that the listening connection is alive
+
+#: The deciding thread moves more often than that, as every wait in it has a limit.
+LONGEST_STEP = 120.0  # seconds
 
 
 def end_process() -> None:
@@ -53,8 +57,11 @@ class Controller:
         self._leadership = Leadership(engine, settings.leader_seconds)
         self._proposer = Proposer(self._sessions, settings.suggest_processes, self._woken.set)
         self._relay = Relay(settings.broker_url, engine)
-        self._sweeper = Sweeper(Storage(settings.storage_url), self._sessions)
+        self._sweeper = Sweeper(
+            Storage(settings.storage_url), self._sessions, settings.discard_seconds
+        )
         self._died = died
+        self._moved_at: float | None = None  # monotonic; when the deciding thread last moved
         self._threads = [
             threading.Thread(target=self._vital, args=[run], name=name, daemon=True)
             for name, run in (("controller", self._decide), ("controller-listener", self._listen))
@@ -87,6 +94,13 @@ class Controller:
         """Look for something to decide at once; cheap, callable from any thread."""
         self._woken.set()
 
+    def is_turning(self) -> bool:
+        """Whether the deciding thread is alive and not stuck, whatever the database does."""
+        return self._moved_at is None or time.monotonic() < self._moved_at + LONGEST_STEP
+
+    def _move(self) -> None:
+        self._moved_at = time.monotonic()
+
     def _vital(self, run: Callable[[], None]) -> None:
         """Run a thread that searches depend on; its death ends the process."""
         try:
@@ -100,6 +114,7 @@ class Controller:
         self._proposer.warm_up()
         while not self._stopping.is_set():
             started = time.monotonic()
+            self._move()
             try:
                 again = self._leadership.is_held() and self._turn()
             except SQLAlchemyError as error:
@@ -116,28 +131,31 @@ class Controller:
         expire_leases(self._engine, self._settings.max_attempts)
         tidy(self._sessions, self._sweeper)
         self._proposer.collect()
-        again = advance(self._sessions, self._proposer)
+        again = advance(self._sessions, self._proposer, self._move)
         self._relay.wake()
         return again
 
     def _listen(self) -> None:
         """Wake the deciding thread when any process notifies the controllers."""
-        url = make_url(self._settings.database_url).set(drivername="postgresql")
-        address = url.render_as_string(hide_password=False)
         while not self._stopping.is_set():
             try:
-                self._await_notifications(address)
+                self._await_notifications()
             except psycopg.Error as error:
                 _log.warning("cannot listen for notifications: %s", error)
                 self._stopping.wait(_RECONNECT)
 
-    def _await_notifications(self, address: str) -> None:
-        with psycopg.connect(address, autocommit=True, application_name="netmorph listener") as c:
-            c.execute(f"LISTEN {WORK}".encode())
+    def _await_notifications(self) -> None:
+        parameters = db.listener_parameters(self._settings.database_url, "netmorph listener")
+        with db.ImpatientConnection.connect(autocommit=True, **parameters) as connection:
+            connection.execute(f"LISTEN {WORK}".encode())
             self._woken.set()  # a notification may have been missed before
+            checked = time.monotonic()
             while not self._stopping.is_set():
-                for _ in c.notifies(timeout=1.0, stop_after=1):
+                for _ in connection.notifies(timeout=1.0, stop_after=1):
                     self._woken.set()
+                if time.monotonic() > checked + _CHECK_SECONDS:
+                    connection.execute("SELECT 1")  # silence does not tell whether it is dead
+                    checked = time.monotonic()
 
 
 def expire_leases(engine: Engine, max_attempts: int) -> None:
@@ -148,20 +166,27 @@ def expire_leases(engine: Engine, max_attempts: int) -> None:
 
 
 def tidy(sessions: sessionmaker[Session], sweeper: Sweeper) -> None:
-    """Stop trials still waiting in ended searches; wake the sweeper after a deletion."""
+    """Stop trials still waiting in ended searches; wake the sweeper when it is due."""
     with db.unit_of_work(sessions) as session:
         for search_id in searches.left_waiting(session):
             searches.stop_waiting(session, search_id, "the search has ended")
-        if discarded.are_there(session):
+        if sweeper.is_due(session):
             sweeper.wake()
 
 
-def advance(sessions: sessionmaker[Session], proposer: Proposer) -> bool:
-    """Carry out what is decided for each live search; return whether more may be due at once."""
+def advance(
+    sessions: sessionmaker[Session], proposer: Proposer, moved: Callable[[], None] = lambda: None
+) -> bool:
+    """Carry out what is decided for each live search; return whether more may be due at once.
+
+    `moved` is called for each search.
+    """
     with db.unit_of_work(sessions) as session:
+        live_searches.hold_clocks(session)
         live = live_searches.live(session)
     again = False
     for search in live:
+        moved()
         decision = decide(search.progress)
         if isinstance(decision, Suggest):
             proposer.request(search, decision.count)

@@ -2,25 +2,32 @@
 
 import logging
 import threading
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.db import unit_of_work
-from api.store import discarded, new_searches, sign_ins, workers
+from api.store import discarded, new_searches, setbacks, sign_ins, workers
+from core.errors import BlobError
+from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
 _EVERY = 3600.0  # seconds between two sweeps, unless woken
 _PAUSE = 30.0  # seconds after an error
+_REPORT_SECONDS = 86_400.0  # after which a stored checkpoint is not reported any more
 
 
 class Sweeper:
     """Removes blobs of deleted searches, expired sign-ins, old Idempotency-Keys, absent workers."""
 
-    def __init__(self, storage: Storage, maker: sessionmaker[Session]) -> None:
+    def __init__(
+        self, storage: Storage, maker: sessionmaker[Session], discard_seconds: float
+    ) -> None:
         self._storage = storage
         self._sessions = maker
+        self._grace = timedelta(seconds=discard_seconds)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
@@ -38,23 +45,63 @@ class Sweeper:
         """Sweep at once."""
         self._woken.set()
 
+    def is_due(self, session: Session) -> bool:
+        """Whether there are blobs of deleted searches whose time has come."""
+        return discarded.are_there(session, self._grace)
+
     def sweep(self) -> None:
         """Remove everything obsolete."""
         with unit_of_work(self._sessions) as session:
             sign_ins.sweep(session)
             workers.sweep(session)
             new_searches.forget_requests(session)
+            discarded.of_ended_trials(session)
         while self._remove_blobs():
             pass
+        self._look_at_damage()
+        self._remove_unreported()
 
     def _remove_blobs(self) -> bool:
         """Remove some blobs that nothing refers to; return whether there may be more."""
         with unit_of_work(self._sessions) as session:
-            gone = discarded.unneeded(session)
+            due = discarded.unneeded(session, self._grace)
+            young = [blob for blob in due if self._was_stored_lately(blob)]
+            discarded.postpone(session, young)
+            gone = [blob for blob in due if blob not in young]
             for blob in gone:
                 self._storage.delete(blob)
             discarded.forget(session, gone)
-        return len(gone) > 0
+        return len(due) > 0
+
+    def _was_stored_lately(self, blob: BlobRef) -> bool:
+        stored_at = self._storage.stored_at(blob)
+        return stored_at is not None and datetime.now(UTC) < stored_at + self._grace
+
+    def _look_at_damage(self) -> None:
+        """Let trials start again from weights that were damaged and have been restored."""
+        with unit_of_work(self._sessions) as session:
+            marked = setbacks.damaged(session)
+        intact = [blob for blob in marked if self._is_intact(blob)]
+        with unit_of_work(self._sessions) as session:
+            setbacks.unmark(session, intact)
+
+    def _is_intact(self, blob: BlobRef) -> bool:
+        try:
+            self._storage.get(blob)
+        except BlobError:
+            return False
+        return True
+
+    def _remove_unreported(self) -> None:
+        """Remove checkpoints whose worker was killed before it could report them."""
+        stale = self._storage.stale("checkpoints", _REPORT_SECONDS)
+        if not stale:
+            return
+        with unit_of_work(self._sessions) as session:
+            in_use = discarded.checkpoints_in_use(session)
+        for name in stale:
+            if f"checkpoints/{name}" not in in_use:
+                self._storage.delete_file("checkpoints", name)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

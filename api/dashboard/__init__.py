@@ -6,31 +6,29 @@ the routes, `live` serves the events and figures that pages fetch, `rendering` h
 
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.dashboard import forms, live, pages, rendering, visitors
+from api.dashboard import forms, live, pages, reference, rendering, visitors
+from api.dashboard.large_files import large_file
 from api.dashboard.rendering import show_unknown_paths
 
 __all__ = ["dashboard_router", "mount_static", "show_unknown_paths"]
 
 _HERE = Path(__file__).parent
-_YEAR = "public, max-age=31536000, immutable"
 
 
 def dashboard_router() -> APIRouter:
     """All pages; not part of the documented REST interface."""
     router = APIRouter(include_in_schema=False)
-    for part in (visitors, pages, forms, live):
+    for part in (visitors, pages, forms, live, reference):
         router.include_router(part.router)
 
     @router.get("/static/plotly-{version}.min.js")
-    def plotly_script(version: str) -> FileResponse:
+    def plotly_script(request: Request, version: str) -> Response:
         """Plotly's script, from the installed package; the address changes with its version."""
-        return FileResponse(
-            rendering.PLOTLY_SCRIPT, media_type="text/javascript", headers={"Cache-Control": _YEAR}
-        )
+        return large_file(request, rendering.PLOTLY_SCRIPT, "text/javascript")
 
     return router
 

@@ -9,21 +9,46 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import TypeAdapter, ValidationError
 
 from api.dashboard.pages import show_datasets, show_searches
-from api.dashboard.rendering import PageRoute
-from api.dashboard.visitors import SenderDep, Visitor
+from api.dashboard.rendering import Handler, PageRoute
+from api.dashboard.visitors import SenderDep, Visitor, get_visitor
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
+from api.edge.uploads import checked_first
 from api.imports import dataset_for, import_file
 from api.schemas import ImageSide, Name, SearchIn
 from api.store import new_searches, searches
+from api.store.errors import QuotaExceeded
 from core.data.formats import ReadOptions
 from core.errors import InvalidInput, NetmorphError
+from core.protocol.contracts import Budget
 
 router = APIRouter(route_class=PageRoute)
+
+
+class UploadRoute(PageRoute):
+    """A page route that checks the visitor before it reads the body."""
+
+    def plain_handler(self) -> Handler:
+        """The usual handler, behind the check."""
+        return checked_first(super().plain_handler(), lambda request: get_visitor(request).caller)
+
+
+uploads = APIRouter(route_class=UploadRoute)
 
 Text = Annotated[str, Form(max_length=200)]
 _DATASET_NAME = TypeAdapter[str](Name)
 _IMAGE_SIDE = TypeAdapter[int | None](ImageSide | None)
+
+
+#: The limits of a budget in minutes.
+_MINUTES = tuple(
+    getattr(limit, name) / 60
+    for name in ("ge", "le")
+    for limit in Budget.model_fields["seconds"].metadata
+    if hasattr(limit, name)
+)
+#: Fields that share a row with another: their messages stand under both and name the field.
+_LABELS = {"trials": "Trials", "parallelism": "Trials at once", "seed": "Seed"}
 
 
 @router.post("/searches")
@@ -52,10 +77,11 @@ def submit_search(
         body = SearchIn.model_validate(_body(fields))
         chosen = dataset_for(state.sessions, storage, visitor.caller, body.dataset)
         with unit_of_work(state.sessions, state.controller.wake) as session:
-            search = new_searches.create(session, visitor.caller, body, chosen)
+            most = state.settings.owner_searches
+            search = new_searches.create(session, visitor.caller, body, chosen, most_live=most)
     except ValidationError as error:
         return _again(request, visitor, fields, _by_field(error))
-    except InvalidInput as error:
+    except (InvalidInput, QuotaExceeded) as error:
         field = str(error).partition(":")[0]
         known = field if field in fields else "form"
         return _again(request, visitor, fields, {known: str(error)})
@@ -114,8 +140,20 @@ def _by_field(error: ValidationError) -> dict[str, str]:
     for one in error.errors():
         location = tuple(str(part) for part in one["loc"])
         field = "trials" if location == ("budget",) else names.get(location[:2], location[0])
-        messages.setdefault(field, one["msg"].removeprefix("Value error, "))
+        messages.setdefault(field, _message(field, location, one["msg"]))
     return messages
+
+
+def _message(field: str, location: tuple[str, ...], message: str) -> str:
+    """What is wrong, in the words and units of the form."""
+    if location == ("budget",):
+        return "give a number of trials, or minutes, or both"
+    if field == "minutes":
+        return f"expected minutes from {_MINUTES[0]:.2g} to {_MINUTES[1]:,.0f}"
+    words = message.removeprefix("Value error, ").replace("Input should be ", "expected ")
+    for comparison in ("greater", "less"):
+        words = words.replace(f"expected {comparison}", f"expected a number {comparison}")
+    return f"{_LABELS[field]}: {words}" if field in _LABELS else words
 
 
 @router.post("/searches/{search_id}/{action}")
@@ -134,7 +172,7 @@ def act(
     return RedirectResponse(f"/searches/{search_id}", HTTPStatus.SEE_OTHER)
 
 
-@router.post("/ui/datasets")
+@uploads.post("/ui/datasets")
 def upload(
     request: Request,
     visitor: SenderDep,
@@ -162,3 +200,6 @@ def upload(
                 status=HTTPStatus.UNPROCESSABLE_ENTITY,
             )  # fmt: skip
     return RedirectResponse(f"/data-sets/{made.id}", HTTPStatus.SEE_OTHER)
+
+
+router.include_router(uploads)

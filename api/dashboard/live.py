@@ -11,6 +11,8 @@ from api.edge import downloads, event_streams
 from api.edge.dependencies import ChangesDep, SessionDep, StorageDep, ThemeName
 from api.edge.event_streams import LastEventId
 from api.pictures import figures
+from api.schemas import TrialDetail
+from api.store import trials
 
 router = APIRouter()
 
@@ -49,6 +51,12 @@ def trial_figure(
 ) -> dict[str, Any]:
     """The curves of one trial for Plotly."""
     return figures.of_trial(session, visitor.caller, trial_id, theme)
+
+
+@router.get("/ui/trials/{trial_id}/json")
+def trial_json(trial_id: UUID, visitor: VisitorDep, session: SessionDep) -> TrialDetail:
+    """A trial with its architecture, as the REST interface gives it."""
+    return trials.get(session, visitor.caller, trial_id)
 
 
 @router.get("/searches/{search_id}/export")

@@ -1,10 +1,14 @@
 """The pages, and the fragments that they fetch to refresh themselves."""
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from http import HTTPStatus
+from math import ceil
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from api.builtins import BUILTINS
@@ -13,20 +17,27 @@ from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
 from api.imports import intake_rules
 from api.pictures import drawing, fronts
+from api.pictures.lineage import selection
+from api.schemas import SearchOut, TrialDetail
 from api.store import datasets, epochs, searches, trials, workers
+from api.store import pages as cursors
 from api.store.keys import Caller
 from core.data.layouts import LAYOUTS
+from core.errors import NetmorphError
 from core.graph.architecture import Architecture
 from core.protocol.contracts import Cost
+from core.protocol.states import TrialKind
 from core.search.strategies import STRATEGIES
 
 router = APIRouter(route_class=PageRoute)
 
 _PAGE = 25
-_ALL_TRIALS = 500
-_PARTS = ("state", "trials", "lineage", "front")
+_ALL = 100_000  # data sets to choose from
+TRIALS = 100  # in the table of a search's page
 
 CursorQuery = Annotated[str | None, Query(max_length=512)]
+PageQuery = Annotated[int, Query(alias="page", ge=1, le=10_000)]
+LineageQuery = Annotated[Literal["main", "all"], Query()]
 
 
 @router.get("/")
@@ -80,35 +91,102 @@ def searches_fragment(
     return page(request, "_searches.html", searches=listed.items)
 
 
+@router.get("/searches")
+def searches_address(visitor: VisitorDep) -> RedirectResponse:
+    """The address that the form sends to is that of all searches, too."""
+    return RedirectResponse("/", HTTPStatus.SEE_OTHER)
+
+
 @router.get("/searches/{search_id}")
 def search_page(
-    request: Request, search_id: UUID, visitor: VisitorDep, session: SessionDep
+    request: Request,
+    search_id: UUID,
+    visitor: VisitorDep,
+    session: SessionDep,
+    number: PageQuery = 1,
+    lineage: LineageQuery = "main",
 ) -> HTMLResponse:
     """One search."""
-    return page(request, "search.html", **_search(session, visitor.caller, search_id))
+    search = searches.get(session, visitor.caller, search_id)
+    view = SearchView(session, search, number, lineage)
+    values: dict[str, Any] = {}
+    for part in _PARTS.values():
+        values |= part(view)
+    return page(request, "search.html", search=search, **values)
 
 
 @router.get("/ui/searches/{search_id}/{part}")
 def search_fragment(
-    request: Request, search_id: UUID, part: str, visitor: VisitorDep, session: SessionDep
+    request: Request,
+    search_id: UUID,
+    part: str,
+    visitor: VisitorDep,
+    session: SessionDep,
+    number: PageQuery = 1,
+    lineage: LineageQuery = "main",
 ) -> HTMLResponse:
     """A part of a search's page: its state, its trials, its lineage, or its Pareto front."""
-    name = f"_{part}.html"
     if part not in _PARTS:
         return page(request, "error.html", 404, title="Not Found", detail=f"no part {part!r}")
-    return page(request, name, **_search(session, visitor.caller, search_id))
+    search = searches.get(session, visitor.caller, search_id)
+    values = _PARTS[part](SearchView(session, search, number, lineage))
+    return page(request, f"_{part}.html", search=search, **values)
 
 
-def _search(session: Session, caller: Caller, search_id: UUID) -> dict[str, Any]:
-    listed = trials.listing(session, caller, search_id, limit=_ALL_TRIALS)
-    search = searches.get(session, caller, search_id)
+@dataclass(frozen=True, slots=True)
+class SearchView:
+    """A search of the visitor's, and which of its trials the page shows."""
+
+    session: Session
+    search: SearchOut
+    page: int  # of the table of trials
+    lineage: str  # "main" or "all"
+
+
+def _state(_: SearchView) -> dict[str, Any]:
+    """The search alone."""
+    return {}
+
+
+def _trials(view: SearchView) -> dict[str, Any]:
+    """A page of trials, and how many pages there are."""
+    before = (view.page - 1) * TRIALS
+    cursor = cursors.encode(before - 1) if before else None
+    best = view.search.best
     return {
-        "search": search,
-        "front": search.cost and fronts.front(listed.items, search.cost),
-        "trials": listed.items,
-        "more": listed.next_cursor is not None,
-        "lineage": drawing.lineage_svg(listed.items, search.task),
+        "trials": trials.table(view.session, view.search.id, limit=TRIALS, cursor=cursor).items,
+        "number": view.page,
+        "pages": max(1, ceil(trials.count(view.session, view.search.id) / TRIALS)),
+        "page_size": TRIALS,
+        "best_page": best and 1 + best.number // TRIALS,
     }
+
+
+def _lineage(view: SearchView) -> dict[str, Any]:
+    """The drawing of the lineage, and how many trials it shows."""
+    points = trials.points(view.session, view.search.id)
+    known = [point.id for point in points if point.kind == TrialKind.SEARCH]
+    best = None if view.search.best is None else view.search.best.trial_id
+    chosen = known if view.lineage == "all" else selection(points, best)
+    shown = trials.some(view.session, view.search.id, chosen)
+    return {
+        "lineage": drawing.lineage_svg(shown, view.search.task),
+        "lineage_shown": len(shown),
+        "lineage_of": len(known),
+        "lineage_view": view.lineage,
+    }
+
+
+def _front(view: SearchView) -> dict[str, Any]:
+    """The front of all trials, where the search has a cost."""
+    cost = view.search.cost
+    if cost is None:
+        return {"front": []}
+    return {"front": fronts.front(trials.points(view.session, view.search.id), cost)}
+
+
+#: What the templates of the parts of a search's page show.
+_PARTS = {"state": _state, "trials": _trials, "lineage": _lineage, "front": _front}
 
 
 @router.get("/trials/{trial_id}")
@@ -129,8 +207,6 @@ def trial_fragment(
 
 def _trial(session: Session, caller: Caller, trial_id: UUID) -> dict[str, Any]:
     trial = trials.get(session, caller, trial_id)
-    architecture = Architecture.from_json(trial.architecture)
-    parent = trial.parent_architecture and Architecture.from_json(trial.parent_architecture)
     return {
         "trial": trial,
         "search": searches.get(session, caller, trial.search_id),
@@ -139,14 +215,26 @@ def _trial(session: Session, caller: Caller, trial_id: UUID) -> dict[str, Any]:
             for one in epochs.of_trial(session, caller, trial_id)
             if one.attempt == trial.attempt
         ],
-        "graph": drawing.architecture_svg(architecture, parent or None),
+        "graph": _graph(trial),
     }
 
 
+def _graph(trial: TrialDetail) -> Markup:
+    """The drawing of a trial's architecture; a sentence where another release wrote it."""
+    try:
+        architecture = Architecture.from_json(trial.architecture)
+        parent = trial.parent_architecture and Architecture.from_json(trial.parent_architecture)
+    except NetmorphError as error:
+        return Markup("This architecture cannot be drawn: {}").format(error)
+    return drawing.architecture_svg(architecture, parent or None)
+
+
 @router.get("/data-sets")
-def datasets_page(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
+def datasets_page(
+    request: Request, visitor: VisitorDep, session: SessionDep, cursor: CursorQuery = None
+) -> HTMLResponse:
     """The data sets, and the form to upload one."""
-    return show_datasets(request, visitor, session)
+    return show_datasets(request, visitor, session, cursor=cursor)
 
 
 def show_datasets(
@@ -154,22 +242,30 @@ def show_datasets(
     visitor: Visitor,
     session: Session,
     *,
+    cursor: str | None = None,
     values: dict[str, str] | None = None,
     error: str = "",
     status: int = 200,
 ) -> HTMLResponse:
     """The page of data sets; the form keeps its values and shows its error."""
-    listed = datasets.listing(session, visitor.caller)
+    listed = datasets.listing(session, visitor.caller, cursor=cursor)
     return page(
         request,
         "datasets.html",
         status,
         datasets=listed.items,
+        next_cursor=listed.next_cursor,
         intake=intake_rules(request.app.state.settings.max_upload_bytes),
         layouts=LAYOUTS,
         values=values or {},
         error=error,
     )
+
+
+@router.get("/ui/datasets")
+def datasets_address(visitor: VisitorDep) -> RedirectResponse:
+    """The address that the upload is sent to is that of all data sets, too."""
+    return RedirectResponse("/data-sets", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/data-sets/{dataset_id}")
@@ -185,3 +281,10 @@ def workers_page(request: Request, visitor: VisitorDep, session: SessionDep) -> 
     """The workers."""
     listed = workers.listing(session, visitor.caller)
     return page(request, "workers.html", workers=listed, now=workers.now(session))
+
+
+@router.get("/ui/workers")
+def workers_fragment(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
+    """The table of workers."""
+    listed = workers.listing(session, visitor.caller)
+    return page(request, "_workers.html", workers=listed, now=workers.now(session))

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from api.edge.errors import STATUSES, http_problem, validation_detail
+from api.pictures.figures import CURVES
 from api.schemas import SearchOut
 from core.errors import NetmorphError
 from core.protocol.states import LIVE_SEARCH, SearchStatus
@@ -24,6 +25,8 @@ from core.tasks import TASKS
 
 _HERE = Path(__file__).parent
 PLOTLY_SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _environment = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
@@ -44,9 +47,13 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
 class PageRoute(APIRoute):
     """A route whose errors are shown as pages."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The usual handler; errors meant for the visitor are shown as a page."""
-        handle = super().get_route_handler()
+    def plain_handler(self) -> Handler:
+        """The usual handler, whose errors are not shown."""
+        return super().get_route_handler()
+
+    def get_route_handler(self) -> Handler:
+        """The plain handler; errors meant for the visitor are shown as a page."""
+        handle = self.plain_handler()
 
         async def handle_or_show(request: Request) -> Response:
             try:
@@ -67,6 +74,14 @@ class PageRoute(APIRoute):
         return handle_or_show
 
 
+#: Errors that a browser sees as a page wherever they come from.
+_SHOWN: dict[int, str] = {
+    HTTPStatus.NOT_FOUND: "there is no page at this address",
+    HTTPStatus.METHOD_NOT_ALLOWED: "there is no page at this address: a form sends to it",
+    HTTPStatus.UNAUTHORIZED: "your session has ended: sign in again",
+}
+
+
 def show_unknown_paths(app: FastAPI) -> None:
     """Show a browser that asks for an unknown path the error page; others get the problem document.
 
@@ -75,9 +90,10 @@ def show_unknown_paths(app: FastAPI) -> None:
 
     def show(request: Request, error: Exception) -> Response:
         is_browser = "text/html" in request.headers.get("accept", "")
-        is_unknown = getattr(error, "status_code", None) == HTTPStatus.NOT_FOUND
-        if is_browser and is_unknown and not request.url.path.startswith("/v1/"):
-            return _error_page(request, HTTPStatus.NOT_FOUND, "there is no page at this address")
+        status: int = getattr(error, "status_code", 0)
+        is_rest = request.scope["path"].startswith("/v1/")
+        if is_browser and not is_rest and (detail := _SHOWN.get(status)) is not None:
+            return _error_page(request, status, detail)
         return http_problem(request, error)
 
     app.add_exception_handler(StarletteHTTPException, show)
@@ -185,5 +201,7 @@ _environment.globals |= {
     "plotly_marks": _plotly_marks(),
     "css_version": _version(_HERE / "static" / "netmorph.css"),
     "js_version": _version(_HERE / "static" / "netmorph.js"),
+    "reference_version": _version(_HERE / "static" / "reference.js"),
+    "curves": CURVES,
     "live_statuses": frozenset(status.value for status in LIVE_SEARCH),
 }

@@ -48,6 +48,7 @@ def _resolve(request: Request) -> Visitor | None:
         caller = sign_ins.resolve(session, cookie)
     if caller is None or caller.role not in USERS:
         return None
+    authentication.remember(request, lambda session: sign_ins.resolve(session, cookie))
     return Visitor(caller, _form_token(cookie))
 
 

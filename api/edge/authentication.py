@@ -1,13 +1,17 @@
-"""Authentication by bearer keys, the permissions of roles, and a throttle on guesses."""
+"""Authentication by bearer keys, and the permissions of roles.
 
-import time
-from collections import OrderedDict
+A key is looked up before the throttle on wrong ones: wrong keys from an address never shut out the
+workers and people behind the same address. What the throttle slows down are wrong keys alone.
+"""
+
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
-from threading import Lock
 
 from fastapi import HTTPException, Request
+from sqlalchemy.orm import Session
 
+from api.edge.throttle import Throttle, network
 from api.roles import Role
 from api.store import keys
 from api.store.keys import Caller
@@ -17,44 +21,8 @@ ADMINS = frozenset({Role.ADMIN})
 WORKERS = frozenset({Role.WORKER})
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
-_FAILURES_PER_MINUTE = 20  # of one address, before it must wait
-_ADDRESSES = 10_000  # remembered at the same time
 
-
-class Throttle:
-    """Counts failed keys by address: a token bucket that refills within a minute.
-
-    Not a library: slowapi and fastapi-limiter count every request of a route, while only failures
-    count here; `limits`, below slowapi, could count those, but remembers addresses without a bound.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = Lock()
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # left, when
-
-    def _left(self, address: str) -> float:
-        left, when = self._buckets.get(address, (float(_FAILURES_PER_MINUTE), self._clock()))
-        refilled = left + (self._clock() - when) * _FAILURES_PER_MINUTE / 60
-        return min(float(_FAILURES_PER_MINUTE), refilled)
-
-    def check(self, address: str) -> None:
-        """Raise 429 while the address has failed too often within the last minute."""
-        with self._lock:
-            if self._left(address) < 1:
-                raise HTTPException(
-                    HTTPStatus.TOO_MANY_REQUESTS,
-                    "too many wrong keys from this address: wait a minute",
-                    {"Retry-After": "60"},
-                )
-
-    def failed(self, address: str) -> None:
-        """Note one failure."""
-        with self._lock:
-            self._buckets[address] = (self._left(address) - 1, self._clock())
-            self._buckets.move_to_end(address)
-            while len(self._buckets) > _ADDRESSES:
-                self._buckets.popitem(last=False)
+log = logging.getLogger(__name__)
 
 
 def bearer(request: Request) -> str:
@@ -69,17 +37,48 @@ def bearer(request: Request) -> str:
     )
 
 
+def user_of(request: Request) -> Caller:
+    """The caller, a person with the key of a user or an admin; raises 401 or 403 for others."""
+    return require(authenticate(request, bearer(request)), USERS)
+
+
 def authenticate(request: Request, raw: str) -> Caller:
     """The owner of a key; raises 401 for an unknown or revoked key, 429 after too many."""
-    throttle: Throttle = request.app.state.throttle
-    address = request.client.host if request.client else "unknown"
-    throttle.check(address)
     with request.app.state.sessions.begin() as session:
         caller = keys.authenticate(session, raw)
     if caller is None:
-        throttle.failed(address)
-        raise HTTPException(HTTPStatus.UNAUTHORIZED, "the key is unknown or revoked", _CHALLENGE)
+        raise _wrong_key(request, raw)
+    remember(request, lambda session: keys.authenticate(session, raw))
     return caller
+
+
+def remember(request: Request, look_up: Callable[[Session], Caller | None]) -> None:
+    """Keep how the caller was looked up, for answers that take long."""
+    request.state.look_up = look_up
+
+
+def has_access(request: Request, session: Session) -> bool:
+    """Whether what the request came with, a key or a session, still opens."""
+    look_up: Callable[[Session], Caller | None] = request.state.look_up
+    return look_up(session) is not None
+
+
+def require_access(request: Request, session: Session) -> None:
+    """Raise 401 where what the request came with does not open any more."""
+    if not has_access(request, session):
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, "the key has ended", _CHALLENGE)
+
+
+def _wrong_key(request: Request, raw: str) -> HTTPException:
+    """The refusal of a wrong key; raises 429 where too many of it or of its address came before."""
+    throttle: Throttle = request.app.state.throttle
+    address = request.client.host if request.client else "unknown"
+    prefix = keys.prefix_of(raw)
+    origins = [f"address {network(address)}", *([f"key {prefix}"] if prefix else [])]
+    throttle.check(*origins)
+    throttle.failed(*origins)
+    log.warning("wrong key from %s, beginning with %r", address, prefix)
+    return HTTPException(HTTPStatus.UNAUTHORIZED, "the key is unknown or revoked", _CHALLENGE)
 
 
 def require(caller: Caller, roles: frozenset[Role]) -> Caller:

@@ -7,28 +7,48 @@ again, and waiting requests also poll: a lost notification costs seconds, never 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from api.store.notifications import CHANGES
+from api.db import listener_parameters
+from api.store.notifications import CHANGES, EVERYBODY
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 5.0  # a waiting request polls this often
 _RETRY_SECONDS = 1.0
+_CHECK_SECONDS = 10.0  # between two checks that a silent connection is alive
 MAX_WAITERS = 2_000
 
 
 class Changes:
     """Passes the notifications of changed searches on to waiting requests."""
 
-    def __init__(self, database_url: str) -> None:
-        self._address = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
+    def __init__(
+        self, database_url: str, on_lost_access: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_lost_access` is called when somebody may have lost access."""
+        self._on_lost_access = on_lost_access
+        self._database = listener_parameters(database_url, "netmorph changes")
         self._waiters: defaultdict[UUID | None, set[asyncio.Event]] = defaultdict(set)
         self._count = 0
+        self._closing = False
+
+    @property
+    def closing(self) -> bool:
+        """Whether the process is shutting down, so that no request may wait any longer."""
+        return self._closing
+
+    def close(self) -> None:
+        """Wake every waiting request, as the process is shutting down."""
+        self._closing = True
+        for events in self._waiters.values():
+            for event in events:
+                event.set()
 
     @property
     def full(self) -> bool:
@@ -54,17 +74,28 @@ class Changes:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(
-                    self._address, autocommit=True, application_name="netmorph changes"
+                    autocommit=True, **self._database
                 ) as connection:
                     await connection.execute(f"LISTEN {CHANGES}")
-                    async for notification in connection.notifies():
-                        self._set_events(notification.payload)
-            except psycopg.Error as error:
-                log.warning("cannot listen for changes: %s", error)
+                    await self._pass_on(connection)
+            except (psycopg.Error, TimeoutError) as error:
+                log.warning("cannot listen for changes: %s", error or "no answer")
             await asyncio.sleep(_RETRY_SECONDS)
 
+    async def _pass_on(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Pass notifications on until the connection fails, or the server does not answer."""
+        while True:
+            async for notification in connection.notifies(timeout=_CHECK_SECONDS):
+                self._set_events(notification.payload)
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await connection.execute("SELECT 1")
+
     def _set_events(self, payload: str) -> None:
-        for event in [*self._waiters.get(UUID(payload), ()), *self._waiters.get(None, ())]:
+        search_id = UUID(payload)
+        if search_id == EVERYBODY:
+            self._on_lost_access()
+        of = list(self._waiters) if search_id == EVERYBODY else [search_id, None]
+        for event in [event for one in of for event in self._waiters.get(one, ())]:
             event.set()
 
 

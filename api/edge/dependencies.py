@@ -3,14 +3,21 @@
 from collections.abc import Iterator
 from typing import Annotated, cast
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from api.db import unit_of_work
 from api.edge import authentication
 from api.edge.changes import Changes
+from api.edge.known_keys import KnownKeys
 from api.store.keys import Caller
 from core.protocol.storage import Storage
+
+#: Names the keys in the document of the interface; `authentication` reads and checks them.
+_BEARER = HTTPBearer(auto_error=False, scheme_name="API key", description="A key: netmorph_…")
+_Key = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
 
 def get_session(request: Request) -> Iterator[Session]:
@@ -20,22 +27,26 @@ def get_session(request: Request) -> Iterator[Session]:
         yield session
 
 
-def get_user(request: Request) -> Caller:
+def get_user(request: Request, _: _Key) -> Caller:
     """The caller, a person with the key of a user or an admin; 401 or 403 for others."""
-    caller = authentication.authenticate(request, authentication.bearer(request))
-    return authentication.require(caller, authentication.USERS)
+    return authentication.user_of(request)
 
 
-def get_admin(request: Request) -> Caller:
+def get_admin(request: Request, _: _Key) -> Caller:
     """The caller, an admin; 401 or 403 for others."""
     caller = authentication.authenticate(request, authentication.bearer(request))
     return authentication.require(caller, authentication.ADMINS)
 
 
-def get_worker(request: Request) -> Caller:
+async def get_worker(request: Request, _: _Key) -> Caller:
     """The caller, a worker; 401 or 403 for others."""
-    caller = authentication.authenticate(request, authentication.bearer(request))
-    return authentication.require(caller, authentication.WORKERS)
+    raw = authentication.bearer(request)
+    known: KnownKeys = request.app.state.known_keys
+    caller = known.find(raw)
+    if caller is None:
+        caller = await run_in_threadpool(authentication.authenticate, request, raw)
+        known.add(raw, authentication.require(caller, authentication.WORKERS))
+    return caller
 
 
 def get_storage(request: Request) -> Storage:

@@ -1,8 +1,9 @@
 """Every error as a problem document (RFC 9457), and the status of each class of errors.
 
-404 for objects that do not exist or belong to somebody else, 409 for a state that forbids the
-request, 413 for a body that is too large, 422 for invalid input, 503 while the database does not
-answer. Any other error is a 500 with a request id and no detail; the log has the rest.
+403 for an exceeded quota, 404 for objects that do not exist or belong to somebody else, 409 for a
+state that forbids the request, 413 for a body that is too large, 422 for invalid input, 503 while
+the database does not answer or the process shuts down. Any other error is a 500 with a request id
+and no detail; the log has the rest.
 """
 
 import logging
@@ -17,7 +18,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
-from api.store.errors import Conflict, NotFound
+from api.store.errors import Conflict, NotFound, QuotaExceeded
 from core.errors import InvalidInput, MissingBlob, NetmorphError
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (MissingBlob, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
+    (QuotaExceeded, HTTPStatus.FORBIDDEN),
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (NetmorphError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
@@ -99,6 +101,15 @@ def _message(one: dict[str, Any]) -> str:
     if not isinstance(found, str | int | float) or len(text := repr(found)) > _LONGEST_FOUND:
         return expected
     return f"{expected}; found {text}"
+
+
+def shutting_down() -> HTTPException:
+    """The answer to a request that waits while this process shuts down: send it again."""
+    return HTTPException(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "the service is shutting down: try again",
+        {"Retry-After": "1"},
+    )
 
 
 def http_problem(_: Request, error: Exception) -> Response:

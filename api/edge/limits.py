@@ -5,9 +5,10 @@ character and no lone surrogate. All of these are refused here, once, with a rea
 does it: pydantic's reader accepts NaN, 200 levels and NUL, and takes the last of two equal keys.
 """
 
+import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +19,7 @@ from api.edge.errors import problem
 
 JSON_BYTES = 2**20
 JSON_DEPTH = 20
+BODY_SECONDS = 30.0  # for a JSON body, and between two pieces of an upload
 _UPLOAD_PATH = re.compile(r"/v1/datasets|/ui/datasets")
 _OTHER_CHARSET = re.compile(rb"charset\s*=(?!\s*\"?utf-?8\"?\s*(;|$))")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -43,15 +45,15 @@ class RequestLimits:
         if scope["type"] != "http" or scope["method"] not in _BODY_METHODS:
             await self.app(scope, receive, send)
             return
-        headers = {name.lower(): value for name, value in scope["headers"]}
+        headers = _joined(scope["headers"])
         try:
             _check_coding(headers)
             if _UPLOAD_PATH.fullmatch(scope["path"]) and not _is_json(headers):
                 _check_length(headers, self.upload_bytes)
-                await self.app(scope, _counted(receive, self.upload_bytes), send)
+                await self._pass_upload(scope, receive, send)
                 return
             _check_length(headers, JSON_BYTES)
-            body = await _read(receive, JSON_BYTES)
+            body = await _read_in_time(receive, JSON_BYTES)
             if _is_json(headers):
                 _check_json(body)
         except _Refused as refused:
@@ -59,10 +61,31 @@ class RequestLimits:
             return
         await self.app(scope, _replay(body, receive), send)
 
+    async def _pass_upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass an upload on piece by piece; an answer to its remains gives way to the refusal."""
+        body = _Counted(receive, self.upload_bytes)
+
+        async def send_unless_refused(message: Message) -> None:
+            if body.refused is None:
+                await send(message)
+
+        await self.app(scope, body, send_unless_refused)
+        if body.refused is not None:
+            raise body.refused
+
 
 async def _answer(refused: _Refused, scope: Scope, receive: Receive, send: Send) -> None:
     response: Response = problem(refused.status, str(refused), headers={"Connection": "close"})
     await response(scope, receive, send)
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers in lower case; one that occurs twice has both values, as readers differ there."""
+    joined: dict[bytes, bytes] = {}
+    for name, value in headers:
+        before = joined.get(name.lower())
+        joined[name.lower()] = value.lower() if before is None else before + b"," + value.lower()
+    return joined
 
 
 def _is_json(headers: dict[bytes, bytes]) -> bool:
@@ -76,7 +99,7 @@ def _check_coding(headers: dict[bytes, bytes]) -> None:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body unpacked, without Content-Encoding"
         )
     # Parsers of forms would try any codec of Python's, and some of those fail in their own ways.
-    if _OTHER_CHARSET.search(headers.get(b"content-type", b"").lower()):
+    if _OTHER_CHARSET.search(headers.get(b"content-type", b"")):
         raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as UTF-8")
 
 
@@ -86,8 +109,23 @@ def _check_length(headers: dict[bytes, bytes], limit: int) -> None:
         raise _too_large(limit)
 
 
+def _too_slow() -> _Refused:
+    return _Refused(
+        HTTPStatus.REQUEST_TIMEOUT, f"no more of the body came within {BODY_SECONDS:g} seconds"
+    )
+
+
 def _too_large(limit: int) -> _Refused:
     return _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
+
+
+async def _read_in_time(receive: Receive, limit: int) -> bytes:
+    """The body; refused where it is too long or comes too slowly."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read(receive, limit)
+    except TimeoutError:
+        raise _too_slow() from None
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -120,19 +158,31 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _counted(receive: Receive, limit: int) -> Callable[[], Awaitable[Message]]:
-    """A receive that disconnects once the body is longer than the limit."""
-    size = 0
+class _Counted:
+    """A receive that disconnects once the body is longer than the limit, or comes too slowly."""
 
-    async def counted() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > limit:
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._size = 0
+        self._is_complete = False
+        self.refused: _Refused | None = None
+
+    async def __call__(self) -> Message:
+        if self._is_complete:  # the app only waits for the end of the connection
+            return await self._receive()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            self.refused = _too_slow()
+            return {"type": "http.disconnect"}
+        self._is_complete = not message.get("more_body", False)
+        self._size += len(message.get("body", b""))
+        if self._size > self._limit:
+            self.refused = _too_large(self._limit)
             return {"type": "http.disconnect"}
         return message
-
-    return counted
 
 
 def _check_json(body: bytes) -> None:

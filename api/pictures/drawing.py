@@ -3,6 +3,7 @@
 Colours and fonts come from the page's style sheet through classes; all text is escaped.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -248,7 +249,12 @@ def _tree(
 def _grades(trials: Sequence[TrialOut]) -> dict[UUID, str]:
     """The fifth of all values that a trial's is in, from "g1" (lowest) to "g5"; also "best"."""
     valued = sorted((t.value, -t.number, t.id) for t in trials if t.value is not None)
-    grades = {key: f"g{1 + 5 * rank // len(valued)}" for rank, (_, _, key) in enumerate(valued)}
+    values = [value for value, _, _ in valued]
+    grades = {  # equal values have the highest rank among them
+        key: f"g{1 + 5 * (bisect_right(values, value) - 1) // len(values)}"
+        for value, _, key in valued
+    }
+    grades |= {key: "g5" for value, _, key in valued if value == values[-1]}
     if valued:
         grades[valued[-1][2]] = "g5 best"
     return grades

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,13 +12,15 @@ from api.pictures import fronts
 from api.schemas import EpochOut, SearchOut, TrialOut
 from api.store import epochs, searches, trials
 from api.store.keys import Caller
+from api.store.trials import TrialPoint
 from core.errors import UnknownKind
 from core.protocol.contracts import Cost
-from core.protocol.states import TrialKind
+from core.protocol.states import TrialKind, TrialStatus
 from core.tasks import TASKS
 
-_CURVES = 24  # learning curves shown at once: the best
-_MOST_TRIALS = 500  # in a figure
+CURVES = 24  # learning curves shown at once: the best, and beside them the running ones
+
+Shown = TypeVar("Shown", TrialOut, TrialPoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,11 @@ def of_search(
 ) -> dict[str, Any]:
     """A figure of a search that the caller may see; raises UnknownKind for another name."""
     search = searches.get(session, caller, search_id)
-    listed = trials.listing(session, caller, search_id, limit=_MOST_TRIALS).items
-    curves = epochs.of_search(session, caller, search_id) if name == "learning-curves" else []
-    return build(name, search, listed, curves, theme)
+    points = trials.points(session, search_id)
+    curves: list[EpochOut] = []
+    if name == "learning-curves":
+        curves = epochs.of_trials(session, [point.id for point in with_curves(points)])
+    return build(name, search, points, curves, theme)
 
 
 def of_trial(session: Session, caller: Caller, trial_id: UUID, theme: str) -> dict[str, Any]:
@@ -70,7 +74,7 @@ def of_trial(session: Session, caller: Caller, trial_id: UUID, theme: str) -> di
 def build(
     name: str,
     search: SearchOut,
-    shown: Sequence[TrialOut],
+    shown: Sequence[Shown],
     curves: Sequence[EpochOut],
     theme: str = "light",
 ) -> dict[str, Any]:
@@ -85,13 +89,13 @@ def build(
     raise UnknownKind(f"there is no figure {name!r}; expected one of: {', '.join(NAMES)}")
 
 
-def best_so_far(search: SearchOut, shown: Sequence[TrialOut], theme: Theme) -> dict[str, Any]:
+def best_so_far(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, Any]:
     """Every trial's value, and the best up to it with its standard error."""
     from plotly import graph_objects as go  # noqa: PLC0415 (half a second, not for every process)
 
-    valued = [t for t in shown if t.value is not None and t.kind is TrialKind.SEARCH]
+    valued = [t for t in shown if t.value is not None and t.kind == TrialKind.SEARCH]
     numbers = [t.number for t in valued]
-    best: list[TrialOut] = []
+    best: list[Shown] = []
     for trial in valued:
         is_better = not best or (trial.value or 0) > (best[-1].value or 0)
         best.append(trial if is_better else best[-1])
@@ -117,7 +121,7 @@ def best_so_far(search: SearchOut, shown: Sequence[TrialOut], theme: Theme) -> d
     return _as_json(figure)
 
 
-def front(search: SearchOut, shown: Sequence[TrialOut], theme: Theme) -> dict[str, Any]:
+def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, Any]:
     """Every trial's value against its cost, and the Pareto front as a stepped line."""
     from plotly import graph_objects as go  # noqa: PLC0415
 
@@ -145,23 +149,30 @@ def front(search: SearchOut, shown: Sequence[TrialOut], theme: Theme) -> dict[st
     return _as_json(figure)
 
 
+def with_curves(shown: Sequence[Shown]) -> list[Shown]:
+    """The trials whose learning curves are shown: the best first, and all that are running."""
+    ranked = sorted(
+        (t for t in shown if t.kind == TrialKind.SEARCH),
+        key=lambda t: (t.value is None, -(t.value or 0)),
+    )
+    running = [t for t in ranked[CURVES:] if t.status == TrialStatus.RUNNING]
+    return ranked[:CURVES] + running
+
+
 def learning_curves(
-    search: SearchOut, shown: Sequence[TrialOut], curves: Sequence[EpochOut], theme: Theme
+    search: SearchOut, shown: Sequence[Shown], curves: Sequence[EpochOut], theme: Theme
 ) -> dict[str, Any]:
-    """Validation metric against seconds of training, the best trials' curves."""
+    """Validation metric against seconds of training: the curves of the best and the running."""
     from plotly import graph_objects as go  # noqa: PLC0415
 
-    ranked = sorted(
-        (t for t in shown if t.kind is TrialKind.SEARCH),
-        key=lambda t: (t.value is None, -(t.value or 0)),
-    )[:_CURVES]
     figure = go.Figure()
-    for trial in reversed(ranked):
+    for trial in reversed(with_curves(shown)):
         rows = [e for e in curves if e.trial_id == trial.id and e.attempt == trial.attempt]
         is_best = search.best is not None and search.best.trial_id == trial.id
         figure.add_scatter(
             x=[e.seconds for e in rows], y=[e.validation_metric for e in rows],
-            mode="lines", name=f"trial {trial.number}", opacity=1.0 if is_best else 0.55,
+            mode="lines" if len(rows) > 1 else "markers",  # a line of one point is not seen
+            name=f"trial {trial.number}", opacity=1.0 if is_best else 0.55,
             line={"color": theme.accent if is_best else theme.muted, "width": 3 if is_best else 1},
             hovertemplate=f"trial {trial.number}: %{{y:{_exact(search)}}} after %{{x:.0f}} s"
             "<extra></extra>",

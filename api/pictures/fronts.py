@@ -9,6 +9,7 @@ from api.models import Trial
 from api.schemas import FrontOut, FrontPoint, TrialOut
 from api.store import searches, trials
 from api.store.keys import Caller
+from api.store.trials import TrialPoint
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialKind
 from core.search.pareto import non_dominated
@@ -27,14 +28,14 @@ def of_search(
     return FrontOut(metric=search.metric, cost=chosen, items=items)
 
 
-def front(candidates: Iterable[Trial | TrialOut], cost: Cost) -> list[FrontPoint]:
+def front(candidates: Iterable[Trial | TrialOut | TrialPoint], cost: Cost) -> list[FrontPoint]:
     """The front of some trials, the cheapest first; those without a value or cost do not count."""
     known = comparable(candidates, cost)
     chosen = non_dominated([p.value for p in known], [cost_of(p, cost) for p in known])
     return [known[index] for index in chosen]
 
 
-def comparable(candidates: Iterable[Trial | TrialOut], cost: Cost) -> list[FrontPoint]:
+def comparable(candidates: Iterable[Trial | TrialOut | TrialPoint], cost: Cost) -> list[FrontPoint]:
     """The trials of the search that have a value and a cost."""
     return [
         FrontPoint.of(trial, trial_id=trial.id)

@@ -1,17 +1,31 @@
 """Data sets: what they may be, upload, import a built-in one, list."""
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi.routing import APIRoute
 
+from api.edge.authentication import user_of
 from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
+from api.edge.uploads import checked_first
 from api.imports import import_builtin, import_file, intake_rules
 from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name
 from api.store import datasets
 from core.data.formats import ReadOptions
 
-router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
+
+class UploadRoute(APIRoute):
+    """A route that checks the caller before it reads a body, where it has one."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The usual handler, behind the check."""
+        handle = super().get_route_handler()
+        return handle if self.body_field is None else checked_first(handle, user_of)
+
+
+router = APIRouter(prefix="/v1/datasets", tags=["data sets"], route_class=UploadRoute)
 
 Layout = Annotated[str, Form(max_length=8)]
 

@@ -1,5 +1,6 @@
 """Health of the process, for probes, and counts for Prometheus."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -7,68 +8,81 @@ import redis
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.edge.dependencies import CallerDep, SessionDep
+from api.edge.dependencies import AdminDep, SessionDep
+from api.edge.readiness import NOT_READY, READY, Readiness
 from api.store import metrics
 from core.errors import BlobError
+from core.protocol.storage import Storage
 
 router = APIRouter(tags=["health"])
 
 
+# Not in a thread: it must answer while all threads wait for the database.
 @router.get("/healthz")
-def alive() -> dict[str, str]:
-    """Always succeeds while the process answers."""
-    return {"status": "alive"}
+async def alive(request: Request) -> JSONResponse:
+    """Succeeds unless the controller is stuck (503): then restart the process.
+
+    A database or a storage that does not answer is no reason to restart: `/readyz` reports it.
+    """
+    if request.app.state.controller.is_turning():
+        return JSONResponse({"status": "alive"})
+    return JSONResponse({"status": "the controller is stuck"}, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @router.get("/readyz")
 def ready(request: Request) -> JSONResponse:
     """Check that database and storage answer (503 if not); the broker is reported, not required."""
-    parts = {
-        "database": _database(request),
-        "storage": _storage(request),
-        "broker": _broker(request),
-    }
-    is_ready = parts["database"] == parts["storage"] == "ready"
+    parts = request.app.state.readiness.results()
+    is_ready = parts["database"] == parts["storage"] == READY
     status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return JSONResponse({"status": "ready" if is_ready else "not ready", **parts}, status)
+    return JSONResponse({"status": READY if is_ready else NOT_READY, **parts}, status)
 
 
-def _database(request: Request) -> str:
+def readiness(engine: Engine, storage: Storage, broker_url: str) -> Readiness:
+    """The checks of the parts that the service needs."""
+    return Readiness(
+        {
+            "database": partial(_is_database_ready, engine),
+            "storage": partial(_is_storage_ready, storage),
+            "broker": partial(_is_broker_ready, broker_url),
+        }
+    )
+
+
+def _is_database_ready(engine: Engine) -> bool:
     try:
-        with request.app.state.engine.connect() as connection:
+        with engine.connect() as connection:
             connection.execute(text("SELECT 1 FROM searches LIMIT 1"))
     except SQLAlchemyError:
-        return "not ready"
-    return "ready"
+        return False
+    return True
 
 
-def _storage(request: Request) -> str:
+def _is_storage_ready(storage: Storage) -> bool:
     try:
-        request.app.state.storage.check_writable()
+        storage.check_writable()
     except (OSError, BlobError):
-        return "not ready"
-    return "ready"
+        return False
+    return True
 
 
-def _broker(request: Request) -> str:
-    client = redis.Redis.from_url(
-        request.app.state.settings.broker_url, socket_timeout=1, socket_connect_timeout=1
-    )
+def _is_broker_ready(url: str) -> bool:
+    client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
     try:
         client.ping()
     except redis.RedisError:
-        return "not ready"
+        return False
     finally:
         client.close()
-    return "ready"
+    return True
 
 
 @router.get("/metrics", response_class=Response)
-def prometheus_metrics(_: CallerDep, session: SessionDep) -> Response:
-    """Counts of searches, trials and workers in Prometheus' text format; needs an API key."""
+def prometheus_metrics(_: AdminDep, session: SessionDep) -> Response:
+    """Counts of searches, trials and workers in Prometheus' text format; needs an admin's key."""
     registry = CollectorRegistry()
     counts: dict[str, Any] = {
         "searches": metrics.searches_by_status(session),

@@ -1,11 +1,12 @@
 """API keys, managed by admins."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from fastapi import APIRouter
 
 from api.edge.dependencies import AdminDep, SessionDep
-from api.schemas import KeyCreated, KeyIn, KeyOut, KeyPage
+from api.schemas import KeyCreated, KeyIn, KeyOut, KeyPage, RotateIn
 from api.store import keys
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
@@ -14,13 +15,25 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"])
 @router.post("", status_code=201)
 def create_key(body: KeyIn, _: AdminDep, session: SessionDep) -> KeyCreated:
     """Create an API key. Only this response shows it."""
-    return keys.create(session, body.name, body.role)
+    return keys.create(session, body.name, body.role, body.expires_at)
 
 
 @router.get("")
 def list_keys(_: AdminDep, session: SessionDep) -> KeyPage:
     """List all API keys, without their secrets."""
     return KeyPage(items=keys.listing(session))
+
+
+@router.post("/{key_id}:rotate")
+def rotate_key(
+    key_id: UUID, _: AdminDep, session: SessionDep, body: RotateIn | None = None
+) -> KeyCreated:
+    """Give a key a new secret; the objects it owns stay. Only this response shows it.
+
+    The old secret stops opening at once, or after `grace_seconds`; sessions on the dashboard end.
+    """
+    grace = timedelta(seconds=(body or RotateIn()).grace_seconds)
+    return keys.rotate(session, key_id, grace)
 
 
 @router.delete("/{key_id}")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.db import unit_of_work
+from api.edge.authentication import require_access
 from api.edge.changes import POLL_SECONDS, wait
 from api.edge.dependencies import (
     CallerDep,
@@ -17,6 +18,7 @@ from api.edge.dependencies import (
     SessionDep,
     StorageDep,
 )
+from api.edge.errors import shutting_down
 from api.edge.parsing import version_in
 from api.imports import dataset_for
 from api.pictures import fronts
@@ -48,7 +50,8 @@ def create_search(
     state = request.app.state
     dataset = dataset_for(state.sessions, storage, caller, body.dataset)
     with unit_of_work(state.sessions, state.controller.wake) as session:
-        search = new_searches.create(session, caller, body, dataset, idempotency_key)
+        most = state.settings.owner_searches
+        search = new_searches.create(session, caller, body, dataset, idempotency_key, most)
     response.headers["Location"] = f"/v1/searches/{search.id}"
     return search
 
@@ -77,22 +80,30 @@ async def get_search(
     """
     known = version_in(if_none_match) if since is None else since
     deadline = time.monotonic() + (0 if changes.full else wait_seconds)
+    has_waited = False
     with changes.subscribe(search_id) as event:
         while True:
-            found = await run_in_threadpool(_read, request, caller, search_id, known)
+            found = await run_in_threadpool(_read, request, caller, search_id, known, has_waited)
             left = deadline - time.monotonic()
             if found is not None or left <= 0 or await request.is_disconnected():
                 break
+            if changes.closing:
+                raise shutting_down()
             await wait(event, min(left, POLL_SECONDS))
+            has_waited = True
     if found is None:
         return Response(status_code=304, headers={"ETag": f'"{known}"'})
     headers = {"ETag": f'"{found.version}"'}
     return Response(found.model_dump_json(), media_type="application/json", headers=headers)
 
 
-def _read(request: Request, caller: Caller, search_id: UUID, known: int | None) -> SearchOut | None:
-    """The search, or None where its version is the known one."""
+def _read(
+    request: Request, caller: Caller, search_id: UUID, known: int | None, has_waited: bool
+) -> SearchOut | None:
+    """The search, or None where its version is the known one; 401 if the key ended meanwhile."""
     with unit_of_work(request.app.state.sessions) as session:
+        if has_waited:
+            require_access(request, session)
         if known is not None and searches.version(session, caller, search_id) == known:
             return None
         return searches.get(session, caller, search_id)

@@ -1,4 +1,4 @@
-"""The routes of workers: lease, heartbeat, epochs, result (`core.protocol.contracts`)."""
+"""The routes of workers: lease, reports of a training, its end (`core.protocol.contracts`)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,14 +9,17 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import Connection
 
-from api.controller import orders
+from api.controller import orders, reports
 from api.db import autocommit
 from api.edge.dependencies import WorkerDep
+from api.edge.lanes import Lane
 from api.settings import Settings
-from api.store import leases, results
+from api.store import endings, leases
 from core.protocol.contracts import (
     Answer,
+    CheckpointReport,
     EpochReport,
+    HandBack,
     Heartbeat,
     LeaseRequest,
     ResultAnswer,
@@ -30,47 +33,84 @@ T = TypeVar("T")
 
 
 @router.post("/lease", response_model=None, responses={200: {"model": TrainOrder}, 204: {}})
-def lease_any(request: Request, body: LeaseRequest, _: WorkerDep) -> TrainOrder | Response:
+async def lease_any(request: Request, body: LeaseRequest, _: WorkerDep) -> TrainOrder | Response:
     """Lease the trial that has waited longest; 204 where none is waiting."""
-    return _lease(request, body) or Response(status_code=HTTPStatus.NO_CONTENT)
+    return await _lease(request, body) or Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 @router.post("/trials/{trial_id}/lease")
-def lease_one(request: Request, trial_id: UUID, body: LeaseRequest, _: WorkerDep) -> TrainOrder:
+async def lease_one(
+    request: Request, trial_id: UUID, body: LeaseRequest, _: WorkerDep
+) -> TrainOrder:
     """Lease this trial; 409 where it is no longer waiting."""
-    order = _lease(request, body, trial_id)
+    order = await _lease(request, body, trial_id)
     if order is None:
         raise HTTPException(HTTPStatus.CONFLICT, f"the trial {trial_id} is no longer waiting")
     return order
 
 
 @router.post("/trials/{trial_id}/heartbeat")
-def heartbeat(request: Request, trial_id: UUID, body: Heartbeat, _: WorkerDep) -> Answer:
+async def heartbeat(request: Request, trial_id: UUID, body: Heartbeat, _: WorkerDep) -> Answer:
     """Renew the lease. The response says whether to continue."""
     duration = timedelta(seconds=_settings(request).lease_seconds)
-    return _run(request, lambda c: leases.heartbeat(c, trial_id, body, duration))
+    return await _report(request, lambda c: leases.heartbeat(c, trial_id, body, duration))
 
 
 @router.post("/trials/{trial_id}/epochs")
-def report_epoch(request: Request, trial_id: UUID, body: EpochReport, _: WorkerDep) -> Answer:
+async def report_epoch(request: Request, trial_id: UUID, body: EpochReport, _: WorkerDep) -> Answer:
     """Store the metrics of an epoch. The response says whether to continue."""
     duration = timedelta(seconds=_settings(request).lease_seconds)
-    return _run(request, lambda c: leases.epoch(c, trial_id, body, duration))
+    return await _report(request, lambda c: leases.epoch(c, trial_id, body, duration))
+
+
+@router.post("/trials/{trial_id}/checkpoint")
+async def report_checkpoint(
+    request: Request, trial_id: UUID, body: CheckpointReport, _: WorkerDep
+) -> Answer:
+    """Keep the stored state of a training. The response says whether to continue."""
+    duration = timedelta(seconds=_settings(request).lease_seconds)
+    return await _report(request, lambda c: leases.checkpoint(c, trial_id, body, duration))
+
+
+@router.post("/trials/{trial_id}/hand-back", status_code=HTTPStatus.NO_CONTENT)
+async def hand_back(request: Request, trial_id: UUID, body: HandBack, _: WorkerDep) -> None:
+    """Give the trial back; another worker continues the attempt. 409 without its lease."""
+    if not await _report(request, lambda c: endings.hand_back(c, trial_id, body)):
+        raise HTTPException(HTTPStatus.CONFLICT, f"this worker has no lease of trial {trial_id}")
 
 
 @router.post("/trials/{trial_id}/result")
-def report_result(
+async def report_result(
     request: Request, trial_id: UUID, body: TrialResult, _: WorkerDep
 ) -> ResultAnswer:
     """Report how the trial ended; it counts once. 409 where another attempt has the lease."""
     attempts = _settings(request).max_attempts
-    return _run(request, lambda c: results.accept(c, trial_id, body, attempts))
+    storage = request.app.state.storage
+    return await _report(request, lambda c: reports.accept(c, storage, trial_id, body, attempts))
 
 
-def _lease(request: Request, body: LeaseRequest, trial_id: UUID | None = None) -> TrainOrder | None:
+async def _lease(
+    request: Request, body: LeaseRequest, trial_id: UUID | None = None
+) -> TrainOrder | None:
     settings = _settings(request)
     duration = timedelta(seconds=settings.lease_seconds)
-    return _run(request, lambda c: orders.lease(c, body, duration, settings.max_attempts, trial_id))
+    lane: Lane = request.app.state.lanes.leases
+    return await _run(
+        request,
+        lane,
+        lambda c: orders.lease(
+            c,
+            body,
+            duration,
+            settings.max_attempts,
+            trial_id,
+            checkpoint_seconds=settings.checkpoint_seconds,
+        ),
+    )
+
+
+async def _report(request: Request, statement: Callable[[Connection], T]) -> T:
+    return await _run(request, request.app.state.lanes.reports, statement)
 
 
 def _settings(request: Request) -> Settings:
@@ -78,6 +118,7 @@ def _settings(request: Request) -> Settings:
     return settings
 
 
-def _run(request: Request, statement: Callable[[Connection], T]) -> T:
+async def _run(request: Request, lane: Lane, statement: Callable[[Connection], T]) -> T:
     """Run statements of the hot path; each is committed by itself."""
-    return autocommit(request.app.state.engine, statement)
+    engine = request.app.state.worker_engine
+    return await lane.run(lambda: autocommit(engine, statement))

@@ -1,23 +1,36 @@
-"""Blobs of deleted searches: noted in the deleting transaction, removed from storage after it.
+"""Blobs to remove: noted in the transaction that needs them no more, removed after it.
+
+They are those of deleted searches, and checkpoints that were replaced or whose trial has ended.
 
 Blobs are named by their content, so two searches may share one: a blob is removed only when no
-trial and no data set refers to it any more.
+trial and no data set refers to it any more. A worker stores its result before it reports it, so the
+report of equal bytes may be on its way: a blob is removed only some time after it was noted, and
+after it was stored for the last time (`postpone`).
 """
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select, union
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Discarded, Lease, Trial
 from api.store import blobs
 from core.protocol.contracts import BlobRef
+from core.protocol.states import LIVE_TRIAL
+
+_NO_TIME = timedelta(0)
 
 
 def of_search(session: Session, search_id: object) -> None:
     """Note all blobs of a search's trials; their leases end first, as reports lock leases first."""
     mine = select(Trial.id).where(Trial.search_id == search_id)
     session.execute(delete(Lease).where(Lease.trial_id.in_(mine)))
-    pairs = ((Trial.weights_key, Trial.weights_bytes), (Trial.export_key, Trial.export_bytes))
+    pairs = (
+        (Trial.weights_key, Trial.weights_bytes),
+        (Trial.export_key, Trial.export_bytes),
+        (Trial.checkpoint_key, Trial.checkpoint_bytes),
+    )
     keys = union(
         *(
             select(key.label("key"), size.label("size")).where(
@@ -44,17 +57,50 @@ def keep(session: Session, blob: BlobRef) -> None:
     session.execute(delete(Discarded).where(Discarded.blob_key == blob.key))
 
 
-def are_there(session: Session) -> bool:
-    """Whether any blobs are noted."""
-    return session.scalars(select(Discarded.blob_key).limit(1)).first() is not None
+_ended_with_checkpoint = Trial.checkpoint_key.is_not(None) & Trial.status.not_in(LIVE_TRIAL)
 
 
-def unneeded(session: Session, limit: int = 100) -> list[BlobRef]:
-    """Some noted blobs that nothing refers to; the notes stay locked until the transaction ends."""
-    statement = (
-        select(Discarded).where(~_is_needed()).limit(limit).with_for_update(skip_locked=True)
-    )
+def of_ended_trials(session: Session) -> None:
+    """Note the checkpoints of trials that have ended, however they ended, and forget them there."""
+    rows = select(Trial.id, Trial.checkpoint_key, Trial.checkpoint_bytes)
+    chosen = rows.where(_ended_with_checkpoint).with_for_update(skip_locked=True)
+    ended = session.execute(chosen).all()
+    if not ended:
+        return
+    noted = [{"blob_key": row.checkpoint_key, "blob_bytes": row.checkpoint_bytes} for row in ended]
+    session.execute(insert(Discarded).on_conflict_do_nothing(), noted)
+    none = {"checkpoint_key": None, "checkpoint_bytes": None}
+    session.execute(update(Trial).where(Trial.id.in_([row.id for row in ended])).values(none))
+
+
+def checkpoints_in_use(session: Session) -> set[str]:
+    """The keys of the checkpoints from which trials may be continued."""
+    keys = select(Trial.checkpoint_key).where(Trial.checkpoint_key.is_not(None))
+    return {key for key in session.scalars(keys) if key is not None}
+
+
+def are_there(session: Session, age: timedelta = _NO_TIME) -> bool:
+    """Whether there are blobs to note, or some that were noted at least that long ago."""
+    noted = session.scalars(select(Discarded.blob_key).where(_is_old(age)).limit(1)).first()
+    ended = session.scalars(select(Trial.id).where(_ended_with_checkpoint).limit(1)).first()
+    return noted is not None or ended is not None
+
+
+def unneeded(session: Session, age: timedelta = _NO_TIME, limit: int = 100) -> list[BlobRef]:
+    """Some blobs that nothing refers to and that were noted at least that long ago.
+
+    The notes stay locked until the transaction ends.
+    """
+    due = select(Discarded).where(~_is_needed(), _is_old(age))
+    statement = due.limit(limit).with_for_update(skip_locked=True)
     return [blobs.reference(row.blob_key, row.blob_bytes) for row in session.scalars(statement)]
+
+
+def postpone(session: Session, stored_lately: list[BlobRef]) -> None:
+    """Keep blobs for the time of blobs that are noted now."""
+    keys = [blob.key for blob in stored_lately]
+    chosen = update(Discarded).where(Discarded.blob_key.in_(keys))
+    session.execute(chosen.values(discarded_at=func.now()))
 
 
 def forget(session: Session, gone: list[BlobRef]) -> None:
@@ -63,6 +109,10 @@ def forget(session: Session, gone: list[BlobRef]) -> None:
     session.execute(delete(Discarded).where(removed | _is_needed()))
 
 
+def _is_old(age: timedelta) -> ColumnElement[bool]:
+    return Discarded.discarded_at <= func.now() - age
+
+
 def _is_needed() -> ColumnElement[bool]:
-    columns = (Trial.weights_key, Trial.export_key, Dataset.blob_key)
+    columns = (Trial.weights_key, Trial.export_key, Trial.checkpoint_key, Dataset.blob_key)
     return or_(*(exists().where(column == Discarded.blob_key) for column in columns))

@@ -1,15 +1,17 @@
-"""How attempts end, and the endings without a result: the worker sent no more reports.
+"""How attempts end, and the endings without a result: silence, a restart, a trial handed back.
 
 One statement deletes the lease, moves the trial to its next status and raises the version. It
 takes effect for exactly one of several equal or late reports. Locks are taken in the order of
 `api.models`: lease, trial, version. The ending with a result is in `api.store.results`.
 """
 
+from uuid import UUID
+
 from sqlalchemy import Connection, text
 
 from api.store.fragments import BUMPED, NOTIFY_CHANGES, NOTIFY_WORK, listed
-from core.protocol.contracts import LeaseRequest
-from core.protocol.states import LIVE_SEARCH, TRIAL_SOURCES, TrialStatus
+from core.protocol.contracts import HandBack, LeaseRequest
+from core.protocol.states import LIVE_SEARCH, TRAINING_SEARCH, TRIAL_SOURCES, TrialStatus
 
 # What becomes of a trial after an attempt: `ended` has the trial_id and epochs of the lease.
 _MOVED = """
@@ -17,8 +19,8 @@ verdict AS (
     SELECT trial_id, ended.epochs AS reported, searches.reason AS search_reason,
         CASE
             WHEN searches.status NOT IN ({live}) THEN 'stopped'
-            WHEN {retry} AND attempt < :max_attempts
-                AND (epoch_limit IS NULL OR epochs_spent + ended.epochs < epochs_reserved)
+            WHEN {retry} AND (epoch_limit IS NULL OR checkpoint_epoch > 0
+                OR epochs_spent + ended.epochs < epochs_reserved)
                 THEN 'waiting'
             ELSE {otherwise}
         END AS next
@@ -27,7 +29,7 @@ verdict AS (
 ), moved AS (
     UPDATE trials
     SET status = next,
-        attempt = attempt + CASE next WHEN 'waiting' THEN 1 ELSE 0 END,
+        attempt = attempt + CASE next WHEN 'waiting' THEN {counted} ELSE 0 END,
         ended_at = CASE next WHEN 'waiting' THEN NULL ELSE now() END,
         available_at = now() + {pause}, ring_at = now() + {pause}, rings = 0,
         {changes}
@@ -40,9 +42,19 @@ SELECT moved.id AS trial_id, moved.status, {notified}, {work} FROM moved
 
 
 def moved(
-    *, retry: str, otherwise: str, pause: str, changes: str, targets: set[TrialStatus]
+    *,
+    retry: str,
+    otherwise: str,
+    pause: str,
+    changes: str,
+    targets: set[TrialStatus],
+    counted: int = 1,
 ) -> str:
-    """The end of a statement that ends attempts, for trials whose status allows each target."""
+    """The end of a statement that ends attempts, for trials whose status allows each target.
+
+    A trial that waits again has `counted` more attempts. One with a checkpoint may have used all
+    its epochs: the next attempt ends with what the checkpoint has.
+    """
     allowed = " OR ".join(
         f"(next = '{to}' AND status IN ({listed(TRIAL_SOURCES[to])}))" for to in sorted(targets)
     )
@@ -50,6 +62,7 @@ def moved(
         live=listed(LIVE_SEARCH),
         retry=retry,
         otherwise=otherwise,
+        counted=counted,
         pause=pause,
         changes=changes,
         sources=f"({allowed})",
@@ -59,28 +72,65 @@ def moved(
     )
 
 
-_END = """
-WITH overdue AS (
+#: Epochs trained under a lease: those before its checkpoint were counted with an earlier attempt.
+TRAINED = "greatest(epochs - resumed_epoch, 0)"
+
+_NOTICE = text("""
+UPDATE leases SET silent_at = now()
+WHERE silent_at IS NULL AND heard_at + (expires_at - heard_at) * 2 / 3 < now()
+""")
+_ASKING_SECONDS = 12  # after its last request a worker counts as asking; longer than two polls
+_SILENT = f"""
+silent AS (
+    SELECT leases.trial_id, worker_id, searches.status, row_number() OVER (
+        PARTITION BY searches.status IN ({listed(TRAINING_SEARCH)}) ORDER BY expires_at
+    ) AS position
+    FROM leases JOIN trials ON trials.id = leases.trial_id
+        JOIN searches ON searches.id = trials.search_id
+    WHERE expires_at < now() AND silent_at < now() - (expires_at - heard_at) / 3
+), asking AS (
+    SELECT count(*) AS workers FROM workers
+    WHERE seen_at > now() - interval '{_ASKING_SECONDS} s'
+        AND id NOT IN (SELECT worker_id FROM silent)
+)"""
+_RECLAIMABLE = f"""expires_at < now() AND trial_id IN (
+    SELECT trial_id FROM silent, asking WHERE status NOT IN ({listed(LIVE_SEARCH)})
+        OR status IN ({listed(TRAINING_SEARCH)}) AND position <= workers)"""
+_END = (
+    """
+WITH {before} overdue AS (
     SELECT trial_id FROM leases WHERE {which}
     ORDER BY trial_id FOR UPDATE SKIP LOCKED
 ), ended AS (
     DELETE FROM leases USING overdue WHERE leases.trial_id = overdue.trial_id
-    RETURNING leases.trial_id, epochs
-), """ + moved(
-    retry="true",
-    otherwise="'lost'",
-    pause="interval '0 s'",
-    changes="epochs_spent = epochs_spent + reported, reason = CASE next"
-    " WHEN 'lost' THEN format('%s sent no more reports (attempt %s)', worker, attempt)"
-    " WHEN 'stopped' THEN search_reason ELSE '' END",
-    targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
+    RETURNING leases.trial_id, {trained} AS epochs
+), """.replace("{trained}", TRAINED)
+    + moved(
+        retry="attempt < :max_attempts",
+        otherwise="'lost'",
+        pause="interval '0 s'",
+        changes="epochs_spent = epochs_spent + reported, reason = CASE next"
+        " WHEN 'lost' THEN format('%s sent no more reports (attempt %s)', worker, attempt)"
+        " WHEN 'stopped' THEN search_reason ELSE '' END",
+        targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
+    )
 )
-_EXPIRE = text(_END.replace("{which}", "expires_at < now()"))
-_RELEASE = text(_END.replace("{which}", "worker_id = :worker_id AND boot_id <> :boot_id"))
+_EXPIRE = text(_END.replace("{before}", f"{_SILENT},").replace("{which}", _RECLAIMABLE))
+_RELEASE = text(
+    _END.replace("{before}", "").replace(
+        "{which}", "worker_id = :worker_id AND boot_id <> :boot_id"
+    )
+)
 
 
 def expire(connection: Connection, max_attempts: int) -> int:
-    """End the attempts whose leases have expired; return how many."""
+    """End attempts whose leases have expired, as many as other workers ask for; return how many.
+
+    While nobody else could train them, silent workers keep their trials: they may only be cut off.
+    After an outage of the service a worker has a third of its lease to be heard again, from the
+    first call of this function on.
+    """
+    connection.execute(_NOTICE)
     return len(connection.execute(_EXPIRE, {"max_attempts": max_attempts}).all())
 
 
@@ -92,3 +142,31 @@ def release(connection: Connection, request: LeaseRequest, max_attempts: int) ->
         "max_attempts": max_attempts,
     }
     return len(connection.execute(_RELEASE, values).all())
+
+
+_HAND_BACK = text(
+    f"""
+WITH ended AS (
+    DELETE FROM leases WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
+    RETURNING trial_id, {TRAINED} AS epochs
+), """
+    + moved(
+        retry="true",
+        otherwise="'lost'",
+        counted=0,
+        pause="interval '0 s'",
+        changes="epochs_spent = epochs_spent + reported, reason = CASE next"
+        " WHEN 'lost' THEN format('%s shut down after the last epoch', worker)"
+        " WHEN 'stopped' THEN search_reason ELSE '' END",
+        targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
+    )
+)
+
+
+def hand_back(connection: Connection, trial_id: UUID, report: HandBack) -> bool:
+    """End a lease without counting the attempt; False where the lease is another's.
+
+    The next lease continues the attempt from its last checkpoint.
+    """
+    values = {"trial_id": trial_id, "attempt": report.attempt, "token": report.token}
+    return connection.execute(_HAND_BACK, values).one_or_none() is not None

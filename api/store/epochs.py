@@ -1,5 +1,6 @@
 """Learning curves: the metrics of finished epochs."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -16,6 +17,13 @@ def of_trial(session: Session, caller: Caller, trial_id: UUID) -> list[EpochOut]
     trials.require(session, caller, trial_id)
     statement = select(Epoch).where(Epoch.trial_id == trial_id)
     rows = session.scalars(statement.order_by(Epoch.attempt, Epoch.epoch))
+    return [EpochOut.of(row) for row in rows]
+
+
+def of_trials(session: Session, ids: Sequence[UUID]) -> list[EpochOut]:
+    """All epochs of these trials, trial by trial."""
+    statement = select(Epoch).where(Epoch.trial_id.in_(ids))
+    rows = session.scalars(statement.order_by(Epoch.trial_id, Epoch.attempt, Epoch.epoch))
     return [EpochOut.of(row) for row in rows]
 
 

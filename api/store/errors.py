@@ -3,6 +3,7 @@
 NetmorphError
 ├── NotFound            no object of this name or id belongs to the caller
 ├── Conflict            the object is in a state that forbids this: read it again, then decide
+├── QuotaExceeded       the caller keeps or runs too much: end or remove something first
 └── InvalidInput
     └── KeyReused       the Idempotency-Key belongs to another request: use a new one
 """
@@ -16,6 +17,10 @@ class NotFound(NetmorphError):
 
 class Conflict(NetmorphError):
     """The object is in a state that forbids this: read it again, then decide."""
+
+
+class QuotaExceeded(NetmorphError):
+    """The caller keeps or runs too much: end or remove something first."""
 
 
 class KeyReused(InvalidInput):

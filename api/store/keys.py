@@ -1,23 +1,42 @@
-"""API keys. A key is shown once; only its SHA-256 is kept, which suffices as keys are random."""
+"""API keys. A key is shown once; only its SHA-256 is kept, which suffices as keys are random.
+
+A key opens until it is revoked or expires. Its secret can be rotated: the key, and what it owns,
+stays. A secret that was revoked or rotated never opens again, not even as a key of the settings.
+"""
 
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from api.models import Key
+from api.models import BrowserSession, Key, RetiredSecret
 from api.roles import Role
 from api.schemas import KeyCreated, KeyOut
-from api.store.errors import NotFound
+from api.store.errors import Conflict, NotFound
+from api.store.notifications import access_changed
+from core.errors import InvalidInput
 
 PREFIX = "netmorph_"
 _SHOWN = 13  # characters by which a person recognises a key
+_LONG = 40  # characters; of a shorter key, which a person made up, nothing is shown
 
 #: The keys of the settings; their ids stay the same when the keys change.
 FIRST_ADMIN = UUID(int=1)
@@ -46,12 +65,38 @@ def digest(raw: str) -> bytes:
     return hashlib.sha256(raw.encode()).digest()
 
 
-def authenticate(session: Session, raw: str) -> Caller | None:
-    """The owner of a key; None for an unknown or revoked key. Notes its use once a minute."""
-    statement = select(Key.id, Key.name, Key.role, Key.last_used_at, func.now().label("now")).where(
-        Key.hash == digest(raw), Key.revoked_at.is_(None)
+def prefix_of(raw: str) -> str:
+    """The beginning of a key, which lists and logs show; empty for a short key."""
+    return raw[:_SHOWN] if len(raw) >= _LONG else ""
+
+
+def are_open() -> ColumnElement[bool]:
+    """An SQL condition: the key is neither revoked nor expired."""
+    return and_(
+        Key.revoked_at.is_(None), or_(Key.expires_at.is_(None), Key.expires_at > func.now())
     )
-    row = session.execute(statement).one_or_none()
+
+
+def _by_secret() -> Select[UUID, str, str, datetime | None, datetime]:
+    """The open key with a secret, also with one that was rotated and whose time is not up."""
+    hash_ = bindparam("hash", type_=LargeBinary)
+    rotated = select(RetiredSecret.key_id).where(
+        RetiredSecret.hash == hash_, RetiredSecret.valid_until > func.now()
+    )
+    return select(Key.id, Key.name, Key.role, Key.last_used_at, func.now().label("now")).where(
+        or_(Key.hash == hash_, Key.id == rotated.scalar_subquery()), are_open()
+    )
+
+
+_BY_SECRET = _by_secret()  # built once: building costs more than running
+
+
+def authenticate(session: Session, raw: str) -> Caller | None:
+    """The owner of a key; None for an unknown, revoked or expired key.
+
+    Notes its use once a minute. A secret that was rotated opens until its time is up.
+    """
+    row = session.execute(_BY_SECRET, {"hash": digest(raw)}).one_or_none()
     if row is None:
         return None
     if row.last_used_at is None or row.now - row.last_used_at > timedelta(minutes=1):
@@ -59,13 +104,64 @@ def authenticate(session: Session, raw: str) -> Caller | None:
     return Caller(row.id, row.name, Role(row.role))
 
 
-def create(session: Session, name: str, role: Role) -> KeyCreated:
-    """Create a key; the returned value is the only place that has it in full."""
-    raw = PREFIX + secrets.token_urlsafe(32)
-    key = Key(name=name, role=role, prefix=raw[:_SHOWN], hash=digest(raw))
+def create(
+    session: Session, name: str, role: Role, expires_at: datetime | None = None
+) -> KeyCreated:
+    """Create a key; the returned value is the only place that has it in full.
+
+    Raises InvalidInput where it would have expired already.
+    """
+    now: datetime = session.scalars(select(func.now())).one()
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInput(
+            f"expires_at: found {expires_at.isoformat()}; expected a time after {now.isoformat()}"
+        )
+    raw = _new()
+    key = Key(name=name, role=role, prefix=prefix_of(raw), hash=digest(raw), expires_at=expires_at)
     session.add(key)
     session.flush()
     return KeyCreated.of(key, key=raw)
+
+
+def rotate(session: Session, key_id: UUID, grace: timedelta = timedelta()) -> KeyCreated:
+    """Give a key a new secret; what it owns stays its own. Its sessions end.
+
+    The old secret opens for the time of `grace` still. Raises Conflict for a key that is revoked
+    or expired: create a new one.
+    """
+    key = _locked(session, key_id)
+    if session.scalars(select(Key.id).where(Key.id == key_id, are_open())).one_or_none() is None:
+        raise Conflict(f"the key {key_id} is revoked or expired: create a new one")
+    raw = _new()
+    _replace(session, key, raw, func.now() + grace)
+    return KeyCreated.of(key, key=raw)
+
+
+def _new() -> str:
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def _locked(session: Session, key_id: UUID) -> Key:
+    key = session.get(Key, key_id, with_for_update=True)
+    if key is None:
+        raise NotFound(f"there is no key {key_id}")
+    return key
+
+
+def _replace(
+    session: Session, key: Key, raw: str, valid_until: ColumnElement[datetime] | None
+) -> None:
+    """Retire the secret of a key and give it this one; its sessions end."""
+    session.add(RetiredSecret(hash=key.hash, key_id=key.id, valid_until=valid_until))
+    key.hash, key.prefix = digest(raw), prefix_of(raw)
+    _end_sessions(session, key.id)
+    session.flush()
+
+
+def _end_sessions(session: Session, key_id: UUID) -> None:
+    """End what stands for a key: its sessions now, its open streams at the notification."""
+    session.execute(delete(BrowserSession).where(BrowserSession.key_id == key_id))
+    access_changed(session)
 
 
 def listing(session: Session) -> list[KeyOut]:
@@ -76,19 +172,36 @@ def listing(session: Session) -> list[KeyOut]:
 
 def revoke(session: Session, key_id: UUID) -> KeyOut:
     """Revoke a key permanently; what it owns stays. Revoking it again changes nothing."""
-    key = session.get(Key, key_id, with_for_update=True)
-    if key is None:
-        raise NotFound(f"there is no key {key_id}")
+    key = _locked(session, key_id)
     if key.revoked_at is None:
         key.revoked_at = func.now()
+        _end_sessions(session, key_id)
         session.flush()
         session.refresh(key)
     return KeyOut.of(key)
 
 
-def bootstrap(session: Session, key_id: UUID, name: str, role: Role, raw: str) -> None:
-    """Store a key of the settings; it replaces an earlier key of the same id."""
-    values = {"name": name, "role": role, "prefix": raw[:_SHOWN], "hash": digest(raw)}
-    statement = insert(Key).values(id=key_id, **values)
-    changed = {**values, "revoked_at": None}
-    session.execute(statement.on_conflict_do_update(index_elements=[Key.id], set_=changed))
+def bootstrap(session: Session, key_id: UUID, name: str, role: Role, raw: str) -> bool:
+    """Store a key of the settings; it replaces an earlier key of the same id.
+
+    False where nothing is stored, as this secret was revoked or rotated before: it stays so, also
+    through a restart of the service. Another secret of the settings opens again.
+    """
+    others = select(Key.name).where(Key.hash == digest(raw), Key.id != key_id)
+    if (other := session.scalars(others).one_or_none()) is not None:
+        raise InvalidInput(f"the {name} key is that of {other!r}, too: set one that is its own")
+    values = {"name": name, "role": role, "prefix": prefix_of(raw), "hash": digest(raw)}
+    session.execute(insert(Key).values(id=key_id, **values).on_conflict_do_nothing())
+    key = _locked(session, key_id)
+    if session.get(RetiredSecret, digest(raw)) is not None:
+        return False
+    if key.hash == digest(raw):
+        return key.revoked_at is None
+    if key.revoked_at is None:  # an operator may go back to a secret that was never revoked
+        key.hash, key.prefix = digest(raw), prefix_of(raw)
+        _end_sessions(session, key_id)
+    else:
+        _replace(session, key, raw, None)
+    key.revoked_at = key.expires_at = None
+    session.flush()
+    return True

@@ -26,8 +26,15 @@ from api.store.fragments import (
     listed,
     printable,
 )
-from core.protocol.contracts import Action, Answer, EpochReport, Heartbeat, LeaseRequest
-from core.protocol.states import LIVE_SEARCH, TRIAL_SOURCES, SearchStatus, TrialStatus
+from core.protocol.contracts import (
+    Action,
+    Answer,
+    CheckpointReport,
+    EpochReport,
+    Heartbeat,
+    LeaseRequest,
+)
+from core.protocol.states import LIVE_SEARCH, TRAINING_SEARCH, TRIAL_SOURCES, TrialStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,10 @@ def obtain(
     return renewed or take(connection, request, uuid4(), lease, trial_id).held
 
 
+#: The columns of an epoch beside its key.
+METRICS = [column.name for column in Epoch.__table__.columns if not column.primary_key]
+
+# The epochs after the checkpoint are trained again; those before it belong to this attempt as well.
 _TAKE = """
 WITH me AS (
     INSERT INTO workers (id, boot_id, name, device, threads)
@@ -93,12 +104,22 @@ WITH me AS (
     UPDATE trials
     SET status = 'running', started_at = now(), worker = :name, reason = ''
     FROM chosen WHERE trials.id = chosen.id
-    RETURNING trials.id, search_id, attempt, stop_at
+    RETURNING trials.id, search_id, attempt, stop_at, checkpoint_attempt, checkpoint_epoch
 ), leased AS (
-    INSERT INTO leases (trial_id, attempt, token, worker_id, boot_id, expires_at, stop_at)
+    INSERT INTO leases (trial_id, attempt, token, worker_id, boot_id, expires_at, stop_at,
+        resumed_epoch)
     SELECT id, attempt, CAST(:token AS uuid), CAST(:worker_id AS uuid), CAST(:boot_id AS uuid),
-        now() + CAST(:lease AS interval), stop_at
+        now() + CAST(:lease AS interval), stop_at, checkpoint_epoch
     FROM moved
+), forgotten AS (
+    DELETE FROM epochs USING moved
+    WHERE trial_id = moved.id AND epochs.attempt = moved.attempt AND epoch > checkpoint_epoch
+), continued AS (
+    INSERT INTO epochs (trial_id, attempt, epoch, {metrics})
+    SELECT trial_id, moved.attempt, epoch, {metrics} FROM epochs JOIN moved ON trial_id = moved.id
+    WHERE epochs.attempt = checkpoint_attempt AND epoch <= checkpoint_epoch
+        AND checkpoint_attempt <> moved.attempt
+    ON CONFLICT DO NOTHING
 ), {bumped}
 SELECT moved.id AS trial_id, moved.attempt, {notify},
     EXISTS (SELECT FROM leases WHERE worker_id = :worker_id) AS has_another
@@ -108,7 +129,8 @@ _TAKE_ANY, _TAKE_ONE = (
     text(
         _TAKE.format(
             sources=listed(TRIAL_SOURCES[TrialStatus.RUNNING]),
-            training=listed({SearchStatus.RUNNING, SearchStatus.FINISHING}),
+            training=listed(TRAINING_SEARCH),
+            metrics=", ".join(METRICS),
             condition=condition,
             bumped=BUMPED,
             notify=NOTIFY_CHANGES,
@@ -148,7 +170,8 @@ def take(
 
 
 _RENEW = text("""
-UPDATE leases SET expires_at = now() + CAST(:lease AS interval), heard_at = now()
+UPDATE leases
+SET expires_at = now() + CAST(:lease AS interval), heard_at = now(), silent_at = NULL
 WHERE worker_id = :worker_id AND boot_id = :boot_id
 RETURNING trial_id, attempt, token
 """)
@@ -170,12 +193,12 @@ FROM heard JOIN trials ON trials.id = heard.trial_id
 _HEARD = """
 heard AS (
     UPDATE leases
-    SET expires_at = now() + CAST(:lease AS interval), heard_at = now(), {more}
+    SET expires_at = now() + CAST(:lease AS interval), heard_at = now(), silent_at = NULL {more}
     WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
     RETURNING trial_id, attempt, stop_at
 )"""
 _HEARTBEAT = text(
-    f"WITH {_HEARD.format(more='step = greatest(step, :step)')} {_ANSWER.format(notify='')}"
+    f"WITH {_HEARD.format(more=', step = greatest(step, :step)')} {_ANSWER.format(notify='')}"
 )
 
 
@@ -191,15 +214,20 @@ def heartbeat(connection: Connection, trial_id: UUID, beat: Heartbeat, lease: ti
     return _answer(connection, _HEARTBEAT, values)
 
 
-_METRICS = [column.name for column in Epoch.__table__.columns if not column.primary_key]
-
+# A worker that could not read its checkpoint reports earlier epochs than the next one.
+_LAST_EPOCH = (
+    ", epochs = greatest(epochs, :epoch), resumed_epoch = least(resumed_epoch, :epoch - 1)"
+)
 _EPOCH = text(f"""
-WITH {_HEARD.format(more="epochs = greatest(epochs, :epoch)")}, added AS (
-    INSERT INTO epochs (trial_id, attempt, epoch, {", ".join(_METRICS)})
+WITH {_HEARD.format(more=_LAST_EPOCH)}, added AS (
+    INSERT INTO epochs (trial_id, attempt, epoch, {", ".join(METRICS)})
     SELECT trial_id, attempt, CAST(:epoch AS integer),
-        {", ".join(f"CAST(:{name} AS float8)" for name in _METRICS)}
+        {", ".join(f"CAST(:{name} AS float8)" for name in METRICS)}
     FROM heard
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (trial_id, attempt, epoch) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in METRICS)}
+    WHERE ({", ".join(f"epochs.{name}" for name in METRICS)})
+        IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in METRICS)})
     RETURNING trial_id
 ), moved AS (
     SELECT search_id FROM trials JOIN added ON added.trial_id = trials.id
@@ -209,13 +237,50 @@ WITH {_HEARD.format(more="epochs = greatest(epochs, :epoch)")}, added AS (
 
 
 def epoch(connection: Connection, trial_id: UUID, report: EpochReport, lease: timedelta) -> Answer:
-    """Store the metrics of an epoch, once, and renew the lease; the answer as to a heartbeat."""
+    """Store the metrics of an epoch, once, and renew the lease; the answer as to a heartbeat.
+
+    An epoch that is trained again, from a checkpoint before it, replaces its earlier metrics.
+    """
     values = report.model_dump() | {
         "trial_id": trial_id,
         "lease": lease,
         "epoch": clamped(report.epoch, MOST_EPOCHS),
     }
     return _answer(connection, _EPOCH, values)
+
+
+_CHECKPOINT = text(f"""
+WITH {_HEARD.format(more="")}, before AS (
+    SELECT checkpoint_key, checkpoint_bytes FROM trials JOIN heard ON trials.id = heard.trial_id
+    WHERE checkpoint_key <> :key
+), replaced AS (
+    INSERT INTO discarded (blob_key, blob_bytes) SELECT checkpoint_key, checkpoint_bytes FROM before
+    ON CONFLICT DO NOTHING
+), kept AS (
+    UPDATE trials
+    SET checkpoint_key = :key, checkpoint_bytes = :bytes, checkpoint_attempt = heard.attempt,
+        checkpoint_epoch = :epoch, checkpoint_seconds = :seconds
+    FROM heard WHERE trials.id = heard.trial_id
+)
+{_ANSWER.format(notify="")}
+""")
+
+
+def checkpoint(
+    connection: Connection, trial_id: UUID, report: CheckpointReport, lease: timedelta
+) -> Answer:
+    """Keep where a trial's training can be continued, in place of the checkpoint before."""
+    values = {
+        "trial_id": trial_id,
+        "attempt": report.attempt,
+        "token": report.token,
+        "lease": lease,
+        "key": report.blob.key,
+        "bytes": clamped(report.blob.bytes, LARGEST_BIG),
+        "epoch": clamped(report.epoch, MOST_EPOCHS),
+        "seconds": report.seconds,
+    }
+    return _answer(connection, _CHECKPOINT, values)
 
 
 def _answer(connection: Connection, statement: Any, values: dict[str, Any]) -> Answer:

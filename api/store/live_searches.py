@@ -6,16 +6,16 @@ process nothing, and an unreadable search harms no other.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, cast, func, select, text
+from sqlalchemy import Connection, Text, cast, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Search, Trial
+from api.models import Damaged, Dataset, Search, Trial
 from api.store.fragments import listed
 from core import morphisms
 from core.graph.architecture import Architecture
@@ -23,13 +23,14 @@ from core.protocol.contracts import DatasetSpec, SearchConfig, TrainingChoices
 from core.protocol.states import LIVE_SEARCH, LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
 from core.search.budget import FAILURES_IN_A_ROW, SearchProgress
 from core.search.history import PastTrial
+from core.surrogate.prior_mean import FEWEST_VALUES
 
 Row = Mapping[str, Any]  # values by column
 
 #: Fields of a past trial that are not columns with the same values.
 _CONVERTED = {
     "trial_id", "architecture", "status", "inheritable", "epochs", "planned_epochs", "share",
-    "morphisms", "choices", "best_value",
+    "morphisms", "choices", "best_value", "parent_id",
 }  # fmt: skip
 #: Columns of a trial that strategies see as they are; a new field of `PastTrial` joins by itself.
 PLAIN = tuple(field.name for field in fields(PastTrial) if field.name not in _CONVERTED)
@@ -45,6 +46,15 @@ class LiveSearch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompletedSearch:
+    """A search that had ended before another one was created, as the database keeps it."""
+
+    config: Row
+    dataset: Row
+    trials: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSnapshot:
     """What the next step of a search depends on, as the database keeps it."""
 
@@ -57,7 +67,11 @@ class StoredSnapshot:
     elapsed: float  # seconds since the search's start
     epochs_left: int | None  # that new trials may reserve; None: no limit
     trials: tuple[Row, ...]  # see `past`
+    earlier: tuple[CompletedSearch, ...] = ()  # finished ones, while this one has few trials
 
+
+MOST_EARLIER = 8  # finished searches that a new one learns from
+MOST_HELPED = 24  # trials, from which on a search knows enough by itself
 
 # Each LATERAL reads a few rows by a partial index; only a budget in epochs needs a sum over all.
 _LIVE = text(f"""
@@ -102,6 +116,42 @@ ORDER BY searches.created_at
 """)
 
 
+_CONFIGURED = select(Search.config, Dataset.spec).join(Dataset, Dataset.id == Search.dataset_id)
+
+_EARLIER = text(f"""
+SELECT earlier.id
+FROM searches
+JOIN datasets ON datasets.id = searches.dataset_id
+JOIN searches AS earlier ON earlier.owner_id = searches.owner_id
+    AND earlier.status = 'completed' AND earlier.ended_at < searches.created_at
+JOIN datasets AS known ON known.id = earlier.dataset_id AND known.task = datasets.task
+    AND jsonb_array_length(known.spec -> 'input_shape')
+        = jsonb_array_length(datasets.spec -> 'input_shape')
+WHERE searches.id = :search_id
+    AND (SELECT count(*) FROM trials WHERE trials.search_id = earlier.id
+        AND trials.kind = 'search' AND trials.value IS NOT NULL) >= {FEWEST_VALUES}
+ORDER BY earlier.ended_at DESC, earlier.id
+LIMIT {MOST_EARLIER}
+""")
+
+
+_HOLD_CLOCKS = text("""
+UPDATE searches SET started_at = now()
+WHERE status IN ('running', 'paused') AND trials_deadline IS NOT NULL
+    AND started_at < now() - interval '1 s'
+    AND NOT EXISTS (
+        SELECT FROM trials WHERE search_id = searches.id AND trials.started_at IS NOT NULL)
+""")
+
+
+def hold_clocks(session: Session) -> None:
+    """Let the time of searches begin with their first lease: before it no worker was free.
+
+    Until then a search has started just now.
+    """
+    session.execute(_HOLD_CLOCKS)
+
+
 def live(session: Session | Connection) -> list[LiveSearch]:
     """All live searches, the oldest first."""
     return [_live_search(row) for row in session.execute(_LIVE).mappings()]
@@ -140,17 +190,24 @@ def snapshot(session: Session, search: LiveSearch, count: int) -> StoredSnapshot
         elapsed=float(row.elapsed),
         epochs_left=search.progress.epochs_left,
         trials=past(session, search.search_id),
+        earlier=tuple(_earlier(session, search)) if search.next_number < MOST_HELPED else (),
     )
+
+
+def _earlier(session: Session, search: LiveSearch) -> Iterator[CompletedSearch]:
+    """The last completed searches of the same owner, of the same task and kind of data.
+
+    Those that had ended when the search was created: so its steps can be repeated.
+    """
+    ids = session.scalars(_EARLIER, {"search_id": search.search_id}).all()
+    for search_id in ids:
+        row = session.execute(_CONFIGURED.where(Search.id == search_id)).one()
+        yield CompletedSearch(config=row.config, dataset=row.spec, trials=past(session, search_id))
 
 
 def configured(session: Session, search_id: UUID) -> tuple[SearchConfig, DatasetSpec] | None:
     """How a search is configured and what its data set is; None where it was deleted."""
-    statement = (
-        select(Search.config, Dataset.spec)
-        .join(Dataset, Dataset.id == Search.dataset_id)
-        .where(Search.id == search_id)
-    )
-    row = session.execute(statement).one_or_none()
+    row = session.execute(_CONFIGURED.where(Search.id == search_id)).one_or_none()
     if row is None:
         return None
     return SearchConfig.model_validate(row.config), DatasetSpec.model_validate(row.spec)
@@ -161,15 +218,18 @@ def past(session: Session, search_id: UUID) -> tuple[dict[str, Any], ...]:
 
     As plain rows for `past_trial`, architectures and morphisms as JSON text.
     """
+    damaged = exists().where(Damaged.blob_key == Trial.weights_key)
     statement = (
         select(
             Trial.id,
             Trial.status,
             Trial.epochs,
             Trial.choices,
+            Trial.parent_id,
             cast(Trial.architecture, Text).label("architecture"),
             cast(Trial.morphisms, Text).label("morphisms"),
-            Trial.weights_key.is_not(None).label("has_weights"),
+            (Trial.weights_key.is_not(None) & ~damaged).label("has_weights"),
+            Trial.inherited,
             Trial.hyperparameters["epochs"].as_integer().label("planned_epochs"),
             Trial.hyperparameters["max_seconds"].as_float().label("max_seconds"),
             *(getattr(Trial, name) for name in PLAIN),
@@ -195,7 +255,9 @@ def past_trial(row: Row, best_value: float = 1.0) -> PastTrial:
         inheritable=ended_well and row["has_weights"],
         epochs=row["epochs"] or None,
         planned_epochs=_planned_epochs(row),
-        morphisms=_morphisms(row["morphisms"]),
+        # A child that could not start from its parent's weights is a start of its own.
+        parent_id=row["parent_id"] if row["inherited"] else None,
+        morphisms=_morphisms(row["morphisms"]) if row["inherited"] else (),
         choices=TrainingChoices.model_validate(row["choices"]),
         **{name: row[name] for name in PLAIN},
     )

@@ -1,7 +1,9 @@
 """New searches: checked, stored, and created once for each Idempotency-Key."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select
@@ -10,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Dataset, Idempotency, Search, Version
 from api.schemas import SearchIn, SearchOut
-from api.store import searches
+from api.store import quotas, searches
 from api.store.errors import KeyReused
 from api.store.keys import Caller
 from api.store.notifications import changed
@@ -28,22 +30,30 @@ def create(
     body: SearchIn,
     dataset: Dataset,
     idempotency_key: str | None = None,
+    most_live: int | None = None,
 ) -> SearchOut:
     """Store a new search on the data set that its body names.
 
-    With a key, the same request again gives the same search.
+    With a key, the same request again gives the same search. Raises QuotaExceeded where the caller
+    has `most_live` searches already that have not ended.
     """
     if idempotency_key is None:
-        return searches.get(session, caller, _check_and_add(session, caller, body, dataset))
+        added = _check_and_add(session, caller, body, dataset, most_live)
+        return searches.get(session, caller, added)
     digest = hashlib.sha256(body.model_dump_json().encode()).digest()
     found = _created_before(session, caller, idempotency_key, digest)
     if found is None:
-        found = _add_once(session, caller, body, dataset, idempotency_key, digest)
+        add_one = partial(_check_and_add, session, caller, body, dataset, most_live)
+        found = _add_once(session, caller, add_one, idempotency_key, digest)
     return searches.get(session, caller, found)
 
 
-def _check_and_add(session: Session, caller: Caller, body: SearchIn, dataset: Dataset) -> UUID:
+def _check_and_add(
+    session: Session, caller: Caller, body: SearchIn, dataset: Dataset, most_live: int | None
+) -> UUID:
     """Check that the search is possible, then store it."""
+    if most_live is not None:
+        quotas.check_searches(session, caller, most_live)
     if body.task not in TASKS or dataset.task != body.task:
         raise InvalidInput(f"task: the data set is for {dataset.task!r}, not {body.task!r}")
     config = SearchConfig(**{name: getattr(body, name) for name in SearchConfig.model_fields})
@@ -94,11 +104,11 @@ def add(
 
 
 def _add_once(
-    session: Session, caller: Caller, body: SearchIn, dataset: Dataset, key: str, digest: bytes
+    session: Session, caller: Caller, add_one: Callable[[], UUID], key: str, digest: bytes
 ) -> UUID:
     """Store the search unless a request with the same key does so at the same time."""
     with session.begin_nested() as savepoint:
-        search_id = _check_and_add(session, caller, body, dataset)
+        search_id = add_one()
         if remember(session, caller, key, digest, search_id):
             return search_id
         savepoint.rollback()

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from api.db import will_wake
 from api.models import Version
 
-CHANGES = "netmorph_changes"  # payload: the search's id
+CHANGES = "netmorph_changes"  # payload: the search's id, or EVERYBODY
+EVERYBODY = UUID(int=0)  # all readers look again, as one may have lost its access
 WORK = "netmorph_work"  # no payload: the controllers look for something to decide
 
 
@@ -31,6 +32,11 @@ def changed(session: Session, search_id: UUID) -> None:
     )
     session.execute(notified)
     will_wake(session)
+
+
+def access_changed(session: Session) -> None:
+    """Wake all readers: those whose key or session has ended see nothing more."""
+    session.execute(select(func.pg_notify(CHANGES, str(EVERYBODY))))
 
 
 def notify_controllers(connection: Connection) -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import BigInteger, Connection, select, text
 
 from api.models import Search, Trial
+from api.store import blobs, setbacks
 from api.store.endings import moved
 from api.store.errors import Conflict, NotFound
 from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
@@ -22,13 +23,16 @@ def accept(
 ) -> ResultAnswer:
     """Count how a trial ended, once.
 
-    Raises Conflict where the lease is another's, NotFound for an unknown trial.
+    Raises Conflict where the lease is another's, NotFound for an unknown trial, InvalidInput where
+    it names blobs of another kind.
     """
+    blobs.check(report)
     digest = hashlib.sha256(report.model_dump_json().encode()).digest()
     counted = report
     if not _is_beyond_doubt(report):
         counted = credible(report, _task(connection, trial_id))
-    if end_attempt(connection, trial_id, counted, digest, max_attempts) is not None:
+    end = setbacks.end_attempt if _is_setback(counted) else end_attempt
+    if end(connection, trial_id, counted, digest, max_attempts) is not None:
         return ResultAnswer(accepted=True, reason="" if counted is report else counted.reason)
     last = last_report(connection, trial_id)
     if last is None:
@@ -36,6 +40,10 @@ def accept(
     if last.digest == digest:
         return ResultAnswer(accepted=True, reason="duplicate")
     raise Conflict(f"attempt {report.attempt} has no lease; the trial is {last.status}")
+
+
+def _is_setback(report: TrialResult) -> bool:
+    return report.setback and report.status is TrialStatus.FAILED
 
 
 def credible(report: TrialResult, task: AbstractTask | None) -> TrialResult:
@@ -79,10 +87,11 @@ _RESULT = text(
 WITH ended AS (
     DELETE FROM leases
     WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
-    RETURNING trial_id, greatest(epochs, CAST(:epochs AS integer)) AS epochs
+    RETURNING trial_id,
+        greatest(greatest(epochs, CAST(:epochs AS integer)) - resumed_epoch, 0) AS epochs
 ), """
     + moved(
-        retry="(:status = 'failed' AND :retry)",
+        retry="(:status = 'failed' AND :retry AND attempt < :max_attempts)",
         otherwise=":status",
         pause="make_interval(secs => CASE :status WHEN 'failed' THEN 2 ^ attempt ELSE 0 END)",
         changes="reason = :reason, epochs = :epochs, epochs_spent = epochs_spent + reported,"

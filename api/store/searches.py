@@ -30,21 +30,28 @@ def listing(
 
 def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
     """One search with a summary of its trials."""
-    (out,) = summaries.of(session, [_row(session, caller, search_id)])
-    return out
+    found = _row(session, caller, search_id)
+    (out,) = summaries.of(session, [found])
+    left = summaries.seconds_left(session, found, out)
+    return out.model_copy(update={"seconds_left": left})
 
 
 def version(session: Session, caller: Caller, search_id: UUID) -> int:
     """How often the search, its trials or their epochs have changed."""
+    return state(session, caller, search_id)[0]
+
+
+def state(session: Session, caller: Caller, search_id: UUID) -> tuple[int, SearchStatus]:
+    """The version and the status of a search, without the rest of it."""
     statement = (
-        select(Version.version)
+        select(Version.version, Search.status)
         .join(Search, Search.id == Version.search_id)
         .where(Search.id == search_id, caller.owns(Search.owner_id))
     )
-    found = session.scalars(statement).one_or_none()
+    found = session.execute(statement).one_or_none()
     if found is None:
         raise _missing(search_id)
-    return found
+    return found.version, SearchStatus(found.status)
 
 
 def require(session: Session, caller: Caller, search_id: UUID) -> None:

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from api.models import BrowserSession, Key
 from api.roles import Role
-from api.store.keys import Caller, digest
+from api.store.keys import Caller, are_open, digest
+from api.store.notifications import access_changed
 
 LIFETIME = timedelta(days=7)
 
@@ -28,14 +29,14 @@ def open(session: Session, caller: Caller, lifetime: timedelta = LIFETIME) -> st
 
 
 def resolve(session: Session, token: str) -> Caller | None:
-    """The owner of a session; None where it has expired or its key was revoked."""
+    """The owner of a session; None where it or its key has expired, or its key was revoked."""
     statement = (
         select(Key.id, Key.name, Key.role)
         .join(BrowserSession, BrowserSession.key_id == Key.id)
         .where(
             BrowserSession.token_hash == digest(token),
             BrowserSession.expires_at > func.now(),
-            Key.revoked_at.is_(None),
+            are_open(),
         )
     )
     row = session.execute(statement).one_or_none()
@@ -45,6 +46,7 @@ def resolve(session: Session, token: str) -> Caller | None:
 def close(session: Session, token: str) -> None:
     """End the session of a token, if there is one."""
     session.execute(delete(BrowserSession).where(BrowserSession.token_hash == digest(token)))
+    access_changed(session)
 
 
 def sweep(session: Session) -> None:

@@ -13,18 +13,22 @@ from sqlalchemy.orm import Session, aliased
 from api.models import Dataset, Lease, Search, Trial, Version
 from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, SearchOut, Used
 from api.store import compute
-from core.protocol.contracts import SearchConfig
-from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
+from api.store.readable import readable
+from api.store.waits import reasons
+from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig
+from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialKind, TrialStatus
+from core.search import remaining
 from core.search.ensembles import in_words
+from core.search.remaining import Progress
 from core.tasks import TASKS
 
 
 def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
-    """The searches as people see them, in five queries for any number of them."""
+    """The searches as people see them, in a few queries for any number of them."""
     ids = [search.id for search in searches]
     heads, counts = _heads(session, ids), _counts(session, ids)
     bests, finals = _bests(session, ids), _finals(session, ids)
-    shares = compute.shares(session, ids)
+    shares, waits = compute.shares(session, ids), reasons(session, ids)
     return [
         _out(
             search,
@@ -33,9 +37,41 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
             best=bests.get(search.id),
             final=finals.get(search.id),
             compute_in_winner=shares.get(search.id),
+            wait=waits.get(search.id, ""),
         )
         for search in searches
     ]
+
+
+#: Of the present lease; those before its checkpoint were spent by earlier ones.
+_epochs_under_lease = func.greatest(func.coalesce(Lease.epochs - Lease.resumed_epoch, 0), 0)
+
+
+def seconds_left(session: Session, search: Search, out: SearchOut) -> float | None:
+    """About how long a search will still take, its final fit included; None while not known."""
+    if search.status not in {SearchStatus.RUNNING, SearchStatus.FINISHING}:
+        return None
+    spec = session.scalars(select(Dataset.spec).where(Dataset.id == search.dataset_id)).one()
+    best = None if out.best is None else out.best.trial_id
+    progress = Progress(
+        elapsed=out.used.seconds,
+        ended=out.used.trials,
+        epochs=out.used.epochs,
+        spent=compute.before(session.connection(), search.id, best),
+        final_epochs=_final_epochs(session, search.id),
+    )
+    config, _ = _config(search.config)
+    return remaining.seconds_left(config, DatasetSpec.model_validate(spec), progress)
+
+
+def _final_epochs(session: Session, search_id: UUID) -> int:
+    """The epochs that the running final fit has finished; zero without one."""
+    statement = (
+        select(Lease.epochs)
+        .join(Trial, Trial.id == Lease.trial_id)
+        .where(Trial.search_id == search_id, Trial.kind == TrialKind.FINAL)
+    )
+    return session.scalars(statement).one_or_none() or 0
 
 
 def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
@@ -56,7 +92,7 @@ def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:
             Trial.search_id,
             Trial.status,
             func.count().label("trials"),
-            func.sum(Trial.epochs_spent + func.coalesce(Lease.epochs, 0)).label("epochs"),
+            func.sum(Trial.epochs_spent + _epochs_under_lease).label("epochs"),
             func.sum(case((Trial.inherited & Trial.value.is_not(None), 1), else_=0)).label(
                 "inherited"
             ),
@@ -106,10 +142,11 @@ def _final(
     """A search and the result of its final fit: of the winner alone where only that is exported."""
     if final.test_metric is None or final.test_loss is None or final.test_examples is None:
         return final.search_id, None
-    comparison = ComparisonOut.of(final.comparison)
+    searched = _config(config)[0]
+    comparison = ComparisonOut.of(final.comparison, searched.task)
     alone = comparison is not None and comparison.exported == "winner"
     members = [] if alone else final.members
-    requested = 0 if alone else SearchConfig.model_validate(config).training.ensemble or 0
+    requested = 0 if alone else searched.training.ensemble or 0
     return final.search_id, FinalOut.of(
         final,
         trial_id=final.id,
@@ -129,11 +166,15 @@ def _out(
     best: Best | None,
     final: FinalOut | None,
     compute_in_winner: float | None,
+    wait: str,
 ) -> SearchOut:
-    config = SearchConfig.model_validate(search.config)
+    config, unread = _config(search.config)
+    bounds, unread_bounds = readable(Bounds, search.bounds)
     return SearchOut.of(
         search,
         config,
+        bounds=bounds,
+        reason=_reason(search.reason or wait, [*unread, *unread_bounds]),
         dataset=DatasetRef(id=search.dataset_id, name=head.dataset),
         metric=TASKS[config.task].metric,
         version=head.version,
@@ -144,7 +185,25 @@ def _out(
         compute_in_winner=compute_in_winner,
         best=best,
         final=final,
+        seconds_left=None,
     )
+
+
+def _config(stored: Any) -> tuple[SearchConfig, list[str]]:
+    """The configuration of a search, and the names of its fields that cannot be read."""
+    config, unread = readable(SearchConfig, stored, budget=Budget(trials=1))
+    if config.task in TASKS:
+        return config, unread
+    known = SearchConfig.model_fields["task"].default
+    return config.model_copy(update={"task": known}), [*unread, f"task {config.task!r}"]
+
+
+def _reason(reason: str, unread: list[str]) -> str:
+    """Why a search has ended, and what of it this release cannot read."""
+    if not unread:
+        return reason
+    note = f"another release wrote this search; this one cannot read: {', '.join(unread)}"
+    return f"{reason}; {note}" if reason else note
 
 
 def _used(search: Search, now: datetime, counts: list[Any]) -> Used:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    exists,
     func,
     literal,
     select,
@@ -20,11 +21,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
-from api.models import Dataset, Lease, Search, Trial
+from api.models import Damaged, Dataset, Lease, Search, Trial
 from api.store import blobs
 from api.store.leases import Held
 from core.protocol.contracts import (
     BlobRef,
+    Checkpoint,
     DatasetSpec,
     Hyperparameters,
     SearchConfig,
@@ -57,6 +59,8 @@ class OrderContext:
     parent_weights: BlobRef | None
     parent_value: float | None
     parent_value_std: float | None
+    checkpoint: Checkpoint | None
+    parent_damaged: bool  # its weights are missing or cannot be read
     dataset: BlobRef
     dataset_name: str
     dataset_spec: DatasetSpec
@@ -82,6 +86,10 @@ def _statement() -> Select[Any]:
             Trial.members,
             Trial.search_id,
             Trial.hyperparameters,
+            Trial.checkpoint_key,
+            Trial.checkpoint_bytes,
+            Trial.checkpoint_epoch,
+            Trial.checkpoint_seconds,
             Trial.parent_id,
             Search.name.label("search_name"),
             Search.created_at,
@@ -90,6 +98,7 @@ def _statement() -> Select[Any]:
             (Trial.epochs_reserved - Trial.epochs_spent).label("epochs_left"),
             func.coalesce(elapsed, 0).label("elapsed"),
             *(getattr(parent, name).label(f"parent_{name}") for name in of_parent),
+            exists().where(Damaged.blob_key == parent.weights_key).label("parent_damaged"),
             Dataset.name.label("dataset_name"),
             Dataset.spec,
             Dataset.blob_key,
@@ -121,6 +130,7 @@ def _context(row: dict[str, Any]) -> OrderContext:
         elapsed=float(row.pop("elapsed")),
         epochs_left=left if has_limit else None,
         choices=TrainingChoices.model_validate(row.pop("choices")),
+        checkpoint=_checkpoint(row),
         hyperparameters=None if given is None else Hyperparameters.model_validate(given),
         parent_weights=blobs.reference(
             row.pop("parent_weights_key"), row.pop("parent_weights_bytes")
@@ -129,6 +139,12 @@ def _context(row: dict[str, Any]) -> OrderContext:
         dataset_spec=DatasetSpec.model_validate(row.pop("spec")),
         **row,
     )
+
+
+def _checkpoint(row: dict[str, Any]) -> Checkpoint | None:
+    blob = blobs.reference(row.pop("checkpoint_key"), row.pop("checkpoint_bytes"))
+    epoch, seconds = row.pop("checkpoint_epoch"), row.pop("checkpoint_seconds")
+    return None if blob is None else Checkpoint(epoch=epoch, seconds=seconds, blob=blob)
 
 
 def settle(

@@ -1,5 +1,7 @@
 """Trials as people see them: the list of a search, one in detail, the exported model."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +14,32 @@ from api.store import blobs, pages, searches
 from api.store.errors import NotFound
 from api.store.fragments import LARGEST
 from api.store.keys import Caller
+from api.store.readable import readable
 from core.protocol.contracts import BlobRef, TrainingChoices
-from core.protocol.states import TrialKind, TrialStatus
+from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 from core.search.ensembles import in_words
 
 _Parent = aliased(Trial)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPoint:
+    """What charts show of a trial: all trials of a search are read at once."""
+
+    id: UUID
+    number: int
+    kind: str
+    status: str
+    attempt: int
+    parent_id: UUID | None
+    value: float | None
+    value_std: float | None
+    parameters: int
+    flops: int
+    latency: float | None
+
+
+_POINT = tuple(getattr(Trial, field.name) for field in fields(TrialPoint))
 
 
 def listing(
@@ -27,8 +50,13 @@ def listing(
     limit: int = 100,
     cursor: str | None = None,
 ) -> TrialPage:
-    """A page of a search's trials by number."""
+    """A page of a search's trials by number; NotFound where the search is another's."""
     searches.require(session, caller, search_id)
+    return table(session, search_id, limit=limit, cursor=cursor)
+
+
+def table(session: Session, search_id: UUID, *, limit: int, cursor: str | None) -> TrialPage:
+    """A page of the trials of a search that the caller may see."""
     statement = _selection().where(Trial.search_id == search_id).order_by(Trial.number)
     if cursor is not None:
         (number,) = pages.decode(cursor, int)
@@ -38,6 +66,25 @@ def listing(
     items = [TrialOut.of(row.Trial, **_derived(row)) for row in rows[:limit]]
     following = pages.encode(items[-1].number) if len(rows) > limit else None
     return TrialPage(items=items, next_cursor=following)
+
+
+def some(session: Session, search_id: UUID, ids: Sequence[UUID]) -> list[TrialOut]:
+    """These trials of a search by number."""
+    statement = _selection().where(Trial.search_id == search_id, Trial.id.in_(ids))
+    statement = statement.order_by(Trial.number).options(defer(Trial.architecture))
+    return [TrialOut.of(row.Trial, **_derived(row)) for row in session.execute(statement)]
+
+
+def points(session: Session, search_id: UUID) -> list[TrialPoint]:
+    """All trials of a search by number, as far as charts show them."""
+    statement = select(*_POINT).where(Trial.search_id == search_id).order_by(Trial.number)
+    return [TrialPoint(*row) for row in session.execute(statement)]
+
+
+def count(session: Session, search_id: UUID) -> int:
+    """How many trials a search has; their numbers are those below."""
+    statement = select(Search.next_number).where(Search.id == search_id)
+    return session.scalars(statement).one()
 
 
 def get(session: Session, caller: Caller, trial_id: UUID) -> TrialDetail:
@@ -68,20 +115,44 @@ def with_value(session: Session, search_id: UUID) -> list[Trial]:
 def export_of(session: Session, caller: Caller, search_id: UUID) -> BlobRef:
     """The exported model of a search; NotFound until its final fit has ended."""
     searches.require(session, caller, search_id)
-    statement = select(Trial.export_key, Trial.export_bytes).where(
-        Trial.search_id == search_id, Trial.kind == TrialKind.FINAL
+    statement = (
+        select(Search.status, Search.reason, Trial.export_key, Trial.export_bytes)
+        .outerjoin(Trial, (Trial.search_id == Search.id) & (Trial.kind == TrialKind.FINAL))
+        .where(Search.id == search_id)
     )
-    key, size = session.execute(statement).one_or_none() or (None, None)
-    found = blobs.reference(key, size)
+    row = session.execute(statement).one()
+    found: BlobRef | None = blobs.reference(row.export_key, row.export_bytes)
     if found is None:
-        raise NotFound(f"the search {search_id} has no exported model yet")
+        raise NotFound(_no_export(search_id, SearchStatus(row.status), row.reason))
     return found
 
 
-def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:
-    """Trials with their parent's number and their lease."""
+def _no_export(search_id: UUID, status: SearchStatus, reason: str) -> str:
+    """Why a search has no exported model, and whether it will have one."""
+    if status in LIVE_SEARCH:
+        resumed = "is resumed and " if status is SearchStatus.PAUSED else ""
+        return (
+            f"the search {search_id} has no exported model yet: it is {status}, and exports one "
+            f"when it {resumed}ends"
+        )
+    because = f" ({reason})" if reason else ""
     return (
-        select(Trial, _Parent.number.label("parent_number"), Lease.step, Lease.epochs, *more)
+        f"the search {search_id} is {status}{because} and has no exported model: create a new "
+        "search with the same data set"
+    )
+
+
+def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:
+    """Trials with their parent's number, their lease and the task of their search."""
+    return (
+        select(
+            Trial,
+            _Parent.number.label("parent_number"),
+            Lease.step,
+            Lease.epochs,
+            Search.config["task"].astext.label("task"),
+            *more,
+        )
         .join(Search, Search.id == Trial.search_id)
         .outerjoin(_Parent, _Parent.id == Trial.parent_id)
         .outerjoin(Lease, Lease.trial_id == Trial.id)
@@ -102,8 +173,8 @@ def _derived(row: Any) -> dict[str, Any]:
     is_running = trial.status == TrialStatus.RUNNING
     return {
         "parent_number": row.parent_number,
-        "comparison": ComparisonOut.of(trial.comparison),
-        "changes": str(TrainingChoices.model_validate(trial.choices)),
+        "changes": str(readable(TrainingChoices, trial.choices)[0]),
+        "comparison": ComparisonOut.of(trial.comparison, row.task),
         "ensemble": in_words(trial.members),
         "morphisms": [
             MorphismOut(kind=step["data"]["kind"], text=step["text"], data=step["data"])

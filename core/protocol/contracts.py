@@ -203,6 +203,20 @@ class Member(Message):
     weights: BlobRef
 
 
+class Checkpoint(Message):
+    """Where the state of a training at the end of an epoch is stored."""
+
+    epoch: int = Field(ge=1)
+    seconds: Seconds  # of training so far
+    blob: BlobRef
+
+    @model_validator(mode="after")
+    def _is_of_its_kind(self) -> "Checkpoint":
+        if not self.blob.key.startswith("checkpoints/"):
+            raise ValueError(f"expected a blob checkpoints/…, found {self.blob.key}")
+        return self
+
+
 class TrainOrder(Message):
     """The answer to a lease: everything a worker needs to train one trial."""
 
@@ -229,6 +243,9 @@ class TrainOrder(Message):
     holdout: Finite = 0.25  # final fit: share of the validation split for the comparison
     #: Final fit of an ensemble: the networks that `architecture` joins, the parent's first.
     members: tuple[Member, ...] = ()
+    checkpoint: Checkpoint | None = None  # of an earlier attempt: continue from there
+    #: Between two checkpoints that are stored, at least; None: the controller takes none.
+    checkpoint_seconds: Seconds | None = None
 
 
 class LeaseRequest(Message):
@@ -280,6 +297,20 @@ class EpochReport(EpochMetrics):
     token: UUID
 
 
+class CheckpointReport(Checkpoint):
+    """A worker reports that a checkpoint of its trial is stored; it replaces the one before."""
+
+    attempt: int
+    token: UUID
+
+
+class HandBack(Message):
+    """A worker that shuts down gives its trial back: the next one continues the same attempt."""
+
+    attempt: int
+    token: UUID
+
+
 class TestMetrics(Message):
     """The results of the only evaluation on the test split."""
 
@@ -315,6 +346,9 @@ class TrialOutcome(Message):
     precision: str = Field(default="", max_length=LONGEST_PRECISION)
     reason: str = Field(default="", max_length=LONGEST_REASON)
     retry: bool = True  # failed only: False if another attempt cannot help
+    #: Failed only: storage did not work, which is no fault of the trial; no attempt is counted.
+    setback: bool = False
+    damaged: BlobRef | None = None  # failed only: these weights are missing or cannot be read
     weights: BlobRef | None = None
     epochs: int = 0
     best_epoch: int = 0

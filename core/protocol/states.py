@@ -56,6 +56,9 @@ LIVE_SEARCH = frozenset(
     {SearchStatus.PENDING, SearchStatus.RUNNING, SearchStatus.PAUSED, SearchStatus.FINISHING}
 )
 
+#: Search statuses in which trials are leased.
+TRAINING_SEARCH = frozenset({SearchStatus.RUNNING, SearchStatus.FINISHING})
+
 #: The statuses a search may leave to reach each status.
 SEARCH_SOURCES: dict[SearchStatus, frozenset[SearchStatus]] = {
     SearchStatus.PENDING: frozenset(),

@@ -11,7 +11,8 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -21,7 +22,7 @@ from fsspec.implementations.local import LocalFileSystem
 from core.errors import CorruptBlob, MissingBlob
 from core.protocol.contracts import BlobRef
 
-BlobKind = Literal["datasets", "weights", "exports"]
+BlobKind = Literal["datasets", "weights", "exports", "checkpoints"]
 
 
 class Storage:
@@ -76,6 +77,14 @@ class Storage:
         with _missing_is_an_error(blob):
             return cast(BinaryIO, self._fs.open(self._path(blob), "rb"))
 
+    def stored_at(self, blob: BlobRef) -> datetime | None:
+        """When the blob was last stored, by the storage's clock; None if it is gone."""
+        try:
+            moment: datetime = self._fs.modified(self._path(blob))
+        except FileNotFoundError:
+            return None
+        return moment
+
     def delete(self, blob: BlobRef) -> None:
         """Remove the blob; no error if it is not there."""
         try:
@@ -83,13 +92,42 @@ class Storage:
         except FileNotFoundError:
             return
 
+    def stale(self, kind: BlobKind, seconds: float) -> list[str]:
+        """The names of files of this kind that were last written more than `seconds` ago."""
+        limit = datetime.now(UTC) - timedelta(seconds=seconds)
+        try:
+            paths: list[str] = self._fs.ls(f"{self._root}/{kind}", detail=False)
+        except FileNotFoundError:
+            return []
+        names = (path.rpartition("/")[2] for path in paths if self._written_before(path, limit))
+        return sorted(names)
+
+    def delete_file(self, kind: BlobKind, name: str) -> None:
+        """Remove a file that `stale` has named; no error if it is not there."""
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._root}/{kind}/{name}")
+
+    def _written_before(self, path: str, limit: datetime) -> bool:
+        """Whether a file was last written before that; False where it is gone."""
+        try:
+            written: datetime = self._fs.modified(path)
+        except FileNotFoundError:
+            return False
+        return written < limit
+
     def check_writable(self) -> None:
-        """Write and remove a small file; raises OSError if that fails."""
-        path = f"{self._root}/.writable-{secrets.token_hex(8)}"
+        """Write and remove a small file; raises OSError if that fails.
+
+        The file has one name for all processes: where it cannot be removed, the next check does so.
+        """
+        path = f"{self._root}/.writable"
         if self._is_local:
             Path(self._root).mkdir(parents=True, exist_ok=True)
-        self._fs.pipe_file(path, b"netmorph")
-        self._fs.rm_file(path)
+        try:
+            self._fs.pipe_file(path, b"netmorph")
+        finally:
+            with suppress(FileNotFoundError):  # another process has removed it
+                self._fs.rm_file(path)
 
     def _path(self, blob: BlobRef) -> str:
         return f"{self._root}/{blob.key}"

@@ -11,6 +11,7 @@ from core.graph.architecture import Architecture
 from core.morphisms import AbstractMorphism
 from core.protocol.contracts import Bounds, TrainingChoices
 from core.protocol.states import LIVE_TRIAL, TrialStatus
+from core.surrogate.prior_mean import PriorMean
 
 USUAL = TrainingChoices()
 
@@ -112,6 +113,7 @@ class SuggestRequest:
     pending: Sequence[PastTrial] = ()  # not yet ended; must not be suggested again
     count: int = 1
     bounds: Bounds
+    prior_mean: PriorMean | None = None  # learned from finished searches
     rng: np.random.Generator  # the only source of randomness
 
     @property

@@ -3,6 +3,7 @@
 `docs/results/training.md` has what each ingredient is worth.
 """
 
+from core.data.augmentation import can_augment
 from core.protocol.contracts import (
     DatasetSpec,
     Hyperparameters,
@@ -72,14 +73,14 @@ def alternatives(
     """
     training = config.training
     usual = hyperparameters(config, spec, 1, None, passes)
-    kind = len(spec.input_shape)
+    is_large, is_image = can_augment(spec.input_shape), len(spec.input_shape) == 3
     found: list[TrainingChoices] = []
-    if training.augmentation == "auto" and kind > 1:
+    if training.augmentation == "auto" and is_large:
         images = "affine-flip" if spec.flip else "affine"
-        found.append(TrainingChoices(augmentation=images if kind == 3 else "warp"))
+        found.append(TrainingChoices(augmentation=images if is_image else "warp"))
     if training.mixing is None and usual.mixing < MIXING_OFTEN:
         found.append(TrainingChoices(mixing=MIXING_OFTEN if usual.mixing else MIXING))
-    if training.erasing is None and kind > 1:
+    if training.erasing is None and is_large:
         found.append(TrainingChoices(erasing=STRONGER_ERASING))
     if training.weight_decay is None:
         found.append(TrainingChoices(weight_decay=STRONGER_DECAY * usual.weight_decay))
@@ -118,15 +119,16 @@ def _batch_size(spec: DatasetSpec) -> int:
 
 
 def _augmentation(config: SearchConfig, spec: DatasetSpec, passes: float) -> str:
-    """Images are shifted; mirrored only where a mirrored example keeps its label.
+    """Images are shifted unless they are small; mirrored only where they keep their labels.
 
     None where most are seen only once or twice: nothing can be memorised there.
     """
-    given = config.training.augmentation
-    if len(spec.input_shape) != 3:
-        return "none"
+    given, kind = config.training.augmentation, len(spec.input_shape)
     if given != "auto":
-        return given
-    if passes < AUGMENTED_EPOCHS:
+        suits = given == "warp" if kind == 2 else kind == 3 and given != "warp"
+        return given if suits else "none"
+    if kind != 3 or passes < AUGMENTED_EPOCHS:
         return "none"
+    if not can_augment(spec.input_shape):
+        return "flip" if spec.flip else "none"
     return "shift-flip" if spec.flip else "shift"

@@ -19,6 +19,7 @@ from core.search.race import FINALISTS, finalists, is_settled, promotions, witho
 from core.search.repeats import missing_repeats, pooled
 from core.search.strategies import STRATEGIES, strategy
 from core.search.tuning import compared
+from core.surrogate.prior_mean import PriorMean
 
 __all__ = ["PastTrial", "Snapshot", "Suggestion", "step"]
 
@@ -43,6 +44,7 @@ class Snapshot:
     alternatives: tuple[TrainingChoices, ...] = ()  # to be tried on the winner of the race
     patience: int | None = None  # see `core.search.pace.patience`; None: all trials are made
     remaining: int | None = None  # trials that can still be started; None: not known
+    prior_mean: PriorMean | None = None  # learned from finished searches
 
 
 def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
@@ -103,6 +105,7 @@ def _by_strategy(snapshot: Snapshot) -> list[Suggestion]:
             pending=[trial for trial in trials if trial.is_pending],
             count=snapshot.count,
             bounds=_bounds(snapshot),
+            prior_mean=snapshot.prior_mean,
             rng=rng,
         )
     )

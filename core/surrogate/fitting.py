@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
@@ -27,6 +28,7 @@ from core.surrogate.kernels import KERNELS, AbstractKernel, Geometry, Points
 from core.surrogate.kernels.abstract import sizes
 from core.surrogate.learning_curve import LearningCurve
 from core.surrogate.likelihood import negative_log_likelihood
+from core.surrogate.prior_mean import FEWEST_VALUES, WEIGHT, WEIGHT_STD, PriorMean
 from core.surrogate.warp import Warp
 
 MAX_LANDMARKS = 200
@@ -58,18 +60,21 @@ def fit(
     kernel: str = DEFAULT_KERNEL,
     landmarks: Sequence[Architecture] = (),
     learned_from: int | None = None,
+    prior_mean: PriorMean | None = None,
 ) -> Surrogate:
     """The surrogate of the observations, its hyper-parameters the mode of their posterior.
 
     Hyper-parameters and scale are fitted to all observations, or to the first `learned_from`: with
     `scheduled` a search fits them again only when it has grown by a share. New observations become
     landmarks at once, as long as all fit among `MAX_LANDMARKS`. `landmarks` are further
-    architectures to measure from while observations are few. Defined for any observations: none,
-    one, several of one architecture, equal values.
+    architectures to measure from while observations are few. Kernels that do not see the form of
+    graphs have no `prior_mean`. Defined for any observations: none, one, several of one
+    architecture, equal values.
     """
     first = len(observations) if learned_from is None else learned_from
     further = tuple(landmarks) if len(observations) < _REFIT_FROM else ()
-    empty, theta = _fitted_prior(kernel, tuple(observations[:first]), further, memory())
+    mean = prior_mean if "form" in KERNELS[kernel].measures else None
+    empty, theta = _fitted_prior(kernel, tuple(observations[:first]), further, mean, memory())
     if not observations:
         return empty
     architectures = [one.architecture for one in observations]
@@ -80,6 +85,38 @@ def fit(
     empty.geometry.remember(architectures)
     columns = np.array([(one.value, one.std, one.fidelity) for one in observations])
     return empty.condition_on(empty.geometry.points(architectures), *columns.T)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """The scale on which the surrogate sees values: at the end of a training, and standardised."""
+
+    curve: LearningCurve
+    warp: Warp
+    t: Floats
+    ends: Floats  # values as expected at the end of a training; shape (n,)
+
+    @classmethod
+    def of(cls, observations: Sequence[Observation]) -> Self:
+        """The scale of these observations."""
+        values = np.array([one.value for one in observations], dtype=np.float64)
+        t = -np.log([one.fidelity for one in observations])
+        architectures = [one.architecture for one in observations]
+        owners = [one.fingerprint for one in architectures]
+        curve = LearningCurve.of(values, t, sizes(architectures), owners, _FIRST_SCALE)
+        ends = curve.at_end(values, t)
+        return cls(curve, Warp.of(ends, _FIRST_SCALE), t, ends)
+
+
+def learn_prior_mean(searches: Sequence[Sequence[Observation]]) -> PriorMean | None:
+    """What finished searches have in common; None where there are too few of them."""
+    return PriorMean.of([_standardised(one) for one in searches if len(one) >= FEWEST_VALUES])
+
+
+def _standardised(observations: Sequence[Observation]) -> tuple[list[Architecture], Floats]:
+    """The architectures, and their values on the scale of the surrogate: (n), (n,)"""
+    scale = _Scale.of(observations)
+    return [one.architecture for one in observations], scale.warp(scale.ends)
 
 
 def scheduled(n: int) -> int:
@@ -98,35 +135,36 @@ def _fitted_prior(
     kernel: str,
     observations: tuple[Observation, ...],
     landmarks: tuple[Architecture, ...],
+    prior_mean: PriorMean | None,
     thread_memory: Memory,  # a key: the geometry of one thread is not for another
 ) -> tuple[Surrogate, Floats]:
     """The surrogate before any observation, its hyper-parameters fitted, and the kernel's θ.
 
     Cached, as the next suggestions of a search ask for the same.
     """
-    values = np.array([one.value for one in observations], dtype=np.float64)
-    stds = np.array([one.std for one in observations], dtype=np.float64)
-    t = -np.log([one.fidelity for one in observations])
     architectures = [one.architecture for one in observations]
     kind = KERNELS[kernel]
-    owners = [one.fingerprint for one in architectures]
-    curve = LearningCurve.of(values, t, sizes(architectures), owners, _FIRST_SCALE)
-    ends = curve.at_end(values, t)
+    scale = _Scale.of(observations)
+    curve, warp, t, ends = scale.curve, scale.warp, scale.t, scale.ends
     even, best = _choose_landmarks(architectures, ends)
     chosen = [architectures[index] for index in (*even, *best)]
     geometry = Geometry([*chosen, *_without(landmarks, chosen)], kind.measures)
     geometry.remember(architectures)
-    warp = Warp.of(ends, _FIRST_SCALE)
+    stds = np.array([one.std for one in observations], dtype=np.float64)
     variance = (stds * curve.slope(t) * warp.slope(ends)) ** 2
     fair = {architectures[index].fingerprint for index in even}
     sample = [index for index, one in enumerate(architectures) if one.fingerprint in fair]
     points = geometry.points([architectures[index] for index in sample])
     y, r = warp(ends)[sample], curve.remaining(t)[sample]
-    theta = _fit_theta(kind, geometry, points, y, variance[sample], r)
+    mean = np.zeros(len(y))
+    if prior_mean is not None:
+        mean = geometry.slope(points, prior_mean.slopes)
+    theta = _fit_theta(kind, geometry, points, y, variance[sample], r, mean)
     *_, noise, vagueness = np.exp(theta).tolist()
     fitted = kind.at(theta[:-2], geometry)
     own = {"noise": noise, "vagueness": vagueness}
-    return prior(geometry, fitted, **own, curve=curve, warp=warp), theta[:-2]
+    empty = prior(geometry, fitted, **own, curve=curve, warp=warp, prior_mean=prior_mean)
+    return empty, theta[:-2]
 
 
 def _choose_landmarks(
@@ -168,20 +206,23 @@ def _fit_theta(
     y: Floats,
     variance: Floats,
     r: Floats,
+    mean: Floats,
 ) -> Floats:
     """The mode of the posterior density of θ (MAP); the prior's mode of fewer than three points.
 
-    (n), (n,), (n,), (n,) -> (len(θ),): points, which are landmarks, their y, its known variances,
-    and r. Points that come several times show the noise.
+    (n), (n,), (n,), (n,), (n,) -> (len(θ),): points, which are landmarks, their y, its known
+    variances, r, and m, the prior mean. Points that come several times show the noise.
     """
     centers = np.array([*kind.centers, _NOISE_CENTER, _VAGUENESS_CENTER])
     spreads = np.array([*kind.spreads, _NOISE_SPREAD, _VAGUENESS_SPREAD])
     if len(points) < 3:
         return centers
     chosen = _evenly(len(points), _MOST_FITTED)
-    y, r, indices = y[chosen], r[chosen], geometry.landmark_indices(points)[chosen]
+    y, r, m = y[chosen], r[chosen], mean[chosen]
+    indices = geometry.landmark_indices(points)[chosen]
     measured = geometry.landmarks[indices].between(indices)
-    known = np.diag(variance[chosen]) + RISE**2 * np.outer(r, r)
+    y = y - WEIGHT * m
+    known = np.diag(variance[chosen]) + RISE**2 * np.outer(r, r) + WEIGHT_STD**2 * np.outer(m, m)
     shares = np.array([np.ones(len(y)), r**2])  # of noise² and η² in a variance
 
     def loss(z: Floats) -> tuple[float, Floats]:

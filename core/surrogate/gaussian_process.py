@@ -7,13 +7,15 @@ Notation
     y      observed values as they would be at the end of a training, on the scale of `warp`, one
            for each architecture; shape (n,)
     τ      prior standard deviation of the common rise for each unit of r
-    Ψ      design matrix: features of the observed architectures, and a column -τ r; (n, p + 1)
+    Ψ      design matrix: features of the observed architectures, m(x) where there is a prior mean
+           (then it is one of the p features), and a column -τ r; (n, p + 1)
     ρ      remainders of the kernel; shape (n,)
     η      standard deviation of the noise for each unit of r, fitted
     s      noise variances: fitted noise, each value's own, and (η r)²; shape (n,)
-    A      precision of the features' weights, I + Ψᵀ diag(ρ + s)⁻¹ Ψ; shape (p + 1, p + 1)
+    A      precision of the features' weights, A₀ + Ψᵀ diag(ρ + s)⁻¹ Ψ; shape (p + 1, p + 1); their
+           prior is standard normal, so A₀ = I, but for the weight of m (`prior_mean`)
     S      covariance of the weights, A⁻¹; shape (p + 1, p + 1)
-    b      information vector, Ψᵀ diag(ρ + s)⁻¹ y; shape (p + 1,)
+    b      information vector, A₀ w₀ + Ψᵀ diag(ρ + s)⁻¹ y with the weights' prior means w₀; (p + 1,)
     w      mean of the weights, S b; shape (p + 1,)
     ψ, χ   features of a point asked about, shape (p,); what is left of them, shape (p + 1,)
 
@@ -47,6 +49,7 @@ from scipy.stats import norm
 from core.similarity.edit_distance import Floats
 from core.surrogate.kernels import AbstractKernel, Geometry, Points
 from core.surrogate.learning_curve import LearningCurve
+from core.surrogate.prior_mean import WEIGHT, WEIGHT_STD, PriorMean
 from core.surrogate.warp import Warp
 
 RISE = 0.5  # τ, in standard deviations of the objective
@@ -132,6 +135,7 @@ class Surrogate:
     vagueness: float  # η
     curve: LearningCurve
     warp: Warp
+    prior_mean: PriorMean | None
     data: _Data
     precision: Floats  # A
     covariance: Floats  # S
@@ -202,7 +206,9 @@ class Surrogate:
     def over(self, geometry: Geometry, kernel: AbstractKernel) -> "Surrogate":
         """The surrogate over other landmarks, before any observation."""
         own = {"noise": self.noise, "vagueness": self.vagueness}
-        return prior(geometry, kernel, **own, curve=self.curve, warp=self.warp)
+        return prior(
+            geometry, kernel, **own, curve=self.curve, warp=self.warp, prior_mean=self.prior_mean
+        )
 
     def condition_on(
         self, points: Points, values: Floats, stds: Floats, fidelities: Floats | None = None
@@ -232,7 +238,10 @@ class Surrogate:
         """Rows of the design matrix, and remainders: (n), (n,) -> (n, p + 1), (n,)"""
         features = self.kernel.features(points)
         remainder = self.kernel.remainder(points, features)
-        return np.concatenate([features, -RISE * r[:, None]], axis=1), remainder
+        columns = [features, -RISE * r[:, None]]
+        if self.prior_mean is not None:
+            columns.insert(1, self.geometry.slope(points, self.prior_mean.slopes)[:, None])
+        return np.concatenate(columns, axis=1), remainder
 
     def _updated(self, points: Points, y: Floats, variance: Floats, r: Floats) -> "Surrogate":
         """The surrogate given y, with these variances in addition to the fitted noise."""
@@ -274,9 +283,14 @@ def prior(
     vagueness: float,
     curve: LearningCurve,
     warp: Warp,
+    prior_mean: PriorMean | None = None,
 ) -> Surrogate:
     """The surrogate of given hyper-parameters before any observation."""
     p = kernel.features(geometry.landmarks[:0]).shape[1] + 1
+    stds, means = np.ones(p), np.zeros(p)
+    if prior_mean is not None:
+        stds, means = np.insert(stds, -1, WEIGHT_STD), np.insert(means, -1, WEIGHT)
+        p += 1
     return Surrogate(
         geometry=geometry,
         kernel=kernel,
@@ -284,8 +298,9 @@ def prior(
         vagueness=vagueness,
         curve=curve,
         warp=warp,
+        prior_mean=prior_mean,
         data=_Data({}, np.zeros((0, p)), np.zeros(0), np.zeros(0), np.zeros(0)),
-        precision=np.eye(p),
-        covariance=np.eye(p),
-        information=np.zeros(p),
+        precision=np.diag(stds**-2),
+        covariance=np.diag(stds**2),
+        information=means / stds**2,
     )

@@ -119,4 +119,6 @@ def _begins(item: Key, text: str) -> bool:
     if len(text) >= _LEAST_ID and item["id"].startswith(text):
         return True
     shown = item["prefix"]
+    if not shown:  # of a short key
+        return False
     return len(text) > len(_EVERY_KEY) and (shown.startswith(text) or text.startswith(shown))

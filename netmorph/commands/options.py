@@ -34,7 +34,7 @@ DirectoryOption = Annotated[
         "--data-dir",
         envvar="NETMORPH_DATA_DIR",
         help="Folder with everything that the local service stores.",
-        show_default=str(default_path()),
+        show_default="the data folder of the user; for root /var/lib/netmorph",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON, for programs.")]
@@ -65,6 +65,14 @@ def connect(url: str | None, key: str | None, path: Path | None) -> Client:
 def console() -> Console:
     """The standard output for text; what is printed to a file or a pipe is never folded."""
     out = Console(highlight=False, markup=False, emoji=False)
+    if not out.is_terminal:
+        out.width = _LOG_WIDTH
+    return out
+
+
+def messages() -> Console:
+    """The standard error for progress and messages: the standard output is for results."""
+    out = Console(stderr=True, highlight=False, markup=False, emoji=False)
     if not out.is_terminal:
         out.width = _LOG_WIDTH
     return out

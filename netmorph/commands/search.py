@@ -1,8 +1,9 @@
 """`netmorph search`: from a data set to an exported network, with one command."""
 
 import contextlib
+import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,7 @@ from netmorph.commands.options import (
     KeyOption,
     UrlOption,
     console,
+    messages,
     print_json,
     target_of,
 )
@@ -33,6 +35,7 @@ from netmorph.report import default_folder, print_summary, summary
 from netmorph.uploads import Options
 
 _DEFAULT_TRIALS = 12
+_PLAIN = {"augmentation": "none", "erasing": 0, "mixing": 0}
 
 
 class Cost(StrEnum):
@@ -73,6 +76,10 @@ def search(
         int, typer.Option(min=0, max=2**31 - 1, help="Seed of all random choices.")
     ] = 0,
     strategy: Annotated[str, typer.Option(help="Search strategy.")] = "bayesian",
+    strategy_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Option of the strategy; may be repeated."),
+    ] = None,
     cost: Annotated[
         Cost | None, typer.Option(help="Also minimise this; returns a Pareto front.")
     ] = None,
@@ -100,6 +107,13 @@ def search(
             "there is more time than one network can use.",
         ),
     ] = None,
+    no_augmentation: Annotated[
+        bool,
+        typer.Option(
+            "--no-augmentation",
+            help="Train on the examples as they are: not moved, mirrored, mixed or partly erased.",
+        ),
+    ] = False,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     workers: WorkersOption = 1,
@@ -126,8 +140,9 @@ def search(
         "cost": cost and cost.value,
         "bounds": _given(bounds) or None,
         "budget": _given(budget),
-        "training": _given({"ensemble": ensemble}) or None,
+        "training": _given({"ensemble": ensemble}) | (_PLAIN if no_augmentation else {}) or None,
         "strategy": strategy,
+        "strategy_options": _options(strategy_option or ()) or None,
         "seed": seed,
         "parallelism": parallelism or max(1, workers),
         "name": name,
@@ -139,8 +154,7 @@ def search(
         body=_given(body),
         folder=export_to,
     )
-    if export_to is not None:
-        export.require_writable(export_to)
+    export.require_writable(export_to or default_folder(None))
     target = target_of(url, key, data_dir)
     with _terminated_is_interrupted(), target.on_demand(workers=workers) as running:
         code = _run(running, request, sign_in=target.sign_in_hint(), as_json=as_json)
@@ -149,7 +163,7 @@ def search(
 
 def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) -> int:
     """Create the search, follow it to its end and download the export; return the exit code."""
-    out = Console(stderr=True, quiet=True) if as_json else console()
+    out = Console(stderr=True, quiet=True) if as_json else messages()
     with Client(running.url, running.key) as client:
         dataset = _dataset(client, request, out)
         created = client.create_search(request.body | {"dataset": dataset})
@@ -166,8 +180,22 @@ def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) ->
     if as_json:
         print_json(result)
     else:
-        print_summary(result, out)
+        print_summary(result, console())
     return 0 if ended["status"] == "completed" else 1
+
+
+def _options(texts: Iterable[str]) -> dict[str, Any]:
+    """The options NAME=VALUE by name; a value is a number, true, false or else a text."""
+    options = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not name or not separator:
+            raise ClientError(f"invalid option {text!r}: expected NAME=VALUE, as in population=20")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

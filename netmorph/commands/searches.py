@@ -1,12 +1,13 @@
-"""The commands on searches: ls, show, trials, pause, resume, stop, export."""
+"""The commands on searches: ls, show, watch, trials, pause, resume, stop, clone, rm, export."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from netmorph import export as exports
-from netmorph import lineage, tables
+from netmorph import lineage, progress, tables
 from netmorph.answers import Search
 from netmorph.client import Client
 from netmorph.commands.options import (
@@ -17,10 +18,24 @@ from netmorph.commands.options import (
     UrlOption,
     connect,
     console,
+    messages,
     print_json,
 )
 from netmorph.errors import ClientError
-from netmorph.report import default_folder
+from netmorph.report import default_folder, print_summary, summary
+
+#: Fields of a search that a request for it has, too.
+_REQUEST = (
+    "task",
+    "strategy",
+    "strategy_options",
+    "cost",
+    "budget",
+    "parallelism",
+    "seed",
+    "training",
+    "bounds",
+)
 
 
 def ls(
@@ -40,7 +55,7 @@ def ls(
 
 
 def show(
-    search: SearchArgument,
+    search: SearchArgument = "last",
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -59,8 +74,31 @@ def show(
         console().print(tables.search(item, words, front))
 
 
+def watch(
+    search: SearchArgument = "last",
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow a search until it ends or is paused. Ctrl-C ends the watching, not the search.
+
+    With --json, each change is one line: the search as it is then.
+    """
+    with connect(url, key, data_dir) as client:
+        item = resolve(client, search)
+        if as_json:
+            ended = item
+            for ended in progress.changes(client, item):
+                print_json(ended)
+        else:
+            ended = progress.follow(client, item, messages())
+            print_summary(summary(client, ended, None), console())
+    raise typer.Exit(1 if ended["status"] == "failed" else 0)
+
+
 def trials(
-    search: SearchArgument,
+    search: SearchArgument = "last",
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -110,6 +148,78 @@ def stop(
     """Stop a search permanently."""
     with connect(url, key, data_dir) as client:
         _print_status(client.stop(resolve(client, search)["id"]), as_json=as_json)
+
+
+def clone(
+    search: SearchArgument,
+    name: Annotated[str | None, typer.Option(help="Name of the new search.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**31 - 1, help="Another seed. Default: that of the search."),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Another budget: number of trials.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.2, help="Another budget: minutes, final fit included.")
+    ] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Request the same search again, if wanted with another seed or budget."""
+    with connect(url, key, data_dir) as client:
+        body = request_of(resolve(client, search))
+        if trials is not None or minutes is not None:
+            seconds = None if minutes is None else 60 * minutes
+            body["budget"] = {"trials": trials, "seconds": seconds}
+        body |= {} if seed is None else {"seed": seed}
+        created = client.create_search(body | ({} if name is None else {"name": name}))
+    if as_json:
+        print_json(created)
+    else:
+        console().print(f"{created['name']} is search {created['id']}", soft_wrap=True)
+        messages().print(f"to follow it: netmorph watch {created['id'][:8]}", soft_wrap=True)
+
+
+def request_of(search: Search) -> dict[str, Any]:
+    """The body of `POST /v1/searches` that requests the same search again, without its name."""
+    return {name: search[name] for name in _REQUEST if name in search} | {  # type: ignore[literal-required]
+        "dataset": search["dataset"]["id"]
+    }
+
+
+def rm(
+    searches: Annotated[
+        list[str], typer.Argument(help="Searches: ids, beginnings of ids, names, or `last`.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete searches with their trials and models. Exported folders stay."""
+    with connect(url, key, data_dir) as client:
+        items = [resolve(client, text) for text in searches]
+        if not yes:
+            _confirm(items)
+        for item in items:
+            client.delete(item["id"])
+    if as_json:
+        print_json({"deleted": [item["id"] for item in items]})
+    else:
+        for item in items:
+            console().print(f"deleted {item['name']} ({item['id']})", soft_wrap=True)
+
+
+def _confirm(items: list[Search]) -> None:
+    """Ask whether to delete these searches; raise ClientError where nobody can answer."""
+    names = ", ".join(f"{item['name']} ({item['status']})" for item in items)
+    if not sys.stdin.isatty():
+        raise ClientError(f"to delete {names} without a question, add --yes")
+    typer.confirm(f"Delete {names}, with all trials and models?", abort=True, err=True)
 
 
 def export(

@@ -1,8 +1,10 @@
-"""`netmorph up`: run the whole service on this machine."""
+"""`netmorph up` and `netmorph down`: run the whole service on this machine, and end it."""
 
+import contextlib
 import os
 from typing import Annotated
 
+import psutil
 import typer
 
 from netmorph import launcher
@@ -14,8 +16,11 @@ from netmorph.commands.options import (
     print_json,
 )
 from netmorph.data_directory import DataDirectory
+from netmorph.errors import ClientError, Unreachable
 from netmorph.launcher import Running
 from netmorph.local_service import LocalService
+
+_DOWN_SECONDS = 60.0
 
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=0, max=256, help="Workers: trials trained at the same time.")
@@ -48,6 +53,32 @@ def up(
             out.print(line, soft_wrap=True)
 
     launcher.run(service, while_used=while_used, announce=announce)
+
+
+def down(data_dir: DirectoryOption = None, as_json: JsonOption = False) -> None:
+    """Stop the service of a data directory. Its searches go on at the next `netmorph up`."""
+    directory = data_directory_of(data_dir)
+    service = directory.read("service.json") if directory.is_locked("lock") else None
+    if service is None:
+        raise Unreachable(f"no service is running in {directory.path}: there is nothing to stop")
+    try:
+        _end(service["pid"])
+    except psutil.TimeoutExpired:
+        raise ClientError(
+            f"process {service['pid']} did not end within {_DOWN_SECONDS:g} s; see {directory.logs}"
+        ) from None
+    if as_json:
+        print_json({"data_dir": str(directory.path), "stopped": service["pid"]})
+    else:
+        console().print(f"stopped the service in {directory.path}", soft_wrap=True)
+
+
+def _end(pid: int) -> None:
+    """Ask a launcher to end, and wait for it; raises TimeoutExpired."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        process.terminate()
+        process.wait(_DOWN_SECONDS)
 
 
 def announcement(running: Running, directory: DataDirectory, *, show_key: bool) -> list[str]:

@@ -17,7 +17,8 @@ from sqlalchemy import Engine, select, text, update
 
 from api import db
 from api.app import create_app
-from api.models import Lease, Search, Trial
+from api.edge.server import server_options
+from api.models import Lease, Search, Trial, Worker
 from api.roles import Role
 from api.settings import Settings
 from api.store import datasets, keys, new_searches, searches
@@ -204,8 +205,26 @@ class World:
             session.execute(update(row).where(key == row_id).values(**values))
 
     def overdue(self, trial_id: UUID) -> None:
-        """Let a lease run out."""
-        self.set(Lease, trial_id, expires_at=text("now() - interval '1 second'"))
+        """Let a lease run out while another worker asks for a trial."""
+        self.silent(trial_id)
+        with self.sessions.begin() as session:
+            asking = self.worker("asking")
+            session.add(Worker(id=asking.worker_id, **asking.model_dump(exclude={"worker_id"})))
+
+    def forgotten(self, trial_id: UUID) -> None:
+        """Let a lease run out while no other worker asks for a trial."""
+        self.silent(trial_id)
+        with self.sessions.begin() as session:
+            session.execute(update(Worker).values(seen_at=text("now() - interval '60 s'")))
+
+    def silent(self, trial_id: UUID) -> None:
+        """Let a lease run out, and its holder miss the time to be heard again."""
+        past = {
+            "heard_at": text("now() - interval '60 s'"),
+            "silent_at": text("now() - interval '40 s'"),
+            "expires_at": text("now() - interval '30 s'"),
+        }
+        self.set(Lease, trial_id, **past)
 
     def audit(self) -> None:
         """Assert every invariant."""
@@ -285,13 +304,15 @@ def address(app: FastAPI) -> Iterator[str]:
     ) as listening:  # named, so that uvicorn turns Nagle off
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+        options = server_options(app.state.settings)
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, **options))
         thread = threading.Thread(target=lambda: asyncio.run(serve(app, server, listening)))
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         thread.join()
     app.state.engine.dispose()
+    app.state.worker_engine.dispose()
 
 
 async def serve(app: FastAPI, server: uvicorn.Server, listening: socket.socket) -> None:

@@ -35,8 +35,8 @@ COMPLETE = {
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "BROKER_URL": "redis://127.0.0.1:1",
     "STORAGE_URL": "file:///nowhere",
-    "ADMIN_KEY": "netmorph_a",
-    "WORKER_KEY": "netmorph_w",
+    "ADMIN_KEY": "netmorph_" + "a" * 43,
+    "WORKER_KEY": "netmorph_" + "w" * 43,
 }
 
 
@@ -49,6 +49,7 @@ COMPLETE = {
         ("serve", {}, "NETMORPH_STORAGE_URL: Field required"),
         ("serve", COMPLETE | {"ADMIN_KEY": ""}, "NETMORPH_ADMIN_KEY is empty"),
         ("serve", COMPLETE | {"WORKER_KEY": ""}, "NETMORPH_WORKER_KEY is empty"),
+        ("serve", COMPLETE | {"ADMIN_KEY": "hunter2"}, "NETMORPH_ADMIN_KEY has 7 characters"),
         ("serve", COMPLETE | {"LEASE_SECONDS": "nan"}, "NETMORPH_LEASE_SECONDS"),
         ("serve", COMPLETE, "the database cannot be reached"),
     ],

@@ -88,7 +88,7 @@ def test_a_data_set_that_the_database_cannot_look_up_is_refused(dataset: str) ->
 
 def test_a_comparison_is_shown_with_its_sentence_and_none_stays_none() -> None:
     kept: dict[str, Any] = {"examples": 250, "before": 0.9, "after": 0.95, "exported": "final"}
-    shown = ComparisonOut.of(kept)
+    shown = ComparisonOut.of(kept, "image-classification")
     assert shown is not None
-    assert shown.text.startswith("the final network has 0.9500 on 250 held-out examples")
-    assert ComparisonOut.of(None) is None
+    assert shown.text.startswith("the final network has 95.00 % on 250 held-out examples")
+    assert ComparisonOut.of(None, "image-classification") is None

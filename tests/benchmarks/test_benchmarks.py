@@ -112,3 +112,13 @@ def test_arms_of_the_recipe_are_trained_and_compared_with_the_base():
         assert 0 <= arm["error"] < 60  # chance is 90
         assert arm["seeds"] == 1
         assert arm["difference"] == pytest.approx(arm["error"] - found["base"]["error"])
+
+
+def test_simulated_workers_load_the_service_without_losing_a_result():
+    found = measured("load")
+    assert (found["workers"], found["searches"], found["offered_per_second"]) == (50, 10, 40.0)
+    assert found["results_per_second"] > 0
+    assert found["p50_ms"] <= found["p99_ms"]
+    checked = ("lost", "double_counted", "leases_expired", "rejected", "without_answer")
+    assert {name: found[name] for name in checked} == dict.fromkeys(checked, 0)
+    assert set(found["cpu_ms"]) == {"lease", "heartbeat", "epoch", "result"}

@@ -101,7 +101,7 @@ def test_what_a_page_adds_passes_the_conformance_tests(name, least, tmp_path):
     assert int(passed[1]) >= least, f"the command of {page.name} ran {passed[0]} tests only"
 
 
-@pytest.mark.parametrize("page", sorted(HOW_TO.glob("*.md")), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", sorted(HOW_TO.glob("add-*.md")), ids=lambda page: page.stem)
 def test_the_code_of_a_page_is_formatted_and_linted(page, tmp_path):
     rooms = copy_of_the_rooms(tmp_path)
     new = [block for block in blocks_of(page) if block.line is None]

@@ -78,6 +78,12 @@ ALWAYS = {
             SELECT trial_id, seconds < lag(seconds) OVER (
                 PARTITION BY trial_id, attempt ORDER BY epoch) AS is_back FROM epochs
         ) AS steps WHERE is_back""",
+    "a lease continues after another epoch than its trial's checkpoint had": """
+        SELECT trial_id FROM leases JOIN trials ON trials.id = trial_id
+        WHERE resumed_epoch > checkpoint_epoch""",
+    "a checkpoint is of an attempt that never began, or has no file to read": """
+        SELECT id FROM trials WHERE checkpoint_attempt > attempt
+            OR (checkpoint_key IS NULL) <> (checkpoint_bytes IS NULL)""",
     "a search has two final fits": """
         SELECT search_id FROM trials WHERE kind = 'final' GROUP BY search_id
         HAVING count(*) > 1""",
@@ -116,6 +122,7 @@ class RunningService:
         )
         self.api: psutil.Popen | None = None
         self.worker: psutil.Popen | None = None
+        self.others: list[psutil.Popen] = []  # workers beside it
 
     # --- processes ---
 
@@ -139,6 +146,17 @@ class RunningService:
             self.worker.terminate()
             assert self.worker.wait(20) == 0
 
+    def start_another_worker(self) -> psutil.Popen:
+        """Start a worker beside the first one."""
+        self.others.append(self._start("worker"))
+        return self.others[-1]
+
+    def stop_api(self) -> None:
+        """Kill the API process."""
+        assert self.api is not None
+        self.api.kill()
+        self.api.wait()
+
     def trainer(self) -> psutil.Process:
         """The worker's trainer process."""
         (trainer,) = self.worker.children()
@@ -148,7 +166,7 @@ class RunningService:
         """End everything."""
         with contextlib.suppress(ProcessLookupError):
             self.broker.process.send_signal(signal.SIGCONT)
-        for process in (self.worker, self.api):
+        for process in (*self.others, self.worker, self.api):
             if process is not None and _runs(process):
                 process.send_signal(signal.SIGCONT)
                 process.terminate()
@@ -172,6 +190,7 @@ class RunningService:
             "NETMORPH_LEASE_SECONDS": str(LEASE_SECONDS),
             "NETMORPH_HEARTBEAT_SECONDS": "0.1",
             "NETMORPH_POLL_SECONDS": "0.5",
+            "NETMORPH_CHECKPOINT_SECONDS": "0.1",
             "NETMORPH_RECONCILE_SECONDS": "0.3",
             "NETMORPH_LEADER_SECONDS": "1.5",
             "NETMORPH_TRIALS_PER_TRAINER": "1000",
@@ -274,12 +293,18 @@ class RunningService:
         self.audit()
         for promise, query in AT_REST.items():
             assert self.rows(query) == [], promise
+        self.wait_until(lambda: self.checkpoints() == [])
         for (key,) in self.rows(
             "SELECT weights_key FROM trials WHERE weights_key IS NOT NULL UNION "
             "SELECT export_key FROM trials WHERE export_key IS NOT NULL"
         ):
             data = (self.storage / key).read_bytes()
             assert hashlib.sha256(data).hexdigest() in key, f"{key} is damaged"
+
+    def checkpoints(self) -> list[str]:
+        """The names of the files in the checkpoints' folder of the storage."""
+        folder = self.storage / "checkpoints"
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
     def wait_until(
         self, condition: Callable[[], Any], seconds: float = 30.0, pause: float = PAUSE

@@ -1,21 +1,21 @@
 """The dashboard in a real browser.
 
-With `NETMORPH_REQUIRE_BROWSER=1` a missing Chromium is a failure. `NETMORPH_SCREENSHOTS` names the
-folder for the screenshots, such as `docs/images`; they show a longer search on more images.
+`NETMORPH_SCREENSHOTS` names the folder for the screenshots, such as `docs/images`; they show a
+longer search on more images.
 """
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from sklearn.datasets import load_digits
 
 from netmorph.client import Client
+from tests.browser import chromium, page_of
 from tests.e2e.conftest import ADMIN_KEY, RunningService
 
 pytestmark = pytest.mark.browser
@@ -24,51 +24,17 @@ TRIALS = 4 if "NETMORPH_SCREENSHOTS" in os.environ else 3  # a start and its chi
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """A headless Chromium."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        if os.environ.get("NETMORPH_REQUIRE_BROWSER") == "1":
-            pytest.fail("Chromium is required here (NETMORPH_REQUIRE_BROWSER=1) and not found")
-        pytest.skip("Chromium is not installed")
-    sandbox = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium's sandbox refuses root
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=[*sandbox, "--disable-dev-shm-usage"]
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
-def page(chromium: Browser, service: RunningService) -> Iterator[Page]:
-    """A page of the dashboard; an error or a warning in its console fails the test."""
-    context = chromium.new_context(
-        base_url=service.url, viewport={"width": 1280, "height": 900}, color_scheme="light"
-    )
-    page = context.new_page()
-    messages: list[str] = []
-    page.on("pageerror", lambda error: messages.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            messages.append(message.text) if message.type in ("error", "warning") else None
-        ),
-    )
-    other_hosts: list[str] = []
-    page.on(
-        "request",
-        lambda request: (
-            other_hosts.append(request.url)
-            if not request.url.startswith((service.url, "blob:", "data:"))
-            else None
-        ),
-    )
-    yield page
-    context.close()
-    # Chromium also reports a form that was returned with errors (422) as a failed resource.
-    assert [text for text in messages if "422" not in text] == []
-    assert other_hosts == [], "the dashboard loads nothing from other hosts"
+def page(browser: Browser, service: RunningService) -> Iterator[Page]:
+    """A page of the dashboard."""
+    with page_of(browser, service.url, viewport={"width": 1280, "height": 900}) as page:
+        yield page
 
 
 @pytest.fixture

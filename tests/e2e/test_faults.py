@@ -130,18 +130,22 @@ def test_a_frozen_broker_delays_nobody(service):
 
 
 def test_a_worker_that_sleeps_past_its_lease_counts_nothing_twice(service):
+    """Another worker asks, takes the trial over, and its result counts."""
     search_id = service.search(training={"epochs": 200, "final_epochs": 1})
     trial_id, attempt = service.wait_until(lambda: service.in_training(search_id))
-    trainer = service.trainer()
-    for process in (service.worker, trainer):
+    processes = (service.worker, service.trainer())
+    for process in processes:
         process.send_signal(signal.SIGSTOP)
-    waiting = [("waiting", attempt + 1)]
-    query = "SELECT status, attempt FROM trials WHERE id = %s"
-    service.wait_until(lambda: service.rows(query, trial_id) == waiting)
-    for process in (trainer, service.worker):
+    other = ScriptedWorker(service.url)
+    order = service.wait_until(other.lease)
+    assert (order["trial_id"], order["attempt"]) == (str(trial_id), attempt + 1)
+    for process in reversed(processes):
         process.send_signal(signal.SIGCONT)
-    service.wait_until(lambda: service.rows(query, trial_id) == [("running", attempt + 1)])
-    service.wait_until(lambda: not trainer.is_running(), 10)
+    assert other.post(order, "result", status="stopped", value=0.25).json()["accepted"]
+    other.close()
+    service.wait_until(lambda: service.in_training(search_id, number=1))
+    query = "SELECT status, attempt, value FROM trials WHERE id = %s"
+    assert service.rows(query, trial_id) == [("stopped", attempt + 1, 0.25)]
 
 
 def test_a_stopped_search_frees_its_worker(service):
@@ -160,6 +164,7 @@ def test_a_worker_that_shuts_down_gives_its_trial_back(service):
     assert service.rows("SELECT trial_id FROM leases") == []
     service.start_worker()
     assert trained(service.wait_until_completed(search_id)) == 4
+    assert attempts(service, search_id) == [1, 1, 1, 1]
 
 
 class ScriptedWorker:

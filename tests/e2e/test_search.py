@@ -102,6 +102,7 @@ def test_an_interrupted_search_can_be_resumed(folder: Path) -> None:
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         env=environment(),
         preexec_fn=accept_interrupts,

@@ -10,10 +10,10 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/api/edge/test_parsing.py",),
     ),
     Mutant(
-        file="api/edge/authentication.py",
+        file="api/edge/throttle.py",
         old="return min(float(_FAILURES_PER_MINUTE), refilled)",
         new="return refilled",
-        tests=("tests/api/edge/test_authentication.py",),
+        tests=("tests/api/edge/test_throttle.py",),
     ),
     Mutant(
         file="api/edge/limits.py",
@@ -53,8 +53,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/store/keys.py",
-        old="Key.hash == digest(raw), Key.revoked_at.is_(None)",
-        new="Key.hash == digest(raw)",
+        old="Key.id == rotated.scalar_subquery()), are_open()",
+        new="Key.id == rotated.scalar_subquery())",
         tests=("tests/api/store/test_keys.py",),
     ),
     Mutant(
@@ -65,8 +65,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/controller/orders.py",
-        old="chosen.max_seconds + GRACE",
-        new="chosen.max_seconds",
+        old="limit - begun_at + GRACE",
+        new="limit - begun_at",
         tests=("tests/api/controller/test_orders.py",),
     ),
     Mutant(
@@ -125,8 +125,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/store/discarded.py",
-        old="Trial.export_key, Dataset.blob_key)",
-        new="Trial.export_key)",
+        old="Trial.checkpoint_key, Dataset.blob_key)",
+        new="Trial.checkpoint_key)",
         tests=("tests/api/store/test_discarded.py",),
     ),
     Mutant(

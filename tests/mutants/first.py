@@ -23,14 +23,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # the answer to an epoch report is ignored
         file="worker/agent/lease.py",
-        old="self._handle(self._controller.epoch(self._order, epoch, self._timeout))",
-        new="self._controller.epoch(self._order, epoch, self._timeout)",
+        old="            self._handle(answer)\n        except Refused as error:\n            kind",
+        new="        except Refused as error:\n            kind",
         tests=("tests/worker/agent/test_lease.py",),
     ),
-    Mutant(  # trust in a lease is counted from the answer, not from the sending
-        file="worker/agent/lease.py",
-        old="self._trusted_until = self._end_of_trust(sent_at)",
-        new="self._trusted_until = self._end_of_trust(self._clock())",
-        tests=("tests/worker/agent/test_lease.py",),
+    Mutant(  # a silent worker has no time to be heard after an outage
+        file="api/store/endings.py",
+        old="silent_at < now() - (expires_at - heard_at) / 3",
+        new="silent_at < now()",
+        tests=("tests/api/store/test_checkpoints.py",),
     ),
 )

@@ -4,10 +4,10 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
-        file="worker/agent/lease.py",
-        old="            self._handle(self._controller.epoch(self._order, epoch, self._timeout))",
-        new="            self._controller.epoch(self._order, epoch, self._timeout)",
-        tests=("tests/worker/agent/test_lease.py",),
+        file="worker/trainer/training/step.py",
+        old='            self.average.restore(state["average"])',
+        new="            pass",
+        tests=("tests/worker/trainer/training/test_resuming.py",),
     ),
     Mutant(
         file="worker/agent/monitor.py",

@@ -55,7 +55,7 @@ LONGER = WIDER | {
 }  # fmt: skip
 COMPARED = {
     "examples": 250, "before": 0.905, "after": 0.912, "exported": "final", "reason": "",
-    "text": "the final network has 0.9120 on 250 held-out examples",
+    "text": "the final network has 91.20 % on 250 held-out examples",
 }  # fmt: skip
 TRIALS = [FINAL, RUNNING, WIDER, ROOT]  # the newest first, as the service lists them
 
@@ -66,6 +66,7 @@ SEARCH: dict[str, Any] = {
     "dataset": {"id": "d", "name": "digits"},
     "task": "image-classification",
     "strategy": "bayesian",
+    "strategy_options": {},
     "metric": "accuracy",
     "status": "running",
     "reason": "",
@@ -78,11 +79,13 @@ SEARCH: dict[str, Any] = {
     "trials_inherited": 1,
     "best": BEST,
     "final": None,
+    "seconds_left": 180.0,
 }
 FINISHED = SEARCH | {
     "status": "completed",
     "used": {"trials": 8, "epochs": 40, "seconds": 3725.26},
     "trial_counts": {"completed": 8},
+    "seconds_left": None,
     "final": {
         "trial_id": "t4", "of_number": 2, "test_metric": 0.97, "test_loss": 0.1,
         "test_examples": 360, "parameters": 2_345_678, "export_bytes": 10,
@@ -99,6 +102,7 @@ NEW = SEARCH | {
     "trial_counts": {},
     "trials_inherited": 0,
     "best": None,
+    "seconds_left": None,
 }
 
 
@@ -129,6 +133,7 @@ KEY: dict[str, Any] = {
     "prefix": "netmorph_abc",
     "created_at": "2024-05-06T07:08:09.123Z",
     "revoked_at": None,
+    "expires_at": None,
 }
 
 

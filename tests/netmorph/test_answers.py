@@ -29,6 +29,7 @@ SCHEMAS: dict[Any, str] = {
     answers.Trial: "TrialOut",
     answers.FrontPoint: "FrontPoint",
     answers.Front: "FrontOut",
+    answers.Worker: "WorkerOut",
     answers.Key: "KeyOut",
     answers.CreatedKey: "KeyCreated",
 }

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,14 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     )
     assert ended.returncode == 2
     assert ended.stderr
+
+
+def test_the_program_knows_its_version_its_exit_codes_and_completion() -> None:
+    def printed(*arguments: str) -> str:
+        command = [sys.executable, "-P", "-m", "netmorph", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert printed("--version") == f"netmorph {metadata.version('netmorph')}\n"
+    help_text = " ".join(printed("--help").split())
+    assert "2 wrong usage, 130" in help_text
+    assert "--install-completion" in help_text

@@ -1,11 +1,17 @@
 """The client against a real service: what it sends, retries and raises."""
 
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
 from netmorph.client import Client
 from netmorph.embedded import free_port
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
+from netmorph.retries import retry_after
 
 BODY = {"dataset": "digits", "budget": {"trials": 1}, "strategy": "random"}
 
@@ -124,9 +130,130 @@ def test_a_redirection_is_not_taken_for_the_service() -> None:
 
 
 def test_a_request_to_a_busy_service_is_repeated_until_it_answers() -> None:
-    busy = [httpx.Response(status) for status in (502, 503)]
+    busy = [httpx.Response(status) for status in (502, 503, 429)]
     with answering(*busy, httpx.Response(200, json={"id": "s"})) as client:
         assert client.search("s") == {"id": "s"}
+
+
+def test_a_request_waits_as_long_as_the_service_says_and_the_log_says_so_without_the_key(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    document = {"detail": "too many wrong keys"}
+    busy = httpx.Response(429, headers={"Retry-After": "1"}, json=document)
+    with answering(busy, httpx.Response(200, json={"id": "s"})) as client:
+        begin = time.monotonic()
+        client.search("s")
+        assert time.monotonic() - begin >= 1
+    warning = "too many wrong keys; next try in 1 s"
+    assert [r.message for r in caplog.records if r.levelno == logging.WARNING] == [warning]
+    assert "key " not in caplog.text.replace("wrong keys", "")
+
+
+def test_a_wait_beyond_patience_is_an_error_at_once() -> None:
+    busy = httpx.Response(429, headers={"Retry-After": "3600"})
+    with answering(busy) as client, pytest.raises(RefusedRequest) as caught:
+        client.search("s")
+    assert caught.value.retry_after == 3600
+
+
+def test_too_many_requests_is_retried_for_a_request_that_must_not_arrive_twice() -> None:
+    created = httpx.Response(201, json={"id": "k"})
+    with answering(httpx.Response(429), created) as client:
+        assert client.create_key("a", "user")["id"] == "k"
+    with answering(httpx.Response(503), created) as client, pytest.raises(RefusedRequest):
+        client.create_key("a", "user")
+
+
+def test_a_deletion_whose_answer_was_lost_is_no_error() -> None:
+    with answering(httpx.Response(503), httpx.Response(404)) as client:
+        client.delete("s")
+    with answering(httpx.Response(404)) as client, pytest.raises(RefusedRequest):
+        client.delete("s")
+
+
+def test_an_upload_is_sent_again_from_its_beginning(tmp_path) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(b"the bytes of the file")
+    bodies: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(request.read())
+        return httpx.Response(503 if len(bodies) == 1 else 201, json={"id": "d"})
+
+    with Client("http://127.0.0.1:1/", "key", transport=httpx.MockTransport(answer)) as client:
+        assert client.add_dataset(path, "a")["id"] == "d"
+    assert [b"the bytes of the file" in body for body in bodies] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("7", 7.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-1", None),
+        ("²", None),
+    ],
+)
+def test_the_requested_wait_is_a_number_or_a_date(header, seconds) -> None:
+    assert retry_after(header) == seconds
+
+
+def test_an_address_with_a_password_is_refused_without_it() -> None:
+    with pytest.raises(ClientError) as caught:
+        Client("http://me:secret@127.0.0.1:1", "key")
+    assert "secret" not in str(caught.value)
+
+
+class Records(httpx.HTTPTransport):
+    """A network that remembers the status of each answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statuses: list[int] = []
+        self.sending = threading.Event()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.sending.set()
+        answer = super().handle_request(request)
+        self.statuses.append(answer.status_code)
+        return answer
+
+
+def test_a_client_that_waits_for_a_change_survives_a_restart_of_the_service(
+    service, client
+) -> None:
+    search = client.pause(client.create_search(BODY)["id"])
+    network = Records()
+
+    def wait_for_restart(waiting: Client) -> dict[str, object]:
+        current = search
+        while 503 not in network.statuses:
+            current = waiting.changed_search(current)
+        return current
+
+    with (
+        Client(service.url, service.key, transport=network) as waiting,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        future = pool.submit(wait_for_restart, waiting)
+        network.sending.wait()
+        with httpx.stream(
+            "GET",
+            f"{service.url}/v1/searches/{search['id']}/events",
+            headers={"Authorization": f"Bearer {service.key}"},
+        ) as events:
+            lines = events.iter_lines()
+            assert next(lines).startswith("retry")  # so the request before it has arrived
+            begin = time.monotonic()
+            service.child("api").terminate()
+            list(lines)  # the stream ends as a stream should
+            assert time.monotonic() - begin < 5  # without waiting for the end of the requests
+        client.stop(search["id"])  # a change, in case that there was none since
+        assert future.result()["id"] == search["id"]
+    client.delete(search["id"])
 
 
 def test_a_refusal_without_a_document_is_described_by_its_status() -> None:

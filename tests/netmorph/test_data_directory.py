@@ -42,6 +42,19 @@ def test_a_shared_lock_can_be_held_by_several(directory):
     assert not directory.is_shared("users")
 
 
+@pytest.mark.parametrize("mode", [None, 0o644])
+def test_no_other_account_can_take_its_locks(directory, mode):
+    """Whoever may read a file may lock it; earlier releases left these files readable."""
+    path = directory.path / "lock"
+    if mode is not None:
+        path.touch(mode)
+        path.chmod(mode)
+    with directory.locked("lock") as alone, directory.shared("users"):
+        assert alone
+        for name in ("lock", "users"):
+            assert stat.S_IMODE((directory.path / name).stat().st_mode) == 0o600
+
+
 def test_its_folders_are_closed_to_others(directory):
     for folder in (directory.logs, directory.storage, directory.cache):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700

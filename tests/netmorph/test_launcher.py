@@ -14,8 +14,8 @@ import pytest
 
 from netmorph.client import Client
 from netmorph.data_directory import DataDirectory
-from netmorph.launcher import end_leftovers
-from netmorph.local_service import cores
+from netmorph.launcher import end_leftovers, listening
+from netmorph.local_service import LocalService, cores, is_alive
 from tests.netmorph.conftest import has_ended
 
 
@@ -42,6 +42,7 @@ def recorded(directory: Path) -> set[int]:
 def test_a_signal_ends_every_process(up, directory, number) -> None:
     with up(directory) as service:
         assert ready(service.url)
+        assert is_alive(service.url)()
         assert get(service.url, "/v1/searches", service.key).json()["items"] == []
         assert len(service.children()) >= 4  # postgres, valkey, api, worker
         service.process.send_signal(number)
@@ -136,6 +137,36 @@ def test_a_port_in_use_is_an_error_that_leaves_nothing(netmorph, directory) -> N
     assert refused.stderr.count("\n") == 1
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in refused.stderr
     assert not directory.exists()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_no_other_program_can_take_the_address_while_the_service_starts(tmp_path, host) -> None:
+    service = LocalService(directory=DataDirectory(tmp_path), host=host, port=0, workers=0)
+    with listening(service) as held, socket.socket(held.family) as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="Address already in use"):
+            stranger.bind((host, held.getsockname()[1]))
+
+
+@pytest.mark.slow
+def test_an_api_that_is_stopped_is_restarted(up, directory) -> None:
+    with up(directory) as service, Client(service.url, service.key) as client:
+        stopped = service.child("api")
+        stopped.suspend()
+        service.wait_for("api is running again")
+        assert service.child("api").pid != stopped.pid
+        assert list(client.searches()) == []
+        service.children()
+    service.assert_gone()
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_stopped_is_restarted(up, directory) -> None:
+    with up(directory) as service:
+        service.child("worker").suspend()
+        service.wait_for("worker-1 is running again")
+        service.children()
+    service.assert_gone()
 
 
 @pytest.mark.parametrize("command", [["up"], ["search", "--dataset", "digits"]])

@@ -1,5 +1,7 @@
 """A service on this machine: its address, its programs and their settings."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from netmorph import local_service
 from netmorph.data_directory import DataDirectory
 from netmorph.embedded import free_port
 from netmorph.local_service import LocalService
+from tests.waiting import wait_for
 
 SECRETS = ("NETMORPH_DATABASE_URL", "NETMORPH_ADMIN_KEY", "NETMORPH_KEY")
 
@@ -88,6 +91,7 @@ def test_settings_of_the_user_come_before_our_defaults(
 
 def test_a_free_port_gives_no_answer() -> None:
     assert not local_service.answers(f"http://127.0.0.1:{free_port()}")()
+    assert not local_service.is_alive(f"http://127.0.0.1:{free_port()}")()
 
 
 @pytest.mark.parametrize(
@@ -110,3 +114,15 @@ def test_without_a_limit_every_processor_counts(tmp_path: Path, limit: str | Non
 
 def test_there_is_always_a_processor() -> None:
     assert local_service.cores() >= 1
+
+
+def test_a_worker_shows_signs_of_life_by_touching_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "worker.alive"
+    is_changing = local_service.keeps_changing(file, seconds=0.2)
+    time.sleep(0.25)
+    assert is_changing()  # it is not there yet
+    file.touch()
+    assert is_changing()
+    wait_for(lambda: not is_changing())
+    os.utime(file, (0, 0))  # the clock of the machine was set back
+    assert is_changing()

@@ -26,27 +26,43 @@ def test_the_best_value_is_shown_with_its_error(best: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "seconds", "share", "left"),
+    ("facts", "seconds", "share", "left"),
     [
-        ({}, 60, 0.25, "about 3:00 and the final fit left"),
-        ({"epochs": 20}, 60, 0.5, "about 1:00 and the final fit left"),
-        ({"trials": None, "epochs": 5}, 60, 1.0, "about 0:00 and the final fit left"),
-        ({"trials": None, "seconds": 600}, 150, 0.25, "at most 7:30 left"),
-        ({"trials": None, "seconds": 600}, 700, 1.0, "at most 0:00 left"),
-        ({"seconds": 600}, 30, 0.25, "at most 9:30 left"),
-        ({"trials": None}, 60, 0.0, "time left not yet known"),
+        ({}, 60.04, 0.25, "about 3:00 left"),
+        ({}, 120.04, 0.5, "about 2:00 left"),
+        ({"status": "finishing"}, 240.04, 1.0, "about 0:00 left"),
+        ({}, 999, 1.0, "about 0:00 left"),
+        ({"budget": {"seconds": 240.04}}, 60.04, 0.25, "at most 3:00 left"),
+        ({"seconds_left": None}, 60.04, 0.0, "time left not yet known"),
+        ({"status": "paused"}, 60.04, 0.25, ""),
+        ({"status": "completed", "seconds_left": None}, 60.04, 0.0, ""),
     ],
 )
-def test_the_time_left_follows_from_the_budget(
-    budget: dict[str, Any], seconds: float, share: float, left: str
+def test_the_time_left_is_that_of_the_service_less_the_time_since(
+    facts: dict[str, Any], seconds: float, share: float, left: str
 ) -> None:
-    search: Any = SEARCH | {"budget": SEARCH["budget"] | budget}
+    search: Any = SEARCH | facts
 
-    assert progress.share_used(search, seconds) == share
+    assert progress.share_done(search, seconds) == pytest.approx(share, abs=1e-3)
     assert progress.left_text(search, seconds) == left
-    assert (
-        progress.left_text(search | {"status": "finishing"}, seconds) == "the final fit is running"
-    )
+
+
+@pytest.mark.parametrize(
+    ("status", "counts", "words"),
+    [
+        ("running", {"running": 1}, "running"),
+        ("finishing", {"completed": 4, "running": 1}, "running its last trials"),
+        ("finishing", {"completed": 4, "waiting": 1}, "running its last trials"),
+        ("finishing", {"completed": 5}, "final fit"),
+        ("completed", {"completed": 5}, "completed"),
+    ],
+)
+def test_a_search_is_in_its_final_fit_once_its_trials_have_ended(
+    status: str, counts: dict[str, int], words: str
+) -> None:
+    search: Any = SEARCH | {"status": status, "trial_counts": counts}
+
+    assert progress.phase(search) == words
 
 
 def test_a_log_gets_a_line_for_each_change(monkeypatch: pytest.MonkeyPatch, out: Console) -> None:
@@ -59,9 +75,12 @@ def test_a_log_gets_a_line_for_each_change(monkeypatch: pytest.MonkeyPatch, out:
 
     assert last == FINISHED
     assert lines_of(out) == [
-        "pending: 0 ended, 0 running, 0 with inherited weights; best nothing yet",
-        "running: 0 ended, 0 running, 0 with inherited weights; best nothing yet",
-        "running: 2 of 8 ended, 1 running, 1 with inherited weights; best 95.68 % ± 1.23 (trial 2)",
+        "pending: 0 ended, 0 running, 0 with inherited weights; best nothing yet; "
+        "time left not yet known",
+        "running: 0 ended, 0 running, 0 with inherited weights; best nothing yet; "
+        "time left not yet known",
+        "running: 2 of 8 ended, 1 running, 1 with inherited weights; "
+        "best 95.68 % ± 1.23 (trial 2); about 3:00 left",
         "completed: 8 of 8 ended, 0 running, 1 with inherited weights; "
         "best 95.68 % ± 1.23 (trial 2)",
     ]
@@ -88,7 +107,7 @@ def test_a_terminal_shows_the_facts_and_the_dashboard(monkeypatch: pytest.Monkey
         " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).split()) for line in lines_of(out)
     ]
     for fact in (
-        "budget ━━━━━━━━━━━━╸",
+        "progress ━━━━━━━━━━━━",
         "search a [bold]search :cat: (running)",
         "trials 2 of 8 ended, 1 running, 1 with inherited weights",
         "best so far 95.68 % ± 1.23 (trial 2)",

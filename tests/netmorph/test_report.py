@@ -71,7 +71,7 @@ def test_the_report_says_how_the_exported_network_was_computed(out: Console) -> 
     report.print_summary(result, out)
     assert lines_of(out)[3:7] == [
         "test       97.00 % of 360 examples",
-        "compared   the final network has 0.9120 on 250 held-out examples",
+        "compared   the final network has 91.20 % on 250 held-out examples",
         "precision  bf16",
         "in winner  37 % of all training seconds",
     ]

@@ -1,11 +1,13 @@
 """The supervisor restarts children with growing delays; stopping leaves no process."""
 
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from netmorph.errors import LaunchError
@@ -78,6 +80,39 @@ def test_a_child_that_keeps_dying_is_restarted_less_and_less_often(
     supervisor.watch(within(30, third_death))
     supervisor.stop()
     assert [f"restart in {delay} s" in output for delay in ("0.5", "1", "2")] == [True] * 3
+
+
+def test_a_child_that_runs_without_answering_is_restarted(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped by SIGSTOP, so that it would handle no other signal."""
+    for name, seconds in (("_CHECK", 0.1), ("_UNHEALTHY", 0.3), ("_STARTING", 0.2)):
+        monkeypatch.setattr(f"netmorph.supervisor.{name}_SECONDS", seconds)
+    child = program(directory, SLEEP)
+    supervisor = ProcessSupervisor(lambda records: None)
+    supervisor.start(child)
+    first = child.process
+    assert first is not None
+    child.is_healthy = lambda: psutil.Process(child.process.pid).status() != psutil.STATUS_STOPPED
+    first.send_signal(signal.SIGSTOP)
+
+    supervisor.watch(within(20, lambda: child.process is not first))
+
+    assert first.returncode == -signal.SIGTERM
+    supervisor.stop()
+    assert "child does not answer; it was ended, restart in 0.5 s" in capsys.readouterr().err
+
+
+def test_a_child_is_ended_only_after_failing_every_check_for_long() -> None:
+    health = Health(started=0.0)
+    answers = {40: False, 50: True, 60: False, 70: False, 80: False}
+    assert [health.has_failed(now, lambda now=now: answers[now]) for now in answers] == [
+        False, False, False, False, True,
+    ]  # fmt: skip
+    health.count_death(80.0)
+    health.started, health.restart_at = 81.0, None
+    assert not health.has_failed(100.0, lambda: False)  # it starts
+    assert not health.has_failed(120.0, lambda: False)
 
 
 def test_the_delay_doubles_up_to_half_a_minute() -> None:

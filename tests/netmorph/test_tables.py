@@ -54,7 +54,7 @@ WIDTH = 200
                 "no status value parent parameters latency epochs time morphisms computed in",
                 "5 completed 95.68 % 2 2,345,678 – 5 – continues trial 2 bf16 channels-last",
                 "4 final completed – 2 2,345,678 – 5 2:02:02"
-                " the final network has 0.9120 on 250 held-out examples –",
+                " the final network has 91.20 % on 250 held-out examples –",
             ],
         ),
         (
@@ -75,8 +75,8 @@ WIDTH = 200
             tables.keys([KEY, KEY | {"revoked_at": "2025-01-02T03:04:05Z"}], WIDTH),  # type: ignore[list-item]
             [
                 "id name role begins with created revoked",
-                f"{KEY['id']} me user netmorph_abc 2024-05-06T07:08 –",
-                f"{KEY['id']} me user netmorph_abc 2024-05-06T07:08 2025-01-02T03:04",
+                f"{KEY['id']} me user netmorph_abc 2024-05-06 07:08 –",
+                f"{KEY['id']} me user netmorph_abc 2024-05-06 07:08 2025-01-02 03:04",
             ],
         ),
         (
@@ -85,11 +85,11 @@ WIDTH = 200
                 f"id {SEARCH_ID}",
                 "name a [bold]search :cat:",
                 "data set digits",
-                "status running why",
+                "status running (why)",
                 "strategy bayesian, seed 7, 2 in flight",
                 "trials 2 of 8",
                 "epochs 10",
-                "time 1:00",
+                "time 1:00, about 3:00 left",
                 "best 95.68 % ± 1.23 (trial 2)",
                 "test –",
                 "lineage one",
@@ -109,7 +109,7 @@ WIDTH = 200
                 "time 1:02:05",
                 "best 95.68 % ± 1.23 (trial 2)",
                 "test 97.00 %",
-                "compared the final network has 0.9120 on 250 held-out examples",
+                "compared the final network has 91.20 % on 250 held-out examples",
                 "precision bf16",
                 "in winner 37 % of all training seconds",
                 "lineage one",
@@ -154,7 +154,7 @@ def test_a_narrow_table_of_trials_has_two_lines_for_each(out: Console) -> None:
     assert [line.rstrip() for line in lines_of(out)] == [
         "no       status     value    parent  parameters  latency   epochs  time",
         "5        completed  95.68 %  2       2,345,678   –         5       –",
-        "    continues trial 2; computed in bf16 channels-last",
+        "    continues trial 2",
         "4 final  completed  –        2       2,345,678   –         5       2:02:02",
         "    continues trial 2",
         "3        running    –        0       2,345,678   –         0       –",
@@ -162,7 +162,35 @@ def test_a_narrow_table_of_trials_has_two_lines_for_each(out: Console) -> None:
         "2        completed  95.68 %  0       2,345,678   –         5       –",
         "    widen convolution 1 from 8 to 16 filters; add a skip from 3 to 7",
         "0        completed  90.00 %  –       1,234       0.214 ms  5       1:01",
+        "computed in bf16 channels-last",
     ]
+
+
+def test_a_narrow_table_says_how_each_trial_was_computed_if_that_differs(out: Console) -> None:
+    out.width = 80
+    out.print(tables.trials([LONGER, LONGER | {"precision": "fp32"}], out.width))  # type: ignore[list-item]
+
+    assert [line.strip() for line in lines_of(out)][2::2] == [
+        "continues trial 2; computed in bf16 channels-last",
+        "continues trial 2; computed in fp32",
+    ]
+
+
+def test_the_options_of_a_strategy_are_shown(out: Console) -> None:
+    out.width = 80
+    options = {"population": 20, "ageing": True}
+    out.print(tables.search(SEARCH | {"strategy_options": options}, []))  # type: ignore[arg-type]
+
+    lines = [" ".join(line.split()) for line in lines_of(out)]
+    assert "options population 20, ageing True" in lines
+
+
+def test_ids_that_begin_equally_are_complete(out: Console) -> None:
+    first, second, other = "0" * 31 + "1", "0" * 31 + "2", "3" * 32
+    out.width = 80
+    out.print(tables.keys([KEY | {"id": one} for one in (first, second, other)], 80))  # type: ignore[list-item]
+
+    assert [line.split()[0] for line in lines_of(out)[1:]] == [first, second, other[:8]]
 
 
 def test_twelve_trials_fit_on_a_screen(out: Console) -> None:
@@ -172,6 +200,18 @@ def test_twelve_trials_fit_on_a_screen(out: Console) -> None:
 
     assert len(lines_of(out)) <= 1 + 3 * 12
     assert max(map(len, lines_of(out))) <= 80
+
+
+def test_a_narrow_list_of_searches_has_one_line_for_each(out: Console) -> None:
+    long = FINISHED | {"name": "a long name " * 5, "dataset": {"id": "d", "name": "data " * 9}}
+    out.width = 80
+    out.print(tables.searches([long, NEW], 80))  # type: ignore[list-item]
+
+    _, first, second = lines_of(out)
+    assert "…" in first
+    assert first.split()[0] == SEARCH_ID[:8]
+    assert first.rstrip().endswith("1:02:05")
+    assert len(second) <= 80
 
 
 @pytest.mark.parametrize("width", [80, tables.WIDE - 1])

@@ -19,8 +19,10 @@ import torch
 from core.protocol.contracts import (
     Answer,
     BlobRef,
+    CheckpointReport,
     DatasetSpec,
     EpochReport,
+    HandBack,
     Heartbeat,
     Hyperparameters,
     LeaseRequest,
@@ -55,9 +57,13 @@ class ScriptedController:
         self.leases: list[tuple[str, LeaseRequest]] = []  # path and body of every request
         self.heartbeats: dict[UUID, list[Heartbeat]] = defaultdict(list)
         self.epochs: dict[UUID, list[EpochReport]] = defaultdict(list)
+        self.checkpoints: dict[UUID, list[CheckpointReport]] = defaultdict(list)
+        self.reported: dict[UUID, list[str]] = defaultdict(list)  # kinds, heartbeats left out
+        self.handed_back: list[UUID] = []
         self.results: dict[UUID, list[TrialResult]] = defaultdict(list)
         self.trained: list[UUID] = []  # trials in the order of their results
         self.refused = 0  # requests answered 503
+        self.retry_after = ""  # a header of every answer, if any
         self._changed = threading.Condition()  # notified after every request
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -132,7 +138,15 @@ class ScriptedController:
     def _report(self, trial_id: UUID, report: str, body: bytes) -> tuple[int, str]:
         if trial_id in self.stale:
             return 409, "stale"
-        if report == "heartbeat":
+        if report != "heartbeat":
+            self.reported[trial_id].append(report)
+        if report == "hand-back":
+            HandBack.model_validate_json(body)
+            self.handed_back.append(trial_id)
+            return 204, ""
+        if report == "checkpoint":
+            self.checkpoints[trial_id].append(CheckpointReport.model_validate_json(body))
+        elif report == "heartbeat":
             self.heartbeats[trial_id].append(Heartbeat.model_validate_json(body))
         elif report == "epochs":
             self.epochs[trial_id].append(EpochReport.model_validate_json(body))
@@ -157,6 +171,8 @@ class ScriptedController:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
+                if controller.retry_after:
+                    self.send_header("Retry-After", controller.retry_after)
                 self.end_headers()
                 self.wfile.write(text.encode())
 
@@ -228,5 +244,6 @@ def environment(settings: Settings) -> dict[str, str]:
         "NETMORPH_CACHE_DIR": str(fields.cache_dir),
         "NETMORPH_HEARTBEAT_SECONDS": str(fields.heartbeat_seconds),
         "NETMORPH_POLL_SECONDS": str(fields.poll_seconds),
+        "NETMORPH_STOP_SECONDS": str(fields.stop_seconds),
         "NETMORPH_TRAINER_COMMAND": json.dumps(fields.trainer_command),
     }

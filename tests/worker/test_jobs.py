@@ -184,8 +184,15 @@ def test_garbage_in_the_queue_stops_no_worker(start, controller, broker_url, not
     client.close()
 
 
+def test_a_worker_waits_as_long_as_the_controller_demands(start, controller, broker_url):
+    controller.down, controller.retry_after = True, "60"
+    start(broker_url)  # which polls ten times a second
+    controller.until(lambda: controller.refused == 1)
+    assert not controller.wait_for(lambda: controller.refused > 1, 1.0)
+
+
 @pytest.mark.parametrize("found_by", ["notification", "poll"])
-def test_a_worker_that_shuts_down_reports_its_trial_and_leaves_no_process(
+def test_a_worker_that_shuts_down_hands_its_trial_back_and_leaves_no_process(
     start, controller, broker_url, notify, gone, found_by
 ):
     if found_by == "notification":
@@ -201,7 +208,7 @@ def test_a_worker_that_shuts_down_reports_its_trial_and_leaves_no_process(
     assert len(family) == 2
     worker.terminate()
     assert worker.wait(20) == 0
-    assert finished(controller, order) == [TrialStatus.FAILED]
+    assert controller.handed_back == [order.trial_id]
     assert all(gone(member.pid) for member in family)
 
 

@@ -1,7 +1,8 @@
 """The worker's HTTP client of the controller: lease a trial, send heartbeats, epochs, the result.
 
 Every call is one request; it returns the answer, or raises one of three errors that tell the
-caller what to do. Only `deliver` repeats its request, until the controller has answered.
+caller what to do. Only `deliver` and `hand_back` repeat their request, until the controller has
+answered.
 """
 
 import logging
@@ -16,8 +17,11 @@ from pydantic import BaseModel, ValidationError
 from core.errors import NetmorphError
 from core.protocol.contracts import (
     Answer,
+    Checkpoint,
+    CheckpointReport,
     EpochMetrics,
     EpochReport,
+    HandBack,
     Heartbeat,
     LeaseRequest,
     ResultAnswer,
@@ -34,10 +38,15 @@ T = TypeVar("T", bound=BaseModel)
 
 _LONGEST_PAUSE = 10.0  # seconds between two tries
 _LONGEST_REFUSAL = 500  # characters that a failure quotes of it
+_LONGEST_DEMAND = 300.0  # seconds of a Retry-After that are waited
 
 
 class ControllerUnreachable(NetmorphError):
-    """The controller gave no usable answer: send the same request again later."""
+    """The controller gave no usable answer: send the same request again after `retry_after`."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after  # seconds, as the controller demands; 0 without a demand
 
 
 class StaleLease(NetmorphError):
@@ -86,6 +95,15 @@ class ControllerClient:
         body = _fenced(EpochReport, order, metrics)
         return _read(self._post(_path(order, "epochs"), body, timeout), Answer)
 
+    def checkpoint(self, order: TrainOrder, stored: Checkpoint, timeout: float) -> Answer:
+        """Report a stored checkpoint. The answer says whether to continue."""
+        body = _fenced(CheckpointReport, order, stored)
+        return _read(self._post(_path(order, "checkpoint"), body, timeout), Answer)
+
+    def hand_back(self, order: TrainOrder) -> None:
+        """Give the trial back: another worker continues the attempt."""
+        self._post(_path(order, "hand-back"), HandBack(attempt=order.attempt, token=order.token))
+
     def result(self, order: TrainOrder, outcome: TrialOutcome) -> ResultAnswer:
         """Report how the trial ended. The answer says whether the result was accepted."""
         body = _fenced(TrialResult, order, outcome)
@@ -122,6 +140,7 @@ def deliver(
         try:
             return controller.result(order, outcome)
         except ControllerUnreachable as error:
+            seconds = max(seconds, error.retry_after)
             logger.warning("result not delivered, next try in %.1f s: %s", seconds, error)
         except StaleLease as error:
             logger.warning("result dropped: %s", error)
@@ -137,6 +156,26 @@ def deliver(
             logger.warning("result given up: the worker is shutting down")
             return None
     return None
+
+
+def hand_back(
+    controller: ControllerClient, order: TrainOrder, pause: Callable[[float], bool]
+) -> bool:
+    """Give a trial back, trying again as `deliver` does; False where that did not succeed."""
+    for seconds in pauses():
+        try:
+            controller.hand_back(order)
+        except ControllerUnreachable as error:
+            logger.warning("trial not handed back, next try in %.1f s: %s", seconds, error)
+        except (StaleLease, Refused) as error:
+            logger.warning("trial not handed back: %s", error)
+            return False
+        else:
+            return True
+        if pause(seconds):
+            logger.warning("trial not handed back: its lease will run out")
+            return False
+    return False
 
 
 def pauses(first: float = 0.5, longest: float = _LONGEST_PAUSE) -> Iterator[float]:
@@ -177,7 +216,14 @@ def _check(path: str, response: httpx.Response) -> None:
         raise StaleLease(message)
     if response.is_client_error and response.status_code not in _TEMPORARY:
         raise Refused(message)
-    raise ControllerUnreachable(message)
+    raise ControllerUnreachable(message, _retry_after(response))
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """The seconds of a `Retry-After`; 0 without, and for a date, which our service never sends."""
+    found = response.headers.get("Retry-After", "")
+    is_number = found.isascii() and found.isdecimal()
+    return min(float(found), _LONGEST_DEMAND) if is_number else 0.0
 
 
 def _read(response: httpx.Response, message: type[T]) -> T:

@@ -1,8 +1,8 @@
-"""A lease that a thread of its own keeps alive by heartbeats; it sends the epoch reports as well.
+"""A lease that a thread of its own keeps alive by heartbeats; it sends the other reports as well.
 
-Only the database's clock decides when a lease ends. The worker counts from the moment it sent a
-request, by its monotonic clock, and subtracts a margin: so it can stop trusting its lease too
-early, but never too late (like the leader's term in the River job queue).
+Only the database's clock decides when a lease ends, and only the controller knows whether another
+worker has the trial then. So a worker that cannot reach the controller trains on and asks again;
+every report is fenced by attempt and token, so that those of a lost lease change nothing.
 """
 
 import logging
@@ -13,7 +13,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from core.protocol.contracts import Action, Answer, EpochMetrics, TrainOrder
+from core.protocol.contracts import Action, Answer, Checkpoint, EpochMetrics, TrainOrder
 from worker.agent.controller_client import (
     ControllerClient,
     ControllerUnreachable,
@@ -23,12 +23,13 @@ from worker.agent.controller_client import (
 
 logger = logging.getLogger(__name__)
 
-_TRUSTED_SHARE = 5 / 6  # of the lease: 25 of 30 seconds
 _LONGEST_REQUEST = 5.0  # seconds
 
 
 class HeldLease:
     """The lease of one order, renewed while the `with` block runs.
+
+    The block ends when all reports are delivered, or the lease is abandoned.
 
     `on_answer` gets every answer other than `continue`, on the lease's thread.
     """
@@ -38,7 +39,6 @@ class HeldLease:
         controller: ControllerClient,
         order: TrainOrder,
         *,
-        requested_at: float,  # by the clock, before the request that returned the order
         heartbeat_seconds: float,
         on_answer: Callable[[Answer], None],
         clock: Callable[[], float] = monotonic,  # seconds
@@ -48,14 +48,13 @@ class HeldLease:
         self._order = order
         self._clock = clock
         self._heartbeat_seconds = min(heartbeat_seconds, order.lease_seconds / 3)
-        self._timeout = min(self._heartbeat_seconds, _LONGEST_REQUEST)
+        self._timeout = min(order.lease_seconds / 3, _LONGEST_REQUEST)
         self._on_answer = on_answer
-        self._trusted_until = self._end_of_trust(requested_at)
         self._heartbeat_due = clock() + self._heartbeat_seconds
-        self._epochs: deque[EpochMetrics] = deque()
+        self._reports: deque[EpochMetrics | Checkpoint] = deque()
         self._wake = Event()
         self._closing = False
-        self._lost = False
+        self._abandoned = False
         self._thread = Thread(target=self._run, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
@@ -68,33 +67,36 @@ class HeldLease:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if error is not None:
+            self.abandon()
+        self.finish()
+
+    def report(self, report: EpochMetrics | Checkpoint) -> None:
+        """Send an epoch or a checkpoint soon; a report that fails is sent again, in order."""
+        self._reports.append(report)
+        self._wake.set()
+
+    def finish(self, timeout: float | None = None) -> bool:
+        """Send the remaining reports and end; False where that takes more than these seconds."""
         self._closing = True
         self._wake.set()
-        self._thread.join()
-
-    def is_trusted(self) -> bool:
-        """Whether the controller cannot have leased the trial to another worker yet."""
-        return not self._lost and self._clock() < self._trusted_until
-
-    def report(self, epoch: EpochMetrics) -> None:
-        """Send the epoch soon; a report that fails is sent again, in order."""
-        self._epochs.append(epoch)
-        self._wake.set()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def abandon(self) -> None:
         """Send nothing more, not even the remaining reports."""
-        self._lost = True
+        self._abandoned = True
         self._wake.set()
 
     def _run(self) -> None:
-        """Send until closed; the remaining reports are sent after that, while the lease lasts."""
-        while self.is_trusted() and (self._epochs or not self._closing):
+        """Send until closed, and then the remaining reports; each until the controller has it."""
+        while not self._abandoned and (self._reports or not self._closing):
             self._wake.clear()
             try:
                 self._send()
             except ControllerUnreachable as error:
                 logger.warning("heartbeat or report not delivered, it is sent again: %s", error)
-                self._wake.wait(self._heartbeat_seconds / 3)
+                self._wake.wait(max(self._heartbeat_seconds / 3, error.retry_after))
             except StaleLease as error:
                 logger.warning("the lease is lost: %s", error)
                 self.abandon()
@@ -109,9 +111,9 @@ class HeldLease:
     def _send(self) -> None:
         if self._clock() >= self._heartbeat_due:
             self._send_heartbeat()
-        while self._epochs:
-            self._send_report(self._epochs[0])
-            self._epochs.popleft()
+        while self._reports:
+            self._send_report(self._reports[0])
+            self._reports.popleft()
 
     def _send_heartbeat(self) -> None:
         sent_at = self._clock()
@@ -119,20 +121,20 @@ class HeldLease:
             answer = self._controller.heartbeat(self._order, self.step, self._timeout)
         except Refused as error:
             raise ControllerUnreachable(f"the controller refuses the heartbeat: {error}") from error
-        self._trusted_until = self._end_of_trust(sent_at)
         self._heartbeat_due = sent_at + self._heartbeat_seconds
         self._handle(answer)
 
-    def _send_report(self, epoch: EpochMetrics) -> None:
+    def _send_report(self, report: EpochMetrics | Checkpoint) -> None:
         try:
-            self._handle(self._controller.epoch(self._order, epoch, self._timeout))
+            if isinstance(report, Checkpoint):
+                answer = self._controller.checkpoint(self._order, report, self._timeout)
+            else:
+                answer = self._controller.epoch(self._order, report, self._timeout)
+            self._handle(answer)
         except Refused as error:
-            logger.error("the report of epoch %d is dropped: %s", epoch.epoch, error)
+            kind = "checkpoint" if isinstance(report, Checkpoint) else "report"
+            logger.error("the %s of epoch %d is dropped: %s", kind, report.epoch, error)
 
     def _handle(self, answer: Answer) -> None:
         if answer.action is not Action.CONTINUE:
             self._on_answer(answer)
-
-    def _end_of_trust(self, sent_at: float) -> float:
-        """Until when a lease is trusted that a request sent at this time has begun or renewed."""
-        return sent_at + self._order.lease_seconds * _TRUSTED_SHARE

@@ -9,7 +9,7 @@ from enum import Enum
 from core.protocol.contracts import Action, Answer, TrainOrder, TrialOutcome
 from core.protocol.states import TrialStatus
 from worker.agent.trainer_process import EndOfEvents, Notice
-from worker.messages import Ended, EpochEnded, Progress
+from worker.messages import Ended, EpochEnded, Interrupt, Interrupted, Progress, Stop
 
 _END_STATUSES = frozenset(
     {TrialStatus.COMPLETED, TrialStatus.STOPPED, TrialStatus.INFEASIBLE, TrialStatus.FAILED}
@@ -25,13 +25,18 @@ class Ending(Enum):
     HUNG = "no progress"
     UNSTOPPABLE = "it did not stop"
     ABANDONED = "another worker may have the trial"
-    UNTRUSTED = "the lease may have run out"
-    SHUT_DOWN = "the worker is shutting down"
+    INTERRUPTED = "it was interrupted, as the worker is shutting down"
+    SHUT_DOWN = "it was not interrupted in time, and the worker is shutting down"
+
+    @property
+    def is_handed_back(self) -> bool:
+        """Whether another worker is to continue the attempt."""
+        return self in (Ending.INTERRUPTED, Ending.SHUT_DOWN)
 
     @property
     def is_reported(self) -> bool:
         """Whether the controller gets an outcome."""
-        return self not in (Ending.ABANDONED, Ending.UNTRUSTED)
+        return self is not Ending.ABANDONED and not self.is_handed_back
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,9 +54,12 @@ class TrainingMonitor:
     longest_epoch: float = 0.0  # seconds; the present epoch counts until its last progress
     request: Answer | None = None  # the first answer other than `continue`
     requested_at: float = 0.0
+    shutdown_at: float | None = None  # when the worker began to shut down
     ended: Ended | None = None
+    interrupted: bool = False
     died: bool = False
     out_of_memory: bool = False  # why it died
+    _sent: set[str] = field(default_factory=set)  # commands that the trainer has got
 
     def __post_init__(self) -> None:
         self.progress_at = self.epoch_began = self.started
@@ -73,6 +81,8 @@ class TrainingMonitor:
                 self.epoch_began = now
             case Ended():
                 self.ended = notice
+            case Interrupted():
+                self.interrupted = True
             case EndOfEvents():
                 self.died = True
             case Answer():
@@ -85,17 +95,36 @@ class TrainingMonitor:
             reason = f"past its limit of {limit:g} s"
             self._record_request(Answer(action=Action.STOP, reason=reason), now)
 
-    def ending(self, now: float, *, is_trusted: bool) -> Ending | None:
+    def shut_down(self, now: float) -> None:
+        """The worker is shutting down: the training is handed back unless it ends meanwhile."""
+        if self.shutdown_at is None:
+            self.shutdown_at = now
+
+    def new_command(self) -> Stop | Interrupt | None:
+        """The command that the trainer is to get now; each is returned once."""
+        command: Stop | Interrupt | None = None
+        if self.request is not None:
+            command = Stop(reason=self.request.reason)
+        elif self.shutdown_at is not None:
+            command = Interrupt()
+        if command is None or command.command in self._sent:
+            return None
+        self._sent.add(command.command)
+        return command
+
+    def ending(self, now: float) -> Ending | None:
         """Why the training is over; None while it may continue."""
         is_abandoned = self.request is not None and self.request.action is Action.ABANDON
         if self.ended is not None:
             return Ending.ABANDONED if is_abandoned else Ending.ENDED
+        if self.interrupted:
+            return Ending.ABANDONED if is_abandoned else Ending.INTERRUPTED
         if self.died:
             return Ending.ABANDONED if is_abandoned else Ending.DIED
         if is_abandoned:
             return Ending.ABANDONED if now > self.requested_at + _ABANDON_SECONDS else None
-        if not is_trusted:
-            return Ending.UNTRUSTED
+        if self.shutdown_at is not None and now > self.shutdown_at + self.stop_seconds:
+            return Ending.SHUT_DOWN if self.request is None else Ending.UNSTOPPABLE
         if self.request is not None:
             return Ending.UNSTOPPABLE if now > self.requested_at + self.stop_seconds else None
         return Ending.HUNG if now > self.progress_at + self.hang_limit else None

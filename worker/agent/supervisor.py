@@ -1,8 +1,8 @@
 """The supervisor leases one trial, has the trainer train it, and delivers the result.
 
-It owns every deadline of a training: the lease, a hang, a stop that is not obeyed, the trial's own
-time limit. Whatever happens to the trainer, the controller gets an outcome, unless the lease is
-lost.
+It owns every deadline of a training: a hang, a stop that is not obeyed, the trial's own time limit,
+the end of the worker. Whatever happens to the trainer, the controller gets an outcome, unless the
+lease is lost or the trial is handed back.
 """
 
 import logging
@@ -13,18 +13,18 @@ from uuid import UUID
 
 from core.protocol.contracts import LeaseRequest, TrainOrder, TrialOutcome
 from worker.agent import logs
-from worker.agent.controller_client import ControllerClient, deliver
+from worker.agent.controller_client import ControllerClient, deliver, hand_back
 from worker.agent.lease import HeldLease
 from worker.agent.monitor import Ending, TrainingMonitor
 from worker.agent.trainer_process import TrainerProcess
 from worker.agent.warm_trainer import WarmTrainer
-from worker.messages import EpochEnded, Stop
+from worker.messages import CheckpointStored, EpochEnded
 from worker.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _TICK = 1.0  # seconds between two checks of the deadlines
-_LAST_REPORT_SECONDS = 8.0  # to deliver a result once the worker shuts down
+_LAST_REPORT_SECONDS = 8.0  # to deliver the last reports once the worker shuts down
 
 
 class TrialSupervisor:
@@ -57,16 +57,19 @@ class TrialSupervisor:
             ControllerUnreachable, StaleLease, Refused: no trial was leased.
         """
         process = self._trainer.prepare()  # first: without a trainer no trial is leased
-        requested_at = monotonic()
         order = self._controller.lease(self._lease_request(), prefer)
         if order is None:
             return False
         with logs.trial_context(order):
-            logger.info("training starts")
-            outcome = self._train(process, order, requested_at)
-            if outcome is not None:
+            logger.info("training starts%s", _after(order))
+            pause = self._pause_between_reports()
+            ending, outcome = self._train(process, order, pause)
+            if ending.is_handed_back:
+                logger.info("training is handed back: %s", ending.value)
+                hand_back(self._controller, order, pause)
+            elif outcome is not None:
                 logger.info("training ended: %s %s", outcome.status, outcome.reason)
-                deliver(self._controller, order, outcome, self._pause_between_reports())
+                deliver(self._controller, order, outcome, pause)
         return True
 
     def _lease_request(self) -> LeaseRequest:
@@ -79,12 +82,9 @@ class TrialSupervisor:
         )
 
     def _train(
-        self, process: TrainerProcess, order: TrainOrder, requested_at: float
-    ) -> TrialOutcome | None:
-        """Train the order; how it ended, or None where nothing may be reported.
-
-        `requested_at` is the monotonic time before the request that returned the order.
-        """
+        self, process: TrainerProcess, order: TrainOrder, pause: Callable[[float], bool]
+    ) -> tuple[Ending, TrialOutcome | None]:
+        """Train the order; why that is over, and the outcome unless nothing may be reported."""
         process.clear_inbox()
         monitor = TrainingMonitor(
             order=order,
@@ -95,44 +95,44 @@ class TrialSupervisor:
         with HeldLease(
             self._controller,
             order,
-            requested_at=requested_at,
             heartbeat_seconds=self._settings.heartbeat_seconds,
             on_answer=process.inbox.put,
         ) as lease:
             process.train(order)
             ending = self._follow(process, monitor, lease)
             exit_summary = self._clean_up(process, monitor, ending)
-            if ending is not Ending.ENDED:
+            if ending is Ending.ABANDONED:
                 lease.abandon()
-        return monitor.outcome(ending, monotonic(), exit_summary)
+            while not lease.finish(_TICK):
+                if pause(0.0):
+                    lease.abandon()
+        return ending, monitor.outcome(ending, monotonic(), exit_summary)
 
     def _follow(
         self, process: TrainerProcess, monitor: TrainingMonitor, lease: HeldLease
     ) -> Ending:
         """Pass messages between trainer and controller until the training is over."""
         tick = min(_TICK, monitor.order.lease_seconds / 10)
-        stop_sent = False
-        while not self._stopping.is_set():
+        while True:
             self._touch_health()
             notice = process.next_notice(tick)
             now = monotonic()
             if notice is not None:
                 monitor.observe(notice, now)
                 lease.step = monitor.step
-            if isinstance(notice, EpochEnded):
+            if isinstance(notice, EpochEnded | CheckpointStored):
                 lease.report(notice)
             monitor.enforce_time_limit(now)
-            if monitor.request is not None and not stop_sent:
-                process.send(Stop(reason=monitor.request.reason))
-                stop_sent = True
-            ending = monitor.ending(now, is_trusted=lease.is_trusted())
-            if ending is not None:
+            if self._stopping.is_set():
+                monitor.shut_down(now)
+            if (command := monitor.new_command()) is not None:
+                process.send(command)
+            if (ending := monitor.ending(now)) is not None:
                 return ending
-        return Ending.SHUT_DOWN
 
     def _clean_up(self, process: TrainerProcess, monitor: TrainingMonitor, ending: Ending) -> str:
         """Kill a trainer that does not wait for the next order; its exit summary, or ""."""
-        if monitor.ended is not None:
+        if monitor.ended is not None or monitor.interrupted:
             self._trainer.deaths = 0
             return ""
         logger.warning("the trainer is killed: %s", ending.value)
@@ -143,7 +143,7 @@ class TrialSupervisor:
         return process.exit_summary()
 
     def _pause_between_reports(self) -> Callable[[float], bool]:
-        """How `deliver` waits: without an end, but only briefly once the worker shuts down."""
+        """How reports wait: without an end, but only briefly once the worker shuts down."""
         give_up_at = float("inf")
 
         def pause(seconds: float) -> bool:
@@ -156,3 +156,8 @@ class TrialSupervisor:
             return monotonic() >= give_up_at
 
         return pause
+
+
+def _after(order: TrainOrder) -> str:
+    """Where a continued training begins, in words."""
+    return "" if order.checkpoint is None else f" after epoch {order.checkpoint.epoch}"

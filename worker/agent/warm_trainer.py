@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Flag
 from time import monotonic
 
@@ -39,6 +40,9 @@ class WarmTrainer:
         self._touch_health = touch_health
         self._environment = _environment(settings, gpu or {})
         self._process: TrainerProcess | None = None
+        # Linux ends a trainer with the thread that has started it (prctl, PR_SET_PDEATHSIG), so
+        # that must be one that lives as long as this process, not the first that needs a trainer.
+        self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trainer-start")
 
     def prepare(self) -> TrainerProcess:
         """A trainer that waits for an order; a new one is started where there is none.
@@ -52,7 +56,8 @@ class WarmTrainer:
                 return process
             logger.info("the trainer is replaced after %d trials", process.trials)
         self.close()
-        self._process = TrainerProcess(self._settings.trainer_command, self._environment)
+        command, environment = self._settings.trainer_command, self._environment
+        self._process = self._starter.submit(TrainerProcess, command, environment).result()
         try:
             self._wait_until_ready(self._process)
         except TrainerDied:

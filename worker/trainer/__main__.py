@@ -19,12 +19,24 @@ from typing import BinaryIO
 import torch
 from pydantic import ValidationError
 
-from core.protocol.contracts import EpochMetrics, TrainOrder
+from core.protocol.contracts import Checkpoint, EpochMetrics, TrainOrder
 from core.protocol.storage import Storage
-from worker.messages import COMMANDS, EVENTS, EpochEnded, Event, Progress, Ready, Train
+from worker.messages import (
+    COMMANDS,
+    EVENTS,
+    CheckpointStored,
+    EpochEnded,
+    Event,
+    Interrupt,
+    Interrupted,
+    Progress,
+    Ready,
+    Train,
+)
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
 from worker.trainer.networks.compute import fastest
 from worker.trainer.run_order import run_order
+from worker.trainer.training.loop import TrainingInterrupted
 
 _PROGRESS_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
@@ -36,6 +48,7 @@ class SupervisorConnection:
     def __init__(self, commands: BinaryIO, events: BinaryIO) -> None:
         self.orders: SimpleQueue[TrainOrder] = SimpleQueue()
         self.stop = Flag()
+        self.interrupt = Flag()
         self._commands = commands
         self._events = events
         self._lock = Lock()
@@ -57,7 +70,10 @@ class SupervisorConnection:
                 os._exit(2)
             if isinstance(command, Train):
                 self.stop.clear()
+                self.interrupt.clear()
                 self.orders.put(command.order)
+            elif isinstance(command, Interrupt):
+                self.interrupt.set()
             else:
                 self.stop.set()
         os._exit(0)
@@ -74,7 +90,10 @@ def main() -> None:
     connection.send(Ready(device=_device_name(environment.device)))
     while True:
         order = connection.orders.get()
-        connection.send(run_order(order, environment, callbacks(connection)))
+        try:
+            connection.send(run_order(order, environment, callbacks(connection)))
+        except TrainingInterrupted:
+            connection.send(Interrupted())
 
 
 def callbacks(
@@ -92,7 +111,16 @@ def callbacks(
     def on_epoch(metrics: EpochMetrics) -> None:
         connection.send(EpochEnded(**metrics.model_dump()))
 
-    return TrainingCallbacks(should_stop=connection.stop.is_set, on_step=on_step, on_epoch=on_epoch)
+    def on_checkpoint(checkpoint: Checkpoint) -> None:
+        connection.send(CheckpointStored(**checkpoint.model_dump()))
+
+    return TrainingCallbacks(
+        should_stop=connection.stop.is_set,
+        on_step=on_step,
+        on_epoch=on_epoch,
+        on_checkpoint=on_checkpoint,
+        should_hand_back=connection.interrupt.is_set,
+    )
 
 
 def _environment() -> TrainingEnvironment:
@@ -120,7 +148,11 @@ def _device_name(device: torch.device) -> str:
 
 
 def _end_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, in case the pipe stays open."""
+    """Ask Linux to kill this process when its parent dies, in case the pipe stays open.
+
+    A SIGTERM for all processes of a service is for the parent, which ends this process in order.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from core.protocol.contracts import EpochMetrics
+from core.protocol.contracts import Checkpoint, EpochMetrics
 from core.protocol.storage import Storage
 from core.search.defaults import (
     BACKWARD,
@@ -28,6 +28,12 @@ class TrainingEnvironment:
     computes: Mapping[int, Compute] = field(default_factory=dict)  # by `kind_of` network
     reader: DataReader = field(default_factory=DataReader)
     clock: Callable[[], float] = time.monotonic  # seconds, for the time limits of trainings
+    wait: Callable[[float], None] = time.sleep  # seconds, between two tries to store a result
+
+    @property
+    def here(self) -> Compute:
+        """The device with all threads, in float32."""
+        return Compute(self.device, threads=self.threads)
 
     def compute(self, job: TrainJob) -> Compute:
         """How the job is computed; in float32 where its kind of network was not measured."""
@@ -39,8 +45,10 @@ class TrainingEnvironment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingCallbacks:
-    """Called during a training: to report steps and epochs, and to ask whether to stop."""
+    """Called during a training: to report how far it is, and to ask whether to end it."""
 
     should_stop: Callable[[], bool]
     on_step: Callable[[int], None]
     on_epoch: Callable[[EpochMetrics], None]
+    on_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None
+    should_hand_back: Callable[[], bool] = lambda: False  # the worker shuts down

@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import InfeasibleTrial
 from core.protocol.contracts import BlobRef, Comparison, TestMetrics
-from core.protocol.storage import Storage
 from core.tasks import TASKS
 from worker.trainer.export import export
 from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute
+from worker.trainer.networks.loading import network_with
 from worker.trainer.networks.network import Network
+from worker.trainer.patient_storage import PatientStorage
 from worker.trainer.train_job import TrainJob
 from worker.trainer.training.checks import memory_errors_as_infeasible
 from worker.trainer.training.evaluation import Evaluation, evaluate
@@ -68,8 +69,9 @@ def compare(task: str, before: Evaluation, after: Evaluation | None, reason: str
         )
         worse = lost > WORSE * noise
         reason = (
-            f"{kind.metric} fell from {before.metric:.4f} to {after.metric:.4f} on "
-            f"{before.examples} held-out examples, by more than {WORSE:g} standard errors"
+            f"{kind.metric} fell from {kind.in_words(before.metric)} to "
+            f"{kind.in_words(after.metric)} on {before.examples} held-out examples, "
+            f"by more than {WORSE:g} standard errors"
             if worse
             else ""
         )
@@ -83,17 +85,22 @@ def compare(task: str, before: Evaluation, after: Evaluation | None, reason: str
 
 
 def measure_and_export(
-    job: TrainJob, trained: Trained, data: JobData, compute: Compute, storage: Storage
+    job: TrainJob, trained: Trained, data: JobData, compute: Compute, storage: PatientStorage
 ) -> tuple[TestMetrics, BlobRef]:
-    """Evaluate on the test split, once, in the precision of the export, and store the export."""
-    network = trained.network
-    test = evaluate(network, data.test, job.task, compute.exact)
+    """Evaluate on the test split, once, and store the export.
+
+    The evaluation is in the precision and memory format of the export: on a CPU every bit is equal.
+    """
+    assert data.inputs is not None
+    architecture, weights = trained.network.architecture, trained.network.weights()
+    plain = replace(compute.exact, channels_last=False)
+    test = evaluate(network_with(architecture, weights, plain), data.test, job.task, plain)
     metrics = TestMetrics(metric=test.metric, loss=test.loss, examples=test.examples)
     packed = export(
         job,
-        network.architecture,
-        network.weights(),
-        data.normalisation,
+        architecture,
+        weights,
+        data.inputs,
         metrics,
         comparison=trained.comparison,
         seconds=trained.outcome.seconds,

@@ -2,16 +2,27 @@
 
 import numpy as np
 
-from core.graph.architecture import Architecture
+from core.errors import BlobError
 from core.graph.initialisation import initialise
 from core.graph.weights import Weights, check, load
 from core.morphisms import transfer_all
+from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 from worker.trainer.data.examples import Examples
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
+from worker.trainer.networks.loading import network_with
 from worker.trainer.networks.network import Network
 from worker.trainer.train_job import StoredNetwork, TrainJob
+
+
+class DamagedWeights(BlobError):
+    """The weights of another trial are missing or damaged: report them, and start from others."""
+
+    def __init__(self, blob: BlobRef, message: str) -> None:
+        super().__init__(message)
+        self.blob = blob
+
 
 PROBE = 256  # training examples from which morphisms that lose information refit weights
 
@@ -42,15 +53,6 @@ def initial_network(
     return network_with(job.architecture, inherited, compute)
 
 
-def network_with(architecture: Architecture, weights: Weights, compute: Compute) -> Network:
-    """The network with these weights, on the device and in its memory format."""
-    network = Network(architecture)
-    network.read(weights)
-    network.to(compute.device)
-    network.to(memory_format=compute.memory_format)  # type: ignore[call-overload]
-    return network
-
-
 def _member_networks(job: TrainJob, storage: Storage, compute: Compute) -> list[Network]:
     """The networks of an ensemble with the weights that its final fit starts with."""
     networks = []
@@ -65,7 +67,10 @@ def _member_networks(job: TrainJob, storage: Storage, compute: Compute) -> list[
 
 
 def _stored_weights(network: StoredNetwork, storage: Storage) -> Weights:
-    """The weights of a trained network; raises BlobError where they do not fit the network."""
-    weights = load(storage.get(network.weights))
-    check(network.architecture, weights)
+    """The weights of a trained network; raises DamagedWeights where they cannot be used."""
+    try:
+        weights = load(storage.get(network.weights))
+        check(network.architecture, weights)
+    except BlobError as error:
+        raise DamagedWeights(network.weights, str(error)) from error
     return weights

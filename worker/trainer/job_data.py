@@ -1,5 +1,6 @@
 """The examples of a job: read from storage, split, and on the device."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,13 @@ from core.data import datasets
 from core.data.datasets import Arrays
 from core.data.splits import final_split, validation_split
 from core.protocol.storage import Storage
-from worker.trainer.data.examples import Examples, Normalisation
+from worker.trainer.data.examples import Examples
+from worker.trainer.data.normalisation import Normalisation, constant_in_words
+from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.networks.compute import Compute
 from worker.trainer.train_job import TrainJob
+
+logger = logging.getLogger(__name__)
 
 Indices = NDArray[np.intp]
 
@@ -27,6 +32,7 @@ class JobData:
     test: Examples
     y_train: NDArray[Any]  # targets of training and validation examples, shape: (n,)
     normalisation: Normalisation
+    inputs: TrainedInputs | None  # of a final fit, for its export
 
 
 class DataReader:
@@ -64,21 +70,32 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
     trained, _ = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
     chosen, held_out = _split(job, arrays)
     # Inherited weights mean the same only under the statistics that they were trained with.
-    normalisation = Normalisation.of(arrays.x_train[trained if job.continues_parent else chosen])
+    described = trained if job.continues_parent else chosen
+    normalisation = Normalisation.of(arrays.x_train, described)
+    _warn_of_constant(job, normalisation)
 
-    def examples(x: NDArray[Any], y: NDArray[Any], **augmented: Any) -> Examples:
-        last = compute.channels_last
-        return Examples(x, y, normalisation, compute.device, channels_last=last, **augmented)
+    def examples(x: NDArray[Any], y: NDArray[Any], **options: Any) -> Examples:
+        options = {"channels_last": compute.channels_last} | options
+        return Examples(x, y, normalisation, compute.device, **options)
 
     x, y = arrays.x_train, arrays.y_train
     augmented = {"augmentation": h.augmentation, "erasing": h.erasing}
     return JobData(
         training=examples(x[chosen], y[chosen], **augmented),
         validation=examples(x[held_out], y[held_out]) if len(held_out) else None,
-        test=examples(arrays.x_test, arrays.y_test),
+        test=examples(arrays.x_test, arrays.y_test, channels_last=False),  # as an export predicts
         y_train=y,
         normalisation=normalisation,
+        inputs=TrainedInputs.of(x, described, normalisation) if job.is_final else None,
     )
+
+
+def _warn_of_constant(job: TrainJob, normalisation: Normalisation) -> None:
+    """Name the channels that do not vary in the worker's log."""
+    if normalisation.constant:
+        logger.warning(
+            "data set %s: %s", job.dataset_name, constant_in_words(job.dataset_spec, normalisation)
+        )
 
 
 def _split(job: TrainJob, arrays: Arrays) -> tuple[Indices, Indices]:

@@ -5,25 +5,34 @@ from typing import Any
 
 import torch
 
-from core.errors import BlobError, InfeasibleTrial, InvalidInput
+from core.errors import BlobError, ExportMismatch, InfeasibleTrial, InvalidInput
 from core.graph.weights import save
 from core.protocol.contracts import TrainOrder
 from core.protocol.states import TrialStatus
 from core.tasks import TASKS
 from worker.messages import Ended
 from worker.tasks import LOSSES
+from worker.trainer import checkpoints
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
 from worker.trainer.final_fit import Trained, measure_and_export, train_beside_winner
-from worker.trainer.initial_weights import inherited_weights, initial_network, network_with
+from worker.trainer.initial_weights import (
+    DamagedWeights,
+    inherited_weights,
+    initial_network,
+)
 from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.latency import latency
+from worker.trainer.networks.loading import network_with
 from worker.trainer.networks.network import Network
+from worker.trainer.patient_storage import PatientStorage
 from worker.trainer.train_job import TrainJob
-from worker.trainer.training.checks import memory_errors_as_infeasible
+from worker.trainer.training.checkpointer import Checkpointer, Snapshot
+from worker.trainer.training.checks import check_finite_weights, memory_errors_as_infeasible
 from worker.trainer.training.evaluation import Evaluation, evaluate
-from worker.trainer.training.loop import Outcome, train
+from worker.trainer.training.loop import Outcome, TrainingInterrupted, train
+from worker.trainer.training.state import State
 
 
 def run_order(
@@ -32,23 +41,36 @@ def run_order(
     """Train as ordered; how it ended, whatever foreseen error occurred.
 
     An unforeseen error is raised: the process exits, and its supervisor reports that.
+
+    Raises:
+        TrainingInterrupted: it was to be handed back; its last checkpoint is stored.
     """
     try:
         with memory_errors_as_infeasible():
             return _run(TrainJob.of(order), environment, callbacks)
     except InfeasibleTrial as error:
         return Ended(status=TrialStatus.INFEASIBLE, reason=str(error))
-    except (BlobError, InvalidInput) as error:  # another attempt would find the same
+    except DamagedWeights as error:
+        return Ended(status=TrialStatus.FAILED, reason=str(error), retry=False, damaged=error.blob)
+    except (BlobError, InvalidInput, ExportMismatch) as error:  # would be the same again
         return Ended(status=TrialStatus.FAILED, reason=str(error), retry=False)
     except OSError as error:
-        return Ended(status=TrialStatus.FAILED, reason=f"storage or disk: {error}")
+        return Ended(status=TrialStatus.FAILED, reason=f"storage or disk: {error}", setback=True)
 
 
 def _run(job: TrainJob, environment: TrainingEnvironment, callbacks: TrainingCallbacks) -> Ended:
-    compute = environment.compute(job)
+    begun = checkpoints.read(job, environment.storage, environment.here)
+    compute = begun.compute or environment.compute(job)
     data = environment.reader.read(job, environment.storage, environment.cache, compute)
-    run = JobRun(job=job, environment=environment, callbacks=callbacks, compute=compute, data=data)
-    trained, storage = run.train(), environment.storage
+    run = JobRun(
+        job=job,
+        environment=environment,
+        callbacks=callbacks,
+        compute=compute,
+        data=data,
+        state=begun.state,
+    )
+    trained, storage = run.train(), run.results
     facts: dict[str, Any] = {}
     if job.is_final and not trained.outcome.stopped:
         test, exported = measure_and_export(job, trained, data, compute, storage)
@@ -66,11 +88,19 @@ class JobRun:
     callbacks: TrainingCallbacks
     compute: Compute
     data: JobData
+    state: State | None = None  # of an earlier attempt, which this one continues
+
+    @property
+    def results(self) -> PatientStorage:
+        """Where the results of the training are stored."""
+        environment = self.environment
+        return PatientStorage(environment.storage, environment.wait, self.callbacks.should_stop)
 
     def train(self) -> Trained:
         """Train the job's network from its initial weights."""
         job, storage = self.job, self.environment.storage
-        inherited = inherited_weights(job, storage, self.data.training)
+        is_begun = self.state is not None and not job.is_final  # then the parent is not needed
+        inherited = None if is_begun else inherited_weights(job, storage, self.data.training)
         torch.set_num_threads(self.compute.threads)
         network = initial_network(job, storage, inherited, self.compute)
         if inherited is None or not job.is_final:
@@ -82,10 +112,23 @@ class JobRun:
         )
 
     def _train(self, network: Network | Ensemble) -> Trained:
+        job = self.job
+        checkpointer = Checkpointer(
+            self._store, job.checkpoint_seconds, self.callbacks.should_hand_back
+        )
+        try:
+            outcome = self._run_loop(network, checkpointer)
+        except TrainingInterrupted:
+            checkpointer.store()
+            raise
+        check_finite_weights(network)
+        return Trained(self._joint(network), outcome)
+
+    def _run_loop(self, network: Network | Ensemble, checkpointer: Checkpointer) -> Outcome:
         job, h = self.job, self.job.hyperparameters
         outputs = TASKS[job.task]().outputs(job.dataset_spec)
         loss_of = LOSSES[job.task]()
-        outcome = train(
+        return train(
             network,
             self.data.training,
             self.data.validation,
@@ -99,8 +142,13 @@ class JobRun:
             on_step=self.callbacks.on_step,
             on_epoch=self.callbacks.on_epoch,
             clock=self.environment.clock,
+            checkpointer=checkpointer,
+            state=self.state,
         )
-        return Trained(self._joint(network), outcome)
+
+    def _store(self, snapshot: Snapshot) -> None:
+        checkpoint = checkpoints.write(self.job, self.compute, snapshot, self.environment.storage)
+        self.callbacks.on_checkpoint(checkpoint)
 
     def _joint(self, network: Network | Ensemble) -> Network:
         """The trained network, or those of an ensemble as one: the form that is exported."""
@@ -153,8 +201,8 @@ def _reason_behind(job: TrainJob, outcome: Outcome) -> str:
     assert h.least_at_rung is not None
     needed = task.objective(h.least_at_rung)  # the objective is its own inverse
     return (
-        f"stopped early: {task.metric} {outcome.at_rung.metric:.4f} after "
-        f"{100 * h.rung:.0f} % of its training, where {needed:.4f} was needed"
+        f"stopped early: {task.metric} {task.in_words(outcome.at_rung.metric)} after "
+        f"{100 * h.rung:.0f} % of its training, where {task.in_words(needed)} was needed"
     )
 
 

@@ -1,7 +1,9 @@
 """A train order, decoded and checked once: the values that the trainer works with."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Self
+from uuid import UUID
 
 from core.errors import InvalidInput
 from core.graph.architecture import Architecture
@@ -44,6 +46,9 @@ class TrainJob:
     hyperparameters: Hyperparameters
     holdout: float  # final fit: share of the validation split that it is compared on
     history: JsonObject  # final fit: facts for the model card
+    trial_id: UUID
+    checkpoint: BlobRef | None  # of an earlier attempt: the training continues from there
+    checkpoint_seconds: float  # between two stored checkpoints, at least
 
     @classmethod
     def of(cls, order: TrainOrder) -> Self:
@@ -52,6 +57,7 @@ class TrainJob:
         Raises:
             InvalidInput: a part of the order is unknown, or its parts contradict each other.
         """
+        checkpoint, least = order.checkpoint, order.checkpoint_seconds
         job = cls(
             task=_known_task(order.task),
             is_final=order.kind is TrialKind.FINAL,
@@ -70,6 +76,9 @@ class TrainJob:
             hyperparameters=order.hyperparameters,
             holdout=order.holdout,
             history=order.history,
+            trial_id=order.trial_id,
+            checkpoint=None if checkpoint is None else checkpoint.blob,
+            checkpoint_seconds=inf if least is None else least,
         )
         job._check_members()
         job._check_morphisms()

@@ -19,7 +19,26 @@ async function refreshFragment(element) {
   const open = new Set([...element.querySelectorAll("details[open]")].map((one) => one.id));
   const parsed = new DOMParser().parseFromString(text, "text/html");
   for (const one of parsed.querySelectorAll("details")) one.open = open.has(one.id);
+  const focused = element.contains(document.activeElement) ? selectorOf(document.activeElement) : null;
   element.replaceChildren(...parsed.body.childNodes);
+  if (focused) element.querySelector(focused)?.focus({ preventScroll: true });
+  say(element);
+}
+
+// A selector that finds the same control in a new version of its fragment.
+function selectorOf(control) {
+  if (control.id) return `#${CSS.escape(control.id)}`;
+  const address = control.getAttribute("href");
+  if (address) return `a[href="${CSS.escape(address)}"]`;
+  const action = control.form?.getAttribute("action");
+  return action ? `form[action="${CSS.escape(action)}"] ${control.localName}` : control.localName;
+}
+
+// Screen readers hear the state alone, and only when it changes.
+function say(element) {
+  const said = document.querySelector("[data-said]");
+  const text = element.querySelector("[data-say]")?.textContent.trim();
+  if (said && text && said.textContent !== text) said.textContent = text;
 }
 
 async function refreshFigure(element) {

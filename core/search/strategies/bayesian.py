@@ -17,11 +17,18 @@ from core.search.strategies.abstract import (
     AbstractStrategy,
     random_morphs,
 )
-from core.surrogate.fitting import DEFAULT_KERNEL, Observation, fit, scheduled
+from core.surrogate.fitting import (
+    DEFAULT_KERNEL,
+    Observation,
+    fit,
+    learn_prior_mean,
+    scheduled,
+)
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import KERNELS
+from core.surrogate.prior_mean import PriorMean
 
-FIRST = 5  # observations; with fewer the prior decides, which prefers the farthest networks
+FIRST = 2  # observations; with fewer the prior decides, which prefers the farthest networks
 PARENTS_PER_MORPHISM = 4  # see `max_chain_length`
 
 
@@ -39,6 +46,7 @@ class Bayesian(AbstractStrategy):
     kernel: str = DEFAULT_KERNEL
     acquisition: str = "ucb"  # of ACQUISITIONS
     cost_weight: float = 0.0  # not for "ucb"; 1: improvement per predicted second of training
+    prior: bool = True  # whether finished searches say what to expect of the first networks
     cost: Cost | None = None  # of the search; with one the acquisition is the hypervolume gain
 
     def __post_init__(self) -> None:
@@ -62,11 +70,12 @@ class Bayesian(AbstractStrategy):
 
     def suggest(self, request: SuggestRequest) -> list[Suggestion]:
         parents = request.with_weights
+        prior_mean = request.prior_mean if self.prior else None
         valued = sum(trial.value is not None for trial in request.completed)
         if not parents or valued < FIRST:
             return random_morphs(request, request.parents)
         found = maximise(
-            believe(request.completed, request.pending, self.kernel),
+            believe(request.completed, request.pending, self.kernel, prior_mean),
             parents,
             request.fingerprints,
             request.bounds,
@@ -106,23 +115,39 @@ def _worst(completed: Sequence[PastTrial]) -> float:
     return min((value for value in mature if value is not None), default=0.0)
 
 
-def believe(completed: Sequence[PastTrial], pending: Sequence[PastTrial], kernel: str) -> Surrogate:
+def believe(
+    completed: Sequence[PastTrial],
+    pending: Sequence[PastTrial],
+    kernel: str,
+    prior_mean: PriorMean | None = None,
+) -> Surrogate:
     """The surrogate of a history: infeasible trials count as the worst, pending ones as expected.
 
     Failed and lost trials are left out: they say nothing about their architectures.
     """
-    worst = _worst(completed)
-    observations = []
-    for trial in sorted(completed, key=lambda trial: trial.number):
-        if trial.status is TrialStatus.INFEASIBLE:
-            observations.append(Observation(trial.architecture, worst))
-        elif trial.value is not None:
-            std = trial.value_std or 0.0
-            observations.append(Observation(trial.architecture, trial.value, std, trial.fidelity))
+    seen = observations(completed)
     parents = [trial for trial in completed if trial.inheritable]  # some may have no value
     landmarks = [trial.architecture for trial in (*parents, *pending)]
-    surrogate = fit(observations, kernel, landmarks, scheduled(len(observations)))
+    surrogate = fit(seen, kernel, landmarks, scheduled(len(seen)), prior_mean)
     for trial in pending:
         points = surrogate.geometry.points([trial.architecture])
         surrogate = surrogate.fantasize(points, np.array([trial.fidelity]))
     return surrogate
+
+
+def observations(completed: Sequence[PastTrial]) -> list[Observation]:
+    """The values of a history in the order of its trials; infeasible ones count as the worst."""
+    worst = _worst(completed)
+    found = []
+    for trial in sorted(completed, key=lambda trial: trial.number):
+        if trial.status is TrialStatus.INFEASIBLE:
+            found.append(Observation(trial.architecture, worst))
+        elif trial.value is not None:
+            std = trial.value_std or 0.0
+            found.append(Observation(trial.architecture, trial.value, std, trial.fidelity))
+    return found
+
+
+def prior_mean_of(searches: Sequence[Sequence[PastTrial]]) -> PriorMean | None:
+    """What the trials of finished searches say of a new one; None where there are too few."""
+    return learn_prior_mean([observations(trials) for trials in searches])

@@ -45,7 +45,8 @@ class Points:
     skips: Floats  # shape: (n, m), skip distances to the landmarks, in edits
     subtrees: Floats  # shape: (n, m), shares of the subtrees not in common with the landmarks
     sizes: Floats  # shape: (n, 3), log parameters, log FLOPs, log depth, standardised
-    form: Floats  # shape: (n, len(core.similarity.graph_features.NAMES)), standardised
+    form: Floats  # shape: (n, len(core.similarity.graph_features.NAMES)), standardised, clipped
+    graph: Floats  # the same numbers of each graph as they are
 
     def __len__(self) -> int:
         return len(self.names)
@@ -69,6 +70,7 @@ class Points:
             self.subtrees[:, columns],
             self.sizes,
             self.form,
+            self.graph,
         )
 
 
@@ -133,6 +135,10 @@ class Geometry:
         """The geometry with further landmarks, in the same units."""
         return Geometry([*self.architectures, *more], self._measures, like=self)
 
+    def slope(self, points: Points, slopes: Sequence[float]) -> Floats:
+        """Graph features times slopes, 0 at the landmarks' mean: (n), (p,) -> (n,)"""
+        return np.asarray((points.graph - self._forms.center) @ np.array(slopes))
+
     def landmark_indices(self, points: Points) -> NDArray[np.intp]:
         """The index of each point among the landmarks, -1 for others: (n) -> (n,)"""
         return np.array([self._index_of.get(str(name), -1) for name in points.names], dtype=np.intp)
@@ -166,8 +172,8 @@ class Geometry:
         forms: Floats,
     ) -> Points:
         """The points of measured distances, and of sizes and forms that are to be standardised."""
-        forms = np.clip(self._forms(forms), -_FARTHEST, _FARTHEST)
-        return Points(names, layers, skips, trees, self._sizes(own_sizes), forms)
+        near = np.clip(self._forms(forms), -_FARTHEST, _FARTHEST)
+        return Points(names, layers, skips, trees, self._sizes(own_sizes), near, forms)
 
     def _described(
         self, architectures: Sequence[Architecture], graphs: EncodedGraphs

@@ -1,20 +1,24 @@
 """Train orders: who gets one, and all that training needs, decided when the trial is leased."""
 
 import json
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
-from api.controller.orders import GRACE, choose, trial_seed
+from api.controller.orders import GRACE, choose, continued, trial_seed
 from api.models import Lease, Search, Trial
-from api.store import train_orders
+from api.store import endings, leases, train_orders
 from api.store.errors import Conflict, NotFound
 from core.protocol.contracts import (
     Budget,
+    Checkpoint,
+    Hyperparameters,
     Member,
     Training,
 )
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
+from tests.api.store.reports import LEASE, checkpoint_of, epoch_of
 
 
 def test_nothing_waits_and_unknown_trials_are_distinguished(world, calls) -> None:
@@ -202,3 +206,48 @@ def test_parent_and_morphisms_are_sent_where_weights_are_inherited(world, calls,
     assert sent == (inherits, inherits)
     assert len(order.morphisms) == inherits
     assert not order.fresh
+
+
+def interrupted(world, calls, do, search, **columns) -> None:
+    """A trial whose first attempt has stored a checkpoint after two epochs and 8 s, and died."""
+    trial = world.trial(search, **columns)
+    first = calls.lease(world.worker(), trial)
+    do(leases.checkpoint, trial, checkpoint_of(first, 2, seconds=8.0), LEASE)
+    world.overdue(trial)
+    do(endings.expire, 3)
+
+
+def test_an_order_continues_from_the_checkpoint_as_the_training_began(world, calls, do) -> None:
+    interrupted(world, calls, do, world.search(), hyperparameters={"epochs": 7})
+    order = calls.lease(world.worker())
+    assert (order.attempt, order.checkpoint.epoch, order.checkpoint.seconds) == (2, 2, 8.0)
+    assert order.hyperparameters.epochs == 7
+
+
+def test_a_continued_training_ends_in_the_epochs_that_are_left(world, calls, do) -> None:
+    """Three of seven are spent, two of them are in the checkpoint."""
+    search = world.search(budget=Budget(epochs=20))
+    trial = world.trial(search, hyperparameters={"epochs": 7}, epochs_reserved=7)
+    first = calls.lease(world.worker(), trial)
+    for epoch in (1, 2, 3):
+        calls.epoch(trial, epoch_of(first, epoch))
+    do(leases.checkpoint, trial, checkpoint_of(first, 2), LEASE)
+    world.overdue(trial)
+    do(endings.expire, 3)
+    assert calls.lease(world.worker()).hyperparameters.epochs == 2 + 4
+
+
+def test_a_continued_training_has_the_time_that_is_left_beside_the_time_it_had(world) -> None:
+    begun = Hyperparameters(epochs=9, max_seconds=100.0, learning_rate=0.5)
+    chosen = Hyperparameters(epochs=5, max_seconds=30.0)
+    done = Checkpoint(epoch=2, seconds=60.0, blob=world.blob("checkpoints"))
+
+    def continued_with(**changes):
+        fields = {"hyperparameters": begun, "checkpoint": done, "epochs_left": None} | changes
+        return continued(SimpleNamespace(**fields), chosen)
+
+    assert continued_with() == begun.model_copy(update={"max_seconds": 90.0})
+    long_ago = done.model_copy(update={"seconds": 90.0})
+    assert continued_with(checkpoint=long_ago) == begun
+    assert continued_with(checkpoint=None) == chosen
+    assert continued_with(hyperparameters=None) == chosen

@@ -37,6 +37,7 @@ def settings(database_url: str, broker_url: str, storage_url: str) -> Settings:
         reconcile_seconds=0.2,
         leader_seconds=1.0,
         lease_seconds=5.0,
+        discard_seconds=0.001,
     )
 
 

@@ -19,16 +19,17 @@ from core.protocol.storage import Storage
 @pytest.fixture
 def sweeper(world: Any, storage_url: str) -> Sweeper:
     """A sweeper whose thread does not run."""
-    return Sweeper(Storage(storage_url), world.sessions)
+    return Sweeper(Storage(storage_url), world.sessions, 0.001)
 
 
 @pytest.fixture
 def proposer(world: Any) -> Iterator[Proposer]:
     """A proposer whose requests are answered in a thread, which starts sooner than a process."""
     proposer = Proposer(world.sessions, 1, lambda: None)
-    proposer._pool = ThreadPoolExecutor(1)  # type: ignore[assignment]
-    yield proposer
     proposer.close()
+    with ThreadPoolExecutor(1) as pool:
+        proposer._pool = pool  # type: ignore[assignment]
+        yield proposer
 
 
 def test_an_attempt_whose_lease_has_expired_is_retried_and_logged(

@@ -1,7 +1,11 @@
 """The sweeper: obsolete rows and blobs go, and an error does not end it."""
 
+import os
+import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import func, select, text
@@ -20,7 +24,7 @@ def storage(tmp_path: Any) -> Storage:
 
 @pytest.fixture
 def sweeper(world: Any, storage: Storage) -> Sweeper:
-    return Sweeper(storage, world.sessions)
+    return Sweeper(storage, world.sessions, 0.001)
 
 
 def rows(world: Any, table: type) -> int:
@@ -47,6 +51,58 @@ def test_more_blobs_of_deleted_searches_than_one_statement_takes_are_removed(
         with pytest.raises(MissingBlob):
             storage.get(blob)
     assert rows(world, Discarded) == 0
+
+
+@pytest.mark.parametrize("stored_again", [True, False])
+def test_a_blob_stays_while_a_report_of_equal_bytes_may_be_on_its_way(
+    world: Any, storage: Storage, stored_again: bool
+) -> None:
+    """A worker of another search has stored it, and reports it after the deletion."""
+    sweeper = Sweeper(storage, world.sessions, discard_seconds=3600)
+    caller = world.caller()
+    search, twin = world.search(caller), world.search(caller)
+    blob = storage.put("weights", b"equal bytes", "safetensors")
+    world.trial(search, weights_key=blob.key, weights_bytes=blob.bytes)
+    with world.sessions.begin() as session:
+        searches.remove(session, caller, search)
+    if stored_again:
+        _let_time_pass(world, Path(urlsplit(storage.url).path) / blob.key)
+        assert storage.put("weights", b"equal bytes", "safetensors") == blob
+
+    sweeper.sweep()
+    world.trial(twin, weights_key=blob.key, weights_bytes=blob.bytes)
+    _let_time_pass(world, Path(urlsplit(storage.url).path) / blob.key)
+    sweeper.sweep()
+
+    assert storage.get(blob) == b"equal bytes"
+    assert rows(world, Discarded) == 0
+
+
+def test_a_blob_that_nothing_refers_to_is_removed_after_its_time(
+    world: Any, storage: Storage
+) -> None:
+    sweeper = Sweeper(storage, world.sessions, discard_seconds=3600)
+    caller = world.caller()
+    search = world.search(caller)
+    blob = storage.put("weights", b"some bytes", "safetensors")
+    world.trial(search, weights_key=blob.key, weights_bytes=blob.bytes)
+    with world.sessions.begin() as session:
+        searches.remove(session, caller, search)
+        assert not sweeper.is_due(session)
+    _let_time_pass(world, Path(urlsplit(storage.url).path) / blob.key)
+    with world.sessions.begin() as session:
+        assert sweeper.is_due(session)
+
+    sweeper.sweep()
+
+    assert storage.stored_at(blob) is None
+
+
+def _let_time_pass(world: Any, file: Path) -> None:
+    """Make notes and a file an hour older."""
+    with world.sessions.begin() as session:
+        session.execute(text("UPDATE discarded SET discarded_at = now() - interval '1 hour'"))
+    os.utime(file, (time.time() - 3601,) * 2)
 
 
 def test_rows_past_their_retention_time_are_removed(world: Any, sweeper: Sweeper, do: Any) -> None:
@@ -79,3 +135,17 @@ def test_rows_past_their_retention_time_are_removed(world: Any, sweeper: Sweeper
     sweeper.sweep()
 
     assert [rows(world, table) for table in (BrowserSession, Idempotency, Worker)] == [1, 1, 1]
+
+
+def test_checkpoints_that_were_never_reported_are_removed_after_a_day(
+    world: Any, storage: Storage, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported, lost = (storage.put("checkpoints", data, "safetensors") for data in (b"1", b"2"))
+    world.trial(world.search(), checkpoint_key=reported.key, checkpoint_bytes=1)
+    sweeper.sweep()
+    assert storage.get(lost) == b"2"
+    monkeypatch.setattr("api.controller.sweeper._REPORT_SECONDS", -10.0)  # a day later
+    sweeper.sweep()
+    assert storage.get(reported) == b"1"
+    with pytest.raises(MissingBlob):
+        storage.get(lost)

@@ -36,11 +36,12 @@ def test_the_buttons_steer_a_search(visitor, world):
 
 
 WRONG = (
-    ("trials", "many", "valid integer"),
-    ("trials", "", "at least one of trials, epochs, seconds"),
-    ("minutes", "0.01", "greater than or equal to 10"),
-    ("parallelism", "0", "greater than or equal to 1"),
-    ("seed", "-1", "greater than or equal to 0"),
+    ("trials", "many", "Trials: expected a valid integer"),
+    ("trials", "", "give a number of trials, or minutes, or both"),
+    ("minutes", "0.01", "expected minutes from 0.17 to 43,200"),
+    ("minutes", "soon", "expected minutes from 0.17 to 43,200"),
+    ("parallelism", "0", "Trials at once: expected a number greater than or equal to 1"),
+    ("seed", "-1", "Seed: expected a number greater than or equal to 0"),
     ("dataset", "imagenet", "there is no data set"),
     ("name", "\u202eevil", "control or unprintable"),
 )
@@ -67,6 +68,7 @@ def test_a_data_set_is_uploaded_and_a_wrong_one_refused(visitor):
         answer = visitor.http.post("/ui/datasets", data=form, files={"file": ("x", content)})
         assert answer.status_code == status
         assert ("the file is of no known format" in answer.text) == (status == 422)
+        assert ('value="&lt;b&gt;mine&lt;/b&gt;"' in answer.text) == (status == 422)  # kept
     page = visitor.http.get("/data-sets").text
     assert "&lt;b&gt;mine" in page
     assert "<b>" not in page

@@ -1,12 +1,16 @@
 """Resources of open pages: events of changes, figures by theme, the exported model."""
 
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.edge.changes import MAX_WAITERS
+from api.edge.changes import MAX_WAITERS, POLL_SECONDS
 from core.protocol.states import SearchStatus, TrialKind
 from core.protocol.storage import Storage
+from tests.api.visitors import token
+from tests.waiting import wait_for
 
 
 def test_a_page_hears_of_its_search_until_that_has_ended(visitor, world) -> None:
@@ -21,9 +25,27 @@ def test_a_page_that_reconnects_is_not_told_twice(visitor, world) -> None:
     path = f"/ui/searches/{search}/events/stream"
     (last,) = {line for line in visitor.http.get(path).text.splitlines() if line.startswith("id: ")}
     headers = {"Last-Event-ID": last.removeprefix("id: ")}
-    with visitor.http.stream("GET", path, headers=headers) as stream:
-        lines = (line for line in stream.iter_lines() if line and not line.startswith("retry"))
-        assert next(lines) == ": still here"
+    lines = [line for line in visitor.http.get(path, headers=headers).text.splitlines() if line]
+    assert lines[1] == "event: end"
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize("of", ["one search", "any search"])
+def test_a_page_hears_no_more_after_the_sign_out(visitor, visit, world, app, of) -> None:
+    """Before its next look: the end of a session is notified."""
+    search = world.search(visitor.caller)
+    path = "/ui/events/stream" if of == "any search" else f"/ui/searches/{search}/events/stream"
+    other = visit()
+    other.cookies = visitor.http.cookies
+    form = {"token": token(visitor.http)}
+    with visitor.http.stream("GET", path) as stream:
+        lines = stream.iter_lines()
+        assert next(lines).startswith("retry")
+        wait_for(lambda: app.state.changes._waiters, seconds=10)
+        assert other.post("/sign-out", data=form).status_code == 303
+        started = time.monotonic()
+        assert len(list(lines)) < 10
+        assert time.monotonic() - started < POLL_SECONDS
 
 
 def test_a_list_hears_of_any_change_but_not_of_what_has_changed(visitor, world, app) -> None:
@@ -87,3 +109,28 @@ def test_the_exported_model_is_downloaded_under_the_name_of_its_search(
     assert answer.headers["content-disposition"] == f'attachment; filename="netmorph-{search}.zip"'
     assert answer.headers["content-type"] == "application/zip"
     assert answer.headers["content-length"] == str(len(content))
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "other kind"])
+def test_a_damaged_export_is_not_served(visitor, world, storage_url: str, damage: str) -> None:
+    content = b"a model" * 100_000
+    kind = "datasets" if damage == "other kind" else "exports"
+    export = Storage(storage_url).put(kind, content, "zip")
+    search = world.search(visitor.caller)
+    world.trial(
+        search, kind=TrialKind.FINAL, parent_id=world.trial(search),
+        export_key=export.key, export_bytes=export.bytes,
+    )  # fmt: skip
+    path = Path(storage_url.removeprefix("file://")) / export.key
+    if damage == "remove":
+        path.unlink()
+    elif damage != "other kind":
+        path.write_bytes(content[:-1] if damage == "cut" else content[:-1] + b"L")
+    for address, headers in (
+        (f"/searches/{search}/export", {}),
+        (f"/v1/searches/{search}/export", {"Authorization": f"Bearer {visitor.key}"}),
+    ):
+        answer = visitor.http.get(address, headers=headers)
+        assert answer.status_code == 503
+        assert "etag" not in answer.headers
+        assert "is damaged or missing in storage" in answer.json()["detail"]

@@ -8,6 +8,7 @@ from api.edge.headers import CONTENT_SECURITY_POLICY
 from api.models import Search
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
+from tests.api.dashboard.conftest import best_of
 from tests.api.visitors import token
 
 
@@ -173,3 +174,79 @@ def test_an_address_that_cannot_be_read_is_answered_with_a_page(visitor, path):
     assert response.status_code == 422
     assert response.headers["content-type"].startswith("text/html")
     assert "Unprocessable Entity" in response.text
+
+
+@pytest.mark.parametrize(("path", "target"), [("/searches", "/"), ("/ui/datasets", "/data-sets")])
+def test_the_address_of_a_form_leads_to_its_page(visitor, path, target):
+    answer = visitor.http.get(path, headers={"Accept": BROWSER})
+    assert (answer.status_code, answer.headers["location"]) == (303, target)
+
+
+def test_a_browser_sees_a_page_also_for_wrong_methods_and_ended_sessions(visitor, visit, world):
+    search_id = world.search(visitor.caller)
+    for client, path, status in (
+        (visitor.http, f"/searches/{search_id}/stop", 405),
+        (visitor.http, "/sign-out", 405),
+        (visit(), f"/ui/searches/{search_id}/figures/front", 401),
+    ):
+        answer = client.get(path, headers={"Accept": BROWSER})
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_the_json_of_a_trial_opens_with_the_session(visitor, person, world, architecture):
+    trial_id = world.trial(world.search(visitor.caller), architecture=architecture)
+    (link,) = re.findall(
+        r'href="([^"]*)">JSON</a></p>\s*<div class="scroll tall"',
+        visitor.http.get(f"/trials/{trial_id}").text,
+    )
+    answer = visitor.http.get(link)
+    assert answer.json()["architecture"] == architecture
+    theirs = world.trial(world.search(person().caller))
+    assert visitor.http.get(link.replace(str(trial_id), str(theirs))).status_code == 404
+
+
+def test_an_architecture_of_another_release_does_not_fail_the_page(visitor, world):
+    trial_id = world.trial(world.search(visitor.caller), architecture={"version": 99})
+    page = visitor.http.get(f"/trials/{trial_id}")
+    assert page.status_code == 200
+    assert "This architecture cannot be drawn" in page.text
+
+
+def test_nothing_is_cut_from_a_large_search(visitor, world, large):
+    with world.sessions.begin() as session:
+        best = best_of(session, large)
+    page = visitor.http.get(f"/searches/{large}").text
+    assert page.count("<tr") < 400
+    assert ">600–699 (best)</a>" in page
+    last = visitor.http.get(f"/ui/searches/{large}/trials?page=7").text
+    assert [int(n) for n in re.findall(r'class="strong"[^>]*>(\d+)<', last)] == list(
+        range(600, 620)
+    )
+    assert f'<tr class="best">\n  <td class="n"><a class="strong" href="/trials/{best}">618' in last
+    assert "no trials on this page" in visitor.http.get(f"/ui/searches/{large}/trials?page=8").text
+    lineage = visitor.http.get(f"/ui/searches/{large}/lineage").text
+    assert str(best) in lineage
+    assert lineage.count("<circle") == 41  # the best and its siblings, which are roots; what runs
+    assert "41 of 620 trials" in lineage
+    everything = visitor.http.get(f"/ui/searches/{large}/lineage?lineage=all").text
+    assert everything.count("<circle") == 620
+
+
+def test_the_figures_of_a_large_search_have_all_trials(visitor, person, world, large):
+    def figure(name):
+        lines = visitor.http.get(f"/ui/searches/{large}/figures/{name}").json()["data"]
+        return {line["name"]: line for line in lines}
+
+    assert figure("best-so-far")["best so far"]["y"][-1] == 0.618
+    curves = figure("learning-curves")
+    assert len(curves) == 25
+    assert curves["trial 619"]["y"] == [0.25]  # the running one
+    assert curves["trial 618"]["y"] == [0.5]
+    assert curves["trial 618"]["mode"] == "markers"  # a line of one epoch would not be seen
+    drawn = figure("front")["front"]["text"]
+    table = visitor.http.get(f"/ui/searches/{large}/front").text
+    headers = {"Authorization": f"Bearer {visitor.key}"}
+    rest = visitor.http.get(f"/v1/searches/{large}/front", headers=headers).json()["items"]
+    assert [int(one) for one in drawn] == [one["number"] for one in rest] == [618]
+    assert re.findall(r'class="strong"[^>]*>(\d+)<', table) == ["618"]

@@ -1,79 +1,17 @@
-"""The throttle on wrong keys, with a clock of its own; the Authorization header."""
+"""The Authorization header, and what a wrong key leaves behind."""
 
 import contextlib
+import logging
+from typing import Any
 
 import pytest
 from fastapi import HTTPException, Request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.edge.authentication import Throttle, bearer
-from tests.clock import Clock
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def throttle(clock: Clock) -> Throttle:
-    return Throttle(clock)
-
-
-def is_open(throttle: Throttle, address: str = "here") -> bool:
-    try:
-        throttle.check(address)
-    except HTTPException:
-        return False
-    return True
-
-
-def test_the_answer_says_how_long_to_wait(throttle: Throttle) -> None:
-    for _ in range(20):
-        throttle.failed("here")
-    with pytest.raises(HTTPException) as caught:
-        throttle.check("here")
-    assert (caught.value.status_code, caught.value.headers) == (429, {"Retry-After": "60"})
-
-
-def test_an_address_must_wait_after_twenty_failures(throttle: Throttle) -> None:
-    for _ in range(20):
-        assert is_open(throttle)
-        throttle.failed("here")
-    assert not is_open(throttle)
-    assert is_open(throttle, "elsewhere")
-
-
-def test_failures_are_forgiven_one_every_three_seconds(throttle: Throttle, clock: Clock) -> None:
-    for _ in range(20):
-        throttle.failed("here")
-    clock.now = 2.9
-    assert not is_open(throttle)
-    clock.now = 3.1
-    assert is_open(throttle)
-    throttle.failed("here")
-    assert not is_open(throttle)
-
-
-def test_a_minute_forgives_every_failure_and_no_credit_is_saved_up(
-    throttle: Throttle, clock: Clock
-) -> None:
-    for _ in range(20):
-        throttle.failed("here")
-    clock.now = 3600.0
-    for _ in range(20):
-        assert is_open(throttle)
-        throttle.failed("here")
-    assert not is_open(throttle)
-
-
-def test_the_oldest_of_very_many_addresses_is_forgotten(throttle: Throttle) -> None:
-    for _ in range(20):
-        throttle.failed("here")
-    for number in range(10_000):
-        throttle.failed(f"address {number}")
-    assert is_open(throttle)
+from api.edge.authentication import bearer
+from api.roles import Role
+from tests.api.visitors import enter
 
 
 def request(*headers: str) -> Request:
@@ -109,3 +47,49 @@ def test_any_other_authorization_is_a_challenge(headers: list[str]) -> None:
 def test_any_header_is_a_key_or_a_challenge(text: str) -> None:
     with contextlib.suppress(HTTPException):
         assert bearer(request(text)).isascii()
+
+
+def wrong(number: int = 0) -> str:
+    """A wrong key that looks like a real one; each begins differently."""
+    return f"netmorph_{number:04}" + "x" * 39
+
+
+def test_wrong_keys_never_lock_right_ones_out(app: Any, person: Any, visit: Any) -> None:
+    people = [person(role) for role in Role]
+    guesser = visit()
+    codes = []
+    for number in range(25):
+        guesser.headers["Authorization"] = f"Bearer {wrong(number)}"
+        codes.append(guesser.get("/v1/searches").status_code)
+    assert codes == [401] * 20 + [429] * 5
+    for one in people:  # from the same address
+        assert one.http.get("/v1/searches").status_code in (200, 403)
+    assert enter(guesser, people[0].key).status_code == 303
+    assert guesser.get("/").status_code == 200
+
+
+def test_wrong_keys_are_logged_by_what_people_may_see_of_them(
+    visit: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = visit()
+    with caplog.at_level(logging.WARNING, "api.edge.authentication"):
+        for raw in [*[wrong()] * 25, "hunter2"]:
+            client.get("/v1/searches", headers={"Authorization": f"Bearer {raw}"})
+    lines = [record.getMessage() for record in caplog.records if "wrong key" in record.message]
+    assert len(lines) == 20  # what is throttled is not logged
+    assert set(lines) == {"wrong key from 127.0.0.1, beginning with 'netmorph_0000'"}
+    assert "hunter2" not in caplog.text
+
+
+def test_only_a_configured_proxy_names_the_address_of_its_client(
+    app: Any, visit: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = visit()
+    for number in range(25):
+        headers = {
+            "Authorization": f"Bearer {wrong(number)}",
+            "X-Forwarded-For": f"10.0.0.{number}",
+        }
+        answer = client.get("/v1/searches", headers=headers)
+    assert answer.status_code == 429
+    assert "10.0.0" not in caplog.text

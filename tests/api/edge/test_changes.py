@@ -112,3 +112,16 @@ def test_waiting_ends_with_the_event_or_the_time_and_clears_the_event() -> None:
         assert not event.is_set()
 
     asyncio.run(run())
+
+
+def test_requests_that_wait_are_woken_when_the_process_shuts_down() -> None:
+    async def run() -> None:
+        changes = Changes("postgresql://nowhere")
+        with changes.subscribe(uuid4()) as one, changes.subscribe(None) as other:
+            assert not changes.closing
+            changes.close()
+            assert one.is_set()
+            assert other.is_set()
+            assert changes.closing
+
+    asyncio.run(run())

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
+from api.edge import limits
 from api.edge.limits import JSON_BYTES, JSON_DEPTH, RequestLimits
 
 UPLOAD_BYTES = 1000
@@ -37,6 +38,7 @@ def send(
     path: str = "/v1/searches",
     kind: str = "application/json",
     chunk: int = 2**16,
+    raw: list[tuple[bytes, bytes]] | None = None,
     **headers: str,
 ) -> tuple[Counter, int | None]:
     """The application after a request, and the status of a refusal."""
@@ -58,7 +60,7 @@ def send(
         "type": "http",
         "method": "POST",
         "path": path,
-        "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+        "headers": raw or [(name.encode(), value.encode()) for name, value in named.items()],
     }
     asyncio.run(RequestLimits(app, UPLOAD_BYTES)(scope, receive, keep))
     starts = [message["status"] for message in sent if message["type"] == "http.response.start"]
@@ -100,7 +102,8 @@ def test_an_upload_may_be_larger_and_is_cut_off_at_its_limit(path: str) -> None:
     """Whether its length was announced or not."""
     most = UPLOAD_BYTES + ROOM
     assert send(bytes(most), path, "multipart/form-data")[0].body == bytes(most)
-    assert send(bytes(most + 1), path, "multipart/form-data")[0].body is None
+    cut_off = send(bytes(most + 1), path, "multipart/form-data")
+    assert (cut_off[0].body, cut_off[1]) == (None, 413)
     announced = send(b"", path, "multipart/form-data", content_length=str(most + 1))
     assert announced[1] == 413
     assert send(bytes(most), path)[1] == 413  # as JSON
@@ -112,6 +115,7 @@ def test_an_upload_may_be_larger_and_is_cut_off_at_its_limit(path: str) -> None:
     [
         ({"content_encoding": "gzip"}, 415),
         ({"content_encoding": "identity"}, None),
+        ({"content_encoding": "Identity"}, None),
         ({"kind": "application/json; charset=utf-8"}, None),
         ({"kind": 'application/json; charset="UTF-8"'}, None),
         ({"kind": "application/x-www-form-urlencoded; charset=idna"}, 415),
@@ -125,7 +129,52 @@ def test_bodies_are_unpacked_utf_8(headers: dict[str, Any], status: int | None) 
     assert send(b"{}", **headers)[1] == status
 
 
+@pytest.mark.parametrize(
+    "kind", ["application/json", "APPLICATION/JSON", "Application/Merge-Patch+Json"]
+)
+def test_json_is_strict_however_its_type_is_written(kind: str) -> None:
+    assert send(b"[NaN]", kind=kind)[1] == 400
+    assert send(b"[NaN]", "/v1/datasets", kind=kind)[1] == 400
+
+
+def test_json_is_strict_where_a_second_type_hides_the_first() -> None:
+    """FastAPI reads the first of two headers."""
+    headers = [(b"content-type", b"application/json"), (b"Content-Type", b"text/plain")]
+    for one in (headers, headers[::-1]):
+        assert send(b"[NaN]", raw=one)[1] == 400
+
+
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_any_body_arrives_as_it_was_sent_or_is_refused(body: bytes, chunk: int) -> None:
     app, status = send(body, chunk=chunk)
     assert (app.body == body) if status is None else status in {400, 422}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/v1/searches", "application/json"), ("/v1/datasets", "multipart/form-data")],
+)
+def test_a_body_that_does_not_come_is_not_waited_for(
+    path: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.01)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if not sent:
+            sent.append({"type": "http.request", "body": b"{", "more_body": True})
+            return sent[0]
+        await asyncio.Event().wait()
+        raise AssertionError("nothing sets this event")
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "headers": [(b"content-type", kind.encode())],
+    }
+    asyncio.run(RequestLimits(Counter(), UPLOAD_BYTES)(scope, receive, keep))
+    assert sent[1]["status"] == 408

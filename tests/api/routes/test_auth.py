@@ -13,11 +13,11 @@ from core.protocol.states import SearchStatus
 
 #: Nobody asks for a key here; every other route does.
 PUBLIC = {
-    "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect",
-    "/sign-in", "/static", "/static/plotly-{version}.min.js",
+    "/healthz", "/readyz", "/openapi.json", "/docs",
+    "/sign-in", "/static", "/static/plotly-{version}.min.js", "/static/swagger/{version}/{name}",
 }  # fmt: skip
 #: Whose keys a route takes, by the start of its path; users' and admins' where nothing is said.
-TAKEN = {"/v1/worker/": {Role.WORKER}, "/v1/keys": {Role.ADMIN}}
+TAKEN = {"/v1/worker/": {Role.WORKER}, "/v1/keys": {Role.ADMIN}, "/metrics": {Role.ADMIN}}
 
 Call = tuple[str, str]
 

@@ -1,11 +1,15 @@
 """The REST interface, used as it should be."""
 
 import threading
+import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from api.controller.service import LONGEST_STEP
 from api.models import Search, Trial
+from api.roles import Role
 from core.protocol.contracts import Budget
 from core.protocol.states import SearchStatus
 
@@ -230,8 +234,8 @@ def test_a_final_fit_shows_how_it_was_computed_and_compared(person, world):
         export_key="exports/x.zip", export_bytes=9,
     )  # fmt: skip
 
-    words = "the final network has 0.9120 on 250 held-out examples, "
-    expected = compared | {"text": words + "the winner's own weights 0.9050"}
+    words = "the final network has 91.20 % on 250 held-out examples, "
+    expected = compared | {"text": words + "the winner's own weights 90.50 %"}
     shown = user.http.get(f"/v1/trials/{final}").json()
     assert (shown["precision"], shown["comparison"]) == ("bf16", expected)
     before = user.http.get(f"/v1/trials/{parent}").json()
@@ -309,6 +313,41 @@ def test_a_running_api_is_healthy(visit, person):
     ready = visit().get("/readyz")
     assert ready.status_code == 200
     assert ready.json()["database"] == ready.json()["storage"] == "ready"
-    metrics = person().http.get("/metrics")
+    metrics = person(Role.ADMIN).http.get("/metrics")
     assert metrics.status_code == 200
     assert "netmorph_searches" in metrics.text
+
+
+def test_a_user_may_have_a_few_searches_at_once(app, person):
+    """The same request again is no further search."""
+    app.state.settings = app.state.settings.model_copy(update={"owner_searches": 1})
+    client = person().http
+    body = {"dataset": "digits", "budget": {"trials": 1}}
+    headers = {"Idempotency-Key": "one"}
+    first = client.post("/v1/searches", json=body, headers=headers)
+    assert first.status_code == 201
+    refused = client.post("/v1/searches", json=body)
+    assert refused.status_code == 403
+    assert "expected at most 1" in refused.json()["detail"]
+    assert (
+        client.post("/v1/searches", json=body, headers=headers).json()["id"] == first.json()["id"]
+    )
+    assert client.post(f"/v1/searches/{first.json()['id']}:stop").is_success
+    assert client.post("/v1/searches", json=body).status_code == 201
+
+
+def test_probes_of_anybody_write_to_storage_once(app, visit, storage_url):
+    """The storage is a folder that only this process writes into."""
+    folder = Path(storage_url.removeprefix("file://"))
+    client = visit()
+    assert client.get("/readyz").status_code == 200
+    app.state.readiness._old_at += 60  # however slow this machine is
+    changed = folder.stat().st_mtime_ns
+    assert [client.get("/readyz").status_code for _ in range(5)] == [200] * 5
+    assert folder.stat().st_mtime_ns == changed
+
+
+def test_an_api_whose_controller_is_stuck_asks_to_be_restarted(app, visit):
+    app.state.controller._moved_at = time.monotonic() - LONGEST_STEP
+    answer = visit().get("/healthz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "the controller is stuck"})

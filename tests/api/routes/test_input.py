@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from api.roles import Role
+from core.protocol.contracts import Bounds, Budget, Training
+
 GOOD = {"dataset": "digits", "budget": {"trials": 3}}
 
 
@@ -294,3 +297,55 @@ def test_a_valid_file_becomes_a_data_set(person, arrays, shape):
     assert found["classes"] == 3
     search = client.post("/v1/searches", json=GOOD | {"dataset": found["id"]})
     assert search.status_code == 201, search.text
+
+
+NUMBERS = (2**31, 2**70, -(2**70), 1e308)
+
+
+def number_fields() -> list[tuple[str, ...]]:
+    """The paths of all numbers in the body of a new search."""
+    parts = {"budget": Budget, "training": Training, "bounds": Bounds}
+    nested = [(part, name) for part, kind in parts.items() for name in kind.model_fields]
+    return [*nested, ("parallelism",), ("seed",), ("strategy_options", "x")]
+
+
+def test_no_number_of_a_search_is_an_error_of_ours(person):
+    client = person().http
+    for *outer, name in number_fields():
+        for number in NUMBERS:
+            body = {"dataset": "digits", "budget": {"trials": 1}}
+            inner = body
+            for part in outer:
+                inner = inner.setdefault(part, {})
+            inner[name] = number
+            assert client.post("/v1/searches", json=body).status_code < 500, (*outer, name, number)
+    assert client.get("/v1/searches?limit=500").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"expires_at": "9999-12-31T23:59:59-23:00"},
+        {"expires_at": "0001-01-01T00:00:00+23:00"},
+        {"expires_at": 2**70},
+        {"expires_at": "2100-01-01T00:00:00"},
+        {"role": "root"},
+        {"name": "x" * 200},
+    ],
+)
+def test_an_impossible_key_is_refused(person, change):
+    admin = person(Role.ADMIN).http
+    answer = admin.post("/v1/keys", json={"name": "laptop"} | change)
+    assert answer.status_code == 422, answer.text
+    assert admin.get("/v1/keys").status_code == 200
+
+
+@pytest.mark.parametrize("grace", [-1, 8 * 86_400, 2**70, "soon"])
+def test_an_impossible_rotation_is_refused(person, grace):
+    admin = person(Role.ADMIN)
+    path = f"/v1/keys/{admin.caller.key_id}:rotate"
+    assert admin.http.post(path, json={"grace_seconds": grace}).status_code == 422
+    rotated = admin.http.post(path, json={"grace_seconds": 60})
+    assert rotated.status_code == 200
+    assert rotated.json()["id"] == str(admin.caller.key_id)
+    assert admin.http.get("/v1/keys").status_code == 200  # with the old secret, for a minute

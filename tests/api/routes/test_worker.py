@@ -6,10 +6,13 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from api.edge import known_keys
+from api.edge.lanes import Lane
 from api.roles import Role
 from api.store import searches
 from core.protocol.contracts import Action, Answer, ResultAnswer, TrainOrder
 from core.protocol.states import SearchStatus, TrialStatus
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -105,3 +108,85 @@ def test_a_report_that_is_no_message_is_refused(http, world, kind) -> None:
     answer = http.post(f"/v1/worker/trials/{uuid4()}/{kind}", json={"attempt": 1})
     assert answer.status_code == 422
     assert "token" in answer.text
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"weights": ("datasets", None)},
+        {"export": ("weights", None)},
+        {"export": ("datasets", None)},
+        {"weights": ("weights", "f" * 64)},
+    ],
+)
+def test_a_result_names_only_blobs_of_its_kind(http, world, named) -> None:
+    """An export that is another person's data set would be served to the search's owner."""
+    world.trial(world.search())
+    order = TrainOrder.model_validate_json(leased(http, world).content)
+    ((part, (kind, sha256)),) = named.items()
+    blob = world.blob(kind).model_dump(mode="json")
+    blob |= {} if sha256 is None else {"sha256": sha256}
+    answer = sent(http, order, "result", status="completed", value=0.5, **{part: blob})
+    assert answer.status_code == 422
+    assert f"{part}: found the blob {blob['key']}" in answer.json()["detail"]
+    assert world.get(order.trial_id).status == TrialStatus.RUNNING
+
+
+HUGE = (2**31, 2**70, -(2**70))
+WHOLE = {
+    "heartbeat": {"step": 1},
+    "epochs": {"epoch": 1, "seconds": 1},
+    "result": {
+        "epochs": 1, "best_epoch": 1, "parameters": 1, "value": 0, "value_std": 0, "seconds": 1,
+        "samples_per_second": 1, "validation_loss": 1, "latency": 1,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("huge", HUGE)
+def test_no_number_of_a_report_is_an_error_of_ours(http, world, huge) -> None:
+    search = world.search()
+    blob = world.blob().model_dump(mode="json")
+    exported = world.blob("exports").model_dump(mode="json")
+    for kind, fields in WHOLE.items():
+        for name in fields:
+            world.trial(search)
+            order = TrainOrder.model_validate_json(leased(http, world).content)
+            body = fields | {"status": "completed", "weights": blob} | {name: huge}
+            assert sent(http, order, kind, **body).status_code < 500, (kind, name)
+            assert sent(http, order, kind, **body, attempt=huge).status_code < 500, kind
+    parts = [("weights", blob), ("export", exported), ("test", {"metric": 1, "loss": 1})]
+    for part, value in parts:
+        world.trial(search)
+        order = TrainOrder.model_validate_json(leased(http, world).content)
+        field = "examples" if part == "test" else "bytes"
+        body = {"status": "completed", "value": 0.5, "weights": blob, part: value | {field: huge}}
+        assert sent(http, order, "result", **body).status_code < 500, part
+    request = world.worker().model_dump(mode="json")
+    for path in ("lease", f"trials/{world.trial(search)}/lease"):
+        assert http.post(f"/v1/worker/{path}", json=request | {"threads": huge}).status_code < 500
+
+
+def test_a_revoked_key_of_a_worker_opens_nothing_although_it_was_just_known(
+    app, person, world, monkeypatch
+) -> None:
+    monkeypatch.setattr(known_keys, "SECONDS", 3600.0)
+    worker, admin = person(Role.WORKER), person(Role.ADMIN)
+    assert leased(worker.http, world).status_code == 204
+    assert app.state.known_keys.find(worker.key) == worker.caller
+
+    admin.http.delete(f"/v1/keys/{worker.caller.key_id}").raise_for_status()
+
+    wait_for(lambda: app.state.known_keys.find(worker.key) is None)
+    assert leased(worker.http, world).status_code == 401
+
+
+def test_a_flood_of_requests_for_work_holds_up_no_report(app, http, world) -> None:
+    trial = world.trial(world.search())
+    order = TrainOrder.model_validate_json(leased(http, world, trial).content)
+    app.state.lanes.leases = Lane(threads=1, waiting=0)
+
+    refused = leased(http, world)
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+    assert sent(http, order, "heartbeat", step=1).status_code == 200

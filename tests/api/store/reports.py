@@ -1,11 +1,12 @@
 """Reports of workers, as the tests of leases and of their ends send them."""
 
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from api.models import Version
-from core.protocol.contracts import EpochReport, Heartbeat
+from core.protocol.contracts import BlobRef, CheckpointReport, EpochReport, HandBack, Heartbeat
 
 LEASE = timedelta(seconds=30)
 
@@ -19,6 +20,20 @@ def epoch_of(held: Any, epoch: int = 1, **values: Any) -> EpochReport:
     """The report of an epoch for a lease."""
     values.setdefault("seconds", 1.0)
     return EpochReport(attempt=held.attempt, token=held.token, epoch=epoch, **values)
+
+
+def checkpoint_of(held: Any, epoch: int = 1, seconds: float = 1.0) -> CheckpointReport:
+    """The report of a stored checkpoint for a lease."""
+    digest = sha256(f"{held.token} {epoch}".encode()).hexdigest()
+    blob = BlobRef(key=f"checkpoints/{digest}.safetensors", sha256=digest, bytes=10)
+    return CheckpointReport(
+        attempt=held.attempt, token=held.token, epoch=epoch, seconds=seconds, blob=blob
+    )
+
+
+def handed_back(held: Any) -> HandBack:
+    """The message of a worker that gives the trial of a lease back."""
+    return HandBack(attempt=held.attempt, token=held.token)
 
 
 def version(world: Any, search_id: UUID) -> int:

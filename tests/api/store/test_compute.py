@@ -160,7 +160,7 @@ def test_a_search_shows_its_share(world, owner, line) -> None:
     assert out.compute_in_winner == pytest.approx(0.6)
     assert out.final is not None
     assert (out.final.precision, out.final.comparison.after) == ("bf16", 0.95)
-    assert out.final.comparison.text.startswith("the final network has 0.9500 on 50")
+    assert out.final.comparison.text.startswith("the final network has 95.00 % on 50")
 
 
 @pytest.mark.parametrize(("inherited", "in_lineage"), [(True, 35.0), (False, 0.0)])

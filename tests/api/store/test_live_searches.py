@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from api.models import Search, Trial
 from api.store import leases, live_searches, results
+from api.store.keys import Caller
 from api.store.live_searches import LiveSearch, StoredSnapshot, past_trial
 from core.graph.roots import roots
 from core.morphisms import to_json
@@ -232,7 +233,9 @@ def test_a_trial_arrives_with_its_parent_and_the_morphisms_between(world) -> Non
     morphism = Widen(node_id=1, extra=8, segment=0)
     step = {"text": "widen it", "data": to_json(morphism)}
     parent = world.trial(search, architecture=ARCHITECTURE)
-    world.trial(search, architecture=ARCHITECTURE, parent_id=parent, morphisms=[step])
+    world.trial(
+        search, architecture=ARCHITECTURE, parent_id=parent, morphisms=[step], inherited=True
+    )
 
     first, second = past_trials(world, search)
 
@@ -246,3 +249,95 @@ def test_a_trial_arrives_with_its_measured_latency(world, do) -> None:
     end(world, do, "completed", value=0.5, latency=0.25)
 
     assert [seen.latency for seen in past_trials(world, search)] == [0.25]
+
+
+FLAT = SPEC.model_copy(update={"input_shape": (64,)})
+
+
+def finished_search(world: Any, caller: Caller, valued: int = 8, **changes: Any) -> UUID:
+    """A completed search of so many trials with a value."""
+    search = world.search(caller, **changes)
+    for _ in range(valued):
+        ended(world, search, "completed", 60, value=0.5, architecture=ARCHITECTURE)
+    ended(world, search, "failed", 60)
+    world.set(Search, search, status="completed", ended_at=text("now() - interval '1 minute'"))
+    return search
+
+
+def earlier(world: Any, search: UUID) -> list[int]:
+    """How many trials each of the earlier searches has that a search learns from."""
+    with world.sessions.begin() as session:
+        (live,) = [one for one in live_searches.live(session) if one.search_id == search]
+        snapshot = live_searches.snapshot(session, live, 1)
+    assert snapshot is not None
+    return [len(one.trials) for one in snapshot.earlier]
+
+
+def test_a_search_learns_from_the_finished_ones_of_its_owner(world) -> None:
+    owner = world.caller()
+    finished_search(world, owner)
+    finished_search(world, owner, valued=9)
+    finished_search(world, world.caller())
+    search = world.search(owner)
+
+    assert sorted(earlier(world, search)) == [9, 10]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"status": "stopped"}, {"status": "failed"}, {"ended_at": text("now() + interval '1 hour'")}],
+    ids=["stopped", "failed", "ended later"],
+)
+def test_a_search_learns_only_from_those_completed_before_it_was_created(world, change) -> None:
+    owner = world.caller()
+    world.set(Search, finished_search(world, owner), **change)
+
+    assert earlier(world, world.search(owner)) == []
+
+
+def test_a_search_learns_nothing_from_few_values_or_other_kinds_of_data(world) -> None:
+    owner = world.caller()
+    finished_search(world, owner, valued=7)
+    of_vectors = finished_search(world, owner)
+    data = world.dataset(owner, spec=FLAT)
+    world.set(Search, of_vectors, dataset_id=data)
+
+    assert earlier(world, world.search(owner)) == []
+
+
+def test_a_search_of_many_trials_reads_no_others(world) -> None:
+    owner = world.caller()
+    finished_search(world, owner)
+    search = world.search(owner)
+    world.set(Search, search, next_number=live_searches.MOST_HELPED)
+
+    assert earlier(world, search) == []
+
+
+def test_a_search_learns_from_the_last_few_only(world) -> None:
+    owner = world.caller()
+    for _ in range(live_searches.MOST_EARLIER + 1):
+        finished_search(world, owner)
+
+    assert len(earlier(world, world.search(owner))) == live_searches.MOST_EARLIER
+
+
+def test_the_time_of_a_search_begins_with_its_first_lease(world, take) -> None:
+    """Behind a busy worker it would be spent before a trial starts."""
+    search = world.search(deadline=20.0, budget=Budget(seconds=40))
+    trial = world.trial(search)
+    long_ago = text("now() - interval '100 s'")
+    world.set(Search, search, started_at=long_ago)
+    assert elapsed(world) < 1
+
+    assert take(trial) is not None
+    world.set(Search, search, started_at=long_ago)
+    assert elapsed(world) >= 100
+
+
+def elapsed(world: Any) -> float:
+    """The seconds of the only live search, as the controller reads them in a turn."""
+    with world.sessions.begin() as session:
+        live_searches.hold_clocks(session)
+        (found,) = live_searches.live(session)
+    return found.progress.elapsed

@@ -4,6 +4,7 @@ Hypothesis leases, reports, repeats, delays, expires, pauses and stops at random
 says what each must do, and the audit runs after every step.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -25,8 +26,10 @@ from sqlalchemy import text
 
 from api.models import Trial
 from api.store import endings, leases, results, searches
+from api.store.leases import Held
 from core.protocol.contracts import Action, Budget, EpochReport, Heartbeat, TrialResult
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialStatus
+from tests.api.store.reports import beat, checkpoint_of, handed_back
 
 ATTEMPTS = 3
 LEASE = timedelta(seconds=30)
@@ -42,6 +45,7 @@ class Model:
     attempt: int = 1
     value: float | None = None
     lease: tuple[int, UUID] | None = None  # attempt, token
+    checkpoint: str | None = None  # its key
     counted: list[TrialResult] = field(default_factory=list)
 
     def end(self, status: TrialStatus, search: SearchStatus, tries_again: bool) -> None:
@@ -108,6 +112,30 @@ class Reports(RuleBasedStateMachine):
         answer = self.do(leases.epoch, held.trial_id, report, LEASE)
         assert answer.action is self._next_action(held)
 
+    @rule(held=held, epoch=st.integers(1, 3))
+    def checkpoint(self, held: Any, epoch: int) -> None:
+        """A worker has stored a checkpoint; the next lease continues from it."""
+        if held is None:
+            return
+        report = checkpoint_of(held, epoch)
+        answer = self.do(leases.checkpoint, held.trial_id, report, LEASE)
+        assert answer.action is self._next_action(held)
+        if self._has_lease(held):
+            self.trials[held.trial_id].checkpoint = report.blob.key
+
+    @rule(held=held)
+    def hand_back(self, held: Any) -> None:
+        """A worker shuts down; the attempt is not counted."""
+        if held is None:
+            return
+        done = self.do(endings.hand_back, held.trial_id, handed_back(held))
+        assert done is self._has_lease(held)
+        model = self.trials[held.trial_id]
+        if done:
+            model.lease = None
+            is_live = self.status in LIVE_SEARCH
+            model.status = TrialStatus.WAITING if is_live else TrialStatus.STOPPED
+
     @rule(
         target=sent,
         held=held,
@@ -132,12 +160,13 @@ class Reports(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def silence(self, number: int) -> None:
-        """A worker is silent for too long."""
-        chosen = list(self.trials)[number]
-        if self.trials[chosen].lease is not None:
-            self.world.overdue(chosen)
-            assert self.do(endings.expire, ATTEMPTS) == 1
-            self.trials[chosen].end(TrialStatus.LOST, self.status, tries_again=True)
+        """A worker is silent for too long, and another one asks for a trial."""
+        self._fall_silent(number, self.world.overdue, ends=self.status is not SearchStatus.PAUSED)
+
+    @rule(number=NUMBERS)
+    def absence(self, number: int) -> None:
+        """A worker is silent for too long, but nobody else asks for a trial."""
+        self._fall_silent(number, self.world.forgotten, ends=self.status not in LIVE_SEARCH)
 
     @precondition(lambda self: self.status in LIVE_SEARCH)
     @rule(to=st.sampled_from([SearchStatus.PAUSED, SearchStatus.RUNNING, SearchStatus.STOPPED]))
@@ -154,8 +183,8 @@ class Reports(RuleBasedStateMachine):
     def every_trial_is_as_the_oracle_says(self) -> None:
         for trial_id, model in self.trials.items():
             row = self.world.get(trial_id)
-            assert (row.status, row.attempt, row.value) == (
-                model.status, model.attempt, model.value,
+            assert (row.status, row.attempt, row.value, row.checkpoint_key) == (
+                model.status, model.attempt, model.value, model.checkpoint,
             )  # fmt: skip
             ended_once = [r for r in model.counted if not (r.status == "failed" and r.retry)]
             assert len(ended_once) <= 1
@@ -166,9 +195,26 @@ class Reports(RuleBasedStateMachine):
 
     def _next_action(self, held: Any) -> Action:
         """What the holder of a lease, perhaps of a lost one, is to do next."""
-        if self.trials[held.trial_id].lease != (held.attempt, held.token):
+        if not self._has_lease(held):
             return Action.ABANDON
         return Action.CONTINUE if self.status in LIVE_SEARCH else Action.STOP
+
+    def _fall_silent(self, number: int, let: Callable[[UUID], None], *, ends: bool) -> None:
+        """The lease ends, or its holder returns and has it still."""
+        trial_id, model = list(self.trials.items())[number]
+        if model.lease is None:
+            return
+        let(trial_id)
+        assert self.do(endings.expire, ATTEMPTS) == ends
+        if ends:
+            model.end(TrialStatus.LOST, self.status, tries_again=True)
+            return
+        held = Held(trial_id, *model.lease)
+        answer = self.do(leases.heartbeat, trial_id, beat(held), LEASE)
+        assert answer.action is Action.CONTINUE
+
+    def _has_lease(self, held: Any) -> bool:
+        return self.trials[held.trial_id].lease == (held.attempt, held.token)
 
     def _report(self, trial_id: UUID, report: TrialResult) -> None:
         status = self.do(results.end_attempt, trial_id, report, b"digest", ATTEMPTS)

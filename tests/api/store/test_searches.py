@@ -24,6 +24,21 @@ def test_a_search_moves_as_the_table_says(world) -> None:
         assert world.get_search(search).status == (to if moved else start)
 
 
+def test_the_time_left_is_estimated_for_one_search_while_it_runs(world) -> None:
+    caller = world.caller()
+    search = world.search(caller)
+    world.trial(search, status="completed", value=0.5, epochs_spent=10, epochs=10, seconds=20.0)
+    with world.sessions.begin() as session:
+        left = searches.get(session, caller, search).seconds_left
+        assert left is not None
+        assert left > 0
+        (listed,) = searches.listing(session, caller).items
+        assert listed.seconds_left is None
+    world.set(Search, search, status=SearchStatus.STOPPED)
+    with world.sessions.begin() as session:
+        assert searches.get(session, caller, search).seconds_left is None
+
+
 @pytest.mark.parametrize("to", [SearchStatus.STOPPED, SearchStatus.FAILED])
 def test_a_search_that_ends_stops_its_waiting_trials(world, to) -> None:
     search = world.search()

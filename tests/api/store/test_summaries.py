@@ -72,7 +72,7 @@ def test_three_searches_need_no_more_queries_than_one(world) -> None:
         summaries.of(session, rows[:1])
         alone = len(sent)
         summaries.of(session, rows)
-    assert (alone, len(sent)) == (5, 10)
+    assert (alone, len(sent)) == (6, 12)
 
 
 def test_epochs_of_running_trials_count_as_they_are_reported(world, take) -> None:

@@ -131,3 +131,18 @@ def test_a_folder_that_cannot_be_written_to_is_reported_at_the_start(
 
     with pytest.raises(OSError, match="Not a directory"):
         Storage(f"file://{tmp_path}/file/blobs").check_writable()
+
+
+@pytest.mark.parametrize("kind", ["file", "memory"])
+def test_files_that_were_written_long_ago_are_stale(kind, tmp_path):
+    url = tmp_path.as_uri() if kind == "file" else f"memory://{tmp_path.name}"
+    storage = Storage(url)
+    assert storage.stale("checkpoints", -10.0) == []
+    blob = storage.put("checkpoints", b"x", "safetensors")
+    storage.put("weights", b"x", "safetensors")
+    assert storage.stale("checkpoints", 60.0) == []
+    (name,) = storage.stale("checkpoints", -10.0)
+    assert f"checkpoints/{name}" == blob.key
+    storage.delete_file("checkpoints", name)
+    storage.delete_file("checkpoints", name)
+    assert storage.stale("checkpoints", -10.0) == []

@@ -9,7 +9,7 @@ from core.protocol.contracts import Bounds, Cost
 from core.protocol.states import TrialStatus
 from core.search import acquisition
 from core.search.history import PastTrial, SuggestRequest
-from core.search.strategies.bayesian import FIRST, Bayesian, believe
+from core.search.strategies.bayesian import FIRST, Bayesian, believe, prior_mean_of
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import KERNELS
 from tests.histories import history
@@ -148,3 +148,39 @@ def test_a_network_that_lost_its_weights_stays_on_the_front(monkeypatch):
     rng = np.random.default_rng(0)
     strategy.suggest(SuggestRequest(completed=lost, bounds=Bounds(), rng=rng))
     assert np.log(best.architecture.parameters) in fronts[0].log_costs
+
+
+def finished(seed: int) -> list[PastTrial]:
+    """A finished search in which smaller networks were better."""
+    return [
+        dataclasses.replace(trial, value=1 - 0.05 * float(np.log(trial.architecture.parameters)))
+        for trial in history(12, seed=seed)
+    ]
+
+
+def expected(**options: bool) -> list[float | None]:
+    """The values that a search expects of its next networks."""
+    request = SuggestRequest(
+        completed=TRIALS[:3],
+        count=3,
+        bounds=Bounds(),
+        prior_mean=prior_mean_of([finished(seed) for seed in range(3)]),
+        rng=np.random.default_rng(1),
+    )
+    return [one.predicted_mean for one in Bayesian(**options).suggest(request)]
+
+
+def test_finished_searches_say_what_to_expect_unless_they_must_not() -> None:
+    """The next networks are larger than the known ones, which was no good in earlier searches."""
+    assert max(expected()) < max(expected(prior=False))
+
+
+def test_two_finished_searches_say_nothing() -> None:
+    assert prior_mean_of([finished(0), finished(1)]) is None
+
+
+def test_trials_without_a_value_say_nothing_of_other_searches() -> None:
+    def without_values(trials: list[PastTrial]) -> list[PastTrial]:
+        return [dataclasses.replace(trial, status=TrialStatus.LOST, value=None) for trial in trials]
+
+    assert prior_mean_of([without_values(finished(seed)) for seed in range(4)]) is None

@@ -11,8 +11,8 @@ from core.search.comparison import sentence
     [
         (
             {"exported": "final"},
-            "the final network has 0.9120 on 1,250 held-out examples, "
-            "the winner's own weights 0.9050",
+            "the final network has 91.20 % on 1,250 held-out examples, "
+            "the winner's own weights 90.50 %",
         ),
         (
             {"exported": "winner", "reason": "the final fit lost 3 examples."},
@@ -20,10 +20,10 @@ from core.search.comparison import sentence
         ),
         (
             {"exported": "winner", "after": None},
-            "the winner's own weights have 0.9050 on 1,250 held-out examples",
+            "the winner's own weights have 90.50 % on 1,250 held-out examples",
         ),
     ],
 )
 def test_a_comparison_in_words(facts, words):
     compared = {"examples": 1250, "before": 0.905, "after": 0.912} | facts
-    assert sentence(Comparison(**compared)) == words
+    assert sentence(Comparison(**compared), "image-classification") == words

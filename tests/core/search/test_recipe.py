@@ -73,12 +73,14 @@ def test_alternatives_change_one_choice_each_and_are_all_different():
         (IMAGES, False, {"affine"}),
         (SIGNALS, True, {"warp"}),
         (VECTORS, True, set()),
+        ((3, 1, 16), True, set()),
+        ((2, 7), True, set()),
     ],
 )
 def test_alternatives_suit_the_kind_of_examples(shape, flip, augmentations):
     found = alternatives(config(), data(shape, flip=flip), 50.0)
     assert {one.augmentation for one in found if one.augmentation} == augmentations
-    assert any(one.erasing for one in found) == (shape != VECTORS)
+    assert any(one.erasing for one in found) == (shape in (IMAGES, SIGNALS))
 
 
 def test_choices_of_the_user_have_no_alternative():

@@ -184,6 +184,13 @@ def test_choices_of_the_user_are_taken_zeros_included(inherited):
         ("shift-flip", (3, 32, 32), False, "shift-flip"),
         ("auto", (64,), True, "none"),
         ("shift", (64,), True, "none"),
+        ("warp", (2, 64), True, "warp"),
+        ("warp", (64,), True, "none"),
+        ("warp", (1, 28, 28), True, "none"),
+        ("affine", (2, 64), True, "none"),
+        ("auto", (2, 64), True, "none"),
+        ("auto", (1, 3, 3), False, "none"),
+        ("auto", (1, 1, 16), True, "flip"),
     ],
 )
 def test_images_are_augmented_as_far_as_their_labels_allow(requested, shape, flip, expected):

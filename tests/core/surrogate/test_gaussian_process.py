@@ -9,9 +9,11 @@ import pytest
 from scipy.stats import spearmanr
 
 from core.similarity.edit_distance import Floats
+from core.similarity.graph_features import NAMES
 from core.surrogate.fitting import Observation, fit
 from core.surrogate.gaussian_process import RISE, Surrogate, prior
 from core.surrogate.kernels import KERNELS
+from core.surrogate.prior_mean import WEIGHT, WEIGHT_STD, PriorMean
 from tests.histories import history, of_depth
 
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
@@ -39,6 +41,7 @@ def emptied(surrogate: Surrogate, noise: float | None = None) -> Surrogate:
         vagueness=surrogate.vagueness,
         curve=surrogate.curve,
         warp=surrogate.warp,
+        prior_mean=surrogate.prior_mean,
     )
 
 
@@ -57,14 +60,18 @@ def naive_posterior(
     ends, rest = surrogate.curve.at_end(values, t), surrogate.curve.remaining(t)
     stds = np.array([one.std for one in observations]) * surrogate.warp.slope(ends)
     stds *= surrogate.curve.slope(t)
+    slopes = surrogate.prior_mean.slopes if surrogate.prior_mean else np.zeros(len(NAMES))
+    m, m_asked = (surrogate.geometry.slope(one, slopes) for one in (points, others))
     inverse = np.linalg.inv(
         surrogate.kernel(points, points)
+        + WEIGHT_STD**2 * np.outer(m, m)
         + RISE**2 * np.outer(rest, rest)
         + np.diag(surrogate.noise**2 + stds**2 + (surrogate.vagueness * rest) ** 2)
     )
-    cross = surrogate.kernel(points, others)
-    mean = cross.T @ inverse @ surrogate.warp(ends)
-    return mean, surrogate.kernel(others, others) - cross.T @ inverse @ cross
+    cross = surrogate.kernel(points, others) + WEIGHT_STD**2 * np.outer(m, m_asked)
+    mean = WEIGHT * m_asked + cross.T @ inverse @ (surrogate.warp(ends) - WEIGHT * m)
+    prior_covariance = surrogate.kernel(others, others) + WEIGHT_STD**2 * np.outer(m_asked, m_asked)
+    return mean, prior_covariance - cross.T @ inverse @ cross
 
 
 @every_kernel
@@ -80,6 +87,21 @@ def test_the_posterior_is_that_of_the_textbook(kernel, count):
     np.testing.assert_allclose(mean, expected, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-5, atol=1e-8)
     assert np.linalg.eigvalsh(covariance).min() >= -1e-8
+
+
+@pytest.mark.parametrize("kernel", ["blend", "graph"])
+@pytest.mark.parametrize("count", [1, 4, 30])
+def test_the_posterior_with_a_prior_mean_is_that_of_the_textbook(kernel, count):
+    slopes = np.random.default_rng(count).normal(0, 0.5, len(NAMES))
+    observations = with_looks()[:count]
+    surrogate = fit(observations, kernel, prior_mean=PriorMean(tuple(slopes)))
+    asked = [*UNSEEN, *KNOWN]
+
+    mean, std = surrogate.standard_posterior(surrogate.geometry.points(asked))
+
+    expected, covariance = naive_posterior(surrogate, observations, asked)
+    np.testing.assert_allclose(mean, expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(std**2, covariance.diagonal(), rtol=1e-5, atol=1e-8)
 
 
 @every_kernel

@@ -10,6 +10,7 @@ KEYS = [
     {"id": "aaaa1111", "name": "alice", "prefix": "netmorph_A1b2", "revoked_at": None},
     {"id": "aaaa2222", "name": "bob", "prefix": "netmorph_A1c3", "revoked_at": None},
     {"id": "bbbb3333", "name": "netmorph_A1b2", "prefix": "netmorph_Z9y8", "revoked_at": None},
+    {"id": "dddd5555", "name": "dora", "prefix": "", "revoked_at": None},
     {"id": "cccc4444", "name": "carol", "prefix": "netmorph_Q7r6", "revoked_at": "2026-01-01"},
 ]
 

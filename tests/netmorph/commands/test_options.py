@@ -42,6 +42,11 @@ def test_a_wrong_key_is_an_error(netmorph, service, key) -> None:
     assert "key" in refused(netmorph("ls", "--url", service.url, "--key", key))
 
 
+def test_a_refused_key_is_an_error_that_says_where_another_is_given(netmorph, service) -> None:
+    ended = netmorph("ls", "--url", service.url, "--key", "netmorph_wrong")
+    assert "by --key or NETMORPH_KEY" in refused(ended)
+
+
 @pytest.mark.parametrize(
     "url", ["localhost", "ftp://localhost", "http://", "http://[", "http://a:b"]
 )

@@ -1,29 +1,36 @@
 """`netmorph search`: what it prints first, and what it refuses before a search is made."""
 
+import hashlib
 import json
+import re
 import subprocess
+from pathlib import Path
 
+import httpx
 import pytest
 
 from netmorph.client import Client
+from netmorph.commands.search import _options, _upload
 from tests.netmorph.commands.conftest import refused
 from tests.netmorph.conftest import NETMORPH, clean_environment
 
 
 def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
     options = ["--dataset", "digits", "--trials", "1", "--data-dir", str(service.directory)]
-    command = [*NETMORPH, "search", *options]
+    command = [*NETMORPH, "search", *options, "--no-augmentation"]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
         env=clean_environment(),
     ) as process:
         assert process.stdout is not None
-        printed = [next(process.stdout) for _ in range(9)]
+        assert process.stderr is not None
+        printed = [next(process.stderr) for _ in range(4)]
         process.terminate()
-        printed += process.stdout
+        printed += process.stderr
+        assert process.stdout.read() == ""  # it has no result
     assert process.returncode == 130
     keys = json.loads((service.directory / "keys.json").read_text())
     assert "".join(printed).count(keys["admin"]) == 0
@@ -32,6 +39,9 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         hint.split(None, 2)[2].strip() == f'with the key "admin" in {service.directory}/keys.json'
     )
     assert keys["admin"] == service.key
+    with Client(service.url, service.key) as client:
+        training = next(iter(client.searches()))["training"]
+    assert [training[name] for name in ("augmentation", "erasing", "mixing")] == ["none", 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +55,8 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         (["--dataset", "pets/"], "there is no file or folder pets"),
         (["--dataset", "digits", "--layout", "NHWC"], "for files and folders"),
         (["--dataset", "digits", "--strategy", "luck"], "luck"),
+        (["--dataset", "digits", "--strategy-option", "luck"], "expected NAME=VALUE"),
+        (["--dataset", "digits", "--strategy-option", "luck=1"], "luck"),
         (["--dataset", "digits", "--max-latency", "0.002"], "expected latency"),
         (["--dataset", "digits", "--max-parameters", "120"], "bounds are too small"),
         (["--dataset", "digits", "--max-flops", "2000", "--cost", "flops"], "bounds are too small"),
@@ -59,3 +71,46 @@ def test_an_impossible_search_is_an_error_and_is_not_created(
         ended = netmorph("search", *options, "--data-dir", service.directory)
         assert message in refused(ended)
         assert [item["id"] for item in client.searches()] == before
+
+
+def test_the_folder_for_the_export_is_checked_before_the_search(service) -> None:
+    options = ["--dataset", "digits", "--trials", "1", "--data-dir", str(service.directory)]
+    ended = subprocess.run(
+        [*NETMORPH, "search", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/proc",
+        env=clean_environment() | {"PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert "/proc cannot be written" in refused(ended)
+
+
+def test_a_file_that_has_changed_is_another_data_set(tmp_path: Path) -> None:
+    names: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        name = re.search(rb'name="name"\r\n\r\n(.*?)\r\n', request.read())
+        assert name is not None
+        names.append(name[1].decode())
+        return httpx.Response(409 if len(names) == 1 else 201, json={"id": "d"})
+
+    path = tmp_path / "mine.npz"
+    path.write_bytes(b"changed")
+    with Client("http://127.0.0.1:1", "key", transport=httpx.MockTransport(answer)) as client:
+        assert _upload(client, path) == "d"
+    assert names == ["mine", f"mine-{hashlib.sha256(b'changed').hexdigest()[:6]}"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "options"),
+    [
+        ((), {}),
+        (
+            ("population=20", "rate=0.5", "ageing=true", "kind=a=b"),
+            {"population": 20, "rate": 0.5, "ageing": True, "kind": "a=b"},
+        ),
+    ],
+)
+def test_options_of_a_strategy_are_numbers_truths_or_texts(texts, options) -> None:
+    assert _options(texts) == options

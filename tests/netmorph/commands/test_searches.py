@@ -1,8 +1,11 @@
 """The commands on searches, run against a real service."""
 
+import json
+
 import pytest
 
 from netmorph.client import Client
+from netmorph.commands.searches import request_of
 from tests.netmorph.commands.conftest import refused
 
 
@@ -37,6 +40,58 @@ def test_without_json_the_commands_print_tables(netmorph, service, search, comma
     assert ("a test, of names" in ended.stdout) or ("morphisms" in ended.stdout)
 
 
+def test_a_clone_is_the_same_request_again(service, ask) -> None:
+    with Client(service.url, service.key) as client:
+        made = client.create_search(
+            {
+                "dataset": "digits",
+                "budget": {"trials": 3},
+                "strategy": "evolution",
+                "strategy_options": {"population": 5},
+                "cost": "flops",
+                "training": {"epochs": 2},
+                "seed": 4,
+            }
+        )
+        other = ask("clone", made["id"], "--seed", 7, "--trials", 2)
+        for item in (made, other):
+            client.delete(item["id"])
+    assert (other["seed"], other["budget"]["trials"]) == (7, 2)
+    assert request_of(other) | {"seed": 4, "budget": made["budget"]} == request_of(made)
+
+
+def test_an_ended_search_is_watched_to_its_summary(service, ask, netmorph, search) -> None:
+    ask("stop", search["id"])
+    assert ask("watch", search["id"])["status"] == "stopped"
+    ended = netmorph("watch", search["id"], "--data-dir", service.directory)
+    assert ended.stdout.startswith("status     stopped (stopped by")
+
+
+def test_searches_are_deleted_after_a_question_or_with_yes(service, ask, netmorph) -> None:
+    body = {"dataset": "digits", "budget": {"trials": 1}}
+    with Client(service.url, service.key) as client:
+        made = [client.create_search(body)["id"] for _ in range(2)]
+        unsure = netmorph("rm", *made, "--data-dir", service.directory)
+        assert "add --yes" in refused(unsure)
+        assert ask("rm", *made, "--yes") == {"deleted": made}
+        assert not {item["id"] for item in client.searches()} & set(made)
+
+
+def test_an_error_is_json_on_standard_error(netmorph, service) -> None:
+    ended = netmorph("show", "nope", "--json", "--data-dir", service.directory)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "no search found" in json.loads(ended.stderr)["error"]
+    wrong = netmorph("show", "--nope", "--json")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "--nope" in json.loads(wrong.stderr)["error"]
+
+
+def test_without_a_worker_the_list_says_how_to_start_one(ask, netmorph, service) -> None:
+    assert ask("worker", "ls") == []
+    ended = netmorph("worker", "ls", "--data-dir", service.directory)
+    assert "netmorph up --workers 1" in ended.stderr
+
+
 def test_a_search_that_is_not_there_is_an_error(netmorph, service) -> None:
     ended = netmorph("show", "nothing like it", "--data-dir", service.directory)
     assert "no search found for 'nothing like it'" in refused(ended)
@@ -44,5 +99,10 @@ def test_a_search_that_is_not_there_is_an_error(netmorph, service) -> None:
 
 def test_a_search_without_a_final_fit_has_no_export(netmorph, service, search, tmp_path) -> None:
     options = ("--to", tmp_path / "net", "--data-dir", service.directory)
-    assert refused(netmorph("export", search["id"], *options))
+    assert "has no exported model yet" in refused(netmorph("export", search["id"], *options))
+    with Client(service.url, service.key) as client:
+        client.stop(search["id"])
+    ended = refused(netmorph("export", search["id"], *options))
+    assert "is stopped (stopped by" in ended
+    assert "yet" not in ended
     assert not (tmp_path / "net").exists()

@@ -116,6 +116,33 @@ def test_a_result_is_repeated_until_it_is_answered(client, controller):
     assert len(waited) == 4
 
 
+@pytest.mark.parametrize(
+    ("demand", "seconds"), [("60", 60.0), ("86400", 300.0), ("", 0.0), ("²", 0.0), ("soon", 0.0)]
+)
+def test_the_controller_demands_a_pause_within_reason(client, controller, demand, seconds):
+    order = controller.add("train")
+    controller.down, controller.retry_after = True, demand.encode().decode("latin-1")
+    with pytest.raises(ControllerUnreachable) as caught:
+        client.heartbeat(order, 1, timeout=5)
+    assert caught.value.retry_after == seconds
+
+
+def test_a_result_waits_as_long_as_the_controller_demands(client, controller):
+    order = controller.add("train")
+    controller.down, controller.retry_after = True, "60"
+    waited: list[float] = []
+
+    def pause(seconds: float) -> bool:
+        waited.append(seconds)
+        controller.down = False
+        return False
+
+    answer = deliver(client, order, OUTCOME, pause)
+    assert answer is not None
+    assert answer.accepted
+    assert waited == [60.0]
+
+
 def test_a_result_is_given_up_when_the_worker_must_end(client, controller):
     order = controller.add("train")
     controller.down = True

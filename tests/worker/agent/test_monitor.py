@@ -8,7 +8,7 @@ from core.protocol.contracts import Action, Answer, BlobRef
 from core.protocol.states import TrialStatus
 from worker.agent.monitor import Ending, TrainingMonitor
 from worker.agent.trainer_process import EndOfEvents
-from worker.messages import Ended, EpochEnded, Progress
+from worker.messages import Ended, EpochEnded, Interrupt, Interrupted, Progress, Stop
 
 
 @pytest.fixture
@@ -20,38 +20,72 @@ def monitor(controller) -> TrainingMonitor:
 def test_only_growing_steps_and_epochs_are_progress(monitor):
     monitor.observe(Progress(step=1), 1005.0)
     monitor.observe(Progress(step=1), 1014.0)
-    assert monitor.ending(1015.0, is_trusted=True) is None
-    assert monitor.ending(1015.1, is_trusted=True) is Ending.HUNG
+    assert monitor.ending(1015.0) is None
+    assert monitor.ending(1015.1) is Ending.HUNG
     monitor.observe(EpochEnded(epoch=1, seconds=1), 1015.0)
-    assert monitor.ending(1025.0, is_trusted=True) is None
+    assert monitor.ending(1025.0) is None
 
 
 def test_after_long_epochs_a_long_evaluation_is_no_hang(monitor):
     for step in range(1, 11):
         monitor.observe(Progress(step=step), 1000.0 + 5 * step)
     monitor.observe(EpochEnded(epoch=1, seconds=50), 1055.0)
-    assert monitor.ending(1109.0, is_trusted=True) is None
-    assert monitor.ending(1110.1, is_trusted=True) is Ending.HUNG
+    assert monitor.ending(1109.0) is None
+    assert monitor.ending(1110.1) is Ending.HUNG
 
 
 def test_a_training_that_never_begins_counts_as_a_hang(monitor):
-    assert monitor.ending(1010.1, is_trusted=True) is Ending.HUNG
+    assert monitor.ending(1010.1) is Ending.HUNG
 
 
-def test_a_lost_lease_ends_a_training_at_once_and_without_a_report(monitor):
-    assert monitor.ending(1000.1, is_trusted=False) is Ending.UNTRUSTED
-    assert monitor.outcome(Ending.UNTRUSTED, 1001.0, "") is None
+def test_a_lost_lease_ends_a_training_soon_and_without_a_report(monitor):
+    monitor.observe(Answer(action=Action.ABANDON), 1000.0)
+    assert isinstance(monitor.new_command(), Stop)
+    assert monitor.ending(1005.0) is None
+    assert monitor.ending(1005.1) is Ending.ABANDONED
+    assert monitor.outcome(Ending.ABANDONED, 1006.0, "") is None
 
 
-def test_an_end_that_the_trainer_reported_counts_even_without_the_lease(monitor):
-    monitor.observe(Ended(status=TrialStatus.COMPLETED, value=0.5), 1001.0)
-    assert monitor.ending(1001.0, is_trusted=False) is Ending.ENDED
+def test_a_shutdown_interrupts_the_training_once_and_hands_it_back(monitor):
+    monitor.shut_down(1001.0)
+    assert isinstance(monitor.new_command(), Interrupt)
+    monitor.shut_down(1002.0)
+    assert monitor.new_command() is None
+    assert monitor.ending(1002.0) is None
+    monitor.observe(Interrupted(), 1003.0)
+    ending = monitor.ending(1003.0)
+    assert ending is Ending.INTERRUPTED
+    assert ending.is_handed_back
+    assert monitor.outcome(ending, 1003.0, "") is None
+
+
+def test_a_training_that_ends_during_a_shutdown_is_reported(monitor):
+    monitor.shut_down(1001.0)
+    monitor.observe(Ended(status=TrialStatus.COMPLETED, value=0.5), 1002.0)
+    assert monitor.outcome(monitor.ending(1002.0), 1002.0, "").value == 0.5
+
+
+def test_a_trainer_that_does_not_obey_a_shutdown_has_its_trial_handed_back(monitor):
+    monitor.shut_down(1001.0)
+    assert monitor.ending(1006.0) is None
+    assert monitor.ending(1006.1) is Ending.SHUT_DOWN
+    assert Ending.SHUT_DOWN.is_handed_back
+
+
+def test_a_stop_goes_before_a_shutdown(monitor):
+    """The user has decided the end of the trial; it is not to be continued by another worker."""
+    monitor.observe(Answer(action=Action.STOP, reason="by the user"), 1001.0)
+    monitor.shut_down(1001.0)
+    assert isinstance(monitor.new_command(), Stop)
+    assert monitor.new_command() is None
+    ending = monitor.ending(1006.1)
+    assert monitor.outcome(ending, 1006.1, "").status is TrialStatus.STOPPED
 
 
 def test_a_trainer_that_dies_while_it_stops_leaves_a_stopped_trial(monitor):
     monitor.observe(Answer(action=Action.STOP, reason="by the user"), 1001.0)
     monitor.observe(EndOfEvents(), 1002.0)
-    ending = monitor.ending(1002.0, is_trusted=True)
+    ending = monitor.ending(1002.0)
     outcome = monitor.outcome(ending, 1002.0, "")
     assert outcome.status is TrialStatus.STOPPED
     assert not outcome.retry
@@ -60,9 +94,7 @@ def test_a_trainer_that_dies_while_it_stops_leaves_a_stopped_trial(monitor):
 def test_a_trainer_killed_for_memory_makes_its_architecture_infeasible(monitor):
     monitor.observe(EndOfEvents(), 1001.0)
     monitor.out_of_memory = True
-    outcome = monitor.outcome(
-        monitor.ending(1001.0, is_trusted=True), 1001.0, "killed (out of memory)"
-    )
+    outcome = monitor.outcome(monitor.ending(1001.0), 1001.0, "killed (out of memory)")
     assert outcome.status is TrialStatus.INFEASIBLE
     assert "out of memory" in outcome.reason
 
@@ -73,13 +105,13 @@ def test_a_request_to_abandon_replaces_one_to_stop_but_not_the_reverse(monitor):
     monitor.observe(Answer(action=Action.STOP), 1003.0)
     assert monitor.request.action is Action.ABANDON
     monitor.observe(Ended(status=TrialStatus.STOPPED), 1003.0)
-    assert monitor.ending(1003.0, is_trusted=True) is Ending.ABANDONED
+    assert monitor.ending(1003.0) is Ending.ABANDONED
 
 
 def test_a_repeated_stop_does_not_grant_more_time(monitor):
     for second in range(5):
         monitor.observe(Answer(action=Action.STOP), 1001.0 + second)
-    assert monitor.ending(1006.1, is_trusted=True) is Ending.UNSTOPPABLE
+    assert monitor.ending(1006.1) is Ending.UNSTOPPABLE
 
 
 def test_a_training_past_its_time_limit_is_requested_to_stop(monitor):
@@ -108,6 +140,7 @@ notices = st.one_of(
     st.builds(Progress, step=st.integers(0, 9)),
     st.builds(EpochEnded, epoch=st.integers(1, 9), seconds=st.just(0.0)),
     st.builds(Ended, status=st.sampled_from(TrialStatus)),
+    st.builds(Interrupted),
     st.builds(EndOfEvents),
     st.builds(Answer, action=st.sampled_from(Action).filter(lambda a: a is not Action.CONTINUE)),
 )
@@ -115,9 +148,9 @@ notices = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    events=st.lists(st.tuples(notices, st.floats(0, 300)), max_size=20), is_trusted=st.booleans()
+    events=st.lists(st.tuples(notices, st.floats(0, 300)), max_size=20), shuts_down=st.booleans()
 )
-def test_every_sequence_of_events_ends_with_one_outcome_or_none(events, is_trusted, controller):
+def test_every_sequence_of_events_ends_with_one_outcome_or_none(events, shuts_down, controller):
     """Every training ends in bounded time, with a status that is final or without an outcome."""
     monitor = TrainingMonitor(
         order=controller.add("train"), hang_seconds=10, stop_seconds=5, started=0.0
@@ -127,7 +160,9 @@ def test_every_sequence_of_events_ends_with_one_outcome_or_none(events, is_trust
         now += seconds
         monitor.observe(notice, now)
         monitor.enforce_time_limit(now)
-    ending = monitor.ending(now + monitor.hang_limit + 0.1, is_trusted=is_trusted)
+    if shuts_down:
+        monitor.shut_down(now)
+    ending = monitor.ending(now + monitor.hang_limit + 0.1)
     assert ending is not None
     outcome = monitor.outcome(ending, now, "exit summary")
     if outcome is None:

@@ -175,20 +175,21 @@ def test_a_training_ends_when_another_worker_has_the_lease(agent, controller):
     assert controller.results[order.trial_id] == []
 
 
-def test_a_trainer_whose_lease_may_have_run_out_is_killed_and_not_reported(
-    agent, controller, gone, caplog
+def test_a_training_goes_on_while_the_controller_is_away_for_longer_than_the_lease(
+    agent, controller
 ):
-    controller.lease_seconds = 1.0
-    order = controller.add("disobedient")
-    pid = agent.trainer_pid()
+    controller.lease_seconds = 0.6
+    order = controller.add("train", seconds=2.5, epochs=5)
     drained = agent.drain_aside()
     controller.until(lambda: controller.heartbeats[order.trial_id])
     controller.down = True
+    refused = controller.refused
+    controller.until(lambda: controller.refused > refused + 6)  # each 0.07 s or more
+    controller.down = False
     drained.join(15)
     assert not drained.is_alive()
-    assert gone(pid)
-    assert "the trainer is killed: the lease may have run out" in caplog.text
-    assert controller.results[order.trial_id] == []
+    assert only_result(controller, order).status is TrialStatus.COMPLETED
+    assert [report.epoch for report in controller.epochs[order.trial_id]] == [1, 2, 3, 4, 5]
 
 
 def test_a_result_is_delivered_once_the_controller_is_back(agent, controller):
@@ -229,18 +230,46 @@ def test_a_killed_trainer_takes_its_children_with_it(agent, controller, gone, ca
     assert gone(int(child.split()[1]))
 
 
-def test_a_shutdown_reports_the_trial_for_another_attempt(agent, controller, gone):
-    order = controller.add("train", seconds=30)
+def test_a_shutdown_stores_a_checkpoint_and_hands_the_trial_back(agent, controller):
+    order = controller.add("train", seconds=30, epochs=300)
+    drained = agent.drain_aside()
+    controller.until(lambda: controller.epochs[order.trial_id])
+    agent.stopping.set()
+    drained.join(10)
+    assert not drained.is_alive()
+    (stored,) = controller.checkpoints[order.trial_id]
+    assert stored.epoch == controller.epochs[order.trial_id][-1].epoch
+    assert controller.reported[order.trial_id][-2:] == ["checkpoint", "hand-back"]
+    assert controller.results[order.trial_id] == []
+
+
+def test_a_shutdown_kills_a_trainer_that_does_not_obey_and_hands_its_trial_back(
+    agent, controller, gone
+):
+    order = controller.add("disobedient")
     pid = agent.trainer_pid()
     drained = agent.drain_aside()
     controller.until(lambda: controller.heartbeats[order.trial_id])
     agent.stopping.set()
     drained.join(10)
     assert not drained.is_alive()
-    result = only_result(controller, order)
-    assert (result.status, result.retry) == (TrialStatus.FAILED, True)
-    assert "shutting down" in result.reason
     assert gone(pid)
+    assert controller.handed_back == [order.trial_id]
+    assert controller.results[order.trial_id] == []
+
+
+def test_a_trial_that_cannot_be_handed_back_does_not_keep_the_worker_from_its_end(
+    agent, controller, monkeypatch
+):
+    monkeypatch.setattr("worker.agent.supervisor._LAST_REPORT_SECONDS", 0.5)
+    order = controller.add("train", seconds=30)
+    drained = agent.drain_aside()
+    controller.until(lambda: controller.heartbeats[order.trial_id])
+    controller.down = True
+    agent.stopping.set()
+    drained.join(10)
+    assert not drained.is_alive()
+    assert controller.handed_back == []
 
 
 def test_a_worker_without_a_trainer_leases_nothing(with_settings, controller):

@@ -1,6 +1,7 @@
 """A trainer is started when it is needed, kept while it serves, and replaced after some trials."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 
 from core.protocol.contracts import TrainOrder
+from core.protocol.states import TrialStatus
+from tests.worker.conftest import PLAYER
 from worker.agent.trainer_process import TrainerDied, TrainerProcess
 from worker.agent.warm_trainer import WarmTrainer
 from worker.messages import Ended
@@ -50,6 +53,20 @@ def test_a_trainer_is_kept_and_its_device_is_known(make):
     assert trainer.device == "unknown"
     assert trainer.prepare() is trainer.prepare()
     assert trainer.device == "test device"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such signal")
+def test_a_trainer_outlives_the_thread_that_needed_it_first(make, controller):
+    """A trainer asks to be killed when its parent dies, and for Linux that is a thread."""
+    asks = f"import ctypes; ctypes.CDLL(None).prctl(1, 9); exec(open({str(PLAYER)!r}).read())"
+    trainer = make(trainer_command=(sys.executable, "-c", asks))
+    made: list[TrainerProcess] = []
+    thread = threading.Thread(target=lambda: made.append(trainer.prepare()))
+    thread.start()
+    thread.join()
+    process = trainer.prepare()
+    assert [process] == made
+    assert end_of(process, controller.add("train")).status is TrialStatus.COMPLETED
 
 
 def test_a_trainer_is_replaced_after_its_last_trial(make, controller, gone):

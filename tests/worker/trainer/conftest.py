@@ -20,6 +20,10 @@ def environment(storage: Storage, tmp_path: Path) -> Iterator[TrainingEnvironmen
     """The CPU with two threads; afterwards the process has as many threads as before."""
     threads = torch.get_num_threads()
     yield TrainingEnvironment(
-        storage=storage, cache=tmp_path / "cache", device=torch.device("cpu"), threads=2
+        storage=storage,
+        cache=tmp_path / "cache",
+        device=torch.device("cpu"),
+        threads=2,
+        wait=lambda seconds: None,
     )
     torch.set_num_threads(threads)

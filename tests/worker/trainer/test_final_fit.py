@@ -131,7 +131,7 @@ def test_the_final_network_is_exported_unless_it_is_worse_beyond_noise(after):
 def test_a_collapse_exports_the_winner_and_says_why():
     compared = compare(TASK, measured(0.90), measured(0.11), "")
     assert compared.exported == "winner"
-    assert "accuracy fell from 0.9000 to 0.1100 on 400 held-out examples" in compared.reason
+    assert "accuracy fell from 90.00 % to 11.00 % on 400 held-out examples" in compared.reason
 
 
 def test_few_examples_hide_a_difference_that_many_show():
@@ -154,7 +154,7 @@ def test_a_child_that_is_behind_at_its_rung_is_stopped_there(environment, storag
     assert (ended.status, ended.epochs) == (TrialStatus.STOPPED, 3)
     assert ended.value_at_rung == recorded.epochs[2].validation_metric
     assert ended.reason.startswith("stopped early: accuracy ")
-    assert "after 33 % of its training, where 1.0100 was needed" in ended.reason
+    assert "after 33 % of its training, where 101.00 % was needed" in ended.reason
     check(NETWORK, stored_weights(ended, storage))
 
 

@@ -1,6 +1,7 @@
 """The examples of jobs are prepared once for all trials of a search."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -53,3 +54,32 @@ def test_another_layout_or_data_set_has_them_read_again(read, storage):
     x_before, _ = next(iter(first.test.batches(30)))
     assert len(y) == 30
     assert not np.array_equal(x.numpy(), x_before.numpy())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("kind", TrialKind)
+def test_reading_a_data_set_takes_twice_its_memory(storage, tmp_path, dtype, kind):
+    """Its bytes, and a copy for training: statistics and checks take blocks."""
+    x = np.random.default_rng(0).integers(0, 99, (900, 1, 32, 32)).astype(dtype)
+    data = dataclasses.replace(arrays(), x_train=x, y_train=np.arange(900) % 3, x_test=x[:3])
+    data = dataclasses.replace(data, y_test=np.arange(3))
+    job = TrainJob.of(order_for(storage, data, kind=kind))
+    tracemalloc.start()
+    DataReader().read(job, storage, tmp_path, PLAIN)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.2 * x.nbytes + 2e6
+
+
+def test_channels_that_cannot_be_learned_from_are_logged(read, storage, caplog):
+    x = arrays().x_train.repeat(2, axis=1)
+    x[:, 1] = 7
+    data = dataclasses.replace(arrays(), x_train=x, x_test=x[:30])
+    read(order_for(storage, data))
+    assert caplog.messages == [
+        "data set columns: channel 1 of 2, counted from 0, cannot be learned from: the same value "
+        "in all training examples"
+    ]
+    caplog.clear()
+    read(order_for(storage, arrays()))
+    assert caplog.messages == []

@@ -14,7 +14,7 @@ from core.data.splits import validation_split
 from core.graph.initialisation import initialise
 from core.graph.roots import chain
 from core.graph.weights import check, save
-from core.layers import Dense, Flatten, Input, Output
+from core.layers import BatchNorm, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms import MORPHISMS, to_json, transfer_all
 from core.protocol.contracts import BlobRef
 from core.protocol.states import TrialKind, TrialStatus
@@ -30,6 +30,15 @@ from worker.trainer.networks.network import Network
 from worker.trainer.training.evaluation import evaluate
 
 FINAL = {"kind": TrialKind.FINAL}
+NORMALISED = chain(
+    iter(
+        [
+            Input((1, 6, 4)),
+            *(Conv2d(4), Conv2d(6), BatchNorm(), ReLU()),
+            *(Flatten(), Dense(3), Output()),
+        ]
+    )
+)
 
 
 def test_a_trial_ends_with_its_best_value_and_weights(environment, storage):
@@ -281,14 +290,32 @@ def test_an_order_that_can_never_be_run_fails_without_another_attempt(
     assert reason in ended.reason
     assert recorded.steps == []
     assert ended.weights is None
+    is_parent = change in {missing, flipped, cut_short} or "weights" in reason or "NaN" in reason
+    assert ended.damaged == (order.parent_weights if is_parent else None)
 
 
 def test_a_failing_disk_is_worth_another_attempt(environment, storage):
     order = order_for(storage)
     (Path(storage.url.removeprefix("file://")) / "weights").write_text("in the way")
     ended, _ = run(order, environment)
-    assert (ended.status, ended.retry) == (TrialStatus.FAILED, True)
+    assert (ended.status, ended.retry, ended.setback) == (TrialStatus.FAILED, True, True)
     assert ended.reason.startswith("storage or disk: ")
+
+
+def test_a_result_is_stored_once_the_disk_works_again(environment, storage):
+    blocked = Path(storage.url.removeprefix("file://")) / "weights"
+    order = order_for(storage)
+    blocked.write_text("in the way")
+    waited = []
+
+    def repair(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            blocked.unlink()
+
+    ended, _ = run(order, dataclasses.replace(environment, wait=repair))
+    assert ended.status is TrialStatus.COMPLETED
+    assert waited == [1, 2, 4]
 
 
 @pytest.mark.parametrize("kind", list(TrialKind))
@@ -421,3 +448,15 @@ def test_the_calibrated_loss_is_computed_once_for_each_training(environment, sto
     monkeypatch.setattr(ImageClassificationLoss, "calibrated_loss", counted)
     ended, _ = run(order_for(storage, hyperparameters={"epochs": 6}), environment)
     assert [float(loss) for loss in losses] == [ended.validation_loss]
+
+
+def test_a_training_that_diverges_with_a_finite_loss_stores_no_infinite_weights(
+    environment, storage
+):
+    """Batch normalisation hides large activations from the loss, and its variance overflows."""
+    diverging = {"optimiser": "sgd", "learning_rate": 100.0}
+    order = order_for(storage, architecture=NORMALISED, hyperparameters=diverging)
+    ended, _ = run(order, environment)
+    assert (ended.status, ended.weights) == (TrialStatus.INFEASIBLE, None)
+    assert "running_var has NaN or infinite values" in ended.reason
+    assert ended.reason.endswith("the training has diverged")

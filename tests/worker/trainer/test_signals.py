@@ -86,5 +86,5 @@ def test_an_exported_network_predicts_signals(storage, environment, tmp_path):
     predicted = np.array([DATA.class_names.index(name) for name in model.predict(DATA.x_test)])
     assert (predicted == DATA.y_test).mean() == pytest.approx(ended.test.metric)
     assert ended.test.metric > 0.6
-    with pytest.raises(SystemExit, match=r"expected \(N, 2, 24\)"):
+    with pytest.raises(predict.InputError, match=r"expected \(N, 2, 24\)"):
         model.predict(DATA.x_test[:, 0])

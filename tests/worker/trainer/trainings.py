@@ -54,7 +54,7 @@ def blobs(count, shape=(6,), seed=0, *, wrong=False, kind=Examples, **options):
 
 def train_with(network, training, validation, /, seed=0, compute=PLAIN, **options):
     """Train; options that are no arguments of `train` are hyperparameters."""
-    names = ("chance_loss", "should_stop", "on_step", "on_epoch", "clock")
+    names = ("chance_loss", "should_stop", "on_step", "on_epoch", "clock", "checkpointer", "state")
     arguments = {name: options.pop(name) for name in names if name in options}
     h = Hyperparameters(**{"epochs": 5, "batch_size": 16, "learning_rate": 0.01} | options)
     return train(

@@ -13,6 +13,7 @@ import threading
 import time
 
 stop_requested = threading.Event()
+interrupted = threading.Event()
 step = itertools.count(1)
 
 
@@ -25,12 +26,20 @@ def send_end(status: str, **fields: object) -> None:
     send(event="ended", status=status, **{"epochs": 1, "seconds": 0.1} | fields)
 
 
+def send_interrupted(epoch: int) -> None:
+    if epoch:
+        digest = "c" * 64
+        blob = {"key": f"checkpoints/{digest}.safetensors", "sha256": digest, "bytes": 5}
+        send(event="checkpoint", epoch=epoch, seconds=0.1 * epoch, blob=blob)
+    send(event="interrupted")
+
+
 def steps(seconds: float) -> bool:
-    """Make steps for some seconds; False when a stop was requested meanwhile."""
+    """Make steps for some seconds; False when a stop or an interruption was requested."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         send(event="progress", step=next(step))
-        if stop_requested.wait(0.02):
+        if stop_requested.wait(0.02) or interrupted.is_set():
             return False
     return True
 
@@ -38,6 +47,8 @@ def steps(seconds: float) -> bool:
 def play_train(seconds: float = 0.1, epochs: int = 2) -> None:
     for epoch in range(1, epochs + 1):
         if not steps(seconds / epochs):
+            if interrupted.is_set():
+                return send_interrupted(epoch - 1)
             return send_end("stopped", value=0.5, reason="by request")
         send(event="epoch", epoch=epoch, validation_metric=epoch / 10, seconds=0.1 * epoch)
     send_end("completed", value=0.875, value_std=0.01, epochs=epochs, reason=f"pid {os.getpid()}")
@@ -58,6 +69,7 @@ def play_disobedient() -> None:
     while True:  # it makes progress and ignores stops
         steps(0.1)
         stop_requested.clear()
+        interrupted.clear()
 
 
 def play_family() -> None:
@@ -86,6 +98,9 @@ def listen(orders: list[dict], arrived: threading.Condition) -> None:
         if command["command"] == "stop":
             stop_requested.set()
             continue
+        if command["command"] == "interrupt":
+            interrupted.set()
+            continue
         with arrived:
             orders.append(command["order"])
             arrived.notify()
@@ -102,6 +117,7 @@ def main() -> None:
             arrived.wait_for(lambda: orders)
             order = orders.pop(0)
         stop_requested.clear()
+        interrupted.clear()
         part, arguments = order["history"]["play"]
         globals()[f"play_{part}"](**arguments)
 

@@ -4,9 +4,12 @@ A policy is a string of the changes, joined by "-":
 
     shift   images are moved by up to a twelfth of their side
     flip    half of the images are mirrored
-    affine  images are moved, rotated by up to 8°, sheared, and scaled by up to 10 %
+    affine  images are moved, rotated by up to 8°, sheared, and scaled by up to 10 %; long ones are
+            rotated and sheared less, so that their ends stay visible
     warp    signals are moved in time by up to a tenth of their length, stretched by up to a
             fifth, and scaled by up to a tenth
+
+Images and signals that are smaller than `core.data.augmentation` allows are at most mirrored.
 
 All draws come from a generator on the CPU, so that a seed gives the same batches on any device.
 """
@@ -23,13 +26,14 @@ MOVED_IN_TIME, STRETCH, AMPLITUDE = 0.1, 0.2, 0.1  # at most, of "warp"
 
 
 def affine(x: Tensor, flip: bool, generator: torch.Generator) -> Tensor:
-    """Apply a random affine map to each image (n, channels, height, width); black outside."""
+    """Apply a random affine map to each image (n, channels, height, width); zero outside."""
     n = len(x)
 
     def draw(most: float) -> Tensor:
         return (2 * torch.rand(n, generator=generator) - 1) * most
 
-    angle, shear = draw(ANGLE), draw(SHEAR)
+    slenderness = min(x.shape[2:]) / max(x.shape[2:])
+    angle, shear = draw(ANGLE * slenderness), draw(SHEAR * slenderness)
     scale_x, scale_y = torch.exp(draw(SCALING)), torch.exp(draw(SCALING))
     if flip:
         scale_x = torch.where(torch.rand(n, generator=generator) < 0.5, -scale_x, scale_x)

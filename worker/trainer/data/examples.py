@@ -1,11 +1,10 @@
 """The data of one training: tensors on the device, batches in random order, augmentation.
 
 Examples stay as stored (bytes take a quarter of the memory of floats); a batch is gathered,
-shifted, mirrored and normalised in a few vectorised steps, so no loader processes are needed.
+moved, normalised and bent in a few vectorised steps, so no loader processes are needed.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,38 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
+from core.data.augmentation import can_augment
 from worker.trainer.data.augmentation import affine, warp
+from worker.trainer.data.normalisation import Normalisation
 
 SHIFT = 1 / 12  # of an image's shorter side, at most
-SHIFTED_SIDE = 8  # pixels; images with a shorter side are not shifted
-_BLOCK = 1 << 16  # values
-
-
-@dataclass(frozen=True, slots=True)
-class Normalisation:
-    """(x - mean) / std for each channel (of an image or a signal) or each feature (of a vector)."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @classmethod
-    def of(cls, x: NDArray[Any]) -> "Normalisation":
-        """The statistics of these examples; a constant channel keeps its scale."""
-        mean = _mean_by_channel(x, lambda block: block)
-        std = np.sqrt(_mean_by_channel(x, lambda block: np.square(block - mean[:, None])))
-        std = np.where(std > 1e-6, std, 1.0)
-        return cls(tuple(mean.tolist()), tuple(std.tolist()))
-
-
-def _mean_by_channel(
-    x: NDArray[Any], of: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """The mean by channel of a function of blocks (n, channels, values) that fit into the cache."""
-    flat = x.reshape(*x.shape[:2], -1)
-    step = max(1, _BLOCK // flat[0].size)
-    blocks = (flat[start : start + step].astype(np.float64) for start in range(0, len(x), step))
-    total = sum((of(block).sum(axis=(0, 2)) for block in blocks), np.zeros(x.shape[1]))
-    return np.asarray(total / (len(flat) * flat.shape[2]))
 
 
 class Examples:
@@ -65,23 +37,25 @@ class Examples:
         self._device = device
         self._x = _to(tensor_of(x), device)
         self._y = _to(tensor_of(y), device)
-        shape = (1, -1) + (1,) * (x.ndim - 2)
-        self._mean = torch.tensor(normalisation.mean, device=device).view(shape)
-        self._scale = 1 / torch.tensor(normalisation.std, device=device).view(shape)
+        dtype = torch.float64 if normalisation.in_float64 else torch.float32
+        self._mean = by_channel(normalisation.mean, x.ndim).to(device, dtype)
+        self._scale = 1 / by_channel(normalisation.std, x.ndim).to(device, dtype)
         self._format = (
             torch.channels_last if channels_last and x.ndim == 4 else torch.contiguous_format
         )
+        is_large = can_augment(x.shape[1:])
         self._shift = largest_shift(x.shape[1:]) if "shift" in augmentation else 0
-        self._flip = "flip" in augmentation
-        self._affine = "affine" in augmentation and x.ndim == 4
-        self._warp = "warp" in augmentation and x.ndim == 3
+        self._flip = "flip" in augmentation and x.ndim == 4
+        self._affine = "affine" in augmentation and x.ndim == 4 and is_large
+        self._warp = "warp" in augmentation and x.ndim == 3 and is_large
+        black = by_channel(normalisation.black, x.ndim).to(device)
         if self._shift:
-            pad = torch.nn.functional.pad
-            black = 0  # the most frequent colour at the border of images
-            self._x = pad(self._x, (self._shift,) * 4, value=black)
+            self._x = _framed(self._x, self._shift, black)
+        self._black = (black.to(dtype) - self._mean).mul(self._scale).to(torch.float32)
         self._height, self._width = x.shape[2:] if x.ndim == 4 else (0, 0)
         self._length = x.shape[2] if x.ndim == 3 else 0
-        self._erased = round(erasing * (self._length or min(self._height, self._width)))
+        side = (self._length or min(self._height, self._width)) if is_large else 0
+        self._erased = round(erasing * side)
 
     def __len__(self) -> int:
         return len(self._y)
@@ -103,8 +77,7 @@ class Examples:
         order = torch.randperm(len(self), generator=generator)
         for start in range(0, len(self) - size + 1, size):
             chosen = _to(order[start : start + size], self._device)
-            x = self._normalised(self._augmented(chosen, generator))
-            yield self._erased_in(x, generator), self._y[chosen]
+            yield self._erased_in(self._augmented(chosen, generator), generator), self._y[chosen]
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All examples in order, not augmented."""
@@ -118,16 +91,20 @@ class Examples:
         return x[:, :, s : s + self._height, s : s + self._width] if s else x
 
     def _normalised(self, x: Tensor) -> Tensor:
-        x = (x.to(torch.float32) - self._mean) * self._scale
-        return x.contiguous(memory_format=self._format)
+        x = normalised(x, self._mean, self._scale)
+        is_plain = self._format is torch.contiguous_format
+        return plain_strides(x) if is_plain else x.contiguous(memory_format=self._format)
 
     def _augmented(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
-        """The chosen examples, each changed at random as `worker.augmentation` says."""
+        """The chosen examples, normalised, each changed at random: see `augmentation`."""
         if self._affine:
-            return affine(self._x[chosen].to(torch.float32), self._flip, generator)
+            x = self._normalised(self._x[chosen]) - self._black
+            return (affine(x, self._flip, generator) + self._black).contiguous(
+                memory_format=self._format
+            )
         if self._warp:
-            return warp(self._x[chosen].to(torch.float32), generator)
-        return self._moved(chosen, generator)
+            return warp(self._normalised(self._x[chosen]), generator)
+        return self._normalised(self._moved(chosen, generator))
 
     def _moved(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """The chosen examples, each a random crop of its padded image; half are mirrored."""
@@ -170,13 +147,43 @@ def _stretches(n: int, length: int, size: int, generator: torch.Generator) -> Te
 
 
 def largest_shift(shape: tuple[int, ...]) -> int:
-    """The most pixels by which an image of this shape is shifted: a twelfth of its side.
-
-    Images with a side below eight pixels are not shifted: one pixel is too large a part of them.
-    """
-    if len(shape) != 3 or min(shape[1:]) < SHIFTED_SIDE:
+    """The most pixels by which an image of this shape is shifted: a twelfth of its side."""
+    if len(shape) != 3 or not can_augment(shape):
         return 0
     return max(1, round(SHIFT * min(shape[1:])))
+
+
+def normalised(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """(x - mean) * scale in the precision of the statistics, as float32.
+
+    `worker.trainer.export.predict` does the same, operation by operation.
+    """
+    return ((x.to(mean.dtype) - mean) * scale).to(torch.float32)
+
+
+def plain_strides(x: Tensor) -> Tensor:
+    """The tensor with the strides of its shape, also for axes of length one.
+
+    By their strides torch may take an image of one channel for a channels-last one, whose
+    convolutions are rounded in another way.
+    """
+    return x.flatten().view(x.shape)
+
+
+def by_channel(values: Sequence[float], axes: int) -> Tensor:
+    """Float64 values in the shape that goes with examples of so many axes."""
+    return torch.tensor(values, dtype=torch.float64).view(1, -1, *[1] * (axes - 2))
+
+
+def _framed(images: Tensor, width: int, black: Tensor) -> Tensor:
+    """The images in a black frame of this width."""
+    n, channels, height, columns = images.shape
+    if images.dtype == torch.uint8:
+        black = black.round()
+    shape = (n, channels, height + 2 * width, columns + 2 * width)
+    framed = black.to(images.dtype).expand(shape).contiguous()
+    framed[:, :, width : width + height, width : width + columns] = images
+    return framed
 
 
 def tensor_of(array: NDArray[Any]) -> Tensor:

@@ -14,11 +14,12 @@ from core.graph.architecture import Architecture
 from core.graph.weights import Weights, save
 from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
 from core.tasks import TASKS
-from worker.trainer.data.examples import Normalisation
+from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.card import compute_in_winner, model_card
+from worker.trainer.export.check import check_export
 from worker.trainer.train_job import TrainJob
 
-FORMAT = 1  # of the folder
+FORMAT = 2  # of the folder
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time of a zip entry: equal models, equal bytes
 
 
@@ -26,20 +27,26 @@ def export(
     job: TrainJob,
     architecture: Architecture,
     weights: Weights,
-    normalisation: Normalisation,
+    inputs: TrainedInputs,
     test: TestMetrics,
     comparison: Comparison | None = None,
     seconds: float | None = None,
 ) -> bytes:
-    """The zip file of a trained and tested network; `seconds` are those of the final fit."""
+    """The zip file of a trained and tested network; `seconds` are those of the final fit.
+
+    Raises:
+        ExportMismatch: the exported program does not predict what the network does.
+    """
     spec = job.dataset_spec
     files = {
         "weights.safetensors": save(weights),
         "model.json": _json(architecture.to_json()),
-        "preprocess.json": _json(_preprocessing(spec, normalisation)),
+        "preprocess.json": _json(_preprocessing(spec, inputs)),
         "classes.json": _json(list(spec.class_names)),
         "predict.py": resources.files(__package__).joinpath("predict.py").read_bytes(),
-        "README.md": model_card(job, architecture, test, comparison, seconds).encode(),
+        "README.md": model_card(
+            job, architecture, inputs.normalisation, test, comparison, seconds
+        ).encode(),
         "metrics.json": _json(_metrics(job, test, comparison, seconds)),
     }
     packed = io.BytesIO()
@@ -48,16 +55,25 @@ def export(
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
+    check_export(packed.getvalue(), spec, architecture, weights, inputs)
     return packed.getvalue()
 
 
-def _preprocessing(spec: DatasetSpec, normalisation: Normalisation) -> dict[str, Any]:
+def _preprocessing(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any]:
+    """How raw examples become those that the network reads, and the range of training examples."""
+    normalisation = inputs.normalisation
     return {
         "format": FORMAT,
-        "input_shape": list(spec.input_shape),
+        "layout": spec.layout,  # of the user's file
+        "input_shape": list(spec.input_shape),  # of one example, channels first
         "stored_dtype": spec.dtype,
-        "mean": list(normalisation.mean),
+        "mean": list(normalisation.mean),  # by channel or feature, as the following
         "std": list(normalisation.std),
+        "in_float64": normalisation.in_float64,
+        "constant": list(normalisation.constant),
+        "low": list(inputs.low),
+        "high": list(inputs.high),
+        "contrast": list(inputs.contrast),
     }
 
 

@@ -10,7 +10,8 @@ from core.layers import LAYERS
 from core.protocol.contracts import Comparison, TestMetrics
 from core.search.comparison import sentence
 from core.search.ensembles import in_words
-from core.tasks import TASKS
+from core.tasks import TASKS, AbstractTask
+from worker.trainer.data.normalisation import Normalisation, constant_in_words
 from worker.trainer.train_job import TrainJob
 
 _USE = (
@@ -19,10 +20,12 @@ _USE = (
     "```sh",
     "python predict.py examples.npy           # one class name a line",
     "python predict.py examples.npy --json    # with probabilities",
+    "python predict.py pictures/              # a folder of pictures, if it reads images",
     "```",
     "",
-    "It needs numpy, torch and safetensors. Examples are raw values as in the data set; "
-    "the program normalises them.",
+    "It needs numpy, torch and safetensors; for pictures also Pillow. Examples are raw values as "
+    "in the data set, with the same axes (`layout` in `preprocess.json`); the program normalises "
+    "them.",
     "",
 )
 
@@ -30,6 +33,7 @@ _USE = (
 def model_card(
     job: TrainJob,
     architecture: Architecture,
+    normalisation: Normalisation,
     test: TestMetrics,
     comparison: Comparison | None = None,
     seconds: float | None = None,
@@ -42,6 +46,7 @@ def model_card(
         "",
         *_facts(job, architecture, test, comparison),
         "",
+        *_constant(job, normalisation),
         "The ± are standard errors from the number of examples.",
         "",
         "## How it was found",
@@ -64,21 +69,31 @@ def _facts(
     test: TestMetrics,
     comparison: Comparison | None,
 ) -> list[str]:
-    spec, history, metric = job.dataset_spec, job.history, TASKS[job.task].metric
-    test_std = TASKS[job.task]().value_std(test.metric, test.examples)
+    spec, history, task = job.dataset_spec, job.history, TASKS[job.task]()
+    test_std = task.value_std(test.metric, test.examples)
+    validation = _value(task, history.get("validation"), history.get("validation_std"))
     return [
         "| | |",
         "|---|---|",
-        f"| test {metric} | {test.metric:.4f} ± {test_std:.4f} ({test.examples} examples, "
+        f"| test {task.metric} | {task.in_words(test.metric, test_std)} ({test.examples} examples, "
         "looked at once) |",
-        f"| validation {metric} in the search | {_value(history.get('validation'))} ± "
-        f"{_value(history.get('validation_std'))} (the best of many: optimistic) |",
+        f"| validation {task.metric} in the search | {validation} (the best of many: optimistic) |",
         f"| parameters | {architecture.parameters:,} |",
         f"| FLOPs of one example | {architecture.flops:,} |",
         f"| training examples | {_training_examples(spec.train_examples, comparison)} |",
-        f"| input | {spec.input_shape}, {spec.dtype} |",
+        f"| input | {spec.input_shape}, {spec.dtype}{_axes(spec.layout)} |",
         f"| classes | {spec.classes} |",
     ]
+
+
+def _axes(layout: str | None) -> str:
+    return "" if layout is None else f", from arrays with axes {layout}"
+
+
+def _constant(job: TrainJob, normalisation: Normalisation) -> list[str]:
+    """A warning about channels that do not vary."""
+    words = constant_in_words(job.dataset_spec, normalisation)
+    return [f"**Warning:** {words}.", ""] if words else []
 
 
 def _lineage(job: TrainJob, comparison: Comparison | None) -> list[str]:
@@ -130,7 +145,7 @@ def _final(job: TrainJob, comparison: Comparison | None, seconds: float | None) 
     """How the final network compares, and the share of the training that is in the export."""
     sentences = []
     if comparison is not None:
-        compared = sentence(comparison)
+        compared = sentence(comparison, job.task)
         sentences.append(f"{_plain(compared[0].upper() + compared[1:])}.")
     share = compute_in_winner(job, comparison, seconds)
     if share is not None:
@@ -162,8 +177,11 @@ def _is_winner(comparison: Comparison | None) -> bool:
     return comparison is not None and comparison.exported == "winner"
 
 
-def _value(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else "?"
+def _value(task: AbstractTask, value: object, std: object) -> str:
+    """A metric that the job may leave out, with its standard error."""
+    if not isinstance(value, float):
+        return "?"
+    return task.in_words(value, std if isinstance(std, float) else None)
 
 
 def _plain(text: str) -> str:

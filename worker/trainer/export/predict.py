@@ -1,26 +1,61 @@
-"""Predict with an exported network: python predict.py examples.npy [--json]
+"""Predict with an exported network: python predict.py EXAMPLES... [--json]
 
-Needs numpy, torch and safetensors, and the other files of this folder. Examples are raw values as
-in the data set, images as (N, height, width), (N, height, width, channels) or
-(N, channels, height, width), signals (N, length) or
-(N, channels, length), or vectors (N, features).
+Needs numpy, torch and safetensors, and the other files of this folder; Pillow for pictures.
+EXAMPLES are .npy and .npz files, pictures, and folders of pictures. An array holds raw values as in
+the data set that the network was trained on, with its axes in the same order: `layout` of
+preprocess.json, or the option --layout. Axes of length one may be left out or added.
 """
 
 import argparse
+import io
 import json
-from collections.abc import Callable
+import os
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-import torch
-import torch.nn.functional as functional
-from safetensors.torch import load_file
-from torch import Tensor
+try:
+    import numpy as np
+    import torch
+    import torch.nn.functional as functional
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    from torch import Tensor
+except ImportError as error:
+    sys.exit(f"error: {error}; predict.py needs numpy, torch and safetensors")
+try:
+    from PIL import Image, ImageOps
+except ImportError:  # it is needed for pictures only
+    Image = None  # type: ignore[assignment]
 
+Array = np.ndarray[Any, Any]
 Layer = dict[str, Any]
 Parameters = dict[str, Tensor]
 Kind = Callable[[Layer, Parameters, list[Tensor]], Tensor]
+
+BATCH = 512  # examples that are predicted at once
+#: The possible orders of axes, by the number of axes of one example; the first is the network's.
+LAYOUTS = {1: ("NF",), 2: ("NCL", "NLC", "NL"), 3: ("NCHW", "NHWC", "NHW")}
+#: Words in the names of arrays of examples in .npz files.
+IMAGE_KEYS = {"x", "image", "images", "data", "examples", "features", "inputs", "signals", "arr_0"}
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+PICTURE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
+UNLIKE = 4.0  # times the contrast of any training example: an example that is scaled otherwise
+FEW_VALUES = 4  # of one example: with fewer its contrast says nothing
+WATCHED_VALUES = 1 << 20  # at once
+UNREADABLE = (ValueError, KeyError, SyntaxError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
+
+
+class InputError(Exception):
+    """Examples, or files of this folder, that cannot be used; the message says why."""
+
+
+# --- the layers -------------------------------------------------------------------------------
 
 
 def _batch_norm(x: Tensor, p: Parameters) -> Tensor:
@@ -101,45 +136,57 @@ KINDS: dict[str, Kind] = {
 }
 
 
+# --- the network ------------------------------------------------------------------------------
+
+
 class Model:
     """The network of an exported folder."""
 
     def __init__(self, folder: Path) -> None:
         self.nodes = _read(folder / "model.json")["nodes"]
-        self.classes = _read(folder / "classes.json")
+        self.classes: list[str] = _read(folder / "classes.json")
         self.preprocess = _read(folder / "preprocess.json")
+        self.shape = tuple(self.preprocess["input_shape"])  # of one example, channels first
+        self.layout: str = self.preprocess["layout"] or LAYOUTS[len(self.shape)][0]
         self.parameters: dict[int, Parameters] = {}
-        for key, tensor in load_file(folder / "weights.safetensors").items():
+        for key, tensor in _weights(folder / "weights.safetensors").items():
             node, _, name = key.partition(".")
             self.parameters.setdefault(int(node), {})[name] = tensor
+        dtype = torch.float64 if self.preprocess["in_float64"] else torch.float32
+        self._mean = self._by_channel("mean").to(dtype)
+        self._scale = 1 / self._by_channel("std").to(dtype)
 
-    def prepare(self, x: np.ndarray[Any, Any]) -> Tensor:
-        """Raw examples as the network reads them: arranged and normalised."""
-        given, shape = x.shape, tuple(self.preprocess["input_shape"])
-        if x.ndim == len(shape) > 1 and shape[0] == 1:
-            x = x[:, None]
-        elif x.ndim == 4 and len(shape) == 3 and x.shape[1:] != shape:
-            x = x.transpose(0, 3, 1, 2)
-        if x.shape[1:] != shape:
-            expected = ", ".join(map(str, shape))
-            raise SystemExit(f"examples have shape {given}; expected (N, {expected})")
-        view = (1, -1) + (1,) * (len(shape) - 1)
-        mean = torch.tensor(self.preprocess["mean"]).view(view)
-        scale = 1 / torch.tensor(self.preprocess["std"]).view(view)
-        return (torch.from_numpy(np.array(x, np.float32, order="C")) - mean) * scale
+    def arrange(self, x: Array, layout: str | None = None) -> Array:
+        """Examples with axes in the order of a layout as a view (N, channels, ...)."""
+        layout = layout or self.layout
+        if layout not in LAYOUTS[len(self.shape)]:
+            possible = ", ".join(LAYOUTS[len(self.shape)])
+            raise InputError(f"the layout is {layout!r}; expected one of {possible}")
+        sizes = dict(zip(LAYOUTS[len(self.shape)][0][1:], self.shape, strict=True))
+        full = [sizes[axis] for axis in layout[1:]]
+        given, expected = ([size for size in shape if size != 1] for shape in (x.shape, full))
+        if given not in (expected, [*given[:1], *expected]):
+            raise InputError(
+                f"examples have shape {x.shape}; expected (N, {', '.join(map(str, full))}), the "
+                f"axes {layout}; for another order of axes give the layout (option --layout)"
+            )
+        x = x.reshape(1 if given == expected else given[0], *full)
+        if "C" in layout:
+            return np.moveaxis(x, layout.index("C"), 1)
+        return x.reshape(len(x), *self.shape)
+
+    def normalise(self, x: Array) -> Tensor:
+        """The values that the network reads, (N, channels, ...), of arranged examples."""
+        stored = self.preprocess["stored_dtype"]
+        with np.errstate(over="ignore"):  # gives infinite values, which are found below
+            copy = np.array(x, stored if stored != "uint8" else _dtype_of(self._mean), order="C")
+            tensor = torch.from_numpy(copy).to(self._mean.dtype)
+        z = ((tensor - self._mean) * self._scale).to(torch.float32)
+        return z.flatten().view(z.shape)  # the strides of its shape, also for axes of length one
 
     @torch.inference_mode()
-    def probabilities(self, x: np.ndarray[Any, Any], batch: int = 512) -> np.ndarray[Any, Any]:
-        """(N, ...) -> (N, classes)"""
-        starts = range(0, max(len(x), 1), batch)
-        parts = [self._forward(self.prepare(x[start : start + batch])) for start in starts]
-        return torch.cat(parts).softmax(dim=1).numpy()
-
-    def predict(self, x: np.ndarray[Any, Any]) -> list[str]:
-        """The most probable class of each example."""
-        return [self.classes[k] for k in self.probabilities(x).argmax(axis=1)]
-
-    def _forward(self, x: Tensor) -> Tensor:
+    def outputs(self, x: Tensor) -> Tensor:
+        """The outputs (logits) for one batch of prepared examples."""
         values: dict[int, Tensor] = {}
         for node in self.nodes:
             inputs = [values[source] for source in node["inputs"]] or [x]
@@ -147,25 +194,394 @@ class Model:
             values[node["id"]] = run(node, self.parameters.get(node["id"], {}), inputs)
         return values[self.nodes[-1]["id"]]
 
+    def probabilities(self, x: Array, layout: str | None = None, batch: int = BATCH) -> Array:
+        """(N, ...) -> (N, classes)"""
+        check_values(x)
+        x = self.arrange(x, layout)
+        starts = range(0, max(len(x), 1), batch)
+        parts = [self.outputs(self.normalise(x[start : start + batch])) for start in starts]
+        return probabilities_of(torch.cat(parts), "index {}".format)
+
+    def predict(self, x: Array, layout: str | None = None) -> list[str]:
+        """The most probable class of each example."""
+        return [self.classes[k] for k in self.probabilities(x, layout).argmax(axis=1)]
+
+    def _by_channel(self, name: str) -> Tensor:
+        """Values of preprocess.json in the shape that goes with a batch."""
+        values = torch.tensor(self.preprocess[name], dtype=torch.float64)
+        return values.view(1, -1, *[1] * (len(self.shape) - 1))
+
+
+def probabilities_of(outputs: Tensor, name: Callable[[int], str]) -> Array:
+    """The probabilities of the classes, (N, classes); raises InputError if one is undefined."""
+    if not outputs.isfinite().all():
+        index = int((~outputs.isfinite()).any(dim=1).nonzero()[0])
+        raise InputError(
+            f"the network has no finite output for the example at {name(index)}: its values are "
+            "far beyond those that the network was trained on"
+        )
+    found: Array = outputs.softmax(dim=1).numpy()
+    return found
+
+
+def _dtype_of(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {error}; export the network again") from None
 
 
-def main() -> None:
-    """Print the class of each example in the file."""
-    parser = argparse.ArgumentParser(description="Predict with an exported network.")
-    parser.add_argument("examples", type=Path, help="a .npy file")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
-    options = parser.parse_args()
-    model = Model(Path(__file__).parent)
-    for row in model.probabilities(np.load(options.examples, allow_pickle=False)):
-        name = model.classes[int(row.argmax())]
-        if options.json:
-            by_class = dict(zip(model.classes, (round(float(p), 6) for p in row), strict=True))
-            print(json.dumps({"class": name, "probabilities": by_class}, ensure_ascii=False))
+def _weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged: {error}; export the network again") from None
+
+
+# --- the examples -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Source:
+    """Examples that are read one batch after the other."""
+
+    path: Path
+    count: int
+    read: Callable[[int, int], Array]  # from, to -> (N, channels, ...)
+    names: list[str] | None = None  # of pictures: their files
+
+    def batches(self) -> Iterator[tuple[int, Array]]:
+        """(index of the first example, examples)"""
+        for start in range(0, self.count, BATCH):
+            yield start, self.read(start, min(start + BATCH, self.count))
+
+    def name(self, index: int) -> str:
+        """The name of one example in messages."""
+        return self.names[index] if self.names else f"{self.path} at index {index}"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Opens files of examples for a network."""
+
+    model: Model
+    layout: str | None = None
+    key: str | None = None  # of an array in a .npz file
+    resize: bool = False  # pictures of another size
+
+    def source(self, path: Path) -> Source:
+        """The examples in a file or folder."""
+        if not path.exists():
+            raise InputError(f"there is no file or folder {path}")
+        if path.is_dir():
+            return self._pictures(_pictures_in(path))
+        opened = path if path.is_file() else io.BytesIO(path.read_bytes())  # a pipe
+        start = _start(opened)
+        if start.startswith(b"\x93NUMPY"):
+            return self._array(path, _mapped(path, opened), self.layout)
+        if start.startswith(b"PK\x03\x04"):
+            return self._array(path, *self._of_archive(path, opened))
+        return self._pictures([path])
+
+    def _array(self, path: Path, x: Array, layout: str | None) -> Source:
+        try:
+            check_values(x)
+            arranged = self.model.arrange(x, layout)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        return Source(path, len(arranged), lambda start, end: arranged[start:end])
+
+    def _of_archive(self, path: Path, opened: Path | io.BytesIO) -> tuple[Array, str | None]:
+        """The examples in a .npz file, and its `layout` where it has one."""
+        with opened.open("rb") if isinstance(opened, Path) else opened as file:
+            try:
+                archive = np.load(file, allow_pickle=False)
+                key = self.key or _images_key(path, archive.files)
+                if key not in archive.files:
+                    raise InputError(
+                        f"{path} has no array {key!r}; it has {_listed(archive.files)}"
+                    )
+                layout = archive["layout"].ravel().tolist() if "layout" in archive.files else []
+                return archive[key], self.layout or "".join(map(str, layout)) or None
+            except UNREADABLE as error:
+                raise InputError(f"{path} cannot be read: {error}") from None
+
+    def _pictures(self, paths: list[Path]) -> Source:
+        if len(self.model.shape) != 3 or self.model.shape[0] not in PICTURE_MODES:
+            raise InputError(
+                f"{paths[0]} is no .npy or .npz file, and the network does not read pictures: "
+                f"one example has shape {self.model.shape}"
+            )
+
+        def read(start: int, end: int) -> Array:
+            return np.stack([self._picture(path) for path in paths[start:end]])
+
+        return Source(paths[0], len(paths), read, [str(path) for path in paths])
+
+    def _picture(self, path: Path) -> Array:
+        """One picture, (channels, height, width)."""
+        if Image is None:
+            raise InputError(f"{path}: pictures need Pillow: pip install pillow")
+        channels, height, width = self.model.shape
+        try:
+            with Image.open(path) as opened:
+                picture = ImageOps.exif_transpose(opened)
+                is_deep = picture.mode[0] in "IF"  # more than 8 bits
+                picture = picture if is_deep else picture.convert(PICTURE_MODES[channels])
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise InputError(f"{path} is no readable .npy, .npz or picture: {error}") from None
+        if picture.size != (width, height):
+            if not self.resize:
+                found = f"{picture.width} × {picture.height}"
+                raise InputError(
+                    f"{path} is {found} pixels; expected {width} × {height} (or use --resize)"
+                )
+            picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        x = np.asarray(picture)
+        x = np.repeat(x[..., None], channels, axis=2) if x.ndim == 2 else x
+        return x.transpose(2, 0, 1)
+
+
+def check_values(x: Array) -> None:
+    """Raise InputError unless all values are finite real numbers."""
+    if x.dtype.kind == "c":
+        raise InputError(
+            f"examples are complex numbers ({x.dtype}); expected real ones: pass the real part, or "
+            "whatever the network was trained on"
+        )
+    if x.dtype.kind not in "biuf":
+        raise InputError(f"examples are of type {x.dtype}; expected numbers")
+    count, first = 0, ""
+    for start in range(0, len(x) if x.ndim and x.dtype.kind == "f" else 0, BATCH):
+        bad = np.argwhere(~np.isfinite(x[start : start + BATCH]))
+        if len(bad) and not count:
+            first = str((start + int(bad[0][0]), *map(int, bad[0][1:])))
+        count += len(bad)
+    if count:
+        raise InputError(
+            f"examples hold {count} value{'s' * (count > 1)} that are NaN or infinite, the first "
+            f"at index {first}; expected finite numbers"
+        )
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+    if not found:
+        raise InputError(f"there are no pictures in {folder}; expected {_listed(PICTURES)}")
+    return found
+
+
+def _start(opened: Path | io.BytesIO) -> bytes:
+    """The first bytes, by which formats are recognised."""
+    if isinstance(opened, io.BytesIO):
+        return opened.getvalue()[:8]
+    with opened.open("rb") as file:
+        return file.read(8)
+
+
+def _mapped(path: Path, opened: Path | io.BytesIO) -> Array:
+    """The array of a .npy file; one on a disk is read when it is used."""
+    mode: Literal["r"] | None = "r" if isinstance(opened, Path) else None
+    try:
+        found: Array = np.load(opened, mmap_mode=mode, allow_pickle=False)
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    return found
+
+
+def _images_key(path: Path, keys: list[str]) -> str:
+    """The name of the array in a .npz file that holds the examples."""
+    if len(keys) == 1:
+        return keys[0]
+    parts = {key: set(key.lower().replace("-", "_").split("_")) | {key.lower()} for key in keys}
+    found = [key for key in keys if parts[key] & IMAGE_KEYS and "labels" not in parts[key]]
+    if len(found) != 1:
+        raise InputError(f"{path} has {_listed(keys)}; choose the examples with --key NAME")
+    return found[0]
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names))
+
+
+# --- what is unlike the training data ---------------------------------------------------------
+
+
+Found = tuple[Array, Callable[[int], str]]  # flags of examples, and why one of them is flagged
+
+
+@dataclass
+class Unlike:
+    """Counts the examples that differ in one way from the training examples."""
+
+    text: str
+    count: int = 0
+    first: int = -1
+    detail: str = ""
+
+    def add(self, start: int, flags: Array, detail: Callable[[int], str]) -> None:
+        """Count the flagged examples of a batch that begins at an index."""
+        if self.first < 0 and flags.any():
+            index = int(flags.argmax())
+            self.first, self.detail = start + index, detail(index)
+        self.count += int(flags.sum())
+
+
+class RangeWatch:
+    """Compares the values of examples with those of the training data.
+
+    An example counts once: for values out of range, for fractions, or for its contrast.
+    """
+
+    def __init__(self, preprocess: dict[str, Any]) -> None:
+        self._preprocess = preprocess
+        self._low, self._high = (np.array(preprocess[name])[:, None] for name in ("low", "high"))
+        size = np.maximum(np.abs(self._low), np.abs(self._high))
+        self._margin = np.maximum(self._high - self._low, 1e-6 * size)  # on either side
+        self._found = (
+            Unlike("hold values beyond those of the training data: {}"),
+            Unlike("hold fractions, such as {}; the training data has whole numbers"),
+            Unlike("vary by {}"),
+        )
+
+    def add(self, start: int, x: Array, z: Tensor) -> None:
+        """Look at a batch that begins at an index: arranged examples, raw and normalised."""
+        step = max(1, WATCHED_VALUES // max(1, x[:1].size))
+        for part in range(0, len(x), step):
+            self._add(start + part, x[part : part + step], z[part : part + step])
+
+    def warnings(self, source: Source) -> Iterator[str]:
+        """How examples of a source differ from the training examples, in sentences."""
+        for unlike in self._found:
+            if unlike.count:
+                yield (
+                    f"{unlike.count} of {source.count} examples, the first "
+                    f"{source.name(unlike.first)}, {unlike.text.format(unlike.detail)}. Their "
+                    "classes may be wrong: pass values on the scale of the training data"
+                )
+
+    def _add(self, start: int, x: Array, z: Tensor) -> None:
+        values = np.asarray(x, np.float64).reshape(*x.shape[:2], -1)  # (N, channels, positions)
+        rest = np.ones(len(x), bool)
+        checks = (self._outside(values), self._fractions(x.dtype, values), self._contrast(z))
+        for unlike, (flags, detail) in zip(self._found, checks, strict=True):
+            unlike.add(start, flags & rest, detail)
+            rest &= ~flags
+
+    def _outside(self, values: Array) -> Found:
+        low, high, margin = self._low, self._high, self._margin
+        beyond = np.maximum(low - margin - values, values - high - margin)
+
+        def farthest(index: int) -> str:
+            channel, position = np.unravel_index(beyond[index].argmax(), beyond[index].shape)
+            return (
+                f"{values[index, channel, position]:g} in channel {channel}, where the training "
+                f"data has {low[channel, 0]:g} to {high[channel, 0]:g}"
+            )
+
+        return (beyond > 0).any(axis=(1, 2)), farthest
+
+    def _fractions(self, dtype: np.dtype[Any], values: Array) -> Found:
+        if self._preprocess["stored_dtype"] != "uint8" or dtype.kind != "f":
+            return np.zeros(len(values), bool), str
+        is_fraction = values != np.round(values)
+        flags = is_fraction.any(axis=(1, 2))
+        return flags, lambda index: f"{values[index][is_fraction[index]][0]:g}"
+
+    def _contrast(self, z: Tensor) -> Found:
+        least, most = self._preprocess["contrast"]
+        found = z.flatten(1).std(dim=1, correction=0).numpy()
+        is_unlike = (found * UNLIKE < least) | (found > UNLIKE * most)
+        usual = f"standard deviations; training examples vary by {least:.3g} to {most:.3g}"
+        is_meaningful = z[:1].numel() >= FEW_VALUES
+        return is_unlike & is_meaningful, lambda index: f"{found[index]:.3g} {usual}"
+
+
+# --- the program ------------------------------------------------------------------------------
+
+
+def predictions(model: Model, source: Source, watch: RangeWatch) -> Iterator[tuple[int, Array]]:
+    """(index, probabilities of the classes) of one example after the other."""
+    for start, x in source.batches():
+        z = model.normalise(x)
+        watch.add(start, x, z)
+        name = partial(_name_after, source, start)
+        yield from enumerate(probabilities_of(model.outputs(z), name), start)
+
+
+def _name_after(source: Source, start: int, index: int) -> str:
+    return source.name(start + index)
+
+
+def as_json(model: Model, probabilities: Array, name: str | None) -> dict[str, Any]:
+    """One prediction as an object: class and probabilities, and the file of a picture."""
+    by_class = zip(model.classes, (round(float(p), 6) for p in probabilities), strict=True)
+    found = {"class": model.classes[int(probabilities.argmax())], "probabilities": dict(by_class)}
+    return found if name is None else {"file": name, **found}
+
+
+def _printable(text: str) -> str:
+    """A text on one line: unprintable characters are escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _as_text(model: Model, probabilities: Array, name: str | None) -> str:
+    """The class on one line, after the file of a picture."""
+    words = (name, model.classes[int(probabilities.argmax())])
+    return "\t".join(_printable(word) for word in words if word is not None)
+
+
+def _print_all(model: Model, source: Source, *, json_lines: bool) -> None:
+    """Print one line for each example, and then warnings about unusual values to stderr."""
+    watch = RangeWatch(model.preprocess)
+    is_ascii = not sys.stdout.encoding.lower().startswith("utf")
+    for index, row in predictions(model, source, watch):
+        name = source.names[index] if source.names else None
+        if json_lines:
+            found = as_json(model, row, name)
+            print(json.dumps(found, ensure_ascii=is_ascii, allow_nan=False))
         else:
-            print(name)
+            print(_as_text(model, row, name))
+    sys.stdout.flush()
+    for warning in watch.warnings(source):
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Predict with an exported network.")
+    parser.add_argument(
+        "examples", type=Path, nargs="+", help=".npy or .npz files, pictures, folders of pictures"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
+    parser.add_argument("--key", help="the name of the examples in a .npz file")
+    parser.add_argument("--layout", help="the order of the axes, such as NHWC")
+    parser.add_argument("--resize", action="store_true", help="resize pictures of another size")
+    return parser.parse_args()
+
+
+def main(folder: Path = Path(__file__).parent) -> None:
+    """Print the class of each example."""
+    options = _options()
+    if sys.stdout is None:
+        sys.exit("error: the standard output is closed")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        model = Model(folder)
+        reader = Reader(model, options.layout, options.key, options.resize)
+        for source in [reader.source(path) for path in options.examples]:
+            _print_all(model, source, json_lines=options.json)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:  # a closed pipe, a full disk, a file that may not be read
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that nothing more is written at the end
+        sys.exit(1 if isinstance(error, BrokenPipeError) else f"error: {error}")
 
 
 if __name__ == "__main__":

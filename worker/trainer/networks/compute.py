@@ -5,12 +5,15 @@ Weights, the optimiser's state and the statistics of batch norms are always floa
 it slowly, so a training step of a small network is timed, for each kind of data and each choice.
 """
 
+import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -68,6 +71,20 @@ class Compute:
         where = threads if self.device.type == "cpu" else self.device.type
         return f"{_NAMES[self.dtype]}{layout}, {where}"
 
+    def facts(self) -> dict[str, str | int | bool]:
+        """All but the device, as JSON values."""
+        return {
+            "dtype": _NAMES[self.dtype],
+            "channels_last": self.channels_last,
+            "threads": self.threads,
+        }
+
+    @classmethod
+    def of_facts(cls, device: torch.device, facts: Mapping[str, Any]) -> Self:
+        """The inverse of `facts`."""
+        (dtype,) = (dtype for dtype, name in _NAMES.items() if name == facts["dtype"])
+        return cls(device, dtype, facts["channels_last"], facts["threads"])
+
     @property
     def memory_format(self) -> torch.memory_format:
         """The layout of images and of the kernels that they are convolved with."""
@@ -86,6 +103,18 @@ class Compute:
         """The context in which a network computes in this precision."""
         is_lower = self.dtype is not torch.float32
         return torch.autocast(self.device.type, torch.bfloat16, enabled=is_lower)
+
+
+def hardware(device: torch.device) -> str:
+    """The name of the GPU, or of the processor: equal ones compute equally."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def kind_of(architecture: Architecture) -> int:

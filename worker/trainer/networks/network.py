@@ -26,6 +26,7 @@ class Network(nn.Module):
         for node in architecture.nodes:
             module = MODULES[LAYERS.kind_of(node.layer)]
             self.layers[str(node.id)] = module.of(node.layer, architecture.input_shapes(node))
+        self.generator: torch.Generator | None = None  # of dropout
         self._plan = _plan(architecture)
 
     @property
@@ -45,10 +46,10 @@ class Network(nn.Module):
 
     def seed(self, seed: int, device: torch.device) -> None:
         """Draw all randomness of the layers (dropout) from this seed."""
-        generator = torch.Generator(device).manual_seed(seed)
+        self.generator = torch.Generator(device).manual_seed(seed)
         for layer in self.layers.values():
             if isinstance(layer, DropoutModule):
-                layer.generator = generator
+                layer.generator = self.generator
 
     @torch.no_grad()
     def read(self, weights: Weights) -> None:

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from worker.trainer.training.state import State
+
 
 class WeightAverage:
     """The average of all parameters and of the statistics of batch normalisation."""
@@ -47,6 +49,18 @@ class WeightAverage:
     def write(self) -> None:
         """Replace the network's weights by the average."""
         self._fill(self._mean)
+
+    def state(self) -> State:
+        """What `restore` needs to go on averaging from here."""
+        means = {str(index): mean for index, mean in enumerate(self._mean)}
+        return {"steps": self._steps, "means": means}
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Go on averaging from a state."""
+        self._steps = state["steps"]
+        for index, mean in enumerate(self._mean):
+            mean.copy_(state["means"][str(index)])
 
     @torch.no_grad()
     def _fill(self, values: list[Tensor]) -> None:

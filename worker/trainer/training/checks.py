@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.errors import InfeasibleTrial
+from worker.trainer.training.state import State
 
 LEARNS_BY = 0.1  # share of a training after which it must have learned something
 LEAST_STEPS = 50  # fewer steps prove nothing
@@ -18,6 +19,25 @@ def check_finite(loss: Tensor) -> None:
     """Raise InfeasibleTrial unless the loss is a finite number."""
     if not math.isfinite(float(loss)):
         raise InfeasibleTrial(f"the loss is {float(loss)}: the training has diverged")
+
+
+@torch.no_grad()
+def check_finite_weights(network: nn.Module) -> None:
+    """Raise InfeasibleTrial unless all parameters and statistics are finite numbers.
+
+    The loss may be finite all the same: batch normalisation does not use the running variance while
+    it trains, and divides by it afterwards.
+    """
+    named = network.state_dict()
+    if not named:
+        return
+    finite = torch.stack([tensor.isfinite().all() for tensor in named.values()]).tolist()
+    wrong = [name for name, is_finite in zip(named, finite, strict=True) if not is_finite]
+    if wrong:
+        raise InfeasibleTrial(
+            f"{wrong[0]} has NaN or infinite values ({len(wrong)} of {len(finite)} arrays have): "
+            "the training has diverged"
+        )
 
 
 @contextmanager
@@ -64,3 +84,13 @@ class LearningCheck:
                 f"the training does not learn: its loss is {mean:.3f} after {steps} steps; "
                 f"the best constant prediction has {self.chance:.3f}"
             )
+
+    def state(self) -> State:
+        """What `restore` needs to go on from here."""
+        total = {} if self._total is None else {"total": self._total}
+        return {"counted": self._counted, "is_done": self._is_done} | total
+
+    def restore(self, state: State, device: torch.device) -> None:
+        """Go on from a state."""
+        self._counted, self._is_done = state["counted"], state["is_done"]
+        self._total = state["total"].to(device) if "total" in state else None

@@ -1,6 +1,7 @@
 """The metric and loss of a network on examples that it is not trained on."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from worker.tasks import LOSSES
 from worker.trainer.data.examples import Examples
 from worker.trainer.networks.compute import Compute
 from worker.trainer.training.checks import check_finite
+from worker.trainer.training.state import State
 
 EVALUATION_BATCH = 512
 
@@ -22,6 +24,16 @@ class Evaluation:
     examples: int
     outputs: Tensor = field(compare=False, repr=False)  # of all examples, (examples, outputs)
     targets: Tensor = field(compare=False, repr=False)
+
+    def state(self) -> State:
+        """What `of_state` needs to make an equal evaluation."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def of_state(cls, state: State, device: torch.device) -> Self:
+        """The evaluation of a state."""
+        tensors = {name: state[name].to(device) for name in ("outputs", "targets")}
+        return cls(**state | tensors)
 
     def calibrated_loss(self, task: str) -> float:
         """The loss by which networks are compared: see `worker.tasks`. Slow: tries temperatures."""

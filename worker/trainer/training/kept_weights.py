@@ -4,11 +4,14 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from core.tasks import AbstractTask
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.network import Network
 from worker.trainer.training.averaging import WeightAverage
 from worker.trainer.training.evaluation import Evaluation
+from worker.trainer.training.state import State
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +39,21 @@ class KeptWeights:
             self.network.load_state_dict(self._best)
         elif self.average:
             self.average.write()
+
+    def state(self) -> State:
+        """What `restore_state` needs to go on from here."""
+        state: State = {"epoch": self.epoch}
+        if self.evaluation is not None:
+            state["evaluation"] = self.evaluation.state()
+        return state if self._best is None else state | {"best": self._best}
+
+    def restore_state(self, state: State, device: torch.device) -> None:
+        """Go on from a state."""
+        self.epoch = state["epoch"]
+        self.evaluation = None
+        if "evaluation" in state:
+            self.evaluation = Evaluation.of_state(state["evaluation"], device)
+        self._best = state.get("best")
 
     def _is_better(self, evaluation: Evaluation | None) -> bool:
         """A better metric, or an equal metric with a lower loss."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from core.errors import NetmorphError
 from core.protocol.contracts import EpochMetrics, Hyperparameters
 from core.tasks import TASKS
 from worker.trainer.data.examples import Examples
@@ -22,10 +23,12 @@ from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.network import Network
 from worker.trainer.training.averaging import WeightAverage
-from worker.trainer.training.checks import LearningCheck, check_finite
+from worker.trainer.training.checkpointer import Checkpointer, Snapshot
+from worker.trainer.training.checks import LearningCheck, check_finite, check_finite_weights
 from worker.trainer.training.evaluation import Evaluation, evaluate
 from worker.trainer.training.kept_weights import KeptWeights
 from worker.trainer.training.schedule import TrainingProgress, rate_share
+from worker.trainer.training.state import State, copied
 from worker.trainer.training.step import TrainingStep
 
 _ROUNDING = 1e-9  # of objectives
@@ -34,6 +37,10 @@ _MOST_REPORTS = 100  # about, of one training; each costs an evaluation
 _ROUNDED_SHARE = 0.999 / _MOST_REPORTS  # least part of a training in a round
 _REPORT_SECONDS = 5.0  # after which a report is due in any case: a user may be watching
 _CHECKED_STEPS = 50  # steps between two checks of the loss: a check waits for the GPU
+
+
+class TrainingInterrupted(NetmorphError):
+    """The training was handed back before its end: another worker continues it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +74,19 @@ def train(
     on_step: Callable[[int], None] = lambda step: None,
     on_epoch: Callable[[EpochMetrics], None] = lambda metrics: None,
     clock: Callable[[], float] = time.monotonic,
+    checkpointer: Checkpointer | None = None,
+    state: State | None = None,
 ) -> Outcome:
     """Train the network in place.
 
     With `keep_last`, or without validation examples, the last epoch counts as the best.
     `chance_loss` is that of the best constant prediction: a training that is no better after a
-    tenth of it is infeasible.
+    tenth of it is infeasible. `state`, from a snapshot of the `checkpointer`, continues an earlier
+    training with the same arguments: on a CPU the result is the same, bit for bit.
 
     Raises:
-        InfeasibleTrial: the loss is not finite any more, or nothing is learned.
+        InfeasibleTrial: loss or weights are not finite any more, or nothing is learned.
+        TrainingInterrupted: `checkpointer` was told to hand the training back.
     """
     h = hyperparameters
     network.seed(seed, compute.device)  # dropout
@@ -86,7 +97,7 @@ def train(
         h=h,
         task=task,
         step=step,
-        batches=_endless_batches(training, batch, seed),
+        batches=_Batches(training, batch, seed),
         validation=validation,
         progress=TrainingProgress(h, max(1, len(training) // batch), clock),
         learning=LearningCheck(chance_loss),
@@ -95,16 +106,28 @@ def train(
         on_step=on_step,
         on_epoch=on_epoch,
         clock=clock,
+        checkpointer=checkpointer or Checkpointer(),
     )
+    if state is not None:
+        loop.restore(state)
     loop.run()
     return loop.outcome(batch)
 
 
-def _endless_batches(examples: Examples, size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+class _Batches:
     """The batches of one epoch after the other; the seed decides order and augmentation."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield from examples.training_batches(size, generator)
+
+    def __init__(self, examples: Examples, size: int, seed: int) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+        self._examples, self._size = examples, size
+        self._left = self._epochs()
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self._left
+
+    def _epochs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            yield from self._examples.training_batches(self._size, self.generator)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +137,7 @@ class _Loop:
     h: Hyperparameters
     task: str
     step: TrainingStep
-    batches: Iterator[tuple[Tensor, Tensor]]
+    batches: _Batches
     validation: Examples | None
     progress: TrainingProgress
     learning: LearningCheck
@@ -123,6 +146,7 @@ class _Loop:
     on_step: Callable[[int], None]
     on_epoch: Callable[[EpochMetrics], None]
     clock: Callable[[], float]
+    checkpointer: Checkpointer
     history: list[EpochMetrics] = field(default_factory=list)
     at_rung: Evaluation | None = None
     behind: bool = False
@@ -137,7 +161,21 @@ class _Loop:
             self._report(loss, rate, evaluation)
             if self._ends_early(evaluation):
                 break
+            self._checkpoint()
         self.kept.restore()
+
+    def restore(self, state: State) -> None:
+        """Go on from the state of a snapshot of the same training."""
+        device = self.step.compute.device
+        self.progress.resume(state["steps"], state["seconds"])
+        self.evaluation_seconds = state["evaluation_seconds"]
+        self.history = [EpochMetrics.model_validate(metrics) for metrics in state["history"]]
+        self.batches.generator.set_state(state["batches"])
+        self.step.restore(state["step"])
+        self.learning.restore(state["learning"], device)
+        self.kept.restore_state(state["kept"], device)
+        if "at_rung" in state:
+            self.at_rung = Evaluation.of_state(state["at_rung"], device)
 
     def outcome(self, batch: int) -> Outcome:
         """How the training went; `batch` is the number of examples of one step."""
@@ -170,10 +208,13 @@ class _Loop:
             counted += 1
             if self.progress.steps % _CHECKED_STEPS == 0:
                 check_finite(total)
+            if self.checkpointer.should_hand_back():
+                raise TrainingInterrupted("the training was handed back")
             self.stopped = self.should_stop()
             if self.stopped or self._ends_round(began, since):
                 break
         check_finite(total)
+        check_finite_weights(self.step.network)
         return float(total) / counted, rate
 
     def _train_on(self, x: Tensor, y: Tensor) -> tuple[float, Tensor]:
@@ -216,6 +257,27 @@ class _Loop:
         )
         self.history.append(metrics)
         self.on_epoch(metrics)
+
+    def _checkpoint(self) -> None:
+        """Offer the state to the checkpointer; only from the end of an epoch can one continue."""
+        if self.progress.steps % self.progress.epoch_steps == 0 and not self.stopped:
+            self.checkpointer.at_epoch(self._snapshot)
+
+    def _snapshot(self) -> Snapshot:
+        seconds = self.progress.seconds
+        state: State = {
+            "steps": self.progress.steps,
+            "seconds": seconds,
+            "evaluation_seconds": self.evaluation_seconds,
+            "history": [metrics.model_dump() for metrics in self.history],
+            "batches": self.batches.generator.get_state(),
+            "step": self.step.state(),
+            "learning": self.learning.state(),
+            "kept": self.kept.state(),
+        }
+        if self.at_rung is not None:
+            state["at_rung"] = self.at_rung.state()
+        return Snapshot(self.progress.epochs, seconds, copied(state))
 
     def _ends_early(self, evaluation: Evaluation | None) -> bool:
         """Whether it ends here: behind others at its rung, or without improvement for too long."""

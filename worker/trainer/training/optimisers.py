@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from core.protocol.contracts import Hyperparameters, Optimiser
+from worker.trainer.training.state import State
 
 #: Of an odd polynomial that moves singular values from (0, 1] towards one (Jordan et al. 2024).
 _LINEAR, _CUBIC, _QUINTIC = 3.4445, -4.7750, 2.0315
@@ -127,3 +128,29 @@ def optimisers_of(network: nn.Module, h: Hyperparameters) -> tuple[torch.optim.O
 
 def _adamw(groups: list[Group], h: Hyperparameters) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=h.learning_rate, betas=_BETAS, fused=True)
+
+
+def state_of(optimiser: torch.optim.Optimizer) -> State:
+    """The optimiser's tensors, by the index of the parameter that they belong to."""
+    state = optimiser.state_dict()["state"]
+    return {
+        str(index): {name: value for name, value in values.items() if isinstance(value, Tensor)}
+        for index, values in state.items()
+    }
+
+
+def restore(optimiser: torch.optim.Optimizer, state: State) -> None:
+    """Give an optimiser of the same parameters the tensors that `state_of` has returned."""
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    restored = {
+        int(index): {name: _like(parameters[int(index)], value) for name, value in values.items()}
+        for index, values in state.items()
+    }
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": restored})
+
+
+def _like(parameter: nn.Parameter, value: Tensor) -> Tensor:
+    """The value in the parameter's memory layout, on which the rounding of products depends."""
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)

@@ -22,9 +22,13 @@ class TrainingProgress:
         self._most_steps, self._most_seconds = h.epochs * epoch_steps, h.max_seconds
         self._clock, self._began = clock, clock()
 
+    def resume(self, steps: int, seconds: float) -> None:
+        """Continue a training that has made these steps in these seconds."""
+        self.steps, self._began = steps, self._clock() - seconds
+
     @property
     def seconds(self) -> float:
-        """Since the training began."""
+        """Of training so far."""
         return self._clock() - self._began
 
     @property

@@ -15,7 +15,8 @@ from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.network import Network
 from worker.trainer.training.averaging import WeightAverage
-from worker.trainer.training.optimisers import optimisers_of
+from worker.trainer.training.optimisers import optimisers_of, restore, state_of
+from worker.trainer.training.state import State
 
 Outputs = TypeVar("Outputs")  # of one network, or of several
 
@@ -30,7 +31,7 @@ class Mixing:
 
     def __init__(self, alpha: float, seed: int) -> None:
         self._alpha = alpha
-        self._rng = np.random.default_rng([seed, 1])
+        self.rng = np.random.default_rng([seed, 1])
 
     def loss(
         self,
@@ -42,8 +43,8 @@ class Mixing:
         """The loss of a batch of mixed examples, or of the batch itself without mixing."""
         if not self._alpha:
             return loss_of(network(x), y)
-        share = float(self._rng.beta(self._alpha, self._alpha))
-        permutation = torch.from_numpy(self._rng.permutation(len(x))).to(x.device)
+        share = float(self.rng.beta(self._alpha, self._alpha))
+        permutation = torch.from_numpy(self.rng.permutation(len(x))).to(x.device)
         outputs = network(share * x + (1 - share) * x[permutation])
         return share * loss_of(outputs, y) + (1 - share) * loss_of(outputs, y[permutation])
 
@@ -103,6 +104,31 @@ class TrainingStep:
         if self.average:
             self.average.update()
         return loss.detach() / len(self.network.networks)
+
+    def state(self) -> State:
+        """What `restore` needs to go on from here."""
+        state: State = {
+            "network": dict(self.network.state_dict()),
+            "optimisers": {str(k): state_of(one) for k, one in enumerate(self.optimisers)},
+            "mixing": dict(self.mixing.rng.bit_generator.state),
+            "dropout": {str(k): g.get_state() for k, g in enumerate(self._generators())},
+        }
+        return state | {"average": self.average.state()} if self.average else state
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same training; generators of another device are left alone."""
+        self.network.load_state_dict(state["network"])
+        for k, optimiser in enumerate(self.optimisers):
+            restore(optimiser, state["optimisers"][str(k)])
+        self.mixing.rng.bit_generator.state = state["mixing"]
+        for k, generator in enumerate(self._generators()):
+            if generator.get_state().shape == state["dropout"][str(k)].shape:
+                generator.set_state(state["dropout"][str(k)])
+        if self.average:
+            self.average.restore(state["average"])
+
+    def _generators(self) -> list[torch.Generator]:
+        return [network.generator for network in self.network.networks if network.generator]
 
     def _outputs(self, x: Tensor) -> list[Tensor]:
         return [network(x) for network in self.network.networks]

@@ -88,22 +88,25 @@ def test_without_a_test_split_a_fifth_of_each_class_is_taken(names: tuple[str, s
 
 
 @pytest.mark.parametrize(
-    ("given_shape", "taken_shape"),
+    ("given_shape", "taken_shape", "usual"),
     [
-        ((30, 7), (7,)),
-        ((30, 8, 9), (1, 8, 9)),
-        ((30, 8, 9, 3), (3, 8, 9)),
-        ((30, 3, 8, 9), (3, 8, 9)),
-        ((30, 8, 9, 4), (4, 8, 9)),
-        ((30, 3, 3, 3), (3, 3, 3)),
+        ((30, 7), (7,), "NF"),
+        ((30, 8, 9), (1, 8, 9), "NHW"),
+        ((30, 8, 9, 3), (3, 8, 9), "NHWC"),
+        ((30, 3, 8, 9), (3, 8, 9), "NCHW"),
+        ((30, 8, 9, 4), (4, 8, 9), "NHWC"),
+        ((30, 3, 3, 3), (3, 3, 3), "NHWC"),
     ],
 )
-def test_axes_are_put_in_order(given_shape: tuple[int, ...], taken_shape: tuple[int, ...]) -> None:
+def test_axes_are_put_in_order(
+    given_shape: tuple[int, ...], taken_shape: tuple[int, ...], usual: str
+) -> None:
     x = np.arange(np.prod(given_shape), dtype=np.float32).reshape(given_shape)
 
     arrays = parse(packed(x=x, y=CLASSES))
 
     assert arrays.x_train.shape[1:] == taken_shape
+    assert arrays.layout == usual
     if len(given_shape) == 4 and given_shape[3] <= 4:  # the channels were last
         first = int(np.flatnonzero((x == arrays.x_train[0, 0, 0, 0]).any(axis=(1, 2, 3)))[0])
         np.testing.assert_array_equal(arrays.x_train[0], x[first].transpose(2, 0, 1))
@@ -129,6 +132,7 @@ def test_a_layout_names_the_axes(
     arrays = parse(packed(x_train=x, y_train=CLASSES, x_test=x, y_test=CLASSES, layout=layout))
 
     assert arrays.x_train.shape == arrays.x_test.shape == (30, *taken_shape)
+    assert arrays.layout == layout
     named = dict(zip(layout, given_shape, strict=True)) | {"N": 1}
     at = {axis: length - 1 for axis, length in named.items()}  # the last value of the first example
     last = x[tuple(at[axis] for axis in layout)]

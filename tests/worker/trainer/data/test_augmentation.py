@@ -44,6 +44,15 @@ def test_affine_maps_are_small():
         assert offset.abs().mean() > 0.3
 
 
+@pytest.mark.parametrize("shape", [(8, 200), (200, 8)])
+def test_an_affine_map_keeps_the_ends_of_long_images_visible(shape):
+    x = torch.ones(300, 1, *shape)
+    moved = affine(x, flip=False, generator=seeded())
+    long_axis = 2 + shape.index(200)
+    profile = moved.movedim(long_axis, 1).flatten(2).amax(dim=2)  # (n, 200)
+    assert profile[:, 30:-30].min() > 0.9
+
+
 def test_affine_maps_mirror_half_of_the_images_where_flips_are_allowed():
     x = torch.zeros(400, 1, 16, 16)
     x[..., :6] = 255.0  # bright on the left

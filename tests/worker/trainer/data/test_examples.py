@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from worker.trainer.data.examples import Examples, Normalisation, largest_shift, tensor_of
+from core.data.datasets import Arrays
+from tests.worker.orders import described
+from worker.trainer.data.examples import Examples, largest_shift, tensor_of
+from worker.trainer.data.normalisation import Normalisation, constant_in_words
 
 CPU = torch.device("cpu")
 PLAIN = Normalisation((0.0,), (1.0,))
@@ -186,6 +189,77 @@ def test_statistics_of_many_bytes_are_exact():
     x = np.full((1000, 1, 40, 40), 200, np.uint8)
     x[::2] = 100
     assert Normalisation.of(x) == Normalisation((150.0,), (50.0,))
+
+
+@pytest.mark.parametrize("augmentation", ["none", "shift", "affine", "warp"])
+@pytest.mark.parametrize("shape", [(2, 9, 12), (2, 24)])
+@pytest.mark.parametrize(("scale", "offset"), [(1e-13, 0), (1e-60, 0), (1, 1e8), (1e30, 1e8)])
+def test_the_scale_of_the_data_changes_no_batch(scale, offset, shape, augmentation):
+    plain = np.random.default_rng(0).normal(size=(30, *shape))
+    batches = []
+    for x in (plain + min(offset, 1e6), (plain + offset) * scale):  # zero is far outside, or inside
+        data = examples(x, Normalisation.of(x), augmentation=augmentation, erasing=0.2)
+        batches.append(epoch(data, 30)[0][0])
+    np.testing.assert_allclose(batches[1], batches[0], atol=1e-5)
+    assert batches[0].std() == pytest.approx(1, abs=0.4)
+
+
+@pytest.mark.parametrize("std", [1e-3, 1e-2])
+def test_float32_values_with_a_large_offset_keep_their_differences(std):
+    x = (1e4 + std * np.random.default_rng(0).normal(size=(200, 1, 8, 8))).astype(np.float32)
+    normalisation = Normalisation.of(x)
+    assert normalisation.in_float64
+    (batch, _), *_ = examples(x, normalisation).batches(200)
+    assert float(batch.mean()) == pytest.approx(0, abs=1e-5)
+    assert float(batch.numpy().std()) == pytest.approx(1, abs=1e-5)
+
+
+def test_constant_channels_are_zero_and_named():
+    x = np.random.default_rng(0).normal(size=(20, 14)).astype(np.float32)
+    x[:, :12] = 0.1
+    x[:, 12] = 1e20 * (1 + np.arange(20) % 2 * np.finfo(np.float32).eps)
+    normalisation = Normalisation.of(x)
+    assert normalisation.constant == tuple(range(13))
+    (batch, _), *_ = examples(x, normalisation).batches(20)
+    assert batch[:, :13].abs().max() < 1e-6
+    spec = described(Arrays(x, np.arange(20) % 2, x, np.arange(20) % 2, ("a", "b")))
+    assert constant_in_words(spec, normalisation) == (
+        "features 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 3 more of 14, counted from 0, cannot be learned "
+        "from: the same value in all training examples"
+    )
+    assert constant_in_words(spec, PLAIN) == ""
+
+
+def test_beyond_the_border_of_an_image_it_is_black_or_as_dark_as_the_darkest():
+    black = Normalisation((10.0, 230.0, -50.0, 7.0), (20.0, 10.0, 1.0, 1.0), constant=(3,)).black
+    assert black == (0.0, 200.0, -47.0, 7.0)
+    x = np.full((20, 1, 12, 12), 230, np.uint8)
+    batch, _ = epoch(examples(x, Normalisation((230.0,), (10.0,)), augmentation="shift"), 20)[0]
+    assert set(np.unique(batch).tolist()) == {-3.0, 0.0}
+
+
+@pytest.mark.parametrize("augmentation", ["shift", "affine", "warp"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 16), (2, 3, 3), (1, 7, 40), (1, 3), (2, 7)])
+def test_nothing_is_moved_bent_or_erased_in_small_examples(shape, augmentation):
+    x = numbered(60, shape)
+    for batch, y in epoch(examples(x, augmentation=augmentation, erasing=0.9), 20):
+        np.testing.assert_array_equal(batch, x[y])
+
+
+def test_small_images_are_mirrored_where_flips_are_allowed():
+    x = numbered(60, (1, 3, 3))
+    for augmentation in ("affine-flip", "shift-flip", "flip"):
+        for batch, y in epoch(examples(x, augmentation=augmentation), 60):
+            mirrored = (batch == x[y][..., ::-1]).all(axis=(1, 2, 3))
+            assert ((batch == x[y]).all(axis=(1, 2, 3)) != mirrored).all()
+            assert 10 < mirrored.sum() < 50
+
+
+def test_batches_of_images_with_one_channel_have_the_strides_of_their_shape():
+    """Of a channels-last file of grey images, which torch would compute in another way."""
+    x = np.moveaxis(numbered(9, (5, 6, 1)), 3, 1)
+    for batch, _ in examples(x).batches(4):
+        assert batch.stride() == (30, 30, 6, 1)
 
 
 def test_batches_of_images_have_the_requested_memory_format():

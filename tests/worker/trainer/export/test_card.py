@@ -11,10 +11,11 @@ import pytest
 from core.layers import LAYERS
 from core.protocol.contracts import Comparison, TestMetrics
 from tests.strategies import random_weights
-from tests.worker.orders import NETWORK
+from tests.worker.orders import NETWORK, arrays
 from tests.worker.trainer.export.history import HISTORY
-from worker.trainer.data.examples import Normalisation
+from tests.worker.trainer.export.inputs import inputs_of
 from worker.trainer.export import export
+from worker.trainer.export.card import model_card
 
 
 def test_the_card_describes_the_network_its_search_and_its_metric(folder, ended):
@@ -24,9 +25,9 @@ def test_the_card_describes_the_network_its_search_and_its_metric(folder, ended)
         for line in card.splitlines()
         if line.startswith("|") and line.count("|") == 3
     )
-    assert facts["test accuracy"].startswith(f"{ended.test.metric:.4f} ± ")
+    assert facts["test accuracy"].startswith(f"{100 * ended.test.metric:.2f} % ± ")
     assert "(30 examples, looked at once)" in facts["test accuracy"]
-    assert facts["validation accuracy in the search"].startswith("0.8125 ± 0.0123")
+    assert facts["validation accuracy in the search"].startswith("81.25 % ± 1.23")
     assert facts["parameters"] == f"{NETWORK.parameters:,}"
     assert facts["FLOPs of one example"] == f"{NETWORK.flops:,}"
     assert facts["training examples"] == "90 (validation included)"
@@ -45,7 +46,7 @@ def card_and_metrics(job, **facts):
     """The card and the metrics of an export."""
     weights = random_weights(NETWORK, np.random.default_rng(0), np.float32)
     test = TestMetrics(metric=1.0, loss=0.0, examples=30)
-    packed = export(job, NETWORK, weights, Normalisation((0.0,), (1.0,)), test, **facts)
+    packed = export(job, NETWORK, weights, inputs_of(arrays().x_train), test, **facts)
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         return archive.read("README.md").decode(), json.loads(archive.read("metrics.json"))
 
@@ -61,7 +62,8 @@ WON = TIED.model_copy(update={"exported": "winner", "reason": "the final fit *di
         (
             TIED,
             0.7,
-            "The final network has 0.9120 on 9 held-out examples, the winner's own weights 0.9050.",
+            "The final network has 91.20 % on 9 held-out examples, "
+            "the winner's own weights 90.50 %.",
             "81 (9 of the validation split were held out to compare on)",
         ),
         (
@@ -100,9 +102,22 @@ def test_a_card_does_not_mention_seconds_that_are_not_known(job, history, second
     assert metrics["compute_in_winner"] is None
 
 
+def test_a_card_names_channels_that_cannot_be_learned_from(job):
+    x = arrays().x_train.repeat(2, axis=1)
+    x[:, 0] = 255
+    spec = job.dataset_spec.model_copy(update={"layout": "NHWC", "input_shape": (2, 6, 4)})
+    wide = dataclasses.replace(job, dataset_spec=spec)
+    normalisation = inputs_of(x).normalisation
+    test = TestMetrics(metric=1.0, loss=0.0, examples=30)
+    card = model_card(wide, NETWORK, normalisation, test)
+    assert "| input | (2, 6, 4), uint8, from arrays with axes NHWC |" in card
+    assert "**Warning:** channel 0 of 2, counted from 0, cannot be learned from" in card
+    assert "Warning" not in card_and_metrics(job)[0]
+
+
 def test_a_card_without_a_history_is_still_a_card(job):
     card, metrics = card_and_metrics(job)
     assert "# A network" in card
-    assert "| validation accuracy in the search | ? ± ?" in card
+    assert "| validation accuracy in the search | ? (" in card
     assert metrics["validation"] is None
     assert metrics["test_std"] > 0

@@ -29,7 +29,8 @@ from tests.strategies import (
     random_weights,
 )
 from tests.worker.orders import CLASSES, NETWORK, arrays
-from worker.trainer.data.examples import Normalisation
+from tests.worker.trainer.export.inputs import inputs_of
+from worker.trainer.data.normalisation import Normalisation
 from worker.trainer.export import export, predict
 
 
@@ -96,7 +97,7 @@ def test_the_program_is_a_copy_of_the_module_and_imports_only_what_it_names(fold
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
             imported.add(node.module.partition(".")[0])
-    assert imported - set(sys.stdlib_module_names) == {"numpy", "torch", "safetensors"}
+    assert imported - set(sys.stdlib_module_names) == {"numpy", "torch", "safetensors", "PIL"}
 
 
 def test_the_program_knows_every_layer():
@@ -131,15 +132,16 @@ def assert_predicts_the_reference(architecture: Architecture, rng, job) -> None:
     normalisation = Normalisation(
         tuple(rng.normal(size=channels).tolist()), tuple(rng.uniform(0.5, 2, channels).tolist())
     )
-    spec = job.dataset_spec.model_copy(update={"input_shape": architecture.input_shape})
+    x = rng.normal(size=(5, *architecture.input_shape)).astype(np.float32)
+    changes = {"input_shape": architecture.input_shape, "dtype": "float32"}
+    spec = job.dataset_spec.model_copy(update=changes)
     job = dataclasses.replace(job, dataset_spec=spec)
     test = TestMetrics(metric=0.5, loss=1.0, examples=30)
-    packed = export(job, architecture, weights, normalisation, test)
+    packed = export(job, architecture, weights, inputs_of(x, normalisation), test)
     with tempfile.TemporaryDirectory() as unpacked:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             archive.extractall(unpacked)
         model = predict.Model(Path(unpacked))
-    x = rng.normal(size=(5, *architecture.input_shape)).astype(np.float32)
     expected = reference(architecture, weights, (normalisation.mean, normalisation.std), x)
     np.testing.assert_allclose(model.probabilities(x, batch=2), expected, atol=1e-3)
 
@@ -160,7 +162,7 @@ def test_any_exported_morphed_network_predicts_as_the_reference(architecture, rn
     "arranged",
     [
         lambda x: x[:, 0],
-        lambda x: x.transpose(0, 2, 3, 1),
+        lambda x: x[..., None],
         lambda x: x.astype(np.float64),
         lambda x: x.astype(">u2"),
         lambda x: x[::-1][::-1],
@@ -186,6 +188,8 @@ def test_examples_may_be_few_many_or_in_a_mapped_file(folder, tmp_path):
 
 @pytest.mark.parametrize("shape", [(2, 5, 5), (2, 4, 6, 2), (2, 24), (6,)])
 def test_examples_of_another_shape_are_refused_with_what_is_expected(folder, shape):
-    with pytest.raises(SystemExit) as refused:
+    with pytest.raises(predict.InputError) as refused:
         predict.Model(folder).probabilities(np.zeros(shape, np.uint8))
-    assert str(refused.value) == f"examples have shape {shape}; expected (N, 1, 6, 4)"
+    assert str(refused.value).startswith(
+        f"examples have shape {shape}; expected (N, 1, 6, 4), the axes NCHW; "
+    )

@@ -1,0 +1,37 @@
+"""Which trials the lineage of a large search shows: the winning line first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from api.store.trials import TrialPoint
+from core.protocol.states import TrialKind, TrialStatus
+
+COMPLETE = 100  # trials of a search that is shown completely
+SIBLINGS = 40  # of the winning line, in a larger one
+
+
+def selection(points: Sequence[TrialPoint], best: UUID | None) -> list[UUID]:
+    """The trials to show: of a large search the line of the best, its best siblings, what runs.
+
+    Each comes with its ancestors, so that all are connected.
+    """
+    mine = {point.id: point for point in points if point.kind == TrialKind.SEARCH}
+    if len(mine) <= COMPLETE:
+        return list(mine)
+    line = _line(mine, [] if best is None else [best])
+    siblings = [one for one in mine.values() if one.parent_id in line | {None}]
+    siblings.sort(key=lambda one: (one.value is None, -(one.value or 0)))
+    running = [one.id for one in mine.values() if one.status == TrialStatus.RUNNING]
+    shown = line | {one.id for one in siblings[:SIBLINGS]} | _line(mine, running)
+    return [key for key in mine if key in shown]
+
+
+def _line(mine: Mapping[UUID, TrialPoint], ends: Iterable[UUID]) -> set[UUID]:
+    """These trials and all their ancestors."""
+    found: set[UUID] = set()
+    for end in ends:
+        key: UUID | None = end
+        while key is not None and key in mine and key not in found:
+            found.add(key)
+            key = mine[key].parent_id
+    return found

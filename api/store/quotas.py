@@ -1,0 +1,43 @@
+"""Quotas: how much one user may keep and run. Admins have none."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.models import Dataset, Key, Search
+from api.store.errors import QuotaExceeded
+from api.store.keys import Caller
+from core.protocol.states import LIVE_SEARCH
+
+
+def check_bytes(session: Session, caller: Caller, more: int, most: int) -> None:
+    """Raise QuotaExceeded where the caller's data sets and `more` bytes exceed its quota."""
+    if caller.is_admin:
+        return
+    statement = select(func.coalesce(func.sum(Dataset.blob_bytes), 0))
+    kept = session.scalars(statement.where(Dataset.owner_id == caller.key_id)).one()
+    if kept + more > most:
+        raise QuotaExceeded(
+            f"your data sets have {kept:,} bytes, uploads included {kept + more:,}; "
+            f"expected at most {most:,}: upload less, or have an admin raise NETMORPH_OWNER_BYTES"
+        )
+
+
+def check_searches(session: Session, caller: Caller, most: int) -> None:
+    """Raise QuotaExceeded where the caller has as many live searches as it may.
+
+    The caller's key stays locked until the transaction ends, so that two requests at the same time
+    are counted one after the other.
+    """
+    if caller.is_admin:
+        return
+    lock = select(Key.id).where(Key.id == caller.key_id).with_for_update(key_share=True)
+    session.execute(lock)
+    mine = select(func.count()).where(
+        Search.owner_id == caller.key_id, Search.status.in_(LIVE_SEARCH)
+    )
+    live = session.scalars(mine).one()
+    if live >= most:
+        raise QuotaExceeded(
+            f"{live} of your searches have not ended; expected at most {most}: stop one or "
+            "wait for its end, or have an admin raise NETMORPH_OWNER_SEARCHES"
+        )

@@ -1,0 +1,96 @@
+"""Setbacks: attempts that ended through no fault of their trial. They are not counted.
+
+Where storage is full, read-only or away, the trial waits and is tried again after a pause, which
+grows with each setback. Where the parent's weights are damaged, the blob is marked, and the next
+order starts from something else (`api.store.ancestors`).
+"""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models import Damaged, Trial
+from api.store import blobs
+from api.store.endings import moved
+from api.store.fragments import printable
+from core.protocol.contracts import BlobRef, TrialResult
+from core.protocol.states import TrialStatus
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds
+
+_SETBACK = text(
+    """
+WITH ended AS (
+    DELETE FROM leases
+    WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
+    RETURNING trial_id, 0 AS epochs
+), """
+    + moved(
+        retry="true",
+        otherwise="'lost'",
+        counted=0,
+        pause="make_interval(secs => :pause * least(2 ^ least(setbacks, 9), :most))",
+        changes="setbacks = setbacks + 1, report_digest = :digest,"
+        " reason = CASE next WHEN 'stopped' THEN search_reason ELSE :reason END",
+        targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
+    )
+)
+
+
+def end_attempt(
+    connection: Connection, trial_id: UUID, report: TrialResult, digest: bytes, max_attempts: int
+) -> TrialStatus | None:
+    """End an attempt without counting it; None where the lease is another's.
+
+    The trial waits again: at once where weights were damaged, else after a pause.
+    """
+    values = {
+        "trial_id": trial_id,
+        "attempt": report.attempt,
+        "token": report.token,
+        "reason": printable(report.reason),
+        "digest": digest,
+        "pause": 0.0 if report.damaged else _FIRST_PAUSE,
+        "most": _LONGEST_PAUSE / _FIRST_PAUSE,
+        "max_attempts": max_attempts + report.attempt,
+    }
+    row = connection.execute(_SETBACK, values).one_or_none()
+    return None if row is None else TrialStatus(row.status)
+
+
+def mark_damaged(connection: Connection, blob: BlobRef, reason: str) -> None:
+    """Mark weights as damaged, so that no trial starts from them."""
+    values = {"blob_key": blob.key, "reason": printable(reason)}
+    connection.execute(insert(Damaged).values(values).on_conflict_do_nothing())
+
+
+def architecture_of(connection: Connection, trial_id: UUID, blob: BlobRef) -> Any:
+    """The architecture (as JSON) of the trial with these weights, in the search of this trial.
+
+    None where there is none: a worker may name any blob, but only those of its search count.
+    """
+    search = select(Trial.search_id).where(Trial.id == trial_id).scalar_subquery()
+    statement = select(Trial.architecture).where(
+        Trial.search_id == search,
+        Trial.weights_key == blob.key,
+        Trial.weights_bytes == blob.bytes,
+    )
+    return connection.scalars(statement).first()
+
+
+def damaged(session: Session) -> list[BlobRef]:
+    """The weights that are marked as damaged; marks of weights that no trial has are removed."""
+    used = select(Trial.id).where(Trial.weights_key == Damaged.blob_key).exists()
+    session.execute(delete(Damaged).where(~used))
+    columns = (Trial.weights_key, Trial.weights_bytes)
+    marked = select(*columns).join(Damaged, Damaged.blob_key == Trial.weights_key).distinct()
+    rows = session.execute(marked)
+    return [blobs.reference(row.weights_key, row.weights_bytes) for row in rows]
+
+
+def unmark(session: Session, intact: list[BlobRef]) -> None:
+    """Let trials start from these weights again."""
+    session.execute(delete(Damaged).where(Damaged.blob_key.in_([blob.key for blob in intact])))

@@ -1,0 +1,278 @@
+"""Searches as scikit-learn estimators: `fit` searches, trains and downloads, `predict` predicts.
+
+    from netmorph import ImageClassifier
+
+    model = ImageClassifier(trials=12).fit(X, y)
+    model.score(X_test, y_test)
+
+The service is the one at `url`, or that of the data directory, which is started where none runs.
+"""
+
+import contextlib
+import hashlib
+import io
+import tempfile
+from abc import abstractmethod
+from collections.abc import Iterator
+from http import HTTPStatus
+from math import prod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from rich.console import Console
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from netmorph import export, predictor, progress
+from netmorph.answers import Search
+from netmorph.client import Client
+from netmorph.data_directory import DataDirectory, default_path
+from netmorph.errors import ClientError, RefusedRequest
+from netmorph.target import Target
+
+_INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+_DEFAULT_TRIALS = 12
+_MOST_CHANNELS = 4  # of images whose layout is not given
+
+
+class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A search for a classifier; each kind of examples says how its axes are arranged."""
+
+    _layouts: ClassVar[dict[int, tuple[str, ...]]]  # by number of axes, those with channels first
+
+    def __init__(
+        self,
+        *,
+        trials: int | None = None,
+        minutes: float | None = None,
+        random_state: int = 0,
+        strategy: str = "bayesian",
+        max_parameters: int | None = None,
+        ensemble: int | None = None,
+        training: dict[str, Any] | None = None,
+        layout: str | None = None,
+        workers: int = 1,
+        url: str | None = None,
+        key: str | None = None,
+        data_dir: str | Path | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """Store the parameters of the search.
+
+        Args:
+            trials: Budget: number of trials; 12 if `minutes` is not given either.
+            minutes: Budget: minutes, the final fit included.
+            random_state: Seed of all random choices of the search.
+            strategy: Search strategy.
+            max_parameters: Upper bound for the parameters of a network.
+            ensemble: Number of networks that are averaged; None: chosen for the budget.
+            training: Further fields of `training` in `POST /v1/searches`, such as `epochs`.
+            layout: The axes of X, such as "NHWC" or "NCL"; None: by their number and size.
+            workers: Workers of a service that is started for this fit.
+            url: Address of a running service; None: the service of the data directory.
+            key: API key for the service at `url`.
+            data_dir: Data directory of the local service; None: the default one.
+            verbose: Whether to print the progress.
+        """
+        self.trials = trials
+        self.minutes = minutes
+        self.random_state = random_state
+        self.strategy = strategy
+        self.max_parameters = max_parameters
+        self.ensemble = ensemble
+        self.training = training
+        self.layout = layout
+        self.workers = workers
+        self.url = url
+        self.key = key
+        self.data_dir = data_dir
+        self.verbose = verbose
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Search for a network, train it and load it. A fifth of the examples is for the test.
+
+        Raises:
+            ValueError: the examples, the labels or the parameters are invalid.
+            ClientError: there is no service, or the search did not complete.
+        """
+        x, y = validate_data(self, X, y, allow_nd=True, dtype="numeric")
+        check_classification_targets(y)
+        self.classes_, indices = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError("expected at least two classes; found 1 class")
+        arranged, layout = self._arranged(x)
+        content = _npz(x=arranged, y=indices.astype(np.int64), layout=np.array(layout))
+        self.search_, self._archive = self._search(content, x.shape)
+        assert self.search_["final"] is not None
+        self.test_score_ = self.search_["final"]["test_metric"]
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes)."""
+        check_is_fitted(self)
+        x = validate_data(self, X, allow_nd=True, dtype="numeric", reset=False)
+        arranged, _ = self._arranged(x)
+        network = predictor.load(self._archive)
+        try:
+            found = network.probabilities(arranged).astype(np.float64)
+        except SystemExit as error:  # how a program says that its input is wrong
+            raise ValueError(str(error)) from None
+        order = [network.classes.index(str(k)) for k in range(len(self.classes_))]
+        ordered = found[:, order]
+        return np.asarray(ordered / ordered.sum(axis=1, keepdims=True))
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The most probable class of each example."""
+        probabilities = self.predict_proba(X)
+        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+    def export(self, folder: str | Path) -> Path:
+        """Write the exported network with its program and its card to a folder; return it."""
+        check_is_fitted(self)
+        with tempfile.NamedTemporaryFile(suffix=".zip") as archive:
+            archive.write(self._archive)
+            archive.flush()
+            export.unpack(Path(archive.name), Path(folder))
+        return Path(folder)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_archive")
+
+    @abstractmethod
+    def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
+        """The examples with channels first, in a type that the service stores, and their layout."""
+
+    def _search(self, content: bytes, shape: tuple[int, ...]) -> tuple[Search, bytes]:
+        """Run the search on this npz file to its end; return it and the archive of its export."""
+        with self._client() as client, tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"fit-{hashlib.sha256(content).hexdigest()[:12]}.npz"
+            path.write_bytes(content)
+            with _refusals_are_value_errors(shape):
+                dataset = client.add_dataset(path, path.stem)
+                created = client.create_search(self._request(dataset["id"]))
+            ended = self._followed(client, created)
+            archive = Path(folder) / "export.zip"
+            client.download_export(ended["id"], archive)
+            return ended, archive.read_bytes()
+
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[Client]:
+        path = Path(self.data_dir) if self.data_dir is not None else default_path()
+        target = Target(DataDirectory(path.absolute()), self.url, self.key)
+        with (
+            target.on_demand(workers=self.workers) as running,
+            Client(running.url, running.key) as client,
+        ):
+            yield client
+
+    def _request(self, dataset: str) -> dict[str, Any]:
+        """The body of `POST /v1/searches`."""
+        trials = _DEFAULT_TRIALS if self.trials is None and self.minutes is None else self.trials
+        seconds = None if self.minutes is None else 60 * self.minutes
+        training = {} if self.ensemble is None else {"ensemble": self.ensemble}
+        bounds = None if self.max_parameters is None else {"parameters": self.max_parameters}
+        return {
+            "dataset": dataset,
+            "budget": {"trials": trials, "seconds": seconds},
+            "seed": self.random_state,
+            "strategy": self.strategy,
+            "parallelism": max(1, self.workers),
+            "training": training | (self.training or {}),
+        } | ({} if bounds is None else {"bounds": bounds})
+
+    def _followed(self, client: Client, search: Search) -> Search:
+        """Wait for the end of the search; it is stopped if the wait is interrupted.
+
+        Raises:
+            ClientError: it ended without a network.
+        """
+        out = Console(stderr=True, quiet=not self.verbose, highlight=False, markup=False)
+        try:
+            ended = progress.follow(client, search, out)
+        except KeyboardInterrupt:
+            client.stop(search["id"])
+            raise
+        if ended["status"] != "completed":
+            reason = f": {ended['reason']}" if ended["reason"] else ""
+            raise ClientError(
+                f"the search {ended['id']} is {ended['status']}{reason}; expected completed"
+            )
+        return ended
+
+
+class ImageClassifier(_Classifier):
+    """A search for a classifier of images, (N, height, width) with or without channels.
+
+    X with two axes, (N, features), holds vectors. Of four axes the last holds the channels, unless
+    it is longer than four and the second is not; `layout` ("NHWC", "NCHW") says it otherwise.
+
+    Attributes:
+        classes_: The labels, sorted.
+        test_score_: The accuracy on the fifth of the examples that was looked at once.
+        search_: The search as the service describes it.
+    """
+
+    def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
+        x = _stored(x)
+        if x.ndim == 2:
+            return x, "NF"
+        if x.ndim == 3:
+            return x[:, None], "NCHW"
+        if x.ndim != 4:
+            raise ValueError(f"expected images with 2 to 4 axes; found {x.ndim} (shape {x.shape})")
+        return (x if self._is_channels_first(x) else x.transpose(0, 3, 1, 2)), "NCHW"
+
+    def _is_channels_first(self, x: NDArray[Any]) -> bool:
+        if self.layout in ("NHWC", "NCHW"):
+            return self.layout == "NCHW"
+        if self.layout is not None:
+            raise ValueError(f"unknown layout {self.layout!r}; expected 'NHWC' or 'NCHW'")
+        return bool(x.shape[3] > _MOST_CHANNELS >= x.shape[1])
+
+
+class SignalClassifier(_Classifier):
+    """A search for a classifier of signals, (N, length) or (N, channels, length).
+
+    `layout="NLC"` is for (N, length, channels). The attributes are those of `ImageClassifier`.
+    """
+
+    def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
+        if self.layout not in (None, "NL", "NCL", "NLC"):
+            raise ValueError(f"unknown layout {self.layout!r}; expected 'NL', 'NCL' or 'NLC'")
+        x = _stored(x)
+        if x.ndim == 2:
+            return x[:, None], "NCL"
+        if x.ndim != 3:
+            raise ValueError(f"expected signals with 2 or 3 axes; found {x.ndim} (shape {x.shape})")
+        return (x.transpose(0, 2, 1) if self.layout == "NLC" else x), "NCL"
+
+
+def _stored(x: NDArray[Any]) -> NDArray[Any]:
+    """The examples in a type that the service reads without loss of what matters."""
+    if x.dtype == np.bool_:
+        return x.astype(np.uint8)
+    if x.dtype.kind in "iu" and x.size and x.min() >= 0 and x.max() <= 255:
+        return x.astype(np.uint8)
+    return x.astype(np.float64) if x.dtype.kind in "iu" else x
+
+
+def _npz(**arrays: NDArray[Any]) -> bytes:
+    """The arrays as an npz file; the same arrays are the same bytes."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **{name: np.ascontiguousarray(a) for name, a in arrays.items()})  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+@contextlib.contextmanager
+def _refusals_are_value_errors(shape: tuple[int, ...]) -> Iterator[None]:
+    """Raise ValueError, which scikit-learn expects, for data and parameters that are refused."""
+    try:
+        yield
+    except RefusedRequest as problem:
+        if problem.status not in _INVALID:
+            raise
+        found = f"X has {shape[0]} sample(s) of {prod(shape[1:])} feature(s)"
+        raise ValueError(f"{problem}; {found}") from problem

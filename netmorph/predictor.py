@@ -1,0 +1,53 @@
+"""Predictions of an exported network in this process.
+
+The files of an export are data: the program that reads them is the one of this installation, never
+the `predict.py` beside them, which may come from another machine.
+"""
+
+import io
+import tempfile
+import zipfile
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from numpy.typing import NDArray
+
+from netmorph.errors import ClientError
+
+#: By name, as `import netmorph` must not load torch.
+_PROGRAM = "worker.trainer.export.predict"
+_FILES = ("model.json", "classes.json", "preprocess.json", "weights.safetensors")
+
+
+class Predictor(Protocol):
+    """A network that is ready to predict."""
+
+    classes: list[str]
+
+    def probabilities(self, x: NDArray[Any]) -> NDArray[Any]:
+        """(N, ...) -> (N, classes)"""
+
+
+@lru_cache(maxsize=4)
+def load(archive: bytes) -> Predictor:
+    """The network in the archive of an export.
+
+    Raises:
+        ClientError: torch is not installed.
+    """
+    try:
+        program = import_module(_PROGRAM)
+    except (ImportError, SystemExit):
+        raise ClientError(
+            "predicting needs the package torch, which is not installed: "
+            "pip install 'netmorph[worker]'"
+        ) from None
+    with (
+        zipfile.ZipFile(io.BytesIO(archive)) as file,
+        tempfile.TemporaryDirectory(prefix="netmorph-") as folder,
+    ):
+        for name in _FILES:
+            (Path(folder) / name).write_bytes(file.read(name))
+        return cast(Predictor, program.Model(Path(folder)))

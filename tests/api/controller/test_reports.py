@@ -1,0 +1,169 @@
+"""Damaged weights: the trial is not to blame, and starts from its nearest intact ancestor."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from api.controller import reports
+from api.controller.sweeper import Sweeper
+from api.store import live_searches
+from core.graph.initialisation import initialise
+from core.graph.roots import roots
+from core.graph.weights import save
+from core.morphisms import to_json
+from core.morphisms.widen import Widen
+from core.protocol.contracts import Bounds
+from core.protocol.states import TrialKind
+from core.protocol.storage import Storage
+from tests.histories import SPEC
+
+ROOT = roots(SPEC, Bounds())[0]
+WIDENED = [Widen(node_id=1, extra=8 * (1 + times), segment=0) for times in range(2)]
+
+
+class Line:
+    """A search with a root, its child and its grandchild, which waits; and their weights."""
+
+    def __init__(self, world: Any, storage: Storage, **last: Any) -> None:
+        self.world, self.storage = world, storage
+        self.folder = Path(storage.url.removeprefix("file://"))
+        self.search = world.search()
+        self.weights, self.ids = [], []
+        architecture, parent = ROOT, None
+        for number in range(3):
+            columns = {"architecture": architecture.to_json(), "parent_id": parent}
+            if number:
+                step = {"text": "widen", "data": to_json(WIDENED[number - 1])}
+                columns |= {"morphisms": [step], "inherited": True}
+            if number < 2:
+                packed = save(initialise(architecture, np.random.default_rng(number)))
+                blob = storage.put("weights", packed, "safetensors")
+                self.weights.append(blob)
+                columns |= {"weights_key": blob.key, "weights_bytes": blob.bytes, "value": 0.5}
+                columns |= {"status": "completed"}
+                after = WIDENED[number].apply(architecture)
+            else:
+                columns |= last
+            parent = world.trial(self.search, **columns)
+            self.ids.append(parent)
+            architecture = after
+
+    def file(self, number: int) -> Path:
+        return self.folder / self.weights[number].key
+
+    def inheritable(self) -> list[bool]:
+        with self.world.sessions.begin() as session:
+            rows = live_searches.past(session, self.search)
+        return [live_searches.past_trial(row).inheritable for row in rows]
+
+
+@pytest.fixture
+def storage(storage_url: str) -> Storage:
+    return Storage(storage_url)
+
+
+@pytest.fixture
+def report(world: Any, do: Any, storage: Storage) -> Any:
+    """Reports that an order failed as weights were damaged, by default its parent's."""
+
+    def send(order: Any, weights: Any = None) -> Any:
+        sent = world.result(
+            order,
+            "failed",
+            reason="damaged",
+            retry=False,
+            damaged=weights or order.parent_weights,
+        )
+        return do(reports.accept, storage, order.trial_id, sent, 1)
+
+    return send
+
+
+def test_a_trial_starts_from_its_nearest_intact_ancestor_and_then_from_random_weights(
+    world, calls, storage, report
+) -> None:
+    line, worker = Line(world, storage), world.worker()
+    order = calls.lease(worker)
+    assert order.parent_weights == line.weights[1]
+
+    line.file(1).unlink()
+    report(order)
+    order = calls.lease(worker)
+    trial = world.get(line.ids[2])
+    assert (order.attempt, order.parent_weights) == (1, line.weights[0])
+    assert order.parent_architecture == ROOT.to_json()
+    assert order.morphisms == tuple(to_json(one) for one in WIDENED)
+    assert order.architecture == trial.architecture
+    assert trial.remark == "started from trial 0, as the weights of trial 1 are damaged"
+    assert line.inheritable() == [True, False, False]
+
+    damaged = bytearray(line.file(0).read_bytes())
+    damaged[-1] ^= 1
+    line.file(0).write_bytes(damaged)
+    report(order)
+    order = calls.lease(worker)
+    trial = world.get(line.ids[2])
+    assert (order.attempt, order.parent_weights, order.morphisms) == (1, None, ())
+    assert (trial.inherited, trial.attempt) == (False, 1)
+    assert trial.remark == "started from random weights, as those of trial 1 are damaged"
+    assert line.inheritable() == [False, False, False]
+
+
+def test_a_final_fit_whose_winner_is_damaged_starts_from_an_ancestor(
+    world, calls, storage, report
+) -> None:
+    line = Line(world, storage, kind=TrialKind.FINAL, morphisms=[])
+    order = calls.lease(world.worker())
+    line.file(1).unlink()
+    report(order)
+
+    order = calls.lease(world.worker())
+
+    assert (order.parent_weights, order.fresh) == (line.weights[0], False)
+    assert order.morphisms == (to_json(WIDENED[0]),)
+
+
+def test_an_ensemble_with_a_damaged_member_starts_from_random_weights(
+    world, calls, storage, report
+) -> None:
+    line = Line(world, storage, kind=TrialKind.FINAL, morphisms=[], members=[1, 0])
+    order = calls.lease(world.worker())
+    line.file(0).unlink()
+    report(order, line.weights[0])
+
+    order = calls.lease(world.worker())
+
+    assert (order.parent_weights, order.fresh, len(order.members)) == (None, True, 2)
+
+
+def test_weights_that_are_intact_or_of_another_search_are_not_marked(
+    world, calls, storage, report
+) -> None:
+    line, other = Line(world, storage), Line(world, storage)
+    order = calls.lease(world.worker(), line.ids[2])
+    report(order)
+    assert (world.get(line.ids[2]).status, world.get(line.ids[2]).attempt) == ("failed", 1)
+
+    order = calls.lease(world.worker(), other.ids[2])
+    stranger = storage.put("weights", b"another's", "safetensors")
+    storage.delete(stranger)
+    report(order, stranger)
+    assert world.get(other.ids[2]).status == "failed"
+    assert line.inheritable() == other.inheritable() == [True, True, False]
+
+
+def test_weights_that_are_restored_are_inherited_again(world, calls, storage, report) -> None:
+    line = Line(world, storage)
+    data = line.file(1).read_bytes()
+    line.file(1).unlink()
+    report(calls.lease(world.worker()))
+    sweeper = Sweeper(storage, world.sessions, 0.001)
+    sweeper.sweep()
+    assert line.inheritable() == [True, False, False]
+
+    line.file(1).write_bytes(data)
+    sweeper.sweep()
+
+    assert line.inheritable() == [True, True, False]

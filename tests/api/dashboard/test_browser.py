@@ -1,0 +1,95 @@
+"""Pages in a real browser, on the application without workers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from api.models import Search
+from api.store.notifications import changed
+from tests.browser import chromium, page_of
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page of nobody who is signed in."""
+    with page_of(browser, address, viewport={"width": 1280, "height": 900}) as page:
+        yield page
+
+
+def test_the_reference_opens_and_sends_a_request_with_a_key(
+    page: Page, person: Any, world: Any
+) -> None:
+    user = person()
+    search = world.search(user.caller)
+    page.goto("/docs")
+    page.get_by_role("button", name="Authorize").click()
+    dialog = page.locator(".modal-ux")
+    dialog.get_by_role("textbox").fill(user.key)
+    dialog.get_by_role("button", name="Apply credentials").click()
+    dialog.get_by_role("button", name="Close").click()
+
+    operation = page.locator("#operations-searches-list_searches_v1_searches_get")
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Execute").click()
+
+    answer = operation.locator(".live-responses-table .response").first
+    expect(answer.locator(".response-col_status")).to_contain_text("200")
+    expect(answer).to_contain_text(str(search))
+
+
+def test_a_large_search_is_shown_in_pages_and_keeps_the_focus(
+    page: Page, visitor: Any, world: Any, large: Any
+) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("Key").fill(visitor.key)
+    page.get_by_role("button", name="Sign in").click()
+    page.goto(f"/searches/{large}")
+    for name in ("validation accuracy by trial", "validation accuracy against parameters"):
+        expect(
+            page.get_by_role("img", name=name).locator(".scatterlayer .trace")
+        ).not_to_have_count(0)
+    page.get_by_role("link", name="600–699 (best)").click()
+    expect(page.locator("#trials tbody tr")).to_have_count(20)
+    expect(page.locator("#trials tr.best")).to_contain_text("618")
+
+    page.evaluate("window.sameDocument = true")
+    link = page.locator("#trials").get_by_role("link", name="619", exact=True)
+    link.focus()
+    world.trial(large, status="running")
+    with world.sessions.begin() as session:
+        changed(session, large)
+    expect(page.locator("#trials tbody tr")).to_have_count(21)
+    expect(link).to_be_focused()
+    assert page.evaluate("window.sameDocument") is True
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_names_push_nothing_off_the_screen(
+    page: Page, visitor: Any, world: Any, width: int
+) -> None:
+    search = world.search(visitor.caller)
+    world.set(Search, search, name="n" * 120)
+    world.dataset(visitor.caller, name="d" * 120)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/sign-in")
+    page.get_by_label("Key").fill(visitor.key)
+    page.get_by_role("button", name="Sign in").click()
+    for path in ("/", "/data-sets", f"/searches/{search}"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        hidden = page.evaluate(
+            "Math.max(0, ...[...document.querySelectorAll('.scroll')]"
+            ".map((one) => one.scrollWidth - one.clientWidth))"
+        )
+        assert width < 1000 or hidden == 0, path

@@ -1,0 +1,184 @@
+"""Searches as scikit-learn estimators, on a real service with a worker."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from netmorph import ImageClassifier, SignalClassifier
+from netmorph.errors import ClientError
+from netmorph.estimators import _Classifier
+from tests.netmorph.samples import SEARCH, answering
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "python.md"
+TINY: dict[str, Any] = {"trials": 1, "training": {"epochs": 2, "final_epochs": 3}}
+
+#: Checks that fit once or a few times and are quick enough for every run; the others are slow.
+QUICK = {
+    "check_classifiers_train",
+    "check_dict_unchanged",
+    "check_estimators_nan_inf",
+    "check_estimators_pickle",
+    "check_n_features_in",
+    "check_supervised_y_2d",
+}
+#: Checks without a search.
+WITHOUT_FIT = {
+    "check_classifiers_one_label",
+    "check_classifiers_regression_target",
+    "check_complex_data",
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_estimator_sparse_array",
+    "check_estimator_sparse_matrix",
+    "check_estimator_sparse_tag",
+    "check_estimator_tags_renamed",
+    "check_estimators_empty_data_messages",
+    "check_estimators_unfitted",
+    "check_fit1d",
+    "check_fit2d_1feature",
+    "check_fit2d_1sample",
+    "check_get_params_invariance",
+    "check_mixin_order",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_requires_y_none",
+    "check_set_params",
+    "check_supervised_y_no_nan",
+    "check_valid_tag_types",
+}
+#: In single precision, the size of a batch changes the seventh digit of a probability.
+EXPECTED_TO_FAIL = {"check_methods_subset_invariance"}
+
+
+@pytest.fixture(scope="module")
+def data_dir(up) -> Iterator[Path]:
+    """The data directory of a service with one worker."""
+    parent = Path(tempfile.mkdtemp(prefix="netmorph-test-"))
+    parent.chmod(0o711)
+    with up(parent / "data", "--workers", 1):
+        yield parent / "data"
+    shutil.rmtree(parent)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Any:
+    """The digits: images (N, 8, 8) and labels."""
+    return load_digits()
+
+
+def name_of(check: Any) -> str:
+    """The name of one of scikit-learn's checks."""
+    return str(getattr(check, "func", check).__name__)
+
+
+def checks() -> Iterator[Any]:
+    """Each check of scikit-learn that applies; those that search more than a few times are slow."""
+    seen: set[str] = set()
+    for _, check in estimator_checks_generator(ImageClassifier(**TINY)):
+        name = name_of(check)
+        quick = name in WITHOUT_FIT or (name in QUICK and name not in seen)
+        marks = [] if quick else [pytest.mark.slow]
+        if name in EXPECTED_TO_FAIL:
+            marks.append(pytest.mark.xfail(strict=True))
+        seen.add(name)
+        yield pytest.param(check, id=f"{name}-{len(seen)}", marks=marks)
+
+
+@pytest.mark.parametrize("check", list(checks()))
+@pytest.mark.filterwarnings("ignore")  # checks use what scikit-learn has deprecated itself
+def test_a_check_of_scikit_learn_passes(data_dir, check) -> None:
+    check(ImageClassifier(data_dir=data_dir, **TINY))
+
+
+def test_digits_are_learned_and_exported(data_dir, digits, tmp_path, capsys) -> None:
+    model = ImageClassifier(data_dir=data_dir, verbose=True, **TINY)
+    names = np.array(list("abcdefghij"))[digits.target]
+
+    assert model.fit(digits.images[:1200], names[:1200]) is model
+
+    assert list(model.classes_) == list("abcdefghij")
+    assert "completed" in capsys.readouterr().err
+    assert model.score(digits.images[1200:], names[1200:]) > 0.8
+    assert 0.8 < model.test_score_ <= 1
+    probabilities = model.predict_proba(digits.images[1200:1210])
+    assert probabilities.shape == (10, 10)
+    assert model.search_["status"] == "completed"
+
+    folder = model.export(tmp_path / "net")
+    np.save(tmp_path / "x.npy", digits.images[1200:1210])
+    command = [sys.executable, str(folder / "predict.py"), str(tmp_path / "x.npy")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    ours = model.predict(digits.images[1200:1210])
+    assert [list("abcdefghij")[int(k)] for k in said] == list(ours)
+
+
+def test_the_examples_of_the_page_run(data_dir, tmp_path, monkeypatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    code = "\n".join(blocks).replace("trials=12", f"data_dir={str(data_dir)!r}, **TINY")
+    assert code.count("TINY") == 2
+    monkeypatch.chdir(tmp_path)
+    url = json.loads((data_dir / "service.json").read_text())["url"]
+    key = json.loads((data_dir / "keys.json").read_text())["admin"]
+    names = {"TINY": TINY, "url": url, "key": key}
+
+    exec(code, names)
+
+    assert (tmp_path / "exports" / "digits" / "predict.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "shape", "arranged", "layout"),
+    [
+        (ImageClassifier(), (5, 7), (5, 7), "NF"),
+        (ImageClassifier(), (5, 7, 6), (5, 1, 7, 6), "NCHW"),
+        (ImageClassifier(), (5, 7, 6, 3), (5, 3, 7, 6), "NCHW"),
+        (ImageClassifier(), (5, 3, 7, 6), (5, 3, 7, 6), "NCHW"),
+        (ImageClassifier(layout="NCHW"), (5, 9, 7, 3), (5, 9, 7, 3), "NCHW"),
+        (ImageClassifier(layout="NHWC"), (5, 3, 7, 6), (5, 6, 3, 7), "NCHW"),
+        (SignalClassifier(), (5, 7), (5, 1, 7), "NCL"),
+        (SignalClassifier(), (5, 3, 7), (5, 3, 7), "NCL"),
+        (SignalClassifier(layout="NLC"), (5, 7, 3), (5, 3, 7), "NCL"),
+    ],
+)
+def test_examples_are_arranged_with_channels_first(
+    estimator: _Classifier, shape, arranged, layout
+) -> None:
+    found, name = estimator._arranged(np.zeros(shape))
+    assert (found.shape, name) == (arranged, layout)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "shape", "message"),
+    [
+        (ImageClassifier(), (5, 3, 7, 6, 2), "found 5"),
+        (ImageClassifier(layout="HWC"), (5, 3, 7, 6), "'NHWC' or 'NCHW'"),
+        (SignalClassifier(), (5, 3, 7, 6), "found 4"),
+        (SignalClassifier(layout="LC"), (5, 3), "'NL', 'NCL' or 'NLC'"),
+    ],
+)
+def test_other_shapes_and_layouts_are_refused(estimator, shape, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        estimator._arranged(np.zeros(shape))
+
+
+def test_refused_parameters_are_value_errors(data_dir, digits) -> None:
+    with pytest.raises(ValueError, match="luck"):
+        ImageClassifier(strategy="luck", data_dir=data_dir).fit(digits.images, digits.target)
+
+
+def test_a_search_without_a_network_is_an_error() -> None:
+    failed = SEARCH | {"status": "failed", "reason": "no trial has a value"}
+    with answering(failed) as client, pytest.raises(ClientError, match="failed: no trial has"):
+        ImageClassifier()._followed(client, SEARCH)  # type: ignore[arg-type]

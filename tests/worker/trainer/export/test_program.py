@@ -1,0 +1,281 @@
+"""The exported program reads what users have, and says clearly what it cannot read."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.worker.orders import CLASSES, arrays
+from worker.trainer.export import predict
+
+X = arrays().x_test  # bytes, (30, 1, 6, 4)
+FLOATS = X.astype(np.float64)
+
+
+@pytest.fixture
+def run(folder, tmp_path, monkeypatch, capsys):
+    """Runs the program in a folder with some files; returns its exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_program(*arguments):
+        monkeypatch.setattr(sys, "argv", ["predict.py", *map(str, arguments)])
+        code = 0
+        try:
+            predict.main(folder)
+        except SystemExit as ended:
+            code = ended.code
+        out, err = capsys.readouterr()
+        if isinstance(code, str):  # Python prints it and exits with 1
+            code, err = 1, f"{err}{code}\n"
+        assert "Traceback" not in err
+        return code, out.splitlines(), err
+
+    return run_program
+
+
+@pytest.fixture(scope="session")
+def expected(folder):
+    return predict.Model(folder).predict(X)
+
+
+def saved(name, array):
+    """The path of a new .npy file in the working directory."""
+    np.save(name, array)
+    return name
+
+
+def bad_values():
+    x = FLOATS.copy()
+    x[7, 0, 3, 2], x[9, 0, 0, 0] = np.nan, -np.inf
+    return x
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (bad_values(), "2 values that are NaN or infinite, the first at index (7, 0, 3, 2); exp"),
+        (np.full((6, 4), np.nan), "24 values that are NaN or infinite, the first at index (0, 0)"),
+        (FLOATS.astype(complex), "complex numbers (complex128); expected real ones"),
+        (np.array(["cat"]), "of type <U3; expected numbers"),
+        (np.array([None]), "cannot be read: "),
+        (np.zeros(3, [("a", "f4")]), "of type [('a', '<f4')]; expected numbers"),
+        (np.zeros((30, 6, 4, 3)), "shape (30, 6, 4, 3); expected (N, 1, 6, 4), the axes NCHW; for"),
+        (np.float64(3.0), "shape (); expected (N, 1, 6, 4)"),
+        (FLOATS * 1e300, "no finite output for the example at x.npy at index 0: its values are f"),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_arrays_that_cannot_be_predicted_are_refused(run, array, message, options):
+    code, out, err = run(saved("x.npy", array), *options)
+    assert (code, out) == (1, [])
+    assert err.startswith("error: ")
+    assert "x.npy" in err
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.npy", None, "error: there is no file or folder x.npy\n"),
+        ("x.npy", b"", "error: x.npy is no readable .npy, .npz or picture: "),
+        ("x.npy", b"1,2,3\n", "error: x.npy is no readable .npy, .npz or picture: "),
+        ("x.npy", b"\x93NUMPY\x01\x00\x76\x00{'descr'", "error: x.npy cannot be read: "),
+        ("x.npz", b"PK\x03\x04 and no more", "error: x.npz cannot be read: "),
+        ("x.png", b"\x89PNG\r\n\x1a\n1234", "error: x.png is no readable .npy, .npz or picture: "),
+    ],
+)
+def test_files_that_cannot_be_read_are_named(run, name, content, message):
+    if content is not None:
+        Path(name).write_bytes(content)
+    code, out, err = run(name)
+    assert (code, out) == (1, [])
+    assert err.startswith(message)
+
+
+def test_an_array_that_is_cut_off_is_refused(run):
+    data = Path(saved("x.npy", X)).read_bytes()
+    Path("x.npy").write_bytes(data[:-10])
+    assert run("x.npy")[2].startswith("error: x.npy cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (X / 255, "30 of 30 examples, the first x.npy at index 0, hold fractions, such as 0."),
+        (np.where(np.arange(30)[:, None, None, None] % 2, FLOATS / 255, FLOATS), "15 of 30 exam"),
+        (X.astype(int) * 257, "in channel 0, where the training data has 0 to 199"),
+        (X.astype(int) - 1000, "hold values beyond those of the training data: -"),
+        ((X > 80).astype(np.uint8), "vary by 0.00996 standard deviations; training examples vary"),
+    ],
+)
+def test_values_unlike_those_of_the_training_data_are_warned_of(run, array, message):
+    code, out, err = run(saved("x.npy", array), "--json")
+    assert code == 0
+    assert len([json.loads(line) for line in out]) == 30
+    (warning,) = err.splitlines()
+    assert warning.startswith("warning: ")
+    assert message in warning
+
+
+def test_the_training_data_is_not_warned_of(run):
+    assert run(saved("x.npy", arrays().x_train))[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("more", "options"),
+    [
+        ({"x": X}, []),
+        ({"X": X, "y": np.arange(30)}, []),
+        ({"test_images": X, "test_labels": np.arange(30)}, []),
+        ({"anything": X}, []),
+        ({"x": X.transpose(0, 3, 2, 1), "layout": "NWHC"}, ["--layout", "NCHW"]),
+        ({"x_train": X[:1], "x_test": X}, ["--key", "x_test"]),
+        ({"images": X[:, 0], "layout": np.array(["NHW"])}, []),
+    ],
+)
+def test_an_npz_file_holds_the_examples_under_a_usual_name(run, expected, more, options):
+    if "--layout" in options:
+        more = more | {"x": X}
+    np.savez("x.npz", **more)
+    assert run("x.npz", *options) == (0, expected, "")
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "message"),
+    [
+        (["x_train", "x_test"], [], "error: x.npz has x_test, x_train; choose the examples with -"),
+        (["a", "b"], [], "error: x.npz has a, b; choose the examples with --key NAME\n"),
+        (["a", "b"], ["--key", "c"], "error: x.npz has no array 'c'; it has a, b\n"),
+        (["x"], ["--layout", "NLC"], "error: x.npz: the layout is 'NLC'; expected one of NCHW, "),
+    ],
+)
+def test_an_npz_file_that_is_not_clear_is_refused(run, names, options, message):
+    np.savez("x.npz", **dict.fromkeys(names, X))
+    assert run("x.npz", *options)[2].startswith(message)
+
+
+@pytest.mark.parametrize("x", [X[4], X[4, 0], X[4:5, 0], X[4:5]])
+def test_one_example_needs_no_axis_of_examples(run, expected, x):
+    assert run(saved("x.npy", x)) == (0, expected[4:5], "")
+
+
+def test_pictures_are_predicted_as_their_pixels(run, expected):
+    folder = Path("pictures", "more")
+    folder.mkdir(parents=True)
+    paths = [folder.parent / f"{index}.png" for index in range(3)] + [folder / "é.PNG"]
+    for path, x in zip(paths, X, strict=False):
+        Image.fromarray(x[0]).save(path)
+    named = [f"{path}\t{name}" for path, name in zip(paths, expected, strict=False)]
+    assert run("pictures") == (0, named, "")
+    assert run(paths[1]) == (0, named[1:2], "")
+    _, out, _ = run(*paths[::-1], saved("x.npy", X[:1]), "--json")
+    lines = [json.loads(line) for line in out]
+    assert [line.get("file") for line in lines] == [*map(str, paths[::-1]), None]
+    assert [line["class"] for line in lines] == [*expected[3::-1], expected[0]]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda image: image.convert("RGB"),
+        lambda image: image.convert("P"),
+        lambda image: image.convert("RGBA"),
+        lambda image: Image.fromarray(np.asarray(image).astype(np.uint16)),
+    ],
+)
+def test_pictures_may_have_other_modes(run, expected, changed):
+    changed(Image.fromarray(X[5, 0])).save("x.png")
+    assert run("x.png") == (0, [f"x.png\t{expected[5]}"], "")
+
+
+def test_a_turned_picture_is_turned_back(run, expected):
+    exif = Image.Exif()
+    exif[0x0112] = 8  # turned by a quarter
+    Image.fromarray(np.rot90(X[5, 0], -1)).save("x.png", exif=exif)
+    assert run("x.png") == (0, [f"x.png\t{expected[5]}"], "")
+
+
+def test_a_picture_of_another_size_is_resized_on_demand(run):
+    Image.fromarray(np.kron(X[0, 0], np.ones((3, 3), np.uint8))).save("x.png")
+    assert run("x.png")[2] == "error: x.png is 12 × 18 pixels; expected 4 × 6 (or use --resize)\n"
+    code, out, _ = run("x.png", "--resize")
+    assert (code, len(out)) == (0, 1)
+
+
+def test_a_folder_without_pictures_is_refused(run):
+    Path("none").mkdir()
+    assert run("none")[2].startswith("error: there are no pictures in none; expected .bmp, ")
+
+
+def test_pictures_need_pillow(run, monkeypatch):
+    monkeypatch.setattr(predict, "Image", None)
+    Path("x.png").write_bytes(b"\x89PNG")
+    assert run("x.png")[2] == "error: x.png: pictures need Pillow: pip install pillow\n"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("name", ["über", "日本", "a\nb\x1b[2J\u202e"])
+def test_any_terminal_can_show_any_class(folder, tmp_path, monkeypatch, encoding, name):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in folder.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    (copy / "classes.json").write_text(json.dumps([name, "b", "c"]))
+    lines, path = {}, saved(str(tmp_path / "x.npy"), X)
+    for options in ([], ["--json"]):
+        terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", terminal)
+        monkeypatch.setattr(sys, "argv", ["predict.py", path, *options])
+        predict.main(copy)
+        lines[bool(options)] = terminal.buffer.getvalue().decode(encoding).splitlines()
+    assert len(lines[False]) == len(lines[True]) == 30
+    assert {json.loads(line)["class"] for line in lines[True]} == {name, "b", "c"}
+    assert all(line.isprintable() for line in lines[False])
+
+
+def test_a_closed_pipe_ends_the_program_quietly(folder, tmp_path):
+    path = saved(str(tmp_path / "x.npy"), np.tile(X, (400, 1, 1, 1)))
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-P", folder / "predict.py", path, "--json"]
+    ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("weights.safetensors", None, "error: No such file or directory: "),
+        ("weights.safetensors", b"1234", "weights.safetensors is damaged: "),
+        ("classes.json", b"[", "classes.json is damaged: "),
+    ],
+)
+def test_an_incomplete_export_is_named(folder, tmp_path, monkeypatch, file, content, message):
+    for path in folder.iterdir():
+        if path.name != file:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    if content is not None:
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises((predict.InputError, OSError)) as refused:
+        predict.Model(tmp_path)
+    assert message.removeprefix("error: ") in str(refused.value)
+
+
+def test_a_large_file_is_read_in_batches(run, tmp_path):
+    large = np.lib.format.open_memmap("x.npy", "w+", np.float64, (20_000, 1, 6, 4))
+    large[:] = X[0]
+    tracemalloc.start()
+    code, out, _ = run("x.npy")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert code == 0
+    assert out.count(CLASSES[0]) == 20_000
+    assert peak < 3e6  # bytes, the output included; the file has 3.8 million
