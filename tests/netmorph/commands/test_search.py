@@ -1,16 +1,13 @@
 """`netmorph search`: what it prints first, and what it refuses before a search is made."""
 
-import hashlib
 import json
-import re
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
 from netmorph.client import Client
-from netmorph.commands.search import _options, _upload
+from netmorph.commands.search import _options
 from tests.netmorph.commands.conftest import refused
 from tests.netmorph.conftest import NETMORPH, clean_environment
 
@@ -84,22 +81,6 @@ def test_the_folder_for_the_export_is_checked_before_the_search(service) -> None
         env=clean_environment() | {"PYTHONPATH": str(Path(__file__).parents[3])},
     )
     assert "/proc cannot be written" in refused(ended)
-
-
-def test_a_file_that_has_changed_is_another_data_set(tmp_path: Path) -> None:
-    names: list[str] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        name = re.search(rb'name="name"\r\n\r\n(.*?)\r\n', request.read())
-        assert name is not None
-        names.append(name[1].decode())
-        return httpx.Response(409 if len(names) == 1 else 201, json={"id": "d"})
-
-    path = tmp_path / "mine.npz"
-    path.write_bytes(b"changed")
-    with Client("http://127.0.0.1:1", "key", transport=httpx.MockTransport(answer)) as client:
-        assert _upload(client, path) == "d"
-    assert names == ["mine", f"mine-{hashlib.sha256(b'changed').hexdigest()[:6]}"]
 
 
 @pytest.mark.parametrize(
