@@ -20,6 +20,7 @@ _NAME = re.compile(r"(?P<start>.*?)[-_.](?:idx\d[-_.]?(?:ubyte)?)(?:\.gz)?", re.
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP = b"\x1f\x8b"
 _MAX_AXES = 4
+_SHOWN = 8  # names of files in messages
 _EXPECTED = (
     "expected train-images-idx3-ubyte and train-labels-idx1-ubyte, optionally with t10k- (or "
     "test-) and val-, each also with .gz"
@@ -51,7 +52,8 @@ class Idx(AbstractFormat):
             left -= array.nbytes
         examples, labels = arrays["x"], arrays["y"]
         if examples.keys() != labels.keys() or "train" not in examples:
-            raise InvalidDataset(f"found the files {sorted(files.names)}; {_EXPECTED}")
+            found = ", ".join(shown(name) for name in sorted(files.names)[:_SHOWN])
+            raise InvalidDataset(f"found the files {found}; {_EXPECTED}")
         return RawData(parts={split: Part(examples[split], labels[split]) for split in examples})
 
 

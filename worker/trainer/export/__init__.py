@@ -73,6 +73,7 @@ def _preprocessing(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "layout": spec.layout,  # of the user's file
+        "image_mode": spec.image_mode,  # of the user's pictures; None: the file had arrays
         "input_shape": list(spec.input_shape),  # of one example, channels first
         "stored_dtype": spec.dtype,
         "mean": list(normalisation.mean),  # by channel or feature, as the following

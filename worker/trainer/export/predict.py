@@ -3,7 +3,8 @@
 Needs numpy, torch and safetensors, and the other files of this folder; Pillow for pictures.
 EXAMPLES are .npy and .npz files, pictures, and folders of pictures. An array holds raw values as in
 the data set that the network was trained on, with its axes in the same order: `layout` of
-preprocess.json, or the option --layout. Axes of length one may be left out or added.
+preprocess.json, or the option --layout. Axes of length one may be left out or added. Where the
+network was trained on pictures from files, any picture is prepared as those were.
 """
 
 import argparse
@@ -312,7 +313,8 @@ class Reader:
                 raise InputError(f"{path} cannot be read: {error}") from None
 
     def _pictures(self, paths: list[Path]) -> Source:
-        if len(self.model.shape) != 3 or self.model.shape[0] not in PICTURE_MODES:
+        can_read = self._trained_mode() or self.model.shape[0] in PICTURE_MODES
+        if len(self.model.shape) != 3 or not can_read:
             raise InputError(
                 f"{paths[0]} is no .npy or .npz file, and the network does not read pictures: "
                 f"one example has shape {self.model.shape}"
@@ -328,9 +330,12 @@ class Reader:
         if Image is None:
             raise InputError(f"{path}: pictures need Pillow: pip install pillow")
         channels, height, width = self.model.shape
+        mode = self._trained_mode()
         try:
             with Image.open(path) as opened:
                 picture = ImageOps.exif_transpose(opened)
+                if mode:
+                    return _as_trained(picture, mode, (width, height))
                 is_deep = picture.mode[0] in "IF"  # more than 8 bits
                 picture = picture if is_deep else picture.convert(PICTURE_MODES[channels])
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -345,6 +350,28 @@ class Reader:
         x = np.asarray(picture)
         x = np.repeat(x[..., None], channels, axis=2) if x.ndim == 2 else x
         return x.transpose(2, 0, 1)
+
+    def _trained_mode(self) -> str | None:
+        """The mode of the pictures that the network was trained on, if it was."""
+        mode: str | None = self.model.preprocess.get("image_mode")
+        return mode
+
+
+def _as_trained(picture: Any, mode: str, size: tuple[int, int]) -> Array:
+    """A picture prepared as those for training: its mode, and its size with proportions kept."""
+    is_grey = picture.mode in ("1", "L")
+    if mode == "I;16" or picture.mode[0] == "I":
+        values = np.asarray(picture.convert("L") if is_grey else picture, np.float32)
+        values = values * 257 if is_grey else values
+        picture = Image.fromarray(values if mode == "I;16" else np.asarray(values / 257, np.uint8))
+    elif picture.mode == "P" or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+    picture = picture if mode == "I;16" else picture.convert(mode)
+    if picture.size != size:
+        picture = ImageOps.pad(picture, size, Image.Resampling.BILINEAR)
+    x = np.asarray(picture)
+    x = np.rint(x) if mode == "I;16" else x
+    return x[None] if x.ndim == 2 else x.transpose(2, 0, 1)
 
 
 def check_values(x: Array) -> None:

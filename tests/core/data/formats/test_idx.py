@@ -61,8 +61,11 @@ def test_numbers_of_every_type_are_read(kind: str) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"train-images-idx3-ubyte": idx(X)}, "found the files ['train-images-idx3-ubyte']"),
-        (TEST, "found the files ['t10k-images"),
+        (
+            {"train-images-idx3-ubyte": idx(X)},
+            "found the files 'train-images-idx3-ubyte'; expected",
+        ),
+        (TEST, "found the files 't10k-images"),
         (TRAIN | {"more-idx3-ubyte": idx(X)}, "found the file 'more-idx3-ubyte'"),
         (TRAIN | {"train-images.idx": idx(X)}, "found the file 'train-images.idx'"),
         (TRAIN | {"train-labels-idx1-ubyte.gz": b""}, "comes twice"),
