@@ -16,6 +16,7 @@ from api.edge.authentication import Throttle
 from api.edge.changes import Changes
 from api.edge.headers import SecurityHeaders
 from api.edge.limits import RequestLimits
+from api.edge.observation import RequestObservation
 from api.roles import Role
 from api.routes import (
     datasets,
@@ -31,6 +32,7 @@ from api.routes import (
 )
 from api.settings import Settings
 from api.store.keys import FIRST_ADMIN, FIRST_WORKER, bootstrap
+from api.store.metrics import MetricsPage
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.controller = Controller(settings, state.engine)
     state.changes = Changes(settings.database_url)
     state.throttle = Throttle()
+    state.metrics = MetricsPage()
     errors.install(app)
     show_unknown_paths(app)
     for module in _ROUTERS:
@@ -64,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestLimits, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestObservation)
     return app
 
 

@@ -1,7 +1,8 @@
 """Writes the parts of these pages that come from the code: `python -m docs.generate`.
 
-`docs/reference/settings.md` is made from the settings classes, the state diagrams of
-`docs/architecture.md` from the transition tables. `tests/docs` fails while a page is out of date.
+`docs/reference/settings.md` is made from the settings classes, `docs/reference/metrics.md` from the
+declared metrics, the state diagrams of `docs/architecture.md` from the transition tables.
+`tests/docs` fails while a page is out of date.
 """
 
 import re
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings
 
 import api.settings
 import worker.settings
+from api.instruments import METRICS, Metric
 from core.protocol.states import (
     LIVE_SEARCH,
     LIVE_TRIAL,
@@ -56,7 +58,12 @@ def pages() -> dict[Path, str]:
     text = architecture.read_text(encoding="utf-8")
     for name, diagram in state_diagrams().items():
         text = with_part(text, name, diagram)
-    return {architecture: text, DOCS / "reference" / "settings.md": settings_page()}
+    reference = DOCS / "reference"
+    return {
+        architecture: text,
+        reference / "settings.md": settings_page(),
+        reference / "metrics.md": metrics_page(),
+    }
 
 
 def with_part(page: str, name: str, part: str) -> str:
@@ -182,6 +189,46 @@ def _values(schema: Mapping[str, Any]) -> str:
         if key in schema
     ]
     return ", ".join([kind, *limits])
+
+
+# --- metrics ------------------------------------------------------------------------------------
+
+_METRICS = """\
+# Metrics
+
+Written by `make docs` from `api/instruments.py`: change that, not this page.
+
+`GET /metrics` of the API process serves them in Prometheus' text format; it needs an API key
+([how to read it](../operations/monitoring.md)). There are also the usual metrics of a process,
+such as `process_resident_memory_bytes`.
+"""
+_SOURCES = {
+    "database": """\
+Read from the database, live objects at most every 5 seconds and ended ones every 60. Every API
+process has the same numbers: take the `max` of several.""",
+    "process": """\
+Counted by each API process since its start: take the `sum` of several. A histogram has the series
+`_bucket` (with the label `le`), `_sum` and `_count`.""",
+}
+
+
+def metrics_page() -> str:
+    """The reference of all metrics."""
+    parts = [
+        f"## Of the {source}\n\n{text}\n\n{_metrics(source)}" for source, text in _SOURCES.items()
+    ]
+    return "\n".join([_METRICS, *parts])
+
+
+def _metrics(source: str) -> str:
+    """A table of the metrics of one source, in their order."""
+    head = "| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n"
+    return head + "".join(_metric(one) for one in METRICS.values() if one.source == source)
+
+
+def _metric(metric: Metric) -> str:
+    labels = "; ".join(f"`{name}`: {values}" for name, values in metric.labels.items())
+    return f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |\n"
 
 
 if __name__ == "__main__":

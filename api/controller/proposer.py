@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -22,6 +23,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from threadpoolctl import threadpool_limits
 
 from api.db import unit_of_work
+from api.instruments import SUGGESTION
 from api.store import live_searches, new_trials, searches
 from api.store.live_searches import CompletedSearch, LiveSearch, StoredSnapshot
 from core.errors import SpaceExhausted
@@ -76,8 +78,13 @@ class Proposer:
         if snapshot is None:
             return
         future = self._submit(snapshot)
+        started, strategy = time.monotonic(), SearchConfig.model_validate(snapshot.config).strategy
         self._open[search.search_id] = snapshot, future
-        future.add_done_callback(lambda _: self._wake())
+        future.add_done_callback(lambda _: self._answered(strategy, started))
+
+    def _answered(self, strategy: str, started: float) -> None:
+        SUGGESTION.labels(strategy).observe(time.monotonic() - started)
+        self._wake()
 
     def collect(self) -> None:
         """Store the answers that have come since the last call."""

@@ -5,8 +5,11 @@ takes effect for exactly one of several equal or late reports. Locks are taken i
 `api.models`: lease, trial, version. The ending with a result is in `api.store.results`.
 """
 
-from sqlalchemy import Connection, text
+from typing import Any
 
+from sqlalchemy import Connection, Result, text
+
+from api.instruments import LEASES_EXPIRED, attempt_ended
 from api.store.fragments import BUMPED, NOTIFY_CHANGES, NOTIFY_WORK, listed
 from core.protocol.contracts import LeaseRequest
 from core.protocol.states import LIVE_SEARCH, TRIAL_SOURCES, TrialStatus
@@ -81,7 +84,7 @@ _RELEASE = text(_END.replace("{which}", "worker_id = :worker_id AND boot_id <> :
 
 def expire(connection: Connection, max_attempts: int) -> int:
     """End the attempts whose leases have expired; return how many."""
-    return len(connection.execute(_EXPIRE, {"max_attempts": max_attempts}).all())
+    return _count(connection.execute(_EXPIRE, {"max_attempts": max_attempts}), "silent")
 
 
 def release(connection: Connection, request: LeaseRequest, max_attempts: int) -> int:
@@ -91,4 +94,13 @@ def release(connection: Connection, request: LeaseRequest, max_attempts: int) ->
         "boot_id": request.boot_id,
         "max_attempts": max_attempts,
     }
-    return len(connection.execute(_RELEASE, values).all())
+    return _count(connection.execute(_RELEASE, values), "restarted")
+
+
+def _count(ended: Result[Any], reason: str) -> int:
+    """Count the leases that a statement has ended, for this reason."""
+    rows = ended.all()
+    LEASES_EXPIRED.labels(reason).inc(len(rows))
+    for row in rows:
+        attempt_ended(TrialStatus(row.status))
+    return len(rows)

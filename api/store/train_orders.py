@@ -42,6 +42,7 @@ class OrderContext:
     created_at: datetime
     config: SearchConfig
     elapsed: float  # seconds since the search's start
+    waited: float  # seconds that the trial was ready before it was leased
     epochs_left: int | None  # of those that the trial has reserved; None without a limit
     number: int
     kind: TrialKind
@@ -75,6 +76,7 @@ def _statement() -> Select[Any]:
         "weights_bytes",
     )
     elapsed = func.extract("epoch", func.now() - Search.started_at)
+    waited = func.extract("epoch", Trial.started_at - Trial.available_at)
     return (
         select(
             *own,
@@ -89,6 +91,7 @@ def _statement() -> Select[Any]:
             Search.epoch_limit,
             (Trial.epochs_reserved - Trial.epochs_spent).label("epochs_left"),
             func.coalesce(elapsed, 0).label("elapsed"),
+            func.coalesce(waited, 0).label("waited"),
             *(getattr(parent, name).label(f"parent_{name}") for name in of_parent),
             Dataset.name.label("dataset_name"),
             Dataset.spec,
@@ -119,6 +122,7 @@ def _context(row: dict[str, Any]) -> OrderContext:
         config=SearchConfig.model_validate(row.pop("config")),
         kind=TrialKind(row.pop("kind")),
         elapsed=float(row.pop("elapsed")),
+        waited=max(0.0, float(row.pop("waited"))),
         epochs_left=left if has_limit else None,
         choices=TrainingChoices.model_validate(row.pop("choices")),
         hyperparameters=None if given is None else Hyperparameters.model_validate(given),
