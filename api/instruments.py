@@ -89,7 +89,7 @@ WORKER_IDLE = _declare(
 )
 BLOB_BYTES = _gauge(
     "netmorph_blob_bytes",
-    "Bytes in storage that the database refers to, each blob once",
+    "Bytes of the blobs in storage; one that several trials share counts for each",
     kind=_listed(("datasets", "weights", "exports", "discarded")),
 )
 CONTROLLERS = _gauge(

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
 from threading import Lock
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Samples
 from prometheus_client.registry import Collector
-from sqlalchemy import QueuePool, Select, func, select, text, union_all
+from sqlalchemy import ColumnElement, QueuePool, Select, func, select, text
 from sqlalchemy.orm import Session
 
 from api import instruments
@@ -173,18 +174,20 @@ def _controllers(session: Session) -> int:
 
 
 def _blob_bytes(session: Session) -> list[Row]:
-    columns = {
-        "datasets": (Dataset.blob_key, Dataset.blob_bytes),
-        "weights": (Trial.weights_key, Trial.weights_bytes),
-        "exports": (Trial.export_key, Trial.export_bytes),
-        "discarded": (Discarded.blob_key, Discarded.blob_bytes),
+    """Sums over rows: to count a shared blob once would sort all of them at each reading."""
+    of_trials = select(_sum(Trial.weights_bytes), _sum(Trial.export_bytes))
+    weights, exports = session.execute(of_trials).one()
+    sums = {
+        "datasets": session.scalars(select(_sum(Dataset.blob_bytes))).one(),
+        "weights": weights,
+        "exports": exports,
+        "discarded": session.scalars(select(_sum(Discarded.blob_bytes))).one(),
     }
-    sums = []
-    for kind, (key, size) in columns.items():
-        each = select(func.max(size).label("size")).where(key.is_not(None)).group_by(key)
-        blobs = each.subquery()
-        sums.append(select(text(f"'{kind}'"), func.coalesce(func.sum(blobs.c.size), 0)))
-    return [((kind,), float(size)) for kind, size in session.execute(union_all(*sums))]
+    return [((kind,), float(size)) for kind, size in sums.items()]
+
+
+def _sum(size: Any) -> ColumnElement[int]:
+    return func.coalesce(func.sum(size), 0)
 
 
 def _revision(session: Session) -> str:

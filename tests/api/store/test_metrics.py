@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from api import instruments
-from api.models import Leader, Worker
-from api.store import endings, leases
+from api.models import Leader, Search, Worker
+from api.store import discarded, endings, leases
 from api.store.errors import Conflict, NotFound
 from api.store.metrics import MetricsPage, trials_by_status
 from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialStatus
@@ -120,14 +120,21 @@ def test_a_busy_worker_counts_while_its_lease_is_renewed(world, page, take) -> N
     assert page.read()["netmorph_workers"][("cpu", "busy")] == 1
 
 
-def test_a_blob_that_two_trials_share_is_counted_once(world, page, take, report) -> None:
+def test_the_bytes_of_blobs_are_added_up_by_kind(world, page, take, report) -> None:
     search = world.search()
-    shared = world.blob(content="equal")
-    for weights in (shared, shared, world.blob()):
-        world.trial(search)
-        report(take(), weights=weights)
+    world.trial(search)
+    report(take(), weights=world.blob())
+    world.trial(search)
+    report(take(), weights=world.blob(), export=world.blob("exports"))
+    other = world.search()
+    world.trial(other)
+    report(take(), weights=world.blob())
+    with world.sessions.begin() as session:
+        discarded.of_search(session, other)
+        session.execute(delete(Search).where(Search.id == other))
+
     found = page.read()["netmorph_blob_bytes"]
-    assert found == {("datasets",): 10, ("weights",): 20, ("exports",): 0, ("discarded",): 0}
+    assert found == {("datasets",): 20, ("weights",): 20, ("exports",): 10, ("discarded",): 10}
 
 
 def test_the_page_says_whether_a_controller_leads(world, page, engine) -> None:
