@@ -82,6 +82,11 @@ def _id(scope: Scope) -> str:
 
 
 def _observe(scope: Scope, status: int, started: float) -> None:
-    path = getattr(scope.get("route"), "path", None)
-    route = "other" if path is None else f"{scope['method']} {path}"
-    HTTP_REQUEST.labels(route, f"{status // 100}xx").observe(time.perf_counter() - started)
+    HTTP_REQUEST.labels(_route(scope), f"{status // 100}xx").observe(time.perf_counter() - started)
+
+
+def _route(scope: Scope) -> str:
+    """The method and path of the route; one name for all others, as anybody may invent them."""
+    route = scope.get("route")
+    path, methods = getattr(route, "path", None), getattr(route, "methods", None) or ()
+    return f"{scope['method']} {path}" if path and scope["method"] in methods else "other"

@@ -25,11 +25,11 @@ class Client:
     def __init__(self, app: FastAPI) -> None:
         self._app = app
 
-    def get(self, path: str, headers: Any = None) -> httpx.Response:
+    def get(self, path: str, headers: Any = None, method: str = "GET") -> httpx.Response:
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://here") as http:
-                return await http.get(path, headers=headers)
+                return await http.request(method, path, headers=headers)
 
         return asyncio.run(send())
 
@@ -71,6 +71,12 @@ def test_a_request_is_measured_once_under_its_route(client, path, route, status)
     before = count(route, status)
     client.get(path)
     assert count(route, status) == before + 1
+
+
+def test_a_method_that_the_route_does_not_have_makes_no_new_series(client) -> None:
+    before = count("other", "4xx")
+    assert client.get("/searches/1", method="BREW").status_code == 405
+    assert count("other", "4xx") == before + 1
 
 
 def test_a_response_names_its_request(client) -> None:
