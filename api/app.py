@@ -18,6 +18,7 @@ from api.edge.headers import SecurityHeaders
 from api.edge.known_keys import KnownKeys
 from api.edge.lanes import LEASE_THREADS, REPORT_THREADS, Lanes
 from api.edge.limits import RequestLimits
+from api.edge.observation import RequestObservation
 from api.edge.throttle import Throttle
 from api.edge.uploads import Uploads
 from api.roles import Role
@@ -35,6 +36,7 @@ from api.routes import (
 )
 from api.settings import Settings
 from api.store.keys import FIRST_ADMIN, FIRST_WORKER, bootstrap
+from api.store.metrics import MetricsPage
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -65,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.throttle = Throttle()
     state.uploads = Uploads()
     state.readiness = health.readiness(state.engine, state.storage, settings.broker_url)
+    state.metrics = MetricsPage()
     errors.install(app)
     show_unknown_paths(app)
     for module in _ROUTERS:
@@ -75,6 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Compression)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestObservation)
     return app
 
 

@@ -4,7 +4,14 @@ import os
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from core.protocol.file_settings import sources
 
 PositiveSeconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
@@ -17,6 +24,18 @@ class DatabaseSettings(BaseSettings):
     )
 
     database_url: str = Field(default=...)  # `postgresql://user:password@host:5432/name`
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, files that `NETMORPH_…_FILE` names, the environment."""
+        return sources(settings_cls, init_settings, env_settings)
 
     @field_validator("database_url")
     @classmethod

@@ -1,7 +1,8 @@
 """Writes the parts of these pages that come from the code: `python -m docs.generate`.
 
 `docs/reference/settings.md` is made from the settings classes, `docs/reference/commands.md` from
-the command line, the state diagrams of `docs/architecture.md` from the transition tables.
+the command line, `docs/reference/metrics.md` from the declared metrics, the state diagrams of
+`docs/architecture.md` from the transition tables.
 `tests/docs` fails while a page is out of date.
 """
 
@@ -19,6 +20,7 @@ from typer.cli import get_docs_for_click
 import api.settings
 import netmorph.cli
 import worker.settings
+from api.instruments import METRICS, Metric
 from core.protocol.states import (
     LIVE_SEARCH,
     LIVE_TRIAL,
@@ -45,6 +47,9 @@ Written by `make docs` from `api/settings.py` and `worker/settings.py`: change t
 Every setting is an environment variable. `netmorph up` and the compose file set the required ones;
 the variables of the compose file itself are explained in `.env.example`. A program does not start
 with a missing or invalid setting: it names the variable and ends.
+
+For a secret in a file, set the variable with the suffix `_FILE` to the file's path in place of the
+variable: `NETMORPH_ADMIN_KEY_FILE=/run/secrets/admin_key`. White space around the value is removed.
 """
 
 
@@ -65,6 +70,7 @@ def pages() -> dict[Path, str]:
         architecture: text,
         reference / "settings.md": settings_page(),
         reference / "commands.md": commands_page(),
+        reference / "metrics.md": metrics_page(),
     }
 
 
@@ -201,6 +207,46 @@ def _values(schema: Mapping[str, Any]) -> str:
         if key in schema
     ]
     return ", ".join([kind, *limits])
+
+
+# --- metrics ------------------------------------------------------------------------------------
+
+_METRICS = """\
+# Metrics
+
+Written by `make docs` from `api/instruments.py`: change that, not this page.
+
+`GET /metrics` of the API process serves them in Prometheus' text format; it needs an API key
+([how to read it](../operations/monitoring.md)). There are also the usual metrics of a process,
+such as `process_resident_memory_bytes`.
+"""
+_SOURCES = {
+    "database": """\
+Read from the database, live objects at most every 5 seconds and ended ones every 60. Every API
+process has the same numbers: take the `max` of several.""",
+    "process": """\
+Counted by each API process since its start: take the `sum` of several. A histogram has the series
+`_bucket` (with the label `le`), `_sum` and `_count`.""",
+}
+
+
+def metrics_page() -> str:
+    """The reference of all metrics."""
+    parts = [
+        f"## Of the {source}\n\n{text}\n\n{_metrics(source)}" for source, text in _SOURCES.items()
+    ]
+    return "\n".join([_METRICS, *parts])
+
+
+def _metrics(source: str) -> str:
+    """A table of the metrics of one source, in their order."""
+    head = "| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n"
+    return head + "".join(_metric(one) for one in METRICS.values() if one.source == source)
+
+
+def _metric(metric: Metric) -> str:
+    labels = "; ".join(f"`{name}`: {values}" for name, values in metric.labels.items())
+    return f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |\n"
 
 
 if __name__ == "__main__":

@@ -182,6 +182,70 @@ def test_services_run_without_privileges() -> None:
             assert service["cap_drop"] == ["ALL"], name
 
 
+def test_every_service_has_bounds_of_memory_logs_and_temporary_files() -> None:
+    for name, service in compose()["services"].items():
+        assert re.fullmatch(r"\d+[gm]|\$\{[A-Z_]+_MEMORY:-\d+g\}", service["mem_limit"]), name
+        assert service["logging"]["driver"] == "json-file", name
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}, name
+        for mount in service.get("tmpfs", []):
+            assert re.fullmatch(r"/tmp:size=\d+[gm]", mount), name
+        if service.get("read_only") and name != "migrate":
+            assert service["tmpfs"], name
+
+
+def test_the_largest_upload_fits_into_the_temporary_files_of_the_api() -> None:
+    (mount,) = compose()["services"]["api"]["tmpfs"]
+    gigabytes = int(mount.removeprefix("/tmp:size=").removesuffix("g"))
+    largest = ApiSettings.model_fields["max_upload_bytes"].default
+    assert gigabytes * 2**30 >= 2 * largest
+
+
+@pytest.mark.parametrize("service", ["api", "worker"])
+def test_an_unhealthy_service_is_killed_and_restarted(service: str) -> None:
+    document = compose()["services"][service]
+    check = document["healthcheck"]
+    command, path, module, failures = check["test"]
+    assert (command, module) == ("CMD", service)
+    assert path == "/opt/netmorph/container/healthcheck"
+    assert document["init"] is True  # the script kills the children of docker's init process
+    assert document["restart"] == "unless-stopped"
+    seconds = {name: int(check[name].removesuffix("s")) for name in ("interval", "start_period")}
+    assert seconds["interval"] * int(failures) > 2 * seconds["start_period"]
+
+
+def _service_under(init: Path, marker: Path) -> subprocess.Popen[bytes]:
+    """A process with a child, in place of docker's init process and the service."""
+    return subprocess.Popen(["sh", "-c", f"sleep 300 & echo $! > {marker}; wait; exit 9"], cwd=init)
+
+
+def test_the_health_check_kills_the_service_after_failures_in_a_row(tmp_path: Path) -> None:
+    """A module stands in for the service: it is healthy while a file is there."""
+    healthy, started = tmp_path / "healthy", tmp_path / "started"
+    (tmp_path / "service.py").write_text(
+        f"import pathlib, sys; sys.exit(not pathlib.Path({str(healthy)!r}).exists())"
+    )
+    environment = os.environ | {
+        "TMPDIR": str(tmp_path),
+        "PYTHONPATH": str(tmp_path),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    with _service_under(tmp_path, started) as init:
+
+        def check() -> int:
+            command = [ROOT / "deploy/container/healthcheck", "service", "2", str(init.pid)]
+            return subprocess.run(command, env=environment, check=False).returncode
+
+        _wait_until(lambda: started.exists() and started.read_text())
+        assert check() == 1
+        healthy.touch()
+        assert check() == 0
+        healthy.unlink()
+        assert check() == 1
+        assert init.poll() is None  # two failures, but not in a row
+        assert check() == 1
+        assert init.wait(timeout=20) == 9  # its child has been killed
+
+
 def _filled(service: str, values: dict[str, str]) -> dict[str, str]:
     """The environment of a service with its variables filled in, as compose does."""
 

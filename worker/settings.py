@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.protocol.file_settings import sources
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # seconds
 
@@ -47,6 +49,18 @@ class Settings(BaseSettings):
 
     log_format: Literal["plain", "json"] = "plain"  # format of log lines
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # lowest level that is logged
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, files that `NETMORPH_…_FILE` names, the environment."""
+        return sources(settings_cls, init_settings, env_settings)
 
     @property
     def health_file(self) -> Path:

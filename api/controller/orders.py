@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
+from api.instruments import TRIAL_WAIT
 from api.store import ancestors, final_fits, leases, results, train_orders
 from api.store.errors import NotFound
 from api.store.leases import Held
@@ -60,7 +61,8 @@ def lease(
 
 def _give_up(connection: Connection, held: Held, error: Exception) -> None:
     """End a trial for which no order can be made, so that workers do not lease it forever."""
-    _log.error("no order can be made", extra={"trial_id": held.trial_id}, exc_info=error)
+    about = {"trial_id": held.trial_id, "attempt": held.attempt}
+    _log.error("no order can be made", extra=about, exc_info=error)
     failed = TrialResult(
         attempt=held.attempt,
         token=held.token,
@@ -80,6 +82,7 @@ def _make(connection: Connection, held: Held, duration: timedelta) -> TrainOrder
     if context is None:
         return None
     context = ancestors.with_intact_start(connection, held.trial_id, context)
+    TRIAL_WAIT.observe(context.waited)
     is_final = context.kind is TrialKind.FINAL
     spent = final_fits.spent_before(connection, context) if is_final else None
     gains: list[float] = []

@@ -6,6 +6,7 @@ it. `answer` runs in a process of the pool: it is pure, from a stored snapshot t
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.controller.process_pool import NoProcess, ProcessPool
 from api.db import unit_of_work
+from api.instruments import SUGGESTION
 from api.store import live_searches, new_trials, searches
 from api.store.live_searches import CompletedSearch, LiveSearch, StoredSnapshot
 from core.errors import SpaceExhausted
@@ -72,8 +74,13 @@ class Proposer:
         if snapshot is None:
             return
         future = self._pool.submit(answer, snapshot)
+        started, strategy = time.monotonic(), str(snapshot.config.get("strategy", "unknown"))
         self._open[search.search_id] = snapshot, future
-        future.add_done_callback(lambda _: self._wake())
+        future.add_done_callback(lambda _: self._answered(strategy, started))
+
+    def _answered(self, strategy: str, started: float) -> None:
+        SUGGESTION.labels(strategy).observe(time.monotonic() - started)
+        self._wake()
 
     def collect(self) -> None:
         """Store the answers that have come since the last call."""

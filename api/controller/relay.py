@@ -82,7 +82,8 @@ class Relay:
             )
         except (OperationalError, RedisError, OSError) as error:
             self._pause = min(_LONGEST_PAUSE, max(1.0, 2 * self._pause))
-            _log.warning("the broker takes no orders, they are sent later: %s", error)
+            about = {"trial_id": trial_id, "attempt": attempt}
+            _log.warning("the broker takes no orders, they are sent later: %s", error, extra=about)
             return False
         self._pause = 0.0
         return True

@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
+from api.edge.observation import request_id
 from api.store.errors import Conflict, NotFound, QuotaExceeded
 from core.errors import InvalidInput, MissingBlob, NetmorphError
 
@@ -135,9 +136,9 @@ def _database(request: Request, error: Exception) -> Response:
 
 
 def _unexpected(_: Request, error: Exception) -> Response:
-    request_id = uuid.uuid4().hex
-    log.error("request %s failed", request_id, exc_info=error)
+    name = request_id() or uuid.uuid4().hex  # an app without the observation has none
+    log.error("request %s failed", name, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        f"internal error: the log has the details under request {request_id}",
+        f"internal error: the log has the details under request {name}",
     )

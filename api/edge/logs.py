@@ -5,8 +5,10 @@ import logging
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from api.edge.observation import current_ids
+
 #: The objects that a message may be about.
-FIELDS = ("search_id", "trial_id", "request_id", "leases")
+FIELDS = ("search_id", "trial_id", "attempt", "request_id", "leases")
 
 _QUIET = ("httpx", "httpcore", "kombu", "celery", "alembic.runtime.migration")
 
@@ -21,7 +23,10 @@ def set_up(form: Literal["plain", "json"], level: str) -> None:
 
 
 def _about(record: logging.LogRecord) -> dict[str, Any]:
-    return {name: str(value) for name in FIELDS if (value := getattr(record, name, None))}
+    """What the message says it is about, else what the current request is about."""
+    known = current_ids()
+    found = {name: getattr(record, name, None) or known.get(name) for name in FIELDS}
+    return {name: str(value) for name, value in found.items() if value}
 
 
 class _Plain(logging.Formatter):

@@ -2,18 +2,17 @@
 
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 import redis
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.edge.dependencies import AdminDep, SessionDep
 from api.edge.readiness import NOT_READY, READY, Readiness
-from api.store import metrics
+from api.store.metrics import MetricsPage
 from core.errors import BlobError
 from core.protocol.storage import Storage
 
@@ -81,17 +80,7 @@ def _is_broker_ready(url: str) -> bool:
 
 
 @router.get("/metrics", response_class=Response)
-def prometheus_metrics(_: AdminDep, session: SessionDep) -> Response:
-    """Counts of searches, trials and workers in Prometheus' text format; needs an admin's key."""
-    registry = CollectorRegistry()
-    counts: dict[str, Any] = {
-        "searches": metrics.searches_by_status(session),
-        "trials": metrics.trials_by_status(session),
-    }
-    for name, by_status in counts.items():
-        gauge = Gauge(f"netmorph_{name}", f"{name} by status", ["status"], registry=registry)
-        for status, count in by_status.items():
-            gauge.labels(status).set(count)
-    workers = Gauge("netmorph_workers", "Workers seen within the last minute", registry=registry)
-    workers.set(metrics.live_workers(session))
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+def prometheus_metrics(request: Request, _: AdminDep, session: SessionDep) -> Response:
+    """Counts and durations in Prometheus' text format; needs an admin's key."""
+    page: MetricsPage = request.app.state.metrics
+    return Response(page.text(session), media_type=CONTENT_TYPE_LATEST)

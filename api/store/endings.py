@@ -5,10 +5,12 @@ takes effect for exactly one of several equal or late reports. Locks are taken i
 `api.models`: lease, trial, version. The ending with a result is in `api.store.results`.
 """
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Result, text
 
+from api.instruments import LEASES_EXPIRED, attempt_ended
 from api.store.fragments import BUMPED, NOTIFY_CHANGES, NOTIFY_WORK, listed
 from core.protocol.contracts import HandBack, LeaseRequest
 from core.protocol.states import LIVE_SEARCH, TRAINING_SEARCH, TRIAL_SOURCES, TrialStatus
@@ -131,7 +133,7 @@ def expire(connection: Connection, max_attempts: int) -> int:
     first call of this function on.
     """
     connection.execute(_NOTICE)
-    return len(connection.execute(_EXPIRE, {"max_attempts": max_attempts}).all())
+    return _count(connection.execute(_EXPIRE, {"max_attempts": max_attempts}), "silent")
 
 
 def release(connection: Connection, request: LeaseRequest, max_attempts: int) -> int:
@@ -141,7 +143,7 @@ def release(connection: Connection, request: LeaseRequest, max_attempts: int) ->
         "boot_id": request.boot_id,
         "max_attempts": max_attempts,
     }
-    return len(connection.execute(_RELEASE, values).all())
+    return _count(connection.execute(_RELEASE, values), "restarted")
 
 
 _HAND_BACK = text(
@@ -170,3 +172,12 @@ def hand_back(connection: Connection, trial_id: UUID, report: HandBack) -> bool:
     """
     values = {"trial_id": trial_id, "attempt": report.attempt, "token": report.token}
     return connection.execute(_HAND_BACK, values).one_or_none() is not None
+
+
+def _count(ended: Result[Any], reason: str) -> int:
+    """Count the leases that a statement has ended, for this reason."""
+    rows = ended.all()
+    LEASES_EXPIRED.labels(reason).inc(len(rows))
+    for row in rows:
+        attempt_ended(TrialStatus(row.status))
+    return len(rows)

@@ -8,6 +8,12 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy import BigInteger, Connection, select, text
 
+from api.instruments import (
+    EXAMPLES_TRAINED,
+    RESULTS_REJECTED,
+    TRIAL_DURATION,
+    attempt_ended,
+)
 from api.models import Search, Trial
 from api.store import blobs, setbacks
 from api.store.endings import moved
@@ -32,18 +38,32 @@ def accept(
     if not _is_beyond_doubt(report):
         counted = credible(report, _task(connection, trial_id))
     end = setbacks.end_attempt if _is_setback(counted) else end_attempt
-    if end(connection, trial_id, counted, digest, max_attempts) is not None:
+    status = end(connection, trial_id, counted, digest, max_attempts)
+    if status is not None:
+        _measure(report, counted, status)
         return ResultAnswer(accepted=True, reason="" if counted is report else counted.reason)
     last = last_report(connection, trial_id)
     if last is None:
+        RESULTS_REJECTED.labels("unknown_trial").inc()
         raise NotFound(f"there is no trial {trial_id}")
     if last.digest == digest:
+        RESULTS_REJECTED.labels("duplicate").inc()
         return ResultAnswer(accepted=True, reason="duplicate")
+    RESULTS_REJECTED.labels("no_lease").inc()
     raise Conflict(f"attempt {report.attempt} has no lease; the trial is {last.status}")
 
 
 def _is_setback(report: TrialResult) -> bool:
     return report.setback and report.status is TrialStatus.FAILED
+
+
+def _measure(report: TrialResult, counted: TrialResult, status: TrialStatus) -> None:
+    """Count an accepted result, and what its training took."""
+    attempt_ended(status)
+    TRIAL_DURATION.labels(counted.status.value).observe(report.seconds)
+    EXAMPLES_TRAINED.inc(max(0.0, report.samples_per_second or 0.0) * report.seconds)
+    if counted is not report:
+        RESULTS_REJECTED.labels("impossible_value").inc()
 
 
 def credible(report: TrialResult, task: AbstractTask | None) -> TrialResult:

@@ -44,6 +44,7 @@ class OrderContext:
     created_at: datetime
     config: SearchConfig
     elapsed: float  # seconds since the search's start
+    waited: float  # seconds that the trial was ready before it was leased
     epochs_left: int | None  # of those that the trial has reserved; None without a limit
     number: int
     kind: TrialKind
@@ -79,6 +80,7 @@ def _statement() -> Select[Any]:
         "weights_bytes",
     )
     elapsed = func.extract("epoch", func.now() - Search.started_at)
+    waited = func.extract("epoch", Trial.started_at - Trial.available_at)
     return (
         select(
             *own,
@@ -97,6 +99,7 @@ def _statement() -> Select[Any]:
             Search.epoch_limit,
             (Trial.epochs_reserved - Trial.epochs_spent).label("epochs_left"),
             func.coalesce(elapsed, 0).label("elapsed"),
+            func.coalesce(waited, 0).label("waited"),
             *(getattr(parent, name).label(f"parent_{name}") for name in of_parent),
             exists().where(Damaged.blob_key == parent.weights_key).label("parent_damaged"),
             Dataset.name.label("dataset_name"),
@@ -128,6 +131,7 @@ def _context(row: dict[str, Any]) -> OrderContext:
         config=SearchConfig.model_validate(row.pop("config")),
         kind=TrialKind(row.pop("kind")),
         elapsed=float(row.pop("elapsed")),
+        waited=max(0.0, float(row.pop("waited"))),
         epochs_left=left if has_limit else None,
         choices=TrainingChoices.model_validate(row.pop("choices")),
         checkpoint=_checkpoint(row),

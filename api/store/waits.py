@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from api.store.metrics import live_workers
+from api.store.workers import count_live
 
 _PATIENCE = 10  # seconds that a trial usually waits at most while a worker is free
 
@@ -27,7 +27,7 @@ def reasons(session: Session, ids: list[UUID]) -> dict[UUID, str]:
     found = {row.search_id: f"waits for storage: {row.setback}" for row in rows if row.setback}
     idle = [row.search_id for row in rows if row.is_long and not row.running]
     if idle:
-        workers = live_workers(session)
+        workers = count_live(session)
         reason = (
             f"waits for a free worker: {workers} busy with other trials"
             if workers

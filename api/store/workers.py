@@ -10,6 +10,7 @@ from api.schemas import WorkerOut
 from api.store.keys import Caller
 
 _FORGOTTEN_AFTER = timedelta(days=1)
+_RECENT = timedelta(minutes=1)  # for which a silent worker counts as alive
 
 
 def listing(session: Session, caller: Caller) -> list[WorkerOut]:
@@ -46,3 +47,14 @@ def sweep(session: Session) -> None:
     """Delete the workers that have not been seen for a day and have no lease."""
     idle = Worker.id.not_in(select(Lease.worker_id))
     session.execute(delete(Worker).where(Worker.seen_at < func.now() - _FORGOTTEN_AFTER, idle))
+
+
+def count_live(session: Session) -> int:
+    """How many workers sent a report within the last minute."""
+    heard_at = func.greatest(Worker.seen_at, Lease.heard_at)
+    recent = (
+        select(func.count(Worker.id.distinct()))
+        .outerjoin(Lease, Lease.worker_id == Worker.id)
+        .where(heard_at > func.now() - _RECENT)
+    )
+    return session.scalars(recent).one()

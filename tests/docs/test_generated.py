@@ -31,5 +31,22 @@ def test_every_setting_is_on_its_page():
             assert f"| `NETMORPH_{name.upper()}` | " in page
 
 
+def test_every_metric_is_on_its_page_with_its_labels():
+    page = generate.metrics_page()
+    for metric in generate.METRICS.values():
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{metric.name}` |")]
+        assert all(f"`{label}`: " in row for label in metric.labels)
+
+
+def test_the_name_of_a_metric_has_its_unit():
+    units = ("_seconds", "_bytes", "_total")
+    things = {"netmorph_searches", "netmorph_trials", "netmorph_workers", "netmorph_controllers",
+              "netmorph_build_info", "netmorph_pool_connections"}  # fmt: skip
+    for name, metric in generate.METRICS.items():
+        assert name.startswith("netmorph_")
+        assert name.endswith(units) or name in things
+        assert name.endswith("_total") == (metric.kind == "counter")
+
+
 def test_the_page_of_settings_shows_no_secret():
     assert "**" not in generate.settings_page()

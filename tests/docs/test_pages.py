@@ -10,7 +10,18 @@ ROOT = Path(__file__).parents[2]
 DATED = {ROOT / "docs" / "log.md", ROOT / "CHANGELOG.md"}
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")})
 LIVING = [page for page in PAGES if page not in DATED]
-ROOMS = ("api", "benchmarks", "core", "docs", "migrations", "netmorph", "tests", "worker")
+ROOMS = (
+    "api",
+    "benchmarks",
+    "charts",
+    "core",
+    "deploy",
+    "docs",
+    "migrations",
+    "netmorph",
+    "tests",
+    "worker",
+)
 PATH = re.compile(rf"`((?:{'|'.join(ROOMS)})/[\w./-]*)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
 LIST = re.compile(

@@ -22,8 +22,8 @@ class _CurrentTrial:
 def trial_context(order: TrainOrder) -> Iterator[None]:
     """Add the order's search and trial to each line logged meanwhile, by any thread."""
     _CurrentTrial.fields = {
-        "search": str(order.search_id),
-        "trial": str(order.trial_id),
+        "search_id": str(order.search_id),
+        "trial_id": str(order.trial_id),
         "number": str(order.number),
         "attempt": str(order.attempt),
     }

@@ -315,6 +315,9 @@ def test_a_running_api_is_healthy(visit, person):
     assert ready.json()["database"] == ready.json()["storage"] == "ready"
     metrics = person(Role.ADMIN).http.get("/metrics")
     assert metrics.status_code == 200
+    assert 'netmorph_searches{status="running"} 0.0' in metrics.text
+    assert 'netmorph_http_request_seconds_count{route="GET /healthz",status="2xx"}' in metrics.text
+    assert len(metrics.headers["X-Request-ID"]) == 32
     assert "netmorph_searches" in metrics.text
 
 

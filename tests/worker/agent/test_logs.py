@@ -27,9 +27,9 @@ def test_json_lines_carry_search_and_trial(capfd, controller):
     logging.getLogger("worker").info("idle")
     first, second = (json.loads(line) for line in capfd.readouterr().err.splitlines())
     assert first["message"] == "a line\nof two lines"
-    assert (first["search"], first["trial"]) == (str(order.search_id), str(order.trial_id))
+    assert (first["search_id"], first["trial_id"]) == (str(order.search_id), str(order.trial_id))
     assert first["level"] == "INFO"
-    assert "trial" not in second
+    assert "trial_id" not in second
 
 
 def test_an_exception_stays_on_its_line(capfd):
@@ -49,5 +49,5 @@ def test_plain_lines_name_the_trial_too(capfd, controller):
         logging.getLogger("worker").info("hidden")
         logging.getLogger("worker").warning("shown")
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.endswith(f"trial={order.trial_id} number=0 attempt=1]")
+    assert line.endswith(f"trial_id={order.trial_id} number=0 attempt=1]")
     assert "shown" in line
