@@ -89,8 +89,8 @@ def _make(connection: Connection, held: Held, duration: timedelta) -> TrainOrder
     if context.morphisms and context.inherited:
         gains = train_orders.gains_at_rung(connection, context.search_id)
     chosen = continued(context, choose(context, spent, gains))
-    if chosen != context.hyperparameters:
-        limit, done = chosen.max_seconds, context.checkpoint
+    limit, done = chosen.max_seconds, context.checkpoint
+    if limit is not None or chosen != context.hyperparameters:
         begun_at = 0.0 if done is None else done.seconds
         seconds = None if limit is None else limit - begun_at + GRACE
         train_orders.settle(connection, held, chosen, seconds)

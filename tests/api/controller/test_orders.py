@@ -251,3 +251,14 @@ def test_a_continued_training_has_the_time_that_is_left_beside_the_time_it_had(w
     assert continued_with(checkpoint=long_ago) == begun
     assert continued_with(checkpoint=None) == chosen
     assert continued_with(hyperparameters=None) == chosen
+
+
+def test_a_continued_training_is_stopped_when_its_time_is_up(world, calls, do) -> None:
+    """The seconds before the checkpoint count, and the time between the attempts does not."""
+    search = world.search(budget=Budget(seconds=3600))
+    interrupted(world, calls, do, search, hyperparameters={"epochs": 9, "max_seconds": 60.0})
+    order = calls.lease(world.worker())
+    with world.sessions.begin() as session:
+        lease = session.get_one(Lease, order.trial_id)
+        seconds = (lease.stop_at - lease.leased_at).total_seconds()
+    assert seconds == pytest.approx(order.hyperparameters.max_seconds - 8.0 + GRACE, abs=1.0)
