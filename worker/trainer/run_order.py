@@ -25,7 +25,7 @@ from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.latency import latency
 from worker.trainer.networks.network import Network
-from worker.trainer.patient_storage import PatientStorage
+from worker.trainer.result_storage import ResultStorage
 from worker.trainer.train_job import TrainJob
 from worker.trainer.training.checks import memory_errors_as_infeasible
 from worker.trainer.training.evaluation import Evaluation, evaluate
@@ -76,10 +76,10 @@ class JobRun:
     data: JobData
 
     @property
-    def results(self) -> PatientStorage:
+    def results(self) -> ResultStorage:
         """Where the results of the training are stored."""
         environment = self.environment
-        return PatientStorage(environment.storage, environment.wait, self.callbacks.should_stop)
+        return ResultStorage(environment.storage, environment.wait, self.callbacks.should_stop)
 
     def train(self) -> Trained:
         """Train the job's network from its initial weights."""
