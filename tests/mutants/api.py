@@ -101,8 +101,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/controller/service.py",
-        old="if discarded.are_there(session):",
-        new="if not discarded.are_there(session):",
+        old="if sweeper.is_due(session):",
+        new="if not sweeper.is_due(session):",
         tests=("tests/api/controller/test_service_turn.py",),
     ),
     Mutant(
@@ -158,5 +158,35 @@ MUTANTS: tuple[Mutant, ...] = (
         old="Dataset.uploaded_at.desc(), Dataset.version.desc()",
         new="Dataset.version",
         tests=("tests/api/store/test_datasets.py",),
+    ),
+    Mutant(  # a setback uses up an attempt
+        file="api/store/setbacks.py",
+        old="counted=0,",
+        new="counted=1,",
+        tests=("tests/api/store/test_setbacks.py",),
+    ),
+    Mutant(  # the morphisms from an ancestor are in the wrong order
+        file="api/store/ancestors.py",
+        old="morphisms = [*row.morphisms, *morphisms]",
+        new="morphisms = [*morphisms, *row.morphisms]",
+        tests=("tests/api/controller/test_reports.py",),
+    ),
+    Mutant(  # a worker can have the weights of another search marked
+        file="api/store/setbacks.py",
+        old="        Trial.search_id == search,\n",
+        new="",
+        tests=("tests/api/controller/test_reports.py",),
+    ),
+    Mutant(  # equal bytes that were stored after the deletion are removed
+        file="api/controller/sweeper.py",
+        old="if self._was_stored_lately(blob)",
+        new="if False",
+        tests=("tests/api/controller/test_sweeper.py",),
+    ),
+    Mutant(  # a silent database is waited for without an end
+        file="api/db.py",
+        old="ANSWER_SECONDS if limited else timeout",
+        new="timeout",
+        tests=("tests/faults/test_database_network.py",),
     ),
 )

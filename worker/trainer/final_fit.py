@@ -12,7 +12,7 @@ from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.loading import network_with
 from worker.trainer.networks.network import Network
-from worker.trainer.patient_storage import PatientStorage
+from worker.trainer.result_storage import ResultStorage
 from worker.trainer.train_job import TrainJob
 from worker.trainer.training.checks import memory_errors_as_infeasible
 from worker.trainer.training.evaluation import Evaluation, evaluate
@@ -85,7 +85,7 @@ def compare(task: str, before: Evaluation, after: Evaluation | None, reason: str
 
 
 def measure_and_export(
-    job: TrainJob, trained: Trained, data: JobData, compute: Compute, storage: PatientStorage
+    job: TrainJob, trained: Trained, data: JobData, compute: Compute, storage: ResultStorage
 ) -> tuple[TestMetrics, BlobRef]:
     """Evaluate on the test split, once, and store the export.
 

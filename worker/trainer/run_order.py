@@ -26,7 +26,7 @@ from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.latency import latency
 from worker.trainer.networks.loading import network_with
 from worker.trainer.networks.network import Network
-from worker.trainer.patient_storage import PatientStorage
+from worker.trainer.result_storage import ResultStorage
 from worker.trainer.train_job import TrainJob
 from worker.trainer.training.checkpointer import Checkpointer, Snapshot
 from worker.trainer.training.checks import check_finite_weights, memory_errors_as_infeasible
@@ -91,10 +91,10 @@ class JobRun:
     state: State | None = None  # of an earlier attempt, which this one continues
 
     @property
-    def results(self) -> PatientStorage:
+    def results(self) -> ResultStorage:
         """Where the results of the training are stored."""
         environment = self.environment
-        return PatientStorage(environment.storage, environment.wait, self.callbacks.should_stop)
+        return ResultStorage(environment.storage, environment.wait, self.callbacks.should_stop)
 
     def train(self) -> Trained:
         """Train the job's network from its initial weights."""

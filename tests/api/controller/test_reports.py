@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from api.controller import reports
 from api.controller.sweeper import Sweeper
+from api.models import Damaged
 from api.store import live_searches
 from core.graph.initialisation import initialise
 from core.graph.roots import roots
@@ -147,11 +149,14 @@ def test_weights_that_are_intact_or_of_another_search_are_not_marked(
     assert (world.get(line.ids[2]).status, world.get(line.ids[2]).attempt) == ("failed", 1)
 
     order = calls.lease(world.worker(), other.ids[2])
-    stranger = storage.put("weights", b"another's", "safetensors")
-    storage.delete(stranger)
-    report(order, stranger)
+    theirs = storage.put("weights", b"another's", "safetensors")
+    columns = {"weights_key": theirs.key, "weights_bytes": theirs.bytes, "value": 0.5}
+    world.trial(world.search(), architecture=ROOT.to_json(), status="completed", **columns)
+    storage.delete(theirs)
+    report(order, theirs)
     assert world.get(other.ids[2]).status == "failed"
-    assert line.inheritable() == other.inheritable() == [True, True, False]
+    with world.sessions.begin() as session:
+        assert session.scalars(select(Damaged)).all() == []
 
 
 def test_weights_that_are_restored_are_inherited_again(world, calls, storage, report) -> None:

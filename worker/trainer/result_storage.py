@@ -11,7 +11,7 @@ _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0)  # seconds; in sum less than counts a
 
 
 @dataclass(frozen=True, slots=True)
-class PatientStorage:
+class ResultStorage:
     """A storage that tries again for most of a minute, as a result has cost a training."""
 
     storage: Storage
