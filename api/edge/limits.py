@@ -18,7 +18,7 @@ from api.edge.errors import problem
 
 JSON_BYTES = 2**20
 JSON_DEPTH = 20
-_UPLOAD_PATH = re.compile(r"/v1/datasets|/ui/datasets")
+_UPLOAD_PATH = re.compile(r"/v1/datasets|/v1/networks|/ui/datasets")
 _OTHER_CHARSET = re.compile(rb"charset\s*=(?!\s*\"?utf-?8\"?\s*(;|$))")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 

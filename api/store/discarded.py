@@ -1,14 +1,14 @@
 """Blobs of deleted searches: noted in the deleting transaction, removed from storage after it.
 
 Blobs are named by their content, so two searches may share one: a blob is removed only when no
-trial and no data set refers to it any more.
+trial, no network and no data set refers to it any more.
 """
 
 from sqlalchemy import ColumnElement, delete, exists, or_, select, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Discarded, Lease, Trial
+from api.models import Dataset, Discarded, Lease, Network, Trial
 from api.store import blobs
 from core.protocol.contracts import BlobRef
 
@@ -27,6 +27,12 @@ def of_search(session: Session, search_id: object) -> None:
         )
     ).subquery()
     noted = insert(Discarded).from_select(["blob_key", "blob_bytes"], select(keys))
+    session.execute(noted.on_conflict_do_nothing())
+
+
+def add(session: Session, blob: BlobRef) -> None:
+    """Note a blob."""
+    noted = insert(Discarded).values(blob_key=blob.key, blob_bytes=blob.bytes)
     session.execute(noted.on_conflict_do_nothing())
 
 
@@ -50,5 +56,5 @@ def forget(session: Session, gone: list[BlobRef]) -> None:
 
 
 def _is_needed() -> ColumnElement[bool]:
-    columns = (Trial.weights_key, Trial.export_key, Dataset.blob_key)
+    columns = (Trial.weights_key, Trial.export_key, Dataset.blob_key, Network.blob_key)
     return or_(*(exists().where(column == Discarded.blob_key) for column in columns))

@@ -12,6 +12,7 @@ from netmorph import answers
 
 SCHEMAS: dict[Any, str] = {
     answers.Dataset: "DatasetOut",
+    answers.Network: "NetworkOut",
     answers.DatasetRef: "DatasetRef",
     answers.Budget: "Budget",
     answers.Bounds: "Bounds",

@@ -12,8 +12,10 @@ from core.protocol.states import TrialStatus
 from core.tasks import TASKS
 from worker.messages import Ended
 from worker.tasks import LOSSES
+from worker.trainer.data.examples import Examples
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
 from worker.trainer.final_fit import Trained, measure_and_export, train_beside_winner
+from worker.trainer.given_network import train_from_given
 from worker.trainer.initial_weights import inherited_weights, initial_network, network_with
 from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute
@@ -70,9 +72,17 @@ class JobRun:
     def train(self) -> Trained:
         """Train the job's network from its initial weights."""
         job, storage = self.job, self.environment.storage
-        inherited = inherited_weights(job, storage, self.data.training)
+        inherited = inherited_weights(job, storage, self.data.training, self.data.normalisation)
         torch.set_num_threads(self.compute.threads)
         network = initial_network(job, storage, inherited, self.compute)
+        if job.starts_from_given and inherited is not None:
+            given = network_with(job.architecture, inherited, self.compute)
+            return train_from_given(
+                given,
+                lambda: self._train(network),
+                lambda one: evaluate(one, self._validation, job.task, self.compute),
+                TASKS[job.task](),
+            )
         if inherited is None or not job.is_final:
             return self._train(network)
         architecture = job.members[0].architecture if job.members else job.architecture
@@ -110,8 +120,12 @@ class JobRun:
 
     def _evaluate_held_out(self, network: Network) -> Evaluation:
         """Evaluate on the examples that a final fit does not train on."""
+        return evaluate(network, self._validation, self.job.task, self.compute.exact)
+
+    @property
+    def _validation(self) -> Examples:
         assert self.data.validation is not None
-        return evaluate(network, self.data.validation, self.job.task, self.compute.exact)
+        return self.data.validation
 
 
 def _ended(run: JobRun, trained: Trained) -> Ended:
@@ -119,7 +133,7 @@ def _ended(run: JobRun, trained: Trained) -> Ended:
     outcome = trained.outcome
     return Ended(
         status=TrialStatus.STOPPED if outcome.stopped or outcome.behind else TrialStatus.COMPLETED,
-        reason=_reason_behind(run.job, outcome) if outcome.behind else "",
+        reason=_reason_behind(run.job, outcome) if outcome.behind else trained.note,
         precision=str(run.compute),
         epochs=outcome.epochs,
         best_epoch=outcome.best_epoch,

@@ -4,9 +4,10 @@ import json
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
 from api.controller.orders import GRACE, choose, trial_seed
-from api.models import Lease, Search, Trial
+from api.models import Lease, Network, Search, Trial
 from api.store import train_orders
 from api.store.errors import Conflict, NotFound
 from core.protocol.contracts import (
@@ -202,3 +203,32 @@ def test_parent_and_morphisms_are_sent_where_weights_are_inherited(world, calls,
     assert sent == (inherits, inherits)
     assert len(order.morphisms) == inherits
     assert not order.fresh
+
+
+def test_a_root_that_a_user_gave_starts_from_its_weights_and_no_other_trial(world, calls) -> None:
+    owner = world.caller()
+    search = world.search(owner, root=world.network(owner))
+    with world.sessions.begin() as session:
+        network = session.scalars(select(Network)).one()
+    of_root = {"architecture": network.architecture, "fingerprint": network.fingerprint}
+    root, repeated, other = (world.trial(search, **given) for given in (of_root, of_root, {}))
+
+    for trial in (root, repeated):
+        order = calls.lease(world.worker(), trial)
+        assert order.raw_inputs
+        assert order.parent_weights.key == network.blob_key
+        assert order.parent_architecture == network.architecture == order.architecture
+        assert order.morphisms == ()
+    assert not calls.lease(world.worker(), other).raw_inputs
+
+
+def test_a_root_without_weights_starts_at_random(world, calls) -> None:
+    owner = world.caller()
+    search = world.search(owner, root=world.network(owner, weights=False))
+    with world.sessions.begin() as session:
+        network = session.scalars(select(Network)).one()
+    trial = world.trial(search, architecture=network.architecture, fingerprint=network.fingerprint)
+
+    order = calls.lease(world.worker(), trial)
+
+    assert (order.parent_weights, order.raw_inputs) == (None, False)
