@@ -49,7 +49,7 @@ def check_limits(architecture: Architecture) -> None:
     for limit in limits:
         if limit.found > limit.most:
             raise InvalidArchitecture(
-                f"the network has {limit.found:.6g} {limit.name}; expected at most {limit.most}"
+                f"the network has {limit.found} {limit.name}; expected at most {limit.most}"
             )
 
 
