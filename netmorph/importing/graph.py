@@ -65,6 +65,16 @@ class Finished:
     architecture: dict[str, Any]
     weights: dict[int, dict[str, Array]]
 
+    @property
+    def parameters(self) -> int:
+        """The number of its parameters that are trained."""
+        return sum(
+            array.size
+            for arrays in self.weights.values()
+            for name, array in arrays.items()
+            if not name.startswith("running")
+        )
+
     def tensors(self) -> bytes:
         """The weights as the bytes of a safetensors file."""
         return safetensors.save(
