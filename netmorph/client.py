@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from netmorph.answers import CreatedKey, Dataset, Front, Key, Search, Trial
+from netmorph.answers import CreatedKey, Dataset, Front, Key, Network, Search, Trial
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -148,6 +148,20 @@ class Client:
                 timeout=_UPLOAD_TIMEOUT,
             )
         return cast(Dataset, _json(answer))
+
+    def add_network(self, name: str, architecture: str, weights: bytes | None) -> Network:
+        """Upload a network for a search to start from: JSON, and the bytes of a safetensors file.
+
+        The same network again is the first one.
+        """
+        files: dict[str, tuple[str | None, str | bytes]] = {
+            "name": (None, name),
+            "architecture": (None, architecture),
+        }
+        if weights is not None:
+            files["weights"] = ("weights.safetensors", weights)
+        answer = self._send("POST", "/v1/networks", files=files, timeout=_UPLOAD_TIMEOUT)
+        return cast(Network, _json(answer))
 
     def create_key(self, name: str, role: str) -> CreatedKey:
         """Create an API key. No later answer contains its secret."""

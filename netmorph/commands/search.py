@@ -26,6 +26,8 @@ from netmorph.commands.options import (
 )
 from netmorph.commands.up import WorkersOption
 from netmorph.errors import ClientError, RefusedRequest
+from netmorph.importing.files import ImportedNetwork, read
+from netmorph.importing.preparation import Preparation
 from netmorph.launcher import Running
 from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
@@ -49,6 +51,7 @@ class _Request:
     upload: Path | None  # the npz file, if `dataset` names one
     body: dict[str, Any]  # of `POST /v1/searches`, without the data set
     folder: Path | None  # None: one named after the search
+    root: ImportedNetwork | None  # None: the search chooses its own roots
 
 
 def search(
@@ -93,6 +96,26 @@ def search(
             "there is more time than one network can use.",
         ),
     ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            help="Start from this network: an ONNX file, the folder of an export, or an "
+            "architecture as JSON (without weights)."
+        ),
+    ] = None,
+    root_scale: Annotated[
+        float | None,
+        typer.Option(
+            help="The network in the ONNX file takes (x / SCALE - MEAN) / STD. Default: x as the "
+            "data set has it."
+        ),
+    ] = None,
+    root_mean: Annotated[
+        str | None, typer.Option(help="MEAN: a number, or one for each channel: 0.49,0.48,0.45.")
+    ] = None,
+    root_std: Annotated[
+        str | None, typer.Option(help="STD: a number, or one for each channel.")
+    ] = None,
     workers: WorkersOption = 1,
     export_to: Annotated[
         Path | None,
@@ -124,7 +147,11 @@ def search(
         "name": name,
     }
     request = _Request(
-        dataset=dataset, upload=_file_of(dataset), body=_given(body), folder=export_to
+        dataset=dataset,
+        upload=_file_of(dataset),
+        body=_given(body),
+        folder=export_to,
+        root=None if root is None else read(root, _preparation(root_scale, root_mean, root_std)),
     )
     if export_to is not None:
         export.require_writable(export_to)
@@ -138,8 +165,9 @@ def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) ->
     """Create the search, follow it to its end and download the export; return the exit code."""
     out = Console(stderr=True, quiet=True) if as_json else console()
     with Client(running.url, running.key) as client:
-        created = client.create_search(request.body | {"dataset": _dataset(client, request)})
-        for label, text in _headlines(running, created, sign_in):
+        body = request.body | {"dataset": _dataset(client, request)} | _root(client, request)
+        created = client.create_search(body)
+        for label, text in (*_headlines(running, created, sign_in), *_about_root(request.root)):
             out.print(f"{label:11}{text}", soft_wrap=True)
         try:
             ended = follow(client, created, out)
@@ -182,6 +210,42 @@ def _dataset(client: Client, request: _Request) -> str:
     if request.upload is None:
         return request.dataset
     return client.add_dataset(request.upload, request.upload.stem)["id"]
+
+
+def _preparation(scale: float | None, mean: str | None, std: str | None) -> Preparation | None:
+    """How the network's inputs are prepared; None where no option says so."""
+    if scale is None and mean is None and std is None:
+        return None
+    return Preparation(
+        scale=1.0 if scale is None else scale,
+        mean=_numbers("--root-mean", mean or "0"),
+        std=_numbers("--root-std", std or "1"),
+    )
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise ClientError(
+            f"{option} is {text!r}; expected numbers separated by commas, such as 0.49,0.48,0.45"
+        ) from None
+
+
+def _root(client: Client, request: _Request) -> dict[str, str]:
+    """The root in the body of a search; its network is uploaded first."""
+    root = request.root
+    if root is None:
+        return {}
+    return {"root": client.add_network(root.name, root.architecture, root.weights)["id"]}
+
+
+def _about_root(root: ImportedNetwork | None) -> list[tuple[str, str]]:
+    """What the search starts from, and what differs from the file."""
+    if root is None:
+        return []
+    size = "random weights" if root.parameters is None else f"{root.parameters:,} parameters"
+    return [("root", f"{root.name}, {size}"), *[("", note) for note in root.notes]]
 
 
 def _download(client: Client, ended: Search, requested: Path | None) -> Path | None:

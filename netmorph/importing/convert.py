@@ -264,11 +264,8 @@ class _Converter:
         return Value(made, (value.shape[0], *[axis.length for axis in found.axes]), found.axes)
 
     def _note_frame(self, node: OnnxNode, axes: tuple[Axis, ...]) -> None:
-        if any(axis.is_framed for axis in axes):
-            self.notes.append(
-                "convolutions or pools without padding keep a border here, which the classifier "
-                f"ignores at the start (first at {node})"
-            )
+        if any(axis.is_framed for axis in axes) and not any(n.endswith(_FRAME) for n in self.notes):
+            self.notes.append(f"{node} {_FRAME}")
 
     def global_pool(self, node: OnnxNode) -> Value:
         return self._global_pool(node, self.plain(node), keep=True)
@@ -532,6 +529,8 @@ class _Converter:
         return value
 
 
+#: Said of the first convolution or pool whose output is smaller than ours.
+_FRAME = "and what follows keep a border here, which the classifier ignores at the start"
 _FLOATS = (1, 11)  # float32 and float64 in the file format
 _NO_WINDOWS = (
     "there is no layer of ours with windows of {windows}; expected the same size and stride along "
