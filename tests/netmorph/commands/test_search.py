@@ -2,19 +2,22 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
+from torch import nn
 
 from netmorph.client import Client
 from tests.netmorph.commands.conftest import refused
 from tests.netmorph.conftest import NETMORPH, clean_environment
+from tests.netmorph.importing.models import export
 
 
-def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
-    options = ["--dataset", "digits", "--trials", "1", "--data-dir", str(service.directory)]
-    command = [*NETMORPH, "search", *options]
+def printed_at_first(service, *options: object) -> list[str]:
+    """The lines that a search on the digits prints before it is interrupted."""
+    known = ["--dataset", "digits", "--trials", "1", "--data-dir", str(service.directory)]
     with subprocess.Popen(
-        command,
+        [*NETMORPH, "search", *known, *map(str, options)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -24,7 +27,12 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         printed = [next(process.stdout) for _ in range(4)]
         process.terminate()
         printed += process.stdout
-    assert process.returncode == 130
+    assert process.returncode == 130, printed
+    return printed
+
+
+def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
+    printed = printed_at_first(service)
     keys = json.loads((service.directory / "keys.json").read_text())
     assert "".join(printed).count(keys["admin"]) == 0
     (hint,) = [line for line in printed if line.startswith("sign in")]
@@ -44,6 +52,9 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         (["--dataset", "digits", "--max-parameters", "120"], "bounds are too small"),
         (["--dataset", "digits", "--max-flops", "2000", "--cost", "flops"], "bounds are too small"),
         (["--dataset", "digits", "--trials", "1", "--export", "/proc/net"], "/proc"),
+        (["--dataset", "digits", "--root", "absent.onnx"], "there is no file absent.onnx"),
+        (["--dataset", "digits", "--root", "weights.pt"], "expected an ONNX file"),
+        (["--dataset", "digits", "--root", "m.onnx", "--root-mean", "a,b"], "--root-mean is 'a,b'"),
     ],
 )
 def test_an_impossible_search_is_an_error_and_is_not_created(
@@ -54,3 +65,42 @@ def test_an_impossible_search_is_an_error_and_is_not_created(
         ended = netmorph("search", *options, "--data-dir", service.directory)
         assert message in refused(ended)
         assert [item["id"] for item in client.searches()] == before
+
+
+def onnx_file(path: Path, classes: int) -> Path:
+    """A linear classifier of the digits."""
+    return export(nn.Sequential(nn.Flatten(), nn.Linear(64, classes)).eval(), (1, 8, 8), path)
+
+
+def test_a_search_starts_from_the_network_of_an_onnx_file(service, tmp_path) -> None:
+    mine = onnx_file(tmp_path / "mine.onnx", 10)
+
+    printed = printed_at_first(service, "--root", mine, "--root-scale", "16", "--name", "rooted")
+
+    assert any(line.split() == ["root", "mine,", "652", "parameters"] for line in printed)
+    with Client(service.url, service.key) as client:
+        (search,) = [one for one in client.searches() if one["name"] == "rooted"]
+        assert search["root"] is not None
+        client.delete(search["id"])
+
+
+def test_a_search_starts_from_an_architecture_without_weights(service, tmp_path) -> None:
+    kinds = [{"kind": "input", "shape": [1, 8, 8]}, {"kind": "flatten"}]
+    kinds += [{"kind": "dense", "units": 10}, {"kind": "output"}]
+    nodes = [{"id": n, **one, "inputs": [n - 1] * (n > 0)} for n, one in enumerate(kinds)]
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps({"version": 1, "nodes": nodes}))
+
+    printed = printed_at_first(service, "--root", mine)
+
+    assert any(line.split() == ["root", "mine,", "random", "weights"] for line in printed)
+
+
+def test_a_network_for_other_data_is_an_error_that_says_what_is_expected(
+    netmorph, service, tmp_path
+) -> None:
+    mine = onnx_file(tmp_path / "mine.onnx", 9)
+    ended = netmorph(
+        "search", "--dataset", "digits", "--root", mine, "--data-dir", service.directory
+    )
+    assert "the network has 9 outputs; expected 10, one for each class" in refused(ended)
