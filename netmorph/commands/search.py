@@ -151,7 +151,7 @@ def search(
         upload=_file_of(dataset),
         body=_given(body),
         folder=export_to,
-        root=None if root is None else read(root, _preparation(root_scale, root_mean, root_std)),
+        root=None if root is None else read(root, preparation_of(root_scale, root_mean, root_std)),
     )
     if export_to is not None:
         export.require_writable(export_to)
@@ -212,7 +212,7 @@ def _dataset(client: Client, request: _Request) -> str:
     return client.add_dataset(request.upload, request.upload.stem)["id"]
 
 
-def _preparation(scale: float | None, mean: str | None, std: str | None) -> Preparation | None:
+def preparation_of(scale: float | None, mean: str | None, std: str | None) -> Preparation | None:
     """How the network's inputs are prepared; None where no option says so."""
     if scale is None and mean is None and std is None:
         return None
