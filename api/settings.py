@@ -40,7 +40,7 @@ class Settings(DatabaseSettings):
     #: seconds after which another API process takes over from a silent controller
     leader_seconds: PositiveSeconds = 10.0
     max_attempts: int = Field(default=3, ge=1, le=100)  # attempts to train one trial
-    max_upload_bytes: int = Field(default=512 * 2**20, ge=1)  # largest data set, in bytes
+    max_upload_bytes: int = Field(default=512 * 2**20, ge=1)  # largest upload, in bytes
     suggest_processes: int = Field(default=1, ge=1, le=64)  # processes that compute suggestions
     #: host names by which the service is reached, separated by commas; others are refused
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ("localhost", "127.0.0.1", "::1")

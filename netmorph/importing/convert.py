@@ -8,55 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from netmorph.errors import UnreadableNetwork, UnsupportedOperation
+from netmorph.errors import UnreadableNetwork
+from netmorph.importing.folding import FOLDED
 from netmorph.importing.frames import Axis, Window, convolved, pooled, positions
-from netmorph.importing.graph import Array, Finished, Graph, Shape
+from netmorph.importing.graph import Array, Finished, Graph
 from netmorph.importing.onnx_file import OnnxGraph, OnnxNode
 from netmorph.importing.preparation import EPSILON, Preparation, as_batch_norm
-
-_NEAREST = "Relu, or Clip from 0 to 6"
-#: What can be taken in place of an operation that cannot.
-NEAREST: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign", "Tanh"), _NEAREST
-    ),
-    **dict.fromkeys(("HardSwish", "HardSigmoid", "Gelu", "Mish", "Swish", "Sigmoid"), _NEAREST),
-    "Erf": _NEAREST,
-    "ConvTranspose": "Conv",
-    "LRN": "BatchNormalization",
-    "LayerNormalization": "BatchNormalization",
-    "GroupNormalization": "BatchNormalization",
-    "InstanceNormalization": "BatchNormalization",
-    "GlobalMaxPool": "GlobalAveragePool",
-    "ReduceMax": "GlobalAveragePool",
-    "Transpose": "an export with channels first: (batch, channels, height, width)",
-    "Max": "Add",
-    "Einsum": "Gemm",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """The output of an operation: the node that has it, and where in its output it is.
-
-    An image of one position after a global pool is a vector of ours: `axes` is empty then, and
-    `shape` is (channels, 1, 1).
-    """
-
-    node: int
-    shape: Shape  # of one example, in the user's network
-    axes: tuple[Axis, ...] = ()  # spatial axes of the node's output; empty for a vector
-    flattened: tuple[Axis, ...] = ()  # spatial axes before a flattening; empty without a frame
-    channels: int = 0  # before a flattening with a frame
-    pads: tuple[tuple[int, int], ...] = ()  # zeros that a later convolution adds, per axis
-
-    @property
-    def is_vector(self) -> bool:
-        return not self.axes
-
-    @property
-    def is_framed(self) -> bool:
-        return any(axis.is_framed for axis in self.axes)
+from netmorph.importing.refusals import unsupported
+from netmorph.importing.value import Value
+from netmorph.importing.windows import in_words, slices, windows_of
 
 
 def convert(graph: OnnxGraph, preparation: Preparation) -> tuple[Finished, tuple[str, ...]]:
@@ -77,13 +37,7 @@ def _check_kinds(graph: OnnxGraph) -> None:
     if unknown:
         counts = Counter(node.kind for node in unknown)
         kinds = ", ".join(f"{kind} ({count})" for kind, count in counts.most_common(8))
-        raise _unsupported(unknown[0], f"the operations that cannot be taken are: {kinds}")
-
-
-def _unsupported(node: OnnxNode, reason: str) -> UnsupportedOperation:
-    near = NEAREST.get(node.kind)
-    hint = f"; the nearest that can be taken is {near}" if near else ""
-    return UnsupportedOperation(f"{node} cannot be taken: {reason}{hint}")
+        raise unsupported(unknown[0], f"the operations that cannot be taken are: {kinds}")
 
 
 @dataclass(slots=True)
@@ -111,12 +65,12 @@ class _Converter:
     def take(self, node: OnnxNode) -> None:
         """Convert one operation."""
         if all(name in self.constants for name in node.inputs if name):
-            computed = _FOLDED.get(node.kind)
+            computed = FOLDED.get(node.kind)
             if computed is not None:
                 self._compute(node, computed)
                 return
         if self.ended is not None:
-            raise _unsupported(self.ended, "other operations read it; expected it at the end")
+            raise unsupported(self.ended, "other operations read it; expected it at the end")
         self.values[node.outputs[0]] = _TAKEN[node.kind](self, node)
 
     def _compute(self, node: OnnxNode, computed: Callable[..., Array]) -> None:
@@ -125,7 +79,7 @@ class _Converter:
         try:
             self.constants[node.outputs[0]] = np.asarray(computed(node.attributes, *given))
         except (ValueError, TypeError, IndexError, KeyError) as error:
-            raise _unsupported(node, f"its inputs do not fit: {error}") from None
+            raise unsupported(node, f"its inputs do not fit: {error}") from None
 
     def finish(self) -> tuple[Finished, tuple[str, ...]]:
         """The architecture that ends with the output of the file."""
@@ -149,7 +103,7 @@ class _Converter:
         """An input without zeros that were added for a convolution."""
         found = self.value(node.inputs[index], node)
         if found.pads:
-            raise _unsupported(node, "its input has been padded; expected a Conv behind a Pad")
+            raise unsupported(node, "its input has been padded; expected a Conv behind a Pad")
         return found
 
     def constant(self, node: OnnxNode, index: int) -> Array | None:
@@ -158,13 +112,13 @@ class _Converter:
         if not name:
             return None
         if name not in self.constants:
-            raise _unsupported(node, f"its input {name!r} is computed; expected a constant")
+            raise unsupported(node, f"its input {name!r} is computed; expected a constant")
         return self.constants[name]
 
     def needed(self, node: OnnxNode, index: int) -> Array:
         found = self.constant(node, index)
         if found is None or not np.issubdtype(found.dtype, np.floating):
-            raise _unsupported(node, f"its input {index} is missing or has other than floats")
+            raise unsupported(node, f"its input {index} is missing or has other than floats")
         return found.astype(np.float64)
 
     # --- convolutions and pools ---------------------------------------------------------------
@@ -176,22 +130,22 @@ class _Converter:
         group = int(node.attributes.get("group", 1))
         channels = value.shape[0]
         if weight.ndim != len(value.shape) + 1 or weight.shape[1] * group != channels:
-            raise _unsupported(
+            raise unsupported(
                 node, f"its kernels have shape {weight.shape} for an input of {value.shape}"
             )
         if value.is_vector and not value.pads:
             return self._of_one_position(node, value, weight, bias, group)
-        windows = _windows(node, value, weight.shape[2:], weight=True)
+        windows = windows_of(node, value, weight.shape[2:], weight=True)
         found = convolved(value.axes, windows)
         if found is None:
-            raise _unsupported(node, _NO_WINDOWS.format(windows=_in_words(windows)))
+            raise unsupported(node, _NO_WINDOWS.format(windows=in_words(windows)))
         if group == channels == weight.shape[0] and group > 1:
             kind, fields = "depthwise_conv", {}
         else:
             weight = self._dense_kernels(node, weight, group)
             kind, fields = "conv", {"filters": len(weight)}
         kernels = np.zeros((*weight.shape[:2], *[found.kernel] * len(value.axes)))
-        kernels[:, :, *_slices(weight.shape[2:], found.offsets, node)] = weight
+        kernels[:, :, *slices(weight.shape[2:], found.offsets, node)] = weight
         self._note_frame(node, found.axes)
         parameters, has_bias = _with_bias({"weight": kernels}, bias)
         made = self.graph.add(
@@ -211,7 +165,7 @@ class _Converter:
             return weight
         filters, of_group = weight.shape[:2]
         if filters % group:
-            raise _unsupported(node, f"{filters} filters in {group} groups")
+            raise unsupported(node, f"{filters} filters in {group} groups")
         self.notes.append(
             f"{node}: its {group} groups become one convolution with zeros between the groups"
         )
@@ -226,7 +180,7 @@ class _Converter:
     ) -> Value:
         """A convolution behind a global pool: a dense layer."""
         if prod(weight.shape[2:]) != 1 or value.flattened:
-            raise _unsupported(node, "its input has one position; expected kernels of size 1")
+            raise unsupported(node, "its input has one position; expected kernels of size 1")
         matrix = self._dense_kernels(node, weight, group).reshape(len(weight), -1)
         return replace(
             self._dense(value, matrix, bias), shape=(len(weight), *[1] * (weight.ndim - 2))
@@ -236,14 +190,14 @@ class _Converter:
         value = self.plain(node)
         sizes = node.attributes.get("kernel_shape", ())
         if len(sizes) != len(value.axes) or not sizes:
-            raise _unsupported(node, f"its input has shape {value.shape}")
-        windows = _windows(node, value, sizes, weight=False)
+            raise unsupported(node, f"its input has shape {value.shape}")
+        windows = windows_of(node, value, sizes, weight=False)
         return self._pooled(node, value, windows)
 
     def _pooled(self, node: OnnxNode, value: Value, windows: tuple[Window, ...]) -> Value:
         found = pooled(value.axes, windows) if len({w.size for w in windows}) == 1 else None
         if found is None:
-            raise _unsupported(node, _NO_WINDOWS.format(windows=_in_words(windows)))
+            raise unsupported(node, _NO_WINDOWS.format(windows=in_words(windows)))
         fields: dict[str, Any] = {"padding": found.padding} if found.padding else {}
         reads_padding = any(
             any(window.pads(axis)) for axis, window in zip(value.axes, windows, strict=True)
@@ -251,7 +205,7 @@ class _Converter:
         kind = "max_pool" if node.kind == "MaxPool" else "avg_pool"
         if kind == "avg_pool" and node.attributes.get("count_include_pad") and reads_padding:
             if any(window.ceil for window in windows):
-                raise _unsupported(node, "it counts padding in incomplete windows")
+                raise unsupported(node, "it counts padding in incomplete windows")
             fields["count_include_pad"] = True
         self._note_frame(node, found.axes)
         made = self.graph.add(
@@ -279,14 +233,14 @@ class _Converter:
             axes = () if constant is None else tuple(constant.reshape(-1).tolist())
         rank = len(value.shape) + 1
         if value.is_vector or sorted(axis % rank for axis in axes) != list(range(2, rank)):
-            raise _unsupported(
+            raise unsupported(
                 node, f"it is over the axes {list(axes)} of {rank}; expected all spatial axes"
             )
         return self._global_pool(node, value, keep=bool(node.attributes.get("keepdims", 1)))
 
     def _global_pool(self, node: OnnxNode, value: Value, *, keep: bool) -> Value:
         if value.is_vector:
-            raise _unsupported(node, f"its input has shape {value.shape}; expected spatial axes")
+            raise unsupported(node, f"its input has shape {value.shape}; expected spatial axes")
         shape = (value.shape[0], *[1] * len(value.axes))
         if not value.is_framed:
             made = self.graph.add(f"global_avg_pool{len(value.axes)}d", (value.node,))
@@ -312,7 +266,7 @@ class _Converter:
         value = self.plain(node)
         rank = len(value.shape) + 1
         if int(node.attributes.get("axis", 1)) % rank != 1:
-            raise _unsupported(node, "expected axis 1")
+            raise unsupported(node, "expected axis 1")
         return self._flat(value)
 
     def reshape(self, node: OnnxNode) -> Value:
@@ -329,7 +283,7 @@ class _Converter:
         is_plain_vector = value.is_vector and not value.flattened
         if is_plain_vector and rest and rest[0] in (-1, size) and {*rest[1:]} == {1}:
             return replace(value, shape=(size, *rest[1:]))
-        raise _unsupported(
+        raise unsupported(
             node, f"from {value.shape} to {rest} for one example; expected one vector"
         )
 
@@ -337,7 +291,7 @@ class _Converter:
         """Axes of length 1, dropped after a global pool."""
         value = self.plain(node)
         if not value.is_vector or value.shape[0] != prod(value.shape):
-            raise _unsupported(node, f"its input has shape {value.shape}; expected one position")
+            raise unsupported(node, f"its input has shape {value.shape}; expected one position")
         return self._flat(value)
 
     def gemm(self, node: OnnxNode) -> Value:
@@ -346,22 +300,22 @@ class _Converter:
         if len(node.inputs) > 2 and node.inputs[2]:
             bias = self.needed(node, 2) * float(a.get("beta", 1.0))
         if a.get("transA") or weight.ndim != 2:
-            raise _unsupported(node, "expected examples times a matrix of constants")
+            raise unsupported(node, "expected examples times a matrix of constants")
         matrix = float(a.get("alpha", 1.0)) * (weight if a.get("transB") else weight.T)
         return self._dense(self._vector(node, matrix.shape[1]), matrix, bias)
 
     def matmul(self, node: OnnxNode) -> Value:
         if node.inputs[0] in self.constants:
-            raise _unsupported(node, "expected examples times a matrix of constants")
+            raise unsupported(node, "expected examples times a matrix of constants")
         weight = self.needed(node, 1)
         if weight.ndim != 2:
-            raise _unsupported(node, f"its constant has shape {weight.shape}; expected a matrix")
+            raise unsupported(node, f"its constant has shape {weight.shape}; expected a matrix")
         return self._dense(self._vector(node, len(weight)), weight.T, None)
 
     def _vector(self, node: OnnxNode, size: int) -> Value:
         value = self.plain(node)
         if value.shape != (size,):
-            raise _unsupported(node, f"its input has shape {value.shape}; expected {(size,)}")
+            raise unsupported(node, f"its input has shape {value.shape}; expected {(size,)}")
         return value
 
     def _dense(self, value: Value, matrix: Array, bias: Array | None) -> Value:
@@ -392,7 +346,7 @@ class _Converter:
                 return self._elementwise(node, "relu6")
             case [0, None]:
                 return self._elementwise(node, "relu")
-        raise _unsupported(node, f"from {given[0]} to {given[1]}; expected from 0 to 6, or from 0")
+        raise unsupported(node, f"from {given[0]} to {given[1]}; expected from 0 to 6, or from 0")
 
     def _limit(self, node: OnnxNode, index: int, name: str) -> float | None:
         constant = self.constant(node, index)
@@ -407,25 +361,25 @@ class _Converter:
         """Nothing: the identity, a dropout in evaluation mode, or a cast to floats."""
         source, output = node.inputs[0], node.outputs[0]
         if node.kind == "Cast" and node.attributes.get("to") not in _FLOATS:
-            raise _unsupported(node, "expected a cast to float32")
+            raise unsupported(node, "expected a cast to float32")
         if source == self.source.input and self.readers[source] == 1:
             self.source = replace(self.source, input=output)
         self.readers[output] += self.readers[source] - 1  # two names of one value
         return self.value(source, node)
 
     def of_shapes(self, node: OnnxNode) -> Value:
-        raise _unsupported(node, "expected it to compute a shape from constants alone")
+        raise unsupported(node, "expected it to compute a shape from constants alone")
 
     def batch_norm(self, node: OnnxNode) -> Value:
         if node.attributes.get("training_mode"):
-            raise _unsupported(node, "it is in training mode; export the model after model.eval()")
+            raise unsupported(node, "it is in training mode; export the model after model.eval()")
         value = self.plain(node)
         scale, bias, mean, variance = (self.needed(node, index) for index in range(1, 5))
         epsilon = float(node.attributes.get("epsilon", EPSILON))
         if value.flattened or {scale.shape, bias.shape, mean.shape, variance.shape} != {
             (value.shape[0],)
         }:
-            raise _unsupported(node, f"its parameters do not fit an input of {value.shape}")
+            raise unsupported(node, f"its parameters do not fit an input of {value.shape}")
         stored = np.maximum(variance + epsilon - EPSILON, 0)
         scale = scale * np.sqrt((stored + EPSILON) / (variance + epsilon))
         parameters = {
@@ -439,7 +393,7 @@ class _Converter:
     def softmax(self, node: OnnxNode) -> Value:
         value = self.plain(node)
         if len(value.shape) != 1 or int(node.attributes.get("axis", -1)) not in (1, -1):
-            raise _unsupported(node, f"it is over {value.shape}; expected the classes, at the end")
+            raise unsupported(node, f"it is over {value.shape}; expected the classes, at the end")
         self.notes.append(f"{node} is dropped: the search works with logits")
         self.ended = node
         return value
@@ -449,14 +403,14 @@ class _Converter:
             return self._with_constant(node)
         left, right = self.plain(node, 0), self.plain(node, 1)
         if replace(left, node=0) != replace(right, node=0) or left.flattened:
-            raise _unsupported(
+            raise unsupported(
                 node, f"its inputs have shapes {left.shape} and {right.shape}, or other borders"
             )
         return replace(left, node=self.graph.add("add", (left.node, right.node)))
 
     def with_constant(self, node: OnnxNode) -> Value:
         if not any(name in self.constants for name in node.inputs):
-            raise _unsupported(node, "both inputs are computed; expected a constant, or Add")
+            raise unsupported(node, "both inputs are computed; expected a constant, or Add")
         return self._with_constant(node)
 
     def _with_constant(self, node: OnnxNode) -> Value:
@@ -486,7 +440,7 @@ class _Converter:
         channels = value.shape[0]
         fits = len(shape) == rank and shape[1] in (1, channels)
         if value.flattened or not fits or prod(shape) != shape[1]:
-            raise _unsupported(
+            raise unsupported(
                 node,
                 f"its constant has shape {constant.shape} for an input of {value.shape}; "
                 "expected one number, or one for each channel",
@@ -499,7 +453,7 @@ class _Converter:
         axis = int(node.attributes.get("axis", 1)) % (len(first.shape) + 1)
         alike = {(one.shape[1:], one.axes) for one in values}
         if axis != 1 or len(alike) != 1 or any(one.flattened for one in values):
-            raise _unsupported(
+            raise unsupported(
                 node, f"axis {axis} of {[one.shape for one in values]}; expected the channels"
             )
         if len(values) == 1:
@@ -519,7 +473,7 @@ class _Converter:
         )
         fits = len(pads) == 2 * rank and not np.any(sides[:2]) and np.min(sides) >= 0
         if len(node.inputs) > 3 or not (are_zeros and fits) or value.is_vector:
-            raise _unsupported(node, "expected zeros along the spatial axes")
+            raise unsupported(node, "expected zeros along the spatial axes")
         return replace(value, pads=tuple(sides[2:])) if np.any(sides) else value
 
     def shape_of(self, node: OnnxNode) -> Value:
@@ -536,66 +490,6 @@ _NO_WINDOWS = (
     "there is no layer of ours with windows of {windows}; expected the same size and stride along "
     "both axes, and padding at the border alone"
 )
-
-
-def _windows(
-    node: OnnxNode, value: Value, sizes: tuple[int, ...], *, weight: bool
-) -> tuple[Window, ...]:
-    """The window along each axis; raises UnsupportedOperation where strides differ."""
-    axes = len(value.axes)
-    a = node.attributes
-    strides = a.get("strides", (1,) * axes)
-    dilations = a.get("dilations", (1,) * axes)
-    if len(strides) != axes or len(dilations) != axes or min((*strides, *dilations), default=0) < 1:
-        raise _unsupported(node, f"strides {strides} and dilations {dilations}")
-    if len(set(strides)) != 1 or (not weight and set(dilations) != {1}):
-        raise _unsupported(
-            node,
-            f"strides {list(strides)} and dilations {list(dilations)}; expected equal strides, "
-            "and no dilation of a pool",
-        )
-    spans = [(size - 1) * dilation + 1 for size, dilation in zip(sizes, dilations, strict=True)]
-    pads = _pads(node, value, spans, strides)
-    more = value.pads or ((0, 0),) * axes
-    return tuple(
-        Window(span, stride, before + b, after + e, bool(a.get("ceil_mode", 0)))
-        for span, stride, (before, after), (b, e) in zip(spans, strides, pads, more, strict=True)
-    )
-
-
-def _pads(
-    node: OnnxNode, value: Value, spans: list[int], strides: tuple[int, ...]
-) -> list[tuple[int, int]]:
-    """The padding before and after, along each axis."""
-    automatic = node.attributes.get("auto_pad", "NOTSET")
-    if automatic == "VALID":
-        return [(0, 0)] * len(spans)
-    if automatic in ("SAME_UPPER", "SAME_LOWER"):
-        pads = []
-        for axis, span, stride in zip(value.axes, spans, strides, strict=True):
-            total = max(0, (-(-axis.length // stride) - 1) * stride + span - axis.length)
-            small, large = total // 2, total - total // 2
-            pads.append((small, large) if automatic == "SAME_UPPER" else (large, small))
-        return pads
-    given = node.attributes.get("pads", (0,) * 2 * len(spans))
-    if len(given) != 2 * len(spans) or min(given) < 0:
-        raise _unsupported(node, f"pads {list(given)}")
-    return list(zip(given[: len(spans)], given[len(spans) :], strict=True))
-
-
-def _slices(shape: tuple[int, ...], offsets: tuple[int, ...], node: OnnxNode) -> tuple[slice, ...]:
-    """Where the values of a kernel are in a larger one; a dilation leaves zeros between them."""
-    dilations = node.attributes.get("dilations", (1,) * len(shape))
-    return tuple(
-        slice(offset, offset + (size - 1) * dilation + 1, dilation)
-        for size, offset, dilation in zip(shape, offsets, dilations, strict=True)
-    )
-
-
-def _in_words(windows: tuple[Window, ...]) -> str:
-    sizes = " × ".join(str(window.size) for window in windows)
-    pads = [[window.before, window.after] for window in windows]
-    return f"size {sizes}, stride {windows[0].stride} and padding {pads}"
 
 
 def _with_bias(
@@ -619,7 +513,7 @@ def _affine(node: OnnxNode, numbers: Array, *, constant_first: bool) -> tuple[Ar
             return (-one, numbers) if constant_first else (one, -numbers)
         case "Div" if not constant_first and (numbers != 0).all():
             return 1 / numbers, zero
-    raise _unsupported(node, "expected a division by constants other than 0")
+    raise unsupported(node, "expected a division by constants other than 0")
 
 
 #: How each kind of operation is taken.
@@ -650,33 +544,4 @@ _TAKEN: Mapping[str, Callable[[_Converter, OnnxNode], Value]] = {
     "LogSoftmax": _Converter.softmax,
     "Shape": _Converter.shape_of,
     **dict.fromkeys(("Constant", "Gather", "Unsqueeze", "Slice"), _Converter.of_shapes),
-}
-
-
-def _constant(attributes: dict[str, Any]) -> Any:
-    for name in ("value", "value_float", "value_int", "value_floats", "value_ints"):
-        if attributes.get(name) is not None:
-            return attributes[name]
-    raise ValueError("it has no value")
-
-
-def _slice(
-    attributes: dict[str, Any], data: Array, starts: Array, ends: Array, *rest: Array | None
-) -> Array:
-    if data.ndim != 1 or len(starts) != 1 or len(rest) > 1:
-        raise ValueError("expected a part of a shape")
-    return data[int(starts[0]) : int(ends[0])]
-
-
-#: Operations on constants alone, which compute the shape of a reshaping.
-_FOLDED: Mapping[str, Callable[..., Any]] = {
-    "Constant": _constant,
-    "Identity": lambda attributes, data: data,
-    "Cast": lambda attributes, data: data,
-    "Gather": lambda attributes, data, indices: np.take(
-        data, indices.astype(int), axis=int(attributes.get("axis", 0))
-    ),
-    "Unsqueeze": lambda attributes, data, axes=None: data.reshape(1),
-    "Concat": lambda attributes, *parts: np.concatenate([part.reshape(-1) for part in parts]),
-    "Slice": _slice,
 }

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ PAGE = HOW_TO / "improve-a-network.md"
 
 def options_of(line: str) -> dict[str, str]:
     words = shlex.split(line)
-    return dict(zip(words, words[1:], strict=False))
+    return dict(pairwise(words))
 
 
 def test_the_program_of_the_page_writes_what_its_command_reads(tmp_path: Path) -> None:
