@@ -6,6 +6,10 @@ from typing import Any
 import numpy as np
 
 from netmorph.importing.graph import Array
+from netmorph.importing.onnx_file import OnnxNode
+from netmorph.importing.refusals import unsupported
+
+MOST_VALUES = 10_000  # that an operation makes of smaller constants
 
 
 def _constant(attributes: dict[str, Any]) -> Any:
@@ -35,3 +39,13 @@ FOLDED: Mapping[str, Callable[..., Any]] = {
     "Concat": lambda attributes, *parts: np.concatenate([part.reshape(-1) for part in parts]),
     "Slice": _slice,
 }
+
+
+def fold(node: OnnxNode, constants: Mapping[str, Array]) -> Array:
+    """The output of an operation on constants."""
+    given = [constants[name] if name else None for name in node.inputs]
+    found = np.asarray(FOLDED[node.kind](node.attributes, *given))
+    largest = max((one.size for one in given if one is not None), default=found.size)
+    if found.size > max(MOST_VALUES, largest):
+        raise unsupported(node, f"it makes {found.size} values of constants; expected a shape")
+    return found

@@ -1,5 +1,6 @@
 """The architecture of an ONNX file computes the function of the file, or the node is named."""
 
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -9,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -286,6 +287,36 @@ def test_an_operation_that_cannot_be_taken_is_named(nodes, words, tmp_path):
     path = file_of(tmp_path / "m.onnx", [*nodes, *more], values)
     with pytest.raises(UnreadableNetwork, match=words):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["resnet", "lenet", "prepared"])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_a_damaged_file_is_refused_or_has_another_function(name, data, tmp_path):
+    """Operations that lose inputs, outputs and attributes, constants that lose values."""
+    make, shape = MODELS[name]
+    path = tmp_path / "m.onnx"
+    if not path.exists():
+        export(trained(make), shape, path)
+    model = onnx.load(path)
+    node = data.draw(st.sampled_from(model.graph.node))
+    part = data.draw(st.sampled_from([node.input, node.output, node.attribute]))
+    if part and data.draw(st.booleans()):
+        del part[data.draw(st.integers(0, len(part) - 1)) :]
+    elif node.attribute:
+        chosen = data.draw(st.sampled_from(node.attribute))
+        chosen.CopyFrom(helper.make_attribute(chosen.name, data.draw(ATTRIBUTES)))
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(model.SerializeToString())
+    with contextlib.suppress(UnreadableNetwork):
+        json.loads(read(damaged).architecture)
+
+
+ATTRIBUTES = st.one_of(
+    st.integers(-5, 5), st.just("text"), st.just([1.5]), st.lists(st.integers(-3, 9), min_size=1)
+)
 
 
 def test_an_output_that_is_no_vector_is_refused(tmp_path):
