@@ -29,6 +29,7 @@ from api.routes import (
     figures,
     health,
     keys,
+    networks,
     searches,
     trials,
     worker,
@@ -41,7 +42,19 @@ from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
 
-_ROUTERS = (searches, events, figures, exports, trials, datasets, workers, worker, keys, health)
+_ROUTERS = (
+    searches,
+    events,
+    figures,
+    exports,
+    trials,
+    datasets,
+    networks,
+    workers,
+    worker,
+    keys,
+    health,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

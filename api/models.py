@@ -139,6 +139,26 @@ class Dataset(Base):
     uploaded_at: Mapped[datetime] = mapped_column(server_default=func.now())  # the last time
 
 
+class Network(Base):
+    """A network that a search can start from, uploaded by a user; it never changes."""
+
+    __tablename__ = "networks"
+    __table_args__ = (
+        Index("uq_networks_owner_digest", "owner_id", "digest", unique=True),
+        Index("ix_networks_blob", "blob_key", postgresql_where=text("blob_key IS NOT NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("keys.id"))
+    name: Mapped[str]
+    digest: Mapped[bytes]  # SHA-256 of its architecture and its weights
+    architecture: Mapped[dict[str, Any]]
+    fingerprint: Mapped[str]
+    blob_key: Mapped[str | None]  # of its weights; None: they start at random
+    blob_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 _LIVE_SEARCH = ", ".join(f"'{status}'" for status in sorted(LIVE_SEARCH))
 
 
@@ -157,6 +177,7 @@ class Search(Base):
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("keys.id"))
     dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"), index=True)
+    root_id: Mapped[UUID | None] = mapped_column(ForeignKey("networks.id"), index=True)
     name: Mapped[str]
     status: Mapped[str] = mapped_column(default=SearchStatus.PENDING)
     reason: Mapped[str] = mapped_column(default="", server_default="")

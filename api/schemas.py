@@ -140,6 +140,7 @@ class SearchOut(Out):
     seed: int
     training: Training
     bounds: Bounds
+    root: UUID | None  # the uploaded network that it starts from
     version: int  # raised by every change
     created_at: datetime
     started_at: datetime | None
@@ -283,6 +284,25 @@ class IntakeOut(Out):
     layouts: list[str]  # how axes are understood
     image_side: int  # largest side of images from files, in pixels, unless the upload gives another
     builtins: list[str]  # names of data sets that need no upload
+
+
+class NetworkOut(Out):
+    """An uploaded network that a search can start from."""
+
+    id: UUID
+    name: str
+    input_shape: list[int]
+    outputs: int  # one for each class
+    layers: int
+    parameters: int
+    flops: int
+    bytes: int | None  # of its weights; None: they start at random
+    created_at: datetime
+
+
+class NetworkPage(Out):
+    items: list[NetworkOut]
+    next_cursor: str | None
 
 
 class DatasetPage(Out):

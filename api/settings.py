@@ -64,7 +64,7 @@ class Settings(DatabaseSettings):
     #: seconds for which blobs of deleted searches stay, as equal ones may be about to be reported
     discard_seconds: PositiveSeconds = 3600.0
     max_attempts: int = Field(default=3, ge=1, le=100)  # attempts to train one trial
-    max_upload_bytes: int = Field(default=512 * 2**20, ge=1)  # largest data set, in bytes
+    max_upload_bytes: int = Field(default=512 * 2**20, ge=1)  # largest upload, in bytes
     owner_bytes: int = Field(default=20 * 2**30, ge=0)  # data sets of one user, in bytes
     owner_searches: int = Field(default=200, ge=0)  # searches of one user that have not ended
     suggest_processes: int = Field(default=1, ge=1, le=64)  # processes that compute suggestions

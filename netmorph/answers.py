@@ -79,6 +79,20 @@ class Dataset(TypedDict):
     description: Description | None
 
 
+class Network(TypedDict):
+    """An uploaded network that a search can start from."""
+
+    id: str
+    name: str
+    input_shape: list[int]
+    outputs: int
+    layers: int
+    parameters: int
+    flops: int
+    bytes: int | None  # of its weights; None: they start at random
+    created_at: str
+
+
 class DatasetRef(TypedDict):
     """The data set of a search."""
 
@@ -192,6 +206,7 @@ class Search(TypedDict):
     seed: int
     training: Training
     bounds: Bounds
+    root: str | None  # id of the network that it starts from
     version: int
     created_at: str
     started_at: str | None

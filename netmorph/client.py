@@ -22,7 +22,18 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from netmorph.answers import ENDED, CreatedKey, Dataset, Front, Intake, Key, Search, Trial, Worker
+from netmorph.answers import (
+    ENDED,
+    CreatedKey,
+    Dataset,
+    Front,
+    Intake,
+    Key,
+    Network,
+    Search,
+    Trial,
+    Worker,
+)
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
 from netmorph.retries import Retries, retry_after
 
@@ -185,6 +196,20 @@ class Client:
                 )
 
         return cast(Dataset, _json(self._retried(upload)))
+
+    def add_network(self, name: str, architecture: str, weights: bytes | None) -> Network:
+        """Upload a network for a search to start from: JSON, and the bytes of a safetensors file.
+
+        The same network again is the first one.
+        """
+        files: dict[str, tuple[str | None, str | bytes]] = {
+            "name": (None, name),
+            "architecture": (None, architecture),
+        }
+        if weights is not None:
+            files["weights"] = ("weights.safetensors", weights)
+        answer = self._send("POST", "/v1/networks", files=files, timeout=_UPLOAD_TIMEOUT)
+        return cast(Network, _json(answer))
 
     def create_key(self, name: str, role: str) -> CreatedKey:
         """Create an API key. No later answer contains its secret."""

@@ -4,7 +4,9 @@ ClientError
 ├── LaunchError      the service cannot be started here: change what the message says
 ├── Unreachable      no service answers: start one, or give another address
 ├── RefusedRequest   the service refused a request (RFC 9457): change it, do not retry
-└── InvalidExport    a downloaded export is damaged: download it again
+├── InvalidExport    a downloaded export is damaged: download it again
+└── UnreadableNetwork   a file with a network cannot be read: give another file
+    └── UnsupportedOperation   an operation in it cannot be taken: change it in the model
 """
 
 from dataclasses import dataclass, field
@@ -24,6 +26,14 @@ class Unreachable(ClientError):
 
 class InvalidExport(ClientError):
     """The archive of an export is damaged, or has entries that no export has."""
+
+
+class UnreadableNetwork(ClientError):
+    """A file with a network is damaged, too large, or holds something else."""
+
+
+class UnsupportedOperation(UnreadableNetwork):
+    """A network has an operation that no layer of ours computes; the message names its node."""
 
 
 @dataclass(slots=True)

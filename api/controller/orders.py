@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from api.store.leases import Held
 from api.store.train_orders import OrderContext
 from core.errors import NetmorphError
 from core.protocol.contracts import (
+    BlobRef,
     Hyperparameters,
     JsonObject,
     LeaseRequest,
@@ -171,6 +173,7 @@ def _train_order(
 ) -> TrainOrder:
     is_final = context.kind is TrialKind.FINAL  # compared with its parent in any case
     inherits = (context.inherited or is_final) and context.parent_weights is not None
+    start = _start(context, inherits=inherits)
     return TrainOrder(
         search_id=context.search_id,
         trial_id=held.trial_id,
@@ -182,8 +185,9 @@ def _train_order(
         task=context.config.task,
         seed=trial_seed(context.config.seed, context.number),
         architecture=context.architecture,
-        parent_architecture=context.parent_architecture if inherits else None,
-        parent_weights=context.parent_weights if inherits else None,
+        parent_architecture=start.architecture,
+        parent_weights=start.weights,
+        raw_inputs=start.raw_inputs,
         morphisms=tuple(step["data"] for step in context.morphisms) if inherits else (),
         dataset=context.dataset,
         dataset_name=context.dataset_name,
@@ -194,3 +198,20 @@ def _train_order(
         members=members,
         checkpoint=context.checkpoint,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The network whose weights a trial starts from, if any."""
+
+    architecture: JsonObject | None = None
+    weights: BlobRef | None = None
+    raw_inputs: bool = False
+
+
+def _start(context: OrderContext, *, inherits: bool) -> _Start:
+    if inherits:
+        return _Start(context.parent_architecture, context.parent_weights)
+    if context.root is not None:
+        return _Start(context.root.architecture, context.root.weights, raw_inputs=True)
+    return _Start()

@@ -21,6 +21,7 @@ from api.instruments import SUGGESTION
 from api.store import live_searches, new_trials, searches
 from api.store.live_searches import CompletedSearch, LiveSearch, StoredSnapshot
 from core.errors import SpaceExhausted
+from core.graph.architecture import Architecture
 from core.protocol.contracts import Bounds, DatasetSpec, Hyperparameters, SearchConfig
 from core.protocol.states import LIVE_TRIAL, SearchStatus
 from core.search import defaults, pace, trial_training
@@ -185,6 +186,7 @@ def _hyperparameters(
 def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec) -> Snapshot:
     bounds = Bounds.model_validate(stored.bounds)
     best = TASKS[config.task].value_range[1]
+    root = None if stored.root is None else Architecture.from_json(stored.root)
     return Snapshot(
         seed=config.seed,
         next_number=stored.next_number,
@@ -192,7 +194,7 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         strategy=config.strategy,
         strategy_options=config.strategy_options,
         cost=config.cost,
-        roots=defaults.race_roots(config, dataset, bounds),
+        roots=defaults.race_roots(config, dataset, bounds, root),
         bounds=bounds,
         trials=tuple(live_searches.past_trial(row, best) for row in stored.trials),
         goal=pace.goal(config, dataset),

@@ -133,7 +133,7 @@ def remove(session: Session, caller: Caller, dataset_id: UUID) -> None:
             f"searches that use the data set: {session.scalars(used).one()}; expected none: delete "
             "them first"
         ) from None
-    discarded.of_dataset(session, blobs.reference(found.blob_key, found.blob_bytes))
+    discarded.add(session, blobs.reference(found.blob_key, found.blob_bytes))
 
 
 def row(session: Session, caller: Caller, name_or_id: str) -> Dataset:

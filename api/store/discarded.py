@@ -3,9 +3,9 @@
 They are those of deleted searches, and checkpoints that were replaced or whose trial has ended.
 
 Blobs are named by their content, so two searches may share one: a blob is removed only when no
-trial and no data set refers to it any more. A worker stores its result before it reports it, so the
-report of equal bytes may be on its way: a blob is removed only some time after it was noted, and
-after it was stored for the last time (`postpone`).
+trial, no network and no data set refers to it any more. A worker stores its result before the report
+of it, so that of equal bytes may be on its way: a blob is removed only some time after it was noted,
+and after it was stored for the last time (`postpone`).
 """
 
 from datetime import timedelta
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select, union, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Discarded, Lease, Trial
+from api.models import Dataset, Discarded, Lease, Network, Trial
 from api.store import blobs
 from core.protocol.contracts import BlobRef
 from core.protocol.states import LIVE_TRIAL
@@ -44,8 +44,8 @@ def of_search(session: Session, search_id: object) -> None:
     session.execute(noted.on_conflict_do_nothing())
 
 
-def of_dataset(session: Session, blob: BlobRef) -> None:
-    """Note the blob of a data set that is deleted in the same transaction."""
+def add(session: Session, blob: BlobRef) -> None:
+    """Note a blob that nothing of this transaction refers to any more."""
     noted = insert(Discarded).values(blob_key=blob.key, blob_bytes=blob.bytes)
     session.execute(noted.on_conflict_do_nothing())
 
@@ -117,5 +117,11 @@ def _is_old(age: timedelta) -> ColumnElement[bool]:
 
 
 def _is_needed() -> ColumnElement[bool]:
-    columns = (Trial.weights_key, Trial.export_key, Trial.checkpoint_key, Dataset.blob_key)
+    columns = (
+        Trial.weights_key,
+        Trial.export_key,
+        Trial.checkpoint_key,
+        Dataset.blob_key,
+        Network.blob_key,
+    )
     return or_(*(exists().where(column == Discarded.blob_key) for column in columns))

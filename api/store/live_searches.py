@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Text, cast, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from api.models import Damaged, Dataset, Search, Trial
+from api.models import Damaged, Dataset, Network, Search, Trial
 from api.store.fragments import listed
 from core import morphisms
 from core.graph.architecture import Architecture
@@ -67,6 +67,7 @@ class StoredSnapshot:
     elapsed: float  # seconds since the search's start
     epochs_left: int | None  # that new trials may reserve; None: no limit
     trials: tuple[Row, ...]  # see `past`
+    root: Row | None = None  # the architecture that a user gave, as JSON
     earlier: tuple[CompletedSearch, ...] = ()  # finished ones, while this one has few trials
 
 
@@ -169,8 +170,15 @@ def snapshot(session: Session, search: LiveSearch, count: int) -> StoredSnapshot
     """The snapshot for `count` suggestions; None where the search has changed since it was read."""
     elapsed = func.extract("epoch", func.now() - Search.started_at)
     statement = (
-        select(Search.config, Search.bounds, Dataset.spec, elapsed.label("elapsed"))
+        select(
+            Search.config,
+            Search.bounds,
+            Dataset.spec,
+            elapsed.label("elapsed"),
+            Network.architecture.label("root"),
+        )
         .join(Dataset, Dataset.id == Search.dataset_id)
+        .outerjoin(Network, Network.id == Search.root_id)
         .where(
             Search.id == search.search_id,
             Search.status == SearchStatus.RUNNING,
@@ -190,6 +198,7 @@ def snapshot(session: Session, search: LiveSearch, count: int) -> StoredSnapshot
         elapsed=float(row.elapsed),
         epochs_left=search.progress.epochs_left,
         trials=past(session, search.search_id),
+        root=row.root,
         earlier=tuple(_earlier(session, search)) if search.next_number < MOST_HELPED else (),
     )
 

@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from api.models import Dataset, Idempotency, Search, Version
 from api.schemas import SearchIn, SearchOut
-from api.store import quotas, searches
-from api.store.errors import KeyReused
+from api.store import networks, quotas, searches
+from api.store.errors import KeyReused, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
 from core.errors import InvalidInput
+from core.graph.architecture import Architecture
+from core.graph.given_network import check_fits
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds, DatasetSpec, SearchConfig
 from core.search import defaults, pace
@@ -59,8 +61,12 @@ def _check_and_add(
     config = SearchConfig(**{name: getattr(body, name) for name in SearchConfig.model_fields})
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
-    bounds = defaults.bounds(config, spec)
-    roots(spec, bounds)  # raises where no architecture fits the bounds
+    root = _root(session, caller, config)
+    bounds = defaults.bounds(config, spec, root)
+    if root is None:
+        roots(spec, bounds)  # raises where no architecture fits the bounds
+    else:
+        check_fits(root, spec, bounds)
     deadline = pace.trials_deadline(config)
     return add(
         session,
@@ -71,6 +77,16 @@ def _check_and_add(
         bounds=bounds,
         trials_deadline=deadline,
     )
+
+
+def _root(session: Session, caller: Caller, config: SearchConfig) -> Architecture | None:
+    """The architecture that the search starts from; None where it chooses its own roots."""
+    if config.root is None:
+        return None
+    try:
+        return networks.architecture(session, caller, config.root)
+    except NotFound as error:
+        raise InvalidInput(f"root: {error}; upload it with POST /v1/networks") from None
 
 
 def add(
@@ -87,6 +103,7 @@ def add(
     row = Search(
         owner_id=caller.key_id,
         dataset_id=dataset_id,
+        root_id=config.root,
         name=name,
         config=config.model_dump(mode="json", exclude_none=True),  # older releases may read it
         bounds=bounds.model_dump(mode="json", exclude_none=True),

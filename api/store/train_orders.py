@@ -6,9 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     Text,
+    and_,
     bindparam,
     cast,
     exists,
@@ -21,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
-from api.models import Damaged, Dataset, Lease, Search, Trial
+from api.models import Damaged, Dataset, Lease, Network, Search, Trial
 from api.store import blobs
 from api.store.leases import Held
 from core.protocol.contracts import (
@@ -33,6 +35,14 @@ from core.protocol.contracts import (
     TrainingChoices,
 )
 from core.protocol.states import TrialKind
+
+
+@dataclass(frozen=True, slots=True)
+class RootNetwork:
+    """A network that a user gave, with its weights."""
+
+    architecture: dict[str, Any]
+    weights: BlobRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +68,7 @@ class OrderContext:
     parent_number: int | None
     parent_architecture: dict[str, Any] | None
     parent_weights: BlobRef | None
+    root: RootNetwork | None  # the user's network, where the trial starts from its weights
     parent_value: float | None
     parent_value_std: float | None
     checkpoint: Checkpoint | None
@@ -106,11 +117,24 @@ def _statement() -> Select[Any]:
             Dataset.spec,
             Dataset.blob_key,
             Dataset.blob_bytes,
+            Network.architecture.label("root_architecture"),
+            Network.blob_key.label("root_key"),
+            Network.blob_bytes.label("root_bytes"),
         )
         .join(Search, Search.id == Trial.search_id)
         .join(Dataset, Dataset.id == Search.dataset_id)
         .outerjoin(parent, parent.id == Trial.parent_id)
+        .outerjoin(Network, _starts_from_network())
         .where(Trial.id == bindparam("trial_id"))
+    )
+
+
+def _starts_from_network() -> ColumnElement[bool]:
+    """Whether a trial starts from the network that its search was given: it is a root of it."""
+    return and_(
+        Network.id == Search.root_id,
+        Trial.parent_id.is_(None),
+        Trial.fingerprint == Network.fingerprint,
     )
 
 
@@ -139,6 +163,7 @@ def _context(row: dict[str, Any]) -> OrderContext:
         parent_weights=blobs.reference(
             row.pop("parent_weights_key"), row.pop("parent_weights_bytes")
         ),
+        root=_root(row.pop("root_architecture"), row.pop("root_key"), row.pop("root_bytes")),
         dataset=blobs.reference(row.pop("blob_key"), row.pop("blob_bytes")),
         dataset_spec=DatasetSpec.model_validate(row.pop("spec")),
         **row,
@@ -149,6 +174,15 @@ def _checkpoint(row: dict[str, Any]) -> Checkpoint | None:
     blob = blobs.reference(row.pop("checkpoint_key"), row.pop("checkpoint_bytes"))
     epoch, seconds = row.pop("checkpoint_epoch"), row.pop("checkpoint_seconds")
     return None if blob is None else Checkpoint(epoch=epoch, seconds=seconds, blob=blob)
+
+
+def _root(
+    architecture: dict[str, Any] | None, key: str | None, size: int | None
+) -> RootNetwork | None:
+    weights = blobs.reference(key, size)
+    if architecture is None or weights is None:
+        return None
+    return RootNetwork(architecture, weights)
 
 
 def settle(

@@ -112,6 +112,7 @@ class SearchConfig(Config):
     seed: int = Field(default=0, ge=0, le=2**31 - 1, strict=True)
     training: Training = Training()
     bounds: Bounds | None = None  # omitted fields are chosen for the data and the budget
+    root: UUID | None = None  # an uploaded network to start from; None: chosen for the data
 
 
 class TrainingChoices(Message):
@@ -233,6 +234,8 @@ class TrainOrder(Message):
     architecture: JsonObject  # canonical JSON, after the morphisms
     parent_architecture: JsonObject | None = None
     parent_weights: BlobRef | None = None  # None: weights start at random
+    #: The parent is a user's network: its weights are for examples as stored, not normalised.
+    raw_inputs: bool = False
     morphisms: tuple[JsonObject, ...] = ()  # from the parent's architecture to this one
     dataset: BlobRef
     dataset_name: str

@@ -8,6 +8,7 @@ The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 """
 
 from core.graph.architecture import Architecture
+from core.graph.bounds import width
 from core.graph.roots import all_roots, kinds_of_roots, racing_kinds, roots
 from core.graph.speed import PRIOR_SPEED
 from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig, TrainingChoices
@@ -34,6 +35,7 @@ MOST_NETWORKS, PASSES_A_NETWORK = 4, 250  # of an ensemble, where time is plenti
 SPLITS, REPEATED_BELOW = 3, 500  # validation splits, where there are fewer examples
 PASSES_OF_REPEATED = 500  # epochs of the exported network, at least
 GROWTH = 8  # FLOPs of the largest architecture, in those of the first root
+ROOM = 2  # size of the largest architecture, at least, in that of a root that the user gave
 GROWTH_SECONDS = 1800.0  # budgets beyond this allow more in proportion
 SECONDS_AN_OPERATION = 2e-11  # of training, at least, before anything is measured
 BACKWARD = 3  # cost of a training step, in forward passes
@@ -62,18 +64,35 @@ def default_bounds(spec: DatasetSpec, budget: Budget) -> Bounds:
     return Bounds(flops=flops, parameters=parameters)
 
 
-def bounds(config: SearchConfig, spec: DatasetSpec) -> Bounds:
-    """The bounds of a search: those given, the others chosen; a given None means no bound."""
+def bounds(config: SearchConfig, spec: DatasetSpec, root: Architecture | None = None) -> Bounds:
+    """The bounds of a search: those given, the others chosen; a given None means no bound.
+
+    The chosen ones leave room for a root that the user gave to grow.
+    """
     chosen = default_bounds(spec, config.budget)
+    if root is not None:
+        chosen = _with_room(chosen, root, GROWTH if config.budget.seconds is None else ROOM)
     if config.bounds is None:
         return chosen
     given = {name: getattr(config.bounds, name) for name in config.bounds.model_fields_set}
     return chosen.model_copy(update=given)
 
 
+def _with_room(chosen: Bounds, root: Architecture, growth: int) -> Bounds:
+    """The bounds, where needed larger: `ROOM` times the root, in FLOPs `growth` times the root."""
+    least = {
+        "layers": ROOM * len(root.nodes),
+        "width": ROOM * width(root),
+        "parameters": ROOM * root.parameters,
+        "flops": growth * root.flops,
+    }
+    found = {name: max(value, getattr(chosen, name) or 0) for name, value in least.items()}
+    return chosen.model_copy(update=found)
+
+
 def race_size(config: SearchConfig, spec: DatasetSpec) -> int:
     """How many kinds of roots a search starts from; most of its budget must be left."""
-    if not STRATEGIES[config.strategy].inherits:
+    if config.root is not None or not STRATEGIES[config.strategy].inherits:
         return 1
     budget = config.budget
     affordable = [min(len(kinds_of_roots(spec)), MOST_ROOTS)]
@@ -87,8 +106,12 @@ def race_size(config: SearchConfig, spec: DatasetSpec) -> int:
     return max(1, min(affordable))
 
 
-def race_roots(config: SearchConfig, spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
-    """The roots that a search starts from, the default first."""
+def race_roots(
+    config: SearchConfig, spec: DatasetSpec, bounds: Bounds, given: Architecture | None = None
+) -> tuple[Architecture, ...]:
+    """The roots that a search starts from, the default first; the given one alone, if any."""
+    if given is not None:
+        return (given,)
     (first,) = roots(spec, bounds)
     kinds = _scaled_roots(config, spec, bounds)
     count = race_size(config, spec)

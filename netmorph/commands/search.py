@@ -29,6 +29,8 @@ from netmorph.commands.options import (
 )
 from netmorph.commands.up import WorkersOption
 from netmorph.errors import ClientError, RefusedRequest
+from netmorph.importing.files import ImportedNetwork, read
+from netmorph.importing.preparation import Preparation
 from netmorph.launcher import Running
 from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
@@ -55,6 +57,7 @@ class _Request:
     options: Options  # of the upload
     body: dict[str, Any]  # of `POST /v1/searches`, without the data set
     folder: Path | None  # None: one named after the search
+    root: ImportedNetwork | None  # None: the search chooses its own roots
 
 
 def search(
@@ -116,6 +119,26 @@ def search(
     ] = False,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            help="Start from this network: an ONNX file, the folder of an export, or an "
+            "architecture as JSON (without weights)."
+        ),
+    ] = None,
+    root_scale: Annotated[
+        float | None,
+        typer.Option(
+            help="The network in the ONNX file takes (x / SCALE - MEAN) / STD. Default: x as the "
+            "data set has it."
+        ),
+    ] = None,
+    root_mean: Annotated[
+        str | None, typer.Option(help="MEAN: a number, or one for each channel: 0.49,0.48,0.45.")
+    ] = None,
+    root_std: Annotated[
+        str | None, typer.Option(help="STD: a number, or one for each channel.")
+    ] = None,
     workers: WorkersOption = 1,
     export_to: Annotated[
         Path | None,
@@ -153,6 +176,7 @@ def search(
         options=Options(layout, image_side),
         body=_given(body),
         folder=export_to,
+        root=None if root is None else read(root, preparation_of(root_scale, root_mean, root_std)),
     )
     export.require_writable(export_to or default_folder(None))
     target = target_of(url, key, data_dir)
@@ -165,11 +189,11 @@ def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) ->
     """Create the search, follow it to its end and download the export; return the exit code."""
     out = Console(stderr=True, quiet=True) if as_json else messages()
     with Client(running.url, running.key) as client:
-        dataset = _dataset(client, request, out)
-        created = client.create_search(request.body | {"dataset": dataset})
+        body = request.body | {"dataset": _dataset(client, request, out)} | _root(client, request)
+        created = client.create_search(body)
         if request.upload is None:
             _print_facts(client.dataset(created["dataset"]["id"]), out)
-        for label, text in _headlines(running, created, sign_in):
+        for label, text in (*_headlines(running, created, sign_in), *_about_root(request.root)):
             out.print(f"{label:11}{text}", soft_wrap=True)
         try:
             ended = follow(client, created, out)
@@ -236,6 +260,42 @@ def _print_facts(item: Dataset, out: Console) -> None:
     out.print(f"{'data set':11}{item['name']}{version} ({item['id']})", soft_wrap=True)
     for label, text in headlines(item["description"]):
         out.print(f"{label:11}{text}", soft_wrap=True)
+
+
+def preparation_of(scale: float | None, mean: str | None, std: str | None) -> Preparation | None:
+    """How the network's inputs are prepared; None where no option says so."""
+    if scale is None and mean is None and std is None:
+        return None
+    return Preparation(
+        scale=1.0 if scale is None else scale,
+        mean=_numbers("--root-mean", mean or "0"),
+        std=_numbers("--root-std", std or "1"),
+    )
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise ClientError(
+            f"{option} is {text!r}; expected numbers separated by commas, such as 0.49,0.48,0.45"
+        ) from None
+
+
+def _root(client: Client, request: _Request) -> dict[str, str]:
+    """The root in the body of a search; its network is uploaded first."""
+    root = request.root
+    if root is None:
+        return {}
+    return {"root": client.add_network(root.name, root.architecture, root.weights)["id"]}
+
+
+def _about_root(root: ImportedNetwork | None) -> list[tuple[str, str]]:
+    """What the search starts from, and what differs from the file."""
+    if root is None:
+        return []
+    size = "random weights" if root.parameters is None else f"{root.parameters:,} parameters"
+    return [("root", f"{root.name}, {size}"), *[("", note) for note in root.notes]]
 
 
 def _download(client: Client, ended: Search, requested: Path | None) -> Path | None:

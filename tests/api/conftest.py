@@ -21,8 +21,10 @@ from api.edge.server import server_options
 from api.models import Lease, Search, Trial, Worker
 from api.roles import Role
 from api.settings import Settings
-from api.store import datasets, keys, new_searches, searches
+from api.store import datasets, keys, networks, new_searches, searches
 from api.store.keys import Caller
+from core.graph.architecture import Architecture
+from core.graph.roots import roots
 from core.protocol.contracts import (
     BlobRef,
     Bounds,
@@ -130,6 +132,19 @@ class World:
                 builtin=builtin,
                 spec=spec or dataset_spec(),
                 blob=blob("datasets"),
+            ).id
+
+    def network(
+        self, caller: Caller, architecture: Architecture | None = None, weights: bool = True
+    ) -> UUID:
+        """An uploaded network that fits the data sets of this world."""
+        with self.sessions.begin() as session:
+            return networks.add(
+                session,
+                caller,
+                name=f"network {next(self._names)}",
+                architecture=architecture or roots(dataset_spec(), Bounds())[0],
+                weights=blob() if weights else None,
             ).id
 
     def search(

@@ -16,6 +16,7 @@ SCHEMAS: dict[Any, str] = {
     answers.SplitFacts: "SplitFacts",
     answers.Repetitions: "Repetitions",
     answers.Intake: "IntakeOut",
+    answers.Network: "NetworkOut",
     answers.DatasetRef: "DatasetRef",
     answers.Budget: "Budget",
     answers.Bounds: "Bounds",

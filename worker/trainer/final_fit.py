@@ -29,6 +29,7 @@ class Trained:
     network: Network
     outcome: Outcome
     comparison: Comparison | None = None  # of a final fit with its winner
+    note: str = ""  # on how a completed training went
 
 
 def train_beside_winner(

@@ -13,8 +13,10 @@ from core.tasks import TASKS
 from worker.messages import Ended
 from worker.tasks import LOSSES
 from worker.trainer import checkpoints
+from worker.trainer.data.examples import Examples
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
 from worker.trainer.final_fit import Trained, measure_and_export, train_beside_winner
+from worker.trainer.given_network import train_from_given
 from worker.trainer.initial_weights import (
     DamagedWeights,
     inherited_weights,
@@ -99,10 +101,21 @@ class JobRun:
     def train(self) -> Trained:
         """Train the job's network from its initial weights."""
         job, storage = self.job, self.environment.storage
-        is_begun = self.state is not None and not job.is_final  # then the parent is not needed
-        inherited = None if is_begun else inherited_weights(job, storage, self.data.training)
+        compared = job.is_final or job.starts_from_given  # with the weights that it starts from
+        is_begun = self.state is not None and not compared  # then the parent is not needed
+        inherited = None
+        if not is_begun:
+            inherited = inherited_weights(job, storage, self.data.training, self.data.normalisation)
         torch.set_num_threads(self.compute.threads)
         network = initial_network(job, storage, inherited, self.compute)
+        if job.starts_from_given and inherited is not None:
+            given = network_with(job.architecture, inherited, self.compute)
+            return train_from_given(
+                given,
+                lambda: self._train(network),
+                lambda one: evaluate(one, self._validation, job.task, self.compute),
+                TASKS[job.task](),
+            )
         if inherited is None or not job.is_final:
             return self._train(network)
         architecture = job.members[0].architecture if job.members else job.architecture
@@ -158,8 +171,12 @@ class JobRun:
 
     def _evaluate_held_out(self, network: Network) -> Evaluation:
         """Evaluate on the examples that a final fit does not train on."""
+        return evaluate(network, self._validation, self.job.task, self.compute.exact)
+
+    @property
+    def _validation(self) -> Examples:
         assert self.data.validation is not None
-        return evaluate(network, self.data.validation, self.job.task, self.compute.exact)
+        return self.data.validation
 
 
 def _ended(run: JobRun, trained: Trained) -> Ended:
@@ -167,7 +184,7 @@ def _ended(run: JobRun, trained: Trained) -> Ended:
     outcome = trained.outcome
     return Ended(
         status=TrialStatus.STOPPED if outcome.stopped or outcome.behind else TrialStatus.COMPLETED,
-        reason=_reason_behind(run.job, outcome) if outcome.behind else "",
+        reason=_reason_behind(run.job, outcome) if outcome.behind else trained.note,
         precision=str(run.compute),
         epochs=outcome.epochs,
         best_epoch=outcome.best_epoch,

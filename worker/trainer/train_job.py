@@ -26,6 +26,7 @@ class StoredNetwork:
 
     architecture: Architecture
     weights: BlobRef
+    raw_inputs: bool = False  # the weights are for examples as stored, not normalised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,11 @@ class TrainJob:
         """Whether it is a final fit that starts from a winner, its parent."""
         return self.is_final and self.parent is not None
 
+    @property
+    def starts_from_given(self) -> bool:
+        """Whether it trains a network that a user gave, from its weights."""
+        return not self.is_final and self.parent is not None and self.parent.raw_inputs
+
     def _check_members(self) -> None:
         """Raise InvalidInput where the members are not those that the architecture joins."""
         if not self.members:
@@ -126,4 +132,4 @@ def _parent(order: TrainOrder) -> StoredNetwork | None:
     if order.parent_weights is None:
         return None
     architecture = Architecture.from_json(order.parent_architecture or order.architecture)
-    return StoredNetwork(architecture, order.parent_weights)
+    return StoredNetwork(architecture, order.parent_weights, order.raw_inputs)

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
 from api.controller.orders import GRACE, choose, continued, trial_seed
-from api.models import Lease, Search, Trial
+from api.models import Lease, Network, Search, Trial
 from api.store import endings, leases, train_orders
 from api.store.errors import Conflict, NotFound
 from core.protocol.contracts import (
@@ -262,3 +263,32 @@ def test_a_continued_training_is_stopped_when_its_time_is_up(world, calls, do) -
         lease = session.get_one(Lease, order.trial_id)
         seconds = (lease.stop_at - lease.leased_at).total_seconds()
     assert seconds == pytest.approx(order.hyperparameters.max_seconds - 8.0 + GRACE, abs=1.0)
+
+
+def test_a_root_that_a_user_gave_starts_from_its_weights_and_no_other_trial(world, calls) -> None:
+    owner = world.caller()
+    search = world.search(owner, root=world.network(owner))
+    with world.sessions.begin() as session:
+        network = session.scalars(select(Network)).one()
+    of_root = {"architecture": network.architecture, "fingerprint": network.fingerprint}
+    root, repeated, other = (world.trial(search, **given) for given in (of_root, of_root, {}))
+
+    for trial in (root, repeated):
+        order = calls.lease(world.worker(), trial)
+        assert order.raw_inputs
+        assert order.parent_weights.key == network.blob_key
+        assert order.parent_architecture == network.architecture == order.architecture
+        assert order.morphisms == ()
+    assert not calls.lease(world.worker(), other).raw_inputs
+
+
+def test_a_root_without_weights_starts_at_random(world, calls) -> None:
+    owner = world.caller()
+    search = world.search(owner, root=world.network(owner, weights=False))
+    with world.sessions.begin() as session:
+        network = session.scalars(select(Network)).one()
+    trial = world.trial(search, architecture=network.architecture, fingerprint=network.fingerprint)
+
+    order = calls.lease(world.worker(), trial)
+
+    assert (order.parent_weights, order.raw_inputs) == (None, False)

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ from api.edge import errors, logs
 from api.edge.observation import RequestObservation
 from api.instruments import HTTP_REQUEST
 
-SEARCH = uuid4()
+SEARCH = UUID(int=7)
 
 
 class Client:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from api.roles import Role
-from api.store import datasets, epochs, searches, trials
+from api.store import datasets, epochs, networks, searches, trials
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.protocol.states import SearchStatus, TrialKind
@@ -31,6 +31,9 @@ USES: dict[str, tuple[str, Use]] = {
     "epochs.of_trial": ("trial", epochs.of_trial),
     "datasets.get": ("dataset", datasets.get),
     "datasets.row": ("dataset", lambda s, c, id: datasets.row(s, c, str(id))),
+    "networks.get": ("network", networks.get),
+    "networks.architecture": ("network", networks.architecture),
+    "networks.remove": ("network", networks.remove),
 }
 
 
@@ -45,7 +48,10 @@ def things(world: Any) -> dict[str, Any]:
         search, kind=TrialKind.FINAL, parent_id=best, export_key=export.key, export_bytes=9
     )
     dataset = world.get_search(search).dataset_id
-    return {"owner": owner, "search": search, "trial": trial, "dataset": dataset}
+    network = world.network(owner)
+    return {
+        "owner": owner, "search": search, "trial": trial, "dataset": dataset, "network": network
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("use", USES)

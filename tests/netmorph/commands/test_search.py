@@ -5,18 +5,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from netmorph.client import Client
 from netmorph.commands.search import _options
 from tests.netmorph.commands.conftest import refused
 from tests.netmorph.conftest import NETMORPH, clean_environment
+from tests.netmorph.importing.models import export
 
 
-def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
-    options = ["--dataset", "digits", "--trials", "1", "--data-dir", str(service.directory)]
-    command = [*NETMORPH, "search", *options, "--no-augmentation"]
+def printed_at_first(service, *options: object) -> list[str]:
+    """The lines that a search on the digits prints before it is interrupted."""
+    known = ["--dataset", "digits", "--trials", "1", "--data-dir", str(service.directory)]
     with subprocess.Popen(
-        command,
+        [*NETMORPH, "search", *known, *map(str, options)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -30,7 +32,12 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         process.terminate()
         printed += process.stderr
         assert process.stdout.read() == ""  # it has no result
-    assert process.returncode == 130
+    assert process.returncode == 130, printed
+    return printed
+
+
+def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
+    printed = printed_at_first(service, "--no-augmentation")
     keys = json.loads((service.directory / "keys.json").read_text())
     assert "".join(printed).count(keys["admin"]) == 0
     (hint,) = [line for line in printed if line.startswith("sign in")]
@@ -60,6 +67,9 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         (["--dataset", "digits", "--max-parameters", "120"], "bounds are too small"),
         (["--dataset", "digits", "--max-flops", "2000", "--cost", "flops"], "bounds are too small"),
         (["--dataset", "digits", "--trials", "1", "--export", "/proc/net"], "/proc"),
+        (["--dataset", "digits", "--root", "absent.onnx"], "there is no file absent.onnx"),
+        (["--dataset", "digits", "--root", "weights.pt"], "expected an ONNX file"),
+        (["--dataset", "digits", "--root", "m.onnx", "--root-mean", "a,b"], "--root-mean is 'a,b'"),
     ],
 )
 def test_an_impossible_search_is_an_error_and_is_not_created(
@@ -97,3 +107,42 @@ def test_the_folder_for_the_export_is_checked_before_the_search(service) -> None
 )
 def test_options_of_a_strategy_are_numbers_truths_or_texts(texts, options) -> None:
     assert _options(texts) == options
+
+
+def onnx_file(path: Path, classes: int) -> Path:
+    """A linear classifier of the digits."""
+    return export(nn.Sequential(nn.Flatten(), nn.Linear(64, classes)).eval(), (1, 8, 8), path)
+
+
+def test_a_search_starts_from_the_network_of_an_onnx_file(service, tmp_path) -> None:
+    mine = onnx_file(tmp_path / "mine.onnx", 10)
+
+    printed = printed_at_first(service, "--root", mine, "--root-scale", "16", "--name", "rooted")
+
+    assert any(line.split() == ["root", "mine,", "652", "parameters"] for line in printed)
+    with Client(service.url, service.key) as client:
+        (search,) = [one for one in client.searches() if one["name"] == "rooted"]
+        assert search["root"] is not None
+        client.delete(search["id"])
+
+
+def test_a_search_starts_from_an_architecture_without_weights(service, tmp_path) -> None:
+    kinds = [{"kind": "input", "shape": [1, 8, 8]}, {"kind": "flatten"}]
+    kinds += [{"kind": "dense", "units": 10}, {"kind": "output"}]
+    nodes = [{"id": n, **one, "inputs": [n - 1] * (n > 0)} for n, one in enumerate(kinds)]
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps({"version": 1, "nodes": nodes}))
+
+    printed = printed_at_first(service, "--root", mine)
+
+    assert any(line.split() == ["root", "mine,", "random", "weights"] for line in printed)
+
+
+def test_a_network_for_other_data_is_an_error_that_says_what_is_expected(
+    netmorph, service, tmp_path
+) -> None:
+    mine = onnx_file(tmp_path / "mine.onnx", 9)
+    ended = netmorph(
+        "search", "--dataset", "digits", "--root", mine, "--data-dir", service.directory
+    )
+    assert "the network has 9 outputs; expected 10, one for each class" in refused(ended)

@@ -1,0 +1,104 @@
+"""From the operations of an ONNX graph to an architecture with the same function."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from netmorph.errors import UnreadableNetwork
+from netmorph.importing import convolutions, elementwise, vectors
+from netmorph.importing.conversion import Conversion
+from netmorph.importing.folding import FOLDED, fold
+from netmorph.importing.graph import Finished
+from netmorph.importing.onnx_file import OnnxGraph, OnnxNode
+from netmorph.importing.preparation import Preparation
+from netmorph.importing.refusals import unsupported
+from netmorph.importing.value import Value
+
+
+def convert(graph: OnnxGraph, preparation: Preparation) -> tuple[Finished, tuple[str, ...]]:
+    """The architecture with its weights, and notes on what differs from the file.
+
+    Raises UnsupportedOperation, which names the node, where an operation cannot be taken.
+    """
+    _check_kinds(graph)
+    conversion = Conversion(graph, *preparation.affine(graph.input_shape[0]))
+    for node in graph.nodes:
+        _take(conversion, node)
+    return _finished(conversion)
+
+
+def _check_kinds(graph: OnnxGraph) -> None:
+    """Raise UnsupportedOperation with all kinds of operations that cannot be taken."""
+    unknown = [node for node in graph.nodes if node.kind not in _TAKEN]
+    if unknown:
+        counts = Counter(node.kind for node in unknown)
+        kinds = ", ".join(f"{kind} ({count})" for kind, count in counts.most_common(8))
+        raise unsupported(unknown[0], f"the operations that cannot be taken are: {kinds}")
+
+
+def _take(c: Conversion, node: OnnxNode) -> None:
+    """Convert one operation, or compute it where all its inputs are constants."""
+    try:
+        if node.kind in FOLDED and all(name in c.constants for name in node.inputs if name):
+            c.constants[node.outputs[0]] = fold(node, c.constants)
+            return
+        if c.ended is not None:
+            raise unsupported(c.ended, "other operations read it; expected it at the end")
+        c.values[node.outputs[0]] = _TAKEN[node.kind](c, node)
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
+        raise UnreadableNetwork(f"{node} is damaged: {error}") from error
+
+
+def _finished(c: Conversion) -> tuple[Finished, tuple[str, ...]]:
+    """The architecture that ends with the output of the file."""
+    logits = c.value(c.source.output, "the output")
+    if not logits.is_vector or len(logits.shape) != 1 or logits.flattened:
+        raise UnreadableNetwork(
+            f"the output {c.source.output!r} has shape {logits.shape} for one example; "
+            "expected (classes,)"
+        )
+    finished = c.graph.finish(logits.node, c.factor, c.shift)
+    return finished, tuple(dict.fromkeys(c.notes))
+
+
+def _of_shapes(c: Conversion, node: OnnxNode) -> Value:
+    raise unsupported(node, "expected it to compute a shape from constants alone")
+
+
+def _shape_of(c: Conversion, node: OnnxNode) -> Value:
+    """The shape of a value as a constant, with -1 for the batch."""
+    value = c.value(node.inputs[0], node)
+    c.constants[node.outputs[0]] = np.array([-1, *value.shape])
+    return value
+
+
+#: How each kind of operation is taken.
+_TAKEN: Mapping[str, Callable[[Conversion, OnnxNode], Value]] = {
+    "Conv": convolutions.convolution,
+    "MaxPool": convolutions.pool,
+    "AveragePool": convolutions.pool,
+    "GlobalAveragePool": convolutions.global_pool,
+    "ReduceMean": convolutions.mean,
+    "BatchNormalization": elementwise.batch_norm,
+    "Relu": elementwise.relu,
+    "Clip": elementwise.clip,
+    "Gemm": vectors.gemm,
+    "MatMul": vectors.matmul,
+    "Add": elementwise.add,
+    "Sub": elementwise.with_constant,
+    "Mul": elementwise.with_constant,
+    "Div": elementwise.with_constant,
+    "Concat": elementwise.concat,
+    "Flatten": vectors.flatten,
+    "Reshape": vectors.reshape,
+    "Squeeze": vectors.squeeze,
+    "Pad": convolutions.pad,
+    "Identity": elementwise.same,
+    "Dropout": elementwise.same,
+    "Cast": elementwise.same,
+    "Softmax": elementwise.softmax,
+    "LogSoftmax": elementwise.softmax,
+    "Shape": _shape_of,
+    **dict.fromkeys(("Constant", "Gather", "Unsqueeze", "Slice"), _of_shapes),
+}

@@ -1,0 +1,166 @@
+"""Operations on each value by itself, on values of one shape, and on channels."""
+
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from netmorph.importing.conversion import Conversion
+from netmorph.importing.graph import Array
+from netmorph.importing.onnx_file import OnnxNode
+from netmorph.importing.preparation import EPSILON, as_batch_norm
+from netmorph.importing.refusals import unsupported
+from netmorph.importing.value import Value
+
+_FLOATS = (1, 11)  # float32 and float64 in the file format
+
+
+def relu(c: Conversion, node: OnnxNode) -> Value:
+    return _elementwise(c, node, "relu")
+
+
+def clip(c: Conversion, node: OnnxNode) -> Value:
+    """Clip to [0, 6] or [0, ∞)."""
+    given = [_limit(c, node, 1, "min"), _limit(c, node, 2, "max")]
+    match given:
+        case [0, 6]:
+            return _elementwise(c, node, "relu6")
+        case [0, None]:
+            return _elementwise(c, node, "relu")
+    raise unsupported(node, f"from {given[0]} to {given[1]}; expected from 0 to 6, or from 0")
+
+
+def _limit(c: Conversion, node: OnnxNode, index: int, name: str) -> float | None:
+    constant = c.constant(node, index)
+    found = node.attributes.get(name) if constant is None else float(constant.reshape(()))
+    return None if found is None or abs(found) > 1e38 else found
+
+
+def _elementwise(c: Conversion, node: OnnxNode, kind: str) -> Value:
+    value = c.plain(node)
+    return replace(value, node=c.graph.add(kind, (value.node,)))
+
+
+def same(c: Conversion, node: OnnxNode) -> Value:
+    """Nothing: the identity, a dropout in evaluation mode, or a cast to floats."""
+    source, output = node.inputs[0], node.outputs[0]
+    if node.kind == "Cast" and node.attributes.get("to") not in _FLOATS:
+        raise unsupported(node, "expected a cast to float32")
+    if source == c.source.input and c.readers[source] == 1:
+        c.source = replace(c.source, input=output)
+    c.readers[output] += c.readers[source] - 1  # two names of one value
+    return c.value(source, node)
+
+
+def batch_norm(c: Conversion, node: OnnxNode) -> Value:
+    if node.attributes.get("training_mode"):
+        raise unsupported(node, "it is in training mode; export the model after model.eval()")
+    value = c.plain(node)
+    scale, bias, mean, variance = (c.needed(node, index) for index in range(1, 5))
+    epsilon = float(node.attributes.get("epsilon", EPSILON))
+    if value.flattened or {scale.shape, bias.shape, mean.shape, variance.shape} != {
+        (value.shape[0],)
+    }:
+        raise unsupported(node, f"its parameters do not fit an input of {value.shape}")
+    stored = np.maximum(variance + epsilon - EPSILON, 0)
+    scale = scale * np.sqrt((stored + EPSILON) / (variance + epsilon))
+    parameters = {
+        "weight": scale,
+        "bias": bias,
+        "running_mean": mean,
+        "running_var": stored,
+    }
+    return replace(value, node=c.graph.add("batch_norm", (value.node,), parameters))
+
+
+def softmax(c: Conversion, node: OnnxNode) -> Value:
+    value = c.plain(node)
+    if len(value.shape) != 1 or int(node.attributes.get("axis", -1)) not in (1, -1):
+        raise unsupported(node, f"it is over {value.shape}; expected the classes, at the end")
+    c.notes.append(f"{node} is dropped: the search works with logits")
+    c.ended = node
+    return value
+
+
+def add(c: Conversion, node: OnnxNode) -> Value:
+    if any(name in c.constants for name in node.inputs):
+        return _with_constant(c, node)
+    left, right = c.plain(node, 0), c.plain(node, 1)
+    if replace(left, node=0) != replace(right, node=0) or left.flattened:
+        raise unsupported(
+            node, f"its inputs have shapes {left.shape} and {right.shape}, or other borders"
+        )
+    return replace(left, node=c.graph.add("add", (left.node, right.node)))
+
+
+def with_constant(c: Conversion, node: OnnxNode) -> Value:
+    if not any(name in c.constants for name in node.inputs):
+        raise unsupported(node, "both inputs are computed; expected a constant, or Add")
+    return _with_constant(c, node)
+
+
+def _with_constant(c: Conversion, node: OnnxNode) -> Value:
+    """A sum, difference, product or quotient with one number for each channel."""
+    first = node.inputs[0] in c.constants
+    value = c.plain(node, 1 if first else 0)
+    constant = c.needed(node, 0 if first else 1)
+    numbers = _by_channel(c, node, constant, value)
+    factor, shift = _affine(node, numbers, constant_first=first)
+    source = node.inputs[1 if first else 0]
+    if source == c.source.input and c.readers[source] == 1:
+        c.factor, c.shift = factor * c.factor, factor * c.shift + shift
+        c.source = replace(c.source, input=node.outputs[0])
+        return value
+    made = c.graph.nodes[value.node]
+    if (factor == 1).all() and made.get("bias") is False and c.readers[source] == 1:
+        c.graph.with_bias(value.node, shift)
+        return value
+    c.notes.append(f"{node} becomes a batch norm, whose statistics training will replace")
+    parameters = dict(as_batch_norm(factor, shift))
+    return replace(value, node=c.graph.add("batch_norm", (value.node,), parameters))
+
+
+def _by_channel(c: Conversion, node: OnnxNode, constant: Array, value: Value) -> Array:
+    """The numbers of a constant, one for each channel; (channels,)"""
+    rank = len(value.shape) + 1
+    shape = (1,) * (rank - constant.ndim) + constant.shape
+    channels = value.shape[0]
+    fits = len(shape) == rank and shape[1] in (1, channels)
+    if value.flattened or not fits or prod(shape) != shape[1]:
+        raise unsupported(
+            node,
+            f"its constant has shape {constant.shape} for an input of {value.shape}; "
+            "expected one number, or one for each channel",
+        )
+    return np.broadcast_to(constant.reshape(-1), (channels,)).copy()
+
+
+def concat(c: Conversion, node: OnnxNode) -> Value:
+    values = [c.plain(node, index) for index in range(len(node.inputs))]
+    first = values[0]
+    axis = int(node.attributes.get("axis", 1)) % (len(first.shape) + 1)
+    alike = {(one.shape[1:], one.axes) for one in values}
+    if axis != 1 or len(alike) != 1 or any(one.flattened for one in values):
+        raise unsupported(
+            node, f"axis {axis} of {[one.shape for one in values]}; expected the channels"
+        )
+    if len(values) == 1:
+        return first
+    made = c.graph.add("concat", tuple(one.node for one in values))
+    channels = sum(one.shape[0] for one in values)
+    return replace(first, node=made, shape=(channels, *first.shape[1:]))
+
+
+def _affine(node: OnnxNode, numbers: Array, *, constant_first: bool) -> tuple[Array, Array]:
+    """The factor and the shift of an operation with constants."""
+    one, zero = np.ones_like(numbers), np.zeros_like(numbers)
+    match node.kind:
+        case "Add":
+            return one, numbers
+        case "Mul":
+            return numbers, zero
+        case "Sub":
+            return (-one, numbers) if constant_first else (one, -numbers)
+        case "Div" if not constant_first and (numbers != 0).all():
+            return 1 / numbers, zero
+    raise unsupported(node, "expected a division by constants other than 0")

@@ -1,0 +1,148 @@
+"""The files that a search can start from, by their kind.
+
+- an ONNX file: a network with its weights;
+- a folder with an export of Netmorph: a network with its weights;
+- a JSON file with an architecture of ours: weights start at random.
+"""
+
+import importlib
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
+
+from netmorph.errors import ClientError, UnreadableNetwork
+from netmorph.importing.preparation import Preparation, as_batch_norm
+
+MOST_JSON = 1 << 20  # bytes of an architecture
+MOST_WEIGHTS = 1 << 30  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedNetwork:
+    """A network as the service takes it."""
+
+    name: str
+    architecture: str  # JSON
+    weights: bytes | None  # a safetensors file; None: weights start at random
+    notes: tuple[str, ...] = ()  # on what differs from the file
+    parameters: int | None = None  # None where there are no weights
+
+
+def read(path: Path, preparation: Preparation | None = None) -> ImportedNetwork:
+    """The network of a file or a folder; `preparation` is that of the inputs of an ONNX file.
+
+    Raises:
+        UnreadableNetwork: there is no such file, or it is damaged or of another kind.
+        UnsupportedOperation: the network has an operation that no layer of ours computes.
+    """
+    if path.is_dir():
+        reader: Callable[[Path, Preparation], ImportedNetwork] = _export
+    elif path.suffix.lower() == ".onnx":
+        reader = _onnx
+    elif path.suffix.lower() == ".json":
+        reader = _json
+    else:
+        raise UnreadableNetwork(
+            f"{path} is of no known kind; expected an ONNX file (.onnx), an architecture of ours "
+            "(.json), or the folder of an export"
+        )
+    if not path.exists():
+        raise UnreadableNetwork(f"there is no file {path}")
+    if reader is not _onnx and preparation is not None:
+        raise ClientError(
+            f"--root-scale, --root-mean and --root-std are for ONNX files; {path} needs none"
+        )
+    return reader(path, preparation or Preparation())
+
+
+def _onnx(path: Path, preparation: Preparation) -> ImportedNetwork:
+    if importlib.util.find_spec("onnx") is None:
+        raise ClientError(
+            f"reading {path} needs the package onnx, which is not installed: "
+            "pip install 'netmorph[onnx]'"
+        )
+    file = importlib.import_module("netmorph.importing.onnx_file")
+    convert = importlib.import_module("netmorph.importing.convert")
+    finished, notes = convert.convert(file.load(path), preparation)
+    return ImportedNetwork(
+        name=path.stem,
+        architecture=finished.text(),
+        weights=finished.tensors(),
+        notes=notes,
+        parameters=finished.parameters,
+    )
+
+
+def _json(path: Path, _: Preparation) -> ImportedNetwork:
+    """An architecture of ours, such as `model.json` of an export."""
+    return ImportedNetwork(path.stem, json.dumps(_architecture(path)), None)
+
+
+def _architecture(path: Path) -> dict[str, Any]:
+    data = _parsed(path)
+    if not isinstance(data.get("nodes"), list):
+        raise UnreadableNetwork(f"{path} is no architecture: expected 'version' and 'nodes'")
+    return data
+
+
+def _export(path: Path, _: Preparation) -> ImportedNetwork:
+    """An export, whose preparation of the inputs becomes its first layer."""
+    architecture, preprocessing = (
+        _architecture(path / "model.json"),
+        _parsed(path / "preprocess.json"),
+    )
+    try:
+        nodes: list[dict[str, Any]] = architecture["nodes"]
+        source, norm = nodes[0]["id"], 1 + max(node["id"] for node in nodes)
+        mean, std = (np.asarray(preprocessing[name], float) for name in ("mean", "std"))
+        later = [
+            node | {"inputs": [norm if one == source else one for one in node["inputs"]]}
+            for node in nodes[1:]
+        ]
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise UnreadableNetwork(f"{path} is no export of Netmorph, or it is damaged") from None
+    prepared = {"id": norm, "kind": "batch_norm", "inputs": [source]}
+    tensors = _tensors(path / "weights.safetensors")
+    for name, array in as_batch_norm(1 / std, -mean / std).items():
+        tensors[f"{norm}.{name}"] = array
+    text = json.dumps(architecture | {"nodes": [nodes[0], prepared, *later]})
+    return ImportedNetwork(
+        name=path.absolute().name,
+        architecture=text,
+        weights=safetensors.save(tensors),
+        parameters=sum(array.size for name, array in tensors.items() if ".running_" not in name),
+    )
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    try:
+        return dict(safetensors.load(_bytes(path, MOST_WEIGHTS)))
+    except (SafetensorError, ValueError, KeyError):
+        raise UnreadableNetwork(f"{path} is no safetensors file, or it is damaged") from None
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(_bytes(path, MOST_JSON))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableNetwork(f"{path} is not JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise UnreadableNetwork(f"{path} holds a {type(data).__name__}; expected an object")
+    return data
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise UnreadableNetwork(f"{path} has {size} bytes; expected at most {most}")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableNetwork(f"{path} cannot be read: {error.strerror}") from None

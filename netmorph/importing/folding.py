@@ -1,0 +1,51 @@
+"""Operations on constants alone, which compute the shape of a reshaping."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from netmorph.importing.graph import Array
+from netmorph.importing.onnx_file import OnnxNode
+from netmorph.importing.refusals import unsupported
+
+MOST_VALUES = 10_000  # that an operation makes of smaller constants
+
+
+def _constant(attributes: dict[str, Any]) -> Any:
+    for name in ("value", "value_float", "value_int", "value_floats", "value_ints"):
+        if attributes.get(name) is not None:
+            return attributes[name]
+    raise ValueError("it has no value")
+
+
+def _slice(
+    attributes: dict[str, Any], data: Array, starts: Array, ends: Array, *rest: Array | None
+) -> Array:
+    if data.ndim != 1 or len(starts) != 1 or len(rest) > 1:
+        raise ValueError("expected a part of a shape")
+    return data[int(starts[0]) : int(ends[0])]
+
+
+#: The operations by kind: of their attributes and their inputs.
+FOLDED: Mapping[str, Callable[..., Any]] = {
+    "Constant": _constant,
+    "Identity": lambda attributes, data: data,
+    "Cast": lambda attributes, data: data,
+    "Gather": lambda attributes, data, indices: np.take(
+        data, indices.astype(int), axis=int(attributes.get("axis", 0))
+    ),
+    "Unsqueeze": lambda attributes, data, axes=None: data.reshape(1),
+    "Concat": lambda attributes, *parts: np.concatenate([part.reshape(-1) for part in parts]),
+    "Slice": _slice,
+}
+
+
+def fold(node: OnnxNode, constants: Mapping[str, Array]) -> Array:
+    """The output of an operation on constants."""
+    given = [constants[name] if name else None for name in node.inputs]
+    found = np.asarray(FOLDED[node.kind](node.attributes, *given))
+    largest = max((one.size for one in given if one is not None), default=found.size)
+    if found.size > max(MOST_VALUES, largest):
+        raise unsupported(node, f"it makes {found.size} values of constants; expected a shape")
+    return found

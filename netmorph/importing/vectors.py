@@ -1,0 +1,109 @@
+"""Vectors: flattenings and dense layers."""
+
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from netmorph.importing.conversion import Conversion
+from netmorph.importing.frames import positions
+from netmorph.importing.graph import Array
+from netmorph.importing.onnx_file import OnnxNode
+from netmorph.importing.refusals import unsupported
+from netmorph.importing.value import Value
+
+
+def flat(c: Conversion, value: Value) -> Value:
+    """The value as a vector, each channel's positions one after the other."""
+    if value.is_vector:
+        return replace(value, shape=(prod(value.shape),))
+    made = c.graph.add("flatten", (value.node,))
+    flat = Value(made, (prod(value.shape),))
+    if value.is_framed:
+        return replace(flat, flattened=value.axes, channels=value.shape[0])
+    return flat
+
+
+def flatten(c: Conversion, node: OnnxNode) -> Value:
+    value = c.plain(node)
+    rank = len(value.shape) + 1
+    if int(node.attributes.get("axis", 1)) % rank != 1:
+        raise unsupported(node, "expected axis 1")
+    return flat(c, value)
+
+
+def reshape(c: Conversion, node: OnnxNode) -> Value:
+    value, target = c.plain(node), c.constant(node, 1)
+    _, *rest = [0] if target is None else target.reshape(-1).tolist()
+    size = prod(value.shape)
+    if rest in ([-1], [size]):
+        return flat(c, value)
+    known = [side if side else before for side, before in zip(rest, value.shape, strict=False)]
+    if len(rest) == len(value.shape) and [
+        before if side == -1 else side for side, before in zip(known, value.shape, strict=True)
+    ] == list(value.shape):
+        return value
+    is_plain_vector = value.is_vector and not value.flattened
+    if is_plain_vector and rest and rest[0] in (-1, size) and {*rest[1:]} == {1}:
+        return replace(value, shape=(size, *rest[1:]))
+    raise unsupported(node, f"from {value.shape} to {rest} for one example; expected one vector")
+
+
+def squeeze(c: Conversion, node: OnnxNode) -> Value:
+    """Axes of length 1, dropped after a global pool."""
+    value = c.plain(node)
+    if not value.is_vector or value.shape[0] != prod(value.shape):
+        raise unsupported(node, f"its input has shape {value.shape}; expected one position")
+    return flat(c, value)
+
+
+def gemm(c: Conversion, node: OnnxNode) -> Value:
+    a = node.attributes
+    weight, bias = c.needed(node, 1), None
+    if len(node.inputs) > 2 and node.inputs[2]:
+        bias = c.needed(node, 2) * float(a.get("beta", 1.0))
+    if a.get("transA") or weight.ndim != 2:
+        raise unsupported(node, "expected examples times a matrix of constants")
+    matrix = float(a.get("alpha", 1.0)) * (weight if a.get("transB") else weight.T)
+    return dense(c, _vector(c, node, matrix.shape[1]), matrix, bias)
+
+
+def matmul(c: Conversion, node: OnnxNode) -> Value:
+    if node.inputs[0] in c.constants:
+        raise unsupported(node, "expected examples times a matrix of constants")
+    weight = c.needed(node, 1)
+    if weight.ndim != 2:
+        raise unsupported(node, f"its constant has shape {weight.shape}; expected a matrix")
+    return dense(c, _vector(c, node, len(weight)), weight.T, None)
+
+
+def _vector(c: Conversion, node: OnnxNode, size: int) -> Value:
+    value = c.plain(node)
+    if value.shape != (size,):
+        raise unsupported(node, f"its input has shape {value.shape}; expected {(size,)}")
+    return value
+
+
+def dense(c: Conversion, value: Value, matrix: Array, bias: Array | None) -> Value:
+    """A dense layer; with zero weights for values that do not count."""
+    units = len(matrix)
+    if value.flattened:
+        total = prod(axis.total for axis in value.flattened)
+        counted = np.fromiter(positions(value.flattened), int)
+        spread = np.zeros((units, value.channels, total))
+        spread[:, :, counted] = matrix.reshape(units, value.channels, -1)
+        matrix = spread.reshape(units, -1)
+    if bias is not None:
+        bias = np.broadcast_to(bias, (1, units)).reshape(units)
+    parameters, fields = with_bias({"weight": matrix}, bias)
+    made = c.graph.add("dense", (value.node,), parameters, units=units, **fields)
+    return Value(made, (units,))
+
+
+def with_bias(
+    parameters: dict[str, Array], bias: Array | None
+) -> tuple[dict[str, Array], dict[str, bool]]:
+    """The parameters of a layer and its field `bias`, which JSON has only where it is false."""
+    if bias is None:
+        return parameters, {"bias": False}
+    return parameters | {"bias": bias}, {}

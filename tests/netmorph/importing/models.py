@@ -1,0 +1,191 @@
+"""Small networks in plain PyTorch, and their export to ONNX files."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Block(nn.Module):
+    """A residual block of a ResNet."""
+
+    def __init__(self, inputs: int, filters: int, stride: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.Conv2d(inputs, filters, 3, stride, 1, bias=False),
+            *(nn.BatchNorm2d(filters), nn.ReLU(inplace=True)),
+            *(nn.Conv2d(filters, filters, 3, 1, 1, bias=False), nn.BatchNorm2d(filters)),
+        )
+        self.skip: nn.Module = nn.Identity()
+        if stride > 1 or inputs != filters:
+            projection = nn.Conv2d(inputs, filters, 1, stride, bias=False)
+            self.skip = nn.Sequential(projection, nn.BatchNorm2d(filters))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.inner(x) + self.skip(x))
+
+
+def resnet() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(3, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6), nn.ReLU()),
+        nn.MaxPool2d(3, 2, 1),
+        *(Block(6, 6, 1), Block(6, 10, 2)),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(10, 5)),
+    )
+
+
+def vgg() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 6, 3, padding=1), nn.ReLU()),
+        nn.MaxPool2d(2),
+        *(nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6, eps=1e-3), nn.ReLU6()),
+        nn.AvgPool2d(2),
+        *(nn.Flatten(), nn.Linear(96, 12), nn.ReLU(), nn.Dropout(0.5), nn.Linear(12, 5)),
+    )
+
+
+class Inception(nn.Module):
+    """Branches with kernels of several sizes, joined; a grouped and a dilated convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(3, 4, 1)
+        self.wide = nn.Conv2d(3, 4, (1, 5), padding=(0, 2))
+        self.tall = nn.Conv2d(4, 4, (5, 1), padding=(2, 0))
+        self.dilated = nn.Conv2d(3, 2, 3, padding=2, dilation=2)
+        self.pool = nn.AvgPool2d(3, 1, 1)
+        self.grouped = nn.Conv2d(13, 26, 3, padding=1, stride=2, groups=13)
+        self.mixed = nn.Conv2d(26, 6, 3, padding=1, groups=2)
+        self.classes = nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        branches = [self.one(x), self.tall(self.wide(x)), self.dilated(x), self.pool(x)]
+        y = torch.relu(torch.cat(branches, 1))
+        return self.classes(torch.relu(self.mixed(torch.relu(self.grouped(y)))).mean((2, 3)))
+
+
+class LeNet(nn.Module):
+    """Convolutions without padding; the flattening as in PyTorch's tutorials."""
+
+    def __init__(self, side: int = 16, channels: int = 3) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            *(nn.Conv2d(channels, 4, 5), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(4, 6, 3), nn.ReLU(), nn.MaxPool2d(2)),
+        )
+        left = ((side - 4) // 2 - 2) // 2
+        self.classes = nn.Sequential(nn.Linear(6 * left * left, 12), nn.ReLU(), nn.Linear(12, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.features(x)
+        return torch.log_softmax(self.classes(y.view(y.size(0), -1)), 1)
+
+
+def two_valid() -> nn.Module:
+    """The network of PyTorch's MNIST example, smaller, with a global pool inside a frame."""
+    return nn.Sequential(
+        *(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5)),
+    )
+
+
+def patches() -> nn.Module:
+    """Even kernels: a patch embedding, and a strided convolution of size 4."""
+    return nn.Sequential(
+        *(nn.Conv2d(3, 6, 2, 2), nn.ReLU(), nn.Conv2d(6, 8, 4, 2, 1), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(128, 5)),
+    )
+
+
+def mobilenet() -> nn.Module:
+    def block(inputs: int, filters: int, stride: int) -> list[nn.Module]:
+        depthwise = nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False)
+        return [
+            *(depthwise, nn.BatchNorm2d(inputs), nn.ReLU6()),
+            *(nn.Conv2d(inputs, filters, 1, bias=False), nn.BatchNorm2d(filters), nn.ReLU6()),
+        ]
+
+    return nn.Sequential(
+        *(nn.Conv2d(3, 4, 3, 2, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU6()),
+        *(*block(4, 6, 1), *block(6, 8, 2)),
+        *(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 5, 1), nn.Flatten()),
+    )
+
+
+def signals() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv1d(3, 6, 7, 2, 3), nn.BatchNorm1d(6), nn.ReLU(), nn.MaxPool1d(3, 2, 1)),
+        *(nn.Conv1d(6, 6, 3, padding=1, groups=6), nn.Conv1d(6, 8, 1), nn.ReLU()),
+        *(nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, 5)),
+    )
+
+
+def valid_signals() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv1d(3, 6, 5), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(6, 4, 3), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(4 * 17, 5)),
+    )
+
+
+def vectors() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Linear(7, 9, bias=False), nn.BatchNorm1d(9), nn.ReLU()),
+        *(nn.Linear(9, 5), nn.Softmax(1)),
+    )
+
+
+class Prepared(nn.Module):
+    """A network that prepares its inputs itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.tensor([100.0, 110.0, 120.0]).view(1, 3, 1, 1))
+        self.net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
+        self.classes = nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.net((x / 255 - self.mean / 255) * 2.0)
+        return self.classes(y.mean((2, 3)))
+
+
+IMAGE, SIGNAL, VECTOR = (3, 16, 16), (3, 42), (7,)
+MODELS = {
+    "resnet": (resnet, IMAGE),
+    "vgg": (vgg, IMAGE),
+    "inception": (Inception, IMAGE),
+    "lenet": (LeNet, IMAGE),
+    "two valid": (two_valid, IMAGE),
+    "patches": (patches, IMAGE),
+    "mobilenet": (mobilenet, IMAGE),
+    "signals": (signals, SIGNAL),
+    "valid signals": (valid_signals, SIGNAL),
+    "vectors": (vectors, VECTOR),
+    "prepared": (Prepared, IMAGE),
+}
+
+
+def trained(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
+    """The model in evaluation mode, with statistics and biases as after a training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.random.manual_seed(seed)
+        model = make()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+            if name.endswith("running_var"):
+                tensor.copy_(0.3 + torch.rand(tensor.shape, generator=generator))
+            elif name.endswith(("bias", "running_mean")):
+                tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.3)
+    return model.eval()
+
+
+def export(model: nn.Module, shape: tuple[int, ...], path: Path, **options: Any) -> Path:
+    """Write the model to an ONNX file."""
+    options = {"dynamo": False, "dynamic_axes": {"x": {0: "n"}}, "input_names": ["x"]} | options
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the older exporter is deprecated, but fast
+        torch.onnx.export(model, (torch.randn(2, *shape),), path, verbose=False, **options)
+    return path

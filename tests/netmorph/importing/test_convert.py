@@ -1,0 +1,382 @@
+"""The architecture of an ONNX file computes the function of the file, or the node is named."""
+
+import contextlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.given_network import check_limits, read_weights
+from core.graph.weights import Weights
+from netmorph.errors import UnreadableNetwork, UnsupportedOperation
+from netmorph.importing.files import ImportedNetwork, read
+from netmorph.importing.preparation import Preparation
+from tests.netmorph.importing.models import MODELS, export, trained
+
+TOLERANCE = 1e-5
+
+
+def architecture_of(network: ImportedNetwork) -> tuple[Architecture, Weights]:
+    """The network as the service stores it, after its checks."""
+    architecture = Architecture.from_json(json.loads(network.architecture))
+    check_limits(architecture)
+    assert network.weights is not None
+    weights = read_weights(io.BytesIO(network.weights), len(network.weights), architecture)
+    assert network.parameters == architecture.parameters
+    return architecture, weights
+
+
+def ours(network: ImportedNetwork, x: np.ndarray) -> np.ndarray:
+    architecture, weights = architecture_of(network)
+    exact = {
+        node: {name: array.astype(np.float64) for name, array in arrays.items()}
+        for node, arrays in weights.items()
+    }
+    return forward(architecture, exact, x.astype(np.float64))
+
+
+def of_file(path: Path, x: np.ndarray) -> np.ndarray:
+    """The file's own outputs, by the reference implementation of the format's runtime."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, {session.get_inputs()[0].name: x.astype(np.float32)})
+    return np.asarray(y)
+
+
+def softmax(y: np.ndarray) -> np.ndarray:
+    exponents = np.exp(y - y.max(1, keepdims=True))
+    return exponents / exponents.sum(1, keepdims=True)
+
+
+def assert_same_function(path: Path, shape: tuple[int, ...], scale: float = 1.0) -> ImportedNetwork:
+    network = read(path)
+    x = scale * np.random.default_rng(0).normal(size=(6, *shape))
+    found, expected = ours(network, x), of_file(path, x)
+    if any("Softmax" in note for note in network.notes):
+        found = softmax(found)
+        expected = expected if (expected >= 0).all() else np.exp(expected)
+    size = np.abs(expected).max()
+    assert np.abs(found - expected).max() <= TOLERANCE * max(1.0, size)
+    assert expected.std(axis=0).max() > 1e-3  # the outputs depend on the inputs
+    return network
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("fused", [True, False], ids=["fused", "with batch norms"])
+def test_a_network_in_plain_pytorch_keeps_its_function(name, fused, tmp_path):
+    make, shape = MODELS[name]
+    model = trained(make)
+    mode = torch.onnx.TrainingMode.EVAL if fused else torch.onnx.TrainingMode.PRESERVE
+    path = export(model, shape, tmp_path / "m.onnx", training=mode)
+    scale = 100.0 if name == "prepared" else 1.0
+
+    network = assert_same_function(path, shape, scale)
+
+    kinds = {node["kind"] for node in json.loads(network.architecture)["nodes"]}
+    assert {"input", "batch_norm", "output"} <= kinds
+    x = scale * np.random.default_rng(1).normal(size=(2, *shape)).astype(np.float32)
+    with torch.inference_mode():
+        expected = model(torch.from_numpy(x)).numpy()
+    found = ours(network, x)
+    if network.notes and "Softmax" in network.notes[-1]:
+        found, expected = (
+            softmax(found),
+            softmax(np.log(expected) if name == "vectors" else expected),
+        )
+    assert np.abs(found - expected).max() <= TOLERANCE * max(1.0, np.abs(expected).max())
+
+
+@pytest.mark.slow  # half a minute
+@pytest.mark.parametrize("name", ["lenet", "vgg"])
+def test_the_newer_exporter_with_weights_in_a_file_beside_it(name, tmp_path):
+    make, shape = MODELS[name]
+    model = trained(make)
+    path = export(
+        model, shape, tmp_path / "m.onnx", dynamo=True, external_data=True,
+        dynamic_axes=None, input_names=None,
+        dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+    )  # fmt: skip
+    assert (tmp_path / "m.onnx.data").exists()
+    assert_same_function(path, shape)
+
+
+def test_weights_may_be_in_a_file_beside_it(tmp_path):
+    make, shape = MODELS["lenet"]
+    path = export(trained(make), shape, tmp_path / "m.onnx")
+    alone = read(path)
+    onnx.save_model(
+        onnx.load(path), path, save_as_external_data=True, location="w.bin", size_threshold=0
+    )
+    assert read(path).weights == alone.weights
+    assert (tmp_path / "w.bin").stat().st_size > 1000
+
+
+def test_the_preparation_of_the_inputs_is_part_of_the_network(tmp_path):
+    make, shape = MODELS["vgg"]
+    model = trained(make)
+    path = export(model, shape, tmp_path / "m.onnx")
+    stored = np.random.default_rng(0).integers(0, 256, (4, *shape)).astype(np.uint8)
+    mean, std = (0.48, 0.45, 0.4), (0.23, 0.22, 0.21)
+
+    network = read(path, Preparation(scale=255.0, mean=mean, std=std))
+
+    prepared = (stored / 255.0 - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
+    expected = of_file(path, prepared)
+    assert np.abs(ours(network, stored) - expected).max() < TOLERANCE * np.abs(expected).max()
+
+
+# --- single operations ---------------------------------------------------------------------------
+
+
+def file_of(
+    path: Path, nodes: list, constants: dict[str, np.ndarray], shape: tuple[int, ...] = (2, 9, 8)
+) -> Path:
+    """A file with these operations from "x" to "y"."""
+    graph = helper.make_graph(
+        nodes,
+        "made",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *shape])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+    )
+    return path
+
+
+RNG = np.random.default_rng(3)
+
+
+def ending(source: str, features: int) -> tuple[list, dict[str, np.ndarray]]:
+    """A flattening and a classifier with three classes behind a value."""
+    weight = RNG.normal(size=(features, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Flatten", [source], ["flat"]),
+        helper.make_node("MatMul", ["flat", "classes"], ["logits"]),
+        helper.make_node("Add", ["logits", "offsets"], ["y"]),
+    ]
+    return nodes, {"classes": weight, "offsets": np.array([1.0, -2.0, 0.5], np.float32)}
+
+
+sides = st.integers(5, 12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sides=st.tuples(sides, sides),
+    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    stride=st.integers(1, 3),
+    pads=st.tuples(*[st.integers(0, 3)] * 4),
+    dilation=st.integers(1, 2),
+    pool=st.tuples(
+        st.sampled_from(["MaxPool", "AveragePool"]), st.integers(1, 3), st.integers(1, 3)
+    ),
+    ceil=st.booleans(),
+    include=st.booleans(),
+)
+def test_any_window_keeps_its_function_or_is_refused(
+    tmp_path_factory, sides, kernel, stride, pads, dilation, pool, ceil, include
+):
+    """Two convolutions and a pool with any windows, so that frames meet frames."""
+    kind, size, pool_stride = pool
+    for side, span, before, after in zip(sides, kernel, pads[:2], pads[2:], strict=True):
+        length = (side + before + after - (span - 1) * dilation - 1) // stride + 1
+        assume(length - 1 >= size)
+    assume(not ceil or pool_stride <= size)  # else onnx and onnxruntime count windows differently
+    a = {"strides": [stride] * 2, "pads": list(pads), "dilations": [dilation] * 2}
+    of_pool = {"kernel_shape": [size] * 2, "strides": [pool_stride] * 2, "ceil_mode": int(ceil)}
+    if kind == "AveragePool":
+        of_pool["count_include_pad"] = int(include)
+    nodes = [
+        helper.make_node("Conv", ["x", "first"], ["a"], **a),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "second"], ["c"]),
+        helper.make_node(kind, ["c"], ["y"], **of_pool),
+    ]
+    constants = {
+        "first": RNG.normal(size=(3, 2, *kernel)).astype(np.float32),
+        "second": RNG.normal(size=(3, 3, 2, 2)).astype(np.float32),
+    }
+    folder = tmp_path_factory.mktemp("made")
+    x = RNG.normal(size=(3, 2, *sides)).astype(np.float32)
+    features = of_file(file_of(folder / "features.onnx", nodes, constants, (2, *sides)), x)
+    more, values = ending("d", features[0].size)
+    nodes[-1].output[0] = "d"
+    path = file_of(folder / "m.onnx", [*nodes, *more], constants | values, (2, *sides))
+    expected = of_file(path, x)
+    try:
+        network = read(path)
+    except UnsupportedOperation:
+        return
+    assert np.abs(ours(network, x) - expected).max() <= TOLERANCE * max(1, np.abs(expected).max())
+
+
+@pytest.mark.parametrize("kind", ["Add", "Sub", "Mul", "Div"])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("shape", [(), (2, 1, 1), (1, 1, 1, 1)])
+def test_numbers_for_each_channel_at_the_input_and_later(kind, first, shape, tmp_path):
+    constant = np.abs(RNG.normal(size=shape)).astype(np.float32) + 0.5
+    more, values = ending("c", 2 * 9 * 8)
+    nodes = [
+        helper.make_node(kind, ["k", "x"] if first else ["x", "k"], ["a"]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node(kind, ["k", "b"] if first else ["b", "k"], ["c"]),
+    ]
+    path = file_of(tmp_path / "m.onnx", [*nodes, *more], values | {"k": constant})
+    if kind == "Div" and first:
+        with pytest.raises(UnsupportedOperation, match=r"Div.*division by constants"):
+            read(path)
+        return
+    assert_same_function(path, (2, 9, 8))
+
+
+def test_a_bias_is_not_merged_where_another_operation_reads_the_layer(tmp_path):
+    more, values = ending("d", 2 * 9 * 8)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Identity", ["a"], ["b"]),
+        helper.make_node("Add", ["b", "k"], ["c"]),
+        helper.make_node("Add", ["a", "c"], ["d"]),
+    ]
+    weight = RNG.normal(size=(2, 2, 3, 3)).astype(np.float32)
+    constants = values | {"w": weight, "k": np.ones((2, 1, 1), np.float32)}
+    assert_same_function(file_of(tmp_path / "m.onnx", [*nodes, *more], constants), (2, 9, 8))
+
+
+def make(kind: str, **attributes: object) -> list:
+    return [helper.make_node(kind, ["x"], ["c"], name="the one", **attributes)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        (make("LeakyRelu"), r"'the one' \(LeakyRelu\).*nearest that can be taken is Relu"),
+        (make("HardSwish"), r"HardSwish \(1\)"),
+        (make("Transpose", perm=[0, 2, 3, 1]), "channels first"),
+        (make("Clip", min=0.0, max=1.0), "from 0.0 to 1.0; expected from 0 to 6"),
+        (make("MaxPool", kernel_shape=[2, 3]), "no layer of ours with windows of size 2 × 3"),
+        (make("MaxPool", kernel_shape=[2, 2], strides=[1, 2]), "equal strides"),
+        (make("ReduceMean", axes=[1]), "expected all spatial axes"),
+        (make("Softmax"), "expected the classes, at the end"),
+        (make("Cast", to=6), "cast to float32"),
+        ([helper.make_node("Add", ["x", "nowhere"], ["c"])], "reads 'nowhere'"),
+        ([helper.make_node("Mul", ["x", "x"], ["c"])], "expected a constant"),
+        ([helper.make_node("Mul", ["x", "map"], ["c"])], r"constant has shape \(9, 8\)"),
+        ([helper.make_node("Conv", ["x", "x"], ["c"])], "is computed; expected a constant"),
+        ([helper.make_node("Conv", ["x", "map"], ["c"])], "kernels have shape"),
+    ],
+)
+def test_an_operation_that_cannot_be_taken_is_named(nodes, words, tmp_path):
+    more, values = ending("c", 144)
+    values["map"] = np.ones((9, 8), np.float32)
+    if nodes[0].op_type == "Clip":
+        del nodes[0].attribute[:]
+        values |= {"least": np.array(0.0, np.float32), "most": np.array(1.0, np.float32)}
+        nodes[0].input.extend(["least", "most"])
+    path = file_of(tmp_path / "m.onnx", [*nodes, *more], values)
+    with pytest.raises(UnreadableNetwork, match=words):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["resnet", "lenet", "prepared"])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_a_damaged_file_is_refused_or_has_another_function(name, data, tmp_path):
+    """Operations that lose inputs, outputs and attributes, constants that lose values."""
+    make, shape = MODELS[name]
+    path = tmp_path / "m.onnx"
+    if not path.exists():
+        export(trained(make), shape, path)
+    model = onnx.load(path)
+    node = data.draw(st.sampled_from(model.graph.node))
+    part = data.draw(st.sampled_from([node.input, node.output, node.attribute]))
+    if part and data.draw(st.booleans()):
+        del part[data.draw(st.integers(0, len(part) - 1)) :]
+    elif node.attribute:
+        chosen = data.draw(st.sampled_from(node.attribute))
+        chosen.CopyFrom(helper.make_attribute(chosen.name, data.draw(ATTRIBUTES)))
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(model.SerializeToString())
+    with contextlib.suppress(UnreadableNetwork):
+        json.loads(read(damaged).architecture)
+
+
+ATTRIBUTES = st.one_of(
+    st.integers(-5, 5), st.just("text"), st.just([1.5]), st.lists(st.integers(-3, 9), min_size=1)
+)
+
+
+def test_an_output_that_is_no_vector_is_refused(tmp_path):
+    path = file_of(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], {})
+    with pytest.raises(UnreadableNetwork, match=r"shape \(2, 9, 8\).*expected \(classes,\)"):
+        read(path)
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def test_files_that_hold_no_network_are_refused(tmp_path):
+    for name, data, words in (
+        ("m.onnx", b"hello", "not an ONNX file"),
+        ("m.onnx", b"", "not an ONNX file"),
+        ("m.pt", b"", "no known kind"),
+        ("m.json", b"{", "not JSON"),
+        ("m.json", b"[]", "expected an object"),
+        ("m.json", b"{}", "no architecture"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(UnreadableNetwork, match=words):
+            read(path)
+    with pytest.raises(UnreadableNetwork, match="there is no file"):
+        read(tmp_path / "absent.onnx")
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("../secret", "in the same folder"),
+        ("/etc/passwd", "in the same folder"),
+        ("..", "in the same folder"),
+        ("link", "is a link"),
+        ("absent", "cannot be read"),
+        ("short", "is damaged"),
+    ],
+)
+def test_weights_are_read_from_the_same_folder_alone(location, words, tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(1000))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "short").write_bytes(bytes(8))
+    more, values = ending("x", 144)
+    path = file_of(folder / "m.onnx", more, values)
+    model = onnx.load_model_from_string(path.read_bytes())
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", location
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(UnreadableNetwork, match=words):
+        read(path)
+
+
+def test_an_input_of_unknown_shape_is_refused(tmp_path):
+    more, values = ending("x", 144)
+    path = file_of(tmp_path / "m.onnx", more, values, shape=(2, "h", "w"))
+    with pytest.raises(UnreadableNetwork, match="with an example of the data's shape"):
+        read(path)
