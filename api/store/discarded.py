@@ -3,9 +3,9 @@
 They are those of deleted searches, and checkpoints that were replaced or whose trial has ended.
 
 Blobs are named by their content, so two searches may share one: a blob is removed only when no
-trial, no network and no data set refers to it any more. A worker stores its result before the report
-of it, so that of equal bytes may be on its way: a blob is removed only some time after it was noted,
-and after it was stored for the last time (`postpone`).
+trial, no network and no data set refers to it any more. A worker stores its result before its
+report, so one of equal bytes may be about to be reported: a blob is removed only some time after
+it was noted, and after it was stored for the last time (`postpone`).
 """
 
 from datetime import timedelta
