@@ -72,7 +72,7 @@ class JobRun:
     def train(self) -> Trained:
         """Train the job's network from its initial weights."""
         job, storage = self.job, self.environment.storage
-        inherited = inherited_weights(job, storage, self.data.training, self.data.normalisation)
+        inherited = inherited_weights(job, storage, self.data.training)
         torch.set_num_threads(self.compute.threads)
         network = initial_network(job, storage, inherited, self.compute)
         if job.starts_from_given and inherited is not None:
