@@ -7,12 +7,10 @@ import numpy as np
 
 from netmorph.importing.conversion import Conversion
 from netmorph.importing.graph import Array
-from netmorph.importing.onnx_file import OnnxNode
+from netmorph.importing.onnx_file import FLOATS, OnnxNode
 from netmorph.importing.preparation import EPSILON, as_batch_norm
 from netmorph.importing.refusals import unsupported
 from netmorph.importing.value import Value
-
-_FLOATS = (1, 11)  # float32 and float64 in the file format
 
 
 def relu(c: Conversion, node: OnnxNode) -> Value:
@@ -44,7 +42,7 @@ def _elementwise(c: Conversion, node: OnnxNode, kind: str) -> Value:
 def same(c: Conversion, node: OnnxNode) -> Value:
     """Nothing: the identity, a dropout in evaluation mode, or a cast to floats."""
     source, output = node.inputs[0], node.outputs[0]
-    if node.kind == "Cast" and node.attributes.get("to") not in _FLOATS:
+    if node.kind == "Cast" and node.attributes.get("to") not in FLOATS:
         raise unsupported(node, "expected a cast to float32")
     if source == c.source.input and c.readers[source] == 1:
         c.source = replace(c.source, input=output)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from netmorph.importing.graph import Array
-from netmorph.importing.onnx_file import OnnxNode
+from netmorph.importing.onnx_file import FLOATS, OnnxNode
 from netmorph.importing.refusals import unsupported
 
 MOST_VALUES = 10_000  # that an operation makes of smaller constants
@@ -27,16 +27,28 @@ def _slice(
     return data[int(starts[0]) : int(ends[0])]
 
 
+def _cast(attributes: dict[str, Any], data: Array) -> Array:
+    if np.issubdtype(data.dtype, np.floating) and attributes.get("to") not in FLOATS:
+        raise ValueError("it makes other numbers of floats")
+    return data
+
+
+def _concat(attributes: dict[str, Any], *parts: Array) -> Array:
+    if any(part.ndim > 1 for part in parts):
+        raise ValueError("expected parts of a shape")
+    return np.concatenate([part.reshape(-1) for part in parts])
+
+
 #: The operations by kind: of their attributes and their inputs.
 FOLDED: Mapping[str, Callable[..., Any]] = {
     "Constant": _constant,
     "Identity": lambda attributes, data: data,
-    "Cast": lambda attributes, data: data,
+    "Cast": _cast,
     "Gather": lambda attributes, data, indices: np.take(
         data, indices.astype(int), axis=int(attributes.get("axis", 0))
     ),
     "Unsqueeze": lambda attributes, data, axes=None: data.reshape(1),
-    "Concat": lambda attributes, *parts: np.concatenate([part.reshape(-1) for part in parts]),
+    "Concat": _concat,
     "Slice": _slice,
 }
 

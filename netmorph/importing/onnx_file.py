@@ -20,6 +20,7 @@ from netmorph.importing.graph import Shape
 
 MOST_BYTES = 1 << 30  # of a file
 MOST_NODES = 10_000
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
 _DOMAINS = ("", "ai.onnx")
 
 Array = NDArray[Any]

@@ -10,7 +10,6 @@ from core.morphisms import transfer_all
 from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 from worker.trainer.data.examples import Examples
-from worker.trainer.data.normalisation import Normalisation
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.loading import network_with
@@ -29,9 +28,7 @@ class DamagedWeights(BlobError):
 PROBE = 256  # training examples from which morphisms that lose information refit weights
 
 
-def inherited_weights(
-    job: TrainJob, storage: Storage, examples: Examples, normalisation: Normalisation
-) -> Weights | None:
+def inherited_weights(job: TrainJob, storage: Storage, examples: Examples) -> Weights | None:
     """The parent's weights after the job's morphisms; None where it has no parent.
 
     For an ensemble they are those of its first network, the winner.
@@ -40,8 +37,8 @@ def inherited_weights(
         return None
     weights = _stored_weights(job.parent, storage)
     if job.parent.raw_inputs:
-        mean, std = normalisation.mean, normalisation.std
-        weights = on_normalised(job.parent.architecture, weights, mean, std)
+        of = examples.normalisation
+        weights = on_normalised(job.parent.architecture, weights, of.mean, of.std)
     is_exact = all(morphism.preserves_function for morphism in job.morphisms)
     probe = None if is_exact else examples.some(PROBE)
     rng = np.random.default_rng(job.seed)

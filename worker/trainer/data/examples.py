@@ -34,6 +34,7 @@ class Examples:
         erasing: float = 0.0,
         channels_last: bool = False,
     ) -> None:
+        self.normalisation = normalisation
         self._device = device
         self._x = _to(tensor_of(x), device)
         self._y = _to(tensor_of(y), device)
