@@ -247,6 +247,7 @@ class Trial(TypedDict):
     members: list[int]
     ensemble: str
     inherited: bool
+    remark: str
     fingerprint: str
     layers: int
     parameters: int

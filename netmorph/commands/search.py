@@ -193,7 +193,7 @@ def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) ->
         created = client.create_search(body)
         if request.upload is None:
             _print_facts(client.dataset(created["dataset"]["id"]), out)
-        for label, text in (*_headlines(running, created, sign_in), *_about_root(request.root)):
+        for label, text in (*_about_root(request.root), *_headlines(running, created, sign_in)):
             out.print(f"{label:11}{text}", soft_wrap=True)
         try:
             ended = follow(client, created, out)

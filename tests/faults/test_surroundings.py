@@ -86,6 +86,8 @@ def test_a_search_waits_for_its_storage_and_goes_on_by_itself(service):  # noqa:
     service.stop_worker()
     weights, away = service.storage / "weights", service.storage / "away"
     weights.rename(away)
+    for path in (service.storage / "checkpoints").glob("*"):
+        path.unlink()  # so that the trial starts again from its parent's weights
     weights.write_text("in the way: nothing can be read or written below")
     service.start_worker()
     service.wait_until(lambda: service.get(search_id)["reason"].startswith("waits for storage: "))

@@ -125,8 +125,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/store/discarded.py",
-        old="Trial.checkpoint_key, Dataset.blob_key)",
-        new="Trial.checkpoint_key)",
+        old="        Dataset.blob_key,\n",
+        new="",
         tests=("tests/api/store/test_discarded.py",),
     ),
     Mutant(

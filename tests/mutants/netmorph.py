@@ -11,7 +11,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # a pipe gets cut ids
         file="netmorph/tables.py",
-        old="text if width >= WIDE else text[:_SHORT_ID]",
+        old="text if width >= WIDE or counts[text[:_SHORT_ID]] > 1 else text[:_SHORT_ID]",
         new="text[:_SHORT_ID]",
         tests=("tests/netmorph/commands/test_options.py", "tests/netmorph/test_tables.py"),
     ),
@@ -81,10 +81,10 @@ MUTANTS: tuple[Mutant, ...] = (
         new="    raise LaunchError",
         tests=("tests/netmorph/test_processes.py",),
     ),
-    Mutant(  # the budget of an hour looks used when one trial of many has ended
+    Mutant(  # the time left stands still between two answers of the service
         file="netmorph/progress.py",
-        old="min(1.0, max(parts, default=0.0))",
-        new="min(1.0, sum(parts))",
+        old='max(0.0, estimate - (seconds - search["used"]["seconds"]))',
+        new="max(0.0, estimate)",
         tests=("tests/netmorph/test_progress.py",),
     ),
 )
