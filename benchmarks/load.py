@@ -42,7 +42,7 @@ from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 
 HEARTBEAT_SECONDS = 10.0
 LEASE_SECONDS = 30.0
-CALLS = 300  # of each kind, to measure CPU time
+CALLS = 100  # of each kind, to measure CPU time
 START_SECONDS = 60.0
 _COUNTS = text("""
 SELECT count(*) FILTER (WHERE status = 'completed') AS completed,
@@ -208,7 +208,7 @@ async def _calls(on: Service, kinds: Sequence[str]) -> dict[str, float]:
 def measure(options: argparse.Namespace) -> reporting.Result:
     """Start a service, measure CPU times, then load it."""
     if options.quick:
-        options.workers, options.searches, options.seconds, options.offered = 50, 10, 8.0, 40.0
+        options.workers, options.searches, options.seconds, options.offered = 50, 10, 4.0, 40.0
     trials = 10 + int(2 * options.offered * options.seconds + CALLS) // options.searches
     with service(options.processes, options.searches, trials) as on:
         cpu = asyncio.run(_calls(on, ("lease", "heartbeat", "epoch", "result")))

@@ -41,6 +41,7 @@ def suggesting(service: RunningService) -> list[psutil.Process]:  # noqa: F811
     return [one for one in children if "--multiprocessing-fork" in one.cmdline()]
 
 
+@pytest.mark.slow
 def test_a_killed_process_for_suggestions_is_replaced(service):  # noqa: F811
     api = service.api.pid
     search_id = service.search()
@@ -59,7 +60,7 @@ def flip(file: Path) -> None:
     file.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, flip])
+@pytest.mark.parametrize("damage", [Path.unlink, pytest.param(flip, marks=pytest.mark.slow)])
 def test_a_search_goes_on_without_weights_that_are_damaged(service, damage):  # noqa: F811
     search_id = service.search(budget={"trials": 5})
     service.wait_for_trial(search_id, 2)
@@ -102,6 +103,7 @@ def test_a_search_waits_for_its_storage_and_goes_on_by_itself(service):  # noqa:
     service.audit_at_rest()
 
 
+@pytest.mark.slow
 def test_a_queue_of_the_wrong_type_stops_no_worker(service):  # noqa: F811
     worker = service.worker.pid
     with redis.Redis.from_url(service.broker_url) as broker:
