@@ -23,6 +23,10 @@ from core.protocol.contracts import BlobRef, Comparison, ResultAnswer, TestMetri
 from core.protocol.states import TrialStatus
 from core.tasks import TASKS, AbstractTask
 
+# A sum that one impossible report has made huge would show no other one any more.
+_LONGEST = 30 * 86_400.0  # seconds of a training that are measured
+_FASTEST = 1e8  # examples a second
+
 
 def accept(
     connection: Connection, trial_id: UUID, report: TrialResult, max_attempts: int
@@ -60,8 +64,10 @@ def _is_setback(report: TrialResult) -> bool:
 def _measure(report: TrialResult, counted: TrialResult, status: TrialStatus) -> None:
     """Count an accepted result, and what its training took."""
     attempt_ended(status)
-    TRIAL_DURATION.labels(counted.status.value).observe(report.seconds)
-    EXAMPLES_TRAINED.inc(max(0.0, report.samples_per_second or 0.0) * report.seconds)
+    seconds = min(max(0.0, report.seconds), _LONGEST)
+    TRIAL_DURATION.labels(counted.status.value).observe(seconds)
+    speed = min(max(0.0, report.samples_per_second or 0.0), _FASTEST)
+    EXAMPLES_TRAINED.inc(speed * seconds)
     if counted is not report:
         RESULTS_REJECTED.labels("impossible_value").inc()
 

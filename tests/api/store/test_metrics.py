@@ -234,3 +234,15 @@ def test_waits_durations_and_examples_are_measured(world, counted, calls) -> Non
     assert 30 <= counted("netmorph_trial_wait_seconds_sum", train)[()] < 60
     assert counted("netmorph_trial_duration_seconds_sum", train) == {("completed",): 4}
     assert counted("netmorph_examples_trained_total", train) == {(): 1000}
+
+
+def test_an_impossible_report_does_not_hide_the_others(world, counted, calls) -> None:
+    search = world.search()
+
+    def train(seconds: float) -> None:
+        order = calls.lease(world.worker(), world.trial(search))
+        calls.result(order.trial_id, world.result(order, seconds=seconds, samples_per_second=1e30))
+
+    train(1e30)
+    found = counted("netmorph_trial_duration_seconds_sum", lambda: train(4.0))
+    assert found == {("completed",): 4}
