@@ -5,18 +5,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
-    BaseSettings,
     NoDecode,
-    PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-from core.protocol.file_settings import sources
+from core.protocol.file_settings import AbstractSettings
 
 PositiveSeconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
-class DatabaseSettings(BaseSettings):
+class DatabaseSettings(AbstractSettings):
     """The settings that a migration needs."""
 
     model_config = SettingsConfigDict(
@@ -24,18 +22,6 @@ class DatabaseSettings(BaseSettings):
     )
 
     database_url: str = Field(default=...)  # `postgresql://user:password@host:5432/name`
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, files that `NETMORPH_…_FILE` names, the environment."""
-        return sources(settings_cls, init_settings, env_settings)
 
     @field_validator("database_url")
     @classmethod

@@ -137,7 +137,7 @@ def _free_port() -> int:
 
 
 async def drive(on: Service, workers: int, seconds: float, offered: float) -> Tally:
-    """Let workers train for so many seconds, and end when their last calls are answered."""
+    """Let workers train for these seconds, and end when their last calls are answered."""
     tally, ends = Tally(), time.monotonic() + seconds
     simulated = [
         SimulatedWorker(

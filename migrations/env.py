@@ -6,7 +6,7 @@ from sqlalchemy import create_engine, pool, text
 from api.db import NETWORK_LIMITS
 from api.models import Base
 
-_LOCK = 0x6E65746D  # one migration at a time, whoever starts it
+_LOCK = 0x6E65746D  # one migration at a time, also where two processes start one
 
 
 def _migrate() -> None:

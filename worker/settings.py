@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from core.protocol.file_settings import sources
+from core.protocol.file_settings import AbstractSettings
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # seconds
 
@@ -19,7 +19,7 @@ def _trainer_command() -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "worker.trainer")
 
 
-class Settings(BaseSettings):
+class Settings(AbstractSettings):
     """Where the service is, and how this worker behaves."""
 
     model_config = SettingsConfigDict(env_prefix="NETMORPH_", extra="ignore", frozen=True)
@@ -49,18 +49,6 @@ class Settings(BaseSettings):
 
     log_format: Literal["plain", "json"] = "plain"  # format of log lines
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # lowest level that is logged
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, files that `NETMORPH_…_FILE` names, the environment."""
-        return sources(settings_cls, init_settings, env_settings)
 
     @property
     def health_file(self) -> Path:

@@ -22,7 +22,7 @@ SECONDS = 8.0  # in a lane, at most; workers give up on a request after ten
 
 
 class Lane:
-    """Calls of one kind: so many at the same time, and so many that wait."""
+    """Calls of one kind: how many run at the same time, and how many wait, has bounds."""
 
     def __init__(self, threads: int, waiting: int, seconds: float = SECONDS) -> None:
         self._limiter = CapacityLimiter(threads)

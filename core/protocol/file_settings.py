@@ -38,13 +38,20 @@ class FileSettings(PydanticBaseSettingsSource):
         return found
 
 
-def sources(
-    settings: type[BaseSettings],
-    init_settings: PydanticBaseSettingsSource,
-    env_settings: PydanticBaseSettingsSource,
-) -> tuple[PydanticBaseSettingsSource, ...]:
-    """Where settings are read from: arguments, then files, then the environment."""
-    return init_settings, FileSettings(settings), env_settings
+class AbstractSettings(BaseSettings):
+    """Settings that are read from arguments, then from files, then from the environment."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, files that variables with the suffix `_FILE` name, the environment."""
+        return init_settings, FileSettings(settings_cls), env_settings
 
 
 def _read(field_name: str, path: str) -> str:

@@ -44,7 +44,7 @@ def test_a_shared_lock_can_be_held_by_several(directory):
 
 @pytest.mark.parametrize("mode", [None, 0o644])
 def test_no_other_account_can_take_its_locks(directory, mode):
-    """Whoever may read a file may lock it; earlier releases left these files readable."""
+    """An account that may read a file may lock it; earlier releases left these files readable."""
     path = directory.path / "lock"
     if mode is not None:
         path.touch(mode)

@@ -255,7 +255,7 @@ FLAT = SPEC.model_copy(update={"input_shape": (64,)})
 
 
 def finished_search(world: Any, caller: Caller, valued: int = 8, **changes: Any) -> UUID:
-    """A completed search of so many trials with a value."""
+    """A completed search with this number of trials that have a value."""
     search = world.search(caller, **changes)
     for _ in range(valued):
         ended(world, search, "completed", 60, value=0.5, architecture=ARCHITECTURE)

@@ -4,31 +4,20 @@ from pathlib import Path
 
 import pytest
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from api.settings import Settings as ApiSettings
-from core.protocol.file_settings import sources
+from core.protocol.file_settings import AbstractSettings
 from worker.settings import Settings as WorkerSettings
 
 
-class Example(BaseSettings):
+class Example(AbstractSettings):
     """A program's settings."""
 
     model_config = SettingsConfigDict(env_prefix="EXAMPLE_", extra="ignore")
 
     key: SecretStr = Field(min_length=1)
     number: int = 3
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return sources(settings_cls, init_settings, env_settings)
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def plain_strides(x: Tensor) -> Tensor:
 
 
 def by_channel(values: Sequence[float], axes: int) -> Tensor:
-    """Float64 values in the shape that goes with examples of so many axes."""
+    """Float64 values in the shape that goes with examples of this number of axes."""
     return torch.tensor(values, dtype=torch.float64).view(1, -1, *[1] * (axes - 2))
 
 

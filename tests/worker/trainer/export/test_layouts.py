@@ -39,7 +39,7 @@ def files(draw):
     """The arrays of an npz file: examples of any layout, type, scale and offset."""
     layout = draw(st.sampled_from(LAYOUTS))
     sides = st.sampled_from((1, 2, 3, 4, 5, 8, 13))
-    equal = draw(st.none() | sides)  # cubes mislead whoever looks at the shape alone
+    equal = draw(st.none() | sides)  # the shape of a cube does not say which axis is which
     shape = [COUNT, *(equal or draw(sides) for _ in layout[1:])]
     x = np.random.default_rng(draw(st.integers(0, 99))).normal(size=shape)
     scale = 10.0 ** draw(st.sampled_from((-60, -13, -3, 0, 2, 9, 40)))
