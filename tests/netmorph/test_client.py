@@ -13,7 +13,8 @@ from netmorph.embedded import free_port
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
 from netmorph.retries import retry_after
 
-BODY = {"dataset": "digits", "budget": {"trials": 1}, "strategy": "random"}
+#: A second trial is left to suggest, so that the search can be paused at any time.
+BODY = {"dataset": "digits", "budget": {"trials": 2}, "parallelism": 1, "strategy": "random"}
 
 
 @pytest.fixture

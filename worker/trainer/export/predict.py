@@ -238,7 +238,8 @@ def _read(path: Path) -> Any:
 
 def _weights(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        # Copies start at even addresses, for which libraries add in the order of training.
+        return {key: tensor.clone() for key, tensor in load_file(path).items()}
     except SafetensorError as error:
         raise InputError(f"{path} is damaged: {error}; export the network again") from None
 

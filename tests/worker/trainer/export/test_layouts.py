@@ -141,7 +141,7 @@ def changed(exported, name, change):
             "preprocess.json",
             b'"in_float64": false',
             b'"in_float64": true',
-            "outputs for 20 training",
+            "prepared values for 20 training",
         ),
         ("model.json", b'"relu"', b'"gate"', "differ from those of the network by up to"),
     ],
@@ -159,7 +159,7 @@ def test_weights_of_another_network_are_not_offered(offered):
     described, architecture, weights, inputs, exported = offered
     node, names = next((node, names) for node, names in weights.items() if "weight" in names)
     other = weights | {node: names | {"weight": np.nextafter(names["weight"], np.float32(9))}}
-    with pytest.raises(ExportMismatch, match="outputs for 20 training examples differ"):
+    with pytest.raises(ExportMismatch, match="exported weights differ"):
         check_export(exported, described, architecture, other, inputs)
 
 
