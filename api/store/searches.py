@@ -31,7 +31,9 @@ def listing(
 def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
     """One search with a summary of its trials."""
     found = _row(session, caller, search_id)
-    (out,) = summaries.of(session, [found])
+    out = next(iter(summaries.of(session, [found])), None)
+    if out is None:
+        raise _missing(search_id)
     left = estimates.seconds_left(session, found, out)
     return out.model_copy(update={"seconds_left": left})
 

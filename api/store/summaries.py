@@ -22,7 +22,10 @@ from core.tasks import TASKS
 
 
 def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
-    """The searches as people see them, in a few queries for any number of them."""
+    """The searches as people see them, in a few queries for any number of them.
+
+    One that was deleted after it was read is left out.
+    """
     ids = [search.id for search in searches]
     heads, counts = _heads(session, ids), _counts(session, ids)
     bests, finals = _bests(session, ids), _finals(session, ids)
@@ -38,6 +41,7 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
             wait=waits.get(search.id, ""),
         )
         for search in searches
+        if search.id in heads
     ]
 
 
@@ -46,14 +50,19 @@ _epochs_under_lease = func.greatest(func.coalesce(Lease.epochs - Lease.resumed_e
 
 
 def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
-    """Version and data set of each search, and the database's clock."""
+    """Version and data set of each search, and the database's clock.
+
+    The searches are read again with their versions, in one statement: a client that got the newest
+    version with an older status would wait for a change that has already been.
+    """
     statement = (
-        select(Search.id, Version.version, Dataset.name.label("dataset"), func.now().label("now"))
+        select(Search, Version.version, Dataset.name.label("dataset"), func.now().label("now"))
         .join(Version, Version.search_id == Search.id)
         .join(Dataset, Dataset.id == Search.dataset_id)
         .where(Search.id.in_(ids))
+        .execution_options(populate_existing=True)
     )
-    return {row.id: row for row in session.execute(statement)}
+    return {row.Search.id: row for row in session.execute(statement)}
 
 
 def _counts(session: Session, ids: list[UUID]) -> dict[UUID, list[Any]]:

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from api.models import Lease, Search, Trial
 from api.schemas import SearchOut
-from api.store import summaries
+from api.store import searches, summaries
 from core.protocol.states import SearchStatus, TrialKind
 
 TESTED = {"test_metric": 0.9, "test_loss": 0.1, "test_examples": 200}
@@ -148,3 +148,25 @@ def test_a_winner_exported_in_place_of_an_ensemble_is_shown_as_the_final_network
 
 def test_no_searches_have_no_summaries(world) -> None:
     assert summarised(world) == []
+
+
+def test_a_status_is_never_older_than_the_version_that_is_shown_with_it(world) -> None:
+    search = world.search()
+    with world.sessions.begin() as reading:
+        row = reading.get_one(Search, search)
+        with world.sessions.begin() as writing:
+            before = summaries.of(writing, [writing.get_one(Search, search)])[0].version
+            assert searches.move(writing, search, SearchStatus.FINISHING)
+        (out,) = summaries.of(reading, [row])
+    assert out.version > before
+    assert out.status is SearchStatus.FINISHING
+
+
+def test_a_search_that_is_deleted_while_it_is_read_is_left_out(world) -> None:
+    kept, deleted = world.search(), world.search()
+    with world.sessions.begin() as reading:
+        rows = [reading.get_one(Search, one) for one in (deleted, kept)]
+        with world.sessions.begin() as writing:
+            writing.delete(writing.get_one(Search, deleted))
+        (out,) = summaries.of(reading, rows)
+    assert out.id == kept
