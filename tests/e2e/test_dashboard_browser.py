@@ -43,7 +43,7 @@ def dataset(service: RunningService, tmp_path: Path) -> str:
     if "NETMORPH_SCREENSHOTS" in os.environ:
         return "digits"
     digits, path = load_digits(), tmp_path / "some.npz"
-    np.savez(path, x=digits.images[:400].astype(np.uint8), y=digits.target[:400])
+    np.savez(path, x=digits.images[:240].astype(np.uint8), y=digits.target[:240])
     with Client(service.url, ADMIN_KEY) as client:
         return client.add_dataset(path, "some digits")["name"]
 

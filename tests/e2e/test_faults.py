@@ -54,7 +54,7 @@ def test_a_killed_worker_loses_no_trial(service):
     search_id = service.search()
     trial_id, attempt = service.wait_until(lambda: service.in_training(search_id, number=1))
     trainer = service.trainer()
-    service.worker.kill()
+    service.kill_training(service.worker)
     service.worker.wait()
     service.wait_until(lambda: not trainer.is_running(), 5)
     service.start_worker()
@@ -67,7 +67,7 @@ def test_a_killed_worker_loses_no_trial(service):
 def test_a_killed_trainer_costs_one_attempt(service):
     search_id = service.search()
     trial_id, attempt = service.wait_until(lambda: service.in_training(search_id, number=1))
-    service.trainer().kill()
+    service.kill_training(service.trainer())
     service.wait_until_completed(search_id)
     assert service.rows("SELECT attempt FROM trials WHERE id = %s", trial_id) == [(attempt + 1,)]
 

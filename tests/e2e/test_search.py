@@ -21,6 +21,7 @@ from netmorph.launcher import Running
 from netmorph.target import Target
 
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
+SMALL = ("--max-parameters", "10000")  # networks that are trained in a second or two
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,9 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def found(folder: Path) -> dict:
     """The report of a short search on digits; its export is in folder / "net"."""
-    command = [*NETMORPH, "search", "--dataset", "digits", "--trials", "3", "--json"]
+    digits, some = load_digits(), folder / "part.npz"
+    np.savez(some, x=digits.images[:800].astype(np.uint8), y=digits.target[:800])
+    command = [*NETMORPH, "search", "--dataset", some, "--trials", "3", "--json", *SMALL]
     folders = ["--data-dir", folder / "data", "--export", folder / "net"]
     ended = subprocess.run(
         [*command, *folders], capture_output=True, text=True, env=environment(), check=False
@@ -98,7 +101,8 @@ def test_an_interrupted_search_can_be_resumed(folder: Path) -> None:
     digits = load_digits()
     np.savez(folder / "mine.npz", x=digits.images.astype(np.uint8), y=digits.target)
     data = ["--data-dir", str(folder / "data")]
-    command = [*NETMORPH, "search", "--dataset", str(folder / "mine.npz"), "--trials", "500", *data]
+    mine = ["--dataset", str(folder / "mine.npz"), "--trials", "500"]
+    command = [*NETMORPH, "search", *mine, *SMALL, *data]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -134,7 +138,7 @@ def running(folder: Path) -> Iterator[Running]:
 def test_an_ensemble_is_exported_as_one_network(running: Running, folder: Path) -> None:
     digits = load_digits()
     some = folder / "some.npz"  # enough for what is claimed, and trained in a few seconds
-    np.savez(some, x=digits.images[:400].astype(np.uint8), y=digits.target[:400])
+    np.savez(some, x=digits.images[:240].astype(np.uint8), y=digits.target[:240])
     command = [*NETMORPH, "search", "--dataset", str(some), "--trials", "2", "--ensemble", "2"]
     folders = ["--data-dir", folder / "shared", "--export", folder / "pair", "--json"]
     ended = subprocess.run(
@@ -160,6 +164,7 @@ def test_the_same_seed_gives_the_same_search(running: Running) -> None:
     """The same architectures in the same order, and the same network at the end."""
     training = {"epochs": 2, "final_epochs": 2}
     body = {"dataset": "digits", "budget": {"trials": 4}, "seed": 11, "training": training}
+    body["bounds"] = {"parameters": 10_000}
     lineages, metrics = [], []
     with Client(running.url, running.key) as client:
         for _ in range(2):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-TRAINING = {"epochs": 14, "final_epochs": 8}
+TRAINING = {"epochs": 14, "final_epochs": 8, "batch_size": 128}
 ENDED = {"completed", "failed", "stopped"}
 LONG = 150.0  # seconds, where other processes have the processors as well
 
@@ -107,7 +107,7 @@ def test_a_worker_that_is_terminated_hands_its_training_over(service, uninterrup
 def test_a_killed_trainer_costs_the_epochs_since_its_checkpoint(service, uninterrupted):
     search_id = start(service)
     trial_id, epoch = wait_for_checkpoint(service, search_id, "search")
-    service.trainer().kill()
+    service.kill_training(service.trainer())
     service.wait_until_completed(search_id, LONG)
     assert attempt_of(service, trial_id) == 2
     assert resumed_after(service, epoch)
@@ -118,7 +118,7 @@ def test_a_killed_trainer_costs_the_epochs_since_its_checkpoint(service, uninter
 def test_a_killed_worker_costs_the_epochs_since_its_checkpoint(service, uninterrupted):
     search_id = start(service)
     trial_id, epoch = wait_for_checkpoint(service, search_id, "search")
-    service.worker.kill()
+    service.kill_training(service.worker)
     service.worker.wait()
     service.start_worker()
     service.wait_until_completed(search_id, LONG)
@@ -133,7 +133,7 @@ def test_a_final_fit_is_continued_as_well(service, uninterrupted, how):
     search_id = start(service)
     trial_id, epoch = wait_for_checkpoint(service, search_id, "final")
     if how == "trainer killed":
-        service.trainer().kill()
+        service.kill_training(service.trainer())
     else:
         service.stop_worker()
         service.start_worker()
