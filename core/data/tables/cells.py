@@ -22,7 +22,7 @@ MISSING = (
     "None", "n/a", "nan", "null",
 )  # fmt: skip
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-DECIMAL_COMMA = r"([+-]?[0-9]*),([0-9]+)"
+DECIMAL_COMMA = r"([+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?)"
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?")
 _DAY = 86_400.0  # seconds
 _MICROSECONDS = 1e6  # in a second

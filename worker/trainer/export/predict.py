@@ -65,7 +65,7 @@ MISSING = {
     "None", "n/a", "nan", "null",
 }  # fmt: skip
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+)")
+DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?)")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?")
 SEPARATORS = ",;\t|"  # of the columns of a text file
 LONGEST_CELL = 1 << 20  # characters
@@ -456,7 +456,7 @@ def _encoded(column: Column, cells: Cells) -> tuple[Array, str]:
         unknown = (found < 0) & ~is_missing
         rows = np.flatnonzero((found >= 0) & ~is_missing)
         x[rows, found[rows]] = 1
-        warning = _about(unknown, texts, "categories that the training data does not have")
+        warning = _about(unknown, texts, "categories that training did not have")
     else:
         read = _days if column["kind"] == "date" else partial(_number, comma=cells.decimal_comma)
         values = np.array([read(text) for text in texts], float)
@@ -583,6 +583,19 @@ def _of_arrow(table: Any) -> Cells:
             column = column.cast(arrow.timestamp("us", column.type.tz), safe=False)
         columns[name.strip(BLANKS)] = [_as_text(value) for value in column.to_pylist()]
     return Cells(columns)
+
+
+def cells_of(rows: list[Any], names: list[str]) -> Cells:
+    """The cells of rows that are objects, each with the columns of these names."""
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise InputError(f"the example at index {index} is no object {{column: value}}")
+        if absent := [name for name in names if name not in row]:
+            raise InputError(
+                f"the example at index {index} has no {_quoted(absent)}; expected a value, or null "
+                "where it is missing"
+            )
+    return Cells({name: [_as_text(row[name]) for row in rows] for name in names})
 
 
 def _as_text(value: Any) -> str:
