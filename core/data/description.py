@@ -186,10 +186,11 @@ def _table(facts: DatasetDescription, spec: DatasetSpec) -> str:
     """The rows of a table and what they become, in words."""
     kinds = [one.taken_as for one in facts.columns]
     words = {"number": "numbers", "category": "categories", "date": "dates", "left out": "left out"}
-    found = ", ".join(f"{kinds.count(kind)} {words[kind]}" for kind in words if kind in kinds)
+    counts = {kind: kinds.count(kind) for kind in words if kind in kinds}
+    found = ", ".join(f"{n} {kind if n == 1 else words[kind]}" for kind, n in counts.items())
     return (
         f"rows of {len(kinds)} columns: the target {facts.columns[0].name!r}, {found}; they become "
-        f"{spec.input_shape[0]} features"
+        f"{spec.input_shape[0]} feature{'s' * (spec.input_shape[0] > 1)}"
     )
 
 

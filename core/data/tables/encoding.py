@@ -1,8 +1,8 @@
 """How the columns of a table become the features of vectors, learned from training rows alone.
 
 A number is one feature; a missing one counts as the median. A category has a feature of its own, 1
-in its rows and else 0; rare ones share the feature "other". A column with missing cells in training
-has a further feature that is 1 where there is no value.
+in its rows and else 0; rare ones share the feature "other". A column with missing cells in several
+training rows has a further feature that is 1 where there is no value.
 """
 
 import re
@@ -16,7 +16,7 @@ from core.data.tables.table import Column, Numbers, Texts
 from core.protocol.contracts import ColumnSpec
 
 MAX_CATEGORIES = 32  # of a column, without "other"
-RARE = 5  # rows: categories with fewer are "other"
+RARE = 5  # rows: categories with fewer are "other", and fewer missing cells have no feature
 _FREE = 0.5  # different texts per row: identifiers or free text
 _FEW = 20  # rows or values: too few to judge by
 _KEY = re.compile(r"(.*[^a-z])?(id|ids|key|uuid|guid|index|idx|rownames?|row)", re.IGNORECASE)
@@ -36,7 +36,7 @@ class Learned:
 
 def learn(name: str, column: Column) -> Learned:
     """How the column is encoded; it has the training rows alone."""
-    missing = bool(column.is_missing.any())
+    missing = int(column.is_missing.sum())
     if column.is_missing.all():
         return Learned(name, None, "it has no values")
     if isinstance(column, Numbers):
@@ -76,7 +76,7 @@ def category_of(text: str) -> str:
 # --- learning ---------------------------------------------------------------------------------
 
 
-def _learn_numbers(name: str, column: Numbers, missing: bool) -> Learned:
+def _learn_numbers(name: str, column: Numbers, missing: int) -> Learned:
     values = column.values[~column.is_missing]
     distinct = np.unique(values)
     if len(distinct) == 1 and not missing:
@@ -85,7 +85,7 @@ def _learn_numbers(name: str, column: Numbers, missing: bool) -> Learned:
     if reason := _identifies(name, values, distinct) if is_whole and not column.is_date else "":
         return Learned(name, None, reason)
     kind = "date" if column.is_date else "number"
-    spec = ColumnSpec(name=name, kind=kind, fill=float(np.median(values)), missing=missing)
+    spec = ColumnSpec(name=name, kind=kind, fill=float(np.median(values)), missing=missing >= RARE)
     if column.is_date:
         return Learned(name, spec, "its cells are dates: days since 1970" + _filled(missing))
     found = f"{'integers' if is_whole else 'numbers'} from {distinct[0]:g} to {distinct[-1]:g}"
@@ -98,8 +98,10 @@ def _few(is_whole: bool, distinct: NDArray[np.float64]) -> str:
     return f" ({len(distinct)} values; name it as a category if their order means nothing)"
 
 
-def _filled(missing: bool) -> str:
-    return "; a missing one counts as the median and is marked" if missing else ""
+def _filled(missing: int) -> str:
+    if not missing:
+        return ""
+    return "; a missing one counts as the median" + (" and is marked" if missing >= RARE else "")
 
 
 def _identifies(name: str, values: NDArray[np.float64], distinct: NDArray[np.float64]) -> str:
@@ -114,7 +116,7 @@ def _identifies(name: str, values: NDArray[np.float64], distinct: NDArray[np.flo
     return ""
 
 
-def _learn_texts(name: str, column: Texts, missing: bool) -> Learned:
+def _learn_texts(name: str, column: Texts, missing: int) -> Learned:
     categories, counts = _counted(column)
     total = int(counts.sum())
     if len(categories) == 1 and not missing:
@@ -130,12 +132,12 @@ def _learn_texts(name: str, column: Texts, missing: bool) -> Learned:
         kind="category",
         categories=tuple(kept),
         other=len(kept) < len(categories),
-        missing=missing,
+        missing=missing >= RARE,
     )
     found = f"{len(categories)} categories"
     if spec.other:
         found += f', of which the rarest {len(categories) - len(kept)} are one, "other"'
-    return Learned(name, spec, found + ("; missing is marked" if missing else ""))
+    return Learned(name, spec, found + ("; missing is marked" if spec.missing else ""))
 
 
 def _counted(column: Texts) -> tuple[NDArray[np.str_], NDArray[np.int64]]:

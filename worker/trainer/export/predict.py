@@ -418,6 +418,10 @@ class Table:
         self.names = [column["name"] for column in self.columns]
         #: The column of each feature.
         self.features = [name for one in self.columns for name in [one["name"]] * _width(one)]
+        #: Whether each feature is a number of the table, and not 1 in some rows and else 0.
+        self.measured = [
+            one["kind"] != "category" and k == 0 for one in self.columns for k in range(_width(one))
+        ]
 
     def encode(self, cells: Cells) -> tuple[Array, tuple[str, ...]]:
         """(features of the rows (N, features), warnings about cells)"""
@@ -467,7 +471,7 @@ def _encoded(column: Column, cells: Cells) -> tuple[Array, str]:
     if column["missing"]:
         x[:, -1] = is_missing
     elif is_missing.any() and not warning:
-        warning = f"cells without a value, of which training had none: {is_missing.sum()}"
+        warning = f"cells without a value, of which training had few or none: {is_missing.sum()}"
     return x, warning
 
 
@@ -719,9 +723,11 @@ class RangeWatch:
         self._preprocess = preprocess
         self._low, self._high = (np.array(preprocess[name])[:, None] for name in ("low", "high"))
         size = np.maximum(np.abs(self._low), np.abs(self._high))
-        table = preprocess.get("table")
-        self._features = Table(table).features if table else None
         self._margin = np.maximum(self._high - self._low, 1e-6 * size)  # on either side
+        table = Table(preprocess["table"]) if preprocess.get("table") else None
+        self._features = table and table.features
+        if table:
+            self._margin[~np.array(table.measured)] = np.inf
         self._found = (
             _Unlike("hold values beyond those of the training data: {}"),
             _Unlike("hold fractions, such as {}; the training data has whole numbers"),

@@ -218,7 +218,7 @@ def test_unusual_cells_are_told_in_warnings(table: predict.Table) -> None:
         "'number'": "cells that are no number count as missing: 1, the first 'much' at index 0",
         "'city'": "categories that training did not have: 1, the first 'Paris' at index 0",
         "'day'": "cells that are no date count as missing: 1, the first 'soon' at index 0",
-        "'vip'": "cells without a value, of which training had none: 1",
+        "'vip'": "cells without a value, of which training had few or none: 1",
     }
     with pytest.raises(predict.InputError, match=r"index 1 has no 'vip'; expected a value, or"):
         predict.cells_of([rows[0], {"number": 1, "count": 2, "city": "a", "day": "b"}], table.names)
