@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netmorph.client import Client
-    from netmorph.estimators import ImageClassifier, SignalClassifier
+    from netmorph.estimators import ImageClassifier, SignalClassifier, TabularClassifier
 
 _MODULES = {
     "Client": "netmorph.client",
     "ImageClassifier": "netmorph.estimators",
     "SignalClassifier": "netmorph.estimators",
+    "TabularClassifier": "netmorph.estimators",
 }
 
-__all__ = ["Client", "ImageClassifier", "SignalClassifier"]
+__all__ = ["Client", "ImageClassifier", "SignalClassifier", "TabularClassifier"]
 
 
 def __getattr__(name: str) -> Any:

@@ -178,7 +178,7 @@ class Client:
         return cast(Intake, _json(self._send("GET", "/v1/datasets/intake")))
 
     def add_dataset(
-        self, path: Path, name: str, fields: Mapping[str, str] | None = None
+        self, path: Path, name: str, fields: Mapping[str, str | list[str]] | None = None
     ) -> Dataset:
         """Upload a file as a data set; `fields` are further ones of the form.
 

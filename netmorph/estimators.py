@@ -1,8 +1,8 @@
 """Searches as scikit-learn estimators: `fit` searches, trains and downloads, `predict` predicts.
 
-    from netmorph import ImageClassifier
+    from netmorph import TabularClassifier
 
-    model = ImageClassifier(trials=12).fit(X, y)
+    model = TabularClassifier(minutes=5).fit(X, y)
     model.score(X_test, y_test)
 
 The service is the one at `url`, or that of the data directory, which is started where none runs.
@@ -14,13 +14,16 @@ import io
 import tempfile
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
+from pyarrow import parquet
 from rich.console import Console
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
@@ -31,6 +34,7 @@ from netmorph.answers import Search
 from netmorph.client import Client
 from netmorph.data_directory import DataDirectory, default_path
 from netmorph.errors import ClientError, RefusedRequest
+from netmorph.predictor import Predictor
 from netmorph.target import Target
 
 _INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -38,10 +42,19 @@ _DEFAULT_TRIALS = 12
 _MOST_CHANNELS = 4  # of images whose layout is not given
 
 
-class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A search for a classifier; each kind of examples says how its axes are arranged."""
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """A data set as a file to upload."""
 
-    _layouts: ClassVar[dict[int, tuple[str, ...]]]  # by number of axes, those with channels first
+    content: bytes
+    suffix: str
+    fields: dict[str, str | list[str]] = field(default_factory=dict)  # further ones of the form
+
+
+class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A search for a classifier; each kind of examples says how they are checked and sent."""
+
+    _checks: ClassVar[dict[str, Any]]  # of scikit-learn, on X
 
     def __init__(
         self,
@@ -98,14 +111,13 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: the examples, the labels or the parameters are invalid.
             ClientError: there is no service, or the search did not complete.
         """
-        x, y = validate_data(self, X, y, allow_nd=True, dtype="numeric")
+        x, y = validate_data(self, X, y, **self._checks)
         check_classification_targets(y)
         self.classes_, indices = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("expected at least two classes; found 1 class")
-        arranged, layout = self._arranged(x)
-        content = _npz(x=arranged, y=indices.astype(np.int64), layout=np.array(layout))
-        self.search_, self._archive = self._search(content, x.shape)
+        upload = self._upload(X, x, indices.astype(np.int64))
+        self.search_, self._archive = self._search(upload, x.shape)
         assert self.search_["final"] is not None
         self.test_score_ = self.search_["final"]["test_metric"]
         return self
@@ -113,11 +125,10 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes)."""
         check_is_fitted(self)
-        x = validate_data(self, X, allow_nd=True, dtype="numeric", reset=False)
-        arranged, _ = self._arranged(x)
+        x = validate_data(self, X, reset=False, **self._checks)
         network = predictor.load(self._archive)
         try:
-            found = network.probabilities(arranged).astype(np.float64)
+            found = network.probabilities(self._inputs(network, X, x)).astype(np.float64)
         except SystemExit as error:  # how a program says that its input is wrong
             raise ValueError(str(error)) from None
         order = [network.classes.index(str(k)) for k in range(len(self.classes_))]
@@ -142,16 +153,21 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return hasattr(self, "_archive")
 
     @abstractmethod
-    def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
-        """The examples with channels first, in a type that the service stores, and their layout."""
+    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[np.int64]) -> _Upload:
+        """The examples, as given and as checked, and their class numbers as a file."""
 
-    def _search(self, content: bytes, shape: tuple[int, ...]) -> tuple[Search, bytes]:
-        """Run the search on this npz file to its end; return it and the archive of its export."""
+    @abstractmethod
+    def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
+        """The examples as an array that the network reads."""
+
+    def _search(self, upload: _Upload, shape: tuple[int, ...]) -> tuple[Search, bytes]:
+        """Run the search on this file to its end; return it and the archive of its export."""
         with self._client() as client, tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"fit-{hashlib.sha256(content).hexdigest()[:12]}.npz"
-            path.write_bytes(content)
+            name = f"fit-{hashlib.sha256(upload.content).hexdigest()[:12]}"
+            path = Path(folder) / f"{name}{upload.suffix}"
+            path.write_bytes(upload.content)
             with _refusals_are_value_errors(shape):
-                dataset = client.add_dataset(path, path.stem)
+                dataset = client.add_dataset(path, name, upload.fields)
                 created = client.create_search(self._request(dataset["id"]))
             ended = self._followed(client, created)
             archive = Path(folder) / "export.zip"
@@ -203,7 +219,24 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return ended
 
 
-class ImageClassifier(_Classifier):
+class _ArrayClassifier(_Classifier):
+    """A search for a classifier of arrays, whose axes are arranged by the kind of examples."""
+
+    _checks: ClassVar[dict[str, Any]] = {"allow_nd": True, "dtype": "numeric"}
+
+    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[np.int64]) -> _Upload:
+        arranged, layout = self._arranged(x)
+        return _Upload(_npz(x=arranged, y=y, layout=np.array(layout)), ".npz")
+
+    def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
+        return self._arranged(x)[0]
+
+    @abstractmethod
+    def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
+        """The examples with channels first, in a type that the service stores, and their layout."""
+
+
+class ImageClassifier(_ArrayClassifier):
     """A search for a classifier of images, (N, height, width) with or without channels.
 
     X with two axes, (N, features), holds vectors. Of four axes the last holds the channels, unless
@@ -233,7 +266,7 @@ class ImageClassifier(_Classifier):
         return bool(x.shape[3] > _MOST_CHANNELS >= x.shape[1])
 
 
-class SignalClassifier(_Classifier):
+class SignalClassifier(_ArrayClassifier):
     """A search for a classifier of signals, (N, length) or (N, channels, length).
 
     `layout="NLC"` is for (N, length, channels). The attributes are those of `ImageClassifier`.
@@ -248,6 +281,53 @@ class SignalClassifier(_Classifier):
         if x.ndim != 3:
             raise ValueError(f"expected signals with 2 or 3 axes; found {x.ndim} (shape {x.shape})")
         return (x.transpose(0, 2, 1) if self.layout == "NLC" else x), "NCL"
+
+
+class TabularClassifier(_Classifier):
+    """A search for a classifier of rows of a table: a data frame, or an array (N, columns).
+
+    Columns may hold numbers, texts, truth values, dates and categories; None and NaN are missing
+    values. The description of the data set `search_["dataset"]` says how each was understood. There
+    is no `layout`; the attributes are those of `ImageClassifier`.
+    """
+
+    _checks: ClassVar[dict[str, Any]] = {"dtype": None, "ensure_all_finite": "allow-nan"}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[np.int64]) -> _Upload:
+        if self.layout is not None:
+            raise ValueError(f"found layout {self.layout!r}; expected None, as a table has none")
+        table = _table(given, x)
+        target = "target"
+        while target in table.column_names:
+            target += "_"
+        file = io.BytesIO()
+        parquet.write_table(table.append_column(target, pa.array(y.astype(str).tolist())), file)
+        return _Upload(file.getvalue(), ".parquet", {"target": target})
+
+    def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(network.table.encode_arrow(_table(given, x)))
+
+
+def _table(given: Any, x: NDArray[Any]) -> pa.Table:
+    """The rows as an Arrow table; the columns of an array are named by their positions.
+
+    Raises:
+        ValueError: a column holds values of several types, or of none that Arrow knows.
+    """
+    try:
+        if hasattr(given, "to_arrow"):  # polars
+            return given.to_arrow()
+        if hasattr(given, "iloc"):  # pandas
+            return pa.Table.from_pandas(given, preserve_index=False)
+        return pa.table({f"column {k}": pa.array(x[:, k].tolist()) for k in range(x.shape[1])})
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise ValueError(f"a column has no single type that a table can hold: {error}") from None
 
 
 def _stored(x: NDArray[Any]) -> NDArray[Any]:

@@ -25,6 +25,7 @@ class Predictor(Protocol):
     """A network that is ready to predict."""
 
     classes: list[str]
+    table: Any  # of a network for tables: turns rows into what it reads
 
     def probabilities(self, x: NDArray[Any]) -> NDArray[Any]:
         """(N, ...) -> (N, classes)"""

@@ -35,11 +35,14 @@ class Options:
 
     layout: str | None = None  # of the axes: "NCL"
     image_side: int | None = None  # largest side of images from files, in pixels
+    target: str | None = None  # the column of a table that holds the labels
+    categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
 
-    def fields(self) -> dict[str, str]:
-        """The fields of the upload's form."""
-        given = {"layout": self.layout, "image_side": self.image_side}
-        return {name: str(value) for name, value in given.items() if value is not None}
+    def fields(self) -> dict[str, list[str]]:
+        """The fields of the upload's form, each with its values."""
+        one = {"layout": self.layout, "image_side": self.image_side, "target": self.target}
+        given = {name: [str(value)] for name, value in one.items() if value is not None}
+        return given | ({"category": [*self.categories]} if self.categories else {})
 
 
 def path_in(text: str) -> Path | None:
@@ -165,7 +168,11 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
 
     Nothing is uploaded and no service is needed.
     """
-    more = [f"--{name.replace('_', '-')}={value}" for name, value in options.fields().items()]
+    more = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, values in options.fields().items()
+        for value in values
+    ]
     with packed(path) as file:
         ended = subprocess.run(
             [sys.executable, "-P", "-m", "core.data", *more, "--", str(file)],

@@ -14,6 +14,7 @@ from api.imports import import_builtin, import_file, intake_rules
 from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name
 from api.store import datasets
 from core.data.formats import ReadOptions
+from core.data.tables.table import MAX_COLUMNS
 
 
 class UploadRoute(APIRoute):
@@ -28,6 +29,7 @@ class UploadRoute(APIRoute):
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"], route_class=UploadRoute)
 
 Layout = Annotated[str, Form(max_length=8)]
+ColumnName = Annotated[str, Form(max_length=128)]
 
 
 @router.post("", status_code=201)
@@ -36,19 +38,28 @@ def upload_dataset(
     caller: CallerDep,
     storage: StorageDep,
     name: Annotated[Name, Form()],
-    file: Annotated[UploadFile, File(description="an npz file, or a zip of a folder")],
+    file: Annotated[UploadFile, File(description="a table, an npz file, or a zip of a folder")],
     layout: Layout = "",
     image_side: Annotated[ImageSide | None, Form()] = None,
+    target: ColumnName = "",
+    category: Annotated[list[ColumnName], Form(max_length=MAX_COLUMNS)] = [],  # noqa: B006
 ) -> DatasetOut:
     """Upload a data set as a multipart form; the response says how it was understood.
 
     The file is of one of the formats that `GET /v1/datasets/intake` lists. `layout` names the axes
     of the examples where the file does not: "NHW", "NHWC" or "NCHW" for images, "NL", "NLC" or
     "NCL" for signals, "NF" for vectors. `image_side` is the largest side of images from files, in
-    pixels. Check `description`, above all its `warnings`, before a search. The same content again
-    is the same data set; other content under the same name is its next version.
+    pixels. Of a table (CSV, TSV, Parquet) `target` names the column with the labels, by default the
+    one named target, label, class or y; `category`, which may be repeated, names a column whose
+    numbers are categories. Check `description`, above all its `warnings`, before a search. The same
+    content again is the same data set; other content under the same name is its next version.
     """
-    options = ReadOptions(layout=layout or None, image_side=image_side)
+    options = ReadOptions(
+        layout=layout or None,
+        image_side=image_side,
+        target=target or None,
+        categories=tuple(category),
+    )
     return import_file(request.app.state.sessions, storage, caller, name, file.file, options)
 
 

@@ -1,4 +1,4 @@
-"""Describe a data set without storing it: `python -m core.data FILE [--layout L] [--image-side N]`.
+"""Describe a data set without storing it: `python -m core.data FILE [--layout L] [--target C]`.
 
 Prints one JSON object: `spec` and `description`, or `error` where the file cannot be used.
 """
@@ -20,8 +20,15 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--layout")
     parser.add_argument("--image-side", type=int)
+    parser.add_argument("--target")
+    parser.add_argument("--category", action="append", default=[])
     given = parser.parse_args()
-    options = ReadOptions(layout=given.layout, image_side=given.image_side)
+    options = ReadOptions(
+        layout=given.layout,
+        image_side=given.image_side,
+        target=given.target,
+        categories=tuple(given.category),
+    )
     try:
         with given.file.open("rb") as file:
             found = intake.read(file, ReadLimits(), options)

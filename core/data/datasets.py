@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from core.errors import CorruptBlob, InvalidDataset
-from core.protocol.contracts import DatasetSpec
+from core.protocol.contracts import DatasetSpec, TableSpec
 
 MAX_CLASSES = 1000
 LARGEST_VALUE = 1e100  # of an example: sums and squares of larger values may overflow
@@ -35,6 +35,7 @@ class Arrays:
     class_names: tuple[str, ...]
     layout: str | None = None  # see DatasetSpec; not stored with the arrays
     image_mode: str | None = None  # likewise
+    table: TableSpec | None = None  # likewise
 
 
 def validate(arrays: Arrays) -> None:
@@ -107,6 +108,7 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
         flip=flip,
         layout=arrays.layout,
         image_mode=arrays.image_mode,
+        table=arrays.table,
     )
 
 

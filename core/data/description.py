@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from core.data.datasets import Arrays
 from core.data.layouts import Layout
+from core.data.tables.encoding import Learned
 from core.protocol.contracts import DatasetSpec, Finite, Message
 
 _DIGEST = 16  # bytes: equal digests of different examples are as good as impossible
@@ -33,6 +34,15 @@ class Repetitions(Message):
     contradictory: int  # examples equal to an earlier one of another class
 
 
+class ColumnFacts(Message):
+    """How one column of a table was understood."""
+
+    name: str
+    taken_as: str  # "target", "number", "date", "category" or "left out"
+    features: int  # numbers that it becomes
+    reason: str
+
+
 class DatasetDescription(Message):
     """How the files of a data set were understood."""
 
@@ -47,6 +57,7 @@ class DatasetDescription(Message):
     greatest: Finite
     splits: tuple[SplitFacts, ...]
     repetitions: Repetitions
+    columns: tuple[ColumnFacts, ...] = ()  # of a table
     notes: tuple[str, ...]  # what was done to the data
     warnings: tuple[str, ...]  # what may be wrong
     summary: tuple[str, ...]  # all of this in sentences
@@ -60,6 +71,7 @@ def describe(
     format: str,
     values: str,
     test_given: bool,
+    learned: Sequence[Learned] = (),
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
 ) -> DatasetDescription:
@@ -81,6 +93,7 @@ def describe(
             _split("test", arrays.y_test, spec.classes, given=test_given),
         ),
         repetitions=repetitions,
+        columns=_columns(spec, learned),
         notes=tuple(notes),
         warnings=(),
         summary=(),
@@ -92,6 +105,26 @@ def describe(
 def _split(name: str, y: NDArray[np.int64], classes: int, *, given: bool) -> SplitFacts:
     counts = np.bincount(y, minlength=classes)
     return SplitFacts(name=name, examples=len(y), by_class=tuple(counts.tolist()), given=given)
+
+
+def _columns(spec: DatasetSpec, learned: Sequence[Learned]) -> tuple[ColumnFacts, ...]:
+    """How the columns of a table were understood, the target first."""
+    if spec.table is None:
+        return ()
+    target = ColumnFacts(
+        name=spec.table.target, taken_as="target", features=0, reason=f"{spec.classes} classes"
+    )
+    return (target, *(_column(one) for one in learned))
+
+
+def _column(learned: Learned) -> ColumnFacts:
+    spec = learned.spec
+    return ColumnFacts(
+        name=learned.name,
+        taken_as="left out" if spec is None else spec.kind,
+        features=0 if spec is None else spec.features,
+        reason=learned.reason,
+    )
 
 
 # --- repetitions ------------------------------------------------------------------------------
@@ -133,13 +166,31 @@ def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
     least, most = min(counts), max(counts)
     each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     source = "as in the files" if test.given else "a fifth of each class, set aside at random"
+    if spec.table is None:
+        data = f"{_examples(facts.kind, spec.input_shape)} (axes {facts.layout}: "
+        data += f"{facts.layout_reason})"
+    else:
+        data = _table(facts, spec)
+    values = f"values from {facts.least:g} to {facts.greatest:g} ({facts.values}, kept as "
+    values += f"{spec.dtype})"
     return (
-        f"{train.examples + test.examples:,} {_examples(facts.kind, spec.input_shape)} "
-        f"(axes {facts.layout}: {facts.layout_reason})",
+        f"{train.examples + test.examples:,} {data}",
         f"{spec.classes} classes of {each} examples: {names}",
         f"{train.examples:,} examples to train on, {test.examples:,} to test on ({source})",
-        f"values from {facts.least:g} to {facts.greatest:g} ({facts.values}, kept as {spec.dtype})",
+        *([values] if spec.table is None else []),
         f"task {facts.task}: {facts.task_reason}",
+    )
+
+
+def _table(facts: DatasetDescription, spec: DatasetSpec) -> str:
+    """The rows of a table and what they become, in words."""
+    kinds = [one.taken_as for one in facts.columns]
+    words = {"number": "numbers", "category": "categories", "date": "dates", "left out": "left out"}
+    counts = {kind: kinds.count(kind) for kind in words if kind in kinds}
+    found = ", ".join(f"{n} {kind if n == 1 else words[kind]}" for kind, n in counts.items())
+    return (
+        f"rows of {len(kinds)} columns: the target {facts.columns[0].name!r}, {found}; they become "
+        f"{spec.input_shape[0]} feature{'s' * (spec.input_shape[0] > 1)}"
     )
 
 

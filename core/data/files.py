@@ -3,12 +3,13 @@
 Every size is checked before memory is allocated. Names of entries are labels: none becomes a path.
 """
 
+import io
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from core.errors import InvalidDataset
 
@@ -65,9 +66,33 @@ class SingleFile(Files):
         return self._file.seek(0, 2)
 
     def open(self, name: str) -> BinaryIO:
-        """The file from its start."""
+        """The file from its start; closing it leaves the upload open."""
         self._file.seek(0)
-        return self._file
+        return io.BufferedReader(_View(self._file))
+
+
+class _View(io.RawIOBase):
+    """A file to read that can be closed by itself."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 class ZipFiles(Files):

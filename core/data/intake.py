@@ -3,7 +3,6 @@
 The result says how it was understood, so that a person can check it before anything is trained.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
@@ -25,6 +24,10 @@ from core.data.formats import FORMATS, RawData, ReadOptions
 from core.data.labels import classes_of
 from core.data.layouts import Layout, layout_of
 from core.data.stored_type import stored_type
+from core.data.tables.encoding import Learned
+from core.data.tables.table import Table
+from core.data.tables.target import labels_of, target_of
+from core.data.tables.understanding import encoded
 from core.errors import InvalidDataset
 from core.protocol.contracts import DatasetSpec
 
@@ -32,6 +35,7 @@ _TEST_SHARE = 0.2
 _SPLIT_SEED = 20181  # fixed: the same file always gives the same test split
 
 _START = 16  # bytes by which the contents of a file are guessed
+TABLES = ("csv", "parquet")  # the formats that are tables
 _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
 #: The first bytes of files that people try, and what to do with them.
 _HINTS = (
@@ -43,7 +47,6 @@ _HINTS = (
     (b"\x1f\x8b", "a gzip file; give a zip, an npz file, or a folder of IDX files"),
     (b"\x89HDF", "an HDF5 file; save its arrays with numpy.savez"),
     (b"\x80\x04", "a pickle, which is never opened; save its arrays with numpy.savez"),
-    (b"PAR1", "a Parquet file; save its numbers with numpy.savez"),
     (b"\0\0", "a single IDX file; give a folder or zip with images and labels"),
 )  # fmt: skip
 
@@ -68,11 +71,17 @@ def read(file: BinaryIO, limits: ReadLimits, options: ReadOptions | None = None)
     Raises InvalidDataset with what was found, what is expected and what to do.
     """
     files = open_files(file, limits)
+    if hint := _hint(files):
+        raise InvalidDataset(hint)
     kind = next((kind for kind in FORMATS if FORMATS[kind].recognises(files)), None)
     if kind is None:
         raise InvalidDataset(_unknown(files))
     options = options or ReadOptions()
-    return understand(kind, FORMATS[kind].read(files, limits, options), options.layout)
+    _check_options(kind, options)
+    raw = FORMATS[kind].read(files, limits, options)
+    if isinstance(raw, Table):
+        return _understand_table(kind, raw, limits, options)
+    return understand(kind, raw, options.layout)
 
 
 def understand(kind: str, raw: RawData, layout: str | None = None) -> Intake:
@@ -101,6 +110,44 @@ def understand(kind: str, raw: RawData, layout: str | None = None) -> Intake:
     )  # fmt: skip
 
 
+def _check_options(kind: str, options: ReadOptions) -> None:
+    """Raise InvalidDataset for options that are for files of another format."""
+    is_table = kind in TABLES
+    if is_table and options.layout is not None:
+        raise InvalidDataset(
+            f"the layout {options.layout[:64]!r} is for arrays, and the file is a table, whose "
+            "rows become vectors: leave the layout out"
+        )
+    if not is_table and (options.target is not None or options.categories):
+        raise InvalidDataset(
+            f"a target column and categories are for tables (CSV, TSV, Parquet), and the file is "
+            f"{FORMATS[kind].description}: leave them out"
+        )
+
+
+def _understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadOptions) -> Intake:
+    """What the columns of a table mean, as far as they are not given."""
+    target = target_of(table, options.target)
+    labels, rows, warning = labels_of(table, target)
+    classes = classes_of({"train": labels})
+    y = classes.numbers["train"]
+    _check_counts(y, classes.names)
+    train, test = stratified_test_split(y, _TEST_SHARE, _SPLIT_SEED)
+    found = encoded(
+        table, target, rows, rows[train], categories=options.categories, most_bytes=limits.bytes
+    )
+    axes = Layout("NF", "rows of a table")
+    x = _prepared({"train": found.x}, axes)["train"]
+    arrays = Arrays(
+        x[train], y[train], x[test], y[test], classes.names, layout=axes.letters, table=found.spec
+    )
+    return of_arrays(
+        arrays, kind=kind, axes=axes, test_given=False, learned=found.learned,
+        notes=[*table.notes, *classes.notes],
+        warnings=[text for text in (warning, *classes.warnings, *found.warnings) if text],
+    )  # fmt: skip
+
+
 def _reason(layout: str | None, raw: RawData) -> str:
     """Why the layout is known, if it is."""
     if layout:
@@ -116,6 +163,7 @@ def of_arrays(
     axes: Layout | None = None,
     values: str = "",
     test_given: bool = True,
+    learned: Sequence[Learned] = (),  # of the columns of a table
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
 ) -> Intake:
@@ -125,7 +173,8 @@ def of_arrays(
     axes = axes or Layout(arrays.layout or "", "built in")
     description = describe(
         arrays, described, axes, format=kind, values=values or described.dtype,
-        test_given=test_given, notes=notes, warnings=[*warnings, *_hints(axes, described)],
+        test_given=test_given, learned=learned, notes=notes,
+        warnings=[*warnings, *_hints(axes, described)],
     )  # fmt: skip
     return Intake(arrays, described, description)
 
@@ -201,7 +250,7 @@ def _not_finite(x: NDArray[Any]) -> str:
 
 def _hints(axes: Layout, described: DatasetSpec) -> list[str]:
     """What vectors may be instead."""
-    if axes.kind != "vectors":
+    if axes.kind != "vectors" or described.table is not None:
         return []
     (features,) = described.input_shape
     for channels in (1, 3):
@@ -215,21 +264,19 @@ def _hints(axes: Layout, described: DatasetSpec) -> list[str]:
     return []
 
 
+def _hint(files: Files) -> str:
+    """What to do with a single file that is known and no data set; empty where it may be one."""
+    if not isinstance(files, SingleFile):
+        return ""
+    with files.open(files.names[0]) as stream:
+        start = stream.read(_START)
+    return next((f"the file is {hint}" for magic, hint in _HINTS if start.startswith(magic)), "")
+
+
 def _unknown(files: Files) -> str:
     """Why files are of no known format, and what to do."""
     known = "; ".join(FORMATS[kind].description for kind in FORMATS)
     if not isinstance(files, SingleFile):
         names = ", ".join(repr(name[:60]) for name in files.names[:3]) or "nothing"
         return f"the archive is of no known format: it holds {names}; expected {known}"
-    (name,) = files.names
-    with files.open(name) as stream:
-        start = stream.read(_START)
-    for magic, hint in _HINTS:
-        if start.startswith(magic):
-            return f"the file is {hint}"
-    if re.fullmatch(rb"[\x20-\x7e\t\r\n]*[,;\t][\x20-\x7e\t\r\n]*", start):
-        return (
-            "the file is a text such as CSV, which is not read; save its numbers with "
-            "numpy.savez('data.npz', x=numbers, y=labels)"
-        )
     return f"the file is of no known format; expected {known}"

@@ -152,6 +152,30 @@ class BlobRef(Message):
     bytes: int = Field(ge=0)
 
 
+class ColumnSpec(Message):
+    """How a column of a table becomes numbers, as learned from the training rows."""
+
+    name: str
+    kind: str  # "number", "date" (days since 1970) or "category"
+    fill: Finite = 0.0  # of a number or date: what a missing one counts as, the median
+    categories: tuple[str, ...] = ()  # each has a feature: 1 in rows with it, else 0
+    other: bool = False  # whether there is one more for categories that are not in the list
+    missing: bool = False  # whether there is one more for rows without a value
+
+    @property
+    def features(self) -> int:
+        """How many numbers a cell becomes."""
+        values = len(self.categories) + self.other if self.kind == "category" else 1
+        return values + self.missing
+
+
+class TableSpec(Message):
+    """How the rows of a table become vectors: the columns in the order of their features."""
+
+    target: str  # the column with the labels
+    columns: tuple[ColumnSpec, ...]
+
+
 class DatasetSpec(Message):
     """The facts about a data set that are needed without opening it."""
 
@@ -169,6 +193,7 @@ class DatasetSpec(Message):
     #: or "I;16"; else None. Pictures of other sizes than `input_shape` says were fitted into it,
     #: proportions kept, with black beside them (`PIL.ImageOps.pad`).
     image_mode: str | None = None
+    table: TableSpec | None = None  # of vectors that were rows of a table
 
 
 class Hyperparameters(Message):

@@ -1,5 +1,6 @@
 """The commands on data sets: dataset add, dataset describe, dataset ls, dataset rm."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,16 +35,34 @@ ImageSideOption = Annotated[
     typer.Option(min=1, max=1024, help="Largest side of images from files, in pixels. "
                  "Default: 128; smaller images keep their size."),
 ]  # fmt: skip
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="The column of a table (CSV, TSV, Parquet) that holds the labels. Default: the one "
+        "named target, label, class or y.",
+    ),
+]
+CategoryOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="A column of a table whose numbers are categories, such as codes; may be repeated.",
+    ),
+]
 
 
 @datasets.command("add")
 def add(
     path: Annotated[
-        Path, typer.Argument(help="An npz file, a zip file, or a folder of images by class.")
+        Path,
+        typer.Argument(help="A table, an npz or zip file, or a folder of images by class."),
     ],
     name: Annotated[
         str | None, typer.Option(help="Name of the data set. Default: that of the file.")
     ] = None,
+    target: TargetOption = None,
+    category: CategoryOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     url: UrlOption = None,
@@ -54,11 +73,12 @@ def add(
     """Upload a data set and say how it was understood."""
     if not path.exists():
         raise ClientError(
-            f"there is no file or folder {uploads.shown(path)}; expected an npz file, a zip file, "
-            "or a folder of images by class"
+            f"there is no file or folder {uploads.shown(path)}; expected a table, an npz or zip "
+            "file, or a folder of images by class"
         )
     with connect(url, key, data_dir) as client:
-        item = upload(client, path, Options(layout, image_side), name)
+        options = Options(layout, image_side, target, tuple(category or ()))
+        item = upload(client, path, options, name)
     if as_json:
         print_json(item)
         return
@@ -74,6 +94,8 @@ def describe(
     dataset: Annotated[
         str, typer.Argument(help="A file, a folder, or the name or id of a stored data set.")
     ],
+    target: TargetOption = None,
+    category: CategoryOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     url: UrlOption = None,
@@ -87,7 +109,7 @@ def describe(
     """
     path = uploads.path_in(dataset)
     if path is not None:
-        answer = uploads.describe(path, Options(layout, image_side))
+        answer = uploads.describe(path, Options(layout, image_side, target, tuple(category or ())))
     else:
         with connect(url, key, data_dir) as client:
             item = client.dataset(dataset)
@@ -96,7 +118,7 @@ def describe(
         print_json(answer)
         return
     out = console()
-    for label, text in headlines(answer["description"]):
+    for label, text in headlines(answer["description"], columns=True):
         out.print(f"{label:11}{text}", soft_wrap=True)
 
 
@@ -144,13 +166,22 @@ def upload(client: Client, path: Path, options: Options, name: str | None = None
         return client.add_dataset(file, name or uploads.label_of(path), options.fields())
 
 
-def headlines(description: Any) -> list[tuple[str, str]]:
-    """How a data set was understood, as lines with labels."""
+def headlines(description: Any, *, columns: bool = False) -> list[tuple[str, str]]:
+    """How a data set was understood, as lines with labels; with each column of a table or not."""
     if description is None:
         return [("data", "imported by an older release, which did not describe it")]
     summary, notes, warnings = (description[key] for key in ("summary", "notes", "warnings"))
     return [
         *(("" if index else "data", text) for index, text in enumerate(summary)),
+        *_columns(description.get("columns", ()), every=columns),
         *(("note", text) for text in notes),
         *(("warning", text) for text in warnings),
     ]
+
+
+def _columns(columns: Any, *, every: bool) -> Iterator[tuple[str, str]]:
+    """How the columns of a table were understood: every one, or those that are left out."""
+    for one in columns:
+        if every or one["taken_as"] == "left out":
+            features = f", {one['features']} features" if one["features"] > 1 else ""
+            yield "column", f"{one['name']!r}: {one['taken_as']}{features}; {one['reason']}"

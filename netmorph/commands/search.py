@@ -16,7 +16,14 @@ from rich.console import Console
 from netmorph import export, uploads
 from netmorph.answers import Dataset, Search
 from netmorph.client import Client
-from netmorph.commands.datasets import ImageSideOption, LayoutOption, headlines, upload
+from netmorph.commands.datasets import (
+    CategoryOption,
+    ImageSideOption,
+    LayoutOption,
+    TargetOption,
+    headlines,
+    upload,
+)
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -64,8 +71,8 @@ def search(
     dataset: Annotated[
         str,
         typer.Option(
-            help="An npz or zip file, a folder of images by class, the name or id of a data set, "
-            "digits, or fashion-mnist."
+            help="A table (CSV, TSV, Parquet), an npz or zip file, a folder of images by class, "
+            "the name or id of a data set, digits, or fashion-mnist."
         ),
     ],
     trials: Annotated[
@@ -117,6 +124,8 @@ def search(
             help="Train on the examples as they are: not moved, mirrored, mixed or partly erased.",
         ),
     ] = False,
+    target: TargetOption = None,
+    category: CategoryOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     root: Annotated[
@@ -173,15 +182,15 @@ def search(
     request = _Request(
         dataset=dataset,
         upload=uploads.path_in(dataset),
-        options=Options(layout, image_side),
+        options=Options(layout, image_side, target, tuple(category or ())),
         body=_given(body),
         folder=export_to,
         root=None if root is None else read(root, preparation_of(root_scale, root_mean, root_std)),
     )
     export.require_writable(export_to or default_folder(None))
-    target = target_of(url, key, data_dir)
-    with _terminated_is_interrupted(), target.on_demand(workers=workers) as running:
-        code = _run(running, request, sign_in=target.sign_in_hint(), as_json=as_json)
+    service = target_of(url, key, data_dir)
+    with _terminated_is_interrupted(), service.on_demand(workers=workers) as running:
+        code = _run(running, request, sign_in=service.sign_in_hint(), as_json=as_json)
     raise typer.Exit(code)
 
 
@@ -240,7 +249,8 @@ def _dataset(client: Client, request: _Request, out: Console) -> str:
     if request.upload is None:
         if request.options.fields():
             raise ClientError(
-                f"--layout and --image-side are for files and folders; {request.dataset!r} is "
+                f"--target, --category, --layout and --image-side are for files and folders; "
+                f"{request.dataset!r} is "
                 "stored already: leave them out"
             )
         return request.dataset

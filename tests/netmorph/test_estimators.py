@@ -1,5 +1,6 @@
 """Searches as scikit-learn estimators, on a real service with a worker."""
 
+import csv
 import json
 import re
 import shutil
@@ -12,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits, load_wine
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from netmorph import ImageClassifier, SignalClassifier
+from netmorph import ImageClassifier, SignalClassifier, TabularClassifier
 from netmorph.errors import ClientError
-from netmorph.estimators import _Classifier
+from netmorph.estimators import _ArrayClassifier
 from tests.netmorph.samples import SEARCH, answering
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "python.md"
@@ -136,6 +138,60 @@ def test_the_examples_of_the_page_run(data_dir, tmp_path, monkeypatch) -> None:
     assert (tmp_path / "exports" / "digits" / "predict.py").exists()
 
 
+@pytest.fixture(scope="module")
+def wine() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Measurements of wines with a text column and missing values, and the cultivars."""
+    bunch, rng = load_wine(), np.random.default_rng(0)
+    x = bunch.data.astype(object)
+    x[rng.random(x.shape) < 0.03] = None
+    colour = np.where(bunch.target == 1, "rosé, pale", "red")
+    return np.column_stack([x, colour]), bunch.target_names[bunch.target]
+
+
+def test_rows_of_a_table_are_learned(data_dir, wine) -> None:
+    x, y = wine
+    model = TabularClassifier(data_dir=data_dir, trials=1, training={"epochs": 4})
+
+    model.fit(x[::2], y[::2])
+
+    assert model.score(x[1::2], y[1::2]) > 0.8
+    with pytest.raises(ValueError, match="X has 13 features, but TabularClassifier is expecting"):
+        model.predict(x[:, 1:])
+    with pytest.raises(ValueError, match="found layout 'NF'; expected None"):
+        TabularClassifier(layout="NF", data_dir=data_dir).fit(x, y)
+    with pytest.raises(ValueError, match="no single type that a table can hold"):
+        model.fit(np.array([[1], ["a"]] * 20, dtype=object), y[::4][:40])
+
+
+def test_a_file_of_a_table_is_searched_and_its_export_predicts_another(
+    data_dir, netmorph, wine, tmp_path
+) -> None:
+    x, y = wine
+    names = [f"column {k}" for k in range(x.shape[1])]
+    rows = [["" if value is None else value for value in row] for row in x.tolist()]
+    labelled = [[*row, one] for row, one in zip(rows, y, strict=True)]
+    write_rows(tmp_path / "wine.csv", [[*names, "cultivar"], *labelled])
+    write_rows(tmp_path / "new.tsv", [names[::-1], *[row[::-1] for row in rows]], "\t")
+
+    ended = netmorph(
+        *("search", "--dataset", tmp_path / "wine.csv", "--target", "cultivar", "--trials", 1),
+        *("--data-dir", data_dir, "--export", tmp_path / "net"),
+    )
+    said = subprocess.run(
+        [sys.executable, tmp_path / "net" / "predict.py", tmp_path / "new.tsv"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert "178 rows of 15 columns: the target 'cultivar', 13 numbers, 1 category" in ended.stderr
+    assert np.mean(np.array(said.stdout.split()) == y) > 0.9
+    assert "beyond" not in said.stderr
+
+
+def write_rows(path: Path, rows: list[list[Any]], separator: str = ",") -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file, delimiter=separator).writerows(rows)
+
+
 @pytest.mark.parametrize(
     ("estimator", "shape", "arranged", "layout"),
     [
@@ -151,7 +207,7 @@ def test_the_examples_of_the_page_run(data_dir, tmp_path, monkeypatch) -> None:
     ],
 )
 def test_examples_are_arranged_with_channels_first(
-    estimator: _Classifier, shape, arranged, layout
+    estimator: _ArrayClassifier, shape, arranged, layout
 ) -> None:
     found, name = estimator._arranged(np.zeros(shape))
     assert (found.shape, name) == (arranged, layout)

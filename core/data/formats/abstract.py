@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from core.data.files import Files, ReadLimits
+from core.data.tables.table import Table
 from core.registry import Registry
 
 
@@ -17,6 +18,8 @@ class ReadOptions:
 
     layout: str | None = None  # the axes of the examples, one of `core.data.layouts.LAYOUTS`
     image_side: int | None = None  # largest side of images from files, in pixels
+    target: str | None = None  # the column of a table that holds the labels
+    categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,11 @@ class AbstractFormat(ABC):
 
     @classmethod
     @abstractmethod
-    def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData:
-        """The arrays in the files; raises InvalidDataset. Trusts no size that they claim."""
+    def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData | Table:
+        """The arrays or the table in the files; raises InvalidDataset.
+
+        Trusts no size that the files claim.
+        """
 
 
 FORMATS: Registry[AbstractFormat] = Registry("data-set format")

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet as arrow_parquet
 
 from core.data import intake
 from core.data.files import ReadLimits, open_files
@@ -58,16 +61,36 @@ def idx() -> bytes:
     )
 
 
+def rows() -> pa.Table:
+    """The same examples as rows of a table."""
+    pixels = {f"pixel {k}": column for k, column in enumerate(X.reshape(len(X), -1).T)}
+    return pa.table(pixels | {"label": [f"class {y}" for y in Y]})
+
+
+def csv() -> bytes:
+    buffer = io.BytesIO()
+    arrow_csv.write_csv(rows(), buffer)
+    return buffer.getvalue()
+
+
+def parquet() -> bytes:
+    buffer = io.BytesIO()
+    arrow_parquet.write_table(rows(), buffer)
+    return buffer.getvalue()
+
+
 SAMPLES: dict[str, Callable[[], bytes]] = {"npz": npz, "images": images, "idx": idx}
+TABLES: dict[str, Callable[[], bytes]] = {"csv": csv, "parquet": parquet}
+EVERY = SAMPLES | TABLES
 
 
 def test_every_format_has_a_sample_here() -> None:
-    assert set(SAMPLES) == set(FORMATS)
+    assert set(EVERY) == set(FORMATS)
 
 
-@pytest.mark.parametrize("kind", SAMPLES)
+@pytest.mark.parametrize("kind", EVERY)
 def test_files_are_recognised_by_their_format_alone(kind: str) -> None:
-    files = open_files(io.BytesIO(SAMPLES[kind]()), ReadLimits())
+    files = open_files(io.BytesIO(EVERY[kind]()), ReadLimits())
 
     assert [other for other in FORMATS if FORMATS[other].recognises(files)] == [kind]
 
@@ -85,19 +108,43 @@ def test_the_same_examples_are_read_from_every_format(kind: str) -> None:
     assert all(text.isprintable() for text in found.description.summary)
 
 
+@pytest.mark.parametrize("kind", TABLES)
+def test_the_same_examples_are_read_from_every_table(kind: str) -> None:
+    found = intake.read(io.BytesIO(TABLES[kind]()), ReadLimits())
+
+    arrays = found.arrays
+    x = np.concatenate([arrays.x_train, arrays.x_test])
+    np.testing.assert_array_equal(x[np.lexsort(x.T)], X.reshape(len(X), -1))
+    assert (found.spec.table.target, found.spec.class_names) == ("label", ("class 0", "class 1"))
+    assert found.description.format == kind
+    assert all(text.isprintable() for text in found.description.summary)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_layout_is_for_arrays(kind: str) -> None:
+    with pytest.raises(InvalidDataset, match="the layout 'NF' is for arrays"):
+        intake.read(io.BytesIO(TABLES[kind]()), ReadLimits(), ReadOptions(layout="NF"))
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_target_column_is_for_tables(kind: str) -> None:
+    with pytest.raises(InvalidDataset, match="a target column and categories are for tables"):
+        intake.read(io.BytesIO(SAMPLES[kind]()), ReadLimits(), ReadOptions(target="y"))
+
+
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_a_layout_that_does_not_fit_is_refused(kind: str) -> None:
     with pytest.raises(InvalidDataset, match="expected 2 axes as layout 'NF'"):
         intake.read(io.BytesIO(SAMPLES[kind]()), ReadLimits(), ReadOptions(layout="NF"))
 
 
-@pytest.mark.parametrize("kind", SAMPLES)
+@pytest.mark.parametrize("kind", EVERY)
 @settings(max_examples=250)
 @given(changes=st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=8))
 def test_any_damage_is_harmless_or_refused_in_one_line(
     kind: str, changes: list[tuple[int, int]]
 ) -> None:
-    data = bytearray(SAMPLES[kind]())
+    data = bytearray(EVERY[kind]())
     for index, value in changes:
         data[index % len(data)] = value
     limits = ReadLimits(bytes=2**22, image_pixels=2**16)

@@ -18,6 +18,29 @@ def test_a_file_becomes_a_data_set(ask, tmp_path: Path) -> None:
     assert made["id"] in [item["id"] for item in ask("dataset", "ls")]
 
 
+def test_a_table_is_described_column_by_column(ask, netmorph, service, tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    rows = [
+        f"{k},{k * 7 % 40},{'xyz'[k % 3]},{k % 5},{'no' if k % 2 else 'yes'}" for k in range(60)
+    ]
+    path.write_text("\n".join(["id,age,plan,region,churned", *rows]))
+    described = netmorph(
+        "dataset", "describe", path, "--target", "churned", "--category", "region"
+    ).stdout
+    assert described.splitlines()[4:9] == [
+        "column     'churned': target; 2 classes",
+        "column     'id': left out; an identifier: its integers are all different and its name "
+        "says so",
+        "column     'age': number; integers from 0 to 39",
+        "column     'plan': category, 3 features; 3 categories",
+        "column     'region': category, 5 features; 5 categories",
+    ]
+    assert "Give --target COLUMN" in refused(netmorph("dataset", "describe", path))
+    made = ask("dataset", "add", path, "--target", "churned", "--category", "region")
+    assert (made["input_shape"], made["class_names"]) == ([9], ["no", "yes"])
+    assert ask("dataset", "describe", "customers")["description"] == made["description"]
+
+
 def test_a_file_that_is_no_data_set_is_an_error(netmorph, service, tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes(b"not a zip file")
     where = ("--data-dir", service.directory)

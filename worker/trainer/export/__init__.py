@@ -75,6 +75,7 @@ def _preprocessing(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any]:
         "layout": spec.layout,  # of the user's file
         "image_mode": spec.image_mode,  # of the user's pictures; None: the file had arrays
         "input_shape": list(spec.input_shape),  # of one example, channels first
+        "table": spec.table and spec.table.model_dump(mode="json"),  # the columns of its rows
         "stored_dtype": spec.dtype,
         "mean": list(normalisation.mean),  # by channel or feature, as the following
         "std": list(normalisation.std),

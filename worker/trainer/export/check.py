@@ -23,11 +23,12 @@ from core.protocol.contracts import DatasetSpec
 from worker.trainer.data.examples import Examples
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export import predict
+from worker.trainer.export.tables import write_table
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.loading import network_with
 
 ROUNDING = 1e-5  # of the largest output: about a hundred steps of single precision
-SAMPLE = "examples.npy"
+SAMPLE = "examples"
 _CPU = torch.device("cpu")
 _NO_WEIGHT = np.empty(0)
 
@@ -72,7 +73,11 @@ def _unpack(packed: bytes, spec: DatasetSpec, sample: NDArray[Any], folder: Path
     """Write the exported files, and the sample as a user's file would have it."""
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(folder)
-    np.save(folder / SAMPLE, in_layout(sample, spec.layout))
+    if spec.table is not None:
+        write_table(spec.table, sample, folder / SAMPLE)
+        return
+    with (folder / SAMPLE).open("wb") as file:
+        np.save(file, in_layout(sample, spec.layout))
 
 
 def _exported_batches(model: predict.Model, folder: Path) -> Iterator[tuple[Tensor, Tensor]]:

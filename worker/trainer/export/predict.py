@@ -1,21 +1,25 @@
 """Predict with an exported network: python predict.py EXAMPLES... [--json]
 
-Needs numpy, torch and safetensors, and the other files of this folder; Pillow for pictures.
-EXAMPLES are .npy and .npz files, pictures, and folders of pictures. An array holds raw values as in
-the data set that the network was trained on, with its axes in the same order: `layout` of
-preprocess.json, or the option --layout. Axes of length one may be left out or added. Where the
-network was trained on pictures from files, any picture is prepared as those were.
+Needs numpy, torch and safetensors, and the other files of this folder; Pillow for pictures, pyarrow
+for Parquet. EXAMPLES are .npy and .npz files, pictures, and folders of pictures; where the network
+was trained on a table, .csv, .tsv and .parquet files with columns of the same names. An array
+holds raw values as in the data set that the network was trained on, with its axes in the same
+order: `layout` of preprocess.json, or the option --layout. Axes of length one may be left out or
+added. Where the network was trained on pictures from files, any picture is prepared as those were.
 """
 
 import argparse
+import csv
 import io
 import json
 import os
+import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +37,11 @@ try:
     from PIL import Image, ImageOps
 except ImportError:  # it is needed for pictures only
     Image = None  # type: ignore[assignment]
+try:
+    import pyarrow as arrow
+    from pyarrow import parquet
+except ImportError:  # it is needed for Parquet files only
+    arrow = parquet = None
 
 Array = np.ndarray[Any, Any]
 Layer = dict[str, Any]
@@ -49,6 +58,17 @@ PICTURE_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 UNLIKE = 4.0  # times the contrast of any training example: an example that is scaled otherwise
 FEW_VALUES = 4  # of one example: with fewer its contrast says nothing
 WATCHED_VALUES = 1 << 20  # at once
+BLANKS = " \t\n\v\f\r"  # left out around the cells of a table
+#: Cells without a value.
+MISSING = {
+    "", "#N/A", "#N/A N/A", "#NA", "-NaN", "-nan", "<NA>", "?", "N/A", "NA", "NULL", "NaN", "NaT",
+    "None", "n/a", "nan", "null",
+}  # fmt: skip
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?)")
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?")
+SEPARATORS = ",;\t|"  # of the columns of a text file
+LONGEST_CELL = 1 << 20  # characters
 UNREADABLE = (ValueError, KeyError, SyntaxError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
 
@@ -149,6 +169,8 @@ class Model:
         self.preprocess = _read(folder / "preprocess.json")
         self.shape = tuple(self.preprocess["input_shape"])  # of one example, channels first
         self.layout: str = self.preprocess["layout"] or LAYOUTS[len(self.shape)][0]
+        table = self.preprocess.get("table")
+        self.table = Table(table) if table else None
         self.parameters: dict[int, Parameters] = {}
         for key, tensor in _weights(folder / "weights.safetensors").items():
             node, _, name = key.partition(".")
@@ -255,6 +277,7 @@ class Source:
     count: int
     read: Callable[[int, int], Array]  # from, to -> (N, channels, ...)
     names: list[str] | None = None  # of pictures: their files
+    warnings: tuple[str, ...] = ()  # about cells of a table
 
     def batches(self) -> Iterator[tuple[int, Array]]:
         """(index of the first example, examples)"""
@@ -283,6 +306,8 @@ class Reader:
             return self._pictures(_pictures_in(path))
         opened = path if path.is_file() else io.BytesIO(path.read_bytes())  # a pipe
         start = _start(opened)
+        if self.model.table is not None:
+            return self.table_source(path, _cells(path, opened, start, self.model.table))
         if start.startswith(b"\x93NUMPY"):
             return self.array_source(path, _mapped(path, opened), self.layout)
         if start.startswith(b"PK\x03\x04"):
@@ -297,6 +322,15 @@ class Reader:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         return Source(path, len(arranged), lambda start, end: arranged[start:end])
+
+    def table_source(self, path: Path, cells: "Cells") -> Source:
+        """The rows of a table; the path names them in messages."""
+        assert self.model.table is not None
+        try:
+            x, warnings = self.model.table.encode(cells)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        return Source(path, len(x), lambda start, end: x[start:end], warnings=warnings)
 
     def _of_archive(self, path: Path, opened: Path | io.BytesIO) -> tuple[Array, str | None]:
         """The examples in a .npz file, and its `layout` where it has one."""
@@ -356,6 +390,225 @@ class Reader:
         """The mode of the pictures that the network was trained on, if it was."""
         mode: str | None = self.model.preprocess.get("image_mode")
         return mode
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+Column = dict[str, Any]  # its name, its kind, and what was learned from the training rows
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a table as texts, by column; an empty text is a missing value."""
+
+    columns: dict[str, Sequence[str]]
+    decimal_comma: bool = False  # whether "1,5" is a number
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+
+class Table:
+    """The columns of the table that the network was trained on, and the features they become."""
+
+    def __init__(self, description: dict[str, Any]) -> None:
+        self.columns: list[Column] = description["columns"]
+        self.target: str = description["target"]
+        self.names = [column["name"] for column in self.columns]
+        #: The column of each feature.
+        self.features = [name for one in self.columns for name in [one["name"]] * _width(one)]
+        #: Whether each feature is a number of the table, and not 1 in some rows and else 0.
+        self.measured = [
+            one["kind"] != "category" and k == 0 for one in self.columns for k in range(_width(one))
+        ]
+
+    def encode(self, cells: Cells) -> tuple[Array, tuple[str, ...]]:
+        """(features of the rows (N, features), warnings about cells)"""
+        if absent := [name for name in self.names if name not in cells.columns]:
+            raise InputError(
+                f"the table has no column {_quoted(absent)}; expected columns "
+                f"{_quoted(self.names)}, in any order; found {_quoted(list(cells.columns))}"
+            )
+        blocks, warnings = [], []
+        for column in self.columns:
+            block, warning = _encoded(column, cells)
+            blocks.append(block)
+            warnings += [f"column {column['name']!r}: {warning}"] if warning else []
+        return np.concatenate(blocks, axis=1), tuple(warnings)
+
+    def encode_arrow(self, table: Any) -> Array:
+        """The features of the rows of an Arrow table, (N, features)."""
+        return self.encode(_of_arrow(table))[0]
+
+
+def _width(column: Column) -> int:
+    """How many features a column becomes."""
+    values = len(column["categories"]) + column["other"] if column["kind"] == "category" else 1
+    return int(values + column["missing"])
+
+
+def _encoded(column: Column, cells: Cells) -> tuple[Array, str]:
+    """(features of one column, (N, features), a warning about its cells)"""
+    texts = [text.strip(BLANKS) for text in cells.columns[column["name"]]]
+    is_missing = np.array([text in MISSING for text in texts], bool)
+    x = np.zeros((len(texts), _width(column)))
+    if column["kind"] == "category":
+        index = {category: k for k, category in enumerate(column["categories"])}
+        rest = len(index) if column["other"] else -1
+        found = np.array([index.get(category_of(text), rest) for text in texts], int)
+        unknown = (found < 0) & ~is_missing
+        rows = np.flatnonzero((found >= 0) & ~is_missing)
+        x[rows, found[rows]] = 1
+        warning = _about(unknown, texts, "categories that training did not have")
+    else:
+        read = _days if column["kind"] == "date" else partial(_number, comma=cells.decimal_comma)
+        values = np.array([read(text) for text in texts], float)
+        is_wrong = np.isnan(values) & ~is_missing
+        is_missing = np.isnan(values)
+        x[:, 0] = np.where(is_missing, column["fill"], values)
+        warning = _about(is_wrong, texts, f"cells that are no {column['kind']} count as missing")
+    if column["missing"]:
+        x[:, -1] = is_missing
+    elif is_missing.any() and not warning:
+        warning = f"cells without a value, of which training had few or none: {is_missing.sum()}"
+    return x, warning
+
+
+def category_of(text: str) -> str:
+    """The category that a text means: truth values and whole numbers are written in two ways."""
+    if (lowered := text.lower()) in ("true", "false"):
+        return lowered
+    return text.removesuffix(".0") if re.fullmatch(r"-?[0-9]+\.0", text) else text
+
+
+def _number(text: str, comma: bool) -> float:
+    """The number that a text is, NaN where it is none."""
+    if comma and (found := DECIMAL_COMMA.fullmatch(text)):
+        text = f"{found[1]}.{found[2]}"
+    value = float(text) if NUMBER.fullmatch(text) else np.nan
+    return value if np.isfinite(value) else np.nan
+
+
+def _days(text: str) -> float:
+    """The days since 1970 of a date, NaN where the text is none."""
+    try:
+        time = datetime.fromisoformat(text) if DATE.fullmatch(text) else None
+    except ValueError:
+        return np.nan
+    return np.nan if time is None else time.replace(tzinfo=UTC).timestamp() / 86_400
+
+
+def _about(flags: Array, texts: list[str], what: str) -> str:
+    """A warning about the flagged cells; empty where there are none."""
+    if not flags.any():
+        return ""
+    first = int(flags.argmax())
+    return f"{what}: {int(flags.sum())}, the first {texts[first][:40]!r} at index {first}"
+
+
+def _quoted(names: list[str]) -> str:
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return ", ".join(repr(name) for name in names[:20]) + more
+
+
+def _cells(path: Path, opened: Path | io.BytesIO, start: bytes, table: Table) -> Cells:
+    """The cells of a CSV or Parquet file."""
+    if start.startswith(b"PAR1"):
+        return _of_parquet(path, opened)
+    if start.startswith((b"\x93NUMPY", b"PK\x03\x04", b"\x89PNG")):
+        raise InputError(
+            f"{path} is no table; the network was trained on one: expected a CSV, TSV or Parquet "
+            f"file with columns {_quoted(table.names)}"
+        )
+    data = opened.getvalue() if isinstance(opened, io.BytesIO) else opened.read_bytes()
+    try:
+        return _of_text(_decoded(data), table)
+    except (InputError, csv.Error) as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _decoded(data: bytes) -> str:
+    """The text of a file in UTF-8, UTF-16 with its mark, or Windows-1252."""
+    is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            pass
+    raise InputError("the file is neither UTF-8 nor Windows-1252 text")
+
+
+def _of_text(text: str, table: Table) -> Cells:
+    """The cells of a text; the separator is the one that gives the columns of the table."""
+    csv.field_size_limit(LONGEST_CELL)
+    headers = {separator: _header(text, separator) for separator in SEPARATORS}
+    best = max(headers, key=lambda one: len(set(table.names) & set(headers[one])))
+    header = headers[best]
+    if repeated := [name for name in table.names if header.count(name) > 1]:
+        raise InputError(f"there are several columns {_quoted(repeated)}; expected one of each")
+    rows = [row for row in _rows(text, best) if row][1:]
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            raise InputError(
+                f"row {number} has {len(row)} cells; expected {len(header)}, as in the row of names"
+            )
+    columns = zip(*rows, strict=True) if rows else [()] * len(header)
+    return Cells(dict(zip(header, columns, strict=True)), best != ",")
+
+
+def _header(text: str, separator: str) -> list[str]:
+    """The names in the first row; a column without a name is named by its position."""
+    try:
+        row: list[str] = next((row for row in _rows(text, separator) if row), [])
+    except csv.Error:  # of another separator
+        return []
+    return [name.strip(BLANKS) or f"column {k}" for k, name in enumerate(row, 1)]
+
+
+def _rows(text: str, separator: str) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+
+
+def _of_parquet(path: Path, opened: Path | io.BytesIO) -> Cells:
+    if parquet is None:
+        raise InputError(f"{path}: Parquet needs pyarrow: pip install pyarrow")
+    try:
+        return _of_arrow(parquet.read_table(opened))
+    except (arrow.ArrowException, *UNREADABLE) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+
+
+def _of_arrow(table: Any) -> Cells:
+    """The cells of an Arrow table, as a text file would have them."""
+    columns: dict[str, Sequence[str]] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if arrow.types.is_timestamp(column.type):
+            column = column.cast(arrow.timestamp("us", column.type.tz), safe=False)
+        columns[name.strip(BLANKS)] = [_as_text(value) for value in column.to_pylist()]
+    return Cells(columns)
+
+
+def cells_of(rows: list[Any], names: list[str]) -> Cells:
+    """The cells of rows that are objects, each with the columns of these names."""
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise InputError(f"the example at index {index} is no object {{column: value}}")
+        if absent := [name for name in names if name not in row]:
+            raise InputError(
+                f"the example at index {index} has no {_quoted(absent)}; expected a value, or null "
+                "where it is missing"
+            )
+    return Cells({name: [_as_text(row[name]) for row in rows] for name in names})
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(UTC).replace(tzinfo=None)
+    return "" if value is None else str(value)
+
+
+# --- pictures and arrays ----------------------------------------------------------------------
 
 
 def _as_trained(picture: Any, mode: str, size: tuple[int, int]) -> Array:
@@ -471,6 +724,10 @@ class RangeWatch:
         self._low, self._high = (np.array(preprocess[name])[:, None] for name in ("low", "high"))
         size = np.maximum(np.abs(self._low), np.abs(self._high))
         self._margin = np.maximum(self._high - self._low, 1e-6 * size)  # on either side
+        table = Table(preprocess["table"]) if preprocess.get("table") else None
+        self._features = table and table.features
+        if table:
+            self._margin[~np.array(table.measured)] = np.inf
         self._found = (
             _Unlike("hold values beyond those of the training data: {}"),
             _Unlike("hold fractions, such as {}; the training data has whole numbers"),
@@ -508,11 +765,14 @@ class RangeWatch:
         def farthest(index: int) -> str:
             channel, position = np.unravel_index(beyond[index].argmax(), beyond[index].shape)
             return (
-                f"{values[index, channel, position]:g} in channel {channel}, where the training "
-                f"data has {low[channel, 0]:g} to {high[channel, 0]:g}"
+                f"{values[index, channel, position]:g} in {self._named(channel)}, where the "
+                f"training data has {low[channel, 0]:g} to {high[channel, 0]:g}"
             )
 
         return (beyond > 0).any(axis=(1, 2)), farthest
+
+    def _named(self, channel: Any) -> str:
+        return f"column {self._features[channel]!r}" if self._features else f"channel {channel}"
 
     def _fractions(self, dtype: np.dtype[Any], values: Array) -> Found:
         if self._preprocess["stored_dtype"] != "uint8" or dtype.kind != "f":
@@ -558,7 +818,7 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _as_text(model: Model, probabilities: Array, name: str | None) -> str:
+def _as_line(model: Model, probabilities: Array, name: str | None) -> str:
     """The class on one line, after the file of a picture."""
     words = (name, model.classes[int(probabilities.argmax())])
     return "\t".join(_printable(word) for word in words if word is not None)
@@ -574,16 +834,16 @@ def _print_all(model: Model, source: Source, *, json_lines: bool) -> None:
             found = as_json(model, row, name)
             print(json.dumps(found, ensure_ascii=is_ascii, allow_nan=False))
         else:
-            print(_as_text(model, row, name))
+            print(_as_line(model, row, name))
     sys.stdout.flush()
-    for warning in watch.warnings(source):
+    for warning in (*source.warnings, *watch.warnings(source)):
         print(f"warning: {warning}", file=sys.stderr)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Predict with an exported network.")
     parser.add_argument(
-        "examples", type=Path, nargs="+", help=".npy or .npz files, pictures, folders of pictures"
+        "examples", type=Path, nargs="+", help=".npy or .npz files, pictures, folders; tables"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     parser.add_argument("--key", help="the name of the examples in a .npz file")

@@ -4,12 +4,18 @@ from importlib import metadata
 
 _PREDICT = ("numpy", "safetensors", "torch")
 _PICTURES = ("pillow",)
+_TABLES = ("pyarrow",)
 _SERVE = ("fastapi", "uvicorn")
 
 
 def requirements() -> str:
     """The text of requirements.txt."""
-    parts = (("predict.py", _PREDICT), ("pictures", _PICTURES), ("serve.py", _SERVE))
+    parts = (
+        ("predict.py", _PREDICT),
+        ("pictures", _PICTURES),
+        ("Parquet files", _TABLES),
+        ("serve.py", _SERVE),
+    )
     return "".join(
         f"# for {use}\n" + "".join(f"{_pinned(name)}\n" for name in names) for use, names in parts
     )

@@ -3,8 +3,9 @@
 Needs fastapi and uvicorn beside what predict.py needs (requirements.txt).
 
 GET  /health         {"status": "ok", "classes": [...], "input_shape": [...], "layout": ...}
-POST /predict        {"examples": [...], "layout": null}: nested lists with the axes of the data set
-POST /predict/file   the bytes of a .npy or .npz file or of a picture
+POST /predict        {"examples": [...], "layout": null}: nested lists with the axes of the data
+                     set, or objects {"column": value, ...} where it was a table
+POST /predict/file   the bytes of a .npy, .npz, .csv or .parquet file or of a picture
 
 Both answer {"predictions": [{"class": ..., "probabilities": {...}}, ...], "warnings": [...]}, in
 the order of the examples. 422 says what is wrong with them, 413 that there are too many bytes.
@@ -78,20 +79,26 @@ def create_app(predict: Any, folder: Path) -> FastAPI:
     def health() -> dict[str, Any]:
         """What the network reads and which classes it knows."""
         shape = {"input_shape": model.shape, "layout": model.layout}
-        return {"status": "ok", "classes": model.classes, **shape}
+        table = {} if model.table is None else {"columns": model.table.names}
+        return {"status": "ok", "classes": model.classes, **shape, **table}
 
     @app.post("/predict")
     def predict_examples(body: Examples) -> Predictions:
-        """Predict examples that are given as nested lists."""
+        """Predict examples that are given as nested lists, or as objects of a table."""
+        if model.table is not None:
+            return answer(lambda reader: row_source(reader, body.examples))
         try:
             x = np.array(body.examples)
         except ValueError:
             raise HTTPException(422, "the examples are not all of one shape") from None
         return answer(lambda reader: reader.array_source(Path("examples"), x, body.layout))
 
+    def row_source(reader: Any, rows: list[Any]) -> Any:
+        return reader.table_source(Path("examples"), predict.cells_of(rows, model.table.names))
+
     @app.post("/predict/file")
     async def predict_file(request: Request) -> Predictions:
-        """Predict the examples in a .npy or .npz file or a picture."""
+        """Predict the examples in a .npy or .npz file, a table or a picture."""
         return await run_in_threadpool(answer_file, await request.body())
 
     def answer_file(content: bytes) -> Predictions:
@@ -108,7 +115,7 @@ def create_app(predict: Any, folder: Path) -> FastAPI:
         except predict.InputError as error:
             raise HTTPException(422, str(error)) from None
         found = [Prediction(**predict.as_json(model, row, None)) for row in rows]
-        return Predictions(predictions=found, warnings=list(watch.warnings(source)))
+        return Predictions(predictions=found, warnings=[*source.warnings, *watch.warnings(source)])
 
     return app
 

@@ -194,7 +194,7 @@ def kinds(data: bytes) -> list[str]:
 
 def test_only_archives_of_npy_files_are_recognised() -> None:
     assert kinds(packed(x=IMAGES)) == ["npz"]
-    assert kinds(zipped({"x.txt": b"1"})) == []
+    assert kinds(zipped({"x.md": b"1"})) == []
     assert kinds(b"\x93NUMPY\x01\x00 and so on") == []
     assert kinds(b"") == []
 

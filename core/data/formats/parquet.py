@@ -1,0 +1,95 @@
+"""Tables as Parquet files, whose columns have types."""
+
+from typing import BinaryIO
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile
+from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
+from core.data.tables.dialect import names_of
+from core.data.tables.table import MAX_COLUMNS, MAX_ROWS, Table
+from core.errors import InvalidDataset
+
+_MAGIC = b"PAR1"
+_TOO_LARGE = "the table unpacks to {:,} bytes; expected at most {:,}: leave out columns or rows"
+_FOOTER = 2**24  # largest description of the columns, in bytes
+
+
+@FORMATS.register("parquet")
+class Parquet(AbstractFormat):
+    """A Parquet file."""
+
+    description = "a Parquet file of numbers, texts, truth values and dates, one column of labels"
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        if not isinstance(files, SingleFile):
+            return False
+        with files.open(files.names[0]) as stream:
+            return stream.read(len(_MAGIC)) == _MAGIC
+
+    @classmethod
+    def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> Table:
+        stream = files.open(files.names[0])
+        _check_footer(stream)
+        try:
+            table = _read(stream, limits)
+        except (pa.ArrowException, *UNREADABLE) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise InvalidDataset(f"the file is not a readable Parquet file: {reason!r}") from error
+        names = names_of(table.column_names)
+        return Table({name: _as_categories(table.column(k)) for k, name in enumerate(names)})
+
+
+def _read(stream: BinaryIO, limits: ReadLimits) -> pa.Table:
+    """The table; texts as dictionaries, as a repeated text would unpack to any size."""
+    schema = parquet.read_schema(stream)
+    texts = [field.name for field in schema if _is_text(field.type)]
+    file = parquet.ParquetFile(
+        stream, read_dictionary=texts, thrift_container_size_limit=_FOOTER // 8
+    )
+    _check_size(file, limits)
+    groups: list[pa.Table] = []
+    size = 0
+    for number in range(file.num_row_groups):
+        groups.append(file.read_row_group(number, use_threads=False))
+        if (size := size + groups[-1].nbytes) > limits.bytes:
+            raise InvalidDataset(_TOO_LARGE.format(size, limits.bytes))
+    return pa.concat_tables(groups) if groups else schema.empty_table()
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _check_footer(stream: BinaryIO) -> None:
+    """Raise InvalidDataset for a footer that is larger than the file or any real one."""
+    size = stream.seek(0, 2)
+    stream.seek(max(0, size - 8))
+    claimed = int.from_bytes(stream.read(4), "little")
+    stream.seek(0)
+    if claimed > min(size, _FOOTER):
+        raise InvalidDataset(
+            f"the Parquet file claims a footer of {claimed} bytes; expected at most "
+            f"{min(size, _FOOTER)}: the file is damaged"
+        )
+
+
+def _check_size(file: parquet.ParquetFile, limits: ReadLimits) -> None:
+    """Raise InvalidDataset for a table that would take too much memory."""
+    facts = file.metadata
+    if facts.num_columns > MAX_COLUMNS or facts.num_rows > MAX_ROWS:
+        raise InvalidDataset(
+            f"the table has {facts.num_rows:,} rows and {facts.num_columns:,} columns; expected at "
+            f"most {MAX_ROWS:,} and {MAX_COLUMNS:,}"
+        )
+    size = sum(facts.row_group(k).total_byte_size for k in range(facts.num_row_groups))
+    cells = 8 * facts.num_rows * facts.num_columns
+    if max(size, cells) > limits.bytes:
+        raise InvalidDataset(_TOO_LARGE.format(max(size, cells), limits.bytes))
+
+
+def _as_categories(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column; texts as categories, as the file has a type for numbers and dates."""
+    return column.dictionary_encode() if _is_text(column.type) else column

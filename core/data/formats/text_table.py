@@ -1,0 +1,115 @@
+"""Tables as text: a row of names, then rows of values, separated by commas, tabs or the like."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv
+
+from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile, shown
+from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
+from core.data.tables.dialect import Dialect, Open, dialect_of, is_text
+from core.data.tables.table import MAX_ROWS, Table
+from core.errors import InvalidDataset
+
+_START = 4096  # bytes by which text is recognised
+_SUFFIXES = (".csv", ".tsv", ".txt")
+
+
+@FORMATS.register("csv")
+class TextTable(AbstractFormat):
+    """A text file with separated columns, alone or in a zip file."""
+
+    description = (
+        "a CSV or TSV file with the names of its columns in the first row, of which one, the "
+        "target, holds the labels"
+    )
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        if not isinstance(files, SingleFile):
+            return len(files.names) == 1 and files.names[0].lower().endswith(_SUFFIXES)
+        with files.open(files.names[0]) as stream:
+            return is_text(stream.read(_START))
+
+    @classmethod
+    def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> Table:
+        (name,) = files.names
+        if (size := files.size(name)) > limits.bytes:
+            raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.bytes}")
+        try:
+            return _read(lambda: files.open(name), limits)
+        except UNREADABLE as error:
+            raise InvalidDataset(f"{shown(name)} cannot be unpacked: {error}") from error
+
+
+def _read(open_file: Open, limits: ReadLimits) -> Table:
+    dialect = dialect_of(open_file)
+    bad: list[csv.InvalidRow] = []
+
+    def refuse(row: csv.InvalidRow) -> str:
+        bad.append(row)
+        return "error"
+
+    try:
+        with open_file() as stream:
+            columns = _columns(csv.open_csv(stream, **_options(dialect, refuse)), dialect, limits)
+    except pa.ArrowInvalid as error:
+        raise InvalidDataset(_unreadable(dialect, bad, error)) from None
+    return Table(columns, dialect.separator != ",", dialect.notes)
+
+
+def _options(dialect: Dialect, refuse: Callable[[csv.InvalidRow], str]) -> dict[str, Any]:
+    """Options with which every cell is read as text, and the row of names as the first row."""
+    return {
+        "read_options": csv.ReadOptions(
+            column_names=dialect.names, encoding=dialect.encoding, use_threads=False
+        ),
+        "parse_options": csv.ParseOptions(
+            delimiter=dialect.separator, newlines_in_values=True, invalid_row_handler=refuse
+        ),
+        "convert_options": csv.ConvertOptions(
+            column_types=dict.fromkeys(dialect.names, pa.string()), strings_can_be_null=False
+        ),
+    }
+
+
+def _columns(
+    batches: Iterable[pa.RecordBatch], dialect: Dialect, limits: ReadLimits
+) -> dict[str, pa.ChunkedArray]:
+    """The cells of each column, without the row of names."""
+    kept: list[pa.RecordBatch] = []
+    rows, size = -1, 0
+    for batch in batches:
+        kept.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows > MAX_ROWS or size > limits.bytes:
+            raise InvalidDataset(
+                f"the table has more than {MAX_ROWS:,} rows or {limits.bytes:,} bytes; expected a "
+                "smaller one: leave out rows"
+            )
+    if rows < 1:
+        raise InvalidDataset(
+            "the table has a row of names and no rows of values; expected some of each class"
+        )
+    table = pa.Table.from_batches(kept).slice(1)
+    return {name: table.column(index) for index, name in enumerate(dialect.names)}
+
+
+def _unreadable(dialect: Dialect, bad: list[csv.InvalidRow], error: pa.ArrowInvalid) -> str:
+    if bad:
+        row = bad[0]
+        reason = (
+            "a double quote in it may never be closed"
+            if '"' in row.text and "\n" in row.text.strip()
+            else f"separated by {dialect.in_words} (a cell that holds one stands in double quotes)"
+        )
+        return (
+            f"row {row.number} has {row.actual_columns} cells; expected {row.expected_columns}, as "
+            f"in the row of names: {reason}. It begins with {shown(row.text[:60])}"
+        )
+    reason = " ".join(str(error).split())
+    return (
+        f"the table cannot be read: {shown(reason)}; expected rows of the same number of cells; "
+        "is a double quote never closed?"
+    )

@@ -1,0 +1,139 @@
+"""What the cells of a column are: numbers, dates or texts.
+
+A cell without a value is empty or has one of the usual marks, such as NA. `predict.py` of an export
+reads cells by the same rules.
+"""
+
+import re
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from core.data.tables.table import Column, Numbers, Texts
+from core.errors import InvalidDataset
+
+BLANKS = " \t\n\v\f\r"  # left out around cells
+#: Texts that mean that there is no value, as written by pandas, R, spreadsheets and databases.
+MISSING = (
+    "", "#N/A", "#N/A N/A", "#NA", "-NaN", "-nan", "<NA>", "?", "N/A", "NA", "NULL", "NaN", "NaT",
+    "None", "n/a", "nan", "null",
+)  # fmt: skip
+NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+DECIMAL_COMMA = r"([+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?)"
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?")
+_DAY = 86_400.0  # seconds
+_MICROSECONDS = 1e6  # in a second
+_NUMBERS = 0.95  # of the cells with a value: then the others count as missing
+_SHOWN = 40  # characters of a cell in messages
+
+
+def column_of(
+    cells: pa.ChunkedArray, name: str, decimal_comma: bool = False, *, as_texts: bool = False
+) -> Column:
+    """The column in these cells; `as_texts`: whatever they look like.
+
+    Raises InvalidDataset for types that are no numbers, dates or texts.
+    """
+    kind = cells.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        texts = _texts(cells)
+        return texts if as_texts else _understood(texts, name, decimal_comma)
+    if pa.types.is_dictionary(kind) or pa.types.is_boolean(kind) or as_texts:
+        return _texts(_as_strings(cells, name))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        values = cells.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
+        return Numbers(np.where(np.isinf(values), np.nan, values), warning=_infinite(values, name))
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        since = cells.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        return Numbers(since.cast(pa.float64(), safe=False).to_numpy() / _MICROSECONDS / _DAY, True)
+    if pa.types.is_null(kind):
+        return Numbers(np.full(len(cells), np.nan))
+    raise InvalidDataset(
+        f"column {shown(name)} is of type {kind}; expected numbers, texts, truth values or dates: "
+        "remove or convert it"
+    )
+
+
+def shown(text: str) -> str:
+    """A text of the file for messages: quoted, short, with escapes for everything invisible."""
+    return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
+
+
+def _as_strings(cells: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    try:
+        return cells.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        raise InvalidDataset(
+            f"column {shown(name)} is of type {cells.type}, which cannot be read as text; expected "
+            "numbers, texts, truth values or dates"
+        ) from None
+
+
+def _texts(cells: pa.ChunkedArray) -> Texts:
+    """The texts without blanks around them; marks of missing values become so."""
+    encoded = pa.chunked_array(cells.dictionary_encode()).combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):  # without rows
+        return Texts(np.empty(0, np.int64), ())
+    trimmed = pc.ascii_trim(encoded.dictionary, BLANKS)
+    trimmed = pc.if_else(pc.is_in(trimmed, pa.array(MISSING)), None, trimmed)
+    merged = trimmed.dictionary_encode()
+    codes = np.append(_codes(merged), -1)  # the last for cells that are null
+    return Texts(codes[_codes(encoded)], tuple(merged.dictionary.to_pylist()))
+
+
+def _codes(encoded: pa.DictionaryArray) -> NDArray[np.int64]:
+    return np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), np.int64)
+
+
+# --- texts that mean something else -----------------------------------------------------------
+
+
+def _understood(texts: Texts, name: str, decimal_comma: bool) -> Column:
+    """The numbers or dates that texts mean; else the texts."""
+    counts = np.bincount(texts.codes[~texts.is_missing], minlength=len(texts.known))
+    numbers = _numbers(texts.known, decimal_comma)
+    is_number = ~np.isnan(numbers)
+    if counts.sum() and counts[is_number].sum() >= _NUMBERS * counts.sum():
+        values = np.append(numbers, np.nan)[texts.codes]
+        return Numbers(values, warning=_no_numbers(name, texts.known, counts * ~is_number))
+    days = _days(texts.known)
+    return texts if days is None else Numbers(np.append(days, np.nan)[texts.codes], is_date=True)
+
+
+def _numbers(texts: tuple[str, ...], decimal_comma: bool) -> NDArray[np.float64]:
+    """The number that each text is, NaN where it is none or too large."""
+    known = pa.array(texts, pa.string())
+    if decimal_comma:
+        known = pc.replace_substring_regex(known, f"^{DECIMAL_COMMA}$", r"\1.\2")
+    known = pc.if_else(pc.match_substring_regex(known, f"^(?:{NUMBER})$"), known, None)
+    values = known.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+    return np.where(np.isinf(values), np.nan, values)
+
+
+def _days(texts: tuple[str, ...]) -> NDArray[np.float64] | None:
+    """The days since 1970 of each text; None unless all are dates."""
+    if not texts or not all(DATE.fullmatch(text) for text in texts):
+        return None
+    try:
+        times = [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in texts]
+    except ValueError:
+        return None
+    return np.array([time.timestamp() / _DAY for time in times])
+
+
+def _no_numbers(name: str, known: tuple[str, ...], counts: NDArray[np.int64]) -> str:
+    if not counts.sum():
+        return ""
+    example = known[int(counts.argmax())]
+    return (
+        f"cells of column {shown(name)} that are no numbers and count as missing: "
+        f"{counts.sum():,}, such as {shown(example)}"
+    )
+
+
+def _infinite(values: NDArray[np.float64], name: str) -> str:
+    count = int(np.isinf(values).sum())
+    return f"infinite cells of column {shown(name)} that count as missing: {count:,}" * bool(count)

@@ -1,0 +1,157 @@
+"""How the columns of a table become the features of vectors, learned from training rows alone.
+
+A number is one feature; a missing one counts as the median. A category has a feature of its own, 1
+in its rows and else 0; rare ones share the feature "other". A column with missing cells in several
+training rows has a further feature that is 1 where there is no value.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.tables.table import Column, Numbers, Texts
+from core.protocol.contracts import ColumnSpec
+
+MAX_CATEGORIES = 32  # of a column, without "other"
+RARE = 5  # rows: categories with fewer are "other", and fewer missing cells have no feature
+_FREE = 0.5  # different texts per row: identifiers or free text
+_FEW = 20  # rows or values: too few to judge by
+_KEY = re.compile(r"(.*[^a-z])?(id|ids|key|uuid|guid|index|idx|rownames?|row)", re.IGNORECASE)
+_WHOLE = re.compile(r"-?[0-9]+\.0")
+_CAMEL = re.compile(r".*[a-z]I[dD]")  # passengerId
+_FOREIGN_DATE = re.compile(r"[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}( .*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a column is taken for and why; `spec` is None where it is left out."""
+
+    name: str
+    spec: ColumnSpec | None
+    reason: str
+
+
+def learn(name: str, column: Column) -> Learned:
+    """How the column is encoded; it has the training rows alone."""
+    missing = int(column.is_missing.sum())
+    if column.is_missing.all():
+        return Learned(name, None, "it has no values")
+    if isinstance(column, Numbers):
+        return _learn_numbers(name, column, missing)
+    return _learn_texts(name, column, missing)
+
+
+def encode(spec: ColumnSpec, column: Column) -> NDArray[np.float64]:
+    """The features of one column, (n, features)."""
+    is_missing = column.is_missing
+    x = np.zeros((len(is_missing), spec.features))
+    if isinstance(column, Numbers):
+        x[:, 0] = np.where(is_missing, spec.fill, column.values)
+    else:
+        features = np.append(_features(spec, column.known), -1)[column.codes]
+        rows = np.flatnonzero(features >= 0)
+        x[rows, features[rows]] = 1
+    if spec.missing:
+        x[:, -1] = is_missing
+    return x
+
+
+def _features(spec: ColumnSpec, known: Sequence[str]) -> NDArray[np.int64]:
+    """The feature of each text, -1 where none stands for it."""
+    index = {category: k for k, category in enumerate(spec.categories)}
+    rest = len(index) if spec.other else -1
+    return np.array([index.get(category_of(text), rest) for text in known], np.int64)
+
+
+def category_of(text: str) -> str:
+    """The category that a text means: truth values and whole numbers are written in two ways."""
+    if (lowered := text.lower()) in ("true", "false"):
+        return lowered
+    return text.removesuffix(".0") if _WHOLE.fullmatch(text) else text
+
+
+# --- learning ---------------------------------------------------------------------------------
+
+
+def _learn_numbers(name: str, column: Numbers, missing: int) -> Learned:
+    values = column.values[~column.is_missing]
+    distinct = np.unique(values)
+    if len(distinct) == 1 and not missing:
+        return Learned(name, None, "it has the same value in all rows")
+    is_whole = bool((values == np.round(values)).all())
+    if reason := _identifies(name, values, distinct) if is_whole and not column.is_date else "":
+        return Learned(name, None, reason)
+    kind = "date" if column.is_date else "number"
+    spec = ColumnSpec(name=name, kind=kind, fill=float(np.median(values)), missing=missing >= RARE)
+    if column.is_date:
+        return Learned(name, spec, "its cells are dates: days since 1970" + _filled(missing))
+    found = f"{'integers' if is_whole else 'numbers'} from {distinct[0]:g} to {distinct[-1]:g}"
+    return Learned(name, spec, found + _few(is_whole, distinct) + _filled(missing))
+
+
+def _few(is_whole: bool, distinct: NDArray[np.float64]) -> str:
+    if not is_whole or not 3 <= len(distinct) <= _FEW // 2:
+        return ""
+    return f" ({len(distinct)} values; name it as a category if their order means nothing)"
+
+
+def _filled(missing: int) -> str:
+    if not missing:
+        return ""
+    return "; a missing one counts as the median" + (" and is marked" if missing >= RARE else "")
+
+
+def _identifies(name: str, values: NDArray[np.float64], distinct: NDArray[np.float64]) -> str:
+    """Why integers number the rows and say nothing about them; empty where they do not."""
+    if len(values) < _FEW or len(distinct) < len(values):
+        return ""
+    if _KEY.fullmatch(name) or _CAMEL.fullmatch(name):
+        return "an identifier: its integers are all different and its name says so"
+    steps = np.diff(values)
+    if (steps > 0).all() and distinct[-1] - distinct[0] < 2 * len(distinct):
+        return "it numbers the rows: an identifier"
+    return ""
+
+
+def _learn_texts(name: str, column: Texts, missing: int) -> Learned:
+    categories, counts = _counted(column)
+    total = int(counts.sum())
+    if len(categories) == 1 and not missing:
+        return Learned(name, None, "it has the same value in all rows")
+    if total >= _FEW and len(categories) > _FREE * total:
+        return Learned(name, None, _different(categories))
+    order = np.lexsort((categories, -counts))
+    kept = sorted(str(categories[k]) for k in order[:MAX_CATEGORIES] if counts[k] >= RARE)
+    if not kept:
+        return Learned(name, None, f"each of its values is in fewer than {RARE} rows")
+    spec = ColumnSpec(
+        name=name,
+        kind="category",
+        categories=tuple(kept),
+        other=len(kept) < len(categories),
+        missing=missing >= RARE,
+    )
+    found = f"{len(categories)} categories"
+    if spec.other:
+        found += f', of which the rarest {len(categories) - len(kept)} are one, "other"'
+    return Learned(name, spec, found + ("; missing is marked" if spec.missing else ""))
+
+
+def _counted(column: Texts) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    """The categories that occur, and in how many rows."""
+    counts = np.bincount(column.codes[~column.is_missing], minlength=len(column.known))
+    by_category: dict[str, int] = {}
+    for text, count in zip(column.known, counts.tolist(), strict=True):
+        if count:
+            category = category_of(text)
+            by_category[category] = by_category.get(category, 0) + count
+    return np.array([*by_category]), np.array([*by_category.values()], np.int64)
+
+
+def _different(categories: NDArray[np.str_]) -> str:
+    if all(_FOREIGN_DATE.fullmatch(text) for text in categories[:_FEW].tolist()):
+        return "its dates are not written as 2024-12-31: convert them"
+    return f"it has {len(categories):,} different texts: an identifier or free text"

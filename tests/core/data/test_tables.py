@@ -1,0 +1,282 @@
+"""Tables become vectors by rules that are said, and bad tables are answered with what to do."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from core.data import intake
+from core.data.description import ColumnFacts
+from core.data.files import ReadLimits
+from core.data.formats import ReadOptions
+from core.data.intake import Intake
+from core.data.tables.table import MAX_COLUMNS
+from core.errors import InvalidDataset
+from core.protocol.contracts import ColumnSpec
+
+RNG = np.random.default_rng(0)
+N = 60
+Y = ["no", "yes"] * (N // 2)
+AGE = RNG.normal(40, 10, N).round(3).tolist()
+
+
+def text(columns: dict[str, Any], separator: str = ",") -> str:
+    """A CSV file."""
+    rows = [columns, *zip(*columns.values(), strict=True)]
+    return "".join(separator.join(map(str, row)) + "\n" for row in rows)
+
+
+def read(
+    table: str | bytes | dict[str, Any], *, categories: tuple[str, ...] = (), **options: Any
+) -> Intake:
+    if isinstance(table, dict):
+        table = text(table)
+    data = table if isinstance(table, bytes) else table.encode()
+    return intake.read(
+        io.BytesIO(data), ReadLimits(), ReadOptions(categories=categories, **options)
+    )
+
+
+def column(values: list[Any], **options: Any) -> tuple[ColumnFacts, ColumnSpec | None, Intake]:
+    """How a column "c" is understood beside an age and a target."""
+    found = read({"age": AGE, "c": values, "target": Y}, **options)
+    facts = {one.name: one for one in found.description.columns}["c"]
+    return facts, {one.name: one for one in found.spec.table.columns}.get("c"), found
+
+
+def cycle(*values: Any) -> list[Any]:
+    return [values[k % len(values)] for k in range(N)]
+
+
+# --- columns ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "taken_as", "reason"),
+    [
+        (AGE[::-1], "number", "numbers from "),
+        (cycle(1, 2, 3), "number", "integers from 1 to 3 (3 values; name it as a category"),
+        (cycle(0, 1), "number", "integers from 0 to 1"),
+        (cycle("a", "b", "c"), "category", "3 categories"),
+        (cycle("True", "FALSE"), "category", "2 categories"),
+        (cycle("a", "b", "") , "category", "2 categories; missing is marked"),
+        (cycle("1.5", "NA", "2"), "number", "a missing one counts as the median and is marked"),
+        (cycle("2024-01-31", "2023-05-01 12:30"), "date", "days since 1970"),
+        (cycle("x"), "left out", "the same value in all rows"),
+        (cycle("?", "NA", ""), "left out", "no values"),
+        (range(N), "left out", "it numbers the rows"),
+        ([f"u{k}" for k in range(N)], "left out", "60 different texts: an identifier"),
+        ([f"{1 + k % 28}/{1 + k // 28}/2024" for k in range(N)], "left out", "not written as 2024"),
+        (RNG.permutation(10**6)[:N], "number", "integers from "),
+    ],
+)  # fmt: skip
+def test_a_column_is_taken_for_what_its_cells_are(values: Any, taken_as: str, reason: str) -> None:
+    facts, _, _ = column(list(values))
+
+    assert facts.taken_as == taken_as
+    assert reason.replace("60", "48") in facts.reason  # of the training rows
+
+
+def test_the_name_of_different_integers_says_that_they_identify() -> None:
+    keys = RNG.permutation(10**6)[:N]
+
+    found = read({name: keys for name in ("customer_id", "CustomerID", "width")} | {"y": Y})
+
+    taken = [one.taken_as for one in found.description.columns]
+    assert taken == ["target", "left out", "left out", "number"]
+
+
+def test_a_missing_number_counts_as_the_median_and_is_marked() -> None:
+    _, spec, found = column([*["" if k % 3 == 0 else k % 7 for k in range(N)]])
+
+    x = np.concatenate([found.arrays.x_train, found.arrays.x_test])
+    assert spec.missing
+    assert found.arrays.x_train[:, 1:].shape == (48, 2)
+    np.testing.assert_array_equal(np.unique(x[x[:, 2] == 1, 1]), [spec.fill])
+    present = found.arrays.x_train[found.arrays.x_train[:, 2] == 0, 1]
+    assert spec.fill == np.median(present)
+
+
+def test_rare_categories_share_a_feature_and_the_most_frequent_have_their_own() -> None:
+    often = [f"c{k % 40}" for k in range(400)]
+
+    found = read({"c": [*often, *["rare", "rarer"] * 2], "y": (Y * 7)[:404]})
+
+    (spec,) = found.spec.table.columns
+    assert (len(spec.categories), spec.other, spec.features) == (32, True, 33)
+    assert np.all(found.arrays.x_train.sum(axis=1) == 1)
+    assert "the rarest" in found.description.columns[1].reason
+
+
+def test_integers_are_categories_where_a_person_says_so() -> None:
+    _, spec, _ = column(cycle(10, 20, "30.0"), categories=("c",))
+
+    assert spec.categories == ("10", "20", "30")
+    with pytest.raises(InvalidDataset, match=r"found no column 'd' to take as categories"):
+        column(cycle(1, 2), categories=("d",))
+
+
+def test_the_rules_are_learned_from_training_rows_alone() -> None:
+    plain = read({"a": AGE, "c": cycle("x", "y"), "y": Y})
+    in_test = {tuple(row) for row in plain.arrays.x_test.tolist()}
+    test_rows = [k for k in range(N) if (np.float32(AGE[k]), k % 2 == 0, k % 2 == 1) in in_test]
+    assert len(test_rows) == 12
+
+    ages = [1e6 if k in test_rows else age for k, age in enumerate(AGE)]
+    kinds = ["z" if k in test_rows else kind for k, kind in enumerate(cycle("x", "y"))]
+    changed = read({"a": ages, "c": kinds, "y": Y})
+
+    assert changed.spec.table == plain.spec.table
+    np.testing.assert_array_equal(changed.arrays.x_train, plain.arrays.x_train)
+    assert (changed.arrays.x_test == [1e6, 0, 0]).all()  # an unseen category is none of the known
+
+
+def test_few_cells_that_are_no_numbers_count_as_missing_with_a_warning() -> None:
+    facts, _, found = column([*AGE[:-2], "unknown", "unknown"])
+
+    assert facts.taken_as == "number"
+    assert "cells of column 'c' that are no numbers and count as missing: 2, such as 'unknown'" in (
+        found.description.warnings
+    )
+
+
+# --- files ------------------------------------------------------------------------------------
+
+TABLE = {"größe": AGE, "stadt": cycle("Köln", "Bonn"), "y": Y}
+
+
+@pytest.mark.parametrize(
+    ("data", "note"),
+    [
+        (text(TABLE).encode("utf-8-sig"), ""),
+        (text(TABLE).encode("cp1252"), "read as Windows-1252"),
+        (text(TABLE).encode("utf-16"), ""),
+        (text(TABLE, ";").replace(".", ",").encode(), "separated by semicolons"),
+        (text(TABLE, "\t").replace(".", ",").encode(), "separated by tabs"),
+        (text(TABLE, "|").encode(), "separated by vertical bars"),
+        (text(TABLE).replace("\n", "\r\n").encode(), ""),
+        (text(TABLE).replace(",Köln,", ', "Köln" ,').replace("größe", '"größe" ').encode(), ""),
+        (("\n" + text(TABLE) + "\n\n").encode(), ""),
+    ],
+)  # fmt: skip
+def test_the_same_table_is_read_however_it_is_written(data: bytes, note: str) -> None:
+    if b' "K' in data:  # quotes that do not begin a cell are part of it
+        data = data.replace(b' "', b'"').replace(b'" ,', b'",')
+
+    found, expected = read(data), read(TABLE)
+
+    assert found.spec == expected.spec
+    np.testing.assert_array_equal(found.arrays.x_train, expected.arrays.x_train)
+    assert note in "".join(found.description.notes)
+
+
+def test_cells_hold_separators_quotes_and_line_breaks() -> None:
+    cells = cycle('"a,b"', '"a\nb"', '"say ""a"""')
+
+    _, spec, _ = column(cells)
+
+    assert spec.categories == ("a\nb", "a,b", 'say "a"')
+
+
+def test_columns_of_a_parquet_file_have_types() -> None:
+    buffer = io.BytesIO()
+    moment = np.datetime64("2024-01-01T12:00", "ns")
+    table = pa.table(
+        {
+            "code": pa.array(cycle("01", "02", None)),  # a text stays a category
+            "flag": pa.array(cycle(True, False)),
+            "count": pa.array(cycle(1, None, 3), pa.int32()),
+            "part": pa.array(cycle("a", "b")).dictionary_encode(),
+            "when": pa.array([moment + np.timedelta64(k % 9, "D") for k in range(N)]),
+            "target": Y,
+        }
+    )
+    parquet.write_table(table, buffer)
+
+    found = read(buffer.getvalue())
+
+    kinds = {one.name: (one.kind, one.categories, one.missing) for one in found.spec.table.columns}
+    assert kinds == {
+        "code": ("category", ("01", "02"), True),
+        "flag": ("category", ("false", "true"), False),
+        "count": ("number", (), True),
+        "part": ("category", ("a", "b"), False),
+        "when": ("date", (), False),
+    }
+    assert found.arrays.x_train[:, -1].min() == 19723.5
+
+
+def test_nested_columns_of_a_parquet_file_are_refused_by_name() -> None:
+    buffer = io.BytesIO()
+    parquet.write_table(pa.table({"a": [[k] for k in range(N)], "y": Y}), buffer)
+
+    with pytest.raises(InvalidDataset, match="column 'a' is of type list<"):
+        read(buffer.getvalue())
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+HEADER = "a,b,y\n"
+ROWS = "".join(f"{k * 7 % 31},{k % 5}.5,{k % 2}\n" for k in range(40))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("\n\n", "the file is empty"),
+        (HEADER, "a row of names and no rows of values"),
+        (ROWS, "the first row holds numbers ('0', '0.5', '0'), not the names of columns"),
+        ("a,b,b,y\n1,2,3,0\n", "columns have the same name: 'b'"),
+        ("a b y\n1 2 0\n", "found one column, 'a b y'; expected columns separated by commas"),
+        (HEADER + ROWS + "1,2\n", "row 42 has 2 cells; expected 3, as in the row of names"),
+        (HEADER + ROWS + "1,2,3,4\n", "separated by commas (a cell that holds one stands"),
+        (HEADER + '1,"2,3\n' + ROWS, "a double quote in it may never be closed"),
+        ("a,b,kind\n" + ROWS, "Give --target COLUMN (target in REST) with one of 'a', 'b', 'kind'"),
+        ("y,b,label\n" + ROWS, "the table has several ('y', 'label')"),
+        (HEADER + ROWS.replace(",0\n", ",1\n"), "found 1 class(es)"),
+        (HEADER + "1,2,\n1,2,\n", "the target column 'y' is empty"),
+        (HEADER + "".join(f"{k},{k},{k}.5\n" for k in range(9)), "is regression, and tables"),
+        (HEADER + "".join(f"{k},{k},{k}\n" for k in range(99)), "99 different integers from 0"),
+        ("a,b,y\n" + "1,2,0\n1,2,1\n" * 9, "no column is left to learn from (a: it has the same"),
+        (",".join(map(str, range(MAX_COLUMNS + 1))) + "\n1\n", "expected at most 2,000"),
+        ("a\x7f,b,y\n" + ROWS, "a column has the name 'a\\x7f'"),
+        (b"a,b,y\n\x81\x8d,1,2\n", "neither UTF-8 nor Windows-1252"),
+        ("a,b,y\n1,2,0\n1,3,1\n" * 2, "expected at least 5: 4 to train on and one to test on"),
+    ],
+)  # fmt: skip
+def test_a_bad_table_is_answered_with_what_to_do(data: str | bytes, message: str) -> None:
+    with pytest.raises(InvalidDataset) as caught:
+        read(data)
+
+    assert message in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_target_that_is_not_there_is_answered_with_the_columns() -> None:
+    with pytest.raises(InvalidDataset, match="no column 'z' for the target; it has 'a', 'b', 'y'"):
+        read(HEADER + ROWS, target="z")
+
+
+def test_rows_without_a_target_are_left_out_with_a_warning() -> None:
+    found = read(HEADER + ROWS + "1,2,\n3,4,NA\n")
+
+    assert found.spec.train_examples + found.spec.test_examples == 40
+    assert found.description.warnings[0] == (
+        "rows without a value in the target column 'y' are left out: 2"
+    )
+
+
+def test_the_cells_of_a_large_table_are_counted_as_they_are_read() -> None:
+    with pytest.raises(InvalidDataset, match=r"more than 5,000,000 rows or 30,000 bytes"):
+        intake.read(io.BytesIO((HEADER + ",,\n" * 6_000).encode()), ReadLimits(bytes=30_000))
+
+
+def test_a_large_table_is_refused_before_it_fills_the_memory() -> None:
+    with pytest.raises(InvalidDataset, match="expected at most 100"):
+        intake.read(io.BytesIO((HEADER + ROWS).encode()), ReadLimits(bytes=100))
+    wide = {f"c{k}": AGE for k in range(20)} | {"y": Y}
+    with pytest.raises(InvalidDataset, match=r"17 features or more, 8,160 bytes in 60 rows"):
+        intake.read(io.BytesIO(text(wide).encode()), ReadLimits(bytes=16_000))
