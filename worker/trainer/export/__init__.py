@@ -1,8 +1,8 @@
 """The exported model: a zip file that predicts on its own.
 
 It holds the weights, the architecture, the preprocessing, the class names, a model card, an ONNX
-file, and the programs `predict.py` and `serve.py`, copies of the modules of these names in this
-package, which the worker does not need otherwise.
+file, the programs `predict.py` and `serve.py`, and a `Dockerfile` for the latter. These three are
+copies of the files of these names in this package, which the worker does not need otherwise.
 """
 
 import io
@@ -50,6 +50,7 @@ def export(
         "classes.json": _json(list(spec.class_names)),
         "predict.py": _program("predict.py"),
         "serve.py": _program("serve.py"),
+        "Dockerfile": _program("Dockerfile"),
         "requirements.txt": requirements().encode(),
         "README.md": model_card(
             job, architecture, inputs.normalisation, test, comparison, seconds, missing

@@ -26,7 +26,7 @@ _USE = (
     "",
     "Install what it needs with `pip install -r requirements.txt`. Examples are raw values as in "
     "the data set, with the same axes (`layout` in `preprocess.json`); the program normalises "
-    "them. `python serve.py` predicts over HTTP.",
+    "them. `python serve.py` predicts over HTTP; `docker build .` makes an image of it.",
     "",
 )
 _ONNX = (

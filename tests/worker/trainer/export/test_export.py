@@ -17,6 +17,7 @@ def test_the_folder_has_all_promised_files(folder, ended):
         "classes.json",
         "predict.py",
         "serve.py",
+        "Dockerfile",
         "requirements.txt",
         "README.md",
         "metrics.json",
