@@ -48,10 +48,10 @@ class Axis:
             return self._within(step * power for power in powers for step in steps)
         raw = (self.high - self.low) / _TICKS
         power = 10.0 ** floor(log10(raw))
-        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)
-        return self._within(
-            step * index for index in range(ceil(self.low / step), 1 + floor(self.high / step))
-        )
+        step = power * next((factor for factor in (1, 2, 5) if power * factor >= raw), 10)
+        step = max(step, self.least_step)
+        indices = range(ceil(self.low / step), floor(self.high / step) + 1)
+        return self._within(step * index for index in indices)
 
     def text(self, value: float) -> str:
         """A value as its axis writes it."""

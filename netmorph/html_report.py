@@ -73,7 +73,7 @@ def _settings(search: Search) -> Rows:
         "strategy": search["strategy"],
         "options": options,
         "seed": str(search["seed"]),
-        "at once": f"{search['parallelism']} trials",
+        "at once": f"{search['parallelism']} trial{'s' * (search['parallelism'] > 1)}",
         "budget": budget,
         "training": training,
         "bounds": bounds,

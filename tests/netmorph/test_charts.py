@@ -46,6 +46,7 @@ def test_points_and_stepped_lines_are_drawn_and_text_is_escaped() -> None:
     assert line.get("d", "").count("H") == line.get("d", "").count("V") == 2
     texts = [text.text for text in parts(picture, "text")]
     assert {"<b>trials</b>", "best", "cost & <i>size</i>", "accuracy", "50 %", "1", "4"} <= {*texts}
+    assert "1.5" not in texts  # there is no such trial
 
 
 def test_a_logarithmic_axis_has_its_powers_at_equal_distances() -> None:
