@@ -18,6 +18,7 @@ from netmorph.commands import searches, setup, up
 from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
 from netmorph.commands.options import messages
+from netmorph.commands.report import report
 from netmorph.commands.search import search
 from netmorph.commands.workers import workers
 from netmorph.errors import ClientError, RefusedRequest
@@ -123,6 +124,7 @@ app.command()(searches.stop)
 app.command()(searches.clone)
 app.command()(searches.rm)
 app.command()(searches.export)
+app.command()(report)
 app.add_typer(datasets, name="dataset")
 app.add_typer(keys, name="key")
 app.add_typer(workers, name="worker")

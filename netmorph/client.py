@@ -126,6 +126,11 @@ class Client:
         """The trials of a search, ordered by number."""
         return cast(Iterator[Trial], self._pages(f"/v1/searches/{search_id}/trials"))
 
+    def figure(self, search_id: str, name: str) -> dict[str, Any]:
+        """A figure of a search for Plotly: `best-so-far`, `learning-curves` or `front`."""
+        answer = self._send("GET", f"/v1/searches/{search_id}/figures/{name}")
+        return cast(dict[str, Any], _json(answer))
+
     def front(self, search_id: str) -> Front:
         """The Pareto front of a search that has a cost."""
         return cast(Front, _json(self._send("GET", f"/v1/searches/{search_id}/front")))

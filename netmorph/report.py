@@ -41,7 +41,17 @@ def summary(client: Client, search: Search, folder: Path | None) -> dict[str, An
 
 def print_summary(result: dict[str, Any], out: Console) -> None:
     """Print the report that `summary` made."""
-    rows = [
+    for label, text in rows(result):
+        out.print(f"{label:11}{text}", soft_wrap=True)
+    if result["lineage"]:
+        out.print("lineage of the winner:")
+    for sentence in result["lineage"]:
+        out.print(f"  {sentence}", soft_wrap=True)
+
+
+def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """The labels and texts of the report that `summary` made, without the lineage."""
+    return [
         ("status", " ".join(filter(None, (result["status"], _in_brackets(result["reason"]))))),
         ("trials", _trials(result)),
         ("validation", percent(result["best_validation"])),
@@ -50,20 +60,17 @@ def print_summary(result: dict[str, Any], out: Console) -> None:
         ("time", clock(result["seconds"])),
         ("export", _export(result)),
     ]
-    for label, text in rows:
-        out.print(f"{label:11}{text}", soft_wrap=True)
-    if result["lineage"]:
-        out.print("lineage of the winner:")
-    for sentence in result["lineage"]:
-        out.print(f"  {sentence}", soft_wrap=True)
 
 
 def default_folder(search: Search | None) -> Path:
     """The folder for an export if the command line names none; for None, that of any search."""
-    if search is None:
-        return Path("exports") / "search"
+    return Path("exports") / ("search" if search is None else plain_name(search))
+
+
+def plain_name(search: Search) -> str:
+    """A name for files of a search: letters, digits and the beginning of its id."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", search["name"]).strip("-.") or "search"
-    return Path("exports") / f"{name}-{search['id'][:8]}"
+    return f"{name}-{search['id'][:8]}"
 
 
 def _trials(result: dict[str, Any]) -> str:

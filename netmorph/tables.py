@@ -26,8 +26,9 @@ _SHORT_ID = 8  # characters
 _MINUTE = 16  # characters of a time up to its minutes
 _SECOND = 19  # characters of a time up to its seconds
 _INDENT = 4  # columns before the words of a trial
-_LABELS = ("no", "status", "value", "parent", "parameters", "latency", "epochs", "time")
-_WORDS = ("morphisms", "computed in")
+#: The facts of a trial in a table, and those that are sentences.
+LABELS = ("no", "status", "value", "parent", "parameters", "latency", "epochs", "time")
+WORDS = ("morphisms", "computed in")
 _SHORT_PHASES = {"running its last trials": "last trials"}
 _FOLDED = frozenset({"name", "data set", "device", "morphisms"})  # columns with text of any length
 
@@ -81,12 +82,12 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
 
 def trials(items: Iterable[Trial], width: int) -> RenderableType:
     """One row for each trial; below `WIDE` columns, its morphisms are on the lines after it."""
-    cells = [_cells(item) for item in items]
+    rows = [cells(item) for item in items]
     if width < WIDE:
-        return _narrow(cells)
-    table = _table(*_LABELS, *_WORDS)
-    for row in cells:
-        table.add_row(*(row[label] for label in (*_LABELS, *_WORDS)))
+        return _narrow(rows)
+    table = _table(*LABELS, *WORDS)
+    for row in rows:
+        table.add_row(*(row[label] for label in (*LABELS, *WORDS)))
     return table
 
 
@@ -94,8 +95,8 @@ def _narrow(cells: Sequence[Mapping[str, str]]) -> RenderableType:
     """Trials for a narrow terminal: if all were computed in one way, it is said once."""
     ways = {row["computed in"] for row in cells} - {"–"}
     if len(ways) != 1:
-        return _NarrowTrials(cells, _WORDS)
-    return Group(_NarrowTrials(cells, _WORDS[:1]), f"computed in {ways.pop()}")
+        return _NarrowTrials(cells, WORDS)
+    return Group(_NarrowTrials(cells, WORDS[:1]), f"computed in {ways.pop()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,9 @@ class _NarrowTrials:
     words: Sequence[str]  # labels of the texts that get lines of their own
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table = _table(*_LABELS, no_wrap=True)  # so that each row is one line
+        table = _table(*LABELS, no_wrap=True)  # so that each row is one line
         for row in self.cells:
-            table.add_row(*(row[label] for label in _LABELS))
+            table.add_row(*(row[label] for label in LABELS))
         header, *lines = console.render_lines(table, options, pad=False, new_lines=True)
         yield from header
         for line, row in zip(lines, self.cells, strict=True):
@@ -118,7 +119,7 @@ class _NarrowTrials:
                 yield Padding(Text(words), (0, 0, 0, _INDENT), expand=False)
 
 
-def _cells(item: Trial) -> dict[str, str]:
+def cells(item: Trial) -> dict[str, str]:
     """The texts of one trial by label."""
     return {
         "no": f"{item['number']}" + (" final" if item["kind"] == "final" else ""),

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
 CPU = ROOT / "docker-compose.cpu.yml"
 DOCKERFILES = [ROOT / "Dockerfile.api", ROOT / "Dockerfile.worker"]
+EXPORTED = ROOT / "worker" / "trainer" / "export" / "Dockerfile"
 SECRETS = ["POSTGRES_PASSWORD", "VALKEY_PASSWORD", "NETMORPH_ADMIN_KEY", "NETMORPH_WORKER_KEY"]
 
 
@@ -73,7 +74,7 @@ def test_a_compose_file_is_valid(path: Path, tmp_path: Path) -> None:
     shutil.which("hadolint", path=str(Path(sys.executable).parent)) is None,
     reason="hadolint has a wheel for x86-64 alone",
 )
-@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*DOCKERFILES, EXPORTED], ids=lambda path: path.name)
 def test_a_dockerfile_passes_the_linter(path: Path) -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     finished = subprocess.run([hadolint, path], capture_output=True, text=True, check=False)
@@ -100,7 +101,7 @@ def test_the_api_image_installs_no_torch() -> None:
 
 
 def test_images_run_as_a_numbered_user_that_is_not_root() -> None:
-    for path in DOCKERFILES:
+    for path in (*DOCKERFILES, EXPORTED):
         users = re.findall(r"^USER (\d+):(\d+)$", path.read_text(), re.MULTILINE)
         assert len(users) == 1
         assert all(int(part) > 0 for part in users[0])

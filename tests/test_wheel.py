@@ -8,6 +8,7 @@ import sys
 import sysconfig
 import tempfile
 import venv
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,12 @@ def test_every_package_is_the_installed_one(away: Path, installed: Path) -> None
     command = [installed / "python", "-P", "-c", program]
     found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=away).stdout
     assert [Path(path).is_relative_to(away) for path in found.split()] == [True] * len(PACKAGES)
+
+
+def test_the_wheel_has_the_files_that_are_no_modules(wheel: Path) -> None:
+    files = ("netmorph/templates/report.html", "worker/trainer/export/Dockerfile")
+    with zipfile.ZipFile(wheel) as archive:
+        assert set(files) < set(archive.namelist())
 
 
 def test_the_installed_wheel_runs_the_whole_service(away: Path, installed: Path) -> None:

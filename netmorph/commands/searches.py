@@ -35,6 +35,7 @@ _REQUEST = (
     "seed",
     "training",
     "bounds",
+    "root",
 )
 
 

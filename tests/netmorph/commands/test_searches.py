@@ -60,6 +60,11 @@ def test_a_clone_is_the_same_request_again(service, ask) -> None:
     assert request_of(other) | {"seed": 4, "budget": made["budget"]} == request_of(made)
 
 
+def test_a_clone_starts_from_the_same_network() -> None:
+    search = {"root": "5d7c", "dataset": {"id": "d", "name": "digits"}, "seed": 3}
+    assert request_of(search) == {"root": "5d7c", "dataset": "d", "seed": 3}  # type: ignore[arg-type]
+
+
 def test_an_ended_search_is_watched_to_its_summary(service, ask, netmorph, search) -> None:
     ask("stop", search["id"])
     assert ask("watch", search["id"])["status"] == "stopped"

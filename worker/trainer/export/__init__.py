@@ -1,8 +1,8 @@
 """The exported model: a zip file that predicts on its own.
 
-It holds the weights, the architecture, the preprocessing, the class names, a model card, and the
-programs `predict.py` and `serve.py`, copies of the modules of these names in this package, which
-the worker does not need otherwise.
+It holds the weights, the architecture, the preprocessing, the class names, a model card, an ONNX
+file, the programs `predict.py` and `serve.py`, and a `Dockerfile` for the latter. These three are
+copies of the files of these names in this package, which the worker does not need otherwise.
 """
 
 import io
@@ -17,7 +17,9 @@ from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
 from core.tasks import TASKS
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.card import compute_in_winner, model_card
-from worker.trainer.export.check import check_export
+from worker.trainer.export.check import check_export, in_layout, worker_batches
+from worker.trainer.export.onnx_check import EXAMPLES, check_onnx
+from worker.trainer.export.onnx_model import OnnxUnavailable, onnx_model
 from worker.trainer.export.requirements import requirements
 from worker.trainer.train_job import TrainJob
 
@@ -40,6 +42,7 @@ def export(
         ExportMismatch: the exported program does not predict what the network does.
     """
     spec = job.dataset_spec
+    onnx, missing = _onnx(job, architecture, weights, inputs)
     files = {
         "weights.safetensors": save(weights),
         "model.json": _json(architecture.to_json()),
@@ -47,11 +50,13 @@ def export(
         "classes.json": _json(list(spec.class_names)),
         "predict.py": _program("predict.py"),
         "serve.py": _program("serve.py"),
+        "Dockerfile": _program("Dockerfile"),
         "requirements.txt": requirements().encode(),
         "README.md": model_card(
-            job, architecture, inputs.normalisation, test, comparison, seconds
+            job, architecture, inputs.normalisation, test, comparison, seconds, missing
         ).encode(),
         "metrics.json": _json(_metrics(job, test, comparison, seconds)),
+        **onnx,
     }
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -61,6 +66,20 @@ def export(
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
     check_export(packed.getvalue(), spec, architecture, weights, inputs)
     return packed.getvalue()
+
+
+def _onnx(
+    job: TrainJob, architecture: Architecture, weights: Weights, inputs: TrainedInputs
+) -> tuple[dict[str, bytes], str]:
+    """The network as an ONNX file, or no file and the reason why it is missing."""
+    spec = job.dataset_spec
+    try:
+        model = onnx_model(job.task, spec, inputs.normalisation, architecture, weights)
+        (_, outputs), *_ = worker_batches(architecture, weights, inputs, EXAMPLES)
+        check_onnx(model, job.task, in_layout(inputs.sample[:EXAMPLES], spec.layout), outputs)
+    except OnnxUnavailable as error:
+        return {}, str(error)
+    return {"model.onnx": model}, ""
 
 
 def _program(name: str) -> bytes:

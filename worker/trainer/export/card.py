@@ -7,11 +7,12 @@ import re
 
 from core.graph.architecture import Architecture
 from core.layers import LAYERS
-from core.protocol.contracts import Comparison, TestMetrics
+from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
 from core.search.comparison import sentence
 from core.search.ensembles import in_words
 from core.tasks import TASKS, AbstractTask
 from worker.trainer.data.normalisation import Normalisation, constant_in_words
+from worker.trainer.export.onnx_model import input_axes, layout_of
 from worker.trainer.train_job import TrainJob
 
 _USE = (
@@ -25,7 +26,26 @@ _USE = (
     "",
     "Install what it needs with `pip install -r requirements.txt`. Examples are raw values as in "
     "the data set, with the same axes (`layout` in `preprocess.json`); the program normalises "
-    "them. `python serve.py` predicts over HTTP.",
+    "them. `python serve.py` predicts over HTTP; `docker build .` makes an image of it.",
+    "",
+)
+_ONNX = (
+    "## ONNX",
+    "",
+    "`model.onnx` is the network for other runtimes and languages. It normalises the examples "
+    "itself; its metadata has the names of the classes. Its results for training examples were "
+    "compared with those of the network.",
+    "",
+    "```python",
+    "# pip install onnxruntime",
+    "import json, numpy, onnxruntime",
+    "",
+    'session = onnxruntime.InferenceSession("model.onnx")',
+    'classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])',
+    'examples = numpy.load("examples.npy")  # {axes}',
+    '(probabilities,) = session.run(None, {{"examples": examples}})',
+    "print([classes[k] for k in probabilities.argmax(axis=1)])",
+    "```",
     "",
 )
 
@@ -37,8 +57,12 @@ def model_card(
     test: TestMetrics,
     comparison: Comparison | None = None,
     seconds: float | None = None,
+    onnx_missing: str = "",
 ) -> str:
-    """The card as Markdown; `seconds` are those of the final fit."""
+    """The card as Markdown.
+
+    `seconds` are those of the final fit; `onnx_missing` says why there is no ONNX file.
+    """
     lines = [
         f"# {_plain(str(job.history.get('search', 'A network')))}",
         "",
@@ -59,8 +83,17 @@ def model_card(
         *_layers(architecture),
         "",
         *_USE,
+        *_onnx(job.dataset_spec, onnx_missing),
     ]
     return "\n".join(lines)
+
+
+def _onnx(spec: DatasetSpec, missing: str) -> list[str]:
+    """How to use the ONNX file, or why there is none."""
+    if missing:
+        return [*_ONNX[:2], f"There is no `model.onnx`: {_plain(missing)}.", ""]
+    axes = f"{spec.dtype} {tuple(input_axes(spec))}, axes {layout_of(spec)}".replace("'", "")
+    return [line.format(axes=axes) for line in _ONNX]
 
 
 def _facts(

@@ -21,14 +21,14 @@ from core.graph.architecture import Architecture
 from core.graph.weights import Weights
 from core.protocol.contracts import DatasetSpec
 from worker.trainer.data.examples import Examples
-from worker.trainer.data.trained_inputs import TrainedInputs
+from worker.trainer.data.trained_inputs import SAMPLE, TrainedInputs
 from worker.trainer.export import predict
 from worker.trainer.export.tables import write_table
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.loading import network_with
 
 ROUNDING = 1e-5  # of the largest output: about a hundred steps of single precision
-SAMPLE = "examples"
+_FILE = "examples"
 _CPU = torch.device("cpu")
 _NO_WEIGHT = np.empty(0)
 
@@ -55,7 +55,7 @@ def check_export(
             raise ExportMismatch(
                 f"the exported program refuses training examples in the form of their file: {error}"
             ) from error
-    expected = [*_worker_batches(architecture, weights, inputs)]
+    expected = [*worker_batches(architecture, weights, inputs)]
     x_found, outputs_found = map(torch.cat, zip(*found, strict=True))
     x_expected, outputs_expected = map(torch.cat, zip(*expected, strict=True))
     _check_close("prepared values", x_found, x_expected, tolerance=0)
@@ -74,27 +74,28 @@ def _unpack(packed: bytes, spec: DatasetSpec, sample: NDArray[Any], folder: Path
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(folder)
     if spec.table is not None:
-        write_table(spec.table, sample, folder / SAMPLE)
+        write_table(spec.table, sample, folder / _FILE)
         return
-    with (folder / SAMPLE).open("wb") as file:
+    with (folder / _FILE).open("wb") as file:
         np.save(file, in_layout(sample, spec.layout))
 
 
 def _exported_batches(model: predict.Model, folder: Path) -> Iterator[tuple[Tensor, Tensor]]:
     """The prepared examples and the outputs of the exported program, batch by batch."""
-    for _, x in predict.Reader(model).source(folder / SAMPLE).batches():
+    for _, x in predict.Reader(model).source(folder / _FILE).batches():
         prepared = model.normalise(x)
         yield prepared, model.outputs(prepared)
 
 
 @torch.inference_mode()
-def _worker_batches(
-    architecture: Architecture, weights: Weights, inputs: TrainedInputs
+def worker_batches(
+    architecture: Architecture, weights: Weights, inputs: TrainedInputs, count: int = SAMPLE
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The worker's own batches and the outputs of its network for them."""
+    """The worker's own batches of the first `count` examples and its network's outputs for them."""
     network = network_with(architecture, weights, Compute(_CPU)).eval()
-    labels = np.zeros(len(inputs.sample), np.int64)
-    examples = Examples(inputs.sample, labels, inputs.normalisation, _CPU)
+    sample = inputs.sample[:count]
+    labels = np.zeros(len(sample), np.int64)
+    examples = Examples(sample, labels, inputs.normalisation, _CPU)
     for x, _ in examples.batches(predict.BATCH):
         yield x, network(x)
 

@@ -12,10 +12,12 @@ def test_the_folder_has_all_promised_files(folder, ended):
     assert {path.name for path in folder.iterdir()} == {
         "weights.safetensors",
         "model.json",
+        "model.onnx",
         "preprocess.json",
         "classes.json",
         "predict.py",
         "serve.py",
+        "Dockerfile",
         "requirements.txt",
         "README.md",
         "metrics.json",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -18,11 +19,18 @@ from worker.trainer.export import predict
 X = arrays().x_test
 
 
+def commands_of(folder, port):
+    """The checking and the serving command of the exported Dockerfile, for another port."""
+    text = (folder / "Dockerfile").read_text().replace("8000", str(port))
+    found = re.findall(r"^ *CMD (\[.*\])$", text, re.MULTILINE)
+    return [[sys.executable, *json.loads(command)[1:]] for command in found]
+
+
 @pytest.fixture(scope="module")
 def url(folder):
-    """The address of a server that was started as a user would."""
-    command = [sys.executable, "-P", folder / "serve.py", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    """The address of a server that was started as in a container."""
+    _, command = commands_of(folder, 0)
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
         try:
             lines = iter(process.stderr.readline, "")
             yield next(found[0] for line in lines if (found := re.search(r"http://[\d.:]+", line)))
@@ -41,6 +49,17 @@ def call(address, body=None, kind="application/json"):
     except urllib.error.HTTPError as refused:
         with refused:
             return refused.code, json.load(refused)
+
+
+def test_a_container_has_the_files_and_its_health_is_checked(folder, url):
+    text = (folder / "Dockerfile").read_text()
+    copied = " ".join(re.findall(r"^COPY (.*) \./$", text, re.MULTILINE)).split()
+    assert {"serve.py", "predict.py", "requirements.txt"} < {*copied}
+    assert all((folder / name).is_file() for name in copied)
+    check, _ = commands_of(folder, urlsplit(url).port)
+    assert subprocess.run(check, check=False).returncode == 0
+    check, _ = commands_of(folder, 1)  # where no server listens
+    assert subprocess.run(check, check=False, stderr=subprocess.DEVNULL).returncode == 1
 
 
 def test_the_server_says_what_it_reads(url):

@@ -1,0 +1,91 @@
+"""The report of a search as one HTML file, which loads nothing and runs no program.
+
+Text of users is escaped by the template.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from netmorph import report, tables
+from netmorph.answers import Search
+from netmorph.charts import svg
+from netmorph.client import Client
+from netmorph.formatting import clock
+
+_PAGES = Environment(
+    loader=PackageLoader("netmorph", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_NUMERIC = frozenset({"no", "value", "parent", "parameters", "latency", "epochs", "time"})
+
+Rows = Sequence[tuple[str, str]]  # labels and texts
+
+
+def page(client: Client, search: Search, dataset: Rows, request: dict[str, Any]) -> str:
+    """The report of a search; `request` is the body of `POST /v1/searches` that repeats it."""
+    result = report.summary(client, search, None)
+    trials = [tables.cells(trial) for trial in client.trials(search["id"])]
+    return _PAGES.get_template("report.html").render(
+        search=search,
+        outcome=[row for row in report.rows(result) if row[0] != "export"],
+        lineage=result["lineage"],
+        figures=_figures(client, search),
+        settings=_settings(search),
+        dataset=dataset,
+        labels=[*tables.LABELS, *tables.WORDS],
+        numeric=_NUMERIC,
+        trials=trials,
+        request=json.dumps(request, indent=2, ensure_ascii=False),
+        version=metadata.version("netmorph"),
+        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def _figures(client: Client, search: Search) -> list[tuple[str, Markup]]:
+    """The titles and pictures of the figures that have points."""
+    metric = search["metric"]
+    shown = [("best-so-far", f"Best {metric} so far", f"validation {metric} by trial")]
+    if search.get("cost"):
+        front = f"Trials that none beats in {metric} and {search['cost']}"
+        shown.append(("front", front, f"validation {metric} against {search['cost']}"))
+    pictures = [
+        (title, svg(client.figure(search["id"], name), label)) for name, title, label in shown
+    ]
+    return [(title, picture) for title, picture in pictures if picture]
+
+
+def _settings(search: Search) -> Rows:
+    """What the search was asked for; choices that it made itself are in its trials."""
+    groups = ("budget", "training", "bounds", "strategy_options")
+    budget, training, bounds, options = (_in_words(search.get(name)) for name in groups)
+    texts = {
+        "search": search["id"],
+        "task": search["task"],
+        "strategy": search["strategy"],
+        "options": options,
+        "seed": str(search["seed"]),
+        "at once": f"{search['parallelism']} trial{'s' * (search['parallelism'] > 1)}",
+        "budget": budget,
+        "training": training,
+        "bounds": bounds,
+        "starts from": f"network {search['root']}" if search.get("root") else "",
+        "created": search.get("created_at", ""),
+        "computed for": clock(search["used"]["seconds"]),
+    }
+    return [(label, text) for label, text in texts.items() if text]
+
+
+def _in_words(values: object) -> str:
+    """The values of an object that are given: "epochs 5, batch size 64"."""
+    fields = values if isinstance(values, dict) else {}
+    given = {name: value for name, value in fields.items() if value is not None}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in given.items())

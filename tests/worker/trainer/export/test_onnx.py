@@ -1,0 +1,166 @@
+"""The ONNX file of an export reads raw examples and gives the network's probabilities."""
+
+import dataclasses
+import io
+import json
+import zipfile
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+
+from core.graph.architecture import Architecture
+from core.graph.forward import forward
+from core.graph.roots import chain
+from core.layers import LAYERS, Conv1d, Conv2d, Dense, Flatten, GlobalAvgPool2d, Input, Output
+from core.protocol.contracts import TestMetrics
+from tests.strategies import LAYER_EXAMPLES, random_weights
+from tests.worker.orders import CLASSES, NETWORK, arrays
+from tests.worker.trainer.export.inputs import inputs_of
+from worker.trainer.data.normalisation import Normalisation
+from worker.trainer.export import export, predict
+from worker.trainer.export.check import in_layout
+from worker.trainer.export.onnx_check import check_onnx
+from worker.trainer.export.onnx_graph import OnnxGraph
+from worker.trainer.export.onnx_layers import OPERATOR_SET, WRITERS, LayerCall
+from worker.trainer.export.onnx_model import FORMAT, OnnxUnavailable, onnx_model
+
+onnxruntime = pytest.importorskip("onnxruntime")
+TESTED = TestMetrics(metric=1.0, loss=0.0, examples=30)
+IMAGES = "image-classification"
+
+
+def run(model: bytes, **inputs):
+    """The first output of an ONNX file, as users run it."""
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)[0]
+
+
+def test_every_layer_has_an_operator():
+    assert set(WRITERS) == set(LAYERS)
+
+
+def file_of_one_layer(layer, parameters, shapes):
+    graph = OnnxGraph()
+    names = {name: graph.constant(array, name) for name, array in parameters.items()}
+    inputs = [f"x{index}" for index in range(len(shapes))]
+    call = LayerCall(layer, names, inputs, shapes)
+    output = WRITERS[LAYERS.kind_of(layer)](graph, call)
+    graph.operator("Identity", output)
+    graph.rename_output("y")
+
+    def info(name, shape):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])
+
+    given = list(map(info, inputs, shapes))
+    written = graph.finished("one", given, [info("y", layer.output_shape(shapes))])
+    sets = [helper.make_opsetid("", OPERATOR_SET)]
+    model = helper.make_model(written, ir_version=FORMAT, opset_imports=sets)
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "input"])
+def test_each_layer_is_computed_as_in_the_reference(kind):
+    rng = np.random.default_rng(0)
+    for layer, shapes in LAYER_EXAMPLES[kind]:
+        inputs = [rng.normal(scale=3, size=(3, *shape)).astype(np.float32) for shape in shapes]
+        parameters = {
+            name: rng.uniform(0.5, 2, shape).astype(np.float32)
+            for name, shape in layer.parameter_shapes(shapes).items()
+        }
+        found = run(
+            file_of_one_layer(layer, parameters, shapes),
+            **{f"x{index}": x for index, x in enumerate(inputs)},
+        )
+        expected = layer.forward(parameters, inputs)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_an_export_has_a_file_that_predicts_as_its_program_does(folder):
+    model, x = predict.Model(folder), arrays().x_test
+    found = run((folder / "model.onnx").read_bytes(), examples=x)
+    np.testing.assert_allclose(found, model.probabilities(x), atol=1e-4)
+    facts = {fact.key: fact.value for fact in onnx.load(folder / "model.onnx").metadata_props}
+    assert json.loads(facts["classes"]) == list(CLASSES)
+    assert (facts["layout"], facts["task"]) == ("NCHW", IMAGES)
+
+
+def test_the_code_of_the_card_runs(folder, tmp_path, monkeypatch, capsys):
+    card = (folder / "README.md").read_text("utf-8")
+    code = card.split("## ONNX")[1].split("```python\n")[1].split("```")[0]
+    assert "# uint8 (N, 1, 6, 4), axes NCHW" in code
+    (tmp_path / "model.onnx").write_bytes((folder / "model.onnx").read_bytes())
+    np.save(tmp_path / "examples.npy", arrays().x_test)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "card", "exec"), {})
+    assert capsys.readouterr().out.strip() == str(predict.Model(folder).predict(arrays().x_test))
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape", "dtype", "is_exact"),
+    [
+        ("NHWC", (3, 5, 4), "uint8", False),
+        ("NHW", (1, 5, 4), "float32", False),
+        ("NCHW", (2, 3, 3), "float64", True),
+        (None, (2, 5, 4), "uint8", False),
+        ("NLC", (2, 7), "float32", False),
+        ("NL", (1, 7), "uint8", False),
+        ("NF", (6,), "float64", True),
+    ],
+)
+def test_a_file_reads_arrays_as_the_users_file_had_them(job, layout, shape, dtype, is_exact):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, (5, *shape)).astype(dtype)
+    x = x + 1e9 if is_exact else x  # float32 would lose the differences
+    kinds = {1: (), 2: (Conv1d(3), Flatten()), 3: (Conv2d(4), GlobalAvgPool2d())}
+    architecture = chain(iter([Input(shape), *kinds[len(shape)], Dense(3), Output()]))
+    weights = random_weights(architecture, rng, np.float32)
+    changes = {"layout": layout, "input_shape": shape, "dtype": dtype}
+    spec = job.dataset_spec.model_copy(update=changes)
+    job, inputs = dataclasses.replace(job, dataset_spec=spec), inputs_of(x)
+    packed = export(job, architecture, weights, inputs, TESTED)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        model = archive.read("model.onnx")
+    normalised = (x - np.mean(x, axis=(0, *range(2, x.ndim)), keepdims=True)) / np.std(
+        x, axis=(0, *range(2, x.ndim)), keepdims=True
+    )
+    expected = predicted(architecture, weights, normalised.astype(np.float32))
+    np.testing.assert_allclose(run(model, examples=in_layout(x, layout)), expected, atol=1e-4)
+
+
+def predicted(architecture: Architecture, weights, x):
+    outputs = torch.from_numpy(np.ascontiguousarray(forward(architecture, weights, x)))
+    return outputs.softmax(dim=1).numpy()
+
+
+def other_network():
+    return random_weights(NETWORK, np.random.default_rng(1), np.float32)
+
+
+def test_a_file_with_other_results_is_not_offered(job):
+    data, weights = arrays(), random_weights(NETWORK, np.random.default_rng(0), np.float32)
+    normalisation = Normalisation.of(data.x_train)
+    model = onnx_model(IMAGES, job.dataset_spec, normalisation, NETWORK, other_network())
+    outputs = torch.from_numpy(forward(NETWORK, weights, data.x_train[:2].astype(np.float32)))
+    with pytest.raises(OnnxUnavailable, match="differ from those of the network by up to"):
+        check_onnx(model, IMAGES, data.x_train[:2], outputs)
+
+
+def test_a_network_that_breaks_a_rule_is_not_offered(job):
+    spec = job.dataset_spec.model_copy(update={"classes": 4})  # the network has three outputs
+    normalisation = Normalisation.of(arrays().x_train)
+    with pytest.raises(OnnxUnavailable, match="checker refuses it"):
+        onnx_model(IMAGES, spec, normalisation, NETWORK, other_network())
+
+
+def test_an_export_without_an_onnx_file_is_offered_and_says_why(job):
+    spec = job.dataset_spec.model_copy(update={"classes": 4})
+    job, inputs = dataclasses.replace(job, dataset_spec=spec), inputs_of(arrays().x_train)
+    packed = export(job, NETWORK, other_network(), inputs, TESTED)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert "model.onnx" not in archive.namelist()
+        card = archive.read("README.md").decode()
+    assert "There is no `model.onnx`: ONNX's checker refuses it" in card

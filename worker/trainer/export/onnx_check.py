@@ -1,0 +1,66 @@
+"""An ONNX file is offered only if its results are those of the network.
+
+The file is run by the reference evaluator of the package onnx, in numpy, on a few real training
+examples. Its pools are loops of Python, so those of our layers replace them.
+"""
+
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+from torch import Tensor
+
+from core.layers import Array, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
+from worker.trainer.export.onnx_model import HEADS, INPUT, OnnxUnavailable
+
+EXAMPLES = 2  # that the file is checked on; more than one, as their number is open
+ROUNDING = 1e-4  # of the largest output of the network, or of one
+
+
+class MaxPool(OpRun):
+    """The operator of this name, along any number of spatial axes."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, kernel_shape: Any, pads: Any, strides: Any, **_: Any) -> tuple[Array]:
+        sizes = (int(kernel_shape[0]), int(strides[0]), int(pads[0]))
+        pool = (MaxPool1d, MaxPool2d)[x.ndim - 3](*sizes)
+        return (pool.forward({}, [x]),)
+
+
+class AveragePool(OpRun):
+    """The operator of this name, along any number of spatial axes."""
+
+    op_domain = ""
+
+    def _run(
+        self,
+        x: Array,
+        kernel_shape: Any,
+        pads: Any,
+        strides: Any,
+        count_include_pad: int | None = None,
+        **_: Any,
+    ) -> tuple[Array]:
+        sizes = (int(kernel_shape[0]), int(strides[0]), int(pads[0]))
+        pool = (AvgPool1d, AvgPool2d)[x.ndim - 3](*sizes, bool(count_include_pad))
+        return (pool.forward({}, [x]),)
+
+
+def check_onnx(model: bytes, task: str, examples: NDArray[Any], outputs: Tensor) -> None:
+    """Raise OnnxUnavailable unless the file's results are those of the network's outputs.
+
+    `examples` have the axes and the type of the file's input.
+    """
+    evaluator = ReferenceEvaluator(model, new_ops=[MaxPool, AveragePool])
+    (found,) = cast(list[Array], evaluator.run(None, {INPUT: examples}))
+    expected = HEADS[task].compute(outputs)
+    allowed = ROUNDING * max(1.0, float(outputs.abs().max()))
+    difference = float(np.abs(found - expected).max())
+    if found.shape != expected.shape or not difference <= allowed:
+        raise OnnxUnavailable(
+            f"its results for {len(examples)} training examples differ from those of the network "
+            f"by up to {difference:g}; expected at most {allowed:g}"
+        )

@@ -1,0 +1,148 @@
+"""The layers as operators of ONNX: the one list of how each kind is written.
+
+Reference of the operators: https://onnx.ai/onnx/operators/, in the versions of `OPERATOR_SET`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.layers import Shape
+from core.layers.batch_norm import EPSILON
+from core.layers.relu6 import MAX_VALUE
+from worker.trainer.export.onnx_graph import OnnxGraph
+
+OPERATOR_SET = 17  # onnxruntime reads it from its version 1.12 of 2022 on
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCall:
+    """A layer with the names of its parameters and inputs in the graph."""
+
+    layer: Any
+    parameters: dict[str, str]
+    inputs: Sequence[str]
+    shapes: Sequence[Shape]  # of the inputs, without the batch
+
+    @property
+    def spatial_axes(self) -> int:
+        """The number of spatial axes of the first input."""
+        return len(self.shapes[0]) - 1
+
+
+Writer = Callable[[OnnxGraph, LayerCall], str]  # appends the layer; returns its output's name
+
+
+def _operator(kind: str, **attributes: Any) -> Writer:
+    """A layer that is one operator of its inputs."""
+    return lambda graph, call: graph.operator(kind, *call.inputs, **attributes)
+
+
+def _unchanged(graph: OnnxGraph, call: LayerCall) -> str:
+    return call.inputs[0]
+
+
+def _convolution(graph: OnnxGraph, call: LayerCall) -> str:
+    return _convolved(graph, call, groups=1)
+
+
+def _depthwise(graph: OnnxGraph, call: LayerCall) -> str:
+    return _convolved(graph, call, groups=call.shapes[0][0])
+
+
+def _convolved(graph: OnnxGraph, call: LayerCall, groups: int) -> str:
+    layer, axes = call.layer, call.spatial_axes
+    return graph.operator(
+        "Conv",
+        *call.inputs,
+        *(call.parameters[name] for name in ("weight", "bias") if name in call.parameters),
+        kernel_shape=[layer.kernel] * axes,
+        strides=[layer.stride] * axes,
+        pads=[layer.kernel // 2] * (2 * axes),
+        group=groups,
+    )
+
+
+def _dense(graph: OnnxGraph, call: LayerCall) -> str:
+    parameters = [call.parameters[name] for name in ("weight", "bias") if name in call.parameters]
+    return graph.operator("Gemm", *call.inputs, *parameters, transB=1)
+
+
+def _batch_norm(graph: OnnxGraph, call: LayerCall) -> str:
+    names = ("weight", "bias", "running_mean", "running_var")
+    parameters = [call.parameters[name] for name in names]
+    return graph.operator("BatchNormalization", *call.inputs, *parameters, epsilon=EPSILON)
+
+
+def _relu6(graph: OnnxGraph, call: LayerCall) -> str:
+    limits = [graph.constant(np.array(limit, np.float32)) for limit in (0, MAX_VALUE)]
+    return graph.operator("Clip", *call.inputs, *limits)
+
+
+def _gate(graph: OnnxGraph, call: LayerCall) -> str:
+    two = graph.constant(np.array(2, np.float32))
+    return graph.operator("Mul", graph.operator("Sigmoid", *call.inputs), two)
+
+
+def _pool(kind: str) -> Writer:
+    def write(graph: OnnxGraph, call: LayerCall) -> str:
+        layer, axes = call.layer, call.spatial_axes
+        counted = {"count_include_pad": 1} if getattr(layer, "count_include_pad", False) else {}
+        return graph.operator(
+            kind,
+            *call.inputs,
+            kernel_shape=[layer.size] * axes,
+            strides=[layer.stride] * axes,
+            pads=[layer.padding] * (2 * axes),
+            **counted,
+        )
+
+    return write
+
+
+def _global_avg_pool(graph: OnnxGraph, call: LayerCall) -> str:
+    return graph.operator("Flatten", graph.operator("GlobalAveragePool", *call.inputs))
+
+
+def _scale(graph: OnnxGraph, call: LayerCall) -> str:
+    x, factors = call.inputs
+    if call.spatial_axes:
+        axes = graph.integers(range(2, 2 + call.spatial_axes))
+        factors = graph.operator("Unsqueeze", factors, axes)
+    return graph.operator("Mul", x, factors)
+
+
+def _zero(graph: OnnxGraph, call: LayerCall) -> str:
+    """Zeros for as many examples as the input has: zero times infinity would not be zero."""
+    count = graph.operator("Shape", *call.inputs, start=0, end=1)
+    one = graph.integers(call.layer.output_shape(call.shapes))
+    return graph.operator("ConstantOfShape", graph.operator("Concat", count, one, axis=0))
+
+
+WRITERS: dict[str, Writer] = {
+    "input": _unchanged,
+    "output": _unchanged,
+    "conv1d": _convolution,
+    "conv2d": _convolution,
+    "depthwise_conv1d": _depthwise,
+    "depthwise_conv2d": _depthwise,
+    "dense": _dense,
+    "batch_norm": _batch_norm,
+    "relu": _operator("Relu"),
+    "relu6": _relu6,
+    "zero": _zero,
+    "gate": _gate,
+    "max_pool1d": _pool("MaxPool"),
+    "max_pool2d": _pool("MaxPool"),
+    "avg_pool1d": _pool("AveragePool"),
+    "avg_pool2d": _pool("AveragePool"),
+    "global_avg_pool1d": _global_avg_pool,
+    "global_avg_pool2d": _global_avg_pool,
+    "flatten": _operator("Flatten"),
+    "dropout": _unchanged,
+    "add": _operator("Sum"),
+    "concat": _operator("Concat", axis=1),
+    "scale": _scale,
+}

@@ -1,0 +1,161 @@
+"""The exported network as an ONNX file: it reads raw examples and gives probabilities.
+
+It is written from the architecture, layer by layer, so that a worker needs no exporter of torch.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from google.protobuf.message import EncodeError
+from onnx import ModelProto, TensorProto, checker, helper, shape_inference
+from torch import Tensor
+
+from core.graph.architecture import Architecture
+from core.graph.weights import Weights
+from core.layers import LAYERS, Array, Shape
+from core.protocol.contracts import DatasetSpec
+from worker.trainer.data.normalisation import Normalisation
+from worker.trainer.export.onnx_graph import OnnxGraph
+from worker.trainer.export.onnx_layers import OPERATOR_SET, WRITERS, LayerCall
+
+INPUT = "examples"
+FORMAT = 8  # of the file, as OPERATOR_SET
+_TYPES = {
+    "uint8": TensorProto.UINT8,
+    "float32": TensorProto.FLOAT,
+    "float64": TensorProto.DOUBLE,
+}
+_FULL_LAYOUTS = {1: "NF", 2: "NCL", 3: "NCHW"}  # by the number of axes of an example
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What users read instead of the network's outputs, (N, outputs)."""
+
+    name: str
+    write: Callable[[OnnxGraph, str], str]  # the outputs' name -> the results' name
+    compute: Callable[[Tensor], Array]  # the same function in torch
+
+
+#: By task.
+HEADS = {
+    "image-classification": Head(
+        "probabilities",
+        lambda graph, logits: graph.operator("Softmax", logits, axis=1),
+        lambda logits: logits.softmax(dim=1).numpy(),
+    )
+}
+
+
+class OnnxUnavailable(Exception):
+    """The network cannot be written as an ONNX file; the message says why."""
+
+
+def onnx_model(
+    task: str,
+    spec: DatasetSpec,
+    normalisation: Normalisation,
+    architecture: Architecture,
+    weights: Weights,
+) -> bytes:
+    """The file, checked by the rules of ONNX.
+
+    Its input is an array of the stored type with the axes of the user's file, any number of
+    examples at once. The class names are in its metadata, as JSON under `classes`.
+
+    Raises:
+        OnnxUnavailable: it cannot be written, or breaks a rule.
+    """
+    if task not in HEADS:
+        raise OnnxUnavailable(f"results of the task {task} have no form in ONNX yet")
+    try:
+        model = _model(task, spec, normalisation, architecture, weights)
+        checker.check_model(model, full_check=True)
+        data: bytes = model.SerializeToString(deterministic=True)
+    except (checker.ValidationError, shape_inference.InferenceError) as error:
+        raise OnnxUnavailable(f"ONNX's checker refuses it: {error}") from error
+    except (EncodeError, ValueError) as error:  # beyond two gigabytes
+        raise OnnxUnavailable(f"it cannot be stored in the format of ONNX: {error}") from error
+    return data
+
+
+def _model(
+    task: str,
+    spec: DatasetSpec,
+    normalisation: Normalisation,
+    architecture: Architecture,
+    weights: Weights,
+) -> ModelProto:
+    graph = OnnxGraph()
+    head = HEADS[task]
+    x = _normalised(graph, _arranged(graph, spec), normalisation, len(spec.input_shape) - 1)
+    head.write(graph, _network(graph, x, architecture, weights))
+    graph.rename_output(head.name)
+    read = helper.make_tensor_value_info(INPUT, _TYPES[spec.dtype], input_axes(spec))
+    given = helper.make_tensor_value_info(head.name, TensorProto.FLOAT, ["N", spec.classes])
+    model = helper.make_model(
+        graph.finished("network", [read], [given]),
+        producer_name="netmorph",
+        ir_version=FORMAT,
+        opset_imports=[helper.make_opsetid("", OPERATOR_SET)],
+    )
+    facts = {"classes": json.dumps(spec.class_names), "layout": layout_of(spec), "task": task}
+    helper.set_model_props(model, facts)
+    return model
+
+
+def layout_of(spec: DatasetSpec) -> str:
+    """The axes of the input; channels first where the data set has no record of them."""
+    return spec.layout or _FULL_LAYOUTS[len(spec.input_shape)]
+
+
+def input_axes(spec: DatasetSpec) -> list[int | str]:
+    """The length of each axis of the input; that of the examples is open."""
+    full = _FULL_LAYOUTS[len(spec.input_shape)]
+    lengths: dict[str, int | str] = dict(zip(full, ("N", *spec.input_shape), strict=True))
+    return [lengths[axis] for axis in layout_of(spec)]
+
+
+def _arranged(graph: OnnxGraph, spec: DatasetSpec) -> str:
+    """The examples with channels first: (N, channels, ...)"""
+    layout, full = layout_of(spec), _FULL_LAYOUTS[len(spec.input_shape)]
+    if layout == full:
+        return INPUT
+    if "C" not in layout:
+        return graph.operator("Unsqueeze", INPUT, graph.integers([1]))
+    return graph.operator("Transpose", INPUT, perm=[layout.index(axis) for axis in full])
+
+
+def _normalised(graph: OnnxGraph, x: str, normalisation: Normalisation, spatial_axes: int) -> str:
+    """The examples as the network reads them, computed in the precision of the training."""
+    exact = np.dtype(np.float64 if normalisation.in_float64 else np.float32)
+    shape = (1, -1, *[1] * spatial_axes)
+    mean = np.array(normalisation.mean, exact).reshape(shape)
+    scale = 1 / np.array(normalisation.std, exact).reshape(shape)
+    precise = helper.np_dtype_to_tensor_dtype(exact)
+    centred = graph.operator(
+        "Sub", graph.operator("Cast", x, to=precise), graph.constant(mean, "mean")
+    )
+    scaled = graph.operator("Mul", centred, graph.constant(scale, "scale"))
+    return graph.operator("Cast", scaled, to=TensorProto.FLOAT)
+
+
+def _network(graph: OnnxGraph, x: str, architecture: Architecture, weights: Weights) -> str:
+    """The outputs of the architecture's last layer."""
+    values: dict[int, str] = {}
+    for node in architecture.nodes:
+        parameters = {
+            name: graph.constant(_single(array), f"{node.id}.{name}")
+            for name, array in weights.get(node.id, {}).items()
+        }
+        inputs = [values[source] for source in node.inputs] or [x]
+        shapes: list[Shape] = list(architecture.input_shapes(node))
+        call = LayerCall(node.layer, parameters, inputs, shapes)
+        values[node.id] = WRITERS[LAYERS.kind_of(node.layer)](graph, call)
+    return values[architecture.nodes[-1].id]
+
+
+def _single(array: Array) -> Array:
+    return np.asarray(array, np.float32)
