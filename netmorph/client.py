@@ -118,6 +118,10 @@ class Client:
         """Stop a search permanently, with its running trials."""
         return self._act(search_id, "stop")
 
+    def finish(self, search_id: str) -> Search:
+        """Finish a search early: running trials end, then the best one is trained and exported."""
+        return self._act(search_id, "finish")
+
     def delete(self, search_id: str) -> None:
         """Delete a search and its trials."""
         self._delete(f"/v1/searches/{search_id}")

@@ -23,7 +23,7 @@ from api.edge.parsing import version_in
 from api.imports import dataset_for
 from api.pictures import fronts
 from api.schemas import EpochOut, FrontOut, SearchIn, SearchOut, SearchPage, TrialPage
-from api.store import epochs, new_searches, searches, trials
+from api.store import budgets, epochs, new_searches, searches, trials
 from api.store.keys import Caller
 from core.protocol.contracts import Cost
 
@@ -131,6 +131,15 @@ def resume_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> Se
 def stop_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
     """Stop a search permanently; its workers are freed within two heartbeats."""
     return searches.stop(session, caller, search_id)
+
+
+@router.post("/{search_id}:finish")
+def finish_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
+    """Finish a search early: waiting trials are stopped, running ones end, then the final fit.
+
+    The budget becomes what has been spent. 409 where no trial has a value and none is running.
+    """
+    return budgets.finish(session, caller, search_id)
 
 
 @router.get("/{search_id}/trials")

@@ -170,5 +170,12 @@ def _row(session: Session, caller: Caller, search_id: UUID) -> Search:
     return found
 
 
+def locked(session: Session, caller: Caller, search_id: UUID) -> Search:
+    """A search of the caller's that no other transaction changes before this one ends."""
+    found = _row(session, caller, search_id)
+    session.refresh(found, with_for_update={"key_share": True})
+    return found
+
+
 def _missing(search_id: UUID) -> NotFound:
     return NotFound(f"there is no search {search_id}")

@@ -140,14 +140,22 @@ def resume(
 
 def stop(
     search: SearchArgument,
+    finish: Annotated[
+        bool,
+        typer.Option(
+            "--finish",
+            help="Let running trials end, then train and export the best network so far.",
+        ),
+    ] = False,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Stop a search permanently."""
+    """Stop a search at once, or with --finish after the export of its best network."""
     with connect(url, key, data_dir) as client:
-        _print_status(client.stop(resolve(client, search)["id"]), as_json=as_json)
+        end = client.finish if finish else client.stop
+        _print_status(end(resolve(client, search)["id"]), as_json=as_json)
 
 
 def clone(

@@ -99,6 +99,9 @@ def test_a_long_poll_is_answered_by_the_change(person, world):
         ("running", "pause", 200, "paused"),
         ("running", "resume", 200, "running"),
         ("running", "stop", 200, "stopped"),
+        ("running", "finish", 409, "running"),  # it has no trial
+        ("finishing", "finish", 200, "finishing"),
+        ("stopped", "finish", 409, "stopped"),
         ("paused", "pause", 200, "paused"),
         ("paused", "resume", 200, "running"),
         ("paused", "stop", 200, "stopped"),

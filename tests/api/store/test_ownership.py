@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from api.roles import Role
-from api.store import datasets, epochs, networks, searches, trials
+from api.store import budgets, datasets, epochs, networks, searches, trials
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.protocol.states import SearchStatus, TrialKind
@@ -24,6 +24,8 @@ USES: dict[str, tuple[str, Use]] = {
         "search",
         lambda session, caller, id: searches.move_own(session, caller, id, SearchStatus.STOPPED),
     ),
+    "searches.locked": ("search", searches.locked),
+    "budgets.finish": ("search", budgets.finish),
     "trials.listing": ("search", trials.listing),
     "epochs.of_search": ("search", epochs.of_search),
     "trials.export_of": ("search", trials.export_of),

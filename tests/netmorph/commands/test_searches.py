@@ -33,6 +33,12 @@ def test_a_search_is_paused_resumed_and_stopped(ask, search) -> None:
     assert ask("stop", search["id"])["status"] == "stopped"
 
 
+def test_a_search_without_a_trial_is_not_finished(netmorph, service, search) -> None:
+    """Without a worker no trial of it ever runs."""
+    ended = netmorph("stop", search["id"], "--finish", "--data-dir", service.directory)
+    assert "wait for the first trial, or stop the search" in refused(ended)
+
+
 @pytest.mark.parametrize("command", [["ls"], ["show", "last"], ["trials", "last"]])
 def test_without_json_the_commands_print_tables(netmorph, service, search, command) -> None:
     ended = netmorph(*command, "--data-dir", service.directory, COLUMNS="200")
