@@ -70,6 +70,15 @@ class SearchIn(SearchConfig):
     name: Name | None = None
 
 
+class LimitsIn(In):
+    """`POST /v1/searches/{id}:extend`: the new limits in full; those left out stay as they are."""
+
+    trials: int | None = Field(default=None, ge=1, le=100_000, strict=True)
+    epochs: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
+    seconds: float | None = Field(default=None, ge=10, le=30 * 86_400)  # final fit included
+    parallelism: int | None = Field(default=None, ge=1, le=1024, strict=True)  # trials in flight
+
+
 class DatasetRef(Out):
     id: UUID
     name: str

@@ -122,6 +122,14 @@ class Client:
         """Finish a search early: running trials end, then the best one is trained and exported."""
         return self._act(search_id, "finish")
 
+    def extend(self, search_id: str, **limits: float) -> Search:
+        """Give a search new limits in full: `trials`, `epochs`, `seconds`, `parallelism`.
+
+        A completed or stopped search runs on.
+        """
+        answer = self._send("POST", f"/v1/searches/{search_id}:extend", json=limits)
+        return cast(Search, _json(answer))
+
     def delete(self, search_id: str) -> None:
         """Delete a search and its trials."""
         self._delete(f"/v1/searches/{search_id}")

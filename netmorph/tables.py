@@ -121,7 +121,7 @@ class _NarrowTrials:
 def _cells(item: Trial) -> dict[str, str]:
     """The texts of one trial by label."""
     return {
-        "no": f"{item['number']}" + (" final" if item["kind"] == "final" else ""),
+        "no": f"{item['number']}" + ("" if item["kind"] == "search" else f" {item['kind']}"),
         "status": item["status"],
         "value": percent(item["value"]),
         "parent": "–" if item["parent_number"] is None else str(item["parent_number"]),

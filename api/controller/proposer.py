@@ -204,7 +204,7 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         alternatives=defaults.alternatives_tried(config, dataset),
         patience=pace.patience(config),
         remaining=pace.remaining_trials(
-            config, dataset, created=stored.next_number, elapsed=stored.elapsed
+            config, dataset, created=len(stored.trials), elapsed=stored.elapsed
         ),
         prior_mean=prior_mean_of([_ended_trials(one) for one in stored.earlier]),
     )

@@ -22,7 +22,7 @@ from api.edge.errors import shutting_down
 from api.edge.parsing import version_in
 from api.imports import dataset_for
 from api.pictures import fronts
-from api.schemas import EpochOut, FrontOut, SearchIn, SearchOut, SearchPage, TrialPage
+from api.schemas import EpochOut, FrontOut, LimitsIn, SearchIn, SearchOut, SearchPage, TrialPage
 from api.store import budgets, epochs, new_searches, searches, trials
 from api.store.keys import Caller
 from core.protocol.contracts import Cost
@@ -140,6 +140,19 @@ def finish_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> Se
     The budget becomes what has been spent. 409 where no trial has a value and none is running.
     """
     return budgets.finish(session, caller, search_id)
+
+
+@router.post("/{search_id}:extend")
+def extend_search(
+    request: Request, search_id: UUID, body: LimitsIn, caller: CallerDep, session: SessionDep
+) -> SearchOut:
+    """Let a search spend more, or change how many of its trials are in flight.
+
+    A completed or stopped search runs on, and its final fit is made again; until then the export
+    is the earlier one. The limits are totals, so that the same request may be sent again.
+    """
+    most = request.app.state.settings.owner_searches
+    return budgets.extend(session, caller, search_id, body, most)
 
 
 @router.get("/{search_id}/trials")

@@ -1,4 +1,4 @@
-"""The commands on searches: ls, show, watch, trials, pause, resume, stop, clone, rm, export."""
+"""The commands on searches: ls, show, watch, trials, pause, resume, stop, extend, clone, …"""
 
 import sys
 from pathlib import Path
@@ -156,6 +156,48 @@ def stop(
     with connect(url, key, data_dir) as client:
         end = client.finish if finish else client.stop
         _print_status(end(resolve(client, search)["id"]), as_json=as_json)
+
+
+def extend(
+    search: SearchArgument,
+    trials: Annotated[int | None, typer.Option(min=1, help="This many trials more.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="This many minutes more, final fit included.")
+    ] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, help="Trials in flight from now on.")
+    ] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a search spend more. One that is completed or stopped runs on."""
+    with connect(url, key, data_dir) as client:
+        item = resolve(client, search)
+        more = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
+        limits = new_limits(item, more)
+        if parallelism is not None:
+            limits["parallelism"] = parallelism
+        _print_status(client.extend(item["id"], **limits), as_json=as_json)
+
+
+def new_limits(item: Search, more: dict[str, float | None]) -> dict[str, float]:
+    """The limits of a search with these additions, in full.
+
+    Raises:
+        ClientError: the search has no limit of this kind.
+    """
+    budget: dict[str, float | None] = {**item["budget"]}  # type: ignore[dict-item]
+    limits = {}
+    for name, addition in more.items():
+        if addition is None:
+            continue
+        if (limit := budget.get(name)) is None:
+            known = ", ".join(one for one, value in budget.items() if value is not None)
+            raise ClientError(f"{item['name']} has no limit in {name}; expected one of: {known}")
+        limits[name] = limit + addition
+    return limits
 
 
 def clone(

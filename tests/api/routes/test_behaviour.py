@@ -125,6 +125,28 @@ def test_an_action_is_allowed_or_refused_by_the_state_of_the_search(
         assert status in answer.json()["detail"]
 
 
+def test_a_search_is_extended_by_new_limits_in_full(person, world):
+    user = person()
+    path = f"/v1/searches/{world.search(user.caller, budget=Budget(trials=3))}"
+    versions = set()
+    for _ in range(2):  # the same request again changes nothing
+        answer = user.http.post(f"{path}:extend", json={"trials": 5, "parallelism": 2})
+        assert answer.status_code == 200, answer.text
+        versions.add(answer.json()["version"])
+    assert (answer.json()["budget"]["trials"], answer.json()["parallelism"]) == (5, 2)
+    assert len(versions) == 1
+    for wrong, detail in (
+        ({"trials": 4}, "below the present limit of 5"),
+        ({"seconds": 60}, "expected one of trials"),
+        ({"epochs": 0}, "epochs"),
+    ):
+        refused = user.http.post(f"{path}:extend", json=wrong)
+        assert refused.status_code == 422
+        assert detail in refused.text
+    user.http.post(f"{path}:stop")
+    assert user.http.post(f"{path}:extend", json={}).json()["status"] == "running"
+
+
 def test_a_deleted_search_is_gone_with_its_trials(person, world):
     user = person()
     search_id = world.search(user.caller)

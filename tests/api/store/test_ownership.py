@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from api.roles import Role
+from api.schemas import LimitsIn
 from api.store import budgets, datasets, epochs, networks, searches, trials
 from api.store.errors import NotFound
 from api.store.keys import Caller
@@ -26,6 +27,7 @@ USES: dict[str, tuple[str, Use]] = {
     ),
     "searches.locked": ("search", searches.locked),
     "budgets.finish": ("search", budgets.finish),
+    "budgets.extend": ("search", lambda s, c, id: budgets.extend(s, c, id, LimitsIn(trials=200))),
     "trials.listing": ("search", trials.listing),
     "epochs.of_search": ("search", epochs.of_search),
     "trials.export_of": ("search", trials.export_of),

@@ -66,6 +66,14 @@ def test_a_clone_is_the_same_request_again(service, ask) -> None:
     assert request_of(other) | {"seed": 4, "budget": made["budget"]} == request_of(made)
 
 
+def test_a_search_is_extended_also_after_it_was_stopped(ask, netmorph, service, search) -> None:
+    ask("stop", search["id"])
+    extended = ask("extend", search["id"], "--trials", 3, "--parallelism", 2)
+    assert (extended["status"], extended["budget"]["trials"]) == ("running", 5)
+    ended = netmorph("extend", search["id"], "--minutes", 3, "--data-dir", service.directory)
+    assert "has no limit in seconds; expected one of: trials" in refused(ended)
+
+
 def test_an_ended_search_is_watched_to_its_summary(service, ask, netmorph, search) -> None:
     ask("stop", search["id"])
     assert ask("watch", search["id"])["status"] == "stopped"
