@@ -325,6 +325,7 @@ class WorkerOut(Out):
     device: str
     threads: int
     seen_at: datetime
+    draining: bool  # it gets no more trials
     trial_id: UUID | None  # the trial that it trains
 
 

@@ -299,6 +299,7 @@ class Worker(TypedDict):
     device: str
     threads: int
     seen_at: str
+    draining: bool  # it gets no more trials
     trial_id: str | None  # the trial that it trains
 
 

@@ -19,6 +19,7 @@ from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
 from netmorph.commands.options import messages
 from netmorph.commands.search import search
+from netmorph.commands.trials import trial
 from netmorph.commands.workers import workers
 from netmorph.errors import ClientError, RefusedRequest
 
@@ -124,6 +125,7 @@ app.command()(searches.extend)
 app.command()(searches.clone)
 app.command()(searches.rm)
 app.command()(searches.export)
+app.add_typer(trial, name="trial")
 app.add_typer(datasets, name="dataset")
 app.add_typer(keys, name="key")
 app.add_typer(workers, name="worker")

@@ -138,6 +138,10 @@ class Client:
         """The trials of a search, ordered by number."""
         return cast(Iterator[Trial], self._pages(f"/v1/searches/{search_id}/trials"))
 
+    def stop_trial(self, trial_id: str) -> Trial:
+        """Stop one trial; its search goes on."""
+        return cast(Trial, _json(self._send("POST", f"/v1/trials/{trial_id}:stop")))
+
     def front(self, search_id: str) -> Front:
         """The Pareto front of a search that has a cost."""
         return cast(Front, _json(self._send("GET", f"/v1/searches/{search_id}/front")))
@@ -166,6 +170,11 @@ class Client:
     def workers(self) -> list[Worker]:
         """The workers of the last day, with the trial that each trains."""
         return cast(list[Worker], list(self._pages("/v1/workers")))
+
+    def drain_worker(self, worker_id: str, *, undo: bool = False) -> Worker:
+        """Give a worker no more trials, or with `undo` trials again."""
+        verb = "undrain" if undo else "drain"
+        return cast(Worker, _json(self._send("POST", f"/v1/workers/{worker_id}:{verb}")))
 
     def count_live_workers(self, seconds: float) -> int:
         """How many workers were seen within the last `seconds`, by this machine's clock."""
@@ -231,6 +240,12 @@ class Client:
     def list_keys(self) -> list[Key]:
         """All API keys, without their secrets."""
         return cast(list[Key], list(self._pages("/v1/keys")))
+
+    def rotate_key(self, key_id: str, grace_seconds: float = 0) -> CreatedKey:
+        """Give an API key a new secret; the old one opens for `grace_seconds` more."""
+        body = {"grace_seconds": grace_seconds}
+        answer = self._once("POST", f"/v1/keys/{key_id}:rotate", json=body)
+        return cast(CreatedKey, _json(answer))
 
     def revoke_key(self, key_id: str) -> None:
         """Revoke an API key at once and permanently."""

@@ -174,7 +174,11 @@ def datasets(items: Iterable[Dataset], width: int) -> Table:
 
 def workers(items: Iterable[Worker], width: int) -> Table:
     """One row for each worker."""
+    items = list(items)
+    has_draining = any(item.get("draining") for item in items)
     table = _table("name", "device", "threads", "last seen", "trains")
+    if has_draining:
+        table.add_column("")
     for item in items:
         trial = item["trial_id"]
         table.add_row(
@@ -183,6 +187,7 @@ def workers(items: Iterable[Worker], width: int) -> Table:
             str(item["threads"]),
             item["seen_at"][:_SECOND].replace("T", " "),
             "–" if trial is None else trial if width >= WIDE else trial[:_SHORT_ID],
+            *(["draining" if item.get("draining") else ""] if has_draining else []),
         )
     return table
 

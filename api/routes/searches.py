@@ -144,7 +144,11 @@ def finish_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> Se
 
 @router.post("/{search_id}:extend")
 def extend_search(
-    request: Request, search_id: UUID, body: LimitsIn, caller: CallerDep, session: SessionDep
+    request: Request,
+    search_id: UUID,
+    caller: CallerDep,
+    session: SessionDep,
+    body: LimitsIn | None = None,
 ) -> SearchOut:
     """Let a search spend more, or change how many of its trials are in flight.
 
@@ -152,7 +156,7 @@ def extend_search(
     is the earlier one. The limits are totals, so that the same request may be sent again.
     """
     most = request.app.state.settings.owner_searches
-    return budgets.extend(session, caller, search_id, body, most)
+    return budgets.extend(session, caller, search_id, body or LimitsIn(), most)
 
 
 @router.get("/{search_id}/trials")

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.roles import Role
 from api.schemas import LimitsIn
-from api.store import budgets, datasets, epochs, networks, searches, trials
+from api.store import budgets, datasets, epochs, networks, searches, stopped_trials, trials
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.protocol.states import SearchStatus, TrialKind
@@ -32,6 +32,7 @@ USES: dict[str, tuple[str, Use]] = {
     "epochs.of_search": ("search", epochs.of_search),
     "trials.export_of": ("search", trials.export_of),
     "trials.get": ("trial", trials.get),
+    "stopped_trials.stop": ("running", stopped_trials.stop),
     "epochs.of_trial": ("trial", epochs.of_trial),
     "datasets.get": ("dataset", datasets.get),
     "datasets.row": ("dataset", lambda s, c, id: datasets.row(s, c, str(id))),
@@ -54,7 +55,8 @@ def things(world: Any) -> dict[str, Any]:
     dataset = world.get_search(search).dataset_id
     network = world.network(owner)
     return {
-        "owner": owner, "search": search, "trial": trial, "dataset": dataset, "network": network
+        "owner": owner, "search": search, "trial": trial, "running": best,
+        "dataset": dataset, "network": network,
     }  # fmt: skip
 
 

@@ -74,6 +74,13 @@ def test_a_search_is_extended_also_after_it_was_stopped(ask, netmorph, service, 
     assert "has no limit in seconds; expected one of: trials" in refused(ended)
 
 
+def test_a_trial_or_worker_that_is_not_there_is_an_error(netmorph, service, search) -> None:
+    options = ("--data-dir", service.directory)
+    stopped = netmorph("trial", "stop", search["id"], 7, *options)
+    assert "the search has no trial 7;" in refused(stopped)
+    assert "no worker found for 'gpu'" in refused(netmorph("worker", "drain", "gpu", *options))
+
+
 def test_an_ended_search_is_watched_to_its_summary(service, ask, netmorph, search) -> None:
     ask("stop", search["id"])
     assert ask("watch", search["id"])["status"] == "stopped"
