@@ -26,6 +26,7 @@ from netmorph.answers import (
     ENDED,
     CreatedKey,
     Dataset,
+    Enqueued,
     Front,
     Intake,
     Key,
@@ -102,9 +103,19 @@ class Client:
             search = self.changed_search(search, left)
         return search
 
-    def searches(self) -> Iterator[Search]:
-        """All searches, the newest first."""
-        return cast(Iterator[Search], self._pages("/v1/searches"))
+    def searches(self, tags: Iterable[str] = ()) -> Iterator[Search]:
+        """All searches that have each of these tags, the newest first."""
+        return cast(Iterator[Search], self._pages("/v1/searches", tag=list(tags)))
+
+    def edit_search(self, search_id: str, **changes: str | list[str]) -> Search:
+        """Change the `name`, the `tags` (all of them) or the `note` of a search."""
+        answer = self._send("PATCH", f"/v1/searches/{search_id}", json=changes)
+        return cast(Search, _json(answer))
+
+    def enqueue(self, search_id: str, network_id: str) -> Enqueued:
+        """Let an uploaded network become the next trial of a search."""
+        answer = self._send("PUT", f"/v1/searches/{search_id}/enqueued/{network_id}")
+        return cast(Enqueued, _json(answer))
 
     def pause(self, search_id: str) -> Search:
         """Pause a search: running trials end, no further ones start."""
@@ -256,11 +267,11 @@ class Client:
     def _act(self, search_id: str, verb: str) -> Search:
         return cast(Search, _json(self._send("POST", f"/v1/searches/{search_id}:{verb}")))
 
-    def _pages(self, path: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, **filters: list[str]) -> Iterator[dict[str, Any]]:
         """The items of a list; further pages are requested when needed."""
         cursor = None
         while True:
-            parameters = {"limit": 100} | ({"cursor": cursor} if cursor else {})
+            parameters = {"limit": 100, **filters} | ({"cursor": cursor} if cursor else {})
             page = _json(self._send("GET", path, params=parameters))
             yield from page["items"]
             if not (cursor := page.get("next_cursor")):

@@ -58,6 +58,8 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
     facts = {
         "id": item["id"],
         "name": item["name"],
+        **({"tags": ", ".join(item["tags"])} if item.get("tags") else {}),
+        **({"note": item["note"]} if item.get("note") else {}),
         "data set": item["dataset"]["name"],
         "status": _status(item),
         "strategy": f"{item['strategy']}, seed {item['seed']}, {item['parallelism']} in flight",

@@ -22,8 +22,19 @@ from api.edge.errors import shutting_down
 from api.edge.parsing import version_in
 from api.imports import dataset_for
 from api.pictures import fronts
-from api.schemas import EpochOut, FrontOut, LimitsIn, SearchIn, SearchOut, SearchPage, TrialPage
-from api.store import budgets, epochs, new_searches, searches, trials
+from api.schemas import (
+    EnqueuedOut,
+    EpochOut,
+    FrontOut,
+    LimitsIn,
+    SearchIn,
+    SearchOut,
+    SearchPage,
+    SearchPatch,
+    Tag,
+    TrialPage,
+)
+from api.store import budgets, enqueued, epochs, new_searches, searches, trials
 from api.store.keys import Caller
 from core.protocol.contracts import Cost
 
@@ -58,10 +69,14 @@ def create_search(
 
 @router.get("")
 def list_searches(
-    caller: CallerDep, session: SessionDep, limit: Limit = 50, cursor: Cursor = None
+    caller: CallerDep,
+    session: SessionDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    tag: Annotated[list[Tag] | None, Query(max_length=32)] = None,
 ) -> SearchPage:
-    """List your searches, the newest first."""
-    return searches.listing(session, caller, limit=limit, cursor=cursor)
+    """List your searches, the newest first; with `tag`, those that have each of these tags."""
+    return searches.listing(session, caller, limit=limit, cursor=cursor, tags=tag or ())
 
 
 @router.get("/{search_id}", responses={304: {"description": "unchanged since"}})
@@ -107,6 +122,26 @@ def _read(
         if known is not None and searches.version(session, caller, search_id) == known:
             return None
         return searches.get(session, caller, search_id)
+
+
+@router.patch("/{search_id}")
+def edit_search(
+    search_id: UUID, caller: CallerDep, session: SessionDep, body: SearchPatch | None = None
+) -> SearchOut:
+    """Change the name, the tags or the note of a search; what is left out stays."""
+    return searches.edit(session, caller, search_id, body or SearchPatch())
+
+
+@router.put("/{search_id}/enqueued/{network_id}")
+def enqueue_network(
+    search_id: UUID, network_id: UUID, caller: CallerDep, session: SessionDep
+) -> EnqueuedOut:
+    """Let an uploaded network become the next trial, after the first roots have been compared.
+
+    It starts from its own weights, if it has any, and counts as a trial of the budget. 409 where
+    the search makes no more trials, or a trial has the same architecture.
+    """
+    return enqueued.add(session, caller, search_id, network_id)
 
 
 @router.delete("/{search_id}", status_code=204)

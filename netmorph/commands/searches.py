@@ -21,7 +21,9 @@ from netmorph.commands.options import (
     messages,
     print_json,
 )
+from netmorph.commands.preparing import MeanOption, ScaleOption, StdOption, preparation_of
 from netmorph.errors import ClientError
+from netmorph.importing.files import read
 from netmorph.report import default_folder, print_summary, summary
 
 #: Fields of a search that a request for it has, too.
@@ -39,6 +41,9 @@ _REQUEST = (
 
 
 def ls(
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Only searches with this tag; may be repeated.")
+    ] = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -46,7 +51,7 @@ def ls(
 ) -> None:
     """List the searches, the newest first."""
     with connect(url, key, data_dir) as client:
-        items = list(client.searches())
+        items = list(client.searches(tag or ()))
     if as_json:
         print_json(items)
     else:
@@ -198,6 +203,67 @@ def new_limits(item: Search, more: dict[str, float | None]) -> dict[str, float]:
             raise ClientError(f"{item['name']} has no limit in {name}; expected one of: {known}")
         limits[name] = limit + addition
     return limits
+
+
+def edit(
+    search: SearchArgument,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Add this tag; may be repeated.")] = None,
+    untag: Annotated[
+        list[str] | None, typer.Option(help="Remove this tag; may be repeated.")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="Another note; '' removes it.")] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change the name, the tags or the note of a search."""
+    with connect(url, key, data_dir) as client:
+        item = resolve(client, search)
+        tags = sorted({*item["tags"], *(tag or ())} - {*(untag or ())})
+        changes: dict[str, str | list[str]] = {"tags": tags} if tag or untag else {}
+        changes |= {} if name is None else {"name": name}
+        changes |= {} if note is None else {"note": note}
+        item = client.edit_search(item["id"], **changes)
+    if as_json:
+        print_json(item)
+    else:
+        tagged = f", tagged {', '.join(item['tags'])}" if item["tags"] else ""
+        console().print(f"{item['name']} ({item['id']}){tagged}", soft_wrap=True)
+
+
+def enqueue(
+    search: SearchArgument,
+    network: Annotated[
+        Path,
+        typer.Argument(
+            help="An ONNX file, the folder of an export, or an architecture as JSON (without "
+            "weights)."
+        ),
+    ],
+    scale: ScaleOption = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a network of your own become the next trial of a search."""
+    given = read(network, preparation_of(scale, mean, std))
+    with connect(url, key, data_dir) as client:
+        item = resolve(client, search)
+        uploaded = client.add_network(given.name, given.architecture, given.weights)
+        answer = client.enqueue(item["id"], uploaded["id"])
+    if as_json:
+        print_json(answer)
+        return
+    number = answer["number"]
+    when = "becomes the next trial" if number is None else f"is trial {number}"
+    for note in given.notes:
+        messages().print(note, soft_wrap=True)
+    console().print(f"{given.name} {when} of {item['name']}", soft_wrap=True)
 
 
 def clone(

@@ -147,6 +147,23 @@ def test_a_search_is_extended_by_new_limits_in_full(person, world):
     assert user.http.post(f"{path}:extend", json={}).json()["status"] == "running"
 
 
+def test_a_search_is_renamed_tagged_and_found_by_its_tags(person, world):
+    user = person()
+    path = f"/v1/searches/{world.search(user.caller)}"
+    world.search(user.caller)
+    change = {"name": "better", "tags": ["b", "a", "b"], "note": "first line\nsecond"}
+    versions = {user.http.patch(path, json=change).json()["version"] for _ in range(2)}
+    found = user.http.get(path).json()
+    assert (found["name"], found["tags"], found["note"]) == ("better", ["a", "b"], change["note"])
+    assert versions == {found["version"]}
+    for tags, count in ((["a"], 1), (["a", "b"], 1), (["a", "c"], 0)):
+        listed = user.http.get("/v1/searches", params={"tag": tags}).json()["items"]
+        assert len(listed) == count
+    assert user.http.patch(path, json={"tags": []}).json()["name"] == "better"
+    for wrong in ({"name": " "}, {"tags": ["x" * 65]}, {"note": 5}, {"colour": "red"}):
+        assert user.http.patch(path, json=wrong).status_code == 422
+
+
 def test_a_deleted_search_is_gone_with_its_trials(person, world):
     user = person()
     search_id = world.search(user.caller)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from api.roles import Role
-from api.schemas import LimitsIn
+from api.schemas import LimitsIn, SearchPatch
 from api.store import budgets, datasets, epochs, networks, searches, stopped_trials, trials
 from api.store.errors import NotFound
 from api.store.keys import Caller
@@ -28,6 +28,7 @@ USES: dict[str, tuple[str, Use]] = {
     "searches.locked": ("search", searches.locked),
     "budgets.finish": ("search", budgets.finish),
     "budgets.extend": ("search", lambda s, c, id: budgets.extend(s, c, id, LimitsIn(trials=200))),
+    "searches.edit": ("search", lambda s, c, id: searches.edit(s, c, id, SearchPatch(note="x"))),
     "trials.listing": ("search", trials.listing),
     "epochs.of_search": ("search", epochs.of_search),
     "trials.export_of": ("search", trials.export_of),

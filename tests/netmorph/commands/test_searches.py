@@ -81,6 +81,26 @@ def test_a_trial_or_worker_that_is_not_there_is_an_error(netmorph, service, sear
     assert "no worker found for 'gpu'" in refused(netmorph("worker", "drain", "gpu", *options))
 
 
+def test_a_search_is_tagged_and_a_network_enqueued(ask, search, tmp_path) -> None:
+    edited = ask("edit", search["id"], "--tag", "b", "--tag", "a", "--untag", "b", "--note", "hm")
+    assert (edited["tags"], edited["note"]) == (["a"], "hm")
+    assert [item["id"] for item in ask("ls", "--tag", "a")] == [search["id"]]
+    assert ask("ls", "--tag", "b") == []
+    kinds = [
+        ("input", {"shape": [1, 8, 8]}),
+        ("flatten", {}),
+        ("dense", {"units": 10}),
+        ("output", {}),
+    ]
+    nodes = [
+        {"id": i, "kind": kind, "inputs": [i - 1] if i else [], **values}
+        for i, (kind, values) in enumerate(kinds)
+    ]
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps({"version": 1, "nodes": nodes}))
+    assert ask("enqueue", search["id"], mine)["search_id"] == search["id"]
+
+
 def test_an_ended_search_is_watched_to_its_summary(service, ask, netmorph, search) -> None:
     ask("stop", search["id"])
     assert ask("watch", search["id"])["status"] == "stopped"
