@@ -181,6 +181,8 @@ class Search(Base):
     name: Mapped[str]
     status: Mapped[str] = mapped_column(default=SearchStatus.PENDING)
     reason: Mapped[str] = mapped_column(default="", server_default="")
+    tags: Mapped[list[str]] = mapped_column(JSONB, default=list, server_default=text("'[]'::jsonb"))
+    note: Mapped[str] = mapped_column(default="", server_default="")
     config: Mapped[dict[str, Any]]  # core.protocol.contracts.SearchConfig
     bounds: Mapped[dict[str, Any]]  # core.protocol.contracts.Bounds, as given or chosen
     parallelism: Mapped[int]  # trials in flight
@@ -191,6 +193,20 @@ class Search(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+
+
+class Enqueued(Base):
+    """A network of a user that becomes a trial of a search as soon as one may start."""
+
+    __tablename__ = "enqueued"
+
+    search_id: Mapped[UUID] = mapped_column(
+        ForeignKey("searches.id", ondelete="CASCADE"), primary_key=True
+    )
+    network_id: Mapped[UUID] = mapped_column(
+        ForeignKey("networks.id"), primary_key=True, index=True
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Version(Base):
@@ -214,7 +230,7 @@ class Trial(Base):
         *_finite("predicted_mean", "predicted_std", "value", "value_std", "seconds"),
         *_finite("samples_per_second", "validation_loss", "value_at_rung", "checkpoint_seconds"),
         *_finite("test_metric", "test_loss"),
-        CheckConstraint("status <> 'completed' OR kind = 'final' OR value IS NOT NULL",
+        CheckConstraint("status <> 'completed' OR kind <> 'search' OR value IS NOT NULL",
                         name="completed_has_value"),
         CheckConstraint("latency > 0 AND latency < 'Infinity'::float8", name="latency"),
         CheckConstraint("attempt >= 1", name="attempt"),
@@ -233,6 +249,7 @@ class Trial(Base):
               postgresql_where=text("kind = 'search' AND ended_at IS NOT NULL")),
         Index("ix_trials_weights", "weights_key",
               postgresql_where=text("weights_key IS NOT NULL")),
+        Index("ix_trials_network", "network_id", postgresql_where=text("network_id IS NOT NULL")),
         Index("ix_trials_export", "export_key", postgresql_where=text("export_key IS NOT NULL")),
         Index("ix_trials_checkpoint", "checkpoint_key",
               postgresql_where=text("checkpoint_key IS NOT NULL")),
@@ -246,7 +263,10 @@ class Trial(Base):
     attempt: Mapped[int] = mapped_column(default=1, server_default="1")
     reason: Mapped[str] = mapped_column(default="", server_default="")
 
+    stopping: Mapped[str] = mapped_column(default="", server_default="")  # why a user stops it
+
     parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("trials.id"))
+    network_id: Mapped[UUID | None] = mapped_column(ForeignKey("networks.id"))  # a user enqueued it
     morphisms: Mapped[list[dict[str, Any]]]  # from the parent: {"text": ..., "data": ...}
     architecture: Mapped[dict[str, Any]]
     fingerprint: Mapped[str]  # that of its parent where it continues the parent's training
@@ -314,6 +334,7 @@ class Worker(Base):
     name: Mapped[str]
     device: Mapped[str]
     threads: Mapped[int]
+    draining: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -35,6 +35,8 @@ def _storable(text: str) -> str:
 ImageSide = Annotated[int, Field(ge=1, le=1024)]  # pixels
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
 
+Tag = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_clean)]
+
 
 class In(BaseModel):
     """A request body: unknown fields, NaN and Infinity are refused."""
@@ -68,6 +70,23 @@ class SearchIn(SearchConfig):
     #: The id or name of a data set, or the name of a built-in one.
     dataset: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_storable)]
     name: Name | None = None
+
+
+class LimitsIn(In):
+    """`POST /v1/searches/{id}:extend`: the new limits in full; those left out stay as they are."""
+
+    trials: int | None = Field(default=None, ge=1, le=100_000, strict=True)
+    epochs: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
+    seconds: float | None = Field(default=None, ge=10, le=30 * 86_400)  # final fit included
+    parallelism: int | None = Field(default=None, ge=1, le=1024, strict=True)  # trials in flight
+
+
+class SearchPatch(In):
+    """`PATCH /v1/searches/{id}`: what is left out stays as it is."""
+
+    name: Name | None = None
+    tags: Annotated[list[Tag], Field(max_length=32)] | None = None  # all of them
+    note: Annotated[str, Field(max_length=4000), AfterValidator(_storable)] | None = None
 
 
 class DatasetRef(Out):
@@ -127,6 +146,8 @@ class FinalOut(Out):
 class SearchOut(Out):
     id: UUID
     name: str
+    tags: list[str]  # in order, each once
+    note: str
     dataset: DatasetRef
     task: str
     strategy: str
@@ -183,6 +204,7 @@ class TrialOut(Out):
     status: TrialStatus
     attempt: int
     reason: str
+    network_id: UUID | None  # the uploaded network that a user has enqueued as this trial
     parent_id: UUID | None
     parent_number: int | None
     morphisms: list[MorphismOut]  # empty: it continues its parent's training, or has no parent
@@ -300,6 +322,15 @@ class NetworkOut(Out):
     created_at: datetime
 
 
+class EnqueuedOut(Out):
+    """A network that becomes a trial of a search, or is one."""
+
+    search_id: UUID
+    network_id: UUID
+    trial_id: UUID | None  # None: it waits until a trial may start
+    number: int | None  # of the trial
+
+
 class NetworkPage(Out):
     items: list[NetworkOut]
     next_cursor: str | None
@@ -316,6 +347,7 @@ class WorkerOut(Out):
     device: str
     threads: int
     seen_at: datetime
+    draining: bool  # it gets no more trials
     trial_id: UUID | None  # the trial that it trains
 
 

@@ -22,6 +22,7 @@ import netmorph.cli
 import worker.settings
 from api.instruments import METRICS, Metric
 from core.protocol.states import (
+    EXTENDABLE_SEARCH,
     LIVE_SEARCH,
     LIVE_TRIAL,
     SEARCH_SOURCES,
@@ -32,6 +33,10 @@ from core.protocol.states import (
 
 DOCS = Path(__file__).parent
 PREFIX = "NETMORPH_"
+#: The transitions of searches, those by an extension included.
+SEARCH_MOVES = SEARCH_SOURCES | {
+    SearchStatus.RUNNING: SEARCH_SOURCES[SearchStatus.RUNNING] | EXTENDABLE_SEARCH
+}
 #: What a program computes when a variable is not set; the comment at the field says what.
 COMPUTED = "computed"
 
@@ -104,7 +109,7 @@ def with_part(page: str, name: str, part: str) -> str:
 def state_diagrams() -> dict[str, str]:
     """The Mermaid diagrams of the states of searches and trials, by name."""
     return {
-        "states of a search": _diagram(SearchStatus.PENDING, SEARCH_SOURCES, LIVE_SEARCH),
+        "states of a search": _diagram(SearchStatus.PENDING, SEARCH_MOVES, LIVE_SEARCH),
         "states of a trial": _diagram(TrialStatus.WAITING, TRIAL_SOURCES, LIVE_TRIAL),
     }
 

@@ -93,6 +93,15 @@ class Network(TypedDict):
     created_at: str
 
 
+class Enqueued(TypedDict):
+    """A network that becomes a trial of a search, or is one."""
+
+    search_id: str
+    network_id: str
+    trial_id: str | None  # None: it waits until a trial may start
+    number: int | None
+
+
 class DatasetRef(TypedDict):
     """The data set of a search."""
 
@@ -193,6 +202,8 @@ class Search(TypedDict):
 
     id: str
     name: str
+    tags: list[str]
+    note: str
     dataset: DatasetRef
     task: str
     strategy: str
@@ -239,6 +250,7 @@ class Trial(TypedDict):
     status: str
     attempt: int
     reason: str
+    network_id: str | None  # the network that a user has enqueued as this trial
     parent_id: str | None
     parent_number: int | None
     morphisms: list[Morphism]
@@ -299,6 +311,7 @@ class Worker(TypedDict):
     device: str
     threads: int
     seen_at: str
+    draining: bool  # it gets no more trials
     trial_id: str | None  # the trial that it trains
 
 

@@ -20,6 +20,7 @@ from netmorph.commands.keys import keys
 from netmorph.commands.options import messages
 from netmorph.commands.report import report
 from netmorph.commands.search import search
+from netmorph.commands.trials import trial
 from netmorph.commands.workers import workers
 from netmorph.errors import ClientError, RefusedRequest
 
@@ -121,10 +122,14 @@ app.command()(searches.trials)
 app.command()(searches.pause)
 app.command()(searches.resume)
 app.command()(searches.stop)
+app.command()(searches.extend)
+app.command()(searches.edit)
+app.command()(searches.enqueue)
 app.command()(searches.clone)
 app.command()(searches.rm)
 app.command()(searches.export)
 app.command()(report)
+app.add_typer(trial, name="trial")
 app.add_typer(datasets, name="dataset")
 app.add_typer(keys, name="key")
 app.add_typer(workers, name="worker")

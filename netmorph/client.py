@@ -26,6 +26,7 @@ from netmorph.answers import (
     ENDED,
     CreatedKey,
     Dataset,
+    Enqueued,
     Front,
     Intake,
     Key,
@@ -102,9 +103,19 @@ class Client:
             search = self.changed_search(search, left)
         return search
 
-    def searches(self) -> Iterator[Search]:
-        """All searches, the newest first."""
-        return cast(Iterator[Search], self._pages("/v1/searches"))
+    def searches(self, tags: Iterable[str] = ()) -> Iterator[Search]:
+        """All searches that have each of these tags, the newest first."""
+        return cast(Iterator[Search], self._pages("/v1/searches", tag=list(tags)))
+
+    def edit_search(self, search_id: str, **changes: str | list[str]) -> Search:
+        """Change the `name`, the `tags` (all of them) or the `note` of a search."""
+        answer = self._send("PATCH", f"/v1/searches/{search_id}", json=changes)
+        return cast(Search, _json(answer))
+
+    def enqueue(self, search_id: str, network_id: str) -> Enqueued:
+        """Let an uploaded network become the next trial of a search."""
+        answer = self._send("PUT", f"/v1/searches/{search_id}/enqueued/{network_id}")
+        return cast(Enqueued, _json(answer))
 
     def pause(self, search_id: str) -> Search:
         """Pause a search: running trials end, no further ones start."""
@@ -118,6 +129,18 @@ class Client:
         """Stop a search permanently, with its running trials."""
         return self._act(search_id, "stop")
 
+    def finish(self, search_id: str) -> Search:
+        """Finish a search early: running trials end, then the best one is trained and exported."""
+        return self._act(search_id, "finish")
+
+    def extend(self, search_id: str, **limits: float) -> Search:
+        """Give a search new limits in full: `trials`, `epochs`, `seconds`, `parallelism`.
+
+        A completed or stopped search runs on.
+        """
+        answer = self._send("POST", f"/v1/searches/{search_id}:extend", json=limits)
+        return cast(Search, _json(answer))
+
     def delete(self, search_id: str) -> None:
         """Delete a search and its trials."""
         self._delete(f"/v1/searches/{search_id}")
@@ -130,6 +153,10 @@ class Client:
         """A figure of a search for Plotly: `best-so-far`, `learning-curves` or `front`."""
         answer = self._send("GET", f"/v1/searches/{search_id}/figures/{name}")
         return cast(dict[str, Any], _json(answer))
+
+    def stop_trial(self, trial_id: str) -> Trial:
+        """Stop one trial; its search goes on."""
+        return cast(Trial, _json(self._send("POST", f"/v1/trials/{trial_id}:stop")))
 
     def front(self, search_id: str) -> Front:
         """The Pareto front of a search that has a cost."""
@@ -159,6 +186,11 @@ class Client:
     def workers(self) -> list[Worker]:
         """The workers of the last day, with the trial that each trains."""
         return cast(list[Worker], list(self._pages("/v1/workers")))
+
+    def drain_worker(self, worker_id: str, *, undo: bool = False) -> Worker:
+        """Give a worker no more trials, or with `undo` trials again."""
+        verb = "undrain" if undo else "drain"
+        return cast(Worker, _json(self._send("POST", f"/v1/workers/{worker_id}:{verb}")))
 
     def count_live_workers(self, seconds: float) -> int:
         """How many workers were seen within the last `seconds`, by this machine's clock."""
@@ -225,6 +257,12 @@ class Client:
         """All API keys, without their secrets."""
         return cast(list[Key], list(self._pages("/v1/keys")))
 
+    def rotate_key(self, key_id: str, grace_seconds: float = 0) -> CreatedKey:
+        """Give an API key a new secret; the old one opens for `grace_seconds` more."""
+        body = {"grace_seconds": grace_seconds}
+        answer = self._once("POST", f"/v1/keys/{key_id}:rotate", json=body)
+        return cast(CreatedKey, _json(answer))
+
     def revoke_key(self, key_id: str) -> None:
         """Revoke an API key at once and permanently."""
         self._send("DELETE", f"/v1/keys/{key_id}")
@@ -234,11 +272,11 @@ class Client:
     def _act(self, search_id: str, verb: str) -> Search:
         return cast(Search, _json(self._send("POST", f"/v1/searches/{search_id}:{verb}")))
 
-    def _pages(self, path: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, **filters: list[str]) -> Iterator[dict[str, Any]]:
         """The items of a list; further pages are requested when needed."""
         cursor = None
         while True:
-            parameters = {"limit": 100} | ({"cursor": cursor} if cursor else {})
+            parameters = {"limit": 100, **filters} | ({"cursor": cursor} if cursor else {})
             page = _json(self._send("GET", path, params=parameters))
             yield from page["items"]
             if not (cursor := page.get("next_cursor")):

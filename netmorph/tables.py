@@ -59,6 +59,8 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
     facts = {
         "id": item["id"],
         "name": item["name"],
+        **({"tags": ", ".join(item["tags"])} if item.get("tags") else {}),
+        **({"note": item["note"]} if item.get("note") else {}),
         "data set": item["dataset"]["name"],
         "status": _status(item),
         "strategy": f"{item['strategy']}, seed {item['seed']}, {item['parallelism']} in flight",
@@ -122,7 +124,7 @@ class _NarrowTrials:
 def cells(item: Trial) -> dict[str, str]:
     """The texts of one trial by label."""
     return {
-        "no": f"{item['number']}" + (" final" if item["kind"] == "final" else ""),
+        "no": f"{item['number']}" + ("" if item["kind"] == "search" else f" {item['kind']}"),
         "status": item["status"],
         "value": percent(item["value"]),
         "parent": "–" if item["parent_number"] is None else str(item["parent_number"]),
@@ -175,7 +177,11 @@ def datasets(items: Iterable[Dataset], width: int) -> Table:
 
 def workers(items: Iterable[Worker], width: int) -> Table:
     """One row for each worker."""
+    items = list(items)
+    has_draining = any(item.get("draining") for item in items)
     table = _table("name", "device", "threads", "last seen", "trains")
+    if has_draining:
+        table.add_column("")
     for item in items:
         trial = item["trial_id"]
         table.add_row(
@@ -184,6 +190,7 @@ def workers(items: Iterable[Worker], width: int) -> Table:
             str(item["threads"]),
             item["seen_at"][:_SECOND].replace("T", " "),
             "–" if trial is None else trial if width >= WIDE else trial[:_SHORT_ID],
+            *(["draining" if item.get("draining") else ""] if has_draining else []),
         )
     return table
 

@@ -1,12 +1,22 @@
 """Carries out the decisions of `core.search.budget.decide`, except `Suggest` and `Wait`."""
 
+from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import Session
 
+from api.models import Search
 from api.store import live_searches, new_trials, searches
 from api.store.live_searches import LiveSearch, past_trial
 from core.protocol.states import SearchStatus
 from core.search import defaults, ensembles, pace, race
-from core.search.budget import Complete, Decision, Fail, Finish, FitBest, StopWaiting
+from core.search.budget import (
+    Complete,
+    Decision,
+    Fail,
+    Finish,
+    FitBest,
+    SearchProgress,
+    StopWaiting,
+)
 from core.search.repeats import comparable
 from core.tasks import TASKS
 
@@ -16,7 +26,9 @@ def carry_out(session: Session, search: LiveSearch, decision: Decision) -> bool:
     search_id = search.search_id
     match decision:
         case Finish():
-            return searches.move(session, search_id, SearchStatus.FINISHING)
+            return searches.move(
+                session, search_id, SearchStatus.FINISHING, condition=_has_limits(search.progress)
+            )
         case StopWaiting():
             return searches.stop_waiting(session, search_id, "the time is up")
         case FitBest():
@@ -27,6 +39,15 @@ def carry_out(session: Session, search: LiveSearch, decision: Decision) -> bool:
             return searches.move(session, search_id, SearchStatus.FAILED, reason=reason)
         case _:
             return False
+
+
+def _has_limits(progress: SearchProgress) -> ColumnElement[bool]:
+    """Whether a search has the limits that a decision was made for: a user may extend them."""
+    return and_(
+        Search.trial_limit.is_not_distinct_from(progress.trial_limit),
+        Search.epoch_limit.is_not_distinct_from(progress.epoch_limit),
+        Search.trials_deadline.is_not_distinct_from(progress.trials_deadline),
+    )
 
 
 def _fit_best(session: Session, search: LiveSearch) -> bool:

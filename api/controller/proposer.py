@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.controller.new_rows import rows_of
 from api.controller.process_pool import NoProcess, ProcessPool
 from api.db import unit_of_work
 from api.instruments import SUGGESTION
@@ -22,10 +23,10 @@ from api.store import live_searches, new_trials, searches
 from api.store.live_searches import CompletedSearch, LiveSearch, StoredSnapshot
 from core.errors import SpaceExhausted
 from core.graph.architecture import Architecture
-from core.protocol.contracts import Bounds, DatasetSpec, Hyperparameters, SearchConfig
+from core.protocol.contracts import Bounds, DatasetSpec, SearchConfig
 from core.protocol.states import LIVE_TRIAL, SearchStatus
-from core.search import defaults, pace, trial_training
-from core.search.history import PastTrial, Suggestion
+from core.search import defaults, pace
+from core.search.history import PastTrial
 from core.search.lineage import with_shares
 from core.search.step import Snapshot, step
 from core.search.strategies.bayesian import prior_mean_of
@@ -148,38 +149,13 @@ def answer(stored: StoredSnapshot) -> tuple[dict[str, Any], ...]:
     """
     config = SearchConfig.model_validate(stored.config)
     dataset = DatasetSpec.model_validate(stored.dataset)
-    is_timed = config.budget.seconds is not None
-    value_range = TASKS[config.task].value_range
-    left = stored.epochs_left
-    rows: list[dict[str, Any]] = []
-    suggestions = step(_snapshot(stored, config, dataset))
-    for number, suggestion in enumerate(suggestions, start=stored.next_number):
-        if left is not None and left < 1:
-            break
-        chosen = _hyperparameters(suggestion, number, config, dataset, stored.elapsed)
-        if left is not None:
-            chosen = chosen.model_copy(update={"epochs": min(chosen.epochs, left)})
-            left -= chosen.epochs
-        rows.append(
-            new_trials.new_row(
-                suggestion, number, chosen, is_timed=is_timed, value_range=value_range
-            )
-        )
-    return tuple(rows)
-
-
-def _hyperparameters(
-    suggestion: Suggestion, number: int, config: SearchConfig, dataset: DatasetSpec, elapsed: float
-) -> Hyperparameters:
-    inherited = suggestion.parent is not None
-    return trial_training.trial_hyperparameters(
-        config,
-        dataset,
-        elapsed=elapsed,
-        inherited=inherited,
-        morphed=bool(suggestion.morphisms),
-        in_race=defaults.is_in_race(config, dataset, number=number, inherited=inherited),
-        choices=suggestion.choices,
+    return rows_of(
+        step(_snapshot(stored, config, dataset)),
+        first=stored.next_number,
+        config=config,
+        dataset=dataset,
+        elapsed=stored.elapsed,
+        epochs_left=stored.epochs_left,
     )
 
 
@@ -204,7 +180,7 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         alternatives=defaults.alternatives_tried(config, dataset),
         patience=pace.patience(config),
         remaining=pace.remaining_trials(
-            config, dataset, created=stored.next_number, elapsed=stored.elapsed
+            config, dataset, created=len(stored.trials), elapsed=stored.elapsed
         ),
         prior_mean=prior_mean_of([_ended_trials(one) for one in stored.earlier]),
     )

@@ -19,13 +19,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import db
-from api.controller import finisher
+from api.controller import enqueued_trials, finisher
 from api.controller.leadership import Leadership
 from api.controller.proposer import Proposer
 from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
 from api.settings import Settings
-from api.store import endings, live_searches, searches
+from api.store import endings, enqueued, live_searches, searches
+from api.store.live_searches import LiveSearch
 from api.store.notifications import WORK, notify_controllers
 from core.protocol.storage import Storage
 from core.search.budget import Suggest, Wait, decide
@@ -184,13 +185,23 @@ def advance(
     with db.unit_of_work(sessions) as session:
         live_searches.hold_clocks(session)
         live = live_searches.live(session)
+        with_enqueued = enqueued.searches_with_some(session)
     again = False
     for search in live:
         moved()
         decision = decide(search.progress)
         if isinstance(decision, Suggest):
-            proposer.request(search, decision.count)
+            if search.search_id in with_enqueued and _start(sessions, search, decision.count):
+                again = True
+            else:
+                proposer.request(search, decision.count)
         elif not isinstance(decision, Wait):
             with db.unit_of_work(sessions) as session:
                 again |= finisher.carry_out(session, search, decision)
     return again
+
+
+def _start(sessions: sessionmaker[Session], search: LiveSearch, count: int) -> bool:
+    """Start trials of enqueued networks; False where there are none to start."""
+    with db.unit_of_work(sessions) as session:
+        return enqueued_trials.start(session, search, count)

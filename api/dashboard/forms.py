@@ -16,7 +16,7 @@ from api.edge.dependencies import SessionDep, StorageDep
 from api.edge.uploads import checked_first
 from api.imports import dataset_for, import_file
 from api.schemas import ImageSide, Name, SearchIn
-from api.store import new_searches, searches
+from api.store import budgets, new_searches, searches
 from api.store.errors import QuotaExceeded
 from core.data.formats import ReadOptions
 from core.errors import InvalidInput, NetmorphError
@@ -159,7 +159,7 @@ def _message(field: str, location: tuple[str, ...], message: str) -> str:
 @router.post("/searches/{search_id}/{action}")
 def act(
     search_id: UUID,
-    action: Literal["pause", "resume", "stop", "delete"],
+    action: Literal["pause", "resume", "finish", "stop", "delete"],
     visitor: SenderDep,
     session: SessionDep,
 ) -> Response:
@@ -167,7 +167,12 @@ def act(
     if action == "delete":
         searches.remove(session, visitor.caller, search_id)
         return RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    steps = {"pause": searches.pause, "resume": searches.resume, "stop": searches.stop}
+    steps = {
+        "pause": searches.pause,
+        "resume": searches.resume,
+        "finish": budgets.finish,
+        "stop": searches.stop,
+    }
     steps[action](session, visitor.caller, search_id)
     return RedirectResponse(f"/searches/{search_id}", HTTPStatus.SEE_OTHER)
 

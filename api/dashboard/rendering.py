@@ -166,6 +166,8 @@ def actions(search: SearchOut) -> list[tuple[str, str]]:
     if search.status not in LIVE_SEARCH:
         return [("delete", "Delete")]
     buttons = [("stop", "Stop")]
+    if search.best is not None and search.status is not SearchStatus.FINISHING:
+        buttons = [("finish", "Finish now"), *buttons]
     if search.status is SearchStatus.PAUSED:
         return [("resume", "Resume"), *buttons]
     if search.status in (SearchStatus.PENDING, SearchStatus.RUNNING):

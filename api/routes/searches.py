@@ -22,8 +22,19 @@ from api.edge.errors import shutting_down
 from api.edge.parsing import version_in
 from api.imports import dataset_for
 from api.pictures import fronts
-from api.schemas import EpochOut, FrontOut, SearchIn, SearchOut, SearchPage, TrialPage
-from api.store import epochs, new_searches, searches, trials
+from api.schemas import (
+    EnqueuedOut,
+    EpochOut,
+    FrontOut,
+    LimitsIn,
+    SearchIn,
+    SearchOut,
+    SearchPage,
+    SearchPatch,
+    Tag,
+    TrialPage,
+)
+from api.store import budgets, enqueued, epochs, new_searches, searches, trials
 from api.store.keys import Caller
 from core.protocol.contracts import Cost
 
@@ -58,10 +69,14 @@ def create_search(
 
 @router.get("")
 def list_searches(
-    caller: CallerDep, session: SessionDep, limit: Limit = 50, cursor: Cursor = None
+    caller: CallerDep,
+    session: SessionDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    tag: Annotated[list[Tag] | None, Query(max_length=32)] = None,
 ) -> SearchPage:
-    """List your searches, the newest first."""
-    return searches.listing(session, caller, limit=limit, cursor=cursor)
+    """List your searches, the newest first; with `tag`, those that have each of these tags."""
+    return searches.listing(session, caller, limit=limit, cursor=cursor, tags=tag or ())
 
 
 @router.get("/{search_id}", responses={304: {"description": "unchanged since"}})
@@ -109,6 +124,26 @@ def _read(
         return searches.get(session, caller, search_id)
 
 
+@router.patch("/{search_id}")
+def edit_search(
+    search_id: UUID, caller: CallerDep, session: SessionDep, body: SearchPatch | None = None
+) -> SearchOut:
+    """Change the name, the tags or the note of a search; what is left out stays."""
+    return searches.edit(session, caller, search_id, body or SearchPatch())
+
+
+@router.put("/{search_id}/enqueued/{network_id}")
+def enqueue_network(
+    search_id: UUID, network_id: UUID, caller: CallerDep, session: SessionDep
+) -> EnqueuedOut:
+    """Let an uploaded network become the next trial, after the first roots have been compared.
+
+    It starts from its own weights, if it has any, and counts as a trial of the budget. 409 where
+    the search makes no more trials, or a trial has the same architecture.
+    """
+    return enqueued.add(session, caller, search_id, network_id)
+
+
 @router.delete("/{search_id}", status_code=204)
 def delete_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> None:
     """Delete a search with its trials and models; a running search is stopped first."""
@@ -131,6 +166,32 @@ def resume_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> Se
 def stop_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
     """Stop a search permanently; its workers are freed within two heartbeats."""
     return searches.stop(session, caller, search_id)
+
+
+@router.post("/{search_id}:finish")
+def finish_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
+    """Finish a search early: waiting trials are stopped, running ones end, then the final fit.
+
+    The budget becomes what has been spent. 409 where no trial has a value and none is running.
+    """
+    return budgets.finish(session, caller, search_id)
+
+
+@router.post("/{search_id}:extend")
+def extend_search(
+    request: Request,
+    search_id: UUID,
+    caller: CallerDep,
+    session: SessionDep,
+    body: LimitsIn | None = None,
+) -> SearchOut:
+    """Let a search spend more, or change how many of its trials are in flight.
+
+    A completed or stopped search runs on, and its final fit is made again; until then the export
+    is the earlier one. The limits are totals, so that the same request may be sent again.
+    """
+    most = request.app.state.settings.owner_searches
+    return budgets.extend(session, caller, search_id, body or LimitsIn(), most)
 
 
 @router.get("/{search_id}/trials")

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from api.edge.dependencies import CallerDep, SessionDep
 from api.schemas import EpochOut, TrialDetail
-from api.store import epochs, trials
+from api.store import epochs, stopped_trials, trials
 
 router = APIRouter(prefix="/v1/trials", tags=["trials"])
 
@@ -15,6 +15,15 @@ router = APIRouter(prefix="/v1/trials", tags=["trials"])
 def get_trial(trial_id: UUID, caller: CallerDep, session: SessionDep) -> TrialDetail:
     """Get a trial with its architecture."""
     return trials.get(session, caller, trial_id)
+
+
+@router.post("/{trial_id}:stop")
+def stop_trial(trial_id: UUID, caller: CallerDep, session: SessionDep) -> TrialDetail:
+    """Stop one trial; a running one ends at its worker's next report and keeps its value.
+
+    Its search goes on. 409 where it has ended in another way, and for a final fit.
+    """
+    return stopped_trials.stop(session, caller, trial_id)
 
 
 @router.get("/{trial_id}/epochs")

@@ -16,11 +16,14 @@ from core.protocol.contracts import HandBack, LeaseRequest
 from core.protocol.states import LIVE_SEARCH, TRAINING_SEARCH, TRIAL_SOURCES, TrialStatus
 
 # What becomes of a trial after an attempt: `ended` has the trial_id and epochs of the lease.
+# One that a user stops has no other attempt.
 _MOVED = """
 verdict AS (
-    SELECT trial_id, ended.epochs AS reported, searches.reason AS search_reason,
+    SELECT trial_id, ended.epochs AS reported,
+        coalesce(nullif(stopping, ''), searches.reason) AS stop_reason,
         CASE
             WHEN searches.status NOT IN ({live}) THEN 'stopped'
+            WHEN {retry} AND stopping <> '' THEN 'stopped'
             WHEN {retry} AND (epoch_limit IS NULL OR checkpoint_epoch > 0
                 OR epochs_spent + ended.epochs < epochs_reserved)
                 THEN 'waiting'
@@ -113,7 +116,7 @@ WITH {before} overdue AS (
         pause="interval '0 s'",
         changes="epochs_spent = epochs_spent + reported, reason = CASE next"
         " WHEN 'lost' THEN format('%s sent no more reports (attempt %s)', worker, attempt)"
-        " WHEN 'stopped' THEN search_reason ELSE '' END",
+        " WHEN 'stopped' THEN stop_reason ELSE '' END",
         targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
     )
 )
@@ -159,7 +162,7 @@ WITH ended AS (
         pause="interval '0 s'",
         changes="epochs_spent = epochs_spent + reported, reason = CASE next"
         " WHEN 'lost' THEN format('%s shut down after the last epoch', worker)"
-        " WHEN 'stopped' THEN search_reason ELSE '' END",
+        " WHEN 'stopped' THEN stop_reason ELSE '' END",
         targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
     )
 )

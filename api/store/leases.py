@@ -96,6 +96,7 @@ WITH me AS (
         AND available_at <= now() AND searches.status IN ({training}) {condition}
         AND (kind = 'final' OR trials_deadline IS NULL
             OR searches.started_at + make_interval(secs => trials_deadline) > now())
+        AND NOT EXISTS (SELECT FROM workers WHERE workers.id = :worker_id AND draining)
         AND NOT EXISTS (SELECT FROM leases WHERE worker_id = :worker_id)
     ORDER BY available_at
     LIMIT 1
@@ -186,7 +187,7 @@ def renew(connection: Connection, request: LeaseRequest, lease: timedelta) -> He
 
 _ANSWER = """
 SELECT searches.status AS search_status, searches.reason AS search_reason,
-    coalesce(stop_at <= now(), false) AS late {notify}
+    trials.stopping, coalesce(stop_at <= now(), false) AS late {notify}
 FROM heard JOIN trials ON trials.id = heard.trial_id
     JOIN searches ON searches.id = trials.search_id
 """
@@ -291,4 +292,6 @@ def _answer(connection: Connection, statement: Any, values: dict[str, Any]) -> A
     if row.search_status not in LIVE_SEARCH:
         reason = row.search_reason or f"the search is {row.search_status}"
         return Answer(action=Action.STOP, reason=reason)
+    if row.stopping:
+        return Answer(action=Action.STOP, reason=row.stopping)
     return Answer(action=Action.STOP, reason="the time is up") if row.late else Answer()

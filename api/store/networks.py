@@ -71,14 +71,14 @@ def architecture(session: Session, caller: Caller, network_id: UUID) -> Architec
 
 
 def remove(session: Session, caller: Caller, network_id: UUID) -> None:
-    """Delete a network; Conflict while a search has started from it."""
+    """Delete a network; Conflict while a search has started from it, or has a trial of it."""
     row = _row(session, caller, network_id)
     try:
         with session.begin_nested():
             session.execute(delete(Network).where(Network.id == network_id))
     except IntegrityError:
         raise Conflict(
-            f"a search starts from the network {network_id}: delete the search first"
+            f"a search needs the network {network_id}: delete the search first"
         ) from None
     if weights := blobs.reference(row.blob_key, row.blob_bytes):
         discarded.add(session, weights)

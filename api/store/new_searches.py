@@ -66,7 +66,7 @@ def _check_and_add(
     if root is None:
         roots(spec, bounds)  # raises where no architecture fits the bounds
     else:
-        check_fits(root, spec, bounds)
+        _check_root(root, spec, bounds)
     deadline = pace.trials_deadline(config)
     return add(
         session,
@@ -77,6 +77,13 @@ def _check_and_add(
         bounds=bounds,
         trials_deadline=deadline,
     )
+
+
+def _check_root(root: Architecture, spec: DatasetSpec, bounds: Bounds) -> None:
+    try:
+        check_fits(root, spec, bounds)
+    except InvalidInput as error:
+        raise InvalidInput(f"root: {error}") from None
 
 
 def _root(session: Session, caller: Caller, config: SearchConfig) -> Architecture | None:

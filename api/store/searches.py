@@ -1,5 +1,6 @@
 """Searches: reading, moving between states, deleting."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_, upda
 from sqlalchemy.orm import Session
 
 from api.models import Search, Trial, Version
-from api.schemas import SearchOut, SearchPage
+from api.schemas import SearchOut, SearchPage, SearchPatch
 from api.store import discarded, estimates, pages, summaries
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
@@ -16,13 +17,20 @@ from core.protocol.states import LIVE_SEARCH, SEARCH_SOURCES, SearchStatus, Tria
 
 
 def listing(
-    session: Session, caller: Caller, *, limit: int = 100, cursor: str | None = None
+    session: Session,
+    caller: Caller,
+    *,
+    limit: int = 100,
+    cursor: str | None = None,
+    tags: Sequence[str] = (),
 ) -> SearchPage:
-    """A page of the caller's searches, the newest first."""
+    """A page of the caller's searches that have all these tags, the newest first."""
     statement = _visible(caller).order_by(Search.created_at.desc(), Search.id.desc())
     if cursor is not None:
         after = pages.decode_creation(cursor)
         statement = statement.where(tuple_(Search.created_at, Search.id) < after)
+    if tags:
+        statement = statement.where(Search.tags.contains(list(tags)))
     rows = list(session.scalars(statement.limit(limit + 1)))
     items, following = pages.cut(rows, limit)
     return SearchPage(items=summaries.of(session, items), next_cursor=following)
@@ -106,6 +114,19 @@ def move_own(
         raise Conflict(f"the search is {found.status}; only one that is {allowed} can be {to}")
 
 
+def edit(session: Session, caller: Caller, search_id: UUID, body: SearchPatch) -> SearchOut:
+    """Change the name, the tags or the note of a search, in whatever state it is."""
+    found = locked(session, caller, search_id)
+    given = body.model_dump(exclude_none=True)
+    if body.tags is not None:
+        given["tags"] = sorted(set(body.tags))
+    changes = {name: value for name, value in given.items() if getattr(found, name) != value}
+    if changes:
+        session.execute(update(Search).where(Search.id == search_id).values(changes))
+        changed(session, search_id)
+    return get(session, caller, search_id)
+
+
 def pause(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
     """Suggest and lease no more trials; running ones finish. Conflict once it is finishing."""
     move_own(session, caller, search_id, SearchStatus.PAUSED)
@@ -169,6 +190,13 @@ def _row(session: Session, caller: Caller, search_id: UUID) -> Search:
     found = session.scalars(_visible(caller).where(Search.id == search_id)).one_or_none()
     if found is None:
         raise _missing(search_id)
+    return found
+
+
+def locked(session: Session, caller: Caller, search_id: UUID) -> Search:
+    """A search of the caller's that no other transaction changes before this one ends."""
+    found = _row(session, caller, search_id)
+    session.refresh(found, with_for_update={"key_share": True})
     return found
 
 

@@ -34,7 +34,7 @@ WITH ended AS (
         counted=0,
         pause="make_interval(secs => :pause * least(2 ^ least(setbacks, 9), :most))",
         changes="setbacks = setbacks + 1, report_digest = :digest,"
-        " reason = CASE next WHEN 'stopped' THEN search_reason ELSE :reason END",
+        " reason = CASE next WHEN 'stopped' THEN stop_reason ELSE :reason END",
         targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
     )
 )

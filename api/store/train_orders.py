@@ -16,6 +16,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
     text,
     update,
@@ -130,12 +131,14 @@ def _statement() -> Select[Any]:
 
 
 def _starts_from_network() -> ColumnElement[bool]:
-    """Whether a trial starts from the network that its search was given: it is a root of it."""
-    return and_(
+    """Whether a trial starts from a user's network: its own, or as a root that of its search."""
+    is_root = and_(
         Network.id == Search.root_id,
+        Trial.network_id.is_(None),
         Trial.parent_id.is_(None),
         Trial.fingerprint == Network.fingerprint,
     )
+    return or_(Network.id == Trial.network_id, is_root)
 
 
 _READ = _statement()  # built once: building costs more than running

@@ -113,12 +113,18 @@ def with_value(session: Session, search_id: UUID) -> list[Trial]:
 
 
 def export_of(session: Session, caller: Caller, search_id: UUID) -> BlobRef:
-    """The exported model of a search; NotFound until its final fit has ended."""
+    """The exported model of a search; NotFound until its final fit has ended.
+
+    While an extended search has no new one it is that of its last final fit.
+    """
     searches.require(session, caller, search_id)
+    exported = Trial.kind.in_([TrialKind.FINAL, TrialKind.FORMER]) & Trial.export_key.is_not(None)
     statement = (
         select(Search.status, Search.reason, Trial.export_key, Trial.export_bytes)
-        .outerjoin(Trial, (Trial.search_id == Search.id) & (Trial.kind == TrialKind.FINAL))
+        .outerjoin(Trial, (Trial.search_id == Search.id) & exported)
         .where(Search.id == search_id)
+        .order_by(Trial.number.desc())
+        .limit(1)
     )
     row = session.execute(statement).one()
     found: BlobRef | None = blobs.reference(row.export_key, row.export_bytes)

@@ -1,12 +1,14 @@
 """Workers seen within the last day, and the trial that each of them trains."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from api.models import Lease, Search, Trial, Worker
 from api.schemas import WorkerOut
+from api.store.errors import NotFound
 from api.store.keys import Caller
 
 _FORGOTTEN_AFTER = timedelta(days=1)
@@ -35,6 +37,14 @@ def listing(session: Session, caller: Caller) -> list[WorkerOut]:
         )
         for worker, seen_at, owner_id, trial_id in session.execute(statement)
     ]
+
+
+def drain(session: Session, caller: Caller, worker_id: UUID, *, draining: bool) -> WorkerOut:
+    """Give a worker no more trials, or trials again; NotFound for an unknown one."""
+    statement = update(Worker).where(Worker.id == worker_id).values(draining=draining)
+    if session.execute(statement.returning(Worker.id)).one_or_none() is None:
+        raise NotFound(f"there is no worker {worker_id}: `netmorph worker ls` lists them")
+    return next(one for one in listing(session, caller) if one.id == worker_id)
 
 
 def now(session: Session) -> datetime:

@@ -114,17 +114,17 @@ def check_fits(architecture: Architecture, spec: DatasetSpec, bounds: Bounds) ->
     """Raise InvalidInput unless the network is one for the data set and within the bounds."""
     if architecture.input_shape != spec.input_shape:
         raise InvalidInput(
-            f"root: the network takes examples of shape {_words(architecture.input_shape)}; "
+            f"the network takes examples of shape {_words(architecture.input_shape)}; "
             f"expected {_words(spec.input_shape)}, as in the data set"
         )
     if architecture.output_shape != (spec.classes,):
         raise InvalidInput(
-            f"root: the network has {architecture.output_shape[0]} outputs; expected "
+            f"the network has {architecture.output_shape[0]} outputs; expected "
             f"{spec.classes}, one for each class of the data set"
         )
     if not fits(architecture, bounds):
         raise InvalidInput(
-            f"root: the network is not within the bounds: it has {len(architecture.nodes)} layers, "
+            f"the network is not within the bounds: it has {len(architecture.nodes)} layers, "
             f"width {width(architecture)}, {architecture.parameters} parameters, "
             f"{architecture.flops} FLOPs and an expected latency of "
             f"{latency(architecture, bounds):.2g} s; raise the bounds, or leave them out"

@@ -20,6 +20,7 @@ class TrialKind(StrEnum):
 
     SEARCH = "search"  # evaluates a suggestion on the validation split
     FINAL = "final"  # the final fit: train + validation, tested once, exported
+    FORMER = "former"  # a final fit that was made before its search was extended
 
 
 class SearchStatus(StrEnum):
@@ -58,6 +59,9 @@ LIVE_SEARCH = frozenset(
 
 #: Search statuses in which trials are leased.
 TRAINING_SEARCH = frozenset({SearchStatus.RUNNING, SearchStatus.FINISHING})
+
+#: Ended statuses from which a search runs on when its budget is extended, and in no other way.
+EXTENDABLE_SEARCH = frozenset({SearchStatus.COMPLETED, SearchStatus.STOPPED})
 
 #: The statuses a search may leave to reach each status.
 SEARCH_SOURCES: dict[SearchStatus, frozenset[SearchStatus]] = {

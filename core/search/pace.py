@@ -11,12 +11,13 @@ from math import ceil, sqrt
 
 from core.graph.roots import all_roots, racing_kinds
 from core.graph.speed import PRIOR_SPEED
-from core.protocol.contracts import Bounds, DatasetSpec, SearchConfig
+from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig
 from core.search.lineage import Goal
 
 SEARCH_SHARE = 0.4  # of S, at most; the rest is for the final fit
 ROOT_SHARE = 0.02  # of S, for one root
 TRIAL_SHARE = 0.04  # of S, for any other trial
+LEAST_BUDGET = 10.0  # seconds; see `Budget`
 SHORTEST_TRIAL = 4.0  # seconds; less where an epoch is short
 LEAST_SECONDS, EPOCHS_OF_SHORTEST = 1.0, 20  # of a trial, at least
 LONG_SECONDS = 1200.0  # budgets beyond this have shorter trials, as shares of them
@@ -35,6 +36,18 @@ def trials_deadline(config: SearchConfig) -> float | None:
     """Seconds after the start by which the last trial must have ended; None without a limit."""
     seconds = config.budget.seconds
     return None if seconds is None else SEARCH_SHARE * seconds
+
+
+def spent_budget(budget: Budget, *, trials: int, epochs: int, elapsed: float) -> Budget:
+    """The budget of a search that ends after these trials and seconds: no limit grows.
+
+    Its seconds are those of which the trials have taken their share, so that the final fit gets
+    the rest.
+    """
+    seconds = max(LEAST_BUDGET, elapsed / SEARCH_SHARE)
+    spent = {"trials": max(1, trials), "epochs": max(1, epochs), "seconds": seconds}
+    limits = budget.model_dump(exclude_none=True)
+    return Budget.model_validate({name: min(limit, spent[name]) for name, limit in limits.items()})
 
 
 def remaining_trials(

@@ -1,4 +1,4 @@
-"""The commands on API keys: key create, key ls, key revoke."""
+"""The commands on API keys: key create, key ls, key rotate, key revoke."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -20,11 +20,20 @@ from netmorph.commands.options import (
 from netmorph.errors import ClientError
 
 keys = typer.Typer(
-    no_args_is_help=True, help="Create, list and revoke API keys; needs an administrator's key."
+    no_args_is_help=True,
+    help="Create, list, rotate and revoke API keys; needs an admin's key.",
 )
 
 _LEAST_ID = 4  # characters of an id
 _EVERY_KEY = "netmorph_"  # the beginning of every key
+
+
+KeyArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="KEY", help="A key: its name, its id, or the beginning of the id or of the key."
+    ),
+]
 
 
 class Role(StrEnum):
@@ -70,14 +79,29 @@ def ls(
         out.print(tables.keys(items, out.width))
 
 
+@keys.command("rotate")
+def rotate(
+    which: KeyArgument,
+    grace_minutes: Annotated[
+        float, typer.Option(min=0, max=7 * 1440, help="Minutes for which the old one still opens.")
+    ] = 0,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give an API key a new secret and print it. It cannot be printed again."""
+    with connect(url, key, data_dir) as client:
+        created = client.rotate_key(resolve(client.list_keys(), which)["id"], 60 * grace_minutes)
+    if as_json:
+        print_json(created)
+    else:
+        console().print(created["key"], soft_wrap=True)
+
+
 @keys.command("revoke")
 def revoke(
-    which: Annotated[
-        str,
-        typer.Argument(
-            metavar="KEY", help="A key: its name, its id, or the beginning of the id or of the key."
-        ),
-    ],
+    which: KeyArgument,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,

@@ -34,10 +34,10 @@ from netmorph.commands.options import (
     print_json,
     target_of,
 )
+from netmorph.commands.preparing import MeanOption, ScaleOption, StdOption, preparation_of
 from netmorph.commands.up import WorkersOption
 from netmorph.errors import ClientError, RefusedRequest
 from netmorph.importing.files import ImportedNetwork, read
-from netmorph.importing.preparation import Preparation
 from netmorph.launcher import Running
 from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
@@ -135,19 +135,9 @@ def search(
             "architecture as JSON (without weights)."
         ),
     ] = None,
-    root_scale: Annotated[
-        float | None,
-        typer.Option(
-            help="The network in the ONNX file takes (x / SCALE - MEAN) / STD. Default: x as the "
-            "data set has it."
-        ),
-    ] = None,
-    root_mean: Annotated[
-        str | None, typer.Option(help="MEAN: a number, or one for each channel: 0.49,0.48,0.45.")
-    ] = None,
-    root_std: Annotated[
-        str | None, typer.Option(help="STD: a number, or one for each channel.")
-    ] = None,
+    root_scale: ScaleOption = None,
+    root_mean: MeanOption = None,
+    root_std: StdOption = None,
     workers: WorkersOption = 1,
     export_to: Annotated[
         Path | None,
@@ -270,26 +260,6 @@ def _print_facts(item: Dataset, out: Console) -> None:
     out.print(f"{'data set':11}{item['name']}{version} ({item['id']})", soft_wrap=True)
     for label, text in headlines(item["description"]):
         out.print(f"{label:11}{text}", soft_wrap=True)
-
-
-def preparation_of(scale: float | None, mean: str | None, std: str | None) -> Preparation | None:
-    """How the network's inputs are prepared; None where no option says so."""
-    if scale is None and mean is None and std is None:
-        return None
-    return Preparation(
-        scale=1.0 if scale is None else scale,
-        mean=_numbers("--root-mean", mean or "0"),
-        std=_numbers("--root-std", std or "1"),
-    )
-
-
-def _numbers(option: str, text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(number) for number in text.split(","))
-    except ValueError:
-        raise ClientError(
-            f"{option} is {text!r}; expected numbers separated by commas, such as 0.49,0.48,0.45"
-        ) from None
 
 
 def _root(client: Client, request: _Request) -> dict[str, str]:

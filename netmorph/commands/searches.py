@@ -1,4 +1,4 @@
-"""The commands on searches: ls, show, watch, trials, pause, resume, stop, clone, rm, export."""
+"""The commands on searches: ls, show, watch, trials, pause, resume, stop, extend, clone, …"""
 
 import sys
 from pathlib import Path
@@ -21,7 +21,9 @@ from netmorph.commands.options import (
     messages,
     print_json,
 )
+from netmorph.commands.preparing import MeanOption, ScaleOption, StdOption, preparation_of
 from netmorph.errors import ClientError
+from netmorph.importing.files import read
 from netmorph.report import default_folder, print_summary, summary
 
 #: Fields of a search that a request for it has, too.
@@ -40,6 +42,9 @@ _REQUEST = (
 
 
 def ls(
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Only searches with this tag; may be repeated.")
+    ] = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -47,7 +52,7 @@ def ls(
 ) -> None:
     """List the searches, the newest first."""
     with connect(url, key, data_dir) as client:
-        items = list(client.searches())
+        items = list(client.searches(tag or ()))
     if as_json:
         print_json(items)
     else:
@@ -141,14 +146,125 @@ def resume(
 
 def stop(
     search: SearchArgument,
+    finish: Annotated[
+        bool,
+        typer.Option(
+            "--finish",
+            help="Let running trials end, then train and export the best network so far.",
+        ),
+    ] = False,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Stop a search permanently."""
+    """Stop a search at once, or with --finish after the export of its best network."""
     with connect(url, key, data_dir) as client:
-        _print_status(client.stop(resolve(client, search)["id"]), as_json=as_json)
+        end = client.finish if finish else client.stop
+        _print_status(end(resolve(client, search)["id"]), as_json=as_json)
+
+
+def extend(
+    search: SearchArgument,
+    trials: Annotated[int | None, typer.Option(min=1, help="This many trials more.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="This many minutes more, final fit included.")
+    ] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, help="Trials in flight from now on.")
+    ] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a search spend more. One that is completed or stopped runs on."""
+    with connect(url, key, data_dir) as client:
+        item = resolve(client, search)
+        more = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
+        limits = new_limits(item, more)
+        if parallelism is not None:
+            limits["parallelism"] = parallelism
+        _print_status(client.extend(item["id"], **limits), as_json=as_json)
+
+
+def new_limits(item: Search, more: dict[str, float | None]) -> dict[str, float]:
+    """The limits of a search with these additions, in full.
+
+    Raises:
+        ClientError: the search has no limit of this kind.
+    """
+    budget: dict[str, float | None] = {**item["budget"]}  # type: ignore[dict-item]
+    limits = {}
+    for name, addition in more.items():
+        if addition is None:
+            continue
+        if (limit := budget.get(name)) is None:
+            known = ", ".join(one for one, value in budget.items() if value is not None)
+            raise ClientError(f"{item['name']} has no limit in {name}; expected one of: {known}")
+        limits[name] = limit + addition
+    return limits
+
+
+def edit(
+    search: SearchArgument,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Add this tag; may be repeated.")] = None,
+    untag: Annotated[
+        list[str] | None, typer.Option(help="Remove this tag; may be repeated.")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="Another note; '' removes it.")] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change the name, the tags or the note of a search."""
+    with connect(url, key, data_dir) as client:
+        item = resolve(client, search)
+        tags = sorted({*item["tags"], *(tag or ())} - {*(untag or ())})
+        changes: dict[str, str | list[str]] = {"tags": tags} if tag or untag else {}
+        changes |= {} if name is None else {"name": name}
+        changes |= {} if note is None else {"note": note}
+        item = client.edit_search(item["id"], **changes)
+    if as_json:
+        print_json(item)
+    else:
+        tagged = f", tagged {', '.join(item['tags'])}" if item["tags"] else ""
+        console().print(f"{item['name']} ({item['id']}){tagged}", soft_wrap=True)
+
+
+def enqueue(
+    search: SearchArgument,
+    network: Annotated[
+        Path,
+        typer.Argument(
+            help="An ONNX file, the folder of an export, or an architecture as JSON (without "
+            "weights)."
+        ),
+    ],
+    scale: ScaleOption = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a network of your own become the next trial of a search."""
+    given = read(network, preparation_of(scale, mean, std))
+    with connect(url, key, data_dir) as client:
+        item = resolve(client, search)
+        uploaded = client.add_network(given.name, given.architecture, given.weights)
+        answer = client.enqueue(item["id"], uploaded["id"])
+    if as_json:
+        print_json(answer)
+        return
+    number = answer["number"]
+    when = "becomes the next trial" if number is None else f"is trial {number}"
+    for note in given.notes:
+        messages().print(note, soft_wrap=True)
+    console().print(f"{given.name} {when} of {item['name']}", soft_wrap=True)
 
 
 def clone(

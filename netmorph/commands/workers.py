@@ -1,8 +1,12 @@
-"""The commands on workers: worker ls."""
+"""The commands on workers: worker ls, worker drain."""
+
+from collections.abc import Iterable
+from typing import Annotated
 
 import typer
 
 from netmorph import tables
+from netmorph.answers import Worker
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -13,13 +17,9 @@ from netmorph.commands.options import (
     messages,
     print_json,
 )
+from netmorph.errors import ClientError
 
-workers = typer.Typer(no_args_is_help=True, help="List workers.")
-
-
-@workers.callback()
-def group() -> None:
-    """Keep `ls` a command of its own, although there is no other."""
+workers = typer.Typer(no_args_is_help=True, help="List and drain workers.")
 
 
 @workers.command("ls")
@@ -39,3 +39,43 @@ def ls(
     out.print(tables.workers(items, out.width))
     if not items:
         messages().print("no worker: `netmorph up --workers 1` starts one")
+
+
+@workers.command("drain")
+def drain(
+    worker: Annotated[
+        str, typer.Argument(help="A worker: its name, its id, or the beginning of its id.")
+    ],
+    undo: Annotated[bool, typer.Option("--undo", help="Give it trials again.")] = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a worker no more trials; the one that it trains ends as usual. Needs an admin's key."""
+    with connect(url, key, data_dir) as client:
+        item = client.drain_worker(resolve(client.workers(), worker)["id"], undo=undo)
+    if as_json:
+        print_json(item)
+        return
+    trains = "" if item["trial_id"] is None else f"; it still trains trial {item['trial_id']}"
+    what = "gets trials again" if undo else f"gets no more trials{trains}"
+    console().print(f"{item['name']} {what}", soft_wrap=True)
+
+
+def resolve(items: Iterable[Worker], text: str) -> Worker:
+    """The one worker with this name or id, or whose id begins with `text`.
+
+    Raises:
+        ClientError: no worker or several workers match.
+    """
+    items = list(items)
+    exact = [item for item in items if text in (item["id"], item["name"])]
+    found = exact or [item for item in items if len(text) >= 4 and item["id"].startswith(text)]
+    if len(found) != 1:
+        number = "no worker" if not found else f"{len(found)} workers"
+        raise ClientError(
+            f"{number} found for {text!r}; expected one: `netmorph worker ls --json` lists the "
+            "names and ids"
+        )
+    return found[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netmorph.commands.search import preparation_of
+from netmorph.commands.preparing import preparation_of
 from netmorph.importing.files import read
 from netmorph.importing.preparation import Preparation
 from tests.docs.test_how_to import HOW_TO, blocks_of

@@ -17,6 +17,7 @@ SCHEMAS: dict[Any, str] = {
     answers.Repetitions: "Repetitions",
     answers.Intake: "IntakeOut",
     answers.Network: "NetworkOut",
+    answers.Enqueued: "EnqueuedOut",
     answers.DatasetRef: "DatasetRef",
     answers.Budget: "Budget",
     answers.Bounds: "Bounds",

@@ -66,6 +66,9 @@ def test_the_buttons_are_those_that_the_status_allows(visitor, world) -> None:
     for status in SearchStatus:
         buttons = rendering.actions(search.model_copy(update={"status": status}))
         assert [action for action, _ in buttons] == expected.get(status, ["delete"])
+    world.trial(search_id, status="completed", value=0.5)
+    best = shown(world, visitor, search_id)
+    assert [action for action, _ in rendering.actions(best)] == ["pause", "finish", "stop"]
 
 
 def test_each_limit_of_the_budget_has_its_progress(visitor, world) -> None:

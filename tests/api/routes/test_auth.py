@@ -17,7 +17,12 @@ PUBLIC = {
     "/sign-in", "/static", "/static/plotly-{version}.min.js", "/static/swagger/{version}/{name}",
 }  # fmt: skip
 #: Whose keys a route takes, by the start of its path; users' and admins' where nothing is said.
-TAKEN = {"/v1/worker/": {Role.WORKER}, "/v1/keys": {Role.ADMIN}, "/metrics": {Role.ADMIN}}
+TAKEN = {
+    "/v1/worker/": {Role.WORKER},
+    "/v1/workers/": {Role.ADMIN},
+    "/v1/keys": {Role.ADMIN},
+    "/metrics": {Role.ADMIN},
+}
 
 Call = tuple[str, str]
 

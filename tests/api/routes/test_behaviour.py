@@ -99,6 +99,9 @@ def test_a_long_poll_is_answered_by_the_change(person, world):
         ("running", "pause", 200, "paused"),
         ("running", "resume", 200, "running"),
         ("running", "stop", 200, "stopped"),
+        ("running", "finish", 409, "running"),  # it has no trial
+        ("finishing", "finish", 200, "finishing"),
+        ("stopped", "finish", 409, "stopped"),
         ("paused", "pause", 200, "paused"),
         ("paused", "resume", 200, "running"),
         ("paused", "stop", 200, "stopped"),
@@ -120,6 +123,45 @@ def test_an_action_is_allowed_or_refused_by_the_state_of_the_search(
     assert user.http.get(f"/v1/searches/{search_id}").json()["status"] == after
     if code == 409:
         assert status in answer.json()["detail"]
+
+
+def test_a_search_is_extended_by_new_limits_in_full(person, world):
+    user = person()
+    path = f"/v1/searches/{world.search(user.caller, budget=Budget(trials=3))}"
+    versions = set()
+    for _ in range(2):  # the same request again changes nothing
+        answer = user.http.post(f"{path}:extend", json={"trials": 5, "parallelism": 2})
+        assert answer.status_code == 200, answer.text
+        versions.add(answer.json()["version"])
+    assert (answer.json()["budget"]["trials"], answer.json()["parallelism"]) == (5, 2)
+    assert len(versions) == 1
+    for wrong, detail in (
+        ({"trials": 4}, "below the present limit of 5"),
+        ({"seconds": 60}, "expected one of trials"),
+        ({"epochs": 0}, "epochs"),
+    ):
+        refused = user.http.post(f"{path}:extend", json=wrong)
+        assert refused.status_code == 422
+        assert detail in refused.text
+    user.http.post(f"{path}:stop")
+    assert user.http.post(f"{path}:extend", json={}).json()["status"] == "running"
+
+
+def test_a_search_is_renamed_tagged_and_found_by_its_tags(person, world):
+    user = person()
+    path = f"/v1/searches/{world.search(user.caller)}"
+    world.search(user.caller)
+    change = {"name": "better", "tags": ["b", "a", "b"], "note": "first line\nsecond"}
+    versions = {user.http.patch(path, json=change).json()["version"] for _ in range(2)}
+    found = user.http.get(path).json()
+    assert (found["name"], found["tags"], found["note"]) == ("better", ["a", "b"], change["note"])
+    assert versions == {found["version"]}
+    for tags, count in ((["a"], 1), (["a", "b"], 1), (["a", "c"], 0)):
+        listed = user.http.get("/v1/searches", params={"tag": tags}).json()["items"]
+        assert len(listed) == count
+    assert user.http.patch(path, json={"tags": []}).json()["name"] == "better"
+    for wrong in ({"name": " "}, {"tags": ["x" * 65]}, {"note": 5}, {"colour": "red"}):
+        assert user.http.patch(path, json=wrong).status_code == 422
 
 
 def test_a_deleted_search_is_gone_with_its_trials(person, world):

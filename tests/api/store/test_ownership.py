@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from api.roles import Role
-from api.store import datasets, epochs, networks, searches, trials
+from api.schemas import LimitsIn, SearchPatch
+from api.store import budgets, datasets, epochs, networks, searches, stopped_trials, trials
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.protocol.states import SearchStatus, TrialKind
@@ -24,10 +25,15 @@ USES: dict[str, tuple[str, Use]] = {
         "search",
         lambda session, caller, id: searches.move_own(session, caller, id, SearchStatus.STOPPED),
     ),
+    "searches.locked": ("search", searches.locked),
+    "budgets.finish": ("search", budgets.finish),
+    "budgets.extend": ("search", lambda s, c, id: budgets.extend(s, c, id, LimitsIn(trials=200))),
+    "searches.edit": ("search", lambda s, c, id: searches.edit(s, c, id, SearchPatch(note="x"))),
     "trials.listing": ("search", trials.listing),
     "epochs.of_search": ("search", epochs.of_search),
     "trials.export_of": ("search", trials.export_of),
     "trials.get": ("trial", trials.get),
+    "stopped_trials.stop": ("running", stopped_trials.stop),
     "epochs.of_trial": ("trial", epochs.of_trial),
     "datasets.get": ("dataset", datasets.get),
     "datasets.row": ("dataset", lambda s, c, id: datasets.row(s, c, str(id))),
@@ -50,7 +56,8 @@ def things(world: Any) -> dict[str, Any]:
     dataset = world.get_search(search).dataset_id
     network = world.network(owner)
     return {
-        "owner": owner, "search": search, "trial": trial, "dataset": dataset, "network": network
+        "owner": owner, "search": search, "trial": trial, "running": best,
+        "dataset": dataset, "network": network,
     }  # fmt: skip
 
 

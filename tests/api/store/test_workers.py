@@ -11,6 +11,7 @@ from api.models import Lease, Worker
 from api.roles import Role
 from api.schemas import WorkerOut
 from api.store import leases, workers
+from api.store.errors import NotFound
 from api.store.keys import Caller
 from tests.api.store.reports import LEASE, beat
 
@@ -86,3 +87,21 @@ def test_a_worker_is_forgotten_a_day_after_it_was_seen_unless_it_has_a_lease(
         workers.sweep(session)
 
     assert [one.name for one in listed(world, world.caller())] == ["busy", "kept"]
+
+
+def test_a_drained_worker_gets_no_trial_until_it_is_undrained(world, do) -> None:
+    admin = world.caller(Role.ADMIN)
+    name = world.worker()
+    assert do(leases.take, name, name.boot_id, LEASE).held is None
+    trial = world.trial(world.search())
+
+    def drained(draining: bool) -> Any:
+        with world.sessions.begin() as session:
+            return workers.drain(session, admin, name.worker_id, draining=draining)
+
+    assert drained(True).draining
+    assert do(leases.take, name, name.boot_id, LEASE).held is None
+    assert not drained(False).draining
+    assert do(leases.take, name, name.boot_id, LEASE).held.trial_id == trial
+    with world.sessions.begin() as session, pytest.raises(NotFound, match="no worker"):
+        workers.drain(session, admin, UUID(int=1), draining=True)

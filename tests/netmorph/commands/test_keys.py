@@ -2,8 +2,9 @@
 
 import pytest
 
+from netmorph.client import Client
 from netmorph.commands.keys import resolve
-from netmorph.errors import ClientError
+from netmorph.errors import ClientError, RefusedRequest
 from tests.netmorph.commands.conftest import refused
 
 KEYS = [
@@ -73,3 +74,14 @@ def test_a_key_is_revoked_by_the_beginning_that_the_list_shows(ask, netmorph, se
     assert "unknown or revoked" in refused(
         netmorph("ls", "--url", service.url, "--key", made["key"])
     )
+
+
+def test_a_rotated_key_opens_with_its_new_secret_alone(ask, service) -> None:
+    made = ask("key", "create", "--name", "rotated")
+    new = ask("key", "rotate", made["key"][:16])
+    assert new["id"] == made["id"]
+    with Client(service.url, new["key"]) as client:
+        assert list(client.searches()) == []
+    with Client(service.url, made["key"]) as client, pytest.raises(RefusedRequest):
+        list(client.searches())
+    ask("key", "revoke", "rotated")

@@ -33,6 +33,12 @@ def test_a_search_is_paused_resumed_and_stopped(ask, search) -> None:
     assert ask("stop", search["id"])["status"] == "stopped"
 
 
+def test_a_search_without_a_trial_is_not_finished(netmorph, service, search) -> None:
+    """Without a worker no trial of it ever runs."""
+    ended = netmorph("stop", search["id"], "--finish", "--data-dir", service.directory)
+    assert "wait for the first trial, or stop the search" in refused(ended)
+
+
 @pytest.mark.parametrize("command", [["ls"], ["show", "last"], ["trials", "last"]])
 def test_without_json_the_commands_print_tables(netmorph, service, search, command) -> None:
     ended = netmorph(*command, "--data-dir", service.directory, COLUMNS="200")
@@ -63,6 +69,41 @@ def test_a_clone_is_the_same_request_again(service, ask) -> None:
 def test_a_clone_starts_from_the_same_network() -> None:
     search = {"root": "5d7c", "dataset": {"id": "d", "name": "digits"}, "seed": 3}
     assert request_of(search) == {"root": "5d7c", "dataset": "d", "seed": 3}  # type: ignore[arg-type]
+
+
+def test_a_search_is_extended_also_after_it_was_stopped(ask, netmorph, service, search) -> None:
+    ask("stop", search["id"])
+    extended = ask("extend", search["id"], "--trials", 3, "--parallelism", 2)
+    assert (extended["status"], extended["budget"]["trials"]) == ("running", 5)
+    ended = netmorph("extend", search["id"], "--minutes", 3, "--data-dir", service.directory)
+    assert "has no limit in seconds; expected one of: trials" in refused(ended)
+
+
+def test_a_trial_or_worker_that_is_not_there_is_an_error(netmorph, service, search) -> None:
+    options = ("--data-dir", service.directory)
+    stopped = netmorph("trial", "stop", search["id"], 7, *options)
+    assert "the search has no trial 7;" in refused(stopped)
+    assert "no worker found for 'gpu'" in refused(netmorph("worker", "drain", "gpu", *options))
+
+
+def test_a_search_is_tagged_and_a_network_enqueued(ask, search, tmp_path) -> None:
+    edited = ask("edit", search["id"], "--tag", "b", "--tag", "a", "--untag", "b", "--note", "hm")
+    assert (edited["tags"], edited["note"]) == (["a"], "hm")
+    assert [item["id"] for item in ask("ls", "--tag", "a")] == [search["id"]]
+    assert ask("ls", "--tag", "b") == []
+    kinds = [
+        ("input", {"shape": [1, 8, 8]}),
+        ("flatten", {}),
+        ("dense", {"units": 10}),
+        ("output", {}),
+    ]
+    nodes = [
+        {"id": i, "kind": kind, "inputs": [i - 1] if i else [], **values}
+        for i, (kind, values) in enumerate(kinds)
+    ]
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps({"version": 1, "nodes": nodes}))
+    assert ask("enqueue", search["id"], mine)["search_id"] == search["id"]
 
 
 def test_an_ended_search_is_watched_to_its_summary(service, ask, netmorph, search) -> None:

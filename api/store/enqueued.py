@@ -1,0 +1,96 @@
+"""Networks of users that become trials of a search: kept until a trial may start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from api.models import Dataset, Enqueued, Network, Search, Trial
+from api.schemas import EnqueuedOut
+from api.store import networks, searches
+from api.store.errors import Conflict
+from api.store.keys import Caller
+from api.store.notifications import changed
+from core.graph.architecture import Architecture
+from core.graph.given_network import check_fits
+from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.states import SearchStatus
+
+_OPEN = {SearchStatus.PENDING, SearchStatus.RUNNING, SearchStatus.PAUSED}
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueuedNetwork:
+    """A network that waits for its trial."""
+
+    network_id: UUID
+    architecture: dict[str, Any]  # canonical JSON
+
+
+def add(session: Session, caller: Caller, search_id: UUID, network_id: UUID) -> EnqueuedOut:
+    """Let a network become a trial of a search; nothing changes where it is one, or waits already.
+
+    Raises:
+        InvalidInput: the network does not fit the data set or the bounds of the search.
+        Conflict: the search makes no more trials, or it has one of this architecture.
+    """
+    search = searches.locked(session, caller, search_id)
+    architecture = networks.architecture(session, caller, network_id)
+    same = select(Trial).where(
+        Trial.search_id == search_id, Trial.fingerprint == architecture.fingerprint
+    )
+    trial = session.scalars(same.order_by(Trial.number).limit(1)).one_or_none()
+    if trial is None:
+        _enqueue(session, search, network_id, architecture)
+    elif trial.network_id != network_id:
+        raise Conflict(f"trial {trial.number} of the search has this architecture already")
+    return EnqueuedOut(
+        search_id=search_id,
+        network_id=network_id,
+        trial_id=None if trial is None else trial.id,
+        number=None if trial is None else trial.number,
+    )
+
+
+def _enqueue(
+    session: Session, search: Search, network_id: UUID, architecture: Architecture
+) -> None:
+    if session.get(Enqueued, (search.id, network_id)) is not None:
+        return
+    if search.status not in _OPEN:
+        raise Conflict(
+            f"the search is {search.status} and makes no more trials; expected one that runs or "
+            "is paused: extend a completed or stopped one first"
+        )
+    dataset = session.get_one(Dataset, search.dataset_id)
+    spec, bounds = DatasetSpec.model_validate(dataset.spec), Bounds.model_validate(search.bounds)
+    check_fits(architecture, spec, bounds)
+    session.add(Enqueued(search_id=search.id, network_id=network_id))
+    session.flush()
+    changed(session, search.id)
+
+
+def searches_with_some(session: Session) -> set[UUID]:
+    """The searches with networks that wait for their trial."""
+    return set(session.scalars(select(Enqueued.search_id).distinct()))
+
+
+def waiting(session: Session, search_id: UUID, limit: int) -> list[EnqueuedNetwork]:
+    """The networks of a search that wait longest for their trial."""
+    statement = (
+        select(Network.id, Network.architecture)
+        .join(Enqueued, Enqueued.network_id == Network.id)
+        .where(Enqueued.search_id == search_id)
+        .order_by(Enqueued.created_at, Network.id)
+        .limit(limit)
+    )
+    return [EnqueuedNetwork(*row) for row in session.execute(statement)]
+
+
+def remove(session: Session, search_id: UUID, network_ids: Sequence[UUID]) -> None:
+    """Forget networks that have become trials."""
+    chosen = (Enqueued.search_id == search_id, Enqueued.network_id.in_(network_ids))
+    session.execute(delete(Enqueued).where(*chosen))

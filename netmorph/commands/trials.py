@@ -1,0 +1,61 @@
+"""The commands on one trial: trial stop."""
+
+from typing import Annotated
+
+import typer
+
+from netmorph.answers import Trial
+from netmorph.client import Client
+from netmorph.commands.options import (
+    DirectoryOption,
+    JsonOption,
+    KeyOption,
+    SearchArgument,
+    UrlOption,
+    connect,
+    console,
+    print_json,
+)
+from netmorph.commands.searches import resolve
+from netmorph.errors import ClientError
+
+trial = typer.Typer(no_args_is_help=True, help="Change one trial.")
+
+
+@trial.callback()
+def group() -> None:
+    """Keep `stop` a command of its own, although there is no other."""
+
+
+@trial.command("stop")
+def stop(
+    search: SearchArgument,
+    number: Annotated[int, typer.Argument(min=0, help="The number of the trial.")],
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop one trial; a running one ends at its next report. Its search goes on."""
+    with connect(url, key, data_dir) as client:
+        item = client.stop_trial(numbered(client, resolve(client, search)["id"], number)["id"])
+    if as_json:
+        print_json(item)
+        return
+    ends = "is stopped" if item["status"] == "stopped" else "ends at its next report"
+    console().print(f"trial {number} {ends}", soft_wrap=True)
+
+
+def numbered(client: Client, search_id: str, number: int) -> Trial:
+    """The trial of a search with this number.
+
+    Raises:
+        ClientError: there is none.
+    """
+    last = -1
+    for item in client.trials(search_id):
+        last = item["number"]
+        if last == number:
+            return item
+    made = f"expected 0 to {last}" if last >= 0 else "it has no trials yet"
+    raise ClientError(f"the search has no trial {number}; {made}")
