@@ -49,6 +49,8 @@ class Settings(DatabaseSettings):
     leader_seconds: PositiveSeconds = 10.0
     #: seconds for which blobs of deleted searches stay, as equal ones may be about to be reported
     discard_seconds: PositiveSeconds = 3600.0
+    #: seconds for which a search waits for a data set that storage has lost; then it fails
+    lost_data_seconds: PositiveSeconds = 3600.0
     max_attempts: int = Field(default=3, ge=1, le=100)  # attempts to train one trial
     max_upload_bytes: int = Field(default=512 * 2**20, ge=1)  # largest upload, in bytes
     owner_bytes: int = Field(default=20 * 2**30, ge=0)  # data sets of one user, in bytes

@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 _RECONNECT = 1.0  # seconds
 _CHECK_SECONDS = 10.0  # between two checks that the listening connection is alive
 
+STUCK = "stuck"
+
 #: The deciding thread moves more often than that, as every wait in it has a limit.
 LONGEST_STEP = 120.0  # seconds
 
@@ -58,9 +60,13 @@ class Controller:
         self._proposer = Proposer(self._sessions, settings.suggest_processes, self._woken.set)
         self._relay = Relay(settings.broker_url, engine)
         self._sweeper = Sweeper(
-            Storage(settings.storage_url), self._sessions, settings.discard_seconds
+            Storage(settings.storage_url),
+            self._sessions,
+            settings.discard_seconds,
+            settings.lost_data_seconds,
         )
         self._died = died
+        self._leads = False
         self._moved_at: float | None = None  # monotonic; when the deciding thread last moved
         self._threads = [
             threading.Thread(target=self._vital, args=[run], name=name, daemon=True)
@@ -98,6 +104,12 @@ class Controller:
         """Whether the deciding thread is alive and not stuck, whatever the database does."""
         return self._moved_at is None or time.monotonic() < self._moved_at + LONGEST_STEP
 
+    def state(self) -> str:
+        """What the deciding thread of this process does, in a word or two."""
+        if not self.is_turning():
+            return STUCK
+        return "deciding" if self._leads else "standing by"
+
     def _move(self) -> None:
         self._moved_at = time.monotonic()
 
@@ -116,7 +128,8 @@ class Controller:
             started = time.monotonic()
             self._move()
             try:
-                again = self._leadership.is_held() and self._turn()
+                self._leads = self._leadership.is_held()
+                again = self._leads and self._turn()
             except SQLAlchemyError as error:
                 _log.warning("cannot reach the database to decide: %s", error)
                 again = False

@@ -8,9 +8,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.db import unit_of_work
-from api.store import discarded, new_searches, setbacks, sign_ins, workers
+from api.store import discarded, new_searches, searches, setbacks, sign_ins, workers
 from core.errors import BlobError
 from core.protocol.contracts import BlobRef
+from core.protocol.states import SearchStatus
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -23,11 +24,16 @@ class Sweeper:
     """Removes blobs of deleted searches, expired sign-ins, old Idempotency-Keys, absent workers."""
 
     def __init__(
-        self, storage: Storage, maker: sessionmaker[Session], discard_seconds: float
+        self,
+        storage: Storage,
+        maker: sessionmaker[Session],
+        discard_seconds: float,
+        lost_data_seconds: float = _EVERY,
     ) -> None:
         self._storage = storage
         self._sessions = maker
         self._grace = timedelta(seconds=discard_seconds)
+        self._patience = timedelta(seconds=lost_data_seconds)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
@@ -46,8 +52,9 @@ class Sweeper:
         self._woken.set()
 
     def is_due(self, session: Session) -> bool:
-        """Whether there are blobs of deleted searches whose time has come."""
-        return discarded.are_there(session, self._grace)
+        """Whether the time has come of blobs to remove, or of searches without their data."""
+        lost = setbacks.searches_without_data(session, self._patience)
+        return bool(lost) or discarded.are_there(session, self._grace)
 
     def sweep(self) -> None:
         """Remove everything obsolete."""
@@ -59,6 +66,7 @@ class Sweeper:
         while self._remove_blobs():
             pass
         self._look_at_damage()
+        self._end_searches_without_data()
         self._remove_unreported()
 
     def _remove_blobs(self) -> bool:
@@ -80,7 +88,7 @@ class Sweeper:
         return stored_at is not None and datetime.now(UTC) < stored_at + self._grace
 
     def _look_at_damage(self) -> None:
-        """Let trials start again from weights that were damaged and have been restored."""
+        """Let trials use weights and data sets again that were damaged and have been restored."""
         with unit_of_work(self._sessions) as session:
             marked = setbacks.damaged(session)
         intact = [blob for blob in marked if self._is_intact(blob)]
@@ -89,10 +97,16 @@ class Sweeper:
 
     def _is_intact(self, blob: BlobRef) -> bool:
         try:
-            self._storage.get(blob)
+            self._storage.check(blob)
         except BlobError:
             return False
         return True
+
+    def _end_searches_without_data(self) -> None:
+        """Fail searches that have waited long enough for a data set that is lost."""
+        with unit_of_work(self._sessions) as session:
+            for search_id, reason in setbacks.searches_without_data(session, self._patience):
+                searches.move(session, search_id, SearchStatus.FAILED, reason=reason)
 
     def _remove_unreported(self) -> None:
         """Remove checkpoints whose worker was killed before it could report them."""

@@ -351,7 +351,8 @@ class TrialOutcome(Message):
     retry: bool = True  # failed only: False if another attempt cannot help
     #: Failed only: storage did not work, which is no fault of the trial; no attempt is counted.
     setback: bool = False
-    damaged: BlobRef | None = None  # failed only: these weights are missing or cannot be read
+    #: Failed only: these weights, or this data set, are missing or cannot be read.
+    damaged: BlobRef | None = None
     weights: BlobRef | None = None
     epochs: int = 0
     best_epoch: int = 0

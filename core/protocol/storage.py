@@ -22,6 +22,8 @@ from fsspec.implementations.local import LocalFileSystem
 from core.errors import CorruptBlob, MissingBlob
 from core.protocol.contracts import BlobRef
 
+_CHUNK = 2**20  # bytes
+
 BlobKind = Literal["datasets", "weights", "exports", "checkpoints"]
 
 
@@ -71,6 +73,15 @@ class Storage:
                 _write_atomically(path, self.get(blob))
         self._verified.add(path)
         return path
+
+    def check(self, blob: BlobRef) -> None:
+        """Read a blob of any size to its end; raises MissingBlob or CorruptBlob."""
+        found, size = hashlib.sha256(), 0
+        with self.open(blob) as file:
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+                size += len(chunk)
+        _check(blob, size, found.hexdigest())
 
     def open(self, blob: BlobRef) -> BinaryIO:
         """The blob as an open binary file; its hash is not checked."""

@@ -24,7 +24,6 @@ from worker.settings import Settings
 logger = logging.getLogger(__name__)
 
 _TICK = 1.0  # seconds between two checks of the deadlines
-_LAST_REPORT_SECONDS = 8.0  # to deliver the last reports once the worker shuts down
 
 
 class TrialSupervisor:
@@ -151,7 +150,7 @@ class TrialSupervisor:
             self._touch_health()
             if not self._stopping.wait(seconds):
                 return False
-            give_up_at = min(give_up_at, monotonic() + _LAST_REPORT_SECONDS)
+            give_up_at = min(give_up_at, monotonic() + self._settings.last_report_seconds)
             sleep(min(seconds, 1.0))
             return monotonic() >= give_up_at
 

@@ -33,6 +33,22 @@ def test_a_leader_goes_on_leading(engine: Any) -> None:
     assert not leader.is_held()
 
 
+def test_a_leader_that_was_away_begins_again(world: Any, engine: Any) -> None:
+    """What it heard before says nothing about the time of its absence."""
+    leader = Leadership(engine, 0.01)  # asks the database each time
+
+    def since() -> Any:
+        assert leader.is_held()
+        with world.sessions.begin() as session:
+            return session.get_one(Leader, 1).since
+
+    first = since()
+    world.set(Leader, 1, expires_at=text("now() + interval '1 second'"))
+    assert since() == first
+    world.set(Leader, 1, expires_at=text("now() - interval '1 second'"))
+    assert since() > first
+
+
 def test_a_silent_leader_is_replaced(world: Any, engine: Any) -> None:
     gone, other = Leadership(engine, 30.0), Leadership(engine, 30.0)
     assert gone.is_held()

@@ -259,9 +259,9 @@ def test_a_shutdown_kills_a_trainer_that_does_not_obey_and_hands_its_trial_back(
 
 
 def test_a_trial_that_cannot_be_handed_back_does_not_keep_the_worker_from_its_end(
-    agent, controller, monkeypatch
+    with_settings, controller
 ):
-    monkeypatch.setattr("worker.agent.supervisor._LAST_REPORT_SECONDS", 0.5)
+    agent = with_settings(last_report_seconds=0.5)
     order = controller.add("train", seconds=30)
     drained = agent.drain_aside()
     controller.until(lambda: controller.heartbeats[order.trial_id])
@@ -270,6 +270,20 @@ def test_a_trial_that_cannot_be_handed_back_does_not_keep_the_worker_from_its_en
     drained.join(10)
     assert not drained.is_alive()
     assert controller.handed_back == []
+
+
+def test_a_trial_is_handed_back_to_a_controller_that_returns_in_time(with_settings, controller):
+    agent = with_settings(last_report_seconds=60.0)
+    order = controller.add("train", seconds=30)
+    drained = agent.drain_aside()
+    controller.until(lambda: controller.heartbeats[order.trial_id])
+    controller.down = True
+    agent.stopping.set()
+    refused = controller.refused
+    controller.until(lambda: controller.refused > refused + 2)
+    controller.down = False
+    drained.join(30)
+    assert controller.handed_back == [order.trial_id]
 
 
 def test_a_worker_without_a_trainer_leases_nothing(with_settings, controller):
