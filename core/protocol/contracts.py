@@ -370,6 +370,7 @@ class TrialResult(TrialOutcome):
 
     attempt: int
     token: UUID
+    next: LeaseRequest | None = None  # it asks for another trial in the same call
 
 
 class ResultAnswer(Message):
@@ -377,3 +378,4 @@ class ResultAnswer(Message):
 
     accepted: bool  # False: a duplicate, or too late; the worker drops it either way
     reason: str = ""
+    next: TrainOrder | None = None  # None: none waits, it was not asked for, or ask separately
