@@ -27,6 +27,7 @@ from netmorph.answers import (
     CreatedKey,
     Dataset,
     Front,
+    Garbage,
     Intake,
     Key,
     Network,
@@ -219,6 +220,11 @@ class Client:
     def list_keys(self) -> list[Key]:
         """All API keys, without their secrets."""
         return cast(list[Key], list(self._pages("/v1/keys")))
+
+    def collect_garbage(self, *, dry_run: bool) -> Garbage:
+        """Give up stored files without a use, or only say how many there are."""
+        body = {"dry_run": dry_run}
+        return cast(Garbage, _json(self._send("POST", "/v1/storage:collect", json=body)))
 
     def revoke_key(self, key_id: str) -> None:
         """Revoke an API key at once and permanently."""

@@ -20,7 +20,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import db
 from api.controller import finisher
+from api.controller.collection import Garbage, Retention
 from api.controller.leadership import Leadership
+from api.controller.owner_slots import OwnerSlots
 from api.controller.proposer import Proposer
 from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
@@ -64,6 +66,7 @@ class Controller:
             self._sessions,
             settings.discard_seconds,
             settings.lost_data_seconds,
+            Retention(settings.keep_best, settings.orphan_seconds),
         )
         self._died = died
         self._leads = False
@@ -99,6 +102,14 @@ class Controller:
     def wake(self) -> None:
         """Look for something to decide at once; cheap, callable from any thread."""
         self._woken.set()
+
+    def survey_garbage(self) -> Garbage:
+        """The blobs that have no use any more."""
+        return self._sweeper.survey()
+
+    def collect_garbage(self) -> None:
+        """Have them given up soon, in a thread of their own."""
+        self._sweeper.wake()
 
     def is_turning(self) -> bool:
         """Whether the deciding thread is alive and not stuck, whatever the database does."""
@@ -144,7 +155,7 @@ class Controller:
         expire_leases(self._engine, self._settings.max_attempts)
         tidy(self._sessions, self._sweeper)
         self._proposer.collect()
-        again = advance(self._sessions, self._proposer, self._move)
+        again = advance(self._sessions, self._proposer, self._move, self._settings.owner_trials)
         self._relay.wake()
         return again
 
@@ -188,21 +199,29 @@ def tidy(sessions: sessionmaker[Session], sweeper: Sweeper) -> None:
 
 
 def advance(
-    sessions: sessionmaker[Session], proposer: Proposer, moved: Callable[[], None] = lambda: None
+    sessions: sessionmaker[Session],
+    proposer: Proposer,
+    moved: Callable[[], None] = lambda: None,
+    owner_trials: int = 2**31,
 ) -> bool:
     """Carry out what is decided for each live search; return whether more may be due at once.
 
-    `moved` is called for each search.
+    `moved` is called for each search. No user has more than `owner_trials` in flight; the oldest
+    search of a user comes first.
     """
     with db.unit_of_work(sessions) as session:
         live_searches.hold_clocks(session)
         live = live_searches.live(session)
+    slots = OwnerSlots(live, proposer.requested, owner_trials)
     again = False
     for search in live:
         moved()
         decision = decide(search.progress)
         if isinstance(decision, Suggest):
-            proposer.request(search, decision.count)
+            if not proposer.requested(search.search_id):
+                count = slots.take(search, decision.count)
+                if count > 0:
+                    proposer.request(search, count)
         elif not isinstance(decision, Wait):
             with db.unit_of_work(sessions) as session:
                 again |= finisher.carry_out(session, search, decision)

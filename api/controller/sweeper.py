@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.controller.collection import Garbage, Retention, collect, survey
 from api.db import unit_of_work
 from api.store import discarded, new_searches, searches, setbacks, sign_ins, workers
 from core.errors import BlobError
@@ -15,13 +16,14 @@ from core.protocol.states import SearchStatus
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
+_KEEP_ALL = Retention()
 _EVERY = 3600.0  # seconds between two sweeps, unless woken
 _PAUSE = 30.0  # seconds after an error
 _REPORT_SECONDS = 86_400.0  # after which a stored checkpoint is not reported any more
 
 
 class Sweeper:
-    """Removes blobs of deleted searches, expired sign-ins, old Idempotency-Keys, absent workers."""
+    """Removes blobs without a use, expired sign-ins, old Idempotency-Keys, absent workers."""
 
     def __init__(
         self,
@@ -29,11 +31,13 @@ class Sweeper:
         maker: sessionmaker[Session],
         discard_seconds: float,
         lost_data_seconds: float = _EVERY,
+        retention: Retention = _KEEP_ALL,
     ) -> None:
         self._storage = storage
         self._sessions = maker
         self._grace = timedelta(seconds=discard_seconds)
         self._patience = timedelta(seconds=lost_data_seconds)
+        self._retention = retention
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
@@ -51,6 +55,10 @@ class Sweeper:
         """Sweep at once."""
         self._woken.set()
 
+    def survey(self) -> Garbage:
+        """What the next sweep would give up; changes nothing."""
+        return survey(self._sessions, self._storage, self._retention)
+
     def is_due(self, session: Session) -> bool:
         """Whether the time has come of blobs to remove, or of searches without their data."""
         lost = setbacks.searches_without_data(session, self._patience)
@@ -63,6 +71,7 @@ class Sweeper:
             workers.sweep(session)
             new_searches.forget_requests(session)
             discarded.of_ended_trials(session)
+        collect(self._sessions, self._storage, self._retention, self._stopping.is_set)
         while self._remove_blobs():
             pass
         self._look_at_damage()

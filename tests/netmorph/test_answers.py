@@ -18,6 +18,8 @@ SCHEMAS: dict[Any, str] = {
     answers.Intake: "IntakeOut",
     answers.Network: "NetworkOut",
     answers.DatasetRef: "DatasetRef",
+    answers.Amount: "AmountOut",
+    answers.Garbage: "GarbageOut",
     answers.Budget: "Budget",
     answers.Bounds: "Bounds",
     answers.Training: "Training",
