@@ -334,7 +334,7 @@ class GarbageOut(Out):
     discarded: AmountOut  # given up already, and removed after their grace time
 
 
-class CollectIn(In):
+class CollectionIn(In):
     dry_run: bool = False  # only say what would be given up
 
 

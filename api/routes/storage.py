@@ -4,13 +4,13 @@ from fastapi import APIRouter, Request
 
 from api.controller.service import Controller
 from api.edge.dependencies import AdminDep
-from api.schemas import CollectIn, GarbageOut
+from api.schemas import CollectionIn, GarbageOut
 
 router = APIRouter(prefix="/v1/storage", tags=["storage"])
 
 
 @router.post(":collect")
-def collect_garbage(request: Request, _: AdminDep, body: CollectIn | None = None) -> GarbageOut:
+def collect_garbage(request: Request, _: AdminDep, body: CollectionIn | None = None) -> GarbageOut:
     """Give up blobs that have no use any more; the answer says how much that is.
 
     Their files are removed after a grace time (`NETMORPH_DISCARD_SECONDS`). With `dry_run` nothing
@@ -18,6 +18,6 @@ def collect_garbage(request: Request, _: AdminDep, body: CollectIn | None = None
     """
     controller: Controller = request.app.state.controller
     found = GarbageOut.model_validate(controller.survey_garbage(), from_attributes=True)
-    if not (body or CollectIn()).dry_run:
+    if not (body or CollectionIn()).dry_run:
         controller.collect_garbage()
     return found

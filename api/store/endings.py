@@ -102,8 +102,8 @@ _RECLAIMABLE = f"""expires_at < now() AND trial_id IN (
 _MOST_EXCUSED = 20  # setbacks of a trial, after which its silence counts in any case
 #: The service was away when the lease was last heard: its silence says nothing about the trial,
 #: as its worker may have shut down meanwhile without being able to hand it back.
-_EXCUSED = f"""(setbacks < {_MOST_EXCUSED} AND heard_at
-    < coalesce((SELECT since FROM leader WHERE leader.expires_at > now()), now()))"""
+_EXCUSED = f"""(setbacks < {_MOST_EXCUSED} AND heard_at < coalesce(
+    (SELECT since FROM leader WHERE leader.expires_at > now() - interval '5 s'), now()))"""
 _END = (
     """
 WITH {before} overdue AS (

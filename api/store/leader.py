@@ -16,10 +16,12 @@ from api.models import Leader
 def acquire(connection: Connection, holder: UUID, seconds: float) -> bool:
     """Take or renew the leadership; False while another holds it.
 
-    It begins again (`since`) where it had expired, as while the database could not be reached.
+    It begins again (`since`) where it had expired that long ago, as while the database could not be
+    reached; a thread that is late for less is no absence.
     """
     until = func.now() + timedelta(seconds=seconds)
-    goes_on = and_(Leader.holder == holder, Leader.expires_at >= func.now())
+    absent_since = func.now() - timedelta(seconds=seconds)
+    goes_on = and_(Leader.holder == holder, Leader.expires_at >= absent_since)
     since = case((goes_on, Leader.since), else_=func.now())
     statement = (
         insert(Leader)
