@@ -31,6 +31,7 @@ from api.routes import (
     keys,
     networks,
     searches,
+    storage,
     trials,
     worker,
     workers,
@@ -53,6 +54,7 @@ _ROUTERS = (
     workers,
     worker,
     keys,
+    storage,
     health,
 )
 

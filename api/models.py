@@ -391,6 +391,7 @@ class Leader(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=1)
     holder: Mapped[UUID]
     expires_at: Mapped[datetime]
+    since: Mapped[datetime] = mapped_column(server_default=func.now())  # without a gap
 
 
 class Idempotency(Base):

@@ -355,6 +355,21 @@ class WorkerPage(Out):
     items: list[WorkerOut]
 
 
+class AmountOut(Out):
+    blobs: int
+    bytes: int
+
+
+class GarbageOut(Out):
+    superseded: AmountOut  # weights of ended searches beyond the best trials
+    orphans: AmountOut  # files to which nothing refers
+    discarded: AmountOut  # given up already, and removed after their grace time
+
+
+class CollectionIn(In):
+    dry_run: bool = False  # only say what would be given up
+
+
 class KeyIn(In):
     name: Name
     role: Role = Role.USER

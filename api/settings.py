@@ -49,10 +49,17 @@ class Settings(DatabaseSettings):
     leader_seconds: PositiveSeconds = 10.0
     #: seconds for which blobs of deleted searches stay, as equal ones may be about to be reported
     discard_seconds: PositiveSeconds = 3600.0
+    #: seconds for which a search waits for a data set that storage has lost; then it fails
+    lost_data_seconds: PositiveSeconds = 3600.0
+    #: best trials of an ended search that keep their weights; by default all do
+    keep_best: int | None = Field(default=None, ge=1)
+    #: seconds after its last writing for which a file stays to which nothing refers
+    orphan_seconds: float = Field(default=604_800.0, ge=60, le=365 * 86_400)
     max_attempts: int = Field(default=3, ge=1, le=100)  # attempts to train one trial
     max_upload_bytes: int = Field(default=512 * 2**20, ge=1)  # largest upload, in bytes
     owner_bytes: int = Field(default=20 * 2**30, ge=0)  # data sets of one user, in bytes
     owner_searches: int = Field(default=200, ge=0)  # searches of one user that have not ended
+    owner_trials: int = Field(default=1024, ge=1)  # trials of one user in flight
     suggest_processes: int = Field(default=1, ge=1, le=64)  # processes that compute suggestions
     #: host names by which the service is reached, separated by commas; others are refused
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ("localhost", "127.0.0.1", "::1")

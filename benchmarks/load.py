@@ -2,10 +2,11 @@
 
 `python -m benchmarks.load [--workers 1000] [--searches 100] [--seconds 30] [--offered 200]
 [--processes 1] [--json]`: real API processes with authentication, a private PostgreSQL that flushes
-to disk, and workers on their own connections. Each trial is a lease, an epoch, a result, and a
-heartbeat every ten seconds. Workers offer `--offered` results per second altogether; more than
-the service can take shows how it sheds load. `lost` are results that were acknowledged and are not
-in the database, `double_counted` are trials that count twice, `leases_expired` leases that ran out
+to disk, and workers on their own connections. Each trial is an epoch, a result with a request for
+the next trial, a lease where the answer has none, and a heartbeat every ten seconds. Workers offer
+`--offered` results per second altogether; more than the service can take shows how it sheds load.
+`lost` are results that were acknowledged and are not in the database, `double_counted` are trials
+that count twice, `leases_expired` leases that ran out
 although their worker lived. `cpu_ms` is the CPU time of the API processes for each call of a kind,
 measured one kind at a time: it hardly depends on what else the machine does.
 """
@@ -201,15 +202,32 @@ async def _calls(on: Service, kinds: Sequence[str]) -> dict[str, float]:
             status, _ = await connection.post(path, lease | body)
             assert status == 200, f"the API answered {status} to a report of kind {kind}"
         spent[kind] = on.cpu_seconds() - began
+    spent["result_and_lease"] = await _results_with_leases(on, connection, worker.identity)
     connection.close()
     return {kind: 1e3 * seconds / CALLS for kind, seconds in spent.items()}
+
+
+async def _results_with_leases(
+    on: Service, connection: Connection, identity: dict[str, Any]
+) -> float:
+    """Seconds of CPU time for results that bring the next order, as one worker sends them."""
+    _, content = await connection.post("/v1/worker/lease", identity)
+    order, began = json.loads(content), on.cpu_seconds()
+    for index in range(CALLS):
+        body = {"attempt": order["attempt"], "token": order["token"], "status": "completed"}
+        body |= {"value": 0.5} | ({"next": identity} if index < CALLS - 1 else {})
+        path = f"/v1/worker/trials/{order['trial_id']}/result"
+        status, content = await connection.post(path, body)
+        assert status == 200, f"the API answered {status} to a result"
+        order = json.loads(content)["next"]
+    return on.cpu_seconds() - began
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
     """Start a service, measure CPU times, then load it."""
     if options.quick:
         options.workers, options.searches, options.seconds, options.offered = 50, 10, 4.0, 40.0
-    trials = 10 + int(2 * options.offered * options.seconds + CALLS) // options.searches
+    trials = 10 + int(2 * options.offered * options.seconds + 2 * CALLS) // options.searches
     with service(options.processes, options.searches, trials) as on:
         cpu = asyncio.run(_calls(on, ("lease", "heartbeat", "epoch", "result")))
         tally = asyncio.run(drive(on, options.workers, options.seconds, options.offered))

@@ -87,14 +87,16 @@ class SimulatedWorker:
         """Train one trial after the other until the time is up."""
         await asyncio.sleep(self.rng.random() * self.trial_seconds)
         while time.monotonic() < self.ends:
-            order = await self._call("lease", "/v1/worker/lease", self.identity)
-            if not order:
+            found = await self._call("lease", "/v1/worker/lease", self.identity)
+            order = json.loads(found) if found else None
+            if order is None:
                 await asyncio.sleep(0.5 + self.rng.random())
-                continue
-            await self._train(json.loads(order))
+            while order is not None:
+                order = await self._train(order)
         self.connection.close()
 
-    async def _train(self, order: JsonObject) -> None:
+    async def _train(self, order: JsonObject) -> JsonObject | None:
+        """Train a trial; the next order, if the answer to the result has one."""
         lease = {"attempt": order["attempt"], "token": order["token"]}
         path = f"/v1/worker/trials/{order['trial_id']}"
         due = time.monotonic() + self.trial_seconds * (0.5 + self.rng.random())
@@ -104,9 +106,15 @@ class SimulatedWorker:
         await asyncio.sleep(max(0.0, left))
         epoch = {"epoch": 1, "seconds": 1.0, "validation_metric": 0.5}
         await self._call("epoch", f"{path}/epochs", lease | epoch)
-        result = {"status": "completed", "value": 0.5}
-        if await self._call("result", f"{path}/result", lease | result) is not None:
-            self.tally.accepted.append((UUID(order["trial_id"]), order["attempt"]))
+        result: dict[str, Any] = {"status": "completed", "value": 0.5}
+        if time.monotonic() < self.ends:
+            result["next"] = self.identity
+        answer = await self._call("result", f"{path}/result", lease | result)
+        if answer is None:
+            return None
+        self.tally.accepted.append((UUID(order["trial_id"]), order["attempt"]))
+        following: JsonObject | None = json.loads(answer).get("next")
+        return following
 
     async def _call(self, kind: str, path: str, body: JsonObject) -> bytes | None:
         """The body of a successful answer; None where it was refused, or there was none."""

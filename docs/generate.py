@@ -2,7 +2,7 @@
 
 `docs/reference/settings.md` is made from the settings classes, `docs/reference/commands.md` from
 the command line, `docs/reference/metrics.md` from the declared metrics, the state diagrams of
-`docs/architecture.md` from the transition tables.
+`docs/architecture.md` from the transition tables, the matrix of `docs/security.md` from the routes.
 `tests/docs` fails while a page is out of date.
 """
 
@@ -30,6 +30,7 @@ from core.protocol.states import (
     SearchStatus,
     TrialStatus,
 )
+from docs import routes
 
 DOCS = Path(__file__).parent
 PREFIX = "NETMORPH_"
@@ -70,9 +71,11 @@ def pages() -> dict[Path, str]:
     text = architecture.read_text(encoding="utf-8")
     for name, diagram in state_diagrams().items():
         text = with_part(text, name, diagram)
-    reference = DOCS / "reference"
+    reference, security = DOCS / "reference", DOCS / "security.md"
+    secured = security.read_text(encoding="utf-8")
     return {
         architecture: text,
+        security: with_part(secured, "routes and roles", routes.matrix()),
         reference / "settings.md": settings_page(),
         reference / "commands.md": commands_page(),
         reference / "metrics.md": metrics_page(),

@@ -315,6 +315,21 @@ class Worker(TypedDict):
     trial_id: str | None  # the trial that it trains
 
 
+class Amount(TypedDict):
+    """A number of stored files, and their bytes together."""
+
+    blobs: int
+    bytes: int
+
+
+class Garbage(TypedDict):
+    """Stored files without a use, by the reason."""
+
+    superseded: Amount
+    orphans: Amount
+    discarded: Amount
+
+
 class Key(TypedDict):
     """An API key, without its secret."""
 

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from netmorph.commands import searches, setup, up
+from netmorph.commands import searches, setup, storage, up
 from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
 from netmorph.commands.options import messages
@@ -133,6 +133,7 @@ app.add_typer(trial, name="trial")
 app.add_typer(datasets, name="dataset")
 app.add_typer(keys, name="key")
 app.add_typer(workers, name="worker")
+app.command()(storage.gc)
 app.command()(setup.config)
 app.command()(setup.doctor)
 

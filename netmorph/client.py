@@ -28,6 +28,7 @@ from netmorph.answers import (
     Dataset,
     Enqueued,
     Front,
+    Garbage,
     Intake,
     Key,
     Network,
@@ -262,6 +263,11 @@ class Client:
         body = {"grace_seconds": grace_seconds}
         answer = self._once("POST", f"/v1/keys/{key_id}:rotate", json=body)
         return cast(CreatedKey, _json(answer))
+
+    def collect_garbage(self, *, dry_run: bool) -> Garbage:
+        """Give up stored files without a use, or only say how many there are."""
+        body = {"dry_run": dry_run}
+        return cast(Garbage, _json(self._send("POST", "/v1/storage:collect", json=body)))
 
     def revoke_key(self, key_id: str) -> None:
         """Revoke an API key at once and permanently."""

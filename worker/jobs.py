@@ -10,7 +10,6 @@ import random
 from collections.abc import Callable
 from threading import Event as Flag
 from time import monotonic
-from uuid import UUID
 
 from celery import Celery
 
@@ -51,8 +50,8 @@ class TrialRunner:
         self._rest_until = 0.0  # monotonic
         self._failed_requests = 0  # to the controller, in a row
 
-    def drain(self, prefer: UUID | None = None, *, wait: bool = True) -> None:
-        """Train the preferred trial and then any others, until none is waiting.
+    def drain(self, *, wait: bool = True) -> None:
+        """Train trials until none is waiting.
 
         While another thread holds the lock, wait for it or return: that thread requests trials
         anyway.
@@ -60,8 +59,8 @@ class TrialRunner:
         if not self._lock.acquire(wait=wait):
             return
         try:
-            while not self._is_resting() and self._train_next(prefer):
-                prefer = None
+            while not self._is_resting() and self._train_next():
+                pass
         finally:
             self._lock.release()
 
@@ -74,14 +73,14 @@ class TrialRunner:
     def _is_resting(self) -> bool:
         return self._stopping.is_set() or monotonic() < self._rest_until
 
-    def _train_next(self, prefer: UUID | None) -> bool:
-        """Train one trial; whether to request another.
+    def _train_next(self) -> bool:
+        """Train what waits; whether to request more.
 
         No error may end the loop: it is logged, and the worker rests a while.
         """
         self._touch_health()
         try:
-            trained = self._supervisor.train_one(prefer)
+            trained = self._supervisor.train_some()
         except TrainerDied as error:
             if not self._stopping.is_set():
                 logger.error("no trial is leased, as no trainer starts: %s", error)
@@ -99,7 +98,7 @@ class TrialRunner:
             return False
         self._failed_requests = 0
         self._rest(self._trainer.deaths - 1, _LONGEST_REST)
-        return trained or prefer is not None
+        return trained
 
     def _rest(self, failures: int, longest: float, least: float = 0.0) -> None:
         """Lease nothing for a while, twice as long after each failure in a row."""
@@ -116,8 +115,8 @@ def create_app(settings: Settings, runner: TrialRunner) -> Celery:
 
     @app.task(name=TRAIN_JOB)  # type: ignore[untyped-decorator]
     def train(trial_id: str, attempt: int) -> None:
-        """Train this trial, unless another worker has it, and then any others that wait."""
+        """Train what waits: the trial of the notification may be another worker's already."""
         logger.debug("notified of attempt %d of trial %s", attempt, trial_id)
-        runner.drain(UUID(trial_id))
+        runner.drain()
 
     return app

@@ -66,8 +66,8 @@ class Proposer:
         Where nothing new was left, trials in flight may still become parents of something new:
         then the next request waits until one of them has ended.
         """
-        in_flight = search.progress.waiting + search.progress.running
-        if search.search_id in self._open or self._exhausted.get(search.search_id) == in_flight:
+        is_exhausted = self._exhausted.get(search.search_id) == search.in_flight
+        if search.search_id in self._open or is_exhausted:
             return
         with unit_of_work(self._sessions) as session:
             if search.progress.status is SearchStatus.PENDING:
@@ -79,6 +79,11 @@ class Proposer:
         started, strategy = time.monotonic(), str(snapshot.config.get("strategy", "unknown"))
         self._open[search.search_id] = snapshot, future
         future.add_done_callback(lambda _: self._answered(strategy, started))
+
+    def requested(self, search_id: UUID) -> int:
+        """How many trials of a search are being suggested."""
+        request = self._open.get(search_id)
+        return 0 if request is None else request[0].count
 
     def _answered(self, strategy: str, started: float) -> None:
         SUGGESTION.labels(strategy).observe(time.monotonic() - started)

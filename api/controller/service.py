@@ -20,7 +20,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import db
 from api.controller import enqueued_trials, finisher
+from api.controller.collection import Garbage, Retention
 from api.controller.leadership import Leadership
+from api.controller.owner_slots import OwnerSlots
 from api.controller.proposer import Proposer
 from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
@@ -34,6 +36,8 @@ from core.search.budget import Suggest, Wait, decide
 _log = logging.getLogger(__name__)
 _RECONNECT = 1.0  # seconds
 _CHECK_SECONDS = 10.0  # between two checks that the listening connection is alive
+
+STUCK = "stuck"
 
 #: The deciding thread moves more often than that, as every wait in it has a limit.
 LONGEST_STEP = 120.0  # seconds
@@ -59,9 +63,14 @@ class Controller:
         self._proposer = Proposer(self._sessions, settings.suggest_processes, self._woken.set)
         self._relay = Relay(settings.broker_url, engine)
         self._sweeper = Sweeper(
-            Storage(settings.storage_url), self._sessions, settings.discard_seconds
+            Storage(settings.storage_url),
+            self._sessions,
+            settings.discard_seconds,
+            settings.lost_data_seconds,
+            Retention(settings.keep_best, settings.orphan_seconds),
         )
         self._died = died
+        self._leads = False
         self._moved_at: float | None = None  # monotonic; when the deciding thread last moved
         self._threads = [
             threading.Thread(target=self._vital, args=[run], name=name, daemon=True)
@@ -95,9 +104,23 @@ class Controller:
         """Look for something to decide at once; cheap, callable from any thread."""
         self._woken.set()
 
+    def survey_garbage(self) -> Garbage:
+        """The blobs that have no use any more."""
+        return self._sweeper.survey()
+
+    def collect_garbage(self) -> None:
+        """Have them given up soon, in a thread of their own."""
+        self._sweeper.wake()
+
     def is_turning(self) -> bool:
         """Whether the deciding thread is alive and not stuck, whatever the database does."""
         return self._moved_at is None or time.monotonic() < self._moved_at + LONGEST_STEP
+
+    def state(self) -> str:
+        """What the deciding thread of this process does, in a word or two."""
+        if not self.is_turning():
+            return STUCK
+        return "deciding" if self._leads else "standing by"
 
     def _move(self) -> None:
         self._moved_at = time.monotonic()
@@ -117,7 +140,8 @@ class Controller:
             started = time.monotonic()
             self._move()
             try:
-                again = self._leadership.is_held() and self._turn()
+                self._leads = self._leadership.is_held()
+                again = self._leads and self._turn()
             except SQLAlchemyError as error:
                 _log.warning("cannot reach the database to decide: %s", error)
                 again = False
@@ -132,7 +156,7 @@ class Controller:
         expire_leases(self._engine, self._settings.max_attempts)
         tidy(self._sessions, self._sweeper)
         self._proposer.collect()
-        again = advance(self._sessions, self._proposer, self._move)
+        again = advance(self._sessions, self._proposer, self._move, self._settings.owner_trials)
         self._relay.wake()
         return again
 
@@ -176,25 +200,32 @@ def tidy(sessions: sessionmaker[Session], sweeper: Sweeper) -> None:
 
 
 def advance(
-    sessions: sessionmaker[Session], proposer: Proposer, moved: Callable[[], None] = lambda: None
+    sessions: sessionmaker[Session],
+    proposer: Proposer,
+    moved: Callable[[], None] = lambda: None,
+    owner_trials: int = 2**31,
 ) -> bool:
     """Carry out what is decided for each live search; return whether more may be due at once.
 
-    `moved` is called for each search.
+    `moved` is called for each search. No user has more than `owner_trials` in flight; the oldest
+    search of a user comes first.
     """
     with db.unit_of_work(sessions) as session:
         live_searches.hold_clocks(session)
         live = live_searches.live(session)
         with_enqueued = enqueued.searches_with_some(session)
+    slots = OwnerSlots(live, proposer.requested, owner_trials)
     again = False
     for search in live:
         moved()
         decision = decide(search.progress)
         if isinstance(decision, Suggest):
-            if search.search_id in with_enqueued and _start(sessions, search, decision.count):
+            is_asked = proposer.requested(search.search_id)
+            count = 0 if is_asked else slots.take(search, decision.count)
+            if count > 0 and search.search_id in with_enqueued and _start(sessions, search, count):
                 again = True
-            else:
-                proposer.request(search, decision.count)
+            elif count > 0:
+                proposer.request(search, count)
         elif not isinstance(decision, Wait):
             with db.unit_of_work(sessions) as session:
                 again |= finisher.carry_out(session, search, decision)

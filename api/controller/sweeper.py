@@ -7,27 +7,37 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.controller.collection import Garbage, Retention, collect, survey
 from api.db import unit_of_work
-from api.store import discarded, new_searches, setbacks, sign_ins, workers
+from api.store import discarded, new_searches, searches, setbacks, sign_ins, workers
 from core.errors import BlobError
 from core.protocol.contracts import BlobRef
+from core.protocol.states import SearchStatus
 from core.protocol.storage import Storage
 
 _log = logging.getLogger(__name__)
+_KEEP_ALL = Retention()
 _EVERY = 3600.0  # seconds between two sweeps, unless woken
 _PAUSE = 30.0  # seconds after an error
 _REPORT_SECONDS = 86_400.0  # after which a stored checkpoint is not reported any more
 
 
 class Sweeper:
-    """Removes blobs of deleted searches, expired sign-ins, old Idempotency-Keys, absent workers."""
+    """Removes blobs without a use, expired sign-ins, old Idempotency-Keys, absent workers."""
 
     def __init__(
-        self, storage: Storage, maker: sessionmaker[Session], discard_seconds: float
+        self,
+        storage: Storage,
+        maker: sessionmaker[Session],
+        discard_seconds: float,
+        lost_data_seconds: float = _EVERY,
+        retention: Retention = _KEEP_ALL,
     ) -> None:
         self._storage = storage
         self._sessions = maker
         self._grace = timedelta(seconds=discard_seconds)
+        self._patience = timedelta(seconds=lost_data_seconds)
+        self._retention = retention
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
@@ -45,9 +55,14 @@ class Sweeper:
         """Sweep at once."""
         self._woken.set()
 
+    def survey(self) -> Garbage:
+        """What the next sweep would give up; changes nothing."""
+        return survey(self._sessions, self._storage, self._retention)
+
     def is_due(self, session: Session) -> bool:
-        """Whether there are blobs of deleted searches whose time has come."""
-        return discarded.are_there(session, self._grace)
+        """Whether the time has come of blobs to remove, or of searches without their data."""
+        lost = setbacks.searches_without_data(session, self._patience)
+        return bool(lost) or discarded.are_there(session, self._grace)
 
     def sweep(self) -> None:
         """Remove everything obsolete."""
@@ -56,9 +71,11 @@ class Sweeper:
             workers.sweep(session)
             new_searches.forget_requests(session)
             discarded.of_ended_trials(session)
+        collect(self._sessions, self._storage, self._retention, self._stopping.is_set)
         while self._remove_blobs():
             pass
         self._look_at_damage()
+        self._end_searches_without_data()
         self._remove_unreported()
 
     def _remove_blobs(self) -> bool:
@@ -80,7 +97,7 @@ class Sweeper:
         return stored_at is not None and datetime.now(UTC) < stored_at + self._grace
 
     def _look_at_damage(self) -> None:
-        """Let trials start again from weights that were damaged and have been restored."""
+        """Let trials use weights and data sets again that were damaged and have been restored."""
         with unit_of_work(self._sessions) as session:
             marked = setbacks.damaged(session)
         intact = [blob for blob in marked if self._is_intact(blob)]
@@ -89,10 +106,16 @@ class Sweeper:
 
     def _is_intact(self, blob: BlobRef) -> bool:
         try:
-            self._storage.get(blob)
+            self._storage.check(blob)
         except BlobError:
             return False
         return True
+
+    def _end_searches_without_data(self) -> None:
+        """Fail searches that have waited long enough for a data set that is lost."""
+        with unit_of_work(self._sessions) as session:
+            for search_id, reason in setbacks.searches_without_data(session, self._patience):
+                searches.move(session, search_id, SearchStatus.FAILED, reason=reason)
 
     def _remove_unreported(self) -> None:
         """Remove checkpoints whose worker was killed before it could report them."""

@@ -28,6 +28,11 @@ class Lane:
         self._limiter = CapacityLimiter(threads)
         self._waiting, self._seconds = waiting, seconds
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether calls wait for a thread."""
+        return self._limiter.statistics().tasks_waiting > 0
+
     async def run(self, call: Callable[[], T]) -> T:
         """The result of the call, carried out in a thread.
 

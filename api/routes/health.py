@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.controller.service import STUCK
 from api.edge.dependencies import AdminDep, SessionDep
 from api.edge.readiness import NOT_READY, READY, Readiness
 from api.store.metrics import MetricsPage
@@ -33,9 +34,15 @@ async def alive(request: Request) -> JSONResponse:
 
 @router.get("/readyz")
 def ready(request: Request) -> JSONResponse:
-    """Check that database and storage answer (503 if not); the broker is reported, not required."""
+    """Check that database and storage answer and the controller turns (503 if not).
+
+    The broker is reported, not required. The controller of one API process is `deciding`, those of
+    the others are `standing by`; one that is `stuck` needs a restart of its process.
+    """
     parts = request.app.state.readiness.results()
-    is_ready = parts["database"] == parts["storage"] == READY
+    controller = request.app.state.controller.state()
+    is_ready = parts["database"] == parts["storage"] == READY and controller != STUCK
+    parts = parts | {"controller": controller}
     status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
     return JSONResponse({"status": READY if is_ready else NOT_READY, **parts}, status)
 

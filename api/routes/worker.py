@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -83,30 +83,40 @@ async def hand_back(request: Request, trial_id: UUID, body: HandBack, _: WorkerD
 async def report_result(
     request: Request, trial_id: UUID, body: TrialResult, _: WorkerDep
 ) -> ResultAnswer:
-    """Report how the trial ended; it counts once. 409 where another attempt has the lease."""
+    """Report how the trial ended; it counts once. 409 where another attempt has the lease.
+
+    With `next`, the answer has the worker's next order as well, unless none waits or the service
+    has other reports to take first.
+    """
     attempts = _settings(request).max_attempts
     storage = request.app.state.storage
-    return await _report(request, lambda c: reports.accept(c, storage, trial_id, body, attempts))
+    lane: Lane = request.app.state.lanes.reports
+
+    def accept(connection: Connection) -> ResultAnswer:
+        answer = reports.accept(connection, storage, trial_id, body, attempts)
+        if body.next is None or lane.is_crowded:
+            return answer
+        order = orders.lease(connection, body.next, **_lease_options(request))
+        return answer.model_copy(update={"next": order})
+
+    return await _report(request, accept)
 
 
 async def _lease(
     request: Request, body: LeaseRequest, trial_id: UUID | None = None
 ) -> TrainOrder | None:
-    settings = _settings(request)
-    duration = timedelta(seconds=settings.lease_seconds)
     lane: Lane = request.app.state.lanes.leases
-    return await _run(
-        request,
-        lane,
-        lambda c: orders.lease(
-            c,
-            body,
-            duration,
-            settings.max_attempts,
-            trial_id,
-            checkpoint_seconds=settings.checkpoint_seconds,
-        ),
-    )
+    options = _lease_options(request)
+    return await _run(request, lane, lambda c: orders.lease(c, body, trial_id=trial_id, **options))
+
+
+def _lease_options(request: Request) -> dict[str, Any]:
+    settings = _settings(request)
+    return {
+        "duration": timedelta(seconds=settings.lease_seconds),
+        "max_attempts": settings.max_attempts,
+        "checkpoint_seconds": settings.checkpoint_seconds,
+    }
 
 
 async def _report(request: Request, statement: Callable[[Connection], T]) -> T:

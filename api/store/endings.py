@@ -21,6 +21,7 @@ _MOVED = """
 verdict AS (
     SELECT trial_id, ended.epochs AS reported,
         coalesce(nullif(stopping, ''), searches.reason) AS stop_reason,
+        {excused} AS excused,
         CASE
             WHEN searches.status NOT IN ({live}) THEN 'stopped'
             WHEN {retry} AND stopping <> '' THEN 'stopped'
@@ -34,7 +35,7 @@ verdict AS (
 ), moved AS (
     UPDATE trials
     SET status = next,
-        attempt = attempt + CASE next WHEN 'waiting' THEN {counted} ELSE 0 END,
+        attempt = attempt + CASE WHEN next = 'waiting' AND NOT excused THEN 1 ELSE 0 END,
         ended_at = CASE next WHEN 'waiting' THEN NULL ELSE now() END,
         available_at = now() + {pause}, ring_at = now() + {pause}, rings = 0,
         {changes}
@@ -53,12 +54,12 @@ def moved(
     pause: str,
     changes: str,
     targets: set[TrialStatus],
-    counted: int = 1,
+    excused: str = "false",
 ) -> str:
     """The end of a statement that ends attempts, for trials whose status allows each target.
 
-    A trial that waits again has `counted` more attempts. One with a checkpoint may have used all
-    its epochs: the next attempt ends with what the checkpoint has.
+    A trial that waits again has one more attempt, unless this one is `excused`. One with a
+    checkpoint may have used all its epochs: the next attempt ends with what the checkpoint has.
     """
     allowed = " OR ".join(
         f"(next = '{to}' AND status IN ({listed(TRIAL_SOURCES[to])}))" for to in sorted(targets)
@@ -67,7 +68,7 @@ def moved(
         live=listed(LIVE_SEARCH),
         retry=retry,
         otherwise=otherwise,
-        counted=counted,
+        excused=excused,
         pause=pause,
         changes=changes,
         sources=f"({allowed})",
@@ -101,6 +102,11 @@ silent AS (
 _RECLAIMABLE = f"""expires_at < now() AND trial_id IN (
     SELECT trial_id FROM silent, asking WHERE status NOT IN ({listed(LIVE_SEARCH)})
         OR status IN ({listed(TRAINING_SEARCH)}) AND position <= workers)"""
+_MOST_EXCUSED = 20  # setbacks of a trial, after which its silence counts in any case
+#: The service was away when the lease was last heard: its silence says nothing about the trial,
+#: as its worker may have shut down meanwhile without being able to hand it back.
+_EXCUSED = f"""(setbacks < {_MOST_EXCUSED} AND heard_at < coalesce(
+    (SELECT since FROM leader WHERE leader.expires_at > now() - interval '5 s'), now()))"""
 _END = (
     """
 WITH {before} overdue AS (
@@ -108,13 +114,15 @@ WITH {before} overdue AS (
     ORDER BY trial_id FOR UPDATE SKIP LOCKED
 ), ended AS (
     DELETE FROM leases USING overdue WHERE leases.trial_id = overdue.trial_id
-    RETURNING leases.trial_id, {trained} AS epochs
+    RETURNING leases.trial_id, heard_at, {trained} AS epochs
 ), """.replace("{trained}", TRAINED)
     + moved(
-        retry="attempt < :max_attempts",
+        retry=f"(attempt < :max_attempts OR {_EXCUSED})",
         otherwise="'lost'",
+        excused=_EXCUSED,
         pause="interval '0 s'",
-        changes="epochs_spent = epochs_spent + reported, reason = CASE next"
+        changes="epochs_spent = epochs_spent + reported,"
+        " setbacks = setbacks + CASE WHEN excused THEN 1 ELSE 0 END, reason = CASE next"
         " WHEN 'lost' THEN format('%s sent no more reports (attempt %s)', worker, attempt)"
         " WHEN 'stopped' THEN stop_reason ELSE '' END",
         targets={TrialStatus.WAITING, TrialStatus.LOST, TrialStatus.STOPPED},
@@ -133,7 +141,7 @@ def expire(connection: Connection, max_attempts: int) -> int:
 
     While nobody else could train them, silent workers keep their trials: they may only be cut off.
     After an outage of the service a worker has a third of its lease to be heard again, from the
-    first call of this function on.
+    first call of this function on. The attempt of one that is not heard again is not counted.
     """
     connection.execute(_NOTICE)
     return _count(connection.execute(_EXPIRE, {"max_attempts": max_attempts}), "silent")
@@ -158,7 +166,7 @@ WITH ended AS (
     + moved(
         retry="true",
         otherwise="'lost'",
-        counted=0,
+        excused="true",
         pause="interval '0 s'",
         changes="epochs_spent = epochs_spent + reported, reason = CASE next"
         " WHEN 'lost' THEN format('%s shut down after the last epoch', worker)"

@@ -7,21 +7,28 @@ statement that writes a decision checks the state that the decision was based on
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, func, or_
+from sqlalchemy import Connection, and_, case, delete, func, or_
 from sqlalchemy.dialects.postgresql import insert
 
 from api.models import Leader
 
 
 def acquire(connection: Connection, holder: UUID, seconds: float) -> bool:
-    """Take or renew the leadership; False while another holds it."""
+    """Take or renew the leadership; False while another holds it.
+
+    It begins again (`since`) where it had expired that long ago, as while the database could not be
+    reached; a thread that is late for less is no absence.
+    """
     until = func.now() + timedelta(seconds=seconds)
+    absent_since = func.now() - timedelta(seconds=seconds)
+    goes_on = and_(Leader.holder == holder, Leader.expires_at >= absent_since)
+    since = case((goes_on, Leader.since), else_=func.now())
     statement = (
         insert(Leader)
         .values(id=1, holder=holder, expires_at=until)
         .on_conflict_do_update(
             index_elements=[Leader.id],
-            set_={"holder": holder, "expires_at": until},
+            set_={"holder": holder, "expires_at": until, "since": since},
             where=or_(Leader.holder == holder, Leader.expires_at < func.now()),
         )
         .returning(Leader.holder)

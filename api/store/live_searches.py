@@ -43,6 +43,12 @@ class LiveSearch:
     search_id: UUID
     next_number: int  # a decision holds only while this has not changed
     progress: SearchProgress
+    limited_owner: UUID | None = None  # None: an admin's, without quotas
+
+    @property
+    def in_flight(self) -> int:
+        """Trials that wait or are trained."""
+        return self.progress.waiting + self.progress.running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +82,9 @@ MOST_HELPED = 24  # trials, from which on a search knows enough by itself
 
 # Each LATERAL reads a few rows by a partial index; only a budget in epochs needs a sum over all.
 _LIVE = text(f"""
-SELECT searches.id, searches.status, parallelism, trial_limit, epoch_limit, trials_deadline,
+SELECT searches.id, searches.status,
+    CASE keys.role WHEN 'admin' THEN NULL ELSE keys.id END AS owner,
+    parallelism, trial_limit, epoch_limit, trials_deadline,
     next_number, coalesce(extract(epoch FROM now() - searches.started_at), 0)::float8 AS elapsed,
     live.waiting, live.running,
     coalesce(taken.epochs, 0) AS epochs_taken,
@@ -85,7 +93,7 @@ SELECT searches.id, searches.status, parallelism, trial_limit, epoch_limit, tria
     final.test_metric IS NOT NULL AS final_tested,
     EXISTS (SELECT FROM trials AS best WHERE best.search_id = searches.id
         AND best.kind = 'search' AND best.value IS NOT NULL) AS has_best
-FROM searches
+FROM searches JOIN keys ON keys.id = searches.owner_id
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE trials.status = 'waiting') AS waiting,
         count(*) FILTER (WHERE trials.status = 'running') AS running
@@ -163,7 +171,8 @@ def _live_search(row: object) -> LiveSearch:
     search_id, number = columns.pop("id"), columns.pop("next_number")
     columns["status"] = SearchStatus(columns["status"])
     columns["final"] = columns["final"] and TrialStatus(columns["final"])
-    return LiveSearch(search_id, number, SearchProgress(created=number, **columns))
+    owner = columns.pop("owner")
+    return LiveSearch(search_id, number, SearchProgress(created=number, **columns), owner)
 
 
 def snapshot(session: Session, search: LiveSearch, count: int) -> StoredSnapshot | None:

@@ -2,22 +2,24 @@
 
 Where storage is full, read-only or away, the trial waits and is tried again after a pause, which
 grows with each setback. Where the parent's weights are damaged, the blob is marked, and the next
-order starts from something else (`api.store.ancestors`).
+order starts from something else (`api.store.ancestors`). A data set that is lost is marked as well:
+a search waits for its repair, but not without an end.
 """
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, exists, func, or_, select, text, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models import Damaged, Trial
+from api.models import Damaged, Dataset, Search, Trial
 from api.store import blobs
 from api.store.endings import moved
 from api.store.fragments import printable
 from core.protocol.contracts import BlobRef, TrialResult
-from core.protocol.states import TrialStatus
+from core.protocol.states import LIVE_SEARCH, TrialStatus
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds
 
@@ -31,7 +33,7 @@ WITH ended AS (
     + moved(
         retry="true",
         otherwise="'lost'",
-        counted=0,
+        excused="true",
         pause="make_interval(secs => :pause * least(2 ^ least(setbacks, 9), :most))",
         changes="setbacks = setbacks + 1, report_digest = :digest,"
         " reason = CASE next WHEN 'stopped' THEN stop_reason ELSE :reason END",
@@ -81,16 +83,52 @@ def architecture_of(connection: Connection, trial_id: UUID, blob: BlobRef) -> An
     return connection.scalars(statement).first()
 
 
+def is_dataset_of(connection: Connection, trial_id: UUID, blob: BlobRef) -> bool:
+    """Whether the blob is the data set of the trial's search."""
+    searched = select(Search.dataset_id).join(Trial, Trial.search_id == Search.id)
+    mine = searched.where(Trial.id == trial_id).scalar_subquery()
+    chosen = select(Dataset.id).where(
+        Dataset.id == mine, Dataset.blob_key == blob.key, Dataset.blob_bytes == blob.bytes
+    )
+    return connection.scalars(chosen).first() is not None
+
+
+def searches_without_data(session: Session, patience: timedelta) -> list[tuple[UUID, str]]:
+    """The live searches whose data set was marked that long ago, and what to do about each."""
+    marked = (
+        select(Search.id, Dataset.name, Damaged.reason, Damaged.found_at, Dataset.blob_key)
+        .join(Dataset, Dataset.id == Search.dataset_id)
+        .join(Damaged, Damaged.blob_key == Dataset.blob_key)
+        .where(Search.status.in_(LIVE_SEARCH), Damaged.found_at < func.now() - patience)
+    )
+    return [
+        (
+            row.id,
+            f"the data set {row.name} could not be read from storage since "
+            f"{row.found_at:%Y-%m-%d %H:%M} UTC: {row.reason}; upload the data set again, or "
+            f"restore the file {row.blob_key} from a backup, and then search again",
+        )
+        for row in session.execute(marked)
+    ]
+
+
 def damaged(session: Session) -> list[BlobRef]:
-    """The weights that are marked as damaged; marks of weights that no trial has are removed."""
-    used = select(Trial.id).where(Trial.weights_key == Damaged.blob_key).exists()
+    """The blobs that are marked as damaged; marks of blobs that nothing refers to are removed."""
+    pairs = (
+        (Trial.weights_key, Trial.weights_bytes),
+        (Dataset.blob_key, Dataset.blob_bytes),
+    )
+    used = or_(*(exists().where(key == Damaged.blob_key) for key, _ in pairs))
     session.execute(delete(Damaged).where(~used))
-    columns = (Trial.weights_key, Trial.weights_bytes)
-    marked = select(*columns).join(Damaged, Damaged.blob_key == Trial.weights_key).distinct()
-    rows = session.execute(marked)
-    return [blobs.reference(row.weights_key, row.weights_bytes) for row in rows]
+    marked = union(
+        *(
+            select(key.label("key"), size.label("size")).join(Damaged, Damaged.blob_key == key)
+            for key, size in pairs
+        )
+    )
+    return [blobs.reference(row.key, row.size) for row in session.execute(marked)]
 
 
 def unmark(session: Session, intact: list[BlobRef]) -> None:
-    """Let trials start from these weights again."""
+    """Let trials start from these weights, and read these data sets, again."""
     session.execute(delete(Damaged).where(Damaged.blob_key.in_([blob.key for blob in intact])))

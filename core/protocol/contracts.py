@@ -376,7 +376,8 @@ class TrialOutcome(Message):
     retry: bool = True  # failed only: False if another attempt cannot help
     #: Failed only: storage did not work, which is no fault of the trial; no attempt is counted.
     setback: bool = False
-    damaged: BlobRef | None = None  # failed only: these weights are missing or cannot be read
+    #: Failed only: these weights, or this data set, are missing or cannot be read.
+    damaged: BlobRef | None = None
     weights: BlobRef | None = None
     epochs: int = 0
     best_epoch: int = 0
@@ -394,6 +395,7 @@ class TrialResult(TrialOutcome):
 
     attempt: int
     token: UUID
+    next: LeaseRequest | None = None  # it asks for another trial in the same call
 
 
 class ResultAnswer(Message):
@@ -401,3 +403,4 @@ class ResultAnswer(Message):
 
     accepted: bool  # False: a duplicate, or too late; the worker drops it either way
     reason: str = ""
+    next: TrainOrder | None = None  # None: none waits, it was not asked for, or ask separately

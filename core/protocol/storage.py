@@ -9,12 +9,13 @@ is complete. Failing disks and networks raise `OSError`: those calls may be retr
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast, get_args
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -22,7 +23,11 @@ from fsspec.implementations.local import LocalFileSystem
 from core.errors import CorruptBlob, MissingBlob
 from core.protocol.contracts import BlobRef
 
+_BLOB_NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")
+_CHUNK = 2**20  # bytes
+
 BlobKind = Literal["datasets", "weights", "exports", "checkpoints"]
+BLOB_KINDS: tuple[BlobKind, ...] = get_args(BlobKind)
 
 
 class Storage:
@@ -72,6 +77,15 @@ class Storage:
         self._verified.add(path)
         return path
 
+    def check(self, blob: BlobRef) -> None:
+        """Read a blob of any size to its end; raises MissingBlob or CorruptBlob."""
+        found, size = hashlib.sha256(), 0
+        with self.open(blob) as file:
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+                size += len(chunk)
+        _check(blob, size, found.hexdigest())
+
     def open(self, blob: BlobRef) -> BinaryIO:
         """The blob as an open binary file; its hash is not checked."""
         with _missing_is_an_error(blob):
@@ -101,6 +115,24 @@ class Storage:
             return []
         names = (path.rpartition("/")[2] for path in paths if self._written_before(path, limit))
         return sorted(names)
+
+    def stale_blobs(self, kind: BlobKind, seconds: float) -> list[BlobRef]:
+        """The blobs of this kind that were last written more than `seconds` ago."""
+        found = []
+        for name in self.stale(kind, seconds):
+            if not _BLOB_NAME.fullmatch(name):
+                continue
+            with suppress(FileNotFoundError):
+                size = self._fs.size(f"{self._root}/{kind}/{name}")
+                sha256 = name.partition(".")[0]
+                found.append(BlobRef(key=f"{kind}/{name}", sha256=sha256, bytes=size))
+        return found
+
+    def remove_unfinished(self, kind: BlobKind, seconds: float) -> None:
+        """Remove files of that age that a process was writing when it was killed."""
+        for name in self.stale(kind, seconds):
+            if not _BLOB_NAME.fullmatch(name):
+                self.delete_file(kind, name)
 
     def delete_file(self, kind: BlobKind, name: str) -> None:
         """Remove a file that `stale` has named; no error if it is not there."""

@@ -14,11 +14,12 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 
 from api import db
 from api.app import create_app
 from api.edge.server import server_options
-from api.models import Lease, Search, Trial, Worker
+from api.models import Leader, Lease, Search, Trial, Worker
 from api.roles import Role
 from api.settings import Settings
 from api.store import datasets, keys, networks, new_searches, searches
@@ -152,6 +153,7 @@ class World:
         caller: Caller | None = None,
         status: SearchStatus = SearchStatus.RUNNING,
         deadline: float | None = None,
+        dataset_id: UUID | None = None,
         **config: Any,
     ) -> UUID:
         """A search without trials, running unless given another status."""
@@ -163,7 +165,7 @@ class World:
                 session,
                 caller,
                 name="a search",
-                dataset_id=self.dataset(caller),
+                dataset_id=dataset_id or self.dataset(caller),
                 config=SearchConfig(**config),
                 bounds=Bounds(),
                 trials_deadline=deadline,
@@ -240,6 +242,18 @@ class World:
             "expires_at": text("now() - interval '30 s'"),
         }
         self.set(Lease, trial_id, **past)
+        self.led()
+
+    def led(self, since: str = "1 day") -> None:
+        """Let a controller decide, without a gap for that long."""
+        began = text(f"now() - interval '{since}'")
+        row = insert(Leader).values(
+            id=1, holder=uuid4(), expires_at=text("now() + interval '1 h'"), since=began
+        )
+        with self.sessions.begin() as session:
+            session.execute(
+                row.on_conflict_do_update(index_elements=[Leader.id], set_={"since": began})
+            )
 
     def audit(self) -> None:
         """Assert every invariant."""

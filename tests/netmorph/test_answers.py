@@ -19,6 +19,8 @@ SCHEMAS: dict[Any, str] = {
     answers.Network: "NetworkOut",
     answers.Enqueued: "EnqueuedOut",
     answers.DatasetRef: "DatasetRef",
+    answers.Amount: "AmountOut",
+    answers.Garbage: "GarbageOut",
     answers.Budget: "Budget",
     answers.Bounds: "Bounds",
     answers.Training: "Training",

@@ -52,6 +52,7 @@ class ScriptedController:
         self.waiting: list[TrainOrder] = []
         self.lease_seconds = 3.0
         self.down = False  # every request gets 503
+        self.is_old = False  # it knows no request for another trial within a result
         self.answers: dict[UUID, Answer] = {}  # to the heartbeats and epochs of a trial
         self.stale: set[UUID] = set()  # trials whose reports get 409
         self.leases: list[tuple[str, LeaseRequest]] = []  # path and body of every request
@@ -153,7 +154,9 @@ class ScriptedController:
         else:
             self.trained.append(trial_id)
             self.results[trial_id].append(TrialResult.model_validate_json(body))
-            return 200, ResultAnswer(accepted=True).model_dump_json()
+            asks = self.results[trial_id][-1].next is not None and not self.is_old
+            order = self.waiting.pop(0) if asks and self.waiting else None
+            return 200, ResultAnswer(accepted=True, next=order).model_dump_json()
         return 200, self.answers.get(trial_id, Answer()).model_dump_json()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -61,17 +61,14 @@ def notify(broker_url: str) -> Iterator[Callable[..., None]]:
 
 
 def assert_consumes(controller, notify, seconds=15.0):
-    """The worker reads a notification that is sent repeatedly, as by the controller."""
-    trial_id = uuid4()
-
-    def arrived() -> bool:
-        return any(str(trial_id) in path for path, _ in controller.leases)
-
+    """A worker that does not poll requests a trial for a notification, which is sent repeatedly."""
+    controller.until(lambda: controller.leases)  # it requests a trial when it starts
+    before = len(controller.leases)
     deadline = monotonic() + seconds
-    notify(trial_id)
-    while not controller.wait_for(arrived, 0.5):
+    notify(uuid4())
+    while not controller.wait_for(lambda: len(controller.leases) > before, 0.5):
         assert monotonic() < deadline, f"no notification was read within {seconds} s"
-        notify(trial_id)
+        notify(uuid4())
 
 
 def finished(controller, order):
@@ -89,18 +86,19 @@ def test_a_notification_starts_its_trial_at_once_and_other_trials_follow(
     first, second = controller.add("train"), controller.add("train")
     notify(second.trial_id)
     controller.until(lambda: finished(controller, first) and finished(controller, second))
-    assert controller.trained == [second.trial_id, first.trial_id]
+    assert controller.trained == [first.trial_id, second.trial_id]  # the longest waiting first
+    assert {path for path, _ in controller.leases} == {"/v1/worker/lease"}
 
 
 def test_a_notification_is_read_after_each_trial(start, controller, broker_url, notify):
     start(broker_url, **LONG_POLL)
     controller.until(lambda: controller.leases)
     notify(uuid4())
-    controller.until(lambda: len(controller.leases) == 3)
+    controller.until(lambda: len(controller.leases) == 2)
     for k in range(5):
         order = controller.add("train", seconds=0.01)
         notify(order.trial_id)
-        controller.until(lambda k=k: len(controller.leases) == 5 + 2 * k)
+        controller.until(lambda k=k: len(controller.leases) == 4 + 2 * k)
         assert finished(controller, order)
 
 

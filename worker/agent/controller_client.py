@@ -9,7 +9,6 @@ import logging
 import random
 from collections.abc import Callable, Iterator
 from typing import TypeVar
-from uuid import UUID
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -72,15 +71,9 @@ class ControllerClient:
         """Close the connections."""
         self._http.close()
 
-    def lease(self, request: LeaseRequest, trial_id: UUID | None = None) -> TrainOrder | None:
-        """Lease this trial, or any that waits; None where there is none for this worker."""
-        if trial_id is None:
-            response = self._post("/v1/worker/lease", request)
-        else:
-            try:
-                response = self._post(f"/v1/worker/trials/{trial_id}/lease", request)
-            except StaleLease:
-                return None
+    def lease(self, request: LeaseRequest) -> TrainOrder | None:
+        """Lease the trial that has waited longest; None where none waits."""
+        response = self._post("/v1/worker/lease", request)
         return (
             None if response.status_code == httpx.codes.NO_CONTENT else _read(response, TrainOrder)
         )
@@ -104,9 +97,14 @@ class ControllerClient:
         """Give the trial back: another worker continues the attempt."""
         self._post(_path(order, "hand-back"), HandBack(attempt=order.attempt, token=order.token))
 
-    def result(self, order: TrainOrder, outcome: TrialOutcome) -> ResultAnswer:
-        """Report how the trial ended. The answer says whether the result was accepted."""
-        body = _fenced(TrialResult, order, outcome)
+    def result(
+        self, order: TrainOrder, outcome: TrialOutcome, then: LeaseRequest | None = None
+    ) -> ResultAnswer:
+        """Report how the trial ended. The answer says whether the result was accepted.
+
+        It has the next order as well where one was requested by `then`, and the service has one.
+        """
+        body = _fenced(TrialResult, order, outcome).model_copy(update={"next": then})
         return _read(self._post(_path(order, "result"), body), ResultAnswer)
 
     def _post(self, path: str, body: BaseModel, timeout: float | None = None) -> httpx.Response:
@@ -128,8 +126,11 @@ def deliver(
     order: TrainOrder,
     outcome: TrialOutcome,
     pause: Callable[[float], bool],
+    next_request: Callable[[], LeaseRequest | None] = lambda: None,
 ) -> ResultAnswer | None:
     """Report how a trial ended until the controller has answered.
+
+    Each try asks for the next trial as well where `next_request` returns a request.
 
     An outcome that the controller refuses is replaced by a plain failure: the attempt must count.
     `pause(seconds)` waits between two tries and returns True where the worker must give up. Returns
@@ -138,7 +139,7 @@ def deliver(
     refused = False
     for seconds in _pauses_for(order):
         try:
-            return controller.result(order, outcome)
+            return controller.result(order, outcome, next_request())
         except ControllerUnreachable as error:
             seconds = max(seconds, error.retry_after)
             logger.warning("result not delivered, next try in %.1f s: %s", seconds, error)

@@ -24,11 +24,10 @@ from worker.settings import Settings
 logger = logging.getLogger(__name__)
 
 _TICK = 1.0  # seconds between two checks of the deadlines
-_LAST_REPORT_SECONDS = 8.0  # to deliver the last reports once the worker shuts down
 
 
 class TrialSupervisor:
-    """Takes one trial at a time from its lease to its delivered result."""
+    """Takes trials, one at a time, from the lease to the delivered result."""
 
     def __init__(
         self,
@@ -49,17 +48,25 @@ class TrialSupervisor:
         self._stopping = stopping
         self._touch_health = touch_health
 
-    def train_one(self, prefer: UUID | None) -> bool:
-        """Lease the preferred trial, or any, train it and report; False where none was waiting.
+    def train_some(self) -> bool:
+        """Lease a trial, train it and report, and those that the answers to reports bring.
+
+        Returns False where none was waiting.
 
         Raises:
             TrainerDied: no trainer can be started here; no trial was leased.
             ControllerUnreachable, StaleLease, Refused: no trial was leased.
         """
         process = self._trainer.prepare()  # first: without a trainer no trial is leased
-        order = self._controller.lease(self._lease_request(), prefer)
+        order = self._controller.lease(self._lease_request())
         if order is None:
             return False
+        while order is not None:
+            order = self._train_and_report(process, order)
+        return True
+
+    def _train_and_report(self, process: TrainerProcess, order: TrainOrder) -> TrainOrder | None:
+        """Train an order and report; the next order, where the answer has one."""
         with logs.trial_context(order):
             logger.info("training starts%s", _after(order))
             pause = self._pause_between_reports()
@@ -69,8 +76,17 @@ class TrialSupervisor:
                 hand_back(self._controller, order, pause)
             elif outcome is not None:
                 logger.info("training ended: %s %s", outcome.status, outcome.reason)
-                deliver(self._controller, order, outcome, pause)
-        return True
+                answer = deliver(
+                    self._controller, order, outcome, pause, lambda: self._next_request(process)
+                )
+                return None if answer is None else answer.next
+        return None
+
+    def _next_request(self, process: TrainerProcess) -> LeaseRequest | None:
+        """The request for the next trial, if this trainer can begin it at once."""
+        if self._stopping.is_set() or not self._trainer.is_ready(process):
+            return None
+        return self._lease_request()
 
     def _lease_request(self) -> LeaseRequest:
         return LeaseRequest(
@@ -151,7 +167,7 @@ class TrialSupervisor:
             self._touch_health()
             if not self._stopping.wait(seconds):
                 return False
-            give_up_at = min(give_up_at, monotonic() + _LAST_REPORT_SECONDS)
+            give_up_at = min(give_up_at, monotonic() + self._settings.last_report_seconds)
             sleep(min(seconds, 1.0))
             return monotonic() >= give_up_at
 

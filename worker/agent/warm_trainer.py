@@ -52,7 +52,7 @@ class WarmTrainer:
         """
         process = self._process
         if process is not None and process.is_alive():
-            if process.trials < self._settings.trials_per_trainer:
+            if self.is_ready(process):
                 return process
             logger.info("the trainer is replaced after %d trials", process.trials)
         self.close()
@@ -64,6 +64,11 @@ class WarmTrainer:
             self.deaths += 1
             raise
         return self._process
+
+    def is_ready(self, process: TrainerProcess) -> bool:
+        """Whether this trainer, which trains nothing now, can begin another trial at once."""
+        is_new = process.trials < self._settings.trials_per_trainer
+        return process is self._process and is_new and process.is_alive()
 
     def kill(self) -> None:
         """Kill the trainer, if there is one, and its children."""

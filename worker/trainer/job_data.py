@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from core.data import datasets
 from core.data.datasets import Arrays
 from core.data.splits import final_split, validation_split
+from core.errors import BlobError, MissingBlob
+from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 from worker.trainer.data.examples import Examples
 from worker.trainer.data.normalisation import Normalisation, constant_in_words
@@ -64,8 +66,28 @@ def _cache_key(job: TrainJob, compute: Compute) -> tuple[object, ...]:
     return (job.dataset.key, *split, *augmented, compute.device, compute.channels_last)
 
 
+class UnreadableDataset(BlobError):
+    """The file of the data set is missing or damaged: report it, and wait for its repair."""
+
+    def __init__(self, blob: BlobRef, message: str) -> None:
+        super().__init__(message)
+        self.blob = blob
+
+
+def _arrays(job: TrainJob, storage: Storage, cache: Path) -> Arrays:
+    """The arrays of the job's data set; raises UnreadableDataset where storage has lost them."""
+    try:
+        path = storage.local_path(job.dataset, cache)
+        if not path.exists():  # it was there when it was checked, for an earlier trial
+            raise MissingBlob(f"nothing is stored under {job.dataset.key}")
+    except BlobError as error:
+        message = f"the data set {job.dataset_name} cannot be read: {error}"
+        raise UnreadableDataset(job.dataset, message) from error
+    return datasets.decode(path)
+
+
 def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> JobData:
-    arrays = datasets.decode(storage.local_path(job.dataset, cache))
+    arrays = _arrays(job, storage, cache)
     h = job.hyperparameters
     trained, _ = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
     chosen, held_out = _split(job, arrays)

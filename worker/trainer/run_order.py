@@ -22,7 +22,7 @@ from worker.trainer.initial_weights import (
     inherited_weights,
     initial_network,
 )
-from worker.trainer.job_data import JobData
+from worker.trainer.job_data import JobData, UnreadableDataset
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.latency import latency
@@ -54,6 +54,8 @@ def run_order(
         return Ended(status=TrialStatus.INFEASIBLE, reason=str(error))
     except DamagedWeights as error:
         return Ended(status=TrialStatus.FAILED, reason=str(error), retry=False, damaged=error.blob)
+    except UnreadableDataset as error:  # no fault of the trial
+        return Ended(status=TrialStatus.FAILED, reason=str(error), setback=True, damaged=error.blob)
     except (BlobError, InvalidInput, ExportMismatch) as error:  # would be the same again
         return Ended(status=TrialStatus.FAILED, reason=str(error), retry=False)
     except OSError as error:

@@ -33,6 +33,25 @@ def test_a_leader_goes_on_leading(engine: Any) -> None:
     assert not leader.is_held()
 
 
+def test_a_leader_that_was_away_begins_again(world: Any, engine: Any) -> None:
+    """What it heard before says nothing about the time of its absence."""
+    leader = Leadership(engine, 2.0)
+
+    def since() -> Any:
+        leader._trusted_until = 0.0  # it asks the database each time
+        assert leader.is_held()
+        with world.sessions.begin() as session:
+            return session.get_one(Leader, 1).since
+
+    since()
+    world.set(Leader, 1, since=text("now() - interval '1 hour'"))
+    first = since()
+    world.set(Leader, 1, expires_at=text("now() + interval '1 second'"))
+    assert since() == first
+    world.set(Leader, 1, expires_at=text("now() - interval '3 seconds'"))
+    assert since() > first
+
+
 def test_a_silent_leader_is_replaced(world: Any, engine: Any) -> None:
     gone, other = Leadership(engine, 30.0), Leadership(engine, 30.0)
     assert gone.is_held()

@@ -47,6 +47,7 @@ def test_a_worker_that_restarts_gets_its_trial_as_another_attempt(world, calls) 
     trial = world.trial(world.search())
     worker = world.worker()
     first = calls.lease(worker)
+    world.led()
 
     second = calls.lease(worker.model_copy(update={"boot_id": uuid4()}))
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from api.controller import reports
 from api.controller.sweeper import Sweeper
-from api.models import Damaged
-from api.store import live_searches
+from api.models import Damaged, Trial
+from api.store import datasets, live_searches
 from core.graph.initialisation import initialise
 from core.graph.roots import roots
 from core.graph.weights import save
@@ -111,6 +111,48 @@ def test_a_trial_starts_from_its_nearest_intact_ancestor_and_then_from_random_we
     assert (trial.inherited, trial.attempt) == (False, 1)
     assert trial.remark == "started from random weights, as those of trial 1 are damaged"
     assert line.inheritable() == [False, False, False]
+
+
+def test_a_search_waits_for_its_lost_data_set_and_then_says_what_to_do(
+    world, calls, storage, report, do
+) -> None:
+    caller = world.caller()
+    data = storage.put("datasets", b"examples", "safetensors")
+    file = Path(storage.url.removeprefix("file://")) / data.key
+    with world.sessions.begin() as session:
+        dataset = datasets.add(session, caller, name="mine", builtin=False, spec=SPEC, blob=data).id
+    search = world.search(caller, dataset_id=dataset)
+    trial = world.trial(search)
+    patient, impatient = (Sweeper(storage, world.sessions, 1, after) for after in (3600, 1e-6))
+
+    def sweep(sweeper: Sweeper) -> bool:
+        with world.sessions.begin() as session:
+            due = sweeper.is_due(session)
+        sweeper.sweep()
+        return due
+
+    order = calls.lease(world.worker())
+    report(order, data)  # for the service it is intact
+    assert not sweep(impatient)
+
+    world.set(Trial, trial, available_at=text("now()"))
+    file.unlink()
+    assert report(calls.lease(world.worker()), data).accepted
+    assert (world.get(trial).attempt, world.get(trial).setbacks) == (1, 2)
+    assert not sweep(patient)
+
+    file.write_bytes(b"examples")  # restored in time
+    assert sweep(impatient)
+    assert world.get_search(search).status == "running"
+
+    world.set(Trial, trial, available_at=text("now()"))
+    file.unlink()
+    report(calls.lease(world.worker()), data)
+    assert sweep(impatient)
+    ended = world.get_search(search)
+    assert ended.status == "failed"
+    assert ended.reason.startswith("the data set mine could not be read from storage since ")
+    assert f"nothing is stored under {data.key}; upload the data set again" in ended.reason
 
 
 def test_a_final_fit_whose_winner_is_damaged_starts_from_an_ancestor(

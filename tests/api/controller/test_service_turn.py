@@ -6,10 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from api.controller import service
 from api.controller.proposer import Proposer
 from api.controller.sweeper import Sweeper
+from api.models import Trial
+from api.roles import Role
 from api.store import searches
 from core.protocol.contracts import Budget
 from core.protocol.states import SearchStatus, TrialStatus
@@ -95,6 +98,30 @@ def test_every_live_search_advances_on_its_own(world, proposer) -> None:
     assert service.advance(world.sessions, proposer)  # they fail: none of their trials succeeded
     assert [world.get_search(search).status for search in spent] == [SearchStatus.FAILED] * 2
     assert not service.advance(world.sessions, proposer)
+
+
+def test_a_users_searches_share_its_quota_of_trials_in_flight(world, proposer) -> None:
+    user, other, admin = world.caller(), world.caller(), world.caller(Role.ADMIN)
+
+    def search(owner: Any) -> Any:
+        budget = Budget(trials=9)
+        return world.search(owner, strategy="random", budget=budget, parallelism=2)
+
+    first, second, of_other, of_admin = map(search, (user, user, other, admin))
+    world.trial(second)
+
+    def requested() -> list[int]:
+        service.advance(world.sessions, proposer, owner_trials=3)
+        return [proposer.requested(one) for one in (first, second, of_other, of_admin)]
+
+    assert requested() == [2, 0, 2, 2]
+    for _, answer in proposer._open.values():
+        answer.result(60)
+    proposer.collect()
+    assert requested() == [0, 0, 0, 0]
+
+    world.set(Trial, world.trials(first)[0].id, status="stopped", ended_at=text("now()"))
+    assert requested() == [1, 0, 0, 0]
 
 
 def test_free_slots_are_requested_once_and_nothing_more_is_due(world, proposer) -> None:

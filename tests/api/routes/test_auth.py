@@ -1,5 +1,6 @@
 """Permissions: every route of the app, by the keys that it accepts."""
 
+import re
 from collections.abc import Iterator
 from uuid import UUID, uuid4
 
@@ -10,6 +11,8 @@ from starlette.routing import BaseRoute
 from api.models import Dataset
 from api.roles import Role
 from core.protocol.states import SearchStatus
+from docs.routes import route_roles
+from tests.api.visitors import enter
 
 #: Nobody asks for a key here; every other route does.
 PUBLIC = {
@@ -22,6 +25,7 @@ TAKEN = {
     "/v1/workers/": {Role.ADMIN},
     "/v1/keys": {Role.ADMIN},
     "/metrics": {Role.ADMIN},
+    "/v1/storage": {Role.ADMIN},
 }
 
 Call = tuple[str, str]
@@ -84,7 +88,7 @@ def test_the_table_covers_the_interface(app):
     assert len(found) >= 29
     assert {"/".join(path.split("/")[:3]) for _, path in found} == {
         "/v1/searches", "/v1/trials", "/v1/datasets", "/v1/networks", "/v1/workers", "/v1/worker",
-        "/v1/keys", "/metrics",
+        "/v1/keys", "/v1/storage:collect", "/metrics",
     }  # fmt: skip
     assert {route.path for route in routes(app)} >= PUBLIC  # none is left from before
     assert len(list(pages(app))) >= 17
@@ -131,6 +135,39 @@ def test_a_key_is_no_session(app, person):
         else:
             assert answer.status_code == 303, (method, path)
             assert answer.headers["location"].startswith("/sign-in"), (method, path)
+
+
+def test_the_documented_matrix_says_what_each_route_answers(app, person, visit):
+    """Each route is called with a key or a session of each role, and without one."""
+    documented = route_roles(app)
+    keys = {role: person(role).http for role in Role}
+    sessions, nobody = {role: visit() for role in Role}, visit()
+    for role in Role:
+        may_enter = role in (Role.USER, Role.ADMIN)
+        assert (enter(sessions[role], person(role).key).status_code == 303) == may_enter
+    for (method, path), roles in documented.items():
+        filled = next(
+            (call for call in guarded(app) if call[0] == method and is_filled(path, call[1])), None
+        )
+        assert (filled is None) == (roles is None) == (path in PUBLIC), (method, path)
+        if filled is None or roles is None:
+            continue
+        app.state.throttle._buckets.clear()
+        assert not is_open(nobody, filled)
+        if is_rest(path) or method == "GET":  # forms need more than a session, see test_forms
+            for role, client in (keys if is_rest(path) else sessions).items():
+                assert is_open(client, filled) == (role in roles), (filled, role)
+
+
+def is_open(client, call: Call) -> bool:
+    with client.stream(*call) as answer:  # some answers have no end
+        is_sent_away = answer.headers.get("location", "").startswith("/sign-in")
+        return answer.status_code not in (401, 403) and not is_sent_away
+
+
+def is_filled(path: str, call: str) -> bool:
+    pattern = "/".join("[^/]+" if "{" in part else part for part in path.split("/"))
+    return re.fullmatch(pattern, call) is not None
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -355,6 +355,7 @@ def test_a_running_api_is_healthy(visit, person):
     ready = visit().get("/readyz")
     assert ready.status_code == 200
     assert ready.json()["database"] == ready.json()["storage"] == "ready"
+    assert ready.json()["controller"] in {"deciding", "standing by"}
     metrics = person(Role.ADMIN).http.get("/metrics")
     assert metrics.status_code == 200
     assert 'netmorph_searches{status="running"} 0.0' in metrics.text
@@ -396,3 +397,6 @@ def test_an_api_whose_controller_is_stuck_asks_to_be_restarted(app, visit):
     app.state.controller._moved_at = time.monotonic() - LONGEST_STEP
     answer = visit().get("/healthz")
     assert (answer.status_code, answer.json()) == (503, {"status": "the controller is stuck"})
+    ready = visit().get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (503, "not ready")
+    assert ready.json()["controller"] == "stuck"

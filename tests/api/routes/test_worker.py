@@ -56,6 +56,37 @@ def test_the_named_trial_is_leased_while_it_waits(http, world) -> None:
     assert leased(http, world, uuid4()).status_code == 404
 
 
+def test_the_answer_to_a_result_has_the_next_order(http, world, app) -> None:
+    search = world.search()
+    trials = [world.trial(search) for _ in range(3)]
+    worker = world.worker().model_dump(mode="json")
+    order = TrainOrder.model_validate_json(http.post("/v1/worker/lease", json=worker).content)
+    body = {"status": "completed", "value": 0.5, "next": worker}
+    for trial, following in zip(trials, [*trials[1:], None], strict=True):
+        assert order.trial_id == trial
+        answers = [  # the second as if the first had been lost
+            ResultAnswer.model_validate_json(sent(http, order, "result", **body).content)
+            for _ in range(2)
+        ]
+        assert [answer.accepted for answer in answers] == [True, True]
+        assert answers[0].next == answers[1].next
+        assert (answers[0].next and answers[0].next.trial_id) == following
+        order = answers[0].next
+    world.audit()
+
+    order = TrainOrder.model_validate_json(leased(http, world, world.trial(search)).content)
+    world.trial(search)
+    app.state.lanes.reports = Crowded(1, 1)
+    answer = ResultAnswer.model_validate_json(sent(http, order, "result", **body).content)
+    assert (answer.accepted, answer.next) == (True, None)  # other reports come first
+
+
+class Crowded(Lane):
+    """A lane in which calls wait."""
+
+    is_crowded = True
+
+
 def test_a_trial_goes_from_its_lease_to_a_result_that_counts_once(http, world) -> None:
     trial = world.trial(world.search())
     order = TrainOrder.model_validate_json(leased(http, world).content)

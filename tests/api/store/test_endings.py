@@ -1,6 +1,8 @@
 """Endings without a result, against the real database."""
 
-from api.models import Search
+from uuid import uuid4
+
+from api.models import Search, Trial
 from api.store import endings, leases
 from core.protocol.contracts import Budget
 from core.protocol.states import LIVE_TRIAL, TRIAL_SOURCES, SearchStatus, TrialStatus
@@ -18,6 +20,33 @@ def test_an_overdue_trial_is_tried_again_until_it_is_lost(world, do, take) -> No
     row = world.get(trial)
     assert (held.attempt, row.status) == (3, TrialStatus.LOST)
     assert row.reason == "worker sent no more reports (attempt 3)"
+
+
+def test_silence_since_an_absence_of_the_service_costs_no_attempt(world, do, take) -> None:
+    """The worker may have shut down meanwhile, and could not hand the trial back."""
+    trial = world.trial(world.search())
+    for _ in range(3):  # as many as there are attempts
+        take(trial)
+        world.overdue(trial)  # it was last heard a minute ago
+        world.led(since="50 s")
+        assert do(endings.expire, 1) == 1
+    assert (world.get(trial).status, world.get(trial).attempt) == ("waiting", 1)
+
+    worker = world.worker()
+    take(trial, worker)
+    world.silent(trial)
+    world.led(since="50 s")
+    restarted = worker.model_copy(update={"boot_id": uuid4()})
+    assert do(endings.release, restarted, 1) == 1
+    assert (world.get(trial).status, world.get(trial).attempt) == ("waiting", 1)
+
+    world.set(Trial, trial, setbacks=20)  # a trial that ends the whole machine comes to an end
+    take(trial)
+    world.overdue(trial)
+    world.led(since="50 s")
+    do(endings.expire, 1)
+    assert world.get(trial).status == TrialStatus.LOST
+    world.audit()
 
 
 def test_a_lease_that_is_alive_does_not_expire(world, do, take) -> None:

@@ -83,6 +83,7 @@ def test_a_worker_that_restarts_loses_its_earlier_leases_at_once(world, do, take
     trial = world.trial(world.search())
     worker = world.worker()
     take(worker=worker)
+    world.led()
     restarted = worker.model_copy(update={"boot_id": uuid4()})
 
     assert do(endings.release, restarted, 3) == 1

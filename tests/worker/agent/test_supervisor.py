@@ -259,9 +259,9 @@ def test_a_shutdown_kills_a_trainer_that_does_not_obey_and_hands_its_trial_back(
 
 
 def test_a_trial_that_cannot_be_handed_back_does_not_keep_the_worker_from_its_end(
-    agent, controller, monkeypatch
+    with_settings, controller
 ):
-    monkeypatch.setattr("worker.agent.supervisor._LAST_REPORT_SECONDS", 0.5)
+    agent = with_settings(last_report_seconds=0.5)
     order = controller.add("train", seconds=30)
     drained = agent.drain_aside()
     controller.until(lambda: controller.heartbeats[order.trial_id])
@@ -270,6 +270,20 @@ def test_a_trial_that_cannot_be_handed_back_does_not_keep_the_worker_from_its_en
     drained.join(10)
     assert not drained.is_alive()
     assert controller.handed_back == []
+
+
+def test_a_trial_is_handed_back_to_a_controller_that_returns_in_time(with_settings, controller):
+    agent = with_settings(last_report_seconds=60.0)
+    order = controller.add("train", seconds=30)
+    drained = agent.drain_aside()
+    controller.until(lambda: controller.heartbeats[order.trial_id])
+    controller.down = True
+    agent.stopping.set()
+    refused = controller.refused
+    controller.until(lambda: controller.refused > refused + 2)
+    controller.down = False
+    drained.join(30)
+    assert controller.handed_back == [order.trial_id]
 
 
 def test_a_worker_without_a_trainer_leases_nothing(with_settings, controller):
@@ -287,16 +301,25 @@ def test_a_worker_whose_trainers_keep_dying_rests(agent, controller):
     assert 2 <= len(controller.results) < 6
 
 
-def test_the_preferred_trial_comes_first(agent, controller):
-    first, second = controller.add("train"), controller.add("train")
-    agent.runner.drain(prefer=second.trial_id)
-    assert controller.trained == [second.trial_id, first.trial_id]
+@pytest.mark.parametrize("is_old", [False, True])
+def test_trials_follow_each_other_in_the_answers_to_results(with_settings, controller, is_old):
+    """With a controller of an earlier release each needs a request for a lease."""
+    controller.is_old = is_old
+    orders = [controller.add("train") for _ in range(4)]
+    with_settings(trials_per_trainer=3).runner.drain()
+    assert controller.trained == [order.trial_id for order in orders]
+    # The first, the fourth (by a new trainer), and the one that finds nothing.
+    assert len(controller.leases) == (5 if is_old else 3)
 
 
-def test_another_trial_is_trained_where_the_preferred_one_is_taken(agent, controller):
-    order = controller.add("train")
-    agent.runner.drain(prefer=uuid4())
-    assert only_result(controller, order).status is TrialStatus.COMPLETED
+def test_a_trial_that_comes_with_an_answer_is_handed_back_at_a_shutdown(agent, controller):
+    first, second = controller.add("train"), controller.add("train", seconds=30)
+    drained = agent.drain_aside()
+    controller.until(lambda: controller.heartbeats[second.trial_id])
+    agent.stopping.set()
+    drained.join(15)
+    assert controller.trained == [first.trial_id]
+    assert controller.handed_back == [second.trial_id]
 
 
 def test_a_controller_that_is_down_gets_no_second_request_at_once(agent, controller):

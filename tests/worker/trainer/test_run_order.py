@@ -239,11 +239,6 @@ def with_weights(data):
     return change
 
 
-def without_data(order, storage):
-    path_of(order.dataset, storage).unlink()
-    return order
-
-
 def with_data(data):
     def change(order, storage):
         blob = storage.put("datasets", data, "safetensors")
@@ -271,7 +266,6 @@ WIDE = next(iter(MORPHISMS["widen"].candidates(NETWORK, SMALL)))
         (with_weights(b"no tensors"), "the weights are not safetensors"),
         (with_weights(save(initialise(OTHER, np.random.default_rng(0)))), "the weights lack"),
         (with_weights(save(NAN)), "1.bias has NaN or infinite values"),
-        (without_data, "nothing is stored under datasets/"),
         (with_data(b"no data set"), "the stored data set cannot be read"),
         (with_data(save(WEIGHTS)), "the stored data set cannot be read"),
         (with_fields(morphisms=(to_json(WIDE),)), "the morphisms lead to architecture"),
@@ -292,6 +286,23 @@ def test_an_order_that_can_never_be_run_fails_without_another_attempt(
     assert ended.weights is None
     is_parent = change in {missing, flipped, cut_short} or "weights" in reason or "NaN" in reason
     assert ended.damaged == (order.parent_weights if is_parent else None)
+
+
+def test_a_lost_data_set_is_no_fault_of_the_trial(environment, storage):
+    """Whether an earlier trial of the same trainer has read it or not."""
+    for changes in ({}, {"validation_fraction": 0.5}):  # the second is split in another way
+        order = order_for(storage, hyperparameters=changes)
+        path = path_of(order.dataset, storage)
+        if changes:
+            run(order_for(storage), environment)
+        path.unlink()
+        ended, _ = run(order, environment)
+        assert (ended.status, ended.setback) == (TrialStatus.FAILED, True)
+        assert ended.damaged == order.dataset
+        assert ended.reason == (
+            f"the data set {order.dataset_name} cannot be read: "
+            f"nothing is stored under {order.dataset.key}"
+        )
 
 
 def test_a_failing_disk_is_worth_another_attempt(environment, storage):

@@ -1,0 +1,99 @@
+"""Garbage collection: blobs without a use are given up while searches run; a sweep removes them."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.db import unit_of_work
+from api.store import retention
+from core.protocol.contracts import BlobRef
+from core.protocol.storage import BLOB_KINDS, Storage
+
+_log = logging.getLogger(__name__)
+
+#: Where more files than that are there and none is known, the storage is of another database.
+_MOST_UNKNOWN = 10
+
+#: Checkpoints have a sweep of their own.
+_SURVEYED = tuple(kind for kind in BLOB_KINDS if kind != "checkpoints")
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of blobs, and their bytes together."""
+
+    blobs: int
+    bytes: int
+
+    @classmethod
+    def of(cls, blobs: Iterable[BlobRef]) -> "Amount":
+        """The amount of different blobs."""
+        distinct = {blob.key: blob.bytes for blob in blobs}
+        return cls(len(distinct), sum(distinct.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """What has no use any more, by the reason."""
+
+    superseded: Amount  # weights of ended searches beyond the best ones
+    orphans: Amount  # files to which no row refers, long after they were written
+    discarded: Amount  # given up already; removed after their grace time
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How much is kept, and how long."""
+
+    keep_best: int | None = None  # trials of an ended search that keep their weights; None: all
+    orphan_seconds: float = 604_800.0  # after its last writing a file may not be referred to yet
+
+
+def survey(sessions: sessionmaker[Session], storage: Storage, rule: Retention) -> Garbage:
+    """What a collection would give up now; changes nothing."""
+    stale = _stale(storage, rule)
+    with unit_of_work(sessions) as session:
+        given_up = [] if rule.keep_best is None else retention.superseded(session, rule.keep_best)
+        return Garbage(
+            superseded=Amount.of(one.weights for one in given_up),
+            orphans=Amount.of(retention.unreferenced(session, stale)),
+            discarded=Amount.of(retention.noted(session)),
+        )
+
+
+def collect(
+    sessions: sessionmaker[Session],
+    storage: Storage,
+    rule: Retention,
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
+    """Give up what has no use any more, one search at a time."""
+    if rule.keep_best is not None:
+        with unit_of_work(sessions) as session:
+            found = retention.superseded(session, rule.keep_best)
+        for search_id in {one.search_id for one in found}:
+            if stopping():
+                return
+            with unit_of_work(sessions) as session:
+                retention.give_up_weights(session, rule.keep_best, search_id)
+    for kind in _SURVEYED:
+        storage.remove_unfinished(kind, rule.orphan_seconds)
+    stale = _stale(storage, rule)
+    with unit_of_work(sessions) as session:
+        orphans = retention.unreferenced(session, stale)
+        if len(orphans) == len(stale) > _MOST_UNKNOWN:
+            _log.error(
+                "none of the %d files in %s is known to this database: none is removed; expected "
+                "the storage of this database alone",
+                len(stale),
+                storage.url,
+            )
+            return
+        retention.note(session, orphans)
+
+
+def _stale(storage: Storage, rule: Retention) -> list[BlobRef]:
+    """The stored blobs that were last written long ago."""
+    return [blob for kind in _SURVEYED for blob in storage.stale_blobs(kind, rule.orphan_seconds)]
