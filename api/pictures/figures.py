@@ -36,8 +36,8 @@ class Theme:
 
 
 THEMES = {
-    "light": Theme("#24292f", "#e4e7eb", "#0b6e75", "rgba(11,110,117,.16)", "#8a949e", "#b3412c"),
-    "dark": Theme("#d7dde4", "#2d353d", "#4fc3c7", "rgba(79,195,199,.18)", "#77838f", "#e07a5f"),
+    "light": Theme("#1f2328", "#e4e7eb", "#0b6e75", "rgba(11,110,117,.16)", "#727c86", "#b03a25"),
+    "dark": Theme("#d7dde4", "#2d353d", "#4fc3c7", "rgba(79,195,199,.18)", "#7c8894", "#ea8b73"),
 }
 
 #: The figures of a search by name.
@@ -172,7 +172,7 @@ def learning_curves(
         figure.add_scatter(
             x=[e.seconds for e in rows], y=[e.validation_metric for e in rows],
             mode="lines" if len(rows) > 1 else "markers",  # a line of one point is not seen
-            name=f"trial {trial.number}", opacity=1.0 if is_best else 0.55,
+            name=f"trial {trial.number}",
             line={"color": theme.accent if is_best else theme.muted, "width": 3 if is_best else 1},
             hovertemplate=f"trial {trial.number}: %{{y:{_exact(search)}}} after %{{x:.0f}} s"
             "<extra></extra>",

@@ -144,12 +144,3 @@ def test_the_form_shows_what_is_wrong_and_keeps_the_input(page):
     expect(page.get_by_label("Trials", exact=True)).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Trials", exact=True)).to_have_value("minus three")
     expect(page.get_by_label("Name")).to_have_value("<b>kept</b>")
-
-
-def test_a_narrow_screen_shows_the_full_page(page, service):
-    sign_in(page)
-    page.set_viewport_size({"width": 390, "height": 800})
-    for path in ("/", "/data-sets", "/workers"):
-        page.goto(path)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 390, f"{path} is {wide} pixels wide"
