@@ -43,14 +43,22 @@ function say(element) {
 
 async function refreshFigure(element) {
   const theme = dark.matches ? "dark" : "light";
-  const answer = await fetch(`${element.dataset.figure}?theme=${theme}`);
+  const address = new URL(element.dataset.figure, location.href);
+  address.searchParams.set("theme", theme);
+  const answer = await fetch(address);
   if (!answer.ok || !window.Plotly) return;
   const text = await answer.text();
   if (element.lastText === text) return;
   element.lastText = text;
   const figure = JSON.parse(text);
   await window.Plotly.react(element, figure.data, figure.layout, { displayModeBar: false, responsive: true });
+  if (!element.dataset.drawn) element.on("plotly_click", (event) => openTrial(event.points[0]?.customdata));
   element.dataset.drawn = "yes";
+}
+
+// A point of a chart leads to its trial.
+function openTrial(id) {
+  if (id) location.href = `/trials/${id}`;
 }
 
 async function refresh() {

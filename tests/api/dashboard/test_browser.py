@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from api.dashboard.search_pages import TABS
 from api.models import Search
 from api.store.notifications import changed
 from core.graph.roots import roots
@@ -55,10 +56,13 @@ def test_a_large_search_is_shown_in_pages_and_keeps_the_focus(
 ) -> None:
     sign_in(page, visitor.key)
     page.goto(f"/searches/{large}")
-    for name in ("validation accuracy by trial", "validation accuracy against parameters"):
-        expect(
-            page.get_by_role("img", name=name).locator(".scatterlayer .trace")
-        ).not_to_have_count(0)
+    drawn = ".scatterlayer .trace"
+    figure = page.get_by_role("img", name="validation accuracy by trial")
+    expect(figure.locator(drawn)).not_to_have_count(0)
+    page.get_by_role("link", name="Front").press("Enter")
+    figure = page.get_by_role("img", name="validation accuracy against parameters")
+    expect(figure.locator(drawn)).not_to_have_count(0)
+    page.get_by_role("link", name="Trials").press("Enter")
     page.get_by_role("link", name="600–699 (best)").click()
     expect(page.locator("#trials tbody tr")).to_have_count(20)
     expect(page.locator("#trials tr.best")).to_contain_text("618")
@@ -91,8 +95,9 @@ def test_no_page_is_wider_than_its_screen(page: Page, visitor: Any, world: Any) 
     page.route("**/plotly-*", lambda route: route.fulfill(body=""))  # a second of work each time
     sign_in(page, visitor.key)
     for path in (
-        "/", "/data-sets", "/workers", "/sign-in", f"/data-sets/{dataset}", f"/searches/{search}",
-        f"/trials/{trial}", "/docs",
+        "/", "/data-sets", "/workers", "/sign-in", "/docs", f"/data-sets/{dataset}",
+        f"/trials/{trial}",
+        *(f"/searches/{search}?tab={tab}" for tab in TABS),
     ):  # fmt: skip
         page.goto(path)
         for width in (390, 1280):

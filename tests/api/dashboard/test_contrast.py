@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import api.dashboard
-from api.pictures.figures import THEMES
+from api.pictures.plots import THEMES
 
 SHEET = Path(api.dashboard.__file__).parent / "static" / "netmorph.css"
 TEXT, SHAPE = 4.5, 3.0  # criteria 1.4.3 and 1.4.11, level AA
@@ -29,9 +29,13 @@ def colours(theme: str) -> dict[str, str]:
 
 def luminance(colour: str) -> float:
     """Relative luminance of "#rrggbb" (WCAG 2.2, definitions)."""
-    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    red, green, blue = (linear(int(colour[start : start + 2], 16) / 255) for start in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def linear(part: float) -> float:
+    """The intensity of a part of a colour in sRGB."""
+    return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
 
 
 def contrast(one: str, other: str) -> float:
