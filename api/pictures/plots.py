@@ -18,12 +18,15 @@ class Theme:
     band: str
     muted: str
     bad: str
+    series: tuple[str, ...]  # of searches side by side
 
 
 THEMES = {
-    "light": Theme("#1f2328", "#e4e7eb", "#0b6e75", "rgba(11,110,117,.16)", "#727c86", "#b03a25"),
-    "dark": Theme("#d7dde4", "#2d353d", "#4fc3c7", "rgba(79,195,199,.18)", "#7c8894", "#ea8b73"),
-}
+    "light": Theme("#1f2328", "#e4e7eb", "#0b6e75", "rgba(11,110,117,.16)", "#727c86", "#b03a25",
+                   ("#0b6e75", "#b03a25", "#2b62b8", "#8a5a00", "#6f42c1")),
+    "dark": Theme("#d7dde4", "#2d353d", "#4fc3c7", "rgba(79,195,199,.18)", "#7c8894", "#ea8b73",
+                  ("#4fc3c7", "#ea8b73", "#7fb0f5", "#d8a53f", "#b494f0")),
+}  # fmt: skip
 
 
 def ticks(search: SearchOut) -> str:

@@ -152,6 +152,7 @@ class World:
         caller: Caller | None = None,
         status: SearchStatus = SearchStatus.RUNNING,
         deadline: float | None = None,
+        dataset_id: UUID | None = None,
         **config: Any,
     ) -> UUID:
         """A search without trials, running unless given another status."""
@@ -163,7 +164,7 @@ class World:
                 session,
                 caller,
                 name="a search",
-                dataset_id=self.dataset(caller),
+                dataset_id=dataset_id or self.dataset(caller),
                 config=SearchConfig(**config),
                 bounds=Bounds(),
                 trials_deadline=deadline,

@@ -14,11 +14,13 @@ async function refreshFragment(element) {
   if (answer.status === 401) { location.reload(); return; }
   if (!answer.ok) return;
   const text = await answer.text();
-  if (element.lastText === text || element.contains(document.activeElement) && document.activeElement.matches("input, select")) return;
+  if (element.lastText === text || element.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), select")) return;
   element.lastText = text;
   const open = new Set([...element.querySelectorAll("details[open]")].map((one) => one.id));
   const parsed = new DOMParser().parseFromString(text, "text/html");
   for (const one of parsed.querySelectorAll("details")) one.open = open.has(one.id);
+  const ticked = new Set([...element.querySelectorAll("input:checked")].map((one) => one.value));
+  for (const one of parsed.querySelectorAll("input[type=checkbox]")) one.checked = ticked.has(one.value);
   const focused = element.contains(document.activeElement) ? selectorOf(document.activeElement) : null;
   element.replaceChildren(...parsed.body.childNodes);
   if (focused) element.querySelector(focused)?.focus({ preventScroll: true });
@@ -28,6 +30,7 @@ async function refreshFragment(element) {
 // A selector that finds the same control in a new version of its fragment.
 function selectorOf(control) {
   if (control.id) return `#${CSS.escape(control.id)}`;
+  if (control.type === "checkbox") return `input[value="${CSS.escape(control.value)}"]`;
   const address = control.getAttribute("href");
   if (address) return `a[href="${CSS.escape(address)}"]`;
   const action = control.form?.getAttribute("action");

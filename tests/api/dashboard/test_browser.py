@@ -78,6 +78,23 @@ def test_a_large_search_is_shown_in_pages_and_keeps_the_focus(
     assert page.evaluate("window.sameDocument") is True
 
 
+def test_ticks_and_the_focus_outlive_a_refresh(page: Page, visitor: Any, world: Any) -> None:
+    for _ in "12":
+        world.search(visitor.caller)
+    sign_in(page, visitor.key)
+    for box in page.get_by_role("checkbox").all():
+        box.focus()
+        box.press("Space")
+    changed_search = world.search(visitor.caller)
+    with world.sessions.begin() as session:
+        changed(session, changed_search)
+    expect(page.get_by_role("checkbox")).to_have_count(3)
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(2)
+    expect(page.get_by_role("checkbox").nth(2)).to_be_focused()
+    page.get_by_role("button", name="Compare").press("Enter")
+    expect(page.get_by_role("columnheader", name="a search")).not_to_have_count(0)
+
+
 def sign_in(page: Page, key: str) -> None:
     page.goto("/sign-in")
     page.get_by_label("Key").fill(key)
@@ -96,7 +113,7 @@ def test_no_page_is_wider_than_its_screen(page: Page, visitor: Any, world: Any) 
     sign_in(page, visitor.key)
     for path in (
         "/", "/data-sets", "/workers", "/sign-in", "/docs", f"/data-sets/{dataset}",
-        f"/trials/{trial}",
+        f"/trials/{trial}", f"/compare?search={search}&search={world.search(visitor.caller)}",
         *(f"/searches/{search}?tab={tab}" for tab in TABS),
     ):  # fmt: skip
         page.goto(path)

@@ -66,6 +66,8 @@ def test_colours_of_figures_can_be_told_apart_from_their_card(theme) -> None:
     assert (figure.text, figure.accent, figure.bad) == tuple(
         known[name] for name in ("text", "accent", "bad")
     )
+    series = ("accent", "bad", "info", "warn", "violet")  # the swatches of compared searches
+    assert figure.series == tuple(known[name] for name in series)
     assert contrast(figure.text, known["card"]) >= TEXT
     for colour in (figure.accent, figure.muted, figure.bad):
         assert contrast(colour, known["card"]) >= SHAPE
