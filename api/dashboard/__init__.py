@@ -1,7 +1,8 @@
 """The dashboard: server-rendered pages beside the REST interface, live without reload.
 
-Stateless: any replica serves any page. `visitors` signs people in and out, `pages` and `forms` are
-the routes, `live` serves the events and figures that pages fetch, `rendering` has the templates.
+Stateless: any replica serves any page. `visitors` signs people in and out; `pages`, `search_pages`,
+`compare` and `forms` are the routes; `live` serves the events and figures that pages fetch;
+`rendering` has the templates.
 """
 
 from pathlib import Path
@@ -10,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.dashboard import forms, live, pages, reference, rendering, visitors
+from api.dashboard import compare, forms, live, pages, reference, rendering, search_pages, visitors
 from api.dashboard.large_files import large_file
 from api.dashboard.rendering import show_unknown_paths
 
@@ -22,7 +23,7 @@ _HERE = Path(__file__).parent
 def dashboard_router() -> APIRouter:
     """All pages; not part of the documented REST interface."""
     router = APIRouter(include_in_schema=False)
-    for part in (visitors, pages, forms, live, reference):
+    for part in (visitors, pages, search_pages, compare, forms, live, reference):
         router.include_router(part.router)
 
     @router.get("/static/plotly-{version}.min.js")

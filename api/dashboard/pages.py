@@ -1,9 +1,7 @@
-"""The pages, and the fragments that they fetch to refresh themselves."""
+"""The pages but those of a search, and the fragments that they fetch to refresh themselves."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
-from math import ceil
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -16,28 +14,21 @@ from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
 from api.imports import intake_rules
-from api.pictures import drawing, fronts
-from api.pictures.lineage import selection
-from api.schemas import SearchOut, TrialDetail
+from api.pictures import drawing
+from api.schemas import TrialDetail
 from api.store import datasets, epochs, searches, trials, workers
-from api.store import pages as cursors
 from api.store.keys import Caller
 from core.data.layouts import LAYOUTS
 from core.errors import NetmorphError
 from core.graph.architecture import Architecture
 from core.protocol.contracts import Cost
-from core.protocol.states import TrialKind
 from core.search.strategies import STRATEGIES
 
 router = APIRouter(route_class=PageRoute)
 
 _PAGE = 25
-_ALL = 100_000  # data sets to choose from
-TRIALS = 100  # in the table of a search's page
 
 CursorQuery = Annotated[str | None, Query(max_length=512)]
-PageQuery = Annotated[int, Query(alias="page", ge=1, le=10_000)]
-LineageQuery = Annotated[Literal["main", "all"], Query()]
 
 
 @router.get("/")
@@ -95,98 +86,6 @@ def searches_fragment(
 def searches_address(visitor: VisitorDep) -> RedirectResponse:
     """The address that the form sends to is that of all searches, too."""
     return RedirectResponse("/", HTTPStatus.SEE_OTHER)
-
-
-@router.get("/searches/{search_id}")
-def search_page(
-    request: Request,
-    search_id: UUID,
-    visitor: VisitorDep,
-    session: SessionDep,
-    number: PageQuery = 1,
-    lineage: LineageQuery = "main",
-) -> HTMLResponse:
-    """One search."""
-    search = searches.get(session, visitor.caller, search_id)
-    view = SearchView(session, search, number, lineage)
-    values: dict[str, Any] = {}
-    for part in _PARTS.values():
-        values |= part(view)
-    return page(request, "search.html", search=search, **values)
-
-
-@router.get("/ui/searches/{search_id}/{part}")
-def search_fragment(
-    request: Request,
-    search_id: UUID,
-    part: str,
-    visitor: VisitorDep,
-    session: SessionDep,
-    number: PageQuery = 1,
-    lineage: LineageQuery = "main",
-) -> HTMLResponse:
-    """A part of a search's page: its state, its trials, its lineage, or its Pareto front."""
-    if part not in _PARTS:
-        return page(request, "error.html", 404, title="Not Found", detail=f"no part {part!r}")
-    search = searches.get(session, visitor.caller, search_id)
-    values = _PARTS[part](SearchView(session, search, number, lineage))
-    return page(request, f"_{part}.html", search=search, **values)
-
-
-@dataclass(frozen=True, slots=True)
-class SearchView:
-    """A search of the visitor's, and which of its trials the page shows."""
-
-    session: Session
-    search: SearchOut
-    page: int  # of the table of trials
-    lineage: str  # "main" or "all"
-
-
-def _state(_: SearchView) -> dict[str, Any]:
-    """The search alone."""
-    return {}
-
-
-def _trials(view: SearchView) -> dict[str, Any]:
-    """A page of trials, and how many pages there are."""
-    before = (view.page - 1) * TRIALS
-    cursor = cursors.encode(before - 1) if before else None
-    best = view.search.best
-    return {
-        "trials": trials.table(view.session, view.search.id, limit=TRIALS, cursor=cursor).items,
-        "number": view.page,
-        "pages": max(1, ceil(trials.count(view.session, view.search.id) / TRIALS)),
-        "page_size": TRIALS,
-        "best_page": best and 1 + best.number // TRIALS,
-    }
-
-
-def _lineage(view: SearchView) -> dict[str, Any]:
-    """The drawing of the lineage, and how many trials it shows."""
-    points = trials.points(view.session, view.search.id)
-    known = [point.id for point in points if point.kind == TrialKind.SEARCH]
-    best = None if view.search.best is None else view.search.best.trial_id
-    chosen = known if view.lineage == "all" else selection(points, best)
-    shown = trials.some(view.session, view.search.id, chosen)
-    return {
-        "lineage": drawing.lineage_svg(shown, view.search.task),
-        "lineage_shown": len(shown),
-        "lineage_of": len(known),
-        "lineage_view": view.lineage,
-    }
-
-
-def _front(view: SearchView) -> dict[str, Any]:
-    """The front of all trials, where the search has a cost."""
-    cost = view.search.cost
-    if cost is None:
-        return {"front": []}
-    return {"front": fronts.front(trials.points(view.session, view.search.id), cost)}
-
-
-#: What the templates of the parts of a search's page show.
-_PARTS = {"state": _state, "trials": _trials, "lineage": _lineage, "front": _front}
 
 
 @router.get("/trials/{trial_id}")

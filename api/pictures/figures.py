@@ -1,14 +1,15 @@
 """Charts as Plotly figures: built here as JSON, drawn by the page."""
 
-import json
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from statistics import median
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.pictures import fronts
+from api.pictures import fronts, surrogate, timeline
+from api.pictures.plots import THEMES, Theme, as_json, exact, layout, ticks
 from api.schemas import EpochOut, SearchOut, TrialOut
 from api.store import epochs, searches, trials
 from api.store.keys import Caller
@@ -23,25 +24,8 @@ CURVES = 24  # learning curves shown at once: the best, and beside them the runn
 Shown = TypeVar("Shown", TrialOut, TrialPoint)
 
 
-@dataclass(frozen=True, slots=True)
-class Theme:
-    """The colours of a light or a dark page."""
-
-    text: str
-    grid: str
-    accent: str
-    band: str
-    muted: str
-    bad: str
-
-
-THEMES = {
-    "light": Theme("#24292f", "#e4e7eb", "#0b6e75", "rgba(11,110,117,.16)", "#8a949e", "#b3412c"),
-    "dark": Theme("#d7dde4", "#2d353d", "#4fc3c7", "rgba(79,195,199,.18)", "#77838f", "#e07a5f"),
-}
-
 #: The figures of a search by name.
-NAMES = ("best-so-far", "learning-curves", "front")
+NAMES = ("best-so-far", "learning-curves", "front", "predictions", "calibration", "timeline")
 
 #: The axis of each cost: its title, and how many of its units are one unit of the API.
 _AXES = {
@@ -86,6 +70,12 @@ def build(
         return learning_curves(search, shown, curves, colours)
     if name == "front":
         return front(search, shown, colours)
+    if name == "predictions":
+        return surrogate.predictions(search, shown, colours)
+    if name == "calibration":
+        return surrogate.calibration(shown, colours)
+    if name == "timeline":
+        return timeline.timeline(search, shown, colours)
     raise UnknownKind(f"there is no figure {name!r}; expected one of: {', '.join(NAMES)}")
 
 
@@ -112,13 +102,13 @@ def best_so_far(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict
             go.Scatter(
                 x=numbers, y=[t.value for t in valued], mode="markers", name="trials",
                 marker={"color": theme.muted, "size": 7}, customdata=[str(t.id) for t in valued],
-                hovertemplate=f"trial %{{x}}: %{{y:{_exact(search)}}}<extra></extra>",
+                hovertemplate=f"trial %{{x}}: %{{y:{exact(search)}}}<extra></extra>",
             ),
         ]
     )  # fmt: skip
-    figure.update_layout(_layout(theme, "trial", f"validation {search.metric}"))
-    figure.update_yaxes(tickformat=_ticks(search))
-    return _as_json(figure)
+    figure.update_layout(layout(theme, "trial", f"validation {search.metric}"))
+    figure.update_yaxes(tickformat=ticks(search))
+    return as_json(figure)
 
 
 def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, Any]:
@@ -130,7 +120,7 @@ def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, 
     everything = fronts.comparable(shown, cost)
     best = fronts.front(shown, cost)
     others = [point for point in everything if point not in best]
-    hover = f"trial %{{text}}: %{{y:{_exact(search)}}} at %{{x:,.4~g}}<extra></extra>"
+    hover = f"trial %{{text}}: %{{y:{exact(search)}}} at %{{x:,.4~g}}<extra></extra>"
     figure = go.Figure()
     for name, points, colour, mode in (
         ("other trials", others, theme.muted, "markers"),
@@ -143,10 +133,10 @@ def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, 
             line={"shape": "hv", "color": colour, "width": 2.5},
             customdata=[str(point.trial_id) for point in points], hovertemplate=hover,
         )  # fmt: skip
-    figure.update_layout(_layout(theme, title, f"validation {search.metric}"))
+    figure.update_layout(layout(theme, title, f"validation {search.metric}"))
     figure.update_xaxes(type="log")
-    figure.update_yaxes(tickformat=_ticks(search))
-    return _as_json(figure)
+    figure.update_yaxes(tickformat=ticks(search))
+    return as_json(figure)
 
 
 def with_curves(shown: Sequence[Shown]) -> list[Shown]:
@@ -172,16 +162,30 @@ def learning_curves(
         figure.add_scatter(
             x=[e.seconds for e in rows], y=[e.validation_metric for e in rows],
             mode="lines" if len(rows) > 1 else "markers",  # a line of one point is not seen
-            name=f"trial {trial.number}", opacity=1.0 if is_best else 0.55,
+            name=f"trial {trial.number}",
             line={"color": theme.accent if is_best else theme.muted, "width": 3 if is_best else 1},
-            hovertemplate=f"trial {trial.number}: %{{y:{_exact(search)}}} after %{{x:.0f}} s"
+            hovertemplate=f"trial {trial.number}: %{{y:{exact(search)}}} after %{{x:.0f}} s"
             "<extra></extra>",
         )  # fmt: skip
     figure.update_layout(
-        _layout(theme, "seconds of training", f"validation {search.metric}"), showlegend=False
+        layout(theme, "seconds of training", f"validation {search.metric}"), showlegend=False
     )
-    figure.update_yaxes(tickformat=_ticks(search))
-    return _as_json(figure)
+    figure.update_yaxes(tickformat=ticks(search), range=_settled(curves))
+    return as_json(figure)
+
+
+def _settled(curves: Sequence[EpochOut]) -> list[float] | None:
+    """The range of the metric from each curve's median up: cold first epochs do not squeeze it."""
+    by_trial: defaultdict[UUID, list[float]] = defaultdict(list)
+    for one in curves:
+        if one.validation_metric is not None:
+            by_trial[one.trial_id].append(one.validation_metric)
+    if not by_trial:
+        return None
+    low = min(median(values) for values in by_trial.values())
+    high = max(max(values) for values in by_trial.values())
+    room = 0.06 * (high - low) or 0.01 * abs(high) or 0.01
+    return [low - room, high + room]
 
 
 def trial_curves(
@@ -203,13 +207,14 @@ def trial_curves(
             line = {"color": colour, "width": 2}
             figure.add_scatter(x=x, y=values, mode="lines", name=name, line=line, yaxis=axis)
     figure.update_layout(
-        _layout(colours, "epoch", "loss"),
+        layout(colours, "epoch", "loss"),
         yaxis2={
-            "overlaying": "y", "side": "right", "tickformat": _ticks(search), "showgrid": False,
+            "overlaying": "y", "side": "right", "tickformat": ticks(search), "showgrid": False,
             "title": {"text": search.metric},
         },
+        margin_r=56,
     )  # fmt: skip
-    return _as_json(figure)
+    return as_json(figure)
 
 
 def _band(go: Any, x: list[int], low: list[float], high: list[float], theme: Theme) -> Any:
@@ -229,35 +234,3 @@ def _band(go: Any, x: list[int], low: list[float], high: list[float], theme: The
         x=[*xs, *reversed(xs)], y=[*highs, *reversed(lows)], fill="toself", mode="lines",
         line={"width": 0}, fillcolor=theme.band, name="± standard error", hoverinfo="skip",
     )  # fmt: skip
-
-
-def _ticks(search: SearchOut) -> str:
-    """How Plotly writes the metric on an axis."""
-    return ".1%" if TASKS[search.task].in_percent else ".3~g"
-
-
-def _exact(search: SearchOut) -> str:
-    """How Plotly writes the metric of one point."""
-    return ".2%" if TASKS[search.task].in_percent else ".4~g"
-
-
-def _layout(theme: Theme, x: str, y: str) -> dict[str, Any]:
-    axis = {"gridcolor": theme.grid, "zeroline": False, "linecolor": theme.grid}
-    return {
-        "template": None,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": theme.text, "size": 12, "family": "system-ui, sans-serif"},
-        "margin": {"l": 64, "r": 56, "t": 12, "b": 44},
-        "height": 300,
-        "hovermode": "closest",
-        "legend": {"orientation": "h", "y": 1.12, "x": 0},
-        "xaxis": axis | {"title": {"text": x}},
-        "yaxis": axis | {"title": {"text": y}},
-    }
-
-
-def _as_json(figure: Any) -> dict[str, Any]:
-    """The figure without Plotly's own types."""
-    result: dict[str, Any] = json.loads(figure.to_json())
-    return result

@@ -15,7 +15,10 @@ router = APIRouter(prefix="/v1", tags=["figures"])
 def search_figure(
     search_id: UUID, name: str, caller: CallerDep, session: SessionDep, theme: ThemeName = "light"
 ) -> dict[str, Any]:
-    """A figure of a search for Plotly: `best-so-far`, `learning-curves` or `front`."""
+    """A figure of a search for Plotly.
+
+    Names: `best-so-far`, `learning-curves`, `front`, `predictions`, `calibration`, `timeline`.
+    """
     return figures.of_search(session, caller, search_id, name, theme)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,11 @@ class TrialPoint:
     parameters: int
     flops: int
     latency: float | None
+    predicted_mean: float | None = None
+    predicted_std: float | None = None
+    worker: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 _POINT = tuple(getattr(Trial, field.name) for field in fields(TrialPoint))

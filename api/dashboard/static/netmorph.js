@@ -14,11 +14,13 @@ async function refreshFragment(element) {
   if (answer.status === 401) { location.reload(); return; }
   if (!answer.ok) return;
   const text = await answer.text();
-  if (element.lastText === text || element.contains(document.activeElement) && document.activeElement.matches("input, select")) return;
+  if (element.lastText === text || element.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), select")) return;
   element.lastText = text;
   const open = new Set([...element.querySelectorAll("details[open]")].map((one) => one.id));
   const parsed = new DOMParser().parseFromString(text, "text/html");
   for (const one of parsed.querySelectorAll("details")) one.open = open.has(one.id);
+  const ticked = new Set([...element.querySelectorAll("input:checked")].map((one) => one.value));
+  for (const one of parsed.querySelectorAll("input[type=checkbox]")) one.checked = ticked.has(one.value);
   const focused = element.contains(document.activeElement) ? selectorOf(document.activeElement) : null;
   element.replaceChildren(...parsed.body.childNodes);
   if (focused) element.querySelector(focused)?.focus({ preventScroll: true });
@@ -28,6 +30,7 @@ async function refreshFragment(element) {
 // A selector that finds the same control in a new version of its fragment.
 function selectorOf(control) {
   if (control.id) return `#${CSS.escape(control.id)}`;
+  if (control.type === "checkbox") return `input[value="${CSS.escape(control.value)}"]`;
   const address = control.getAttribute("href");
   if (address) return `a[href="${CSS.escape(address)}"]`;
   const action = control.form?.getAttribute("action");
@@ -43,14 +46,22 @@ function say(element) {
 
 async function refreshFigure(element) {
   const theme = dark.matches ? "dark" : "light";
-  const answer = await fetch(`${element.dataset.figure}?theme=${theme}`);
+  const address = new URL(element.dataset.figure, location.href);
+  address.searchParams.set("theme", theme);
+  const answer = await fetch(address);
   if (!answer.ok || !window.Plotly) return;
   const text = await answer.text();
   if (element.lastText === text) return;
   element.lastText = text;
   const figure = JSON.parse(text);
   await window.Plotly.react(element, figure.data, figure.layout, { displayModeBar: false, responsive: true });
+  if (!element.dataset.drawn) element.on("plotly_click", (event) => openTrial(event.points[0]?.customdata));
   element.dataset.drawn = "yes";
+}
+
+// A point of a chart leads to its trial.
+function openTrial(id) {
+  if (id) location.href = `/trials/${id}`;
 }
 
 async function refresh() {

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from api.dashboard.search_pages import TABS
 from api.models import Search
 from api.store.notifications import changed
+from core.graph.roots import roots
+from core.protocol.contracts import Bounds
 from tests.browser import chromium, page_of
 
 pytestmark = pytest.mark.browser
@@ -51,14 +54,15 @@ def test_the_reference_opens_and_sends_a_request_with_a_key(
 def test_a_large_search_is_shown_in_pages_and_keeps_the_focus(
     page: Page, visitor: Any, world: Any, large: Any
 ) -> None:
-    page.goto("/sign-in")
-    page.get_by_label("Key").fill(visitor.key)
-    page.get_by_role("button", name="Sign in").click()
+    sign_in(page, visitor.key)
     page.goto(f"/searches/{large}")
-    for name in ("validation accuracy by trial", "validation accuracy against parameters"):
-        expect(
-            page.get_by_role("img", name=name).locator(".scatterlayer .trace")
-        ).not_to_have_count(0)
+    drawn = ".scatterlayer .trace"
+    figure = page.get_by_role("img", name="validation accuracy by trial")
+    expect(figure.locator(drawn)).not_to_have_count(0)
+    page.get_by_role("link", name="Front").press("Enter")
+    figure = page.get_by_role("img", name="validation accuracy against parameters")
+    expect(figure.locator(drawn)).not_to_have_count(0)
+    page.get_by_role("link", name="Trials").press("Enter")
     page.get_by_role("link", name="600–699 (best)").click()
     expect(page.locator("#trials tbody tr")).to_have_count(20)
     expect(page.locator("#trials tr.best")).to_contain_text("618")
@@ -74,22 +78,57 @@ def test_a_large_search_is_shown_in_pages_and_keeps_the_focus(
     assert page.evaluate("window.sameDocument") is True
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_long_names_push_nothing_off_the_screen(
-    page: Page, visitor: Any, world: Any, width: int
-) -> None:
-    search = world.search(visitor.caller)
-    world.set(Search, search, name="n" * 120)
-    world.dataset(visitor.caller, name="d" * 120)
-    page.set_viewport_size({"width": width, "height": 800})
+def test_ticks_and_the_focus_outlive_a_refresh(page: Page, visitor: Any, world: Any) -> None:
+    for _ in "12":
+        world.search(visitor.caller)
+    sign_in(page, visitor.key)
+    for box in page.get_by_role("checkbox").all():
+        box.focus()
+        box.press("Space")
+    changed_search = world.search(visitor.caller)
+    with world.sessions.begin() as session:
+        changed(session, changed_search)
+    expect(page.get_by_role("checkbox")).to_have_count(3)
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(2)
+    expect(page.get_by_role("checkbox").nth(2)).to_be_focused()
+    page.get_by_role("button", name="Compare").press("Enter")
+    expect(page.get_by_role("columnheader", name="a search")).not_to_have_count(0)
+
+
+def sign_in(page: Page, key: str) -> None:
     page.goto("/sign-in")
-    page.get_by_label("Key").fill(visitor.key)
+    page.get_by_label("Key").fill(key)
     page.get_by_role("button", name="Sign in").click()
-    for path in ("/", "/data-sets", f"/searches/{search}"):
+    expect(page.get_by_role("heading", name="Searches")).to_be_visible()
+
+
+def test_no_page_is_wider_than_its_screen(page: Page, visitor: Any, world: Any) -> None:
+    """With long names; on a narrow screen the header has one line and rows become cards."""
+    search = world.search(visitor.caller, cost="flops")
+    world.set(Search, search, name="n" * 120)
+    dataset = world.dataset(visitor.caller, name="d" * 120)
+    architecture = roots(world.dataset_spec(), Bounds())[0].to_json()
+    trial = world.trial(search, architecture=architecture, worker="w" * 120)
+    page.route("**/plotly-*", lambda route: route.fulfill(body=""))  # a second of work each time
+    sign_in(page, visitor.key)
+    for path in (
+        "/", "/data-sets", "/workers", "/sign-in", "/docs", f"/data-sets/{dataset}",
+        f"/trials/{trial}", f"/compare?search={search}&search={world.search(visitor.caller)}",
+        *(f"/searches/{search}?tab={tab}" for tab in TABS),
+    ):  # fmt: skip
         page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        hidden = page.evaluate(
-            "Math.max(0, ...[...document.querySelectorAll('.scroll')]"
-            ".map((one) => one.scrollWidth - one.clientWidth))"
-        )
-        assert width < 1000 or hidden == 0, path
+        for width in (390, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            shown = page.evaluate(LAYOUT)
+            assert shown["width"] <= width, path
+            assert shown["header"] < 50, path
+            assert width < 1000 or shown["hidden"] == 0, path
+
+
+#: The width of a page, the height of its header, and how much of its tables is out of sight.
+LAYOUT = """({
+    width: document.documentElement.scrollWidth,
+    header: document.querySelector("header.top")?.offsetHeight ?? 0,
+    hidden: Math.max(0, ...[...document.querySelectorAll(".scroll:not(.tall)")]
+        .map((one) => one.scrollWidth - one.clientWidth)),
+})"""

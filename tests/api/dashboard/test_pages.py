@@ -1,11 +1,16 @@
 """The dashboard's pages over HTTP: what they show, and to whom."""
 
+import csv
+import io
 import re
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
+from api.dashboard.search_pages import TABS
 from api.edge.headers import CONTENT_SECURITY_POLICY
-from api.models import Search
+from api.models import Epoch, Lease, Search, Trial, Worker
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
 from tests.api.dashboard.conftest import best_of
@@ -16,7 +21,8 @@ def test_pages_of_other_users_are_not_found(visitor, person, world):
     search_id = world.search(person().caller)
     trial_id = world.trial(search_id)
     for path in (
-        f"/searches/{search_id}",
+        *tabs(search_id),
+        f"/searches/{search_id}/trials.csv",
         f"/ui/searches/{search_id}/state",
         f"/ui/searches/{search_id}/trials",
         f"/ui/searches/{search_id}/front",
@@ -36,12 +42,15 @@ def test_the_front_is_on_the_page_of_a_search_with_a_cost(visitor, world):
     plain, small = world.search(visitor.caller), world.search(visitor.caller, cost="flops")
     trial_id = world.trial(small, value=0.5, latency=0.00125)
 
-    page = visitor.http.get(f"/searches/{small}").text
+    page = visitor.http.get(f"/searches/{small}?tab=front").text
     assert f'data-figure="/ui/searches/{small}/figures/front"' in page
+    assert "both accuracy and flops" in page
     part = visitor.http.get(f"/ui/searches/{small}/front").text
     assert f"/trials/{trial_id}" in part
     assert "1.25 ms" in part
-    assert "figures/front" not in visitor.http.get(f"/searches/{plain}").text
+    assert "minimises no cost; parameters are shown" in (
+        visitor.http.get(f"/searches/{plain}?tab=front").text
+    )
 
 
 @pytest.fixture
@@ -123,7 +132,7 @@ def test_names_are_shown_as_text_not_markup(visitor, world):
 def test_pages_load_nothing_from_other_sites(visitor, world, architecture):
     search_id = world.search(visitor.caller)
     trial_id = world.trial(search_id, architecture=architecture)
-    for path in ("/", "/data-sets", "/workers", f"/searches/{search_id}", f"/trials/{trial_id}"):
+    for path in ("/", "/data-sets", "/workers", *tabs(search_id), f"/trials/{trial_id}"):
         page = visitor.http.get(path)
         assert page.status_code == 200, path
         assert page.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
@@ -136,6 +145,10 @@ def test_errors_on_pages_are_pages(visitor):
     answer = visitor.http.get("/searches/00000000-0000-0000-0000-000000000000")
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
+
+
+def tabs(search_id):
+    return [f"/searches/{search_id}?tab={tab}" for tab in TABS]
 
 
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
@@ -216,14 +229,15 @@ def test_an_architecture_of_another_release_does_not_fail_the_page(visitor, worl
 def test_nothing_is_cut_from_a_large_search(visitor, world, large):
     with world.sessions.begin() as session:
         best = best_of(session, large)
-    page = visitor.http.get(f"/searches/{large}").text
+    page = visitor.http.get(f"/searches/{large}?tab=trials").text
     assert page.count("<tr") < 400
     assert ">600–699 (best)</a>" in page
     last = visitor.http.get(f"/ui/searches/{large}/trials?page=7").text
     assert [int(n) for n in re.findall(r'class="strong"[^>]*>(\d+)<', last)] == list(
         range(600, 620)
     )
-    assert f'<tr class="best">\n  <td class="n"><a class="strong" href="/trials/{best}">618' in last
+    best_row = rf'<tr class="best">\s*<td[^>]*><a class="strong" href="/trials/{best}">618'
+    assert re.search(best_row, last)
     assert "no trials on this page" in visitor.http.get(f"/ui/searches/{large}/trials?page=8").text
     lineage = visitor.http.get(f"/ui/searches/{large}/lineage").text
     assert str(best) in lineage
@@ -250,3 +264,84 @@ def test_the_figures_of_a_large_search_have_all_trials(visitor, person, world, l
     rest = visitor.http.get(f"/v1/searches/{large}/front", headers=headers).json()["items"]
     assert [int(one) for one in drawn] == [one["number"] for one in rest] == [618]
     assert re.findall(r'class="strong"[^>]*>(\d+)<', table) == ["618"]
+
+
+def numbers(page):
+    return [int(n) for n in re.findall(r'class="strong" href="/trials/[^"]*">(\d+)<', page)]
+
+
+def test_trials_are_filtered_and_sorted_on_the_server_and_downloaded(visitor, world):
+    search_id = world.search(visitor.caller)
+    wider = [{"text": "widen 50% of it", "data": {"kind": "widen"}}]
+    for values in (
+        {"value": 0.5, "status": "completed"},
+        {"value": 0.9, "status": "completed", "morphisms": wider, "worker": "=HYPERLINK(1)"},
+        {"status": "failed", "reason": "no disk"},
+        {"value": 0.7, "status": "completed", "morphisms": wider},
+    ):
+        ended = {"ended_at": datetime.now(UTC), "report_digest": b"1"}
+        world.trial(search_id, **(values | ended))
+    for query, expected in (
+        ("", [0, 1, 2, 3]),
+        ("sort=-value", [1, 3, 0, 2]),  # without a value: last, in both directions
+        ("sort=value", [0, 3, 1, 2]),
+        ("status=failed", [2]),
+        ("status=completed&sort=-number", [3, 1, 0]),
+        ("text=50%25", [1, 3]),
+        ("text=5_%25", []),
+        ("text=NO+DISK&sort=number", [2]),
+    ):
+        shown = visitor.http.get(f"/searches/{search_id}?tab=trials&{query}").text
+        assert numbers(shown) == expected, query
+        read = csv.DictReader(
+            io.StringIO(visitor.http.get(f"/searches/{search_id}/trials.csv?{query}").text)
+        )
+        rows = list(read)
+        assert [int(row["number"]) for row in rows] == expected, query
+        assert all(row["worker"] in ("", "'=HYPERLINK(1)") for row in rows)
+    for wrong in ("sort=name", "status=done", "tab=none", "text=%00", f"text={'x' * 101}"):
+        assert visitor.http.get(f"/searches/{search_id}?{wrong}").status_code == 422, wrong
+    kept = visitor.http.get(f"/searches/{search_id}?tab=trials&sort=-value&status=completed").text
+    assert re.search(r'data-fragment="[^"]*trials\?sort=-value&amp;status=completed"', kept)
+    assert "<option selected>completed</option>" in kept
+
+
+def test_the_overview_shows_how_far_running_trials_are(visitor, world):
+    search_id = world.search(visitor.caller)
+    trial_id = world.trial(search_id, hyperparameters={"epochs": 8}, worker="a worker")
+    world.set(Trial, trial_id, status="running")
+    request = world.worker()
+    with world.sessions.begin() as session:
+        session.add(Worker(id=request.worker_id, **request.model_dump(exclude={"worker_id"})))
+        session.flush()
+        session.add(
+            Lease(
+                trial_id=trial_id, attempt=1, token=uuid4(), worker_id=request.worker_id,
+                boot_id=request.boot_id, expires_at=datetime.now(UTC), epochs=2,
+            )
+        )  # fmt: skip
+        session.add(Epoch(trial_id=trial_id, attempt=1, epoch=2, seconds=10.0))
+    page = visitor.http.get(f"/searches/{search_id}").text
+    assert "<span>2 of 8</span>" in page
+    assert "about 30 s" in page
+
+
+def test_the_surrogate_is_judged_by_completed_trials_and_morphisms_by_their_parents(visitor, world):
+    search_id = world.search(visitor.caller)
+    done = {"status": "completed", "ended_at": datetime.now(UTC), "report_digest": b"1"}
+    wider = [{"text": "widen it", "data": {"kind": "widen"}}]
+    root = world.trial(search_id, value=0.5, **done)
+    for value in (0.6, 0.9):
+        world.trial(
+            search_id, parent_id=root, morphisms=wider, value=value, predicted_mean=0.55,
+            predicted_std=0.1, **done,
+        )  # fmt: skip
+    stopped = done | {"status": "stopped"}
+    world.trial(search_id, value=0.1, predicted_mean=0.8, predicted_std=0.1, **stopped)
+    page = " ".join(visitor.http.get(f"/searches/{search_id}?tab=surrogate").text.split())
+    assert "1 of 2<span" in page  # within one standard deviation
+    assert re.search(r"<strong>widen</strong>.*?>2<.*?>2<.*?25.00 %.*?40.00 %", page)
+    assert "+3.5 σ" in page
+    assert "stopped early" in page
+    log = visitor.http.get(f"/searches/{search_id}?tab=log").text
+    assert log.count("<li>") == 2 + 4 * 2  # search: created, started; trials: suggested, ended

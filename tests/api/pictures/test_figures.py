@@ -1,6 +1,7 @@
 """Figures: complete, of the right attempts, and in the words of their task type."""
 
 import json
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -9,6 +10,7 @@ from api.pictures import figures
 from api.schemas import Best, EpochOut
 from core.errors import UnknownKind
 from core.protocol.contracts import Cost
+from core.protocol.states import TrialStatus
 from core.tasks import TASKS
 
 
@@ -111,7 +113,62 @@ def test_the_best_curves_are_shown_and_the_best_stands_out(watched):
     search = search.model_copy(update={"best": best})
     curves = figures.build("learning-curves", search, shown, [])["data"]
     assert [one["name"] for one in curves] == [f"trial {n}" for n in range(16, 40)]
-    assert [one["name"] for one in curves if one["opacity"] == 1] == ["trial 39"]
+    assert [one["name"] for one in curves if one["line"]["width"] == 3] == ["trial 39"]
+
+
+def test_cold_first_epochs_do_not_squeeze_the_curves(watched):
+    search, (trial, _) = watched()
+    values = [0.1, 0.9, 0.92, 0.94]
+    epochs = [epoch(trial, n + 1, validation_metric=value) for n, value in enumerate(values)]
+    low, high = figures.build("learning-curves", search, [trial], epochs)["layout"]["yaxis"][
+        "range"
+    ]
+    assert 0.89 < low < 0.91  # the median
+    assert 0.94 < high < 0.95
+
+
+def test_a_timeline_has_a_bar_for_each_trial_of_a_worker(watched):
+    search, listed = watched()
+    start = search.created_at
+    search = search.model_copy(update={"started_at": start, "now": start + timedelta(minutes=9)})
+    done, running = (
+        one.model_copy(
+            update={"worker": f"worker {n}", "started_at": start + timedelta(minutes=n)} | values
+        )
+        for n, (one, values) in enumerate(
+            zip(
+                listed,
+                (
+                    {"status": TrialStatus.COMPLETED, "ended_at": start + timedelta(minutes=4)},
+                    {"status": TrialStatus.RUNNING, "ended_at": None},
+                ),
+                strict=True,
+            )
+        )
+    )
+    bars = figures.build("timeline", search, [done, running], [])["data"]
+    assert [(one["name"], one["y"], one["base"], one["x"]) for one in bars] == [
+        ("completed", ["worker 0"], [0.0], [4.0]),
+        ("running", ["worker 1"], [1.0], [8.0]),
+    ]
+
+
+def test_calibration_is_the_share_of_values_inside_their_intervals(watched):
+    search, listed = watched()
+    shown = [
+        listed[0].model_copy(
+            update={
+                "status": TrialStatus.COMPLETED, "predicted_mean": 0.5, "predicted_std": 0.1,
+                "value": 0.5 + 0.1 * error, "number": n,
+            }
+        )
+        for n, error in enumerate((0.0, 0.9, -1.1, 3.0))
+    ]  # fmt: skip
+    lines = figures.build("calibration", search, shown, [])["data"]
+    shares = dict(zip(lines[1]["x"], lines[1]["y"], strict=True))
+    assert [shares[level] for level in (0.5, 0.65, 0.75, 0.95)] == [0.25, 0.5, 0.75, 0.75]
+    dots = figures.build("predictions", search, shown, [])["data"][1]
+    assert (dots["x"], dots["y"]) == ([0.5] * 4, pytest.approx([0.5, 0.59, 0.39, 0.8]))
 
 
 def test_the_curves_of_a_trial_are_its_losses_and_its_metric(watched):

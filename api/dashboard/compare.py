@@ -1,0 +1,75 @@
+"""The page that shows a few searches side by side."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+
+from api.dashboard.rendering import PageRoute, page
+from api.dashboard.visitors import VisitorDep
+from api.edge.dependencies import SessionDep, ThemeName
+from api.pictures import comparison
+from api.pictures.plots import THEMES
+from api.schemas import SearchOut
+from api.store import searches, trials
+from api.store.keys import Caller
+from core.errors import InvalidInput
+
+router = APIRouter(route_class=PageRoute)
+
+ChosenQuery = Annotated[list[UUID], Query(alias="search", max_length=100, default_factory=list)]
+
+
+@router.get("/compare")
+def compare_page(
+    request: Request, visitor: VisitorDep, session: SessionDep, chosen: ChosenQuery
+) -> HTMLResponse:
+    """The outcome, the settings that differ and the best so far of 2 to 5 searches."""
+    try:
+        found = _searches(session, visitor.caller, chosen)
+    except InvalidInput as error:
+        title, status = "Compare searches", HTTPStatus.UNPROCESSABLE_ENTITY
+        return page(request, "error.html", status, title=title, detail=str(error))
+    return page(request, "compare.html", **_values(found))
+
+
+@router.get("/ui/compare")
+def compare_fragment(
+    request: Request, visitor: VisitorDep, session: SessionDep, chosen: ChosenQuery
+) -> HTMLResponse:
+    """The table of the page."""
+    found = _searches(session, visitor.caller, chosen)
+    return page(request, "_compare.html", **_values(found))
+
+
+@router.get("/ui/compare/figure")
+def compare_figure(
+    visitor: VisitorDep, session: SessionDep, chosen: ChosenQuery, theme: ThemeName = "light"
+) -> dict[str, Any]:
+    """The best so far of the searches, for Plotly."""
+    found = _searches(session, visitor.caller, chosen)
+    points = {one.id: trials.points(session, one.id) for one in found}
+    return comparison.figure(found, points, THEMES[theme])
+
+
+def _searches(session: Session, caller: Caller, chosen: list[UUID]) -> list[SearchOut]:
+    """The searches, in the order of the address; InvalidInput for too few or too many."""
+    ids = list(dict.fromkeys(chosen))
+    if not comparison.LEAST <= len(ids) <= comparison.MOST:
+        raise InvalidInput(
+            f"{len(ids)} searches are chosen; expected {comparison.LEAST} to {comparison.MOST}: "
+            "tick them in the list of searches"
+        )
+    return [searches.get(session, caller, one) for one in ids]
+
+
+def _values(found: list[SearchOut]) -> dict[str, Any]:
+    return {
+        "searches": found,
+        "differences": comparison.differences(found),
+        "seeds": [len(group) for group in comparison.groups(found) if len(group) > 1],
+        "query": "&".join(f"search={one.id}" for one in found),
+    }

@@ -1,0 +1,38 @@
+"""What has happened in a search, from the times that its rows keep."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.schemas import SearchOut, TrialOut
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One event of a search."""
+
+    at: datetime
+    event: str  # "created", "suggested", "started", or the status in which something ended
+    trial: TrialOut | None  # None: the event is of the search itself
+
+
+def entries(search: SearchOut, trials: Sequence[TrialOut]) -> list[LogEntry]:
+    """All events, the latest first."""
+    found = [*_of_search(search), *(entry for trial in trials for entry in _of_trial(trial))]
+    return sorted(found, key=lambda entry: entry.at, reverse=True)
+
+
+def _of_search(search: SearchOut) -> Iterator[LogEntry]:
+    yield LogEntry(search.created_at, "created", None)
+    if search.started_at is not None:
+        yield LogEntry(search.started_at, "started", None)
+    if search.ended_at is not None:
+        yield LogEntry(search.ended_at, search.status.value, None)
+
+
+def _of_trial(trial: TrialOut) -> Iterator[LogEntry]:
+    yield LogEntry(trial.created_at, "suggested", trial)
+    if trial.started_at is not None:
+        yield LogEntry(trial.started_at, "started", trial)
+    if trial.ended_at is not None:
+        yield LogEntry(trial.ended_at, trial.status.value, trial)

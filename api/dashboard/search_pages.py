@@ -1,0 +1,281 @@
+"""The page of a search in tabs, and the fragments that each tab fetches to refresh itself.
+
+The tab, the filter and the order are in the address: a refresh, a bookmark and the keys for back
+and forward keep them, and all of it works without a script.
+"""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.orm import Session
+
+from api.dashboard.rendering import PageRoute, page
+from api.dashboard.search_log import LogEntry, entries
+from api.dashboard.visitors import VisitorDep
+from api.edge.dependencies import SessionDep
+from api.pictures import drawing, fronts, surrogate
+from api.pictures.lineage import selection
+from api.schemas import SearchOut, TrialOut
+from api.store import running_trials, searches, trial_tables, trials
+from api.store.trial_tables import SORTS, Arrangement
+from core.protocol.contracts import Cost
+from core.protocol.states import TrialKind, TrialStatus
+
+router = APIRouter(route_class=PageRoute)
+
+TRIALS = 100  # on a page of the table
+ENTRIES = 100  # on a page of the log
+_SUGGESTIONS = 50  # the latest ones, beside what they came to
+
+Tab = Literal["overview", "trials", "lineage", "front", "surrogate", "log"]
+TABS: tuple[Tab, ...] = ("overview", "trials", "lineage", "front", "surrogate", "log")
+
+_SORTS = "|".join(SORTS)
+PageQuery = Annotated[int, Query(alias="page", ge=1, le=10_000)]
+LineageQuery = Annotated[Literal["main", "all"], Query()]
+SortQuery = Annotated[str, Query(pattern=f"^-?({_SORTS})$")]
+StatusQuery = Annotated[Literal[""] | TrialStatus, Query()]
+TextQuery = Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")]
+
+
+def get_arrangement(
+    sort: SortQuery = "number", status: StatusQuery = "", text: TextQuery = ""
+) -> Arrangement:
+    """The filter and the order of trials that an address names."""
+    return Arrangement(sort, str(status), text.strip())
+
+
+ArrangementDep = Annotated[Arrangement, Depends(get_arrangement)]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchView:
+    """A search of the visitor's, and what of it the page shows."""
+
+    session: Session
+    search: SearchOut
+    page: int  # of the table of trials, or of the log
+    lineage: str  # "main" or "all"
+    arrangement: Arrangement
+
+
+@router.get("/searches/{search_id}")
+def search_page(
+    request: Request,
+    search_id: UUID,
+    visitor: VisitorDep,
+    session: SessionDep,
+    arrangement: ArrangementDep,
+    tab: Tab = "overview",
+    number: PageQuery = 1,
+    lineage: LineageQuery = "main",
+) -> HTMLResponse:
+    """A tab of one search."""
+    search = searches.get(session, visitor.caller, search_id)
+    view = SearchView(session, search, number, lineage, arrangement)
+    values: dict[str, Any] = {}
+    for part in _OF_TAB[tab]:
+        values |= _PARTS[part](view)
+    return page(request, f"search_{tab}.html", search=search, tab=tab, tabs=TABS, **values)
+
+
+@router.get("/ui/searches/{search_id}/{part}")
+def search_fragment(
+    request: Request,
+    search_id: UUID,
+    part: str,
+    visitor: VisitorDep,
+    session: SessionDep,
+    arrangement: ArrangementDep,
+    number: PageQuery = 1,
+    lineage: LineageQuery = "main",
+) -> HTMLResponse:
+    """A part of a search's page, such as its state or its trials."""
+    if part not in _PARTS:
+        return page(request, "error.html", 404, title="Not Found", detail=f"no part {part!r}")
+    search = searches.get(session, visitor.caller, search_id)
+    values = _PARTS[part](SearchView(session, search, number, lineage, arrangement))
+    return page(request, f"_{part}.html", search=search, **values)
+
+
+@router.get("/searches/{search_id}/trials.csv")
+def trials_table(
+    search_id: UUID, visitor: VisitorDep, session: SessionDep, arrangement: ArrangementDep
+) -> Response:
+    """The trials that the table shows, on all its pages, as comma-separated values."""
+    searches.require(session, visitor.caller, search_id)
+    rows = trial_tables.every(session, search_id, arrangement)
+    headers = {"Content-Disposition": f'attachment; filename="trials-{search_id}.csv"'}
+    return Response(_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+_COLUMNS = (
+    "number", "id", "kind", "status", "attempt", "value", "value_std", "validation_loss",
+    "predicted_mean", "predicted_std", "parent_number", "inherited", "layers", "parameters",
+    "flops", "latency", "epochs", "best_epoch", "seconds", "worker", "created_at", "started_at",
+    "ended_at", "reason",
+)  # fmt: skip
+
+
+def _csv(rows: list[TrialOut]) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow([*_COLUMNS, "morphisms"])
+    for row in rows:
+        steps = "; ".join(step.text for step in row.morphisms)
+        writer.writerow([*(_cell(getattr(row, name)) for name in _COLUMNS), _cell(steps)])
+    return file.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """The value as a cell; text that a spreadsheet would run as a formula is marked as text."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _state(_: SearchView) -> dict[str, Any]:
+    """The search alone."""
+    return {}
+
+
+def _running(view: SearchView) -> dict[str, Any]:
+    """The trials that are being trained now."""
+    return {"running": running_trials.of_search(view.session, view.search.id)}
+
+
+def _trials(view: SearchView) -> dict[str, Any]:
+    """A page of trials, and how many pages there are."""
+    arrangement, search_id = view.arrangement, view.search.id
+    shown = trial_tables.page(
+        view.session, search_id, arrangement, limit=TRIALS, offset=(view.page - 1) * TRIALS
+    )
+    matching = trial_tables.count(view.session, search_id, arrangement)
+    best = view.search.best if arrangement.is_default else None
+    return {
+        "trials": shown,
+        "arrangement": arrangement,
+        "number": view.page,
+        "matching": matching,
+        "pages": max(1, ceil(matching / TRIALS)),
+        "page_size": TRIALS,
+        "best_page": best and 1 + best.number // TRIALS,
+        "statuses": list(TrialStatus),
+        "sorts": _ORDERS,
+        "columns": _HEADINGS,
+        "address": _addresses(arrangement),
+    }
+
+
+#: The headings of the table: the column that sorts it, its name, and whether it holds numbers.
+_HEADINGS = (
+    ("number", "No.", True),
+    ("", "State", False),
+    ("value", "Validation", True),
+    ("predicted", "Predicted", True),
+    ("", "Parent", False),
+    ("", "Morphisms", False),
+    ("parameters", "Parameters", True),
+    ("epochs", "Epochs", True),
+    ("seconds", "Time", True),
+)
+#: The orders that the form offers.
+_ORDERS = (
+    ("number", "number"),
+    ("-number", "number, latest first"),
+    ("-value", "validation, best first"),
+    ("value", "validation, worst first"),
+    ("-predicted", "prediction, best first"),
+    ("parameters", "parameters, fewest first"),
+    ("-parameters", "parameters, most first"),
+    ("-epochs", "epochs, most first"),
+    ("-seconds", "time, longest first"),
+)
+
+
+def _addresses(arrangement: Arrangement) -> Callable[..., str]:
+    """Makes the query of an address that shows the trials arranged otherwise."""
+
+    def address(**changes: Any) -> str:
+        given = {
+            "sort": arrangement.sort,
+            "status": arrangement.status,
+            "text": arrangement.text,
+        }
+        usual = {"sort": "number", "page": 1}
+        values = given | changes
+        return urlencode({k: v for k, v in values.items() if v and usual.get(k) != v})
+
+    return address
+
+
+def _lineage(view: SearchView) -> dict[str, Any]:
+    """The drawing of the lineage, and how many trials it shows."""
+    points = trials.points(view.session, view.search.id)
+    known = [point.id for point in points if point.kind == TrialKind.SEARCH]
+    best = None if view.search.best is None else view.search.best.trial_id
+    chosen = known if view.lineage == "all" else selection(points, best)
+    shown = trials.some(view.session, view.search.id, chosen)
+    return {
+        "lineage": drawing.lineage_svg(shown, view.search.task),
+        "lineage_shown": len(shown),
+        "lineage_of": len(known),
+        "lineage_view": view.lineage,
+    }
+
+
+def _front(view: SearchView) -> dict[str, Any]:
+    """The front of all trials, against parameters where the search has no cost."""
+    cost = view.search.cost or Cost.PARAMETERS
+    found = fronts.front(trials.points(view.session, view.search.id), cost)
+    return {"front": found, "cost": cost}
+
+
+def _surrogate(view: SearchView) -> dict[str, Any]:
+    """The errors of the predictions, the gains by morphism, and the latest suggestions."""
+    known = trial_tables.every(view.session, view.search.id, Arrangement())
+    suggested = [one for one in known if one.predicted_mean is not None]
+    return {
+        "accuracy": surrogate.accuracy(surrogate.predictions_of(known)),
+        "effects": surrogate.effects(known),
+        "suggested": suggested[: -_SUGGESTIONS - 1 : -1],
+        "suggested_of": len(suggested),
+    }
+
+
+def _log(view: SearchView) -> dict[str, Any]:
+    """A page of what has happened, the latest first."""
+    known: list[LogEntry] = entries(
+        view.search, trial_tables.every(view.session, view.search.id, Arrangement())
+    )
+    start = (view.page - 1) * ENTRIES
+    return {
+        "log": known[start : start + ENTRIES],
+        "number": view.page,
+        "pages": max(1, ceil(len(known) / ENTRIES)),
+    }
+
+
+#: The parts of a search's page: what the template of each one shows.
+_PARTS: dict[str, Callable[[SearchView], dict[str, Any]]] = {
+    "state": _state,
+    "heading": _state,
+    "running": _running,
+    "trials": _trials,
+    "lineage": _lineage,
+    "front": _front,
+    "surrogate": _surrogate,
+    "log": _log,
+}
+#: The parts that each tab shows.
+_OF_TAB: dict[Tab, tuple[str, ...]] = {
+    tab: ("state", "running") if tab == "overview" else ("heading", tab) for tab in TABS
+}

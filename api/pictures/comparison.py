@@ -1,0 +1,125 @@
+"""Searches side by side: the settings in which they differ, and their best so far in one figure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from statistics import median
+from typing import Any
+from uuid import UUID
+
+from api.pictures.plots import Theme, exact, layout, ticks
+from api.schemas import SearchOut
+from api.store.trials import TrialPoint
+from core.protocol.states import TrialKind
+
+LEAST, MOST = 2, 5  # searches at once
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+
+_SETTINGS = (
+    "task", "strategy", "strategy_options", "cost", "budget", "parallelism", "training", "bounds",
+    "root", "seed",
+)  # fmt: skip
+
+#: Best values by the number of the trial up to which they are the best.
+Curve = Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting that is not equal in all searches."""
+
+    setting: str  # "budget.trials"
+    values: tuple[Any, ...]  # of each search; None where it has none
+
+
+def differences(searches: Sequence[SearchOut]) -> list[Difference]:
+    """The settings in which the searches differ, in the order of their declaration."""
+    flat = [_settings(search) for search in searches]
+    names = dict.fromkeys(name for one in flat for name in one)
+    found = [Difference(name, tuple(one.get(name) for one in flat)) for name in names]
+    return [one for one in found if any(value != one.values[0] for value in one.values)]
+
+
+def groups(searches: Sequence[SearchOut]) -> list[list[int]]:
+    """The positions of searches that differ at most in their seed, together."""
+    found: dict[str, list[int]] = {}
+    for index, search in enumerate(searches):
+        settings = {k: v for k, v in _settings(search).items() if k != "seed"}
+        found.setdefault(repr(settings), []).append(index)
+    return list(found.values())
+
+
+def _settings(search: SearchOut) -> dict[str, Any]:
+    flat: dict[str, Any] = {"data set": f"{search.dataset.name} ({search.dataset.id})"}
+    for name, value in search.model_dump(mode="json", include=set(_SETTINGS)).items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": one for key, one in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def figure(
+    searches: Sequence[SearchOut], points: Mapping[UUID, Sequence[TrialPoint]], theme: Theme
+) -> dict[str, Any]:
+    """The best so far of each search; of those that differ only in their seed also the median.
+
+    The band around a median is from the worst to the best of its searches.
+    """
+    curves = [_curve(points[search.id]) for search in searches]
+    data: list[dict[str, Any]] = []
+    for together in groups(searches):
+        colour = theme.series[together[0]]
+        if len(together) > 1:
+            data += _median([curves[index] for index in together], colour)
+        for index in together:
+            width = 2.5 if len(together) == 1 else 1
+            data.append(_line(searches[index], curves[index], colour, DASHES[index], width))
+    shape = layout(theme, "trial", f"best validation {searches[0].metric} so far")
+    shape["yaxis"] |= {"tickformat": ticks(searches[0])}
+    return {"data": data, "layout": shape | {"height": 380}}
+
+
+def _curve(points: Sequence[TrialPoint]) -> Curve:
+    valued = [one for one in points if one.kind == TrialKind.SEARCH and one.value is not None]
+    best = accumulate((one.value or 0.0 for one in valued), max)
+    return dict(zip((one.number for one in valued), best, strict=True))
+
+
+def _line(search: SearchOut, curve: Curve, colour: str, dash: str, width: float) -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "lines", "name": search.name,
+        "x": list(curve), "y": list(curve.values()),
+        "line": {"shape": "hv", "color": colour, "width": width, "dash": dash},
+        "hovertemplate": f"trial %{{x}}: %{{y:{exact(search)}}}",
+    }  # fmt: skip
+
+
+def _median(curves: Sequence[Curve], colour: str) -> list[dict[str, Any]]:
+    """The band and the median where all the searches have a value."""
+    if not all(curves):
+        return []
+    first, last = max(min(one) for one in curves), min(max(one) for one in curves)
+    numbers = [n for n in sorted({n for one in curves for n in one}) if first <= n <= last]
+    values = [[_up_to(one, number) for one in curves] for number in numbers]
+    band = {"type": "scatter", "mode": "lines", "x": numbers, "hoverinfo": "skip"}
+    none = {"shape": "hv", "width": 0, "color": colour}
+    return [
+        band | {"y": [min(some) for some in values], "line": none, "showlegend": False},
+        band
+        | {"y": [max(some) for some in values], "line": none, "name": "worst to best"}
+        | {"fill": "tonexty", "fillcolor": _faint(colour)},
+        band
+        | {"y": [median(some) for some in values], "name": f"median of {len(curves)} seeds"}
+        | {"line": {"shape": "hv", "width": 3.5, "color": colour}},
+    ]
+
+
+def _up_to(curve: Curve, number: int) -> float:
+    return curve[max(one for one in curve if one <= number)]
+
+
+def _faint(colour: str) -> str:
+    """The colour "#rrggbb" as a fill behind lines."""
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},.15)"

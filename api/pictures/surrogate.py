@@ -1,0 +1,159 @@
+"""How well a search's surrogate predicted its trials, and which morphisms helped.
+
+Every prediction was made before its trial was trained, so all comparisons are out of sample.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist, fmean
+from typing import Any
+from uuid import UUID
+
+from api.pictures.plots import Theme, exact, layout, ticks
+from api.schemas import SearchOut, TrialOut
+from api.store.trials import TrialPoint
+from core.protocol.states import TrialKind, TrialStatus
+
+_LEVELS = tuple(step / 20 for step in range(1, 20))  # of central intervals, as probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the surrogate expected of a trial, and what the trial came to."""
+
+    trial_id: UUID
+    number: int
+    mean: float
+    std: float
+    value: float
+
+    @property
+    def error(self) -> float:
+        """How far the value is from the mean, in standard deviations of the prediction."""
+        return (self.value - self.mean) / self.std
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """The predictions of a search in numbers."""
+
+    count: int
+    mean_error: float  # root of the mean squared error, in units of the value
+    within_one: int  # values within one standard deviation of their prediction
+    within_two: int
+
+
+@dataclass(frozen=True, slots=True)
+class MorphismEffect:
+    """What the trials with a kind of morphism gained over their parents."""
+
+    kind: str
+    trials: int
+    better: int  # than the parent
+    gain: float  # mean, in units of the value
+    best: float  # the largest gain
+
+
+def predictions_of(shown: Sequence[TrialPoint | TrialOut]) -> list[Prediction]:
+    """The completed trials that had a prediction; one that was stopped early says nothing of it."""
+    return [
+        Prediction(one.id, one.number, one.predicted_mean, one.predicted_std, one.value)
+        for one in shown
+        if one.kind == TrialKind.SEARCH
+        and one.status == TrialStatus.COMPLETED
+        and one.predicted_mean is not None
+        and one.predicted_std
+        and one.value is not None
+    ]
+
+
+def accuracy(known: Sequence[Prediction]) -> Accuracy | None:
+    """The errors of all predictions together; None without any."""
+    if not known:
+        return None
+    return Accuracy(
+        count=len(known),
+        mean_error=sqrt(fmean((one.value - one.mean) ** 2 for one in known)),
+        within_one=sum(abs(one.error) <= 1 for one in known),
+        within_two=sum(abs(one.error) <= 2 for one in known),
+    )
+
+
+def effects(trials: Sequence[TrialOut]) -> list[MorphismEffect]:
+    """The gain of each kind of morphism, the most helpful first.
+
+    A trial with several morphisms counts for each of their kinds.
+    """
+    values = {one.id: one.value for one in trials if one.status is TrialStatus.COMPLETED}
+    gains: defaultdict[str, list[float]] = defaultdict(list)
+    for trial in trials:
+        gain = _gain(trial, values)
+        if gain is not None:
+            for kind in {step.kind for step in trial.morphisms}:
+                gains[kind].append(gain)
+    found = [
+        MorphismEffect(kind, len(some), sum(gain > 0 for gain in some), fmean(some), max(some))
+        for kind, some in gains.items()
+    ]
+    return sorted(found, key=lambda one: (-one.gain, one.kind))
+
+
+def _gain(trial: TrialOut, values: Mapping[UUID, float | None]) -> float | None:
+    """How much better than its parent a trial is; None unless both are completed."""
+    if trial.kind is not TrialKind.SEARCH or trial.parent_id is None:
+        return None
+    before, after = values.get(trial.parent_id), values.get(trial.id)
+    return None if before is None or after is None else after - before
+
+
+def predictions(
+    search: SearchOut, shown: Sequence[TrialPoint | TrialOut], theme: Theme
+) -> dict[str, Any]:
+    """Observed against predicted values, with one standard deviation of each prediction."""
+    known = predictions_of(shown)
+    ends = [value for one in known for value in (one.mean, one.value)]
+    line = [min(ends), max(ends)] if ends else []
+    hover = f"trial %{{text}}: predicted %{{x:{exact(search)}}}, observed %{{y:{exact(search)}}}"
+    data = [
+        _line("predicted = observed", line, line, theme.muted, "dash"),
+        {
+            "type": "scatter", "mode": "markers", "name": "trials",
+            "x": [one.mean for one in known], "y": [one.value for one in known],
+            "error_x": {"array": [one.std for one in known], "color": theme.muted, "thickness": 1},
+            "text": [str(one.number) for one in known],
+            "marker": {"color": theme.accent, "size": 8},
+            "customdata": [str(one.trial_id) for one in known],
+            "hovertemplate": f"{hover}<extra></extra>",
+        },
+    ]  # fmt: skip
+    shape = layout(theme, f"predicted {search.metric}", f"observed {search.metric}")
+    shape["xaxis"] |= {"tickformat": ticks(search)}
+    shape["yaxis"] |= {"tickformat": ticks(search)}
+    return {"data": data, "layout": shape}
+
+
+def calibration(shown: Sequence[TrialPoint | TrialOut], theme: Theme) -> dict[str, Any]:
+    """The share of values inside the central intervals of their predictions, by probability.
+
+    On the diagonal the surrogate is as sure as it may be; below it, it is too sure.
+    """
+    errors = [abs(one.error) for one in predictions_of(shown)]
+    widths = [NormalDist().inv_cdf((1 + level) / 2) for level in _LEVELS]
+    shares = [sum(error <= width for error in errors) / len(errors) for width in widths if errors]
+    data = [
+        _line("as sure as it may be", [0, 1], [0, 1], theme.muted, "dash"),
+        _line("surrogate", [*_LEVELS[: len(shares)]], shares, theme.accent, "solid"),
+    ]
+    shape = layout(theme, "probability of an interval", "share of values inside")
+    shape["xaxis"] |= {"tickformat": ".0%", "range": [0, 1]}
+    shape["yaxis"] |= {"tickformat": ".0%", "range": [0, 1.02]}
+    return {"data": data, "layout": shape}
+
+
+def _line(
+    name: str, x: Sequence[float], y: Sequence[float], colour: str, dash: str
+) -> dict[str, Any]:
+    line = {"color": colour, "width": 2, "dash": dash}
+    return {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": line}
