@@ -44,7 +44,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from core.similarity.edit_distance import Floats
 from core.surrogate.kernels import AbstractKernel, Geometry, Points
@@ -194,13 +194,15 @@ class Surrogate:
     def interval(self, points: Points, share: float) -> tuple[Floats, Floats]:
         """The central interval of a measured value, of probability `share`: (n) -> 2 × (n,)"""
         mean, std = self.standard_posterior(points)
-        half = float(norm.ppf((1 + share) / 2)) * np.hypot(std, self.noise)
+        half = float(ndtri((1 + share) / 2)) * np.hypot(std, self.noise)
         return self.warp.inverse(mean - half), self.warp.inverse(mean + half)
 
     def log_density(self, points: Points, values: Floats) -> Floats:
         """The log density of measured values, per unit of the metric: (n), (n,) -> (n,)"""
         mean, std = self.standard_posterior(points)
-        density = norm.logpdf(self.warp(values), mean, np.hypot(std, self.noise))
+        spread = np.hypot(std, self.noise)
+        z = (self.warp(values) - mean) / spread
+        density = -0.5 * z**2 - np.log(spread) - 0.5 * np.log(2 * np.pi)
         return np.asarray(density + np.log(self.warp.slope(values)))
 
     def over(self, geometry: Geometry, kernel: AbstractKernel) -> "Surrogate":
