@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Result, text
 
 from api.instruments import LEASES_EXPIRED, attempt_ended
 from api.store.fragments import BUMPED, NOTIFY_CHANGES, NOTIFY_WORK, listed
+from api.store.leader import ABSENCE
 from core.protocol.contracts import HandBack, LeaseRequest
 from core.protocol.states import LIVE_SEARCH, TRAINING_SEARCH, TRIAL_SOURCES, TrialStatus
 
@@ -106,7 +107,7 @@ _MOST_EXCUSED = 20  # setbacks of a trial, after which its silence counts in any
 #: The service was away when the lease was last heard: its silence says nothing about the trial,
 #: as its worker may have shut down meanwhile without being able to hand it back.
 _EXCUSED = f"""(setbacks < {_MOST_EXCUSED} AND heard_at < coalesce(
-    (SELECT since FROM leader WHERE leader.expires_at > now() - interval '5 s'), now()))"""
+    (SELECT since FROM leader WHERE leader.expires_at > now() - interval '{ABSENCE}'), now()))"""
 _END = (
     """
 WITH {before} overdue AS (

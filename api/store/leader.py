@@ -12,15 +12,18 @@ from sqlalchemy.dialects.postgresql import insert
 
 from api.models import Leader
 
+#: A leadership that has expired for longer has a gap; a thread on a busy machine may be late.
+ABSENCE = timedelta(seconds=10)
+
 
 def acquire(connection: Connection, holder: UUID, seconds: float) -> bool:
     """Take or renew the leadership; False while another holds it.
 
-    It begins again (`since`) where it had expired that long ago, as while the database could not be
-    reached; a thread that is late for less is no absence.
+    It begins again (`since`) where another had it, or after an absence, as while the database could
+    not be reached.
     """
     until = func.now() + timedelta(seconds=seconds)
-    absent_since = func.now() - timedelta(seconds=seconds)
+    absent_since = func.now() - max(ABSENCE, timedelta(seconds=seconds))
     goes_on = and_(Leader.holder == holder, Leader.expires_at >= absent_since)
     since = case((goes_on, Leader.since), else_=func.now())
     statement = (

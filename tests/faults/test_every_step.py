@@ -271,6 +271,7 @@ def test_a_crash_at_some_steps_loses_nothing(world, storage, steps, step, after)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_crash_at_any_step_loses_nothing(world, storage, steps) -> None:
     count = search_through(world, storage, steps, 0, after=False)
     assert count > 30

@@ -104,6 +104,23 @@ def test_a_worker_that_is_terminated_hands_its_training_over(service, uninterrup
     assert facts(service, search_id) == uninterrupted
 
 
+@pytest.mark.slow
+def test_a_worker_that_is_terminated_in_an_absence_of_the_service_costs_no_attempt(
+    service, uninterrupted
+):
+    """It cannot hand its trial back; as at a deployment of everything."""
+    search_id = start(service)
+    trial_id, epoch = wait_for_checkpoint(service, search_id, "search")
+    service.stop_api()
+    service.stop_worker()
+    service.start_api()
+    service.start_worker()
+    service.wait_until_completed(search_id, LONG)
+    assert attempt_of(service, trial_id) == 1
+    assert resumed_after(service, epoch)
+    assert facts(service, search_id) == uninterrupted
+
+
 def test_a_killed_trainer_costs_the_epochs_since_its_checkpoint(service, uninterrupted):
     search_id = start(service)
     trial_id, epoch = wait_for_checkpoint(service, search_id, "search")

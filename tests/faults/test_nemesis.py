@@ -125,6 +125,7 @@ class Nemesis:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 1200)
 def test_no_sequence_of_faults_loses_a_trial(service) -> None:
     nemesis, searches = Nemesis(service, SEED), []
     ends = monotonic() + SECONDS

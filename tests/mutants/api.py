@@ -161,9 +161,33 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # a setback uses up an attempt
         file="api/store/setbacks.py",
-        old="counted=0,",
-        new="counted=1,",
+        old='excused="true",',
+        new='excused="false",',
         tests=("tests/api/store/test_setbacks.py",),
+    ),
+    Mutant(  # silence since an absence of the service uses up an attempt
+        file="api/store/endings.py",
+        old="        excused=_EXCUSED,\n",
+        new="",
+        tests=("tests/api/store/test_endings.py",),
+    ),
+    Mutant(  # weights of the other networks of an ensemble are given up
+        file="api/store/retention.py",
+        old="    AND NOT final.members @> to_jsonb(ranked.number)",
+        new="",
+        tests=("tests/api/controller/test_collection.py",),
+    ),
+    Mutant(  # the files of another database are removed
+        file="api/controller/collection.py",
+        old="len(orphans) == len(stale) > _MOST_UNKNOWN",
+        new="not stale",
+        tests=("tests/api/controller/test_collection.py",),
+    ),
+    Mutant(  # results of other workers wait behind a lease
+        file="api/routes/worker.py",
+        old="body.next is None or lane.is_crowded",
+        new="body.next is None",
+        tests=("tests/api/routes/test_worker.py",),
     ),
     Mutant(  # the morphisms from an ancestor are in the wrong order
         file="api/store/ancestors.py",
