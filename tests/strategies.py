@@ -15,6 +15,8 @@ from core.graph.initialisation import initialise
 from core.graph.node import Node
 from core.graph.weights import Weights
 from core.layers import (
+    GELU,
+    LAYERS,
     AbstractLayer,
     Add,
     Array,
@@ -33,6 +35,8 @@ from core.layers import (
     Gate,
     GlobalAvgPool1d,
     GlobalAvgPool2d,
+    HardSigmoid,
+    HardSwish,
     Input,
     MaxPool1d,
     MaxPool2d,
@@ -41,6 +45,9 @@ from core.layers import (
     ReLU6,
     Scale,
     Shape,
+    Sigmoid,
+    SiLU,
+    Tanh,
     Zero,
     family_of,
 )
@@ -143,8 +150,11 @@ def _norm(draw: st.DrawFn, sketch: Sketch) -> None:
     sketch.add(BatchNorm())
 
 
+ACTIVATIONS = (ReLU(), ReLU6(), SiLU(), GELU(), Sigmoid(), HardSigmoid(), HardSwish(), Tanh())
+
+
 def _relu(draw: st.DrawFn, sketch: Sketch) -> None:
-    sketch.add(draw(st.sampled_from((ReLU(), ReLU6()))))
+    sketch.add(draw(st.sampled_from(ACTIVATIONS)))
 
 
 def _dropout(draw: st.DrawFn, sketch: Sketch) -> None:
@@ -391,8 +401,10 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (BatchNorm(), [(3, 7)]),
         (BatchNorm(), [(5,)]),
     ],
-    "relu": [(ReLU(), [(3, 4, 4)]), (ReLU(), [(3, 7)]), (ReLU(), [(5,)])],
-    "relu6": [(ReLU6(), [(3, 4, 4)]), (ReLU6(), [(3, 7)]), (ReLU6(), [(5,)])],
+    **{
+        LAYERS.kind_of(layer): [(layer, [(3, 4, 4)]), (layer, [(3, 7)]), (layer, [(5,)])]
+        for layer in ACTIVATIONS
+    },
     "zero": [
         (Zero(), [(3, 4, 4)]),
         (Zero(), [(3, 7)]),

@@ -26,6 +26,7 @@ from core.layers.abstract import (
 from core.layers.abstract import (
     Shape as Shape,
 )
+from core.layers.activation import AbstractActivation as AbstractActivation
 from core.layers.add import Add as Add
 from core.layers.avg_pool1d import AvgPool1d as AvgPool1d
 from core.layers.avg_pool2d import AvgPool2d as AvgPool2d
@@ -50,8 +51,11 @@ from core.layers.families import (
 )
 from core.layers.flatten import Flatten as Flatten
 from core.layers.gate import Gate as Gate
+from core.layers.gelu import GELU as GELU
 from core.layers.global_avg_pool1d import GlobalAvgPool1d as GlobalAvgPool1d
 from core.layers.global_avg_pool2d import GlobalAvgPool2d as GlobalAvgPool2d
+from core.layers.hard_sigmoid import HardSigmoid as HardSigmoid
+from core.layers.hard_swish import HardSwish as HardSwish
 from core.layers.input import Input as Input
 from core.layers.max_pool1d import MaxPool1d as MaxPool1d
 from core.layers.max_pool2d import MaxPool2d as MaxPool2d
@@ -61,6 +65,9 @@ from core.layers.rectifier import AbstractRectifier as AbstractRectifier
 from core.layers.relu import ReLU as ReLU
 from core.layers.relu6 import ReLU6 as ReLU6
 from core.layers.scale import Scale as Scale
+from core.layers.sigmoid import Sigmoid as Sigmoid
+from core.layers.silu import SiLU as SiLU
+from core.layers.tanh import Tanh as Tanh
 from core.layers.zero import Zero as Zero
 from core.registry import import_modules
 

@@ -24,6 +24,7 @@ from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.weights import Weights
 from core.layers import (
+    AbstractActivation,
     AbstractConvolution,
     AbstractDepthwise,
     AbstractLayer,
@@ -39,6 +40,8 @@ from core.layers import (
     Zero,
 )
 from core.layers.relu6 import MAX_VALUE
+
+_POINTS = 21  # at which an activation is computed
 
 Moments = tuple[Array, Array]  # mean and variance, each of shape (channels,)
 
@@ -100,6 +103,8 @@ def _through(
             return _linear(parameters, *before[0])
         case AbstractDepthwise():
             return _by_channel(parameters, *before[0])
+        case AbstractActivation():
+            return _activated(layer, *before[0])
         case Gate():
             return _gated(*before[0])
         case Scale():
@@ -121,6 +126,16 @@ def _clipped(mean: Array, variance: Array) -> Moments:
     first = first - first_above + MAX_VALUE * above
     second = second - second_above + MAX_VALUE**2 * above
     return first, np.maximum(second - first**2, 0)
+
+
+def _activated(layer: AbstractLayer, mean: Array, variance: Array) -> Moments:
+    """The moments of an activation of a Gaussian x, by Gauss-Hermite quadrature."""
+    points, shares = np.polynomial.hermite_e.hermegauss(_POINTS)
+    shares = shares / shares.sum()
+    x = mean + np.sqrt(np.maximum(variance, 0)) * points[:, None]  # (points, channels)
+    y = layer.forward({}, [x])
+    first = shares @ y
+    return first, shares @ (y - first) ** 2
 
 
 def _beyond(mean: Array, variance: Array, limit: float) -> tuple[Array, Array, Array]:

@@ -7,10 +7,10 @@ from core.errors import IllegalMorphism
 from core.graph.architecture import Architecture
 from core.graph.node import Node, spatial_inputs
 from core.layers import (
+    AbstractActivation,
     AbstractConvolution,
     AbstractLayer,
     AbstractPool,
-    AbstractRectifier,
     Channels,
     Dense,
     Input,
@@ -80,7 +80,7 @@ def _generate_positions(architecture: Architecture) -> Iterator[tuple[int, int]]
     relus = [
         node
         for node in architecture.nodes
-        if isinstance(node.layer, AbstractRectifier) and node.id not in left_out
+        if isinstance(node.layer, AbstractActivation) and node.id not in left_out
     ]
     ends = {source for relu in relus for source in relu.inputs} - {architecture.logits}
     targets = [(end, _skip_sources(architecture, end)) for end in sorted(ends)]
@@ -109,7 +109,7 @@ def _shortcuts(architecture: Architecture, path: Sequence[int]) -> Iterator[Abst
 def _is_start(architecture: Architecture, node: Node) -> bool:
     """Whether the node gives activations and its only reader is not a pool or a dropout."""
     is_activation = architecture.nonnegative[node.id] and not isinstance(node.layer, Zero)
-    if not (isinstance(node.layer, Input) or is_activation):
+    if not (isinstance(node.layer, Input | AbstractActivation) or is_activation):
         return False
     readers = [architecture.node(reader) for reader in architecture.readers(node.id)]
     if len(readers) != 1:

@@ -13,7 +13,7 @@ from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.weights import Weights
 from core.layers import (
-    AbstractRectifier,
+    AbstractActivation,
     Add,
     Dense,
     Gate,
@@ -93,4 +93,4 @@ def _can_be_scaled(architecture: Architecture, node: Node) -> bool:
     if isinstance(node.layer, Input) or any(isinstance(layer, Scale) for layer in readers):
         return False
     is_branch = bool(node.layer.axes) and any(isinstance(layer, Add) for layer in readers)
-    return isinstance(node.layer, AbstractRectifier) or is_branch
+    return isinstance(node.layer, AbstractActivation) or is_branch

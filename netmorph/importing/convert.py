@@ -11,6 +11,7 @@ from netmorph.importing.conversion import Conversion
 from netmorph.importing.folding import FOLDED, fold
 from netmorph.importing.graph import Finished
 from netmorph.importing.onnx_file import OnnxGraph, OnnxNode
+from netmorph.importing.patterns import merged
 from netmorph.importing.preparation import Preparation
 from netmorph.importing.refusals import unsupported
 from netmorph.importing.value import Value
@@ -21,6 +22,7 @@ def convert(graph: OnnxGraph, preparation: Preparation) -> tuple[Finished, tuple
 
     Raises UnsupportedOperation, which names the node, where an operation cannot be taken.
     """
+    graph = merged(graph)
     _check_kinds(graph)
     conversion = Conversion(graph, *preparation.affine(graph.input_shape[0]))
     for node in graph.nodes:
@@ -83,11 +85,18 @@ _TAKEN: Mapping[str, Callable[[Conversion, OnnxNode], Value]] = {
     "BatchNormalization": elementwise.batch_norm,
     "Relu": elementwise.relu,
     "Clip": elementwise.clip,
+    "Silu": elementwise.silu,
+    "Swish": elementwise.silu,
+    "Gelu": elementwise.gelu,
+    "Sigmoid": elementwise.sigmoid,
+    "HardSigmoid": elementwise.hard_sigmoid,
+    "HardSwish": elementwise.hard_swish,
+    "Tanh": elementwise.tanh,
     "Gemm": vectors.gemm,
     "MatMul": vectors.matmul,
     "Add": elementwise.add,
     "Sub": elementwise.with_constant,
-    "Mul": elementwise.with_constant,
+    "Mul": elementwise.multiply,
     "Div": elementwise.with_constant,
     "Concat": elementwise.concat,
     "Flatten": vectors.flatten,

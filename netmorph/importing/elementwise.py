@@ -17,6 +17,48 @@ def relu(c: Conversion, node: OnnxNode) -> Value:
     return _elementwise(c, node, "relu")
 
 
+def silu(c: Conversion, node: OnnxNode) -> Value:
+    if float(node.attributes.get("alpha", 1.0)) != 1:  # of a Swish
+        raise unsupported(node, "it has another factor in the sigmoid; expected 1")
+    return _elementwise(c, node, "silu")
+
+
+def gelu(c: Conversion, node: OnnxNode) -> Value:
+    form = node.attributes.get("approximate", "none")
+    if form != "none":
+        raise unsupported(node, f"it is the approximation {form!r}; expected approximate='none'")
+    return _elementwise(c, node, "gelu")
+
+
+def sigmoid(c: Conversion, node: OnnxNode) -> Value:
+    if node.outputs[0] == c.source.output:
+        raise unsupported(node, "it is the end; expected the logits of the classes before it")
+    return _elementwise(c, node, "sigmoid")
+
+
+def hard_sigmoid(c: Conversion, node: OnnxNode) -> Value:
+    _check_slope(node)
+    return _elementwise(c, node, "hard_sigmoid")
+
+
+def hard_swish(c: Conversion, node: OnnxNode) -> Value:
+    _check_slope(node)
+    return _elementwise(c, node, "hard_swish")
+
+
+def _check_slope(node: OnnxNode) -> None:
+    """Raise UnsupportedOperation unless the hard sigmoid is that of MobileNetV3."""
+    is_merged = node.kind == "HardSwish"
+    slope = float(node.attributes.get("alpha", 1 / 6 if is_merged else 0.2))
+    middle = float(node.attributes.get("beta", 0.5))
+    if abs(slope - 1 / 6) > 1e-6 or middle != 0.5:
+        raise unsupported(node, f"it has slope {slope:g} and {middle:g} at 0; expected 1/6 and 0.5")
+
+
+def tanh(c: Conversion, node: OnnxNode) -> Value:
+    return _elementwise(c, node, "tanh")
+
+
 def clip(c: Conversion, node: OnnxNode) -> Value:
     """Clip to [0, 6] or [0, ∞)."""
     given = [_limit(c, node, 1, "min"), _limit(c, node, 2, "max")]
@@ -89,6 +131,35 @@ def add(c: Conversion, node: OnnxNode) -> Value:
             node, f"its inputs have shapes {left.shape} and {right.shape}, or other borders"
         )
     return replace(left, node=c.graph.add("add", (left.node, right.node)))
+
+
+def multiply(c: Conversion, node: OnnxNode) -> Value:
+    """A product with constants, or with one computed factor for each channel."""
+    if any(name in c.constants for name in node.inputs):
+        return _with_constant(c, node)
+    values = [c.plain(node, 0), c.plain(node, 1)]
+    x, factors = values[::-1] if values[0].is_vector and not values[1].is_vector else values
+    if any(value.is_framed and prod(value.shape[1:]) == 1 for value in values):
+        raise unsupported(
+            node,
+            "its factors come from a global pool behind a convolution or pool without padding; "
+            "expected padding that keeps the sides",
+        )
+    if not _fits(x, factors):
+        raise unsupported(
+            node,
+            f"its inputs have shapes {x.shape} and {factors.shape}; "
+            "expected one factor for each channel, or a constant",
+        )
+    return replace(x, node=c.graph.add("scale", (x.node, factors.node)))
+
+
+def _fits(x: Value, factors: Value) -> bool:
+    """Whether the factors are one number for each channel of x."""
+    is_plain = factors.is_vector and not factors.flattened and not x.flattened
+    channels = x.shape[0]
+    same_rank = len(factors.shape) == len(x.shape)
+    return is_plain and same_rank and factors.shape[0] == prod(factors.shape) == channels
 
 
 def with_constant(c: Conversion, node: OnnxNode) -> Value:

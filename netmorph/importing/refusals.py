@@ -6,13 +6,13 @@ from netmorph.errors import UnsupportedOperation
 from netmorph.importing.onnx_file import OnnxNode
 
 _NEAREST = "Relu, or Clip from 0 to 6"
+_SMOOTH = "SiLU, GELU, HardSwish or Tanh"
 #: What can be taken in place of an operation that cannot.
 NEAREST: Mapping[str, str] = {
     **dict.fromkeys(
-        ("LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign", "Tanh"), _NEAREST
+        ("LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign"), _NEAREST
     ),
-    **dict.fromkeys(("HardSwish", "HardSigmoid", "Gelu", "Mish", "Swish", "Sigmoid"), _NEAREST),
-    "Erf": _NEAREST,
+    **dict.fromkeys(("Mish", "Erf"), _SMOOTH),
     "ConvTranspose": "Conv",
     "LRN": "BatchNormalization",
     "LayerNormalization": "BatchNormalization",

@@ -7,6 +7,7 @@ from core.graph.architecture import Architecture
 from core.graph.forward import forward
 from core.graph.node import Node
 from core.layers import (
+    GELU,
     AbstractLayer,
     Add,
     BatchNorm,
@@ -18,11 +19,16 @@ from core.layers import (
     Flatten,
     Gate,
     GlobalAvgPool2d,
+    HardSigmoid,
+    HardSwish,
     Input,
     Output,
     ReLU,
     ReLU6,
     Scale,
+    Sigmoid,
+    SiLU,
+    Tanh,
     Zero,
 )
 from core.morphisms.moments import estimate_moments, new_parameters
@@ -61,6 +67,10 @@ def test_a_new_batch_norm_has_approximately_the_moments_of_the_values():
         ((BatchNorm(), ReLU6()), {1: {"weight": 5.0, "bias": 4.0}}),  # much of it is clipped
         ((BatchNorm(), ReLU6()), {1: {"weight": 1.0, "bias": 9.0}}),  # all of it
         ((Zero(),), {}),
+        *(
+            ((BatchNorm(), layer), {1: {"weight": 2.0, "bias": 0.7}})
+            for layer in (SiLU(), GELU(), Sigmoid(), HardSigmoid(), HardSwish(), Tanh())
+        ),
     ],
 )
 def test_the_estimated_moments_behind_each_layer_are_those_of_gaussian_samples(layers, weights):

@@ -115,6 +115,43 @@ def mobilenet() -> nn.Module:
     )
 
 
+class Excited(nn.Module):
+    """A squeeze-and-excitation block (Hu et al. 2018)."""
+
+    def __init__(self, channels: int, gate: nn.Module) -> None:
+        super().__init__()
+        self.factors = nn.Sequential(
+            *(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, 3, 1), nn.ReLU()),
+            *(nn.Conv2d(3, channels, 1), gate),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factors(x)
+
+
+def efficient() -> nn.Module:
+    """As in EfficientNet and MobileNetV3: SiLU, hard swish, and both kinds of gates."""
+    return nn.Sequential(
+        *(nn.Conv2d(3, 6, 3, 2, 1, bias=False), nn.BatchNorm2d(6), nn.SiLU()),
+        *(nn.Conv2d(6, 6, 3, padding=1, groups=6), nn.SiLU(), Excited(6, nn.Sigmoid())),
+        *(nn.Conv2d(6, 8, 3, padding=1), nn.Hardswish(), Excited(8, nn.Hardsigmoid())),
+        *(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(128, 6), nn.Hardswish(), nn.Linear(6, 5)),
+    )
+
+
+class Activations(nn.Module):
+    """The other activations, and a gate of a vector."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(7, 9), nn.Linear(9, 9)
+        self.gate, self.classes = nn.Linear(9, 9), nn.Linear(9, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.tanh(self.second(nn.functional.gelu(self.first(x))))
+        return self.classes(nn.functional.gelu(y * torch.sigmoid(self.gate(y))))
+
+
 def signals() -> nn.Module:
     return nn.Sequential(
         *(nn.Conv1d(3, 6, 7, 2, 3), nn.BatchNorm1d(6), nn.ReLU(), nn.MaxPool1d(3, 2, 1)),
@@ -163,6 +200,8 @@ MODELS = {
     "signals": (signals, SIGNAL),
     "valid signals": (valid_signals, SIGNAL),
     "vectors": (vectors, VECTOR),
+    "efficient": (efficient, IMAGE),
+    "activations": (Activations, VECTOR),
     "prepared": (Prepared, IMAGE),
 }
 

@@ -40,6 +40,10 @@ def _operator(kind: str, **attributes: Any) -> Writer:
     return lambda graph, call: graph.operator(kind, *call.inputs, **attributes)
 
 
+def _number(graph: OnnxGraph, value: float) -> str:
+    return graph.constant(np.array(value, np.float32))
+
+
 def _unchanged(graph: OnnxGraph, call: LayerCall) -> str:
     return call.inputs[0]
 
@@ -77,13 +81,24 @@ def _batch_norm(graph: OnnxGraph, call: LayerCall) -> str:
 
 
 def _relu6(graph: OnnxGraph, call: LayerCall) -> str:
-    limits = [graph.constant(np.array(limit, np.float32)) for limit in (0, MAX_VALUE)]
+    limits = [_number(graph, limit) for limit in (0, MAX_VALUE)]
     return graph.operator("Clip", *call.inputs, *limits)
 
 
+def _silu(graph: OnnxGraph, call: LayerCall) -> str:
+    return graph.operator("Mul", *call.inputs, graph.operator("Sigmoid", *call.inputs))
+
+
+def _gelu(graph: OnnxGraph, call: LayerCall) -> str:
+    """x (1 + erf(x / √2)) / 2"""
+    (x,) = call.inputs
+    error = graph.operator("Erf", graph.operator("Mul", x, _number(graph, 0.5**0.5)))
+    share = graph.operator("Add", error, _number(graph, 1))
+    return graph.operator("Mul", graph.operator("Mul", x, _number(graph, 0.5)), share)
+
+
 def _gate(graph: OnnxGraph, call: LayerCall) -> str:
-    two = graph.constant(np.array(2, np.float32))
-    return graph.operator("Mul", graph.operator("Sigmoid", *call.inputs), two)
+    return graph.operator("Mul", graph.operator("Sigmoid", *call.inputs), _number(graph, 2))
 
 
 def _pool(kind: str) -> Writer:
@@ -132,6 +147,12 @@ WRITERS: dict[str, Writer] = {
     "batch_norm": _batch_norm,
     "relu": _operator("Relu"),
     "relu6": _relu6,
+    "silu": _silu,
+    "gelu": _gelu,
+    "sigmoid": _operator("Sigmoid"),
+    "hard_sigmoid": _operator("HardSigmoid", alpha=1 / 6, beta=0.5),
+    "hard_swish": _operator("HardSwish"),
+    "tanh": _operator("Tanh"),
     "zero": _zero,
     "gate": _gate,
     "max_pool1d": _pool("MaxPool"),
