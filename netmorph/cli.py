@@ -18,6 +18,7 @@ from netmorph.commands import searches, setup, up
 from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
 from netmorph.commands.options import messages
+from netmorph.commands.predict import predict
 from netmorph.commands.search import search
 from netmorph.commands.trials import trial
 from netmorph.commands.workers import workers
@@ -118,6 +119,7 @@ app.command()(searches.ls)
 app.command()(searches.show)
 app.command()(searches.watch)
 app.command()(searches.trials)
+app.command()(searches.logs)
 app.command()(searches.pause)
 app.command()(searches.resume)
 app.command()(searches.stop)
@@ -127,6 +129,7 @@ app.command()(searches.enqueue)
 app.command()(searches.clone)
 app.command()(searches.rm)
 app.command()(searches.export)
+app.command()(predict)
 app.add_typer(trial, name="trial")
 app.add_typer(datasets, name="dataset")
 app.add_typer(keys, name="key")
