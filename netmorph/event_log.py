@@ -18,10 +18,13 @@ class Event(TypedDict):
 
 def of_search(search: Search, trials: Iterable[Trial]) -> list[Event]:
     """What happened to a search and its trials, the earliest first."""
+    trials = list(trials)
     events = [event for trial in trials for event in of_trial(trial)]
+    # The clock of an extended search has been set forward: its first trial began before.
+    starts = [one["started_at"] for one in (search, *trials) if one["started_at"] is not None]
     own = [
         (search["created_at"], f"created: {search['strategy']} on {search['dataset']['name']}"),
-        (search["started_at"], "started"),
+        (min(starts, default=None), "started"),
         (search["ended_at"], _with_reason(search["status"], search["reason"])),
     ]
     events += [Event(at=at, trial=None, text=text) for at, text in own if at is not None]

@@ -31,6 +31,12 @@ def test_the_log_of_a_search_has_every_event_in_the_order_of_time() -> None:
     ]
 
 
+def test_the_log_of_an_extended_search_starts_with_its_first_trial() -> None:
+    extended = SEARCH | {"started_at": "2026-01-02T10:08:00Z"}
+    (start,) = [one for one in event_log.of_search(extended, [TRIAL]) if one["text"] == "started"]
+    assert start["at"] == TRIAL["started_at"]
+
+
 def test_an_epoch_is_one_line() -> None:
     epoch: Any = {
         "attempt": 1, "epoch": 3, "seconds": 61.4, "validation_metric": 0.5, "train_loss": 1.25,
