@@ -72,6 +72,26 @@ class SearchIn(SearchConfig):
     name: Name | None = None
 
 
+class RootOut(Out):
+    """An architecture that a search would start from."""
+
+    layers: int
+    parameters: int
+    flops: int  # of one example, forward
+    seconds: float  # expected, of its training on one usual thread
+
+
+class SearchPreview(Out):
+    """What a search would be."""
+
+    dataset_id: UUID
+    task: str
+    bounds: Bounds  # as given or chosen
+    roots: list[RootOut]
+    trial_seconds: float  # expected, of a trial after the roots
+    workers: int  # alive at present
+
+
 class LimitsIn(In):
     """`POST /v1/searches/{id}:extend`: the new limits in full; those left out stay as they are."""
 

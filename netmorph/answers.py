@@ -283,6 +283,39 @@ class Trial(TypedDict):
     ended_at: str | None
 
 
+class Epoch(TypedDict):
+    """The metrics of one epoch of a trial."""
+
+    trial_id: str
+    attempt: int
+    epoch: int
+    train_loss: float | None
+    validation_loss: float | None
+    validation_metric: float | None
+    learning_rate: float | None
+    seconds: float  # since its training began
+
+
+class RootFacts(TypedDict):
+    """An architecture that a search would start from."""
+
+    layers: int
+    parameters: int
+    flops: int
+    seconds: float  # of its training, as expected
+
+
+class Preview(TypedDict):
+    """What a search would be."""
+
+    dataset_id: str
+    task: str
+    bounds: Bounds
+    roots: list[RootFacts]
+    trial_seconds: float  # of a later trial, as expected
+    workers: int  # that are alive
+
+
 class FrontPoint(TypedDict):
     """A trial that no other trial beats in both value and cost."""
 

@@ -19,6 +19,7 @@ from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
 from netmorph.commands.options import messages
 from netmorph.commands.report import report
+from netmorph.commands.predict import predict
 from netmorph.commands.search import search
 from netmorph.commands.trials import trial
 from netmorph.commands.workers import workers
@@ -119,6 +120,7 @@ app.command()(searches.ls)
 app.command()(searches.show)
 app.command()(searches.watch)
 app.command()(searches.trials)
+app.command()(searches.logs)
 app.command()(searches.pause)
 app.command()(searches.resume)
 app.command()(searches.stop)
@@ -129,6 +131,7 @@ app.command()(searches.clone)
 app.command()(searches.rm)
 app.command()(searches.export)
 app.command()(report)
+app.command()(predict)
 app.add_typer(trial, name="trial")
 app.add_typer(datasets, name="dataset")
 app.add_typer(keys, name="key")

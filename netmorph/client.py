@@ -27,11 +27,13 @@ from netmorph.answers import (
     CreatedKey,
     Dataset,
     Enqueued,
+    Epoch,
     Front,
     Garbage,
     Intake,
     Key,
     Network,
+    Preview,
     Search,
     Trial,
     Worker,
@@ -81,6 +83,10 @@ class Client:
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         answer = self._send("POST", "/v1/searches", json=dict(body), headers=headers)
         return cast(Search, _json(answer))
+
+    def preview_search(self, body: Mapping[str, Any]) -> Preview:
+        """What the search with this body would be; nothing is created."""
+        return cast(Preview, _json(self._send("POST", "/v1/searches:validate", json=dict(body))))
 
     def search(self, search_id: str) -> Search:
         """The current state of a search."""
@@ -154,6 +160,10 @@ class Client:
         """A figure of a search for Plotly: `best-so-far`, `learning-curves` or `front`."""
         answer = self._send("GET", f"/v1/searches/{search_id}/figures/{name}")
         return cast(dict[str, Any], _json(answer))
+
+    def epochs(self, trial_id: str) -> list[Epoch]:
+        """The epochs of a trial, attempt by attempt."""
+        return cast(list[Epoch], _json(self._send("GET", f"/v1/trials/{trial_id}/epochs")))
 
     def stop_trial(self, trial_id: str) -> Trial:
         """Stop one trial; its search goes on."""

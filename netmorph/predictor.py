@@ -38,13 +38,7 @@ def load(archive: bytes) -> Predictor:
     Raises:
         ClientError: torch is not installed.
     """
-    try:
-        program = import_module(_PROGRAM)
-    except (ImportError, SystemExit):
-        raise ClientError(
-            "predicting needs the package torch, which is not installed: "
-            "pip install 'netmorph[worker]'"
-        ) from None
+    program = _program()
     with (
         zipfile.ZipFile(io.BytesIO(archive)) as file,
         tempfile.TemporaryDirectory(prefix="netmorph-") as folder,
@@ -52,3 +46,34 @@ def load(archive: bytes) -> Predictor:
         for name in _FILES:
             (Path(folder) / name).write_bytes(file.read(name))
         return cast(Predictor, program.Model(Path(folder)))
+
+
+def predict_files(folder: Path, arguments: list[str]) -> None:
+    """Print the predictions of an export for the files and options in `arguments`.
+
+    Raises:
+        ClientError: the folder is no export, the examples cannot be used, or torch is missing.
+    """
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        raise ClientError(
+            f"{folder} is no export: it has no {missing[0]}; expected the folder that "
+            "`netmorph export` has written"
+        )
+    try:
+        _program().main(folder, arguments)
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            raise ClientError(ended.code.removeprefix("error: ")) from None
+        raise
+
+
+def _program() -> Any:
+    """The program of an export, as this installation has it."""
+    try:
+        return import_module(_PROGRAM)
+    except (ImportError, SystemExit):
+        raise ClientError(
+            "predicting needs the package torch, which is not installed: "
+            "pip install 'netmorph[worker]'"
+        ) from None

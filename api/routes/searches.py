@@ -31,10 +31,11 @@ from api.schemas import (
     SearchOut,
     SearchPage,
     SearchPatch,
+    SearchPreview,
     Tag,
     TrialPage,
 )
-from api.store import budgets, enqueued, epochs, new_searches, searches, trials
+from api.store import budgets, enqueued, epochs, new_searches, previews, searches, trials
 from api.store.keys import Caller
 from core.protocol.contracts import Cost
 
@@ -65,6 +66,20 @@ def create_search(
         search = new_searches.create(session, caller, body, dataset, idempotency_key, most)
     response.headers["Location"] = f"/v1/searches/{search.id}"
     return search
+
+
+@router.post(":validate")
+def validate_search(
+    request: Request, body: SearchIn, caller: CallerDep, storage: StorageDep
+) -> SearchPreview:
+    """Check a search and preview its roots and times; it is refused as `POST` would, not created.
+
+    Times are estimates before anything is measured: for one thread of a usual processor.
+    """
+    state = request.app.state
+    dataset = dataset_for(state.sessions, storage, caller, body.dataset)
+    with unit_of_work(state.sessions) as session:
+        return previews.preview(session, caller, body, dataset, state.settings.owner_searches)
 
 
 @router.get("")

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from uuid import UUID, uuid4
@@ -50,10 +51,20 @@ def create(
     return searches.get(session, caller, found)
 
 
-def _check_and_add(
+@dataclass(frozen=True, slots=True)
+class CheckedSearch:
+    """A search that is possible, with what was chosen for it."""
+
+    config: SearchConfig
+    spec: DatasetSpec
+    bounds: Bounds
+    root: Architecture | None  # that a user gave
+
+
+def check(
     session: Session, caller: Caller, body: SearchIn, dataset: Dataset, most_live: int | None
-) -> UUID:
-    """Check that the search is possible, then store it."""
+) -> CheckedSearch:
+    """The search of a request; raises InvalidInput or QuotaExceeded where it is not possible."""
     if most_live is not None:
         quotas.check_searches(session, caller, most_live)
     if body.task not in TASKS or dataset.task != body.task:
@@ -67,15 +78,22 @@ def _check_and_add(
         roots(spec, bounds)  # raises where no architecture fits the bounds
     else:
         _check_root(root, spec, bounds)
-    deadline = pace.trials_deadline(config)
+    return CheckedSearch(config, spec, bounds, root)
+
+
+def _check_and_add(
+    session: Session, caller: Caller, body: SearchIn, dataset: Dataset, most_live: int | None
+) -> UUID:
+    """Check that the search is possible, then store it."""
+    checked = check(session, caller, body, dataset, most_live)
     return add(
         session,
         caller,
         name=body.name or f"{dataset.name} {uuid4().hex[:6]}",
         dataset_id=dataset.id,
-        config=config,
-        bounds=bounds,
-        trials_deadline=deadline,
+        config=checked.config,
+        bounds=checked.bounds,
+        trials_deadline=pace.trials_deadline(checked.config),
     )
 
 

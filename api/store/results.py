@@ -120,7 +120,9 @@ WITH ended AS (
         retry="(:status = 'failed' AND :retry AND attempt < :max_attempts)",
         otherwise=":status",
         pause="make_interval(secs => CASE :status WHEN 'failed' THEN 2 ^ attempt ELSE 0 END)",
-        changes="reason = :reason, epochs = :epochs, epochs_spent = epochs_spent + reported,"
+        changes="reason = CASE WHEN next = 'stopped' AND CAST(:reason AS varchar) = ''"
+        " THEN stopping ELSE CAST(:reason AS varchar) END,"
+        " epochs = :epochs, epochs_spent = epochs_spent + reported,"
         " report_digest = :digest, "
         + ", ".join(
             f"{name} = CAST(:{name} AS jsonb)" if name == "comparison" else f"{name} = :{name}"

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from netmorph import export, uploads
-from netmorph.answers import Dataset, Search
+from netmorph import export, tables, uploads
+from netmorph.answers import Dataset, Preview, Search
 from netmorph.client import Client
 from netmorph.commands.datasets import (
     CategoryOption,
@@ -37,6 +37,7 @@ from netmorph.commands.options import (
 from netmorph.commands.preparing import MeanOption, ScaleOption, StdOption, preparation_of
 from netmorph.commands.up import WorkersOption
 from netmorph.errors import ClientError, RefusedRequest
+from netmorph.formatting import clock
 from netmorph.importing.files import ImportedNetwork, read
 from netmorph.launcher import Running
 from netmorph.progress import follow
@@ -144,6 +145,14 @@ def search(
         typer.Option("--export", help="Folder for the exported network. Default: exports/NAME-ID."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the search.")] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Create no search: print its starting architectures and expected times. A file "
+            "or folder is uploaded.",
+        ),
+    ] = False,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -179,6 +188,10 @@ def search(
     )
     export.require_writable(export_to or default_folder(None))
     service = target_of(url, key, data_dir)
+    if dry_run:
+        with service.on_demand(workers=0) as running:
+            _preview(running, request, as_json=as_json)
+        return
     with _terminated_is_interrupted(), service.on_demand(workers=workers) as running:
         code = _run(running, request, sign_in=service.sign_in_hint(), as_json=as_json)
     raise typer.Exit(code)
@@ -205,6 +218,33 @@ def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) ->
     else:
         print_summary(result, console())
     return 0 if ended["status"] == "completed" else 1
+
+
+def _preview(running: Running, request: _Request, *, as_json: bool) -> None:
+    """Print what the search would be."""
+    out = Console(stderr=True, quiet=True) if as_json else messages()
+    with Client(running.url, running.key) as client:
+        body = request.body | {"dataset": _dataset(client, request, out)} | _root(client, request)
+        preview = client.preview_search(body)
+    if as_json:
+        print_json(preview)
+    else:
+        console().print(tables.facts(preview_facts(preview)))
+
+
+def preview_facts(preview: Preview) -> dict[str, object]:
+    """What a search would be, by label."""
+    return {
+        "starts from": [
+            f"{root['layers']} layers, {root['parameters']:,} parameters, {root['flops']:,} FLOPs, "
+            f"about {clock(root['seconds'])} of training"
+            for root in preview["roots"]
+        ],
+        "later trials": f"about {clock(preview['trial_seconds'])} of training each, as expected of "
+        "one usual thread",
+        "parameters": f"at most {preview['bounds']['parameters']:,}",
+        "workers": f"{preview['workers']} alive",
+    }
 
 
 def _options(texts: Iterable[str]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from netmorph import event_log, lineage, progress, tables
 from netmorph import export as exports
-from netmorph import lineage, progress, tables
-from netmorph.answers import Search
+from netmorph.answers import Epoch, Search, Trial
 from netmorph.client import Client
 from netmorph.commands.options import (
     DirectoryOption,
@@ -118,6 +118,48 @@ def trials(
     else:
         out = console()
         out.print(tables.trials(items, out.width))
+
+
+def logs(
+    search: SearchArgument = "last",
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="Only the trial with this number, with its epochs.")
+    ] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what happened to a search and its trials, and why, in the order of time."""
+    with connect(url, key, data_dir) as client:
+        item = resolve(client, search)
+        epochs: list[Epoch] = []
+        if trial is None:
+            events = event_log.of_search(item, client.trials(item["id"]))
+        else:
+            chosen = numbered(client, item["id"], trial)
+            events, epochs = list(event_log.of_trial(chosen)), client.epochs(chosen["id"])
+    if as_json:
+        print_json({"events": events, "epochs": epochs} if trial is not None else events)
+        return
+    lines = [*map(event_log.line, events), *map(event_log.epoch_line, epochs)]
+    for text in lines:
+        console().print(text, soft_wrap=True)
+
+
+def numbered(client: Client, search_id: str, number: int) -> Trial:
+    """The trial of a search with this number.
+
+    Raises:
+        ClientError: there is none.
+    """
+    last = -1
+    for item in client.trials(search_id):
+        last = item["number"]
+        if last == number:
+            return item
+    made = f"expected 0 to {last}" if last >= 0 else "it has no trials yet"
+    raise ClientError(f"the search has no trial {number}; {made}")
 
 
 def pause(

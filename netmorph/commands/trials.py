@@ -4,8 +4,6 @@ from typing import Annotated
 
 import typer
 
-from netmorph.answers import Trial
-from netmorph.client import Client
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -16,8 +14,7 @@ from netmorph.commands.options import (
     console,
     print_json,
 )
-from netmorph.commands.searches import resolve
-from netmorph.errors import ClientError
+from netmorph.commands.searches import numbered, resolve
 
 trial = typer.Typer(no_args_is_help=True, help="Change one trial.")
 
@@ -44,18 +41,3 @@ def stop(
         return
     ends = "is stopped" if item["status"] == "stopped" else "ends at its next report"
     console().print(f"trial {number} {ends}", soft_wrap=True)
-
-
-def numbered(client: Client, search_id: str, number: int) -> Trial:
-    """The trial of a search with this number.
-
-    Raises:
-        ClientError: there is none.
-    """
-    last = -1
-    for item in client.trials(search_id):
-        last = item["number"]
-        if last == number:
-            return item
-    made = f"expected 0 to {last}" if last >= 0 else "it has no trials yet"
-    raise ClientError(f"the search has no trial {number}; {made}")

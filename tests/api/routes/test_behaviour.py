@@ -164,6 +164,24 @@ def test_a_search_is_renamed_tagged_and_found_by_its_tags(person, world):
         assert user.http.patch(path, json=wrong).status_code == 422
 
 
+def test_a_search_is_previewed_without_being_created(person):
+    client = person().http
+    body = GOOD | {"budget": {"seconds": 600}, "bounds": {"parameters": 50_000}}
+    found = client.post("/v1/searches:validate", json=body).json()
+    assert len(found["roots"]) > 1  # a race
+    for root in found["roots"]:
+        assert 0 < root["parameters"] <= 50_000
+        assert 0 < root["seconds"] < found["trial_seconds"] < 600
+    assert (found["bounds"]["parameters"], found["workers"]) == (50_000, 0)
+    impossible = GOOD | {"strategy": "guess"}
+    previewed, created = (
+        client.post(path, json=impossible) for path in ("/v1/searches:validate", "/v1/searches")
+    )
+    assert previewed.status_code == created.status_code == 422
+    assert previewed.json()["detail"] == created.json()["detail"]
+    assert client.get("/v1/searches").json()["items"] == []
+
+
 def test_a_deleted_search_is_gone_with_its_trials(person, world):
     user = person()
     search_id = world.search(user.caller)

@@ -38,7 +38,7 @@ def test_a_waiting_trial_stops_at_once_and_once(world, stop) -> None:
 #: How the worker of a stopped trial may end it; each takes `do`, the world and the lease.
 ENDINGS = {
     "result": lambda do, world, held: do(
-        results.end_attempt, held.trial_id, world.result(held, "stopped", reason="x"), b"1", 3
+        results.end_attempt, held.trial_id, world.result(held, "stopped"), b"1", 3
     ),
     "failure": lambda do, world, held: do(
         results.end_attempt, held.trial_id, world.result(held, "failed"), b"1", 3
@@ -68,7 +68,8 @@ def test_a_running_trial_is_told_to_stop_and_has_no_other_attempt(
     assert (answer.action, answer.reason) == (Action.STOP, f"stopped by {caller.name}")
     ENDINGS[ending](do, world, held)
 
-    assert world.get(trial).status == TrialStatus.STOPPED
+    row = world.get(trial)
+    assert (row.status, row.reason) == (TrialStatus.STOPPED, f"stopped by {caller.name}")
     world.audit()
 
 

@@ -146,3 +146,16 @@ def test_a_network_for_other_data_is_an_error_that_says_what_is_expected(
         "search", "--dataset", "digits", "--root", mine, "--data-dir", service.directory
     )
     assert "the network has 9 outputs; expected 10, one for each class" in refused(ended)
+
+
+def test_a_dry_run_creates_no_search(netmorph, service) -> None:
+    options = ("--dataset", "digits", "--minutes", 10, "--dry-run", "--data-dir", service.directory)
+    printed = netmorph("search", *options)
+    assert printed.returncode == 0, printed.stderr
+    assert "starts from" in printed.stdout
+    assert " parameters, " in printed.stdout
+    with Client(service.url, service.key) as client:
+        before = [one["id"] for one in client.searches()]
+        found = json.loads(netmorph("search", *options, "--json").stdout)
+        assert [one["id"] for one in client.searches()] == before
+    assert found["roots"]

@@ -106,6 +106,16 @@ def test_a_search_is_tagged_and_a_network_enqueued(ask, search, tmp_path) -> Non
     assert ask("enqueue", search["id"], mine)["search_id"] == search["id"]
 
 
+def test_what_happened_to_a_search_is_printed(ask, netmorph, service, search) -> None:
+    ask("stop", search["id"])
+    ended = netmorph("logs", search["id"], "--data-dir", service.directory)
+    assert "  created: bayesian on digits\n" in ended.stdout
+    assert "  stopped: stopped by " in ended.stdout.splitlines()[-1]
+    assert ask("logs", search["id"])[0]["trial"] is None
+    without = netmorph("logs", search["id"], "--trial", 9, "--data-dir", service.directory)
+    assert "the search has no trial 9" in refused(without)
+
+
 def test_an_ended_search_is_watched_to_its_summary(service, ask, netmorph, search) -> None:
     ask("stop", search["id"])
     assert ask("watch", search["id"])["status"] == "stopped"

@@ -846,7 +846,7 @@ def _print_all(model: Model, source: Source, *, json_lines: bool) -> None:
         print(f"warning: {warning}", file=sys.stderr)
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Predict with an exported network.")
     parser.add_argument(
         "examples", type=Path, nargs="+", help=".npy or .npz files, pictures, folders; tables"
@@ -855,12 +855,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--key", help="the name of the examples in a .npz file")
     parser.add_argument("--layout", help="the order of the axes, such as NHWC")
     parser.add_argument("--resize", action="store_true", help="resize pictures of another size")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main(folder: Path = Path(__file__).parent) -> None:
-    """Print the class of each example."""
-    options = _options()
+def main(folder: Path = Path(__file__).parent, arguments: list[str] | None = None) -> None:
+    """Print the class of each example; the arguments are those of the command line, if None."""
+    options = _options(arguments)
     if sys.stdout is None:
         sys.exit("error: the standard output is closed")
     if isinstance(sys.stdout, io.TextIOWrapper):

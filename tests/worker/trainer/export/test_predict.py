@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from typer.testing import CliRunner
 
 from core.graph.architecture import Architecture
 from core.graph.forward import forward
 from core.graph.weights import load
 from core.layers import LAYERS, layer_to_json
 from core.protocol.contracts import TestMetrics
+from netmorph.cli import app
 from tests.strategies import (
     LAYER_EXAMPLES,
     architectures,
@@ -195,3 +197,19 @@ def test_examples_of_another_shape_are_refused_with_what_is_expected(folder, sha
     assert str(refused.value).startswith(
         f"examples have shape {shape}; expected (N, 1, 6, 4), the axes NCHW; "
     )
+
+
+def test_the_command_line_predicts_as_the_program_of_the_export(folder, tmp_path):
+    np.save(tmp_path / "test.npy", arrays().x_test[:3])
+    expected = run_program(folder, tmp_path / "test.npy", "--json").stdout.decode()
+    command = CliRunner().invoke(
+        app, ["predict", str(folder), str(tmp_path / "test.npy"), "--json"]
+    )
+    assert (command.exit_code, command.stdout) == (0, expected)
+    for wrong, words in (
+        ([str(tmp_path), "x.npy"], "is no export: it has no model.json; expected the folder"),
+        ([str(folder), str(tmp_path / "no.npy")], "there is no file or folder"),
+    ):
+        refused = CliRunner().invoke(app, ["predict", *wrong])
+        assert refused.exit_code == 1
+        assert words in " ".join(refused.stderr.split())

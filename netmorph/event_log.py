@@ -1,0 +1,72 @@
+"""The log of a search as text: what happened to it and to its trials, in the order of time."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypedDict
+
+from netmorph.answers import Epoch, Search, Trial
+from netmorph.formatting import clock, percent
+from netmorph.lineage import steps
+
+
+class Event(TypedDict):
+    """One line of a log."""
+
+    at: str  # ISO 8601
+    trial: int | None  # its number
+    text: str
+
+
+def of_search(search: Search, trials: Iterable[Trial]) -> list[Event]:
+    """What happened to a search and its trials, the earliest first."""
+    trials = list(trials)
+    events = [event for trial in trials for event in of_trial(trial)]
+    # The clock of an extended search has been set forward: its first trial began before.
+    starts = [one["started_at"] for one in (search, *trials) if one["started_at"] is not None]
+    own = [
+        (search["created_at"], f"created: {search['strategy']} on {search['dataset']['name']}"),
+        (min(starts, default=None), "started"),
+        (search["ended_at"], _with_reason(search["status"], search["reason"])),
+    ]
+    events += [Event(at=at, trial=None, text=text) for at, text in own if at is not None]
+    return sorted(events, key=lambda event: event["at"])
+
+
+def of_trial(trial: Trial) -> Iterator[Event]:
+    """What happened to a trial: it was made, started for the last time, and ended."""
+    number = trial["number"]
+    kind = {"final": "final fit", "former": "earlier final fit"}.get(trial["kind"])
+    made = kind or steps(trial, ", then ") or "a starting architecture"
+    yield Event(at=trial["created_at"], trial=number, text=f"made: {made}")
+    if trial["started_at"] is not None:
+        attempt = f", attempt {trial['attempt']}" if trial["attempt"] > 1 else ""
+        text = _with_reason(f"started on {trial['worker']}{attempt}", trial["remark"])
+        yield Event(at=trial["started_at"], trial=number, text=text)
+    if trial["ended_at"] is not None:
+        yield Event(at=trial["ended_at"], trial=number, text=_end(trial))
+
+
+def _end(trial: Trial) -> str:
+    value = "" if trial["value"] is None else f" with {percent(trial['value'])}"
+    seconds = trial["seconds"]
+    trained = "" if seconds is None else f" after {trial['epochs']} epochs, {clock(seconds)}"
+    return _with_reason(f"{trial['status']}{value}{trained}", trial["reason"])
+
+
+def _with_reason(text: str, reason: str) -> str:
+    return f"{text}: {reason}" if reason else text
+
+
+def line(event: Event) -> str:
+    """An event as one line of text."""
+    time = event["at"][:19].replace("T", " ")
+    who = "" if event["trial"] is None else f"trial {event['trial']} "
+    return f"{time}  {who}{' '.join(event['text'].split())}"
+
+
+def epoch_line(epoch: Epoch) -> str:
+    """The metrics of an epoch as one line of text."""
+    numbers = (("train loss", "train_loss"), ("validation loss", "validation_loss"))
+    losses = [f"{words} {epoch[name]:.4g}" for words, name in numbers if epoch[name] is not None]  # type: ignore[literal-required]
+    metric = percent(epoch["validation_metric"])
+    parts = [f"attempt {epoch['attempt']} epoch {epoch['epoch']}", clock(epoch["seconds"]), metric]
+    return "  " + "  ".join([*parts, *losses])
