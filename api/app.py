@@ -11,7 +11,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from api import db
 from api.controller.service import Controller
 from api.dashboard import dashboard_router, mount_static, show_unknown_paths
-from api.edge import errors
+from api.edge import document, errors
 from api.edge.changes import Changes
 from api.edge.compression import Compression
 from api.edge.headers import SecurityHeaders
@@ -89,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router)
     app.include_router(dashboard_router())
     mount_static(app)
+    document.install(app)
     app.add_middleware(RequestLimits, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(Compression)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))

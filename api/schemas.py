@@ -398,7 +398,8 @@ class KeyIn(In):
 
 
 class RotateIn(In):
-    grace_seconds: float = Field(default=0, ge=0, le=7 * 86_400)  # for which the old secret opens
+    #: For which the old secret opens.
+    grace_seconds: float = Field(default=0, ge=0, le=7 * 86_400, strict=True)
 
 
 class KeyOut(Out):

@@ -18,8 +18,8 @@ from netmorph.commands import searches, setup, storage, up
 from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
 from netmorph.commands.options import messages
-from netmorph.commands.report import report
 from netmorph.commands.predict import predict
+from netmorph.commands.report import report
 from netmorph.commands.search import search
 from netmorph.commands.trials import trial
 from netmorph.commands.workers import workers

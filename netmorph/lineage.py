@@ -30,7 +30,7 @@ def winner(search: Search) -> int | None:
 
 
 def _sentence(trial: Trial) -> str:
-    origin = steps(trial, ", then ") or "a starting architecture"
+    origin = steps(trial, ", then ") or "a root"
     value = f" ({percent(trial['value'])})" if trial["value"] is not None else ""
     return f"trial {trial['number']}: {origin}{value}"
 

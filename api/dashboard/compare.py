@@ -67,9 +67,12 @@ def _searches(session: Session, caller: Caller, chosen: list[UUID]) -> list[Sear
 
 
 def _values(found: list[SearchOut]) -> dict[str, Any]:
+    groups = comparison.groups(found)
+    leads = {index: group[0] for group in groups for index in group}  # a group has one colour
     return {
         "searches": found,
+        "swatches": [leads[index] for index in range(len(found))],
         "differences": comparison.differences(found),
-        "seeds": [len(group) for group in comparison.groups(found) if len(group) > 1],
+        "seeds": [len(group) for group in groups if len(group) > 1],
         "query": "&".join(f"search={one.id}" for one in found),
     }

@@ -225,7 +225,7 @@ def _lineage(view: SearchView) -> dict[str, Any]:
     chosen = known if view.lineage == "all" else selection(points, best)
     shown = trials.some(view.session, view.search.id, chosen)
     return {
-        "lineage": drawing.lineage_svg(shown, view.search.task),
+        "lineage": drawing.lineage_svg(shown, view.search.task, given=view.search.root is not None),
         "lineage_shown": len(shown),
         "lineage_of": len(known),
         "lineage_view": view.lineage,

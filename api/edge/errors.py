@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.edge.observation import request_id
 from api.store.errors import Conflict, NotFound, QuotaExceeded
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _LONGEST_FOUND = 60  # characters of a wrong value that a message repeats
 
 #: The status of each class of errors; the first that fits counts.
@@ -113,10 +115,24 @@ def shutting_down() -> HTTPException:
     )
 
 
-def http_problem(_: Request, error: Exception) -> Response:
+def http_problem(request: Request, error: Exception) -> Response:
     """An HTTP error of a route, or of a path or method without one, as a problem document."""
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, error.detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return problem(error.status_code, error.detail, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods of all routes of a path; Starlette names those of the first alone."""
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    routes = request.app.router.routes
+    return {
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    }
 
 
 def _unavailable(_: Request, error: Exception) -> Response:

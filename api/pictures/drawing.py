@@ -200,10 +200,11 @@ def _box(architecture: Architecture, node: Node, corner: _Corner, change: str) -
     )
 
 
-def lineage_svg(trials: Sequence[TrialOut], task: str) -> Markup:
+def lineage_svg(trials: Sequence[TrialOut], task: str, given: bool = False) -> Markup:
     """The tree of trials from parent to child, better ones darker; each links to its page.
 
-    `task` is the task type of their search, which says how people read their values.
+    `task` is the task type of their search, which says how people read their values; `given`: the
+    search starts from a network of the user's.
     """
     shown = [trial for trial in trials if trial.kind is TrialKind.SEARCH]
     if not shown:
@@ -222,7 +223,8 @@ def lineage_svg(trials: Sequence[TrialOut], task: str) -> Markup:
         if trial.parent_id in known
     ]
     parts += [
-        _dot(trial, TASKS[task](), centres[trial.id], grades.get(trial.id, "")) for trial in shown
+        _dot(trial, TASKS[task](), centres[trial.id], grades.get(trial.id, ""), given)
+        for trial in shown
     ]
     return _svg("lineage", width, height, f"lineage of {len(shown)} trials", parts)
 
@@ -276,10 +278,12 @@ def _branch(parent: tuple[float, float], child: tuple[float, float]) -> Markup:
     return Markup('<path class="edge" d="{}"/>').format(path)
 
 
-def _dot(trial: TrialOut, task: AbstractTask, centre: tuple[float, float], grade: str) -> Markup:
+def _dot(
+    trial: TrialOut, task: AbstractTask, centre: tuple[float, float], grade: str, given: bool
+) -> Markup:
     x, y = centre
     value = "" if trial.value is None else task.in_words(trial.value)
-    steps = ", then ".join(step.text for step in trial.morphisms) or _beginning(trial)
+    steps = ", then ".join(step.text for step in trial.morphisms) or _beginning(trial, given)
     return Markup(
         '<a href="/trials/{id}"><g class="trial {status} {grade}"><title>{title}</title>'
         '<circle cx="{x:.0f}" cy="{y:.0f}" r="{r}"/>'
@@ -300,10 +304,10 @@ def _dot(trial: TrialOut, task: AbstractTask, centre: tuple[float, float], grade
     )
 
 
-def _beginning(trial: TrialOut) -> str:
+def _beginning(trial: TrialOut, given: bool) -> str:
     """The origin of a trial without morphisms, in words."""
     if trial.parent_number is None:
-        return "a starting architecture"
+        return "the given network" if given else "a root"
     return continuing(trial.parent_number, trial.changes)
 
 

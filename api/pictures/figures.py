@@ -175,14 +175,15 @@ def learning_curves(
 
 
 def _settled(curves: Sequence[EpochOut]) -> list[float] | None:
-    """The range of the metric from each curve's median up: cold first epochs do not squeeze it."""
+    """The range of the metric without the first epochs and the weakest quarter of the trials."""
     by_trial: defaultdict[UUID, list[float]] = defaultdict(list)
     for one in curves:
         if one.validation_metric is not None:
             by_trial[one.trial_id].append(one.validation_metric)
     if not by_trial:
         return None
-    low = min(median(values) for values in by_trial.values())
+    medians = sorted(median(values) for values in by_trial.values())
+    low = medians[len(medians) // 4]
     high = max(max(values) for values in by_trial.values())
     room = 0.06 * (high - low) or 0.01 * abs(high) or 0.01
     return [low - room, high + room]

@@ -1,5 +1,6 @@
 """The changes of a search as they are committed."""
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -9,10 +10,11 @@ from api.edge import event_streams
 from api.edge.dependencies import CallerDep, ChangesDep
 from api.edge.event_streams import LastEventId
 
+_EVENTS: dict[int | str, Any] = {200: {"content": {"text/event-stream": {}}}}
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
 
 
-@router.get("/{search_id}/events", response_class=StreamingResponse)
+@router.get("/{search_id}/events", response_class=StreamingResponse, responses=_EVENTS)
 async def search_events(
     request: Request,
     search_id: UUID,

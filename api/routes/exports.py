@@ -1,5 +1,6 @@
 """The trained model of a search."""
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -8,10 +9,11 @@ from fastapi.responses import StreamingResponse
 from api.edge import downloads
 from api.edge.dependencies import CallerDep, SessionDep, StorageDep
 
+_ZIP: dict[int | str, Any] = {200: {"content": {"application/zip": {}}}}
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
 
 
-@router.get("/{search_id}/export", response_class=StreamingResponse)
+@router.get("/{search_id}/export", response_class=StreamingResponse, responses=_ZIP)
 def download_export(
     search_id: UUID, caller: CallerDep, session: SessionDep, storage: StorageDep
 ) -> StreamingResponse:

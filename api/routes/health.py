@@ -2,6 +2,7 @@
 
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 import redis
 from fastapi import APIRouter, Request, Response
@@ -17,6 +18,7 @@ from api.store.metrics import MetricsPage
 from core.errors import BlobError
 from core.protocol.storage import Storage
 
+_TEXT: dict[int | str, Any] = {200: {"content": {"text/plain": {}}}}
 router = APIRouter(tags=["health"])
 
 
@@ -86,7 +88,7 @@ def _is_broker_ready(url: str) -> bool:
     return True
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, responses=_TEXT)
 def prometheus_metrics(request: Request, _: AdminDep, session: SessionDep) -> Response:
     """Counts and durations in Prometheus' text format; needs an admin's key."""
     page: MetricsPage = request.app.state.metrics

@@ -90,7 +90,7 @@ def lineage(connection: Connection, trial_id: UUID) -> list[str]:
 def _beginning(row: Any) -> str:
     """The origin of a trial without morphisms, in words."""
     if row.parent_number is None:
-        return "a starting architecture"
+        return "a root"
     return continuing(row.parent_number, str(TrainingChoices.model_validate(row.choices)))
 
 

@@ -70,7 +70,7 @@ def test_a_search_ends_with_a_tested_network(found: dict) -> None:
     assert found["best_validation"] > 0.9
     assert found["test_accuracy"] > 0.9
     assert found["seconds"] > 0
-    assert found["lineage"][0].startswith("trial 0: a starting architecture")
+    assert found["lineage"][0].startswith("trial 0: a root")
     assert len(found["lineage"]) == found["winner"] + 1 or found["winner"] == 2
 
 

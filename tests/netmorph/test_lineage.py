@@ -11,7 +11,7 @@ def test_a_lineage_begins_at_the_root() -> None:
     line = lineage.ancestry(TRIALS, 4)  # type: ignore[arg-type]
 
     assert lineage.in_words(line) == [
-        "trial 0: a starting architecture (90.00 %)",
+        "trial 0: a root (90.00 %)",
         "trial 2: widen convolution 1 from 8 to 16 filters, then add a skip from 3 to 7 (95.68 %)",
         "trial 4: continues trial 2",
     ]

@@ -41,7 +41,7 @@ def test_the_report_of_a_finished_search(out: Console) -> None:
         "seconds": 3725.3,
         "winner": 2,
         "lineage": [
-            "trial 0: a starting architecture (90.00 %)",
+            "trial 0: a root (90.00 %)",
             "trial 2: widen convolution 1 from 8 to 16 filters, "
             "then add a skip from 3 to 7 (95.68 %)",
         ],
@@ -56,7 +56,7 @@ def test_the_report_of_a_finished_search(out: Console) -> None:
         "time       1:02:05",
         "export     exports/x",
         "lineage of the winner:",
-        "  trial 0: a starting architecture (90.00 %)",
+        "  trial 0: a root (90.00 %)",
         "  trial 2: widen convolution 1 from 8 to 16 filters, "
         "then add a skip from 3 to 7 (95.68 %)",
     ]

@@ -130,7 +130,7 @@ def test_the_order_of_a_final_fit_has_the_history_of_its_search(world, calls) ->
     assert order.history["validation"] == 0.7
     assert order.history["trials_completed"] == 2
     assert order.history["lineage"] == [
-        "trial 0: a starting architecture",
+        "trial 0: a root",
         "trial 1: widen convolution 3",
     ]
     json.dumps(order.history)

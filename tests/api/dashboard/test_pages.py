@@ -72,7 +72,12 @@ def test_a_trial_that_continues_its_parents_training_says_so(visitor, world, arc
     assert "computed in bf16 &lt;i&gt;" in page
     listed = visitor.http.get(f"/ui/searches/{search_id}/trials").text
     assert "continues trial 0" in listed
-    assert "starting architecture" in visitor.http.get(f"/trials/{root}").text
+    assert ">a root<" in visitor.http.get(f"/trials/{root}").text
+    given = world.search(visitor.caller, root=world.network(visitor.caller))
+    root = world.trial(given, architecture=architecture)
+    assert ">the given network<" in visitor.http.get(f"/trials/{root}").text
+    lineage = visitor.http.get(f"/searches/{given}?tab=lineage").text
+    assert "trial 0, waiting: the given network" in lineage
 
 
 def test_a_final_fit_is_shown_beside_the_winner(visitor, world, architecture):

@@ -178,7 +178,7 @@ def test_the_origin_of_a_trial_without_morphisms_is_described(watched):
         one.text for one in ElementTree.fromstring(lineage_svg(listed, TASK)).iter(f"{SVG}title")
     ]
     assert titles == [
-        "trial 0, waiting: a starting architecture",
+        "trial 0, waiting: a root",
         "trial 1, waiting: continues trial 0",
     ]
 

@@ -33,7 +33,7 @@ def test_a_lineage_says_which_trial_was_continued(world, do) -> None:
     child = world.trial(search, parent_id=root, morphisms=wider, weights_key="weights/1")
     longer = world.trial(search, parent_id=child, inherited=True)
     assert do(final_fits.lineage, longer) == [
-        "trial 0: a starting architecture",
+        "trial 0: a root",
         "trial 1: widen convolution 3",
         "trial 2: continues trial 1",
     ]
