@@ -35,10 +35,11 @@ class Options:
 
     layout: str | None = None  # of the axes: "NCL"
     image_side: int | None = None  # largest side of images from files, in pixels
+    task: str | None = None  # what the labels are for: "image-classification", "regression"
 
     def fields(self) -> dict[str, str]:
         """The fields of the upload's form."""
-        given = {"layout": self.layout, "image_side": self.image_side}
+        given = {"layout": self.layout, "image_side": self.image_side, "task": self.task}
         return {name: str(value) for name, value in given.items() if value is not None}
 
 

@@ -39,16 +39,19 @@ def upload_dataset(
     file: Annotated[UploadFile, File(description="an npz file, or a zip of a folder")],
     layout: Layout = "",
     image_side: Annotated[ImageSide | None, Form()] = None,
+    task: Annotated[str, Form(max_length=64)] = "",
 ) -> DatasetOut:
     """Upload a data set as a multipart form; the response says how it was understood.
 
     The file is of one of the formats that `GET /v1/datasets/intake` lists. `layout` names the axes
     of the examples where the file does not: "NHW", "NHWC" or "NCHW" for images, "NL", "NLC" or
     "NCL" for signals, "NF" for vectors. `image_side` is the largest side of images from files, in
-    pixels. Check `description`, above all its `warnings`, before a search. The same content again
-    is the same data set; other content under the same name is its next version.
+    pixels. `task` says what the labels are for: "image-classification" (of images, signals and
+    vectors) or "regression"; without it, labels with fractions are numbers to predict, all others
+    name classes. Check `description`, above all its `warnings`, before a search. The same content
+    again is the same data set; other content under the same name is its next version.
     """
-    options = ReadOptions(layout=layout or None, image_side=image_side)
+    options = ReadOptions(layout=layout or None, image_side=image_side, task=task or None)
     return import_file(request.app.state.sessions, storage, caller, name, file.file, options)
 
 

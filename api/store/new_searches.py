@@ -56,9 +56,14 @@ def _check_and_add(
     """Check that the search is possible, then store it."""
     if most_live is not None:
         quotas.check_searches(session, caller, most_live)
-    if body.task not in TASKS or dataset.task != body.task:
+    if "task" in body.model_fields_set and dataset.task != body.task:
         raise InvalidInput(f"task: the data set is for {dataset.task!r}, not {body.task!r}")
-    config = SearchConfig(**{name: getattr(body, name) for name in SearchConfig.model_fields})
+    if dataset.task not in TASKS:
+        raise InvalidInput(
+            f"task: the data set is for {dataset.task!r}, which this release does not know"
+        )
+    given = {name: getattr(body, name) for name in SearchConfig.model_fields}
+    config = SearchConfig(**given | {"task": dataset.task})
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
     root = _root(session, caller, config)

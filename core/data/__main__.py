@@ -1,6 +1,7 @@
-"""Describe a data set without storing it: `python -m core.data FILE [--layout L] [--image-side N]`.
+"""Describe a data set without storing it: `python -m core.data FILE`.
 
-Prints one JSON object: `spec` and `description`, or `error` where the file cannot be used.
+Prints one JSON object: `spec` and `description`, or `error` where the file cannot be used. Options
+are `--layout L`, `--image-side N` and `--task T`.
 """
 
 import argparse
@@ -20,8 +21,9 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--layout")
     parser.add_argument("--image-side", type=int)
+    parser.add_argument("--task")
     given = parser.parse_args()
-    options = ReadOptions(layout=given.layout, image_side=given.image_side)
+    options = ReadOptions(layout=given.layout, image_side=given.image_side, task=given.task)
     try:
         with given.file.open("rb") as file:
             found = intake.read(file, ReadLimits(), options)

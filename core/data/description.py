@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.data.datasets import Arrays
 from core.data.layouts import Layout
+from core.data.statistics import ChannelStatistics
 from core.protocol.contracts import DatasetSpec, Finite, Message
 
 _DIGEST = 16  # bytes: equal digests of different examples are as good as impossible
@@ -20,8 +22,19 @@ class SplitFacts(Message):
 
     name: str  # "train", "test"
     examples: int
-    by_class: tuple[int, ...]  # examples of each class, in the order of the class names
+    #: Examples of each class, in the order of the class names; of regression empty.
+    by_class: tuple[int, ...]
     given: bool  # as a split of its own in the files; else Netmorph took it from the rest
+
+
+class TargetFacts(Message):
+    """A number that is predicted, over all examples."""
+
+    name: str
+    least: Finite
+    greatest: Finite
+    mean: Finite
+    std: Finite
 
 
 class Repetitions(Message):
@@ -30,7 +43,7 @@ class Repetitions(Message):
     in_train: int  # training examples equal to an earlier one
     in_test: int  # test examples equal to an earlier one
     leaked: int  # test examples that are training examples, too
-    contradictory: int  # examples equal to an earlier one of another class
+    contradictory: int  # examples equal to an earlier one of another class or target
 
 
 class DatasetDescription(Message):
@@ -46,6 +59,7 @@ class DatasetDescription(Message):
     least: Finite  # of all values
     greatest: Finite
     splits: tuple[SplitFacts, ...]
+    targets: tuple[TargetFacts, ...] = ()  # of regression
     repetitions: Repetitions
     notes: tuple[str, ...]  # what was done to the data
     warnings: tuple[str, ...]  # what may be wrong
@@ -62,14 +76,15 @@ def describe(
     test_given: bool,
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
+    task_reason: str = "",
 ) -> DatasetDescription:
     """The description of a data set; `notes` and `warnings` are those of reading it."""
     repetitions = repetitions_in(arrays)
     both = (arrays.x_train, arrays.x_test)
     facts = DatasetDescription(
         format=format,
-        task="image-classification",
-        task_reason=f"each example has one of {spec.classes} labels",
+        task=arrays.task,
+        task_reason=task_reason or f"each example has one of {spec.classes} labels",
         kind=layout.kind,
         layout=layout.letters,
         layout_reason=layout.reason,
@@ -80,6 +95,7 @@ def describe(
             _split("train", arrays.y_train, spec.classes, given=True),
             _split("test", arrays.y_test, spec.classes, given=test_given),
         ),
+        targets=_targets(arrays),
         repetitions=repetitions,
         notes=tuple(notes),
         warnings=(),
@@ -89,9 +105,21 @@ def describe(
     return facts.model_copy(update={"warnings": more, "summary": _summary(facts, spec)})
 
 
-def _split(name: str, y: NDArray[np.int64], classes: int, *, given: bool) -> SplitFacts:
-    counts = np.bincount(y, minlength=classes)
-    return SplitFacts(name=name, examples=len(y), by_class=tuple(counts.tolist()), given=given)
+def _split(name: str, y: NDArray[Any], classes: int, *, given: bool) -> SplitFacts:
+    counts = np.bincount(y, minlength=classes).tolist() if classes else ()
+    return SplitFacts(name=name, examples=len(y), by_class=tuple(counts), given=given)
+
+
+def _targets(arrays: Arrays) -> tuple[TargetFacts, ...]:
+    """The facts of each target; none of classes."""
+    if not arrays.target_names:
+        return ()
+    found = ChannelStatistics.of(np.concatenate([arrays.y_train, arrays.y_test]))
+    columns = zip(arrays.target_names, found.low, found.high, found.mean, found.std, strict=True)
+    return tuple(
+        TargetFacts(name=name, least=low, greatest=high, mean=mean, std=std)
+        for name, low, high, mean, std in columns
+    )
 
 
 # --- repetitions ------------------------------------------------------------------------------
@@ -100,7 +128,7 @@ def _split(name: str, y: NDArray[np.int64], classes: int, *, given: bool) -> Spl
 def repetitions_in(arrays: Arrays) -> Repetitions:
     """How many examples are equal, within and between the splits."""
     train, test = _digests(arrays.x_train), _digests(arrays.x_test)
-    first: dict[bytes, int] = {}
+    first: dict[bytes, Any] = {}
     in_train = in_test = contradictory = leaked = 0
     for digest, label in zip(train, arrays.y_train.tolist(), strict=True):
         known = first.setdefault(digest, label)
@@ -128,19 +156,36 @@ def _digests(x: NDArray[np.generic]) -> list[bytes]:
 
 def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
     train, test = facts.splits
-    counts = [a + b for a, b in zip(train.by_class, test.by_class, strict=True)]
-    names = ", ".join(spec.class_names[:_NAMED]) + (", …" if spec.classes > _NAMED else "")
-    least, most = min(counts), max(counts)
-    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    source = "as in the files" if test.given else "a fifth of each class, set aside at random"
+    whole = "of each class" if spec.classes else "of all"
+    source = "as in the files" if test.given else f"a fifth {whole}, set aside at random"
     return (
         f"{train.examples + test.examples:,} {_examples(facts.kind, spec.input_shape)} "
         f"(axes {facts.layout}: {facts.layout_reason})",
-        f"{spec.classes} classes of {each} examples: {names}",
+        _classes(facts, spec) if spec.classes else _numbers(facts.targets),
         f"{train.examples:,} examples to train on, {test.examples:,} to test on ({source})",
         f"values from {facts.least:g} to {facts.greatest:g} ({facts.values}, kept as {spec.dtype})",
         f"task {facts.task}: {facts.task_reason}",
     )
+
+
+def _classes(facts: DatasetDescription, spec: DatasetSpec) -> str:
+    """The classes and how many examples they have, in words."""
+    counts = [sum(of_class) for of_class in zip(*(s.by_class for s in facts.splits), strict=True)]
+    names = ", ".join(spec.class_names[:_NAMED]) + (", …" if spec.classes > _NAMED else "")
+    least, most = min(counts), max(counts)
+    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    return f"{spec.classes} classes of {each} examples: {names}"
+
+
+def _numbers(targets: Sequence[TargetFacts]) -> str:
+    """The numbers to predict, in words."""
+    words = "; ".join(
+        f"{one.name} from {one.least:g} to {one.greatest:g}, mean {one.mean:.4g}, standard "
+        f"deviation {one.std:.4g}"
+        for one in targets[:_NAMED]
+    )
+    more = "; …" if len(targets) > _NAMED else ""
+    return f"{len(targets)} number{'s' * (len(targets) > 1)} to predict: {words}{more}"
 
 
 def _examples(kind: str, shape: tuple[int, ...]) -> str:
@@ -170,13 +215,13 @@ def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
         found.append(
             f"examples that equal another one with a different label: {repeated.contradictory:,}"
         )
-    if max(train.by_class) >= _UNBALANCED * min(train.by_class):
+    if spec.classes and max(train.by_class) >= _UNBALANCED * min(train.by_class):
         rare, most = (spec.class_names[train.by_class.index(f(train.by_class))] for f in (min, max))
         found.append(
             f"class {most!r} has {max(train.by_class):,} training examples, class {rare!r} "
             f"{min(train.by_class):,}: accuracy says little about rare classes"
         )
-    counts = zip(spec.class_names, test.by_class, strict=True)
+    counts = zip(spec.class_names, test.by_class, strict=True)  # of regression empty
     if missing := [name for name, count in counts if not count]:
         found.append(f"no test example is of class {', '.join(missing[:_NAMED])}")
     if facts.least == facts.greatest:

@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.datasets import (
+    MIN_TEST_TARGETS,
     MIN_TRAIN_PER_CLASS,
+    MIN_TRAIN_TARGETS,
     Arrays,
+    check_enough,
     check_values,
     spec,
     stratified_test_split,
@@ -24,13 +27,16 @@ from core.data.files import Files, ReadLimits, SingleFile, open_files
 from core.data.formats import FORMATS, RawData, ReadOptions
 from core.data.labels import classes_of
 from core.data.layouts import Layout, layout_of
+from core.data.splits import strata
 from core.data.stored_type import stored_type
+from core.data.targets import CLASSIFICATION, may_be_targets, targets_of
 from core.errors import InvalidDataset
 from core.protocol.contracts import DatasetSpec
 
 _TEST_SHARE = 0.2
 _SPLIT_SEED = 20181  # fixed: the same file always gives the same test split
 
+_NUMBERS = "if the labels are numbers to predict, give the task regression (--task regression)"
 _START = 16  # bytes by which the contents of a file are guessed
 _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
 #: The first bytes of files that people try, and what to do with them.
@@ -72,19 +78,32 @@ def read(file: BinaryIO, limits: ReadLimits, options: ReadOptions | None = None)
     if kind is None:
         raise InvalidDataset(_unknown(files))
     options = options or ReadOptions()
-    return understand(kind, FORMATS[kind].read(files, limits, options), options.layout)
+    raw = FORMATS[kind].read(files, limits, options)
+    return understand(kind, raw, options.layout, options.task)
 
 
-def understand(kind: str, raw: RawData, layout: str | None = None) -> Intake:
-    """What the arrays of a file mean; a `layout` goes before that of the file."""
+def understand(
+    kind: str, raw: RawData, layout: str | None = None, task: str | None = None
+) -> Intake:
+    """What the arrays of a file mean; a `layout` and a `task` that are given decide."""
+    try:
+        return _understood(kind, raw, layout, task)
+    except InvalidDataset as error:
+        labels = raw.parts["train"].y
+        if task is None and may_be_targets(labels) and "regression" not in str(error):
+            raise InvalidDataset(f"{error}; {_NUMBERS}") from None
+        raise
+
+
+def _understood(kind: str, raw: RawData, layout: str | None, task: str | None) -> Intake:
     examples = {split: part.x for split, part in raw.parts.items()}
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     values = _type(examples)
-    classes = classes_of({split: part.y for split, part in raw.parts.items()}, raw.class_names)
-    x, numbers = _prepared(examples, axes), dict(classes.numbers)
+    labels = _labels(raw, task)
+    x, numbers = _prepared(examples, axes), dict(labels.numbers)
     _check_lengths(x, numbers)
-    notes = [*raw.notes, *classes.notes]
-    warnings = [warning for warning in (axes.warning, *raw.warnings, *classes.warnings) if warning]
+    notes = [*raw.notes, *labels.notes]
+    warnings = [warning for warning in (axes.warning, *raw.warnings, *labels.warnings) if warning]
     if "validation" in x:
         x["train"] = np.concatenate([x["train"], x.pop("validation")])
         numbers["train"] = np.concatenate([numbers["train"], count := numbers.pop("validation")])
@@ -92,13 +111,40 @@ def understand(kind: str, raw: RawData, layout: str | None = None) -> Intake:
             f"the {len(count):,} validation examples join those for training, of which each search "
             "holds some out"
         )
-    arrays = replace(
-        _split(x, numbers, classes.names), layout=axes.letters, image_mode=raw.image_mode
-    )
+    arrays = replace(_split(x, labels, numbers), layout=axes.letters, image_mode=raw.image_mode)
     return of_arrays(
         arrays, kind=kind, axes=axes, values=values, test_given="test" in x, notes=notes,
-        warnings=warnings,
+        warnings=warnings, task_reason=labels.reason,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """Class numbers (n,), or targets (n, targets), by split."""
+
+    numbers: Mapping[str, NDArray[Any]]
+    class_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+    reason: str = ""  # why they are targets
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def _labels(raw: RawData, task: str | None) -> _Labels:
+    """The labels as targets where they are such, else as classes; class names mean classes."""
+    found = {split: part.y for split, part in raw.parts.items()}
+    if task is None and raw.class_names is not None:
+        task = CLASSIFICATION
+    if (targets := targets_of(found, task)) is not None:
+        return _Labels(targets.values, target_names=targets.names, reason=targets.reason)
+    classes = classes_of(found, raw.class_names)
+    warnings = classes.warnings
+    if task is None and may_be_targets(found["train"]):
+        warnings = (
+            *warnings,
+            f"{len(classes.names)} whole numbers are taken as classes; {_NUMBERS}",
+        )
+    return _Labels(classes.numbers, classes.names, notes=classes.notes, warnings=warnings)
 
 
 def _reason(layout: str | None, raw: RawData) -> str:
@@ -118,6 +164,7 @@ def of_arrays(
     test_given: bool = True,
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
+    task_reason: str = "",  # why the labels are targets, where they are
 ) -> Intake:
     """A data set of arrays that are ready to be stored; raises InvalidDataset."""
     validate(arrays)
@@ -126,6 +173,7 @@ def of_arrays(
     description = describe(
         arrays, described, axes, format=kind, values=values or described.dtype,
         test_given=test_given, notes=notes, warnings=[*warnings, *_hints(axes, described)],
+        task_reason=task_reason,
     )  # fmt: skip
     return Intake(arrays, described, description)
 
@@ -133,7 +181,7 @@ def of_arrays(
 # --- splits -----------------------------------------------------------------------------------
 
 
-def _check_lengths(x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[np.int64]]) -> None:
+def _check_lengths(x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[Any]]) -> None:
     for split, examples in x.items():
         if len(examples) != len(y[split]):
             raise InvalidDataset(
@@ -142,15 +190,18 @@ def _check_lengths(x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[np.int
             )
 
 
-def _split(
-    x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[np.int64]], names: tuple[str, ...]
-) -> Arrays:
-    """The four arrays; without test examples a fifth of each class is set aside."""
+def _split(x: Mapping[str, NDArray[Any]], labels: _Labels, y: Mapping[str, NDArray[Any]]) -> Arrays:
+    """The four arrays; without test examples a fifth of each class, or of all, is set aside."""
+    names, targets = labels.class_names, labels.target_names
     if "test" in x:
-        return Arrays(x["train"], y["train"], x["test"], y["test"], names)
-    _check_counts(y["train"], names)
-    train, test = stratified_test_split(y["train"], _TEST_SHARE, _SPLIT_SEED)
-    return Arrays(x["train"][train], y["train"][train], x["train"][test], y["train"][test], names)
+        return Arrays(x["train"], y["train"], x["test"], y["test"], names, target_names=targets)
+    if targets:
+        check_enough(len(y["train"]), "train", MIN_TRAIN_TARGETS + MIN_TEST_TARGETS)
+    else:
+        _check_counts(y["train"], names)
+    train, test = stratified_test_split(strata(y["train"]), _TEST_SHARE, _SPLIT_SEED)
+    x_all, y_all = x["train"], y["train"]
+    return Arrays(x_all[train], y_all[train], x_all[test], y_all[test], names, target_names=targets)
 
 
 def _check_counts(y: NDArray[np.int64], names: tuple[str, ...]) -> None:

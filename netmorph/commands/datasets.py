@@ -1,5 +1,6 @@
 """The commands on data sets: dataset add, dataset describe, dataset ls, dataset rm."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +37,27 @@ ImageSideOption = Annotated[
 ]  # fmt: skip
 
 
+class Task(StrEnum):
+    """What the labels of a data set are for."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+    @property
+    def kind(self) -> str:
+        """The name of the task type in the service."""
+        return "image-classification" if self is Task.CLASSIFICATION else self.value
+
+
+TaskOption = Annotated[
+    Task | None,
+    typer.Option(
+        help="Whether labels name classes or are numbers to predict. Default: numbers if some "
+        "have fractions, else classes."
+    ),
+]
+
+
 @datasets.command("add")
 def add(
     path: Annotated[
@@ -46,6 +68,7 @@ def add(
     ] = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
+    task: TaskOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -58,7 +81,7 @@ def add(
             "or a folder of images by class"
         )
     with connect(url, key, data_dir) as client:
-        item = upload(client, path, Options(layout, image_side), name)
+        item = upload(client, path, Options(layout, image_side, task and task.kind), name)
     if as_json:
         print_json(item)
         return
@@ -76,6 +99,7 @@ def describe(
     ],
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
+    task: TaskOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -87,7 +111,7 @@ def describe(
     """
     path = uploads.path_in(dataset)
     if path is not None:
-        answer = uploads.describe(path, Options(layout, image_side))
+        answer = uploads.describe(path, Options(layout, image_side, task and task.kind))
     else:
         with connect(url, key, data_dir) as client:
             item = client.dataset(dataset)

@@ -16,7 +16,13 @@ from rich.console import Console
 from netmorph import export, uploads
 from netmorph.answers import Dataset, Search
 from netmorph.client import Client
-from netmorph.commands.datasets import ImageSideOption, LayoutOption, headlines, upload
+from netmorph.commands.datasets import (
+    ImageSideOption,
+    LayoutOption,
+    TaskOption,
+    headlines,
+    upload,
+)
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -119,6 +125,7 @@ def search(
     ] = False,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
+    task: TaskOption = None,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -169,11 +176,12 @@ def search(
         "seed": seed,
         "parallelism": parallelism or max(1, workers),
         "name": name,
+        "task": task and task.kind,
     }
     request = _Request(
         dataset=dataset,
         upload=uploads.path_in(dataset),
-        options=Options(layout, image_side),
+        options=Options(layout, image_side, task and task.kind),
         body=_given(body),
         folder=export_to,
         root=None if root is None else read(root, preparation_of(root_scale, root_mean, root_std)),
@@ -238,7 +246,7 @@ def _headlines(running: Running, created: Search, sign_in: str) -> list[tuple[st
 def _dataset(client: Client, request: _Request, out: Console) -> str:
     """The name or id of the data set; a file or folder is uploaded first, and described."""
     if request.upload is None:
-        if request.options.fields():
+        if request.options.fields().keys() - {"task"}:
             raise ClientError(
                 f"--layout and --image-side are for files and folders; {request.dataset!r} is "
                 "stored already: leave them out"

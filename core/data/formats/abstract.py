@@ -17,11 +17,12 @@ class ReadOptions:
 
     layout: str | None = None  # the axes of the examples, one of `core.data.layouts.LAYOUTS`
     image_side: int | None = None  # largest side of images from files, in pixels
+    task: str | None = None  # what the labels are for, one of `core.data.targets.LABEL_TASKS`
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Examples (N, ...) and their labels (N,), (N, 1) or one-hot (N, classes), as they came."""
+    """Examples (N, ...) and their labels (N,), (N, 1) or (N, K), as they came."""
 
     x: NDArray[Any]
     y: NDArray[Any]

@@ -7,7 +7,8 @@ POST /predict        {"examples": [...], "layout": null}: nested lists with the 
 POST /predict/file   the bytes of a .npy or .npz file or of a picture
 
 Both answer {"predictions": [{"class": ..., "probabilities": {...}}, ...], "warnings": [...]}, in
-the order of the examples. 422 says what is wrong with them, 413 that there are too many bytes.
+the order of the examples; a network that predicts numbers has {"values": {...}} for each example.
+422 says what is wrong with the examples, 413 that there are too many bytes.
 """
 
 import argparse
@@ -46,11 +47,12 @@ class Examples(BaseModel):
 
 
 class Prediction(BaseModel):
-    """One prediction; `class` is a word of Python."""
+    """One prediction, of a class or of numbers; `class` is a word of Python."""
 
     model_config = {"extra": "allow"}
 
-    probabilities: dict[str, float]
+    probabilities: dict[str, float] | None = None
+    values: dict[str, float] | None = None
 
 
 class Predictions(BaseModel):
@@ -76,11 +78,12 @@ def create_app(predict: Any, folder: Path) -> FastAPI:
 
     @app.get("/health")
     def health() -> dict[str, Any]:
-        """What the network reads and which classes it knows."""
+        """What the network reads and which classes or numbers it predicts."""
         shape = {"input_shape": model.shape, "layout": model.layout}
-        return {"status": "ok", "classes": model.classes, **shape}
+        targets = {"targets": model.targets["names"]} if model.targets else {}
+        return {"status": "ok", "classes": model.classes, **targets, **shape}
 
-    @app.post("/predict")
+    @app.post("/predict", response_model_exclude_unset=True)
     def predict_examples(body: Examples) -> Predictions:
         """Predict examples that are given as nested lists."""
         try:
@@ -89,7 +92,7 @@ def create_app(predict: Any, folder: Path) -> FastAPI:
             raise HTTPException(422, "the examples are not all of one shape") from None
         return answer(lambda reader: reader.array_source(Path("examples"), x, body.layout))
 
-    @app.post("/predict/file")
+    @app.post("/predict/file", response_model_exclude_unset=True)
     async def predict_file(request: Request) -> Predictions:
         """Predict the examples in a .npy or .npz file or a picture."""
         return await run_in_threadpool(answer_file, await request.body())
