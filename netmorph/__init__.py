@@ -10,15 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netmorph.client import Client
-    from netmorph.estimators import ImageClassifier, SignalClassifier
+    from netmorph.estimators import (
+        ImageClassifier,
+        ImageRegressor,
+        SignalClassifier,
+        SignalRegressor,
+        TabularRegressor,
+    )
 
 _MODULES = {
     "Client": "netmorph.client",
     "ImageClassifier": "netmorph.estimators",
+    "ImageRegressor": "netmorph.estimators",
     "SignalClassifier": "netmorph.estimators",
+    "SignalRegressor": "netmorph.estimators",
+    "TabularRegressor": "netmorph.estimators",
 }
 
-__all__ = ["Client", "ImageClassifier", "SignalClassifier"]
+__all__ = [
+    "Client",
+    "ImageClassifier",
+    "ImageRegressor",
+    "SignalClassifier",
+    "SignalRegressor",
+    "TabularRegressor",
+]
 
 
 def __getattr__(name: str) -> Any:

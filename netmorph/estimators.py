@@ -5,6 +5,8 @@
     model = ImageClassifier(trials=12).fit(X, y)
     model.score(X_test, y_test)
 
+Classifiers learn labels, regressors numbers. Each kind of examples arranges the axes of its own.
+
 The service is the one at `url`, or that of the data directory, which is started where none runs.
 """
 
@@ -22,7 +24,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rich.console import Console
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -38,10 +40,10 @@ _DEFAULT_TRIALS = 12
 _MOST_CHANNELS = 4  # of images whose layout is not given
 
 
-class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A search for a classifier; each kind of examples says how its axes are arranged."""
+class _Estimator(BaseEstimator):  # type: ignore[misc]
+    """A search; each kind of examples says how its axes are arranged."""
 
-    _layouts: ClassVar[dict[int, tuple[str, ...]]]  # by number of axes, those with channels first
+    _task: ClassVar[str]  # what the labels are for
 
     def __init__(
         self,
@@ -91,44 +93,6 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.data_dir = data_dir
         self.verbose = verbose
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Search for a network, train it and load it. A fifth of the examples is for the test.
-
-        Raises:
-            ValueError: the examples, the labels or the parameters are invalid.
-            ClientError: there is no service, or the search did not complete.
-        """
-        x, y = validate_data(self, X, y, allow_nd=True, dtype="numeric")
-        check_classification_targets(y)
-        self.classes_, indices = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError("expected at least two classes; found 1 class")
-        arranged, layout = self._arranged(x)
-        content = _npz(x=arranged, y=indices.astype(np.int64), layout=np.array(layout))
-        self.search_, self._archive = self._search(content, x.shape)
-        assert self.search_["final"] is not None
-        self.test_score_ = self.search_["final"]["test_metric"]
-        return self
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes)."""
-        check_is_fitted(self)
-        x = validate_data(self, X, allow_nd=True, dtype="numeric", reset=False)
-        arranged, _ = self._arranged(x)
-        network = predictor.load(self._archive)
-        try:
-            found = network.probabilities(arranged).astype(np.float64)
-        except SystemExit as error:  # how a program says that its input is wrong
-            raise ValueError(str(error)) from None
-        order = [network.classes.index(str(k)) for k in range(len(self.classes_))]
-        ordered = found[:, order]
-        return np.asarray(ordered / ordered.sum(axis=1, keepdims=True))
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The most probable class of each example."""
-        probabilities = self.predict_proba(X)
-        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
-
     def export(self, folder: str | Path) -> Path:
         """Write the exported network with its program and its card to a folder; return it."""
         check_is_fitted(self)
@@ -145,13 +109,28 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
         """The examples with channels first, in a type that the service stores, and their layout."""
 
+    def _fit(self, x: NDArray[Any], y: NDArray[Any]) -> Self:
+        """Search for a network that learns y from x, train it and load it."""
+        arranged, layout = self._arranged(x)
+        content = _npz(x=arranged, y=y, layout=np.array(layout))
+        self.search_, self._archive = self._search(content, x.shape)
+        assert self.search_["final"] is not None
+        self.test_score_ = self.search_["final"]["test_metric"]
+        return self
+
+    def _prepared(self, X: ArrayLike) -> NDArray[Any]:
+        """The checked examples of a prediction, with channels first."""
+        check_is_fitted(self)
+        x = validate_data(self, X, allow_nd=True, dtype="numeric", reset=False)
+        return self._arranged(x)[0]
+
     def _search(self, content: bytes, shape: tuple[int, ...]) -> tuple[Search, bytes]:
         """Run the search on this npz file to its end; return it and the archive of its export."""
         with self._client() as client, tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"fit-{hashlib.sha256(content).hexdigest()[:12]}.npz"
             path.write_bytes(content)
             with _refusals_are_value_errors(shape):
-                dataset = client.add_dataset(path, path.stem)
+                dataset = client.add_dataset(path, path.stem, {"task": self._task})
                 created = client.create_search(self._request(dataset["id"]))
             ended = self._followed(client, created)
             archive = Path(folder) / "export.zip"
@@ -203,17 +182,71 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return ended
 
 
-class ImageClassifier(_Classifier):
-    """A search for a classifier of images, (N, height, width) with or without channels.
+class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
+    """A search for a classifier."""
 
-    X with two axes, (N, features), holds vectors. Of four axes the last holds the channels, unless
-    it is longer than four and the second is not; `layout` ("NHWC", "NCHW") says it otherwise.
+    _task = "image-classification"
 
-    Attributes:
-        classes_: The labels, sorted.
-        test_score_: The accuracy on the fifth of the examples that was looked at once.
-        search_: The search as the service describes it.
-    """
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Search for a network, train it and load it. A fifth of the examples is for the test.
+
+        Raises:
+            ValueError: the examples, the labels or the parameters are invalid.
+            ClientError: there is no service, or the search did not complete.
+        """
+        x, y = validate_data(self, X, y, allow_nd=True, dtype="numeric")
+        check_classification_targets(y)
+        self.classes_, indices = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError("expected at least two classes; found 1 class")
+        return self._fit(x, indices.astype(np.int64))
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes)."""
+        arranged = self._prepared(X)
+        network = predictor.load(self._archive)
+        with predictor.wrong_input_is_value_error():
+            found = network.probabilities(arranged).astype(np.float64)
+        order = [network.classes.index(str(k)) for k in range(len(self.classes_))]
+        ordered = found[:, order]
+        return np.asarray(ordered / ordered.sum(axis=1, keepdims=True))
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The most probable class of each example."""
+        probabilities = self.predict_proba(X)
+        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+
+class _Regressor(RegressorMixin, MultiOutputMixin, _Estimator):  # type: ignore[misc]
+    """A search for a network that predicts numbers."""
+
+    _task = "regression"
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Search for a network, train it and load it. A fifth of the examples is for the test.
+
+        y has the shape (N,), or (N, targets) for several numbers.
+
+        Raises:
+            ValueError: the examples, the targets or the parameters are invalid.
+            ClientError: there is no service, or the search did not complete.
+        """
+        x, y = validate_data(
+            self, X, y, allow_nd=True, dtype="numeric", multi_output=True, y_numeric=True
+        )
+        self._y_axes = np.ndim(y)
+        return self._fit(x, np.asarray(y, np.float64))
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """The predicted numbers in the units of y: (N, ...) -> (N,) or (N, targets)."""
+        arranged = self._prepared(X)
+        with predictor.wrong_input_is_value_error():
+            found = predictor.load(self._archive).values(arranged)
+        return found[:, 0] if self._y_axes == 1 else found
+
+
+class _Images(_Estimator):
+    """Examples are images, or vectors where X has two axes."""
 
     def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
         x = _stored(x)
@@ -233,11 +266,8 @@ class ImageClassifier(_Classifier):
         return bool(x.shape[3] > _MOST_CHANNELS >= x.shape[1])
 
 
-class SignalClassifier(_Classifier):
-    """A search for a classifier of signals, (N, length) or (N, channels, length).
-
-    `layout="NLC"` is for (N, length, channels). The attributes are those of `ImageClassifier`.
-    """
+class _Signals(_Estimator):
+    """Examples are signals."""
 
     def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
         if self.layout not in (None, "NL", "NCL", "NLC"):
@@ -248,6 +278,61 @@ class SignalClassifier(_Classifier):
         if x.ndim != 3:
             raise ValueError(f"expected signals with 2 or 3 axes; found {x.ndim} (shape {x.shape})")
         return (x.transpose(0, 2, 1) if self.layout == "NLC" else x), "NCL"
+
+
+class _Vectors(_Estimator):
+    """Examples are vectors."""
+
+    def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
+        if self.layout not in (None, "NF"):
+            raise ValueError(f"unknown layout {self.layout!r}; expected 'NF'")
+        if x.ndim != 2:
+            raise ValueError(f"expected vectors with 2 axes; found {x.ndim} (shape {x.shape})")
+        return _stored(x), "NF"
+
+
+class ImageClassifier(_Classifier, _Images):
+    """A search for a classifier of images, (N, height, width) with or without channels.
+
+    X with two axes, (N, features), holds vectors. Of four axes the last holds the channels, unless
+    it is longer than four and the second is not; `layout` ("NHWC", "NCHW") says it otherwise.
+
+    Attributes:
+        classes_: The labels, sorted.
+        test_score_: The accuracy on the fifth of the examples that was looked at once.
+        search_: The search as the service describes it.
+    """
+
+
+class SignalClassifier(_Classifier, _Signals):
+    """A search for a classifier of signals, (N, length) or (N, channels, length).
+
+    `layout="NLC"` is for (N, length, channels). The attributes are those of `ImageClassifier`.
+    """
+
+
+class ImageRegressor(_Regressor, _Images):
+    """A search for a network that predicts numbers from images; X is as for `ImageClassifier`.
+
+    Attributes:
+        test_score_: R² on the fifth of the examples that was looked at once.
+        search_: The search as the service describes it.
+    """
+
+
+class SignalRegressor(_Regressor, _Signals):
+    """A search for a network that predicts numbers from signals; X is as for `SignalClassifier`.
+
+    The attributes are those of `ImageRegressor`.
+    """
+
+
+class TabularRegressor(_Regressor, _Vectors):
+    """A search for a network that predicts numbers from vectors, (N, features).
+
+    On tables of unrelated features, boosted trees are often better and always faster. The
+    attributes are those of `ImageRegressor`.
+    """
 
 
 def _stored(x: NDArray[Any]) -> NDArray[Any]:
