@@ -37,11 +37,12 @@ class Options:
     image_side: int | None = None  # largest side of images from files, in pixels
     target: str | None = None  # the column of a table that holds the labels
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
+    task: str | None = None  # what the labels are for: "image-classification", "regression"
 
     def fields(self) -> dict[str, list[str]]:
         """The fields of the upload's form, each with its values."""
-        one = {"layout": self.layout, "image_side": self.image_side, "target": self.target}
-        given = {name: [str(value)] for name, value in one.items() if value is not None}
+        names = ("layout", "image_side", "target", "task")
+        given = {name: [str(v)] for name in names if (v := getattr(self, name)) is not None}
         return given | ({"category": [*self.categories]} if self.categories else {})
 
 

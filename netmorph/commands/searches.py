@@ -67,7 +67,7 @@ def show(
         number = lineage.winner(item)
         line = [] if number is None else lineage.ancestry(client.trials(item["id"]), number)
         front = client.front(item["id"]) if item.get("cost") else None
-    words = lineage.in_words(line)
+    words = lineage.in_words(line, item.get("in_percent", True))
     if as_json:
         print_json({**item, "lineage": words, "front": front and front["items"]})
     else:
@@ -106,12 +106,13 @@ def trials(
 ) -> None:
     """List the trials of a search."""
     with connect(url, key, data_dir) as client:
-        items = list(client.trials(resolve(client, search)["id"]))
+        item = resolve(client, search)
+        items = list(client.trials(item["id"]))
     if as_json:
         print_json(items)
     else:
         out = console()
-        out.print(tables.trials(items, out.width))
+        out.print(tables.trials(items, out.width, item.get("in_percent", True)))
 
 
 def pause(
