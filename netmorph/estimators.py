@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyarrow import parquet
 from rich.console import Console
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -236,7 +237,7 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
 
-class _Regressor(RegressorMixin, MultiOutputMixin, _Estimator):  # type: ignore[misc]
+class _Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     """A search for a network that predicts numbers."""
 
     _task = "regression"
@@ -244,13 +245,14 @@ class _Regressor(RegressorMixin, MultiOutputMixin, _Estimator):  # type: ignore[
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Search for a network, train it and load it. A fifth of the examples is for the test.
 
-        y has the shape (N,), or (N, targets) for several numbers.
+        y has the shape (N,); of images and signals also (N, targets), for several numbers.
 
         Raises:
             ValueError: the examples, the targets or the parameters are invalid.
             ClientError: there is no service, or the search did not complete.
         """
-        x, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **self._checks)
+        several = get_tags(self).target_tags.multi_output
+        x, y = validate_data(self, X, y, multi_output=several, y_numeric=True, **self._checks)
         self._y_axes = np.ndim(y)
         return self._fit(X, x, np.asarray(y, np.float64))
 
@@ -384,7 +386,7 @@ class TabularClassifier(_Classifier, _Rows):
     """
 
 
-class ImageRegressor(_Regressor, _Images):
+class ImageRegressor(MultiOutputMixin, _Regressor, _Images):  # type: ignore[misc]
     """A search for a network that predicts numbers from images; X is as for `ImageClassifier`.
 
     Attributes:
@@ -393,7 +395,7 @@ class ImageRegressor(_Regressor, _Images):
     """
 
 
-class SignalRegressor(_Regressor, _Signals):
+class SignalRegressor(MultiOutputMixin, _Regressor, _Signals):  # type: ignore[misc]
     """A search for a network that predicts numbers from signals; X is as for `SignalClassifier`.
 
     The attributes are those of `ImageRegressor`.
@@ -403,8 +405,9 @@ class SignalRegressor(_Regressor, _Signals):
 class TabularRegressor(_Regressor, _Rows):
     """A search for a network that predicts numbers from rows; X is as for `TabularClassifier`.
 
-    On tables of unrelated features, boosted trees are often better and always faster. The
-    attributes are those of `ImageRegressor`.
+    It predicts one number; for several from vectors (N, features) take `ImageRegressor`. On tables
+    of unrelated features, boosted trees are often better and always faster. The attributes are
+    those of `ImageRegressor`.
     """
 
 

@@ -302,7 +302,7 @@ def test_a_target_with_fractions_is_a_number_to_predict() -> None:
     assert found.description.summary == (
         "60 rows of 3 columns: the target 'price', 1 number, 1 category; they become 3 features",
         "1 number to predict: price from 1000 to 1191.75, mean 1096, standard deviation 56.28",
-        "48 examples to train on, 12 to test on (a fifth of all, set aside at random)",
+        "50 examples to train on, 10 to test on (a fifth of all, set aside at random)",
         "task regression: the labels have fractions, so they are numbers to predict",
     )
 
