@@ -349,12 +349,20 @@ def _table(given: Any, x: NDArray[Any]) -> pa.Table:
     """
     try:
         if hasattr(given, "to_arrow"):  # polars
-            return given.to_arrow()
+            return _plain(given.to_arrow())
         if hasattr(given, "iloc"):  # pandas
-            return pa.Table.from_pandas(given, preserve_index=False)
+            return _plain(pa.Table.from_pandas(given, preserve_index=False))
         return pa.table({f"column {k}": pa.array(x[:, k].tolist()) for k in range(x.shape[1])})
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise ValueError(f"a column has no single type that a table can hold: {error}") from None
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The table; categories as texts, as Parquet keeps no categories of numbers."""
+    for index, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type):
+            table = table.set_column(index, table.column_names[index], column.cast(pa.string()))
+    return table
 
 
 class ImageClassifier(_Classifier, _Images):

@@ -191,6 +191,9 @@ def test_columns_of_a_parquet_file_have_types() -> None:
             "count": pa.array(cycle(1, None, 3), pa.int32()),
             "part": pa.array(cycle("a", "b")).dictionary_encode(),
             "when": pa.array([moment + np.timedelta64(k % 9, "D") for k in range(N)]),
+            "never": pa.array([[10**18, 0, 86_400 * 10**6][k % 3] for k in range(N)]).cast(
+                pa.timestamp("us")
+            ),
             "target": Y,
         }
     )
@@ -205,8 +208,12 @@ def test_columns_of_a_parquet_file_have_types() -> None:
         "count": ("number", (), True),
         "part": ("category", ("a", "b"), False),
         "when": ("date", (), False),
+        "never": ("date", (), True),
     }
-    assert found.arrays.x_train[:, -1].min() == 19723.5
+    assert found.arrays.x_train[:, -3].min() == 19723.5
+    assert found.description.warnings[0] == (
+        "dates of column 'never' beyond the years 1 to 9999 count as missing: 20"
+    )
 
 
 def test_nested_columns_of_a_parquet_file_are_refused_by_name() -> None:
@@ -242,6 +249,7 @@ ROWS = "".join(f"{k * 7 % 31},{k % 5}.5,{k % 2}\n" for k in range(40))
         (HEADER + "".join(f"{k},{k},{k}\n" for k in range(99)), "give the task regression (--task"),
         ("a,b,y\n" + "1,2,0\n1,2,1\n" * 9, "no column is left to learn from (a: it has the same"),
         (",".join(map(str, range(MAX_COLUMNS + 1))) + "\n1\n", "expected at most 2,000"),
+        (HEADER + ROWS + "1e200,2,1\n", "the cells of column 'a' hold values up to 1e+200"),
         ("a\x7f,b,y\n" + ROWS, "a column has the name 'a\\x7f'"),
         (b"a,b,y\n\x81\x8d,1,2\n", "neither UTF-8 nor Windows-1252"),
         ("a,b,y\n1,2,0\n1,3,1\n" * 2, "expected at least 5: 4 to train on and one to test on"),
