@@ -152,7 +152,8 @@ WIDTH = 200
     ],
     ids=[
         "searches", "trials", "searches of regression", "trials of regression",
-        "trials of other kinds", "an ensemble", "data sets", "keys", "search", "search with a comparison", "search with a cost",
+        "trials of other kinds", "an ensemble", "data sets", "keys", "search",
+        "search with a comparison", "search with a cost",
     ],
 )  # fmt: skip
 def test_a_wide_table_has_everything_on_one_line(
