@@ -208,7 +208,9 @@ FILES = {
     "negative label": (
         lambda: npz(x=X, y=Y - 1, class_names=np.array(["a", "b", "c"])), ["-1"]
     ),
-    "fractions": (lambda: npz(x=X, y=Y + 0.5), ["fractions"]),
+    "fractions": (
+        lambda: npz(x=X, y=Y + 0.5, class_names=np.array(["a", "b", "c"])), ["fractions"]
+    ),
     "test of another size": (
         lambda: npz(x_train=X, y_train=Y, x_test=X[:, :7], y_test=Y), ["expected the same"]
     ),
