@@ -22,6 +22,7 @@ from core.data.formats import FORMATS, ReadOptions
 from core.data.formats.images import LARGEST_SIDE
 from core.data.intake import Intake
 from core.data.layouts import RULES
+from core.data.targets import LABEL_TASKS
 from core.errors import MissingBlob, UnknownKind
 from core.protocol.storage import Storage
 
@@ -57,6 +58,7 @@ def intake_rules(max_upload_bytes: int) -> IntakeOut:
     return IntakeOut(
         max_upload_bytes=max_upload_bytes,
         formats={kind: FORMATS[kind].description for kind in FORMATS},
+        tasks=list(LABEL_TASKS),
         layouts=list(RULES),
         image_side=LARGEST_SIDE,
         builtins=sorted(BUILTINS),
@@ -109,7 +111,7 @@ def _store(
     with unit_of_work(maker) as session:
         made = datasets.add(
             session, caller, name=name, builtin=builtin, spec=found.spec, blob=blob,
-            description=found.description,
+            description=found.description, task=found.arrays.task,
         )  # fmt: skip
     try:
         storage.open(blob).close()

@@ -50,6 +50,7 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB(none_as_null=True),
         list[dict[str, Any]]: JSONB(none_as_null=True),
+        list[Any]: JSONB(none_as_null=True),
         str: String,
         bytes: LargeBinary,
     }
@@ -306,6 +307,7 @@ class Trial(Base):
     value: Mapped[float | None] = mapped_column(Float)
     value_std: Mapped[float | None] = mapped_column(Float)
     validation_loss: Mapped[float | None] = mapped_column(Float)  # of the value's weights
+    measures: Mapped[list[Any] | None]  # of the same: pairs of a name and a number
     value_at_rung: Mapped[float | None] = mapped_column(Float)  # after a part of its training
     precision: Mapped[str | None]  # how it was computed: "bf16 channels-last"
     comparison: Mapped[dict[str, Any] | None]  # core.protocol.contracts.Comparison; final fit only
@@ -319,6 +321,7 @@ class Trial(Base):
     test_metric: Mapped[float | None] = mapped_column(Float)
     test_loss: Mapped[float | None] = mapped_column(Float)
     test_examples: Mapped[int | None]
+    test_measures: Mapped[list[Any] | None]
     export_key: Mapped[str | None]
     export_bytes: Mapped[int | None] = mapped_column(BigInteger)
     report_digest: Mapped[bytes | None]  # SHA-256 of the last report that counted

@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
 
 from api.roles import Role
 from core.data.description import DatasetDescription
@@ -32,6 +39,8 @@ def _storable(text: str) -> str:
     return text
 
 
+#: Further measures of a network in the units of its data; empty where its task type has none.
+MeasuresOut = Annotated[dict[str, float], BeforeValidator(lambda found: dict(found or {}))]
 ImageSide = Annotated[int, Field(ge=1, le=1024)]  # pixels
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
 
@@ -130,6 +139,7 @@ class Best(Out):
     value: float
     value_std: float | None
     parameters: int | None
+    measures: MeasuresOut = {}
 
 
 class ComparisonOut(Comparison):
@@ -154,6 +164,7 @@ class FinalOut(Out):
     test_metric: float
     test_loss: float
     test_examples: int
+    test_measures: MeasuresOut = {}
     parameters: int | None  # of the exported network
     latency: float | None  # of the exported network, measured seconds for one example
     members: list[int]  # numbers of the trials of an ensemble; empty: it is no ensemble
@@ -173,6 +184,7 @@ class SearchOut(Out):
     strategy: str
     strategy_options: dict[str, float | str | bool]
     metric: str  # its name, "accuracy"
+    in_percent: bool = True  # whether people read it as a percentage
     cost: Cost | None  # minimised beside the metric
     status: SearchStatus
     reason: str  # why it failed or was stopped; empty otherwise
@@ -243,6 +255,7 @@ class TrialOut(Out):
     value: float | None
     value_std: float | None
     validation_loss: float | None  # of the weights that the value belongs to
+    measures: MeasuresOut = {}  # likewise
     precision: str | None  # how it was computed: "bf16 channels-last"
     comparison: ComparisonOut | None  # final fit only
     epochs: int
@@ -309,6 +322,7 @@ class DatasetOut(Out):
     input_shape: list[int]
     classes: int
     class_names: list[str]
+    target_names: list[str] = []  # of the numbers to predict, where no class is
     train_examples: int
     test_examples: int
     layout: str | None  # axes of the examples as they came; None: imported by an older release
@@ -323,6 +337,7 @@ class IntakeOut(Out):
 
     max_upload_bytes: int
     formats: dict[str, str]  # by kind: what the files hold
+    tasks: list[str] = []  # what labels may be taken for
     layouts: list[str]  # how axes are understood
     image_side: int  # largest side of images from files, in pixels, unless the upload gives another
     builtins: list[str]  # names of data sets that need no upload

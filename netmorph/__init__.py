@@ -10,16 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netmorph.client import Client
-    from netmorph.estimators import ImageClassifier, SignalClassifier, TabularClassifier
+    from netmorph.estimators import (
+        ImageClassifier,
+        ImageRegressor,
+        SignalClassifier,
+        SignalRegressor,
+        TabularClassifier,
+        TabularRegressor,
+    )
 
 _MODULES = {
     "Client": "netmorph.client",
     "ImageClassifier": "netmorph.estimators",
+    "ImageRegressor": "netmorph.estimators",
     "SignalClassifier": "netmorph.estimators",
+    "SignalRegressor": "netmorph.estimators",
     "TabularClassifier": "netmorph.estimators",
+    "TabularRegressor": "netmorph.estimators",
 }
 
-__all__ = ["Client", "ImageClassifier", "SignalClassifier", "TabularClassifier"]
+__all__ = [
+    "Client",
+    "ImageClassifier",
+    "ImageRegressor",
+    "SignalClassifier",
+    "SignalRegressor",
+    "TabularClassifier",
+    "TabularRegressor",
+]
 
 
 def __getattr__(name: str) -> Any:

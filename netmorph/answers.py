@@ -21,6 +21,16 @@ class SplitFacts(TypedDict):
     given: bool
 
 
+class TargetFacts(TypedDict):
+    """A number that is predicted, over all examples of a data set."""
+
+    name: str
+    least: float
+    greatest: float
+    mean: float
+    std: float
+
+
 class Repetitions(TypedDict):
     """Examples of a data set that occur more than once."""
 
@@ -43,6 +53,7 @@ class Description(TypedDict):
     least: float
     greatest: float
     splits: list[SplitFacts]
+    targets: NotRequired[list[TargetFacts]]  # of regression
     repetitions: Repetitions
     notes: list[str]
     warnings: list[str]
@@ -54,6 +65,7 @@ class Intake(TypedDict):
 
     max_upload_bytes: int
     formats: dict[str, str]
+    tasks: NotRequired[list[str]]  # what labels may be taken for
     layouts: list[str]
     image_side: int
     builtins: list[str]
@@ -70,6 +82,7 @@ class Dataset(TypedDict):
     input_shape: list[int]
     classes: int
     class_names: list[str]
+    target_names: NotRequired[list[str]]  # of the numbers to predict, where no class is
     train_examples: int
     test_examples: int
     layout: str | None
@@ -167,6 +180,7 @@ class Best(TypedDict):
     value: float
     value_std: float | None
     parameters: int | None
+    measures: NotRequired[dict[str, float]]  # in the units of the data
 
 
 class Comparison(TypedDict):
@@ -188,6 +202,7 @@ class Final(TypedDict):
     test_metric: float
     test_loss: float
     test_examples: int
+    test_measures: NotRequired[dict[str, float]]  # in the units of the data
     parameters: int | None
     latency: float | None  # seconds for one example
     members: list[int]
@@ -209,6 +224,7 @@ class Search(TypedDict):
     strategy: str
     strategy_options: dict[str, float | str | bool]
     metric: str
+    in_percent: NotRequired[bool]  # whether people read the metric as a percentage
     cost: str | None
     status: str
     reason: str
@@ -269,6 +285,7 @@ class Trial(TypedDict):
     value: float | None
     value_std: float | None
     validation_loss: float | None
+    measures: NotRequired[dict[str, float]]  # in the units of the data
     precision: str | None
     comparison: Comparison | None
     epochs: int

@@ -5,6 +5,8 @@
     model = TabularClassifier(minutes=5).fit(X, y)
     model.score(X_test, y_test)
 
+Classifiers learn labels, regressors numbers, each of images, signals or the rows of a table.
+
 The service is the one at `url`, or that of the data directory, which is started where none runs.
 """
 
@@ -25,7 +27,8 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 from pyarrow import parquet
 from rich.console import Console
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -51,9 +54,10 @@ class _Upload:
     fields: dict[str, str | list[str]] = field(default_factory=dict)  # further ones of the form
 
 
-class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A search for a classifier; each kind of examples says how they are checked and sent."""
+class _Estimator(BaseEstimator):  # type: ignore[misc]
+    """A search; each kind of examples says how they are checked and sent."""
 
+    _task: ClassVar[str]  # what the labels are for
     _checks: ClassVar[dict[str, Any]]  # of scikit-learn, on X
 
     def __init__(
@@ -104,42 +108,6 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.data_dir = data_dir
         self.verbose = verbose
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Search for a network, train it and load it. A fifth of the examples is for the test.
-
-        Raises:
-            ValueError: the examples, the labels or the parameters are invalid.
-            ClientError: there is no service, or the search did not complete.
-        """
-        x, y = validate_data(self, X, y, **self._checks)
-        check_classification_targets(y)
-        self.classes_, indices = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError("expected at least two classes; found 1 class")
-        upload = self._upload(X, x, indices.astype(np.int64))
-        self.search_, self._archive = self._search(upload, x.shape)
-        assert self.search_["final"] is not None
-        self.test_score_ = self.search_["final"]["test_metric"]
-        return self
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes)."""
-        check_is_fitted(self)
-        x = validate_data(self, X, reset=False, **self._checks)
-        network = predictor.load(self._archive)
-        try:
-            found = network.probabilities(self._inputs(network, X, x)).astype(np.float64)
-        except SystemExit as error:  # how a program says that its input is wrong
-            raise ValueError(str(error)) from None
-        order = [network.classes.index(str(k)) for k in range(len(self.classes_))]
-        ordered = found[:, order]
-        return np.asarray(ordered / ordered.sum(axis=1, keepdims=True))
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The most probable class of each example."""
-        probabilities = self.predict_proba(X)
-        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
-
     def export(self, folder: str | Path) -> Path:
         """Write the exported network with its program and its card to a folder; return it."""
         check_is_fitted(self)
@@ -153,12 +121,28 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return hasattr(self, "_archive")
 
     @abstractmethod
-    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[np.int64]) -> _Upload:
-        """The examples, as given and as checked, and their class numbers as a file."""
+    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[Any]) -> _Upload:
+        """The examples, as given and as checked, and their class numbers or targets as a file."""
 
     @abstractmethod
     def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
         """The examples as an array that the network reads."""
+
+    def _fit(self, given: ArrayLike, x: NDArray[Any], y: NDArray[Any]) -> Self:
+        """Search for a network that learns y from x, train it and load it."""
+        self.search_, self._archive = self._search(self._upload(given, x, y), x.shape)
+        assert self.search_["final"] is not None
+        self.test_score_ = self.search_["final"]["test_metric"]
+        return self
+
+    @contextlib.contextmanager
+    def _loaded(self, X: ArrayLike) -> Iterator[tuple[Predictor, NDArray[Any]]]:
+        """The network, and the examples of a prediction as it reads them."""
+        check_is_fitted(self)
+        x = validate_data(self, X, reset=False, **self._checks)
+        network = predictor.load(self._archive)
+        with predictor.wrong_input_is_value_error():
+            yield network, self._inputs(network, X, x)
 
     def _search(self, upload: _Upload, shape: tuple[int, ...]) -> tuple[Search, bytes]:
         """Run the search on this file to its end; return it and the archive of its export."""
@@ -167,7 +151,8 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             path = Path(folder) / f"{name}{upload.suffix}"
             path.write_bytes(upload.content)
             with _refusals_are_value_errors(shape):
-                dataset = client.add_dataset(path, name, upload.fields)
+                fields = {"task": self._task, **upload.fields}
+                dataset = client.add_dataset(path, name, fields)
                 created = client.create_search(self._request(dataset["id"]))
             ended = self._followed(client, created)
             archive = Path(folder) / "export.zip"
@@ -219,12 +204,71 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return ended
 
 
-class _ArrayClassifier(_Classifier):
-    """A search for a classifier of arrays, whose axes are arranged by the kind of examples."""
+class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
+    """A search for a classifier."""
+
+    _task = "image-classification"
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Search for a network, train it and load it. A fifth of the examples is for the test.
+
+        Raises:
+            ValueError: the examples, the labels or the parameters are invalid.
+            ClientError: there is no service, or the search did not complete.
+        """
+        x, y = validate_data(self, X, y, **self._checks)
+        check_classification_targets(y)
+        self.classes_, indices = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError("expected at least two classes; found 1 class")
+        return self._fit(X, x, indices.astype(np.int64))
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes)."""
+        with self._loaded(X) as (network, inputs):
+            found = network.probabilities(inputs).astype(np.float64)
+        order = [network.classes.index(str(k)) for k in range(len(self.classes_))]
+        ordered = found[:, order]
+        return np.asarray(ordered / ordered.sum(axis=1, keepdims=True))
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The most probable class of each example."""
+        probabilities = self.predict_proba(X)
+        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+
+class _Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
+    """A search for a network that predicts numbers."""
+
+    _task = "regression"
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Search for a network, train it and load it. A fifth of the examples is for the test.
+
+        y has the shape (N,); of images and signals also (N, targets), for several numbers.
+
+        Raises:
+            ValueError: the examples, the targets or the parameters are invalid.
+            ClientError: there is no service, or the search did not complete.
+        """
+        several = get_tags(self).target_tags.multi_output
+        x, y = validate_data(self, X, y, multi_output=several, y_numeric=True, **self._checks)
+        self._y_axes = np.ndim(y)
+        return self._fit(X, x, np.asarray(y, np.float64))
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """The predicted numbers in the units of y: (N, ...) -> (N,) or (N, targets)."""
+        with self._loaded(X) as (network, inputs):
+            found = network.values(inputs)
+        return found[:, 0] if self._y_axes == 1 else found
+
+
+class _Arrays(_Estimator):
+    """Examples are arrays, whose axes are arranged by their kind."""
 
     _checks: ClassVar[dict[str, Any]] = {"allow_nd": True, "dtype": "numeric"}
 
-    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[np.int64]) -> _Upload:
+    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[Any]) -> _Upload:
         arranged, layout = self._arranged(x)
         return _Upload(_npz(x=arranged, y=y, layout=np.array(layout)), ".npz")
 
@@ -236,17 +280,8 @@ class _ArrayClassifier(_Classifier):
         """The examples with channels first, in a type that the service stores, and their layout."""
 
 
-class ImageClassifier(_ArrayClassifier):
-    """A search for a classifier of images, (N, height, width) with or without channels.
-
-    X with two axes, (N, features), holds vectors. Of four axes the last holds the channels, unless
-    it is longer than four and the second is not; `layout` ("NHWC", "NCHW") says it otherwise.
-
-    Attributes:
-        classes_: The labels, sorted.
-        test_score_: The accuracy on the fifth of the examples that was looked at once.
-        search_: The search as the service describes it.
-    """
+class _Images(_Arrays):
+    """Examples are images, or vectors where X has two axes."""
 
     def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
         x = _stored(x)
@@ -266,11 +301,8 @@ class ImageClassifier(_ArrayClassifier):
         return bool(x.shape[3] > _MOST_CHANNELS >= x.shape[1])
 
 
-class SignalClassifier(_ArrayClassifier):
-    """A search for a classifier of signals, (N, length) or (N, channels, length).
-
-    `layout="NLC"` is for (N, length, channels). The attributes are those of `ImageClassifier`.
-    """
+class _Signals(_Arrays):
+    """Examples are signals."""
 
     def _arranged(self, x: NDArray[Any]) -> tuple[NDArray[Any], str]:
         if self.layout not in (None, "NL", "NCL", "NLC"):
@@ -283,13 +315,8 @@ class SignalClassifier(_ArrayClassifier):
         return (x.transpose(0, 2, 1) if self.layout == "NLC" else x), "NCL"
 
 
-class TabularClassifier(_Classifier):
-    """A search for a classifier of rows of a table: a data frame, or an array (N, columns).
-
-    Columns may hold numbers, texts, truth values, dates and categories; None and NaN are missing
-    values. The description of the data set `search_["dataset"]` says how each was understood. There
-    is no `layout`; the attributes are those of `ImageClassifier`.
-    """
+class _Rows(_Estimator):
+    """Examples are the rows of a table."""
 
     _checks: ClassVar[dict[str, Any]] = {"dtype": None, "ensure_all_finite": "allow-nan"}
 
@@ -299,7 +326,7 @@ class TabularClassifier(_Classifier):
         tags.input_tags.string = tags.input_tags.categorical = True
         return tags
 
-    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[np.int64]) -> _Upload:
+    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[Any]) -> _Upload:
         if self.layout is not None:
             raise ValueError(f"found layout {self.layout!r}; expected None, as a table has none")
         table = _table(given, x)
@@ -307,7 +334,7 @@ class TabularClassifier(_Classifier):
         while target in table.column_names:
             target += "_"
         file = io.BytesIO()
-        parquet.write_table(table.append_column(target, pa.array(y.astype(str).tolist())), file)
+        parquet.write_table(table.append_column(target, pa.array(y.tolist())), file)
         return _Upload(file.getvalue(), ".parquet", {"target": target})
 
     def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
@@ -322,12 +349,74 @@ def _table(given: Any, x: NDArray[Any]) -> pa.Table:
     """
     try:
         if hasattr(given, "to_arrow"):  # polars
-            return given.to_arrow()
+            return _plain(given.to_arrow())
         if hasattr(given, "iloc"):  # pandas
-            return pa.Table.from_pandas(given, preserve_index=False)
+            return _plain(pa.Table.from_pandas(given, preserve_index=False))
         return pa.table({f"column {k}": pa.array(x[:, k].tolist()) for k in range(x.shape[1])})
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise ValueError(f"a column has no single type that a table can hold: {error}") from None
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The table; categories as texts, as Parquet keeps no categories of numbers."""
+    for index, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type):
+            table = table.set_column(index, table.column_names[index], column.cast(pa.string()))
+    return table
+
+
+class ImageClassifier(_Classifier, _Images):
+    """A search for a classifier of images, (N, height, width) with or without channels.
+
+    X with two axes, (N, features), holds vectors. Of four axes the last holds the channels, unless
+    it is longer than four and the second is not; `layout` ("NHWC", "NCHW") says it otherwise.
+
+    Attributes:
+        classes_: The labels, sorted.
+        test_score_: The accuracy on the fifth of the examples that was looked at once.
+        search_: The search as the service describes it.
+    """
+
+
+class SignalClassifier(_Classifier, _Signals):
+    """A search for a classifier of signals, (N, length) or (N, channels, length).
+
+    `layout="NLC"` is for (N, length, channels). The attributes are those of `ImageClassifier`.
+    """
+
+
+class TabularClassifier(_Classifier, _Rows):
+    """A search for a classifier of rows of a table: a data frame, or an array (N, columns).
+
+    Columns may hold numbers, texts, truth values, dates and categories; None and NaN are missing
+    values. The description of the data set `search_["dataset"]` says how each was understood. There
+    is no `layout`; the attributes are those of `ImageClassifier`.
+    """
+
+
+class ImageRegressor(MultiOutputMixin, _Regressor, _Images):  # type: ignore[misc]
+    """A search for a network that predicts numbers from images; X is as for `ImageClassifier`.
+
+    Attributes:
+        test_score_: R² on the fifth of the examples that was looked at once.
+        search_: The search as the service describes it.
+    """
+
+
+class SignalRegressor(MultiOutputMixin, _Regressor, _Signals):  # type: ignore[misc]
+    """A search for a network that predicts numbers from signals; X is as for `SignalClassifier`.
+
+    The attributes are those of `ImageRegressor`.
+    """
+
+
+class TabularRegressor(_Regressor, _Rows):
+    """A search for a network that predicts numbers from rows; X is as for `TabularClassifier`.
+
+    It predicts one number; for several from vectors (N, features) take `ImageRegressor`. On tables
+    of unrelated features, boosted trees are often better and always faster. The attributes are
+    those of `ImageRegressor`.
+    """
 
 
 def _stored(x: NDArray[Any]) -> NDArray[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypedDict
 
 from netmorph.answers import Epoch, Search, Trial
-from netmorph.formatting import clock, percent
+from netmorph.formatting import clock, metric
 from netmorph.lineage import steps
 
 
@@ -18,8 +18,8 @@ class Event(TypedDict):
 
 def of_search(search: Search, trials: Iterable[Trial]) -> list[Event]:
     """What happened to a search and its trials, the earliest first."""
-    trials = list(trials)
-    events = [event for trial in trials for event in of_trial(trial)]
+    trials, in_percent = list(trials), search.get("in_percent", True)
+    events = [event for trial in trials for event in of_trial(trial, in_percent)]
     # The clock of an extended search has been set forward: its first trial began before.
     starts = [one["started_at"] for one in (search, *trials) if one["started_at"] is not None]
     own = [
@@ -31,22 +31,22 @@ def of_search(search: Search, trials: Iterable[Trial]) -> list[Event]:
     return sorted(events, key=lambda event: event["at"])
 
 
-def of_trial(trial: Trial) -> Iterator[Event]:
+def of_trial(trial: Trial, in_percent: bool = True) -> Iterator[Event]:
     """What happened to a trial: it was made, started for the last time, and ended."""
     number = trial["number"]
     kind = {"final": "final fit", "former": "earlier final fit"}.get(trial["kind"])
-    made = kind or steps(trial, ", then ") or "a starting architecture"
+    made = kind or steps(trial, ", then ") or "a root"
     yield Event(at=trial["created_at"], trial=number, text=f"made: {made}")
     if trial["started_at"] is not None:
         attempt = f", attempt {trial['attempt']}" if trial["attempt"] > 1 else ""
         text = _with_reason(f"started on {trial['worker']}{attempt}", trial["remark"])
         yield Event(at=trial["started_at"], trial=number, text=text)
     if trial["ended_at"] is not None:
-        yield Event(at=trial["ended_at"], trial=number, text=_end(trial))
+        yield Event(at=trial["ended_at"], trial=number, text=_end(trial, in_percent))
 
 
-def _end(trial: Trial) -> str:
-    value = "" if trial["value"] is None else f" with {percent(trial['value'])}"
+def _end(trial: Trial, in_percent: bool) -> str:
+    value = "" if trial["value"] is None else f" with {metric(trial['value'], in_percent)}"
     seconds = trial["seconds"]
     trained = "" if seconds is None else f" after {trial['epochs']} epochs, {clock(seconds)}"
     return _with_reason(f"{trial['status']}{value}{trained}", trial["reason"])
@@ -63,10 +63,10 @@ def line(event: Event) -> str:
     return f"{time}  {who}{' '.join(event['text'].split())}"
 
 
-def epoch_line(epoch: Epoch) -> str:
+def epoch_line(epoch: Epoch, in_percent: bool = True) -> str:
     """The metrics of an epoch as one line of text."""
     numbers = (("train loss", "train_loss"), ("validation loss", "validation_loss"))
     losses = [f"{words} {epoch[name]:.4g}" for words, name in numbers if epoch[name] is not None]  # type: ignore[literal-required]
-    metric = percent(epoch["validation_metric"])
-    parts = [f"attempt {epoch['attempt']} epoch {epoch['epoch']}", clock(epoch["seconds"]), metric]
-    return "  " + "  ".join([*parts, *losses])
+    validation = metric(epoch["validation_metric"], in_percent)
+    attempt = f"attempt {epoch['attempt']} epoch {epoch['epoch']}"
+    return "  " + "  ".join([attempt, clock(epoch["seconds"]), validation, *losses])

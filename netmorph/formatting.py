@@ -1,9 +1,23 @@
 """Numbers as people read them."""
 
+from collections.abc import Mapping
+
 
 def percent(share: float | None) -> str:
     """A share between 0 and 1 in percent; a dash for None."""
     return "–" if share is None else f"{100 * share:.2f} %"
+
+
+def metric(value: float | None, in_percent: bool) -> str:
+    """A metric as people read it: in percent, or else as a number; a dash for None."""
+    if in_percent or value is None:
+        return percent(value)
+    return f"{value:.4g}"
+
+
+def measures(found: Mapping[str, float]) -> str:
+    """Further measures, each a number with its name: "RMSE 54.3, MAE 43.1"."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in found.items())
 
 
 def milliseconds(seconds: float | None) -> str:

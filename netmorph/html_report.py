@@ -33,7 +33,8 @@ Rows = Sequence[tuple[str, str]]  # labels and texts
 def page(client: Client, search: Search, dataset: Rows, request: dict[str, Any]) -> str:
     """The report of a search; `request` is the body of `POST /v1/searches` that repeats it."""
     result = report.summary(client, search, None)
-    trials = [tables.cells(trial) for trial in client.trials(search["id"])]
+    in_percent = search.get("in_percent", True)
+    trials = [tables.cells(trial, in_percent) for trial in client.trials(search["id"])]
     return _PAGES.get_template("report.html").render(
         search=search,
         outcome=[row for row in report.rows(result) if row[0] != "export"],

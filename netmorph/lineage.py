@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from netmorph.answers import Comparison, Final, Search, Trial
-from netmorph.formatting import milliseconds, percent
+from netmorph.formatting import metric, milliseconds
 
 
 def ancestry(trials: Iterable[Trial], number: int) -> list[Trial]:
@@ -17,9 +17,9 @@ def ancestry(trials: Iterable[Trial], number: int) -> list[Trial]:
     return line[::-1]
 
 
-def in_words(line: Iterable[Trial]) -> list[str]:
+def in_words(line: Iterable[Trial], in_percent: bool = True) -> list[str]:
     """A sentence for each trial of a lineage, with the morphisms from its parent."""
-    return [_sentence(trial) for trial in line]
+    return [_sentence(trial, in_percent) for trial in line]
 
 
 def winner(search: Search) -> int | None:
@@ -29,9 +29,9 @@ def winner(search: Search) -> int | None:
     return search["best"]["number"] if search["best"] is not None else None
 
 
-def _sentence(trial: Trial) -> str:
+def _sentence(trial: Trial, in_percent: bool) -> str:
     origin = steps(trial, ", then ") or "a root"
-    value = f" ({percent(trial['value'])})" if trial["value"] is not None else ""
+    value = f" ({metric(trial['value'], in_percent)})" if trial["value"] is not None else ""
     return f"trial {trial['number']}: {origin}{value}"
 
 

@@ -4,9 +4,11 @@ The files of an export are data: the program that reads them is the one of this 
 the `predict.py` beside them, which may come from another machine.
 """
 
+import contextlib
 import io
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +31,9 @@ class Predictor(Protocol):
 
     def probabilities(self, x: NDArray[Any]) -> NDArray[Any]:
         """(N, ...) -> (N, classes)"""
+
+    def values(self, x: NDArray[Any]) -> NDArray[Any]:
+        """(N, ...) -> (N, targets)"""
 
 
 @lru_cache(maxsize=4)
@@ -77,3 +82,12 @@ def _program() -> Any:
             "predicting needs the package torch, which is not installed: "
             "pip install 'netmorph[worker]'"
         ) from None
+
+
+@contextlib.contextmanager
+def wrong_input_is_value_error() -> Iterator[None]:
+    """Raise ValueError, which scikit-learn expects, for examples that a network cannot read."""
+    try:
+        yield
+    except import_module(_PROGRAM).InputError as error:
+        raise ValueError(str(error)) from None

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from netmorph.answers import ENDED, Search
 from netmorph.client import Client
-from netmorph.formatting import clock, out_of, percent
+from netmorph.formatting import clock, measures, metric, out_of
 
 _PAUSE = 0.2  # least seconds between two requests for changes
 
@@ -103,12 +103,15 @@ def _trials_text(search: Search) -> str:
 
 
 def best_text(search: Search) -> str:
-    """The best validation value, with its standard error."""
+    """The best validation value, with its standard error and further measures."""
     best = search["best"]
     if best is None:
         return "nothing yet"
-    error = f" ± {100 * best['value_std']:.2f}" if best["value_std"] is not None else ""
-    return f"{percent(best['value'])}{error} (trial {best['number']})"
+    in_percent, std = search.get("in_percent", True), best["value_std"]
+    error = "" if std is None else f" ± {100 * std:.2f}" if in_percent else f" ± {std:.2g}"
+    name = "" if in_percent else f"{search['metric']} "
+    more = f"; {found}" if (found := measures(best.get("measures") or {})) else ""
+    return f"{name}{metric(best['value'], in_percent)}{error} (trial {best['number']}{more})"
 
 
 def share_done(search: Search, seconds: float) -> float:

@@ -9,12 +9,12 @@ from rich.console import Console
 from netmorph import lineage
 from netmorph.answers import Search
 from netmorph.client import Client
-from netmorph.formatting import clock, percent
+from netmorph.formatting import clock, measures, metric
 
 
 def summary(client: Client, search: Search, folder: Path | None) -> dict[str, Any]:
     """The report as a JSON object; `folder` is that of the export, if there is one."""
-    best, final = search["best"], search["final"]
+    best, final, in_percent = search["best"], search["final"], search.get("in_percent", True)
     number = lineage.winner(search)
     line = [] if number is None else lineage.ancestry(client.trials(search["id"]), number)
     return {
@@ -24,8 +24,13 @@ def summary(client: Client, search: Search, folder: Path | None) -> dict[str, An
         "reason": search["reason"],
         "trials_completed": search["trial_counts"].get("completed", 0),
         "trials_inherited": search["trials_inherited"],
+        "metric": search["metric"],
+        "in_percent": in_percent,
         "best_validation": best["value"] if best else None,
-        "test_accuracy": final["test_metric"] if final else None,
+        "validation_measures": (best.get("measures") or {}) if best else {},
+        "test_metric": final["test_metric"] if final else None,
+        "test_accuracy": final["test_metric"] if final and in_percent else None,
+        "test_measures": (final.get("test_measures") or {}) if final else {},
         "test_examples": final["test_examples"] if final else None,
         "parameters": final["parameters"] if final else None,
         "ensemble": lineage.ensemble(final),
@@ -34,7 +39,7 @@ def summary(client: Client, search: Search, folder: Path | None) -> dict[str, An
         "compute_in_winner": search.get("compute_in_winner"),
         "seconds": round(search["used"]["seconds"], 1),
         "winner": number,
-        "lineage": lineage.in_words(line),
+        "lineage": lineage.in_words(line, in_percent),
         "export": str(folder) if folder else None,
     }
 
@@ -54,7 +59,7 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("status", " ".join(filter(None, (result["status"], _in_brackets(result["reason"]))))),
         ("trials", _trials(result)),
-        ("validation", percent(result["best_validation"])),
+        ("validation", _measured(result, "best_validation", "validation_measures")),
         ("test", _test(result)),
         *_exported(result).items(),
         ("time", clock(result["seconds"])),
@@ -79,9 +84,17 @@ def _trials(result: dict[str, Any]) -> str:
 
 
 def _test(result: dict[str, Any]) -> str:
-    if result["test_accuracy"] is None:
+    found = _measured(result, "test_metric", "test_measures")
+    return found if found == "–" else f"{found} of {result['test_examples']} examples"
+
+
+def _measured(result: dict[str, Any], value: str, more: str) -> str:
+    """A metric, with its name where it is no percentage, and further measures."""
+    if result[value] is None:
         return "–"
-    return f"{percent(result['test_accuracy'])} of {result['test_examples']} examples"
+    name = "" if result["in_percent"] else f"{result['metric']} "
+    further = f", {measures(result[more])}" if result[more] else ""
+    return f"{name}{metric(result[value], result['in_percent'])}{further}"
 
 
 def _exported(result: dict[str, Any]) -> dict[str, str]:
@@ -91,7 +104,7 @@ def _exported(result: dict[str, Any]) -> dict[str, str]:
 
 def _export(result: dict[str, Any]) -> str:
     """The folder of the export, or how to get one."""
-    if result["export"] is None and result["test_accuracy"] is not None:
+    if result["export"] is None and result["test_metric"] is not None:
         return f"netmorph export {result['search_id'][:8]} downloads it"
     return result["export"] or "none"
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from netmorph.answers import Dataset, Front, Key, Search, Trial, Worker
 from netmorph.diagnosis import Finding
-from netmorph.formatting import clock, milliseconds, out_of, percent
+from netmorph.formatting import clock, measures, metric, milliseconds, out_of
 from netmorph.lineage import ensemble, exported, steps
 from netmorph.progress import best_text, left_text, phase
 
@@ -45,8 +45,8 @@ def searches(items: Iterable[Search], width: int) -> Table:
             _name(item["dataset"]["name"], width),
             _SHORT_PHASES.get(phase(item), phase(item)),
             out_of(item["used"]["trials"], item["budget"].get("trials")),
-            percent(item["best"]["value"] if item["best"] else None),
-            percent(item["final"]["test_metric"] if item["final"] else None),
+            metric(item["best"]["value"] if item["best"] else None, _in_percent(item)),
+            metric(item["final"]["test_metric"] if item["final"] else None, _in_percent(item)),
             clock(item["used"]["seconds"]),
         )
     return table
@@ -55,7 +55,6 @@ def searches(items: Iterable[Search], width: int) -> Table:
 def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> Table:
     """The facts of one search, one row for each."""
     table = Table(show_header=False, box=None)
-    final = item["final"]
     facts = {
         "id": item["id"],
         "name": item["name"],
@@ -71,20 +70,36 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
             filter(None, (clock(item["used"]["seconds"]), left_text(item, item["used"]["seconds"])))
         ),
         "best": best_text(item),
-        "test": percent(final["test_metric"] if final else None),
+        "test": test_text(item),
         **_exported(item),
     }
     if front is not None:
-        facts["front"] = "\n".join(_points(front)) or "–"
+        facts["front"] = "\n".join(_points(front, _in_percent(item))) or "–"
     facts["lineage"] = "\n".join(lineage) or "–"
     for label, text in facts.items():
         table.add_row(label, text)
     return table
 
 
-def trials(items: Iterable[Trial], width: int) -> RenderableType:
+def test_text(item: Search) -> str:
+    """The result of the test, with the metric's name and further measures where it needs them."""
+    final = item["final"]
+    if final is None:
+        return "–"
+    name = "" if _in_percent(item) else f"{item['metric']} "
+    found = measures(final.get("test_measures") or {})
+    more = f" ({found})" if found else ""
+    return f"{name}{metric(final['test_metric'], _in_percent(item))}{more}"
+
+
+def _in_percent(item: Search) -> bool:
+    """Whether people read the metric as a percentage; older services have no other."""
+    return item.get("in_percent", True)
+
+
+def trials(items: Iterable[Trial], width: int, in_percent: bool = True) -> RenderableType:
     """One row for each trial; below `WIDE` columns, its morphisms are on the lines after it."""
-    rows = [cells(item) for item in items]
+    rows = [cells(item, in_percent) for item in items]
     if width < WIDE:
         return _narrow(rows)
     table = _table(*LABELS, *WORDS)
@@ -121,12 +136,12 @@ class _NarrowTrials:
                 yield Padding(Text(words), (0, 0, 0, _INDENT), expand=False)
 
 
-def cells(item: Trial) -> dict[str, str]:
+def cells(item: Trial, in_percent: bool = True) -> dict[str, str]:
     """The texts of one trial by label."""
     return {
         "no": f"{item['number']}" + ("" if item["kind"] == "search" else f" {item['kind']}"),
         "status": item["status"],
-        "value": percent(item["value"]),
+        "value": metric(item["value"], in_percent),
         "parent": "–" if item["parent_number"] is None else str(item["parent_number"]),
         "parameters": f"{item['parameters']:,}",
         "latency": milliseconds(item["latency"]),
@@ -167,7 +182,7 @@ def datasets(items: Iterable[Dataset], width: int) -> Table:
             item["name"],
             str(item["version"]),
             " × ".join(map(str, item["input_shape"])),
-            str(item["classes"]),
+            str(item["classes"] or "–"),
             f"{item['train_examples']:,}",
             f"{item['test_examples']:,}",
             f"{item['bytes']:,}",
@@ -256,7 +271,7 @@ def _changes(item: Trial) -> str:
     return "; ".join(filter(None, (steps(item, "; "), comparison and comparison["text"])))
 
 
-def _points(front: Front) -> Iterator[str]:
+def _points(front: Front, in_percent: bool) -> Iterator[str]:
     """A line for each trial of a front."""
     for point in front["items"]:
         costs = {
@@ -265,7 +280,7 @@ def _points(front: Front) -> Iterator[str]:
             "latency": milliseconds(point["latency"]),
         }
         cost = costs.get(front["cost"], "–")
-        yield f"{percent(point['value'])} with {cost} (trial {point['number']})"
+        yield f"{metric(point['value'], in_percent)} with {cost} (trial {point['number']})"
 
 
 def _name(text: str, width: int) -> Text:

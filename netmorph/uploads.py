@@ -23,6 +23,7 @@ from netmorph.errors import ClientError
 _LONGEST = 128  # characters of the name of a data set
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".npy", ".npz", ".gif", ".tif",
                        ".tiff", ".heic", ".avif", ".ppm", ".pgm"})  # fmt: skip
+_TABLES = frozenset({".csv", ".tsv", ".parquet"})
 _IDX = re.compile(r".*idx\d[-_.]?(ubyte)?(\.gz)?", re.IGNORECASE)
 _FILE = re.compile(r".*\.(npz|npy|zip|gz|tgz|tar|csv|tsv|parquet|h5|pkl|pt|mat)", re.IGNORECASE)
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # categories of Unicode
@@ -37,11 +38,12 @@ class Options:
     image_side: int | None = None  # largest side of images from files, in pixels
     target: str | None = None  # the column of a table that holds the labels
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
+    task: str | None = None  # what the labels are for: "image-classification", "regression"
 
     def fields(self) -> dict[str, list[str]]:
         """The fields of the upload's form, each with its values."""
-        one = {"layout": self.layout, "image_side": self.image_side, "target": self.target}
-        given = {name: [str(value)] for name, value in one.items() if value is not None}
+        names = ("layout", "image_side", "target", "task")
+        given = {name: [str(v)] for name in names if (v := getattr(self, name)) is not None}
         return given | ({"category": [*self.categories]} if self.categories else {})
 
 
@@ -81,13 +83,13 @@ def packed(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
         return
-    files = _files_in(path)
+    files = _files_in(path) or _table_in(path)
     if not files:
         raise ClientError(
             f"the folder {shown(path)} holds no data; expected a folder of PNG, JPEG or WebP "
-            "images for each class, npy files x.npy and y.npy, or IDX files"
+            "images for each class, npy files x.npy and y.npy, IDX files, or one table"
         )
-    if len(files) == 1 and files[0].suffix.lower() == ".npz":
+    if len(files) == 1 and files[0].suffix.lower() in _TABLES | {".npz"}:
         yield files[0]
         return
     with tempfile.TemporaryDirectory(prefix="netmorph-") as folder:
@@ -109,6 +111,18 @@ def _files_in(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(root) / name for name in sorted(names) if _is_data(name)]
     return [path for path in found if path.is_file()]
+
+
+def _table_in(folder: Path) -> list[Path]:
+    """The table in a folder, if there is one; raises ClientError where there are several."""
+    found = sorted(one for one in folder.iterdir() if one.suffix.lower() in _TABLES)
+    if len(found) > 1:
+        names = ", ".join(shown(Path(one.name)) for one in found[:5])
+        raise ClientError(
+            f"the folder {shown(folder)} holds {len(found)} tables ({names}); expected one file: "
+            "join them, a fifth of the rows becomes the test split"
+        )
+    return found
 
 
 def _refuse(error: OSError) -> None:

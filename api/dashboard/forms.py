@@ -187,16 +187,24 @@ def upload(
     layout: Text = "",
     image_side: Text = "",
     target: Text = "",
+    task: Text = "",
 ) -> Response:
     """Import an uploaded file as a data set, and show how it was understood."""
     maker = request.app.state.sessions
-    fields = {"name": name, "layout": layout, "image_side": image_side, "target": target}
+    fields = {
+        "name": name,
+        "layout": layout,
+        "image_side": image_side,
+        "target": target,
+        "task": task,
+    }
     try:
         checked = _DATASET_NAME.validate_python(name)
         options = ReadOptions(
             layout=layout or None,
             image_side=_IMAGE_SIDE.validate_python(image_side.strip() or None),
             target=target.strip() or None,
+            task=task or None,
         )
         made = import_file(maker, storage, visitor.caller, checked, file.file, options)
     except (ValidationError, NetmorphError) as error:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -112,6 +112,11 @@ def metric(value: float | None, task: str, std: float | None = None) -> str:
     return "–" if value is None else TASKS[task]().in_words(value, std)
 
 
+def measured(measures: Mapping[str, float]) -> str:
+    """Further measures of a network, each a number with its name: "RMSE 54.3, MAE 43.1"."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in measures.items())
+
+
 def duration(seconds: float | None) -> str:
     """ "4 s", "3 min 20 s", "2 h 5 min"."""
     if seconds is None:
@@ -190,6 +195,7 @@ def _version(path: Path) -> str:
 
 _environment.filters |= {
     "metric": metric,
+    "measured": measured,
     "duration": duration,
     "milliseconds": milliseconds,
     "ago": ago,

@@ -43,6 +43,7 @@ def upload_dataset(
     image_side: Annotated[ImageSide | None, Form()] = None,
     target: ColumnName = "",
     category: Annotated[list[ColumnName], Form(max_length=MAX_COLUMNS)] = [],  # noqa: B006
+    task: Annotated[str, Form(max_length=64)] = "",
 ) -> DatasetOut:
     """Upload a data set as a multipart form; the response says how it was understood.
 
@@ -51,14 +52,18 @@ def upload_dataset(
     "NCL" for signals, "NF" for vectors. `image_side` is the largest side of images from files, in
     pixels. Of a table (CSV, TSV, Parquet) `target` names the column with the labels, by default the
     one named target, label, class or y; `category`, which may be repeated, names a column whose
-    numbers are categories. Check `description`, above all its `warnings`, before a search. The same
-    content again is the same data set; other content under the same name is its next version.
+    numbers are categories. `task` says what the labels are for: "image-classification" (of images,
+    signals, vectors and rows) or "regression"; without it, labels with fractions are numbers to
+    predict, all others name classes. Check `description`, above all its `warnings`, before a
+    search. The same content again is the same data set; other content under the same name is its
+    next version.
     """
     options = ReadOptions(
         layout=layout or None,
         image_side=image_side,
         target=target or None,
         categories=tuple(category),
+        task=task or None,
     )
     return import_file(request.app.state.sessions, storage, caller, name, file.file, options)
 

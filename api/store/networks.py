@@ -70,6 +70,11 @@ def architecture(session: Session, caller: Caller, network_id: UUID) -> Architec
     return Architecture.from_json(row.architecture)
 
 
+def has_weights(session: Session, caller: Caller, network_id: UUID) -> bool:
+    """Whether a network was uploaded with weights; NotFound where it is not the caller's."""
+    return _row(session, caller, network_id).blob_key is not None
+
+
 def remove(session: Session, caller: Caller, network_id: UUID) -> None:
     """Delete a network; Conflict while a search has started from it, or has a trial of it."""
     row = _row(session, caller, network_id)

@@ -67,12 +67,19 @@ def check(
     """The search of a request; raises InvalidInput or QuotaExceeded where it is not possible."""
     if most_live is not None:
         quotas.check_searches(session, caller, most_live)
-    if body.task not in TASKS or dataset.task != body.task:
+    if "task" in body.model_fields_set and dataset.task != body.task:
         raise InvalidInput(f"task: the data set is for {dataset.task!r}, not {body.task!r}")
-    config = SearchConfig(**{name: getattr(body, name) for name in SearchConfig.model_fields})
+    if dataset.task not in TASKS:
+        raise InvalidInput(
+            f"task: the data set is for {dataset.task!r}, which this release does not know"
+        )
+    given = {name: getattr(body, name) for name in SearchConfig.model_fields}
+    config = SearchConfig(**given | {"task": dataset.task})
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
     root = _root(session, caller, config)
+    if root is not None and not TASKS[config.task].predicts_classes:
+        _refuse_weights(session, caller, config)
     bounds = defaults.bounds(config, spec, root)
     if root is None:
         roots(spec, bounds)  # raises where no architecture fits the bounds
@@ -112,6 +119,15 @@ def _root(session: Session, caller: Caller, config: SearchConfig) -> Architectur
         return networks.architecture(session, caller, config.root)
     except NotFound as error:
         raise InvalidInput(f"root: {error}; upload it with POST /v1/networks") from None
+
+
+def _refuse_weights(session: Session, caller: Caller, config: SearchConfig) -> None:
+    """Raise InvalidInput where the root has weights: its outputs are in the user's own units."""
+    if config.root is not None and networks.has_weights(session, caller, config.root):
+        raise InvalidInput(
+            f"root: the network has weights, and a search of {config.task} learns standardised "
+            "numbers; expected a network without weights: give its architecture as JSON"
+        )
 
 
 def add(

@@ -1,6 +1,7 @@
 """Results: each is checked, counted once, and acknowledged to its worker."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,14 @@ from api.store import blobs, setbacks
 from api.store.endings import moved
 from api.store.errors import Conflict, NotFound
 from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
-from core.protocol.contracts import BlobRef, Comparison, ResultAnswer, TestMetrics, TrialResult
+from core.protocol.contracts import (
+    BlobRef,
+    Comparison,
+    Measures,
+    ResultAnswer,
+    TestMetrics,
+    TrialResult,
+)
 from core.protocol.states import TrialStatus
 from core.tasks import TASKS, AbstractTask
 
@@ -107,6 +115,7 @@ _COLUMNS = [
     *(f"{part}_{name}" for part, kind in _PARTS.items() for name in kind.model_fields),
 ]
 #: The columns that a result fills; a new field of the message needs only its column.
+_AS_JSON = frozenset({"comparison", "measures", "test_measures"})
 _FILLED = tuple(name for name in sorted(_COLUMNS) if name in Trial.__table__.columns)
 _RESULT = text(
     """
@@ -125,7 +134,7 @@ WITH ended AS (
         " epochs = :epochs, epochs_spent = epochs_spent + reported,"
         " report_digest = :digest, "
         + ", ".join(
-            f"{name} = CAST(:{name} AS jsonb)" if name == "comparison" else f"{name} = :{name}"
+            f"{name} = CAST(:{name} AS jsonb)" if name in _AS_JSON else f"{name} = :{name}"
             for name in _FILLED
         ),
         targets=set(TrialStatus) - {TrialStatus.RUNNING, TrialStatus.LOST},
@@ -194,6 +203,8 @@ def _filled(report: TrialResult) -> dict[str, Any]:
     found |= {
         "precision": printable(report.precision) or None,
         "comparison": report.comparison and _json(report.comparison),
+        "measures": _measures(report.measures),
+        "test_measures": _measures({} if report.test is None else report.test.measures),
     }
     return {name: _storable(name, found.get(name)) for name in _FILLED}
 
@@ -204,6 +215,12 @@ def _storable(name: str, value: Any) -> Any:
         return value
     is_big = isinstance(Trial.__table__.columns[name].type, BigInteger)
     return clamped(value, LARGEST_BIG if is_big else LARGEST)
+
+
+def _measures(measures: Measures) -> str | None:
+    """Measures as pairs in JSON text, as JSONB does not keep the order of names; None for none."""
+    found = [[printable(name), value] for name, value in measures.items()]
+    return json.dumps(found, allow_nan=False) if found else None
 
 
 def _json(comparison: Comparison) -> str:

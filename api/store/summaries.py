@@ -91,7 +91,7 @@ def _bests(session: Session, ids: list[UUID]) -> dict[UUID, Best]:
     """The trial with the best value of each search; the first of equal ones."""
     columns = (Trial.id, Trial.search_id, Trial.number, Trial.value, Trial.value_std)
     ranked = (
-        select(*columns, Trial.parameters)
+        select(*columns, Trial.parameters, Trial.measures)
         .ext(distinct_on(Trial.search_id))
         .where(Trial.search_id.in_(ids), Trial.kind == TrialKind.SEARCH, Trial.value.is_not(None))
         .order_by(Trial.search_id, Trial.value.desc(), Trial.number)
@@ -157,6 +157,7 @@ def _out(
         reason=_reason(search.reason or wait, [*unread, *unread_bounds]),
         dataset=DatasetRef(id=search.dataset_id, name=head.dataset),
         metric=TASKS[config.task].metric,
+        in_percent=TASKS[config.task].in_percent,
         version=head.version,
         now=head.now,
         used=_used(search, head.now, counts),

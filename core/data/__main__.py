@@ -1,6 +1,7 @@
-"""Describe a data set without storing it: `python -m core.data FILE [--layout L] [--target C]`.
+"""Describe a data set without storing it: `python -m core.data FILE`.
 
-Prints one JSON object: `spec` and `description`, or `error` where the file cannot be used.
+Prints one JSON object: `spec` and `description`, or `error` where the file cannot be used. Options
+are `--layout L`, `--image-side N`, `--target C`, `--category C` and `--task T`.
 """
 
 import argparse
@@ -22,12 +23,14 @@ def main() -> int:
     parser.add_argument("--image-side", type=int)
     parser.add_argument("--target")
     parser.add_argument("--category", action="append", default=[])
+    parser.add_argument("--task")
     given = parser.parse_args()
     options = ReadOptions(
         layout=given.layout,
         image_side=given.image_side,
         target=given.target,
         categories=tuple(given.category),
+        task=given.task,
     )
     try:
         with given.file.open("rb") as file:

@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from core.data.targets import CLASSIFICATION, REGRESSION
 from core.errors import CorruptBlob, InvalidDataset
 from core.protocol.contracts import DatasetSpec, TableSpec
 
 MAX_CLASSES = 1000
 LARGEST_VALUE = 1e100  # of an example: sums and squares of larger values may overflow
 MIN_TRAIN_PER_CLASS = 4  # so that a stratified validation split has at least one of each
+MAX_TARGETS = 32
+MIN_TRAIN_TARGETS, MIN_TEST_TARGETS = 8, 2  # examples of regression
+LEAST_SPREAD = 1e-100  # of a target: squares of smaller differences vanish
 _TYPES = (np.uint8, np.float32, np.float64)
 _TENSORS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -25,30 +29,51 @@ class Arrays:
     """Examples and labels, split in train and test.
 
     Examples are uint8, float32 or float64, images (N, C, H, W), signals (N, C, L) or vectors
-    (N, F); labels are int64, 0 … classes - 1, and name `class_names`.
+    (N, F); labels are int64, 0 … classes - 1, and name `class_names`. Of regression there are
+    float64 targets (N, targets) in their place, and no class names.
     """
 
     x_train: NDArray[Any]
-    y_train: NDArray[np.int64]
+    y_train: NDArray[Any]
     x_test: NDArray[Any]
-    y_test: NDArray[np.int64]
+    y_test: NDArray[Any]
     class_names: tuple[str, ...]
     layout: str | None = None  # see DatasetSpec; not stored with the arrays
     image_mode: str | None = None  # likewise
     table: TableSpec | None = None  # likewise
+    target_names: tuple[str, ...] = ()  # of regression
+
+    @property
+    def task(self) -> str:
+        """The kind of task that the labels are for."""
+        return REGRESSION if self.target_names else CLASSIFICATION
 
 
 def validate(arrays: Arrays) -> None:
     """Raise InvalidDataset unless a network can be trained and tested on the arrays."""
-    classes = len(arrays.class_names)
-    if not 2 <= classes <= MAX_CLASSES:
-        raise InvalidDataset(f"found {classes} class(es); expected 2 to {MAX_CLASSES}")
+    if arrays.task == REGRESSION:
+        _check_shapes(arrays)
+        _check_all_targets(arrays)
+    else:
+        _check_classes(arrays)
+
+
+def _check_shapes(arrays: Arrays) -> None:
+    """Raise InvalidDataset unless both splits hold examples of one shape."""
     if arrays.x_train.shape[1:] != arrays.x_test.shape[1:]:
         raise InvalidDataset(
             f"training examples have shape {arrays.x_train.shape[1:]}, "
             f"test examples {arrays.x_test.shape[1:]}; expected the same"
         )
     _check_examples("train", arrays.x_train)
+    _check_examples("test", arrays.x_test)
+
+
+def _check_classes(arrays: Arrays) -> None:
+    classes = len(arrays.class_names)
+    if not 2 <= classes <= MAX_CLASSES:
+        raise InvalidDataset(f"found {classes} class(es); expected 2 to {MAX_CLASSES}")
+    _check_shapes(arrays)
     _check_labels("train", arrays.y_train, len(arrays.x_train), classes)
     counts = np.bincount(arrays.y_train, minlength=classes)
     if counts.min() < MIN_TRAIN_PER_CLASS:
@@ -57,8 +82,51 @@ def validate(arrays: Arrays) -> None:
             f"class {rare!r} has {counts.min()} training example(s); "
             f"expected at least {MIN_TRAIN_PER_CLASS}"
         )
-    _check_examples("test", arrays.x_test)
     _check_labels("test", arrays.y_test, len(arrays.x_test), classes)
+
+
+def _check_all_targets(arrays: Arrays) -> None:
+    """Raise InvalidDataset unless the targets can be learned and tested."""
+    if len(arrays.target_names) > MAX_TARGETS:
+        raise InvalidDataset(
+            f"found {len(arrays.target_names)} targets; expected at most {MAX_TARGETS}"
+        )
+    for split, x, y, least in (
+        ("train", arrays.x_train, arrays.y_train, MIN_TRAIN_TARGETS),
+        ("test", arrays.x_test, arrays.y_test, MIN_TEST_TARGETS),
+    ):
+        _check_targets(split, y, (len(x), len(arrays.target_names)), least)
+    _check_spread(arrays)
+
+
+def _check_targets(split: str, y: NDArray[Any], shape: tuple[int, int], least: int) -> None:
+    if y.shape != shape or y.dtype != np.float64:
+        raise InvalidDataset(
+            f"{split} targets are {y.dtype} of shape {y.shape}; expected float64 of shape {shape}"
+        )
+    check_enough(len(y), split, least)
+    check_values(y, f"{split} targets")
+
+
+def check_enough(count: int, split: str, least: int) -> None:
+    """Raise InvalidDataset where there are too few examples for regression."""
+    if count < least:
+        raise InvalidDataset(
+            f"found {count} {split} example(s); expected at least {least} for regression"
+        )
+
+
+def _check_spread(arrays: Arrays) -> None:
+    """Raise InvalidDataset for a target that is the same for all training examples."""
+    spread = np.ptp(arrays.y_train, axis=0)
+    size = np.abs(arrays.y_train).max(axis=0)
+    is_constant = spread <= np.maximum(LEAST_SPREAD, 4 * np.finfo(np.float64).eps * size)
+    if is_constant.any():
+        index = int(is_constant.argmax())
+        raise InvalidDataset(
+            f"target {arrays.target_names[index]!r} is {arrays.y_train[0, index]:g} for all "
+            "training examples; expected different numbers: nothing could be learned"
+        )
 
 
 def _check_examples(split: str, x: NDArray[Any]) -> None:
@@ -109,24 +177,30 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
         layout=arrays.layout,
         image_mode=arrays.image_mode,
         table=arrays.table,
+        target_names=arrays.target_names,
     )
 
 
 def encode(arrays: Arrays) -> bytes:
-    """The data set as safetensors; the class names travel in the metadata."""
+    """The data set as safetensors; the names of classes or targets travel in the metadata."""
     tensors = {name: np.ascontiguousarray(getattr(arrays, name)) for name in _TENSORS}
-    return save(tensors, metadata={"class_names": json.dumps(list(arrays.class_names))})
+    metadata = {"class_names": json.dumps(list(arrays.class_names))}
+    if arrays.target_names:
+        metadata["target_names"] = json.dumps(list(arrays.target_names))
+    return save(tensors, metadata=metadata)
 
 
 def decode(path: Path) -> Arrays:
     """The data set in a safetensors file; raises CorruptBlob if there is none."""
     try:
         with safe_open(path, framework="numpy") as file:
-            names = json.loads((file.metadata() or {})["class_names"])
+            metadata = file.metadata() or {}
+            names = json.loads(metadata["class_names"])
+            targets = json.loads(metadata.get("target_names", "[]"))
             tensors = {name: file.get_tensor(name) for name in _TENSORS}
     except (SafetensorError, KeyError, ValueError) as error:
         raise CorruptBlob(f"the stored data set cannot be read: {error}") from error
-    arrays = Arrays(**tensors, class_names=tuple(names))
+    arrays = Arrays(**tensors, class_names=tuple(names), target_names=tuple(targets))
     validate(arrays)
     return arrays
 

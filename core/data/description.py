@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.data.datasets import Arrays
 from core.data.layouts import Layout
+from core.data.statistics import ChannelStatistics
 from core.data.tables.encoding import Learned
 from core.protocol.contracts import DatasetSpec, Finite, Message
 
@@ -21,8 +23,19 @@ class SplitFacts(Message):
 
     name: str  # "train", "test"
     examples: int
-    by_class: tuple[int, ...]  # examples of each class, in the order of the class names
+    #: Examples of each class, in the order of the class names; of regression empty.
+    by_class: tuple[int, ...]
     given: bool  # as a split of its own in the files; else Netmorph took it from the rest
+
+
+class TargetFacts(Message):
+    """A number that is predicted, over all examples."""
+
+    name: str
+    least: Finite
+    greatest: Finite
+    mean: Finite
+    std: Finite
 
 
 class Repetitions(Message):
@@ -31,7 +44,7 @@ class Repetitions(Message):
     in_train: int  # training examples equal to an earlier one
     in_test: int  # test examples equal to an earlier one
     leaked: int  # test examples that are training examples, too
-    contradictory: int  # examples equal to an earlier one of another class
+    contradictory: int  # examples equal to an earlier one of another class or target
 
 
 class ColumnFacts(Message):
@@ -56,6 +69,7 @@ class DatasetDescription(Message):
     least: Finite  # of all values
     greatest: Finite
     splits: tuple[SplitFacts, ...]
+    targets: tuple[TargetFacts, ...] = ()  # of regression
     repetitions: Repetitions
     columns: tuple[ColumnFacts, ...] = ()  # of a table
     notes: tuple[str, ...]  # what was done to the data
@@ -74,14 +88,15 @@ def describe(
     learned: Sequence[Learned] = (),
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
+    task_reason: str = "",
 ) -> DatasetDescription:
     """The description of a data set; `notes` and `warnings` are those of reading it."""
     repetitions = repetitions_in(arrays)
     both = (arrays.x_train, arrays.x_test)
     facts = DatasetDescription(
         format=format,
-        task="image-classification",
-        task_reason=f"each example has one of {spec.classes} labels",
+        task=arrays.task,
+        task_reason=task_reason or f"each example has one of {spec.classes} labels",
         kind=layout.kind,
         layout=layout.letters,
         layout_reason=layout.reason,
@@ -92,6 +107,7 @@ def describe(
             _split("train", arrays.y_train, spec.classes, given=True),
             _split("test", arrays.y_test, spec.classes, given=test_given),
         ),
+        targets=_targets(arrays),
         repetitions=repetitions,
         columns=_columns(spec, learned),
         notes=tuple(notes),
@@ -102,18 +118,29 @@ def describe(
     return facts.model_copy(update={"warnings": more, "summary": _summary(facts, spec)})
 
 
-def _split(name: str, y: NDArray[np.int64], classes: int, *, given: bool) -> SplitFacts:
-    counts = np.bincount(y, minlength=classes)
-    return SplitFacts(name=name, examples=len(y), by_class=tuple(counts.tolist()), given=given)
+def _split(name: str, y: NDArray[Any], classes: int, *, given: bool) -> SplitFacts:
+    counts = np.bincount(y, minlength=classes).tolist() if classes else ()
+    return SplitFacts(name=name, examples=len(y), by_class=tuple(counts), given=given)
+
+
+def _targets(arrays: Arrays) -> tuple[TargetFacts, ...]:
+    """The facts of each target; none of classes."""
+    if not arrays.target_names:
+        return ()
+    found = ChannelStatistics.of(np.concatenate([arrays.y_train, arrays.y_test]))
+    columns = zip(arrays.target_names, found.low, found.high, found.mean, found.std, strict=True)
+    return tuple(
+        TargetFacts(name=name, least=low, greatest=high, mean=mean, std=std)
+        for name, low, high, mean, std in columns
+    )
 
 
 def _columns(spec: DatasetSpec, learned: Sequence[Learned]) -> tuple[ColumnFacts, ...]:
     """How the columns of a table were understood, the target first."""
     if spec.table is None:
         return ()
-    target = ColumnFacts(
-        name=spec.table.target, taken_as="target", features=0, reason=f"{spec.classes} classes"
-    )
+    meaning = f"{spec.classes} classes" if spec.classes else "a number to predict"
+    target = ColumnFacts(name=spec.table.target, taken_as="target", features=0, reason=meaning)
     return (target, *(_column(one) for one in learned))
 
 
@@ -133,7 +160,7 @@ def _column(learned: Learned) -> ColumnFacts:
 def repetitions_in(arrays: Arrays) -> Repetitions:
     """How many examples are equal, within and between the splits."""
     train, test = _digests(arrays.x_train), _digests(arrays.x_test)
-    first: dict[bytes, int] = {}
+    first: dict[bytes, Any] = {}
     in_train = in_test = contradictory = leaked = 0
     for digest, label in zip(train, arrays.y_train.tolist(), strict=True):
         known = first.setdefault(digest, label)
@@ -161,28 +188,27 @@ def _digests(x: NDArray[np.generic]) -> list[bytes]:
 
 def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
     train, test = facts.splits
-    counts = [a + b for a, b in zip(train.by_class, test.by_class, strict=True)]
-    names = ", ".join(spec.class_names[:_NAMED]) + (", …" if spec.classes > _NAMED else "")
-    least, most = min(counts), max(counts)
-    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    source = "as in the files" if test.given else "a fifth of each class, set aside at random"
-    if spec.table is None:
-        data = f"{_examples(facts.kind, spec.input_shape)} (axes {facts.layout}: "
-        data += f"{facts.layout_reason})"
-    else:
-        data = _table(facts, spec)
-    values = f"values from {facts.least:g} to {facts.greatest:g} ({facts.values}, kept as "
-    values += f"{spec.dtype})"
+    whole = "of each class" if spec.classes else "of all"
+    source = "as in the files" if test.given else f"a fifth {whole}, set aside at random"
+    values = f"{facts.least:g} to {facts.greatest:g} ({facts.values}, kept as {spec.dtype})"
     return (
-        f"{train.examples + test.examples:,} {data}",
-        f"{spec.classes} classes of {each} examples: {names}",
+        f"{train.examples + test.examples:,} {_data(facts, spec)}",
+        _classes(facts, spec) if spec.classes else _numbers(facts.targets),
         f"{train.examples:,} examples to train on, {test.examples:,} to test on ({source})",
-        *([values] if spec.table is None else []),
+        *([f"values from {values}"] if spec.table is None else []),
         f"task {facts.task}: {facts.task_reason}",
     )
 
 
-def _table(facts: DatasetDescription, spec: DatasetSpec) -> str:
+def _data(facts: DatasetDescription, spec: DatasetSpec) -> str:
+    """What the examples are, and how they were arranged in the files, in words."""
+    if spec.table is not None:
+        return _rows(facts, spec)
+    examples = _examples(facts.kind, spec.input_shape)
+    return f"{examples} (axes {facts.layout}: {facts.layout_reason})"
+
+
+def _rows(facts: DatasetDescription, spec: DatasetSpec) -> str:
     """The rows of a table and what they become, in words."""
     kinds = [one.taken_as for one in facts.columns]
     words = {"number": "numbers", "category": "categories", "date": "dates", "left out": "left out"}
@@ -192,6 +218,26 @@ def _table(facts: DatasetDescription, spec: DatasetSpec) -> str:
         f"rows of {len(kinds)} columns: the target {facts.columns[0].name!r}, {found}; they become "
         f"{spec.input_shape[0]} feature{'s' * (spec.input_shape[0] > 1)}"
     )
+
+
+def _classes(facts: DatasetDescription, spec: DatasetSpec) -> str:
+    """The classes and how many examples they have, in words."""
+    counts = [sum(of_class) for of_class in zip(*(s.by_class for s in facts.splits), strict=True)]
+    names = ", ".join(spec.class_names[:_NAMED]) + (", …" if spec.classes > _NAMED else "")
+    least, most = min(counts), max(counts)
+    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    return f"{spec.classes} classes of {each} examples: {names}"
+
+
+def _numbers(targets: Sequence[TargetFacts]) -> str:
+    """The numbers to predict, in words."""
+    words = "; ".join(
+        f"{one.name} from {one.least:g} to {one.greatest:g}, mean {one.mean:.4g}, standard "
+        f"deviation {one.std:.4g}"
+        for one in targets[:_NAMED]
+    )
+    more = "; …" if len(targets) > _NAMED else ""
+    return f"{len(targets)} number{'s' * (len(targets) > 1)} to predict: {words}{more}"
 
 
 def _examples(kind: str, shape: tuple[int, ...]) -> str:
@@ -221,13 +267,13 @@ def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
         found.append(
             f"examples that equal another one with a different label: {repeated.contradictory:,}"
         )
-    if max(train.by_class) >= _UNBALANCED * min(train.by_class):
+    if spec.classes and max(train.by_class) >= _UNBALANCED * min(train.by_class):
         rare, most = (spec.class_names[train.by_class.index(f(train.by_class))] for f in (min, max))
         found.append(
             f"class {most!r} has {max(train.by_class):,} training examples, class {rare!r} "
             f"{min(train.by_class):,}: accuracy says little about rare classes"
         )
-    counts = zip(spec.class_names, test.by_class, strict=True)
+    counts = zip(spec.class_names, test.by_class, strict=True)  # of regression empty
     if missing := [name for name, count in counts if not count]:
         found.append(f"no test example is of class {', '.join(missing[:_NAMED])}")
     if facts.least == facts.greatest:

@@ -3,7 +3,8 @@
 The result says how it was understood, so that a person can check it before anything is trained.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -11,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.datasets import (
+    MIN_TEST_TARGETS,
     MIN_TRAIN_PER_CLASS,
+    MIN_TRAIN_TARGETS,
     Arrays,
+    check_enough,
     check_values,
     spec,
     stratified_test_split,
@@ -23,17 +27,20 @@ from core.data.files import Files, ReadLimits, SingleFile, open_files
 from core.data.formats import FORMATS, RawData, ReadOptions
 from core.data.labels import classes_of
 from core.data.layouts import Layout, layout_of
+from core.data.splits import strata
 from core.data.stored_type import stored_type
 from core.data.tables.encoding import Learned
 from core.data.tables.table import Table
 from core.data.tables.target import labels_of, target_of
 from core.data.tables.understanding import encoded
+from core.data.targets import CLASSIFICATION, may_be_targets, targets_of
 from core.errors import InvalidDataset
 from core.protocol.contracts import DatasetSpec
 
 _TEST_SHARE = 0.2
 _SPLIT_SEED = 20181  # fixed: the same file always gives the same test split
 
+_NUMBERS = "if the labels are numbers to predict, give the task regression (--task regression)"
 _START = 16  # bytes by which the contents of a file are guessed
 TABLES = ("csv", "parquet")  # the formats that are tables
 _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
@@ -81,19 +88,38 @@ def read(file: BinaryIO, limits: ReadLimits, options: ReadOptions | None = None)
     raw = FORMATS[kind].read(files, limits, options)
     if isinstance(raw, Table):
         return _understand_table(kind, raw, limits, options)
-    return understand(kind, raw, options.layout)
+    return understand(kind, raw, options.layout, options.task)
 
 
-def understand(kind: str, raw: RawData, layout: str | None = None) -> Intake:
-    """What the arrays of a file mean; a `layout` goes before that of the file."""
+def understand(
+    kind: str, raw: RawData, layout: str | None = None, task: str | None = None
+) -> Intake:
+    """What the arrays of a file mean; a `layout` and a `task` that are given decide."""
+    with _regression_suggested(raw.parts["train"].y, task):
+        return _understood(kind, raw, layout, task)
+
+
+@contextmanager
+def _regression_suggested(labels: NDArray[Any], task: str | None) -> Iterator[None]:
+    """Add the way to predict numbers to errors, where labels may be some and no task is given."""
+    try:
+        yield
+    except InvalidDataset as error:
+        if task is None and may_be_targets(labels) and "regression" not in str(error):
+            raise InvalidDataset(f"{error}; {_NUMBERS}") from None
+        raise
+
+
+def _understood(kind: str, raw: RawData, layout: str | None, task: str | None) -> Intake:
     examples = {split: part.x for split, part in raw.parts.items()}
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     values = _type(examples)
-    classes = classes_of({split: part.y for split, part in raw.parts.items()}, raw.class_names)
-    x, numbers = _prepared(examples, axes), dict(classes.numbers)
+    found = {split: part.y for split, part in raw.parts.items()}
+    labels = _labels(found, task, raw.class_names)
+    x, numbers = _prepared(examples, axes), dict(labels.numbers)
     _check_lengths(x, numbers)
-    notes = [*raw.notes, *classes.notes]
-    warnings = [warning for warning in (axes.warning, *raw.warnings, *classes.warnings) if warning]
+    notes = [*raw.notes, *labels.notes]
+    warnings = [warning for warning in (axes.warning, *raw.warnings, *labels.warnings) if warning]
     if "validation" in x:
         x["train"] = np.concatenate([x["train"], x.pop("validation")])
         numbers["train"] = np.concatenate([numbers["train"], count := numbers.pop("validation")])
@@ -101,12 +127,10 @@ def understand(kind: str, raw: RawData, layout: str | None = None) -> Intake:
             f"the {len(count):,} validation examples join those for training, of which each search "
             "holds some out"
         )
-    arrays = replace(
-        _split(x, numbers, classes.names), layout=axes.letters, image_mode=raw.image_mode
-    )
+    arrays = replace(_split(x, labels, numbers), layout=axes.letters, image_mode=raw.image_mode)
     return of_arrays(
         arrays, kind=kind, axes=axes, values=values, test_given="test" in x, notes=notes,
-        warnings=warnings,
+        warnings=warnings, task_reason=labels.reason,
     )  # fmt: skip
 
 
@@ -128,24 +152,56 @@ def _check_options(kind: str, options: ReadOptions) -> None:
 def _understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadOptions) -> Intake:
     """What the columns of a table mean, as far as they are not given."""
     target = target_of(table, options.target)
-    labels, rows, warning = labels_of(table, target)
-    classes = classes_of({"train": labels})
-    y = classes.numbers["train"]
-    _check_counts(y, classes.names)
-    train, test = stratified_test_split(y, _TEST_SHARE, _SPLIT_SEED)
-    found = encoded(
-        table, target, rows, rows[train], categories=options.categories, most_bytes=limits.bytes
-    )
-    axes = Layout("NF", "rows of a table")
-    x = _prepared({"train": found.x}, axes)["train"]
-    arrays = Arrays(
-        x[train], y[train], x[test], y[test], classes.names, layout=axes.letters, table=found.spec
-    )
-    return of_arrays(
-        arrays, kind=kind, axes=axes, test_given=False, learned=found.learned,
-        notes=[*table.notes, *classes.notes],
-        warnings=[text for text in (warning, *classes.warnings, *found.warnings) if text],
-    )  # fmt: skip
+    given = labels_of(table, target, options.task)
+    with _regression_suggested(given.values, options.task):
+        labels = _labels({"train": given.values}, options.task)
+        y = labels.numbers["train"]
+        train, test = _set_aside(y, labels)
+        found = encoded(
+            table, target, given.rows, given.rows[train], categories=options.categories,
+            most_bytes=limits.bytes,
+        )  # fmt: skip
+        axes = Layout("NF", "rows of a table")
+        x = _prepared({"train": found.x}, axes)["train"]
+        arrays = Arrays(
+            x[train], y[train], x[test], y[test], labels.class_names, layout=axes.letters,
+            table=found.spec, target_names=(target,) if labels.target_names else (),
+        )  # fmt: skip
+        return of_arrays(
+            arrays, kind=kind, axes=axes, test_given=False, learned=found.learned,
+            notes=[*table.notes, *labels.notes], task_reason=labels.reason,
+            warnings=[*given.warnings, *labels.warnings, *found.warnings],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """Class numbers (n,), or targets (n, targets), by split."""
+
+    numbers: Mapping[str, NDArray[Any]]
+    class_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+    reason: str = ""  # why they are targets
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def _labels(
+    found: Mapping[str, NDArray[Any]], task: str | None, class_names: tuple[str, ...] | None = None
+) -> _Labels:
+    """The labels as targets where they are such, else as classes; class names mean classes."""
+    if task is None and class_names is not None:
+        task = CLASSIFICATION
+    if (targets := targets_of(found, task)) is not None:
+        return _Labels(targets.values, target_names=targets.names, reason=targets.reason)
+    classes = classes_of(found, class_names)
+    warnings = classes.warnings
+    if task is None and may_be_targets(found["train"]):
+        warnings = (
+            *warnings,
+            f"{len(classes.names)} whole numbers are taken as classes; {_NUMBERS}",
+        )
+    return _Labels(classes.numbers, classes.names, notes=classes.notes, warnings=warnings)
 
 
 def _reason(layout: str | None, raw: RawData) -> str:
@@ -166,6 +222,7 @@ def of_arrays(
     learned: Sequence[Learned] = (),  # of the columns of a table
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
+    task_reason: str = "",  # why the labels are targets, where they are
 ) -> Intake:
     """A data set of arrays that are ready to be stored; raises InvalidDataset."""
     validate(arrays)
@@ -174,7 +231,7 @@ def of_arrays(
     description = describe(
         arrays, described, axes, format=kind, values=values or described.dtype,
         test_given=test_given, learned=learned, notes=notes,
-        warnings=[*warnings, *_hints(axes, described)],
+        warnings=[*warnings, *_hints(axes, described)], task_reason=task_reason,
     )  # fmt: skip
     return Intake(arrays, described, description)
 
@@ -182,7 +239,7 @@ def of_arrays(
 # --- splits -----------------------------------------------------------------------------------
 
 
-def _check_lengths(x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[np.int64]]) -> None:
+def _check_lengths(x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[Any]]) -> None:
     for split, examples in x.items():
         if len(examples) != len(y[split]):
             raise InvalidDataset(
@@ -191,15 +248,23 @@ def _check_lengths(x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[np.int
             )
 
 
-def _split(
-    x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[np.int64]], names: tuple[str, ...]
-) -> Arrays:
-    """The four arrays; without test examples a fifth of each class is set aside."""
+def _split(x: Mapping[str, NDArray[Any]], labels: _Labels, y: Mapping[str, NDArray[Any]]) -> Arrays:
+    """The four arrays; without test examples a fifth of each class, or of all, is set aside."""
+    names, targets = labels.class_names, labels.target_names
     if "test" in x:
-        return Arrays(x["train"], y["train"], x["test"], y["test"], names)
-    _check_counts(y["train"], names)
-    train, test = stratified_test_split(y["train"], _TEST_SHARE, _SPLIT_SEED)
-    return Arrays(x["train"][train], y["train"][train], x["train"][test], y["train"][test], names)
+        return Arrays(x["train"], y["train"], x["test"], y["test"], names, target_names=targets)
+    x_all, y_all = x["train"], y["train"]
+    train, test = _set_aside(y_all, labels)
+    return Arrays(x_all[train], y_all[train], x_all[test], y_all[test], names, target_names=targets)
+
+
+def _set_aside(y: NDArray[Any], labels: _Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices (train, test); raises InvalidDataset where there are too few examples."""
+    if labels.target_names:
+        check_enough(len(y), "train", MIN_TRAIN_TARGETS + MIN_TEST_TARGETS)
+    else:
+        _check_counts(y, labels.class_names)
+    return stratified_test_split(strata(y), _TEST_SHARE, _SPLIT_SEED)
 
 
 def _check_counts(y: NDArray[np.int64], names: tuple[str, ...]) -> None:

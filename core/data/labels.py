@@ -99,7 +99,8 @@ def _from_one_hot(y: NDArray[Any]) -> NDArray[np.int64]:
     if ((y != 0) & (y != 1)).any():
         raise InvalidDataset(
             f"labels have shape {y.shape} and are not one-hot; expected (N,), or rows of one 1 and "
-            "else 0: of probabilities take y.argmax(axis=1)"
+            "else 0: of probabilities take y.argmax(axis=1); for numbers to predict give the task "
+            "regression"
         )
     if ((ones := (y == 1).sum(axis=1)) != 1).any():
         row = int((ones != 1).argmax())
@@ -113,8 +114,8 @@ def _from_one_hot(y: NDArray[Any]) -> NDArray[np.int64]:
 def _from_floats(y: NDArray[Any]) -> NDArray[np.int64]:
     if not np.isfinite(y).all() or (y != np.round(y)).any() or np.abs(y).max() > _LARGEST:
         raise InvalidDataset(
-            "labels are fractions, NaN or huge; expected integers or strings, as only "
-            "classification is supported"
+            "labels are fractions, NaN or huge; expected integers or strings, which name classes, "
+            "or finite numbers to predict, and the task regression"
         )
     return y.astype(np.int64)
 

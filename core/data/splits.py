@@ -1,7 +1,25 @@
 """Stratified splits: which examples are held out for validation."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+_STRATA, _EXAMPLES_A_STRATUM = 10, 5  # of targets: at most, and at least
+
+
+def strata(y: NDArray[Any]) -> NDArray[np.int64]:
+    """The groups of examples of which a split holds equal shares.
+
+    They are the classes of labels (n,); of targets (n, targets) about equally many examples by the
+    order of the first target, so that small splits cover its range.
+    """
+    if y.ndim == 1:
+        return np.asarray(y, np.int64)
+    count = max(1, min(_STRATA, len(y) // _EXAMPLES_A_STRATUM))
+    ranks = np.empty(len(y), np.int64)
+    ranks[np.argsort(y[:, 0], kind="stable")] = np.arange(len(y))
+    return np.asarray(ranks * count // len(y))
 
 
 def validation_split(

@@ -117,10 +117,10 @@ def check_fits(architecture: Architecture, spec: DatasetSpec, bounds: Bounds) ->
             f"the network takes examples of shape {_words(architecture.input_shape)}; "
             f"expected {_words(spec.input_shape)}, as in the data set"
         )
-    if architecture.output_shape != (spec.classes,):
+    if architecture.output_shape != (spec.outputs,):
         raise InvalidInput(
             f"the network has {architecture.output_shape[0]} outputs; expected "
-            f"{spec.classes}, one for each class of the data set"
+            f"{spec.outputs}, one for each {'class' if spec.classes else 'target'} of the data set"
         )
     if not fits(architecture, bounds):
         raise InvalidInput(

@@ -205,7 +205,7 @@ def _cnn_layers(spec: DatasetSpec, scale: float) -> Iterator[AbstractLayer]:
         yield from (*kit.max_pool(stage), *kit.block(stage.filters))
     yield Flatten()
     yield from (Dense(_scaled(UNITS, scale)), ReLU(), Dropout(DROPOUT))
-    yield from (Dense(spec.classes), Output())
+    yield from (Dense(spec.outputs), Output())
 
 
 def _vgg(spec: DatasetSpec, scale: float) -> Architecture:
@@ -219,7 +219,7 @@ def _vgg(spec: DatasetSpec, scale: float) -> Architecture:
     if side >= 2:
         last = graph(last, kit.family.max_pool(2, 2))
     last = graph(last, Flatten(), Dense(_scaled(UNITS, scale)), ReLU(), Dropout(DROPOUT))
-    return graph.finish(last, spec.classes)
+    return graph.finish(last, spec.outputs)
 
 
 def _resnet(spec: DatasetSpec, scale: float) -> Architecture:
@@ -231,7 +231,7 @@ def _resnet(spec: DatasetSpec, scale: float) -> Architecture:
         inner = graph(last, *kit.block(stage.filters, stride=by), *kit.linear(stage.filters))
         skip = graph(last, *kit.linear(stage.filters, 1, by)) if by > 1 else last
         last = graph(graph.merge(Add(), inner, skip), ReLU())
-    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.outputs)
 
 
 def _strided(spec: DatasetSpec, scale: float) -> Architecture:
@@ -249,7 +249,7 @@ def _strided(spec: DatasetSpec, scale: float) -> Architecture:
         if side >= 4:
             last, side = graph(last, kit.family.max_pool(2, 2)), side // 2
         last = _residual(graph, kit, last, filters)
-    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.outputs)
 
 
 def _residual(graph: _GraphBuilder, kit: _Kit, last: int, filters: int) -> int:
@@ -262,7 +262,7 @@ def _fcn(spec: DatasetSpec, scale: float) -> Architecture:
     graph, kit, last = _GraphBuilder(spec), _Kit(spec, scale), 0
     for filters, kernel in FCN:
         last = graph(last, *kit.block(_scaled(filters, scale), kernel))
-    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.outputs)
 
 
 def _fcn_resnet(spec: DatasetSpec, scale: float) -> Architecture:
@@ -275,7 +275,7 @@ def _fcn_resnet(spec: DatasetSpec, scale: float) -> Architecture:
         inner = graph(inner, *kit.linear(filters, third))
         skip = last if filters == before else graph(last, *kit.linear(filters, 1))
         last, before = graph(graph.merge(Add(), inner, skip), ReLU()), filters
-    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.outputs)
 
 
 def _densenet(spec: DatasetSpec, scale: float) -> Architecture:
@@ -287,7 +287,7 @@ def _densenet(spec: DatasetSpec, scale: float) -> Architecture:
             last = graph(last, *kit.block(stage.filters // 2, 1), kit.family.avg_pool(by, by))
         for _ in range(DENSE_LAYERS):
             last = graph.merge(Concat(), last, graph(last, *kit.block(growth)))
-    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.outputs)
 
 
 def _mobilenet(spec: DatasetSpec, scale: float) -> Architecture:
@@ -298,7 +298,7 @@ def _mobilenet(spec: DatasetSpec, scale: float) -> Architecture:
         for stride in (stage.reduction, 1):
             depthwise = kit.family.depthwise(kit.kernel, stride)
             last = graph(last, depthwise, BatchNorm(), ReLU(), *kit.block(stage.filters, 1))
-    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.classes)
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.outputs)
 
 
 def _mlp(spec: DatasetSpec, scale: float) -> Architecture:
@@ -307,7 +307,7 @@ def _mlp(spec: DatasetSpec, scale: float) -> Architecture:
     last = graph(0, Flatten()) if len(spec.input_shape) > 1 else 0
     for units in MLP_UNITS:
         last = graph(last, Dense(_scaled(units, scale)), ReLU())
-    return graph.finish(last, spec.classes)
+    return graph.finish(last, spec.outputs)
 
 
 #: The builders by kind; the default for images and signals comes first.

@@ -18,6 +18,9 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 JsonObject = dict[str, Any]
+#: Further measures of a network by name, in the unit of the user's data: {"RMSE": 54.3}.
+Measures = dict[Annotated[str, Field(max_length=64)], Finite]
+MOST_MEASURES = 64
 LONGEST_PRECISION = 64  # characters
 LONGEST_REASON = 2000  # characters
 Augmentation = Literal["auto", "none", "shift", "shift-flip", "affine", "affine-flip", "warp"]
@@ -181,7 +184,7 @@ class DatasetSpec(Message):
 
     #: One example: (channels, height, width), (channels, length) or (features,).
     input_shape: tuple[int, ...]
-    classes: int
+    classes: int  # 0: numbers are predicted, see `target_names`
     class_names: tuple[str, ...]
     train_examples: int  # the validation split is taken from these
     test_examples: int
@@ -194,6 +197,13 @@ class DatasetSpec(Message):
     #: proportions kept, with black beside them (`PIL.ImageOps.pad`).
     image_mode: str | None = None
     table: TableSpec | None = None  # of vectors that were rows of a table
+    #: The numbers that are predicted for each example; empty: a class is.
+    target_names: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a network computes for one example."""
+        return self.classes or len(self.target_names)
 
 
 class Hyperparameters(Message):
@@ -344,9 +354,10 @@ class TestMetrics(Message):
 
     __test__ = False  # tells pytest that this is not a test class
 
-    metric: Finite  # accuracy
+    metric: Finite  # of the task type, such as accuracy
     loss: Finite
     examples: int
+    measures: Measures = Field(default_factory=dict, max_length=MOST_MEASURES)
 
 
 class Comparison(Message):
@@ -369,6 +380,7 @@ class TrialOutcome(Message):
     value_std: Finite | None = None  # standard error of the value, from the validation size
     #: Of the same weights as the value; for classification at the best temperature.
     validation_loss: Finite | None = None
+    measures: Measures = Field(default_factory=dict, max_length=MOST_MEASURES)  # of these weights
     value_at_rung: Finite | None = None  # after the share `Hyperparameters.rung` of the training
     #: How it was computed, such as "bf16 channels-last".
     precision: str = Field(default="", max_length=LONGEST_PRECISION)

@@ -6,7 +6,7 @@ from core.tasks import TASKS
 
 def sentence(comparison: Comparison, task: str) -> str:
     """One sentence: both metrics, or why the winner's own weights are exported."""
-    in_words = TASKS[task]().in_words
+    in_words = TASKS[task]().named_in_words
     if comparison.exported == "winner" and comparison.reason:
         return f"the winner's own weights are exported: {comparison.reason.rstrip('. ')}"
     held_out = f"{comparison.examples:,} held-out examples"

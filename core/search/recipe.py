@@ -11,6 +11,7 @@ from core.protocol.contracts import (
     SearchConfig,
     TrainingChoices,
 )
+from core.tasks import TASKS
 
 VALIDATION, LEAST_VALIDATION, MOST_VALIDATION = 0.2, 0.02, 0.4
 FEWEST_VALIDATION_EXAMPLES, VALIDATION_EXAMPLES = 60, 5_000
@@ -21,6 +22,7 @@ OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
 WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}
+DECAY_OF_FEW_VECTORS, STRONGER_OF_THEM = 10.0, 2.0  # in usual weight decays, for regression
 WARMUP, DECAY = 0.05, 0.5  # shares of a training over which the rate rises, and falls
 STRONGER_ERASING, STRONGER_DECAY = 0.3, 4.0  # of a side; in usual weight decays
 AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
@@ -50,11 +52,13 @@ def hyperparameters(
         warmup=WARMUP,
         decay=DECAY,
         averaging=AVERAGING,
-        weight_decay=_given(training.weight_decay, WEIGHT_DECAYS[optimiser]),
-        label_smoothing=_given(training.label_smoothing, LABEL_SMOOTHING),
+        weight_decay=_given(
+            training.weight_decay, _decay_factor(config, spec) * WEIGHT_DECAYS[optimiser]
+        ),
+        label_smoothing=_given(training.label_smoothing, _label_smoothing(config)),
         augmentation=_augmentation(config, spec, passes),
         erasing=_given(training.erasing, _of_few(ERASING, spec)),
-        mixing=_given(training.mixing, _mixing(spec, passes)),
+        mixing=_given(training.mixing, _mixing(config, spec, passes)),
         patience=training.patience,
         validation_fraction=_given(training.validation_fraction, _validation_fraction(spec)),
         split_seed=config.seed,
@@ -75,6 +79,9 @@ def alternatives(
     usual = hyperparameters(config, spec, 1, None, passes)
     is_large, is_image = can_augment(spec.input_shape), len(spec.input_shape) == 3
     found: list[TrainingChoices] = []
+    if not _predicts_classes(config):  # to be moved, mixed or erased changes a number
+        is_strong = _decay_factor(config, spec) > 1
+        return _stronger_decay(config, usual, STRONGER_OF_THEM if is_strong else STRONGER_DECAY)
     if training.augmentation == "auto" and is_large:
         images = "affine-flip" if spec.flip else "affine"
         found.append(TrainingChoices(augmentation=images if is_image else "warp"))
@@ -82,9 +89,28 @@ def alternatives(
         found.append(TrainingChoices(mixing=MIXING_OFTEN if usual.mixing else MIXING))
     if training.erasing is None and is_large:
         found.append(TrainingChoices(erasing=STRONGER_ERASING))
-    if training.weight_decay is None:
-        found.append(TrainingChoices(weight_decay=STRONGER_DECAY * usual.weight_decay))
-    return tuple(found)
+    return (*found, *_stronger_decay(config, usual, STRONGER_DECAY))
+
+
+def _stronger_decay(
+    config: SearchConfig, usual: Hyperparameters, factor: float
+) -> tuple[TrainingChoices, ...]:
+    if config.training.weight_decay is not None:
+        return ()
+    return (TrainingChoices(weight_decay=factor * usual.weight_decay),)
+
+
+def _decay_factor(config: SearchConfig, spec: DatasetSpec) -> float:
+    """The weight decay in usual ones: numbers of few vectors have nothing else against memorising.
+
+    Measured on 350 and 480 examples: docs/log.md.
+    """
+    is_vector = len(spec.input_shape) == 1 and not _predicts_classes(config)
+    return _of_few(DECAY_OF_FEW_VECTORS, spec) or 1.0 if is_vector else 1.0
+
+
+def _predicts_classes(config: SearchConfig) -> bool:
+    return TASKS[config.task].predicts_classes
 
 
 def _given(value: float | None, default: float) -> float:
@@ -107,8 +133,17 @@ def _of_few(value: float, spec: DatasetSpec) -> float:
     return value if spec.train_examples < FEW_EXAMPLES else 0.0
 
 
-def _mixing(spec: DatasetSpec, passes: float) -> float:
-    """More for images that are seen so often that even mixed ones could be memorised."""
+def _label_smoothing(config: SearchConfig) -> float:
+    return LABEL_SMOOTHING if _predicts_classes(config) else 0.0
+
+
+def _mixing(config: SearchConfig, spec: DatasetSpec, passes: float) -> float:
+    """More for images that are seen so often that even mixed ones could be memorised.
+
+    None where numbers are predicted: those between two examples need not be between theirs.
+    """
+    if not _predicts_classes(config):
+        return 0.0
     often = len(spec.input_shape) == 3 and passes >= OFTEN
     return _of_few(MIXING_OFTEN if often else MIXING, spec)
 
@@ -121,13 +156,14 @@ def _batch_size(spec: DatasetSpec) -> int:
 def _augmentation(config: SearchConfig, spec: DatasetSpec, passes: float) -> str:
     """Images are shifted unless they are small; mirrored only where they keep their labels.
 
-    None where most are seen only once or twice: nothing can be memorised there.
+    None where numbers are predicted, which may be a position or a size, and none where most are
+    seen only once or twice: nothing can be memorised there.
     """
     given, kind = config.training.augmentation, len(spec.input_shape)
     if given != "auto":
         suits = given == "warp" if kind == 2 else kind == 3 and given != "warp"
         return given if suits else "none"
-    if kind != 3 or passes < AUGMENTED_EPOCHS:
+    if kind != 3 or passes < AUGMENTED_EPOCHS or not _predicts_classes(config):
         return "none"
     if not can_augment(spec.input_shape):
         return "flip" if spec.flip else "none"

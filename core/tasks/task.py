@@ -14,6 +14,7 @@ class AbstractTask(ABC):
     larger_is_better: ClassVar[bool]
     value_range: ClassVar[tuple[float, float]]  # least and greatest credible value (`objective`)
     in_percent: ClassVar[bool]  # whether people read the metric as a percentage
+    predicts_classes: ClassVar[bool] = True  # else numbers
 
     @abstractmethod
     def outputs(self, spec: DatasetSpec) -> int:
@@ -37,6 +38,12 @@ class AbstractTask(ABC):
         if self.in_percent:
             return f"{100 * metric:.2f} %" + ("" if std is None else f" ± {100 * std:.2f}")
         return f"{metric:.4g}" + ("" if std is None else f" ± {std:.2g}")
+
+    def named_in_words(self, metric: float) -> str:
+        """The metric for a sentence: a number that is no percentage needs its name."""
+        return (
+            self.in_words(metric) if self.in_percent else f"{self.metric} {self.in_words(metric)}"
+        )
 
 
 TASKS: Registry[AbstractTask] = Registry("task")

@@ -1,6 +1,7 @@
 """The commands on data sets: dataset add, dataset describe, dataset ls, dataset rm."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,6 +53,38 @@ CategoryOption = Annotated[
 ]
 
 
+class Task(StrEnum):
+    """What the labels of a data set are for."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+    @property
+    def kind(self) -> str:
+        """The name of the task type in the service."""
+        return "image-classification" if self is Task.CLASSIFICATION else self.value
+
+
+TaskOption = Annotated[
+    Task | None,
+    typer.Option(
+        help="Whether labels name classes or are numbers to predict. Default: numbers if some "
+        "have fractions, else classes."
+    ),
+]
+
+
+def options_of(
+    layout: str | None,
+    image_side: int | None,
+    target: str | None,
+    category: list[str] | None,
+    task: Task | None,
+) -> Options:
+    """What the options of a command say about files."""
+    return Options(layout, image_side, target, tuple(category or ()), task and task.kind)
+
+
 @datasets.command("add")
 def add(
     path: Annotated[
@@ -65,6 +98,7 @@ def add(
     category: CategoryOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
+    task: TaskOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -77,8 +111,7 @@ def add(
             "file, or a folder of images by class"
         )
     with connect(url, key, data_dir) as client:
-        options = Options(layout, image_side, target, tuple(category or ()))
-        item = upload(client, path, options, name)
+        item = upload(client, path, options_of(layout, image_side, target, category, task), name)
     if as_json:
         print_json(item)
         return
@@ -98,6 +131,7 @@ def describe(
     category: CategoryOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
+    task: TaskOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -109,7 +143,7 @@ def describe(
     """
     path = uploads.path_in(dataset)
     if path is not None:
-        answer = uploads.describe(path, Options(layout, image_side, target, tuple(category or ())))
+        answer = uploads.describe(path, options_of(layout, image_side, target, category, task))
     else:
         with connect(url, key, data_dir) as client:
             item = client.dataset(dataset)

@@ -21,7 +21,9 @@ from netmorph.commands.datasets import (
     ImageSideOption,
     LayoutOption,
     TargetOption,
+    TaskOption,
     headlines,
+    options_of,
     upload,
 )
 from netmorph.commands.options import (
@@ -129,6 +131,7 @@ def search(
     category: CategoryOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
+    task: TaskOption = None,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -177,11 +180,12 @@ def search(
         "seed": seed,
         "parallelism": parallelism or max(1, workers),
         "name": name,
+        "task": task and task.kind,
     }
     request = _Request(
         dataset=dataset,
         upload=uploads.path_in(dataset),
-        options=Options(layout, image_side, target, tuple(category or ())),
+        options=options_of(layout, image_side, target, category, task),
         body=_given(body),
         folder=export_to,
         root=None if root is None else read(root, preparation_of(root_scale, root_mean, root_std)),
@@ -277,7 +281,7 @@ def _headlines(running: Running, created: Search, sign_in: str) -> list[tuple[st
 def _dataset(client: Client, request: _Request, out: Console) -> str:
     """The name or id of the data set; a file or folder is uploaded first, and described."""
     if request.upload is None:
-        if request.options.fields():
+        if request.options.fields().keys() - {"task"}:
             raise ClientError(
                 f"--target, --category, --layout and --image-side are for files and folders; "
                 f"{request.dataset!r} is "

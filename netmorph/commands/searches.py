@@ -73,7 +73,7 @@ def show(
         number = lineage.winner(item)
         line = [] if number is None else lineage.ancestry(client.trials(item["id"]), number)
         front = client.front(item["id"]) if item.get("cost") else None
-    words = lineage.in_words(line)
+    words = lineage.in_words(line, item.get("in_percent", True))
     if as_json:
         print_json({**item, "lineage": words, "front": front and front["items"]})
     else:
@@ -112,12 +112,13 @@ def trials(
 ) -> None:
     """List the trials of a search."""
     with connect(url, key, data_dir) as client:
-        items = list(client.trials(resolve(client, search)["id"]))
+        item = resolve(client, search)
+        items = list(client.trials(item["id"]))
     if as_json:
         print_json(items)
     else:
         out = console()
-        out.print(tables.trials(items, out.width))
+        out.print(tables.trials(items, out.width, item.get("in_percent", True)))
 
 
 def logs(
@@ -133,16 +134,21 @@ def logs(
     """Print what happened to a search and its trials, and why, in the order of time."""
     with connect(url, key, data_dir) as client:
         item = resolve(client, search)
+        in_percent = item.get("in_percent", True)
         epochs: list[Epoch] = []
         if trial is None:
             events = event_log.of_search(item, client.trials(item["id"]))
         else:
             chosen = numbered(client, item["id"], trial)
-            events, epochs = list(event_log.of_trial(chosen)), client.epochs(chosen["id"])
+            events, epochs = (
+                list(event_log.of_trial(chosen, in_percent)),
+                client.epochs(chosen["id"]),
+            )
     if as_json:
         print_json({"events": events, "epochs": epochs} if trial is not None else events)
         return
-    lines = [*map(event_log.line, events), *map(event_log.epoch_line, epochs)]
+    lines = [event_log.line(event) for event in events]
+    lines += [event_log.epoch_line(epoch, in_percent) for epoch in epochs]
     for text in lines:
         console().print(text, soft_wrap=True)
 

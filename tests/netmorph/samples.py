@@ -95,6 +95,11 @@ COMPLETE = FINISHED | {  # of a service that says how the winner was computed
     "compute_in_winner": 0.3687,
     "final": FINISHED["final"] | {"precision": "bf16", "comparison": COMPARED},
 }
+REGRESSION = FINISHED | {
+    "task": "regression", "metric": "R²", "in_percent": False,
+    "best": BEST | {"value": 0.4567, "measures": {"RMSE": 54.321, "MAE": 43.2}},
+    "final": FINISHED["final"] | {"test_metric": -0.1, "test_measures": {"RMSE": 60.0}},
+}  # fmt: skip
 NEW = SEARCH | {
     "status": "pending",
     "budget": {"trials": None, "epochs": None, "seconds": 600.0},

@@ -14,6 +14,7 @@ SCHEMAS: dict[Any, str] = {
     answers.Dataset: "DatasetOut",
     answers.Description: "DatasetDescription",
     answers.SplitFacts: "SplitFacts",
+    answers.TargetFacts: "TargetFacts",
     answers.Repetitions: "Repetitions",
     answers.Intake: "IntakeOut",
     answers.Network: "NetworkOut",

@@ -12,6 +12,7 @@ from tests.netmorph.samples import (
     COMPLETE,
     FINISHED,
     NEW,
+    REGRESSION,
     SEARCH,
     SEARCH_ID,
     answering,
@@ -30,8 +31,13 @@ def test_the_report_of_a_finished_search(out: Console) -> None:
         "reason": "",
         "trials_completed": 8,
         "trials_inherited": 1,
+        "metric": "accuracy",
+        "in_percent": True,
         "best_validation": 0.95678,
+        "validation_measures": {},
+        "test_metric": 0.97,
         "test_accuracy": 0.97,
+        "test_measures": {},
         "test_examples": 360,
         "parameters": 2_345_678,
         "ensemble": None,
@@ -75,6 +81,20 @@ def test_the_report_says_how_the_exported_network_was_computed(out: Console) -> 
         "precision  bf16",
         "in winner  37 % of all training seconds",
     ]
+
+
+def test_the_report_of_a_regression_has_errors_in_the_units_of_the_data(out: Console) -> None:
+    with answering() as client:
+        result = report.summary(client, REGRESSION, None)  # type: ignore[arg-type]
+
+    assert (result["test_metric"], result["test_accuracy"]) == (-0.1, None)
+    assert result["lineage"][0] == "trial 0: a root (0.9)"
+    report.print_summary(result, out)
+    assert lines_of(out)[2:4] == [
+        "validation R² 0.4567, RMSE 54.32, MAE 43.2",
+        "test       R² -0.1, RMSE 60 of 360 examples",
+    ]
+    assert f"export     netmorph export {SEARCH_ID[:8]} downloads it" in lines_of(out)
 
 
 def test_the_report_says_that_an_ensemble_is_exported(out: Console) -> None:

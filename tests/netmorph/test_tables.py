@@ -5,6 +5,7 @@ from rich.console import Console
 from rich.table import Table
 
 from netmorph import tables
+from netmorph.progress import best_text
 from tests.netmorph.samples import (
     COMPARED,
     COMPLETE,
@@ -15,6 +16,7 @@ from tests.netmorph.samples import (
     KEY,
     LONGER,
     NEW,
+    REGRESSION,
     SEARCH,
     SEARCH_ID,
     TRIALS,
@@ -46,6 +48,20 @@ WIDTH = 200
                 "2 completed 95.68 % 0 2,345,678 – 5 –"
                 " widen convolution 1 from 8 to 16 filters; add a skip from 3 to 7 –",
                 "0 completed 90.00 % – 1,234 0.214 ms 5 1:01 – –",
+            ],
+        ),
+        (
+            tables.searches([REGRESSION], WIDTH),  # type: ignore[list-item]
+            [
+                "id name data set status trials best test time",
+                f"{SEARCH_ID} a [bold]search :cat: digits completed 8 of 8 0.4567 -0.1 1:02:05",
+            ],
+        ),
+        (
+            tables.trials([TRIALS[-1]], WIDTH, in_percent=False),  # type: ignore[list-item]
+            [
+                "no status value parent parameters latency epochs time morphisms computed in",
+                "0 completed 0.9 – 1,234 0.214 ms 5 1:01 – –",
             ],
         ),
         (
@@ -135,7 +151,8 @@ WIDTH = 200
         ),
     ],
     ids=[
-        "searches", "trials", "trials of other kinds", "an ensemble", "data sets", "keys", "search",
+        "searches", "trials", "searches of regression", "trials of regression",
+        "trials of other kinds", "an ensemble", "data sets", "keys", "search",
         "search with a comparison", "search with a cost",
     ],
 )  # fmt: skip
@@ -228,3 +245,9 @@ def test_narrow_tables_show_the_beginning_of_an_id_that_commands_accept(
     shown = [line.split()[0] for line in lines_of(out)]
     assert (shown.count("0c0ffee0"), shown.count("0dd5eed0")) == (2, 1)
     assert max(map(len, lines_of(out))) <= width
+
+
+def test_a_regression_is_shown_with_its_errors() -> None:
+    assert tables.test_text(REGRESSION) == "R² -0.1 (RMSE 60)"  # type: ignore[arg-type]
+    text = "R² 0.4567 ± 0.012 (trial 2; RMSE 54.32, MAE 43.2)"
+    assert best_text(REGRESSION) == text  # type: ignore[arg-type]

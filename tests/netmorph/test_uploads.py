@@ -111,6 +111,20 @@ def test_folders_that_cannot_be_packed_are_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_the_one_table_of_a_folder_is_the_data(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "notes.txt").write_text("about it")
+
+    with packed(tmp_path) as file:
+        assert file == tmp_path / "a.csv"
+    (tmp_path / "b.parquet").touch()
+    with (
+        pytest.raises(ClientError, match=r"holds 2 tables \(a.csv, b.parquet\); expected one file"),
+        packed(tmp_path),
+    ):
+        pass
+
+
 def test_a_file_that_is_too_large_is_refused_with_both_sizes(tmp_path: Path) -> None:
     (tmp_path / "d.npz").write_bytes(bytes(3 * 2**20))
 

@@ -1,6 +1,7 @@
 """The abstract loss of a task type: its loss and metric in torch."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from core.registry import Registry
 
 
 class AbstractLoss(ABC):
-    """The loss and the metric of a task type, on one batch."""
+    """The loss of a task type on one batch, and its metric."""
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -30,8 +31,14 @@ class AbstractLoss(ABC):
         return self.loss(outputs, targets)
 
     @abstractmethod
-    def metric_sum(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The batch's metric, summed over its examples."""
+    def metric(self, outputs: Tensor, targets: Tensor) -> float:
+        """The metric over all examples of a split; their order does not matter."""
+
+    def measures(
+        self, outputs: Tensor, targets: Tensor, names: Sequence[str], scale: Sequence[float]
+    ) -> dict[str, float]:
+        """Further measures for people, by name; of targets with these names and units."""
+        return {}
 
 
 LOSSES: Registry[AbstractLoss] = Registry("task")

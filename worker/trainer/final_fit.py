@@ -96,7 +96,12 @@ def measure_and_export(
     architecture, weights = trained.network.architecture, trained.network.weights()
     plain = replace(compute.exact, channels_last=False)
     test = evaluate(network_with(architecture, weights, plain), data.test, job.task, plain)
-    metrics = TestMetrics(metric=test.metric, loss=test.loss, examples=test.examples)
+    metrics = TestMetrics(
+        metric=test.metric,
+        loss=test.loss,
+        examples=test.examples,
+        measures=test.measures(job.task, data.targets),
+    )
     packed = export(
         job,
         architecture,

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from core.data import datasets
 from core.data.datasets import Arrays
-from core.data.splits import final_split, validation_split
+from core.data.splits import final_split, strata, validation_split
 from core.errors import BlobError, MissingBlob
 from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 from worker.trainer.data.examples import Examples
 from worker.trainer.data.normalisation import Normalisation, constant_in_words
+from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.networks.compute import Compute
 from worker.trainer.train_job import TrainJob
@@ -32,7 +33,9 @@ class JobData:
     training: Examples
     validation: Examples | None  # never trained on; None in a final fit without a parent
     test: Examples
-    y_train: NDArray[Any]  # targets of training and validation examples, shape: (n,)
+    #: Targets of training and validation examples as they are learned: (n,) or (n, targets).
+    y_train: NDArray[Any]
+    targets: TargetScale | None  # of regression
     normalisation: Normalisation
     inputs: TrainedInputs | None  # of a final fit, for its export
 
@@ -89,7 +92,7 @@ def _arrays(job: TrainJob, storage: Storage, cache: Path) -> Arrays:
 def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> JobData:
     arrays = _arrays(job, storage, cache)
     h = job.hyperparameters
-    trained, _ = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
+    trained, _ = validation_split(strata(arrays.y_train), h.validation_fraction, h.split_seed)
     chosen, held_out = _split(job, arrays)
     # Inherited weights mean the same only under the statistics that they were trained with.
     described = trained if job.continues_parent else chosen
@@ -100,15 +103,20 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
         options = {"channels_last": compute.channels_last} | options
         return Examples(x, y, normalisation, compute.device, **options)
 
-    x, y = arrays.x_train, arrays.y_train
+    names = arrays.target_names
+    targets = TargetScale.of(arrays.y_train, described, names) if names else None
+    x, y, y_test = arrays.x_train, arrays.y_train, arrays.y_test
+    if targets is not None:
+        y, y_test = targets.standardised(y), targets.standardised(y_test)
     augmented = {"augmentation": h.augmentation, "erasing": h.erasing}
     return JobData(
         training=examples(x[chosen], y[chosen], **augmented),
         validation=examples(x[held_out], y[held_out]) if len(held_out) else None,
-        test=examples(arrays.x_test, arrays.y_test, channels_last=False),  # as an export predicts
+        test=examples(arrays.x_test, y_test, channels_last=False),  # as an export predicts
         y_train=y,
+        targets=targets,
         normalisation=normalisation,
-        inputs=TrainedInputs.of(x, described, normalisation) if job.is_final else None,
+        inputs=TrainedInputs.of(x, described, normalisation, targets) if job.is_final else None,
     )
 
 
@@ -125,10 +133,10 @@ def _split(job: TrainJob, arrays: Arrays) -> tuple[Indices, Indices]:
 
     A final fit without a parent is compared with nothing, so it trains on all examples.
     """
-    h = job.hyperparameters
-    chosen, held_out = validation_split(arrays.y_train, h.validation_fraction, h.split_seed)
+    h, groups = job.hyperparameters, strata(arrays.y_train)
+    chosen, held_out = validation_split(groups, h.validation_fraction, h.split_seed)
     if not job.is_final:
         return chosen, held_out
     if not job.continues_parent:
         return np.arange(len(arrays.y_train)), held_out[:0]
-    return final_split(arrays.y_train, held_out, job.holdout, h.split_seed)
+    return final_split(groups, held_out, job.holdout, h.split_seed)

@@ -192,12 +192,13 @@ def _ended(run: JobRun, trained: Trained) -> Ended:
         samples_per_second=outcome.samples_per_second,
         latency=_latency(run, trained.network),
         parameters=trained.network.architecture.parameters,
-        **({} if run.job.is_final else _values(run.job, outcome)),
+        **({} if run.job.is_final else _values(run, outcome)),
     )
 
 
-def _values(job: TrainJob, outcome: Outcome) -> dict[str, Any]:
+def _values(run: JobRun, outcome: Outcome) -> dict[str, Any]:
     """The objective at the best epoch and at the rung, and the loss; a final fit has none."""
+    job = run.job
     task, best = TASKS[job.task](), outcome.best
     if best is None:
         return {}
@@ -205,6 +206,7 @@ def _values(job: TrainJob, outcome: Outcome) -> dict[str, Any]:
         "value": task.objective(best.metric),
         "value_std": task.value_std(best.metric, best.examples),
         "validation_loss": best.calibrated_loss(job.task),
+        "measures": best.measures(job.task, run.data.targets),
     }
     if outcome.at_rung is not None:
         values["value_at_rung"] = task.objective(outcome.at_rung.metric)

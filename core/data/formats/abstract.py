@@ -20,11 +20,12 @@ class ReadOptions:
     image_side: int | None = None  # largest side of images from files, in pixels
     target: str | None = None  # the column of a table that holds the labels
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
+    task: str | None = None  # what the labels are for, one of `core.data.targets.LABEL_TASKS`
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Examples (N, ...) and their labels (N,), (N, 1) or one-hot (N, classes), as they came."""
+    """Examples (N, ...) and their labels (N,), (N, 1) or (N, K), as they came."""
 
     x: NDArray[Any]
     y: NDArray[Any]

@@ -54,6 +54,7 @@ def _read(stream: BinaryIO, limits: ReadLimits) -> pa.Table:
     size = 0
     for number in range(file.num_row_groups):
         groups.append(file.read_row_group(number, use_threads=False))
+        groups[-1].validate(full=True)  # a damaged file has indices without a text
         if (size := size + groups[-1].nbytes) > limits.bytes:
             raise InvalidDataset(_TOO_LARGE.format(size, limits.bytes))
     return pa.concat_tables(groups) if groups else schema.empty_table()

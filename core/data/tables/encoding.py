@@ -134,7 +134,7 @@ def _learn_texts(name: str, column: Texts, missing: int) -> Learned:
         other=len(kept) < len(categories),
         missing=missing >= RARE,
     )
-    found = f"{len(categories)} categories"
+    found = "1 category" if len(categories) == 1 else f"{len(categories)} categories"
     if spec.other:
         found += f', of which the rarest {len(categories) - len(kept)} are one, "other"'
     return Learned(name, spec, found + ("; missing is marked" if spec.missing else ""))

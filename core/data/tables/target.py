@@ -1,16 +1,18 @@
 """The target of a table: which column it is, and the labels in it."""
 
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
 import numpy as np
 from numpy.typing import NDArray
 
 from core.data.tables.cells import column_of, shown
 from core.data.tables.dialect import listed
 from core.data.tables.table import Column, Numbers, Rows, Table
+from core.data.targets import CLASSIFICATION, REGRESSION
 from core.errors import InvalidDataset
 
 NAMES = ("target", "label", "labels", "class", "y")  # of columns that are taken as the target
-_MANY = 20  # different integers: with more, and many to a row, they measure something
-_ROWS_EACH = 20  # of each integer, on average, where there are many
 
 
 def target_of(table: Table, given: str | None) -> str:
@@ -32,39 +34,68 @@ def target_of(table: Table, given: str | None) -> str:
     return found[0]
 
 
-def labels_of(table: Table, name: str) -> tuple[NDArray[np.generic], Rows, str]:
-    """(the labels of the rows that have one, these rows, a warning about the others)"""
-    column = column_of(table.columns[name], name, as_texts=True)
+@dataclass(frozen=True, slots=True)
+class TargetLabels:
+    """The labels in the target column: numbers to predict, or names and integers of classes."""
+
+    values: NDArray[Any]  # of the rows that have one
+    rows: Rows  # these rows
+    warnings: tuple[str, ...]
+
+
+def labels_of(table: Table, name: str, task: str | None) -> TargetLabels:
+    """The labels in a column; without a task, numbers are to be predicted if some are fractions.
+
+    Raises InvalidDataset where there are none, or no numbers where they are to be predicted.
+    """
+    cells = table.columns[name]
+    typed = column_of(cells, name, table.decimal_comma)
+    if _is_predicted(typed, name, task):
+        rows, warning = _labelled(typed, name)
+        values = typed.values[rows]
+        warnings = (typed.warning, warning)
+    else:
+        column = column_of(cells, name, as_texts=True)
+        rows, warning = _labelled(column, name)
+        values, warnings = _class_labels(column, typed, rows), ("", warning)
+    return TargetLabels(values, rows, tuple(filter(None, warnings)))
+
+
+def _is_predicted(column: Column, name: str, task: str | None) -> TypeGuard[Numbers]:
+    """Whether the target is a number to predict, and no class."""
+    if _is_number(column):
+        return task == REGRESSION or (task is None and not _is_whole(column))
+    if task == REGRESSION:
+        kind = "dates" if isinstance(column, Numbers) else "texts or truth values"
+        raise InvalidDataset(
+            f"the target column {shown(name)} holds {kind}; expected numbers to predict, or "
+            f"{CLASSIFICATION} as the task"
+        )
+    return False
+
+
+def _is_number(column: Column) -> TypeGuard[Numbers]:
+    return isinstance(column, Numbers) and not column.is_date
+
+
+def _is_whole(column: Numbers) -> bool:
+    values = column.values[~column.is_missing]
+    return bool((values == np.round(values)).all())
+
+
+def _labelled(column: Column, name: str) -> tuple[Rows, str]:
+    """(the rows that have a label, a warning about the others)"""
     rows = np.flatnonzero(~column.is_missing)
     if not len(rows):
         raise InvalidDataset(f"the target column {shown(name)} is empty; expected labels")
-    typed = column_of(table.columns[name], name, table.decimal_comma)
-    if isinstance(typed, Numbers):
-        _refuse_regression(name, typed.values[~typed.is_missing])
-    warning = ""
-    if left := len(table) - len(rows):
-        warning = f"rows without a value in the target column {shown(name)} are left out: {left:,}"
-    return _labels(column, typed, rows), rows, warning
+    left = len(column.is_missing) - len(rows)
+    text = f"rows without a value in the target column {shown(name)} are left out: {left:,}"
+    return rows, text if left else ""
 
 
-def _labels(column: Column, typed: Column, rows: Rows) -> NDArray[np.generic]:
+def _class_labels(column: Column, typed: Column, rows: Rows) -> NDArray[Any]:
     """Labels as integers where all are, else as texts."""
-    if isinstance(typed, Numbers) and not typed.is_missing[rows].any() and not typed.is_date:
+    if _is_number(typed) and not typed.is_missing[rows].any() and _is_whole(typed):
         return typed.values[rows].astype(np.int64)
     assert not isinstance(column, Numbers)
     return np.array(column.known)[column.codes[rows]]
-
-
-def _refuse_regression(name: str, values: NDArray[np.float64]) -> None:
-    """Raise InvalidDataset for a target that is measured, not chosen from a few classes."""
-    distinct = np.unique(values)
-    is_whole = bool((distinct == np.round(distinct)).all())
-    if is_whole and (len(distinct) <= _MANY or len(distinct) * _ROWS_EACH <= len(values)):
-        return
-    kind = "integers" if is_whole else "numbers"
-    raise InvalidDataset(
-        f"the target column {shown(name)} holds {len(distinct):,} different {kind} from "
-        f"{distinct[0]:g} to {distinct[-1]:g}: predicting a number is regression, and tables are "
-        "only classified so far; expected classes: name another column, or replace the numbers "
-        "by the names of ranges"
-    )

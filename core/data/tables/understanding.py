@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.tables.cells import column_of
+from core.data.datasets import check_values
+from core.data.tables.cells import column_of, shown
 from core.data.tables.dialect import listed
 from core.data.tables.encoding import Learned, encode, learn
 from core.data.tables.table import Rows, Table
@@ -45,6 +46,7 @@ def encoded(
         learned.append(learn(name, column.take(training)))
         if (spec := learned[-1].spec) is not None:
             blocks.append(encode(spec, column.take(rows)))
+            check_values(blocks[-1], f"the cells of column {shown(name)}")
             _check_size(blocks, most_bytes)
             warnings += [column.warning] if column.warning else []
     if not blocks:

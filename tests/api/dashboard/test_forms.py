@@ -98,6 +98,21 @@ def test_an_upload_leads_to_the_page_that_says_how_it_was_understood(visitor):
         assert 'value="mine"' in refused.text
 
 
+def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
+    rows = "".join(f"{k * 7 % 31},{'ab'[k % 2]}\n" for k in range(40))
+    form = {"token": token(visitor.http), "name": "mine", "target": "kind"}
+
+    def upload(**changes: str):
+        files = {"file": ("x", f"<b>age,kind\n{rows}".encode())}
+        return visitor.http.post("/ui/datasets", data=form | changes, files=files)
+
+    refused = upload(target="<i>")
+    assert (refused.status_code, 'value="&lt;i&gt;"' in refused.text) == (422, True)
+    page = visitor.http.get(upload().headers["location"]).text
+    assert "<td>&lt;b&gt;age</td><td>number</td>" in page
+    assert "<td>kind</td><td>target</td>" in page
+
+
 def test_the_upload_page_says_beforehand_what_data_may_be(visitor):
     page = visitor.http.get("/data-sets").text
     assert "at most 1.0 MiB" in page

@@ -208,7 +208,9 @@ FILES = {
     "negative label": (
         lambda: npz(x=X, y=Y - 1, class_names=np.array(["a", "b", "c"])), ["-1"]
     ),
-    "fractions": (lambda: npz(x=X, y=Y + 0.5), ["fractions"]),
+    "fractions": (
+        lambda: npz(x=X, y=Y + 0.5, class_names=np.array(["a", "b", "c"])), ["fractions"]
+    ),
     "test of another size": (
         lambda: npz(x_train=X, y_train=Y, x_test=X[:, :7], y_test=Y), ["expected the same"]
     ),
@@ -259,6 +261,8 @@ def test_a_name_that_cannot_be_shown_is_refused(person):
         ({"layout": "N\0"}, ["layout is"]),
         ({"image_side": "0"}, ["image_side", "greater"]),
         ({"image_side": "big"}, ["image_side", "integer"]),
+        ({"target": "y"}, ["a target column and categories are for tables"]),
+        ({"target": "y" * 129}, ["target", "128"]),
     ],
 )
 def test_impossible_options_of_an_upload_are_refused(person, field, words):
@@ -268,10 +272,29 @@ def test_impossible_options_of_an_upload_are_refused(person, field, words):
     refused(answer, 422, *words)
 
 
+def test_a_table_is_uploaded_with_its_target_and_its_categories(person):
+    client = person().http
+    rows = "".join(f"{k},{k * 7 % 31},{k % 3},{k % 2}\n" for k in range(60))
+    form = {"name": "mine", "target": "churned", "category": ["plan", "churns"]}
+
+    def upload():
+        files = {"file": ("d", f"age,calls,plan,churned\n{rows}".encode())}
+        return client.post("/v1/datasets", data=form, files=files)
+
+    refused(upload(), 422, "no column 'churns'", "'age', 'calls', 'plan'")
+    form["category"] = ["plan"]
+    made = upload().json()
+    assert (made["input_shape"], made["class_names"]) == ([4], ["0", "1"])
+    kinds = {one["name"]: one["taken_as"] for one in made["description"]["columns"]}
+    assert kinds == {
+        "churned": "target", "age": "left out", "calls": "number", "plan": "category"
+    }  # fmt: skip
+
+
 def test_the_rules_of_uploads_are_there_before_an_upload(person):
     rules = person().http.get("/v1/datasets/intake").json()
     assert rules["max_upload_bytes"] == 2**20
-    assert set(rules["formats"]) == {"idx", "images", "npz"}
+    assert set(rules["formats"]) == {"csv", "idx", "images", "npz", "parquet"}
     assert any("channels" in rule for rule in rules["layouts"])
     assert rules["builtins"] == ["digits", "fashion-mnist"]
 

@@ -155,15 +155,19 @@ def test_every_field_of_a_result_that_has_a_column_is_kept(world, take, report) 
         "best_epoch": 2, "seconds": 9.5, "samples_per_second": 100.0, "latency": 0.001,
     }  # fmt: skip
     weights, export = world.blob(), world.blob("exports")
-    test = TestMetrics(metric=0.9, loss=0.3, examples=360)
+    measures = {"RMSE": 54.3, "MAE": 43.1, "a\0": 1.0}
+    test = TestMetrics(metric=0.9, loss=0.3, examples=360, measures={"RMSE": 2.5})
+    facts = {"weights": weights, "export": export, "test": test, "measures": measures}
 
-    report(take(), value=0.5, weights=weights, export=export, test=test, parameters=7, **sent)
+    report(take(), value=0.5, parameters=7, **facts, **sent)
 
     row = world.get(trial)
     assert {name: getattr(row, name) for name in sent} == sent
     assert (row.weights_key, row.weights_bytes) == (weights.key, 10)
     assert (row.export_key, row.export_bytes) == (export.key, 10)
     assert (row.test_metric, row.test_loss, row.test_examples) == (0.9, 0.3, 360)
+    assert row.measures == [["RMSE", 54.3], ["MAE", 43.1], ["a", 1.0]]  # in this order
+    assert row.test_measures == [["RMSE", 2.5]]
     assert row.parameters == 100  # of the architecture, not of the report
     columns = set(Trial.__table__.columns.keys())
     assert set(sent) <= TrialResult.model_fields.keys() & columns

@@ -102,7 +102,7 @@ def test_names_that_differ_in_capital_letters_get_a_warning(labels: list[str]) -
         (["é", "e\u0301"], "the coding of accents", "make them equal"),
         (["a" * 129, "c"], "of 129 characters", "at most 128"),
         (np.array([b"\xff", b"a"]), r"b'\xff'", "UTF-8"),
-        ([0.5, 1.0], "fractions", "only classification is supported"),
+        ([0.5, 1.0], "fractions", "the task regression"),
         ([np.nan, 1.0], "NaN", "integers or strings"),
         ([1e12, 1.0], "huge", "integers or strings"),
         (np.array([2**63, 1], np.uint64), "9223372036854775808", "2147483648"),

@@ -191,6 +191,9 @@ def test_columns_of_a_parquet_file_have_types() -> None:
             "count": pa.array(cycle(1, None, 3), pa.int32()),
             "part": pa.array(cycle("a", "b")).dictionary_encode(),
             "when": pa.array([moment + np.timedelta64(k % 9, "D") for k in range(N)]),
+            "never": pa.array([[10**18, 0, 86_400 * 10**6][k % 3] for k in range(N)]).cast(
+                pa.timestamp("us")
+            ),
             "target": Y,
         }
     )
@@ -205,8 +208,12 @@ def test_columns_of_a_parquet_file_have_types() -> None:
         "count": ("number", (), True),
         "part": ("category", ("a", "b"), False),
         "when": ("date", (), False),
+        "never": ("date", (), True),
     }
-    assert found.arrays.x_train[:, -1].min() == 19723.5
+    assert found.arrays.x_train[:, -3].min() == 19723.5
+    assert found.description.warnings[0] == (
+        "dates of column 'never' beyond the years 1 to 9999 count as missing: 20"
+    )
 
 
 def test_nested_columns_of_a_parquet_file_are_refused_by_name() -> None:
@@ -238,10 +245,11 @@ ROWS = "".join(f"{k * 7 % 31},{k % 5}.5,{k % 2}\n" for k in range(40))
         ("y,b,label\n" + ROWS, "the table has several ('y', 'label')"),
         (HEADER + ROWS.replace(",0\n", ",1\n"), "found 1 class(es)"),
         (HEADER + "1,2,\n1,2,\n", "the target column 'y' is empty"),
-        (HEADER + "".join(f"{k},{k},{k}.5\n" for k in range(9)), "is regression, and tables"),
-        (HEADER + "".join(f"{k},{k},{k}\n" for k in range(99)), "99 different integers from 0"),
+        (HEADER + "".join(f"{k},{k},{k}.5\n" for k in range(9)), "expected at least 10 for reg"),
+        (HEADER + "".join(f"{k},{k},{k}\n" for k in range(99)), "give the task regression (--task"),
         ("a,b,y\n" + "1,2,0\n1,2,1\n" * 9, "no column is left to learn from (a: it has the same"),
         (",".join(map(str, range(MAX_COLUMNS + 1))) + "\n1\n", "expected at most 2,000"),
+        (HEADER + ROWS + "1e200,2,1\n", "the cells of column 'a' hold values up to 1e+200"),
         ("a\x7f,b,y\n" + ROWS, "a column has the name 'a\\x7f'"),
         (b"a,b,y\n\x81\x8d,1,2\n", "neither UTF-8 nor Windows-1252"),
         ("a,b,y\n1,2,0\n1,3,1\n" * 2, "expected at least 5: 4 to train on and one to test on"),
@@ -280,3 +288,55 @@ def test_a_large_table_is_refused_before_it_fills_the_memory() -> None:
     wide = {f"c{k}": AGE for k in range(20)} | {"y": Y}
     with pytest.raises(InvalidDataset, match=r"17 features or more, 8,160 bytes in 60 rows"):
         intake.read(io.BytesIO(text(wide).encode()), ReadLimits(bytes=16_000))
+
+
+# --- numbers to predict -----------------------------------------------------------------------
+
+PRICES = [f"{1000 + 3.25 * k}" for k in range(N)]
+
+
+def test_a_target_with_fractions_is_a_number_to_predict() -> None:
+    found = read({"age": AGE, "kind": cycle("a", "b"), "price": PRICES}, target="price")
+
+    assert found.arrays.task == found.description.task == "regression"
+    assert (found.spec.target_names, found.spec.outputs) == (("price",), 1)
+    assert found.spec.table.target == "price"
+    y = np.concatenate([found.arrays.y_train, found.arrays.y_test])
+    np.testing.assert_array_equal(np.sort(y[:, 0]), np.array(PRICES, float))
+    target, *_ = found.description.columns
+    assert (target.name, target.taken_as, target.reason) == (
+        "price", "target", "a number to predict"
+    )  # fmt: skip
+    assert found.description.summary == (
+        "60 rows of 3 columns: the target 'price', 1 number, 1 category; they become 3 features",
+        "1 number to predict: price from 1000 to 1191.75, mean 1096, standard deviation 56.28",
+        "50 examples to train on, 10 to test on (a fifth of all, set aside at random)",
+        "task regression: the labels have fractions, so they are numbers to predict",
+    )
+
+
+@pytest.mark.parametrize(
+    ("prices", "task", "found_task", "warning"),
+    [
+        (cycle(*range(10)), None, "image-classification", ""),
+        (cycle(*range(10)), "regression", "regression", ""),
+        (cycle("1.5", "2"), None, "regression", ""),
+        (cycle("1.5", "2"), "image-classification", "image-classification", ""),
+        ([*PRICES[:-1], "sold"], None, "regression", "that are no numbers and count as missing: 1"),
+        ([*PRICES[:-1], ""], "regression", "regression", "'price' are left out: 1"),
+        (cycle("2024-01-01", "2024-01-02T12:00"), None, "image-classification", ""),
+    ],
+)
+def test_the_target_or_the_person_says_what_is_learned(
+    prices: list[Any], task: str | None, found_task: str, warning: str
+) -> None:
+    found = read({"age": AGE, "price": prices}, target="price", task=task)
+
+    assert found.arrays.task == found_task
+    assert warning in "".join(found.description.warnings)
+
+
+@pytest.mark.parametrize("prices", [cycle("low", "high"), cycle("2024-01-01", "2024-01-02")])
+def test_a_target_without_numbers_cannot_be_predicted_as_one(prices: list[str]) -> None:
+    with pytest.raises(InvalidDataset, match=r"'price' holds (texts|dates).*expected numbers"):
+        read({"age": AGE, "price": prices}, target="price", task="regression")

@@ -21,12 +21,12 @@ SHIFT = 1 / 12  # of an image's shorter side, at most
 
 
 class Examples:
-    """Examples and labels on a device, which are read in normalised batches."""
+    """Examples and their labels or targets on a device, read in normalised batches."""
 
     def __init__(
         self,
         x: NDArray[Any],
-        y: NDArray[np.int64],
+        y: NDArray[Any],
         normalisation: Normalisation,
         device: torch.device,
         *,

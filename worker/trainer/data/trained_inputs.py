@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.data.statistics import ChannelStatistics
 from worker.trainer.data.normalisation import Normalisation
+from worker.trainer.data.target_scale import TargetScale
 
 SAMPLE = 256  # examples on which an export is checked
 _BLOCK = 1 << 16  # values that fit into the cache
@@ -24,9 +25,16 @@ class TrainedInputs:
     #: The least and the largest standard deviation of the values of one normalised example.
     contrast: tuple[float, float]
     sample: NDArray[Any]  # some raw examples
+    targets: TargetScale | None = None  # of regression
 
     @classmethod
-    def of(cls, x: NDArray[Any], indices: NDArray[np.intp], normalisation: Normalisation) -> Self:
+    def of(
+        cls,
+        x: NDArray[Any],
+        indices: NDArray[np.intp],
+        normalisation: Normalisation,
+        targets: TargetScale | None = None,
+    ) -> Self:
         """Of the examples at these indices."""
         found = ChannelStatistics.of(x, indices)
         contrasts = np.concatenate([*_contrasts(x, indices, normalisation)])
@@ -37,6 +45,7 @@ class TrainedInputs:
             high=tuple(found.high.tolist()),
             contrast=(float(contrasts.min()), float(contrasts.max())),
             sample=x[indices[evenly]],
+            targets=targets,
         )
 
 

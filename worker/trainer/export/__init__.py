@@ -1,8 +1,9 @@
 """The exported model: a zip file that predicts on its own.
 
-It holds the weights, the architecture, the preprocessing, the class names, a model card, an ONNX
-file, the programs `predict.py` and `serve.py`, and a `Dockerfile` for the latter. These three are
-copies of the files of these names in this package, which the worker does not need otherwise.
+It holds the weights, the architecture, the preprocessing, the class names or the scale of the
+predicted numbers, a model card, an ONNX file, the programs `predict.py` and `serve.py`, and a
+`Dockerfile` for the latter. These three are copies of the files of these names in this package,
+which the worker does not need otherwise.
 """
 
 import io
@@ -15,6 +16,7 @@ from core.graph.architecture import Architecture
 from core.graph.weights import Weights, save
 from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
 from core.tasks import TASKS
+from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.card import compute_in_winner, model_card
 from worker.trainer.export.check import check_export, in_layout, worker_batches
@@ -103,7 +105,15 @@ def _preprocessing(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any]:
         "low": list(inputs.low),
         "high": list(inputs.high),
         "contrast": list(inputs.contrast),
-    }
+    } | _targets(inputs.targets)
+
+
+def _targets(targets: TargetScale | None) -> dict[str, Any]:
+    """How outputs become numbers in the user's units: output × std + mean; only of regression."""
+    if targets is None:
+        return {}
+    names = ("names", "mean", "std")
+    return {"targets": {name: list(getattr(targets, name)) for name in names}}
 
 
 def _metrics(
@@ -116,6 +126,7 @@ def _metrics(
         "test_std": TASKS[job.task]().value_std(test.metric, test.examples),
         "test_loss": test.loss,
         "test_examples": test.examples,
+        **({"test_measures": test.measures} if test.measures else {}),
         "validation": job.history.get("validation"),
         "validation_std": job.history.get("validation_std"),
         "comparison": comparison and comparison.model_dump(),

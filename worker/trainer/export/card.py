@@ -4,6 +4,7 @@ After Mitchell et al. 2019, arXiv:1810.03993.
 """
 
 import re
+from collections.abc import Mapping
 
 from core.graph.architecture import Architecture
 from core.layers import LAYERS
@@ -15,12 +16,16 @@ from worker.trainer.data.normalisation import Normalisation, constant_in_words
 from worker.trainer.export.onnx_model import input_axes, layout_of
 from worker.trainer.train_job import TrainJob
 
+_PREDICTED = {  # what the program prints
+    True: ("one class name a line", "with probabilities"),
+    False: ("the predicted numbers, one example a line", "by name"),
+}
 _USE = (
     "## Use",
     "",
     "```sh",
-    "python predict.py examples.npy           # one class name a line",
-    "python predict.py examples.npy --json    # with probabilities",
+    "python predict.py examples.npy           # {}",
+    "python predict.py examples.npy --json    # {}",
     "python predict.py pictures/              # a folder of pictures, if it reads images",
     "```",
     "",
@@ -66,7 +71,8 @@ def model_card(
     lines = [
         f"# {_plain(str(job.history.get('search', 'A network')))}",
         "",
-        f"An {job.task} network for the data set {_plain(job.dataset_name)}, found by Netmorph.",
+        f"{'An' if job.task[0] in 'aeiou' else 'A'} {job.task} network for the data set "
+        f"{_plain(job.dataset_name)}, found by Netmorph.",
         "",
         *_facts(job, architecture, test, comparison),
         "",
@@ -82,7 +88,7 @@ def model_card(
         "",
         *_layers(architecture),
         "",
-        *_USE,
+        *_use(job),
         *_onnx(job.dataset_spec, onnx_missing),
     ]
     return "\n".join(lines)
@@ -94,6 +100,11 @@ def _onnx(spec: DatasetSpec, missing: str) -> list[str]:
         return [*_ONNX[:2], f"There is no `model.onnx`: {_plain(missing)}.", ""]
     axes = f"{spec.dtype} {tuple(input_axes(spec))}, axes {layout_of(spec)}".replace("'", "")
     return [line.format(axes=axes) for line in _ONNX]
+
+
+def _use(job: TrainJob) -> list[str]:
+    printed = _PREDICTED[TASKS[job.task].predicts_classes]
+    return "\n".join(_USE).format(*printed).split("\n")
 
 
 def _facts(
@@ -110,13 +121,20 @@ def _facts(
         "|---|---|",
         f"| test {task.metric} | {task.in_words(test.metric, test_std)} ({test.examples} examples, "
         "looked at once) |",
+        *[f"| test {name} | {value:.4g} |" for name, value in _plain_names(test.measures)],
         f"| validation {task.metric} in the search | {validation} (the best of many: optimistic) |",
         f"| parameters | {architecture.parameters:,} |",
         f"| FLOPs of one example | {architecture.flops:,} |",
         f"| training examples | {_training_examples(spec.train_examples, comparison)} |",
         f"| input | {spec.input_shape}, {spec.dtype}{_axes(spec.layout)} |",
-        f"| classes | {spec.classes} |",
+        f"| classes | {spec.classes} |"
+        if spec.classes
+        else f"| predicts | {', '.join(map(_plain, spec.target_names))} |",
     ]
+
+
+def _plain_names(measures: Mapping[str, float]) -> list[tuple[str, float]]:
+    return [(_plain(name), value) for name, value in measures.items()]
 
 
 def _axes(layout: str | None) -> str:
@@ -148,7 +166,7 @@ def _network(job: TrainJob, comparison: Comparison | None) -> str:
     if not members or _is_winner(comparison):
         return f"This is the architecture of trial {number}:"
     return (
-        f"This is {members}: it predicts by the mean of their logits. The lineage of trial "
+        f"This is {members}: it predicts by the mean of their outputs. The lineage of trial "
         f"{number}, the best of them:"
     )
 

@@ -60,6 +60,10 @@ def check_export(
     x_expected, outputs_expected = map(torch.cat, zip(*expected, strict=True))
     _check_close("prepared values", x_found, x_expected, tolerance=0)
     _check_close("outputs", outputs_found, outputs_expected, tolerance=ROUNDING)
+    if inputs.targets is not None:
+        numbers = torch.from_numpy(model.restored(outputs_expected, str))
+        expected_numbers = torch.from_numpy(inputs.targets.restored(outputs_expected.numpy()))
+        _check_close("numbers", numbers, expected_numbers, tolerance=0)
 
 
 def in_layout(x: NDArray[Any], layout: str | None) -> NDArray[Any]:

@@ -173,6 +173,7 @@ class Model:
         self.nodes = _read(folder / "model.json")["nodes"]
         self.classes: list[str] = _read(folder / "classes.json")
         self.preprocess = _read(folder / "preprocess.json")
+        self.targets: dict[str, Any] | None = self.preprocess.get("targets")  # of regression
         self.shape = tuple(self.preprocess["input_shape"])  # of one example, channels first
         self.layout: str = self.preprocess["layout"] or LAYOUTS[len(self.shape)][0]
         table = self.preprocess.get("table")
@@ -225,15 +226,34 @@ class Model:
 
     def probabilities(self, x: Array, layout: str | None = None, batch: int = BATCH) -> Array:
         """(N, ...) -> (N, classes)"""
+        if self.targets:
+            raise InputError("the network predicts numbers, not classes: use `values`")
+        return probabilities_of(self._all_outputs(x, layout, batch), "index {}".format)
+
+    def values(self, x: Array, layout: str | None = None, batch: int = BATCH) -> Array:
+        """The predicted numbers in the units of the data set: (N, ...) -> (N, targets)"""
+        return self.restored(self._all_outputs(x, layout, batch), "index {}".format)
+
+    def predict(self, x: Array, layout: str | None = None) -> list[str] | Array:
+        """The most probable class of each example; of regression the numbers, (N, targets)."""
+        if self.targets:
+            return self.values(x, layout)
+        return [self.classes[k] for k in self.probabilities(x, layout).argmax(axis=1)]
+
+    def restored(self, outputs: Tensor, name: Callable[[int], str]) -> Array:
+        """Outputs as numbers in the units of the data set; raises InputError for infinite ones."""
+        if not self.targets:
+            raise InputError("the network predicts classes, not numbers: use `probabilities`")
+        check_outputs(outputs, name)
+        std, mean = (np.array(self.targets[name]) for name in ("std", "mean"))
+        return np.asarray(outputs.numpy().astype(np.float64) * std + mean)
+
+    def _all_outputs(self, x: Array, layout: str | None, batch: int) -> Tensor:
+        """The outputs for any number of raw examples."""
         check_values(x)
         x = self.arrange(x, layout)
         starts = range(0, max(len(x), 1), batch)
-        parts = [self.outputs(self.normalise(x[start : start + batch])) for start in starts]
-        return probabilities_of(torch.cat(parts), "index {}".format)
-
-    def predict(self, x: Array, layout: str | None = None) -> list[str]:
-        """The most probable class of each example."""
-        return [self.classes[k] for k in self.probabilities(x, layout).argmax(axis=1)]
+        return torch.cat([self.outputs(self.normalise(x[k : k + batch])) for k in starts])
 
     def _by_channel(self, name: str) -> Tensor:
         """Values of preprocess.json in the shape that goes with a batch."""
@@ -243,14 +263,19 @@ class Model:
 
 def probabilities_of(outputs: Tensor, name: Callable[[int], str]) -> Array:
     """The probabilities of the classes, (N, classes); raises InputError if one is undefined."""
+    check_outputs(outputs, name)
+    found: Array = outputs.softmax(dim=1).numpy()
+    return found
+
+
+def check_outputs(outputs: Tensor, name: Callable[[int], str]) -> None:
+    """Raise InputError unless all outputs are finite."""
     if not outputs.isfinite().all():
         index = int((~outputs.isfinite()).any(dim=1).nonzero()[0])
         raise InputError(
             f"the network has no finite output for the example at {name(index)}: its values are "
             "far beyond those that the network was trained on"
         )
-    found: Array = outputs.softmax(dim=1).numpy()
-    return found
 
 
 def _dtype_of(tensor: Tensor) -> str:
@@ -753,7 +778,7 @@ class RangeWatch:
                 yield (
                     f"{unlike.count} of {source.count} examples, the first "
                     f"{source.name(unlike.first)}, {unlike.text.format(unlike.detail)}. Their "
-                    "classes may be wrong: pass values on the scale of the training data"
+                    "predictions may be wrong: pass values on the scale of the training data"
                 )
 
     def _add(self, start: int, x: Array, z: Tensor) -> None:
@@ -800,22 +825,27 @@ class RangeWatch:
 
 
 def predictions(model: Model, source: Source, watch: RangeWatch) -> Iterator[tuple[int, Array]]:
-    """(index, probabilities of the classes) of one example after the other."""
+    """(index, probabilities of the classes, or numbers) of one example after the other."""
+    found_in = model.restored if model.targets else probabilities_of
     for start, x in source.batches():
         z = model.normalise(x)
         watch.add(start, x, z)
         name = partial(_name_after, source, start)
-        yield from enumerate(probabilities_of(model.outputs(z), name), start)
+        yield from enumerate(found_in(model.outputs(z), name), start)
 
 
 def _name_after(source: Source, start: int, index: int) -> str:
     return source.name(start + index)
 
 
-def as_json(model: Model, probabilities: Array, name: str | None) -> dict[str, Any]:
-    """One prediction as an object: class and probabilities, and the file of a picture."""
-    by_class = zip(model.classes, (round(float(p), 6) for p in probabilities), strict=True)
-    found = {"class": model.classes[int(probabilities.argmax())], "probabilities": dict(by_class)}
+def as_json(model: Model, row: Array, name: str | None) -> dict[str, Any]:
+    """One prediction as an object: class and probabilities, or numbers; the file of a picture."""
+    if model.targets:
+        numbers = zip(model.targets["names"], map(float, row), strict=True)
+        found: dict[str, Any] = {"values": dict(numbers)}
+    else:
+        by_class = zip(model.classes, (round(float(p), 6) for p in row), strict=True)
+        found = {"class": model.classes[int(row.argmax())], "probabilities": dict(by_class)}
     return found if name is None else {"file": name, **found}
 
 
@@ -824,10 +854,18 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _as_line(model: Model, probabilities: Array, name: str | None) -> str:
-    """The class on one line, after the file of a picture."""
-    words = (name, model.classes[int(probabilities.argmax())])
-    return "\t".join(_printable(word) for word in words if word is not None)
+def _as_line(model: Model, row: Array, name: str | None) -> str:
+    """The class or the numbers on one line, after the file of a picture."""
+    found = _numbers(model.targets, row) if model.targets else [model.classes[int(row.argmax())]]
+    words = found if name is None else [name, *found]
+    return "\t".join(_printable(word) for word in words)
+
+
+def _numbers(targets: dict[str, Any], row: Array) -> Iterator[str]:
+    """Numbers with the digits that mean something: seven of the target's standard deviation."""
+    for value, mean, std in zip(row, targets["mean"], targets["std"], strict=True):
+        size = max(abs(float(value)), abs(mean), std)
+        yield f"{value:.{min(17, 7 + max(0, int(np.log10(size / std))))}g}"
 
 
 def _print_all(model: Model, source: Source, *, json_lines: bool) -> None:
@@ -859,7 +897,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(folder: Path = Path(__file__).parent, arguments: list[str] | None = None) -> None:
-    """Print the class of each example; the arguments are those of the command line, if None."""
+    """Print the class, or the predicted numbers, of each example.
+
+    The arguments are those of the command line, if None.
+    """
     options = _options(arguments)
     if sys.stdout is None:
         sys.exit("error: the standard output is closed")

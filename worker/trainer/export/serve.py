@@ -8,7 +8,8 @@ POST /predict        {"examples": [...], "layout": null}: nested lists with the 
 POST /predict/file   the bytes of a .npy, .npz, .csv or .parquet file or of a picture
 
 Both answer {"predictions": [{"class": ..., "probabilities": {...}}, ...], "warnings": [...]}, in
-the order of the examples. 422 says what is wrong with them, 413 that there are too many bytes.
+the order of the examples; a network that predicts numbers has {"values": {...}} for each example.
+422 says what is wrong with the examples, 413 that there are too many bytes.
 """
 
 import argparse
@@ -47,11 +48,12 @@ class Examples(BaseModel):
 
 
 class Prediction(BaseModel):
-    """One prediction; `class` is a word of Python."""
+    """One prediction, of a class or of numbers; `class` is a word of Python."""
 
     model_config = {"extra": "allow"}
 
-    probabilities: dict[str, float]
+    probabilities: dict[str, float] | None = None
+    values: dict[str, float] | None = None
 
 
 class Predictions(BaseModel):
@@ -77,12 +79,13 @@ def create_app(predict: Any, folder: Path) -> FastAPI:
 
     @app.get("/health")
     def health() -> dict[str, Any]:
-        """What the network reads and which classes it knows."""
+        """What the network reads and which classes or numbers it predicts."""
         shape = {"input_shape": model.shape, "layout": model.layout}
         table = {} if model.table is None else {"columns": model.table.names}
-        return {"status": "ok", "classes": model.classes, **shape, **table}
+        targets = {"targets": model.targets["names"]} if model.targets else {}
+        return {"status": "ok", "classes": model.classes, **targets, **shape, **table}
 
-    @app.post("/predict")
+    @app.post("/predict", response_model_exclude_unset=True)
     def predict_examples(body: Examples) -> Predictions:
         """Predict examples that are given as nested lists, or as objects of a table."""
         if model.table is not None:
@@ -96,7 +99,7 @@ def create_app(predict: Any, folder: Path) -> FastAPI:
     def row_source(reader: Any, rows: list[Any]) -> Any:
         return reader.table_source(Path("examples"), predict.cells_of(rows, model.table.names))
 
-    @app.post("/predict/file")
+    @app.post("/predict/file", response_model_exclude_unset=True)
     async def predict_file(request: Request) -> Predictions:
         """Predict the examples in a .npy or .npz file, a table or a picture."""
         return await run_in_threadpool(answer_file, await request.body())

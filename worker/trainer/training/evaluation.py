@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from worker.tasks import LOSSES
 from worker.trainer.data.examples import Examples
+from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.networks.compute import Compute
 from worker.trainer.training.checks import check_finite
 from worker.trainer.training.state import State
@@ -35,6 +36,12 @@ class Evaluation:
         tensors = {name: state[name].to(device) for name in ("outputs", "targets")}
         return cls(**state | tensors)
 
+    def measures(self, task: str, targets: TargetScale | None) -> dict[str, float]:
+        """Further measures for people, in the units of the targets."""
+        if targets is None:
+            return {}
+        return LOSSES[task]().measures(self.outputs, self.targets, targets.names, targets.std)
+
     def calibrated_loss(self, task: str) -> float:
         """The loss by which networks are compared: see `worker.tasks`. Slow: tries temperatures."""
         return float(LOSSES[task]().calibrated_loss(self.outputs, self.targets))
@@ -49,15 +56,13 @@ def evaluate(network: nn.Module, examples: Examples, task: str, compute: Compute
     """
     loss_of = LOSSES[task]()
     network.eval()
-    metric = torch.zeros((), device=compute.device)
     loss = torch.zeros((), device=compute.device)
     outputs, targets = [], []
     for x, y in examples.batches(EVALUATION_BATCH):
         with compute.autocast():
             outputs.append(network(x))
         loss += loss_of.loss(outputs[-1], y) * len(y)
-        metric += loss_of.metric_sum(outputs[-1], y)
         targets.append(y)
     check_finite(loss)
-    n = len(examples)
-    return Evaluation(float(metric) / n, float(loss) / n, n, torch.cat(outputs), torch.cat(targets))
+    n, found, expected = len(examples), torch.cat(outputs), torch.cat(targets)
+    return Evaluation(loss_of.metric(found, expected), float(loss) / n, n, found, expected)

@@ -223,7 +223,7 @@ NAMES = np.array(["a", "b", "c"])
         ({"x": np.zeros(30, [("a", "f4")])}, "x is of type [('a', '<f4')]", "numbers"),
         ({"x": np.array([None] * 30)}, "x holds pickled objects", "numbers"),
         ({"y": np.array([None] * 30)}, "y holds pickled objects", "strings"),
-        ({"y": CLASSES + 0.5}, "fractions", "integers or strings"),
+        ({"y": CLASSES + 0.5, "class_names": NAMES}, "fractions", "integers or strings"),
         ({"y": np.where(CLASSES == 0, np.nan, CLASSES)}, "NaN", "integers or strings"),
         ({"y": CLASSES * 1e12}, "huge", "integers or strings"),
         ({"y": CLASSES.astype(np.uint64) * 2**63}, "9223372036854775808", str(2**31)),

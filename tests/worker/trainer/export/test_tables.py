@@ -114,11 +114,19 @@ def test_text_and_parquet_become_the_same_numbers_and_can_be_written_back(tmp_pa
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[intake.Intake, Path]:
     """A table, and the export of a small network that was trained on it."""
-    found = intake.read(io.BytesIO(table_of()[1]), ReadLimits())
-    folder = tmp_path_factory.mktemp("table")
+    return learned(table_of()[1], tmp_path_factory.mktemp("table"))
+
+
+def learned(data: bytes, folder: Path, **changes: Any) -> tuple[intake.Intake, Path]:
+    """The table in a file, and the export of a small network that was trained on it."""
+    found = intake.read(io.BytesIO(data), ReadLimits())
     storage = Storage((folder / "storage").as_uri())
-    network = chain(iter([Input(found.spec.input_shape), Dense(4), ReLU(), Dense(2), Output()]))
-    order = order_for(storage, found.arrays, network, kind=TrialKind.FINAL, history=HISTORY)
+    outputs = Dense(found.spec.outputs)
+    network = chain(iter([Input(found.spec.input_shape), Dense(4), ReLU(), outputs, Output()]))
+    order = order_for(
+        storage, found.arrays, network, changes, kind=TrialKind.FINAL, history=HISTORY,
+        task=found.arrays.task,
+    )  # fmt: skip
     environment = TrainingEnvironment(
         storage=storage, cache=folder, device=torch.device("cpu"), threads=1
     )
@@ -170,6 +178,31 @@ def test_an_export_predicts_the_rows_of_a_file_and_of_a_request(
     assert (refused.status_code, refused.json()["detail"]) == (
         422, "the example at index 0 is no object {column: value}"
     )  # fmt: skip
+
+
+def test_numbers_are_predicted_from_rows_in_the_units_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    rooms, town = rng.normal(size=200), rng.integers(0, 2, 200)
+    names = np.array(["Bonn", "Rome"])[town]
+    price = 1e4 + 10 * rooms + 20 * town + rng.normal(size=200)
+    data = written(pa.table({"rooms": rooms, "town": names, "price": price}), ",")
+    data = data.replace(b'"price"', b'"y"')
+    found, folder = learned(data, tmp_path, epochs=40, learning_rate=0.05)
+    (tmp_path / "new.csv").write_bytes(data)
+
+    assert found.spec.target_names == ("y",)
+    monkeypatch.setattr("sys.argv", ["predict.py", str(tmp_path / "new.csv")])
+    predict.main(folder)
+    printed = np.array(capsys.readouterr().out.split(), float)
+    row = {"rooms": rooms[0], "town": names[0]}
+    answer = served(folder, {"examples": [row]}).json()
+
+    assert np.std(printed - price) < 0.5 * np.std(price)
+    assert abs(np.mean(printed - price)) < 3
+    assert answer["predictions"] == [{"values": {"y": pytest.approx(printed[0], rel=1e-6)}}]
+    assert {"targets": ["y"], "columns": ["rooms", "town"]}.items() <= served(folder).json().items()
 
 
 @pytest.fixture(scope="module")

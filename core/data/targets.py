@@ -1,0 +1,111 @@
+"""Targets of regression: the numbers to predict for each example, (n, targets) in float64.
+
+Labels are targets where the person says so, or where some are fractions. Whole numbers may mean
+either: they are taken as classes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import InvalidDataset
+
+CLASSIFICATION, REGRESSION = "image-classification", "regression"  # kinds of `core.tasks`
+LABEL_TASKS = (CLASSIFICATION, REGRESSION)  # what labels may be taken for
+
+_EXAMPLES_EACH = 20  # of a class, on average, where there are many
+_FEW_VALUES = 20  # of classes, even where they are not counted from 0 or 1
+_SUM_ERROR = 1e-3  # relative, of shares, which may be rounded
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The targets of each split, and their names."""
+
+    values: Mapping[str, NDArray[np.float64]]  # (n, targets)
+    names: tuple[str, ...]
+    reason: str  # why they are taken as targets
+
+
+def targets_of(labels: Mapping[str, NDArray[Any]], task: str | None = None) -> Targets | None:
+    """The labels as targets; None where they are classes.
+
+    `task` is what the person wants, one of `LABEL_TASKS`; None: the labels decide. Raises
+    InvalidDataset where targets are requested and labels are no numbers.
+    """
+    if task not in (None, *LABEL_TASKS):
+        raise InvalidDataset(f"task is {task[:64]!r}; expected one of {', '.join(LABEL_TASKS)}")
+    if task == CLASSIFICATION or (task is None and not _have_fractions(labels)):
+        return None
+    values = {split: _columns(split, y) for split, y in labels.items()}
+    counts = {y.shape[1] for y in values.values()}
+    if len(counts) > 1:
+        raise InvalidDataset(
+            f"found {' and '.join(map(str, sorted(counts)))} targets in different splits; expected "
+            "the same number in all"
+        )
+    (count,) = counts
+    names = ("y",) if count == 1 else tuple(f"y{index}" for index in range(count))
+    return Targets(values, names, _reason(task))
+
+
+def may_be_targets(y: NDArray[Any]) -> bool:
+    """Whether labels that are taken as classes look like numbers to predict.
+
+    They do where they have many values, which are not simply counted from 0 or 1 with many
+    examples of each.
+    """
+    if y.dtype.kind not in "iuf" or not y.size or y.size != len(y) or not np.isfinite(y).all():
+        return False
+    values = np.unique(y)
+    is_counted = values[0] in (0, 1) and values[-1] - values[0] == len(values) - 1
+    is_counted &= len(y) >= _EXAMPLES_EACH * len(values)
+    return len(values) > _FEW_VALUES and not is_counted
+
+
+def _reason(task: str | None) -> str:
+    if task is not None:
+        return "as given"
+    return "the labels have fractions, so they are numbers to predict"
+
+
+def _have_fractions(labels: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether any label is a finite number that is not whole; shares of classes are none."""
+    floats = [y for y in labels.values() if y.dtype.kind == "f"]
+    if len(floats) < len(labels) or all(_are_shares(y) for y in floats):
+        return False
+    return any(bool((np.isfinite(y) & (y != np.round(y))).any()) for y in floats)
+
+
+def _are_shares(y: NDArray[Any]) -> bool:
+    """Whether each row has shares of several classes: all rows have the same sum."""
+    if y.ndim != 2 or y.shape[1] < 2 or not len(y) or not np.isfinite(y).all():
+        return False
+    sums = y.sum(axis=1)
+    return bool((y >= 0).all() and np.ptp(sums) <= _SUM_ERROR * sums.max())
+
+
+def _columns(split: str, y: NDArray[Any]) -> NDArray[np.float64]:
+    """The targets of a split as (n, targets)."""
+    if y.dtype.kind not in "biuf":
+        raise InvalidDataset(
+            f"{split} targets are of type {y.dtype}; expected numbers to predict, or "
+            f"{CLASSIFICATION} as the task"
+        )
+    if y.ndim not in (1, 2) or 0 in y.shape:
+        raise InvalidDataset(
+            f"{split} targets have shape {y.shape}; expected (N,) or (N, targets), one row for "
+            "each example"
+        )
+    y = np.ascontiguousarray(y.reshape(len(y), -1), np.float64)
+    if not np.isfinite(y).all():
+        bad = ~np.isfinite(y).all(axis=1)
+        raise InvalidDataset(
+            f"{split} targets hold NaN or infinite values, in {int(bad.sum()):,} of {len(y):,} "
+            f"examples, first in number {int(bad.argmax())}; expected finite ones: remove these "
+            "examples"
+        )
+    return y

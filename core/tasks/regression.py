@@ -1,0 +1,37 @@
+"""Regression: one or several numbers for each example, measured by R²."""
+
+import math
+from typing import ClassVar
+
+from core.protocol.contracts import DatasetSpec
+from core.tasks.task import TASKS, AbstractTask
+
+_LEAST_CORRELATION = 0.5  # in the standard error: no prediction is exactly the mean
+
+
+@TASKS.register("regression")
+class Regression(AbstractTask):
+    """The network's outputs are standardised numbers, one for each target."""
+
+    metric: ClassVar[str] = "R²"
+    larger_is_better: ClassVar[bool] = True
+    value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # R² has no least value: see below
+    in_percent: ClassVar[bool] = False
+    predicts_classes: ClassVar[bool] = False
+
+    def outputs(self, spec: DatasetSpec) -> int:
+        return len(spec.target_names)
+
+    def value_std(self, value: float, examples: int) -> float:
+        """The standard error 2 ρ (1 - ρ²) / sqrt(n) of R² = ρ² (Olkin & Finn 1995, eq. 2).
+
+        One example that is predicted by the mean is added, so that it is above zero even where all
+        predictions are exact.
+        """
+        error = ((1 - value) * examples + 1) / (examples + 1)
+        correlation = math.sqrt(max(1 - error, _LEAST_CORRELATION**2))
+        return 2 * correlation * error / math.sqrt(examples)
+
+    def objective(self, metric: float) -> float:
+        """R², at least -1: below zero a network is of no use, and how far says nothing more."""
+        return max(metric, self.value_range[0])
