@@ -40,6 +40,15 @@ class Repetitions(TypedDict):
     contradictory: int
 
 
+class ColumnFacts(TypedDict):
+    """How one column of a table was understood."""
+
+    name: str
+    taken_as: str
+    features: int
+    reason: str
+
+
 class Description(TypedDict):
     """How the files of a data set were understood."""
 
@@ -55,6 +64,7 @@ class Description(TypedDict):
     splits: list[SplitFacts]
     targets: NotRequired[list[TargetFacts]]  # of regression
     repetitions: Repetitions
+    columns: NotRequired[list[ColumnFacts]]  # of a table
     notes: list[str]
     warnings: list[str]
     summary: list[str]

@@ -121,4 +121,4 @@ def test_simulated_workers_load_the_service_without_losing_a_result():
     assert found["p50_ms"] <= found["p99_ms"]
     checked = ("lost", "double_counted", "leases_expired", "rejected", "without_answer")
     assert {name: found[name] for name in checked} == dict.fromkeys(checked, 0)
-    assert set(found["cpu_ms"]) == {"lease", "heartbeat", "epoch", "result"}
+    assert set(found["cpu_ms"]) == {"lease", "heartbeat", "epoch", "result", "result_and_lease"}

@@ -58,7 +58,7 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/core/search/test_history.py",),
     ),
     Mutant(  # the epochs left are not lessened by those already given away
-        file="api/controller/proposer.py",
+        file="api/controller/new_rows.py",
         old="left -= chosen.epochs",
         new="left -= 0",
         tests=("tests/api/controller/test_proposer.py",),

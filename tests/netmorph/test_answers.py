@@ -16,6 +16,7 @@ SCHEMAS: dict[Any, str] = {
     answers.SplitFacts: "SplitFacts",
     answers.TargetFacts: "TargetFacts",
     answers.Repetitions: "Repetitions",
+    answers.ColumnFacts: "ColumnFacts",
     answers.Intake: "IntakeOut",
     answers.Network: "NetworkOut",
     answers.Enqueued: "EnqueuedOut",

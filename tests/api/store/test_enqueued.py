@@ -30,7 +30,9 @@ def add(world):
 def advance(world):
     """Carries out what is due; the counts of the suggestions that were requested."""
     requested = []
-    proposer = SimpleNamespace(request=lambda search, count: requested.append(count))
+    proposer = SimpleNamespace(
+        request=lambda search, count: requested.append(count), requested=lambda search_id: 0
+    )
 
     def run():
         requested.clear()
