@@ -32,6 +32,9 @@ class Settings(AbstractSettings):
     #: name shown to people; by default the host's
     worker_name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=128)
     device: Literal["auto", "cpu", "cuda"] = "auto"  # `auto` takes a GPU where there is one
+    #: of products in training: `auto` is what the trainer measures to be fastest when it starts;
+    #: `fp32` is the same on each worker, for results that can be repeated
+    precision: Literal["auto", "fp32"] = "auto"
     #: CPU threads of the trainer; by default one a core
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     slot_dir: Path | None = None  # folder of lock files, one a GPU, shared by a host's workers

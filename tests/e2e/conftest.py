@@ -192,6 +192,7 @@ class RunningService:
             "NETMORPH_WORKER_NAME": "tester",
             "NETMORPH_DEVICE": "cpu",
             "NETMORPH_THREADS": "1",
+            "NETMORPH_PRECISION": "fp32",  # so that each trainer computes the same
             "NETMORPH_CACHE_DIR": str(self.directory / "cache"),
             "NETMORPH_LEASE_SECONDS": str(LEASE_SECONDS),
             "NETMORPH_HEARTBEAT_SECONDS": "0.1",

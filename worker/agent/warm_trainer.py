@@ -110,6 +110,7 @@ def _environment(settings: Settings, gpu: Mapping[str, str]) -> dict[str, str]:
             "NETMORPH_STORAGE_URL": settings.storage_url,
             "NETMORPH_CACHE_DIR": str(settings.cache_dir),
             "NETMORPH_DEVICE": settings.device,
+            "NETMORPH_PRECISION": settings.precision,
             "NETMORPH_THREADS": str(settings.threads),
         }
         | dict(gpu)

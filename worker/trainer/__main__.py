@@ -34,7 +34,7 @@ from worker.messages import (
     Train,
 )
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
-from worker.trainer.networks.compute import fastest
+from worker.trainer.networks.compute import fastest, fp32
 from worker.trainer.run_order import run_order
 from worker.trainer.training.loop import TrainingInterrupted
 
@@ -127,6 +127,7 @@ def _environment() -> TrainingEnvironment:
     """The environment that the supervisor's settings describe; exits where there is no such GPU."""
     threads = int(os.environ.get("NETMORPH_THREADS") or os.cpu_count() or 1)
     requested = os.environ.get("NETMORPH_DEVICE") or "auto"
+    precision = os.environ.get("NETMORPH_PRECISION") or "auto"
     has_cuda = torch.cuda.is_available()
     if requested == "cuda" and not has_cuda:
         sys.exit("NETMORPH_DEVICE is cuda, but torch sees no CUDA device here")
@@ -139,7 +140,7 @@ def _environment() -> TrainingEnvironment:
         cache=Path(os.environ["NETMORPH_CACHE_DIR"]),
         device=device,
         threads=threads,
-        computes=fastest(device, threads),
+        computes=fp32(device, threads) if precision == "fp32" else fastest(device, threads),
     )
 
 

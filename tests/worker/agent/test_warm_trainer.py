@@ -107,7 +107,8 @@ def test_a_trainer_sees_its_settings_and_its_gpu_and_no_secrets(make, controller
     secrets = ["NETMORPH_WORKER_KEY", "NETMORPH_BROKER_URL", "NETMORPH_ADMIN_KEY"]
     for name in secrets:
         monkeypatch.setenv(name, "secret")
-    given = {"NETMORPH_DEVICE": "cpu", "NETMORPH_THREADS": "3", "CUDA_VISIBLE_DEVICES": "1"}
-    process = make(threads=3, gpu={"CUDA_VISIBLE_DEVICES": "1"}).prepare()
+    given = {"NETMORPH_DEVICE": "cpu", "NETMORPH_PRECISION": "fp32", "NETMORPH_THREADS": "3"}
+    given["CUDA_VISIBLE_DEVICES"] = "1"
+    process = make(threads=3, precision="fp32", gpu={"CUDA_VISIBLE_DEVICES": "1"}).prepare()
     ended = end_of(process, controller.add("environment", names=[*secrets, *given]))
     assert json.loads(ended.reason) == dict.fromkeys(secrets) | given

@@ -139,6 +139,11 @@ def fastest(device: torch.device, threads: int) -> Mapping[int, Compute]:
     return {axes: replace(compute, threads=threads) for axes, compute in chosen.items()}
 
 
+def fp32(device: torch.device, threads: int) -> Mapping[int, Compute]:
+    """Single precision for each kind of network, which is the same in each process."""
+    return {axes: Compute(device, torch.float32, axes == IMAGE_AXES, threads) for axes in PROBES}
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A small network whose training steps are timed."""

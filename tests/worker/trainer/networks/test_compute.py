@@ -32,6 +32,7 @@ from worker.trainer.networks.compute import (
     Probe,
     best,
     fastest,
+    fp32,
     kind_of,
     timed,
 )
@@ -193,3 +194,12 @@ def test_depthwise_convolutions_compute_in_single_precision_and_round(layer, sha
         found = module(x)
     assert found.dtype is torch.bfloat16
     assert torch.equal(found, exact.to(torch.bfloat16))  # not those of rounded weights
+
+
+def test_single_precision_can_be_had_without_a_measurement():
+    found = fp32(CPU, 2)
+    assert found.keys() == {1, 2, 3}
+    assert {str(compute) for compute in found.values()} == {
+        "fp32, 2 threads",
+        "fp32 channels-last, 2 threads",
+    }
