@@ -57,8 +57,8 @@ def path_in(text: str) -> Path | None:
         return path
     if "/" in text or os.sep in text or _FILE.fullmatch(text):
         raise ClientError(
-            f"there is no file or folder {shown(path)}; expected an npz file, a folder of images "
-            "by class, or the name or id of a data set"
+            f"there is no file or folder {shown(path)}; expected a table, an npz or zip file, a "
+            "folder of images by class, or the name or id of a data set"
         )
     return None
 

@@ -196,7 +196,7 @@ def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
         _classes(facts, spec) if spec.classes else _numbers(facts.targets),
         f"{train.examples:,} examples to train on, {test.examples:,} to test on ({source})",
         *([f"values from {values}"] if spec.table is None else []),
-        f"task {facts.task}: {facts.task_reason}",
+        f"task {'classification' if spec.classes else facts.task}: {facts.task_reason}",
     )
 
 

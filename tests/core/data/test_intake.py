@@ -70,7 +70,7 @@ def test_what_was_understood_is_said_in_sentences() -> None:
         "3 classes of 20 examples: cat, dog, emu",
         "48 examples to train on, 12 to test on (a fifth of each class, set aside at random)",
         "values from 0 to 0.996078 (float64, kept as float32)",
-        "task image-classification: each example has one of 3 labels",
+        "task classification: each example has one of 3 labels",
     )
     assert found.format == "npz"
     assert found.splits[0].by_class == (16, 16, 16)
