@@ -31,6 +31,15 @@ class TargetFacts(TypedDict):
     std: float
 
 
+class ColumnFacts(TypedDict):
+    """How one column of a table was understood."""
+
+    name: str
+    taken_as: str  # "target", "number", "date", "category" or "left out"
+    features: int  # numbers that it becomes
+    reason: str
+
+
 class Repetitions(TypedDict):
     """Examples of a data set that occur more than once."""
 

@@ -283,9 +283,8 @@ def _dataset(client: Client, request: _Request, out: Console) -> str:
     if request.upload is None:
         if request.options.fields().keys() - {"task"}:
             raise ClientError(
-                f"--target, --category, --layout and --image-side are for files and folders; "
-                f"{request.dataset!r} is "
-                "stored already: leave them out"
+                "--target, --category, --layout and --image-side are for files and folders; "
+                f"{request.dataset!r} is stored already: leave them out"
             )
         return request.dataset
     if request.dataset in client.intake()["builtins"]:

@@ -15,6 +15,7 @@ SCHEMAS: dict[Any, str] = {
     answers.Description: "DatasetDescription",
     answers.SplitFacts: "SplitFacts",
     answers.TargetFacts: "TargetFacts",
+    answers.ColumnFacts: "ColumnFacts",
     answers.Repetitions: "Repetitions",
     answers.ColumnFacts: "ColumnFacts",
     answers.Intake: "IntakeOut",

@@ -111,6 +111,12 @@ def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
     page = visitor.http.get(upload().headers["location"]).text
     assert "<td>&lt;b&gt;age</td><td>number</td>" in page
     assert "<td>kind</td><td>target</td>" in page
+    numbers = upload(name="other", target="<b>age", task="regression").headers["location"]
+    page = visitor.http.get(numbers).text
+    assert "<td>&lt;b&gt;age</td><td>target</td>" in page
+    assert "Numbers to predict" in page
+    assert '<td>&lt;b&gt;age</td><td class="n">0</td>' in page
+    assert "Examples of each class" not in page
 
 
 def test_the_upload_page_says_beforehand_what_data_may_be(visitor):
