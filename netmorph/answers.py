@@ -49,15 +49,6 @@ class Repetitions(TypedDict):
     contradictory: int
 
 
-class ColumnFacts(TypedDict):
-    """How one column of a table was understood."""
-
-    name: str
-    taken_as: str
-    features: int
-    reason: str
-
-
 class Description(TypedDict):
     """How the files of a data set were understood."""
 

@@ -17,7 +17,6 @@ SCHEMAS: dict[Any, str] = {
     answers.TargetFacts: "TargetFacts",
     answers.ColumnFacts: "ColumnFacts",
     answers.Repetitions: "Repetitions",
-    answers.ColumnFacts: "ColumnFacts",
     answers.Intake: "IntakeOut",
     answers.Network: "NetworkOut",
     answers.Enqueued: "EnqueuedOut",
