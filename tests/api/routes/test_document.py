@@ -61,7 +61,7 @@ def test_a_wrong_method_is_answered_with_all_that_the_path_has(person) -> None:
     http = person().http
     for path, methods in (
         ("/v1/searches", "GET, POST"),
-        ("/v1/searches/1:stop", "GET, POST, DELETE"),
+        ("/v1/searches/1:stop", "GET, POST, PATCH, DELETE"),
     ):
         answer = http.request("PUT", path)
         assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (
