@@ -21,7 +21,7 @@ from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.card import compute_in_winner, model_card
 from worker.trainer.export.check import check_export, in_layout, worker_batches
 from worker.trainer.export.onnx_check import EXAMPLES, check_onnx
-from worker.trainer.export.onnx_model import OnnxUnavailable, onnx_model
+from worker.trainer.export.onnx_model import OnnxUnavailable, head_of, onnx_model
 from worker.trainer.export.requirements import requirements
 from worker.trainer.train_job import TrainJob
 
@@ -76,9 +76,10 @@ def _onnx(
     """The network as an ONNX file, or no file and the reason why it is missing."""
     spec = job.dataset_spec
     try:
-        model = onnx_model(job.task, spec, inputs.normalisation, architecture, weights)
+        head = head_of(job.task, spec, inputs.targets)
+        model = onnx_model(head, spec, inputs.normalisation, architecture, weights)
         (_, outputs), *_ = worker_batches(architecture, weights, inputs, EXAMPLES)
-        check_onnx(model, job.task, in_layout(inputs.sample[:EXAMPLES], spec.layout), outputs)
+        check_onnx(model, head, in_layout(inputs.sample[:EXAMPLES], spec.layout), outputs)
     except OnnxUnavailable as error:
         return {}, str(error)
     return {"model.onnx": model}, ""

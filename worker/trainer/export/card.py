@@ -8,51 +8,33 @@ from collections.abc import Mapping
 
 from core.graph.architecture import Architecture
 from core.layers import LAYERS
-from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
+from core.protocol.contracts import Comparison, TestMetrics
 from core.search.comparison import sentence
 from core.search.ensembles import in_words
 from core.tasks import TASKS, AbstractTask
 from worker.trainer.data.normalisation import Normalisation, constant_in_words
-from worker.trainer.export.onnx_model import input_axes, layout_of
+from worker.trainer.export.onnx_card import onnx_section
 from worker.trainer.train_job import TrainJob
 
 _PREDICTED = {  # what the program prints
     True: ("one class name a line", "with probabilities"),
     False: ("the predicted numbers, one example a line", "by name"),
 }
-_USE = (
-    "## Use",
-    "",
-    "```sh",
+_ARRAYS = (
     "python predict.py examples.npy           # {}",
     "python predict.py examples.npy --json    # {}",
     "python predict.py pictures/              # a folder of pictures, if it reads images",
-    "```",
-    "",
-    "Install what it needs with `pip install -r requirements.txt`. Examples are raw values as in "
-    "the data set, with the same axes (`layout` in `preprocess.json`); the program normalises "
-    "them. `python serve.py` predicts over HTTP; `docker build .` makes an image of it.",
-    "",
 )
-_ONNX = (
-    "## ONNX",
-    "",
-    "`model.onnx` is the network for other runtimes and languages. It normalises the examples "
-    "itself; its metadata has the names of the classes. Its results for training examples were "
-    "compared with those of the network.",
-    "",
-    "```python",
-    "# pip install onnxruntime",
-    "import json, numpy, onnxruntime",
-    "",
-    'session = onnxruntime.InferenceSession("model.onnx")',
-    'classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])',
-    'examples = numpy.load("examples.npy")  # {axes}',
-    '(probabilities,) = session.run(None, {{"examples": examples}})',
-    "print([classes[k] for k in probabilities.argmax(axis=1)])",
-    "```",
-    "",
+_ROWS = (
+    "python predict.py new.csv           # {}",
+    "python predict.py new.csv --json    # {}",
 )
+_EXAMPLES = {  # by whether they are rows of a table
+    True: "Examples are rows with columns of the same names as in the data set, in any order, in a "
+    "CSV, TSV or Parquet file; the program makes numbers of them.",
+    False: "Examples are raw values as in the data set, with the same axes (`layout` in "
+    "`preprocess.json`); the program normalises them.",
+}
 
 
 def model_card(
@@ -89,22 +71,23 @@ def model_card(
         *_layers(architecture),
         "",
         *_use(job),
-        *_onnx(job.dataset_spec, onnx_missing),
+        *onnx_section(job.dataset_spec, _plain(onnx_missing)),
     ]
     return "\n".join(lines)
 
 
-def _onnx(spec: DatasetSpec, missing: str) -> list[str]:
-    """How to use the ONNX file, or why there is none."""
-    if missing:
-        return [*_ONNX[:2], f"There is no `model.onnx`: {_plain(missing)}.", ""]
-    axes = f"{spec.dtype} {tuple(input_axes(spec))}, axes {layout_of(spec)}".replace("'", "")
-    return [line.format(axes=axes) for line in _ONNX]
-
-
 def _use(job: TrainJob) -> list[str]:
+    """The commands that predict, and what examples they take."""
+    is_table = job.dataset_spec.table is not None
     printed = _PREDICTED[TASKS[job.task].predicts_classes]
-    return "\n".join(_USE).format(*printed).split("\n")
+    commands = "\n".join(_ROWS if is_table else _ARRAYS).format(*printed)
+    return [
+        *("## Use", "", "```sh", *commands.split("\n"), "```", ""),
+        "Install what it needs with `pip install -r requirements.txt`. "
+        f"{_EXAMPLES[is_table]} `python serve.py` predicts over HTTP; `docker build .` makes an "
+        "image of it.",
+        "",
+    ]
 
 
 def _facts(

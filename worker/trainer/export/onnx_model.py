@@ -1,23 +1,20 @@
-"""The exported network as an ONNX file: it reads raw examples and gives probabilities.
+"""The exported network as an ONNX file: it reads raw examples and gives probabilities or numbers.
 
 It is written from the architecture, layer by layer, so that a worker needs no exporter of torch.
 """
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 from google.protobuf.message import EncodeError
 from onnx import ModelProto, TensorProto, checker, helper, shape_inference
-from torch import Tensor
 
 from core.graph.architecture import Architecture
 from core.graph.weights import Weights
 from core.layers import LAYERS, Array, Shape
 from core.protocol.contracts import DatasetSpec
 from worker.trainer.data.normalisation import Normalisation
+from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.export.onnx_graph import OnnxGraph
+from worker.trainer.export.onnx_heads import HEADS, Head
 from worker.trainer.export.onnx_layers import OPERATOR_SET, WRITERS, LayerCall
 
 INPUT = "examples"
@@ -30,31 +27,19 @@ _TYPES = {
 _FULL_LAYOUTS = {1: "NF", 2: "NCL", 3: "NCHW"}  # by the number of axes of an example
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What users read instead of the network's outputs, (N, outputs)."""
-
-    name: str
-    write: Callable[[OnnxGraph, str], str]  # the outputs' name -> the results' name
-    compute: Callable[[Tensor], Array]  # the same function in torch
-
-
-#: By task.
-HEADS = {
-    "image-classification": Head(
-        "probabilities",
-        lambda graph, logits: graph.operator("Softmax", logits, axis=1),
-        lambda logits: logits.softmax(dim=1).numpy(),
-    )
-}
-
-
 class OnnxUnavailable(Exception):
     """The network cannot be written as an ONNX file; the message says why."""
 
 
+def head_of(task: str, spec: DatasetSpec, targets: TargetScale | None) -> Head:
+    """The head of a task's ONNX file; raises OnnxUnavailable where the task has none."""
+    if task not in HEADS:
+        raise OnnxUnavailable(f"results of the task {task} have no form in ONNX yet")
+    return HEADS[task](spec, targets)
+
+
 def onnx_model(
-    task: str,
+    head: Head,
     spec: DatasetSpec,
     normalisation: Normalisation,
     architecture: Architecture,
@@ -63,15 +48,15 @@ def onnx_model(
     """The file, checked by the rules of ONNX.
 
     Its input is an array of the stored type with the axes of the user's file, any number of
-    examples at once. The class names are in its metadata, as JSON under `classes`.
+    examples at once; of a table, the features of its rows. The names of the classes or the targets
+    are in its metadata, as JSON under `classes` or `targets`.
 
     Raises:
         OnnxUnavailable: it cannot be written, or breaks a rule.
     """
-    if task not in HEADS:
-        raise OnnxUnavailable(f"results of the task {task} have no form in ONNX yet")
     try:
-        model = _model(task, spec, normalisation, architecture, weights)
+        model = _model(head, spec, normalisation, architecture, weights)
+        helper.set_model_props(model, head.facts | {"layout": layout_of(spec)})
         checker.check_model(model, full_check=True)
         data: bytes = model.SerializeToString(deterministic=True)
     except (checker.ValidationError, shape_inference.InferenceError) as error:
@@ -82,28 +67,24 @@ def onnx_model(
 
 
 def _model(
-    task: str,
+    head: Head,
     spec: DatasetSpec,
     normalisation: Normalisation,
     architecture: Architecture,
     weights: Weights,
 ) -> ModelProto:
     graph = OnnxGraph()
-    head = HEADS[task]
     x = _normalised(graph, _arranged(graph, spec), normalisation, len(spec.input_shape) - 1)
     head.write(graph, _network(graph, x, architecture, weights))
     graph.rename_output(head.name)
     read = helper.make_tensor_value_info(INPUT, _TYPES[spec.dtype], input_axes(spec))
-    given = helper.make_tensor_value_info(head.name, TensorProto.FLOAT, ["N", spec.classes])
-    model = helper.make_model(
+    given = helper.make_tensor_value_info(head.name, head.type, ["N", spec.outputs])
+    return helper.make_model(
         graph.finished("network", [read], [given]),
         producer_name="netmorph",
         ir_version=FORMAT,
         opset_imports=[helper.make_opsetid("", OPERATOR_SET)],
     )
-    facts = {"classes": json.dumps(spec.class_names), "layout": layout_of(spec), "task": task}
-    helper.set_model_props(model, facts)
-    return model
 
 
 def layout_of(spec: DatasetSpec) -> str:

@@ -1,4 +1,4 @@
-"""The ONNX file of an export reads raw examples and gives the network's probabilities."""
+"""The ONNX file of an export reads raw examples and gives probabilities or numbers."""
 
 import dataclasses
 import io
@@ -20,16 +20,22 @@ from tests.strategies import LAYER_EXAMPLES, random_weights
 from tests.worker.orders import CLASSES, NETWORK, arrays
 from tests.worker.trainer.export.inputs import inputs_of
 from worker.trainer.data.normalisation import Normalisation
+from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.export import export, predict
 from worker.trainer.export.check import in_layout
 from worker.trainer.export.onnx_check import check_onnx
 from worker.trainer.export.onnx_graph import OnnxGraph
 from worker.trainer.export.onnx_layers import OPERATOR_SET, WRITERS, LayerCall
-from worker.trainer.export.onnx_model import FORMAT, OnnxUnavailable, onnx_model
+from worker.trainer.export.onnx_model import FORMAT, OnnxUnavailable, head_of, onnx_model
 
 onnxruntime = pytest.importorskip("onnxruntime")
 TESTED = TestMetrics(metric=1.0, loss=0.0, examples=30)
 IMAGES = "image-classification"
+
+
+def code_of_the_card(folder):
+    card = (folder / "README.md").read_text("utf-8")
+    return card.split("## ONNX")[1].split("```python\n")[1].split("```")[0]
 
 
 def run(model: bytes, **inputs):
@@ -89,8 +95,7 @@ def test_an_export_has_a_file_that_predicts_as_its_program_does(folder):
 
 
 def test_the_code_of_the_card_runs(folder, tmp_path, monkeypatch, capsys):
-    card = (folder / "README.md").read_text("utf-8")
-    code = card.split("## ONNX")[1].split("```python\n")[1].split("```")[0]
+    code = code_of_the_card(folder)
     assert "# uint8 (N, 1, 6, 4), axes NCHW" in code
     (tmp_path / "model.onnx").write_bytes((folder / "model.onnx").read_bytes())
     np.save(tmp_path / "examples.npy", arrays().x_test)
@@ -131,6 +136,69 @@ def test_a_file_reads_arrays_as_the_users_file_had_them(job, layout, shape, dtyp
     np.testing.assert_allclose(run(model, examples=in_layout(x, layout)), expected, atol=1e-4)
 
 
+SCALES = [(0.0, 1.0), (-2e6, 1e6), (5.0, 1e-3), (1.7e12, 1.0)]  # (mean, std)
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape", "scales"),
+    [("NHW", (1, 5, 4), SCALES[1:2]), ("NCL", (2, 7), SCALES[2:3]), ("NF", (6,), SCALES)],
+)
+def test_a_file_predicts_numbers_in_the_users_units(
+    job, layout, shape, scales, tmp_path, monkeypatch, capsys
+):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5, *shape)).astype(np.float32)
+    names = tuple(f"t{k} €" for k in range(len(scales)))
+    targets = TargetScale(names, *zip(*scales, strict=True))
+    flat = [Flatten()] * (len(shape) > 1)
+    architecture = chain(iter([Input(shape), *flat, Dense(len(names)), Output()]))
+    weights = random_weights(architecture, rng, np.float32)
+    packed = export(numbers_job(job, layout, shape, names), architecture, weights,
+        inputs_of(x, targets=targets), TESTED)  # fmt: skip
+    zipfile.ZipFile(io.BytesIO(packed)).extractall(tmp_path)
+    given = in_layout(x, layout)
+    expected = predict.Model(tmp_path).values(given)
+
+    found = run((tmp_path / "model.onnx").read_bytes(), examples=given)
+
+    assert found.dtype == np.float64
+    allowed = 1e-4 * np.array(targets.std) + np.spacing(np.abs(expected))
+    assert (np.abs(found - expected) <= allowed).all()
+    facts = {fact.key: fact.value for fact in onnx.load(tmp_path / "model.onnx").metadata_props}
+    assert facts == {"task": "regression", "targets": json.dumps(names), "layout": layout}
+    np.save(tmp_path / "examples.npy", given)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code_of_the_card(tmp_path), "card", "exec"), {})
+    assert capsys.readouterr().out.strip() == f"{list(names)} {found.tolist()}"
+
+
+def numbers_job(job, layout, shape, names):
+    changes = {"layout": layout, "input_shape": shape, "dtype": "float32", "classes": 0,
+               "class_names": (), "target_names": names}  # fmt: skip
+    spec = job.dataset_spec.model_copy(update=changes)
+    return dataclasses.replace(job, task="regression", dataset_spec=spec)
+
+
+@pytest.mark.parametrize(("mean", "std"), SCALES)
+def test_numbers_are_compared_in_standard_deviations(job, mean, std):
+    spec = numbers_job(job, "NF", (6,), ("y",)).dataset_spec
+    x = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
+    network = chain(iter([Input((6,)), Dense(1), Output()]))
+    weights = random_weights(network, np.random.default_rng(0), np.float32)
+    outputs = torch.from_numpy(forward(network, weights, x))
+    normalisation = Normalisation((0.0,) * 6, (1.0,) * 6)
+
+    def file_and_head(mean):
+        head = head_of("regression", spec, TargetScale(("y",), (mean,), (std,)))
+        return onnx_model(head, spec, normalisation, network, weights), head
+
+    model, head = file_and_head(mean)
+    check_onnx(model, head, x, outputs + 5e-5)  # at 1.7e12 up to one step of float64
+    shifted, _ = file_and_head(mean + 0.01 * std)
+    with pytest.raises(OnnxUnavailable, match=r"by up to 0\.0(1|09)"):
+        check_onnx(shifted, head, x, outputs)
+
+
 def predicted(architecture: Architecture, weights, x):
     outputs = torch.from_numpy(np.ascontiguousarray(forward(architecture, weights, x)))
     return outputs.softmax(dim=1).numpy()
@@ -143,17 +211,18 @@ def other_network():
 def test_a_file_with_other_results_is_not_offered(job):
     data, weights = arrays(), random_weights(NETWORK, np.random.default_rng(0), np.float32)
     normalisation = Normalisation.of(data.x_train)
-    model = onnx_model(IMAGES, job.dataset_spec, normalisation, NETWORK, other_network())
+    head = head_of(IMAGES, job.dataset_spec, None)
+    model = onnx_model(head, job.dataset_spec, normalisation, NETWORK, other_network())
     outputs = torch.from_numpy(forward(NETWORK, weights, data.x_train[:2].astype(np.float32)))
     with pytest.raises(OnnxUnavailable, match="differ from those of the network by up to"):
-        check_onnx(model, IMAGES, data.x_train[:2], outputs)
+        check_onnx(model, head, data.x_train[:2], outputs)
 
 
 def test_a_network_that_breaks_a_rule_is_not_offered(job):
     spec = job.dataset_spec.model_copy(update={"classes": 4})  # the network has three outputs
     normalisation = Normalisation.of(arrays().x_train)
     with pytest.raises(OnnxUnavailable, match="checker refuses it"):
-        onnx_model(IMAGES, spec, normalisation, NETWORK, other_network())
+        onnx_model(head_of(IMAGES, spec, None), spec, normalisation, NETWORK, other_network())
 
 
 def test_an_export_without_an_onnx_file_is_offered_and_says_why(job):

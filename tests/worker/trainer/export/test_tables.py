@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,42 @@ def test_an_export_predicts_the_rows_of_a_file_and_of_a_request(
     assert (refused.status_code, refused.json()["detail"]) == (
         422, "the example at index 0 is no object {column: value}"
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("task", ["classes", "numbers"])
+def test_the_card_says_how_rows_become_the_input_of_the_onnx_file(
+    trained: tuple[intake.Intake, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    task: str,
+) -> None:
+    pytest.importorskip("onnxruntime")
+    data = table_of()[1] if task == "classes" else table_of(y=1e3 + np.arange(N) / 7)[1]
+    found, folder = trained if task == "classes" else learned(data, tmp_path)
+    (folder / "new.csv").write_bytes(data)
+    card = (folder / "README.md").read_text("utf-8")
+    code = card.split("## ONNX")[1].split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(folder)
+    monkeypatch.setitem(sys.modules, "predict", predict)  # of which the folder has a copy
+
+    results: dict[str, Any] = {}
+    exec(compile(code, "card", "exec"), results)
+
+    width = found.spec.input_shape[0]
+    assert f"{width} numbers that `predict.py` computes" in card
+    assert f"# {found.spec.dtype} (N, {width}), axes NF" in code
+    model = predict.Model(folder)
+    rows = predict.Reader(model).source(folder / "new.csv")
+    expected = model.restored if task == "numbers" else predict.probabilities_of
+    outputs = model.outputs(model.normalise(rows.read(0, rows.count)))
+    name = "values" if task == "numbers" else "probabilities"
+    np.testing.assert_allclose(results[name], expected(outputs, str), rtol=1e-5, atol=1e-5)
+    assert capsys.readouterr().out
+    use = card.split("## Use")[1].split("## ONNX")[0]
+    assert "python predict.py new.csv" in use
+    assert ".npy" not in use
+    assert "pictures" not in use
 
 
 def test_numbers_are_predicted_from_rows_in_the_units_of_the_file(
