@@ -97,7 +97,7 @@ silent AS (
     WHERE expires_at < now() AND silent_at < now() - (expires_at - heard_at) / 3
 ), asking AS (
     SELECT count(*) AS workers FROM workers
-    WHERE seen_at > now() - interval '{_ASKING_SECONDS} s'
+    WHERE seen_at > now() - interval '{_ASKING_SECONDS} s' AND NOT draining
         AND id NOT IN (SELECT worker_id FROM silent)
 )"""
 _RECLAIMABLE = f"""expires_at < now() AND trial_id IN (

@@ -34,7 +34,8 @@ def add(session: Session, caller: Caller, search_id: UUID, network_id: UUID) -> 
     """Let a network become a trial of a search; nothing changes where it is one, or waits already.
 
     Raises:
-        InvalidInput: the network does not fit the data set or the bounds of the search.
+        InvalidInput: the network does not fit the data set or the bounds of the search, or its
+            weights do not fit the task.
         Conflict: the search makes no more trials, or it has one of this architecture.
     """
     search = searches.locked(session, caller, search_id)
@@ -67,6 +68,7 @@ def _enqueue(
         )
     dataset = session.get_one(Dataset, search.dataset_id)
     spec, bounds = DatasetSpec.model_validate(dataset.spec), Bounds.model_validate(search.bounds)
+    networks.check_weights(session, network_id, dataset.task)
     check_fits(architecture, spec, bounds)
     session.add(Enqueued(search_id=search.id, network_id=network_id))
     session.flush()

@@ -14,8 +14,10 @@ from api.schemas import NetworkOut, NetworkPage
 from api.store import blobs, discarded, pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
+from core.errors import InvalidInput
 from core.graph.architecture import Architecture
 from core.protocol.contracts import BlobRef
+from core.tasks import TASKS
 
 
 def add(
@@ -70,9 +72,17 @@ def architecture(session: Session, caller: Caller, network_id: UUID) -> Architec
     return Architecture.from_json(row.architecture)
 
 
-def has_weights(session: Session, caller: Caller, network_id: UUID) -> bool:
-    """Whether a network was uploaded with weights; NotFound where it is not the caller's."""
-    return _row(session, caller, network_id).blob_key is not None
+def check_weights(session: Session, network_id: UUID, task: str) -> None:
+    """Raise InvalidInput where a search of the task cannot start from the weights of a network.
+
+    Those for numbers have outputs in the user's own units.
+    """
+    has_weights = session.get_one(Network, network_id).blob_key is not None
+    if has_weights and task in TASKS and not TASKS[task].predicts_classes:
+        raise InvalidInput(
+            f"the network has weights, and a search of {task} learns standardised numbers; "
+            "expected a network without weights: give its architecture as JSON"
+        )
 
 
 def remove(session: Session, caller: Caller, network_id: UUID) -> None:

@@ -78,13 +78,11 @@ def check(
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
     root = _root(session, caller, config)
-    if root is not None and not TASKS[config.task].predicts_classes:
-        _refuse_weights(session, caller, config)
     bounds = defaults.bounds(config, spec, root)
     if root is None:
         roots(spec, bounds)  # raises where no architecture fits the bounds
     else:
-        _check_root(root, spec, bounds)
+        _check_root(session, config, root, spec, bounds)
     return CheckedSearch(config, spec, bounds, root)
 
 
@@ -104,8 +102,12 @@ def _check_and_add(
     )
 
 
-def _check_root(root: Architecture, spec: DatasetSpec, bounds: Bounds) -> None:
+def _check_root(
+    session: Session, config: SearchConfig, root: Architecture, spec: DatasetSpec, bounds: Bounds
+) -> None:
+    assert config.root is not None
     try:
+        networks.check_weights(session, config.root, config.task)
         check_fits(root, spec, bounds)
     except InvalidInput as error:
         raise InvalidInput(f"root: {error}") from None
@@ -119,15 +121,6 @@ def _root(session: Session, caller: Caller, config: SearchConfig) -> Architectur
         return networks.architecture(session, caller, config.root)
     except NotFound as error:
         raise InvalidInput(f"root: {error}; upload it with POST /v1/networks") from None
-
-
-def _refuse_weights(session: Session, caller: Caller, config: SearchConfig) -> None:
-    """Raise InvalidInput where the root has weights: its outputs are in the user's own units."""
-    if config.root is not None and networks.has_weights(session, caller, config.root):
-        raise InvalidInput(
-            f"root: the network has weights, and a search of {config.task} learns standardised "
-            "numbers; expected a network without weights: give its architecture as JSON"
-        )
 
 
 def add(

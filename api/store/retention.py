@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ARRAY, Uuid, any_, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -71,7 +71,8 @@ def give_up_weights(session: Session, keep: int, search_id: UUID) -> int:
     given_up = superseded(session, keep, search_id)
     if given_up:
         note(session, {one.weights for one in given_up})
-        chosen = update(Trial).where(Trial.id.in_([one.trial_id for one in given_up]))
+        ids = literal([one.trial_id for one in given_up], ARRAY(Uuid))  # one parameter for all
+        chosen = update(Trial).where(Trial.id == any_(ids))
         session.execute(chosen.values(weights_key=None, weights_bytes=None))
     return len(given_up)
 

@@ -76,7 +76,7 @@ def _read(
     )
     ids: Sequence[UUID] = session.scalars(statement).all()
     found = {one.id: one for one in trials.some(session, search_id, ids)}
-    return [found[key] for key in ids]
+    return [found[key] for key in ids if key in found]  # some may be deleted meanwhile
 
 
 def _shown(search_id: UUID, arrangement: Arrangement) -> list[ColumnElement[bool]]:

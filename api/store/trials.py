@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ARRAY, Select, Uuid, any_, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer, load_only
 
 from api.models import Lease, Search, Trial
@@ -76,7 +76,8 @@ def table(session: Session, search_id: UUID, *, limit: int, cursor: str | None) 
 
 def some(session: Session, search_id: UUID, ids: Sequence[UUID]) -> list[TrialOut]:
     """These trials of a search by number."""
-    statement = _selection().where(Trial.search_id == search_id, Trial.id.in_(ids))
+    chosen = any_(literal(list(ids), ARRAY(Uuid)))  # one parameter, however many there are
+    statement = _selection().where(Trial.search_id == search_id, Trial.id == chosen)
     statement = statement.order_by(Trial.number).options(defer(Trial.architecture))
     return [TrialOut.of(row.Trial, **_derived(row)) for row in session.execute(statement)]
 

@@ -37,6 +37,7 @@ class PastTrial:
     share: float | None = None  # of the final network's training that its lineage has had
     latency: float | None = None  # seconds for one example, measured
     parent_id: UUID | None = None  # None: a start of its own
+    network_id: UUID | None = None  # the network of a user that was enqueued as this trial
     morphisms: tuple[AbstractMorphism, ...] = ()  # from the parent's architecture
     choices: TrainingChoices = USUAL
 

@@ -72,15 +72,16 @@ def without_superseded(trials: Sequence[PastTrial]) -> tuple[PastTrial, ...]:
     """The trials, some of them no parents any more: their values stay as observations.
 
     A trial that another one continues is replaced by that one. A root that lost the race has too
-    little training to be a parent or to win. The same holds for a training under other choices
-    while no training went on under the choices before.
+    little training to be a parent or to win; a user's network is not in the race. The same holds
+    for a training under other choices while no training went on under the choices before.
     """
     alone = unproven(trials)
     ended = [one for one in trials if not one.is_pending and one.trial_id not in alone]
     gone = continued(ended) | alone
     continuing = [one for one in ended if one.parent_id and not one.morphisms]
     first = min((one.number for one in continuing if not one.has_failed), default=0)
-    lost = {one.trial_id for one in ended if one.parent_id is None and one.number < first}
+    racing = [one for one in ended if one.parent_id is None and one.network_id is None]
+    lost = {one.trial_id for one in racing if one.number < first}
     return tuple(
         replace(trial, inheritable=trial.inheritable and trial.trial_id not in gone | lost)
         for trial in trials

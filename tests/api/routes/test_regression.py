@@ -76,11 +76,17 @@ def test_a_search_does_not_start_from_weights_for_other_units(person):
     network = chain(iter([Input((3,)), BatchNorm(), Dense(1), Output()]))
     weights = random_weights(network, np.random.default_rng(0), np.float32)
     body = {"dataset": "table", "budget": {"trials": 2}}
-    for given, status in ((weights, 422), (None, 201)):
-        root = upload_network(user.http, network.to_json(), given).json()["id"]
+    searches = []
+    uploads = [upload_network(user.http, network.to_json(), given) for given in (weights, None)]
+    networks = [one.json()["id"] for one in uploads]
+    for root, status in zip(networks, (422, 201), strict=True):
         answered = user.http.post("/v1/searches", json=body | {"root": root})
         assert answered.status_code == status, answered.text
         assert ("learns standardised numbers" in answered.text) == (status == 422)
+        searches.append(answered.json().get("id"))
+    for enqueued, status in zip(networks, (422, 200), strict=True):
+        answered = user.http.put(f"/v1/searches/{searches[-1]}/enqueued/{enqueued}")
+        assert answered.status_code == status, answered.text
 
 
 def test_errors_in_the_units_of_the_data_stand_beside_r_squared(visitor, world, calls):

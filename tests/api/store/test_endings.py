@@ -2,7 +2,9 @@
 
 from uuid import uuid4
 
-from api.models import Search, Trial
+from sqlalchemy import update
+
+from api.models import Search, Trial, Worker
 from api.store import endings, leases
 from core.protocol.contracts import Budget
 from core.protocol.states import LIVE_TRIAL, TRIAL_SOURCES, SearchStatus, TrialStatus
@@ -47,6 +49,18 @@ def test_silence_since_an_absence_of_the_service_costs_no_attempt(world, do, tak
     do(endings.expire, 1)
     assert world.get(trial).status == TrialStatus.LOST
     world.audit()
+
+
+def test_a_silent_worker_keeps_its_trial_while_only_drained_workers_ask(world, do, take) -> None:
+    trial = world.trial(world.search())
+    take(trial)
+    world.overdue(trial)
+    with world.sessions.begin() as session:
+        session.execute(update(Worker).values(draining=True))
+    assert do(endings.expire, 3) == 0
+    with world.sessions.begin() as session:
+        session.execute(update(Worker).values(draining=False))
+    assert do(endings.expire, 3) == 1
 
 
 def test_a_lease_that_is_alive_does_not_expire(world, do, take) -> None:

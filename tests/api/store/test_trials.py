@@ -100,3 +100,11 @@ def test_an_export_is_found_once_the_final_fit_has_one(world) -> None:
         assert trials.export_of(session, caller, search) == export
         with pytest.raises(NotFound, match="there is no search"):
             trials.export_of(session, caller, uuid4())
+
+
+def test_more_trials_than_a_statement_has_parameters_are_read_at_once(world) -> None:
+    search = world.search()
+    trial = world.trial(search)
+    with world.sessions.begin() as session:
+        found = trials.some(session, search, [trial, *(uuid4() for _ in range(66_000))])
+    assert [one.id for one in found] == [trial]

@@ -70,6 +70,14 @@ def test_one_root_alone_does_not_race():
     assert promotions(raced(0.5, 0.9, 0.7, 0.8)[:1], ROOTS[:1], 2, 5) == []
 
 
+def test_a_network_that_a_user_enqueued_during_the_race_has_not_lost_it():
+    trials = raced(0.5, 0.9, 0.7, 0.8)
+    given = dataclasses.replace(trial(4, value=0.99), inheritable=True, network_id=UUID(int=7))
+    known = [*trials, given, continuing(trials[1], 5, value=0.92)]
+    assert chosen(known).number == 4
+    assert [one.number for one in without_superseded(known) if one.inheritable] == [4, 5]
+
+
 def test_losers_and_continued_trials_are_no_longer_parents():
     trials = raced(0.5, 0.9, 0.7, 0.8)
     assert all(one.inheritable for one in without_superseded(trials))
