@@ -218,6 +218,14 @@ def test_a_file_with_other_results_is_not_offered(job):
         check_onnx(model, head, data.x_train[:2], outputs)
 
 
+def test_a_file_that_the_evaluator_cannot_run_is_not_offered(job):
+    data, weights = arrays(), random_weights(NETWORK, np.random.default_rng(0), np.float32)
+    head = head_of(IMAGES, job.dataset_spec, None)
+    model = onnx_model(head, job.dataset_spec, Normalisation.of(data.x_train), NETWORK, weights)
+    with pytest.raises(OnnxUnavailable, match="onnx cannot run it: "):
+        check_onnx(model, head, data.x_train[:2, :, :1], torch.zeros(2, 3))
+
+
 def test_a_network_that_breaks_a_rule_is_not_offered(job):
     spec = job.dataset_spec.model_copy(update={"classes": 4})  # the network has three outputs
     normalisation = Normalisation.of(arrays().x_train)
