@@ -110,7 +110,7 @@ class Controller:
 
     def collect_garbage(self) -> None:
         """Have them given up soon, in a thread of their own."""
-        self._sweeper.wake()
+        self._sweeper.collect()
 
     def is_turning(self) -> bool:
         """Whether the deciding thread is alive and not stuck, whatever the database does."""

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,6 +39,7 @@ class Sweeper:
         self._grace = timedelta(seconds=discard_seconds)
         self._patience = timedelta(seconds=lost_data_seconds)
         self._retention = retention
+        self._collect_at = 0.0  # monotonic
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
@@ -55,8 +57,13 @@ class Sweeper:
         """Sweep at once."""
         self._woken.set()
 
+    def collect(self) -> None:
+        """Give up what has no use any more, and sweep, at once."""
+        self._collect_at = 0.0
+        self._woken.set()
+
     def survey(self) -> Garbage:
-        """What the next sweep would give up; changes nothing."""
+        """What the next collection would give up; changes nothing."""
         return survey(self._sessions, self._storage, self._retention)
 
     def is_due(self, session: Session) -> bool:
@@ -64,14 +71,15 @@ class Sweeper:
         lost = setbacks.searches_without_data(session, self._patience)
         return bool(lost) or discarded.are_there(session, self._grace)
 
-    def sweep(self) -> None:
-        """Remove everything obsolete."""
+    def sweep(self, *, collecting: bool = True) -> None:
+        """Remove everything obsolete; collecting, which lists all of the storage, is optional."""
         with unit_of_work(self._sessions) as session:
             sign_ins.sweep(session)
             workers.sweep(session)
             new_searches.forget_requests(session)
             discarded.of_ended_trials(session)
-        collect(self._sessions, self._storage, self._retention, self._stopping.is_set)
+        if collecting:
+            collect(self._sessions, self._storage, self._retention, self._stopping.is_set)
         while self._remove_blobs():
             pass
         self._look_at_damage()
@@ -130,9 +138,14 @@ class Sweeper:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            is_due = time.monotonic() >= self._collect_at
+            if is_due:
+                self._collect_at = time.monotonic() + _EVERY
             try:
-                self.sweep()
+                self.sweep(collecting=is_due)
             except (SQLAlchemyError, OSError) as error:
+                if is_due:
+                    self._collect_at = 0.0
                 _log.warning("cannot sweep, trying again later: %s", error)
                 self._stopping.wait(_PAUSE)
             self._woken.wait(_EVERY)

@@ -18,14 +18,17 @@ class LogEntry:
 
 def entries(search: SearchOut, trials: Sequence[TrialOut]) -> list[LogEntry]:
     """All events, the latest first."""
-    found = [*_of_search(search), *(entry for trial in trials for entry in _of_trial(trial))]
+    # The clock of an extended search has been set forward: its first trial began before.
+    known = [search.started_at, *(trial.started_at for trial in trials)]
+    own = _of_search(search, min((at for at in known if at is not None), default=None))
+    found = [*own, *(entry for trial in trials for entry in _of_trial(trial))]
     return sorted(found, key=lambda entry: entry.at, reverse=True)
 
 
-def _of_search(search: SearchOut) -> Iterator[LogEntry]:
+def _of_search(search: SearchOut, started_at: datetime | None) -> Iterator[LogEntry]:
     yield LogEntry(search.created_at, "created", None)
-    if search.started_at is not None:
-        yield LogEntry(search.started_at, "started", None)
+    if started_at is not None:
+        yield LogEntry(started_at, "started", None)
     if search.ended_at is not None:
         yield LogEntry(search.ended_at, search.status.value, None)
 

@@ -17,7 +17,9 @@ def timeline(
 ) -> dict[str, Any]:
     """A row for each worker; the last attempt of each trial is a bar, running ones end now."""
     bars = [one for one in shown if one.worker is not None and one.started_at is not None]
-    began = search.started_at or search.created_at
+    # The clock of an extended search has been set forward: its first trial began before.
+    starts = [one.started_at for one in bars if one.started_at is not None]
+    began = min([search.started_at or search.created_at, *starts])
     data = [
         _bars(began, search.now, [one for one in bars if one.status in statuses], name, colour)
         for name, statuses, colour in (

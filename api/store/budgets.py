@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import ScalarSelect, case, func, select, update
 from sqlalchemy.orm import Session
 
 from api.models import Search, Trial
@@ -30,8 +30,9 @@ _FINISHABLE = {SearchStatus.PENDING, SearchStatus.RUNNING, SearchStatus.PAUSED}
 def finish(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
     """Start no more trials; the running ones end, then the final fit of the best follows.
 
-    Waiting trials are stopped, and the budget becomes what has been spent, so that the final fit
-    takes as long as that of a search of this length. Nothing changes where it is finishing already.
+    Waiting trials are stopped, and the budget becomes what the others will have spent, so that the
+    final fit takes as long as that of a search of this length. Nothing changes where it is
+    finishing already.
 
     Raises:
         Conflict: the search has ended, or it has no trial to fit.
@@ -78,9 +79,10 @@ def _progress(session: Session, search_id: UUID) -> _Progress:
 
 
 def _limits(session: Session, search: Search, progress: _Progress) -> dict[str, Any]:
-    """The columns of a search whose budget is what it has spent."""
+    """The columns of a search whose budget is what its trials will have spent."""
     config = SearchConfig.model_validate(search.config)
-    elapsed = select(func.extract("epoch", func.now() - Search.started_at))
+    trials_end = func.greatest(func.now(), _last_end(search.id))
+    elapsed = select(func.extract("epoch", trials_end - Search.started_at))
     seconds = session.scalars(elapsed.where(Search.id == search.id)).one()
     spent = pace.spent_budget(
         config.budget,
@@ -93,6 +95,15 @@ def _limits(session: Session, search: Search, progress: _Progress) -> dict[str, 
         "trial_limit": spent.trials,
         "epoch_limit": spent.epochs,
     }
+
+
+def _last_end(search_id: UUID) -> ScalarSelect[Any]:
+    """When the last running trial has had its time; NULL where none has a limit in seconds."""
+    limit = Trial.hyperparameters["max_seconds"].as_float()
+    seconds = limit - func.coalesce(Trial.checkpoint_seconds, 0)
+    end = Trial.started_at + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    running = (Trial.status == TrialStatus.RUNNING, Trial.kind == TrialKind.SEARCH)
+    return select(func.max(end)).where(Trial.search_id == search_id, *running).scalar_subquery()
 
 
 def extend(

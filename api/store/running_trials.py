@@ -10,6 +10,7 @@ from api.models import Epoch, Trial
 from api.schemas import TrialOut
 from api.store import trials
 from core.protocol.states import TrialStatus
+from core.search.trial_training import TIMED_EPOCHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class RunningTrial:
     """A trial under a lease."""
 
     trial: TrialOut
-    planned_epochs: int | None  # it may end earlier; None until the worker has its order
+    planned_epochs: int | None  # it may end earlier; None until that is known
     seconds_left: float | None  # of its training at most; None before its first epoch
 
 
@@ -38,9 +39,21 @@ def of_search(session: Session, search_id: UUID) -> list[RunningTrial]:
     found = []
     for trial in trials.some(session, search_id, list(rows)):
         row = rows[trial.id]
+        planned = _planned(trial.epochs, row.epochs, row.seconds, row.max_seconds)
         left = _seconds_left(trial.epochs, row.epochs, row.seconds, row.max_seconds)
-        found.append(RunningTrial(trial, row.epochs, left))
+        found.append(RunningTrial(trial, planned, left))
     return found
+
+
+def _planned(
+    epochs: int, planned: int | None, seconds: float | None, most: float | None
+) -> int | None:
+    """The epochs of the training: at the pace so far, where seconds limit it."""
+    if planned is None or most is None:
+        return planned
+    if not epochs or not seconds:
+        return None if planned == TIMED_EPOCHS else planned
+    return min(planned, max(epochs, round(epochs * most / seconds)))
 
 
 def _seconds_left(

@@ -24,6 +24,7 @@ from core.errors import CorruptBlob, MissingBlob
 from core.protocol.contracts import BlobRef
 
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")
+_UNFINISHED_NAME = re.compile(r"\.[0-9a-f]{64}\.[a-z]+\.[0-9a-f]+")  # see `_write_atomically`
 _CHUNK = 2**20  # bytes
 
 BlobKind = Literal["datasets", "weights", "exports", "checkpoints"]
@@ -131,7 +132,7 @@ class Storage:
     def remove_unfinished(self, kind: BlobKind, seconds: float) -> None:
         """Remove files of that age that a process was writing when it was killed."""
         for name in self.stale(kind, seconds):
-            if not _BLOB_NAME.fullmatch(name):
+            if _UNFINISHED_NAME.fullmatch(name):  # other files are not ours
                 self.delete_file(kind, name)
 
     def delete_file(self, kind: BlobKind, name: str) -> None:

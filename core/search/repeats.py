@@ -75,11 +75,15 @@ def _measured(repeats: dict[int, PastTrial]) -> list[PastTrial]:
 
 
 def _originals(trials: Sequence[PastTrial]) -> list[PastTrial]:
-    """The trials to be repeated: on the first split, without morphisms, and not failed."""
+    """The trials to be repeated: on the first split, without morphisms, and not failed.
+
+    Those of users' networks are not, as their repeats would not have the user's weights.
+    """
     return [
         trial
         for trial in trials
         if trial.choices.split_seed is None and not trial.morphisms and not trial.has_failed
+        if trial.network_id is None
     ]
 
 

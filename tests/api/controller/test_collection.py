@@ -13,10 +13,11 @@ from sqlalchemy import select, text
 from api.controller.collection import Retention
 from api.controller.sweeper import Sweeper
 from api.models import Search
-from api.store import searches
+from api.store import discarded, searches
 from core.protocol.contracts import BlobRef
 from core.protocol.states import SearchStatus
 from core.protocol.storage import Storage
+from tests.waiting import wait_for
 
 KEEP = 2
 HOUR = 3600.0
@@ -143,6 +144,40 @@ def test_the_files_of_another_database_stay(world, tmp_path, caplog) -> None:
     sweeper.sweep()
     assert {f"weights/{path.name}" for path in (folder(storage) / "weights").iterdir()} == files
     assert "none of the 12 files" in caplog.text
+
+
+def test_storage_is_not_listed_each_time_that_one_file_is_due(world, tmp_path) -> None:
+    storage = Storage((tmp_path / "storage").as_uri())
+    root = folder(storage)
+    sweeper = Sweeper(storage, world.sessions, 0.001, retention=Retention(None, HOUR))
+    orphan = storage.put("weights", b"orphan", "safetensors")
+    checkpoint = storage.put("checkpoints", b"replaced", "pt")
+    let_pass(storage, 2 * HOUR)
+    sweeper.start()
+    try:
+        wait_for(lambda: not (root / orphan.key).exists())
+        storage.put("weights", b"orphan", "safetensors")
+        let_pass(storage, 2 * HOUR)
+        with world.sessions.begin() as session:
+            discarded.add(session, checkpoint)
+        sweeper.wake()
+        wait_for(lambda: not (root / checkpoint.key).exists())
+        assert (root / orphan.key).exists()
+        sweeper.collect()
+        wait_for(lambda: not (root / orphan.key).exists())
+    finally:
+        sweeper.stop()
+
+
+def test_files_and_folders_of_others_stay_and_do_not_end_a_collection(world, tmp_path) -> None:
+    storage = Storage((tmp_path / "storage").as_uri())
+    storage.put("weights", b"orphan", "safetensors")
+    weights = folder(storage) / "weights"
+    (weights / ".snapshot").mkdir()
+    (weights / "README").write_text("of the operator")
+    let_pass(storage, 2 * HOUR)
+    Sweeper(storage, world.sessions, 0.001, retention=Retention(None, HOUR)).sweep()
+    assert {path.name for path in weights.iterdir()} == {".snapshot", "README"}
 
 
 def all_searches(world: Any) -> list[Any]:

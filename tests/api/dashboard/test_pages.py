@@ -329,6 +329,11 @@ def test_the_overview_shows_how_far_running_trials_are(visitor, world):
     page = visitor.http.get(f"/searches/{search_id}").text
     assert "<span>2 of 8</span>" in page
     assert "about 30 s" in page
+    timed = {"epochs": 1_000_000, "max_seconds": 45.0}  # the seconds alone limit it
+    world.set(Trial, trial_id, hyperparameters=timed)
+    page = visitor.http.get(f"/searches/{search_id}").text
+    assert "<span>2 of 9</span>" in page
+    assert "about 35 s" in page
 
 
 def test_the_surrogate_is_judged_by_completed_trials_and_morphisms_by_their_parents(visitor, world):

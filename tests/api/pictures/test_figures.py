@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from api.dashboard import search_log
 from api.pictures import figures
 from api.schemas import Best, EpochOut
 from core.errors import UnknownKind
@@ -146,11 +147,15 @@ def test_a_timeline_has_a_bar_for_each_trial_of_a_worker(watched):
             )
         )
     )
-    bars = figures.build("timeline", search, [done, running], [])["data"]
-    assert [(one["name"], one["y"], one["base"], one["x"]) for one in bars] == [
-        ("completed", ["worker 0"], [0.0], [4.0]),
-        ("running", ["worker 1"], [1.0], [8.0]),
-    ]
+    extended = search.model_copy(update={"started_at": start + timedelta(minutes=5)})
+    for one_search in (search, extended):  # the clock of an extended one was set forward
+        bars = figures.build("timeline", one_search, [done, running], [])["data"]
+        assert [(one["name"], one["y"], one["base"], one["x"]) for one in bars] == [
+            ("completed", ["worker 0"], [0.0], [4.0]),
+            ("running", ["worker 1"], [1.0], [8.0]),
+        ]
+        log = search_log.entries(one_search, [done, running])
+        assert [one.at for one in log if one.event == "started" and one.trial is None] == [start]
 
 
 def test_calibration_is_the_share_of_values_inside_their_intervals(watched):

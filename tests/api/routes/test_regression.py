@@ -113,7 +113,8 @@ def test_errors_in_the_units_of_the_data_stand_beside_r_squared(visitor, world, 
     for name in set(NAMES) - {"calibration", "timeline"}:  # shares, and names of workers
         figure = visitor.http.get(f"/v1/searches/{search_id}/figures/{name}", headers=key)
         assert figure.status_code == 200
-        assert figure.json()["layout"]["yaxis"]["tickformat"] == ".3~g"
+        if name not in {"calibration", "timeline"}:  # they show no values
+            assert figure.json()["layout"]["yaxis"]["tickformat"] == ".3~g"
 
 
 def test_the_upload_page_offers_the_task_and_the_next_one_describes_the_numbers(visitor):

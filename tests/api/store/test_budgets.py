@@ -46,6 +46,18 @@ def test_a_search_finished_early_ends_its_trials_and_spends_no_more(world, do, b
     world.audit()
 
 
+def test_a_search_finished_early_has_time_for_a_final_fit_after_a_long_trial(world) -> None:
+    caller = world.caller()
+    search = world.search(caller, budget=Budget(seconds=86_400.0), deadline=34_560.0)
+    world.set(Search, search, started_at=func.now() - timedelta(seconds=60))
+    limits = {"epochs": 9, "max_seconds": 400.0}
+    world.trial(search, status="running", started_at=func.now(), hyperparameters=limits)
+
+    out = changed(world, budgets.finish, caller, search)
+
+    assert out.budget.seconds == pytest.approx(460 / 0.4, abs=100)
+
+
 def test_a_search_without_a_value_or_a_running_trial_cannot_be_finished(world) -> None:
     caller = world.caller()
     search = world.search(caller)

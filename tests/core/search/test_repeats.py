@@ -54,6 +54,10 @@ def test_a_root_is_repeated_on_each_other_split():
     assert missing_repeats([trial(0)], (), 5) == []
 
 
+def test_a_network_with_weights_of_a_user_is_not_repeated_from_random_ones():
+    assert missing_repeats([replace(trial(0), network_id=UUID(int=7))], SEEDS, 5) == []
+
+
 @pytest.mark.parametrize("choices", [TrainingChoices(), WARP])
 def test_a_continued_training_is_repeated_from_the_repeat_of_its_parent(choices):
     root = trial(0)
