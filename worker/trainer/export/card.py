@@ -20,19 +20,23 @@ _PREDICTED = {  # what the program prints
     True: ("one class name a line", "with probabilities"),
     False: ("the predicted numbers, one example a line", "by name"),
 }
-_USE = (
-    "## Use",
-    "",
-    "```sh",
+_ARRAYS = (
     "python predict.py examples.npy           # {}",
     "python predict.py examples.npy --json    # {}",
     "python predict.py pictures/              # a folder of pictures, if it reads images",
-    "```",
-    "",
-    "Install what it needs with `pip install -r requirements.txt`. Examples are raw values as in "
-    "the data set, with the same axes (`layout` in `preprocess.json`); the program normalises "
-    "them. `python serve.py` predicts over HTTP; `docker build .` makes an image of it.",
-    "",
+)
+_ROWS = (
+    "python predict.py rows.csv           # {}",
+    "python predict.py rows.csv --json    # {}",
+    "python predict.py rows.parquet",
+)
+_ARRAYS_ARE = (
+    "Examples are raw values as in the data set, with the same axes (`layout` in "
+    "`preprocess.json`); the program normalises them."
+)
+_ROWS_ARE = (
+    "Rows have the columns of the data set but the target, by their names and in any order; the "
+    "program turns their cells into numbers (`table` in `preprocess.json`)."
 )
 _ONNX = (
     "## ONNX",
@@ -44,14 +48,22 @@ _ONNX = (
     "```python",
     "# pip install onnxruntime",
     "import json, numpy, onnxruntime",
-    "",
+    "{load}",
     'session = onnxruntime.InferenceSession("model.onnx")',
     'classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])',
-    'examples = numpy.load("examples.npy")  # {axes}',
+    "{examples}  # {axes}",
     '(probabilities,) = session.run(None, {{"examples": examples}})',
     "print([classes[k] for k in probabilities.argmax(axis=1)])",
     "```",
     "",
+)
+
+
+_LOAD_ROWS = "import pathlib, predict  # of this folder"
+_EXAMPLES = 'examples = numpy.load("examples.npy")'
+_EXAMPLES_OF_ROWS = (
+    'rows = predict.Reader(predict.Model(pathlib.Path("."))).source(pathlib.Path("rows.csv"))',
+    "examples = rows.read(0, rows.count).astype(numpy.{dtype})",
 )
 
 
@@ -99,12 +111,28 @@ def _onnx(spec: DatasetSpec, missing: str) -> list[str]:
     if missing:
         return [*_ONNX[:2], f"There is no `model.onnx`: {_plain(missing)}.", ""]
     axes = f"{spec.dtype} {tuple(input_axes(spec))}, axes {layout_of(spec)}".replace("'", "")
-    return [line.format(axes=axes) for line in _ONNX]
+    load, examples = "", _EXAMPLES
+    if spec.table is not None:
+        load, examples = f"{_LOAD_ROWS}\n", "\n".join(_EXAMPLES_OF_ROWS).format(dtype=spec.dtype)
+    return [line.format(axes=axes, load=load, examples=examples) for line in _ONNX]
 
 
 def _use(job: TrainJob) -> list[str]:
     printed = _PREDICTED[TASKS[job.task].predicts_classes]
-    return "\n".join(_USE).format(*printed).split("\n")
+    is_table = job.dataset_spec.table is not None
+    commands = "\n".join(_ROWS if is_table else _ARRAYS).format(*printed)
+    return [
+        "## Use",
+        "",
+        "```sh",
+        commands,
+        "```",
+        "",
+        "Install what it needs with `pip install -r requirements.txt`. "
+        f"{_ROWS_ARE if is_table else _ARRAYS_ARE} "
+        "`python serve.py` predicts over HTTP; `docker build .` makes an image of it.",
+        "",
+    ]
 
 
 def _facts(

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import sys
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx.reference import ReferenceEvaluator
 from pyarrow import csv, parquet
 
 from core.data import intake
@@ -100,6 +102,7 @@ TYPED = {
     "day": pa.array([0, 2_932_896, 30_000_000, None] * (N // 4), pa.date32()),
     "far": pa.array([0, 10**13, 5, None] * (N // 4), pa.timestamp("s")),
     "few": pa.array([None] + [0, 10**9, 11, 15] * (N // 4 - 1) + [7, 7, 9], pa.timestamp("us")),
+    "view": pa.array(["a", "b", None, "c"] * (N // 4), pa.string_view()),
     "rare": pa.array(["a", "b"] * (N // 2 - 3) + ["c", "d", "e", None, None, "f"]),
 }
 
@@ -223,6 +226,26 @@ def test_an_export_predicts_the_rows_of_a_file_and_of_a_request(
     assert (refused.status_code, refused.json()["detail"]) == (
         422, "the example at index 0 is no object {column: value}"
     )  # fmt: skip
+
+
+def test_the_card_says_how_rows_are_predicted(
+    trained: tuple[intake.Intake, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, folder = trained
+    card = (folder / "README.md").read_text()
+    (folder / "rows.csv").write_bytes(table_of()[1])
+    monkeypatch.chdir(folder)
+    monkeypatch.setitem(sys.modules, "predict", predict)
+
+    assert "python predict.py rows.csv " in card
+    assert "npy" not in card
+    lines = card[card.index("import pathlib") :].splitlines()
+    variables: dict[str, Any] = {"numpy": np}
+    exec("\n".join([lines[0], *lines[4:6]]), variables)
+    onnx = ReferenceEvaluator((folder / "model.onnx").read_bytes())
+    (found,) = onnx.run(None, {"examples": variables["examples"]})
+    model = predict.Model(folder)
+    np.testing.assert_allclose(found, model.probabilities(variables["examples"]), atol=1e-5)
 
 
 def test_numbers_are_predicted_from_rows_in_the_units_of_the_file(
