@@ -61,7 +61,8 @@ def _read(stream: BinaryIO, limits: ReadLimits) -> pa.Table:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _check_footer(stream: BinaryIO) -> None:

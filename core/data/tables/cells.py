@@ -68,9 +68,7 @@ def shown(text: str) -> str:
 
 def _dates(cells: pa.ChunkedArray, name: str) -> Numbers:
     """Dates as days since 1970; those that no calendar has are missing."""
-    since = cells.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-    days = since.cast(pa.float64(), safe=False).to_numpy() / _MICROSECONDS / _DAY
-    is_wrong = (days < _FIRST_DAY) | (days >= _LAST_DAY)
+    days, is_wrong = _days_of(cells)
     count = int(is_wrong.sum())
     warning = (
         f"dates of column {shown(name)} beyond the years 1 to 9999 count as missing: {count:,}"
@@ -78,7 +76,16 @@ def _dates(cells: pa.ChunkedArray, name: str) -> Numbers:
     return Numbers(np.where(is_wrong, np.nan, days), True, warning * bool(count))
 
 
+def _days_of(cells: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(the days since 1970 of dates, which of them no calendar has)"""
+    since = cells.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    days = since.cast(pa.float64(), safe=False).to_numpy() / _MICROSECONDS / _DAY
+    return days, (days < _FIRST_DAY) | (days >= _LAST_DAY + 1)
+
+
 def _as_strings(cells: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    if pa.types.is_date(cells.type) or pa.types.is_timestamp(cells.type):
+        return _dates_as_strings(cells)
     try:
         return cells.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
@@ -86,6 +93,15 @@ def _as_strings(cells: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
             f"column {shown(name)} is of type {cells.type}, which cannot be read as text; expected "
             "numbers, texts, truth values or dates"
         ) from None
+
+
+def _dates_as_strings(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Dates, and times in UTC without a fraction of zero, as `predict.py` writes them."""
+    cells = pc.if_else(pa.array(~_days_of(cells)[1]), cells, None)
+    if pa.types.is_date(cells.type):
+        return cells.cast(pa.string())
+    times = cells.cast(pa.timestamp("us"), safe=False).cast(pa.string())
+    return pc.replace_substring_regex(times, r"\.000000$", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def _records(text: str, separator: str) -> list[list[str]]:
     """The first rows of a text; blank lines are left out."""
     found: list[list[str]] = []
     try:
-        for record in csv.reader(io.StringIO(text), delimiter=separator):
+        for record in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
             found += [record] if record else []
             if len(found) == _RECORDS:
                 break

@@ -6,7 +6,7 @@ training rows has a further feature that is 1 where there is no value.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from core.protocol.contracts import ColumnSpec
 
 MAX_CATEGORIES = 32  # of a column, without "other"
 RARE = 5  # rows: categories with fewer are "other", and fewer missing cells have no feature
+_LONGEST = 1_000  # characters of a category
 _FREE = 0.5  # different texts per row: identifiers or free text
 _FEW = 20  # rows or values: too few to judge by
 _KEY = re.compile(r"(.*[^a-z])?(id|ids|key|uuid|guid|index|idx|rownames?|row)", re.IGNORECASE)
@@ -85,7 +86,8 @@ def _learn_numbers(name: str, column: Numbers, missing: int) -> Learned:
     if reason := _identifies(name, values, distinct) if is_whole and not column.is_date else "":
         return Learned(name, None, reason)
     kind = "date" if column.is_date else "number"
-    spec = ColumnSpec(name=name, kind=kind, fill=float(np.median(values)), missing=missing >= RARE)
+    median = 2 * float(np.median(values / 2))  # the sum of two of the largest numbers overflows
+    spec = ColumnSpec(name=name, kind=kind, fill=median, missing=missing >= RARE)
     if column.is_date:
         return Learned(name, spec, "its cells are dates: days since 1970" + _filled(missing))
     found = f"{'integers' if is_whole else 'numbers'} from {distinct[0]:g} to {distinct[-1]:g}"
@@ -117,16 +119,18 @@ def _identifies(name: str, values: NDArray[np.float64], distinct: NDArray[np.flo
 
 
 def _learn_texts(name: str, column: Texts, missing: int) -> Learned:
-    categories, counts = _counted(column)
-    total = int(counts.sum())
+    categories = _counted(column)
+    total = sum(categories.values())
     if len(categories) == 1 and not missing:
         return Learned(name, None, "it has the same value in all rows")
     if total >= _FEW and len(categories) > _FREE * total:
         return Learned(name, None, _different(categories))
-    order = np.lexsort((categories, -counts))
-    kept = sorted(str(categories[k]) for k in order[:MAX_CATEGORIES] if counts[k] >= RARE)
+    frequent = sorted(categories, key=lambda text: (-categories[text], text))[:MAX_CATEGORIES]
+    kept = sorted(text for text in frequent if categories[text] >= RARE)
     if not kept:
         return Learned(name, None, f"each of its values is in fewer than {RARE} rows")
+    if any(len(text) > _LONGEST or "\0" in text for text in kept):
+        return Learned(name, None, f"it has texts of more than {_LONGEST:,} characters or with NUL")
     spec = ColumnSpec(
         name=name,
         kind="category",
@@ -140,18 +144,18 @@ def _learn_texts(name: str, column: Texts, missing: int) -> Learned:
     return Learned(name, spec, found + ("; missing is marked" if spec.missing else ""))
 
 
-def _counted(column: Texts) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """The categories that occur, and in how many rows."""
+def _counted(column: Texts) -> dict[str, int]:
+    """In how many rows each category occurs that does."""
     counts = np.bincount(column.codes[~column.is_missing], minlength=len(column.known))
     by_category: dict[str, int] = {}
     for text, count in zip(column.known, counts.tolist(), strict=True):
         if count:
             category = category_of(text)
             by_category[category] = by_category.get(category, 0) + count
-    return np.array([*by_category]), np.array([*by_category.values()], np.int64)
+    return by_category
 
 
-def _different(categories: NDArray[np.str_]) -> str:
-    if all(_FOREIGN_DATE.fullmatch(text) for text in categories[:_FEW].tolist()):
+def _different(categories: Collection[str]) -> str:
+    if all(_FOREIGN_DATE.fullmatch(text) for text in [*categories][:_FEW]):
         return "its dates are not written as 2024-12-31: convert them"
     return f"it has {len(categories):,} different texts: an identifier or free text"

@@ -13,6 +13,8 @@ from core.data.targets import CLASSIFICATION, REGRESSION
 from core.errors import InvalidDataset
 
 NAMES = ("target", "label", "labels", "class", "y")  # of columns that are taken as the target
+_EXACT = 2.0**53  # numbers beyond it may stand for several integers
+_LONGEST = 1_000  # characters of a label: an array has as many for each row
 
 
 def target_of(table: Table, given: str | None) -> str:
@@ -57,7 +59,7 @@ def labels_of(table: Table, name: str, task: str | None) -> TargetLabels:
     else:
         column = column_of(cells, name, as_texts=True)
         rows, warning = _labelled(column, name)
-        values, warnings = _class_labels(column, typed, rows), ("", warning)
+        values, warnings = _class_labels(column, typed, rows, name), ("", warning)
     return TargetLabels(values, rows, tuple(filter(None, warnings)))
 
 
@@ -93,9 +95,17 @@ def _labelled(column: Column, name: str) -> tuple[Rows, str]:
     return rows, text if left else ""
 
 
-def _class_labels(column: Column, typed: Column, rows: Rows) -> NDArray[Any]:
-    """Labels as integers where all are, else as texts."""
+def _class_labels(column: Column, typed: Column, rows: Rows, name: str) -> NDArray[Any]:
+    """Labels as integers where all are, else as texts; raises InvalidDataset for long ones."""
     if _is_number(typed) and not typed.is_missing[rows].any() and _is_whole(typed):
-        return typed.values[rows].astype(np.int64)
+        values = typed.values[rows]
+        if np.abs(values).max() <= _EXACT:
+            return values.astype(np.int64)
     assert not isinstance(column, Numbers)
+    longest = max(column.known, key=len)
+    if len(longest) > _LONGEST:
+        raise InvalidDataset(
+            f"the target column {shown(name)} holds {shown(longest)} of {len(longest):,} "
+            "characters; expected short names of classes, or numbers: name another column"
+        )
     return np.array(column.known)[column.codes[rows]]

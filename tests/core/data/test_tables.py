@@ -80,6 +80,42 @@ def test_a_column_is_taken_for_what_its_cells_are(values: Any, taken_as: str, re
     assert reason.replace("60", "48") in facts.reason  # of the training rows
 
 
+def as_parquet(**columns: Any) -> bytes:
+    file = io.BytesIO()
+    parquet.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
+def test_texts_that_cannot_be_kept_as_categories_are_left_out() -> None:
+    for text in ("x" * 2000, "x\0"):
+        found = read(as_parquet(c=cycle(text, "b"), a=AGE, y=Y))
+        reasons = {one.name: one.reason for one in found.description.columns}
+        assert reasons["c"] == "it has texts of more than 1,000 characters or with NUL"
+
+
+def test_one_long_text_does_not_multiply_the_memory() -> None:
+    texts = [*(f"text {k}" for k in range(N - 1)), "x" * 2**24]  # 4 GiB as an array of NumPy
+
+    found = read(as_parquet(c=texts, a=AGE, y=Y))
+
+    assert "identifier or free text" in found.description.columns[1].reason
+    with pytest.raises(InvalidDataset, match="of 16,777,216 characters; expected short names"):
+        read(as_parquet(a=AGE, y=texts))
+
+
+def test_integers_beyond_float64_are_different_classes() -> None:
+    found = read({"age": AGE, "target": cycle(2**53 + 1, 2**53, 10**30)})
+
+    assert found.spec.class_names == (str(10**30), str(2**53), str(2**53 + 1))
+
+
+def test_the_largest_numbers_are_refused_with_their_column() -> None:
+    with pytest.raises(InvalidDataset, match=r"cells of column 'c' hold values up to 1e\+308"):
+        column(cycle("1e308", "-1e308", "0.5"))
+    with pytest.raises(InvalidDataset, match=r"cells of column 'c' hold values up to 1e\+308"):
+        column(cycle("1e308", "9e307"))
+
+
 def test_the_name_of_different_integers_says_that_they_identify() -> None:
     keys = RNG.permutation(10**6)[:N]
 
@@ -158,6 +194,7 @@ TABLE = {"größe": AGE, "stadt": cycle("Köln", "Bonn"), "y": Y}
         (text(TABLE, "\t").replace(".", ",").encode(), "separated by tabs"),
         (text(TABLE, "|").encode(), "separated by vertical bars"),
         (text(TABLE).replace("\n", "\r\n").encode(), ""),
+        (text(TABLE).replace("\n", "\r").encode(), ""),
         (text(TABLE).replace(",Köln,", ', "Köln" ,').replace("größe", '"größe" ').encode(), ""),
         (("\n" + text(TABLE) + "\n\n").encode(), ""),
     ],

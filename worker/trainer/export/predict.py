@@ -39,9 +39,9 @@ except ImportError:  # it is needed for pictures only
     Image = None  # type: ignore[assignment]
 try:
     import pyarrow as arrow
-    from pyarrow import parquet
+    from pyarrow import compute, parquet
 except ImportError:  # it is needed for Parquet files only
-    arrow = parquet = None
+    arrow = compute = parquet = None
 
 Array = np.ndarray[Any, Any]
 Layer = dict[str, Any]
@@ -67,6 +67,7 @@ MISSING = {
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?)")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?")
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 1970
 SEPARATORS = ",;\t|"  # of the columns of a text file
 LONGEST_CELL = 1 << 20  # characters
 UNREADABLE = (ValueError, KeyError, SyntaxError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
@@ -470,7 +471,7 @@ class Table:
 
     def encode_arrow(self, table: Any) -> Array:
         """The features of the rows of an Arrow table, (N, features)."""
-        return self.encode(_of_arrow(table))[0]
+        return self.encode(_of_arrow(table, self))[0]
 
 
 def _width(column: Column) -> int:
@@ -546,7 +547,7 @@ def _quoted(names: list[str]) -> str:
 def _cells(path: Path, opened: Path | io.BytesIO, start: bytes, table: Table) -> Cells:
     """The cells of a CSV or Parquet file."""
     if start.startswith(b"PAR1"):
-        return _of_parquet(path, opened)
+        return _of_parquet(path, opened, table)
     if start.startswith((b"\x93NUMPY", b"PK\x03\x04", b"\x89PNG")):
         raise InputError(
             f"{path} is no table; the network was trained on one: expected a CSV, TSV or Parquet "
@@ -601,23 +602,41 @@ def _rows(text: str, separator: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
 
 
-def _of_parquet(path: Path, opened: Path | io.BytesIO) -> Cells:
+def _of_parquet(path: Path, opened: Path | io.BytesIO, table: Table) -> Cells:
     if parquet is None:
         raise InputError(f"{path}: Parquet needs pyarrow: pip install pyarrow")
     try:
-        return _of_arrow(parquet.read_table(opened))
-    except (arrow.ArrowException, *UNREADABLE) as error:
+        return _of_arrow(parquet.read_table(opened), table)
+    except (arrow.ArrowException, OverflowError, *UNREADABLE) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
 
 
-def _of_arrow(table: Any) -> Cells:
-    """The cells of an Arrow table, as a text file would have them."""
+def _of_arrow(table: Any, trained: Table) -> Cells:
+    """The cells of an Arrow table, as a text file would have them, in the columns of training."""
+    kinds = {column["name"]: column["kind"] for column in trained.columns}
     columns: dict[str, Sequence[str]] = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if arrow.types.is_timestamp(column.type):
-            column = column.cast(arrow.timestamp("us", column.type.tz), safe=False)
-        columns[name.strip(BLANKS)] = [_as_text(value) for value in column.to_pylist()]
+    for position, (given, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        name = given.strip(BLANKS) or f"column {position + 1}"
+        if name in kinds:
+            cells = _plain(column, kinds[name])
+            columns[name] = [_as_text(value) for value in cells.to_pylist()]
+        else:
+            columns[name] = [""] * len(column)
     return Cells(columns)
+
+
+def _plain(column: Any, kind: str) -> Any:
+    """A column of Arrow whose values have the texts of training."""
+    if arrow.types.is_float32(column.type) and kind == "category":
+        return column.cast(arrow.string())  # with the digits of single precision
+    if arrow.types.is_timestamp(column.type):
+        column = column.cast(arrow.timestamp("us"), safe=False)
+    elif not arrow.types.is_date(column.type):
+        return column
+    since = column.cast(arrow.timestamp("us"), safe=False).cast(arrow.int64())
+    first, last = (day * 86_400 * 10**6 for day in (FIRST_DAY, LAST_DAY + 1))
+    is_known = compute.and_(compute.greater_equal(since, first), compute.less(since, last))
+    return compute.if_else(is_known, column, None)  # no calendar has the others
 
 
 def cells_of(rows: list[Any], names: list[str]) -> Cells:

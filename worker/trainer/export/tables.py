@@ -39,6 +39,8 @@ def _cell(spec: ColumnSpec, features: NDArray[Any]) -> str:
     """A cell that becomes these features."""
     if spec.missing and features[-1]:
         return ""
+    if not spec.missing and _is_as_missing(spec, features):
+        return ""
     if spec.kind == "number":
         return repr(float(features[0]))
     if spec.kind == "date":
@@ -46,6 +48,13 @@ def _cell(spec: ColumnSpec, features: NDArray[Any]) -> str:
     index = int(np.argmax(features))
     is_listed = bool(features[index]) and index < len(spec.categories)
     return spec.categories[index] if is_listed else _other(spec)
+
+
+def _is_as_missing(spec: ColumnSpec, features: NDArray[Any]) -> bool:
+    """Whether a cell without a value becomes these features, of a column that does not mark it."""
+    if spec.kind == "category":
+        return not features.any()
+    return bool(features[0] == features.dtype.type(spec.fill))
 
 
 def _other(spec: ColumnSpec) -> str:

@@ -5,6 +5,7 @@ import io
 import sys
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -78,6 +79,51 @@ def test_an_export_reads_cells_as_the_worker_did(cells: list[list[str]], separat
     dtype = found.arrays.x_train.dtype
     np.testing.assert_array_equal(x[train].astype(dtype), found.arrays.x_train)
     np.testing.assert_array_equal(x[test].astype(dtype), found.arrays.x_test)
+    assert_can_be_written_back(found)
+
+
+def assert_can_be_written_back(found: intake.Intake) -> None:
+    """The file that an export is checked with becomes the examples that it is made of."""
+    x, described = found.arrays.x_train, found.spec.table
+    table = predict.Table(described.model_dump(mode="json"))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "back.csv"
+        write_table(described, x, path)
+        back = encoded(table, path.read_bytes())
+    np.testing.assert_array_equal(back.astype(x.dtype), x)
+
+
+DAY = 86_400 * 10**6  # microseconds
+TYPED = {
+    "float": pa.array([0.1, -4.368932, 1e-9, 3.0] * (N // 4), pa.float32()),
+    "second": pa.array([0, 10**9, 5, 9] * (N // 4), pa.timestamp("s")),
+    "zone": pa.array([0, 7 * DAY + 1, 5, 9] * (N // 4), pa.timestamp("us", "Europe/Berlin")),
+    "day": pa.array([0, 2_932_896, 30_000_000, None] * (N // 4), pa.date32()),
+    "far": pa.array([0, 10**13, 5, None] * (N // 4), pa.timestamp("s")),
+    "few": pa.array([None] + [0, 10**9, 11, 15] * (N // 4 - 1) + [7, 7, 9], pa.timestamp("us")),
+    "view": pa.array(["a", "b", None, "c"] * (N // 4), pa.string_view()),
+    "rare": pa.array(["a", "b"] * (N // 2 - 3) + ["c", "d", "e", None, None, "f"]),
+}
+
+
+@pytest.mark.parametrize("as_categories", [False, True])
+@pytest.mark.parametrize("name", TYPED)
+def test_an_export_reads_typed_columns_as_the_worker_did(name: str, as_categories: bool) -> None:
+    buffer = io.BytesIO()
+    values = {"c": TYPED[name], "x": np.arange(N) * 1.5 % 7, "y": [k % 2 for k in range(N)]}
+    parquet.write_table(pa.table(values), buffer)
+    options = ReadOptions(categories=("c",) * as_categories)
+
+    found = intake.read(buffer, ReadLimits(), options)
+
+    table = predict.Table(found.spec.table.model_dump(mode="json"))
+    x = encoded(table, buffer.getvalue())
+    train, test = stratified_test_split(np.arange(N) % 2, 0.2, 20181)
+    dtype = found.arrays.x_train.dtype
+    assert "c" in table.names
+    np.testing.assert_array_equal(x[train].astype(dtype), found.arrays.x_train)
+    np.testing.assert_array_equal(x[test].astype(dtype), found.arrays.x_test)
+    assert_can_be_written_back(found)
 
 
 def table_of(**changes: Any) -> tuple[bytes, bytes]:
