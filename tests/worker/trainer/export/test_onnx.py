@@ -14,7 +14,17 @@ from onnx import TensorProto, helper
 from core.graph.architecture import Architecture
 from core.graph.forward import forward
 from core.graph.roots import chain
-from core.layers import LAYERS, Conv1d, Conv2d, Dense, Flatten, GlobalAvgPool2d, Input, Output
+from core.layers import (
+    LAYERS,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Flatten,
+    GlobalAvgPool2d,
+    Input,
+    Output,
+    Sigmoid,
+)
 from core.protocol.contracts import TestMetrics
 from tests.strategies import LAYER_EXAMPLES, random_weights
 from tests.worker.orders import CLASSES, NETWORK, arrays
@@ -224,6 +234,18 @@ def test_a_file_that_the_evaluator_cannot_run_is_not_offered(job):
     model = onnx_model(head, job.dataset_spec, Normalisation.of(data.x_train), NETWORK, weights)
     with pytest.raises(OnnxUnavailable, match="onnx cannot run it: "):
         check_onnx(model, head, data.x_train[:2, :, :1], torch.zeros(2, 3))
+
+
+def test_a_sigmoid_of_large_values_is_checked_without_a_warning(job):
+    network = chain(iter([Input((4,)), Sigmoid(), Dense(3), Output()]))
+    changes = {"input_shape": (4,), "dtype": "float32", "layout": None}
+    spec = job.dataset_spec.model_copy(update=changes)
+    weights = random_weights(network, np.random.default_rng(0), np.float32)
+    x = np.float32([[1000, -1000, 1, 0], [0, 500, -500, 2]])
+    model = onnx_model(IMAGES, spec, Normalisation((0.0,) * 4, (1.0,) * 4), network, weights)
+    with np.errstate(over="ignore"):
+        outputs = torch.from_numpy(forward(network, weights, x))
+    check_onnx(model, IMAGES, x, outputs)
 
 
 def test_a_network_that_breaks_a_rule_is_not_offered(job):
