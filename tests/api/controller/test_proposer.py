@@ -153,6 +153,7 @@ def ended(number: int, **changes: Any) -> dict[str, Any]:
         "value_std": 0.01, "validation_loss": 1.0, "value_at_rung": None, "epochs": 3,
         "planned_epochs": 3, "seconds": 9.0, "max_seconds": None, "samples_per_second": 1e4,
         "latency": 0.001, "has_weights": True, "inherited": True, "parent_id": None, "choices": {},
+        "network_id": None,
         "architecture": json.dumps(ROOT.to_json()), "morphisms": "[]",
     }  # fmt: skip
     return row | changes
