@@ -242,10 +242,11 @@ def test_a_sigmoid_of_large_values_is_checked_without_a_warning(job):
     spec = job.dataset_spec.model_copy(update=changes)
     weights = random_weights(network, np.random.default_rng(0), np.float32)
     x = np.float32([[1000, -1000, 1, 0], [0, 500, -500, 2]])
-    model = onnx_model(IMAGES, spec, Normalisation((0.0,) * 4, (1.0,) * 4), network, weights)
+    head = head_of(IMAGES, spec, None)
+    model = onnx_model(head, spec, Normalisation((0.0,) * 4, (1.0,) * 4), network, weights)
     with np.errstate(over="ignore"):
         outputs = torch.from_numpy(forward(network, weights, x))
-    check_onnx(model, IMAGES, x, outputs)
+    check_onnx(model, head, x, outputs)
 
 
 def test_a_network_that_breaks_a_rule_is_not_offered(job):
