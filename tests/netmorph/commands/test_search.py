@@ -56,7 +56,7 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         (["--dataset", "no-such-data"], "no-such-data"),
         (
             ["--dataset", "missing.npz"],
-            "no file or folder missing.npz; expected an npz file",
+            "no file or folder missing.npz; expected a table, an npz",
         ),
         (["--dataset", "pets/"], "there is no file or folder pets"),
         (["--dataset", "digits", "--layout", "NHWC"], "for files and folders"),
