@@ -9,7 +9,8 @@ Notation
     u      w / (s w0); shape (k,)
     λ      PRIOR_WEIGHT
 
-Minimises the sum of (x·w / t - 1)² plus λ |u - 1|² over u ≥ 0 by non-negative least squares.
+Minimises the sum of (x·w / t - 1)² plus λ |u - 1|² over u ≥ 0 by non-negative least squares. Where
+u would be zero it is LEAST_SHARE: a network all of whose loads were free would take no time.
 Errors are relative, because a millisecond is little for one network and much for another.
 """
 
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import nnls
 
+LEAST_SHARE = 1e-9
 PRIOR_WEIGHT = 0.03  # λ; networks deviate from the fit by about 0.2, the prior by 1
 
 
@@ -36,4 +38,4 @@ def learn(
     rows = np.vstack([slowness * expected / t[:, None], PRIOR_WEIGHT**0.5 * np.eye(k)])
     targets = np.append(np.ones(len(t)), np.full(k, PRIOR_WEIGHT**0.5))
     shares, _ = nnls(rows, targets)  # u
-    return tuple((slowness * shares * np.array(prior)).tolist())
+    return tuple((slowness * np.maximum(shares, LEAST_SHARE) * np.array(prior)).tolist())

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 from scipy.stats import spearmanr
@@ -134,6 +134,9 @@ def test_few_reports_determine_how_much_slower_the_worker_is(scale, count):
 @given(
     seconds=st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=8),
     indices=st.lists(st.integers(0, len(NETWORKS) - 1), min_size=8, max_size=8),
+)
+@example(  # only depthwise convolutions would cost anything
+    seconds=[88.0, 107.0, 113.0, 46.0, 48.0, 835.0, 0.35], indices=[0, 0, 0, 4, 4, 0, 17, 0]
 )
 def test_seconds_are_positive_and_grow_with_the_network_for_any_reports(seconds, indices):
     speed = learn([(NETWORKS[i], t) for i, t in zip(indices, seconds, strict=False)])
