@@ -63,19 +63,20 @@ class Predictions(BaseModel):
     warnings: list[str]
 
 
+async def limit_body(request: Request, call_next: Any) -> Any:
+    """Refuse large bodies before they are read."""
+    length = request.headers.get("content-length", "")
+    if request.method == "POST" and not (length.isdigit() and int(length) <= LARGEST_BODY):
+        message = f"send a content-length of at most {LARGEST_BODY} bytes: fewer examples"
+        return JSONResponse({"detail": message}, 413)
+    return await call_next(request)
+
+
 def create_app(predict: Any, folder: Path) -> FastAPI:
     """The application that predicts with the network of a folder."""
     app = FastAPI(title="Predictions of a network found by Netmorph")
+    app.middleware("http")(limit_body)
     model = predict.Model(folder)
-
-    @app.middleware("http")
-    async def limit(request: Request, call_next: Any) -> Any:
-        """Refuse large bodies before they are read."""
-        length = request.headers.get("content-length", "")
-        if request.method == "POST" and not (length.isdigit() and int(length) <= LARGEST_BODY):
-            message = f"send a content-length of at most {LARGEST_BODY} bytes: fewer examples"
-            return JSONResponse({"detail": message}, 413)
-        return await call_next(request)
 
     @app.get("/health")
     def health() -> dict[str, Any]:
