@@ -92,7 +92,8 @@ def _parameters(arguments: ast.arguments) -> list[str]:
 
 
 def _parameter(node: ast.arg, default: ast.expr | None) -> str:
-    return ast.unparse(node) + ("" if default is None else f" = {ast.unparse(default)}")
+    text = "" if default is None else " = " + ast.unparse(default).replace("'", '"')
+    return ast.unparse(node) + text
 
 
 def _text(node: ast.ClassDef | ast.FunctionDef) -> str:

@@ -117,7 +117,7 @@ def test_every_command_of_a_page_is_one_that_the_command_line_takes(page):
 
 
 def test_a_wrong_command_is_found():
-    for words in (["serch"], ["search"], ["search", "--dataset", "digits", "--epochs", "3"],
+    for words in (["tune"], ["search"], ["search", "--dataset", "digits", "--epochs", "3"],
                   ["extend", "last", "--trials", "many"], ["trial", "stop", "last"]):  # fmt: skip
         with pytest.raises(TyperException):
             parse(_commands, "netmorph", words)
