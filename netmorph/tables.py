@@ -74,7 +74,7 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
         **_exported(item),
     }
     if front is not None:
-        facts["front"] = "\n".join(_points(front, _in_percent(item))) or "–"
+        facts["front"] = "\n".join(points(front, _in_percent(item))) or "–"
     facts["lineage"] = "\n".join(lineage) or "–"
     for label, text in facts.items():
         table.add_row(label, text)
@@ -271,7 +271,7 @@ def _changes(item: Trial) -> str:
     return "; ".join(filter(None, (steps(item, "; "), comparison and comparison["text"])))
 
 
-def _points(front: Front, in_percent: bool) -> Iterator[str]:
+def points(front: Front, in_percent: bool) -> Iterator[str]:
     """A line for each trial of a front."""
     for point in front["items"]:
         costs = {

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Search, Trial, Version
 from api.schemas import SearchOut, SearchPage, SearchPatch
-from api.store import discarded, estimates, pages, summaries
+from api.store import deliveries, discarded, estimates, pages, summaries
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
@@ -94,6 +94,7 @@ def move(
         return False
     if to not in LIVE_SEARCH:
         stop_waiting(session, search_id, values.get("reason") or f"the search is {to}")
+        deliveries.note_end(session, search_id, to)
     changed(session, search_id)
     return True
 
