@@ -416,3 +416,5 @@ class ResultAnswer(Message):
     accepted: bool  # False: a duplicate, or too late; the worker drops it either way
     reason: str = ""
     next: TrainOrder | None = None  # None: none waits, it was not asked for, or ask separately
+    #: This worker gets no trials for that long, as its own storage does not work; see `reason`.
+    rest_seconds: Seconds = 0.0
