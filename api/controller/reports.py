@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from hmac import compare_digest
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from api.store import rests, results, setbacks
-from core.errors import BlobError
+from api.store import blobs, rests, results, setbacks
+from core.errors import BlobError, InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.weights import check, load
-from core.protocol.contracts import ResultAnswer, TrialResult
+from core.protocol.contracts import BlobRef, ResultAnswer, TrialResult
+from core.protocol.proofs import proof
 from core.protocol.states import TrialStatus
 from core.protocol.storage import Storage
 
@@ -30,7 +32,10 @@ def accept(
     marked, if they are damaged for this process as well, and the trial starts from others. A data
     set is marked likewise; its trials wait for its repair. Where storage works for this process,
     the worker's own access to it is broken: another worker gets the trial, and this one rests.
+
+    Raises InvalidInput where it names a blob of another search that this worker has not made.
     """
+    _require_made(connection, storage, trial_id, report)
     if report.status is not TrialStatus.FAILED or not (report.damaged or report.setback):
         return results.accept(connection, trial_id, report, max_attempts)
     report, fault = _examined(connection, storage, trial_id, report)
@@ -40,6 +45,24 @@ def accept(
         _log.error("a worker cannot use storage: %s", fault, extra={"trial_id": str(trial_id)})
         answer = answer.model_copy(update={"reason": fault, "rest_seconds": seconds})
     return answer
+
+
+def _require_made(
+    connection: Connection, storage: Storage, trial_id: UUID, report: TrialResult
+) -> None:
+    """Raise InvalidInput where a worker names what another search has, and knows only its hash."""
+    for part in blobs.parts_of_others(connection, trial_id, report):
+        blob: BlobRef = getattr(report, part)
+        given = getattr(report, f"{part}_proof") or ""
+        try:
+            is_made = compare_digest(given, proof(report.token, storage.get(blob)))
+        except BlobError:
+            is_made = False
+        if not is_made:
+            raise InvalidInput(
+                f"{part}: found {blob.key}, which belongs to another search; expected a blob that "
+                "this worker has made, or the proof that it has made equal bytes"
+            )
 
 
 def _examined(

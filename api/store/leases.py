@@ -27,6 +27,7 @@ from api.store.fragments import (
     listed,
     printable,
 )
+from core.errors import InvalidInput
 from core.protocol.contracts import (
     Action,
     Answer,
@@ -290,10 +291,16 @@ WITH {_HEARD.format(more="")}, before AS (
 """)
 
 
+_OF_ANOTHER = text("SELECT 1 FROM trials WHERE checkpoint_key = :key AND id <> :trial_id LIMIT 1")
+
+
 def checkpoint(
     connection: Connection, trial_id: UUID, report: CheckpointReport, lease: timedelta
 ) -> Answer:
-    """Keep where a trial's training can be continued, in place of the checkpoint before."""
+    """Keep where a trial's training can be continued, in place of the checkpoint before.
+
+    Raises InvalidInput for the checkpoint of another trial: no two trials have equal ones.
+    """
     values = {
         "trial_id": trial_id,
         "attempt": report.attempt,
@@ -304,6 +311,8 @@ def checkpoint(
         "epoch": clamped(report.epoch, MOST_EPOCHS),
         "seconds": report.seconds,
     }
+    if connection.scalar(_OF_ANOTHER, {"key": report.blob.key, "trial_id": trial_id}):
+        raise InvalidInput(f"blob: found {report.blob.key}, the checkpoint of another trial")
     return _answer(connection, _CHECKPOINT, values)
 
 
