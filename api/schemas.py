@@ -368,6 +368,18 @@ class EnqueuedOut(Out):
     number: int | None  # of the trial
 
 
+class QueuedOut(Out):
+    """A network that waits for its trial."""
+
+    network_id: UUID
+    name: str
+    created_at: datetime  # when it was enqueued
+
+
+class QueuePage(Out):
+    items: list[QueuedOut]
+
+
 class NetworkPage(Out):
     items: list[NetworkOut]
     next_cursor: str | None
@@ -432,6 +444,8 @@ class WorkerOut(Out):
     threads: int
     seen_at: datetime
     draining: bool  # it gets no more trials
+    problem: str  # why it last had to rest, such as storage that it cannot read
+    resting_until: datetime | None  # it gets no trials until then
     trial_id: UUID | None  # the trial that it trains
 
 
@@ -459,6 +473,8 @@ class KeyIn(In):
     role: Role = Role.USER
     #: From then on it opens nothing.
     expires_at: AwareDatetime | None = Field(default=None, le=datetime(2200, 1, 1, tzinfo=UTC))
+    #: Of a worker's key: the only worker name that may use it.
+    worker: str | None = Field(default=None, min_length=1, max_length=128)
 
 
 class RotateIn(In):
@@ -475,6 +491,7 @@ class KeyOut(Out):
     last_used_at: datetime | None
     revoked_at: datetime | None
     expires_at: datetime | None
+    worker: str | None  # the only worker name that may use it
 
 
 class KeyCreated(KeyOut):
