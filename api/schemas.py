@@ -44,6 +44,7 @@ def _storable(text: str) -> str:
 #: Further measures of a network in the units of its data; empty where its task type has none.
 MeasuresOut = Annotated[dict[str, float], BeforeValidator(lambda found: dict(found or {}))]
 ImageSide = Annotated[int, Field(ge=1, le=1024)]  # pixels
+SplitSeed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
 
 Tag = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_clean)]
