@@ -69,6 +69,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         strategy: str = "bayesian",
         max_parameters: int | None = None,
         ensemble: int | None = None,
+        metric: str | None = None,
+        class_weight: str | None = None,
         training: dict[str, Any] | None = None,
         layout: str | None = None,
         workers: int = 1,
@@ -86,6 +88,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             strategy: Search strategy.
             max_parameters: Upper bound for the parameters of a network.
             ensemble: Number of networks that are averaged; None: chosen for the budget.
+            metric: What is optimised, such as "balanced-accuracy" or "mae"; None: accuracy or R².
+            class_weight: "balanced": all classes count equally in training; only of classifiers.
             training: Further fields of `training` in `POST /v1/searches`, such as `epochs`.
             layout: The axes of X, such as "NHWC" or "NCL"; None: by their number and size.
             workers: Workers of a service that is started for this fit.
@@ -100,6 +104,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         self.strategy = strategy
         self.max_parameters = max_parameters
         self.ensemble = ensemble
+        self.metric = metric
+        self.class_weight = class_weight
         self.training = training
         self.layout = layout
         self.workers = workers
@@ -173,10 +179,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         """The body of `POST /v1/searches`."""
         trials = _DEFAULT_TRIALS if self.trials is None and self.minutes is None else self.trials
         seconds = None if self.minutes is None else 60 * self.minutes
-        training = {} if self.ensemble is None else {"ensemble": self.ensemble}
+        chosen = {"ensemble": self.ensemble, "class_weights": self.class_weight}
+        training = {name: value for name, value in chosen.items() if value is not None}
         bounds = None if self.max_parameters is None else {"parameters": self.max_parameters}
         return {
             "dataset": dataset,
+            "metric": self.metric,
             "budget": {"trials": trials, "seconds": seconds},
             "seed": self.random_state,
             "strategy": self.strategy,

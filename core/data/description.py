@@ -16,6 +16,7 @@ from core.protocol.contracts import DatasetSpec, Finite, Message
 _DIGEST = 16  # bytes: equal digests of different examples are as good as impossible
 _NAMED = 6  # classes whose names are in the summary
 _UNBALANCED = 10  # times as many examples in the largest class as in the smallest
+_RARE, _RARE_OF_EVEN = 0.05, 0.5  # share of a rare class: of all examples, and of an even share
 
 
 class SplitFacts(Message):
@@ -267,11 +268,13 @@ def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
         found.append(
             f"examples that equal another one with a different label: {repeated.contradictory:,}"
         )
-    if spec.classes and max(train.by_class) >= _UNBALANCED * min(train.by_class):
+    if spec.classes and _is_unbalanced(train.by_class):
         rare, most = (spec.class_names[train.by_class.index(f(train.by_class))] for f in (min, max))
         found.append(
             f"class {most!r} has {max(train.by_class):,} training examples, class {rare!r} "
-            f"{min(train.by_class):,}: accuracy says little about rare classes"
+            f"{min(train.by_class):,} ({min(train.by_class) / train.examples:.1%}): accuracy says "
+            "little about rare classes; consider --metric balanced-accuracy and "
+            "--class-weights balanced"
         )
     counts = zip(spec.class_names, test.by_class, strict=True)  # of regression empty
     if missing := [name for name, count in counts if not count]:
@@ -279,3 +282,10 @@ def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
     if facts.least == facts.greatest:
         found.append("all values are equal: nothing can be learned from them")
     return tuple(found)
+
+
+def _is_unbalanced(counts: Sequence[int]) -> bool:
+    """Whether the smallest class is far smaller than the largest one, or rare."""
+    least, total = min(counts), sum(counts)
+    is_rare = least < _RARE * total and least < _RARE_OF_EVEN * total / len(counts)
+    return is_rare or max(counts) >= _UNBALANCED * least

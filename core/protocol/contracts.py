@@ -26,6 +26,10 @@ LONGEST_REASON = 2000  # characters
 Augmentation = Literal["auto", "none", "shift", "shift-flip", "affine", "affine-flip", "warp"]
 
 
+#: "balanced": an example counts in inverse proportion to the examples of its class.
+ClassWeights = Literal["balanced"]
+
+
 class Message(BaseModel):
     """A frozen message between controller and worker; unknown fields are ignored."""
 
@@ -101,12 +105,14 @@ class Training(Config):
     validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
     morph_noise: float = Field(default=0.0, ge=0, le=1)
     ensemble: int | None = Field(default=None, ge=1, le=8, strict=True)  # networks exported as one
+    class_weights: ClassWeights | None = None  # of examples in the loss; None: each counts equally
 
 
 class SearchConfig(Config):
     """Everything that determines a search, beside its data set."""
 
     task: str = Field(default="image-classification", max_length=64)
+    metric: str | None = Field(default=None, max_length=64)  # None: the task type's default
     strategy: str = Field(default="bayesian", max_length=64)
     strategy_options: dict[str, Finite | str | bool] = Field(default_factory=dict, max_length=32)
     cost: Cost | None = None  # minimised alongside the metric; None: the metric alone
@@ -230,6 +236,7 @@ class Hyperparameters(Message):
     split_seed: int = 0  # one split for all trials of a search
     morph_noise: Finite = 0.0  # on arrays that morphisms changed, in shares of their range
     channels_last: bool = True
+    class_weights: str | None = None  # see `ClassWeights`
 
 
 class Member(Message):
@@ -265,6 +272,7 @@ class TrainOrder(Message):
     token: UUID  # fences every later report of this lease
     lease_seconds: Seconds
     task: str
+    metric: str | None = None  # the kind of the metric that is optimised; None: the default
     seed: int  # of this trial
     architecture: JsonObject  # canonical JSON, after the morphisms
     parent_architecture: JsonObject | None = None
@@ -355,6 +363,7 @@ class TestMetrics(Message):
     __test__ = False  # tells pytest that this is not a test class
 
     metric: Finite  # of the task type, such as accuracy
+    std: Finite | None = None  # its standard error
     loss: Finite
     examples: int
     measures: Measures = Field(default_factory=dict, max_length=MOST_MEASURES)

@@ -58,6 +58,12 @@ class Cost(StrEnum):
     LATENCY = "latency"
 
 
+class ClassWeights(StrEnum):
+    """How examples count in training."""
+
+    BALANCED = "balanced"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     """A search to create, and the folder for its export."""
@@ -120,6 +126,20 @@ def search(
             "there is more time than one network can use.",
         ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="What to optimise: accuracy, balanced-accuracy, macro-f1, auroc or log-loss for "
+            "classes; r2, rmse or mae for numbers. Default: accuracy, or r2."
+        ),
+    ] = None,
+    class_weights: Annotated[
+        ClassWeights | None,
+        typer.Option(
+            help="balanced: examples of rare classes count for more in training, so that all "
+            "classes count equally."
+        ),
+    ] = None,
     no_augmentation: Annotated[
         bool,
         typer.Option(
@@ -174,7 +194,12 @@ def search(
         "cost": cost and cost.value,
         "bounds": _given(bounds) or None,
         "budget": _given(budget),
-        "training": _given({"ensemble": ensemble}) | (_PLAIN if no_augmentation else {}) or None,
+        "metric": metric,
+        "training": _given(
+            {"ensemble": ensemble, "class_weights": class_weights and class_weights.value}
+        )
+        | (_PLAIN if no_augmentation else {})
+        or None,
         "strategy": strategy,
         "strategy_options": _options(strategy_option or ()) or None,
         "seed": seed,

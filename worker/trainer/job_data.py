@@ -14,6 +14,7 @@ from core.data.splits import final_split, strata, validation_split
 from core.errors import BlobError, MissingBlob
 from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
+from worker.tasks import LOSSES, AbstractLoss
 from worker.trainer.data.examples import Examples
 from worker.trainer.data.normalisation import Normalisation, constant_in_words
 from worker.trainer.data.target_scale import TargetScale
@@ -36,6 +37,7 @@ class JobData:
     #: Targets of training and validation examples as they are learned: (n,) or (n, targets).
     y_train: NDArray[Any]
     targets: TargetScale | None  # of regression
+    loss: AbstractLoss
     normalisation: Normalisation
     inputs: TrainedInputs | None  # of a final fit, for its export
 
@@ -66,7 +68,8 @@ def _cache_key(job: TrainJob, compute: Compute) -> tuple[object, ...]:
     final = (job.is_final, job.continues_parent, job.holdout)
     split = (h.validation_fraction, h.split_seed, *final)
     augmented = (h.augmentation, h.erasing)
-    return (job.dataset.key, *split, *augmented, compute.device, compute.channels_last)
+    measured = (job.task, job.metric, h.class_weights)
+    return (job.dataset.key, *measured, *split, *augmented, compute.device, compute.channels_last)
 
 
 class UnreadableDataset(BlobError):
@@ -115,9 +118,28 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
         test=examples(arrays.x_test, y_test, channels_last=False),  # as an export predicts
         y_train=y,
         targets=targets,
+        loss=_loss(job, arrays, targets),
         normalisation=normalisation,
         inputs=TrainedInputs.of(x, described, normalisation, targets) if job.is_final else None,
     )
+
+
+def _loss(job: TrainJob, arrays: Arrays, targets: TargetScale | None) -> AbstractLoss:
+    """The loss and metric of the job, which know the scale and the weights of its data."""
+    return LOSSES[job.task](
+        job.metric,
+        names=targets.names if targets else (),
+        scale=targets.std if targets else (),
+        class_weights=_class_weights(job, arrays),
+    )
+
+
+def _class_weights(job: TrainJob, arrays: Arrays) -> tuple[float, ...]:
+    """n / (classes × examples of the class) for each class; their mean over examples is 1."""
+    if job.hyperparameters.class_weights is None or not job.measured.predicts_classes:
+        return ()
+    counts = np.bincount(arrays.y_train, minlength=len(arrays.class_names))
+    return tuple((len(arrays.y_train) / (len(counts) * counts)).tolist())
 
 
 def _warn_of_constant(job: TrainJob, normalisation: Normalisation) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 from core.graph.architecture import Architecture
 from core.graph.weights import Weights, save
 from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
-from core.tasks import TASKS
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.card import compute_in_winner, model_card
@@ -118,13 +117,15 @@ def _targets(targets: TargetScale | None) -> dict[str, Any]:
 
 
 def _metrics(
-    job: TrainJob, test: TestMetrics, comparison: Comparison | None, seconds: float | None
+    job: TrainJob,
+    test: TestMetrics,
+    comparison: Comparison | None,
+    seconds: float | None,
 ) -> dict[str, Any]:
-    name = TASKS[job.task].metric
     return {
-        "metric": name,
+        "metric": job.measured.metric,
         "test": test.metric,
-        "test_std": TASKS[job.task]().value_std(test.metric, test.examples),
+        "test_std": test.std,
         "test_loss": test.loss,
         "test_examples": test.examples,
         **({"test_measures": test.measures} if test.measures else {}),

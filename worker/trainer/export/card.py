@@ -11,7 +11,7 @@ from core.layers import LAYERS
 from core.protocol.contracts import Comparison, TestMetrics
 from core.search.comparison import sentence
 from core.search.ensembles import in_words
-from core.tasks import TASKS, AbstractTask
+from core.tasks import AbstractTask
 from worker.trainer.data.normalisation import Normalisation, constant_in_words
 from worker.trainer.export.onnx_card import onnx_section
 from worker.trainer.train_job import TrainJob
@@ -79,7 +79,7 @@ def model_card(
 def _use(job: TrainJob) -> list[str]:
     """The commands that predict, and what examples they take."""
     is_table = job.dataset_spec.table is not None
-    printed = _PREDICTED[TASKS[job.task].predicts_classes]
+    printed = _PREDICTED[job.measured.predicts_classes]
     commands = "\n".join(_ROWS if is_table else _ARRAYS).format(*printed)
     return [
         *("## Use", "", "```sh", *commands.split("\n"), "```", ""),
@@ -96,13 +96,12 @@ def _facts(
     test: TestMetrics,
     comparison: Comparison | None,
 ) -> list[str]:
-    spec, history, task = job.dataset_spec, job.history, TASKS[job.task]()
-    test_std = task.value_std(test.metric, test.examples)
+    spec, history, task = job.dataset_spec, job.history, job.measured
     validation = _value(task, history.get("validation"), history.get("validation_std"))
     return [
         "| | |",
         "|---|---|",
-        f"| test {task.metric} | {task.in_words(test.metric, test_std)} ({test.examples} examples, "
+        f"| test {task.metric} | {task.in_words(test.metric, test.std)} ({test.examples} examples, "
         "looked at once) |",
         *[f"| test {name} | {value:.4g} |" for name, value in _plain_names(test.measures)],
         f"| validation {task.metric} in the search | {validation} (the best of many: optimistic) |",
@@ -179,7 +178,7 @@ def _final(job: TrainJob, comparison: Comparison | None, seconds: float | None) 
     """How the final network compares, and the share of the training that is in the export."""
     sentences = []
     if comparison is not None:
-        compared = sentence(comparison, job.task)
+        compared = sentence(comparison, job.measured)
         sentences.append(f"{_plain(compared[0].upper() + compared[1:])}.")
     share = compute_in_winner(job, comparison, seconds)
     if share is not None:
