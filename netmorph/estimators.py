@@ -42,6 +42,7 @@ from netmorph.target import Target
 
 _INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 _DEFAULT_TRIALS = 12
+_LEAST_LABEL = 0.5  # probability from which a label is predicted
 _MOST_CHANNELS = 4  # of images whose layout is not given
 
 
@@ -70,7 +71,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         max_parameters: int | None = None,
         ensemble: int | None = None,
         metric: str | None = None,
-        class_weight: str | None = None,
+        class_weights: str | None = None,
         training: dict[str, Any] | None = None,
         layout: str | None = None,
         workers: int = 1,
@@ -89,7 +90,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             max_parameters: Upper bound for the parameters of a network.
             ensemble: Number of networks that are averaged; None: chosen for the budget.
             metric: What is optimised, such as "balanced-accuracy" or "mae"; None: accuracy or R².
-            class_weight: "balanced": all classes count equally in training; only of classifiers.
+            class_weights: "balanced": all classes count equally in training; only of classifiers.
             training: Further fields of `training` in `POST /v1/searches`, such as `epochs`.
             layout: The axes of X, such as "NHWC" or "NCL"; None: by their number and size.
             workers: Workers of a service that is started for this fit.
@@ -105,7 +106,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         self.max_parameters = max_parameters
         self.ensemble = ensemble
         self.metric = metric
-        self.class_weight = class_weight
+        self.class_weights = class_weights
         self.training = training
         self.layout = layout
         self.workers = workers
@@ -125,6 +126,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_archive")
+
+    def _task_of_labels(self) -> str:
+        """The task type that the labels are for."""
+        return "multi-label" if getattr(self, "_has_labels", False) else self._task
 
     @abstractmethod
     def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[Any]) -> _Upload:
@@ -157,7 +162,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             path = Path(folder) / f"{name}{upload.suffix}"
             path.write_bytes(upload.content)
             with _refusals_are_value_errors(shape):
-                fields = {"task": self._task, **upload.fields}
+                fields = {"task": self._task_of_labels(), **upload.fields}
                 dataset = client.add_dataset(path, name, fields)
                 created = client.create_search(self._request(dataset["id"]))
             ended = self._followed(client, created)
@@ -179,7 +184,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         """The body of `POST /v1/searches`."""
         trials = _DEFAULT_TRIALS if self.trials is None and self.minutes is None else self.trials
         seconds = None if self.minutes is None else 60 * self.minutes
-        chosen = {"ensemble": self.ensemble, "class_weights": self.class_weight}
+        chosen = {"ensemble": self.ensemble, "class_weights": self.class_weights}
         training = {name: value for name, value in chosen.items() if value is not None}
         bounds = None if self.max_parameters is None else {"parameters": self.max_parameters}
         return {
@@ -224,6 +229,9 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             ValueError: the examples, the labels or the parameters are invalid.
             ClientError: there is no service, or the search did not complete.
         """
+        if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+            return self._fit_labels(X, y)
+        self._has_labels = False
         x, y = validate_data(self, X, y, **self._checks)
         check_classification_targets(y)
         self.classes_, indices = np.unique(y, return_inverse=True)
@@ -231,17 +239,35 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             raise ValueError("expected at least two classes; found 1 class")
         return self._fit(X, x, indices.astype(np.int64))
 
+    def _fit_labels(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn several labels for each example: y is a matrix of 0 and 1, (N, labels)."""
+        x, sets = validate_data(self, X, y, multi_output=True, **self._checks)
+        if not np.isin(sets, (0, 1)).all():
+            raise ValueError(
+                f"found y of shape {sets.shape} with values other than 0 and 1; expected labels "
+                "(N,), or a matrix of 0 and 1 for several labels of an example"
+            )
+        self._has_labels, self.classes_ = True, np.arange(sets.shape[1])
+        return self._fit(X, x, np.asarray(sets, np.int64))
+
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes)."""
+        """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes).
+
+        Of several labels, for which each row of y had 0 and 1, those of the labels.
+        """
         with self._loaded(X) as (network, inputs):
             found = network.probabilities(inputs).astype(np.float64)
+        if self._has_labels:
+            return np.asarray(found)
         order = [network.classes.index(str(k)) for k in range(len(self.classes_))]
         ordered = found[:, order]
         return np.asarray(ordered / ordered.sum(axis=1, keepdims=True))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The most probable class of each example."""
+        """The most probable class of each example; of several labels 0 and 1, (N, labels)."""
         probabilities = self.predict_proba(X)
+        if self._has_labels:
+            return np.asarray(probabilities >= _LEAST_LABEL, np.int64)
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
 
@@ -338,12 +364,15 @@ class _Rows(_Estimator):
         if self.layout is not None:
             raise ValueError(f"found layout {self.layout!r}; expected None, as a table has none")
         table = _table(given, x)
-        target = "target"
-        while target in table.column_names:
-            target += "_"
+        name = "target"
+        while any(column.startswith(name) for column in table.column_names):
+            name += "_"
+        targets = {name: y} if y.ndim == 1 else {f"{name}{k}": y[:, k] for k in range(y.shape[1])}
+        for target, values in targets.items():
+            table = table.append_column(target, pa.array(values.tolist()))
         file = io.BytesIO()
-        parquet.write_table(table.append_column(target, pa.array(y.tolist())), file)
-        return _Upload(file.getvalue(), ".parquet", {"target": target})
+        parquet.write_table(table, file)
+        return _Upload(file.getvalue(), ".parquet", {"target": ",".join(targets)})
 
     def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(network.table.encode_arrow(_table(given, x)))

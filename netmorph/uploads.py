@@ -38,7 +38,8 @@ class Options:
     image_side: int | None = None  # largest side of images from files, in pixels
     target: str | None = None  # the column of a table that holds the labels
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
-    task: str | None = None  # what the labels are for: "image-classification", "regression"
+    #: What the labels are for: "image-classification", "multi-label" or "regression".
+    task: str | None = None
 
     def fields(self) -> dict[str, list[str]]:
         """The fields of the upload's form, each with its values."""

@@ -120,7 +120,11 @@ def describe(
 
 
 def _split(name: str, y: NDArray[Any], classes: int, *, given: bool) -> SplitFacts:
-    counts = np.bincount(y, minlength=classes).tolist() if classes else ()
+    counts: list[int] = []
+    if y.dtype == np.uint8:  # whether an example has each label
+        counts = y.sum(axis=0, dtype=np.int64).tolist()
+    elif classes:
+        counts = np.bincount(y, minlength=classes).tolist()
     return SplitFacts(name=name, examples=len(y), by_class=tuple(counts), given=given)
 
 
@@ -141,8 +145,13 @@ def _columns(spec: DatasetSpec, learned: Sequence[Learned]) -> tuple[ColumnFacts
     if spec.table is None:
         return ()
     meaning = f"{spec.classes} classes" if spec.classes else "a number to predict"
-    target = ColumnFacts(name=spec.table.target, taken_as="target", features=0, reason=meaning)
-    return (target, *(_column(one) for one in learned))
+    names = spec.target_names or (spec.table.target,)
+    if spec.multi_label:
+        names, meaning = spec.class_names, "a label"
+    targets = (
+        ColumnFacts(name=name, taken_as="target", features=0, reason=meaning) for name in names
+    )
+    return (*targets, *(_column(one) for one in learned))
 
 
 def _column(learned: Learned) -> ColumnFacts:
@@ -189,7 +198,7 @@ def _digests(x: NDArray[np.generic]) -> list[bytes]:
 
 def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
     train, test = facts.splits
-    whole = "of each class" if spec.classes else "of all"
+    whole = "of each label" if spec.multi_label else "of each class" if spec.classes else "of all"
     source = "as in the files" if test.given else f"a fifth {whole}, set aside at random"
     values = f"{facts.least:g} to {facts.greatest:g} ({facts.values}, kept as {spec.dtype})"
     return (
@@ -197,8 +206,12 @@ def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
         _classes(facts, spec) if spec.classes else _numbers(facts.targets),
         f"{train.examples:,} examples to train on, {test.examples:,} to test on ({source})",
         *([f"values from {values}"] if spec.table is None else []),
-        f"task {'classification' if spec.classes else facts.task}: {facts.task_reason}",
+        f"task {_task(facts, spec)}: {facts.task_reason}",
     )
+
+
+def _task(facts: DatasetDescription, spec: DatasetSpec) -> str:
+    return "classification" if spec.classes and not spec.multi_label else facts.task
 
 
 def _data(facts: DatasetDescription, spec: DatasetSpec) -> str:
@@ -215,8 +228,11 @@ def _rows(facts: DatasetDescription, spec: DatasetSpec) -> str:
     words = {"number": "numbers", "category": "categories", "date": "dates", "left out": "left out"}
     counts = {kind: kinds.count(kind) for kind in words if kind in kinds}
     found = ", ".join(f"{n} {kind if n == 1 else words[kind]}" for kind, n in counts.items())
+    targets = [repr(one.name) for one in facts.columns if one.taken_as == "target"]
+    several = f"{', '.join(targets[:_NAMED])}{', …' if len(targets) > _NAMED else ''}"
     return (
-        f"rows of {len(kinds)} columns: the target {facts.columns[0].name!r}, {found}; they become "
+        f"rows of {len(kinds)} columns: the target{'s' * (len(targets) > 1)} {several}, {found}; "
+        "they become "
         f"{spec.input_shape[0]} feature{'s' * (spec.input_shape[0] > 1)}"
     )
 
@@ -227,6 +243,12 @@ def _classes(facts: DatasetDescription, spec: DatasetSpec) -> str:
     names = ", ".join(spec.class_names[:_NAMED]) + (", …" if spec.classes > _NAMED else "")
     least, most = min(counts), max(counts)
     each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    if spec.multi_label:
+        mean = sum(counts) / sum(split.examples for split in facts.splits)
+        return (
+            f"{spec.classes} labels in {each} examples each, {mean:.3g} in an example on average: "
+            f"{names}"
+        )
     return f"{spec.classes} classes of {each} examples: {names}"
 
 
@@ -268,7 +290,9 @@ def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
         found.append(
             f"examples that equal another one with a different label: {repeated.contradictory:,}"
         )
-    if spec.classes and _is_unbalanced(train.by_class):
+    if spec.multi_label:
+        found += _rare_labels(train, spec)
+    elif spec.classes and _is_unbalanced(train.by_class):
         rare, most = (spec.class_names[train.by_class.index(f(train.by_class))] for f in (min, max))
         found.append(
             f"class {most!r} has {max(train.by_class):,} training examples, class {rare!r} "
@@ -289,3 +313,15 @@ def _is_unbalanced(counts: Sequence[int]) -> bool:
     least, total = min(counts), sum(counts)
     is_rare = least < _RARE * total and least < _RARE_OF_EVEN * total / len(counts)
     return is_rare or max(counts) >= _UNBALANCED * least
+
+
+def _rare_labels(train: SplitFacts, spec: DatasetSpec) -> list[str]:
+    """A warning about labels that few training examples have."""
+    counts = zip(spec.class_names, train.by_class, strict=True)
+    rare = [f"{name!r} ({count:,})" for name, count in counts if count < _RARE * train.examples]
+    if not rare:
+        return []
+    return [
+        f"less than {_RARE:.0%} of the training examples have the label {', '.join(rare[:_NAMED])}"
+        f"{', …' if len(rare) > _NAMED else ''}: consider --class-weights balanced"
+    ]

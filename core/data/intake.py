@@ -17,6 +17,7 @@ from core.data.datasets import (
     MIN_TRAIN_TARGETS,
     Arrays,
     check_enough,
+    check_label_counts,
     check_values,
     spec,
     stratified_test_split,
@@ -25,15 +26,16 @@ from core.data.datasets import (
 from core.data.description import DatasetDescription, describe
 from core.data.files import Files, ReadLimits, SingleFile, open_files
 from core.data.formats import FORMATS, RawData, ReadOptions
+from core.data.label_sets import label_sets_of
 from core.data.labels import classes_of
 from core.data.layouts import Layout, layout_of
 from core.data.splits import strata
 from core.data.stored_type import stored_type
 from core.data.tables.encoding import Learned
 from core.data.tables.table import Table
-from core.data.tables.target import labels_of, target_of
+from core.data.tables.target import label_matrix_of, labels_of, target_columns_of, task_of
 from core.data.tables.understanding import encoded
-from core.data.targets import CLASSIFICATION, may_be_targets, targets_of
+from core.data.targets import CLASSIFICATION, MULTI_LABEL, may_be_targets, targets_of
 from core.errors import InvalidDataset
 from core.protocol.contracts import DatasetSpec
 
@@ -151,21 +153,26 @@ def _check_options(kind: str, options: ReadOptions) -> None:
 
 def _understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadOptions) -> Intake:
     """What the columns of a table mean, as far as they are not given."""
-    target = target_of(table, options.target)
-    given = labels_of(table, target, options.task)
-    with _regression_suggested(given.values, options.task):
-        labels = _labels({"train": given.values}, options.task)
+    targets, task, names = target_columns_of(table, options.target), options.task, None
+    if len(targets) == 1:
+        given = labels_of(table, targets[0], task)
+    else:
+        given = label_matrix_of(table, targets, task)
+        task = task_of(given.values, task)
+        names = targets if task == MULTI_LABEL else None
+    with _regression_suggested(given.values, task):
+        labels = _labels({"train": given.values}, task, names)
         y = labels.numbers["train"]
         train, test = _set_aside(y, labels)
         found = encoded(
-            table, target, given.rows, given.rows[train], categories=options.categories,
+            table, targets, given.rows, given.rows[train], categories=options.categories,
             most_bytes=limits.bytes,
         )  # fmt: skip
         axes = Layout("NF", "rows of a table")
         x = _prepared({"train": found.x}, axes)["train"]
         arrays = Arrays(
             x[train], y[train], x[test], y[test], labels.class_names, layout=axes.letters,
-            table=found.spec, target_names=(target,) if labels.target_names else (),
+            table=found.spec, target_names=targets if labels.target_names else (),
         )  # fmt: skip
         return of_arrays(
             arrays, kind=kind, axes=axes, test_given=False, learned=found.learned,
@@ -176,12 +183,12 @@ def _understand_table(kind: str, table: Table, limits: ReadLimits, options: Read
 
 @dataclass(frozen=True, slots=True)
 class _Labels:
-    """Class numbers (n,), or targets (n, targets), by split."""
+    """Class numbers (n,), label sets (n, labels), or targets (n, targets), by split."""
 
     numbers: Mapping[str, NDArray[Any]]
     class_names: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
-    reason: str = ""  # why they are targets
+    reason: str = ""  # why they are targets, or several labels
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -190,6 +197,8 @@ def _labels(
     found: Mapping[str, NDArray[Any]], task: str | None, class_names: tuple[str, ...] | None = None
 ) -> _Labels:
     """The labels as targets where they are such, else as classes; class names mean classes."""
+    if (sets := label_sets_of(found, task, class_names)) is not None:
+        return _Labels(sets.values, sets.names, reason=sets.reason)
     if task is None and class_names is not None:
         task = CLASSIFICATION
     if (targets := targets_of(found, task)) is not None:
@@ -222,7 +231,7 @@ def of_arrays(
     learned: Sequence[Learned] = (),  # of the columns of a table
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
-    task_reason: str = "",  # why the labels are targets, where they are
+    task_reason: str = "",  # why the labels are targets or sets, where they are
 ) -> Intake:
     """A data set of arrays that are ready to be stored; raises InvalidDataset."""
     validate(arrays)
@@ -262,6 +271,8 @@ def _set_aside(y: NDArray[Any], labels: _Labels) -> tuple[NDArray[np.int64], NDA
     """Indices (train, test); raises InvalidDataset where there are too few examples."""
     if labels.target_names:
         check_enough(len(y), "train", MIN_TRAIN_TARGETS + MIN_TEST_TARGETS)
+    elif y.ndim == 2:
+        check_label_counts(y, labels.class_names, MIN_TRAIN_PER_CLASS + 1)
     else:
         _check_counts(y, labels.class_names)
     return stratified_test_split(strata(y), _TEST_SHARE, _SPLIT_SEED)

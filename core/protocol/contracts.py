@@ -181,7 +181,7 @@ class ColumnSpec(Message):
 class TableSpec(Message):
     """How the rows of a table become vectors: the columns in the order of their features."""
 
-    target: str  # the column with the labels
+    target: str  # the column with the labels; several are separated by ", "
     columns: tuple[ColumnSpec, ...]
 
 
@@ -205,6 +205,8 @@ class DatasetSpec(Message):
     table: TableSpec | None = None  # of vectors that were rows of a table
     #: The numbers that are predicted for each example; empty: a class is.
     target_names: tuple[str, ...] = ()
+    #: Whether an example may have several of the classes, or none: then they are labels.
+    multi_label: bool = False
 
     @property
     def outputs(self) -> int:

@@ -58,12 +58,6 @@ class Cost(StrEnum):
     LATENCY = "latency"
 
 
-class ClassWeights(StrEnum):
-    """How examples count in training."""
-
-    BALANCED = "balanced"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     """A search to create, and the folder for its export."""
@@ -130,11 +124,12 @@ def search(
         str | None,
         typer.Option(
             help="What to optimise: accuracy, balanced-accuracy, macro-f1, auroc or log-loss for "
-            "classes; r2, rmse or mae for numbers. Default: accuracy, or r2."
+            "classes; average-precision, auroc, macro-f1 or exact-match for several labels; r2, "
+            "rmse or mae for numbers. Default: the first of these."
         ),
     ] = None,
     class_weights: Annotated[
-        ClassWeights | None,
+        str | None,
         typer.Option(
             help="balanced: examples of rare classes count for more in training, so that all "
             "classes count equally."
@@ -195,9 +190,7 @@ def search(
         "bounds": _given(bounds) or None,
         "budget": _given(budget),
         "metric": metric,
-        "training": _given(
-            {"ensemble": ensemble, "class_weights": class_weights and class_weights.value}
-        )
+        "training": _given({"ensemble": ensemble, "class_weights": class_weights})
         | (_PLAIN if no_augmentation else {})
         or None,
         "strategy": strategy,

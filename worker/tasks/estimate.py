@@ -42,7 +42,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class PerClass:
+class LabelEstimates:
     """The same metric of several classes, whose mean is reported."""
 
     values: Floats  # (classes,)
@@ -55,16 +55,16 @@ class PerClass:
         return Estimate.of(float(self.values.mean()), self.influences.mean(axis=0), wrong)
 
 
-def recalls(right: NDArray[np.bool_], is_of: NDArray[np.bool_]) -> PerClass:
+def recalls(right: NDArray[np.bool_], is_of: NDArray[np.bool_]) -> LabelEstimates:
     """The recall of each class that has examples: (n,), (classes, n)"""
     is_of = is_of[is_of.any(axis=1)]
     n, sizes = is_of.shape[1], is_of.sum(axis=1)
     values = (is_of & right).sum(axis=1) / sizes
     influences = is_of * (right - values[:, None]) * (n / sizes)[:, None]
-    return PerClass(values, influences, sizes)
+    return LabelEstimates(values, influences, sizes)
 
 
-def f1_scores(predicted: NDArray[np.bool_], actual: NDArray[np.bool_]) -> PerClass:
+def f1_scores(predicted: NDArray[np.bool_], actual: NDArray[np.bool_]) -> LabelEstimates:
     """The F1 score 2 TP / (2 TP + FP + FN) of each class that occurs: (classes, n), (classes, n)"""
     occurs = (predicted | actual).any(axis=1)
     predicted, actual = predicted[occurs], actual[occurs]
@@ -74,10 +74,10 @@ def f1_scores(predicted: NDArray[np.bool_], actual: NDArray[np.bool_]) -> PerCla
     totals = both.sum(axis=1)
     values = twice.sum(axis=1) / totals
     influences = (twice - values[:, None] * both) * (n / totals)[:, None]
-    return PerClass(values, influences, actual.sum(axis=1))
+    return LabelEstimates(values, influences, actual.sum(axis=1))
 
 
-def areas(scores: NDArray[Any], actual: NDArray[np.bool_]) -> PerClass:
+def areas(scores: NDArray[Any], actual: NDArray[np.bool_]) -> LabelEstimates:
     """The area under the ROC curve of each class with and without examples: (classes, n) twice.
 
     The share of pairs of an example of the class and another one that are in the right order; a tie
@@ -86,10 +86,10 @@ def areas(scores: NDArray[Any], actual: NDArray[np.bool_]) -> PerClass:
     known = actual.any(axis=1) & ~actual.all(axis=1)
     found = [_area(one, of) for one, of in zip(scores[known], actual[known], strict=True)]
     if not found:  # one class alone: no order is better than another
-        return PerClass(np.array([0.5]), np.zeros((1, scores.shape[1])), np.array([1]))
+        return LabelEstimates(np.array([0.5]), np.zeros((1, scores.shape[1])), np.array([1]))
     values, influences = zip(*found, strict=True)
     # A wrong example is, on average, in the middle of those of the other kind.
-    return PerClass(np.array(values), np.array(influences), 2 * _rarer(actual[known]))
+    return LabelEstimates(np.array(values), np.array(influences), 2 * _rarer(actual[known]))
 
 
 def _rarer(actual: NDArray[np.bool_]) -> NDArray[Any]:
@@ -115,3 +115,39 @@ def _share_below(known: NDArray[Any], asked: NDArray[Any]) -> Floats:
     low = np.searchsorted(ordered, asked, side="left")
     high = np.searchsorted(ordered, asked, side="right")
     return np.asarray((low + high) / (2 * len(known)))
+
+
+def average_precisions(scores: NDArray[Any], actual: NDArray[np.bool_]) -> LabelEstimates:
+    """The average precision of each label that an example has: (labels, n), (labels, n)
+
+    The mean, over the examples with the label, of the precision among those that score at least as
+    high.
+    """
+    known = actual.any(axis=1)
+    found = [_precision(one, of) for one, of in zip(scores[known], actual[known], strict=True)]
+    if not found:  # there is nothing to find
+        return LabelEstimates(np.zeros(1), np.zeros((1, scores.shape[1])), np.array([1]))
+    values, influences = zip(*found, strict=True)
+    return LabelEstimates(np.array(values), np.array(influences), 2 * actual[known].sum(axis=1))
+
+
+def _precision(scores: NDArray[Any], actual: NDArray[np.bool_]) -> tuple[float, Floats]:
+    """The average precision and the influences: (n,), (n,)
+
+    With N the examples that score at least as high as one with the label, and T those of them with
+    the label, its precision is T / N; an example more among the N changes it by (y - T / N) / N.
+    """
+    n, inside = len(scores), np.sort(scores[actual])
+    ordered = np.sort(scores)
+    N = n - np.searchsorted(ordered, inside, side="left")
+    T = len(inside) - np.searchsorted(inside, inside, side="left")
+    precisions = T / N
+    value = float(precisions.mean())
+    # Of the examples with the label that score at most as high as each example:
+    reached = np.searchsorted(inside, scores, side="right")
+    of_own = np.concatenate([[0.0], np.cumsum(1 / N)])[reached]
+    of_any = np.concatenate([[0.0], np.cumsum(T / N**2)])[reached]
+    own = np.zeros(n)
+    position = np.searchsorted(inside, scores[actual], side="left")
+    own[actual] = precisions[position] - value
+    return value, np.asarray((own + actual * of_own - of_any) * n / len(inside))

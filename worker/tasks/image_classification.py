@@ -22,6 +22,12 @@ TEMPERATURES = tuple(1.1**power for power in range(-10, 18))  # 0.39 to 5.1
 class ImageClassificationLoss(AbstractEstimatingLoss):
     """Outputs are logits of shape (n, classes), targets class indices of shape (n,)."""
 
+    @classmethod
+    def balanced_weights(cls, y: NDArray[np.int64], classes: int) -> tuple[float, ...]:
+        """n / (classes × examples of the class); their mean over the examples is 1."""
+        counts = np.bincount(y, minlength=classes)
+        return tuple((len(y) / (classes * counts)).tolist())
+
     def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
         return cross_entropy(outputs.float(), targets, label_smoothing=label_smoothing)
 

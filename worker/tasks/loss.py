@@ -38,6 +38,16 @@ class AbstractLoss(ABC):
     def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """The batch's mean loss, a scalar to be minimised."""
 
+    @classmethod
+    def prepared(cls, y: NDArray[Any]) -> NDArray[Any]:
+        """The stored labels or standardised targets as the loss takes them."""
+        return y
+
+    @classmethod
+    def balanced_weights(cls, y: NDArray[Any], classes: int) -> tuple[float, ...]:
+        """Weights of the classes by which all count equally; empty where there are no classes."""
+        return ()
+
     def training_loss(
         self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0
     ) -> Tensor:

@@ -111,6 +111,7 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
     x, y, y_test = arrays.x_train, arrays.y_train, arrays.y_test
     if targets is not None:
         y, y_test = targets.standardised(y), targets.standardised(y_test)
+    y, y_test = (LOSSES[job.task].prepared(one) for one in (y, y_test))
     augmented = {"augmentation": h.augmentation, "erasing": h.erasing}
     return JobData(
         training=examples(x[chosen], y[chosen], **augmented),
@@ -126,20 +127,15 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
 
 def _loss(job: TrainJob, arrays: Arrays, targets: TargetScale | None) -> AbstractLoss:
     """The loss and metric of the job, which know the scale and the weights of its data."""
-    return LOSSES[job.task](
+    kind, is_balanced = LOSSES[job.task], job.hyperparameters.class_weights is not None
+    classes = len(arrays.class_names)
+    weights = kind.balanced_weights(arrays.y_train, classes) if is_balanced else ()
+    return kind(
         job.metric,
         names=targets.names if targets else (),
         scale=targets.std if targets else (),
-        class_weights=_class_weights(job, arrays),
+        class_weights=weights,
     )
-
-
-def _class_weights(job: TrainJob, arrays: Arrays) -> tuple[float, ...]:
-    """n / (classes × examples of the class) for each class; their mean over examples is 1."""
-    if job.hyperparameters.class_weights is None or not job.measured.predicts_classes:
-        return ()
-    counts = np.bincount(arrays.y_train, minlength=len(arrays.class_names))
-    return tuple((len(arrays.y_train) / (len(counts) * counts)).tolist())
 
 
 def _warn_of_constant(job: TrainJob, normalisation: Normalisation) -> None:

@@ -95,14 +95,64 @@ def test_a_metric_of_numbers_is_that_of_scikit_learn_with_the_spread_of_new_samp
 def test_a_standard_error_is_above_zero_even_where_every_example_is_right(task):
     labels = torch.arange(40) % 2
     is_regression = not TASKS[task].predicts_classes
-    targets = torch.randn(40, 1) if is_regression else labels
-    outputs = targets.clone() if is_regression else 30 * torch.eye(2)[labels]
+    sets = torch.eye(2)[labels]
+    targets = torch.randn(40, 1) if is_regression else sets if task == "multi-label" else labels
+    outputs = targets.clone() if is_regression else 60 * sets - 30
     for one in TASKS[task].metrics:
         loss = LOSSES[task](one.kind, names=("y",), scale=(1.0,))
         best = one.of_objective(one.value_range[1])
         assert loss.metric(outputs, targets) == pytest.approx(best, abs=1e-6), one.kind
         assert loss.metric_std(outputs, targets) > 0, one.kind
         assert one.is_credible(one.objective(loss.metric(outputs[:1], targets[:1]))), one.kind
+
+
+def sets_of(n: int = 250, seed: int = 0, *, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and label sets; the last label is rare."""
+    rng = np.random.default_rng(seed)
+    sets = rng.random((n, 3)) < (0.5, 0.3, 0.08)
+    logits = rng.normal(size=sets.shape) + 1.5 * sets - 0.7
+    return (logits.round() if ties else logits), sets.astype(np.float32)
+
+
+def of_sets(kind: str, logits: np.ndarray, sets: np.ndarray) -> tuple[float, float]:
+    loss = LOSSES["multi-label"](kind)
+    found = torch.from_numpy(logits), torch.from_numpy(sets)
+    return loss.metric(*found), loss.metric_std(*found)
+
+
+@pytest.mark.parametrize("kind", [one.kind for one in TASKS["multi-label"].metrics])
+def test_a_metric_of_several_labels_is_that_of_scikit_learn_with_the_spread_of_samples(kind):
+    by_scikit_learn = {
+        "average-precision": lambda y, z: metrics.average_precision_score(y, z, average="macro"),
+        "auroc": lambda y, z: metrics.roc_auc_score(y, z, average="macro"),
+        "macro-f1": lambda y, z: metrics.f1_score(y, z >= 0, average="macro"),
+        "exact-match": lambda y, z: metrics.accuracy_score(y, z >= 0),
+    }[kind]
+    for ties in (False, True):
+        logits, sets = sets_of(ties=ties)
+        expected = by_scikit_learn(sets, logits)
+        assert of_sets(kind, logits, sets)[0] == pytest.approx(expected, abs=1e-9)
+    values, stds = zip(*(of_sets(kind, *sets_of(seed=k)) for k in range(150)), strict=True)
+    assert np.mean(stds) == pytest.approx(np.std(values), rel=0.3)
+
+
+def test_a_label_that_no_example_has_does_not_count():
+    logits, sets = sets_of()
+    expected = of_sets("average-precision", logits[:, :2], sets[:, :2])
+    sets[:, 2] = 0
+    assert of_sets("average-precision", logits, sets) == pytest.approx(expected)
+
+
+def test_balanced_weights_of_labels_make_guessing_as_good_as_any_constant():
+    _, sets = sets_of()
+    weights = LOSSES["multi-label"].balanced_weights(sets, 3)
+    loss = LOSSES["multi-label"](class_weights=weights)
+    targets = torch.from_numpy(sets)
+    for logit in (-1.0, 0.0, 1.0):
+        constant = float(loss.training_loss(torch.full((250, 3), logit), targets))
+        assert constant >= loss.chance_loss(sets, 3) - 1e-6
+    guessed = float(loss.training_loss(torch.zeros(250, 3), targets))
+    assert guessed == pytest.approx(loss.chance_loss(sets, 3))
 
 
 def test_the_other_metrics_are_reported_by_name():

@@ -8,17 +8,19 @@ from collections.abc import Mapping
 
 from core.graph.architecture import Architecture
 from core.layers import LAYERS
-from core.protocol.contracts import Comparison, TestMetrics
+from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
 from core.search.comparison import sentence
 from core.search.ensembles import in_words
 from core.tasks import AbstractTask
+from core.tasks.multi_label import THRESHOLD
 from worker.trainer.data.normalisation import Normalisation, constant_in_words
 from worker.trainer.export.onnx_card import onnx_section
 from worker.trainer.train_job import TrainJob
 
 _PREDICTED = {  # what the program prints
-    True: ("one class name a line", "with probabilities"),
-    False: ("the predicted numbers, one example a line", "by name"),
+    "class": ("one class name a line", "with probabilities"),
+    "labels": ("the labels of one example a line", "with probabilities"),
+    "numbers": ("the predicted numbers, one example a line", "by name"),
 }
 _ARRAYS = (
     "python predict.py examples.npy           # {}",
@@ -79,7 +81,7 @@ def model_card(
 def _use(job: TrainJob) -> list[str]:
     """The commands that predict, and what examples they take."""
     is_table = job.dataset_spec.table is not None
-    printed = _PREDICTED[job.measured.predicts_classes]
+    printed = _PREDICTED[_predicted(job.dataset_spec)]
     commands = "\n".join(_ROWS if is_table else _ARRAYS).format(*printed)
     return [
         *("## Use", "", "```sh", *commands.split("\n"), "```", ""),
@@ -109,10 +111,22 @@ def _facts(
         f"| FLOPs of one example | {architecture.flops:,} |",
         f"| training examples | {_training_examples(spec.train_examples, comparison)} |",
         f"| input | {spec.input_shape}, {spec.dtype}{_axes(spec.layout)} |",
-        f"| classes | {spec.classes} |"
-        if spec.classes
-        else f"| predicts | {', '.join(map(_plain, spec.target_names))} |",
+        _results(spec),
     ]
+
+
+def _predicted(spec: DatasetSpec) -> str:
+    """What is predicted of each example, in one word."""
+    return "labels" if spec.multi_label else "class" if spec.classes else "numbers"
+
+
+def _results(spec: DatasetSpec) -> str:
+    """What the network can answer, as a row of the table."""
+    if spec.multi_label:
+        return f"| labels | {spec.classes}, each predicted from a probability of {THRESHOLD:g} on |"
+    if spec.classes:
+        return f"| classes | {spec.classes} |"
+    return f"| predicts | {', '.join(map(_plain, spec.target_names))} |"
 
 
 def _plain_names(measures: Mapping[str, float]) -> list[tuple[str, float]]:
