@@ -78,6 +78,7 @@ def check(
     _check_metric(config)
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
+    defaults.check_splits(config, spec)
     root = _root(session, caller, config)
     bounds = defaults.bounds(config, spec, root)
     if root is None:

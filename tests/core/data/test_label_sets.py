@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from core.data.datasets import decode, encode, stratified_test_split
 from core.data.files import ReadLimits
-from core.data.formats.abstract import Part, RawData, ReadOptions
-from core.data.intake import Intake, read, understand
+from core.data.formats.abstract import ReadOptions
+from core.data.intake import Intake, read
 from core.data.splits import strata, validation_split
 from core.errors import InvalidDataset
 
@@ -26,7 +26,10 @@ def understood(
     y: np.ndarray, task: str | None = None, names: tuple[str, ...] | None = None
 ) -> Intake:
     x = np.random.default_rng(1).integers(0, 9, (len(y), 6, 4)).astype(np.uint8)
-    return understand("npz", RawData(parts={"train": Part(x, y)}, class_names=names), None, task)
+    file = io.BytesIO()
+    named = {} if names is None else {"class_names": np.array(names)}
+    np.savez(file, x=x, y=y, **named)
+    return read(file, LIMITS, ReadOptions(task=task))
 
 
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.float64])
