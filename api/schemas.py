@@ -22,6 +22,7 @@ from core.data.description import DatasetDescription
 from core.protocol.contracts import Bounds, Budget, Comparison, Cost, SearchConfig, Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.search.comparison import sentence
+from core.tasks import AbstractTask
 
 
 def _clean(name: str) -> str:
@@ -151,7 +152,7 @@ class ComparisonOut(Comparison):
     text: str  # "the final network has 91.20 % on 250 held-out examples, ..."
 
     @classmethod
-    def of(cls, kept: dict[str, Any] | None, task: str) -> Self | None:
+    def of(cls, kept: dict[str, Any] | None, task: AbstractTask) -> Self | None:
         """The comparison that a trial keeps; None where the worker did not compare them."""
         if kept is None:
             return None
@@ -188,6 +189,7 @@ class SearchOut(Out):
     strategy_options: dict[str, float | str | bool]
     metric: str  # its name, "accuracy"
     in_percent: bool = True  # whether people read it as a percentage
+    larger_is_better: bool = True
     cost: Cost | None  # minimised beside the metric
     status: SearchStatus
     reason: str  # why it failed or was stopped; empty otherwise

@@ -246,6 +246,7 @@ class Search(TypedDict):
     strategy_options: dict[str, float | str | bool]
     metric: str
     in_percent: NotRequired[bool]  # whether people read the metric as a percentage
+    larger_is_better: NotRequired[bool]
     cost: str | None
     status: str
     reason: str

@@ -43,6 +43,7 @@ from netmorph.target import Target
 
 _INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 _DEFAULT_TRIALS = 12
+_LEAST_LABEL = 0.5  # probability from which a label is predicted
 _MOST_CHANNELS = 4  # of images whose layout is not given
 
 
@@ -79,6 +80,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         strategy: str = "bayesian",
         max_parameters: int | None = None,
         ensemble: int | None = None,
+        metric: str | None = None,
+        class_weights: str | None = None,
         training: dict[str, Any] | None = None,
         layout: str | None = None,
         split_seed: int | None = None,
@@ -97,6 +100,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             strategy: Search strategy.
             max_parameters: Upper bound for the parameters of a network.
             ensemble: Number of networks that are averaged; None: chosen for the budget.
+            metric: What is optimised, such as "balanced-accuracy" or "mae"; None: accuracy or R².
+            class_weights: "balanced": all classes count equally in training; only of classifiers.
             training: Further fields of `training` in `POST /v1/searches`, such as `epochs`.
             layout: The axes of X, such as "NHWC" or "NCL"; None: by their number and size.
             split_seed: Seed of the test split and of the validation splits; None: always the same
@@ -113,6 +118,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         self.strategy = strategy
         self.max_parameters = max_parameters
         self.ensemble = ensemble
+        self.metric = metric
+        self.class_weights = class_weights
         self.training = training
         self.layout = layout
         self.split_seed = split_seed
@@ -133,6 +140,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_archive")
+
+    def _task_of_labels(self) -> str:
+        """The task type that the labels are for."""
+        return "multi-label" if getattr(self, "_has_labels", False) else self._task
 
     @abstractmethod
     def _upload(
@@ -198,7 +209,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             path.write_bytes(upload.content)
             with _refusals_are_value_errors(shape):
                 seed = {} if self.split_seed is None else {"split_seed": str(self.split_seed)}
-                fields = {"task": self._task, **seed, **upload.fields}
+                fields = {"task": self._task_of_labels(), **seed, **upload.fields}
                 dataset = client.add_dataset(path, name, fields)
                 created = client.create_search(self._request(dataset["id"]))
             ended = self._followed(client, created)
@@ -220,11 +231,16 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         """The body of `POST /v1/searches`."""
         trials = _DEFAULT_TRIALS if self.trials is None and self.minutes is None else self.trials
         seconds = None if self.minutes is None else 60 * self.minutes
-        chosen = {"ensemble": self.ensemble, "split_seed": self.split_seed}
+        chosen = {
+            "ensemble": self.ensemble,
+            "class_weights": self.class_weights,
+            "split_seed": self.split_seed,
+        }
         training = {name: value for name, value in chosen.items() if value is not None}
         bounds = None if self.max_parameters is None else {"parameters": self.max_parameters}
         return {
             "dataset": dataset,
+            "metric": self.metric,
             "budget": {"trials": trials, "seconds": seconds},
             "seed": self.random_state,
             "strategy": self.strategy,
@@ -268,7 +284,7 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
         Args:
             X: The examples.
-            y: Their labels, (N,).
+            y: Their labels, (N,), or 0 and 1 for each of several labels, (N, labels).
             groups: For each example its group, such as a patient; no group is in two splits.
             validation: Examples and labels (X, y) to validate on; None: some of X.
 
@@ -276,6 +292,9 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             ValueError: the examples, the labels or the parameters are invalid.
             ClientError: there is no service, or the search did not complete.
         """
+        if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+            return self._fit_labels(X, y, groups, validation)
+        self._has_labels = False
         x, y = validate_data(self, X, y, **self._checks)
         check_classification_targets(y)
         self.classes_, indices = np.unique(y, return_inverse=True)
@@ -284,22 +303,53 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         return self._fit(_Examples(X, x, indices.astype(np.int64)), validation, groups)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        if getattr(self, "_has_labels", False):
+            return _label_sets(y, len(self.classes_))
         if len(unknown := np.setdiff1d(y, self.classes_)):
             raise ValueError(f"validation has the label {unknown[0]!r}, which y does not have")
         return np.searchsorted(self.classes_, y).astype(np.int64)
 
+    def _fit_labels(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None,
+        validation: tuple[ArrayLike, ArrayLike] | None,
+    ) -> Self:
+        """Learn several labels for each example: y is a matrix of 0 and 1, (N, labels)."""
+        x, sets = validate_data(self, X, y, multi_output=True, **self._checks)
+        self._has_labels, self.classes_ = True, np.arange(sets.shape[1])
+        return self._fit(_Examples(X, x, self._targets(sets)), validation, groups)
+
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes)."""
+        """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes).
+
+        Of several labels, for which each row of y had 0 and 1, those of the labels.
+        """
         with self._loaded(X) as (network, inputs):
             found = network.probabilities(inputs).astype(np.float64)
+        if self._has_labels:
+            return np.asarray(found)
         order = [network.classes.index(str(k)) for k in range(len(self.classes_))]
         ordered = found[:, order]
         return np.asarray(ordered / ordered.sum(axis=1, keepdims=True))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The most probable class of each example."""
+        """The most probable class of each example; of several labels 0 and 1, (N, labels)."""
         probabilities = self.predict_proba(X)
+        if self._has_labels:
+            return np.asarray(probabilities >= _LEAST_LABEL, np.int64)
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+
+def _label_sets(y: NDArray[Any], labels: int) -> NDArray[np.int64]:
+    """Several labels of each example: a matrix of 0 and 1, (N, labels)."""
+    if y.ndim != 2 or y.shape[1] != labels or not np.isin(y, (0, 1)).all():
+        raise ValueError(
+            f"found y of shape {y.shape} with values other than 0 and 1, or of other than {labels} "
+            "labels; expected labels (N,), or a matrix of 0 and 1 for several labels of an example"
+        )
+    return np.asarray(y, np.int64)
 
 
 class _Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
@@ -418,10 +468,11 @@ class _Rows(_Estimator):
             raise ValueError(f"found layout {self.layout!r}; expected None, as a table has none")
         tables = {"train": train, **({} if validation is None else {"validation": validation})}
         found = {part: _table(one.given, one.x) for part, one in tables.items()}
-        target = _new_name("target", found["train"])
-        fields: dict[str, str | list[str]] = {"target": target}
+        targets = _target_names(found["train"], train.y)
+        fields: dict[str, str | list[str]] = {"target": ",".join(targets)}
         for part, one in tables.items():
-            found[part] = found[part].append_column(target, pa.array(one.y.tolist()))
+            for target, values in zip(targets, one.y.reshape(len(one.y), -1).T, strict=True):
+                found[part] = found[part].append_column(target, pa.array(values.tolist()))
         if groups is not None:
             if validation is not None:
                 raise ValueError("found groups and validation; expected one of them for a table")
@@ -437,6 +488,14 @@ class _Rows(_Estimator):
 
     def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(network.table.encode_arrow(_table(given, x)))
+
+
+def _target_names(table: pa.Table, y: NDArray[Any]) -> list[str]:
+    """Names of target columns that no column has: one for y (N,), several for (N, targets)."""
+    name = "target"
+    while any(column.startswith(name) for column in table.column_names):
+        name += "_"
+    return [name] if y.ndim == 1 else [f"{name}{k}" for k in range(y.shape[1])]
 
 
 def _new_name(name: str, table: pa.Table) -> str:

@@ -45,7 +45,8 @@ class Options:
     image_side: int | None = None  # largest side of images from files, in pixels
     target: str | None = None  # the column of a table that holds the labels
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
-    task: str | None = None  # what the labels are for: "image-classification", "regression"
+    #: What the labels are for: "image-classification", "multi-label" or "regression".
+    task: str | None = None
     group: str | None = None  # the column of a table whose groups all splits keep apart
     time: str | None = None  # the column of a table whose latest rows are the test split
     split_seed: int | None = None  # of a test split that is set aside

@@ -18,7 +18,7 @@ from core.search.budget import (
     StopWaiting,
 )
 from core.search.repeats import comparable
-from core.tasks import TASKS
+from core.tasks import measured
 
 
 def carry_out(session: Session, search: LiveSearch, decision: Decision) -> bool:
@@ -56,7 +56,7 @@ def _fit_best(session: Session, search: LiveSearch) -> bool:
     if configured is None:
         return False
     config, spec = configured
-    best = TASKS[config.task].value_range[1]
+    best = measured(config).value_range[1]
     ended = [past_trial(row, best) for row in live_searches.past(session, search.search_id)]
     known = comparable(ended, pace.goal(config, spec))
     winner = race.chosen(known)

@@ -7,7 +7,7 @@ from api.store import new_trials
 from core.protocol.contracts import DatasetSpec, Hyperparameters, SearchConfig
 from core.search import defaults, trial_training
 from core.search.history import Suggestion
-from core.tasks import TASKS
+from core.tasks import measured
 
 
 def rows_of(
@@ -24,7 +24,7 @@ def rows_of(
     Where the epochs left do not suffice for all, there are fewer rows than suggestions.
     """
     is_timed = config.budget.seconds is not None
-    value_range = TASKS[config.task].value_range
+    value_range = measured(config).value_range
     left = epochs_left
     rows: list[dict[str, Any]] = []
     for number, suggestion in enumerate(suggestions, start=first):

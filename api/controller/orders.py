@@ -188,6 +188,7 @@ def _train_order(
         token=held.token,
         lease_seconds=duration.total_seconds(),
         task=context.config.task,
+        metric=context.config.metric,
         seed=trial_seed(context.config.seed, context.number),
         architecture=context.architecture,
         parent_architecture=start.architecture,

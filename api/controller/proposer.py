@@ -30,7 +30,7 @@ from core.search.history import PastTrial
 from core.search.lineage import with_shares
 from core.search.step import Snapshot, step
 from core.search.strategies.bayesian import prior_mean_of
-from core.tasks import TASKS
+from core.tasks import measured
 
 _log = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ def answer(stored: StoredSnapshot) -> tuple[dict[str, Any], ...]:
 
 def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec) -> Snapshot:
     bounds = Bounds.model_validate(stored.bounds)
-    best = TASKS[config.task].value_range[1]
+    best = measured(config).value_range[1]
     root = None if stored.root is None else Architecture.from_json(stored.root)
     return Snapshot(
         seed=config.seed,
@@ -194,7 +194,7 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
 def _ended_trials(search: CompletedSearch) -> list[PastTrial]:
     """The trials of a finished search, each with the share of its training that it has had."""
     config = SearchConfig.model_validate(search.config)
-    best = TASKS[config.task].value_range[1]
+    best = measured(config).value_range[1]
     trials = [live_searches.past_trial(row, best) for row in search.trials]
     goal = pace.goal(config, DatasetSpec.model_validate(search.dataset))
     return [one for one in with_shares(trials, goal) if not one.is_pending]

@@ -66,12 +66,14 @@ def submit_search(
     parallelism: Text = "1",
     seed: Text = "0",
     ensemble: Text = "",
+    metric: Text = "",
+    class_weights: Text = "",
 ) -> Response:
     """Create a search and show it; errors are shown beside their fields, which keep their text."""
     fields = {
         "dataset": dataset, "name": name, "strategy": strategy, "cost": cost,
         "trials": trials, "minutes": minutes, "parallelism": parallelism, "seed": seed,
-        "ensemble": ensemble,
+        "ensemble": ensemble, "metric": metric, "class_weights": class_weights,
     }  # fmt: skip
     state = request.app.state
     try:
@@ -115,8 +117,16 @@ def _body(fields: dict[str, str]) -> dict[str, Any]:
         "budget": budget,
         "parallelism": _number(fields["parallelism"]),
         "seed": _number(fields["seed"]),
-        "training": {"ensemble": _number(fields["ensemble"])} if fields["ensemble"].strip() else {},
+        "metric": fields["metric"] or None,
+        "training": _training(fields),
     }
+
+
+def _training(fields: dict[str, str]) -> dict[str, Any]:
+    training: dict[str, Any] = {"class_weights": fields["class_weights"] or None}
+    if fields["ensemble"].strip():
+        training["ensemble"] = _number(fields["ensemble"])
+    return training
 
 
 def _number(text: str) -> int | float | str:
@@ -136,6 +146,7 @@ def _by_field(error: ValidationError) -> dict[str, str]:
         ("budget", "trials"): "trials",
         ("budget", "seconds"): "minutes",
         ("training", "ensemble"): "ensemble",
+        ("training", "class_weights"): "class_weights",
     }
     messages: dict[str, str] = {}
     for one in error.errors():

@@ -23,6 +23,7 @@ from core.errors import NetmorphError
 from core.graph.architecture import Architecture
 from core.protocol.contracts import Cost
 from core.search.strategies import STRATEGIES
+from core.tasks import TASKS
 
 router = APIRouter(route_class=PageRoute)
 
@@ -67,6 +68,7 @@ def show_searches(
         uploaded=uploaded,
         strategies=sorted(STRATEGIES),
         costs=list(Cost),
+        metrics=dict.fromkeys(one for kind in TASKS for one in TASKS[kind].metrics),
         values=values or {},
         errors=errors or {},
     )

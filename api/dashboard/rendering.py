@@ -21,7 +21,7 @@ from api.pictures.figures import CURVES
 from api.schemas import SearchOut
 from core.errors import NetmorphError
 from core.protocol.states import LIVE_SEARCH, SearchStatus
-from core.tasks import TASKS
+from core.tasks.metric import in_words
 
 _HERE = Path(__file__).parent
 PLOTLY_SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -107,9 +107,9 @@ def _error_page(request: Request, status: int, detail: str) -> Response:
 # --- filters ----------------------------------------------------------------------------------
 
 
-def metric(value: float | None, task: str, std: float | None = None) -> str:
-    """A metric as its task type writes it, with the standard error where it is known."""
-    return "–" if value is None else TASKS[task]().in_words(value, std)
+def metric(value: float | None, search: SearchOut, std: float | None = None) -> str:
+    """A metric as its search writes it, with the standard error where it is known."""
+    return "–" if value is None else in_words(value, std, in_percent=search.in_percent)
 
 
 def measured(measures: Mapping[str, float]) -> str:

@@ -225,7 +225,7 @@ def _lineage(view: SearchView) -> dict[str, Any]:
     chosen = known if view.lineage == "all" else selection(points, best)
     shown = trials.some(view.session, view.search.id, chosen)
     return {
-        "lineage": drawing.lineage_svg(shown, view.search.task, given=view.search.root is not None),
+        "lineage": drawing.lineage_svg(shown, view.search, given=view.search.root is not None),
         "lineage_shown": len(shown),
         "lineage_of": len(known),
         "lineage_view": view.lineage,
@@ -235,7 +235,8 @@ def _lineage(view: SearchView) -> dict[str, Any]:
 def _front(view: SearchView) -> dict[str, Any]:
     """The front of all trials, against parameters where the search has no cost."""
     cost = view.search.cost or Cost.PARAMETERS
-    found = fronts.front(trials.points(view.session, view.search.id), cost)
+    points = trials.points(view.session, view.search.id)
+    found = fronts.front(points, cost, larger_is_better=view.search.larger_is_better)
     return {"front": found, "cost": cost}
 
 
@@ -245,7 +246,7 @@ def _surrogate(view: SearchView) -> dict[str, Any]:
     suggested = [one for one in known if one.predicted_mean is not None]
     return {
         "accuracy": surrogate.accuracy(surrogate.predictions_of(known)),
-        "effects": surrogate.effects(known),
+        "effects": surrogate.effects(known, view.search),
         "suggested": suggested[: -_SUGGESTIONS - 1 : -1],
         "suggested_of": len(suggested),
     }

@@ -16,8 +16,8 @@ LEAST, MOST = 2, 5  # searches at once
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 _SETTINGS = (
-    "task", "strategy", "strategy_options", "cost", "budget", "parallelism", "training", "bounds",
-    "root", "seed",
+    "task", "metric", "strategy", "strategy_options", "cost", "budget", "parallelism", "training",
+    "bounds", "root", "seed",
 )  # fmt: skip
 
 #: Best values by the number of the trial up to which they are the best.
@@ -66,7 +66,7 @@ def figure(
 
     The band around a median is from the worst to the best of its searches.
     """
-    curves = [_curve(points[search.id]) for search in searches]
+    curves = [_curve(points[search.id], search) for search in searches]
     data: list[dict[str, Any]] = []
     for together in groups(searches):
         colour = theme.series[together[0]]
@@ -80,9 +80,9 @@ def figure(
     return {"data": data, "layout": shape | {"height": 380}}
 
 
-def _curve(points: Sequence[TrialPoint]) -> Curve:
+def _curve(points: Sequence[TrialPoint], search: SearchOut) -> Curve:
     valued = [one for one in points if one.kind == TrialKind.SEARCH and one.value is not None]
-    best = accumulate((one.value or 0.0 for one in valued), max)
+    best = accumulate((one.value or 0.0 for one in valued), max if search.larger_is_better else min)
     return dict(zip((one.number for one in valued), best, strict=True))
 
 

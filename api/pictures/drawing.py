@@ -12,13 +12,14 @@ from uuid import UUID
 
 from markupsafe import Markup, escape
 
-from api.schemas import TrialOut
+from api.pictures.plots import goodness
+from api.schemas import SearchOut, TrialOut
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.layers import LAYERS, AbstractLayer, layer_to_json, optional_fields
 from core.protocol.states import TrialKind, TrialStatus
 from core.search.lineage import continuing
-from core.tasks import TASKS, AbstractTask
+from core.tasks.metric import in_words
 
 _BOX = (176, 30)  # width and height of a layer
 _GAP = (26, 16)
@@ -200,7 +201,7 @@ def _box(architecture: Architecture, node: Node, corner: _Corner, change: str) -
     )
 
 
-def lineage_svg(trials: Sequence[TrialOut], task: str, given: bool = False) -> Markup:
+def lineage_svg(trials: Sequence[TrialOut], search: SearchOut, given: bool = False) -> Markup:
     """The tree of trials from parent to child, better ones darker; each links to its page.
 
     `task` is the task type of their search, which says how people read their values; `given`: the
@@ -216,15 +217,14 @@ def lineage_svg(trials: Sequence[TrialOut], task: str, given: bool = False) -> M
     centres = _tree(children)
     width = max(x for x, _ in centres.values()) + 90
     height = max(y for _, y in centres.values()) + _LEAF
-    grades = _grades(shown)
+    grades = _grades(shown, search)
     parts = [
         _branch(centres[trial.parent_id], centres[trial.id])
         for trial in shown
         if trial.parent_id in known
     ]
     parts += [
-        _dot(trial, TASKS[task](), centres[trial.id], grades.get(trial.id, ""), given)
-        for trial in shown
+        _dot(trial, search, centres[trial.id], grades.get(trial.id, ""), given) for trial in shown
     ]
     return _svg("lineage", width, height, f"lineage of {len(shown)} trials", parts)
 
@@ -254,9 +254,11 @@ def _tree(
     return centres
 
 
-def _grades(trials: Sequence[TrialOut]) -> dict[UUID, str]:
+def _grades(trials: Sequence[TrialOut], search: SearchOut) -> dict[UUID, str]:
     """The fifth of all values that a trial's is in, from "g1" (lowest) to "g5"; also "best"."""
-    valued = sorted((t.value, -t.number, t.id) for t in trials if t.value is not None)
+    valued = sorted(
+        (goodness(t.value, search), -t.number, t.id) for t in trials if t.value is not None
+    )
     values = [value for value, _, _ in valued]
     grades = {  # equal values have the highest rank among them
         key: f"g{1 + 5 * (bisect_right(values, value) - 1) // len(values)}"
@@ -279,10 +281,10 @@ def _branch(parent: tuple[float, float], child: tuple[float, float]) -> Markup:
 
 
 def _dot(
-    trial: TrialOut, task: AbstractTask, centre: tuple[float, float], grade: str, given: bool
+    trial: TrialOut, search: SearchOut, centre: tuple[float, float], grade: str, given: bool
 ) -> Markup:
     x, y = centre
-    value = "" if trial.value is None else task.in_words(trial.value)
+    value = "" if trial.value is None else in_words(trial.value, in_percent=search.in_percent)
     steps = ", then ".join(step.text for step in trial.morphisms) or _beginning(trial, given)
     return Markup(
         '<a href="/trials/{id}"><g class="trial {status} {grade}"><title>{title}</title>'

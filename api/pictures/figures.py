@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.pictures import fronts, surrogate, timeline
-from api.pictures.plots import THEMES, Theme, as_json, exact, layout, ticks
+from api.pictures.plots import THEMES, Theme, as_json, exact, goodness, layout, ticks
 from api.schemas import EpochOut, SearchOut, TrialOut
 from api.store import epochs, searches, trials
 from api.store.keys import Caller
@@ -43,7 +43,7 @@ def of_search(
     points = trials.points(session, search_id)
     curves: list[EpochOut] = []
     if name == "learning-curves":
-        curves = epochs.of_trials(session, [point.id for point in with_curves(points)])
+        curves = epochs.of_trials(session, [point.id for point in with_curves(points, search)])
     return build(name, search, points, curves, theme)
 
 
@@ -87,9 +87,9 @@ def best_so_far(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict
     numbers = [t.number for t in valued]
     best: list[Shown] = []
     for trial in valued:
-        is_better = not best or (trial.value or 0) > (best[-1].value or 0)
+        is_better = not best or goodness(trial.value, search) > goodness(best[-1].value, search)
         best.append(trial if is_better else best[-1])
-    least, greatest = TASKS[search.task].value_range
+    least, greatest = _limits(search)
     low = [max(least, (t.value or 0) - (t.value_std or 0)) for t in best]
     high = [min(greatest, (t.value or 0) + (t.value_std or 0)) for t in best]
     figure = go.Figure(
@@ -111,6 +111,14 @@ def best_so_far(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict
     return as_json(figure)
 
 
+def _limits(search: SearchOut) -> tuple[float, float]:
+    """The least and greatest metric that a trial can have."""
+    kinds = {one.name: one for task in TASKS.values() for one in task.metrics}
+    found = kinds[search.metric]
+    low, high = sorted(found.of_objective(value) for value in found.value_range)
+    return low, high
+
+
 def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, Any]:
     """Every trial's value against its cost, and the Pareto front as a stepped line."""
     from plotly import graph_objects as go  # noqa: PLC0415
@@ -118,7 +126,7 @@ def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, 
     cost = search.cost or Cost.PARAMETERS
     title, units = _AXES[cost]
     everything = fronts.comparable(shown, cost)
-    best = fronts.front(shown, cost)
+    best = fronts.front(shown, cost, larger_is_better=search.larger_is_better)
     others = [point for point in everything if point not in best]
     hover = f"trial %{{text}}: %{{y:{exact(search)}}} at %{{x:,.4~g}}<extra></extra>"
     figure = go.Figure()
@@ -139,11 +147,11 @@ def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, 
     return as_json(figure)
 
 
-def with_curves(shown: Sequence[Shown]) -> list[Shown]:
+def with_curves(shown: Sequence[Shown], search: SearchOut) -> list[Shown]:
     """The trials whose learning curves are shown: the best first, and all that are running."""
     ranked = sorted(
         (t for t in shown if t.kind == TrialKind.SEARCH),
-        key=lambda t: (t.value is None, -(t.value or 0)),
+        key=lambda t: (t.value is None, -goodness(t.value, search)),
     )
     running = [t for t in ranked[CURVES:] if t.status == TrialStatus.RUNNING]
     return ranked[:CURVES] + running
@@ -156,7 +164,7 @@ def learning_curves(
     from plotly import graph_objects as go  # noqa: PLC0415
 
     figure = go.Figure()
-    for trial in reversed(with_curves(shown)):
+    for trial in reversed(with_curves(shown, search)):
         rows = [e for e in curves if e.trial_id == trial.id and e.attempt == trial.attempt]
         is_best = search.best is not None and search.best.trial_id == trial.id
         figure.add_scatter(
@@ -170,23 +178,24 @@ def learning_curves(
     figure.update_layout(
         layout(theme, "seconds of training", f"validation {search.metric}"), showlegend=False
     )
-    figure.update_yaxes(tickformat=ticks(search), range=_settled(curves))
+    figure.update_yaxes(tickformat=ticks(search), range=_settled(curves, search))
     return as_json(figure)
 
 
-def _settled(curves: Sequence[EpochOut]) -> list[float] | None:
+def _settled(curves: Sequence[EpochOut], search: SearchOut) -> list[float] | None:
     """The range of the metric without the first epochs and the weakest quarter of the trials."""
     by_trial: defaultdict[UUID, list[float]] = defaultdict(list)
     for one in curves:
         if one.validation_metric is not None:
-            by_trial[one.trial_id].append(one.validation_metric)
+            by_trial[one.trial_id].append(goodness(one.validation_metric, search))
     if not by_trial:
         return None
     medians = sorted(median(values) for values in by_trial.values())
     low = medians[len(medians) // 4]
     high = max(max(values) for values in by_trial.values())
     room = 0.06 * (high - low) or 0.01 * abs(high) or 0.01
-    return [low - room, high + room]
+    ends = (low - room, high + room)
+    return list(ends) if search.larger_is_better else [-ends[1], -ends[0]]
 
 
 def trial_curves(

@@ -1,11 +1,10 @@
 """The Pareto front of a search: the trials that none beats in both the metric and a cost."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.models import Trial
 from api.schemas import FrontOut, FrontPoint, TrialOut
 from api.store import searches, trials
 from api.store.keys import Caller
@@ -24,18 +23,27 @@ def of_search(
     """
     search = searches.get(session, caller, search_id)
     chosen = cost or search.cost or Cost.PARAMETERS
-    items = front(trials.with_value(session, search_id), chosen)
+    known = trials.with_value(session, search_id)
+    items = best(known, chosen, larger_is_better=search.larger_is_better)
     return FrontOut(metric=search.metric, cost=chosen, items=items)
 
 
-def front(candidates: Iterable[Trial | TrialOut | TrialPoint], cost: Cost) -> list[FrontPoint]:
+def front(
+    candidates: Iterable[TrialOut | TrialPoint], cost: Cost, *, larger_is_better: bool = True
+) -> list[FrontPoint]:
     """The front of some trials, the cheapest first; those without a value or cost do not count."""
-    known = comparable(candidates, cost)
-    chosen = non_dominated([p.value for p in known], [cost_of(p, cost) for p in known])
+    return best(comparable(candidates, cost), cost, larger_is_better=larger_is_better)
+
+
+def best(points: Sequence[FrontPoint], cost: Cost, *, larger_is_better: bool) -> list[FrontPoint]:
+    """The points that no other one beats, the cheapest first."""
+    known = [one for one in points if cost is not Cost.LATENCY or one.latency is not None]
+    values = [one.value if larger_is_better else -one.value for one in known]
+    chosen = non_dominated(values, [cost_of(one, cost) for one in known])
     return [known[index] for index in chosen]
 
 
-def comparable(candidates: Iterable[Trial | TrialOut | TrialPoint], cost: Cost) -> list[FrontPoint]:
+def comparable(candidates: Iterable[TrialOut | TrialPoint], cost: Cost) -> list[FrontPoint]:
     """The trials of the search that have a value and a cost."""
     return [
         FrontPoint.of(trial, trial_id=trial.id)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.schemas import SearchOut
-from core.tasks import TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +30,17 @@ THEMES = {
 
 def ticks(search: SearchOut) -> str:
     """How Plotly writes the metric on an axis."""
-    return ".1%" if TASKS[search.task].in_percent else ".3~g"
+    return ".1%" if search.in_percent else ".3~g"
 
 
 def exact(search: SearchOut) -> str:
     """How Plotly writes the metric of one point."""
-    return ".2%" if TASKS[search.task].in_percent else ".4~g"
+    return ".2%" if search.in_percent else ".4~g"
+
+
+def goodness(metric: float | None, search: SearchOut) -> float:
+    """The metric as a number of which more is better; 0 for None."""
+    return (metric or 0.0) if search.larger_is_better else -(metric or 0.0)
 
 
 def layout(theme: Theme, x: str, y: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from statistics import NormalDist, fmean
 from typing import Any
 from uuid import UUID
 
-from api.pictures.plots import Theme, exact, layout, ticks
+from api.pictures.plots import Theme, exact, goodness, layout, ticks
 from api.schemas import SearchOut, TrialOut
 from api.store.trials import TrialPoint
 from core.protocol.states import TrialKind, TrialStatus
@@ -81,12 +81,16 @@ def accuracy(known: Sequence[Prediction]) -> Accuracy | None:
     )
 
 
-def effects(trials: Sequence[TrialOut]) -> list[MorphismEffect]:
+def effects(trials: Sequence[TrialOut], search: SearchOut) -> list[MorphismEffect]:
     """The gain of each kind of morphism, the most helpful first.
 
     A trial with several morphisms counts for each of their kinds.
     """
-    values = {one.id: one.value for one in trials if one.status is TrialStatus.COMPLETED}
+    values = {
+        one.id: None if one.value is None else goodness(one.value, search)
+        for one in trials
+        if one.status is TrialStatus.COMPLETED
+    }
     gains: defaultdict[str, list[float]] = defaultdict(list)
     for trial in trials:
         gain = _gain(trial, values)

@@ -14,6 +14,7 @@ from core.search.lineage import continuing
 from core.search.trial_training import (
     Spent,
 )
+from core.tasks import measured
 
 
 def spent_before(connection: Connection, context: OrderContext) -> Spent:
@@ -48,11 +49,12 @@ def model_card(connection: Connection, context: OrderContext) -> JsonObject:
     completed, inherited = tallies(connection, context.search_id)
     origin = context.parent_id
     line = [] if origin is None else lineage(connection, origin)
+    value = context.parent_value
     return {
         "search": context.search_name,
         "of_number": context.parent_number,
         "members": context.members,
-        "validation": context.parent_value,
+        "validation": value if value is None else measured(context.config).of_objective(value),
         "validation_std": context.parent_value_std,
         "trials_completed": completed,
         "trials_inherited": inherited,

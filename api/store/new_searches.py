@@ -24,7 +24,7 @@ from core.graph.roots import roots
 from core.protocol.contracts import Bounds, DatasetSpec, SearchConfig
 from core.search import defaults, pace
 from core.search.strategies import strategy
-from core.tasks import TASKS
+from core.tasks import TASKS, measured
 
 
 def create(
@@ -75,6 +75,7 @@ def check(
         )
     given = {name: getattr(body, name) for name in SearchConfig.model_fields}
     config = SearchConfig(**given | {"task": dataset.task})
+    _check_metric(config)
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
     defaults.check_splits(config, spec)
@@ -85,6 +86,18 @@ def check(
     else:
         _check_root(session, config, root, spec, bounds)
     return CheckedSearch(config, spec, bounds, root)
+
+
+def _check_metric(config: SearchConfig) -> None:
+    """Raise InvalidInput for a metric, or class weights, that the task type does not have."""
+    try:
+        task = measured(config)
+    except InvalidInput as error:
+        raise InvalidInput(f"metric: {error}") from None
+    if config.training.class_weights and not task.predicts_classes:
+        raise InvalidInput(
+            f"class_weights: the task {config.task!r} has no classes: leave them out"
+        )
 
 
 def _check_and_add(

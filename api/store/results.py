@@ -104,7 +104,8 @@ def _is_beyond_doubt(report: TrialResult) -> bool:
     """Whether trials of any task could end like this; then no query need tell the task."""
     if report.value is None:
         return not _needs_value(report)
-    return all(task().is_credible(report.value) for task in TASKS.values())
+    value = report.value
+    return all(one.is_credible(value) for task in TASKS.values() for one in task.metrics)
 
 
 #: Parts of a result that have a column for each of their fields: `test.loss` is `test_loss`.
@@ -186,9 +187,10 @@ def last_report(connection: Connection, trial_id: UUID) -> LastReport | None:
 
 def _task(connection: Connection, trial_id: UUID) -> AbstractTask | None:
     """The task type of a trial's search; None where the trial or the task type is unknown."""
-    statement = select(Search.config["task"].as_string()).join(Trial, Trial.search_id == Search.id)
-    name = connection.scalar(statement.where(Trial.id == trial_id))
-    return TASKS[name]() if name is not None and name in TASKS else None
+    columns = (Search.config["task"].as_string(), Search.config["metric"].as_string())
+    statement = select(*columns).join(Trial, Trial.search_id == Search.id)
+    row = connection.execute(statement.where(Trial.id == trial_id)).one_or_none()
+    return None if row is None or row[0] not in TASKS else TASKS[row[0]](row[1])
 
 
 def _filled(report: TrialResult) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from api.store.waits import reasons
 from core.protocol.contracts import Bounds, Budget, SearchConfig
 from core.protocol.states import LIVE_TRIAL, TrialKind, TrialStatus
 from core.search.ensembles import in_words
-from core.tasks import TASKS
+from core.tasks import TASKS, measured
 
 
 def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
@@ -123,7 +123,7 @@ def _final(
     if final.test_metric is None or final.test_loss is None or final.test_examples is None:
         return final.search_id, None
     searched = _config(config)[0]
-    comparison = ComparisonOut.of(final.comparison, searched.task)
+    comparison = ComparisonOut.of(final.comparison, measured(searched))
     alone = comparison is not None and comparison.exported == "winner"
     members = [] if alone else final.members
     requested = 0 if alone else searched.training.ensemble or 0
@@ -150,21 +150,23 @@ def _out(
 ) -> SearchOut:
     config, unread = _config(search.config)
     bounds, unread_bounds = readable(Bounds, search.bounds)
+    task = measured(config)
     return SearchOut.of(
         search,
         config,
         bounds=bounds,
         reason=_reason(search.reason or wait, [*unread, *unread_bounds]),
         dataset=DatasetRef(id=search.dataset_id, name=head.dataset),
-        metric=TASKS[config.task].metric,
-        in_percent=TASKS[config.task].in_percent,
+        metric=task.metric,
+        in_percent=task.in_percent,
+        larger_is_better=task.larger_is_better,
         version=head.version,
         now=head.now,
         used=_used(search, head.now, counts),
         trial_counts={TrialStatus(row.status): row.trials for row in counts},
         trials_inherited=sum(row.inherited for row in counts),
         compute_in_winner=compute_in_winner,
-        best=best,
+        best=best and best.model_copy(update={"value": task.of_objective(best.value)}),
         final=final,
     )
 
@@ -172,10 +174,12 @@ def _out(
 def _config(stored: Any) -> tuple[SearchConfig, list[str]]:
     """The configuration of a search, and the names of its fields that cannot be read."""
     config, unread = readable(SearchConfig, stored, budget=Budget(trials=1))
-    if config.task in TASKS:
+    if config.task not in TASKS:
+        known = {"task": SearchConfig.model_fields["task"].default, "metric": None}
+        return config.model_copy(update=known), [*unread, f"task {config.task!r}"]
+    if config.metric in (None, *(one.kind for one in TASKS[config.task].metrics)):
         return config, unread
-    known = SearchConfig.model_fields["task"].default
-    return config.model_copy(update={"task": known}), [*unread, f"task {config.task!r}"]
+    return config.model_copy(update={"metric": None}), [*unread, f"metric {config.metric!r}"]
 
 
 def _reason(reason: str, unread: list[str]) -> str:

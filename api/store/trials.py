@@ -1,7 +1,7 @@
 """Trials as people see them: the list of a search, one in detail, the exported model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,9 +16,10 @@ from api.store.errors import NotFound
 from api.store.fragments import LARGEST
 from api.store.keys import Caller
 from api.store.readable import readable
-from core.protocol.contracts import BlobRef, TrainingChoices
+from core.protocol.contracts import BlobRef, SearchConfig, TrainingChoices
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 from core.search.ensembles import in_words
+from core.tasks import TASKS, AbstractTask
 
 _Parent = aliased(Trial)
 
@@ -84,8 +85,36 @@ def some(session: Session, search_id: UUID, ids: Sequence[UUID]) -> list[TrialOu
 
 def points(session: Session, search_id: UUID) -> list[TrialPoint]:
     """All trials of a search by number, as far as charts show them."""
+    task = _task(session, search_id)
     statement = select(*_POINT).where(Trial.search_id == search_id).order_by(Trial.number)
-    return [TrialPoint(*row) for row in session.execute(statement)]
+    points = (TrialPoint(*row) for row in session.execute(statement))
+    return [
+        replace(
+            point,
+            value=_metric(point.value, task),
+            predicted_mean=_metric(point.predicted_mean, task),
+        )
+        for point in points
+    ]
+
+
+def _task(session: Session, search_id: UUID) -> AbstractTask:
+    """The task type of a search with its metric."""
+    config = select(Search.config).where(Search.id == search_id)
+    return task_of(session.scalars(config).one())
+
+
+def task_of(config: Mapping[str, Any]) -> AbstractTask:
+    """The task type of a stored configuration; accuracy where this release does not know it."""
+    task, metric = config.get("task"), config.get("metric")
+    kind = str(task) if task in TASKS else str(SearchConfig.model_fields["task"].default)
+    known = metric in {one.kind for one in TASKS[kind].metrics}
+    return TASKS[kind](metric if known else None)
+
+
+def _metric(value: float | None, task: AbstractTask) -> float | None:
+    """A value, of which more is better, as the metric that people read."""
+    return None if value is None else task.of_objective(value)
 
 
 def count(session: Session, search_id: UUID) -> int:
@@ -110,13 +139,18 @@ def require(session: Session, caller: Caller, trial_id: UUID) -> None:
         raise _missing(trial_id)
 
 
-def with_value(session: Session, search_id: UUID) -> list[Trial]:
+def with_value(session: Session, search_id: UUID) -> list[FrontPoint]:
     """The search trials that have a value; of each, the columns that a front shows."""
     columns = FrontPoint.model_fields.keys() & Trial.__table__.columns.keys()
     shown = load_only(Trial.kind, *(getattr(Trial, name) for name in columns))
     statement = select(Trial).options(shown).order_by(Trial.number)
     counted = (Trial.kind == TrialKind.SEARCH, Trial.value.is_not(None))
-    return list(session.scalars(statement.where(Trial.search_id == search_id, *counted)))
+    found = session.scalars(statement.where(Trial.search_id == search_id, *counted))
+    task = _task(session, search_id)
+    return [
+        FrontPoint.of(one, trial_id=one.id, value=task.of_objective(one.value or 0.0))
+        for one in found
+    ]
 
 
 def export_of(session: Session, caller: Caller, search_id: UUID) -> BlobRef:
@@ -164,6 +198,7 @@ def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:
             Lease.step,
             Lease.epochs,
             Search.config["task"].astext.label("task"),
+            Search.config["metric"].astext.label("metric"),
             *more,
         )
         .join(Search, Search.id == Trial.search_id)
@@ -183,11 +218,14 @@ def _missing(trial_id: UUID) -> NotFound:
 def _derived(row: Any) -> dict[str, Any]:
     """The fields of TrialOut that are not columns of the trial."""
     trial: Trial = row.Trial
+    task = task_of({"task": row.task, "metric": row.metric})
     is_running = trial.status == TrialStatus.RUNNING
     return {
+        "value": _metric(trial.value, task),
+        "predicted_mean": _metric(trial.predicted_mean, task),
         "parent_number": row.parent_number,
         "changes": str(readable(TrainingChoices, trial.choices)[0]),
-        "comparison": ComparisonOut.of(trial.comparison, row.task),
+        "comparison": ComparisonOut.of(trial.comparison, task),
         "ensemble": in_words(trial.members),
         "morphisms": [
             MorphismOut(kind=step["data"]["kind"], text=step["text"], data=step["data"])

@@ -1,6 +1,7 @@
 """A data set as arrays: its validation, its storage format, its labels."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from core.data.split_rule import AT_RANDOM, SplitRule
-from core.data.targets import CLASSIFICATION, REGRESSION
+from core.data.targets import CLASSIFICATION, MULTI_LABEL, REGRESSION
 from core.errors import CorruptBlob, InvalidDataset
 from core.protocol.contracts import DatasetSpec, SplitKind, SplitSpec, TableSpec
 
@@ -35,9 +36,10 @@ class Arrays:
     """Examples and labels, split in train and test.
 
     Examples are uint8, float32 or float64, images (N, C, H, W), signals (N, C, L) or vectors
-    (N, F); labels are int64, 0 … classes - 1, and name `class_names`. Of regression there are
-    float64 targets (N, targets) in their place, and no class names. A validation split that was
-    given is part of the training examples; the rule knows which it is.
+    (N, F); labels are int64, 0 … classes - 1, and name `class_names`. Of several labels for each
+    example there is a matrix of 0 and 1 in their place, uint8 (N, classes); of regression float64
+    targets (N, targets), and no class names. A validation split that was given is part of the
+    training examples; the rule knows which it is.
     """
 
     x_train: NDArray[Any]
@@ -55,7 +57,9 @@ class Arrays:
     @property
     def task(self) -> str:
         """The kind of task that the labels are for."""
-        return REGRESSION if self.target_names else CLASSIFICATION
+        if self.target_names:
+            return REGRESSION
+        return MULTI_LABEL if self.y_train.dtype == np.uint8 else CLASSIFICATION
 
 
 def validate(arrays: Arrays) -> None:
@@ -63,6 +67,8 @@ def validate(arrays: Arrays) -> None:
     if arrays.task == REGRESSION:
         _check_shapes(arrays)
         _check_all_targets(arrays)
+    elif arrays.task == MULTI_LABEL:
+        _check_label_sets(arrays)
     else:
         _check_classes(arrays)
     _check_rule(arrays)
@@ -110,6 +116,32 @@ def _check_classes(arrays: Arrays) -> None:
             f"expected at least {MIN_TRAIN_PER_CLASS}"
         )
     _check_labels("test", arrays.y_test, len(arrays.x_test), classes)
+
+
+def _check_label_sets(arrays: Arrays) -> None:
+    """Raise InvalidDataset unless each label can be learned."""
+    count = len(arrays.class_names)
+    if not 2 <= count <= MAX_CLASSES:
+        raise InvalidDataset(f"found {count} label(s); expected 2 to {MAX_CLASSES}")
+    _check_shapes(arrays)
+    for split in ("train", "test"):
+        x, y = getattr(arrays, f"x_{split}"), getattr(arrays, f"y_{split}")
+        if y.shape != (len(x), count) or y.dtype != np.uint8 or y.max() > 1:
+            raise InvalidDataset(
+                f"{split} labels are {y.dtype} of shape {y.shape}; expected 0 and 1 as uint8 of "
+                f"shape {(len(x), count)}"
+            )
+    check_label_counts(arrays.y_train, arrays.class_names, MIN_TRAIN_PER_CLASS)
+
+
+def check_label_counts(y: NDArray[np.uint8], names: Sequence[str], least: int) -> None:
+    """Raise InvalidDataset for a label that too few examples have, or that all have."""
+    for name, having in zip(names, y.sum(axis=0, dtype=np.int64).tolist(), strict=True):
+        if having < least or having == len(y):
+            raise InvalidDataset(
+                f"label {name!r} is 1 in {having} of {len(y)} example(s); expected at least "
+                f"{least} with it and one without: add examples or remove the label"
+            )
 
 
 def _check_all_targets(arrays: Arrays) -> None:
@@ -206,6 +238,7 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
         table=arrays.table,
         target_names=arrays.target_names,
         split=arrays.split,
+        multi_label=arrays.task == MULTI_LABEL,
     )
 
 

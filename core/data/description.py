@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.data.datasets import Arrays
 from core.data.layouts import Layout
 from core.data.split_words import test_split_in_words
+from core.data.splits import class_counts
 from core.data.statistics import ChannelStatistics
 from core.data.tables.encoding import Learned
 from core.protocol.contracts import DatasetSpec, Finite, Message, SplitKind
@@ -17,6 +18,7 @@ from core.protocol.contracts import DatasetSpec, Finite, Message, SplitKind
 _DIGEST = 16  # bytes: equal digests of different examples are as good as impossible
 _NAMED = 6  # classes whose names are in the summary
 _UNBALANCED = 10  # times as many examples in the largest class as in the smallest
+_RARE, _RARE_OF_EVEN = 0.05, 0.5  # share of a rare class: of all examples, and of an even share
 
 
 class SplitFacts(Message):
@@ -131,7 +133,7 @@ def _splits(
     return tuple(
         SplitFacts(
             name=name, examples=len(y), given=name != "test" or test_given,
-            by_class=tuple(np.bincount(y, minlength=classes).tolist()) if classes else (),
+            by_class=tuple(class_counts(y, classes).tolist()) if classes else (),
             groups=groups.get(name, 0),
         )
         for name, y in {**parts, "test": arrays.y_test}.items()
@@ -163,8 +165,13 @@ def _columns(spec: DatasetSpec, learned: Sequence[Learned]) -> tuple[ColumnFacts
     if spec.table is None:
         return ()
     meaning = f"{spec.classes} classes" if spec.classes else "a number to predict"
-    target = ColumnFacts(name=spec.table.target, taken_as="target", features=0, reason=meaning)
-    return (target, *(_column(one) for one in learned))
+    names = spec.target_names or (spec.table.target,)
+    if spec.multi_label:
+        names, meaning = spec.class_names, "a label"
+    targets = (
+        ColumnFacts(name=name, taken_as="target", features=0, reason=meaning) for name in names
+    )
+    return (*targets, *(_column(one) for one in learned))
 
 
 def _column(learned: Learned) -> ColumnFacts:
@@ -224,8 +231,12 @@ def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
         _classes(facts, spec) if spec.classes else _numbers(facts.targets),
         _divided(facts, spec),
         *([f"values from {values}"] if spec.table is None else []),
-        f"task {'classification' if spec.classes else facts.task}: {facts.task_reason}",
+        f"task {_task(facts, spec)}: {facts.task_reason}",
     )
+
+
+def _task(facts: DatasetDescription, spec: DatasetSpec) -> str:
+    return "classification" if spec.classes and not spec.multi_label else facts.task
 
 
 _PURPOSES = {"train": "train", "validation": "validate", "test": "test"}
@@ -259,8 +270,11 @@ def _rows(facts: DatasetDescription, spec: DatasetSpec) -> str:
     words = {"number": "numbers", "category": "categories", "date": "dates", "left out": "left out"}
     counts = {kind: kinds.count(kind) for kind in words if kind in kinds}
     found = ", ".join(f"{n} {kind if n == 1 else words[kind]}" for kind, n in counts.items())
+    targets = [repr(one.name) for one in facts.columns if one.taken_as == "target"]
+    several = f"{', '.join(targets[:_NAMED])}{', …' if len(targets) > _NAMED else ''}"
     return (
-        f"rows of {len(kinds)} columns: the target {facts.columns[0].name!r}, {found}; they become "
+        f"rows of {len(kinds)} columns: the target{'s' * (len(targets) > 1)} {several}, {found}; "
+        "they become "
         f"{spec.input_shape[0]} feature{'s' * (spec.input_shape[0] > 1)}"
     )
 
@@ -271,6 +285,12 @@ def _classes(facts: DatasetDescription, spec: DatasetSpec) -> str:
     names = ", ".join(spec.class_names[:_NAMED]) + (", …" if spec.classes > _NAMED else "")
     least, most = min(counts), max(counts)
     each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    if spec.multi_label:
+        mean = sum(counts) / sum(split.examples for split in facts.splits)
+        return (
+            f"{spec.classes} labels in {each} examples each, {mean:.3g} in an example on average: "
+            f"{names}"
+        )
     return f"{spec.classes} classes of {each} examples: {names}"
 
 
@@ -317,11 +337,15 @@ def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
         found.append(
             f"examples that equal another one with a different label: {repeated.contradictory:,}"
         )
-    if spec.classes and max(train.by_class) >= _UNBALANCED * min(train.by_class):
+    if spec.multi_label:
+        found += _rare_labels(train, spec)
+    elif spec.classes and _is_unbalanced(train.by_class):
         rare, most = (spec.class_names[train.by_class.index(f(train.by_class))] for f in (min, max))
         found.append(
             f"class {most!r} has {max(train.by_class):,} training examples, class {rare!r} "
-            f"{min(train.by_class):,}: accuracy says little about rare classes"
+            f"{min(train.by_class):,} ({min(train.by_class) / train.examples:.1%}): accuracy says "
+            "little about rare classes; consider --metric balanced-accuracy and "
+            "--class-weights balanced"
         )
     counts = zip(spec.class_names, test.by_class, strict=True)  # of regression empty
     if missing := [name for name, count in counts if not count]:
@@ -329,3 +353,22 @@ def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
     if facts.least == facts.greatest:
         found.append("all values are equal: nothing can be learned from them")
     return tuple(found)
+
+
+def _is_unbalanced(counts: Sequence[int]) -> bool:
+    """Whether the smallest class is far smaller than the largest one, or rare."""
+    least, total = min(counts), sum(counts)
+    is_rare = least < _RARE * total and least < _RARE_OF_EVEN * total / len(counts)
+    return is_rare or max(counts) >= _UNBALANCED * least
+
+
+def _rare_labels(train: SplitFacts, spec: DatasetSpec) -> list[str]:
+    """A warning about labels that few training examples have."""
+    counts = zip(spec.class_names, train.by_class, strict=True)
+    rare = [f"{name!r} ({count:,})" for name, count in counts if count < _RARE * train.examples]
+    if not rare:
+        return []
+    return [
+        f"less than {_RARE:.0%} of the training examples have the label {', '.join(rare[:_NAMED])}"
+        f"{', …' if len(rare) > _NAMED else ''}: consider --class-weights balanced"
+    ]

@@ -12,13 +12,14 @@ from core.data.datasets import (
     MIN_TRAIN_PER_CLASS,
     MIN_TRAIN_TARGETS,
     check_enough,
+    check_label_counts,
     stratified_test_split,
 )
 from core.data.group_split import group_split
 from core.data.split_keys import SplitKeys
 from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.split_words import USUAL_SEED
-from core.data.splits import strata
+from core.data.splits import class_counts, strata
 from core.data.time_split import time_split
 from core.errors import InvalidDataset
 from core.protocol.contracts import SplitKind, SplitSpec
@@ -136,7 +137,10 @@ def _check_enough(y: NDArray[Any], names: tuple[str, ...]) -> None:
     if not names:
         check_enough(len(y), "train", MIN_TRAIN_TARGETS + MIN_TEST_TARGETS)
         return
-    counts = np.bincount(y, minlength=len(names))
+    if y.ndim == 2:
+        check_label_counts(y, names, MIN_TRAIN_PER_CLASS + 1)
+        return
+    counts = class_counts(y, len(names))
     if len(names) > 1 and counts.min() <= MIN_TRAIN_PER_CLASS:
         raise InvalidDataset(
             f"class {names[int(counts.argmin())]!r} has {counts.min()} example(s); expected at "
@@ -169,11 +173,12 @@ def _check_keys(keys: SplitKeys, labels: Mapping[str, NDArray[Any]]) -> None:
 
 def _check_divided(keys: SplitKeys, y: NDArray[Any], class_names: tuple[str, ...]) -> None:
     """Raise InvalidDataset where the split by groups or times leaves too few training examples."""
-    counts = np.bincount(y, minlength=len(class_names)) if class_names else np.array([len(y)])
+    counts = class_counts(y, len(class_names)) if class_names else np.array([len(y)])
     least = MIN_TRAIN_PER_CLASS if class_names else MIN_TRAIN_TARGETS
     if counts.min() >= least:
         return
-    of = f" of class {class_names[int(counts.argmin())]!r}" if class_names else ""
+    word = "class" if y.ndim == 1 else "label"
+    of = f" of {word} {class_names[int(counts.argmin())]!r}" if class_names else ""
     raise InvalidDataset(
         f"the split by {keys.source} leaves {counts.min()} training examples{of}; expected at "
         f"least {least}: add examples, give test examples of your own, or leave this split out"
@@ -227,14 +232,15 @@ def _unseen(rule: SplitRule, y: NDArray[Any], class_names: tuple[str, ...]) -> l
     if rule.keys is None or rule.kind is SplitKind.GIVEN or not class_names:
         return []
     training, _ = rule.validation(y, _USUAL_VALIDATION, 0)
-    missing = np.setdiff1d(np.arange(len(class_names)), y[training])
+    missing = np.flatnonzero(class_counts(y[training], len(class_names)) == 0)
     if not len(missing):
         return []
     names = ", ".join(class_names[index] for index in missing[:6])
     why = "one group only" if rule.kind is SplitKind.GROUP else "the latest examples only"
+    word = "class" if y.ndim == 1 else "label"
     if len(class_names) - len(missing) < 2:
         raise InvalidDataset(
-            f"class {names} is in {why}, so that a search could train on one class alone; expected "
-            "at least two classes on both sides: add examples, or leave this split out"
+            f"{word} {names} is in {why}, so that a search could train on one {word} alone; "
+            f"expected at least two on both sides: add examples, or leave this split out"
         )
-    return [f"class {names} is in {why}: a search may validate on it without training on it"]
+    return [f"{word} {names} is in {why}: a search may validate on it without training on it"]

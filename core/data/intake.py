@@ -17,17 +17,19 @@ from core.data.description import DatasetDescription, describe
 from core.data.division import Division, divided
 from core.data.files import Files, ReadLimits, SingleFile, open_files
 from core.data.formats import FORMATS, Part, RawData, ReadOptions
+from core.data.label_sets import label_sets_of
 from core.data.labels import classes_of
 from core.data.layouts import Layout, layout_of
 from core.data.split_keys import SplitKeys, keys_of
 from core.data.stored_type import stored_type
 from core.data.tables.cells import shown
+from core.data.tables.dialect import listed
 from core.data.tables.encoding import Learned
 from core.data.tables.split_column import split_column
 from core.data.tables.table import Table
-from core.data.tables.target import labels_of, target_of
+from core.data.tables.target import label_matrix_of, labels_of, target_columns_of, task_of
 from core.data.tables.understanding import encoded
-from core.data.targets import CLASSIFICATION, may_be_targets, targets_of
+from core.data.targets import CLASSIFICATION, MULTI_LABEL, may_be_targets, targets_of
 from core.errors import InvalidDataset
 from core.protocol.contracts import DatasetSpec, SplitKind
 
@@ -179,17 +181,22 @@ def _check_options(kind: str, options: ReadOptions) -> None:
 
 def _understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadOptions) -> Intake:
     """What the columns of a table mean, as far as they are not given."""
-    target = target_of(table, options.target)
-    given = labels_of(table, target, options.task)
-    with _regression_suggested(given.values, options.task):
+    targets, task, names = target_columns_of(table, options.target), options.task, None
+    if len(targets) == 1:
+        given = labels_of(table, targets[0], task)
+    else:
+        given = label_matrix_of(table, targets, task)
+        task = task_of(given.values, task)
+        names = targets if task == MULTI_LABEL else None
+    with _regression_suggested(given.values, task):
         parts = table.parts_of(given.rows)
-        _check_parts(parts, target)
+        _check_parts(parts, targets)
         values = {part: given.values[indices] for part, indices in parts.items()}
-        labels = _labels(values, options.task)
-        keys = split_column(table, target, given.rows, parts, options.group, options.time)
+        labels = _labels(values, task, names)
+        keys = split_column(table, targets, given.rows, parts, options.group, options.time)
         division = divided(labels.numbers, labels.class_names, keys, options.split_seed)
         found = encoded(
-            table, target, given.rows, given.rows[parts["train"][division.train]],
+            table, targets, given.rows, given.rows[parts["train"][division.train]],
             categories=options.categories, most_bytes=limits.bytes, keys=keys,
         )  # fmt: skip
         axes = Layout("NF", "rows of a table")
@@ -197,7 +204,7 @@ def _understand_table(kind: str, table: Table, limits: ReadLimits, options: Read
         by_part = {part: x[indices] for part, indices in parts.items()}
         arrays = replace(
             _arranged(by_part, labels.numbers, labels, division), layout=axes.letters,
-            table=found.spec, target_names=(target,) if labels.target_names else (),
+            table=found.spec, target_names=targets if labels.target_names else (),
         )  # fmt: skip
         return of_arrays(
             arrays, kind=kind, axes=axes, test_given=division.test is None, learned=found.learned,
@@ -207,23 +214,24 @@ def _understand_table(kind: str, table: Table, limits: ReadLimits, options: Read
         )  # fmt: skip
 
 
-def _check_parts(parts: Mapping[str, NDArray[np.intp]], target: str) -> None:
+def _check_parts(parts: Mapping[str, NDArray[np.intp]], targets: tuple[str, ...]) -> None:
     """Raise InvalidDataset for a part without labels."""
     for part, rows in parts.items():
         if not len(rows):
+            columns = shown(targets[0]) if len(targets) == 1 else listed(targets)
             raise InvalidDataset(
-                f"no {part} row has a value in the target column {shown(target)}; expected labels"
+                f"no {part} row has a value in the target column {columns}; expected labels"
             )
 
 
 @dataclass(frozen=True, slots=True)
 class _Labels:
-    """Class numbers (n,), or targets (n, targets), by split."""
+    """Class numbers (n,), label sets (n, labels), or targets (n, targets), by split."""
 
     numbers: Mapping[str, NDArray[Any]]
     class_names: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
-    reason: str = ""  # why they are targets
+    reason: str = ""  # why they are targets, or several labels
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -232,6 +240,8 @@ def _labels(
     found: Mapping[str, NDArray[Any]], task: str | None, class_names: tuple[str, ...] | None = None
 ) -> _Labels:
     """The labels as targets where they are such, else as classes; class names mean classes."""
+    if (sets := label_sets_of(found, task, class_names)) is not None:
+        return _Labels(sets.values, sets.names, reason=sets.reason)
     if task is None and class_names is not None:
         task = CLASSIFICATION
     if (targets := targets_of(found, task)) is not None:
@@ -264,7 +274,7 @@ def of_arrays(
     learned: Sequence[Learned] = (),  # of the columns of a table
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
-    task_reason: str = "",  # why the labels are targets, where they are
+    task_reason: str = "",  # why the labels are targets or sets, where they are
     groups: Mapping[str, int] | None = None,  # how many each split has
 ) -> Intake:
     """A data set of arrays that are ready to be stored; raises InvalidDataset."""

@@ -41,7 +41,7 @@ def classes_of(labels: Mapping[str, NDArray[Any]], names: Sequence[str] | None =
     occur in "train".
     """
     plain, notes = _plain(labels)
-    given = None if names is None else _checked(names, "class_names")
+    given = None if names is None else checked_names(names, "class_names")
     if plain["train"].dtype.kind == "U":
         return _of_strings(plain, given, notes)
     boolean = labels["train"].dtype.kind == "b" and labels["train"].size == len(labels["train"])
@@ -106,7 +106,7 @@ def _from_one_hot(y: NDArray[Any]) -> NDArray[np.int64]:
         row = int((ones != 1).argmax())
         raise InvalidDataset(
             f"labels have shape {y.shape} and row {row} has {ones[row]} ones; expected exactly "
-            "one: several labels for an example are not supported"
+            "one, or the task multi-label for several labels of an example"
         )
     return np.asarray(y.argmax(axis=1), np.int64)
 
@@ -153,7 +153,7 @@ def _of_strings(
     y: Mapping[str, NDArray[Any]], names: tuple[str, ...] | None, notes: tuple[str, ...]
 ) -> Classes:
     found = np.unique(np.concatenate(list(y.values())))
-    cleaned = _checked(found.tolist(), "labels")
+    cleaned = checked_names(found.tolist(), "labels")
     if any(a != b for a, b in zip(cleaned, found.tolist(), strict=True)):
         notes = (*notes, "blanks around labels are left out, accents in Unicode's composed form")
     clean = np.array(cleaned)
@@ -185,7 +185,7 @@ def _numbered(
     return {split: np.searchsorted(values, labels).astype(np.int64) for split, labels in y.items()}
 
 
-def _checked(names: Sequence[str], what: str) -> tuple[str, ...]:
+def checked_names(names: Sequence[str], what: str) -> tuple[str, ...]:
     """The names in normal form, in the same order; raises InvalidDataset for unreadable ones."""
     taken: dict[str, str] = {}
     checked: list[str] = []

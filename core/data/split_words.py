@@ -20,8 +20,7 @@ def test_split_in_words(spec: DatasetSpec) -> str:
     if split.test is SplitKind.GROUP:
         groups = _source(split, "groups")
         return f"a fifth by {groups}, set aside at random{seed}: no group is in two splits"
-    whole = "of each class" if spec.classes else "of all"
-    return f"a fifth {whole}, set aside at random{seed}"
+    return f"a fifth {_stratum(spec) or 'of all'}, set aside at random{seed}"
 
 
 def validation_split_in_words(spec: DatasetSpec, fraction: float, seed: int) -> str:
@@ -34,8 +33,15 @@ def validation_split_in_words(spec: DatasetSpec, fraction: float, seed: int) -> 
         return f"the latest {share} by {_source(split, 'time')}"
     if split.validation is SplitKind.GROUP:
         return f"{share} by {_source(split, 'groups')}, seed {seed}: no group is in two splits"
-    equal = "of each class" if spec.classes else "of each tenth of the range"
+    equal = _stratum(spec) or "of each tenth of the range"
     return f"{share}, the same {equal}, at random with seed {seed}"
+
+
+def _stratum(spec: DatasetSpec) -> str:
+    """Of what each split has equal shares; empty where numbers are predicted."""
+    if not spec.classes:
+        return ""
+    return "of each label" if spec.multi_label else "of each class"
 
 
 def _source(split: SplitSpec, array: str) -> str:

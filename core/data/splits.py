@@ -12,14 +12,31 @@ def strata(y: NDArray[Any]) -> NDArray[np.int64]:
     """The groups of examples of which a split holds equal shares.
 
     They are the classes of labels (n,); of targets (n, targets) about equally many examples by the
-    order of the first target, so that small splits cover its range.
+    order of the first target, so that small splits cover its range. An example with several labels
+    is in the group of the rarest of them, so that rare labels are in each part.
     """
     if y.ndim == 1:
         return np.asarray(y, np.int64)
+    if y.dtype.kind in "biu":
+        return _rarest_labels(y)
     count = max(1, min(_STRATA, len(y) // _EXAMPLES_A_STRATUM))
     ranks = np.empty(len(y), np.int64)
     ranks[np.argsort(y[:, 0], kind="stable")] = np.arange(len(y))
     return np.asarray(ranks * count // len(y))
+
+
+def class_counts(y: NDArray[Any], classes: int) -> NDArray[np.int64]:
+    """How many examples have each class, (n,) -> (classes,), or each label, (n, classes)."""
+    if y.ndim == 2:
+        return np.asarray(y.sum(axis=0, dtype=np.int64))
+    return np.bincount(y, minlength=classes)
+
+
+def _rarest_labels(y: NDArray[Any]) -> NDArray[np.int64]:
+    """The rank of the rarest label of each example, 0 for none: (n, labels) -> (n,)"""
+    order = np.argsort(-y.sum(axis=0, dtype=np.int64), kind="stable")  # the rarest last
+    ranks = np.arange(1, y.shape[1] + 1)
+    return np.asarray((y[:, order] * ranks).max(axis=1), np.int64)
 
 
 def validation_split(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from core.errors import InvalidDataset
 
 CLASSIFICATION, REGRESSION = "image-classification", "regression"  # kinds of `core.tasks`
-LABEL_TASKS = (CLASSIFICATION, REGRESSION)  # what labels may be taken for
+MULTI_LABEL = "multi-label"  # likewise
+LABEL_TASKS = (CLASSIFICATION, MULTI_LABEL, REGRESSION)  # what labels may be taken for
 
 _EXAMPLES_EACH = 20  # of a class, on average, where there are many
 _FEW_VALUES = 20  # of classes, even where they are not counted from 0 or 1
@@ -38,7 +39,7 @@ def targets_of(labels: Mapping[str, NDArray[Any]], task: str | None = None) -> T
     """
     if task not in (None, *LABEL_TASKS):
         raise InvalidDataset(f"task is {task[:64]!r}; expected one of {', '.join(LABEL_TASKS)}")
-    if task == CLASSIFICATION or (task is None and not _have_fractions(labels)):
+    if task in (CLASSIFICATION, MULTI_LABEL) or (task is None and not _have_fractions(labels)):
         return None
     values = {split: _columns(split, y) for split, y in labels.items()}
     counts = {y.shape[1] for y in values.values()}

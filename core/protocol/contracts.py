@@ -26,6 +26,10 @@ LONGEST_REASON = 2000  # characters
 Augmentation = Literal["auto", "none", "shift", "shift-flip", "affine", "affine-flip", "warp"]
 
 
+#: "balanced": an example counts in inverse proportion to the examples of its class.
+ClassWeights = Literal["balanced"]
+
+
 class Message(BaseModel):
     """A frozen message between controller and worker; unknown fields are ignored."""
 
@@ -103,12 +107,14 @@ class Training(Config):
     validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
     morph_noise: float = Field(default=0.0, ge=0, le=1)
     ensemble: int | None = Field(default=None, ge=1, le=8, strict=True)  # networks exported as one
+    class_weights: ClassWeights | None = None  # of examples in the loss; None: each counts equally
 
 
 class SearchConfig(Config):
     """Everything that determines a search, beside its data set."""
 
     task: str = Field(default="image-classification", max_length=64)
+    metric: str | None = Field(default=None, max_length=64)  # None: the task type's default
     strategy: str = Field(default="bayesian", max_length=64)
     strategy_options: dict[str, Finite | str | bool] = Field(default_factory=dict, max_length=32)
     cost: Cost | None = None  # minimised alongside the metric; None: the metric alone
@@ -177,7 +183,7 @@ class ColumnSpec(Message):
 class TableSpec(Message):
     """How the rows of a table become vectors: the columns in the order of their features."""
 
-    target: str  # the column with the labels
+    target: str  # the column with the labels; several are separated by ", "
     columns: tuple[ColumnSpec, ...]
 
 
@@ -223,6 +229,8 @@ class DatasetSpec(Message):
     target_names: tuple[str, ...] = ()
     #: None: unknown, as it was imported by an older release; validation is drawn at random.
     split: SplitSpec | None = None
+    #: Whether an example may have several of the classes, or none: then they are labels.
+    multi_label: bool = False
 
     @property
     def outputs(self) -> int:
@@ -254,6 +262,7 @@ class Hyperparameters(Message):
     split_seed: int = 0  # one split for all trials of a search
     morph_noise: Finite = 0.0  # on arrays that morphisms changed, in shares of their range
     channels_last: bool = True
+    class_weights: str | None = None  # see `ClassWeights`
 
 
 class Member(Message):
@@ -289,6 +298,7 @@ class TrainOrder(Message):
     token: UUID  # fences every later report of this lease
     lease_seconds: Seconds
     task: str
+    metric: str | None = None  # the kind of the metric that is optimised; None: the default
     seed: int  # of this trial
     architecture: JsonObject  # canonical JSON, after the morphisms
     parent_architecture: JsonObject | None = None
@@ -379,6 +389,7 @@ class TestMetrics(Message):
     __test__ = False  # tells pytest that this is not a test class
 
     metric: Finite  # of the task type, such as accuracy
+    std: Finite | None = None  # its standard error
     loss: Finite
     examples: int
     measures: Measures = Field(default_factory=dict, max_length=MOST_MEASURES)

@@ -16,6 +16,7 @@ behind small ones and catch up.
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from sys import float_info
 from uuid import UUID
 
 from core.search.history import USUAL, PastTrial
@@ -176,7 +177,8 @@ def _noise(trial: PastTrial) -> float:
 
 
 def _error(trial: PastTrial) -> float:
-    return max(trial.best_value - (trial.value or 0.0), _LEAST_ERROR)
+    least = _LEAST_ERROR if trial.best_value > 0 else float_info.min  # errors may have any unit
+    return max(trial.best_value - (trial.value or 0.0), least)
 
 
 def _log_error(trial: PastTrial) -> float | None:

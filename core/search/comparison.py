@@ -1,12 +1,12 @@
 """How a final network compares with the winner that it was trained on from, in words."""
 
 from core.protocol.contracts import Comparison
-from core.tasks import TASKS
+from core.tasks import AbstractTask
 
 
-def sentence(comparison: Comparison, task: str) -> str:
+def sentence(comparison: Comparison, task: AbstractTask) -> str:
     """One sentence: both metrics, or why the winner's own weights are exported."""
-    in_words = TASKS[task]().named_in_words
+    in_words = task.named_in_words
     if comparison.exported == "winner" and comparison.reason:
         return f"the winner's own weights are exported: {comparison.reason.rstrip('. ')}"
     held_out = f"{comparison.examples:,} held-out examples"

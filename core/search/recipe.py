@@ -65,6 +65,7 @@ def hyperparameters(
         split_seed=first_split_seed(config),
         morph_noise=training.morph_noise,
         channels_last=len(spec.input_shape) == 3,
+        class_weights=training.class_weights,
     ).model_copy(update=choices.changes)
 
 

@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from math import log
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def chance_loss(
-    class_counts: Sequence[int] | NDArray[np.integer], label_smoothing: float = 0.0
-) -> float:
+def chance_loss(class_counts: Sequence[int] | NDArray[Any], label_smoothing: float = 0.0) -> float:
     """The least mean cross-entropy, in nats, of outputs that are the same for every example.
 
-    `class_counts` are the numbers of examples of each class, (classes,). The outputs are the class
-    frequencies; with label smoothing ε (Szegedy et al. 2016, arXiv:1512.00567) they are smoothed
-    as the labels are, (1 - ε) p + ε / classes.
+    `class_counts` are the numbers of examples of each class, or their weights, (classes,). The
+    outputs are the class frequencies; with label smoothing ε (Szegedy et al. 2016,
+    arXiv:1512.00567) they are smoothed as the labels are, (1 - ε) p + ε / classes.
     """
     counts = np.asarray(class_counts, dtype=np.float64)
     if not counts.size or counts.min() < 0 or not counts.sum():

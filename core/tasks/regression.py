@@ -4,19 +4,35 @@ import math
 from typing import ClassVar
 
 from core.protocol.contracts import DatasetSpec
+from core.tasks.metric import LARGEST, Metric
 from core.tasks.task import TASKS, AbstractTask
 
 _LEAST_CORRELATION = 0.5  # in the standard error: no prediction is exactly the mean
+_ERROR_RANGE = (-LARGEST, 0.0)
 
 
 @TASKS.register("regression")
 class Regression(AbstractTask):
     """The network's outputs are standardised numbers, one for each target."""
 
-    metric: ClassVar[str] = "R²"
-    larger_is_better: ClassVar[bool] = True
-    value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # R² has no least value: see below
-    in_percent: ClassVar[bool] = False
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        #: R² has no least value. Below zero a network is of no use: how far says nothing more.
+        Metric(kind="r2", name="R²", value_range=(-1.0, 1.0), in_percent=False),
+        Metric(
+            kind="rmse",
+            name="RMSE",
+            larger_is_better=False,
+            value_range=_ERROR_RANGE,
+            in_percent=False,
+        ),
+        Metric(
+            kind="mae",
+            name="MAE",
+            larger_is_better=False,
+            value_range=_ERROR_RANGE,
+            in_percent=False,
+        ),
+    )
     predicts_classes: ClassVar[bool] = False
 
     def outputs(self, spec: DatasetSpec) -> int:
@@ -31,7 +47,3 @@ class Regression(AbstractTask):
         error = ((1 - value) * examples + 1) / (examples + 1)
         correlation = math.sqrt(max(1 - error, _LEAST_CORRELATION**2))
         return 2 * correlation * error / math.sqrt(examples)
-
-    def objective(self, metric: float) -> float:
-        """R², at least -1: below zero a network is of no use, and how far says nothing more."""
-        return max(metric, self.value_range[0])

@@ -1,20 +1,61 @@
 """The interface of task types; the loss is in the torch module under `worker/tasks/`."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, final
 
-from core.protocol.contracts import DatasetSpec
+from core.errors import InvalidInput
+from core.protocol.contracts import DatasetSpec, SearchConfig
 from core.registry import Registry
+from core.tasks.metric import Metric
 
 
 class AbstractTask(ABC):
-    """A task type: head, metric and direction."""
+    """A task type, and the one of its metrics that is optimised."""
 
-    metric: ClassVar[str]  # the name people know it by, such as "accuracy"
-    larger_is_better: ClassVar[bool]
-    value_range: ClassVar[tuple[float, float]]  # least and greatest credible value (`objective`)
-    in_percent: ClassVar[bool]  # whether people read the metric as a percentage
+    metrics: ClassVar[tuple[Metric, ...]]  # that a user can choose from; the first is the default
     predicts_classes: ClassVar[bool] = True  # else numbers
+
+    @final
+    def __init__(self, metric: str | None = None) -> None:
+        """Choose a metric by its kind; None: the default.
+
+        Raises:
+            InvalidInput: the task type does not offer it.
+        """
+        found = [one for one in self.metrics if metric in (None, one.kind)]
+        if not found:
+            offered = ", ".join(one.kind for one in self.metrics)
+            kind = TASKS.kind_of(self) if type(self) in TASKS.values() else type(self).__name__
+            raise InvalidInput(
+                f"the metric {str(metric)[:64]!r} is not one of the task {kind}; "
+                f"expected one of {offered}"
+            )
+        self.chosen = found[0]
+
+    @property
+    def metric(self) -> str:
+        """The name of the chosen metric as people know it, such as "accuracy"."""
+        return self.chosen.name
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether more of the chosen metric is better."""
+        return self.chosen.larger_is_better
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """The least and greatest credible value (`objective`)."""
+        return self.chosen.value_range
+
+    @property
+    def in_percent(self) -> bool:
+        """Whether people read the chosen metric as a percentage."""
+        return self.chosen.in_percent
+
+    @property
+    def others(self) -> tuple[Metric, ...]:
+        """The metrics that are not chosen: they are reported for the final network."""
+        return tuple(one for one in self.metrics if one is not self.chosen)
 
     @abstractmethod
     def outputs(self, spec: DatasetSpec) -> int:
@@ -22,28 +63,35 @@ class AbstractTask(ABC):
 
     @abstractmethod
     def value_std(self, value: float, examples: int) -> float:
-        """The standard error of a metric measured on this many examples; above zero."""
+        """The standard error of the default metric on this many examples; above zero.
+
+        Those of the other metrics need more than their value: see `worker.tasks`.
+        """
 
     def objective(self, metric: float) -> float:
-        """The metric as a value of which more is better."""
-        return metric if self.larger_is_better else -metric
+        """The chosen metric as a value of which more is better."""
+        return self.chosen.objective(metric)
+
+    def of_objective(self, value: float) -> float:
+        """The chosen metric of a value; the inverse of `objective`."""
+        return self.chosen.of_objective(value)
 
     def is_credible(self, value: float) -> bool:
         """Whether a trial can have this value; NaN is never credible."""
-        least, greatest = self.value_range
-        return least <= value <= greatest
+        return self.chosen.is_credible(value)
 
     def in_words(self, metric: float, std: float | None = None) -> str:
-        """The metric as people read it, with its standard error where given: "98.42 % ± 0.31"."""
-        if self.in_percent:
-            return f"{100 * metric:.2f} %" + ("" if std is None else f" ± {100 * std:.2f}")
-        return f"{metric:.4g}" + ("" if std is None else f" ± {std:.2g}")
+        """The chosen metric as people read it: see `Metric.in_words`."""
+        return self.chosen.in_words(metric, std)
 
     def named_in_words(self, metric: float) -> str:
-        """The metric for a sentence: a number that is no percentage needs its name."""
-        return (
-            self.in_words(metric) if self.in_percent else f"{self.metric} {self.in_words(metric)}"
-        )
+        """The chosen metric for a sentence: see `Metric.named_in_words`."""
+        return self.chosen.named_in_words(metric)
 
 
 TASKS: Registry[AbstractTask] = Registry("task")
+
+
+def measured(config: SearchConfig) -> AbstractTask:
+    """The task type of a search, with the metric that it optimises."""
+    return TASKS[config.task](config.metric)

@@ -41,8 +41,9 @@ TargetOption = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        help="The column of a table (CSV, TSV, Parquet) that holds the labels. Default: the one "
-        "named target, label, class or y.",
+        help="The column of a table (CSV, TSV, Parquet) that holds the labels; several, as in "
+        "a,b,c, hold 0 and 1 for each label, or numbers. Default: the one named target, label, "
+        "class or y.",
     ),
 ]
 CategoryOption = Annotated[
@@ -58,6 +59,7 @@ class Task(StrEnum):
     """What the labels of a data set are for."""
 
     CLASSIFICATION = "classification"
+    MULTI_LABEL = "multi-label"
     REGRESSION = "regression"
 
     @property
@@ -69,8 +71,9 @@ class Task(StrEnum):
 TaskOption = Annotated[
     Task | None,
     typer.Option(
-        help="Whether labels name classes or are numbers to predict. Default: numbers if some "
-        "have fractions, else classes."
+        help="Whether labels name classes, are several for each example (rows of 0 and 1), or are "
+        "numbers to predict. Default: numbers if some have fractions, several labels if rows of 0 "
+        "and 1 have no single 1, else classes."
     ),
 ]
 

@@ -126,6 +126,21 @@ def search(
             "there is more time than one network can use.",
         ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="What to optimise: accuracy, balanced-accuracy, macro-f1, auroc or log-loss for "
+            "classes; average-precision, auroc, macro-f1 or exact-match for several labels; r2, "
+            "rmse or mae for numbers. Default: the first of these."
+        ),
+    ] = None,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(
+            help="balanced: examples of rare classes count for more in training, so that all "
+            "classes count equally."
+        ),
+    ] = None,
     no_augmentation: Annotated[
         bool,
         typer.Option(
@@ -185,7 +200,10 @@ def search(
         "cost": cost and cost.value,
         "bounds": _given(bounds) or None,
         "budget": _given(budget),
-        "training": _given({"ensemble": ensemble, "split_seed": split_seed})
+        "metric": metric,
+        "training": _given(
+            {"ensemble": ensemble, "class_weights": class_weights, "split_seed": split_seed}
+        )
         | (_PLAIN if no_augmentation else {})
         or None,
         "strategy": strategy,

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes, load_digits, load_wine
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -168,6 +169,64 @@ def test_a_small_search_on_a_real_table_is_as_good_as_ridge_regression(data_dir,
     np.testing.assert_allclose(np.array(said, float), model.predict(X[test][:9]), rtol=1e-5)
     with pytest.raises(ValueError, match="10 features"):
         model.predict(X[:, :9])
+
+
+def test_several_labels_of_rows_are_learned_by_the_metric_that_is_chosen(data_dir, digits) -> None:
+    X = digits.data
+    labels = np.stack([digits.target % 2 == 0, digits.target < 5, digits.target == 9], axis=1)
+    model = TabularClassifier(
+        data_dir=data_dir, metric="exact-match", class_weights="balanced", **TINY
+    )
+
+    model.fit(X[:1000], labels[:1000], validation=(X[1000:1200], labels[1000:1200]))
+
+    found, p = model.predict(X[1200:]), model.predict_proba(X[1200:])
+    assert (found == (p >= 0.5)).all()
+    assert (found == labels[1200:]).mean() > 0.8
+    assert model.search_["task"] == "multi-label"
+    assert (model.search_["metric"], model.search_["larger_is_better"]) == ("exact match", True)
+    assert model.search_["best"]["value"] > 0.5
+    assert "mean average precision" in model.search_["final"]["test_measures"]
+    assert "log-loss" not in model.search_["final"]["test_measures"]
+
+
+def test_a_metric_of_which_less_is_better_is_shown_as_it_is(data_dir, digits) -> None:
+    model = ImageClassifier(data_dir=data_dir, metric="log-loss", **TINY)
+
+    model.fit(digits.images[:600], digits.target[:600])
+
+    found = model.search_
+    assert (found["metric"], found["larger_is_better"]) == ("log-loss", False)
+    assert 0 < found["best"]["value"] < 2.3
+    assert 0 < found["final"]["test_metric"] < 2.3
+    assert found["final"]["comparison"]["before"] > 0
+    assert {"accuracy", "balanced accuracy"} < {*found["final"]["test_measures"]}
+    with pytest.raises(ValueError, match="metric: the metric 'rmse' is not one of the task"):
+        ImageClassifier(data_dir=data_dir, metric="rmse", **TINY).fit(
+            digits.images[:600], digits.target[:600]
+        )
+
+
+@pytest.mark.slow
+def test_both_digits_of_an_image_are_found_far_better_than_by_a_forest(data_dir, digits) -> None:
+    """Two digits side by side; no digit of the test is in training."""
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(digits.target))
+    pairs = [rng.choice(order[:1400], (1500, 2)), rng.choice(order[1400:], (300, 2))]
+    (x, y), (x_test, y_test) = (
+        (
+            np.concatenate([digits.images[both[:, 0]], digits.images[both[:, 1]]], axis=2),
+            np.eye(10)[digits.target[both]].max(axis=1),
+        )
+        for both in pairs
+    )
+    training = {"epochs": 15, "final_epochs": 20}
+    model = ImageClassifier(data_dir=data_dir, trials=1, training=training).fit(x, y)
+    forest = RandomForestClassifier(100, random_state=0).fit(x.reshape(1500, -1), y)
+
+    found = (model.predict(x_test) == y_test).all(axis=1).mean()
+    assert found > 0.8
+    assert found > (forest.predict(x_test.reshape(300, -1)) == y_test).all(axis=1).mean() + 0.2
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from core.errors import InfeasibleTrial
 from core.protocol.contracts import BlobRef, Comparison, TestMetrics
-from core.tasks import TASKS
+from worker.tasks import AbstractLoss, loss_of
 from worker.trainer.export import export
 from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute
@@ -36,7 +36,7 @@ def train_beside_winner(
     winner: Network,
     train: Callable[[], Trained],
     held_out: Callable[[Network], Evaluation],  # on the examples that are not trained on
-    task: str,
+    task: str | AbstractLoss,
 ) -> Trained:
     """Train a final network, and keep the winner where it ends worse or its training fails."""
     before = held_out(winner)
@@ -52,25 +52,26 @@ def train_beside_winner(
     return Trained(kept, final.outcome, comparison)
 
 
-def compare(task: str, before: Evaluation, after: Evaluation | None, reason: str) -> Comparison:
+def compare(
+    task: str | AbstractLoss, before: Evaluation, after: Evaluation | None, reason: str
+) -> Comparison:
     """Compare winner and final network; `after` is None where the final training failed.
 
     The final network is exported, unless it is worse beyond noise. Both were measured on the same
     examples, so the error of independent measurements overestimates the noise: a collapse counts
     as worse, bad luck does not.
     """
-    kind = TASKS[task]()
+    loss = loss_of(task)
+    kind = loss.task
     if after is None:
         worse, reason = True, f"the final training failed: {reason}"
     else:
         lost = kind.objective(before.metric) - kind.objective(after.metric)
-        noise = math.hypot(
-            kind.value_std(before.metric, before.examples),
-            kind.value_std(after.metric, after.examples),
-        )
+        noise = math.hypot(before.std(loss), after.std(loss))
         worse = lost > WORSE * noise
         reason = (
-            f"{kind.metric} fell from {kind.in_words(before.metric)} to "
+            f"{kind.metric} {'fell' if kind.larger_is_better else 'rose'} from "
+            f"{kind.in_words(before.metric)} to "
             f"{kind.in_words(after.metric)} on {before.examples} held-out examples, "
             f"by more than {WORSE:g} standard errors"
             if worse
@@ -95,12 +96,13 @@ def measure_and_export(
     assert data.inputs is not None
     architecture, weights = trained.network.architecture, trained.network.weights()
     plain = replace(compute.exact, channels_last=False)
-    test = evaluate(network_with(architecture, weights, plain), data.test, job.task, plain)
+    test = evaluate(network_with(architecture, weights, plain), data.test, data.loss, plain)
     metrics = TestMetrics(
         metric=test.metric,
+        std=test.std(data.loss),
         loss=test.loss,
         examples=test.examples,
-        measures=test.measures(job.task, data.targets),
+        measures=test.all_measures(data.loss),
     )
     packed = export(
         job,

@@ -13,6 +13,7 @@ from core.data.datasets import Arrays
 from core.errors import BlobError, MissingBlob
 from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
+from worker.tasks import LOSSES, AbstractLoss
 from worker.trainer.data.examples import Examples
 from worker.trainer.data.normalisation import Normalisation, constant_in_words
 from worker.trainer.data.target_scale import TargetScale
@@ -35,6 +36,7 @@ class JobData:
     #: Targets of training and validation examples as they are learned: (n,) or (n, targets).
     y_train: NDArray[Any]
     targets: TargetScale | None  # of regression
+    loss: AbstractLoss
     normalisation: Normalisation
     inputs: TrainedInputs | None  # of a final fit, for its export
 
@@ -65,7 +67,8 @@ def _cache_key(job: TrainJob, compute: Compute) -> tuple[object, ...]:
     final = (job.is_final, job.continues_parent, job.holdout)
     split = (h.validation_fraction, h.split_seed, *final)
     augmented = (h.augmentation, h.erasing)
-    return (job.dataset.key, *split, *augmented, compute.device, compute.channels_last)
+    measured = (job.task, job.metric, h.class_weights)
+    return (job.dataset.key, *measured, *split, *augmented, compute.device, compute.channels_last)
 
 
 class UnreadableDataset(BlobError):
@@ -107,6 +110,7 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
     x, y, y_test = arrays.x_train, arrays.y_train, arrays.y_test
     if targets is not None:
         y, y_test = targets.standardised(y), targets.standardised(y_test)
+    y, y_test = (LOSSES[job.task].prepared(one) for one in (y, y_test))
     augmented = {"augmentation": h.augmentation, "erasing": h.erasing}
     return JobData(
         training=examples(x[chosen], y[chosen], **augmented),
@@ -114,8 +118,22 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
         test=examples(arrays.x_test, y_test, channels_last=False),  # as an export predicts
         y_train=y,
         targets=targets,
+        loss=_loss(job, arrays, targets),
         normalisation=normalisation,
         inputs=TrainedInputs.of(x, described, normalisation, targets) if job.is_final else None,
+    )
+
+
+def _loss(job: TrainJob, arrays: Arrays, targets: TargetScale | None) -> AbstractLoss:
+    """The loss and metric of the job, which know the scale and the weights of its data."""
+    kind, is_balanced = LOSSES[job.task], job.hyperparameters.class_weights is not None
+    classes = len(arrays.class_names)
+    weights = kind.balanced_weights(arrays.y_train, classes) if is_balanced else ()
+    return kind(
+        job.metric,
+        names=targets.names if targets else (),
+        scale=targets.std if targets else (),
+        class_weights=weights,
     )
 
 

@@ -10,9 +10,7 @@ from core.errors import BlobError, ExportMismatch, InfeasibleTrial, InvalidInput
 from core.graph.weights import save
 from core.protocol.contracts import TrainOrder
 from core.protocol.states import TrialStatus
-from core.tasks import TASKS
 from worker.messages import Ended
-from worker.tasks import LOSSES
 from worker.trainer import checkpoints
 from worker.trainer.data.examples import Examples
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
@@ -121,15 +119,15 @@ class JobRun:
             return train_from_given(
                 given,
                 lambda: self._train(network),
-                lambda one: evaluate(one, self._validation, job.task, self.compute),
-                TASKS[job.task](),
+                lambda one: evaluate(one, self._validation, self.data.loss, self.compute),
+                job.measured,
             )
         if inherited is None or not job.is_final:
             return self._train(network)
         architecture = job.members[0].architecture if job.members else job.architecture
         winner = network_with(architecture, inherited, self.compute)
         return train_beside_winner(
-            winner, lambda: self._train(network), self._evaluate_held_out, job.task
+            winner, lambda: self._train(network), self._evaluate_held_out, self.data.loss
         )
 
     def _train(self, network: Network | Ensemble) -> Trained:
@@ -147,18 +145,18 @@ class JobRun:
 
     def _run_loop(self, network: Network | Ensemble, checkpointer: Checkpointer) -> Outcome:
         job, h = self.job, self.job.hyperparameters
-        outputs = TASKS[job.task]().outputs(job.dataset_spec)
-        loss_of = LOSSES[job.task]()
+        outputs = job.measured.outputs(job.dataset_spec)
+        loss = self.data.loss
         return train(
             network,
             self.data.training,
             self.data.validation,
             h,
-            task=job.task,
+            task=loss,
             seed=job.seed,
             compute=self.compute,
             keep_last=job.is_final or bool(h.averaging),
-            chance_loss=loss_of.chance_loss(self.data.y_train, outputs, h.label_smoothing),
+            chance_loss=loss.chance_loss(self.data.y_train, outputs, h.label_smoothing),
             should_stop=self.callbacks.should_stop,
             on_step=self.callbacks.on_step,
             on_epoch=self.callbacks.on_epoch,
@@ -179,7 +177,7 @@ class JobRun:
 
     def _evaluate_held_out(self, network: Network) -> Evaluation:
         """Evaluate on the examples that a final fit does not train on."""
-        return evaluate(network, self._validation, self.job.task, self.compute.exact)
+        return evaluate(network, self._validation, self.data.loss, self.compute.exact)
 
     @property
     def _validation(self) -> Examples:
@@ -206,15 +204,15 @@ def _ended(run: JobRun, trained: Trained) -> Ended:
 
 def _values(run: JobRun, outcome: Outcome) -> dict[str, Any]:
     """The objective at the best epoch and at the rung, and the loss; a final fit has none."""
-    job = run.job
-    task, best = TASKS[job.task](), outcome.best
+    loss, best = run.data.loss, outcome.best
+    task = loss.task
     if best is None:
         return {}
     values = {
         "value": task.objective(best.metric),
-        "value_std": task.value_std(best.metric, best.examples),
-        "validation_loss": best.calibrated_loss(job.task),
-        "measures": best.measures(job.task, run.data.targets),
+        "value_std": best.std(loss),
+        "validation_loss": best.calibrated_loss(loss),
+        "measures": best.measures(loss),
     }
     if outcome.at_rung is not None:
         values["value_at_rung"] = task.objective(outcome.at_rung.metric)
@@ -223,10 +221,10 @@ def _values(run: JobRun, outcome: Outcome) -> dict[str, Any]:
 
 def _reason_behind(job: TrainJob, outcome: Outcome) -> str:
     """Why a training was stopped at its rung, in values of the metric."""
-    h, task = job.hyperparameters, TASKS[job.task]()
+    h, task = job.hyperparameters, job.measured
     assert outcome.at_rung is not None
     assert h.least_at_rung is not None
-    needed = task.objective(h.least_at_rung)  # the objective is its own inverse
+    needed = task.of_objective(h.least_at_rung)
     return (
         f"stopped early: {task.metric} {task.in_words(outcome.at_rung.metric)} after "
         f"{100 * h.rung:.0f} % of its training, where {task.in_words(needed)} was needed"

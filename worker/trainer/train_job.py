@@ -17,7 +17,7 @@ from core.protocol.contracts import (
 )
 from core.protocol.states import TrialKind
 from core.search.ensembles import joined
-from core.tasks import TASKS
+from core.tasks import TASKS, AbstractTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class TrainJob:
     """One network to train: what it is, where it starts, and on which data it is trained."""
 
     task: str  # a kind of `core.tasks.TASKS`
+    metric: str | None  # the kind of its metric that is optimised; None: the default
     is_final: bool  # a final fit: trained on the validation examples as well, tested and exported
     seed: int
     architecture: Architecture  # the joint one of an ensemble
@@ -60,7 +61,8 @@ class TrainJob:
         """
         checkpoint, least = order.checkpoint, order.checkpoint_seconds
         job = cls(
-            task=_known_task(order.task),
+            task=_known_task(order.task, order.metric),
+            metric=order.metric,
             is_final=order.kind is TrialKind.FINAL,
             seed=order.seed,
             architecture=Architecture.from_json(order.architecture),
@@ -84,6 +86,11 @@ class TrainJob:
         job._check_members()
         job._check_morphisms()
         return job
+
+    @property
+    def measured(self) -> AbstractTask:
+        """The task type with the metric that is optimised."""
+        return TASKS[self.task](self.metric)
 
     @property
     def continues_parent(self) -> bool:
@@ -122,9 +129,9 @@ class TrainJob:
             )
 
 
-def _known_task(task: str) -> str:
-    """The task itself; raises UnknownKind where no task type has this name."""
-    TASKS[task]
+def _known_task(task: str, metric: str | None) -> str:
+    """The task itself; raises InvalidInput where it, or its metric, is unknown."""
+    TASKS[task](metric)
     return task
 
 

@@ -18,7 +18,7 @@ _MILLISECONDS = 86_400_000  # of a day
 
 def split_column(
     table: Table,
-    target: str,
+    targets: tuple[str, ...],
     rows: Rows,
     parts: Mapping[str, Rows],  # indices into `rows`
     group: str | None,
@@ -33,9 +33,9 @@ def split_column(
     if name is None:
         return None
     word = "groups" if group is not None else "times"
-    if name not in table.columns or name == target:
-        others = [one for one in table.columns if one != target]
-        found = "is the target" if name == target else "is not in the table"
+    if name not in table.columns or name in targets:
+        others = [one for one in table.columns if one not in targets]
+        found = "is the target" if name in targets else "is not in the table"
         raise InvalidDataset(
             f"the column {shown(name)} for the {word} {found}; expected one of {listed(others)}"
         )

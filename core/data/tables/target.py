@@ -1,5 +1,6 @@
 """The target of a table: which column it is, and the labels in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -9,12 +10,24 @@ from numpy.typing import NDArray
 from core.data.tables.cells import column_of, shown
 from core.data.tables.dialect import listed
 from core.data.tables.table import Column, Numbers, Rows, Table
-from core.data.targets import CLASSIFICATION, REGRESSION
+from core.data.targets import CLASSIFICATION, MULTI_LABEL, REGRESSION
 from core.errors import InvalidDataset
 
 NAMES = ("target", "label", "labels", "class", "y")  # of columns that are taken as the target
 _EXACT = 2.0**53  # numbers beyond it may stand for several integers
+_TRUTH = {"false": 0.0, "true": 1.0, "no": 0.0, "yes": 1.0, "0": 0.0, "1": 1.0}
 _LONGEST = 1_000  # characters of a label: an array has as many for each row
+
+
+def target_columns_of(table: Table, given: str | None) -> tuple[str, ...]:
+    """The names of the target columns: `given` may list several, separated by commas."""
+    names = (given or "").split(",")
+    if given in table.columns or len(names) == 1:
+        return (target_of(table, given),)
+    found = tuple(target_of(table, name.strip()) for name in names)
+    if len(set(found)) < len(found):
+        raise InvalidDataset(f"the target columns {given!r} name one twice; expected each once")
+    return found
 
 
 def target_of(table: Table, given: str | None) -> str:
@@ -61,6 +74,48 @@ def labels_of(table: Table, name: str, task: str | None) -> TargetLabels:
         rows, warning = _labelled(column, name)
         values, warnings = _class_labels(column, typed, rows, name), ("", warning)
     return TargetLabels(values, rows, tuple(filter(None, warnings)))
+
+
+def label_matrix_of(table: Table, names: Sequence[str], task: str | None) -> TargetLabels:
+    """The values of several columns, (rows, columns): 0 and 1 of labels, or numbers to predict.
+
+    Raises InvalidDataset where a column holds neither.
+    """
+    columns = [_values(table, name) for name in names]
+    is_complete = ~np.any([np.isnan(values) for values in columns], axis=0)
+    rows = np.flatnonzero(is_complete)
+    if not len(rows):
+        raise InvalidDataset(
+            f"no row has a value in each of the target columns {listed(list(names))}; expected "
+            "rows with all of them"
+        )
+    left = len(is_complete) - len(rows)
+    text = f"rows without a value in one of the target columns are left out: {left:,}"
+    return TargetLabels(np.stack(columns, axis=1)[rows], rows, (text,) if left else ())
+
+
+def task_of(values: NDArray[np.float64], task: str | None) -> str:
+    """What several target columns are for; raises InvalidDataset where they name one class."""
+    if task == CLASSIFICATION:
+        raise InvalidDataset(
+            f"found {values.shape[1]} target columns; expected one for the task {CLASSIFICATION}, "
+            f"or the task {MULTI_LABEL} for columns of 0 and 1"
+        )
+    return task or (MULTI_LABEL if np.isin(values, (0, 1)).all() else REGRESSION)
+
+
+def _values(table: Table, name: str) -> NDArray[np.float64]:
+    """The numbers in a column, truth values as 0 and 1, NaN where there is none: (rows,)"""
+    column = column_of(table.columns[name], name, table.decimal_comma)
+    if _is_number(column):
+        return np.where(column.is_missing, np.nan, column.values)
+    bits = None if isinstance(column, Numbers) else [_TRUTH.get(k.lower()) for k in column.known]
+    if bits is None or None in bits or isinstance(column, Numbers):
+        raise InvalidDataset(
+            f"the target column {shown(name)} holds texts or dates; expected numbers, or 0 and 1 "
+            "for a label, in each of several target columns"
+        )
+    return np.append(np.array(bits, np.float64), np.nan)[column.codes]
 
 
 def _is_predicted(column: Column, name: str, task: str | None) -> TypeGuard[Numbers]:

@@ -28,20 +28,20 @@ class Encoded:
 
 
 def encoded(
-    table: Table, target: str, rows: Rows, training: Rows, *, categories: tuple[str, ...] = (),
-    most_bytes: int, keys: SplitKeys | None = None,
+    table: Table, targets: tuple[str, ...], rows: Rows, training: Rows, *,
+    categories: tuple[str, ...] = (), most_bytes: int, keys: SplitKeys | None = None,
 ) -> Encoded:  # fmt: skip
     """The features of `rows`; the rules are learned from `training`, some of these rows.
 
     The columns in `categories` are categories whatever they look like; the one with the groups or
     times of `keys` is left out. Raises InvalidDataset where there are too many features, or none.
     """
-    _check_categories(table, target, categories)
+    _check_categories(table, targets, categories)
     learned: list[Learned] = []
     blocks: list[NDArray[np.float64]] = []
     warnings: list[str] = []
     for name, cells in table.columns.items():
-        if name == target:
+        if name in targets:
             continue
         if keys is not None and name == keys.column:
             learned.append(Learned(name, None, f"its {keys.in_words(keys.total)} divide the rows"))
@@ -60,14 +60,13 @@ def encoded(
             "categories beside the target"
         )
     columns = tuple(one.spec for one in learned if one.spec is not None)
-    return Encoded(
-        np.concatenate(blocks, axis=1), TableSpec(target=target, columns=columns), tuple(learned),
-        tuple(warnings),
-    )  # fmt: skip
+    spec_of_all = TableSpec(target=", ".join(targets), columns=columns)
+    x = np.concatenate(blocks, axis=1)
+    return Encoded(x, spec_of_all, tuple(learned), tuple(warnings))
 
 
-def _check_categories(table: Table, target: str, categories: tuple[str, ...]) -> None:
-    others = [name for name in table.columns if name != target]
+def _check_categories(table: Table, targets: tuple[str, ...], categories: tuple[str, ...]) -> None:
+    others = [name for name in table.columns if name not in targets]
     if unknown := sorted(set(categories) - set(others)):
         raise InvalidDataset(
             f"found no column {listed(unknown)} to take as categories; the table has "

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from api.dashboard import rendering
+from api.schemas import SearchOut
 from api.store import searches
 from core.protocol.states import SearchStatus
 
@@ -17,7 +18,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
     [(None, None, "–"), (0.5, None, "50.00 %"), (0.98421, 0.00312, "98.42 % ± 0.31")],
 )
 def test_a_metric_is_written_as_its_task_type_says(value, std, text) -> None:
-    assert rendering.metric(value, "image-classification", std) == text
+    assert rendering.metric(value, SearchOut.model_construct(in_percent=True), std) == text
 
 
 @pytest.mark.parametrize(

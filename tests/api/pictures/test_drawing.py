@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from api.pictures.drawing import architecture_svg, layer_label, lineage_svg
-from api.schemas import MorphismOut
+from api.schemas import MorphismOut, SearchOut
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.roots import roots
@@ -36,7 +36,7 @@ from core.protocol.states import TrialKind
 from tests.strategies import LAYER_EXAMPLES
 
 GOLDEN = sorted((Path(__file__).parents[2] / "assets" / "architectures").glob("*.json"))
-TASK = "image-classification"
+SEARCH = SearchOut.model_construct(in_percent=True, larger_is_better=True)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -156,7 +156,7 @@ def test_layers_that_are_new_or_changed_against_the_parent_are_marked():
 
 def test_a_lineage_links_every_trial(watched):
     _, listed = watched()
-    svg = lineage_svg(listed, TASK)
+    svg = lineage_svg(listed, SEARCH)
     links = [one.attrib["href"] for one in ElementTree.fromstring(svg).iter(f"{SVG}a")]
     assert sorted(links) == sorted(f"/trials/{trial.id}" for trial in listed)
     assert len([*ElementTree.fromstring(svg).iter(f"{SVG}path")]) == 1
@@ -166,7 +166,7 @@ def test_the_words_of_a_morphism_are_text(watched):
     _, listed = watched()
     words = "widen </title><script>alert('1 & \"2\"')</script>"
     step = MorphismOut(kind="widen", text=words, data={})
-    svg = lineage_svg([one.model_copy(update={"morphisms": [step]}) for one in listed], TASK)
+    svg = lineage_svg([one.model_copy(update={"morphisms": [step]}) for one in listed], SEARCH)
     assert "<script>" not in svg
     titles = [one.text for one in ElementTree.fromstring(svg).iter(f"{SVG}title")]
     assert titles == [f"trial {number}, waiting: {words}" for number in (0, 1)]
@@ -175,7 +175,7 @@ def test_the_words_of_a_morphism_are_text(watched):
 def test_the_origin_of_a_trial_without_morphisms_is_described(watched):
     _, listed = watched()
     titles = [
-        one.text for one in ElementTree.fromstring(lineage_svg(listed, TASK)).iter(f"{SVG}title")
+        one.text for one in ElementTree.fromstring(lineage_svg(listed, SEARCH)).iter(f"{SVG}title")
     ]
     assert titles == [
         "trial 0, waiting: a root",
@@ -190,7 +190,7 @@ def test_better_trials_are_graded_higher(watched):
         listed[0].model_copy(update={"value": value, "number": number, "id": uuid4()})
         for number, value in enumerate(values)
     ]
-    groups = ElementTree.fromstring(lineage_svg(shown, TASK)).iter(f"{SVG}g")
+    groups = ElementTree.fromstring(lineage_svg(shown, SEARCH)).iter(f"{SVG}g")
     assert [" ".join(one.attrib["class"].split()[2:]) for one in groups] == [
         "g1", "g5 best", "", "g2", "g5"
     ]  # fmt: skip
@@ -198,7 +198,7 @@ def test_better_trials_are_graded_higher(watched):
 
 def test_a_value_is_written_as_its_task_type_says(watched):
     _, listed = watched()
-    svg = lineage_svg([listed[0].model_copy(update={"value": 0.98421})], TASK)
+    svg = lineage_svg([listed[0].model_copy(update={"value": 0.98421})], SEARCH)
     (value,) = [
         one.text
         for one in ElementTree.fromstring(svg).iter(f"{SVG}text")
@@ -216,7 +216,7 @@ def test_a_long_lineage_is_drawn(watched):
         )
         for n, key in enumerate(ids)
     ]
-    svg = ElementTree.fromstring(lineage_svg(shown, TASK))
+    svg = ElementTree.fromstring(lineage_svg(shown, SEARCH))
     rightmost = max(float(one.attrib["cx"]) for one in svg.iter(f"{SVG}circle"))
     assert rightmost < float(svg.attrib["width"])
 
@@ -224,8 +224,8 @@ def test_a_long_lineage_is_drawn(watched):
 def test_a_final_fit_is_no_part_of_the_lineage(watched):
     _, listed = watched()
     final = listed[1].model_copy(update={"id": uuid4(), "kind": TrialKind.FINAL})
-    assert lineage_svg([*listed, final], TASK) == lineage_svg(listed, TASK)
-    assert lineage_svg([final], TASK) == ""
+    assert lineage_svg([*listed, final], SEARCH) == lineage_svg(listed, SEARCH)
+    assert lineage_svg([final], SEARCH) == ""
 
 
 def test_children_stand_a_level_right_of_their_parent(watched):
@@ -236,7 +236,7 @@ def test_children_stand_a_level_right_of_their_parent(watched):
         listed[0].model_copy(update={"id": ids[n], "number": n, "parent_id": parents[n]})
         for n in range(4)
     ]
-    dots = [*ElementTree.fromstring(lineage_svg(shown, TASK)).iter(f"{SVG}circle")]
+    dots = [*ElementTree.fromstring(lineage_svg(shown, SEARCH)).iter(f"{SVG}circle")]
     x = [float(dot.attrib["cx"]) for dot in dots]
     y = [float(dot.attrib["cy"]) for dot in dots]
     assert x[1] == x[2] > x[0]
@@ -245,4 +245,4 @@ def test_children_stand_a_level_right_of_their_parent(watched):
 
 
 def test_an_empty_search_is_drawn_as_an_empty_picture():
-    assert lineage_svg([], TASK) == ""
+    assert lineage_svg([], SEARCH) == ""

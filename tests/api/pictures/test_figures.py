@@ -12,7 +12,6 @@ from api.schemas import Best, EpochOut
 from core.errors import UnknownKind
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialStatus
-from core.tasks import TASKS
 
 
 @pytest.mark.parametrize("name", figures.NAMES)
@@ -194,7 +193,7 @@ def test_the_curves_of_a_final_fit_have_no_validation(watched):
     assert figures.trial_curves(search, trial, [])["data"] == []
 
 
-def test_a_metric_is_written_as_its_task_type_says(watched, monkeypatch):
+def test_a_metric_is_written_as_its_task_type_says(watched):
     """As a percentage within its range; as a plain number where its task type has no percentage."""
     search, listed = watched()
     shown = [listed[0].model_copy(update={"value": 0.96, "value_std": 0.0625})]
@@ -205,6 +204,28 @@ def test_a_metric_is_written_as_its_task_type_says(watched, monkeypatch):
         return made["layout"]["yaxis"]["tickformat"], max(band["y"])
 
     assert written() == (".1%", 1.0)
-    monkeypatch.setattr(TASKS[search.task], "in_percent", False)
-    monkeypatch.setattr(TASKS[search.task], "value_range", (0.0, 1.01))
-    assert written() == (".3~g", 1.01)
+    search = search.model_copy(update={"metric": "RMSE", "in_percent": False})
+    assert written() == (".3~g", 1.0225)
+
+
+def test_of_a_metric_of_which_less_is_better_the_least_is_the_best_so_far(watched):
+    search, listed = watched()
+    changes = {"metric": "log-loss", "in_percent": False, "larger_is_better": False}
+    search = search.model_copy(update=changes)
+    values = (0.5, 0.8, 0.3)
+    shown = [
+        listed[0].model_copy(update={"number": number, "value": value, "value_std": 0.01})
+        for number, value in enumerate(values)
+    ]
+
+    made = figures.build("best-so-far", search, shown, [])
+
+    assert [line["y"] for line in made["data"] if line["name"] == "best so far"] == [
+        [0.5, 0.5, 0.3]
+    ]
+    (front,) = [
+        line
+        for line in figures.build("front", search, shown, [])["data"]
+        if line["name"] == "front"
+    ]
+    assert front["y"] == [0.3]

@@ -4,6 +4,7 @@ import pytest
 
 from core.protocol.contracts import Comparison
 from core.search.comparison import sentence
+from core.tasks import TASKS
 
 
 @pytest.mark.parametrize(
@@ -26,4 +27,4 @@ from core.search.comparison import sentence
 )
 def test_a_comparison_in_words(facts, words):
     compared = {"examples": 1250, "before": 0.905, "after": 0.912} | facts
-    assert sentence(Comparison(**compared), "image-classification") == words
+    assert sentence(Comparison(**compared), TASKS["image-classification"]()) == words

@@ -5,16 +5,14 @@ import math
 import pytest
 
 from core.protocol.contracts import DatasetSpec
+from core.tasks.metric import Metric
 from core.tasks.task import AbstractTask
 
 
 class Accuracy(AbstractTask):
     """A share of which more is better."""
 
-    metric = "accuracy"
-    larger_is_better = True
-    value_range = (0.0, 1.0)
-    in_percent = True
+    metrics = (Metric(kind="accuracy", name="accuracy"),)
 
     def outputs(self, spec: DatasetSpec) -> int:
         return spec.classes
@@ -26,10 +24,15 @@ class Accuracy(AbstractTask):
 class SquaredError(Accuracy):
     """An error of which less is better: its objective is never positive."""
 
-    metric = "squared error"
-    larger_is_better = False
-    value_range = (-math.inf, 0.0)
-    in_percent = False
+    metrics = (
+        Metric(
+            kind="squared-error",
+            name="squared error",
+            larger_is_better=False,
+            value_range=(-math.inf, 0.0),
+            in_percent=False,
+        ),
+    )
 
 
 def test_more_of_an_objective_is_better_whatever_the_direction_of_the_metric():
@@ -38,8 +41,8 @@ def test_more_of_an_objective_is_better_whatever_the_direction_of_the_metric():
 
 
 @pytest.mark.parametrize("task", [Accuracy(), SquaredError()])
-def test_the_objective_of_an_objective_is_the_metric(task):
-    assert task.objective(task.objective(0.3)) == 0.3
+def test_a_metric_comes_back_from_its_objective(task):
+    assert task.of_objective(task.objective(0.3)) == 0.3
 
 
 @pytest.mark.parametrize(

@@ -117,8 +117,10 @@ def test_a_stopped_final_fit_with_a_winner_is_neither_tested_nor_exported(
 
 
 def measured(metric: float, examples: int = 400) -> Evaluation:
-    none = torch.empty(0)
-    return Evaluation(metric, 0.5, examples, outputs=none, targets=none)
+    right = torch.arange(examples) < round(metric * examples)
+    outputs = torch.stack([right, ~right], dim=1).float()
+    targets = torch.zeros(examples, dtype=torch.int64)
+    return Evaluation(metric, 0.5, examples, outputs=outputs, targets=targets)
 
 
 @pytest.mark.parametrize("after", [0.95, 0.90, 0.87])

@@ -19,7 +19,6 @@ from core.morphisms import MORPHISMS, to_json, transfer_all
 from core.protocol.contracts import BlobRef
 from core.protocol.states import TrialKind, TrialStatus
 from core.protocol.storage import Storage
-from core.tasks.image_classification import ImageClassification
 from tests.strategies import SMALL
 from tests.worker.orders import NETWORK, arrays, order_for
 from tests.worker.trainer.running import NO_CHANGE, run, stored_weights
@@ -409,12 +408,13 @@ def test_the_test_split_is_evaluated_in_single_precision(environment, storage):
     assert ended.test.loss != pytest.approx(rounded.loss, rel=1e-6)
 
 
-def test_the_value_is_the_objective_of_the_task_and_reports_have_its_metric(
-    environment, storage, monkeypatch
-):
+def test_the_value_is_the_objective_of_the_task_and_reports_have_its_metric(environment, storage):
     """Where less is better, the best epoch has the least metric; the objective is its negative."""
-    monkeypatch.setattr(ImageClassification, "larger_is_better", False)
-    order = order_for(storage, hyperparameters={"epochs": 9, "rung": 1 / 3, "least_at_rung": -1.01})
+    order = order_for(
+        storage,
+        metric="log-loss",
+        hyperparameters={"epochs": 9, "rung": 1 / 3, "least_at_rung": -9.0},
+    )
     ended, recorded = run(order, environment)
     metrics = [epoch.validation_metric for epoch in recorded.epochs]
     assert ended.status is TrialStatus.COMPLETED
@@ -422,16 +422,17 @@ def test_the_value_is_the_objective_of_the_task_and_reports_have_its_metric(
     assert ended.value_at_rung == -metrics[2]
 
 
-def test_a_training_behind_others_is_stopped_by_the_direction_of_the_task(
-    environment, storage, monkeypatch
-):
-    monkeypatch.setattr(ImageClassification, "larger_is_better", False)
-    order = order_for(storage, hyperparameters={"epochs": 9, "rung": 1 / 3, "least_at_rung": 0.01})
+def test_a_training_behind_others_is_stopped_by_the_direction_of_the_task(environment, storage):
+    order = order_for(
+        storage,
+        metric="log-loss",
+        hyperparameters={"epochs": 9, "rung": 1 / 3, "least_at_rung": -1e-9},
+    )
     ended, recorded = run(order, environment)
     assert (ended.status, ended.epochs) == (TrialStatus.STOPPED, 3)
     metric = recorded.epochs[2].validation_metric
     assert (
-        f"accuracy {100 * metric:.2f} % after 33 % of its training, where -1.00 %" in ended.reason
+        f"log-loss {metric:.4g} after 33 % of its training, where 1e-09 was needed" in ended.reason
     )
 
 

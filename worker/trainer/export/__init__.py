@@ -15,7 +15,7 @@ from typing import Any
 from core.graph.architecture import Architecture
 from core.graph.weights import Weights, save
 from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
-from core.tasks import TASKS
+from core.tasks.multi_label import THRESHOLD
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.card import compute_in_winner, model_card
@@ -92,21 +92,25 @@ def _program(name: str) -> bytes:
 def _preprocessing(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any]:
     """How raw examples become those that the network reads, and the range of training examples."""
     normalisation = inputs.normalisation
-    return {
-        "format": FORMAT,
-        "layout": spec.layout,  # of the user's file
-        "image_mode": spec.image_mode,  # of the user's pictures; None: the file had arrays
-        "input_shape": list(spec.input_shape),  # of one example, channels first
-        "table": spec.table and spec.table.model_dump(mode="json"),  # the columns of its rows
-        "stored_dtype": spec.dtype,
-        "mean": list(normalisation.mean),  # by channel or feature, as the following
-        "std": list(normalisation.std),
-        "in_float64": normalisation.in_float64,
-        "constant": list(normalisation.constant),
-        "low": list(inputs.low),
-        "high": list(inputs.high),
-        "contrast": list(inputs.contrast),
-    } | _targets(inputs.targets)
+    return (
+        {
+            "format": FORMAT,
+            "layout": spec.layout,  # of the user's file
+            "image_mode": spec.image_mode,  # of the user's pictures; None: the file had arrays
+            "input_shape": list(spec.input_shape),  # of one example, channels first
+            "table": spec.table and spec.table.model_dump(mode="json"),  # the columns of its rows
+            "stored_dtype": spec.dtype,
+            "mean": list(normalisation.mean),  # by channel or feature, as the following
+            "std": list(normalisation.std),
+            "in_float64": normalisation.in_float64,
+            "constant": list(normalisation.constant),
+            "low": list(inputs.low),
+            "high": list(inputs.high),
+            "contrast": list(inputs.contrast),
+        }
+        | _targets(inputs.targets)
+        | ({"threshold": THRESHOLD} if spec.multi_label else {})
+    )
 
 
 def _targets(targets: TargetScale | None) -> dict[str, Any]:
@@ -118,13 +122,15 @@ def _targets(targets: TargetScale | None) -> dict[str, Any]:
 
 
 def _metrics(
-    job: TrainJob, test: TestMetrics, comparison: Comparison | None, seconds: float | None
+    job: TrainJob,
+    test: TestMetrics,
+    comparison: Comparison | None,
+    seconds: float | None,
 ) -> dict[str, Any]:
-    name = TASKS[job.task].metric
     return {
-        "metric": name,
+        "metric": job.measured.metric,
         "test": test.metric,
-        "test_std": TASKS[job.task]().value_std(test.metric, test.examples),
+        "test_std": test.std,
         "test_loss": test.loss,
         "test_examples": test.examples,
         **({"test_measures": test.measures} if test.measures else {}),

@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from core.data.split_words import test_split_in_words, validation_split_in_words
 from core.graph.architecture import Architecture
 from core.layers import LAYERS
-from core.protocol.contracts import Comparison, TestMetrics
+from core.protocol.contracts import Comparison, DatasetSpec, TestMetrics
 from core.search.comparison import sentence
 from core.search.ensembles import in_words
-from core.tasks import TASKS, AbstractTask
+from core.tasks import AbstractTask
+from core.tasks.multi_label import THRESHOLD
 from worker.trainer.data.normalisation import Normalisation, constant_in_words
 from worker.trainer.export.onnx_card import onnx_section
 from worker.trainer.train_job import TrainJob
 
 _PREDICTED = {  # what the program prints
-    True: ("one class name a line", "with probabilities"),
-    False: ("the predicted numbers, one example a line", "by name"),
+    "class": ("one class name a line", "with probabilities"),
+    "labels": ("the labels of one example a line", "with probabilities"),
+    "numbers": ("the predicted numbers, one example a line", "by name"),
 }
 _ARRAYS = (
     "python predict.py examples.npy           # {}",
@@ -80,7 +82,7 @@ def model_card(
 def _use(job: TrainJob) -> list[str]:
     """The commands that predict, and what examples they take."""
     is_table = job.dataset_spec.table is not None
-    printed = _PREDICTED[TASKS[job.task].predicts_classes]
+    printed = _PREDICTED[_predicted(job.dataset_spec)]
     commands = "\n".join(_ROWS if is_table else _ARRAYS).format(*printed)
     return [
         *("## Use", "", "```sh", *commands.split("\n"), "```", ""),
@@ -97,13 +99,12 @@ def _facts(
     test: TestMetrics,
     comparison: Comparison | None,
 ) -> list[str]:
-    spec, history, task = job.dataset_spec, job.history, TASKS[job.task]()
-    test_std = task.value_std(test.metric, test.examples)
+    spec, history, task = job.dataset_spec, job.history, job.measured
     validation = _value(task, history.get("validation"), history.get("validation_std"))
     return [
         "| | |",
         "|---|---|",
-        f"| test {task.metric} | {task.in_words(test.metric, test_std)} ({test.examples} examples, "
+        f"| test {task.metric} | {task.in_words(test.metric, test.std)} ({test.examples} examples, "
         "looked at once) |",
         *[f"| test {name} | {value:.4g} |" for name, value in _plain_names(test.measures)],
         f"| validation {task.metric} in the search | {validation} (the best of many: optimistic) |",
@@ -112,9 +113,7 @@ def _facts(
         f"| training examples | {_training_examples(spec.train_examples, comparison)} |",
         *_splits(job),
         f"| input | {spec.input_shape}, {spec.dtype}{_axes(spec.layout)} |",
-        f"| classes | {spec.classes} |"
-        if spec.classes
-        else f"| predicts | {', '.join(map(_plain, spec.target_names))} |",
+        _results(spec),
     ]
 
 
@@ -127,6 +126,20 @@ def _splits(job: TrainJob) -> list[str]:
         *([f"| test split | {_plain(test)} |"] if test else []),
         f"| validation split | {_plain(validation)} |",
     ]
+
+
+def _predicted(spec: DatasetSpec) -> str:
+    """What is predicted of each example, in one word."""
+    return "labels" if spec.multi_label else "class" if spec.classes else "numbers"
+
+
+def _results(spec: DatasetSpec) -> str:
+    """What the network can answer, as a row of the table."""
+    if spec.multi_label:
+        return f"| labels | {spec.classes}, each predicted from a probability of {THRESHOLD:g} on |"
+    if spec.classes:
+        return f"| classes | {spec.classes} |"
+    return f"| predicts | {', '.join(map(_plain, spec.target_names))} |"
 
 
 def _plain_names(measures: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -192,7 +205,7 @@ def _final(job: TrainJob, comparison: Comparison | None, seconds: float | None) 
     """How the final network compares, and the share of the training that is in the export."""
     sentences = []
     if comparison is not None:
-        compared = sentence(comparison, job.task)
+        compared = sentence(comparison, job.measured)
         sentences.append(f"{_plain(compared[0].upper() + compared[1:])}.")
     share = compute_in_winner(job, comparison, seconds)
     if share is not None:

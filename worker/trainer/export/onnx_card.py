@@ -47,6 +47,11 @@ _SHOWN = {  # by whether classes are predicted
     ),
 }
 
+_LABELS_SHOWN = (
+    *_SHOWN[True][:-1],
+    "print([[classes[k] for k in (row >= 0.5).nonzero()[0]] for row in probabilities])",
+)
+
 
 def onnx_section(spec: DatasetSpec, missing: str) -> list[str]:
     """The lines of Markdown: how to use the ONNX file, or why it is missing."""
@@ -72,4 +77,4 @@ def _program(spec: DatasetSpec) -> Iterator[str]:
     yield from ["import predict  # of this folder; it computes the features"] * is_table
     yield from ("", 'session = onnxruntime.InferenceSession("model.onnx")')
     yield from (line.format(axes=axes, dtype=spec.dtype) for line in (_ARRAY, _ROWS)[is_table])
-    yield from _SHOWN[spec.classes > 0]
+    yield from _LABELS_SHOWN if spec.multi_label else _SHOWN[spec.classes > 0]

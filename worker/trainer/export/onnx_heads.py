@@ -11,6 +11,7 @@ from onnx import TensorProto
 from torch import Tensor
 
 from core.protocol.contracts import DatasetSpec
+from core.tasks.multi_label import THRESHOLD
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.export.onnx_graph import OnnxGraph
 
@@ -35,6 +36,18 @@ def _probabilities(spec: DatasetSpec, _: TargetScale | None) -> Head:
         {"task": "image-classification", "classes": json.dumps(spec.class_names)},
         lambda graph, logits: graph.operator("Softmax", logits, axis=1),
         lambda logits: logits.softmax(dim=1).numpy(),
+    )
+
+
+def _label_probabilities(spec: DatasetSpec, _: TargetScale | None) -> Head:
+    """The probability of each label."""
+    facts = {"classes": json.dumps(spec.class_names), "threshold": str(THRESHOLD)}
+    return Head(
+        "probabilities",
+        TensorProto.FLOAT,
+        {"task": "multi-label", **facts},
+        lambda graph, logits: graph.operator("Sigmoid", logits),
+        lambda logits: logits.sigmoid().numpy(),
     )
 
 
@@ -64,5 +77,6 @@ def _values(_: DatasetSpec, targets: TargetScale | None) -> Head:
 #: By task: the head for a data set and the scale of its targets, which only regression has.
 HEADS: dict[str, Callable[[DatasetSpec, TargetScale | None], Head]] = {
     "image-classification": _probabilities,
+    "multi-label": _label_probabilities,
     "regression": _values,
 }

@@ -175,6 +175,7 @@ class Model:
         self.classes: list[str] = _read(folder / "classes.json")
         self.preprocess = _read(folder / "preprocess.json")
         self.targets: dict[str, Any] | None = self.preprocess.get("targets")  # of regression
+        self.threshold: float | None = self.preprocess.get("threshold")  # of several labels
         self.shape = tuple(self.preprocess["input_shape"])  # of one example, channels first
         self.layout: str = self.preprocess["layout"] or LAYOUTS[len(self.shape)][0]
         table = self.preprocess.get("table")
@@ -226,20 +227,35 @@ class Model:
         return values[self.nodes[-1]["id"]]
 
     def probabilities(self, x: Array, layout: str | None = None, batch: int = BATCH) -> Array:
-        """(N, ...) -> (N, classes)"""
+        """Of each class, or of each label where an example may have several: (N, ...) -> (N, K)"""
         if self.targets:
             raise InputError("the network predicts numbers, not classes: use `values`")
-        return probabilities_of(self._all_outputs(x, layout, batch), "index {}".format)
+        return self.probabilities_of(self._all_outputs(x, layout, batch), "index {}".format)
 
     def values(self, x: Array, layout: str | None = None, batch: int = BATCH) -> Array:
         """The predicted numbers in the units of the data set: (N, ...) -> (N, targets)"""
         return self.restored(self._all_outputs(x, layout, batch), "index {}".format)
 
-    def predict(self, x: Array, layout: str | None = None) -> list[str] | Array:
-        """The most probable class of each example; of regression the numbers, (N, targets)."""
+    def predict(self, x: Array, layout: str | None = None) -> list[str] | list[list[str]] | Array:
+        """The most probable class of each example, or its labels; of regression the numbers."""
         if self.targets:
             return self.values(x, layout)
+        if self.threshold is not None:
+            return [self.labels(row) for row in self.probabilities(x, layout)]
         return [self.classes[k] for k in self.probabilities(x, layout).argmax(axis=1)]
+
+    def labels(self, probabilities: Array) -> list[str]:
+        """The labels of one example: those with a probability from the threshold on."""
+        pairs = zip(self.classes, probabilities, strict=True)
+        return [name for name, p in pairs if self.threshold is not None and p >= self.threshold]
+
+    def probabilities_of(self, outputs: Tensor, name: Callable[[int], str]) -> Array:
+        """The probabilities that outputs mean; raises InputError if one is undefined."""
+        if self.threshold is None:
+            return probabilities_of(outputs, name)
+        check_outputs(outputs, name)
+        found: Array = outputs.sigmoid().numpy()
+        return found
 
     def restored(self, outputs: Tensor, name: Callable[[int], str]) -> Array:
         """Outputs as numbers in the units of the data set; raises InputError for infinite ones."""
@@ -864,7 +880,7 @@ class RangeWatch:
 
 def predictions(model: Model, source: Source, watch: RangeWatch) -> Iterator[tuple[int, Array]]:
     """(index, probabilities of the classes, or numbers) of one example after the other."""
-    found_in = model.restored if model.targets else probabilities_of
+    found_in = model.restored if model.targets else model.probabilities_of
     for start, x in source.batches():
         z = model.normalise(x)
         watch.add(start, x, z)
@@ -883,7 +899,9 @@ def as_json(model: Model, row: Array, name: str | None) -> dict[str, Any]:
         found: dict[str, Any] = {"values": dict(numbers)}
     else:
         by_class = zip(model.classes, (round(float(p), 6) for p in row), strict=True)
-        found = {"class": model.classes[int(row.argmax())], "probabilities": dict(by_class)}
+        one = {"class": model.classes[int(row.argmax())]}
+        predicted = one if model.threshold is None else {"labels": model.labels(row)}
+        found = {**predicted, "probabilities": dict(by_class)}
     return found if name is None else {"file": name, **found}
 
 
@@ -893,10 +911,19 @@ def _printable(text: str) -> str:
 
 
 def _as_line(model: Model, row: Array, name: str | None) -> str:
-    """The class or the numbers on one line, after the file of a picture."""
-    found = _numbers(model.targets, row) if model.targets else [model.classes[int(row.argmax())]]
+    """The class, the labels or the numbers on one line, after the file of a picture."""
+    found = _words(model, row)
     words = found if name is None else [name, *found]
     return "\t".join(_printable(word) for word in words)
+
+
+def _words(model: Model, row: Array) -> list[str]:
+    """The class, the labels or the numbers of one example."""
+    if model.targets:
+        return [*_numbers(model.targets, row)]
+    if model.threshold is not None:
+        return model.labels(row)
+    return [model.classes[int(row.argmax())]]
 
 
 def _numbers(targets: dict[str, Any], row: Array) -> Iterator[str]:

@@ -8,7 +8,8 @@ POST /predict        {"examples": [...], "layout": null}: nested lists with the 
 POST /predict/file   the bytes of a .npy, .npz, .csv or .parquet file or of a picture
 
 Both answer {"predictions": [{"class": ..., "probabilities": {...}}, ...], "warnings": [...]}, in
-the order of the examples; a network that predicts numbers has {"values": {...}} for each example.
+the order of the examples; a network that predicts numbers has {"values": {...}} for each example,
+one that predicts several labels {"labels": [...], "probabilities": {...}}.
 422 says what is wrong with the examples, 413 that there are too many bytes.
 """
 
@@ -52,6 +53,7 @@ class Prediction(BaseModel):
 
     model_config = {"extra": "allow"}
 
+    labels: list[str] | None = None
     probabilities: dict[str, float] | None = None
     values: dict[str, float] | None = None
 

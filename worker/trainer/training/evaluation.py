@@ -6,9 +6,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from worker.tasks import LOSSES
+from worker.tasks import AbstractLoss, loss_of
 from worker.trainer.data.examples import Examples
-from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.networks.compute import Compute
 from worker.trainer.training.checks import check_finite
 from worker.trainer.training.state import State
@@ -36,33 +35,43 @@ class Evaluation:
         tensors = {name: state[name].to(device) for name in ("outputs", "targets")}
         return cls(**state | tensors)
 
-    def measures(self, task: str, targets: TargetScale | None) -> dict[str, float]:
-        """Further measures for people, in the units of the targets."""
-        if targets is None:
-            return {}
-        return LOSSES[task]().measures(self.outputs, self.targets, targets.names, targets.std)
+    def std(self, task: str | AbstractLoss) -> float:
+        """The standard error of the metric."""
+        return loss_of(task).metric_std(self.outputs, self.targets)
 
-    def calibrated_loss(self, task: str) -> float:
+    def measures(self, task: str | AbstractLoss) -> dict[str, float]:
+        """Further measures for people, in the units of the targets."""
+        return loss_of(task).measures(self.outputs, self.targets)
+
+    def all_measures(self, task: str | AbstractLoss) -> dict[str, float]:
+        """The other metrics of the task type, and its further measures."""
+        loss = loss_of(task)
+        found = loss.other_metrics(self.outputs, self.targets)
+        return found | loss.measures(self.outputs, self.targets)
+
+    def calibrated_loss(self, task: str | AbstractLoss) -> float:
         """The loss by which networks are compared: see `worker.tasks`. Slow: tries temperatures."""
-        return float(LOSSES[task]().calibrated_loss(self.outputs, self.targets))
+        return float(loss_of(task).calibrated_loss(self.outputs, self.targets))
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, examples: Examples, task: str, compute: Compute) -> Evaluation:
+def evaluate(
+    network: nn.Module, examples: Examples, task: str | AbstractLoss, compute: Compute
+) -> Evaluation:
     """Evaluate the network, in evaluation mode, on all examples.
 
     Raises:
         InfeasibleTrial: the loss is not finite.
     """
-    loss_of = LOSSES[task]()
+    measured = loss_of(task)
     network.eval()
     loss = torch.zeros((), device=compute.device)
     outputs, targets = [], []
     for x, y in examples.batches(EVALUATION_BATCH):
         with compute.autocast():
             outputs.append(network(x))
-        loss += loss_of.loss(outputs[-1], y) * len(y)
+        loss += measured.loss(outputs[-1], y) * len(y)
         targets.append(y)
     check_finite(loss)
     n, found, expected = len(examples), torch.cat(outputs), torch.cat(targets)
-    return Evaluation(loss_of.metric(found, expected), float(loss) / n, n, found, expected)
+    return Evaluation(measured.metric(found, expected), float(loss) / n, n, found, expected)

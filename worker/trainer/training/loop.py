@@ -17,7 +17,7 @@ from torch import Tensor
 
 from core.errors import NetmorphError
 from core.protocol.contracts import EpochMetrics, Hyperparameters
-from core.tasks import TASKS
+from worker.tasks import AbstractLoss, loss_of
 from worker.trainer.data.examples import Examples
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
@@ -65,7 +65,7 @@ def train(
     validation: Examples | None,
     hyperparameters: Hyperparameters,
     *,
-    task: str,
+    task: str | AbstractLoss,
     seed: int,
     compute: Compute,
     keep_last: bool = False,
@@ -88,20 +88,20 @@ def train(
         InfeasibleTrial: loss or weights are not finite any more, or nothing is learned.
         TrainingInterrupted: `checkpointer` asked to hand the training back.
     """
-    h = hyperparameters
+    h, loss = hyperparameters, loss_of(task)
     network.seed(seed, compute.device)  # dropout
     average = WeightAverage(network, h.averaging) if h.averaging else None
-    step = TrainingStep.of(network, h, average, task=task, seed=seed, compute=compute)
+    step = TrainingStep.of(network, h, average, task=loss, seed=seed, compute=compute)
     batch = min(h.batch_size, len(training))
     loop = _Loop(
         h=h,
-        task=task,
+        loss=loss,
         step=step,
         batches=_Batches(training, batch, seed),
         validation=validation,
         progress=TrainingProgress(h, max(1, len(training) // batch), clock),
         learning=LearningCheck(chance_loss),
-        kept=KeptWeights(network=network, average=average, task=TASKS[task](), keep_last=keep_last),
+        kept=KeptWeights(network=network, average=average, task=loss.task, keep_last=keep_last),
         should_stop=should_stop,
         on_step=on_step,
         on_epoch=on_epoch,
@@ -135,7 +135,7 @@ class _Loop:
     """A training between its first step and its outcome."""
 
     h: Hyperparameters
-    task: str
+    loss: AbstractLoss
     step: TrainingStep
     batches: _Batches
     validation: Examples | None
@@ -241,7 +241,7 @@ class _Loop:
         with average.applied() if average else nullcontext():
             evaluation = None
             if self.validation is not None:
-                evaluation = evaluate(network, self.validation, self.task, self.step.compute)
+                evaluation = evaluate(network, self.validation, self.loss, self.step.compute)
             self.kept.consider(evaluation, self.progress.epochs)
         self.evaluation_seconds += self.clock() - began
         return evaluation

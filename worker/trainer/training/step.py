@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.protocol.contracts import Hyperparameters
-from worker.tasks import LOSSES, AbstractLoss
+from worker.tasks import AbstractLoss, loss_of
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.network import Network
@@ -58,7 +58,7 @@ class TrainingStep:
     """
 
     network: Network | Ensemble
-    loss_of: AbstractLoss
+    loss: AbstractLoss
     label_smoothing: float
     optimisers: tuple[torch.optim.Optimizer, ...]
     average: WeightAverage | None
@@ -72,7 +72,7 @@ class TrainingStep:
         h: Hyperparameters,
         average: WeightAverage | None,
         *,
-        task: str,
+        task: str | AbstractLoss,
         seed: int,
         compute: Compute,
     ) -> Self:
@@ -82,7 +82,7 @@ class TrainingStep:
         """
         return cls(
             network=network,
-            loss_of=LOSSES[task](),
+            loss=loss_of(task),
             label_smoothing=h.label_smoothing,
             optimisers=optimisers_of(network, h),
             average=average,
@@ -135,5 +135,5 @@ class TrainingStep:
 
     def _loss(self, outputs: list[Tensor], targets: Tensor) -> Tensor:
         """The sum of the networks' losses: so each has the gradient that it would have alone."""
-        losses = [self.loss_of.loss(one, targets, self.label_smoothing) for one in outputs]
+        losses = [self.loss.training_loss(one, targets, self.label_smoothing) for one in outputs]
         return reduce(torch.add, losses)

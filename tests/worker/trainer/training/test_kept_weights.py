@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from core.tasks import TASKS
-from core.tasks.image_classification import ImageClassification
 from tests.worker.trainer.trainings import MLP, TASK, network_of
 from worker.trainer.training.averaging import WeightAverage
 from worker.trainer.training.evaluation import Evaluation
@@ -18,11 +17,12 @@ def evaluation(metric: float, loss: float = 1.0) -> Evaluation:
     return Evaluation(metric, loss, 30, outputs=NONE, targets=NONE)
 
 
-def kept_after(evaluations, *, keep_last=False, averaging=None):
+def kept_after(evaluations, *, metric=None, keep_last=False, averaging=None):
     """What is kept after epochs in which all biases are 1, 2, 3, ...; the bias in the end."""
     network = network_of(MLP)
     average = averaging and WeightAverage(network, averaging)
-    kept = KeptWeights(network=network, average=average, task=TASKS[TASK](), keep_last=keep_last)
+    task = TASKS[TASK](metric)
+    kept = KeptWeights(network=network, average=average, task=task, keep_last=keep_last)
     bias = network.layers["1"].bias
     for epoch, each in enumerate(evaluations, start=1):
         with torch.no_grad():
@@ -44,9 +44,9 @@ def test_of_equal_metrics_the_lower_loss_is_the_best_and_of_equal_losses_the_fir
     assert (kept.epoch, bias) == (2, 2.0)
 
 
-def test_the_direction_of_the_metric_is_that_of_the_task(monkeypatch):
-    monkeypatch.setattr(ImageClassification, "larger_is_better", False)
-    kept, bias = kept_after([evaluation(0.5), evaluation(0.8), evaluation(0.2), evaluation(0.3)])
+def test_the_direction_of_the_metric_is_that_of_the_task():
+    losses = [evaluation(0.5), evaluation(0.8), evaluation(0.2), evaluation(0.3)]
+    kept, bias = kept_after(losses, metric="log-loss")
     assert (kept.epoch, bias) == (3, 3.0)
 
 

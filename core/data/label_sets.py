@@ -1,0 +1,78 @@
+"""Several labels for each example: a matrix of 0 and 1, with a row for each example.
+
+Rows that all have exactly one 1 are one-hot labels of single classes, unless the person says
+otherwise.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.labels import checked_names
+from core.data.targets import MULTI_LABEL
+from core.errors import InvalidDataset
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSets:
+    """Whether each example has each label, by split, and the names of the labels."""
+
+    values: Mapping[str, NDArray[np.uint8]]  # (n, labels)
+    names: tuple[str, ...]
+    reason: str  # why they are taken as several labels
+
+
+def label_sets_of(
+    labels: Mapping[str, NDArray[Any]], task: str | None, names: Sequence[str] | None = None
+) -> LabelSets | None:
+    """The labels as sets; None where they are something else.
+
+    Raises InvalidDataset where sets are requested and the labels are no matrix of 0 and 1.
+    """
+    if task != MULTI_LABEL and not (task is None and _are_sets(labels)):
+        return None
+    for split, y in labels.items():
+        _check(split, y)
+    counts = {y.shape[1] for y in labels.values()}
+    if len(counts) > 1:
+        raise InvalidDataset(
+            f"found {' and '.join(map(str, sorted(counts)))} labels in different splits; expected "
+            "the same number in all"
+        )
+    (count,) = counts
+    known = tuple(map(str, range(count))) if names is None else checked_names(names, "class_names")
+    if len(known) != count:
+        raise InvalidDataset(
+            f"class_names has {len(known)} names, and labels have {count} columns; expected one "
+            "name for each column"
+        )
+    reason = "as given" if task else "some examples have several labels, or none"
+    return LabelSets({split: y.astype(np.uint8) for split, y in labels.items()}, known, reason)
+
+
+def _are_sets(labels: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether all labels are rows of 0 and 1, some of them without exactly one 1."""
+    matrices = [y for y in labels.values() if y.ndim == 2 and y.shape[1] > 1 and len(y)]
+    if len(matrices) < len(labels) or not all(_are_bits(y) for y in matrices):
+        return False
+    return any(bool((y.sum(axis=1) != 1).any()) for y in matrices)
+
+
+def _are_bits(y: NDArray[Any]) -> bool:
+    return y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all())
+
+
+def _check(split: str, y: NDArray[Any]) -> None:
+    if y.ndim != 2 or y.shape[1] < 2 or not len(y):
+        raise InvalidDataset(
+            f"{split} labels have shape {y.shape}; expected (N, labels) with two labels or more "
+            "for the task multi-label: a row of 0 and 1 for each example"
+        )
+    if not _are_bits(y):
+        raise InvalidDataset(
+            f"{split} labels are {y.dtype} and not all 0 or 1; expected a matrix of 0 and 1 for "
+            "the task multi-label: 1 where an example has the label"
+        )
