@@ -13,7 +13,7 @@ import sys
 import tempfile
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from netmorph.errors import ClientError
 _LONGEST = 128  # characters of the name of a data set
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".npy", ".npz", ".gif", ".tif",
                        ".tiff", ".heic", ".avif", ".ppm", ".pgm"})  # fmt: skip
-_TABLES = frozenset({".csv", ".tsv", ".parquet"})
+_TABLES = frozenset({".csv", ".tsv", ".parquet", ".jsonl"})
 _IDX = re.compile(r".*idx\d[-_.]?(ubyte)?(\.gz)?", re.IGNORECASE)
-_FILE = re.compile(r".*\.(npz|npy|zip|gz|tgz|tar|csv|tsv|parquet|h5|pkl|pt|mat)", re.IGNORECASE)
+_FILE = re.compile(
+    r".*\.(npz|npy|zip|gz|tgz|tar|csv|tsv|parquet|jsonl|h5|pkl|pt|mat)", re.IGNORECASE
+)
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # categories of Unicode
 _DATE = (1980, 1, 1, 0, 0, 0)  # the oldest of a zip entry: equal files, equal bytes
 
@@ -37,12 +39,13 @@ class Options:
     layout: str | None = None  # of the axes: "NCL"
     image_side: int | None = None  # largest side of images from files, in pixels
     target: str | None = None  # the column of a table that holds the labels
+    text: str | None = None  # the column of a table that holds texts
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
     task: str | None = None  # what the labels are for: "image-classification", "regression"
 
     def fields(self) -> dict[str, list[str]]:
         """The fields of the upload's form, each with its values."""
-        names = ("layout", "image_side", "target", "task")
+        names = ("layout", "image_side", "target", "text", "task")
         given = {name: [str(v)] for name in names if (v := getattr(self, name)) is not None}
         return given | ({"category": [*self.categories]} if self.categories else {})
 
@@ -83,11 +86,12 @@ def packed(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
         return
-    files = _files_in(path) or _table_in(path)
+    files = _files_in(path, _is_data) or _table_in(path) or _files_in(path, _is_text)
     if not files:
         raise ClientError(
             f"the folder {shown(path)} holds no data; expected a folder of PNG, JPEG or WebP "
-            "images for each class, npy files x.npy and y.npy, IDX files, or one table"
+            "images, or of .txt files, for each class, npy files x.npy and y.npy, IDX files, or "
+            "one table"
         )
     if len(files) == 1 and files[0].suffix.lower() in _TABLES | {".npz"}:
         yield files[0]
@@ -98,8 +102,8 @@ def packed(path: Path) -> Iterator[Path]:
         yield target
 
 
-def _files_in(folder: Path) -> list[Path]:
-    """The images and arrays below a folder in a fixed order; links to folders are followed once."""
+def _files_in(folder: Path, is_wanted: Callable[[str], bool]) -> list[Path]:
+    """The files with such names below a folder in a fixed order; links are followed once."""
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
     for root, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
@@ -109,7 +113,7 @@ def _files_in(folder: Path) -> list[Path]:
             continue
         seen.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(root) / name for name in sorted(names) if _is_data(name)]
+        found += [Path(root) / name for name in sorted(names) if is_wanted(name)]
     return [path for path in found if path.is_file()]
 
 
@@ -127,6 +131,10 @@ def _table_in(folder: Path) -> list[Path]:
 
 def _refuse(error: OSError) -> None:
     raise ClientError(f"the folder {error.filename!r} cannot be read: {error.strerror}")
+
+
+def _is_text(name: str) -> bool:
+    return name.lower().endswith(".txt") and not name.startswith(".")
 
 
 def _is_data(name: str) -> bool:

@@ -187,6 +187,7 @@ def upload(
     layout: Text = "",
     image_side: Text = "",
     target: Text = "",
+    text: Text = "",
     task: Text = "",
 ) -> Response:
     """Import an uploaded file as a data set, and show how it was understood."""
@@ -196,6 +197,7 @@ def upload(
         "layout": layout,
         "image_side": image_side,
         "target": target,
+        "text": text,
         "task": task,
     }
     try:
@@ -204,6 +206,7 @@ def upload(
             layout=layout or None,
             image_side=_IMAGE_SIDE.validate_python(image_side.strip() or None),
             target=target.strip() or None,
+            text=text.strip() or None,
             task=task or None,
         )
         made = import_file(maker, storage, visitor.caller, checked, file.file, options)

@@ -42,6 +42,7 @@ def upload_dataset(
     layout: Layout = "",
     image_side: Annotated[ImageSide | None, Form()] = None,
     target: ColumnName = "",
+    text: ColumnName = "",
     category: Annotated[list[ColumnName], Form(max_length=MAX_COLUMNS)] = [],  # noqa: B006
     task: Annotated[str, Form(max_length=64)] = "",
 ) -> DatasetOut:
@@ -50,8 +51,9 @@ def upload_dataset(
     The file is of one of the formats that `GET /v1/datasets/intake` lists. `layout` names the axes
     of the examples where the file does not: "NHW", "NHWC" or "NCHW" for images, "NL", "NLC" or
     "NCL" for signals, "NF" for vectors. `image_side` is the largest side of images from files, in
-    pixels. Of a table (CSV, TSV, Parquet) `target` names the column with the labels, by default the
-    one named target, label, class or y; `category`, which may be repeated, names a column whose
+    pixels. Of a table (CSV, TSV, Parquet, JSONL) `target` names the column with the labels, by
+    default the one named target, label, class or y; `text` names a column of texts, which is then
+    the only one to learn from; `category`, which may be repeated, names a column whose
     numbers are categories. `task` says what the labels are for: "image-classification" (of images,
     signals, vectors and rows) or "regression"; without it, labels with fractions are numbers to
     predict, all others name classes. Check `description`, above all its `warnings`, before a
@@ -62,6 +64,7 @@ def upload_dataset(
         layout=layout or None,
         image_side=image_side,
         target=target or None,
+        text=text or None,
         categories=tuple(category),
         task=task or None,
     )

@@ -1,7 +1,7 @@
 """Describe a data set without storing it: `python -m core.data FILE`.
 
 Prints one JSON object: `spec` and `description`, or `error` where the file cannot be used. Options
-are `--layout L`, `--image-side N`, `--target C`, `--category C` and `--task T`.
+are `--layout L`, `--image-side N`, `--target C`, `--text C`, `--category C` and `--task T`.
 """
 
 import argparse
@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--layout")
     parser.add_argument("--image-side", type=int)
     parser.add_argument("--target")
+    parser.add_argument("--text")
     parser.add_argument("--category", action="append", default=[])
     parser.add_argument("--task")
     given = parser.parse_args()
@@ -29,6 +30,7 @@ def main() -> int:
         layout=given.layout,
         image_side=given.image_side,
         target=given.target,
+        text=given.text,
         categories=tuple(given.category),
         task=given.task,
     )

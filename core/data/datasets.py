@@ -12,7 +12,7 @@ from safetensors.numpy import save
 
 from core.data.targets import CLASSIFICATION, REGRESSION
 from core.errors import CorruptBlob, InvalidDataset
-from core.protocol.contracts import DatasetSpec, TableSpec
+from core.protocol.contracts import DatasetSpec, TableSpec, TextSpec
 
 MAX_CLASSES = 1000
 LARGEST_VALUE = 1e100  # of an example: sums and squares of larger values may overflow
@@ -20,7 +20,7 @@ MIN_TRAIN_PER_CLASS = 4  # so that a stratified validation split has at least on
 MAX_TARGETS = 32
 MIN_TRAIN_TARGETS, MIN_TEST_TARGETS = 8, 2  # examples of regression
 LEAST_SPREAD = 1e-100  # of a target: squares of smaller differences vanish
-_TYPES = (np.uint8, np.float32, np.float64)
+_TYPES = (np.uint8, np.int32, np.float32, np.float64)
 _TENSORS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -29,8 +29,9 @@ class Arrays:
     """Examples and labels, split in train and test.
 
     Examples are uint8, float32 or float64, images (N, C, H, W), signals (N, C, L) or vectors
-    (N, F); labels are int64, 0 … classes - 1, and name `class_names`. Of regression there are
-    float64 targets (N, targets) in their place, and no class names.
+    (N, F), or the int32 token numbers of texts (N, 1, L); labels are int64, 0 … classes - 1, and
+    name `class_names`. Of regression there are float64 targets (N, targets) in their place, and no
+    class names.
     """
 
     x_train: NDArray[Any]
@@ -42,6 +43,8 @@ class Arrays:
     image_mode: str | None = None  # likewise
     table: TableSpec | None = None  # likewise
     target_names: tuple[str, ...] = ()  # of regression
+    text: TextSpec | None = None  # as `table`
+    pieces: tuple[str, ...] = ()  # of texts: the vocabulary, see `core.data.texts`
 
     @property
     def task(self) -> str:
@@ -136,7 +139,9 @@ def _check_examples(split: str, x: NDArray[Any]) -> None:
             "expected (N, C, H, W), (N, C, length) or (N, features)"
         )
     if x.dtype not in _TYPES:
-        raise InvalidDataset(f"{split} examples are {x.dtype}; expected uint8, float32 or float64")
+        raise InvalidDataset(
+            f"{split} examples are {x.dtype}; expected uint8, int32, float32 or float64"
+        )
     check_values(x, f"{split} examples")
 
 
@@ -177,6 +182,7 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
         layout=arrays.layout,
         image_mode=arrays.image_mode,
         table=arrays.table,
+        text=arrays.text,
         target_names=arrays.target_names,
     )
 
@@ -187,6 +193,8 @@ def encode(arrays: Arrays) -> bytes:
     metadata = {"class_names": json.dumps(list(arrays.class_names))}
     if arrays.target_names:
         metadata["target_names"] = json.dumps(list(arrays.target_names))
+    if arrays.pieces:
+        metadata["pieces"] = json.dumps(list(arrays.pieces))
     return save(tensors, metadata=metadata)
 
 
@@ -196,11 +204,13 @@ def decode(path: Path) -> Arrays:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             names = json.loads(metadata["class_names"])
-            targets = json.loads(metadata.get("target_names", "[]"))
+            targets, pieces = (
+                tuple(json.loads(metadata.get(name, "[]"))) for name in ("target_names", "pieces")
+            )
             tensors = {name: file.get_tensor(name) for name in _TENSORS}
     except (SafetensorError, KeyError, ValueError) as error:
         raise CorruptBlob(f"the stored data set cannot be read: {error}") from error
-    arrays = Arrays(**tensors, class_names=tuple(names), target_names=tuple(targets))
+    arrays = Arrays(**tensors, class_names=tuple(names), target_names=targets, pieces=pieces)
     validate(arrays)
     return arrays
 

@@ -62,7 +62,7 @@ class DatasetDescription(Message):
     format: str  # a kind of `core.data.formats.FORMATS`, or "built-in"
     task: str
     task_reason: str
-    kind: str  # of the examples: "images", "signals", "vectors"
+    kind: str  # of the examples: "images", "signals", "vectors", "texts"
     layout: str  # of the examples as they came: "NHWC"
     layout_reason: str
     values: str  # the type of the numbers as they came: "float64"
@@ -97,7 +97,7 @@ def describe(
         format=format,
         task=arrays.task,
         task_reason=task_reason or f"each example has one of {spec.classes} labels",
-        kind=layout.kind,
+        kind=layout.kind if spec.text is None else "texts",
         layout=layout.letters,
         layout_reason=layout.reason,
         values=values,
@@ -195,7 +195,7 @@ def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
         f"{train.examples + test.examples:,} {_data(facts, spec)}",
         _classes(facts, spec) if spec.classes else _numbers(facts.targets),
         f"{train.examples:,} examples to train on, {test.examples:,} to test on ({source})",
-        *([f"values from {values}"] if spec.table is None else []),
+        *([f"values from {values}"] if spec.table is None and spec.text is None else []),
         f"task {'classification' if spec.classes else facts.task}: {facts.task_reason}",
     )
 
@@ -204,6 +204,9 @@ def _data(facts: DatasetDescription, spec: DatasetSpec) -> str:
     """What the examples are, and how they were arranged in the files, in words."""
     if spec.table is not None:
         return _rows(facts, spec)
+    if spec.text is not None:
+        source = "" if spec.text.column is None else f" of the column {spec.text.column!r}"
+        return f"texts{source}, as {spec.text.length} tokens of {spec.text.vocabulary:,}"
     examples = _examples(facts.kind, spec.input_shape)
     return f"{examples} (axes {facts.layout}: {facts.layout_reason})"
 

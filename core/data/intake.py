@@ -29,11 +29,15 @@ from core.data.labels import classes_of
 from core.data.layouts import Layout, layout_of
 from core.data.splits import strata
 from core.data.stored_type import stored_type
+from core.data.tables.dialect import listed
 from core.data.tables.encoding import Learned
 from core.data.tables.table import Table
 from core.data.tables.target import labels_of, target_of
+from core.data.tables.texts import texts_of
 from core.data.tables.understanding import encoded
 from core.data.targets import CLASSIFICATION, may_be_targets, targets_of
+from core.data.texts.understanding import EncodedTexts
+from core.data.texts.understanding import encoded as encoded_texts
 from core.errors import InvalidDataset
 from core.protocol.contracts import DatasetSpec
 
@@ -42,7 +46,7 @@ _SPLIT_SEED = 20181  # fixed: the same file always gives the same test split
 
 _NUMBERS = "if the labels are numbers to predict, give the task regression (--task regression)"
 _START = 16  # bytes by which the contents of a file are guessed
-TABLES = ("csv", "parquet")  # the formats that are tables
+TABLES = ("csv", "parquet", "jsonl")  # the formats that are tables
 _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
 #: The first bytes of files that people try, and what to do with them.
 _HINTS = (
@@ -87,7 +91,8 @@ def read(file: BinaryIO, limits: ReadLimits, options: ReadOptions | None = None)
     _check_options(kind, options)
     raw = FORMATS[kind].read(files, limits, options)
     if isinstance(raw, Table):
-        return _understand_table(kind, raw, limits, options)
+        understand_rows = _understand_table if options.text is None else _understand_text_column
+        return understand_rows(kind, raw, limits, options)
     return understand(kind, raw, options.layout, options.task)
 
 
@@ -112,6 +117,8 @@ def _regression_suggested(labels: NDArray[Any], task: str | None) -> Iterator[No
 
 def _understood(kind: str, raw: RawData, layout: str | None, task: str | None) -> Intake:
     examples = {split: part.x for split, part in raw.parts.items()}
+    if any(x.dtype.kind in "UO" for x in examples.values()):
+        return _understood_texts(kind, raw, layout, task)
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     values = _type(examples)
     found = {split: part.y for split, part in raw.parts.items()}
@@ -123,14 +130,113 @@ def _understood(kind: str, raw: RawData, layout: str | None, task: str | None) -
     if "validation" in x:
         x["train"] = np.concatenate([x["train"], x.pop("validation")])
         numbers["train"] = np.concatenate([numbers["train"], count := numbers.pop("validation")])
-        notes.append(
-            f"the {len(count):,} validation examples join those for training, of which each search "
-            "holds some out"
-        )
+        notes.append(_joined(len(count)))
     arrays = replace(_split(x, labels, numbers), layout=axes.letters, image_mode=raw.image_mode)
     return of_arrays(
         arrays, kind=kind, axes=axes, values=values, test_given="test" in x, notes=notes,
         warnings=warnings, task_reason=labels.reason,
+    )  # fmt: skip
+
+
+def _understood_texts(kind: str, raw: RawData, layout: str | None, task: str | None) -> Intake:
+    """What texts that are no table mean."""
+    if given := layout or raw.layout:
+        raise InvalidDataset(
+            f"the layout {given[:64]!r} is for numbers, and the examples are texts: leave it out"
+        )
+    texts = {split: _flat(split, part.x) for split, part in raw.parts.items()}
+    labels = _labels({split: part.y for split, part in raw.parts.items()}, task, raw.class_names)
+    numbers = dict(labels.numbers)
+    _check_lengths(texts, numbers)
+    notes = [*raw.notes, *labels.notes]
+    if "validation" in texts:
+        texts["train"] = np.concatenate([texts["train"], texts.pop("validation")])
+        numbers["train"] = np.concatenate([numbers["train"], count := numbers.pop("validation")])
+        notes.append(_joined(len(count)))
+    every, y = (
+        np.concatenate([values[split] for split in ("train", "test") if split in values])
+        for values in (texts, numbers)
+    )
+    if "test" in texts:
+        train, test = np.split(np.arange(len(y)), [len(texts["train"])])
+    else:
+        train, test = _set_aside(y, labels)
+    found = encoded_texts(every.tolist(), train)
+    return _of_texts(
+        found, labels, y, train, test, kind=kind, test_given="test" in texts, notes=notes,
+        warnings=[*raw.warnings, *labels.warnings],
+    )  # fmt: skip
+
+
+def _flat(split: str, x: NDArray[Any]) -> NDArray[Any]:
+    """The texts of a split, (N,)"""
+    if x.dtype.kind not in "UO" or x.size != len(x):
+        raise InvalidDataset(
+            f"{split} examples have shape {x.shape} and type {x.dtype}; expected texts (N,)"
+        )
+    return x.reshape(-1).astype(object)
+
+
+def _joined(count: int) -> str:
+    return (
+        f"the {count:,} validation examples join those for training, of which each search holds "
+        "some out"
+    )
+
+
+def _understand_text_column(
+    kind: str, table: Table, limits: ReadLimits, options: ReadOptions
+) -> Intake:
+    """What a table with a column of texts means; other columns than it and the target are ignored.
+
+    Raises InvalidDataset where there is no such column.
+    """
+    assert options.text is not None
+    if options.categories:
+        raise InvalidDataset(
+            "categories were given beside a text column, the only one that is read; expected one "
+            "of both: leave the categories or the text column out"
+        )
+    target = target_of(table, options.target)
+    texts = texts_of(table, options.text, target)
+    given = labels_of(table, target, options.task)
+    with _regression_suggested(given.values, options.task):
+        labels = _labels({"train": given.values}, options.task)
+        y = labels.numbers["train"]
+        train, test = _set_aside(y, labels)
+        found = encoded_texts([texts[row] for row in given.rows], train, options.text)
+        others = [name for name in table.columns if name not in (options.text, target)]
+        ignored = [f"columns that are not read: {listed(others)}"] if others else []
+        names = (target,) if labels.target_names else ()
+        return _of_texts(
+            found, replace(labels, target_names=names), y, train, test, kind=kind,
+            test_given=False, notes=[*table.notes, *ignored, *labels.notes],
+            warnings=[*given.warnings, *labels.warnings],
+        )  # fmt: skip
+
+
+def _of_texts(
+    found: EncodedTexts,
+    labels: "_Labels",
+    y: NDArray[Any],
+    train: NDArray[np.intp],
+    test: NDArray[np.intp],
+    *,
+    kind: str,
+    test_given: bool,
+    notes: Sequence[str],
+    warnings: Sequence[str],
+) -> Intake:
+    """The data set of texts and their labels; `train` and `test` are indices of both."""
+    axes = Layout("NL", "texts as token numbers")
+    arrays = Arrays(
+        found.x[train], y[train], found.x[test], y[test], labels.class_names, layout=axes.letters,
+        target_names=labels.target_names, text=found.spec, pieces=found.pieces,
+    )  # fmt: skip
+    return of_arrays(
+        arrays, kind=kind, axes=axes, values="texts", test_given=test_given,
+        notes=[*notes, *found.notes], warnings=[*warnings, *found.warnings],
+        task_reason=labels.reason,
     )  # fmt: skip
 
 
@@ -142,9 +248,10 @@ def _check_options(kind: str, options: ReadOptions) -> None:
             f"the layout {options.layout[:64]!r} is for arrays, and the file is a table, whose "
             "rows become vectors: leave the layout out"
         )
-    if not is_table and (options.target is not None or options.categories):
+    if not is_table and (options.target or options.text or options.categories):
         raise InvalidDataset(
-            f"a target column and categories are for tables (CSV, TSV, Parquet), and the file is "
+            f"a target column, a text column and categories are for tables (CSV, TSV, Parquet, "
+            f"JSONL), and the file is "
             f"{FORMATS[kind].description}: leave them out"
         )
 

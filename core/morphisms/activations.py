@@ -31,9 +31,17 @@ def select_probe(
     least, most = EXAMPLES
     count = int(np.clip(MAX_FLOPS / max(architecture.flops, 1), least, most))
     if probe is None:
-        probe = rng.standard_normal((min(count, NOISE_EXAMPLES), *architecture.input_shape))
+        probe = _noise(architecture, rng, min(count, NOISE_EXAMPLES))
     positions = np.linspace(0, len(probe) - 1, min(count, len(probe))).astype(np.intp)
     return probe[positions].astype(dtype_of(weights))
+
+
+def _noise(architecture: Architecture, rng: np.random.Generator, count: int) -> Array:
+    """Random examples, (count, *input_shape): token numbers, or normal values."""
+    shape = (count, *architecture.input_shape)
+    if architecture.vocabulary is not None:
+        return rng.integers(architecture.vocabulary, size=shape).astype(np.float64)
+    return rng.standard_normal(shape)
 
 
 def walk(

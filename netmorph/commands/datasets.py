@@ -40,8 +40,15 @@ TargetOption = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        help="The column of a table (CSV, TSV, Parquet) that holds the labels. Default: the one "
-        "named target, label, class or y.",
+        help="The column of a table (CSV, TSV, Parquet, JSONL) that holds the labels. Default: the "
+        "one named target, label, class or y.",
+    ),
+]
+TextOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="The column of a table that holds texts, the only one to learn from.",
     ),
 ]
 CategoryOption = Annotated[
@@ -78,23 +85,27 @@ def options_of(
     layout: str | None,
     image_side: int | None,
     target: str | None,
+    text: str | None,
     category: list[str] | None,
     task: Task | None,
 ) -> Options:
     """What the options of a command say about files."""
-    return Options(layout, image_side, target, tuple(category or ()), task and task.kind)
+    return Options(layout, image_side, target, text, tuple(category or ()), task and task.kind)
 
 
 @datasets.command("add")
 def add(
     path: Annotated[
         Path,
-        typer.Argument(help="A table, an npz or zip file, or a folder of images by class."),
+        typer.Argument(
+            help="A table, an npz or zip file, or a folder of images or texts by class."
+        ),
     ],
     name: Annotated[
         str | None, typer.Option(help="Name of the data set. Default: that of the file.")
     ] = None,
     target: TargetOption = None,
+    text: TextOption = None,
     category: CategoryOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
@@ -108,18 +119,20 @@ def add(
     if not path.exists():
         raise ClientError(
             f"there is no file or folder {uploads.shown(path)}; expected a table, an npz or zip "
-            "file, or a folder of images by class"
+            "file, or a folder of images or texts by class"
         )
     with connect(url, key, data_dir) as client:
-        item = upload(client, path, options_of(layout, image_side, target, category, task), name)
+        item = upload(
+            client, path, options_of(layout, image_side, target, text, category, task), name
+        )
     if as_json:
         print_json(item)
         return
     out = console()
     version = f" version {item['version']}" if item["version"] > 1 else ""
     out.print(f"{item['name']}{version} is data set {item['id']}", soft_wrap=True)
-    for label, text in headlines(item["description"]):
-        out.print(f"{label:11}{text}", soft_wrap=True)
+    for label, words in headlines(item["description"]):
+        out.print(f"{label:11}{words}", soft_wrap=True)
 
 
 @datasets.command("describe")
@@ -128,6 +141,7 @@ def describe(
         str, typer.Argument(help="A file, a folder, or the name or id of a stored data set.")
     ],
     target: TargetOption = None,
+    text: TextOption = None,
     category: CategoryOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
@@ -143,7 +157,9 @@ def describe(
     """
     path = uploads.path_in(dataset)
     if path is not None:
-        answer = uploads.describe(path, options_of(layout, image_side, target, category, task))
+        answer = uploads.describe(
+            path, options_of(layout, image_side, target, text, category, task)
+        )
     else:
         with connect(url, key, data_dir) as client:
             item = client.dataset(dataset)
@@ -152,8 +168,8 @@ def describe(
         print_json(answer)
         return
     out = console()
-    for label, text in headlines(answer["description"], columns=True):
-        out.print(f"{label:11}{text}", soft_wrap=True)
+    for label, words in headlines(answer["description"], columns=True):
+        out.print(f"{label:11}{words}", soft_wrap=True)
 
 
 @datasets.command("rm")

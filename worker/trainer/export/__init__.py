@@ -98,6 +98,7 @@ def _preprocessing(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any]:
         "image_mode": spec.image_mode,  # of the user's pictures; None: the file had arrays
         "input_shape": list(spec.input_shape),  # of one example, channels first
         "table": spec.table and spec.table.model_dump(mode="json"),  # the columns of its rows
+        "text": _text(spec, inputs),
         "stored_dtype": spec.dtype,
         "mean": list(normalisation.mean),  # by channel or feature, as the following
         "std": list(normalisation.std),
@@ -107,6 +108,13 @@ def _preprocessing(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any]:
         "high": list(inputs.high),
         "contrast": list(inputs.contrast),
     } | _targets(inputs.targets)
+
+
+def _text(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any] | None:
+    """How texts become token numbers; None of other examples."""
+    if spec.text is None:
+        return None
+    return {"column": spec.text.column, "length": spec.text.length, "pieces": list(inputs.pieces)}
 
 
 def _targets(targets: TargetScale | None) -> dict[str, Any]:
