@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike
 from core.graph.architecture import Architecture
 from core.graph.forward import propagate
 from core.graph.node import Node
+from core.graph.tokens import random_tokens
 from core.graph.weights import Weights
 from core.layers import Add, Array, BatchNorm, Dropout, Gate
 
@@ -73,7 +74,7 @@ def _probe(architecture: Architecture, rng: np.random.Generator, dtype: DTypeLik
     """  # shape: (_PROBE, *shape)
     shape = architecture.input_shape
     if architecture.vocabulary is not None:
-        return rng.integers(architecture.vocabulary, size=(_PROBE, *shape)).astype(dtype)
+        return random_tokens(architecture.vocabulary, shape, _PROBE, rng).astype(dtype)
     noise = rng.standard_normal((_PROBE, *shape))
     levels = rng.standard_normal((_PROBE, shape[0], *[1] * len(shape[1:])))
     mixed: Array = ((noise + levels) / sqrt(2)).astype(dtype)

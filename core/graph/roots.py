@@ -332,7 +332,7 @@ def _embedded(spec: DatasetSpec, scale: float) -> tuple[_GraphBuilder, int]:
 def _bag_of_words(spec: DatasetSpec, scale: float) -> Architecture:
     """The mean of the vectors of all tokens, then a classifier: Joulin et al. 2017."""
     graph, last = _embedded(spec, scale)
-    last = graph(last, GlobalAvgPool1d(), BatchNorm(), Dropout(DROPOUT))
+    last = graph(last, GlobalAvgPool1d(), Dropout(DROPOUT))
     return graph.finish(last, spec.outputs)
 
 

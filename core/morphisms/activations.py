@@ -9,6 +9,7 @@ import numpy as np
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.segments import Segment
+from core.graph.tokens import random_tokens
 from core.graph.weights import Weights
 from core.layers import AbstractConvolution, Array
 from core.layers.windows import padded_windows
@@ -38,10 +39,10 @@ def select_probe(
 
 def _noise(architecture: Architecture, rng: np.random.Generator, count: int) -> Array:
     """Random examples, (count, *input_shape): token numbers, or normal values."""
-    shape = (count, *architecture.input_shape)
+    shape = architecture.input_shape
     if architecture.vocabulary is not None:
-        return rng.integers(architecture.vocabulary, size=shape).astype(np.float64)
-    return rng.standard_normal(shape)
+        return random_tokens(architecture.vocabulary, shape, count, rng)
+    return rng.standard_normal((count, *shape))
 
 
 def walk(

@@ -73,7 +73,9 @@ def test_a_race_starts_with_the_kinds_that_learn_late_and_ends_with_the_default(
     assert images == ("vgg", "strided", "resnet", "mobilenet", "densenet", "mlp", "cnn")
     assert signals[:3] == ("fcn", "fcn-resnet", "vgg")
     assert signals[-1] == "cnn"
-    assert set(signals) == set(BUILDERS)
+    texts = racing_kinds(text_spec())
+    assert texts == ("bag-of-words", "text-cnn", "text-resnet")
+    assert set(signals) | set(texts) == set(BUILDERS)
 
 
 def test_a_root_that_is_too_wide_is_halved_until_it_fits():
