@@ -15,7 +15,7 @@ from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
 from api.edge.uploads import checked_first
 from api.imports import dataset_for, import_file
-from api.schemas import ImageSide, Name, SearchIn
+from api.schemas import ImageSide, Name, SearchIn, SplitSeed
 from api.store import budgets, new_searches, searches
 from api.store.errors import QuotaExceeded
 from core.data.formats import ReadOptions
@@ -38,6 +38,7 @@ uploads = APIRouter(route_class=UploadRoute)
 Text = Annotated[str, Form(max_length=200)]
 _DATASET_NAME = TypeAdapter[str](Name)
 _IMAGE_SIDE = TypeAdapter[int | None](ImageSide | None)
+_SPLIT_SEED = TypeAdapter[int | None](SplitSeed | None)
 
 
 #: The limits of a budget in minutes.
@@ -189,6 +190,9 @@ def upload(
     target: Text = "",
     text: Text = "",
     task: Text = "",
+    group: Text = "",
+    time: Text = "",
+    split_seed: Text = "",
 ) -> Response:
     """Import an uploaded file as a data set, and show how it was understood."""
     maker = request.app.state.sessions
@@ -199,6 +203,9 @@ def upload(
         "target": target,
         "text": text,
         "task": task,
+        "group": group,
+        "time": time,
+        "split_seed": split_seed,
     }
     try:
         checked = _DATASET_NAME.validate_python(name)
@@ -208,6 +215,9 @@ def upload(
             target=target.strip() or None,
             text=text.strip() or None,
             task=task or None,
+            group=group.strip() or None,
+            time=time.strip() or None,
+            split_seed=_SPLIT_SEED.validate_python(split_seed.strip() or None),
         )
         made = import_file(maker, storage, visitor.caller, checked, file.file, options)
     except (ValidationError, NetmorphError) as error:

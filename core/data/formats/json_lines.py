@@ -1,71 +1,79 @@
-"""Tables as lines of JSON: an object with the names of the columns in each line."""
-
-import io
-from typing import Any
+"""Tables as JSON Lines: one object a line, with a value for each column (jsonlines.org)."""
 
 import pyarrow as pa
 from pyarrow import json
 
+from core.data.compression import unpacked, without_suffix
 from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile, shown
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
-from core.data.tables.dialect import names_of
-from core.data.tables.table import MAX_COLUMNS, MAX_ROWS, Table
+from core.data.formats.parquet import as_categories
+from core.data.tables.dialect import is_json, names_of
+from core.data.tables.joining import read_tables
+from core.data.tables.table import MAX_ROWS, Table
 from core.errors import InvalidDataset
 
-_START = 64  # bytes by which a line of JSON is recognised
-_LINE = 2**26  # bytes of the longest line, at most
+_START = 4096  # bytes by which a file is recognised
+_SUFFIXES = (".jsonl", ".ndjson")
+_LONGEST = 2**24  # bytes of a line
 
 
 @FORMATS.register("jsonl")
 class JsonLines(AbstractFormat):
-    """A file of JSON objects, one in each line."""
+    """A text file with an object in each line."""
 
-    description = "a JSONL file, an object of numbers, texts and truth values in each line"
+    description = (
+        "a JSON Lines file, one object a line, of which one name, the target, holds the labels; "
+        "or a folder or zip of train.jsonl, test.jsonl and validation.jsonl"
+    )
 
     @classmethod
     def recognises(cls, files: Files) -> bool:
         if not isinstance(files, SingleFile):
-            return len(files.names) == 1 and files.names[0].lower().endswith(".jsonl")
+            return bool(_tables_in(files))
         with files.open(files.names[0]) as stream:
-            start = stream.read(_START).removeprefix(b"\xef\xbb\xbf").lstrip()
-        return start.startswith(b"{") and start[1:].lstrip().startswith((b'"', b"}"))
+            return is_json(stream.read(_START))
 
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> Table:
-        (name,) = files.names
-        if (size := files.size(name)) > limits.bytes:
-            raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.bytes}")
-        try:
-            with files.open(name) as stream:
-                table = json.read_json(_without_mark(stream), _options(size))
-        except (pa.ArrowException, *UNREADABLE) as error:
-            reason = " ".join(str(error).split())[:160]
+        names = list(files.names) if isinstance(files, SingleFile) else _tables_in(files)
+        return read_tables(files, names, lambda name: _one(files, name, limits))
+
+
+def _tables_in(files: Files) -> list[str]:
+    return [name for name in files.names if without_suffix(name).lower().endswith(_SUFFIXES)]
+
+
+def _one(files: Files, name: str, limits: ReadLimits) -> Table:
+    """The table in one file."""
+    if (size := files.size(name)) > limits.bytes:
+        raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.bytes}")
+    try:
+        with files.open(name) as packed, unpacked(packed, limits) as plain:
+            return _read(SingleFile(plain))
+    except UNREADABLE as error:
+        raise InvalidDataset(f"{shown(name)} cannot be unpacked: {error}") from error
+
+
+def _read(file: SingleFile) -> Table:
+    with file.reopened() as stream:
+        if stream.read(_START).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
             raise InvalidDataset(
-                f"{shown(name)} is not readable as JSONL: {reason!r}; expected one object in each "
-                "line, with values of the same type under each name"
-            ) from error
-        return _checked(table, limits)
-
-
-def _without_mark(stream: Any) -> io.BufferedReader:
-    """The stream behind the byte order mark, if it begins with one."""
-    if stream.read(3) != b"\xef\xbb\xbf":
-        stream.seek(0)
-    found: io.BufferedReader = stream
-    return found
-
-
-def _options(size: int) -> json.ReadOptions:
-    return json.ReadOptions(use_threads=False, block_size=max(1, min(size + 1, _LINE)))
-
-
-def _checked(table: pa.Table, limits: ReadLimits) -> Table:
-    """The table, if it is not too large."""
-    if table.num_columns > MAX_COLUMNS or table.num_rows > MAX_ROWS or table.nbytes > limits.bytes:
+                "the file is a JSON array; expected JSON Lines, one object a line, as pandas "
+                'writes them with to_json(file, orient="records", lines=True)'
+            )
+    options = json.ReadOptions(use_threads=False, block_size=_LONGEST)
+    try:
+        with file.reopened() as stream:
+            table = json.read_json(stream, read_options=options)
+        table.validate(full=True)
+    except pa.ArrowException as error:
+        reason = " ".join(str(error).split())[:160]
         raise InvalidDataset(
-            f"the table has {table.num_rows:,} rows and {table.num_columns:,} columns, "
-            f"{table.nbytes:,} bytes; expected at most {MAX_ROWS:,}, {MAX_COLUMNS:,} and "
-            f"{limits.bytes:,}"
-        )
+            f"the file is no readable JSON Lines: {reason!r}; expected one object a line, with "
+            "values of one type under each name"
+        ) from error
+    if table.num_rows > MAX_ROWS:
+        rows = f"{table.num_rows:,} rows"
+        raise InvalidDataset(f"the table has {rows}; expected at most {MAX_ROWS:,}")
     names = names_of(table.column_names)
-    return Table({name: table.column(index) for index, name in enumerate(names)})
+    return Table({name: as_categories(table.column(k)) for k, name in enumerate(names)})

@@ -7,15 +7,11 @@ import numpy as np
 
 from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile, shown, without_top_folder
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
+from core.data.part_names import PARTS, TRAIN
 from core.data.texts.understanding import MOST_CHARACTERS
 from core.errors import InvalidDataset
 
 _SUFFIX = ".txt"
-_SPLITS = {
-    "train": "train", "training": "train",
-    "test": "test", "testing": "test",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-}  # fmt: skip
 _BYTES = 4 * MOST_CHARACTERS  # of one file that are read
 _EXPECTED = (
     "expected a folder of .txt files for each class, as in sports/1.txt and politics/1.txt, or "
@@ -36,7 +32,8 @@ class TextFiles(AbstractFormat):
     def recognises(cls, files: Files) -> bool:
         if isinstance(files, SingleFile) or len(files.names) < 2:
             return False
-        return all(name.lower().endswith(_SUFFIX) for name in files.names)
+        names = without_top_folder(files.names)
+        return all(name.lower().endswith(_SUFFIX) and _folders(name)[1] for name in names)
 
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData:
@@ -44,20 +41,24 @@ class TextFiles(AbstractFormat):
         for name, full in sorted(without_top_folder(files.names).items()):
             split, label = _meaning(name)
             found[split].append((_text(files, full), label))
-        if "train" not in found:
+        if TRAIN not in found:
             raise InvalidDataset(f"found no texts to train on; {_EXPECTED}")
         return RawData(parts={split: _part(examples) for split, examples in found.items()})
 
 
 def _meaning(name: str) -> tuple[str, str]:
     """(the split, the class) of a file by its folders."""
-    *folders, _ = name.split("/")
-    split = "train"
-    if len(folders) > 1 and folders[0].lower() in _SPLITS:
-        split = _SPLITS[folders.pop(0).lower()]
+    split, folders = _folders(name)
     if len(folders) != 1:
         raise InvalidDataset(f"found the text {shown(name)}; {_EXPECTED}")
     return split, folders[0]
+
+
+def _folders(name: str) -> tuple[str, list[str]]:
+    """(the split, the folders below it) of a file."""
+    *folders, _ = name.split("/")
+    split = PARTS.get(folders[0].lower()) if folders else None
+    return (TRAIN, folders) if split is None else (split, folders[1:])
 
 
 def _text(files: Files, name: str) -> str:

@@ -1,6 +1,6 @@
 """From texts to examples: sequences of token numbers of one length."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,9 @@ MOST_CHARACTERS = 20_000  # of one text; LONGEST tokens are far fewer
 
 @dataclass(frozen=True, slots=True)
 class EncodedTexts:
-    """Texts as token numbers (N, 1, length), and how they became so."""
+    """Texts as token numbers (N, 1, length), by part, and how they became so."""
 
-    x: NDArray[np.int32]
+    x: Mapping[str, NDArray[np.int32]]
     spec: TextSpec
     pieces: tuple[str, ...]
     notes: tuple[str, ...]
@@ -29,29 +29,29 @@ class EncodedTexts:
 
 
 def encoded(
-    texts: Sequence[str], training: NDArray[np.intp], column: str | None = None
+    texts: Mapping[str, Sequence[str]], trained: Sequence[str], column: str | None = None
 ) -> EncodedTexts:
-    """The token numbers of texts; pieces and length are learned from those at `training` alone.
+    """The token numbers of the texts of each part; all is learned from the `trained` ones alone.
 
-    Raises InvalidDataset where the training texts hold no words.
+    Raises InvalidDataset where these hold no words.
     """
-    texts = [text[:MOST_CHARACTERS] for text in texts]
-    trained = [texts[index] for index in training]
+    trained = [text[:MOST_CHARACTERS] for text in trained]
     vocabulary = Vocabulary(learn(trained))
     if not vocabulary.pieces:
         raise InvalidDataset(
             "the training texts hold no letters that occur three times; expected texts of words"
         )
     length = _length([len(vocabulary.tokens(text, LONGEST + 1)) for text in trained])
-    spec = TextSpec(column=column, length=length, vocabulary=len(vocabulary))
-    counts = np.array([len(vocabulary.tokens(text, length + 1)) for text in texts])
-    notes = (
+    every = {part: [text[:MOST_CHARACTERS] for text in of] for part, of in texts.items()}
+    x = {part: vocabulary.encode(of, length) for part, of in every.items()}
+    longer = [len(vocabulary.tokens(text, length + 1)) for of in every.values() for text in of]
+    note = (
         f"texts in lower case become numbers of {len(vocabulary):,} tokens, learned from the "
-        f"training texts; longer texts are cut to the first {length} tokens, shorter ones filled",
+        f"training texts; longer texts are cut to the first {length} tokens, shorter ones filled"
     )
-    return EncodedTexts(
-        vocabulary.encode(texts, length), spec, vocabulary.pieces, notes, _warnings(counts, length)
-    )
+    spec = TextSpec(column=column, length=length, vocabulary=len(vocabulary))
+    warnings = _warnings(np.array(longer), length)
+    return EncodedTexts(x, spec, vocabulary.pieces, (note,), warnings)
 
 
 def _length(counts: Sequence[int]) -> int:

@@ -645,7 +645,7 @@ def _quoted(names: list[str]) -> str:
 
 
 def _cells(path: Path, opened: Path | io.BytesIO, start: bytes, table: Table | Text) -> Cells:
-    """The cells of a CSV or Parquet file."""
+    """The cells of a CSV, JSON Lines or Parquet file."""
     if start.startswith(b"PAR1"):
         return _of_parquet(path, opened, table)
     if start.startswith((b"\x93NUMPY", b"PK\x03\x04", b"\x89PNG")):
@@ -656,7 +656,7 @@ def _cells(path: Path, opened: Path | io.BytesIO, start: bytes, table: Table | T
     data = opened.getvalue() if isinstance(opened, io.BytesIO) else opened.read_bytes()
     try:
         text = _decoded(data)
-        return _of_lines(text, table) if _is_json(text) else _of_text(text, table)
+        return (_of_json if re.match(r"\s*\{\s*[\"}]", text) else _of_text)(text, table)
     except (InputError, csv.Error) as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -670,6 +670,24 @@ def _decoded(data: bytes) -> str:
         except UnicodeDecodeError:
             pass
     raise InputError("the file is neither UTF-8 nor Windows-1252 text")
+
+
+def _of_json(text: str, table: Table | Text) -> Cells:
+    """The cells of lines with an object each; a name that an object does not have is missing."""
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"line {number} is no JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise InputError(f"line {number} is no object {{column: value}}")
+        rows.append(row)
+    if absent := [name for name in table.names if not any(name in row for row in rows)]:
+        raise InputError(f"no line has {_quoted(absent)}; expected columns {_quoted(table.names)}")
+    return Cells({name: [_as_text(row.get(name)) for row in rows] for name in table.names})
 
 
 def _of_text(text: str, table: Table | Text) -> Cells:
@@ -688,20 +706,6 @@ def _of_text(text: str, table: Table | Text) -> Cells:
             )
     columns = zip(*rows, strict=True) if rows else [()] * len(header)
     return Cells(dict(zip(header, columns, strict=True)), best != ",")
-
-
-def _is_json(text: str) -> bool:
-    """Whether a text begins with an object of JSON."""
-    return re.match(r"\s*\{\s*[\"}]", text) is not None
-
-
-def _of_lines(text: str, table: Table | Text) -> Cells:
-    """The cells of lines of JSON, an object in each."""
-    try:
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except ValueError as error:
-        raise InputError(f"a line is no object of JSON: {error}") from None
-    return cells_of(rows, table.names)
 
 
 def _header(text: str, separator: str) -> list[str]:
