@@ -486,7 +486,7 @@ class _Texts(_Rows):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = tags.input_tags.allow_nan = False
+        tags.input_tags.allow_nan = False
         return tags
 
     def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
