@@ -345,7 +345,8 @@ def _text_cnn(spec: DatasetSpec, scale: float) -> Architecture:
     for kernel in TEXT_KERNELS:
         last = graph(embedded, Conv1d(filters, kernel), BatchNorm(), ReLU())
         branches.append(graph(last, MaxPool1d(length, length), Flatten()))
-    last = graph(graph.merge(Concat(), *branches), Dropout(TEXT_DROPOUT))
+    last = graph(graph.merge(Concat(), *branches), Dense(_scaled(UNITS, scale)), ReLU())
+    last = graph(last, Dropout(TEXT_DROPOUT))
     return graph.finish(last, spec.outputs)
 
 
