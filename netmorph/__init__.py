@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         SignalRegressor,
         TabularClassifier,
         TabularRegressor,
+        TextClassifier,
+        TextRegressor,
     )
 
 _MODULES = {
@@ -27,6 +29,8 @@ _MODULES = {
     "SignalRegressor": "netmorph.estimators",
     "TabularClassifier": "netmorph.estimators",
     "TabularRegressor": "netmorph.estimators",
+    "TextClassifier": "netmorph.estimators",
+    "TextRegressor": "netmorph.estimators",
 }
 
 __all__ = [
@@ -37,6 +41,8 @@ __all__ = [
     "SignalRegressor",
     "TabularClassifier",
     "TabularRegressor",
+    "TextClassifier",
+    "TextRegressor",
 ]
 
 

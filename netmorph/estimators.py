@@ -5,7 +5,7 @@
     model = TabularClassifier(minutes=5).fit(X, y)
     model.score(X_test, y_test)
 
-Classifiers learn labels, regressors numbers, each of images, signals or the rows of a table.
+Classifiers learn labels, regressors numbers, each of images, signals, texts or rows of a table.
 
 The service is the one at `url`, or that of the data directory, which is started where none runs.
 """
@@ -454,6 +454,7 @@ class _Rows(_Estimator):
     """Examples are the rows of a table."""
 
     _checks: ClassVar[dict[str, Any]] = {"dtype": None, "ensure_all_finite": "allow-nan"}
+    _fields: ClassVar[dict[str, str | list[str]]] = {}  # of the upload's form
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -465,11 +466,11 @@ class _Rows(_Estimator):
         self, train: _Examples, validation: _Examples | None, groups: NDArray[Any] | None
     ) -> _Upload:
         if self.layout is not None:
-            raise ValueError(f"found layout {self.layout!r}; expected None, as a table has none")
+            raise ValueError(f"found layout {self.layout!r}; expected None, as rows have none")
         tables = {"train": train, **({} if validation is None else {"validation": validation})}
-        found = {part: _table(one.given, one.x) for part, one in tables.items()}
+        found = {part: self._table(one.given, one.x) for part, one in tables.items()}
         targets = _target_names(found["train"], train.y)
-        fields: dict[str, str | list[str]] = {"target": ",".join(targets)}
+        fields: dict[str, str | list[str]] = {"target": ",".join(targets), **self._fields}
         for part, one in tables.items():
             for target, values in zip(targets, one.y.reshape(len(one.y), -1).T, strict=True):
                 found[part] = found[part].append_column(target, pa.array(values.tolist()))
@@ -488,6 +489,10 @@ class _Rows(_Estimator):
 
     def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(network.table.encode_arrow(_table(given, x)))
+
+    def _table(self, given: ArrayLike, x: NDArray[Any]) -> pa.Table:
+        """The examples as a table, without their targets."""
+        return _table(given, x)
 
 
 def _target_names(table: pa.Table, y: NDArray[Any]) -> list[str]:
@@ -530,6 +535,32 @@ def _groups(groups: ArrayLike | None, examples: _Examples) -> NDArray[Any] | Non
             f"groups have shape {found.shape}; expected ({len(examples.x)},), one for each example"
         )
     return found.astype(str) if found.dtype == object else found
+
+
+class _Texts(_Rows):
+    """Examples are texts, which are sent as the only column of a table."""
+
+    _checks: ClassVar[dict[str, Any]] = {"dtype": None, "ensure_2d": False}
+    _fields: ClassVar[dict[str, str | list[str]]] = {"text": "text"}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = False
+        return tags
+
+    def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(network.text.encode(_listed(x))[0])
+
+    def _table(self, given: ArrayLike, x: NDArray[Any]) -> pa.Table:
+        return pa.table({"text": pa.array(_listed(x), pa.string())})
+
+
+def _listed(x: NDArray[Any]) -> list[str]:
+    """The texts in an array (N,); raises ValueError for anything else."""
+    texts: list[str] = x.tolist()
+    if x.ndim != 1 or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"found X of shape {x.shape} and type {x.dtype}; expected texts (N,)")
+    return texts
 
 
 def _table(given: Any, x: NDArray[Any]) -> pa.Table:
@@ -585,6 +616,15 @@ class TabularClassifier(_Classifier, _Rows):
     """
 
 
+class TextClassifier(_Classifier, _Texts):
+    """A search for a classifier of texts: a list, an array or a series of strings, (N,).
+
+    The vocabulary is learned from the texts of `fit`. For a few thousand texts a linear model on
+    TF-IDF features is often as good or better. There is no `layout`; the attributes are those of
+    `ImageClassifier`.
+    """
+
+
 class ImageRegressor(MultiOutputMixin, _Regressor, _Images):  # type: ignore[misc]
     """A search for a network that predicts numbers from images; X is as for `ImageClassifier`.
 
@@ -596,6 +636,13 @@ class ImageRegressor(MultiOutputMixin, _Regressor, _Images):  # type: ignore[mis
 
 class SignalRegressor(MultiOutputMixin, _Regressor, _Signals):  # type: ignore[misc]
     """A search for a network that predicts numbers from signals; X is as for `SignalClassifier`.
+
+    The attributes are those of `ImageRegressor`.
+    """
+
+
+class TextRegressor(_Regressor, _Texts):
+    """A search for a network that predicts a number from texts; X is as for `TextClassifier`.
 
     The attributes are those of `ImageRegressor`.
     """

@@ -28,6 +28,7 @@ class Predictor(Protocol):
 
     classes: list[str]
     table: Any  # of a network for tables: turns rows into what it reads
+    text: Any  # of a network for texts: likewise
 
     def probabilities(self, x: NDArray[Any]) -> NDArray[Any]:
         """(N, ...) -> (N, classes)"""

@@ -15,7 +15,7 @@ import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Options:
     layout: str | None = None  # of the axes: "NCL"
     image_side: int | None = None  # largest side of images from files, in pixels
     target: str | None = None  # the column of a table that holds the labels
+    text: str | None = None  # the column of a table that holds texts
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
     #: What the labels are for: "image-classification", "multi-label" or "regression".
     task: str | None = None
@@ -55,7 +56,7 @@ class Options:
 
     def fields(self) -> dict[str, list[str]]:
         """The fields of the upload's form, each with its values."""
-        names = ("layout", "image_side", "target", "task", "group", "time", "split_seed")
+        names = ("layout", "image_side", "target", "text", "task", "group", "time", "split_seed")
         given = {name: [str(v)] for name in names if (v := getattr(self, name)) is not None}
         return given | ({"category": [*self.categories]} if self.categories else {})
 
@@ -156,11 +157,11 @@ def _pack_arrays(archive: zipfile.ZipFile, path: Path, prefix: str) -> None:
 
 def _data_in(path: Path) -> list[Path]:
     """The files of a folder that are data; raises ClientError where there are none."""
-    if files := _files_in(path) or _tables_in(path):
+    if files := _files_in(path, _is_data) or _tables_in(path) or _files_in(path, _is_text):
         return files
     raise ClientError(
         f"the folder {shown(path)} holds no data; expected a folder of PNG, JPEG or WebP images "
-        "for each class, npy files x.npy and y.npy, IDX files, or one table"
+        "or .txt files for each class, npy files x.npy and y.npy, IDX files, or one table"
     )
 
 
@@ -174,8 +175,8 @@ def _plain_suffix(path: Path) -> str:
     return Path(path.stem).suffix.lower() if packed else path.suffix.lower()
 
 
-def _files_in(folder: Path) -> list[Path]:
-    """The images and arrays below a folder in a fixed order; links to folders are followed once."""
+def _files_in(folder: Path, is_wanted: Callable[[str], bool]) -> list[Path]:
+    """The files with such names below a folder in a fixed order; links are followed once."""
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
     for root, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
@@ -185,7 +186,7 @@ def _files_in(folder: Path) -> list[Path]:
             continue
         seen.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(root) / name for name in sorted(names) if _is_data(name)]
+        found += [Path(root) / name for name in sorted(names) if is_wanted(name)]
     return [path for path in found if path.is_file()]
 
 
@@ -203,6 +204,10 @@ def _tables_in(folder: Path) -> list[Path]:
 
 def _refuse(error: OSError) -> None:
     raise ClientError(f"the folder {error.filename!r} cannot be read: {error.strerror}")
+
+
+def _is_text(name: str) -> bool:
+    return name.lower().endswith(".txt") and not name.startswith(".")
 
 
 def _is_data(name: str) -> bool:

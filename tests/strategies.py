@@ -30,6 +30,7 @@ from core.layers import (
     DepthwiseConv1d,
     DepthwiseConv2d,
     Dropout,
+    Embedding,
     Family,
     Flatten,
     Gate,
@@ -95,7 +96,13 @@ class Sketch:
     def like_last(self, *, channels: bool) -> list[int]:
         """The tensors with the spatial shape of the last one, and its channels if `channels`."""
         start = 0 if channels else 1
-        return [i for i, shape in enumerate(self.shapes) if shape[start:] == self.shape[start:]]
+        return [i for i in self.values if self.shapes[i][start:] == self.shape[start:]]
+
+    @property
+    def values(self) -> list[int]:
+        """The tensors that any layer may read: all but token numbers."""
+        is_text = any(isinstance(node.layer, Embedding) for node in self.nodes)
+        return list(range(int(is_text), len(self.nodes)))
 
 
 @st.composite
@@ -104,13 +111,18 @@ def architectures(
 ) -> Architecture:
     """Networks with branches, up to `steps` random steps before the head.
 
-    They read images if `images` is true, vectors if it is false, else any of these or signals.
+    They read images if `images` is true, vectors if it is false, else any of these, signals or
+    texts.
     """
     sketch = Sketch()
     axes = draw(st.sampled_from((2, 1, 0) if images is None else (2,) if images else (0,)))
     if axes:
         side = st.integers(3, 8) if axes == 2 else st.integers(3, 16)
-        sketch.add(Input((draw(st.integers(1, 3)), *[draw(side) for _ in range(axes)])))
+        is_text = axes == 1 and draw(st.booleans())
+        channels = 1 if is_text else draw(st.integers(1, 3))
+        sketch.add(Input((channels, *[draw(side) for _ in range(axes)])))
+        if is_text:
+            _embeddings(draw, sketch)
         for _ in range(draw(st.integers(0, steps))):
             draw(st.sampled_from(SPATIAL_STEPS))(draw, sketch)
         sketch.add(Flatten() if draw(st.booleans()) else sketch.family.global_avg_pool())
@@ -125,6 +137,16 @@ def architectures(
 
 Step = Callable[[st.DrawFn, Sketch], None]
 _widths = st.integers(2, 6)
+
+
+def _embeddings(draw: st.DrawFn, sketch: Sketch) -> None:
+    """One embedding of the token numbers, or two side by side."""
+    vocabulary = draw(st.integers(1, 9))
+    found = [
+        sketch.add(Embedding(vocabulary, draw(_widths)), 0) for _ in range(draw(st.integers(1, 2)))
+    ]
+    if len(found) > 1:
+        sketch.add(Concat(), *found)
 
 
 def _conv(draw: st.DrawFn, sketch: Sketch) -> None:
@@ -235,7 +257,7 @@ def _squeeze_excite(draw: st.DrawFn, sketch: Sketch) -> None:
 def _scale(draw: st.DrawFn, sketch: Sketch) -> None:
     """Factors that come from another tensor, and have other readers."""
     start, shape = len(sketch.nodes) - 1, sketch.shape
-    candidates = [i for i, one in enumerate(sketch.shapes) if one[0] == shape[0]]
+    candidates = [i for i in sketch.values if sketch.shapes[i][0] == shape[0]]
     factors = draw(st.sampled_from(candidates))
     if len(sketch.shapes[factors]) > 1:
         factors = sketch.add(family_of(sketch.shapes[factors]).global_avg_pool(), factors)
@@ -322,7 +344,10 @@ def _moved(name: str, array: Array, rng: np.random.Generator) -> Array:
 def random_inputs(
     architecture: Architecture, rng: np.random.Generator, dtype: type = np.float64, count: int = 4
 ) -> Array:
-    """A batch of random examples."""
+    """A batch of random examples; of a text, token numbers."""
+    if architecture.vocabulary is not None:
+        shape = (count, *architecture.input_shape)
+        return rng.integers(architecture.vocabulary, size=shape).astype(dtype)
     return rng.normal(size=(count, *architecture.input_shape)).astype(dtype)
 
 
@@ -396,6 +421,7 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
         (DepthwiseConv2d(5, 2, bias=False), [(2, 7, 6)]),
     ],
     "dense": [(Dense(4), [(6,)]), (Dense(1), [(1,)]), (Dense(4, bias=False), [(6,)])],
+    "embedding": [(Embedding(5, 3), [(1, 7)]), (Embedding(1, 2), [(1, 4)])],
     "batch_norm": [
         (BatchNorm(), [(3, 4, 4)]),
         (BatchNorm(), [(3, 7)]),

@@ -1,8 +1,8 @@
 """Describe a data set without storing it: `python -m core.data FILE`.
 
 Prints one JSON object: `spec` and `description`, or `error` where the file cannot be used. Options
-are `--layout L`, `--image-side N`, `--target C`, `--category C`, `--task T`, `--group C`,
-`--time C` and `--split-seed N`.
+are `--layout L`, `--image-side N`, `--target C`, `--text C`, `--category C`, `--task T`,
+`--group C`, `--time C` and `--split-seed N`.
 """
 
 import argparse
@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--layout")
     parser.add_argument("--image-side", type=int)
     parser.add_argument("--target")
+    parser.add_argument("--text")
     parser.add_argument("--category", action="append", default=[])
     parser.add_argument("--task")
     parser.add_argument("--group")
@@ -33,6 +34,7 @@ def main() -> int:
         layout=given.layout,
         image_side=given.image_side,
         target=given.target,
+        text=given.text,
         categories=tuple(given.category),
         task=given.task,
         group=given.group,

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.targets import CLASSIFICATION, MULTI_LABEL, REGRESSION
 from core.errors import CorruptBlob, InvalidDataset
-from core.protocol.contracts import DatasetSpec, SplitKind, SplitSpec, TableSpec
+from core.protocol.contracts import DatasetSpec, SplitKind, SplitSpec, TableSpec, TextSpec
 
 MAX_CLASSES = 1000
 LARGEST_VALUE = 1e100  # of an example: sums and squares of larger values may overflow
@@ -26,7 +26,7 @@ _PARTS = {
     SplitKind.RANDOM: "part(s)", SplitKind.GIVEN: "part(s)", SplitKind.GROUP: "group(s)",
     SplitKind.TIME: "different time(s)",
 }  # fmt: skip
-_TYPES = (np.uint8, np.float32, np.float64)
+_TYPES = (np.uint8, np.int32, np.float32, np.float64)
 _TENSORS = ("x_train", "y_train", "x_test", "y_test")
 _KEYS, _RULE = "split_keys", "split_rule"  # a tensor, and a field of the metadata
 
@@ -36,10 +36,10 @@ class Arrays:
     """Examples and labels, split in train and test.
 
     Examples are uint8, float32 or float64, images (N, C, H, W), signals (N, C, L) or vectors
-    (N, F); labels are int64, 0 … classes - 1, and name `class_names`. Of several labels for each
-    example there is a matrix of 0 and 1 in their place, uint8 (N, classes); of regression float64
-    targets (N, targets), and no class names. A validation split that was given is part of the
-    training examples; the rule knows which it is.
+    (N, F), or the int32 token numbers of texts (N, 1, L); labels are int64, 0 … classes - 1, and
+    name `class_names`. Of several labels for each example there is a matrix of 0 and 1 in their
+    place, uint8 (N, classes); of regression float64 targets (N, targets), and no class names. A
+    validation split that was given is part of the training examples; the rule knows which it is.
     """
 
     x_train: NDArray[Any]
@@ -51,6 +51,8 @@ class Arrays:
     image_mode: str | None = None  # likewise
     table: TableSpec | None = None  # likewise
     target_names: tuple[str, ...] = ()  # of regression
+    text: TextSpec | None = None  # as `table`
+    pieces: tuple[str, ...] = ()  # of texts: the vocabulary, see `core.data.texts`
     rule: SplitRule = AT_RANDOM  # of the validation split
     split: SplitSpec | None = None  # see DatasetSpec; not stored with the arrays
 
@@ -195,7 +197,9 @@ def _check_examples(split: str, x: NDArray[Any]) -> None:
             "expected (N, C, H, W), (N, C, length) or (N, features)"
         )
     if x.dtype not in _TYPES:
-        raise InvalidDataset(f"{split} examples are {x.dtype}; expected uint8, float32 or float64")
+        raise InvalidDataset(
+            f"{split} examples are {x.dtype}; expected uint8, int32, float32 or float64"
+        )
     check_values(x, f"{split} examples")
 
 
@@ -236,6 +240,7 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
         layout=arrays.layout,
         image_mode=arrays.image_mode,
         table=arrays.table,
+        text=arrays.text,
         target_names=arrays.target_names,
         split=arrays.split,
         multi_label=arrays.task == MULTI_LABEL,
@@ -248,6 +253,8 @@ def encode(arrays: Arrays) -> bytes:
     metadata = {"class_names": json.dumps(list(arrays.class_names))}
     if arrays.target_names:
         metadata["target_names"] = json.dumps(list(arrays.target_names))
+    if arrays.pieces:
+        metadata["pieces"] = json.dumps(list(arrays.pieces))
     if arrays.rule.keys is not None:
         tensors[_KEYS], metadata[_RULE] = arrays.rule.keys, arrays.rule.kind.value
     return save(tensors, metadata=metadata)
@@ -259,14 +266,18 @@ def decode(path: Path) -> Arrays:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             names = json.loads(metadata["class_names"])
-            targets = json.loads(metadata.get("target_names", "[]"))
+            targets, pieces = (
+                tuple(json.loads(metadata.get(name, "[]"))) for name in ("target_names", "pieces")
+            )
             tensors = {name: file.get_tensor(name) for name in _TENSORS}
             rule = AT_RANDOM
             if _RULE in metadata:
                 rule = SplitRule(SplitKind(metadata[_RULE]), file.get_tensor(_KEYS))
     except (SafetensorError, KeyError, ValueError) as error:
         raise CorruptBlob(f"the stored data set cannot be read: {error}") from error
-    arrays = Arrays(**tensors, class_names=tuple(names), target_names=tuple(targets), rule=rule)
+    arrays = Arrays(
+        **tensors, class_names=tuple(names), target_names=targets, pieces=pieces, rule=rule
+    )
     validate(arrays)
     return arrays
 

@@ -67,7 +67,7 @@ class DatasetDescription(Message):
     format: str  # a kind of `core.data.formats.FORMATS`, or "built-in"
     task: str
     task_reason: str
-    kind: str  # of the examples: "images", "signals", "vectors"
+    kind: str  # of the examples: "images", "signals", "vectors", "texts"
     layout: str  # of the examples as they came: "NHWC"
     layout_reason: str
     values: str  # the type of the numbers as they came: "float64"
@@ -106,7 +106,7 @@ def describe(
         format=format,
         task=arrays.task,
         task_reason=task_reason or f"each example has one of {spec.classes} labels",
-        kind=layout.kind,
+        kind=layout.kind if spec.text is None else "texts",
         layout=layout.letters,
         layout_reason=layout.reason,
         values=values,
@@ -230,7 +230,7 @@ def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
         f"{sum(split.examples for split in facts.splits):,} {_data(facts, spec)}",
         _classes(facts, spec) if spec.classes else _numbers(facts.targets),
         _divided(facts, spec),
-        *([f"values from {values}"] if spec.table is None else []),
+        *([f"values from {values}"] if spec.table is None and spec.text is None else []),
         f"task {_task(facts, spec)}: {facts.task_reason}",
     )
 
@@ -260,6 +260,9 @@ def _data(facts: DatasetDescription, spec: DatasetSpec) -> str:
     """What the examples are, and how they were arranged in the files, in words."""
     if spec.table is not None:
         return _rows(facts, spec)
+    if spec.text is not None:
+        source = "" if spec.text.column is None else f" of the column {spec.text.column!r}"
+        return f"texts{source}, as {spec.text.length} tokens of {spec.text.vocabulary:,}"
     examples = _examples(facts.kind, spec.input_shape)
     return f"{examples} (axes {facts.layout}: {facts.layout_reason})"
 

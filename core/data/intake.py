@@ -27,9 +27,17 @@ from core.data.tables.dialect import listed
 from core.data.tables.encoding import Learned
 from core.data.tables.split_column import split_column
 from core.data.tables.table import Table
-from core.data.tables.target import label_matrix_of, labels_of, target_columns_of, task_of
+from core.data.tables.target import (
+    TargetLabels,
+    label_matrix_of,
+    labels_of,
+    target_columns_of,
+    task_of,
+)
+from core.data.tables.texts import texts_of
 from core.data.tables.understanding import encoded
 from core.data.targets import CLASSIFICATION, MULTI_LABEL, may_be_targets, targets_of
+from core.data.texts.understanding import encoded as encoded_texts
 from core.errors import InvalidDataset
 from core.protocol.contracts import DatasetSpec, SplitKind
 
@@ -83,7 +91,8 @@ def _read(file: BinaryIO, limits: ReadLimits, options: ReadOptions) -> Intake:
     _check_options(kind, options)
     raw = FORMATS[kind].read(files, limits, options)
     if isinstance(raw, Table):
-        return _understand_table(kind, raw, limits, options)
+        understand = _understand_table if options.text is None else _understand_text_column
+        return understand(kind, raw, limits, options)
     with _regression_suggested(raw.parts["train"].y, options.task):
         return _understood(kind, raw, options)
 
@@ -102,6 +111,8 @@ def _regression_suggested(labels: NDArray[Any], task: str | None) -> Iterator[No
 def _understood(kind: str, raw: RawData, options: ReadOptions) -> Intake:
     """What the arrays of a file mean, as far as the options do not say it."""
     examples = {split: part.x for split, part in raw.parts.items()}
+    if any(x.dtype.kind in "UO" for x in examples.values()):
+        return _understood_texts(kind, raw, options)
     layout = options.layout
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     values = _type(examples)
@@ -172,39 +183,71 @@ def _check_options(kind: str, options: ReadOptions) -> None:
             "rows become vectors: leave the layout out"
         )
     _check_split_options(options, is_table=is_table)
-    if not is_table and (options.target is not None or options.categories):
+    if not is_table and (options.target or options.text or options.categories):
         raise InvalidDataset(
-            f"a target column and categories are for tables (CSV, TSV, Parquet), and the file is "
-            f"{FORMATS[kind].description}: leave them out"
+            "a target column, a text column and categories are for tables (CSV, TSV, Parquet, JSON "
+            f"Lines), and the file is {FORMATS[kind].description}: leave them out"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The target columns of a table, and what is in them."""
+
+    columns: tuple[str, ...]
+    labels: TargetLabels
+    task: str | None
+    class_names: tuple[str, ...] | None  # of several labels
+
+
+def _target_in(table: Table, options: ReadOptions) -> _Target:
+    columns, task = target_columns_of(table, options.target), options.task
+    if len(columns) == 1:
+        return _Target(columns, labels_of(table, columns[0], task), task, None)
+    matrix = label_matrix_of(table, columns, task)
+    task = task_of(matrix.values, task)
+    return _Target(columns, matrix, task, columns if task == MULTI_LABEL else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a table that have labels, and how they are divided."""
+
+    parts: Mapping[str, NDArray[np.intp]]  # indices into the rows with labels
+    labels: "_Labels"
+    keys: SplitKeys | None
+    division: Division
+
+
+def _rows_of(table: Table, target: _Target, options: ReadOptions) -> _Rows:
+    columns, rows = target.columns, target.labels.rows
+    parts = table.parts_of(rows)
+    _check_parts(parts, columns)
+    values = {part: target.labels.values[indices] for part, indices in parts.items()}
+    labels = _labels(values, target.task, target.class_names)
+    labels = replace(labels, target_names=columns if labels.target_names else ())
+    keys = split_column(table, columns, rows, parts, options.group, options.time)
+    division = divided(labels.numbers, labels.class_names, keys, options.split_seed)
+    return _Rows(parts, labels, keys, division)
 
 
 def _understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadOptions) -> Intake:
     """What the columns of a table mean, as far as they are not given."""
-    targets, task, names = target_columns_of(table, options.target), options.task, None
-    if len(targets) == 1:
-        given = labels_of(table, targets[0], task)
-    else:
-        given = label_matrix_of(table, targets, task)
-        task = task_of(given.values, task)
-        names = targets if task == MULTI_LABEL else None
-    with _regression_suggested(given.values, task):
-        parts = table.parts_of(given.rows)
-        _check_parts(parts, targets)
-        values = {part: given.values[indices] for part, indices in parts.items()}
-        labels = _labels(values, task, names)
-        keys = split_column(table, targets, given.rows, parts, options.group, options.time)
-        division = divided(labels.numbers, labels.class_names, keys, options.split_seed)
+    target = _target_in(table, options)
+    given = target.labels
+    with _regression_suggested(given.values, target.task):
+        rows = _rows_of(table, target, options)
+        labels, division = rows.labels, rows.division
         found = encoded(
-            table, targets, given.rows, given.rows[parts["train"][division.train]],
-            categories=options.categories, most_bytes=limits.bytes, keys=keys,
+            table, target.columns, given.rows, given.rows[rows.parts["train"][division.train]],
+            categories=options.categories, most_bytes=limits.bytes, keys=rows.keys,
         )  # fmt: skip
         axes = Layout("NF", "rows of a table")
         x = _prepared({"train": found.x}, axes)["train"]
-        by_part = {part: x[indices] for part, indices in parts.items()}
+        by_part = {part: x[indices] for part, indices in rows.parts.items()}
         arrays = replace(
             _arranged(by_part, labels.numbers, labels, division), layout=axes.letters,
-            table=found.spec, target_names=targets if labels.target_names else (),
+            table=found.spec,
         )  # fmt: skip
         return of_arrays(
             arrays, kind=kind, axes=axes, test_given=division.test is None, learned=found.learned,
@@ -212,6 +255,88 @@ def _understand_table(kind: str, table: Table, limits: ReadLimits, options: Read
             warnings=[*given.warnings, *labels.warnings, *found.warnings, *division.warnings],
             task_reason=labels.reason, groups=division.groups,
         )  # fmt: skip
+
+
+def _understood_texts(kind: str, raw: RawData, options: ReadOptions) -> Intake:
+    """What texts that are in no table mean."""
+    if given := options.layout or raw.layout:
+        raise InvalidDataset(
+            f"the layout {given[:64]!r} is for numbers, and the examples are texts: leave it out"
+        )
+    texts = {split: _flat(split, part.x) for split, part in raw.parts.items()}
+    found = {split: part.y for split, part in raw.parts.items()}
+    labels = _labels(found, options.task, raw.class_names)
+    _check_lengths(texts, labels.numbers)
+    keys = _keys_in(raw.parts)
+    division = divided(labels.numbers, labels.class_names, keys, options.split_seed)
+    return _of_texts(
+        kind, texts, labels, division, notes=raw.notes,
+        warnings=[*raw.warnings, *labels.warnings],
+    )  # fmt: skip
+
+
+def _flat(split: str, x: NDArray[Any]) -> NDArray[Any]:
+    """The texts of a split, (N,)"""
+    if x.dtype.kind not in "UO" or x.size != len(x):
+        raise InvalidDataset(
+            f"x is of type {x.dtype} and shape {x.shape} ({split}); expected numbers, or texts of "
+            "shape (N,)"
+        )
+    return x.reshape(-1).astype(object)
+
+
+def _understand_text_column(
+    kind: str, table: Table, limits: ReadLimits, options: ReadOptions
+) -> Intake:
+    """What a table with a column of texts means; its other columns are not learned from.
+
+    Raises InvalidDataset where there is no such column.
+    """
+    assert options.text is not None
+    if options.categories:
+        raise InvalidDataset(
+            "found categories beside a text column, the only one that is learned from; expected "
+            "one of both: leave the categories or the text column out"
+        )
+    target = _target_in(table, options)
+    texts = np.array(texts_of(table, options.text, target.columns), object)
+    given = target.labels
+    with _regression_suggested(given.values, target.task):
+        rows = _rows_of(table, target, options)
+        read = (options.text, *target.columns, options.group, options.time)
+        others = [name for name in table.columns if name not in read]
+        ignored = [f"columns that are not learned from: {listed(others)}"] if others else []
+        by_part = {part: texts[given.rows[indices]] for part, indices in rows.parts.items()}
+        return _of_texts(
+            kind, by_part, rows.labels, rows.division, column=options.text,
+            notes=[*table.notes, *ignored], warnings=[*given.warnings, *rows.labels.warnings],
+        )  # fmt: skip
+
+
+def _of_texts(
+    kind: str,
+    texts: Mapping[str, NDArray[Any]],
+    labels: "_Labels",
+    division: Division,
+    *,
+    column: str | None = None,
+    notes: Sequence[str],
+    warnings: Sequence[str],
+) -> Intake:
+    """The data set of texts by part and their labels."""
+    by_part = {part: list(of) for part, of in texts.items()}
+    found = encoded_texts(by_part, list(texts["train"][division.train]), column)
+    axes = Layout("NL", "texts as token numbers")
+    arrays = replace(
+        _arranged(found.x, labels.numbers, labels, division), layout=axes.letters,
+        text=found.spec, pieces=found.pieces,
+    )  # fmt: skip
+    return of_arrays(
+        arrays, kind=kind, axes=axes, values="texts", test_given=division.test is None,
+        notes=[*notes, *labels.notes, *found.notes, *_about_validation(division)],
+        warnings=[*warnings, *found.warnings, *division.warnings], task_reason=labels.reason,
+        groups=division.groups,
+    )  # fmt: skip
 
 
 def _check_parts(parts: Mapping[str, NDArray[np.intp]], targets: tuple[str, ...]) -> None:

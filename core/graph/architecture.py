@@ -13,8 +13,8 @@ from core.graph.cost import LayerCost, layer_cost
 from core.graph.fingerprint import Colours, Mark, Sources, mark
 from core.graph.node import Node, spatial_inputs
 from core.graph.segments import Segment, infer_segments
-from core.graph.validation import check_all_read, check_edges, check_ends
-from core.layers import AbstractLayer, Scale, Shape
+from core.graph.validation import check_all_read, check_edges, check_embeddings, check_ends
+from core.layers import AbstractLayer, Embedding, Scale, Shape
 
 VERSION = 1  # of the JSON
 
@@ -63,6 +63,7 @@ class Architecture:
         check_edges(self.nodes, shared)
         object.__setattr__(self, "_facts_by_id", self._infer_facts(relative, shared))
         check_all_read(self.nodes)
+        check_embeddings(self.nodes)
         prefix = relative._shared_prefix(shared) if relative else ([], [])
         object.__setattr__(self, "_prefix", prefix)
 
@@ -208,6 +209,12 @@ class Architecture:
             inputs = spatial_inputs(node)
             ancestors[node.id] = frozenset(inputs).union(*[ancestors[i] for i in inputs])
         return ancestors
+
+    @property
+    def vocabulary(self) -> int | None:
+        """The number of tokens, where the input holds token numbers; else None."""
+        layers = [self.node(reader).layer for reader in self.readers(self.nodes[0].id)]
+        return min([one.vocabulary for one in layers if isinstance(one, Embedding)], default=None)
 
     def node(self, node_id: int) -> Node:
         """The node with this id; raises InvalidArchitecture if there is none."""

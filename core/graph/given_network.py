@@ -112,6 +112,11 @@ def _check_variances(weights: Weights) -> None:
 
 def check_fits(architecture: Architecture, spec: DatasetSpec, bounds: Bounds) -> None:
     """Raise InvalidInput unless the network is one for the data set and within the bounds."""
+    if spec.text is not None:
+        raise InvalidInput(
+            "the data set holds texts, whose tokens no given network knows; expected a data set of "
+            "numbers: leave the network out"
+        )
     if architecture.input_shape != spec.input_shape:
         raise InvalidInput(
             f"the network takes examples of shape {_words(architecture.input_shape)}; "

@@ -20,8 +20,9 @@ from numpy.typing import DTypeLike
 from core.graph.architecture import Architecture
 from core.graph.forward import propagate
 from core.graph.node import Node
+from core.graph.tokens import random_tokens
 from core.graph.weights import Weights
-from core.layers import Add, Array, BatchNorm, Dropout, Gate, Shape
+from core.layers import Add, Array, BatchNorm, Dropout, Gate
 
 _PROBE = 8  # random examples by which the weights are scaled
 _LOGITS = 0.8  # root mean square of the logits; batch norm and dropout enlarge it in training
@@ -42,7 +43,7 @@ def initialise(
         shapes = architecture.input_shapes(node)
         if parameters := node.layer.initial_parameters(shapes, rng, dtype):
             weights[node.id] = parameters
-    _scale(architecture, weights, _probe(architecture.input_shape, rng, dtype))
+    _scale(architecture, weights, _probe(architecture, rng, dtype))
     return weights
 
 
@@ -65,11 +66,15 @@ def _scale(architecture: Architecture, weights: Weights, probe: Array) -> None:
     propagate(architecture, probe, compute)
 
 
-def _probe(shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
+def _probe(architecture: Architecture, rng: np.random.Generator, dtype: DTypeLike) -> Array:
     """Standardised random examples with half of their variance between channel means.
 
-    Like natural images they differ in their means, which survive global pooling.
+    Like natural images they differ in their means, which survive global pooling. Token numbers are
+    drawn at random instead.
     """  # shape: (_PROBE, *shape)
+    shape = architecture.input_shape
+    if architecture.vocabulary is not None:
+        return random_tokens(architecture.vocabulary, shape, _PROBE, rng).astype(dtype)
     noise = rng.standard_normal((_PROBE, *shape))
     levels = rng.standard_normal((_PROBE, shape[0], *[1] * len(shape[1:])))
     mixed: Array = ((noise + levels) / sqrt(2)).astype(dtype)

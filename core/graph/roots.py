@@ -5,7 +5,9 @@ A search trains several kinds briefly and continues the better ones (`core.searc
 DenseNet-like (Huang et al. 2017, arXiv:1608.06993), MobileNet-like (Howard et al. 2017,
 arXiv:1704.04861). For signals they are the same along one axis, with wider windows and faster
 reduction, because signals are long. Two more kinds for signals keep the full resolution: the FCN
-and the ResNet of Wang, Yan & Oates 2017 (arXiv:1611.06455).
+and the ResNet of Wang, Yan & Oates 2017 (arXiv:1611.06455). Those for texts begin with an embedding
+of their tokens: its mean as in fastText (Joulin et al. 2017, arXiv:1607.01759), convolutions with
+the largest value of each channel (Kim 2014, arXiv:1408.5882), and a small ResNet.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,11 +23,15 @@ from core.layers import (
     Add,
     BatchNorm,
     Concat,
+    Conv1d,
     Dense,
     Dropout,
+    Embedding,
     Family,
     Flatten,
+    GlobalAvgPool1d,
     Input,
+    MaxPool1d,
     Output,
     ReLU,
     family_of,
@@ -44,6 +50,8 @@ MIN_WIDTH = 4  # channels; no layer of a root is made narrower
 STRIDED_FILTERS, STRIDED_STAGES = 24, 3
 FCN = ((64, 7), (128, 5), (64, 3))  # (filters, kernel) of each convolution
 FCN_RESNET_FILTERS, FCN_RESNET_KERNELS = (32, 64, 64), (7, 5, 3)  # of each block; within each block
+EMBEDDED = 32  # channels of each token of a text
+TEXT_FILTERS, TEXT_KERNELS, TEXT_DROPOUT = 64, (1, 3, 5), 0.5
 DENSE_LAYERS = 3  # in each block of the DenseNet-like root
 
 Builder = Callable[[DatasetSpec, float], Architecture]  # data set, scale of the widths -> root
@@ -51,7 +59,7 @@ Builder = Callable[[DatasetSpec, float], Architecture]  # data set, scale of the
 
 def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
     """The default root, as wide as the bounds allow; raises InvalidInput if none fits."""
-    kind = "cnn" if len(spec.input_shape) > 1 else "mlp"
+    kind = kinds_of_roots(spec)[0]
     root = _fit_bounds(BUILDERS[kind], spec, bounds)
     if not fits(root, bounds):
         raise InvalidInput(
@@ -65,13 +73,15 @@ def roots(spec: DatasetSpec, bounds: Bounds) -> tuple[Architecture, ...]:
 
 def kinds_of_roots(spec: DatasetSpec) -> tuple[str, ...]:
     """The kinds of roots for the data, the default first."""
+    if spec.text is not None:
+        return OF_TEXTS
     match len(spec.input_shape):
         case 1:
             return ("mlp",)
         case 2:
-            return tuple(BUILDERS)
+            return tuple(kind for kind in BUILDERS if kind not in OF_TEXTS)
         case _:
-            return tuple(kind for kind in BUILDERS if kind not in OF_SIGNALS)
+            return tuple(kind for kind in BUILDERS if kind not in {*OF_SIGNALS, *OF_TEXTS})
 
 
 def racing_kinds(spec: DatasetSpec) -> tuple[str, ...]:
@@ -80,6 +90,8 @@ def racing_kinds(spec: DatasetSpec) -> tuple[str, ...]:
     The default comes last: with one convolution per resolution it learns fast but stops improving
     early, so a short race would overrate it.
     """
+    if spec.text is not None:
+        return OF_TEXTS[::-1]
     kinds = kinds_of_roots(spec)
     first = (
         ("fcn", "fcn-resnet", "vgg") if len(spec.input_shape) == 2 else ("vgg", "strided", "resnet")
@@ -310,6 +322,44 @@ def _mlp(spec: DatasetSpec, scale: float) -> Architecture:
     return graph.finish(last, spec.outputs)
 
 
+def _embedded(spec: DatasetSpec, scale: float) -> tuple[_GraphBuilder, int]:
+    """The graph with the vectors of the tokens, and the id of their embedding."""
+    assert spec.text is not None
+    graph = _GraphBuilder(spec)
+    return graph, graph(0, Embedding(spec.text.vocabulary, _scaled(EMBEDDED, scale)))
+
+
+def _bag_of_words(spec: DatasetSpec, scale: float) -> Architecture:
+    """The mean of the vectors of all tokens, then a hidden dense layer."""
+    graph, last = _embedded(spec, scale)
+    units = _scaled(UNITS, scale)
+    last = graph(last, GlobalAvgPool1d(), Dense(units), ReLU(), Dropout(DROPOUT))
+    return graph.finish(last, spec.outputs)
+
+
+def _text_cnn(spec: DatasetSpec, scale: float) -> Architecture:
+    """Convolutions of several widths side by side, each at its largest value: Kim 2014."""
+    graph, embedded = _embedded(spec, scale)
+    length, filters = spec.input_shape[1], _scaled(TEXT_FILTERS, scale)
+    branches = []
+    for kernel in TEXT_KERNELS:
+        last = graph(embedded, Conv1d(filters, kernel), BatchNorm(), ReLU())
+        branches.append(graph(last, MaxPool1d(length, length), Flatten()))
+    last = graph(graph.merge(Concat(), *branches), Dense(_scaled(UNITS, scale)), ReLU())
+    last = graph(last, Dropout(TEXT_DROPOUT))
+    return graph.finish(last, spec.outputs)
+
+
+def _text_resnet(spec: DatasetSpec, scale: float) -> Architecture:
+    """Two residual blocks behind the embedding, then the mean."""
+    graph, last = _embedded(spec, scale)
+    kit, filters = _Kit(spec, scale), _scaled(TEXT_FILTERS, scale)
+    last = graph(last, *kit.block(filters, 3))
+    for _ in range(2):
+        last = _residual(graph, kit, last, filters)
+    return graph.finish(graph(last, kit.family.global_avg_pool()), spec.outputs)
+
+
 #: The builders by kind; the default for images and signals comes first.
 BUILDERS: Mapping[str, Builder] = {
     "cnn": _cnn,
@@ -321,5 +371,9 @@ BUILDERS: Mapping[str, Builder] = {
     "mobilenet": _mobilenet,
     "densenet": _densenet,
     "mlp": _mlp,
+    "text-cnn": _text_cnn,
+    "bag-of-words": _bag_of_words,
+    "text-resnet": _text_resnet,
 }
 OF_SIGNALS = frozenset({"fcn", "fcn-resnet"})  # too slow for images
+OF_TEXTS = ("text-cnn", "text-resnet", "bag-of-words")  # the only ones that read token numbers

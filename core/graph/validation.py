@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from core.errors import InvalidArchitecture
 from core.graph.node import Node
-from core.layers import LAYERS, Input, Output
+from core.layers import LAYERS, Embedding, Input, Output
 
 
 def check_ends(nodes: Sequence[Node]) -> None:
@@ -39,4 +39,23 @@ def check_all_read(nodes: Sequence[Node]) -> None:
     if unread := {node.id for node in nodes[:-1]} - read:
         raise InvalidArchitecture(
             f"no node reads {sorted(unread)}; expected a path from every node to the output"
+        )
+
+
+def check_embeddings(nodes: Sequence[Node]) -> None:
+    """Raise InvalidArchitecture unless token numbers are read by embeddings, and nothing else is.
+
+    Token numbers are names of tokens: no other layer can compute with them.
+    """
+    tokens = (nodes[0].id,)
+    embeddings = [node for node in nodes if isinstance(node.layer, Embedding)]
+    if not embeddings:
+        return
+    if misplaced := [node.id for node in embeddings if node.inputs != tokens]:
+        raise InvalidArchitecture(
+            f"the embeddings {misplaced} read other layers; expected them behind the input alone"
+        )
+    if others := [n.id for n in nodes if tokens[0] in n.inputs and n not in embeddings]:
+        raise InvalidArchitecture(
+            f"the nodes {others} read the token numbers of the input; expected embeddings alone"
         )

@@ -40,6 +40,7 @@ from core.layers.depthwise import AbstractDepthwise as AbstractDepthwise
 from core.layers.depthwise_conv1d import DepthwiseConv1d as DepthwiseConv1d
 from core.layers.depthwise_conv2d import DepthwiseConv2d as DepthwiseConv2d
 from core.layers.dropout import Dropout as Dropout
+from core.layers.embedding import Embedding as Embedding
 from core.layers.families import (
     FAMILIES as FAMILIES,
 )

@@ -9,6 +9,7 @@ import numpy as np
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.segments import Segment
+from core.graph.tokens import random_tokens
 from core.graph.weights import Weights
 from core.layers import AbstractConvolution, Array
 from core.layers.windows import padded_windows
@@ -31,9 +32,17 @@ def select_probe(
     least, most = EXAMPLES
     count = int(np.clip(MAX_FLOPS / max(architecture.flops, 1), least, most))
     if probe is None:
-        probe = rng.standard_normal((min(count, NOISE_EXAMPLES), *architecture.input_shape))
+        probe = _noise(architecture, rng, min(count, NOISE_EXAMPLES))
     positions = np.linspace(0, len(probe) - 1, min(count, len(probe))).astype(np.intp)
     return probe[positions].astype(dtype_of(weights))
+
+
+def _noise(architecture: Architecture, rng: np.random.Generator, count: int) -> Array:
+    """Random examples, (count, *input_shape): token numbers, or normal values."""
+    shape = architecture.input_shape
+    if architecture.vocabulary is not None:
+        return random_tokens(architecture.vocabulary, shape, count, rng)
+    return rng.standard_normal((count, *shape))
 
 
 def walk(

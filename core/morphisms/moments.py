@@ -32,6 +32,7 @@ from core.layers import (
     BatchNorm,
     Channels,
     Dense,
+    Embedding,
     Gate,
     Input,
     ReLU,
@@ -78,7 +79,7 @@ def new_parameters(
     if isinstance(node.layer, BatchNorm):
         mean, variance = estimate_moments(architecture, weights, node.inputs[0])
         parameters |= {"running_mean": mean.astype(dtype), "running_var": variance.astype(dtype)}
-    elif parameters:
+    elif parameters and not isinstance(node.layer, Embedding):
         mean, _ = estimate_moments(architecture, weights | {node.id: parameters}, node.id)
         parameters["weight"][mean < 0] *= -1
     return parameters
@@ -91,6 +92,8 @@ def _through(
     match layer:
         case Input():
             return np.zeros(width), np.ones(width)
+        case Embedding():
+            return parameters["weight"].mean(axis=0), parameters["weight"].var(axis=0)
         case BatchNorm():
             return parameters["bias"], parameters["weight"] ** 2
         case ReLU():

@@ -10,7 +10,7 @@ from typing import Self
 from core.errors import IllegalMorphism
 from core.graph.architecture import Architecture
 from core.graph.node import Node
-from core.layers import AbstractPool, AbstractRectifier, BatchNorm, Dropout
+from core.layers import AbstractPool, AbstractRectifier, BatchNorm, Dropout, Embedding
 from core.morphisms.abstract import MORPHISMS, layer_at, name_of
 from core.morphisms.reduction import Reduction
 from core.morphisms.shrinking import AbstractShrinking
@@ -68,6 +68,8 @@ def _removable(architecture: Architecture, node: Node) -> bool:
     """Whether the node has weights, pools or drops, and keeps the shape of its only input."""
     inputs = architecture.input_shapes(node)
     if len(inputs) != 1 or inputs[0] != architecture.shapes[node.id]:
+        return False
+    if isinstance(node.layer, Embedding):  # of one unit
         return False
     return bool(node.layer.axes) or isinstance(node.layer, AbstractPool | Dropout)
 

@@ -13,6 +13,7 @@ from core.layers import (
     AbstractPool,
     Channels,
     Dense,
+    Embedding,
     Input,
     Shape,
     Zero,
@@ -34,6 +35,8 @@ def plan_skip(architecture: Architecture, start: int, end: int) -> Skip:
     """The skip from `start` to the shape of `end`; raises IllegalMorphism if there can be none."""
     layer_at(architecture, start)
     layer_at(architecture, end)
+    if start == architecture.nodes[0].id and architecture.vocabulary is not None:
+        raise IllegalMorphism("a skip cannot start at token numbers; expected their embedding")
     path = path_between(architecture, start, end)
     if path is None:
         raise IllegalMorphism(f"node {start} does not lead to node {end}; a skip goes forwards")
@@ -107,9 +110,14 @@ def _shortcuts(architecture: Architecture, path: Sequence[int]) -> Iterator[Abst
 
 
 def _is_start(architecture: Architecture, node: Node) -> bool:
-    """Whether the node gives activations and its only reader is not a pool or a dropout."""
+    """Whether the node gives activations and its only reader is not a pool or a dropout.
+
+    Token numbers are no activations; their embedding is.
+    """
+    if isinstance(node.layer, Input) and architecture.vocabulary is not None:
+        return False
     is_activation = architecture.nonnegative[node.id] and not isinstance(node.layer, Zero)
-    if not (isinstance(node.layer, Input | AbstractActivation) or is_activation):
+    if not (isinstance(node.layer, Input | Embedding | AbstractActivation) or is_activation):
         return False
     readers = [architecture.node(reader) for reader in architecture.readers(node.id)]
     if len(readers) != 1:

@@ -187,6 +187,14 @@ class TableSpec(Message):
     columns: tuple[ColumnSpec, ...]
 
 
+class TextSpec(Message):
+    """How texts become token numbers; the stored data set has the pieces of words themselves."""
+
+    column: str | None = None  # of a table that the texts were in; None: no table
+    length: int  # tokens of one example: longer texts are cut, shorter ones filled with 0
+    vocabulary: int  # token numbers, those for filling and for unknown characters among them
+
+
 class SplitKind(StrEnum):
     """How a part of the examples is chosen to validate or test on."""
 
@@ -216,7 +224,7 @@ class DatasetSpec(Message):
     class_names: tuple[str, ...]
     train_examples: int  # the validation split is taken from these
     test_examples: int
-    dtype: str  # "uint8", "float32" or "float64", as stored
+    dtype: str  # "uint8", "float32" or "float64", as stored; "int32" of token numbers
     flip: bool = True  # whether a mirrored example still has its label
     #: The axes of the user's file, such as "NHWC"; None: unknown, imported by an older release.
     layout: str | None = None
@@ -225,6 +233,7 @@ class DatasetSpec(Message):
     #: proportions kept, with black beside them (`PIL.ImageOps.pad`).
     image_mode: str | None = None
     table: TableSpec | None = None  # of vectors that were rows of a table
+    text: TextSpec | None = None  # of token numbers (1, length), which were texts
     #: The numbers that are predicted for each example; empty: a class is.
     target_names: tuple[str, ...] = ()
     #: None: unknown, as it was imported by an older release; validation is drawn at random.

@@ -58,8 +58,8 @@ def hyperparameters(
         ),
         label_smoothing=_given(training.label_smoothing, _label_smoothing(config)),
         augmentation=_augmentation(config, spec, passes),
-        erasing=_given(training.erasing, _of_few(ERASING, spec)),
-        mixing=_given(training.mixing, _mixing(config, spec, passes)),
+        erasing=_of_values(spec, _given(training.erasing, _of_few(ERASING, spec))),
+        mixing=_of_values(spec, _given(training.mixing, _mixing(config, spec, passes))),
         patience=training.patience,
         validation_fraction=_given(training.validation_fraction, _validation_fraction(spec)),
         split_seed=first_split_seed(config),
@@ -79,6 +79,8 @@ def alternatives(
     """
     training = config.training
     usual = hyperparameters(config, spec, 1, None, passes)
+    if spec.text is not None:  # token numbers cannot be moved, mixed or erased
+        return _stronger_decay(config, usual, STRONGER_DECAY)
     is_large, is_image = can_augment(spec.input_shape), len(spec.input_shape) == 3
     found: list[TrainingChoices] = []
     if not _predicts_classes(config):  # to be moved, mixed or erased changes a number
@@ -119,6 +121,11 @@ def first_split_seed(config: SearchConfig) -> int:
     """The seed of the validation split of all trials that are not repeats."""
     seed = config.training.split_seed
     return config.seed if seed is None else seed
+
+
+def _of_values(spec: DatasetSpec, amount: float) -> float:
+    """The amount by which examples are changed; none of texts, whose numbers name tokens."""
+    return 0.0 if spec.text is not None else amount
 
 
 def _given(value: float | None, default: float) -> float:
@@ -170,6 +177,8 @@ def _augmentation(config: SearchConfig, spec: DatasetSpec, passes: float) -> str
     seen only once or twice: nothing can be memorised there.
     """
     given, kind = config.training.augmentation, len(spec.input_shape)
+    if spec.text is not None:
+        return "none"
     if given != "auto":
         suits = given == "warp" if kind == 2 else kind == 3 and given != "warp"
         return given if suits else "none"

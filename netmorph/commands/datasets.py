@@ -46,6 +46,13 @@ TargetOption = Annotated[
         "class or y.",
     ),
 ]
+TextOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="The column of a table that holds texts, the only one to learn from.",
+    ),
+]
 CategoryOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -140,13 +147,14 @@ def options_of(
     layout: str | None,
     image_side: int | None,
     target: str | None,
+    text: str | None,
     category: list[str] | None,
     task: Task | None,
     splits: Splits,
 ) -> Options:
     """What the options of a command say about files."""
     return Options(
-        layout, image_side, target, tuple(category or ()), task and task.kind,
+        layout, image_side, target, text, tuple(category or ()), task and task.kind,
         group=splits.group, time=splits.time, split_seed=splits.seed,
         validation=splits.validation, test=splits.test,
     )  # fmt: skip
@@ -156,12 +164,15 @@ def options_of(
 def add(
     path: Annotated[
         Path,
-        typer.Argument(help="A table, an npz or zip file, or a folder of images by class."),
+        typer.Argument(
+            help="A table, an npz or zip file, or a folder by class of images or texts."
+        ),
     ],
     name: Annotated[
         str | None, typer.Option(help="Name of the data set. Default: that of the file.")
     ] = None,
     target: TargetOption = None,
+    text: TextOption = None,
     category: CategoryOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
@@ -180,10 +191,10 @@ def add(
     if not path.exists():
         raise ClientError(
             f"there is no file or folder {uploads.shown(path)}; expected a table, an npz or zip "
-            "file, or a folder of images by class"
+            "file, or a folder of images or texts by class"
         )
     splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
-    options = options_of(layout, image_side, target, category, task, splits)
+    options = options_of(layout, image_side, target, text, category, task, splits)
     with connect(url, key, data_dir) as client:
         item = upload(client, path, options, name)
     if as_json:
@@ -192,8 +203,8 @@ def add(
     out = console()
     version = f" version {item['version']}" if item["version"] > 1 else ""
     out.print(f"{item['name']}{version} is data set {item['id']}", soft_wrap=True)
-    for label, text in headlines(item["description"]):
-        out.print(f"{label:11}{text}", soft_wrap=True)
+    for label, words in headlines(item["description"]):
+        out.print(f"{label:11}{words}", soft_wrap=True)
 
 
 @datasets.command("describe")
@@ -202,6 +213,7 @@ def describe(
         str, typer.Argument(help="A file, a folder, or the name or id of a stored data set.")
     ],
     target: TargetOption = None,
+    text: TextOption = None,
     category: CategoryOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
@@ -223,7 +235,7 @@ def describe(
     path = uploads.path_in(dataset)
     if path is not None:
         splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
-        options = options_of(layout, image_side, target, category, task, splits)
+        options = options_of(layout, image_side, target, text, category, task, splits)
         answer = uploads.describe(path, options)
     else:
         with connect(url, key, data_dir) as client:
@@ -233,8 +245,8 @@ def describe(
         print_json(answer)
         return
     out = console()
-    for label, text in headlines(answer["description"], columns=True):
-        out.print(f"{label:11}{text}", soft_wrap=True)
+    for label, words in headlines(answer["description"], columns=True):
+        out.print(f"{label:11}{words}", soft_wrap=True)
 
 
 @datasets.command("rm")

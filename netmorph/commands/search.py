@@ -26,6 +26,7 @@ from netmorph.commands.datasets import (
     TargetOption,
     TaskOption,
     TestOption,
+    TextOption,
     TimeOption,
     ValidationOption,
     headlines,
@@ -149,6 +150,7 @@ def search(
         ),
     ] = False,
     target: TargetOption = None,
+    text: TextOption = None,
     category: CategoryOption = None,
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
@@ -217,7 +219,7 @@ def search(
     request = _Request(
         dataset=dataset,
         upload=uploads.path_in(dataset),
-        options=options_of(layout, image_side, target, category, task, splits),
+        options=options_of(layout, image_side, target, text, category, task, splits),
         body=_given(body),
         folder=export_to,
         root=None if root is None else read(root, preparation_of(root_scale, root_mean, root_std)),
@@ -241,8 +243,8 @@ def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) ->
         created = client.create_search(body)
         if request.upload is None:
             _print_facts(client.dataset(created["dataset"]["id"]), out)
-        for label, text in (*_about_root(request.root), *_headlines(running, created, sign_in)):
-            out.print(f"{label:11}{text}", soft_wrap=True)
+        for label, words in (*_about_root(request.root), *_headlines(running, created, sign_in)):
+            out.print(f"{label:11}{words}", soft_wrap=True)
         try:
             ended = follow(client, created, out)
             folder = _download(client, ended, request.folder)
@@ -316,9 +318,9 @@ def _dataset(client: Client, request: _Request, out: Console) -> str:
         options = request.options
         if options.fields().keys() - {"task", "split_seed"} or options.validation or options.test:
             raise ClientError(
-                "--target, --category, --layout, --image-side, --validation, --test, --group and "
-                f"--time are for files and folders; {request.dataset!r} is stored already: leave "
-                "them out"
+                "--target, --text, --category, --layout, --image-side, --validation, --test, "
+                "--group and --time are for files and folders; "
+                f"{request.dataset!r} is stored already: leave them out"
             )
         return request.dataset
     if request.dataset in client.intake()["builtins"]:

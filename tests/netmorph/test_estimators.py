@@ -26,6 +26,7 @@ from core.data import intake
 from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.protocol.contracts import SplitKind
+from examples.docstrings import texts_of
 from netmorph import (
     ImageClassifier,
     ImageRegressor,
@@ -33,6 +34,7 @@ from netmorph import (
     SignalRegressor,
     TabularClassifier,
     TabularRegressor,
+    TextClassifier,
 )
 from netmorph.errors import ClientError
 from netmorph.estimators import _Arrays, _Examples, _groups
@@ -281,6 +283,18 @@ def test_rows_of_a_table_are_learned(data_dir, wine) -> None:
         TabularClassifier(layout="NF", data_dir=data_dir).fit(x, y)
     with pytest.raises(ValueError, match="no single type that a table can hold"):
         model.fit(np.array([[1], ["a"]] * 20, dtype=object), y[::4][:40])
+
+
+def test_texts_are_learned(data_dir) -> None:
+    found = [(text, name) for name in ("asyncio", "email") for text in sorted({*texts_of(name)})]
+    texts, labels = map(np.array, zip(*found, strict=True))
+    model = TextClassifier(data_dir=data_dir, trials=1, training={"epochs": 8})
+
+    model.fit(texts[::2], labels[::2])
+
+    assert model.score(texts[1::2], labels[1::2]) > 0.75  # half of them by chance
+    with pytest.raises(ValueError, match=r"expected texts \(N,\)"):
+        model.predict([[1.0, 2.0]])
 
 
 def test_a_file_of_a_table_is_searched_and_its_export_predicts_another(

@@ -15,7 +15,7 @@ from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 from worker.tasks import LOSSES, AbstractLoss
 from worker.trainer.data.examples import Examples
-from worker.trainer.data.normalisation import Normalisation, constant_in_words
+from worker.trainer.data.normalisation import TOKENS, Normalisation, constant_in_words
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.networks.compute import Compute
@@ -98,7 +98,8 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
     chosen, held_out = _split(job, arrays)
     # Inherited weights mean the same only under the statistics that they were trained with.
     described = trained if job.continues_parent else chosen
-    normalisation = Normalisation.of(arrays.x_train, described)
+    is_text = job.dataset_spec.text is not None
+    normalisation = TOKENS if is_text else Normalisation.of(arrays.x_train, described)
     _warn_of_constant(job, normalisation)
 
     def examples(x: NDArray[Any], y: NDArray[Any], **options: Any) -> Examples:
@@ -120,7 +121,9 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
         targets=targets,
         loss=_loss(job, arrays, targets),
         normalisation=normalisation,
-        inputs=TrainedInputs.of(x, described, normalisation, targets) if job.is_final else None,
+        inputs=TrainedInputs.of(x, described, normalisation, targets, arrays.pieces)
+        if job.is_final
+        else None,
     )
 
 

@@ -19,6 +19,7 @@ class ReadOptions:
     layout: str | None = None  # the axes of the examples, one of `core.data.layouts.LAYOUTS`
     image_side: int | None = None  # largest side of images from files, in pixels
     target: str | None = None  # the column of a table that holds the labels
+    text: str | None = None  # the column of a table that holds texts, the only one that is read
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
     task: str | None = None  # what the labels are for, one of `core.data.targets.LABEL_TASKS`
     group: str | None = None  # the column of a table whose groups are kept apart by all splits

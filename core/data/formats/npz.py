@@ -140,7 +140,7 @@ def _check_type(name: str, dtype: np.dtype[Any]) -> None:
     elif role == "times":
         kinds, expected = "iufM", "numbers or datetime64"
     else:
-        kinds, expected = "biuf", "numbers"
+        kinds, expected = "biufU", "numbers or texts"
     if dtype.kind not in kinds:
         raise InvalidDataset(f"{name} is of type {dtype}; expected {expected}")
 

@@ -117,7 +117,7 @@ INFINITE[0, 0, 0, 0] = np.inf
         ({"x_test": FLOATS.x_test[:0], "y_test": FLOATS.y_test[:0]}, "test examples have shape (0"),
         (
             {"x_train": FLOATS.x_train.astype(np.int16)},
-            "are int16; expected uint8, float32 or",
+            "are int16; expected uint8, int32, float32 or",
         ),
         ({"x_train": INFINITE}, "train examples hold NaN or infinite values; expected finite ones"),
         ({"y_train": FLOATS.y_train[:9]}, "(9,); expected (10,), one per example"),

@@ -14,7 +14,7 @@ from core.graph.roots import BUILDERS, all_roots, kinds_of_roots, racing_kinds, 
 from core.graph.weights import check
 from core.layers import Conv1d, Conv2d
 from core.morphisms import MORPHISMS, TransferRequest, sample
-from core.protocol.contracts import Bounds, DatasetSpec
+from core.protocol.contracts import Bounds, DatasetSpec, TextSpec
 from tests.strategies import generators, random_inputs, random_weights
 
 
@@ -29,7 +29,12 @@ def spec(*shape: int, classes: int = 10) -> DatasetSpec:
     )
 
 
+def text_spec() -> DatasetSpec:
+    return spec(1, 24).model_copy(update={"text": TextSpec(length=24, vocabulary=60)})
+
+
 SPECS = [
+    text_spec(),
     spec(1, 8, 8),
     spec(1, 28, 28),
     spec(3, 32, 32, classes=100),
@@ -73,7 +78,9 @@ def test_a_race_starts_with_the_kinds_that_learn_late_and_ends_with_the_default(
     assert images == ("vgg", "strided", "resnet", "mobilenet", "densenet", "mlp", "cnn")
     assert signals[:3] == ("fcn", "fcn-resnet", "vgg")
     assert signals[-1] == "cnn"
-    assert set(signals) == set(BUILDERS)
+    texts = racing_kinds(text_spec())
+    assert texts == ("bag-of-words", "text-resnet", "text-cnn")
+    assert set(signals) | set(texts) == set(BUILDERS)
 
 
 def test_a_root_that_is_too_wide_is_halved_until_it_fits():

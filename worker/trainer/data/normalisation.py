@@ -54,6 +54,10 @@ class Normalisation:
         )
 
 
+#: Of token numbers, which stay as they are.
+TOKENS = Normalisation(mean=(0.0,), std=(1.0,))
+
+
 def constant_in_words(spec: DatasetSpec, normalisation: Normalisation) -> str:
     """Which channels or features no network can learn from; empty where there are none."""
     constant = normalisation.constant

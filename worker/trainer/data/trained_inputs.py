@@ -26,6 +26,7 @@ class TrainedInputs:
     contrast: tuple[float, float]
     sample: NDArray[Any]  # some raw examples
     targets: TargetScale | None = None  # of regression
+    pieces: tuple[str, ...] = ()  # of texts: the vocabulary
 
     @classmethod
     def of(
@@ -34,6 +35,7 @@ class TrainedInputs:
         indices: NDArray[np.intp],
         normalisation: Normalisation,
         targets: TargetScale | None = None,
+        pieces: tuple[str, ...] = (),
     ) -> Self:
         """Of the examples at these indices."""
         found = ChannelStatistics.of(x, indices)
@@ -46,6 +48,7 @@ class TrainedInputs:
             contrast=(float(contrasts.min()), float(contrasts.max())),
             sample=x[indices[evenly]],
             targets=targets,
+            pieces=pieces,
         )
 
 

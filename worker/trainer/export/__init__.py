@@ -99,6 +99,7 @@ def _preprocessing(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any]:
             "image_mode": spec.image_mode,  # of the user's pictures; None: the file had arrays
             "input_shape": list(spec.input_shape),  # of one example, channels first
             "table": spec.table and spec.table.model_dump(mode="json"),  # the columns of its rows
+            "text": _text(spec, inputs),
             "stored_dtype": spec.dtype,
             "mean": list(normalisation.mean),  # by channel or feature, as the following
             "std": list(normalisation.std),
@@ -111,6 +112,13 @@ def _preprocessing(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any]:
         | _targets(inputs.targets)
         | ({"threshold": THRESHOLD} if spec.multi_label else {})
     )
+
+
+def _text(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any] | None:
+    """How texts become token numbers; None of other examples."""
+    if spec.text is None:
+        return None
+    return {"column": spec.text.column, "length": spec.text.length, "pieces": list(inputs.pieces)}
 
 
 def _targets(targets: TargetScale | None) -> dict[str, Any]:

@@ -32,6 +32,14 @@ _ROWS = (
     "python predict.py new.csv           # {}",
     "python predict.py new.csv --json    # {}",
 )
+_TEXTS = (
+    "python predict.py new.txt           # {}",
+    "python predict.py new.txt --json    # {}",
+)
+_TEXT_EXAMPLES = (
+    "Examples are texts: one in a .txt file, several in a folder of such files, or the column {} "
+    "of a CSV, TSV, Parquet or JSONL file. The program cuts them into tokens."
+)
 _EXAMPLES = {  # by whether they are rows of a table
     True: "Examples are rows with columns of the same names as in the data set, in any order, in a "
     "CSV, TSV or Parquet file; the program makes numbers of them.",
@@ -81,13 +89,18 @@ def model_card(
 
 def _use(job: TrainJob) -> list[str]:
     """The commands that predict, and what examples they take."""
-    is_table = job.dataset_spec.table is not None
-    printed = _PREDICTED[_predicted(job.dataset_spec)]
-    commands = "\n".join(_ROWS if is_table else _ARRAYS).format(*printed)
+    spec = job.dataset_spec
+    is_table, text = spec.table is not None, spec.text
+    printed = _PREDICTED[_predicted(spec)]
+    lines = _TEXTS if text and text.column is None else _ROWS if is_table or text else _ARRAYS
+    commands = "\n".join(lines).format(*printed)
+    examples = _EXAMPLES[is_table]
+    if text is not None:
+        examples = _TEXT_EXAMPLES.format(_plain(text.column or "text"))
     return [
         *("## Use", "", "```sh", *commands.split("\n"), "```", ""),
         "Install what it needs with `pip install -r requirements.txt`. "
-        f"{_EXAMPLES[is_table]} `python serve.py` predicts over HTTP; `docker build .` makes an "
+        f"{examples} `python serve.py` predicts over HTTP; `docker build .` makes an "
         "image of it.",
         "",
     ]

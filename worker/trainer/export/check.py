@@ -7,6 +7,7 @@ real training examples, in a file with the axes and type of the user's.
 import io
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.data.texts.vocabulary import Vocabulary
 from core.errors import ExportMismatch
 from core.graph.architecture import Architecture
 from core.graph.weights import Weights
@@ -23,7 +25,7 @@ from core.protocol.contracts import DatasetSpec
 from worker.trainer.data.examples import Examples
 from worker.trainer.data.trained_inputs import SAMPLE, TrainedInputs
 from worker.trainer.export import predict
-from worker.trainer.export.tables import write_table
+from worker.trainer.export.tables import write_table, write_texts
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.loading import network_with
 
@@ -42,11 +44,18 @@ def check_export(
 ) -> None:
     """Raise ExportMismatch unless the export's outputs for the sample are those of the worker.
 
+    Of texts the sample is what the worker's vocabulary makes of the texts that have its tokens.
+
     Weights and prepared examples must be equal. Outputs may differ by rounding: a processor's
     libraries add in another order for another position in memory.
     """
+    texts = []
+    if spec.text is not None:
+        vocabulary = Vocabulary(inputs.pieces)
+        texts = [vocabulary.decode(tokens) for tokens in inputs.sample[:, 0]]
+        inputs = replace(inputs, sample=vocabulary.encode(texts, spec.text.length))
     with TemporaryDirectory() as folder:
-        _unpack(packed, spec, inputs.sample, Path(folder))
+        _unpack(packed, spec, inputs.sample, texts, Path(folder))
         model = predict.Model(Path(folder))
         _check_weights(model, weights)
         try:
@@ -73,12 +82,17 @@ def in_layout(x: NDArray[Any], layout: str | None) -> NDArray[Any]:
     return np.moveaxis(x, 1, layout.index("C")) if "C" in layout else x[:, 0]
 
 
-def _unpack(packed: bytes, spec: DatasetSpec, sample: NDArray[Any], folder: Path) -> None:
+def _unpack(
+    packed: bytes, spec: DatasetSpec, sample: NDArray[Any], texts: list[str], folder: Path
+) -> None:
     """Write the exported files, and the sample as a user's file would have it."""
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(folder)
     if spec.table is not None:
         write_table(spec.table, sample, folder / _FILE)
+        return
+    if spec.text is not None:
+        write_texts(spec.text, texts, folder / _FILE)
         return
     with (folder / _FILE).open("wb") as file:
         np.save(file, in_layout(sample, spec.layout))

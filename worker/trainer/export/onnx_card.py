@@ -28,11 +28,27 @@ _TABLE = (
     "else 0.",
     "",
 )
+_TEXT = (
+    "Its input is not texts but the numbers of their tokens, int32 (N, {length}), that "
+    "`predict.py` computes. Other programs follow these rules, with `text` of `preprocess.json`:",
+    "",
+    "- A text is put in lower case and in Unicode's form NFC, and cut into words (letters, digits, "
+    "underscores and the marks on letters) and single other characters; white space is left out.",
+    "- Each word, with “▁” before it, is cut from its start into the longest of the `pieces`. The "
+    "number of a piece is its position in the list plus 2; a character that begins no piece is 1.",
+    "- The first {length} numbers are the example; 0 fills the rest of a shorter text.",
+    "",
+)
 _ARRAY = ('examples = numpy.load("examples.npy")  # {axes}',)
 _ROWS = (
     'model = predict.Model(pathlib.Path("."))',
     'rows = predict.Reader(model).source(pathlib.Path("new.csv"))',
     'examples = rows.read(0, rows.count).astype("{dtype}")  # {axes}',
+)
+_TEXTS = (
+    'model = predict.Model(pathlib.Path("."))',
+    'texts = predict.Reader(model).source(pathlib.Path("new.csv"))',
+    'examples = texts.read(0, texts.count)[:, 0].astype("{dtype}")  # {axes}',
 )
 _SHOWN = {  # by whether classes are predicted
     True: (
@@ -66,15 +82,18 @@ def _description(spec: DatasetSpec) -> Iterator[str]:
     yield ""
     if spec.table is not None:
         yield from (line.format(features=spec.input_shape[0]) for line in _TABLE)
+    if spec.text is not None:
+        yield from (line.format(length=spec.text.length) for line in _TEXT)
 
 
 def _program(spec: DatasetSpec) -> Iterator[str]:
     """A complete program that prints predictions."""
     axes = f"{spec.dtype} {tuple(input_axes(spec))}, axes {layout_of(spec)}".replace("'", "")
-    is_table = spec.table is not None
+    is_table = spec.table is not None or spec.text is not None
     yield "# pip install onnxruntime"
     yield f"import json, {'pathlib' if is_table else 'numpy'}, onnxruntime"
-    yield from ["import predict  # of this folder; it computes the features"] * is_table
+    yield from ["import predict  # of this folder; it computes what the file reads"] * is_table
     yield from ("", 'session = onnxruntime.InferenceSession("model.onnx")')
-    yield from (line.format(axes=axes, dtype=spec.dtype) for line in (_ARRAY, _ROWS)[is_table])
+    lines = _TEXTS if spec.text is not None else (_ARRAY, _ROWS)[is_table]
+    yield from (line.format(axes=axes, dtype=spec.dtype) for line in lines)
     yield from _LABELS_SHOWN if spec.multi_label else _SHOWN[spec.classes > 0]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from core.layers import Shape
 from core.layers.batch_norm import EPSILON
@@ -72,6 +73,17 @@ def _convolved(graph: OnnxGraph, call: LayerCall, groups: int) -> str:
 def _dense(graph: OnnxGraph, call: LayerCall) -> str:
     parameters = [call.parameters[name] for name in ("weight", "bias") if name in call.parameters]
     return graph.operator("Gemm", *call.inputs, *parameters, transB=1)
+
+
+def _embedding(graph: OnnxGraph, call: LayerCall) -> str:
+    """(N, 1, length) -> (N, units, length), with token numbers as in the layer."""
+    rounded = graph.operator("Round", *call.inputs)
+    limits = [_number(graph, limit) for limit in (0, call.layer.vocabulary - 1)]
+    tokens = graph.operator("Clip", rounded, *limits)
+    tokens = graph.operator("Cast", tokens, to=TensorProto.INT64)
+    vectors = graph.operator("Gather", call.parameters["weight"], tokens, axis=0)
+    squeezed = graph.operator("Squeeze", vectors, graph.integers([1]))
+    return graph.operator("Transpose", squeezed, perm=[0, 2, 1])
 
 
 def _batch_norm(graph: OnnxGraph, call: LayerCall) -> str:
@@ -144,6 +156,7 @@ WRITERS: dict[str, Writer] = {
     "depthwise_conv1d": _depthwise,
     "depthwise_conv2d": _depthwise,
     "dense": _dense,
+    "embedding": _embedding,
     "batch_norm": _batch_norm,
     "relu": _operator("Relu"),
     "relu6": _relu6,

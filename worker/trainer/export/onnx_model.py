@@ -21,6 +21,7 @@ INPUT = "examples"
 FORMAT = 8  # of the file, as OPERATOR_SET
 _TYPES = {
     "uint8": TensorProto.UINT8,
+    "int32": TensorProto.INT32,
     "float32": TensorProto.FLOAT,
     "float64": TensorProto.DOUBLE,
 }

@@ -2,8 +2,9 @@
 
 Needs numpy, torch and safetensors, and the other files of this folder; Pillow for pictures, pyarrow
 for Parquet. EXAMPLES are .npy and .npz files, pictures, and folders of pictures; where the network
-was trained on a table, .csv, .tsv, .jsonl and .parquet files with columns of the same names. An
-array holds raw values as in the data set that the network was trained on, with its axes in the same
+was trained on a table, .csv, .tsv, .jsonl and .parquet files with columns of the same names; where
+it was trained on texts, these, .txt files of one text each, and folders of such files. An array
+holds raw values as in the data set that the network was trained on, with its axes in the same
 order: `layout` of preprocess.json, or the option --layout. Axes of length one may be left out or
 added. Where the network was trained on pictures from files, any picture is prepared as those were.
 """
@@ -15,12 +16,13 @@ import json
 import os
 import re
 import sys
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,6 +72,14 @@ DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 1970
 SEPARATORS = ",;\t|"  # of the columns of a text file
 LONGEST_CELL = 1 << 20  # characters
+UNKNOWN, FIRST_PIECE = 1, 2  # token numbers: of an unknown character, of the first piece
+LONGEST_TEXT, LONGEST_WORD = 20_000, 100  # characters; further ones are not read
+#: Words, with the marks on letters, which Python does not count as parts of words; and symbols.
+WORD = re.compile(
+    r"[\w\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
+    r"\u0900-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u0f18-\u0fbc\u102b-\u109d\u1ab0-\u1aff\u1dc0-\u1dff"
+    r"\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]+|[^\w\s]"
+)
 UNREADABLE = (ValueError, KeyError, SyntaxError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
 
@@ -126,6 +136,11 @@ def _zeros(x: Tensor, stride: int) -> Tensor:
     return x.new_zeros((*x.shape[:2], *sides))
 
 
+def _embedded(x: Tensor, weight: Tensor) -> Tensor:
+    tokens = x.squeeze(1).round().clamp(0, len(weight) - 1).long()
+    return functional.embedding(tokens, weight).transpose(1, 2).contiguous()
+
+
 def _scaled(x: Tensor, factors: Tensor) -> Tensor:
     return x * factors.view(*factors.shape, *[1] * (x.dim() - 2))
 
@@ -139,6 +154,7 @@ KINDS: dict[str, Kind] = {
     "depthwise_conv1d": _convolved(functional.conv1d, depthwise=True),
     "depthwise_conv2d": _convolved(functional.conv2d, depthwise=True),
     "dense": lambda layer, p, x: functional.linear(x[0], p["weight"], p.get("bias")),
+    "embedding": lambda layer, p, x: _embedded(x[0], p["weight"]),
     "batch_norm": lambda layer, p, x: _batch_norm(x[0], p),
     "relu": lambda layer, p, x: functional.relu(x[0]),
     "relu6": lambda layer, p, x: functional.relu6(x[0]),
@@ -180,6 +196,8 @@ class Model:
         self.layout: str = self.preprocess["layout"] or LAYOUTS[len(self.shape)][0]
         table = self.preprocess.get("table")
         self.table = Table(table) if table else None
+        text = self.preprocess.get("text")
+        self.text = Text(text) if text else None
         self.parameters: dict[int, Parameters] = {}
         for key, tensor in _weights(folder / "weights.safetensors").items():
             node, _, name = key.partition(".")
@@ -350,6 +368,8 @@ class Reader:
         """The examples in a file or folder."""
         if not path.exists():
             raise InputError(f"there is no file or folder {path}")
+        if self.model.text is not None:
+            return self._texts(path, self.model.text)
         if path.is_dir():
             return self._pictures(_pictures_in(path))
         opened = path if path.is_file() else io.BytesIO(path.read_bytes())  # a pipe
@@ -379,6 +399,32 @@ class Reader:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         return Source(path, len(x), lambda start, end: x[start:end], warnings=warnings)
+
+    def text_source(self, path: Path, texts: Sequence[str], names: list[str] | None) -> Source:
+        """Texts; the path, or their names, name them in messages."""
+        assert self.model.text is not None
+        x, warnings = self.model.text.encode(texts)
+        return Source(path, len(x), lambda start, end: x[start:end], names, warnings)
+
+    def _texts(self, path: Path, text: "Text") -> Source:
+        """The texts in a table, in a text file, or in a folder of text files."""
+        if path.is_dir():
+            files = sorted(one for one in path.rglob("*") if one.suffix.lower() == ".txt")
+            if not files:
+                raise InputError(f"there are no .txt files in {path}")
+            texts = [_decoded(one.read_bytes()) for one in files]
+            return self.text_source(path, texts, [str(one) for one in files])
+        opened = path if path.is_file() else io.BytesIO(path.read_bytes())  # a pipe
+        if path.suffix.lower() == ".txt":
+            data = opened.getvalue() if isinstance(opened, io.BytesIO) else opened.read_bytes()
+            return self.text_source(path, [_decoded(data)], [str(path)])
+        cells = _cells(path, opened, _start(opened), text)
+        if text.column not in cells.columns:
+            raise InputError(
+                f"{path} has no column {text.column!r}; expected one with texts, a .txt file, or a "
+                f"folder of .txt files; found {_quoted(list(cells.columns))}"
+            )
+        return self.text_source(path, cells.columns[text.column], None)
 
     def _of_archive(self, path: Path, opened: Path | io.BytesIO) -> tuple[Array, str | None]:
         """The examples in a .npz file, and its `layout` where it has one."""
@@ -490,6 +536,60 @@ class Table:
         return self.encode(_of_arrow(table, self))[0]
 
 
+class Text:
+    """The pieces of words that the network knows, and texts as their numbers.
+
+    A text becomes lower-case words and single symbols; each word is cut into the longest pieces,
+    from its start on. 0 fills the rest of a short text; 1 is a character that begins no piece.
+    """
+
+    def __init__(self, description: dict[str, Any]) -> None:
+        self.column: str = description["column"] or "text"
+        self.names = [self.column]
+        self.columns: list[Column] = [{"name": self.column, "kind": "text"}]
+        self.length: int = description["length"]
+        self._numbers = {piece: k for k, piece in enumerate(description["pieces"], FIRST_PIECE)}
+        self._longest = max(map(len, self._numbers))
+        self._pieces = lru_cache(maxsize=100_000)(self._cut)
+
+    def encode(self, texts: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
+        """(token numbers of texts (N, 1, length), warnings about texts)"""
+        x = np.zeros((len(texts), 1, self.length), np.int32)
+        cut = empty = unknown = 0
+        for row, text in zip(x, texts, strict=True):
+            tokens = self._tokens(text)
+            row[0, : len(tokens[: self.length])] = tokens[: self.length]
+            cut += len(tokens) > self.length
+            empty += not tokens
+            unknown += 2 * tokens.count(UNKNOWN) > len(tokens)
+        warnings = {
+            f"texts of more than {self.length} tokens, of which only the start is read": cut,
+            "texts without any word": empty,
+            "texts of mostly unknown characters": unknown,
+        }
+        return x, tuple(f"{what}: {count}" for what, count in warnings.items() if count)
+
+    def _tokens(self, text: str) -> list[int]:
+        """The numbers of the first pieces of a text, at least one more than are read."""
+        found: list[int] = []
+        text = unicodedata.normalize("NFC", text[:LONGEST_TEXT].lower())
+        for word in WORD.findall(text):
+            found += self._pieces("▁" + word[:LONGEST_WORD])
+            if len(found) > self.length:
+                break
+        return found
+
+    def _cut(self, word: str) -> list[int]:
+        """The longest pieces from the start of a word on."""
+        found, start = [], 0
+        while start < len(word):
+            ends = range(min(start + self._longest, len(word)), start, -1)
+            end = next((end for end in ends if word[start:end] in self._numbers), 0)
+            found.append(self._numbers[word[start:end]] if end else UNKNOWN)
+            start = end or start + (2 if start == 0 else 1)  # the mark belongs to the first letter
+        return found
+
+
 def _width(column: Column) -> int:
     """How many features a column becomes."""
     values = len(column["categories"]) + column["other"] if column["kind"] == "category" else 1
@@ -560,13 +660,13 @@ def _quoted(names: list[str]) -> str:
     return ", ".join(repr(name) for name in names[:20]) + more
 
 
-def _cells(path: Path, opened: Path | io.BytesIO, start: bytes, table: Table) -> Cells:
+def _cells(path: Path, opened: Path | io.BytesIO, start: bytes, table: Table | Text) -> Cells:
     """The cells of a CSV, JSON Lines or Parquet file."""
     if start.startswith(b"PAR1"):
         return _of_parquet(path, opened, table)
     if start.startswith((b"\x93NUMPY", b"PK\x03\x04", b"\x89PNG")):
         raise InputError(
-            f"{path} is no table; the network was trained on one: expected a CSV, TSV or Parquet "
+            f"{path} is no table: expected a CSV, TSV, JSONL or Parquet "
             f"file with columns {_quoted(table.names)}"
         )
     data = opened.getvalue() if isinstance(opened, io.BytesIO) else opened.read_bytes()
@@ -588,7 +688,7 @@ def _decoded(data: bytes) -> str:
     raise InputError("the file is neither UTF-8 nor Windows-1252 text")
 
 
-def _of_json(text: str, table: Table) -> Cells:
+def _of_json(text: str, table: Table | Text) -> Cells:
     """The cells of lines with an object each; a name that an object does not have is missing."""
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -606,7 +706,7 @@ def _of_json(text: str, table: Table) -> Cells:
     return Cells({name: [_as_text(row.get(name)) for row in rows] for name in table.names})
 
 
-def _of_text(text: str, table: Table) -> Cells:
+def _of_text(text: str, table: Table | Text) -> Cells:
     """The cells of a text; the separator is the one that gives the columns of the table."""
     csv.field_size_limit(LONGEST_CELL)
     headers = {separator: _header(text, separator) for separator in SEPARATORS}
@@ -637,7 +737,7 @@ def _rows(text: str, separator: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
 
 
-def _of_parquet(path: Path, opened: Path | io.BytesIO, table: Table) -> Cells:
+def _of_parquet(path: Path, opened: Path | io.BytesIO, table: Table | Text) -> Cells:
     if parquet is None:
         raise InputError(f"{path}: Parquet needs pyarrow: pip install pyarrow")
     try:
@@ -646,7 +746,7 @@ def _of_parquet(path: Path, opened: Path | io.BytesIO, table: Table) -> Cells:
         raise InputError(f"{path} cannot be read: {error}") from None
 
 
-def _of_arrow(table: Any, trained: Table) -> Cells:
+def _of_arrow(table: Any, trained: Table | Text) -> Cells:
     """The cells of an Arrow table, as a text file would have them, in the columns of training."""
     kinds = {column["name"]: column["kind"] for column in trained.columns}
     columns: dict[str, Sequence[str]] = {}
@@ -806,6 +906,7 @@ class RangeWatch:
 
     def __init__(self, preprocess: dict[str, Any]) -> None:
         self._preprocess = preprocess
+        self._is_text = bool(preprocess.get("text"))  # whose numbers have no size
         self._low, self._high = (np.array(preprocess[name])[:, None] for name in ("low", "high"))
         size = np.maximum(np.abs(self._low), np.abs(self._high))
         self._margin = np.maximum(self._high - self._low, 1e-6 * size)  # on either side
@@ -821,6 +922,8 @@ class RangeWatch:
 
     def add(self, start: int, x: Array, z: Tensor) -> None:
         """Look at a batch that begins at an index: arranged examples, raw and normalised."""
+        if self._is_text:
+            return
         step = max(1, WATCHED_VALUES // max(1, x[:1].size))
         for part in range(0, len(x), step):
             self._add(start + part, x[part : part + step], z[part : part + step])
@@ -952,7 +1055,10 @@ def _print_all(model: Model, source: Source, *, json_lines: bool) -> None:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Predict with an exported network.")
     parser.add_argument(
-        "examples", type=Path, nargs="+", help=".npy or .npz files, pictures, folders; tables"
+        "examples",
+        type=Path,
+        nargs="+",
+        help="arrays, pictures, folders, tables or texts",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     parser.add_argument("--key", help="the name of the examples in a .npz file")

@@ -4,8 +4,9 @@ Needs fastapi and uvicorn beside what predict.py needs (requirements.txt).
 
 GET  /health         {"status": "ok", "classes": [...], "input_shape": [...], "layout": ...}
 POST /predict        {"examples": [...], "layout": null}: nested lists with the axes of the data
-                     set, or objects {"column": value, ...} where it was a table
-POST /predict/file   the bytes of a .npy, .npz, .csv or .parquet file or of a picture
+                     set, objects {"column": value, ...} where it was a table, or strings where
+                     it was texts
+POST /predict/file   the bytes of a .npy, .npz, .csv, .jsonl or .parquet file or of a picture
 
 Both answer {"predictions": [{"class": ..., "probabilities": {...}}, ...], "warnings": [...]}, in
 the order of the examples; a network that predicts numbers has {"values": {...}} for each example,
@@ -84,13 +85,16 @@ def create_app(predict: Any, folder: Path) -> FastAPI:
     def health() -> dict[str, Any]:
         """What the network reads and which classes or numbers it predicts."""
         shape = {"input_shape": model.shape, "layout": model.layout}
-        table = {} if model.table is None else {"columns": model.table.names}
+        columns = model.table or model.text
+        table = {} if columns is None else {"columns": columns.names}
         targets = {"targets": model.targets["names"]} if model.targets else {}
         return {"status": "ok", "classes": model.classes, **targets, **shape, **table}
 
     @app.post("/predict", response_model_exclude_unset=True)
     def predict_examples(body: Examples) -> Predictions:
         """Predict examples that are given as nested lists, or as objects of a table."""
+        if model.text is not None:
+            return answer(lambda reader: text_source(reader, body.examples))
         if model.table is not None:
             return answer(lambda reader: row_source(reader, body.examples))
         try:
@@ -98,6 +102,16 @@ def create_app(predict: Any, folder: Path) -> FastAPI:
         except ValueError:
             raise HTTPException(422, "the examples are not all of one shape") from None
         return answer(lambda reader: reader.array_source(Path("examples"), x, body.layout))
+
+    def text_source(reader: Any, texts: list[Any]) -> Any:
+        column = model.text.column
+        if any(isinstance(text, dict) for text in texts):
+            texts = predict.cells_of(texts, [column]).columns[column]
+        if not all(isinstance(text, str) for text in texts):
+            raise predict.InputError(
+                f"an example is no text; expected strings, or objects {{{column!r}: text}}"
+            )
+        return reader.text_source(Path("examples"), texts, None)
 
     def row_source(reader: Any, rows: list[Any]) -> Any:
         return reader.table_source(Path("examples"), predict.cells_of(rows, model.table.names))

@@ -1,7 +1,7 @@
-"""Examples of a table as the rows that they come from, as far as the network sees them."""
+"""Examples of a table, and texts, as rows of a file, as far as the network sees them."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.protocol.contracts import ColumnSpec, TableSpec
+from core.protocol.contracts import ColumnSpec, TableSpec, TextSpec
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -24,6 +24,13 @@ def write_table(table: TableSpec, x: NDArray[Any], path: Path) -> None:
         rows = csv.writer(file)
         rows.writerow([name for name, _ in columns])
         rows.writerows(zip(*(cells for _, cells in columns), strict=True))
+
+
+def write_texts(spec: TextSpec, texts: Sequence[str], path: Path) -> None:
+    """Write a CSV file whose rows hold the texts."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerows([[spec.column or "text", "number"], *([text, "0"] for text in texts)])
 
 
 def _columns(table: TableSpec, x: NDArray[Any]) -> Iterator[tuple[str, list[str]]]:

@@ -24,7 +24,7 @@ NEWTON_SCHULZ_STEPS = 4
 #: Spectral norm of an update of a square matrix, in learning rates.
 UPDATE_NORM = 2.0
 _BETAS = (0.9, 0.99)
-VECTOR_RATE = 1.0  # of biases and scales, as a multiple of the rate of kernels and matrices
+VECTOR_RATE = 1.0  # of biases, scales, embeddings: a multiple of that of kernels and matrices
 
 Group = dict[str, Any]
 
@@ -104,12 +104,14 @@ def _factor(gram: Tensor, identity: Tensor) -> Tensor:
 def optimisers_of(network: nn.Module, h: Hyperparameters) -> tuple[torch.optim.Optimizer, ...]:
     """The optimisers that together move all parameters, each parameter by one of them.
 
-    Weight decay applies to the weights of convolutions and dense layers, not to biases and scales.
+    Weight decay applies to the weights of convolutions and dense layers, not to biases, scales and
+    embeddings. An embedding is a table of vectors and no map, so Muon does not move it either.
     """
     parameters = [p for p in network.parameters() if p.requires_grad]
-    matrices = [p for p in parameters if p.ndim > 1]
+    embedded = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
+    matrices = [p for p in parameters if p.ndim > 1 and id(p) not in embedded]
     vectors: Group = {
-        "params": [p for p in parameters if p.ndim <= 1],
+        "params": [p for p in parameters if p.ndim <= 1 or id(p) in embedded],
         "weight_decay": 0.0,
         "rate_share": VECTOR_RATE,
     }
