@@ -285,6 +285,7 @@ def test_rows_of_a_table_are_learned(data_dir, wine) -> None:
         model.fit(np.array([[1], ["a"]] * 20, dtype=object), y[::4][:40])
 
 
+@pytest.mark.slow
 def test_texts_are_learned(data_dir) -> None:
     found = [(text, name) for name in ("asyncio", "email") for text in sorted({*texts_of(name)})]
     texts, labels = map(np.array, zip(*found, strict=True))
