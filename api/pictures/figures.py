@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.pictures import fronts, surrogate, timeline
-from api.pictures.plots import THEMES, Theme, as_json, exact, layout, ticks
+from api.pictures.comparison import front_line
+from api.pictures.plots import DASHES, THEMES, Theme, as_json, exact, layout, ticks
 from api.schemas import EpochOut, SearchOut, TrialOut
 from api.store import epochs, searches, trials
 from api.store.keys import Caller
@@ -77,6 +78,21 @@ def build(
     if name == "timeline":
         return timeline.timeline(search, shown, colours)
     raise UnknownKind(f"there is no figure {name!r}; expected one of: {', '.join(NAMES)}")
+
+
+def with_earlier_fronts(
+    figure: dict[str, Any],
+    search: SearchOut,
+    earlier: Sequence[tuple[SearchOut, Sequence[TrialPoint]]],
+    theme: Theme,
+) -> dict[str, Any]:
+    """The front of a search with those of earlier searches on the same data behind it."""
+    cost = search.cost or Cost.PARAMETERS
+    behind = []
+    for index, (one, points) in enumerate(earlier):
+        line = {"shape": "hv", "width": 1.2, "color": theme.muted, "dash": DASHES[1 + index]}
+        behind.append(front_line(one, points, cost) | {"line": line, "opacity": 0.9})
+    return figure | {"data": [*behind, *figure["data"]]}
 
 
 def best_so_far(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from typing import Any
 from api.schemas import SearchOut
 from core.tasks import TASKS
 
+#: Lines that are told apart without their colours.
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+
 
 @dataclass(frozen=True, slots=True)
 class Theme:

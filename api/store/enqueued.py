@@ -75,6 +75,17 @@ def _enqueue(
     changed(session, search.id)
 
 
+def names(session: Session, search_id: UUID) -> list[str]:
+    """The names of the networks that wait for their trial, the one that waits longest first."""
+    statement = (
+        select(Network.name)
+        .join(Enqueued, Enqueued.network_id == Network.id)
+        .where(Enqueued.search_id == search_id)
+        .order_by(Enqueued.created_at, Network.id)
+    )
+    return list(session.scalars(statement))
+
+
 def searches_with_some(session: Session) -> set[UUID]:
     """The searches with networks that wait for their trial."""
     return set(session.scalars(select(Enqueued.search_id).distinct()))
