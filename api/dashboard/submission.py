@@ -24,6 +24,7 @@ from api.store.keys import Caller
 from core.errors import InvalidInput
 from core.protocol.contracts import Augmentation, Bounds, Budget, Cost, Optimiser, SearchConfig
 from core.search.strategies import STRATEGIES
+from core.tasks import TASKS
 
 router = APIRouter(route_class=PageRoute)
 
@@ -35,6 +36,7 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "trials": ("budget", "trials"),
     "minutes": ("budget", "seconds"),
     "strategy": ("strategy",),
+    "metric": ("metric",),
     "cost": ("cost",),
     "parallelism": ("parallelism",),
     "seed": ("seed",),
@@ -48,8 +50,11 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "learning_rate": ("training", "learning_rate"),
     "augmentation": ("training", "augmentation"),
     "ensemble": ("training", "ensemble"),
+    "class_weights": ("training", "class_weights"),
 }
-_TEXTS = frozenset({"dataset", "name", "strategy", "cost", "optimiser", "augmentation"})
+_TEXTS = frozenset(
+    {"dataset", "name", "strategy", "metric", "cost", "optimiser", "augmentation", "class_weights"}
+)
 #: The unit of a field in units of the body, and its name.
 _UNITS = {"minutes": (60.0, "minutes"), "latency": (0.001, "milliseconds")}
 _MODELS: dict[str, type[BaseModel]] = {"minutes": Budget, "latency": Bounds}
@@ -68,6 +73,7 @@ _OPTIONS = {
     "strategy": "--strategy", "cost": "--cost", "parallelism": "--parallelism", "seed": "--seed",
     "name": "--name", "parameters": "--max-parameters", "flops": "--max-flops",
     "latency": "--max-latency", "ensemble": "--ensemble",
+    "metric": "--metric", "class_weights": "--class-weights",
 }  # fmt: skip
 _CLONE_OPTIONS = ("name", "seed", "trials", "minutes")
 #: Texts that the command takes for granted.
@@ -166,6 +172,7 @@ def _show(
         uploaded=uploaded,
         strategies={name: _first_line(STRATEGIES[name]) for name in sorted(STRATEGIES)},
         costs=list(Cost),
+        metrics={one.kind: one.name for kind in TASKS for one in TASKS[kind].metrics},
         optimisers=list(Optimiser),
         augmentations=get_args(Augmentation),
         values=shown,
