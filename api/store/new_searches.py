@@ -75,7 +75,7 @@ def check(
         )
     given = {name: getattr(body, name) for name in SearchConfig.model_fields}
     config = SearchConfig(**given | {"task": dataset.task})
-    _check_metric(config)
+    config = _with_metric(config)
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
     defaults.check_splits(config, spec)
@@ -88,8 +88,11 @@ def check(
     return CheckedSearch(config, spec, bounds, root)
 
 
-def _check_metric(config: SearchConfig) -> None:
-    """Raise InvalidInput for a metric, or class weights, that the task type does not have."""
+def _with_metric(config: SearchConfig) -> SearchConfig:
+    """The configuration with its metric by kind.
+
+    Raises InvalidInput for a metric, or class weights, that the task type does not have.
+    """
     try:
         task = measured(config)
     except InvalidInput as error:
@@ -98,6 +101,7 @@ def _check_metric(config: SearchConfig) -> None:
         raise InvalidInput(
             f"class_weights: the task {config.task!r} has no classes: leave them out"
         )
+    return config.model_copy(update={"metric": config.metric and task.chosen.kind})
 
 
 def _check_and_add(

@@ -61,7 +61,8 @@ class Arrays:
         """The kind of task that the labels are for."""
         if self.target_names:
             return REGRESSION
-        return MULTI_LABEL if self.y_train.dtype == np.uint8 else CLASSIFICATION
+        is_matrix = self.y_train.ndim == 2 and self.y_train.dtype == np.uint8
+        return MULTI_LABEL if is_matrix else CLASSIFICATION
 
 
 def validate(arrays: Arrays) -> None:

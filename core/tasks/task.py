@@ -17,12 +17,12 @@ class AbstractTask(ABC):
 
     @final
     def __init__(self, metric: str | None = None) -> None:
-        """Choose a metric by its kind; None: the default.
+        """Choose a metric by its kind or name; None: the default.
 
         Raises:
             InvalidInput: the task type does not offer it.
         """
-        found = [one for one in self.metrics if metric in (None, one.kind)]
+        found = [one for one in self.metrics if metric in (None, one.kind, one.name)]
         if not found:
             offered = ", ".join(one.kind for one in self.metrics)
             kind = TASKS.kind_of(self) if type(self) in TASKS.values() else type(self).__name__
