@@ -14,6 +14,7 @@ from api import db
 from api.edge import logs
 from api.edge.changes import Changes
 from api.settings import DatabaseSettings, Settings
+from core.protocol import tracing
 
 _LEAST_KEY = 20  # characters
 _START_FAILED = 3  # exit status, as uvicorn's own
@@ -64,6 +65,7 @@ def _serve(options: argparse.Namespace) -> int:
     from api.app import create_app  # noqa: PLC0415
     from api.edge.server import server_options  # noqa: PLC0415
 
+    tracing.set_up("netmorph-api")
     app = create_app(settings)
     config = uvicorn.Config(
         app,
