@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from netmorph.commands import searches, setup, storage, up
+from netmorph.commands.bench import benches
 from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
 from netmorph.commands.options import messages
@@ -138,6 +139,7 @@ app.add_typer(datasets, name="dataset")
 app.add_typer(keys, name="key")
 app.add_typer(workers, name="worker")
 app.command()(storage.gc)
+app.add_typer(benches, name="bench")
 app.command()(setup.config)
 app.command()(setup.doctor)
 
