@@ -34,6 +34,7 @@ from api.routes import (
     searches,
     storage,
     trials,
+    webhooks,
     worker,
     workers,
 )
@@ -52,6 +53,7 @@ _ROUTERS = (
     trials,
     datasets,
     networks,
+    webhooks,
     workers,
     worker,
     keys,

@@ -13,9 +13,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    HttpUrl,
 )
 
 from api.roles import Role
+from api.webhook_events import DeliveryStatus, WebhookEvent
 from core.data.description import DatasetDescription
 from core.protocol.contracts import Bounds, Budget, Comparison, Cost, SearchConfig, Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
@@ -42,6 +44,7 @@ def _storable(text: str) -> str:
 #: Further measures of a network in the units of its data; empty where its task type has none.
 MeasuresOut = Annotated[dict[str, float], BeforeValidator(lambda found: dict(found or {}))]
 ImageSide = Annotated[int, Field(ge=1, le=1024)]  # pixels
+SplitSeed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
 
 Tag = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_clean)]
@@ -385,6 +388,53 @@ class NetworkPage(Out):
 
 class DatasetPage(Out):
     items: list[DatasetOut]
+    next_cursor: str | None
+
+
+class WebhookIn(In):
+    name: Name
+    url: HttpUrl  # `https://…`; no private address, unless allowed
+    #: Events to report.
+    events: list[WebhookEvent] = Field(min_length=1, max_length=len(WebhookEvent))
+
+
+class WebhookOut(Out):
+    """An address to which events of your searches are sent."""
+
+    id: UUID
+    name: str
+    url: str
+    events: list[str]
+    created_at: datetime
+
+
+class WebhookCreated(WebhookOut):
+    secret: str  # "whsec_…", the key of the signatures; shown only once
+
+
+class WebhookPage(Out):
+    items: list[WebhookOut]
+    next_cursor: str | None
+
+
+class DeliveryOut(Out):
+    """One event that was sent, or is to be sent, to a webhook."""
+
+    id: UUID
+    webhook_id: UUID
+    event: str  # one of the webhook's, or "ping"
+    data: dict[str, Any]
+    status: DeliveryStatus
+    attempts: int
+    answer: int | None  # status of the receiver's last answer
+    error: str  # of the last attempt
+    created_at: datetime
+    due_at: datetime  # of its next attempt, while it is pending
+    ended_at: datetime | None
+
+
+class DeliveryPage(Out):
+    items: list[DeliveryOut]
     next_cursor: str | None
 
 

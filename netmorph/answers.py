@@ -19,6 +19,7 @@ class SplitFacts(TypedDict):
     examples: int
     by_class: list[int]
     given: bool
+    groups: NotRequired[int]  # that it has, where groups are kept apart
 
 
 class TargetFacts(TypedDict):
@@ -47,6 +48,7 @@ class Repetitions(TypedDict):
     in_test: int
     leaked: int
     contradictory: int
+    validation_leaked: NotRequired[int]
 
 
 class Description(TypedDict):
@@ -176,6 +178,7 @@ class Training(TypedDict, total=False):
     mixing: float | None
     alternatives: int | None
     splits: int | None  # validation splits of few examples
+    split_seed: NotRequired[int | None]  # of validation splits
     patience: int | None  # epochs without improvement
     validation_fraction: float | None
     morph_noise: float

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.controller.collection import Garbage, Retention, collect, survey
 from api.db import unit_of_work
-from api.store import discarded, new_searches, searches, setbacks, sign_ins, workers
+from api.store import deliveries, discarded, new_searches, searches, setbacks, sign_ins, workers
 from core.errors import BlobError
 from core.protocol.contracts import BlobRef
 from core.protocol.states import SearchStatus
@@ -24,7 +24,7 @@ _REPORT_SECONDS = 86_400.0  # after which a stored checkpoint is not reported an
 
 
 class Sweeper:
-    """Removes blobs without a use, expired sign-ins, old Idempotency-Keys, absent workers."""
+    """Removes blobs without a use, expired sign-ins, old requests, deliveries, workers."""
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class Sweeper:
         """Remove everything obsolete; collecting, which lists all of the storage, is optional."""
         with unit_of_work(self._sessions) as session:
             sign_ins.sweep(session)
+            deliveries.sweep(session)
             workers.sweep(session)
             new_searches.forget_requests(session)
             discarded.of_ended_trials(session)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Search, Trial, Version
 from api.schemas import SearchOut, SearchPage, SearchPatch
-from api.store import discarded, estimates, pages, summaries
+from api.store import deliveries, discarded, estimates, pages, summaries
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
@@ -44,6 +44,31 @@ def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
         raise _missing(search_id)
     left = estimates.seconds_left(session, found, out)
     return out.model_copy(update={"seconds_left": left})
+
+
+def on_same_data(
+    session: Session, caller: Caller, search: SearchOut, limit: int
+) -> list[SearchOut]:
+    """The caller's latest other searches on the data set of a search that have a value."""
+    valued = select(Trial.id).where(Trial.search_id == Search.id, Trial.value.is_not(None))
+    others = (Search.id != search.id, valued.exists())
+    return on_dataset(session, caller, search.dataset.id, limit, *others)
+
+
+def on_dataset(
+    session: Session,
+    caller: Caller,
+    dataset_id: UUID,
+    limit: int,
+    *conditions: ColumnElement[bool],
+) -> list[SearchOut]:
+    """The caller's latest searches on a data set that meet the conditions."""
+    statement = (
+        _visible(caller)
+        .where(Search.dataset_id == dataset_id, *conditions)
+        .order_by(Search.created_at.desc(), Search.id.desc())
+    )
+    return summaries.of(session, list(session.scalars(statement.limit(limit))))
 
 
 def version(session: Session, caller: Caller, search_id: UUID) -> int:
@@ -94,6 +119,7 @@ def move(
         return False
     if to not in LIVE_SEARCH:
         stop_waiting(session, search_id, values.get("reason") or f"the search is {to}")
+        deliveries.note_end(session, search_id, to)
     changed(session, search_id)
     return True
 

@@ -10,8 +10,8 @@ Expand step: old and new code both run on this schema.
 
 from alembic import op
 
-revision = "0018_worker_rests"
-down_revision = "0013_measures"
+revision = "0015_worker_rests"
+down_revision = "0014_webhooks"
 branch_labels = None
 depends_on = None
 
