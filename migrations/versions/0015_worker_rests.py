@@ -2,8 +2,7 @@
 
 `workers.resting_until`: until then it gets no trials; `problem` says why, `rests` counts those in a
 row. `workers.key_id` is the key that the worker first used; null for workers of an older release.
-`keys.worker` is the only worker name that a key may use; null: any name. `searches.traceparent` is
-the span of the request that created the search; null where that was not traced.
+`keys.worker` is the only worker name that a key may use; null: any name.
 
 Expand step: old and new code both run on this schema.
 """
@@ -28,12 +27,10 @@ def upgrade() -> None:
         "REFERENCES keys (id) ON DELETE SET NULL"
     )
     op.execute("ALTER TABLE keys ADD COLUMN worker VARCHAR")
-    op.execute("ALTER TABLE searches ADD COLUMN traceparent VARCHAR")
 
 
 def downgrade() -> None:
     """Forget rests and the bindings of keys."""
-    op.execute("ALTER TABLE searches DROP COLUMN traceparent")
     op.execute("ALTER TABLE keys DROP COLUMN worker")
     op.execute("ALTER TABLE workers DROP COLUMN key_id")
     op.execute("ALTER TABLE workers DROP COLUMN resting_until")
