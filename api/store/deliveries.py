@@ -98,6 +98,7 @@ def claim(session: Session, most: int) -> list[ClaimedDelivery]:
 
     Those of an owner whose key is revoked or has expired are never sent.
     """
+    session.execute(_GIVE_UP)
     first_of_owner: dict[UUID, Any] = {}
     for row in session.execute(_due()):
         first_of_owner.setdefault(row.owner_id, row)
@@ -113,6 +114,23 @@ def claim(session: Session, most: int) -> list[ClaimedDelivery]:
     )
     rows = session.scalars(claimed).all() if chosen else []
     return [_claimed(row, chosen[row.id].url, chosen[row.id].secret) for row in rows]
+
+
+#: Where each process was killed while it sent one, no outcome was recorded.
+_GIVE_UP = (
+    update(Delivery)
+    .where(
+        Delivery.status == DeliveryStatus.PENDING,
+        Delivery.attempts >= MOST_ATTEMPTS,
+        Delivery.claimed_until < func.now(),
+    )
+    .values(
+        status=DeliveryStatus.FAILED,
+        error="the service ended during the last attempt",
+        claimed_until=None,
+        ended_at=func.now(),
+    )
+)
 
 
 def _due() -> Any:

@@ -148,6 +148,24 @@ def test_a_delivery_fails_after_its_last_attempt_and_at_once_where_the_receiver_
     stopped(world, hooked())
     deliverer.deliver_due()
     assert [one.status for one in log(world)] == ["failed", "failed"]
+    with world.sessions.begin() as session:  # a process was killed during the last attempt
+        last = {"status": "pending", "attempts": deliveries.MOST_ATTEMPTS, "ended_at": None}
+        session.execute(update(Delivery).values(claimed_until=text("now()"), **last))
+    assert not deliverer.deliver_due()
+    assert {one.error for one in log(world)} == {"the service ended during the last attempt"}
+    assert len(receiver.requests) == 2
+
+
+def test_a_receiver_that_does_not_answer_holds_nothing_up(world, receiver, hooked) -> None:
+    receiver.may_answer.clear()
+    stopped(world, hooked())
+    stopped(world, hooked("http://127.0.0.1:9/"))
+    hurried = Deliverer(world.sessions, private=True, seconds=0.5)
+    assert hurried.deliver_due()
+    hurried.stop()
+    errors = [one.error for one in log(world)]
+    assert errors[0] == "no answer within 0.5 s"
+    assert all(errors)
 
 
 def test_two_processes_never_claim_the_same_delivery(world, hooked) -> None:
