@@ -37,6 +37,8 @@ _SUBSCRIBED = """
     JOIN webhooks ON webhooks.owner_id = searches.owner_id AND webhooks.events @> '["{event}"]'
     JOIN keys ON keys.id = searches.owner_id AND keys.revoked_at IS NULL
         AND (keys.expires_at IS NULL OR keys.expires_at > now())"""
+#: A webhook that is being deleted gets no delivery, and its deletion is not an error of ours.
+_LOCKED = "FOR KEY SHARE OF webhooks"
 
 _SEARCH_END = f"""
 INSERT INTO deliveries (webhook_id, event, data)
@@ -44,7 +46,8 @@ SELECT webhooks.id, '{{event}}', jsonb_build_object(
     'search_id', searches.id, 'name', searches.name, 'status', searches.status,
     'reason', left(searches.reason, {_LONGEST_TEXT}))
 FROM searches {_SUBSCRIBED}
-WHERE searches.id = :search_id"""
+WHERE searches.id = :search_id
+{_LOCKED}"""
 _SEARCH_ENDS = {
     status: text(_SEARCH_END.format(event=event.value)) for status, event in _ENDS.items()
 }
@@ -63,6 +66,7 @@ noted AS (
         AND moved.value IS NOT NULL
         AND NOT EXISTS (SELECT FROM trials AS other WHERE other.search_id = moved.search_id
             AND other.kind = 'search' AND other.value >= moved.value AND other.id <> moved.id)
+    {_LOCKED}
 )"""
 
 
