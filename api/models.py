@@ -89,6 +89,7 @@ class Key(Base):
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]  # null: it opens until it is revoked
+    worker: Mapped[str | None]  # the only worker name that may use it; null: any
 
 
 class RetiredSecret(Base):
@@ -339,6 +340,11 @@ class Worker(Base):
     device: Mapped[str]
     threads: Mapped[int]
     draining: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    #: The key that it uses: no other open key may send its id.
+    key_id: Mapped[UUID | None] = mapped_column(ForeignKey("keys.id", ondelete="SET NULL"))
+    problem: Mapped[str] = mapped_column(default="", server_default="")  # why it rests
+    rests: Mapped[int] = mapped_column(default=0, server_default="0")  # in a row
+    resting_until: Mapped[datetime | None]  # it gets no trials until then
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -44,6 +44,7 @@ def _storable(text: str) -> str:
 #: Further measures of a network in the units of its data; empty where its task type has none.
 MeasuresOut = Annotated[dict[str, float], BeforeValidator(lambda found: dict(found or {}))]
 ImageSide = Annotated[int, Field(ge=1, le=1024)]  # pixels
+SplitSeed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
 
 Tag = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_clean)]
@@ -368,6 +369,18 @@ class EnqueuedOut(Out):
     number: int | None  # of the trial
 
 
+class QueuedOut(Out):
+    """A network that waits for its trial."""
+
+    network_id: UUID
+    name: str
+    created_at: datetime  # when it was enqueued
+
+
+class QueuePage(Out):
+    items: list[QueuedOut]
+
+
 class NetworkPage(Out):
     items: list[NetworkOut]
     next_cursor: str | None
@@ -432,6 +445,8 @@ class WorkerOut(Out):
     threads: int
     seen_at: datetime
     draining: bool  # it gets no more trials
+    problem: str  # why it last had to rest, such as storage that it cannot read
+    resting_until: datetime | None  # it gets no trials until then
     trial_id: UUID | None  # the trial that it trains
 
 
@@ -459,6 +474,8 @@ class KeyIn(In):
     role: Role = Role.USER
     #: From then on it opens nothing.
     expires_at: AwareDatetime | None = Field(default=None, le=datetime(2200, 1, 1, tzinfo=UTC))
+    #: Of a worker's key: the only worker name that may use it.
+    worker: str | None = Field(default=None, min_length=1, max_length=128)
 
 
 class RotateIn(In):
@@ -475,6 +492,7 @@ class KeyOut(Out):
     last_used_at: datetime | None
     revoked_at: datetime | None
     expires_at: datetime | None
+    worker: str | None  # the only worker name that may use it
 
 
 class KeyCreated(KeyOut):

@@ -8,6 +8,7 @@ morphisms of a trial get lines of their own.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
@@ -195,11 +196,11 @@ def datasets(items: Iterable[Dataset], width: int) -> Table:
 def workers(items: Iterable[Worker], width: int) -> Table:
     """One row for each worker."""
     items = list(items)
-    has_draining = any(item.get("draining") for item in items)
+    states = [_worker_state(item) for item in items]
     table = _table("name", "device", "threads", "last seen", "trains")
-    if has_draining:
+    if any(states):
         table.add_column("")
-    for item in items:
+    for item, state in zip(items, states, strict=True):
         trial = item["trial_id"]
         table.add_row(
             item["name"],
@@ -207,9 +208,19 @@ def workers(items: Iterable[Worker], width: int) -> Table:
             str(item["threads"]),
             item["seen_at"][:_SECOND].replace("T", " "),
             "–" if trial is None else trial if width >= WIDE else trial[:_SHORT_ID],
-            *(["draining" if item.get("draining") else ""] if has_draining else []),
+            *([state] if any(states) else []),
         )
     return table
+
+
+def _worker_state(item: Worker) -> str:
+    """Why a worker gets no trials; empty where it gets some."""
+    if item.get("draining"):
+        return "draining"
+    until = item.get("resting_until")
+    if until is None or datetime.fromisoformat(until) < datetime.now(UTC):
+        return ""
+    return f"rests until {until[11:_SECOND]}: {item['problem']}"
 
 
 def keys(items: Iterable[Key], width: int) -> Table:

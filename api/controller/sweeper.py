@@ -123,19 +123,22 @@ class Sweeper:
     def _end_searches_without_data(self) -> None:
         """Fail searches that have waited long enough for a data set that is lost."""
         with unit_of_work(self._sessions) as session:
-            for search_id, reason in setbacks.searches_without_data(session, self._patience):
+            lost = setbacks.searches_without_data(session, self._patience)
+        for search_id, reason in lost:  # a transaction each: versions are locked last
+            with unit_of_work(self._sessions) as session:
                 searches.move(session, search_id, SearchStatus.FAILED, reason=reason)
 
     def _remove_unreported(self) -> None:
         """Remove checkpoints whose worker was killed before it could report them."""
-        stale = self._storage.stale("checkpoints", _REPORT_SECONDS)
+        self._storage.remove_unfinished("checkpoints", _REPORT_SECONDS)
+        stale = self._storage.stale_blobs("checkpoints", _REPORT_SECONDS)
         if not stale:
             return
         with unit_of_work(self._sessions) as session:
             in_use = discarded.checkpoints_in_use(session)
-        for name in stale:
-            if f"checkpoints/{name}" not in in_use:
-                self._storage.delete_file("checkpoints", name)
+        for blob in stale:
+            if blob.key not in in_use:
+                self._storage.delete(blob)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -15,7 +15,7 @@ from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
 from api.edge.uploads import checked_first
 from api.imports import dataset_for, import_file
-from api.schemas import ImageSide, Name, SearchIn
+from api.schemas import ImageSide, Name, SearchIn, SplitSeed
 from api.store import budgets, new_searches, searches
 from api.store.errors import QuotaExceeded
 from core.data.formats import ReadOptions
@@ -38,6 +38,7 @@ uploads = APIRouter(route_class=UploadRoute)
 Text = Annotated[str, Form(max_length=200)]
 _DATASET_NAME = TypeAdapter[str](Name)
 _IMAGE_SIDE = TypeAdapter[int | None](ImageSide | None)
+_SPLIT_SEED = TypeAdapter[int | None](SplitSeed | None)
 
 
 #: The limits of a budget in minutes.
@@ -188,6 +189,9 @@ def upload(
     image_side: Text = "",
     target: Text = "",
     task: Text = "",
+    group: Text = "",
+    time: Text = "",
+    split_seed: Text = "",
 ) -> Response:
     """Import an uploaded file as a data set, and show how it was understood."""
     maker = request.app.state.sessions
@@ -197,6 +201,9 @@ def upload(
         "image_side": image_side,
         "target": target,
         "task": task,
+        "group": group,
+        "time": time,
+        "split_seed": split_seed,
     }
     try:
         checked = _DATASET_NAME.validate_python(name)
@@ -205,6 +212,9 @@ def upload(
             image_side=_IMAGE_SIDE.validate_python(image_side.strip() or None),
             target=target.strip() or None,
             task=task or None,
+            group=group.strip() or None,
+            time=time.strip() or None,
+            split_seed=_SPLIT_SEED.validate_python(split_seed.strip() or None),
         )
         made = import_file(maker, storage, visitor.caller, checked, file.file, options)
     except (ValidationError, NetmorphError) as error:

@@ -99,11 +99,11 @@ def test_an_upload_leads_to_the_page_that_says_how_it_was_understood(visitor):
 
 
 def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
-    rows = "".join(f"{k * 7 % 31},{'ab'[k % 2]}\n" for k in range(40))
+    rows = "".join(f"{k * 7 % 31},{'ab'[k % 2]},{k}\n" for k in range(40))
     form = {"token": token(visitor.http), "name": "mine", "target": "kind"}
 
     def upload(**changes: str):
-        files = {"file": ("x", f"<b>age,kind\n{rows}".encode())}
+        files = {"file": ("x", f"<b>age,kind,row\n{rows}".encode())}
         return visitor.http.post("/ui/datasets", data=form | changes, files=files)
 
     refused = upload(target="<i>")
@@ -111,6 +111,10 @@ def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
     page = visitor.http.get(upload().headers["location"]).text
     assert "<td>&lt;b&gt;age</td><td>number</td>" in page
     assert "<td>kind</td><td>target</td>" in page
+    refused = upload(name="late", time="<b>when", split_seed="4")
+    assert (refused.status_code, 'value="&lt;b&gt;when"' in refused.text) == (422, True)
+    late = visitor.http.get(upload(name="late", time="row").headers["location"]).text
+    assert "to test on (the latest fifth by column &#39;row&#39;, from 32 on)" in late
     numbers = upload(name="other", target="<b>age", task="regression").headers["location"]
     page = visitor.http.get(numbers).text
     assert "<td>&lt;b&gt;age</td><td>target</td>" in page
