@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from netmorph.commands import searches, setup, storage, up
+from netmorph.commands.bench import benches
 from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
 from netmorph.commands.mcp import mcp
@@ -130,6 +131,7 @@ app.add_typer(keys, name="key")
 app.add_typer(workers, name="worker")
 app.add_typer(webhooks, name="webhook")
 app.command()(storage.gc)
+app.add_typer(benches, name="bench")
 app.command()(setup.config)
 app.command()(setup.doctor)
 
