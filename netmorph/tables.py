@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
@@ -305,3 +306,24 @@ def _table(*labels: str, no_wrap: bool = False) -> Table:
     for label in labels:
         table.add_column(label, overflow="fold", no_wrap=no_wrap or label not in _FOLDED)
     return table
+
+
+def headlines(description: Any, *, columns: bool = False) -> list[tuple[str, str]]:
+    """How a data set was understood, as lines with labels; with each column of a table or not."""
+    if description is None:
+        return [("data", "imported by an older release, which did not describe it")]
+    summary, notes, warnings = (description[key] for key in ("summary", "notes", "warnings"))
+    return [
+        *(("" if index else "data", text) for index, text in enumerate(summary)),
+        *_column_lines(description.get("columns", ()), every=columns),
+        *(("note", text) for text in notes),
+        *(("warning", text) for text in warnings),
+    ]
+
+
+def _column_lines(columns: Any, *, every: bool) -> Iterator[tuple[str, str]]:
+    """How the columns of a table were understood: every one, or those that are left out."""
+    for one in columns:
+        if every or one["taken_as"] == "left out":
+            features = f", {one['features']} features" if one["features"] > 1 else ""
+            yield "column", f"{one['name']!r}: {one['taken_as']}{features}; {one['reason']}"
