@@ -19,6 +19,7 @@ class SplitFacts(TypedDict):
     examples: int
     by_class: list[int]
     given: bool
+    groups: NotRequired[int]  # that it has, where groups are kept apart
 
 
 class TargetFacts(TypedDict):
@@ -47,6 +48,7 @@ class Repetitions(TypedDict):
     in_test: int
     leaked: int
     contradictory: int
+    validation_leaked: NotRequired[int]
 
 
 class Description(TypedDict):
@@ -116,6 +118,14 @@ class Network(TypedDict):
     created_at: str
 
 
+class Queued(TypedDict):
+    """A network that waits for its trial."""
+
+    network_id: str
+    name: str
+    created_at: str  # when it was enqueued
+
+
 class Enqueued(TypedDict):
     """A network that becomes a trial of a search, or is one."""
 
@@ -168,6 +178,7 @@ class Training(TypedDict, total=False):
     mixing: float | None
     alternatives: int | None
     splits: int | None  # validation splits of few examples
+    split_seed: NotRequired[int | None]  # of validation splits
     patience: int | None  # epochs without improvement
     validation_fraction: float | None
     morph_noise: float
@@ -372,6 +383,8 @@ class Worker(TypedDict):
     threads: int
     seen_at: str
     draining: bool  # it gets no more trials
+    problem: str  # why it last had to rest, such as storage that it cannot read
+    resting_until: str | None  # it gets no trials until then
     trial_id: str | None  # the trial that it trains
 
 
@@ -401,6 +414,7 @@ class Key(TypedDict):
     last_used_at: str | None
     revoked_at: str | None
     expires_at: str | None
+    worker: str | None  # the only worker name that may use it
 
 
 class CreatedKey(Key):

@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import io
 import tempfile
+import zipfile
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -54,6 +55,15 @@ class _Upload:
     fields: dict[str, str | list[str]] = field(default_factory=dict)  # further ones of the form
 
 
+@dataclass(frozen=True, slots=True)
+class _Examples:
+    """Examples as given and as checked, and their class numbers or targets."""
+
+    given: ArrayLike
+    x: NDArray[Any]
+    y: NDArray[Any]
+
+
 class _Estimator(BaseEstimator):  # type: ignore[misc]
     """A search; each kind of examples says how they are checked and sent."""
 
@@ -71,6 +81,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         ensemble: int | None = None,
         training: dict[str, Any] | None = None,
         layout: str | None = None,
+        split_seed: int | None = None,
         workers: int = 1,
         url: str | None = None,
         key: str | None = None,
@@ -88,6 +99,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             ensemble: Number of networks that are averaged; None: chosen for the budget.
             training: Further fields of `training` in `POST /v1/searches`, such as `epochs`.
             layout: The axes of X, such as "NHWC" or "NCL"; None: by their number and size.
+            split_seed: Seed of the test split and of the validation splits; None: always the same
+                test split, and `random_state`.
             workers: Workers of a service that is started for this fit.
             url: Address of a running service; None: the service of the data directory.
             key: API key for the service at `url`.
@@ -102,6 +115,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         self.ensemble = ensemble
         self.training = training
         self.layout = layout
+        self.split_seed = split_seed
         self.workers = workers
         self.url = url
         self.key = key
@@ -121,19 +135,51 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         return hasattr(self, "_archive")
 
     @abstractmethod
-    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[Any]) -> _Upload:
-        """The examples, as given and as checked, and their class numbers or targets as a file."""
+    def _upload(
+        self, train: _Examples, validation: _Examples | None, groups: NDArray[Any] | None
+    ) -> _Upload:
+        """The examples with their class numbers or targets as a file."""
 
     @abstractmethod
     def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
         """The examples as an array that the network reads."""
 
-    def _fit(self, given: ArrayLike, x: NDArray[Any], y: NDArray[Any]) -> Self:
+    def _fit(
+        self,
+        train: _Examples,
+        validation: tuple[ArrayLike, ArrayLike] | None,
+        groups: ArrayLike | None,
+    ) -> Self:
         """Search for a network that learns y from x, train it and load it."""
-        self.search_, self._archive = self._search(self._upload(given, x, y), x.shape)
+        upload = self._upload(train, self._validation(validation), _groups(groups, train))
+        self.search_, self._archive = self._search(upload, train.x.shape)
         assert self.search_["final"] is not None
         self.test_score_ = self.search_["final"]["test_metric"]
         return self
+
+    def _validation(self, given: tuple[ArrayLike, ArrayLike] | None) -> _Examples | None:
+        """The examples to validate on, checked as those of a prediction.
+
+        Raises:
+            ValueError: there are not two arrays of one length.
+        """
+        if given is None:
+            return None
+        if not isinstance(given, tuple | list) or len(given) != 2:
+            raise ValueError("validation is not a pair; expected (X, y)")
+        X, y = given
+        x = validate_data(self, X, reset=False, **self._checks)
+        targets = self._targets(np.asarray(y))
+        if len(targets) != len(x):
+            raise ValueError(
+                f"validation has {len(x)} examples and {len(targets)} values of y; expected one "
+                "for each example"
+            )
+        return _Examples(X, x, targets)
+
+    @abstractmethod
+    def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        """The class numbers of labels, or numbers to predict, as the service gets them."""
 
     @contextlib.contextmanager
     def _loaded(self, X: ArrayLike) -> Iterator[tuple[Predictor, NDArray[Any]]]:
@@ -151,7 +197,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             path = Path(folder) / f"{name}{upload.suffix}"
             path.write_bytes(upload.content)
             with _refusals_are_value_errors(shape):
-                fields = {"task": self._task, **upload.fields}
+                seed = {} if self.split_seed is None else {"split_seed": str(self.split_seed)}
+                fields = {"task": self._task, **seed, **upload.fields}
                 dataset = client.add_dataset(path, name, fields)
                 created = client.create_search(self._request(dataset["id"]))
             ended = self._followed(client, created)
@@ -173,7 +220,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         """The body of `POST /v1/searches`."""
         trials = _DEFAULT_TRIALS if self.trials is None and self.minutes is None else self.trials
         seconds = None if self.minutes is None else 60 * self.minutes
-        training = {} if self.ensemble is None else {"ensemble": self.ensemble}
+        chosen = {"ensemble": self.ensemble, "split_seed": self.split_seed}
+        training = {name: value for name, value in chosen.items() if value is not None}
         bounds = None if self.max_parameters is None else {"parameters": self.max_parameters}
         return {
             "dataset": dataset,
@@ -209,8 +257,20 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     _task = "image-classification"
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        validation: tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> Self:
         """Search for a network, train it and load it. A fifth of the examples is for the test.
+
+        Args:
+            X: The examples.
+            y: Their labels, (N,).
+            groups: For each example its group, such as a patient; no group is in two splits.
+            validation: Examples and labels (X, y) to validate on; None: some of X.
 
         Raises:
             ValueError: the examples, the labels or the parameters are invalid.
@@ -221,7 +281,12 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         self.classes_, indices = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("expected at least two classes; found 1 class")
-        return self._fit(X, x, indices.astype(np.int64))
+        return self._fit(_Examples(X, x, indices.astype(np.int64)), validation, groups)
+
+    def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        if len(unknown := np.setdiff1d(y, self.classes_)):
+            raise ValueError(f"validation has the label {unknown[0]!r}, which y does not have")
+        return np.searchsorted(self.classes_, y).astype(np.int64)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes)."""
@@ -242,10 +307,20 @@ class _Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
 
     _task = "regression"
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        validation: tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> Self:
         """Search for a network, train it and load it. A fifth of the examples is for the test.
 
-        y has the shape (N,); of images and signals also (N, targets), for several numbers.
+        Args:
+            X: The examples.
+            y: The numbers, (N,); of images and signals also (N, targets), for several numbers.
+            groups: For each example its group, such as a patient; no group is in two splits.
+            validation: Examples and numbers (X, y) to validate on; None: some of X.
 
         Raises:
             ValueError: the examples, the targets or the parameters are invalid.
@@ -254,7 +329,10 @@ class _Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         several = get_tags(self).target_tags.multi_output
         x, y = validate_data(self, X, y, multi_output=several, y_numeric=True, **self._checks)
         self._y_axes = np.ndim(y)
-        return self._fit(X, x, np.asarray(y, np.float64))
+        return self._fit(_Examples(X, x, self._targets(np.asarray(y))), validation, groups)
+
+    def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(y, np.float64)
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """The predicted numbers in the units of y: (N, ...) -> (N,) or (N, targets)."""
@@ -268,9 +346,16 @@ class _Arrays(_Estimator):
 
     _checks: ClassVar[dict[str, Any]] = {"allow_nd": True, "dtype": "numeric"}
 
-    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[Any]) -> _Upload:
-        arranged, layout = self._arranged(x)
-        return _Upload(_npz(x=arranged, y=y, layout=np.array(layout)), ".npz")
+    def _upload(
+        self, train: _Examples, validation: _Examples | None, groups: NDArray[Any] | None
+    ) -> _Upload:
+        arranged, layout = self._arranged(train.x)
+        arrays = {"x": arranged, "y": train.y, "layout": np.array(layout)}
+        if groups is not None:
+            arrays["groups"] = groups
+        if validation is not None:
+            arrays |= {"x_val": self._arranged(validation.x)[0], "y_val": validation.y}
+        return _Upload(_npz(**arrays), ".npz")
 
     def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
         return self._arranged(x)[0]
@@ -326,19 +411,66 @@ class _Rows(_Estimator):
         tags.input_tags.string = tags.input_tags.categorical = True
         return tags
 
-    def _upload(self, given: ArrayLike, x: NDArray[Any], y: NDArray[Any]) -> _Upload:
+    def _upload(
+        self, train: _Examples, validation: _Examples | None, groups: NDArray[Any] | None
+    ) -> _Upload:
         if self.layout is not None:
             raise ValueError(f"found layout {self.layout!r}; expected None, as a table has none")
-        table = _table(given, x)
-        target = "target"
-        while target in table.column_names:
-            target += "_"
-        file = io.BytesIO()
-        parquet.write_table(table.append_column(target, pa.array(y.tolist())), file)
-        return _Upload(file.getvalue(), ".parquet", {"target": target})
+        tables = {"train": train, **({} if validation is None else {"validation": validation})}
+        found = {part: _table(one.given, one.x) for part, one in tables.items()}
+        target = _new_name("target", found["train"])
+        fields: dict[str, str | list[str]] = {"target": target}
+        for part, one in tables.items():
+            found[part] = found[part].append_column(target, pa.array(one.y.tolist()))
+        if groups is not None:
+            if validation is not None:
+                raise ValueError("found groups and validation; expected one of them for a table")
+            fields["group"] = _new_name("group", found["train"])
+            column = pa.array(groups.tolist())
+            found["train"] = found["train"].append_column(fields["group"], column)
+        files = {part: _parquet(table) for part, table in found.items()}
+        if len(files) == 1:
+            return _Upload(files["train"], ".parquet", fields)
+        return _Upload(
+            _zip({f"{part}.parquet": one for part, one in files.items()}), ".zip", fields
+        )
 
     def _inputs(self, network: Predictor, given: ArrayLike, x: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(network.table.encode_arrow(_table(given, x)))
+
+
+def _new_name(name: str, table: pa.Table) -> str:
+    """A name that no column has."""
+    while name in table.column_names:
+        name += "_"
+    return name
+
+
+def _parquet(table: pa.Table) -> bytes:
+    file = io.BytesIO()
+    parquet.write_table(table, file)
+    return file.getvalue()
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    """The files as an archive; equal files are equal bytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return file.getvalue()
+
+
+def _groups(groups: ArrayLike | None, examples: _Examples) -> NDArray[Any] | None:
+    """The group of each example; raises ValueError where there is not one for each."""
+    if groups is None:
+        return None
+    found = np.asarray(groups)
+    if found.shape != (len(examples.x),):
+        raise ValueError(
+            f"groups have shape {found.shape}; expected ({len(examples.x)},), one for each example"
+        )
+    return found.astype(str) if found.dtype == object else found
 
 
 def _table(given: Any, x: NDArray[Any]) -> pa.Table:

@@ -8,11 +8,13 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +25,14 @@ from netmorph.errors import ClientError
 _LONGEST = 128  # characters of the name of a data set
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".npy", ".npz", ".gif", ".tif",
                        ".tiff", ".heic", ".avif", ".ppm", ".pgm"})  # fmt: skip
-_TABLES = frozenset({".csv", ".tsv", ".parquet"})
+_TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
+_PACKED = (".gz", ".bz2", ".xz")  # behind the suffix of a table
 _IDX = re.compile(r".*idx\d[-_.]?(ubyte)?(\.gz)?", re.IGNORECASE)
-_FILE = re.compile(r".*\.(npz|npy|zip|gz|tgz|tar|csv|tsv|parquet|h5|pkl|pt|mat)", re.IGNORECASE)
+_FILE = re.compile(
+    r".*\.(npz|npy|zip|gz|bz2|xz|tgz|tar|csv|tsv|parquet|jsonl|ndjson|"
+    r"h5|pkl|pt|mat)",
+    re.IGNORECASE,
+)
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # categories of Unicode
 _DATE = (1980, 1, 1, 0, 0, 0)  # the oldest of a zip entry: equal files, equal bytes
 
@@ -39,10 +46,15 @@ class Options:
     target: str | None = None  # the column of a table that holds the labels
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
     task: str | None = None  # what the labels are for: "image-classification", "regression"
+    group: str | None = None  # the column of a table whose groups all splits keep apart
+    time: str | None = None  # the column of a table whose latest rows are the test split
+    split_seed: int | None = None  # of a test split that is set aside
+    validation: Path | None = None  # a file or folder with examples to validate on
+    test: Path | None = None  # likewise to test on
 
     def fields(self) -> dict[str, list[str]]:
         """The fields of the upload's form, each with its values."""
-        names = ("layout", "image_side", "target", "task")
+        names = ("layout", "image_side", "target", "task", "group", "time", "split_seed")
         given = {name: [str(v)] for name in names if (v := getattr(self, name)) is not None}
         return given | ({"category": [*self.categories]} if self.categories else {})
 
@@ -78,24 +90,87 @@ def shown(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def packed(path: Path) -> Iterator[Path]:
-    """The file to upload: the file itself, or a temporary zip file of a folder."""
+def packed(path: Path, validation: Path | None = None, test: Path | None = None) -> Iterator[Path]:
+    """The file to upload: the file itself, or a temporary zip file of a folder.
+
+    With files or folders for validation or test it is a zip file of all, each in a folder that is
+    named after its part.
+    """
+    parts = {"validation": validation, "test": test}
+    if any(parts.values()):
+        with _zip_file() as target, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            for part, one in {"train": path, **parts}.items():
+                _add_part(archive, part, one)
+            archive.close()
+            yield target
+        return
     if path.is_file():
         yield path
         return
-    files = _files_in(path) or _table_in(path)
-    if not files:
-        raise ClientError(
-            f"the folder {shown(path)} holds no data; expected a folder of PNG, JPEG or WebP "
-            "images for each class, npy files x.npy and y.npy, IDX files, or one table"
-        )
-    if len(files) == 1 and files[0].suffix.lower() in _TABLES | {".npz"}:
+    files = _data_in(path)
+    if len(files) == 1 and (_is_table(files[0]) or files[0].suffix.lower() == ".npz"):
         yield files[0]
         return
-    with tempfile.TemporaryDirectory(prefix="netmorph-") as folder:
-        target = Path(folder) / "data.zip"
-        _pack(path, files, target)
+    with _zip_file() as target:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            _pack(archive, path, files)
         yield target
+
+
+@contextlib.contextmanager
+def _zip_file() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="netmorph-") as folder:
+        yield Path(folder) / "data.zip"
+
+
+def _add_part(archive: zipfile.ZipFile, part: str, path: Path | None) -> None:
+    """Add the files of a part to the archive; raises ClientError for those that are no parts."""
+    if path is None:
+        return
+    if path.is_dir():
+        _pack(archive, path, _data_in(path), f"{part}/")
+    elif path.suffix.lower() == ".npz":
+        _pack_arrays(archive, path, "" if part == "train" else f"{part}/")
+    elif _is_table(path):
+        _pack(archive, path.parent, [path], f"{part}/")
+    else:
+        raise ClientError(
+            f"{shown(path)} is no part of a data set; expected a table, an npz file or a folder: "
+            "where a split is given as a file of its own, all are"
+        )
+
+
+def _pack_arrays(archive: zipfile.ZipFile, path: Path, prefix: str) -> None:
+    """Copy the arrays of an npz file, unpacked."""
+    try:
+        with zipfile.ZipFile(path) as arrays:
+            for name in arrays.namelist():
+                entry = zipfile.ZipInfo(prefix + name, _DATE)
+                entry.file_size = arrays.getinfo(name).file_size
+                with arrays.open(name) as source, archive.open(entry, "w") as sink:
+                    shutil.copyfileobj(source, sink, 2**20)
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise ClientError(f"{shown(path)} is no readable npz file: {error}") from None
+
+
+def _data_in(path: Path) -> list[Path]:
+    """The files of a folder that are data; raises ClientError where there are none."""
+    if files := _files_in(path) or _tables_in(path):
+        return files
+    raise ClientError(
+        f"the folder {shown(path)} holds no data; expected a folder of PNG, JPEG or WebP images "
+        "for each class, npy files x.npy and y.npy, IDX files, or one table"
+    )
+
+
+def _is_table(path: Path) -> bool:
+    return _plain_suffix(path) in _TABLES
+
+
+def _plain_suffix(path: Path) -> str:
+    """The suffix of a file before it was packed."""
+    packed = path.suffix.lower() in _PACKED
+    return Path(path.stem).suffix.lower() if packed else path.suffix.lower()
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -113,14 +188,14 @@ def _files_in(folder: Path) -> list[Path]:
     return [path for path in found if path.is_file()]
 
 
-def _table_in(folder: Path) -> list[Path]:
-    """The table in a folder, if there is one; raises ClientError where there are several."""
-    found = sorted(one for one in folder.iterdir() if one.suffix.lower() in _TABLES)
-    if len(found) > 1:
+def _tables_in(folder: Path) -> list[Path]:
+    """The tables in a folder and below; raises ClientError where they are of several formats."""
+    found = sorted(one for one in folder.rglob("*") if _is_table(one) and one.is_file())
+    if len({_plain_suffix(one) for one in found}) > 1:
         names = ", ".join(shown(Path(one.name)) for one in found[:5])
         raise ClientError(
-            f"the folder {shown(folder)} holds {len(found)} tables ({names}); expected one file: "
-            "join them, a fifth of the rows becomes the test split"
+            f"the folder {shown(folder)} holds {len(found)} tables ({names}); expected one file, "
+            "or train.csv, validation.csv and test.csv of one format"
         )
     return found
 
@@ -134,17 +209,16 @@ def _is_data(name: str) -> bool:
     return is_known and not name.startswith(".")
 
 
-def _pack(folder: Path, files: list[Path], target: Path) -> None:
-    """Write the zip file; raises ClientError for names of folders that are not UTF-8."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for number, path in enumerate(files):
-            entry = zipfile.ZipInfo(_entry_name(folder, path, number), _DATE)
-            try:
-                with path.open("rb") as source, archive.open(entry, "w") as sink:
-                    while block := source.read(2**20):
-                        sink.write(block)
-            except OSError as error:
-                raise ClientError(f"{shown(path)} cannot be read: {error.strerror}") from None
+def _pack(archive: zipfile.ZipFile, folder: Path, files: list[Path], prefix: str = "") -> None:
+    """Add the files; raises ClientError for names of folders that are not UTF-8."""
+    for number, path in enumerate(files):
+        entry = zipfile.ZipInfo(prefix + _entry_name(folder, path, number), _DATE)
+        entry.file_size = path.stat().st_size  # more than 2 GiB need another form of entries
+        try:
+            with path.open("rb") as source, archive.open(entry, "w") as sink:
+                shutil.copyfileobj(source, sink, 2**20)
+        except OSError as error:
+            raise ClientError(f"{shown(path)} cannot be read: {error.strerror}") from None
 
 
 def _entry_name(folder: Path, path: Path, number: int) -> str:
@@ -187,7 +261,7 @@ def describe(path: Path, options: Options) -> dict[str, Any]:
         for name, values in options.fields().items()
         for value in values
     ]
-    with packed(path) as file:
+    with packed(path, options.validation, options.test) as file:
         ended = subprocess.run(
             [sys.executable, "-P", "-m", "core.data", *more, "--", str(file)],
             capture_output=True,

@@ -14,7 +14,7 @@ from api.dashboard.visitors import SenderDep, UploadRoute
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
 from api.imports import import_file
-from api.schemas import ImageSide, Name
+from api.schemas import ImageSide, Name, SplitSeed
 from api.store import budgets, searches
 from core.data.formats import ReadOptions
 from core.errors import NetmorphError
@@ -25,6 +25,7 @@ uploads = APIRouter(route_class=UploadRoute)
 Text = Annotated[str, Form(max_length=200)]
 _DATASET_NAME = TypeAdapter[str](Name)
 _IMAGE_SIDE = TypeAdapter[int | None](ImageSide | None)
+_SPLIT_SEED = TypeAdapter[int | None](SplitSeed | None)
 
 
 @router.post("/searches/{search_id}/{action}")
@@ -59,6 +60,9 @@ def upload(
     image_side: Text = "",
     target: Text = "",
     task: Text = "",
+    group: Text = "",
+    time: Text = "",
+    split_seed: Text = "",
 ) -> Response:
     """Import an uploaded file as a data set, and show how it was understood."""
     maker = request.app.state.sessions
@@ -68,6 +72,9 @@ def upload(
         "image_side": image_side,
         "target": target,
         "task": task,
+        "group": group,
+        "time": time,
+        "split_seed": split_seed,
     }
     try:
         checked = _DATASET_NAME.validate_python(name)
@@ -76,6 +83,9 @@ def upload(
             image_side=_IMAGE_SIDE.validate_python(image_side.strip() or None),
             target=target.strip() or None,
             task=task or None,
+            group=group.strip() or None,
+            time=time.strip() or None,
+            split_seed=_SPLIT_SEED.validate_python(split_seed.strip() or None),
         )
         made = import_file(maker, storage, visitor.caller, checked, file.file, options)
     except (ValidationError, NetmorphError) as error:

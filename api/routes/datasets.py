@@ -11,7 +11,7 @@ from api.edge.authentication import user_of
 from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
 from api.edge.uploads import checked_first
 from api.imports import import_builtin, import_file, intake_rules
-from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name
+from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name, SplitSeed
 from api.store import datasets
 from core.data.formats import ReadOptions
 from core.data.tables.table import MAX_COLUMNS
@@ -44,6 +44,9 @@ def upload_dataset(
     target: ColumnName = "",
     category: Annotated[list[ColumnName], Form(max_length=MAX_COLUMNS)] = [],  # noqa: B006
     task: Annotated[str, Form(max_length=64)] = "",
+    group: ColumnName = "",
+    time: ColumnName = "",
+    split_seed: Annotated[SplitSeed | None, Form()] = None,
 ) -> DatasetOut:
     """Upload a data set as a multipart form; the response says how it was understood.
 
@@ -54,7 +57,10 @@ def upload_dataset(
     one named target, label, class or y; `category`, which may be repeated, names a column whose
     numbers are categories. `task` says what the labels are for: "image-classification" (of images,
     signals, vectors and rows) or "regression"; without it, labels with fractions are numbers to
-    predict, all others name classes. Check `description`, above all its `warnings`, before a
+    predict, all others name classes. `group` and `time` name a column of a table by which it is
+    divided: no group is in two splits, or the latest rows are the test split and each search
+    validates on the latest of the others. `split_seed` is the seed by which the test split is set
+    aside, where the files have none. Check `description`, above all its `warnings`, before a
     search. The same content again is the same data set; other content under the same name is its
     next version.
     """
@@ -64,6 +70,9 @@ def upload_dataset(
         target=target or None,
         categories=tuple(category),
         task=task or None,
+        group=group or None,
+        time=time or None,
+        split_seed=split_seed,
     )
     return import_file(request.app.state.sessions, storage, caller, name, file.file, options)
 

@@ -77,6 +77,7 @@ def check(
     config = SearchConfig(**given | {"task": dataset.task})
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
+    defaults.check_splits(config, spec)
     root = _root(session, caller, config)
     bounds = defaults.bounds(config, spec, root)
     if root is None:

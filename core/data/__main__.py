@@ -1,7 +1,8 @@
 """Describe a data set without storing it: `python -m core.data FILE`.
 
 Prints one JSON object: `spec` and `description`, or `error` where the file cannot be used. Options
-are `--layout L`, `--image-side N`, `--target C`, `--category C` and `--task T`.
+are `--layout L`, `--image-side N`, `--target C`, `--category C`, `--task T`, `--group C`,
+`--time C` and `--split-seed N`.
 """
 
 import argparse
@@ -24,6 +25,9 @@ def main() -> int:
     parser.add_argument("--target")
     parser.add_argument("--category", action="append", default=[])
     parser.add_argument("--task")
+    parser.add_argument("--group")
+    parser.add_argument("--time")
+    parser.add_argument("--split-seed", type=int)
     given = parser.parse_args()
     options = ReadOptions(
         layout=given.layout,
@@ -31,6 +35,9 @@ def main() -> int:
         target=given.target,
         categories=tuple(given.category),
         task=given.task,
+        group=given.group,
+        time=given.time,
+        split_seed=given.split_seed,
     )
     try:
         with given.file.open("rb") as file:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.targets import CLASSIFICATION, REGRESSION
 from core.errors import CorruptBlob, InvalidDataset
-from core.protocol.contracts import DatasetSpec, TableSpec
+from core.protocol.contracts import DatasetSpec, SplitKind, SplitSpec, TableSpec
 
 MAX_CLASSES = 1000
 LARGEST_VALUE = 1e100  # of an example: sums and squares of larger values may overflow
@@ -20,8 +21,13 @@ MIN_TRAIN_PER_CLASS = 4  # so that a stratified validation split has at least on
 MAX_TARGETS = 32
 MIN_TRAIN_TARGETS, MIN_TEST_TARGETS = 8, 2  # examples of regression
 LEAST_SPREAD = 1e-100  # of a target: squares of smaller differences vanish
+_PARTS = {
+    SplitKind.RANDOM: "part(s)", SplitKind.GIVEN: "part(s)", SplitKind.GROUP: "group(s)",
+    SplitKind.TIME: "different time(s)",
+}  # fmt: skip
 _TYPES = (np.uint8, np.float32, np.float64)
 _TENSORS = ("x_train", "y_train", "x_test", "y_test")
+_KEYS, _RULE = "split_keys", "split_rule"  # a tensor, and a field of the metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,8 @@ class Arrays:
 
     Examples are uint8, float32 or float64, images (N, C, H, W), signals (N, C, L) or vectors
     (N, F); labels are int64, 0 … classes - 1, and name `class_names`. Of regression there are
-    float64 targets (N, targets) in their place, and no class names.
+    float64 targets (N, targets) in their place, and no class names. A validation split that was
+    given is part of the training examples; the rule knows which it is.
     """
 
     x_train: NDArray[Any]
@@ -42,6 +49,8 @@ class Arrays:
     image_mode: str | None = None  # likewise
     table: TableSpec | None = None  # likewise
     target_names: tuple[str, ...] = ()  # of regression
+    rule: SplitRule = AT_RANDOM  # of the validation split
+    split: SplitSpec | None = None  # see DatasetSpec; not stored with the arrays
 
     @property
     def task(self) -> str:
@@ -56,6 +65,24 @@ def validate(arrays: Arrays) -> None:
         _check_all_targets(arrays)
     else:
         _check_classes(arrays)
+    _check_rule(arrays)
+
+
+def _check_rule(arrays: Arrays) -> None:
+    """Raise InvalidDataset unless the training examples can be divided by the rule."""
+    keys, kind = arrays.rule.keys, arrays.rule.kind
+    if keys is None:
+        return
+    if keys.shape != arrays.y_train.shape[:1] or keys.dtype != np.int64:
+        raise InvalidDataset(
+            f"the keys of the split are {keys.dtype} of shape {keys.shape}; expected int64 of "
+            f"shape {arrays.y_train.shape[:1]}, one for each training example"
+        )
+    if (found := len(np.unique(keys))) < 2:
+        raise InvalidDataset(
+            f"the training examples have {found} {_PARTS[kind]}; expected at least 2: one to "
+            "train on and one to validate on"
+        )
 
 
 def _check_shapes(arrays: Arrays) -> None:
@@ -178,6 +205,7 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
         image_mode=arrays.image_mode,
         table=arrays.table,
         target_names=arrays.target_names,
+        split=arrays.split,
     )
 
 
@@ -187,6 +215,8 @@ def encode(arrays: Arrays) -> bytes:
     metadata = {"class_names": json.dumps(list(arrays.class_names))}
     if arrays.target_names:
         metadata["target_names"] = json.dumps(list(arrays.target_names))
+    if arrays.rule.keys is not None:
+        tensors[_KEYS], metadata[_RULE] = arrays.rule.keys, arrays.rule.kind.value
     return save(tensors, metadata=metadata)
 
 
@@ -198,9 +228,12 @@ def decode(path: Path) -> Arrays:
             names = json.loads(metadata["class_names"])
             targets = json.loads(metadata.get("target_names", "[]"))
             tensors = {name: file.get_tensor(name) for name in _TENSORS}
+            rule = AT_RANDOM
+            if _RULE in metadata:
+                rule = SplitRule(SplitKind(metadata[_RULE]), file.get_tensor(_KEYS))
     except (SafetensorError, KeyError, ValueError) as error:
         raise CorruptBlob(f"the stored data set cannot be read: {error}") from error
-    arrays = Arrays(**tensors, class_names=tuple(names), target_names=tuple(targets))
+    arrays = Arrays(**tensors, class_names=tuple(names), target_names=tuple(targets), rule=rule)
     validate(arrays)
     return arrays
 

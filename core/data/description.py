@@ -1,7 +1,7 @@
 """What a data set was taken for, and what may be wrong with it: checked before training."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from core.data.datasets import Arrays
 from core.data.layouts import Layout
+from core.data.split_words import test_split_in_words
 from core.data.statistics import ChannelStatistics
 from core.data.tables.encoding import Learned
-from core.protocol.contracts import DatasetSpec, Finite, Message
+from core.protocol.contracts import DatasetSpec, Finite, Message, SplitKind
 
 _DIGEST = 16  # bytes: equal digests of different examples are as good as impossible
 _NAMED = 6  # classes whose names are in the summary
@@ -21,11 +22,12 @@ _UNBALANCED = 10  # times as many examples in the largest class as in the smalle
 class SplitFacts(Message):
     """One split of a data set."""
 
-    name: str  # "train", "test"
+    name: str  # "train", "test"; "validation", between them, where the files have it
     examples: int
     #: Examples of each class, in the order of the class names; of regression empty.
     by_class: tuple[int, ...]
     given: bool  # as a split of its own in the files; else Netmorph took it from the rest
+    groups: int = 0  # that it has, where groups are kept apart
 
 
 class TargetFacts(Message):
@@ -44,6 +46,7 @@ class Repetitions(Message):
     in_train: int  # training examples equal to an earlier one
     in_test: int  # test examples equal to an earlier one
     leaked: int  # test examples that are training examples, too
+    validation_leaked: int = 0  # examples of a given validation split that are training examples
     contradictory: int  # examples equal to an earlier one of another class or target
 
 
@@ -89,8 +92,12 @@ def describe(
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
     task_reason: str = "",
+    groups: Mapping[str, int] | None = None,
 ) -> DatasetDescription:
-    """The description of a data set; `notes` and `warnings` are those of reading it."""
+    """The description of a data set; `notes` and `warnings` are those of reading it.
+
+    `groups` says how many each split has.
+    """
     repetitions = repetitions_in(arrays)
     both = (arrays.x_train, arrays.x_test)
     facts = DatasetDescription(
@@ -103,10 +110,7 @@ def describe(
         values=values,
         least=float(min(x.min() for x in both)),
         greatest=float(max(x.max() for x in both)),
-        splits=(
-            _split("train", arrays.y_train, spec.classes, given=True),
-            _split("test", arrays.y_test, spec.classes, given=test_given),
-        ),
+        splits=_splits(arrays, spec.classes, groups or {}, test_given=test_given),
         targets=_targets(arrays),
         repetitions=repetitions,
         columns=_columns(spec, learned),
@@ -118,9 +122,28 @@ def describe(
     return facts.model_copy(update={"warnings": more, "summary": _summary(facts, spec)})
 
 
-def _split(name: str, y: NDArray[Any], classes: int, *, given: bool) -> SplitFacts:
-    counts = np.bincount(y, minlength=classes).tolist() if classes else ()
-    return SplitFacts(name=name, examples=len(y), by_class=tuple(counts), given=given)
+def _splits(
+    arrays: Arrays, classes: int, groups: Mapping[str, int], *, test_given: bool
+) -> tuple[SplitFacts, ...]:
+    """The facts of each split; examples of a given validation split are not for training."""
+    train, validation = _given_validation(arrays)
+    parts = {"train": arrays.y_train[train], "validation": arrays.y_train[validation]}
+    return tuple(
+        SplitFacts(
+            name=name, examples=len(y), given=name != "test" or test_given,
+            by_class=tuple(np.bincount(y, minlength=classes).tolist()) if classes else (),
+            groups=groups.get(name, 0),
+        )
+        for name, y in {**parts, "test": arrays.y_test}.items()
+        if len(y) or name != "validation"
+    )  # fmt: skip
+
+
+def _given_validation(arrays: Arrays) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices (training, validation) of the training examples, as the files divide them."""
+    if arrays.rule.kind is SplitKind.GIVEN:
+        return arrays.rule.validation(arrays.y_train, 0.0, 0)
+    return np.arange(len(arrays.y_train)), np.empty(0, np.intp)
 
 
 def _targets(arrays: Arrays) -> tuple[TargetFacts, ...]:
@@ -173,8 +196,16 @@ def repetitions_in(arrays: Arrays) -> Repetitions:
         in_test += digest in seen
         seen.add(digest)
     return Repetitions(
-        in_train=in_train, in_test=in_test, leaked=leaked, contradictory=contradictory
-    )
+        in_train=in_train, in_test=in_test, leaked=leaked, contradictory=contradictory,
+        validation_leaked=_leaked_validation(arrays, train),
+    )  # fmt: skip
+
+
+def _leaked_validation(arrays: Arrays, digests: Sequence[bytes]) -> int:
+    """How many examples of a given validation split are training examples, too."""
+    train, validation = _given_validation(arrays)
+    known = {digests[index] for index in train.tolist()} if len(validation) else set()
+    return sum(digests[index] in known for index in validation.tolist())
 
 
 def _digests(x: NDArray[np.generic]) -> list[bytes]:
@@ -187,17 +218,31 @@ def _digests(x: NDArray[np.generic]) -> list[bytes]:
 
 
 def _summary(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
-    train, test = facts.splits
-    whole = "of each class" if spec.classes else "of all"
-    source = "as in the files" if test.given else f"a fifth {whole}, set aside at random"
     values = f"{facts.least:g} to {facts.greatest:g} ({facts.values}, kept as {spec.dtype})"
     return (
-        f"{train.examples + test.examples:,} {_data(facts, spec)}",
+        f"{sum(split.examples for split in facts.splits):,} {_data(facts, spec)}",
         _classes(facts, spec) if spec.classes else _numbers(facts.targets),
-        f"{train.examples:,} examples to train on, {test.examples:,} to test on ({source})",
+        _divided(facts, spec),
         *([f"values from {values}"] if spec.table is None else []),
         f"task {'classification' if spec.classes else facts.task}: {facts.task_reason}",
     )
+
+
+_PURPOSES = {"train": "train", "validation": "validate", "test": "test"}
+
+
+def _divided(facts: DatasetDescription, spec: DatasetSpec) -> str:
+    """The splits, in words."""
+    (_, first), *others = ((_PURPOSES[split.name], split) for split in facts.splits)
+    sizes = [f"{first.examples:,} examples to train on{_groups(first)}"]
+    sizes += [f"{one.examples:,} to {verb} on{_groups(one)}" for verb, one in others]
+    return f"{', '.join(sizes)} ({test_split_in_words(spec) or 'as in the files'})"
+
+
+def _groups(split: SplitFacts) -> str:
+    if not split.groups:
+        return ""
+    return f" ({split.groups:,} group{'s' * (split.groups > 1)})"
 
 
 def _data(facts: DatasetDescription, spec: DatasetSpec) -> str:
@@ -253,13 +298,18 @@ def _examples(kind: str, shape: tuple[int, ...]) -> str:
 
 def _warnings(facts: DatasetDescription, spec: DatasetSpec) -> tuple[str, ...]:
     """What the numbers say about possible faults of the data."""
-    train, test = facts.splits
+    train, test = facts.splits[0], facts.splits[-1]
     found: list[str] = []
     repeated = facts.repetitions
     if repeated.leaked:
         found.append(
             f"{repeated.leaked:,} of {test.examples:,} test examples also occur in training: the "
             "test result will be too good"
+        )
+    if repeated.validation_leaked:
+        found.append(
+            f"{repeated.validation_leaked:,} of {facts.splits[1].examples:,} validation examples "
+            "also occur in training: the search will prefer networks that memorise"
         )
     if repeated.in_train:
         found.append(f"repetitions of earlier training examples: {repeated.in_train:,}")

@@ -67,6 +67,10 @@ class SingleFile(Files):
 
     def open(self, name: str) -> BinaryIO:
         """The file from its start; closing it leaves the upload open."""
+        return self.reopened()
+
+    def reopened(self) -> BinaryIO:
+        """The file from its start."""
         self._file.seek(0)
         return io.BufferedReader(_View(self._file))
 

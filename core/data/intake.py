@@ -11,38 +11,29 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.datasets import (
-    MIN_TEST_TARGETS,
-    MIN_TRAIN_PER_CLASS,
-    MIN_TRAIN_TARGETS,
-    Arrays,
-    check_enough,
-    check_values,
-    spec,
-    stratified_test_split,
-    validate,
-)
+from core.data.compression import unpacked
+from core.data.datasets import MIN_TEST_TARGETS, Arrays, check_enough, check_values, spec, validate
 from core.data.description import DatasetDescription, describe
+from core.data.division import Division, divided
 from core.data.files import Files, ReadLimits, SingleFile, open_files
-from core.data.formats import FORMATS, RawData, ReadOptions
+from core.data.formats import FORMATS, Part, RawData, ReadOptions
 from core.data.labels import classes_of
 from core.data.layouts import Layout, layout_of
-from core.data.splits import strata
+from core.data.split_keys import SplitKeys, keys_of
 from core.data.stored_type import stored_type
+from core.data.tables.cells import shown
 from core.data.tables.encoding import Learned
+from core.data.tables.split_column import split_column
 from core.data.tables.table import Table
 from core.data.tables.target import labels_of, target_of
 from core.data.tables.understanding import encoded
 from core.data.targets import CLASSIFICATION, may_be_targets, targets_of
 from core.errors import InvalidDataset
-from core.protocol.contracts import DatasetSpec
-
-_TEST_SHARE = 0.2
-_SPLIT_SEED = 20181  # fixed: the same file always gives the same test split
+from core.protocol.contracts import DatasetSpec, SplitKind
 
 _NUMBERS = "if the labels are numbers to predict, give the task regression (--task regression)"
 _START = 16  # bytes by which the contents of a file are guessed
-TABLES = ("csv", "parquet")  # the formats that are tables
+TABLES = ("csv", "parquet", "jsonl")  # the formats that are tables
 _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
 #: The first bytes of files that people try, and what to do with them.
 _HINTS = (
@@ -51,7 +42,6 @@ _HINTS = (
     (b"\x89PNG", _ONE_IMAGE),
     (b"\xff\xd8\xff", _ONE_IMAGE),
     (b"RIFF", _ONE_IMAGE),
-    (b"\x1f\x8b", "a gzip file; give a zip, an npz file, or a folder of IDX files"),
     (b"\x89HDF", "an HDF5 file; save its arrays with numpy.savez"),
     (b"\x80\x04", "a pickle, which is never opened; save its arrays with numpy.savez"),
     (b"\0\0", "a single IDX file; give a folder or zip with images and labels"),
@@ -77,26 +67,23 @@ def read(file: BinaryIO, limits: ReadLimits, options: ReadOptions | None = None)
 
     Raises InvalidDataset with what was found, what is expected and what to do.
     """
+    with unpacked(file, limits) as plain:
+        return _read(plain, limits, options or ReadOptions())
+
+
+def _read(file: BinaryIO, limits: ReadLimits, options: ReadOptions) -> Intake:
     files = open_files(file, limits)
     if hint := _hint(files):
         raise InvalidDataset(hint)
     kind = next((kind for kind in FORMATS if FORMATS[kind].recognises(files)), None)
     if kind is None:
         raise InvalidDataset(_unknown(files))
-    options = options or ReadOptions()
     _check_options(kind, options)
     raw = FORMATS[kind].read(files, limits, options)
     if isinstance(raw, Table):
         return _understand_table(kind, raw, limits, options)
-    return understand(kind, raw, options.layout, options.task)
-
-
-def understand(
-    kind: str, raw: RawData, layout: str | None = None, task: str | None = None
-) -> Intake:
-    """What the arrays of a file mean; a `layout` and a `task` that are given decide."""
-    with _regression_suggested(raw.parts["train"].y, task):
-        return _understood(kind, raw, layout, task)
+    with _regression_suggested(raw.parts["train"].y, options.task):
+        return _understood(kind, raw, options)
 
 
 @contextmanager
@@ -110,28 +97,68 @@ def _regression_suggested(labels: NDArray[Any], task: str | None) -> Iterator[No
         raise
 
 
-def _understood(kind: str, raw: RawData, layout: str | None, task: str | None) -> Intake:
+def _understood(kind: str, raw: RawData, options: ReadOptions) -> Intake:
+    """What the arrays of a file mean, as far as the options do not say it."""
     examples = {split: part.x for split, part in raw.parts.items()}
+    layout = options.layout
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     values = _type(examples)
     found = {split: part.y for split, part in raw.parts.items()}
-    labels = _labels(found, task, raw.class_names)
+    labels = _labels(found, options.task, raw.class_names)
     x, numbers = _prepared(examples, axes), dict(labels.numbers)
     _check_lengths(x, numbers)
-    notes = [*raw.notes, *labels.notes]
-    warnings = [warning for warning in (axes.warning, *raw.warnings, *labels.warnings) if warning]
-    if "validation" in x:
-        x["train"] = np.concatenate([x["train"], x.pop("validation")])
-        numbers["train"] = np.concatenate([numbers["train"], count := numbers.pop("validation")])
-        notes.append(
-            f"the {len(count):,} validation examples join those for training, of which each search "
-            "holds some out"
-        )
-    arrays = replace(_split(x, labels, numbers), layout=axes.letters, image_mode=raw.image_mode)
+    division = divided(numbers, labels.class_names, _keys_in(raw.parts), options.split_seed)
+    arrays = replace(
+        _arranged(x, numbers, labels, division), layout=axes.letters, image_mode=raw.image_mode
+    )
+    notes = [*raw.notes, *labels.notes, *_about_validation(division)]
+    warnings = [axes.warning, *raw.warnings, *labels.warnings, *division.warnings]
     return of_arrays(
-        arrays, kind=kind, axes=axes, values=values, test_given="test" in x, notes=notes,
-        warnings=warnings, task_reason=labels.reason,
+        arrays, kind=kind, axes=axes, values=values, test_given=division.test is None, notes=notes,
+        warnings=[one for one in warnings if one], task_reason=labels.reason,
+        groups=division.groups,
     )  # fmt: skip
+
+
+def _keys_in(parts: Mapping[str, Part]) -> SplitKeys | None:
+    """The groups or times in arrays, by which splits are made; None without."""
+    groups = {split: part.groups for split, part in parts.items() if part.groups is not None}
+    times = {split: part.times for split, part in parts.items() if part.times is not None}
+    if not groups and not times:
+        return None
+    if groups and times:
+        raise InvalidDataset("found groups and times; expected one of them: remove the other array")
+    found, name = (groups, "groups") if groups else (times, "time")
+    if "train" not in found:
+        raise InvalidDataset(
+            f"found the array {name} for {min(found)} and none for train; expected it for train"
+        )
+    kind = SplitKind.GROUP if groups else SplitKind.TIME
+    return keys_of(kind, found, f"the array {name}")
+
+
+def _about_validation(division: Division) -> list[str]:
+    """What is done with a validation split that the files have."""
+    if not (count := division.split.validation_examples):
+        return []
+    return [
+        f"each search validates on the {count:,} examples of the given validation split; its final "
+        "fit trains on most of them, too, and holds the others out to compare the networks on"
+    ]
+
+
+def _check_split_options(options: ReadOptions, *, is_table: bool) -> None:
+    """Raise InvalidDataset for a group or time column that the files cannot have."""
+    if options.group is not None and options.time is not None:
+        raise InvalidDataset(
+            "found a group and a time column; expected one of them: splits keep groups apart, or "
+            "take the latest rows"
+        )
+    if not is_table and (options.group is not None or options.time is not None):
+        raise InvalidDataset(
+            "a group or time column is for tables (CSV, TSV, Parquet); expected an array groups or "
+            "time beside x and y, with one value for each example"
+        )
 
 
 def _check_options(kind: str, options: ReadOptions) -> None:
@@ -142,6 +169,7 @@ def _check_options(kind: str, options: ReadOptions) -> None:
             f"the layout {options.layout[:64]!r} is for arrays, and the file is a table, whose "
             "rows become vectors: leave the layout out"
         )
+    _check_split_options(options, is_table=is_table)
     if not is_table and (options.target is not None or options.categories):
         raise InvalidDataset(
             f"a target column and categories are for tables (CSV, TSV, Parquet), and the file is "
@@ -154,24 +182,38 @@ def _understand_table(kind: str, table: Table, limits: ReadLimits, options: Read
     target = target_of(table, options.target)
     given = labels_of(table, target, options.task)
     with _regression_suggested(given.values, options.task):
-        labels = _labels({"train": given.values}, options.task)
-        y = labels.numbers["train"]
-        train, test = _set_aside(y, labels)
+        parts = table.parts_of(given.rows)
+        _check_parts(parts, target)
+        values = {part: given.values[indices] for part, indices in parts.items()}
+        labels = _labels(values, options.task)
+        keys = split_column(table, target, given.rows, parts, options.group, options.time)
+        division = divided(labels.numbers, labels.class_names, keys, options.split_seed)
         found = encoded(
-            table, target, given.rows, given.rows[train], categories=options.categories,
-            most_bytes=limits.bytes,
+            table, target, given.rows, given.rows[parts["train"][division.train]],
+            categories=options.categories, most_bytes=limits.bytes, keys=keys,
         )  # fmt: skip
         axes = Layout("NF", "rows of a table")
         x = _prepared({"train": found.x}, axes)["train"]
-        arrays = Arrays(
-            x[train], y[train], x[test], y[test], labels.class_names, layout=axes.letters,
+        by_part = {part: x[indices] for part, indices in parts.items()}
+        arrays = replace(
+            _arranged(by_part, labels.numbers, labels, division), layout=axes.letters,
             table=found.spec, target_names=(target,) if labels.target_names else (),
         )  # fmt: skip
         return of_arrays(
-            arrays, kind=kind, axes=axes, test_given=False, learned=found.learned,
-            notes=[*table.notes, *labels.notes], task_reason=labels.reason,
-            warnings=[*given.warnings, *labels.warnings, *found.warnings],
+            arrays, kind=kind, axes=axes, test_given=division.test is None, learned=found.learned,
+            notes=[*table.notes, *labels.notes, *_about_validation(division)],
+            warnings=[*given.warnings, *labels.warnings, *found.warnings, *division.warnings],
+            task_reason=labels.reason, groups=division.groups,
         )  # fmt: skip
+
+
+def _check_parts(parts: Mapping[str, NDArray[np.intp]], target: str) -> None:
+    """Raise InvalidDataset for a part without labels."""
+    for part, rows in parts.items():
+        if not len(rows):
+            raise InvalidDataset(
+                f"no {part} row has a value in the target column {shown(target)}; expected labels"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +265,7 @@ def of_arrays(
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
     task_reason: str = "",  # why the labels are targets, where they are
+    groups: Mapping[str, int] | None = None,  # how many each split has
 ) -> Intake:
     """A data set of arrays that are ready to be stored; raises InvalidDataset."""
     validate(arrays)
@@ -231,7 +274,7 @@ def of_arrays(
     description = describe(
         arrays, described, axes, format=kind, values=values or described.dtype,
         test_given=test_given, learned=learned, notes=notes,
-        warnings=[*warnings, *_hints(axes, described)], task_reason=task_reason,
+        warnings=[*warnings, *_hints(axes, described)], task_reason=task_reason, groups=groups,
     )  # fmt: skip
     return Intake(arrays, described, description)
 
@@ -248,34 +291,28 @@ def _check_lengths(x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[Any]])
             )
 
 
-def _split(x: Mapping[str, NDArray[Any]], labels: _Labels, y: Mapping[str, NDArray[Any]]) -> Arrays:
-    """The four arrays; without test examples a fifth of each class, or of all, is set aside."""
-    names, targets = labels.class_names, labels.target_names
-    if "test" in x:
-        return Arrays(x["train"], y["train"], x["test"], y["test"], names, target_names=targets)
-    x_all, y_all = x["train"], y["train"]
-    train, test = _set_aside(y_all, labels)
-    return Arrays(x_all[train], y_all[train], x_all[test], y_all[test], names, target_names=targets)
-
-
-def _set_aside(y: NDArray[Any], labels: _Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices (train, test); raises InvalidDataset where there are too few examples."""
-    if labels.target_names:
-        check_enough(len(y), "train", MIN_TRAIN_TARGETS + MIN_TEST_TARGETS)
+def _arranged(
+    x: Mapping[str, NDArray[Any]],
+    y: Mapping[str, NDArray[Any]],
+    labels: _Labels,
+    division: Division,
+) -> Arrays:
+    """The four arrays; a given validation split stands behind the other training examples."""
+    train = {"x": x["train"], "y": y["train"]}
+    if division.test is None:
+        test = {"x": x["test"], "y": y["test"]}
     else:
-        _check_counts(y, labels.class_names)
-    return stratified_test_split(strata(y), _TEST_SHARE, _SPLIT_SEED)
-
-
-def _check_counts(y: NDArray[np.int64], names: tuple[str, ...]) -> None:
-    """Raise InvalidDataset for a class that has too few examples to be split."""
-    counts = np.bincount(y, minlength=len(names))
-    if len(names) > 1 and counts.min() <= MIN_TRAIN_PER_CLASS:
-        raise InvalidDataset(
-            f"class {names[int(counts.argmin())]!r} has {counts.min()} example(s); expected at "
-            f"least {MIN_TRAIN_PER_CLASS + 1}: {MIN_TRAIN_PER_CLASS} to train on and one to test "
-            "on. Add examples, remove the class, or give test examples of your own"
-        )
+        test = {name: array[division.test] for name, array in train.items()}
+        train = {name: array[division.train] for name, array in train.items()}
+    if "validation" in x:
+        if labels.target_names:
+            check_enough(len(y["validation"]), "validation", MIN_TEST_TARGETS)
+        given = {"x": x["validation"], "y": y["validation"]}
+        train = {name: np.concatenate([array, given[name]]) for name, array in train.items()}
+    return Arrays(
+        train["x"], train["y"], test["x"], test["y"], labels.class_names,
+        target_names=labels.target_names, rule=division.rule, split=division.split,
+    )  # fmt: skip
 
 
 # --- examples ---------------------------------------------------------------------------------

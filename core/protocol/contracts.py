@@ -97,6 +97,8 @@ class Training(Config):
     mixing: float | None = Field(default=None, ge=0, le=10)
     alternatives: int | None = Field(default=None, ge=0, le=8)  # training choices tried
     splits: int | None = Field(default=None, ge=1, le=5)  # on which the first trials are repeated
+    #: Of validation splits; by default that of the search.
+    split_seed: int | None = Field(default=None, ge=0, le=2**31 - 1, strict=True)
     patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
     validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
     morph_noise: float = Field(default=0.0, ge=0, le=1)
@@ -179,6 +181,26 @@ class TableSpec(Message):
     columns: tuple[ColumnSpec, ...]
 
 
+class SplitKind(StrEnum):
+    """How a part of the examples is chosen to validate or test on."""
+
+    RANDOM = "random"  # the same share of each class, or of each range of the numbers to predict
+    GIVEN = "given"  # as the files have it
+    GROUP = "group"  # no group is in two parts
+    TIME = "time"  # the latest examples
+
+
+class SplitSpec(Message):
+    """How a data set is divided into examples to train, to validate and to test on."""
+
+    validation: SplitKind = SplitKind.RANDOM  # drawn by each search, unless it is given
+    test: SplitKind = SplitKind.RANDOM  # set aside once, for all searches
+    column: str = Field(default="", max_length=128)  # with the groups or times: of a table
+    seed: int | None = None  # of a test split that was set aside at random or by groups
+    since: str = Field(default="", max_length=64)  # the earliest time in a test split by time
+    validation_examples: int = 0  # given ones, which are among those for training
+
+
 class DatasetSpec(Message):
     """The facts about a data set that are needed without opening it."""
 
@@ -199,6 +221,8 @@ class DatasetSpec(Message):
     table: TableSpec | None = None  # of vectors that were rows of a table
     #: The numbers that are predicted for each example; empty: a class is.
     target_names: tuple[str, ...] = ()
+    #: None: unknown, as it was imported by an older release; validation is drawn at random.
+    split: SplitSpec | None = None
 
     @property
     def outputs(self) -> int:
@@ -391,6 +415,8 @@ class TrialOutcome(Message):
     #: Failed only: these weights, or this data set, are missing or cannot be read.
     damaged: BlobRef | None = None
     weights: BlobRef | None = None
+    #: `core.protocol.proofs.proof` of their bytes, which is needed where another search has them.
+    weights_proof: str | None = Field(default=None, max_length=64)
     epochs: int = 0
     best_epoch: int = 0
     seconds: Seconds = 0.0
@@ -399,6 +425,7 @@ class TrialOutcome(Message):
     parameters: int | None = None
     test: TestMetrics | None = None  # final fit only
     export: BlobRef | None = None  # final fit only
+    export_proof: str | None = Field(default=None, max_length=64)  # as of the weights
     comparison: Comparison | None = None  # final fit only
 
 
@@ -416,3 +443,5 @@ class ResultAnswer(Message):
     accepted: bool  # False: a duplicate, or too late; the worker drops it either way
     reason: str = ""
     next: TrainOrder | None = None  # None: none waits, it was not asked for, or ask separately
+    #: This worker gets no trials for that long, as its own storage does not work; see `reason`.
+    rest_seconds: Seconds = 0.0

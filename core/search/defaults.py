@@ -7,11 +7,19 @@ Notation
 The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 """
 
+from core.errors import InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.bounds import width
 from core.graph.roots import all_roots, kinds_of_roots, racing_kinds, roots
 from core.graph.speed import PRIOR_SPEED
-from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig, TrainingChoices
+from core.protocol.contracts import (
+    Bounds,
+    Budget,
+    DatasetSpec,
+    SearchConfig,
+    SplitKind,
+    TrainingChoices,
+)
 from core.search.pace import (
     GOAL_SHARE,
     LEAST_SECONDS,
@@ -21,7 +29,7 @@ from core.search.pace import (
     root_seconds,
     seconds_for_an_example,
 )
-from core.search.recipe import alternatives
+from core.search.recipe import alternatives, first_split_seed
 from core.search.strategies import STRATEGIES
 
 RACE_SHARE = 0.12  # of S, for the roots together
@@ -151,12 +159,34 @@ def is_in_race(config: SearchConfig, spec: DatasetSpec, *, number: int, inherite
 def split_seeds(config: SearchConfig, spec: DatasetSpec) -> tuple[int, ...]:
     """The seeds of the further validation splits on which the first trials are repeated.
 
-    None where the examples suffice to judge by one split, or the budget does not allow repeats.
+    None where the examples suffice to judge by one split, there is only one by the data set, or
+    the budget does not allow repeats.
     """
     count = config.training.splits or _usual_splits(config, spec)
-    if not STRATEGIES[config.strategy].inherits:
+    if not STRATEGIES[config.strategy].inherits or _is_fixed(spec):
         count = 1
-    return tuple(config.seed + number for number in range(1, count))
+    return tuple(first_split_seed(config) + number for number in range(1, count))
+
+
+def _is_fixed(spec: DatasetSpec) -> bool:
+    """Whether all validation splits are the same: a given one, or the latest examples."""
+    return spec.split is not None and spec.split.validation in (SplitKind.GIVEN, SplitKind.TIME)
+
+
+def check_splits(config: SearchConfig, spec: DatasetSpec) -> None:
+    """Raise InvalidInput for training settings that contradict the data set's own splits."""
+    training = config.training
+    if _is_fixed(spec) and (training.splits or 1) > 1:
+        raise InvalidInput(
+            f"training.splits is {training.splits}; expected 1 or nothing: the data set has one "
+            "validation split, given in its files or the latest examples"
+        )
+    is_given = spec.split is not None and spec.split.validation is SplitKind.GIVEN
+    if is_given and training.validation_fraction is not None:
+        raise InvalidInput(
+            f"training.validation_fraction is {training.validation_fraction}; expected nothing: "
+            "the data set has a validation split of its own"
+        )
 
 
 def _usual_splits(config: SearchConfig, spec: DatasetSpec) -> int:

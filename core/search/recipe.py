@@ -9,6 +9,7 @@ from core.protocol.contracts import (
     Hyperparameters,
     Optimiser,
     SearchConfig,
+    SplitKind,
     TrainingChoices,
 )
 from core.tasks import TASKS
@@ -61,7 +62,7 @@ def hyperparameters(
         mixing=_given(training.mixing, _mixing(config, spec, passes)),
         patience=training.patience,
         validation_fraction=_given(training.validation_fraction, _validation_fraction(spec)),
-        split_seed=config.seed,
+        split_seed=first_split_seed(config),
         morph_noise=training.morph_noise,
         channels_last=len(spec.input_shape) == 3,
     ).model_copy(update=choices.changes)
@@ -113,6 +114,12 @@ def _predicts_classes(config: SearchConfig) -> bool:
     return TASKS[config.task].predicts_classes
 
 
+def first_split_seed(config: SearchConfig) -> int:
+    """The seed of the validation split of all trials that are not repeats."""
+    seed = config.training.split_seed
+    return config.seed if seed is None else seed
+
+
 def _given(value: float | None, default: float) -> float:
     return default if value is None else value
 
@@ -121,9 +128,11 @@ def _validation_fraction(spec: DatasetSpec) -> float:
     """A fifth, or less where that makes the noise of values small enough: more would cost time.
 
     A larger share of few examples, as a choice by a handful of them is chance; the final fit
-    trains on them, too.
+    trains on them, too. A given validation split has the share that it has.
     """
     n = spec.train_examples
+    if spec.split is not None and spec.split.validation is SplitKind.GIVEN:
+        return spec.split.validation_examples / n
     least = max(VALIDATION, min(MOST_VALIDATION, FEWEST_VALIDATION_EXAMPLES / n))
     return max(LEAST_VALIDATION, min(least, VALIDATION_EXAMPLES / n))
 

@@ -1,5 +1,6 @@
 """The commands on data sets: dataset add, dataset describe, dataset ls, dataset rm."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -73,15 +74,78 @@ TaskOption = Annotated[
 ]
 
 
+ValidationOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="A file or folder with the examples to validate on, of the same kind. Default: each "
+        "search draws some of those for training.",
+    ),
+]
+TestOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="A file or folder with the examples to test on, of the same kind: a table with the "
+        "same columns. Default: a fifth.",
+    ),
+]
+GroupOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="A column of a table, such as a patient or a machine: no group is in two splits.",
+    ),
+]
+TimeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="A column of a table with dates or numbers: the latest rows are the test split, the "
+        "latest of the others the validation split.",
+    ),
+]
+SplitSeedOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=2**31 - 1,
+        help="Seed of the test split, where it is set aside, and of the validation splits of a "
+        "search. Default: always the same test split; the seed of the search.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """What the options of a command say about the splits."""
+
+    validation: Path | None = None
+    test: Path | None = None
+    group: str | None = None
+    time: str | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for path in (self.validation, self.test):
+            if path is not None and not path.exists():
+                raise ClientError(f"there is no file or folder {uploads.shown(path)}")
+
+
 def options_of(
     layout: str | None,
     image_side: int | None,
     target: str | None,
     category: list[str] | None,
     task: Task | None,
+    splits: Splits,
 ) -> Options:
     """What the options of a command say about files."""
-    return Options(layout, image_side, target, tuple(category or ()), task and task.kind)
+    return Options(
+        layout, image_side, target, tuple(category or ()), task and task.kind,
+        group=splits.group, time=splits.time, split_seed=splits.seed,
+        validation=splits.validation, test=splits.test,
+    )  # fmt: skip
 
 
 @datasets.command("add")
@@ -98,6 +162,11 @@ def add(
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     task: TaskOption = None,
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    group: GroupOption = None,
+    time: TimeOption = None,
+    split_seed: SplitSeedOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -109,8 +178,10 @@ def add(
             f"there is no file or folder {uploads.shown(path)}; expected a table, an npz or zip "
             "file, or a folder of images by class"
         )
+    splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
+    options = options_of(layout, image_side, target, category, task, splits)
     with connect(url, key, data_dir) as client:
-        item = upload(client, path, options_of(layout, image_side, target, category, task), name)
+        item = upload(client, path, options, name)
     if as_json:
         print_json(item)
         return
@@ -131,6 +202,11 @@ def describe(
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     task: TaskOption = None,
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    group: GroupOption = None,
+    time: TimeOption = None,
+    split_seed: SplitSeedOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -142,7 +218,9 @@ def describe(
     """
     path = uploads.path_in(dataset)
     if path is not None:
-        answer = uploads.describe(path, options_of(layout, image_side, target, category, task))
+        splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
+        options = options_of(layout, image_side, target, category, task, splits)
+        answer = uploads.describe(path, options)
     else:
         with connect(url, key, data_dir) as client:
             item = client.dataset(dataset)
@@ -194,6 +272,6 @@ def ls(
 def upload(client: Client, path: Path, options: Options, name: str | None = None) -> Dataset:
     """Upload a file or folder; raises ClientError where it is too large, before it is sent."""
     most = client.intake()["max_upload_bytes"]
-    with uploads.packed(path) as file:
+    with uploads.packed(path, options.validation, options.test) as file:
         uploads.check_size(file, most)
         return client.add_dataset(file, name or uploads.label_of(path), options.fields())

@@ -18,10 +18,16 @@ from netmorph.answers import Dataset, Preview, Search
 from netmorph.client import Client
 from netmorph.commands.datasets import (
     CategoryOption,
+    GroupOption,
     ImageSideOption,
     LayoutOption,
+    Splits,
+    SplitSeedOption,
     TargetOption,
     TaskOption,
+    TestOption,
+    TimeOption,
+    ValidationOption,
     options_of,
     upload,
 )
@@ -131,6 +137,11 @@ def search(
     layout: LayoutOption = None,
     image_side: ImageSideOption = None,
     task: TaskOption = None,
+    validation: ValidationOption = None,
+    test: TestOption = None,
+    group: GroupOption = None,
+    time: TimeOption = None,
+    split_seed: SplitSeedOption = None,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -173,7 +184,9 @@ def search(
         "cost": cost and cost.value,
         "bounds": _given(bounds) or None,
         "budget": _given(budget),
-        "training": _given({"ensemble": ensemble}) | (_PLAIN if no_augmentation else {}) or None,
+        "training": _given({"ensemble": ensemble, "split_seed": split_seed})
+        | (_PLAIN if no_augmentation else {})
+        or None,
         "strategy": strategy,
         "strategy_options": _options(strategy_option or ()) or None,
         "seed": seed,
@@ -181,10 +194,11 @@ def search(
         "name": name,
         "task": task and task.kind,
     }
+    splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
     request = _Request(
         dataset=dataset,
         upload=uploads.path_in(dataset),
-        options=options_of(layout, image_side, target, category, task),
+        options=options_of(layout, image_side, target, category, task, splits),
         body=_given(body),
         folder=export_to,
         root=None if root is None else read(root, preparation_of(root_scale, root_mean, root_std)),
@@ -280,10 +294,12 @@ def _headlines(running: Running, created: Search, sign_in: str) -> list[tuple[st
 def _dataset(client: Client, request: _Request, out: Console) -> str:
     """The name or id of the data set; a file or folder is uploaded first, and described."""
     if request.upload is None:
-        if request.options.fields().keys() - {"task"}:
+        options = request.options
+        if options.fields().keys() - {"task", "split_seed"} or options.validation or options.test:
             raise ClientError(
-                "--target, --category, --layout and --image-side are for files and folders; "
-                f"{request.dataset!r} is stored already: leave them out"
+                "--target, --category, --layout, --image-side, --validation, --test, --group and "
+                f"--time are for files and folders; {request.dataset!r} is stored already: leave "
+                "them out"
             )
         return request.dataset
     if request.dataset in client.intake()["builtins"]:

@@ -1,6 +1,7 @@
 """Searches as scikit-learn estimators, on a real service with a worker."""
 
 import csv
+import io
 import json
 import re
 import shutil
@@ -20,6 +21,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
+from core.data import intake
+from core.data.files import ReadLimits
+from core.data.formats import ReadOptions
+from core.protocol.contracts import SplitKind
 from netmorph import (
     ImageClassifier,
     ImageRegressor,
@@ -29,7 +34,7 @@ from netmorph import (
     TabularRegressor,
 )
 from netmorph.errors import ClientError
-from netmorph.estimators import _Arrays
+from netmorph.estimators import _Arrays, _Examples, _groups
 from tests.netmorph.samples import SEARCH, answering
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "python.md"
@@ -206,9 +211,11 @@ def test_rows_of_a_table_are_learned(data_dir, wine) -> None:
     x, y = wine
     model = TabularClassifier(data_dir=data_dir, trials=1, training={"epochs": 4})
 
-    model.fit(x[::2], y[::2])
+    model.fit(x[::2], y[::2], groups=np.arange(len(x) // 2) // 3)
 
     assert model.score(x[1::2], y[1::2]) > 0.8
+    summary = " ".join(model.search_["dataset"].get("description", {}).get("summary", ()))
+    assert not summary or "no group is in two splits" in summary
     with pytest.raises(ValueError, match="X has 13 features, but TabularClassifier is expecting"):
         model.predict(x[:, 1:])
     with pytest.raises(ValueError, match="found layout 'NF'; expected None"):
@@ -224,12 +231,15 @@ def test_a_file_of_a_table_is_searched_and_its_export_predicts_another(
     names = [f"column {k}" for k in range(x.shape[1])]
     rows = [["" if value is None else value for value in row] for row in x.tolist()]
     labelled = [[*row, one] for row, one in zip(rows, y, strict=True)]
-    write_rows(tmp_path / "wine.csv", [[*names, "cultivar"], *labelled])
+    header = [[*names, "cultivar"]]
+    write_rows(tmp_path / "wine.csv", header + [one for k, one in enumerate(labelled) if k % 4])
+    write_rows(tmp_path / "wine-test.csv", header + labelled[::4])
     write_rows(tmp_path / "new.tsv", [names[::-1], *[row[::-1] for row in rows]], "\t")
 
     ended = netmorph(
         *("search", "--dataset", tmp_path / "wine.csv", "--target", "cultivar", "--trials", 1),
         *("--data-dir", data_dir, "--export", tmp_path / "net"),
+        *("--test", tmp_path / "wine-test.csv", "--split-seed", 3),
     )
     said = subprocess.run(
         [sys.executable, tmp_path / "net" / "predict.py", tmp_path / "new.tsv"],
@@ -237,6 +247,8 @@ def test_a_file_of_a_table_is_searched_and_its_export_predicts_another(
     )  # fmt: skip
 
     assert "178 rows of 15 columns: the target 'cultivar', 13 numbers, 1 category" in ended.stderr
+    assert "133 examples to train on, 45 to test on (as in the files)" in ended.stderr
+    assert "at random with seed 3 |" in (tmp_path / "net" / "README.md").read_text("utf-8")
     assert np.mean(np.array(said.stdout.split()) == y) > 0.9
     assert "beyond" not in said.stderr
 
@@ -267,6 +279,33 @@ def test_examples_are_arranged_with_channels_first(
 ) -> None:
     found, name = estimator._arranged(np.zeros(shape))
     assert (found.shape, name) == (arranged, layout)
+
+
+@pytest.mark.parametrize("estimator", [ImageClassifier(), TabularClassifier(), ImageRegressor()])
+def test_groups_and_examples_to_validate_on_are_sent_with_the_others(estimator: Any) -> None:
+    x, y = np.arange(60.0).reshape(30, 2), np.arange(30) % 3
+    estimator.classes_, estimator.n_features_in_ = np.arange(3), 2
+
+    def read(validation: Any, groups: Any) -> intake.Intake:
+        train = _Examples(x, x, estimator._targets(y))
+        given = estimator._validation(validation)
+        upload = estimator._upload(train, given, _groups(groups, train))
+        known = {name: upload.fields.get(name) for name in ("target", "group")}
+        options = ReadOptions(task=estimator._task, **known)
+        return intake.read(io.BytesIO(upload.content), ReadLimits(), options)
+
+    assert read(None, [f"g{k // 2}" for k in range(30)]).spec.split.test is SplitKind.GROUP
+    found = read((x[:4] + 0.5, y[:4]), None)
+    assert (found.spec.split.validation_examples, found.spec.split.test) == (4, SplitKind.RANDOM)
+    np.testing.assert_array_equal(found.arrays.x_train[-4:], x[:4] + 0.5)
+    for validation, groups, message in (
+        ((x, y[1:]), None, "validation has 30 examples and 29 values of y"),
+        ((x[:, :1], y), None, "X has 1 features"),
+        (x, None, "validation is not a pair"),
+        (None, y[1:], r"groups have shape \(29,\); expected \(30,\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read(validation, groups)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Files and folders of any name become one file and a name that can be sent and shown."""
 
+import gzip
 import os
 import zipfile
 from pathlib import Path
@@ -123,6 +124,30 @@ def test_the_one_table_of_a_folder_is_the_data(tmp_path: Path) -> None:
         packed(tmp_path),
     ):
         pass
+
+
+def test_the_parts_of_a_data_set_become_one_archive(pets: Path, tmp_path: Path) -> None:
+    table, arrays = "x,y\n" + "1,a\n2,b\n" * 5, tmp_path / "d.npz"
+    for name in ("a.csv", "b.csv.gz", "folder/train.csv", "folder/test.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        content = table.encode()
+        (tmp_path / name).write_bytes(gzip.compress(content) if name[-1] == "z" else content)
+    np.savez_compressed(arrays, x=np.eye(12), y=np.arange(12) % 2)
+
+    def names(*paths: Path) -> list[str]:
+        with packed(*paths) as file, zipfile.ZipFile(file) as archive:
+            return archive.namelist()
+
+    a, b = tmp_path / "a.csv", tmp_path / "b.csv.gz"
+    assert names(a, b, a) == ["train/a.csv", "validation/b.csv.gz", "test/a.csv"]
+    assert names(tmp_path / "folder") == ["test.csv", "train.csv"]
+    assert names(arrays, arrays) == ["x.npy", "y.npy", "validation/x.npy", "validation/y.npy"]
+    assert names(pets, None, pets)[::10] == ["train/cat/0.png", "test/cat/0.png"]
+    for files, given in ((a, Options(test=b)), (arrays, Options(validation=arrays, test=arrays))):
+        splits = describe(files, given)["description"]["splits"]
+        assert len({one["examples"] for one in splits if one["given"]}) == 1
+    with pytest.raises(ClientError, match="is no part of a data set; expected a table, an npz"):
+        names(a, pets / "cat" / "1.png")
 
 
 def test_a_file_that_is_too_large_is_refused_with_both_sizes(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from core.data import datasets
 from core.data.datasets import Arrays
-from core.data.splits import final_split, strata, validation_split
 from core.errors import BlobError, MissingBlob
 from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
@@ -92,7 +91,7 @@ def _arrays(job: TrainJob, storage: Storage, cache: Path) -> Arrays:
 def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> JobData:
     arrays = _arrays(job, storage, cache)
     h = job.hyperparameters
-    trained, _ = validation_split(strata(arrays.y_train), h.validation_fraction, h.split_seed)
+    trained, _ = arrays.rule.validation(arrays.y_train, h.validation_fraction, h.split_seed)
     chosen, held_out = _split(job, arrays)
     # Inherited weights mean the same only under the statistics that they were trained with.
     described = trained if job.continues_parent else chosen
@@ -133,10 +132,10 @@ def _split(job: TrainJob, arrays: Arrays) -> tuple[Indices, Indices]:
 
     A final fit without a parent is compared with nothing, so it trains on all examples.
     """
-    h, groups = job.hyperparameters, strata(arrays.y_train)
-    chosen, held_out = validation_split(groups, h.validation_fraction, h.split_seed)
+    h, y = job.hyperparameters, arrays.y_train
+    chosen, held_out = arrays.rule.validation(y, h.validation_fraction, h.split_seed)
     if not job.is_final:
         return chosen, held_out
     if not job.continues_parent:
-        return np.arange(len(arrays.y_train)), held_out[:0]
-    return final_split(groups, held_out, job.holdout, h.split_seed)
+        return np.arange(len(y)), held_out[:0]
+    return arrays.rule.final(y, held_out, job.holdout, h.split_seed)

@@ -21,6 +21,9 @@ class ReadOptions:
     target: str | None = None  # the column of a table that holds the labels
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
     task: str | None = None  # what the labels are for, one of `core.data.targets.LABEL_TASKS`
+    group: str | None = None  # the column of a table whose groups are kept apart by all splits
+    time: str | None = None  # the column of a table by which the latest rows are the test split
+    split_seed: int | None = None  # of the test split, where the files have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Part:
 
     x: NDArray[Any]
     y: NDArray[Any]
+    groups: NDArray[Any] | None = None  # (N,): examples of one group stay together
+    times: NDArray[Any] | None = None  # (N,): the latest examples are for the test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

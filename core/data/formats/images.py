@@ -21,17 +21,13 @@ from PIL import Image, ImageOps
 
 from core.data.files import UNREADABLE, Files, ReadLimits, shown, without_top_folder
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
+from core.data.part_names import PARTS
 from core.errors import InvalidDataset
 
 LARGEST_SIDE = 128  # pixels, unless the person gives another
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _SUFFIX = re.compile(r"\.(png|jpe?g|webp|bmp)", re.IGNORECASE)
 _OTHER = re.compile(r"\.(gif|tiff?|heic|avif|jp2|svg|raw|dng|ico|pgm|ppm|dcm)", re.IGNORECASE)
-_SPLITS = {
-    "train": "train", "training": "train",
-    "test": "test", "testing": "test",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-}  # fmt: skip
 _EXPECTED = (
     "expected a folder of images for each class, as in cat/1.png and dog/1.png, or these in "
     "folders train, val and test"
@@ -139,7 +135,7 @@ def _listed(files: Files) -> tuple[list[_Listed], list[str]]:
             others.append(name)
             continue
         images.append(_one_listed(name, full))
-    if {image.label.lower() for image in images} <= _SPLITS.keys():
+    if {image.label.lower() for image in images} <= PARTS.keys():
         raise InvalidDataset(f"found images in {sorted({i.label for i in images})}; {_EXPECTED}")
     return images, others
 
@@ -159,8 +155,8 @@ def _below_top_folders(names: Sequence[str]) -> dict[str, str]:
 def _one_listed(name: str, full: str) -> _Listed:
     *folders, _ = name.split("/")
     split = "train"
-    if len(folders) > 1 and folders[0].lower() in _SPLITS:
-        split = _SPLITS[folders.pop(0).lower()]
+    if len(folders) > 1 and folders[0].lower() in PARTS:
+        split = PARTS[folders.pop(0).lower()]
     if len(folders) != 1:
         raise InvalidDataset(f"found the image {shown(name)}; {_EXPECTED}")
     return _Listed(full, split, folders[0])

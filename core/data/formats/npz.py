@@ -2,7 +2,8 @@
 
 An array of examples is called `x`, `images`, `data`, …, one of labels `y`, `labels`, `target`, …;
 a split stands before or behind the name: `x_train`, `val_images`, `Y_test`. Without a split they
-are for training. Optional are `class_names`, and `layout`, which names the axes of the examples.
+are for training; so does a folder: `val/x.npy`. Optional are `class_names`, and `layout`, which
+names the axes of the examples, and for each split `groups` or `time`, by which it is made.
 
 The bytes of an array are read only if its header claims exactly as many as the archive does.
 """
@@ -20,27 +21,24 @@ from numpy.typing import NDArray
 from core.data.files import UNREADABLE, Files, ReadLimits, shown, without_top_folder
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
 from core.data.labels import text_of
+from core.data.part_names import PARTS, WORDS
 from core.errors import InvalidDataset
 
 _EXAMPLES = ("x", "images", "image", "imgs", "img", "data", "features", "inputs", "input",
              "samples", "signals", "series")  # fmt: skip
 _LABELS = ("y", "labels", "label", "targets", "target")
-_SPLITS = {
-    "train": "train", "training": "train",
-    "test": "test", "testing": "test",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-}  # fmt: skip
-_SPLIT = "|".join(sorted(_SPLITS, key=len, reverse=True))
+_GROUPS, _TIMES = ("groups", "group"), ("time", "times", "timestamp", "timestamps")
 _ARRAY = re.compile(
-    rf"(?:(?P<before>{_SPLIT})[_\-. ]?)?"
-    rf"(?:(?P<x>{'|'.join(_EXAMPLES)})|(?P<y>{'|'.join(_LABELS)}))"
-    rf"(?:[_\-. ]?(?P<behind>{_SPLIT}))?"
+    rf"(?:(?P<before>{WORDS})[_\-. /]?)?"
+    rf"(?:(?P<x>{'|'.join(_EXAMPLES)})|(?P<y>{'|'.join(_LABELS)})"
+    rf"|(?P<groups>{'|'.join(_GROUPS)})|(?P<times>{'|'.join(_TIMES)}))"
+    rf"(?:[_\-. ]?(?P<behind>{WORDS}))?"
 )
 _CLASS_NAMES = frozenset({"class_names", "classes", "label_names", "target_names"})
 _POSITIONAL = {"arr_0": "x", "arr_1": "y"}  # the names that numpy.savez(file, x, y) gives
 _EXPECTED = (
     "expected x and y, or x_train and y_train, optionally with x_val, y_val, x_test, y_test, "
-    "class_names and layout"
+    "groups, time, class_names and layout"
 )
 _WRONG_HEADER = (
     ValueError, KeyError, TypeError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError
@@ -137,8 +135,10 @@ def _check_type(name: str, dtype: np.dtype[Any]) -> None:
         )
     if name.lower() == "layout" or name.lower() in _CLASS_NAMES:
         kinds, expected = "US", "strings"
-    elif ((found := _ARRAY.fullmatch(name.lower())) and found["y"]) or name == "arr_1":
+    elif (role := _role(name)) in ("y", "groups"):
         kinds, expected = "biufUS", "numbers or strings"
+    elif role == "times":
+        kinds, expected = "iufM", "numbers or datetime64"
     else:
         kinds, expected = "biuf", "numbers"
     if dtype.kind not in kinds:
@@ -168,31 +168,49 @@ def _is_text(name: str) -> bool:
     return name.lower() == "layout" or name.lower() in _CLASS_NAMES
 
 
+def _role(name: str) -> str:
+    """What an array holds: "x", "y", "groups" or "times"."""
+    found = _ARRAY.fullmatch(name.lower())
+    if found is None:
+        return "y" if name == "arr_1" else "x"
+    return next(role for role in ("x", "y", "groups", "times") if found[role])
+
+
 def _parts(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Part]:
-    """Examples and labels by split."""
-    examples: dict[str, NDArray[Any]] = {}
-    labels: dict[str, NDArray[Any]] = {}
+    """What the arrays hold, by split."""
+    found: dict[str, dict[str, NDArray[Any]]] = {"x": {}, "y": {}, "groups": {}, "times": {}}
     for name, array in arrays.items():
-        split, is_labels = _meaning(name, arrays)
-        found = labels if is_labels else examples
-        if split in found:
+        split, role = _split(name, arrays), _role(name)
+        if split in found[role]:
+            what = {"x": "examples", "y": "labels"}.get(role, role)
             raise InvalidDataset(
-                f"found arrays {sorted(arrays)}, two of them {split} "
-                f"{'labels' if is_labels else 'examples'}; {_EXPECTED}"
+                f"found arrays {sorted(arrays)}, two of them {split} {what}; {_EXPECTED}"
             )
-        found[split] = array
-    if examples.keys() != labels.keys() or "train" not in examples:
+        found[role][split] = array
+    examples = found["x"]
+    if examples.keys() != found["y"].keys() or "train" not in examples:
         raise InvalidDataset(f"found arrays {sorted(arrays)}; {_EXPECTED}")
-    return {split: Part(examples[split], labels[split]) for split in examples}
+    if extra := (found["groups"].keys() | found["times"].keys()) - examples.keys():
+        raise InvalidDataset(
+            f"found arrays {sorted(arrays)}, of which groups or times are for {min(extra)} without "
+            f"examples; {_EXPECTED}"
+        )
+    return {
+        split: Part(
+            examples[split], found["y"][split], found["groups"].get(split),
+            found["times"].get(split),
+        )
+        for split in examples
+    }  # fmt: skip
 
 
-def _meaning(name: str, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, bool]:
-    """(the split that an array is of, whether it holds labels)"""
+def _split(name: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """The split that an array is of."""
     found = _ARRAY.fullmatch(name.lower())
     if found is None or (found["before"] and found["behind"]):
         raise InvalidDataset(f"found arrays {sorted(arrays)}; {_EXPECTED}")
     split = found["before"] or found["behind"]
-    return _SPLITS[split] if split else "train", found["y"] is not None
+    return PARTS[split] if split else "train"
 
 
 def _layout(layout: NDArray[Any]) -> str:

@@ -7,7 +7,9 @@ from pyarrow import parquet
 
 from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
+from core.data.part_names import TRAIN, part_of
 from core.data.tables.dialect import names_of
+from core.data.tables.joining import joined, read_tables
 from core.data.tables.table import MAX_COLUMNS, MAX_ROWS, Table
 from core.errors import InvalidDataset
 
@@ -20,26 +22,44 @@ _FOOTER = 2**24  # largest description of the columns, in bytes
 class Parquet(AbstractFormat):
     """A Parquet file."""
 
-    description = "a Parquet file of numbers, texts, truth values and dates, one column of labels"
+    description = (
+        "a Parquet file of numbers, texts, truth values and dates, one column of labels; or a "
+        "folder or zip of its parts, as in train-0.parquet, train-1.parquet and test.parquet"
+    )
 
     @classmethod
     def recognises(cls, files: Files) -> bool:
         if not isinstance(files, SingleFile):
-            return False
+            return any(_is_part(name) for name in files.names)
         with files.open(files.names[0]) as stream:
             return stream.read(len(_MAGIC)) == _MAGIC
 
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> Table:
-        stream = files.open(files.names[0])
+        if isinstance(files, SingleFile):
+            return _one(files, files.names[0], limits)
+        names = [name for name in files.names if _is_part(name)]
+        if all(part_of(name) is None for name in names):  # pieces, as clusters write them
+            tables = {name: _one(files, name, limits) for name in sorted(names)}
+            return joined(tables, {TRAIN: sum(map(len, tables.values()))})
+        return read_tables(files, names, lambda name: _one(files, name, limits))
+
+
+def _is_part(name: str) -> bool:
+    return name.lower().endswith(".parquet")
+
+
+def _one(files: Files, name: str, limits: ReadLimits) -> Table:
+    """The table in one file."""
+    with files.open(name) as stream:
         _check_footer(stream)
         try:
             table = _read(stream, limits)
         except (pa.ArrowException, *UNREADABLE) as error:
             reason = " ".join(str(error).split())[:120]
             raise InvalidDataset(f"the file is not a readable Parquet file: {reason!r}") from error
-        names = names_of(table.column_names)
-        return Table({name: _as_categories(table.column(k)) for k, name in enumerate(names)})
+    names = names_of(table.column_names)
+    return Table({name: as_categories(table.column(k)) for k, name in enumerate(names)})
 
 
 def _read(stream: BinaryIO, limits: ReadLimits) -> pa.Table:
@@ -92,6 +112,6 @@ def _check_size(file: parquet.ParquetFile, limits: ReadLimits) -> None:
         raise InvalidDataset(_TOO_LARGE.format(max(size, cells), limits.bytes))
 
 
-def _as_categories(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def as_categories(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column; texts as categories, as the file has a type for numbers and dates."""
     return column.dictionary_encode() if _is_text(column.type) else column

@@ -1,4 +1,7 @@
-"""Tables as text: a row of names, then rows of values, separated by commas, tabs or the like."""
+"""Tables as text: a row of names, then rows of values, separated by commas, tabs or the like.
+
+An archive holds one, or parts by name: `train.csv`, `validation.csv`, `test.csv`.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -6,14 +9,16 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
+from core.data.compression import unpacked, without_suffix
 from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile, shown
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
-from core.data.tables.dialect import Dialect, Open, dialect_of, is_text
+from core.data.tables.dialect import Dialect, Open, dialect_of, is_json, is_text
+from core.data.tables.joining import read_tables
 from core.data.tables.table import MAX_ROWS, Table
 from core.errors import InvalidDataset
 
 _START = 4096  # bytes by which text is recognised
-_SUFFIXES = (".csv", ".tsv", ".txt")
+_SUFFIXES = (".csv", ".tsv")
 
 
 @FORMATS.register("csv")
@@ -22,25 +27,41 @@ class TextTable(AbstractFormat):
 
     description = (
         "a CSV or TSV file with the names of its columns in the first row, of which one, the "
-        "target, holds the labels"
+        "target, holds the labels; or a folder or zip of train.csv, test.csv and validation.csv"
     )
 
     @classmethod
     def recognises(cls, files: Files) -> bool:
         if not isinstance(files, SingleFile):
-            return len(files.names) == 1 and files.names[0].lower().endswith(_SUFFIXES)
+            return bool(_tables_in(files))
         with files.open(files.names[0]) as stream:
-            return is_text(stream.read(_START))
+            start = stream.read(_START)
+        return is_text(start) and not is_json(start)
 
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> Table:
-        (name,) = files.names
-        if (size := files.size(name)) > limits.bytes:
-            raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.bytes}")
-        try:
+        return read_tables(files, _tables_in(files), lambda name: _one(files, name, limits))
+
+
+def _tables_in(files: Files) -> list[str]:
+    """The tables among the files; a text file beside others may be about them."""
+    if isinstance(files, SingleFile):
+        return list(files.names)
+    plain = {name: without_suffix(name).lower() for name in files.names}
+    found = [name for name in plain if plain[name].endswith(_SUFFIXES)]
+    return found or [name for name in plain if len(plain) == 1 and plain[name].endswith(".txt")]
+
+
+def _one(files: Files, name: str, limits: ReadLimits) -> Table:
+    if (size := files.size(name)) > limits.bytes:
+        raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.bytes}")
+    try:
+        if without_suffix(name) == name:
             return _read(lambda: files.open(name), limits)
-        except UNREADABLE as error:
-            raise InvalidDataset(f"{shown(name)} cannot be unpacked: {error}") from error
+        with files.open(name) as packed, unpacked(packed, limits) as plain:
+            return _read(SingleFile(plain).reopened, limits)
+    except UNREADABLE as error:
+        raise InvalidDataset(f"{shown(name)} cannot be unpacked: {error}") from error
 
 
 def _read(open_file: Open, limits: ReadLimits) -> Table:

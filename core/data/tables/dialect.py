@@ -65,6 +65,11 @@ def is_text(start: bytes) -> bool:
     )
 
 
+def is_json(start: bytes) -> bool:
+    """Whether a text that begins with these bytes is an object or a list of JSON."""
+    return bool(re.match(rb"(\xef\xbb\xbf)?\s*(\{\s*[\"}]|\[\s*[{\[\]])", start))
+
+
 # --- encoding ---------------------------------------------------------------------------------
 
 

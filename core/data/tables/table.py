@@ -28,9 +28,17 @@ class Table:
     columns: Mapping[str, pa.ChunkedArray]
     decimal_comma: bool = False  # whether "1,5" is a number
     notes: tuple[str, ...] = ()  # what was done on reading
+    #: Rows of each part of the files ("train", "validation", "test"), which follow each other.
+    parts: Mapping[str, int] | None = None  # None: all are for training
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
+
+    def parts_of(self, rows: Rows) -> dict[str, Rows]:
+        """The indices into sorted `rows` that each part has."""
+        parts = {"train": len(self)} if self.parts is None else self.parts
+        ends = np.searchsorted(rows, np.cumsum(list(parts.values())))
+        return dict(zip(parts, np.split(np.arange(len(rows)), ends[:-1]), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.datasets import check_values
+from core.data.split_keys import SplitKeys
 from core.data.tables.cells import column_of, shown
 from core.data.tables.dialect import listed
 from core.data.tables.encoding import Learned, encode, learn
@@ -28,12 +29,12 @@ class Encoded:
 
 def encoded(
     table: Table, target: str, rows: Rows, training: Rows, *, categories: tuple[str, ...] = (),
-    most_bytes: int,
+    most_bytes: int, keys: SplitKeys | None = None,
 ) -> Encoded:  # fmt: skip
     """The features of `rows`; the rules are learned from `training`, some of these rows.
 
-    The columns in `categories` are categories whatever they look like. Raises InvalidDataset where
-    there are too many features, or none.
+    The columns in `categories` are categories whatever they look like; the one with the groups or
+    times of `keys` is left out. Raises InvalidDataset where there are too many features, or none.
     """
     _check_categories(table, target, categories)
     learned: list[Learned] = []
@@ -41,6 +42,9 @@ def encoded(
     warnings: list[str] = []
     for name, cells in table.columns.items():
         if name == target:
+            continue
+        if keys is not None and name == keys.column:
+            learned.append(Learned(name, None, f"its {keys.in_words(keys.total)} divide the rows"))
             continue
         column = column_of(cells, name, table.decimal_comma, as_texts=name in categories)
         learned.append(learn(name, column.take(training)))

@@ -104,11 +104,11 @@ def test_an_upload_leads_to_the_page_that_says_how_it_was_understood(visitor):
 
 
 def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
-    rows = "".join(f"{k * 7 % 31},{'ab'[k % 2]}\n" for k in range(40))
+    rows = "".join(f"{k * 7 % 31},{'ab'[k % 2]},{k}\n" for k in range(40))
     form = {"token": token(visitor.http), "name": "mine", "target": "kind"}
 
     def upload(**changes: str):
-        files = {"file": ("x", f"<b>age,kind\n{rows}".encode())}
+        files = {"file": ("x", f"<b>age,kind,row\n{rows}".encode())}
         return visitor.http.post("/ui/datasets", data=form | changes, files=files)
 
     refused = upload(target="<i>")
@@ -116,6 +116,10 @@ def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
     page = visitor.http.get(upload().headers["location"]).text
     assert "<td>&lt;b&gt;age</td><td>number</td>" in page
     assert "<td>kind</td><td>target</td>" in page
+    refused = upload(name="late", time="<b>when", split_seed="4")
+    assert (refused.status_code, 'value="&lt;b&gt;when"' in refused.text) == (422, True)
+    late = visitor.http.get(upload(name="late", time="row").headers["location"]).text
+    assert "to test on (the latest fifth by column &#39;row&#39;, from 32 on)" in late
     numbers = upload(name="other", target="<b>age", task="regression").headers["location"]
     page = visitor.http.get(numbers).text
     assert "<td>&lt;b&gt;age</td><td>target</td>" in page
@@ -228,6 +232,11 @@ def test_a_network_of_ones_own_is_enqueued_from_text_or_a_file(visitor, world):
     assert send(file=json.dumps(large)).status_code == 303
     page = visitor.http.get(f"/searches/{search_id}?tab=manage").text
     assert page.count("mine waits until a trial may start") == 2
+    (first, _) = re.findall(r'name="network_id" value="([^"]*)"', page)
+    sent = {"token": form["token"], "network_id": first}
+    assert visitor.http.post(f"/searches/{search_id}/withdraw", data=sent).status_code == 303
+    page = visitor.http.get(f"/searches/{search_id}?tab=manage").text
+    assert page.count("mine waits until a trial may start") == 1
 
 
 def test_a_clone_keeps_settings_that_the_form_does_not_show(visitor, person, world):

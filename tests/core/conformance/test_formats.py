@@ -1,6 +1,7 @@
 """Every registered format reads its files, and no damage to them does harm."""
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -79,8 +80,12 @@ def parquet() -> bytes:
     return buffer.getvalue()
 
 
+def jsonl() -> bytes:
+    return "\n".join(json.dumps(row) for row in rows().to_pylist()).encode()
+
+
 SAMPLES: dict[str, Callable[[], bytes]] = {"npz": npz, "images": images, "idx": idx}
-TABLES: dict[str, Callable[[], bytes]] = {"csv": csv, "parquet": parquet}
+TABLES: dict[str, Callable[[], bytes]] = {"csv": csv, "parquet": parquet, "jsonl": jsonl}
 EVERY = SAMPLES | TABLES
 
 

@@ -58,8 +58,8 @@ def test_own_splits_are_kept() -> None:
 
     assert (found.spec.train_examples, found.spec.test_examples) == (40, 20)
     np.testing.assert_array_equal(found.arrays.x_test[:, 0], X[40:])
-    assert [split.given for split in found.description.splits] == [True, True]
-    assert "the 10 validation examples join those for training" in found.description.notes[0]
+    assert [split.given for split in found.description.splits] == [True, True, True]
+    assert "each search validates on the 10 examples" in found.description.notes[0]
 
 
 def test_what_was_understood_is_said_in_sentences() -> None:
@@ -125,7 +125,7 @@ def test_what_may_be_wrong_is_a_warning(arrays: dict[str, Any], warning: str) ->
         (b"\x93NUMPY\x01\x00", "a single npy file; labels are missing: give a folder or zip"),
         (b"\x89PNG\r\n\x1a\n", "a single image; give a folder or zip"),
         (b"\xff\xd8\xff\xe0", "a single image"),
-        (b"\x1f\x8b\x08", "a gzip file"),
+        (b"\x1f\x8b\x08", "the gzip file cannot be unpacked"),
         (b"\x89HDF\r\n", "an HDF5 file"),
         (b"\x80\x04\x95", "a pickle, which is never opened"),
         (b"PAR1", "the Parquet file claims a footer of"),

@@ -6,6 +6,7 @@ After Mitchell et al. 2019, arXiv:1810.03993.
 import re
 from collections.abc import Mapping
 
+from core.data.split_words import test_split_in_words, validation_split_in_words
 from core.graph.architecture import Architecture
 from core.layers import LAYERS
 from core.protocol.contracts import Comparison, TestMetrics
@@ -109,10 +110,22 @@ def _facts(
         f"| parameters | {architecture.parameters:,} |",
         f"| FLOPs of one example | {architecture.flops:,} |",
         f"| training examples | {_training_examples(spec.train_examples, comparison)} |",
+        *_splits(job),
         f"| input | {spec.input_shape}, {spec.dtype}{_axes(spec.layout)} |",
         f"| classes | {spec.classes} |"
         if spec.classes
         else f"| predicts | {', '.join(map(_plain, spec.target_names))} |",
+    ]
+
+
+def _splits(job: TrainJob) -> list[str]:
+    """How the examples were divided."""
+    spec, h = job.dataset_spec, job.hyperparameters
+    test = test_split_in_words(spec)
+    validation = validation_split_in_words(spec, h.validation_fraction, h.split_seed)
+    return [
+        *([f"| test split | {_plain(test)} |"] if test else []),
+        f"| validation split | {_plain(validation)} |",
     ]
 
 

@@ -2,8 +2,8 @@
 
 Needs numpy, torch and safetensors, and the other files of this folder; Pillow for pictures, pyarrow
 for Parquet. EXAMPLES are .npy and .npz files, pictures, and folders of pictures; where the network
-was trained on a table, .csv, .tsv and .parquet files with columns of the same names. An array
-holds raw values as in the data set that the network was trained on, with its axes in the same
+was trained on a table, .csv, .tsv, .jsonl and .parquet files with columns of the same names. An
+array holds raw values as in the data set that the network was trained on, with its axes in the same
 order: `layout` of preprocess.json, or the option --layout. Axes of length one may be left out or
 added. Where the network was trained on pictures from files, any picture is prepared as those were.
 """
@@ -545,7 +545,7 @@ def _quoted(names: list[str]) -> str:
 
 
 def _cells(path: Path, opened: Path | io.BytesIO, start: bytes, table: Table) -> Cells:
-    """The cells of a CSV or Parquet file."""
+    """The cells of a CSV, JSON Lines or Parquet file."""
     if start.startswith(b"PAR1"):
         return _of_parquet(path, opened, table)
     if start.startswith((b"\x93NUMPY", b"PK\x03\x04", b"\x89PNG")):
@@ -555,7 +555,8 @@ def _cells(path: Path, opened: Path | io.BytesIO, start: bytes, table: Table) ->
         )
     data = opened.getvalue() if isinstance(opened, io.BytesIO) else opened.read_bytes()
     try:
-        return _of_text(_decoded(data), table)
+        text = _decoded(data)
+        return (_of_json if re.match(r"\s*\{\s*[\"}]", text) else _of_text)(text, table)
     except (InputError, csv.Error) as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -569,6 +570,24 @@ def _decoded(data: bytes) -> str:
         except UnicodeDecodeError:
             pass
     raise InputError("the file is neither UTF-8 nor Windows-1252 text")
+
+
+def _of_json(text: str, table: Table) -> Cells:
+    """The cells of lines with an object each; a name that an object does not have is missing."""
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"line {number} is no JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise InputError(f"line {number} is no object {{column: value}}")
+        rows.append(row)
+    if absent := [name for name in table.names if not any(name in row for row in rows)]:
+        raise InputError(f"no line has {_quoted(absent)}; expected columns {_quoted(table.names)}")
+    return Cells({name: [_as_text(row.get(name)) for row in rows] for name in table.names})
 
 
 def _of_text(text: str, table: Table) -> Cells:

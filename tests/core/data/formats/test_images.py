@@ -86,7 +86,8 @@ def test_own_splits_are_kept() -> None:
     found = read(files | tree("d/val/cat", "d/val/dog", count=1))
 
     assert (found.spec.train_examples, found.spec.test_examples) == (12, 4)
-    assert "the 2 validation examples join those for training" in found.description.notes[0]
+    assert [one.examples for one in found.description.splits] == [10, 2, 4]
+    assert "each search validates on the 2 examples" in found.description.notes[0]
 
 
 def test_hidden_files_are_ignored_and_others_are_named() -> None:

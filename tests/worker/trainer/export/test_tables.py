@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -214,6 +215,9 @@ def test_an_export_predicts_the_rows_of_a_file_and_of_a_request(
     source = predict.Reader(model).source(tmp_path / "new.csv")
     watch = predict.RangeWatch(model.preprocess)
     in_file = [row for _, row in predict.predictions(model, source, watch)]
+    (tmp_path / "new.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    objects = predict.Reader(model).source(tmp_path / "new.jsonl")
+    np.testing.assert_array_equal(objects.read(0, N), source.read(0, N))
     answer = served(folder, {"examples": [*rows, rows[0] | {"number": 9e9}]}).json()
 
     np.testing.assert_allclose(in_file, expected, atol=1e-6)
@@ -304,6 +308,9 @@ HEADER = "vip,day,city,count,number\n"
         ("vip,day,city,number\n", "the table has no column 'count'; expected columns 'number'"),
         ("number\n1\n", "the table has no column 'count', 'city', 'day', 'vip'"),
         ("", "the table has no column 'number'"),
+        ('{"vip": 1}', "no line has 'number', 'count', 'city', 'day'; expected columns 'number'"),
+        ('{"vip": 1}\n[1]', "line 2 is no object {column: value}"),
+        ('{"vip": 1}\n{"vip', "line 2 is no JSON: Unterminated string"),
         (HEADER + "1,2\n", "row 2 has 2 cells; expected 5"),
         ("vip," + HEADER, "there are several columns 'vip'; expected one of each"),
     ],

@@ -1,0 +1,79 @@
+"""Tables as JSON Lines: one object a line, with a value for each column (jsonlines.org)."""
+
+import pyarrow as pa
+from pyarrow import json
+
+from core.data.compression import unpacked, without_suffix
+from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile, shown
+from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
+from core.data.formats.parquet import as_categories
+from core.data.tables.dialect import is_json, names_of
+from core.data.tables.joining import read_tables
+from core.data.tables.table import MAX_ROWS, Table
+from core.errors import InvalidDataset
+
+_START = 4096  # bytes by which a file is recognised
+_SUFFIXES = (".jsonl", ".ndjson")
+_LONGEST = 2**24  # bytes of a line
+
+
+@FORMATS.register("jsonl")
+class JsonLines(AbstractFormat):
+    """A text file with an object in each line."""
+
+    description = (
+        "a JSON Lines file, one object a line, of which one name, the target, holds the labels; "
+        "or a folder or zip of train.jsonl, test.jsonl and validation.jsonl"
+    )
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        if not isinstance(files, SingleFile):
+            return bool(_tables_in(files))
+        with files.open(files.names[0]) as stream:
+            return is_json(stream.read(_START))
+
+    @classmethod
+    def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> Table:
+        names = list(files.names) if isinstance(files, SingleFile) else _tables_in(files)
+        return read_tables(files, names, lambda name: _one(files, name, limits))
+
+
+def _tables_in(files: Files) -> list[str]:
+    return [name for name in files.names if without_suffix(name).lower().endswith(_SUFFIXES)]
+
+
+def _one(files: Files, name: str, limits: ReadLimits) -> Table:
+    """The table in one file."""
+    if (size := files.size(name)) > limits.bytes:
+        raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.bytes}")
+    try:
+        with files.open(name) as packed, unpacked(packed, limits) as plain:
+            return _read(SingleFile(plain))
+    except UNREADABLE as error:
+        raise InvalidDataset(f"{shown(name)} cannot be unpacked: {error}") from error
+
+
+def _read(file: SingleFile) -> Table:
+    with file.reopened() as stream:
+        if stream.read(_START).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+            raise InvalidDataset(
+                "the file is a JSON array; expected JSON Lines, one object a line, as pandas "
+                'writes them with to_json(file, orient="records", lines=True)'
+            )
+    options = json.ReadOptions(use_threads=False, block_size=_LONGEST)
+    try:
+        with file.reopened() as stream:
+            table = json.read_json(stream, read_options=options)
+        table.validate(full=True)
+    except pa.ArrowException as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InvalidDataset(
+            f"the file is no readable JSON Lines: {reason!r}; expected one object a line, with "
+            "values of one type under each name"
+        ) from error
+    if table.num_rows > MAX_ROWS:
+        rows = f"{table.num_rows:,} rows"
+        raise InvalidDataset(f"the table has {rows}; expected at most {MAX_ROWS:,}")
+    names = names_of(table.column_names)
+    return Table({name: as_categories(table.column(k)) for k, name in enumerate(names)})
