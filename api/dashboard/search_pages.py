@@ -27,7 +27,6 @@ from api.pictures import drawing, fronts, surrogate
 from api.pictures.lineage import selection
 from api.schemas import SearchOut, TrialOut
 from api.store import enqueued, running_trials, searches, trial_tables, trials
-from api.store.keys import Caller
 from api.store.trial_tables import SORTS, Arrangement
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialKind, TrialStatus
@@ -65,7 +64,6 @@ class SearchView:
     """A search of the visitor's, and what of it the page shows."""
 
     session: Session
-    caller: Caller
     search: SearchOut
     page: int  # of the table of trials, or of the log
     lineage: str  # "main" or "all"
@@ -87,7 +85,7 @@ def search_page(
 ) -> HTMLResponse:
     """A tab of one search."""
     search = searches.get(session, visitor.caller, search_id)
-    view = SearchView(session, visitor.caller, search, number, lineage, arrangement)
+    view = SearchView(session, search, number, lineage, arrangement)
     return _show(request, view, tab)
 
 
@@ -104,7 +102,7 @@ def show_search(
 ) -> HTMLResponse:
     """A tab with forms, which keep what was entered and show their errors."""
     search = searches.get(session, visitor.caller, search_id)
-    view = SearchView(session, visitor.caller, search, 1, "main", Arrangement(), values, errors)
+    view = SearchView(session, search, 1, "main", Arrangement(), values, errors)
     return _show(request, view, tab, status)
 
 
@@ -135,9 +133,7 @@ def search_fragment(
 
     def make() -> HTMLResponse:
         search = searches.get(session, visitor.caller, search_id)
-        values = _PARTS[part](
-            SearchView(session, visitor.caller, search, number, lineage, arrangement)
-        )
+        values = _PARTS[part](SearchView(session, search, number, lineage, arrangement))
         return page(request, f"_{part}.html", search=search, **values)
 
     if part in _TIMED:
@@ -315,7 +311,7 @@ def _manage(view: SearchView) -> dict[str, Any]:
     return {
         "values": present | dict(view.values),
         "errors": view.errors,
-        "waiting": enqueued.listing(view.session, view.caller, search.id),
+        "waiting": enqueued.queued(view.session, search.id),
     }
 
 
