@@ -5,7 +5,7 @@ Expand step: old and new code both run on this schema.
 
 from alembic import op
 
-revision = "0018_traceparent"
+revision = "0016_traceparent"
 down_revision = "0015_worker_rests"
 branch_labels = None
 depends_on = None
