@@ -33,7 +33,7 @@ from core.protocol.contracts import DatasetSpec, SplitKind
 
 _NUMBERS = "if the labels are numbers to predict, give the task regression (--task regression)"
 _START = 16  # bytes by which the contents of a file are guessed
-TABLES = ("csv", "parquet", "jsonl")  # the formats that are tables
+TABLES = ("csv", "parquet", "jsonl", "datasets")  # the formats that have columns
 _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
 #: The first bytes of files that people try, and what to do with them.
 _HINTS = (
@@ -81,6 +81,7 @@ def _read(file: BinaryIO, limits: ReadLimits, options: ReadOptions) -> Intake:
     _check_options(kind, options)
     raw = FORMATS[kind].read(files, limits, options)
     if isinstance(raw, Table):
+        _check_no_layout(options)
         return _understand_table(kind, raw, limits, options)
     with _regression_suggested(raw.parts["train"].y, options.task):
         return _understood(kind, raw, options)
@@ -161,14 +162,17 @@ def _check_split_options(options: ReadOptions, *, is_table: bool) -> None:
         )
 
 
-def _check_options(kind: str, options: ReadOptions) -> None:
-    """Raise InvalidDataset for options that are for files of another format."""
-    is_table = kind in TABLES
-    if is_table and options.layout is not None:
+def _check_no_layout(options: ReadOptions) -> None:
+    if options.layout is not None:
         raise InvalidDataset(
             f"the layout {options.layout[:64]!r} is for arrays, and the file is a table, whose "
             "rows become vectors: leave the layout out"
         )
+
+
+def _check_options(kind: str, options: ReadOptions) -> None:
+    """Raise InvalidDataset for options that are for files of another format."""
+    is_table = kind in TABLES
     _check_split_options(options, is_table=is_table)
     if not is_table and (options.target is not None or options.categories):
         raise InvalidDataset(
