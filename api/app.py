@@ -33,6 +33,7 @@ from api.routes import (
     searches,
     storage,
     trials,
+    webhooks,
     worker,
     workers,
 )
@@ -51,6 +52,7 @@ _ROUTERS = (
     trials,
     datasets,
     networks,
+    webhooks,
     workers,
     worker,
     keys,

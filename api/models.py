@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from api.roles import Role
+from api.webhook_events import DeliveryStatus
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 
 
@@ -88,6 +89,7 @@ class Key(Base):
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]  # null: it opens until it is revoked
+    worker: Mapped[str | None]  # the only worker name that may use it; null: any
 
 
 class RetiredSecret(Base):
@@ -338,6 +340,11 @@ class Worker(Base):
     device: Mapped[str]
     threads: Mapped[int]
     draining: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    #: The key that it uses: no other open key may send its id.
+    key_id: Mapped[UUID | None] = mapped_column(ForeignKey("keys.id", ondelete="SET NULL"))
+    problem: Mapped[str] = mapped_column(default="", server_default="")  # why it rests
+    rests: Mapped[int] = mapped_column(default=0, server_default="0")  # in a row
+    resting_until: Mapped[datetime | None]  # it gets no trials until then
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -411,6 +418,48 @@ class Idempotency(Base):
         ForeignKey("searches.id", ondelete="CASCADE"), index=True
     )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Webhook(Base):
+    """An address to which events of its owner's searches are sent."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("keys.id"), index=True)
+    name: Mapped[str]
+    url: Mapped[str]
+    events: Mapped[list[str]] = mapped_column(JSONB)  # of api.webhook_events.WebhookEvent
+    secret: Mapped[bytes]  # in full, as each delivery is signed with it
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Delivery(Base):
+    """One event for one webhook; written in the event's own transaction, sent afterwards."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        _one_of("status", DeliveryStatus),
+        Index("ix_deliveries_due", "due_at", postgresql_where=text("status = 'pending'")),
+        Index("ix_deliveries_webhook_created", "webhook_id", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(
+        Uuid, primary_key=True, server_default=text("gen_random_uuid()")
+    )
+    webhook_id: Mapped[UUID] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    event: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(
+        default=DeliveryStatus.PENDING, server_default=DeliveryStatus.PENDING
+    )
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())  # time of its next attempt
+    claimed_until: Mapped[datetime | None]  # a process sends it; later, any other may
+    answer: Mapped[int | None]  # status of the receiver's last answer
+    error: Mapped[str] = mapped_column(default="", server_default="")  # of the last attempt
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
 
 
 class Discarded(Base):

@@ -13,9 +13,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    HttpUrl,
 )
 
 from api.roles import Role
+from api.webhook_events import DeliveryStatus, WebhookEvent
 from core.data.description import DatasetDescription
 from core.protocol.contracts import Bounds, Budget, Comparison, Cost, SearchConfig, Training
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
@@ -367,6 +369,18 @@ class EnqueuedOut(Out):
     number: int | None  # of the trial
 
 
+class QueuedOut(Out):
+    """A network that waits for its trial."""
+
+    network_id: UUID
+    name: str
+    created_at: datetime  # when it was enqueued
+
+
+class QueuePage(Out):
+    items: list[QueuedOut]
+
+
 class NetworkPage(Out):
     items: list[NetworkOut]
     next_cursor: str | None
@@ -377,6 +391,53 @@ class DatasetPage(Out):
     next_cursor: str | None
 
 
+class WebhookIn(In):
+    name: Name
+    url: HttpUrl  # `https://…`; no private address, unless allowed
+    #: Events to report.
+    events: list[WebhookEvent] = Field(min_length=1, max_length=len(WebhookEvent))
+
+
+class WebhookOut(Out):
+    """An address to which events of your searches are sent."""
+
+    id: UUID
+    name: str
+    url: str
+    events: list[str]
+    created_at: datetime
+
+
+class WebhookCreated(WebhookOut):
+    secret: str  # "whsec_…", the key of the signatures; shown only once
+
+
+class WebhookPage(Out):
+    items: list[WebhookOut]
+    next_cursor: str | None
+
+
+class DeliveryOut(Out):
+    """One event that was sent, or is to be sent, to a webhook."""
+
+    id: UUID
+    webhook_id: UUID
+    event: str  # one of the webhook's, or "ping"
+    data: dict[str, Any]
+    status: DeliveryStatus
+    attempts: int
+    answer: int | None  # status of the receiver's last answer
+    error: str  # of the last attempt
+    created_at: datetime
+    due_at: datetime  # of its next attempt, while it is pending
+    ended_at: datetime | None
+
+
+class DeliveryPage(Out):
+    items: list[DeliveryOut]
+    next_cursor: str | None
+
+
 class WorkerOut(Out):
     id: UUID
     name: str
@@ -384,6 +445,8 @@ class WorkerOut(Out):
     threads: int
     seen_at: datetime
     draining: bool  # it gets no more trials
+    problem: str  # why it last had to rest, such as storage that it cannot read
+    resting_until: datetime | None  # it gets no trials until then
     trial_id: UUID | None  # the trial that it trains
 
 
@@ -411,6 +474,8 @@ class KeyIn(In):
     role: Role = Role.USER
     #: From then on it opens nothing.
     expires_at: AwareDatetime | None = Field(default=None, le=datetime(2200, 1, 1, tzinfo=UTC))
+    #: Of a worker's key: the only worker name that may use it.
+    worker: str | None = Field(default=None, min_length=1, max_length=128)
 
 
 class RotateIn(In):
@@ -427,6 +492,7 @@ class KeyOut(Out):
     last_used_at: datetime | None
     revoked_at: datetime | None
     expires_at: datetime | None
+    worker: str | None  # the only worker name that may use it
 
 
 class KeyCreated(KeyOut):

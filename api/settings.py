@@ -60,6 +60,9 @@ class Settings(DatabaseSettings):
     owner_bytes: int = Field(default=20 * 2**30, ge=0)  # data sets of one user, in bytes
     owner_searches: int = Field(default=200, ge=0)  # searches of one user that have not ended
     owner_trials: int = Field(default=1024, ge=1)  # trials of one user in flight
+    owner_webhooks: int = Field(default=10, ge=0)  # webhooks of one user
+    #: send webhooks also to private addresses and to this machine; never to link-local ones
+    webhook_private_networks: bool = False
     suggest_processes: int = Field(default=1, ge=1, le=64)  # processes that compute suggestions
     #: host names by which the service is reached, separated by commas; others are refused
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ("localhost", "127.0.0.1", "::1")

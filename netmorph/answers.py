@@ -118,6 +118,14 @@ class Network(TypedDict):
     created_at: str
 
 
+class Queued(TypedDict):
+    """A network that waits for its trial."""
+
+    network_id: str
+    name: str
+    created_at: str  # when it was enqueued
+
+
 class Enqueued(TypedDict):
     """A network that becomes a trial of a search, or is one."""
 
@@ -375,6 +383,8 @@ class Worker(TypedDict):
     threads: int
     seen_at: str
     draining: bool  # it gets no more trials
+    problem: str  # why it last had to rest, such as storage that it cannot read
+    resting_until: str | None  # it gets no trials until then
     trial_id: str | None  # the trial that it trains
 
 
@@ -404,6 +414,7 @@ class Key(TypedDict):
     last_used_at: str | None
     revoked_at: str | None
     expires_at: str | None
+    worker: str | None  # the only worker name that may use it
 
 
 class CreatedKey(Key):

@@ -6,7 +6,6 @@ Results go to the standard output, progress and errors to the standard error. Ex
 
 import json
 import sys
-from http import HTTPStatus
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -17,13 +16,14 @@ from typer.exceptions import TyperException
 from netmorph.commands import searches, setup, storage, up
 from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
+from netmorph.commands.mcp import mcp
 from netmorph.commands.options import messages
 from netmorph.commands.predict import predict
 from netmorph.commands.report import report
 from netmorph.commands.search import search
 from netmorph.commands.trials import trial
 from netmorph.commands.workers import workers
-from netmorph.errors import ClientError, RefusedRequest
+from netmorph.errors import ClientError, RefusedRequest, in_words
 
 _AS_JSON = "netmorph.as_json"  # in the context: whether errors are printed as JSON
 _HELP = "\n\n".join(
@@ -60,19 +60,12 @@ class _Commands(TyperGroup):
             raise typer.Exit(130) from None
 
 
-#: What to do about a refusal, by its status, where its text does not say so.
-_ADVICE = {
-    HTTPStatus.UNAUTHORIZED: "give a valid key by --key or NETMORPH_KEY",
-    HTTPStatus.FORBIDDEN: "give another key by --key or NETMORPH_KEY",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "see the log of the service",
-    HTTPStatus.SERVICE_UNAVAILABLE: "`netmorph doctor` checks the set-up",
-}
-
-
-def _print_error(error: Exception, *, as_json: bool) -> None:
-    text = " ".join(_text(error).split())
-    if isinstance(error, RefusedRequest) and error.status in _ADVICE:
-        text = f"{text}; {_ADVICE[HTTPStatus(error.status)]}"
+def _print_error(error: ClientError | TyperException, *, as_json: bool) -> None:
+    text = (
+        " ".join(error.format_message().split())
+        if isinstance(error, TyperException)
+        else in_words(error)
+    )
     if not as_json:
         messages().print(f"error: {text}", soft_wrap=True)
         return
@@ -80,10 +73,6 @@ def _print_error(error: Exception, *, as_json: bool) -> None:
     if isinstance(error, RefusedRequest):
         document |= {"status": error.status, "errors": list(error.errors)}
     sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
-
-
-def _text(error: Exception) -> str:
-    return error.format_message() if isinstance(error, TyperException) else str(error)
 
 
 app = typer.Typer(
@@ -127,11 +116,13 @@ app.command()(searches.stop)
 app.command()(searches.extend)
 app.command()(searches.edit)
 app.command()(searches.enqueue)
+app.command()(searches.dequeue)
 app.command()(searches.clone)
 app.command()(searches.rm)
 app.command()(searches.export)
 app.command()(report)
 app.command()(predict)
+app.command()(mcp)
 app.add_typer(trial, name="trial")
 app.add_typer(datasets, name="dataset")
 app.add_typer(keys, name="key")

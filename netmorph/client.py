@@ -34,6 +34,7 @@ from netmorph.answers import (
     Key,
     Network,
     Preview,
+    Queued,
     Search,
     Trial,
     Worker,
@@ -123,6 +124,14 @@ class Client:
         """Let an uploaded network become the next trial of a search."""
         answer = self._send("PUT", f"/v1/searches/{search_id}/enqueued/{network_id}")
         return cast(Enqueued, _json(answer))
+
+    def enqueued(self, search_id: str) -> list[Queued]:
+        """The networks that wait for their trial of a search, the next one first."""
+        return cast(list[Queued], list(self._pages(f"/v1/searches/{search_id}/enqueued")))
+
+    def withdraw(self, search_id: str, network_id: str) -> None:
+        """Remove a network from the queue of a search before its trial is made."""
+        self._delete(f"/v1/searches/{search_id}/enqueued/{network_id}")
 
     def pause(self, search_id: str) -> Search:
         """Pause a search: running trials end, no further ones start."""
@@ -259,9 +268,10 @@ class Client:
         answer = self._send("POST", "/v1/networks", files=files, timeout=_UPLOAD_TIMEOUT)
         return cast(Network, _json(answer))
 
-    def create_key(self, name: str, role: str) -> CreatedKey:
-        """Create an API key. No later answer contains its secret."""
-        answer = self._once("POST", "/v1/keys", json={"name": name, "role": role})
+    def create_key(self, name: str, role: str, worker: str | None = None) -> CreatedKey:
+        """Create an API key, for one `worker` alone if given. No later answer has its secret."""
+        body = {"name": name, "role": role} | ({} if worker is None else {"worker": worker})
+        answer = self._once("POST", "/v1/keys", json=body)
         return cast(CreatedKey, _json(answer))
 
     def list_keys(self) -> list[Key]:

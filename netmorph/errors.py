@@ -10,6 +10,7 @@ ClientError
 """
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 
 class ClientError(Exception):
@@ -50,3 +51,20 @@ class RefusedRequest(ClientError):
         fields = "; ".join(f"{e.get('field', '?')}: {e.get('message', '?')}" for e in self.errors)
         text = self.detail or self.title
         return f"{text} ({fields})" if fields and fields not in text else text
+
+
+#: What to do about a refusal, by its status, where its text does not say so.
+_ADVICE = {
+    HTTPStatus.UNAUTHORIZED: "give a valid key by --key or NETMORPH_KEY",
+    HTTPStatus.FORBIDDEN: "give another key by --key or NETMORPH_KEY",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "see the log of the service",
+    HTTPStatus.SERVICE_UNAVAILABLE: "`netmorph doctor` checks the set-up",
+}
+
+
+def in_words(error: ClientError) -> str:
+    """The text of an error on one line, with what to do about it."""
+    text = " ".join(str(error).split())
+    if isinstance(error, RefusedRequest) and error.status in _ADVICE:
+        text = f"{text}; {_ADVICE[HTTPStatus(error.status)]}"
+    return text

@@ -8,6 +8,7 @@ morphisms of a trial get lines of their own.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
@@ -74,7 +75,7 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
         **_exported(item),
     }
     if front is not None:
-        facts["front"] = "\n".join(_points(front, _in_percent(item))) or "–"
+        facts["front"] = "\n".join(points(front, _in_percent(item))) or "–"
     facts["lineage"] = "\n".join(lineage) or "–"
     for label, text in facts.items():
         table.add_row(label, text)
@@ -193,11 +194,11 @@ def datasets(items: Iterable[Dataset], width: int) -> Table:
 def workers(items: Iterable[Worker], width: int) -> Table:
     """One row for each worker."""
     items = list(items)
-    has_draining = any(item.get("draining") for item in items)
+    states = [_worker_state(item) for item in items]
     table = _table("name", "device", "threads", "last seen", "trains")
-    if has_draining:
+    if any(states):
         table.add_column("")
-    for item in items:
+    for item, state in zip(items, states, strict=True):
         trial = item["trial_id"]
         table.add_row(
             item["name"],
@@ -205,9 +206,19 @@ def workers(items: Iterable[Worker], width: int) -> Table:
             str(item["threads"]),
             item["seen_at"][:_SECOND].replace("T", " "),
             "–" if trial is None else trial if width >= WIDE else trial[:_SHORT_ID],
-            *(["draining" if item.get("draining") else ""] if has_draining else []),
+            *([state] if any(states) else []),
         )
     return table
+
+
+def _worker_state(item: Worker) -> str:
+    """Why a worker gets no trials; empty where it gets some."""
+    if item.get("draining"):
+        return "draining"
+    until = item.get("resting_until")
+    if until is None or datetime.fromisoformat(until) < datetime.now(UTC):
+        return ""
+    return f"rests until {until[11:_SECOND]}: {item['problem']}"
 
 
 def keys(items: Iterable[Key], width: int) -> Table:
@@ -271,7 +282,7 @@ def _changes(item: Trial) -> str:
     return "; ".join(filter(None, (steps(item, "; "), comparison and comparison["text"])))
 
 
-def _points(front: Front, in_percent: bool) -> Iterator[str]:
+def points(front: Front, in_percent: bool) -> Iterator[str]:
     """A line for each trial of a front."""
     for point in front["items"]:
         costs = {

@@ -15,7 +15,7 @@ from celery import Celery
 
 from core.errors import NetmorphError
 from core.protocol.queue import TRAIN_JOB, celery_config
-from worker.agent.controller_client import ControllerUnreachable
+from worker.agent.controller_client import ControllerUnreachable, RestDemanded
 from worker.agent.notifications import RunnerLock
 from worker.agent.supervisor import TrialSupervisor
 from worker.agent.trainer_process import TrainerDied
@@ -85,6 +85,10 @@ class TrialRunner:
             if not self._stopping.is_set():
                 logger.error("no trial is leased, as no trainer starts: %s", error)
             self._rest(self._trainer.deaths, _LONGEST_REST)
+            return False
+        except RestDemanded as error:
+            logger.error("no trial is leased for %.0f s: %s", error.seconds, error)
+            self._rest(1, 0.0, error.seconds)
             return False
         except NetmorphError as error:
             logger.warning("no answer from the controller: %s", error)

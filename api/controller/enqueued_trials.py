@@ -16,6 +16,7 @@ def start(session: Session, search: LiveSearch, count: int) -> bool:
 
     A race of roots comes first, as its trials are compared after equal training.
     """
+    searches.lock(session, search.search_id)  # so that no network is withdrawn meanwhile
     configured = live_searches.configured(session, search.search_id)
     if configured is None:
         return False

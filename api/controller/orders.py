@@ -42,13 +42,18 @@ def lease(
     trial_id: UUID | None = None,
     *,
     checkpoint_seconds: float | None = None,
+    key_id: UUID | None = None,
 ) -> TrainOrder | None:
     """An order for the trial that waits longest, or for the named one; None where none waits.
 
     The same request again gets the same order. The worker stores checkpoints every
-    `checkpoint_seconds` or more; none without. Raises NotFound for an unknown trial.
+    `checkpoint_seconds` or more; none without. `key_id` is the key that the request came with.
+
+    Raises:
+        NotFound: the trial is unknown.
+        Forbidden: the worker belongs to another key.
     """
-    held = leases.obtain(connection, request, duration, max_attempts, trial_id)
+    held = leases.obtain(connection, request, duration, max_attempts, trial_id, key_id)
     if held is None:
         if trial_id is not None and results.last_report(connection, trial_id) is None:
             raise NotFound(f"there is no trial {trial_id}")

@@ -2,7 +2,8 @@
 
 The deciding thread sleeps until there may be something to decide: a notification through Postgres
 wakes it when any process has counted a result or changed a search, and it wakes by itself every
-few seconds. Beside it, the relay sends orders and the sweeper removes what is obsolete. Of several
+few seconds. Beside it, the relay sends orders, the deliverer
+sends webhooks, and the sweeper removes what is obsolete. Of several
 API processes one decides at a time.
 """
 
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from api import db
 from api.controller import enqueued_trials, finisher
 from api.controller.collection import Garbage, Retention
+from api.controller.deliverer import Deliverer
 from api.controller.leadership import Leadership
 from api.controller.owner_slots import OwnerSlots
 from api.controller.proposer import Proposer
@@ -69,6 +71,7 @@ class Controller:
             settings.lost_data_seconds,
             Retention(settings.keep_best, settings.orphan_seconds),
         )
+        self._deliverer = Deliverer(self._sessions, private=settings.webhook_private_networks)
         self._died = died
         self._leads = False
         self._moved_at: float | None = None  # monotonic; when the deciding thread last moved
@@ -81,6 +84,7 @@ class Controller:
         """Start the threads; they decide while this process leads."""
         self._relay.start()
         self._sweeper.start()
+        self._deliverer.start()
         for thread in self._threads:
             thread.start()
 
@@ -99,10 +103,12 @@ class Controller:
         self._proposer.close()
         self._relay.stop()
         self._sweeper.stop()
+        self._deliverer.stop()
 
     def wake(self) -> None:
         """Look for something to decide at once; cheap, callable from any thread."""
         self._woken.set()
+        self._deliverer.wake()
 
     def survey_garbage(self) -> Garbage:
         """The blobs that have no use any more."""
@@ -158,6 +164,7 @@ class Controller:
         self._proposer.collect()
         again = advance(self._sessions, self._proposer, self._move, self._settings.owner_trials)
         self._relay.wake()
+        self._deliverer.wake()
         return again
 
     def _listen(self) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.controller.collection import Garbage, Retention, collect, survey
 from api.db import unit_of_work
-from api.store import discarded, new_searches, searches, setbacks, sign_ins, workers
+from api.store import deliveries, discarded, new_searches, searches, setbacks, sign_ins, workers
 from core.errors import BlobError
 from core.protocol.contracts import BlobRef
 from core.protocol.states import SearchStatus
@@ -24,7 +24,7 @@ _REPORT_SECONDS = 86_400.0  # after which a stored checkpoint is not reported an
 
 
 class Sweeper:
-    """Removes blobs without a use, expired sign-ins, old Idempotency-Keys, absent workers."""
+    """Removes blobs without a use, expired sign-ins, old requests, deliveries, workers."""
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class Sweeper:
         """Remove everything obsolete; collecting, which lists all of the storage, is optional."""
         with unit_of_work(self._sessions) as session:
             sign_ins.sweep(session)
+            deliveries.sweep(session)
             workers.sweep(session)
             new_searches.forget_requests(session)
             discarded.of_ended_trials(session)
@@ -122,19 +123,22 @@ class Sweeper:
     def _end_searches_without_data(self) -> None:
         """Fail searches that have waited long enough for a data set that is lost."""
         with unit_of_work(self._sessions) as session:
-            for search_id, reason in setbacks.searches_without_data(session, self._patience):
+            lost = setbacks.searches_without_data(session, self._patience)
+        for search_id, reason in lost:  # a transaction each: versions are locked last
+            with unit_of_work(self._sessions) as session:
                 searches.move(session, search_id, SearchStatus.FAILED, reason=reason)
 
     def _remove_unreported(self) -> None:
         """Remove checkpoints whose worker was killed before it could report them."""
-        stale = self._storage.stale("checkpoints", _REPORT_SECONDS)
+        self._storage.remove_unfinished("checkpoints", _REPORT_SECONDS)
+        stale = self._storage.stale_blobs("checkpoints", _REPORT_SECONDS)
         if not stale:
             return
         with unit_of_work(self._sessions) as session:
             in_use = discarded.checkpoints_in_use(session)
-        for name in stale:
-            if f"checkpoints/{name}" not in in_use:
-                self._storage.delete_file("checkpoints", name)
+        for blob in stale:
+            if blob.key not in in_use:
+                self._storage.delete(blob)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from api.edge.observation import request_id
-from api.store.errors import Conflict, NotFound, QuotaExceeded
+from api.store.errors import Conflict, Forbidden, NotFound, QuotaExceeded
 from core.errors import InvalidInput, MissingBlob, NetmorphError
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (MissingBlob, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
+    (Forbidden, HTTPStatus.FORBIDDEN),
     (QuotaExceeded, HTTPStatus.FORBIDDEN),
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (NetmorphError, HTTPStatus.INTERNAL_SERVER_ERROR),

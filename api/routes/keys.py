@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"])
 @router.post("", status_code=201)
 def create_key(body: KeyIn, _: AdminDep, session: SessionDep) -> KeyCreated:
     """Create an API key. Only this response shows it."""
-    return keys.create(session, body.name, body.role, body.expires_at)
+    return keys.create(session, body.name, body.role, body.expires_at, body.worker)
 
 
 @router.get("")

@@ -27,6 +27,7 @@ from api.schemas import (
     EpochOut,
     FrontOut,
     LimitsIn,
+    QueuePage,
     SearchIn,
     SearchOut,
     SearchPage,
@@ -157,6 +158,20 @@ def enqueue_network(
     the search makes no more trials, or a trial has the same architecture.
     """
     return enqueued.add(session, caller, search_id, network_id)
+
+
+@router.get("/{search_id}/enqueued")
+def list_enqueued(search_id: UUID, caller: CallerDep, session: SessionDep) -> QueuePage:
+    """List the networks that wait for their trial, the next one first."""
+    return QueuePage(items=enqueued.listing(session, caller, search_id))
+
+
+@router.delete("/{search_id}/enqueued/{network_id}", status_code=204)
+def withdraw_network(
+    search_id: UUID, network_id: UUID, caller: CallerDep, session: SessionDep
+) -> None:
+    """Remove a network from the queue before its trial is made; 409 where it has one already."""
+    enqueued.withdraw(session, caller, search_id, network_id)
 
 
 @router.delete("/{search_id}", status_code=204)

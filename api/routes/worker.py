@@ -15,6 +15,7 @@ from api.edge.dependencies import WorkerDep
 from api.edge.lanes import Lane
 from api.settings import Settings
 from api.store import endings, leases
+from api.store.keys import Caller
 from core.protocol.contracts import (
     Answer,
     CheckpointReport,
@@ -33,17 +34,22 @@ T = TypeVar("T")
 
 
 @router.post("/lease", response_model=None, responses={200: {"model": TrainOrder}, 204: {}})
-async def lease_any(request: Request, body: LeaseRequest, _: WorkerDep) -> TrainOrder | Response:
-    """Lease the trial that has waited longest; 204 where none is waiting."""
-    return await _lease(request, body) or Response(status_code=HTTPStatus.NO_CONTENT)
+async def lease_any(
+    request: Request, body: LeaseRequest, caller: WorkerDep
+) -> TrainOrder | Response:
+    """Lease the trial that has waited longest; 204 where none is waiting.
+
+    403 where another open key uses the id of this worker, or the key is for another worker name.
+    """
+    return await _lease(request, caller, body) or Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 @router.post("/trials/{trial_id}/lease")
 async def lease_one(
-    request: Request, trial_id: UUID, body: LeaseRequest, _: WorkerDep
+    request: Request, trial_id: UUID, body: LeaseRequest, caller: WorkerDep
 ) -> TrainOrder:
     """Lease this trial; 409 where it is no longer waiting."""
-    order = await _lease(request, body, trial_id)
+    order = await _lease(request, caller, body, trial_id)
     if order is None:
         raise HTTPException(HTTPStatus.CONFLICT, f"the trial {trial_id} is no longer waiting")
     return order
@@ -81,7 +87,7 @@ async def hand_back(request: Request, trial_id: UUID, body: HandBack, _: WorkerD
 
 @router.post("/trials/{trial_id}/result")
 async def report_result(
-    request: Request, trial_id: UUID, body: TrialResult, _: WorkerDep
+    request: Request, trial_id: UUID, body: TrialResult, caller: WorkerDep
 ) -> ResultAnswer:
     """Report how the trial ended; it counts once. 409 where another attempt has the lease.
 
@@ -94,25 +100,28 @@ async def report_result(
 
     def accept(connection: Connection) -> ResultAnswer:
         answer = reports.accept(connection, storage, trial_id, body, attempts)
-        if body.next is None or lane.is_crowded:
+        if body.next is None or lane.is_crowded or answer.rest_seconds:
             return answer
-        order = orders.lease(connection, body.next, **_lease_options(request))
+        order = orders.lease(connection, body.next, **_lease_options(request, caller, body.next))
         return answer.model_copy(update={"next": order})
 
     return await _report(request, accept)
 
 
 async def _lease(
-    request: Request, body: LeaseRequest, trial_id: UUID | None = None
+    request: Request, caller: Caller, body: LeaseRequest, trial_id: UUID | None = None
 ) -> TrainOrder | None:
     lane: Lane = request.app.state.lanes.leases
-    options = _lease_options(request)
+    options = _lease_options(request, caller, body)
     return await _run(request, lane, lambda c: orders.lease(c, body, trial_id=trial_id, **options))
 
 
-def _lease_options(request: Request) -> dict[str, Any]:
+def _lease_options(request: Request, caller: Caller, body: LeaseRequest) -> dict[str, Any]:
+    """Options of `orders.lease`; raises Forbidden where the key is for another worker."""
+    caller.require_worker(body.name)
     settings = _settings(request)
     return {
+        "key_id": caller.key_id,
         "duration": timedelta(seconds=settings.lease_seconds),
         "max_attempts": settings.max_attempts,
         "checkpoint_seconds": settings.checkpoint_seconds,

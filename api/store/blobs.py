@@ -1,6 +1,9 @@
 """References to blobs in the tables: a key and a size suffice, as the key contains the hash."""
 
 from typing import overload
+from uuid import UUID
+
+from sqlalchemy import Connection, text
 
 from core.errors import InvalidInput
 from core.protocol.contracts import BlobRef, TrialResult
@@ -24,10 +27,35 @@ def reference(key: str | None, size: int | None) -> BlobRef | None:
 def check(report: TrialResult) -> None:
     """Raise InvalidInput where a result names a blob of another kind, such as a data set.
 
-    Blobs are named by their content, so one that another search has as well is no fault: equal
-    trainings give equal bytes.
+    Equal trainings give equal bytes, so one that another search has as well may be right: see
+    `parts_of_others`.
     """
     for part, kind in _KINDS.items():
         blob: BlobRef | None = getattr(report, part)
         if blob is not None and not blob.key.startswith(f"{kind}/{blob.sha256}."):
             raise InvalidInput(f"{part}: found the blob {blob.key}; expected {kind}/{blob.sha256}")
+
+
+_PARTS_OF_OTHERS = text("""
+SELECT EXISTS (
+    SELECT FROM trials WHERE weights_key = :weights AND search_id <> mine.search_id
+    UNION ALL SELECT FROM networks WHERE blob_key = :weights
+) AS weights, EXISTS (
+    SELECT FROM trials WHERE export_key = :export AND search_id <> mine.search_id
+) AS export
+FROM leases JOIN trials AS mine ON mine.id = leases.trial_id
+WHERE leases.trial_id = :trial_id AND leases.attempt = :attempt AND token = :token
+""")
+
+
+def parts_of_others(connection: Connection, trial_id: UUID, report: TrialResult) -> list[str]:
+    """The parts of a result whose blobs belong to another search or to a user's network.
+
+    None where the report has no lease: then it does not count anyway.
+    """
+    values = {part: getattr(report, part) and getattr(report, part).key for part in _KINDS}
+    if not any(values.values()):
+        return []
+    lease = {"trial_id": trial_id, "attempt": report.attempt, "token": report.token}
+    row = connection.execute(_PARTS_OF_OTHERS, values | lease).one_or_none()
+    return [] if row is None else [part for part in _KINDS if getattr(row, part)]

@@ -207,8 +207,9 @@ def _count_former(session: Session, search_id: UUID) -> int:
 
 def _require_budget(session: Session, search_id: UUID) -> None:
     """Raise Conflict where a search that is to run on has nothing left to spend."""
-    live = {one.search_id: one.progress for one in live_searches.live(session)}
-    progress = live[search_id]
+    progress = live_searches.progress(session, search_id)
+    if progress is None:
+        return
     if progress.status is SearchStatus.RUNNING and is_spent(progress):
         raise Conflict(
             "the budget of the search is spent, also in its new limits: extend each limit that "

@@ -23,10 +23,14 @@ _NO_TIME = timedelta(0)
 CHECKPOINTS = "checkpoints/"  # the beginning of their keys
 
 
-def of_search(session: Session, search_id: object) -> None:
-    """Note all blobs of a search's trials; their leases end first, as reports lock leases first."""
+def end_leases(session: Session, search_id: object) -> None:
+    """Delete the leases of a search's trials: their workers are told to abandon them."""
     mine = select(Trial.id).where(Trial.search_id == search_id)
     session.execute(delete(Lease).where(Lease.trial_id.in_(mine)))
+
+
+def of_search(session: Session, search_id: object) -> None:
+    """Note all blobs of a search's trials."""
     pairs = (
         (Trial.weights_key, Trial.weights_bytes),
         (Trial.export_key, Trial.export_bytes),

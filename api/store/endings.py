@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Result, text
 
 from api.instruments import LEASES_EXPIRED, attempt_ended
+from api.store.deliveries import BEST_NOTED
 from api.store.fragments import BUMPED, NOTIFY_CHANGES, NOTIFY_WORK, listed
 from api.store.leader import ABSENCE
 from core.protocol.contracts import HandBack, LeaseRequest
@@ -42,8 +43,8 @@ verdict AS (
         {changes}
     FROM verdict
     WHERE trials.id = verdict.trial_id AND {sources}
-    RETURNING trials.id, search_id, status
-), {bumped}
+    RETURNING trials.id, search_id, status, kind, number, value
+), {noted}, {bumped}
 SELECT moved.id AS trial_id, moved.status, {notified}, {work} FROM moved
 """
 
@@ -73,6 +74,7 @@ def moved(
         pause=pause,
         changes=changes,
         sources=f"({allowed})",
+        noted=BEST_NOTED,
         bumped=BUMPED,
         notified=NOTIFY_CHANGES,
         work=NOTIFY_WORK,

@@ -9,9 +9,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Enqueued, Network, Search, Trial
-from api.schemas import EnqueuedOut
+from api.schemas import EnqueuedOut, QueuedOut
 from api.store import networks, searches
-from api.store.errors import Conflict
+from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
 from core.graph.architecture import Architecture
@@ -70,9 +70,57 @@ def _enqueue(
     spec, bounds = DatasetSpec.model_validate(dataset.spec), Bounds.model_validate(search.bounds)
     networks.check_weights(session, network_id, dataset.task)
     check_fits(architecture, spec, bounds)
+    _require_no_equal(session, search.id, architecture)
     session.add(Enqueued(search_id=search.id, network_id=network_id))
     session.flush()
     changed(session, search.id)
+
+
+def _require_no_equal(session: Session, search_id: UUID, architecture: Architecture) -> None:
+    """Raise Conflict where a network of this architecture waits already; the search is locked."""
+    statement = (
+        select(Network.name, Network.id)
+        .join(Enqueued, Enqueued.network_id == Network.id)
+        .where(Enqueued.search_id == search_id, Network.fingerprint == architecture.fingerprint)
+    )
+    same = session.execute(statement).first()
+    if same is not None:
+        raise Conflict(
+            f"the network {same.name} ({same.id}) of the same architecture waits already for its "
+            "trial of the search: remove that one from the queue first"
+        )
+
+
+def listing(session: Session, caller: Caller, search_id: UUID) -> list[QueuedOut]:
+    """The networks that wait for their trial in a search of the caller's, in their order."""
+    searches.require(session, caller, search_id)
+    statement = (
+        select(Network.id.label("network_id"), Network.name, Enqueued.created_at)
+        .join(Enqueued, Enqueued.network_id == Network.id)
+        .where(Enqueued.search_id == search_id)
+        .order_by(Enqueued.created_at, Network.id)
+    )
+    return [QueuedOut.of(row) for row in session.execute(statement)]
+
+
+def withdraw(session: Session, caller: Caller, search_id: UUID, network_id: UUID) -> None:
+    """Remove a network from the queue of a search before its trial is made.
+
+    Raises:
+        Conflict: it is a trial of the search already.
+        NotFound: it is not enqueued.
+    """
+    searches.locked(session, caller, search_id)
+    chosen = (Enqueued.search_id == search_id, Enqueued.network_id == network_id)
+    statement = delete(Enqueued).where(*chosen).returning(Enqueued.network_id)
+    if session.execute(statement).one_or_none() is not None:
+        changed(session, search_id)
+        return
+    made = (Trial.search_id == search_id, Trial.network_id == network_id)
+    number = session.scalars(select(Trial.number).where(*made).limit(1)).one_or_none()
+    if number is not None:
+        raise Conflict(f"the network is trial {number} of the search already: stop the trial")
+    raise NotFound(f"the network {network_id} is not enqueued in the search {search_id}")
 
 
 def searches_with_some(session: Session) -> set[UUID]:

@@ -3,6 +3,7 @@
 NetmorphError
 ├── NotFound            no object of this name or id belongs to the caller
 ├── Conflict            the object is in a state that forbids this: read it again, then decide
+├── Forbidden           the key may not do this: use the right one
 ├── QuotaExceeded       the caller keeps or runs too much: end or remove something first
 └── InvalidInput
     └── KeyReused       the Idempotency-Key belongs to another request: use a new one
@@ -17,6 +18,10 @@ class NotFound(NetmorphError):
 
 class Conflict(NetmorphError):
     """The object is in a state that forbids this: read it again, then decide."""
+
+
+class Forbidden(NetmorphError):
+    """The key may not do this: use the right one."""
 
 
 class QuotaExceeded(NetmorphError):

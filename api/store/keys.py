@@ -30,7 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from api.models import BrowserSession, Key, RetiredSecret
 from api.roles import Role
 from api.schemas import KeyCreated, KeyOut
-from api.store.errors import Conflict, NotFound
+from api.store.errors import Conflict, Forbidden, NotFound
 from api.store.notifications import access_changed
 from core.errors import InvalidInput
 
@@ -50,6 +50,15 @@ class Caller:
     key_id: UUID
     name: str
     role: Role
+    worker: str | None = None  # the only worker name that may use a worker's key; None: any
+
+    def require_worker(self, name: str) -> None:
+        """Raise Forbidden where the key is for a worker of another name."""
+        if self.worker is not None and name != self.worker:
+            raise Forbidden(
+                f"this key is for the worker {self.worker!r}; found one named {name!r}: set "
+                f"NETMORPH_WORKER_NAME={self.worker}, or create a key for this worker"
+            )
 
     @property
     def is_admin(self) -> bool:
@@ -77,15 +86,15 @@ def are_open() -> ColumnElement[bool]:
     )
 
 
-def _by_secret() -> Select[UUID, str, str, datetime | None, datetime]:
+def _by_secret() -> Select[UUID, str, str, str | None, datetime | None, datetime]:
     """The open key with a secret, also with one that was rotated and whose time is not up."""
     hash_ = bindparam("hash", type_=LargeBinary)
     rotated = select(RetiredSecret.key_id).where(
         RetiredSecret.hash == hash_, RetiredSecret.valid_until > func.now()
     )
-    return select(Key.id, Key.name, Key.role, Key.last_used_at, func.now().label("now")).where(
-        or_(Key.hash == hash_, Key.id == rotated.scalar_subquery()), are_open()
-    )
+    return select(
+        Key.id, Key.name, Key.role, Key.worker, Key.last_used_at, func.now().label("now")
+    ).where(or_(Key.hash == hash_, Key.id == rotated.scalar_subquery()), are_open())
 
 
 _BY_SECRET = _by_secret()  # built once: building costs more than running
@@ -101,23 +110,35 @@ def authenticate(session: Session, raw: str) -> Caller | None:
         return None
     if row.last_used_at is None or row.now - row.last_used_at > timedelta(minutes=1):
         session.execute(update(Key).where(Key.id == row.id).values(last_used_at=func.now()))
-    return Caller(row.id, row.name, Role(row.role))
+    return Caller(row.id, row.name, Role(row.role), row.worker)
 
 
 def create(
-    session: Session, name: str, role: Role, expires_at: datetime | None = None
+    session: Session,
+    name: str,
+    role: Role,
+    expires_at: datetime | None = None,
+    worker: str | None = None,
 ) -> KeyCreated:
     """Create a key; the returned value is the only place that has it in full.
 
-    Raises InvalidInput where it would have expired already.
+    With `worker`, only a worker of this name may use it. Raises InvalidInput where the key would
+    have expired already, or is for a worker and not of this role.
     """
+    if worker is not None and role is not Role.WORKER:
+        raise InvalidInput(
+            f"worker: found a name for a key of role {role.value}; expected the role worker"
+        )
     now: datetime = session.scalars(select(func.now())).one()
     if expires_at is not None and expires_at <= now:
         raise InvalidInput(
             f"expires_at: found {expires_at.isoformat()}; expected a time after {now.isoformat()}"
         )
     raw = _new()
-    key = Key(name=name, role=role, prefix=prefix_of(raw), hash=digest(raw), expires_at=expires_at)
+    key = Key(
+        name=name, role=role, worker=worker, prefix=prefix_of(raw), hash=digest(raw),
+        expires_at=expires_at,
+    )  # fmt: skip
     session.add(key)
     session.flush()
     return KeyCreated.of(key, key=raw)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 
 from api.models import Epoch
 from api.store.endings import release
+from api.store.errors import Forbidden
 from api.store.fragments import (
     BUMPED,
     LARGEST_BIG,
@@ -26,6 +27,7 @@ from api.store.fragments import (
     listed,
     printable,
 )
+from core.errors import InvalidInput
 from core.protocol.contracts import (
     Action,
     Answer,
@@ -60,18 +62,19 @@ def obtain(
     lease: timedelta,
     max_attempts: int,
     trial_id: UUID | None = None,
+    key_id: UUID | None = None,
 ) -> Held | None:
     """A lease of the trial that waits longest, or of the named one; None where none waits.
 
     A worker that has a lease gets the same one again, as it cannot have seen the answer; one that
     has restarted loses the leases it had before.
     """
-    taken = take(connection, request, uuid4(), lease, trial_id)
+    taken = take(connection, request, uuid4(), lease, trial_id, key_id)
     if not taken.has_another:
         return taken.held
     release(connection, request, max_attempts)
     renewed = renew(connection, request, lease)
-    return renewed or take(connection, request, uuid4(), lease, trial_id).held
+    return renewed or take(connection, request, uuid4(), lease, trial_id, key_id).held
 
 
 #: The columns of an epoch beside its key.
@@ -79,13 +82,22 @@ METRICS = [column.name for column in Epoch.__table__.columns if not column.prima
 
 # The epochs after the checkpoint are trained again; those before it belong to this attempt as well.
 _TAKE = """
-WITH me AS (
-    INSERT INTO workers (id, boot_id, name, device, threads)
-    VALUES (:worker_id, :boot_id, :name, :device, :threads)
+WITH other AS (
+    SELECT FROM workers JOIN keys ON keys.id = workers.key_id
+    WHERE workers.id = :worker_id AND workers.key_id <> CAST(:key_id AS uuid)
+        AND revoked_at IS NULL AND (keys.expires_at IS NULL OR keys.expires_at > now())
+), me AS (
+    INSERT INTO workers (id, boot_id, name, device, threads, key_id)
+    SELECT :worker_id, :boot_id, :name, :device, :threads, :key_id
+    WHERE NOT EXISTS (SELECT FROM other)
     ON CONFLICT (id) DO UPDATE
     SET boot_id = excluded.boot_id, name = excluded.name, device = excluded.device,
-        threads = excluded.threads, seen_at = now()
-    WHERE workers.boot_id <> excluded.boot_id OR workers.seen_at < now() - interval '5 s'
+        threads = excluded.threads, key_id = excluded.key_id, seen_at = now(),
+        problem = CASE WHEN {is_restarted} THEN '' ELSE workers.problem END,
+        rests = CASE WHEN {is_restarted} THEN 0 ELSE workers.rests END,
+        resting_until = CASE WHEN {is_restarted} THEN NULL ELSE workers.resting_until END
+    WHERE {is_restarted} OR workers.seen_at < now() - interval '5 s'
+        OR workers.key_id IS DISTINCT FROM excluded.key_id
 ), chosen AS (
     SELECT trials.id,
         CASE trials.kind
@@ -96,7 +108,9 @@ WITH me AS (
         AND available_at <= now() AND searches.status IN ({training}) {condition}
         AND (kind = 'final' OR trials_deadline IS NULL
             OR searches.started_at + make_interval(secs => trials_deadline) > now())
-        AND NOT EXISTS (SELECT FROM workers WHERE workers.id = :worker_id AND draining)
+        AND NOT EXISTS (SELECT FROM workers WHERE workers.id = :worker_id
+            AND (draining OR resting_until > now() AND boot_id = :boot_id))
+        AND NOT EXISTS (SELECT FROM other)
         AND NOT EXISTS (SELECT FROM leases WHERE worker_id = :worker_id)
     ORDER BY available_at
     LIMIT 1
@@ -123,7 +137,8 @@ WITH me AS (
     ON CONFLICT DO NOTHING
 ), {bumped}
 SELECT moved.id AS trial_id, moved.attempt, {notify},
-    EXISTS (SELECT FROM leases WHERE worker_id = :worker_id) AS has_another
+    EXISTS (SELECT FROM leases WHERE worker_id = :worker_id) AS has_another,
+    EXISTS (SELECT FROM other) AS is_of_another_key
 FROM (SELECT) AS one LEFT JOIN moved ON true
 """
 _TAKE_ANY, _TAKE_ONE = (
@@ -135,6 +150,7 @@ _TAKE_ANY, _TAKE_ONE = (
             condition=condition,
             bumped=BUMPED,
             notify=NOTIFY_CHANGES,
+            is_restarted="workers.boot_id <> excluded.boot_id",
         )
     )
     for condition in ("", "AND trials.id = :trial_id")
@@ -147,11 +163,13 @@ def take(
     token: UUID,
     lease: timedelta,
     trial_id: UUID | None = None,
+    key_id: UUID | None = None,
 ) -> Taken:
     """Lease the trial that waits longest, or the named one, to a worker; register the worker.
 
     A worker that has a lease already gets none: either the answer to its last request was lost
-    (`renew`), or the worker has restarted since (`api.store.endings.release`).
+    (`renew`), or the worker has restarted since (`api.store.endings.release`). One that rests
+    (`api.store.rests`) gets none either. Raises Forbidden where another open key uses its id.
     """
     values = {
         "worker_id": request.worker_id,
@@ -161,11 +179,17 @@ def take(
         "threads": clamped(request.threads),
         "token": token,
         "lease": lease,
+        "key_id": key_id,
     }
     if trial_id is None:
         row = connection.execute(_TAKE_ANY, values).one()
     else:
         row = connection.execute(_TAKE_ONE, values | {"trial_id": trial_id}).one()
+    if row.is_of_another_key:
+        raise Forbidden(
+            f"the worker {request.worker_id} belongs to another key: use its key, or give this "
+            "worker an id of its own (another NETMORPH_STATE_DIR), or revoke the other key"
+        )
     held = None if row.trial_id is None else Held(row.trial_id, row.attempt, token)
     return Taken(held, row.has_another)
 
@@ -267,10 +291,16 @@ WITH {_HEARD.format(more="")}, before AS (
 """)
 
 
+_OF_ANOTHER = text("SELECT 1 FROM trials WHERE checkpoint_key = :key AND id <> :trial_id LIMIT 1")
+
+
 def checkpoint(
     connection: Connection, trial_id: UUID, report: CheckpointReport, lease: timedelta
 ) -> Answer:
-    """Keep where a trial's training can be continued, in place of the checkpoint before."""
+    """Keep where a trial's training can be continued, in place of the checkpoint before.
+
+    Raises InvalidInput for the checkpoint of another trial: no two trials have equal ones.
+    """
     values = {
         "trial_id": trial_id,
         "attempt": report.attempt,
@@ -281,6 +311,8 @@ def checkpoint(
         "epoch": clamped(report.epoch, MOST_EPOCHS),
         "seconds": report.seconds,
     }
+    if connection.scalar(_OF_ANOTHER, {"key": report.blob.key, "trial_id": trial_id}):
+        raise InvalidInput(f"blob: found {report.blob.key}, the checkpoint of another trial")
     return _answer(connection, _CHECKPOINT, values)
 
 

@@ -81,7 +81,7 @@ MOST_EARLIER = 8  # finished searches that a new one learns from
 MOST_HELPED = 24  # trials, from which on a search knows enough by itself
 
 # Each LATERAL reads a few rows by a partial index; only a budget in epochs needs a sum over all.
-_LIVE = text(f"""
+_LIVE_SEARCHES = f"""
 SELECT searches.id, searches.status,
     CASE keys.role WHEN 'admin' THEN NULL ELSE keys.id END AS owner,
     parallelism, trial_limit, epoch_limit, trials_deadline,
@@ -121,8 +121,9 @@ LEFT JOIN LATERAL (
 ) AS failed ON true
 LEFT JOIN trials AS final ON final.search_id = searches.id AND final.kind = 'final'
 WHERE searches.status IN ({listed(LIVE_SEARCH)})
-ORDER BY searches.created_at
-""")
+"""
+_LIVE = text(f"{_LIVE_SEARCHES} ORDER BY searches.created_at")
+_LIVE_ONE = text(f"{_LIVE_SEARCHES} AND searches.id = :search_id")
 
 
 _CONFIGURED = select(Search.config, Dataset.spec).join(Dataset, Dataset.id == Search.dataset_id)
@@ -164,6 +165,12 @@ def hold_clocks(session: Session) -> None:
 def live(session: Session | Connection) -> list[LiveSearch]:
     """All live searches, the oldest first."""
     return [_live_search(row) for row in session.execute(_LIVE).mappings()]
+
+
+def progress(session: Session, search_id: UUID) -> SearchProgress | None:
+    """The progress of one search; None where it has ended or is gone."""
+    row = session.execute(_LIVE_ONE, {"search_id": search_id}).mappings().one_or_none()
+    return None if row is None else _live_search(row).progress
 
 
 def _live_search(row: object) -> LiveSearch:

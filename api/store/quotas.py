@@ -3,7 +3,7 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Key, Search
+from api.models import Dataset, Key, Search, Webhook
 from api.store.errors import QuotaExceeded
 from api.store.keys import Caller
 from core.protocol.states import LIVE_SEARCH
@@ -30,8 +30,7 @@ def check_searches(session: Session, caller: Caller, most: int) -> None:
     """
     if caller.is_admin:
         return
-    lock = select(Key.id).where(Key.id == caller.key_id).with_for_update(key_share=True)
-    session.execute(lock)
+    _lock(session, caller)
     mine = select(func.count()).where(
         Search.owner_id == caller.key_id, Search.status.in_(LIVE_SEARCH)
     )
@@ -41,3 +40,21 @@ def check_searches(session: Session, caller: Caller, most: int) -> None:
             f"{live} of your searches have not ended; expected at most {most}: stop one or "
             "wait for its end, or have an admin raise NETMORPH_OWNER_SEARCHES"
         )
+
+
+def check_webhooks(session: Session, caller: Caller, most: int) -> None:
+    """Raise QuotaExceeded where the caller has as many webhooks as it may; locks as above."""
+    if caller.is_admin:
+        return
+    _lock(session, caller)
+    mine = select(func.count()).where(Webhook.owner_id == caller.key_id)
+    if (found := session.scalars(mine).one()) >= most:
+        raise QuotaExceeded(
+            f"you have {found} webhooks; expected at most {most}: delete one, or have an admin "
+            "raise NETMORPH_OWNER_WEBHOOKS"
+        )
+
+
+def _lock(session: Session, caller: Caller) -> None:
+    """Let no other transaction count for the same caller until this one ends."""
+    session.execute(select(Key.id).where(Key.id == caller.key_id).with_for_update(key_share=True))

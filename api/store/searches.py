@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Search, Trial, Version
 from api.schemas import SearchOut, SearchPage, SearchPatch
-from api.store import discarded, estimates, pages, summaries
+from api.store import deliveries, discarded, estimates, pages, summaries
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
@@ -94,6 +94,7 @@ def move(
         return False
     if to not in LIVE_SEARCH:
         stop_waiting(session, search_id, values.get("reason") or f"the search is {to}")
+        deliveries.note_end(session, search_id, to)
     changed(session, search_id)
     return True
 
@@ -175,7 +176,8 @@ def remove(session: Session, caller: Caller, search_id: UUID) -> None:
 
     Workers that still train one of them are told to abandon it.
     """
-    require(session, caller, search_id)
+    locked(session, caller, search_id)
+    discarded.end_leases(session, search_id)  # first, as reports lock leases before versions
     move(session, search_id, SearchStatus.STOPPED, reason="the search was deleted")
     changed(session, search_id)
     discarded.of_search(session, search_id)
@@ -198,6 +200,12 @@ def locked(session: Session, caller: Caller, search_id: UUID) -> Search:
     found = _row(session, caller, search_id)
     session.refresh(found, with_for_update={"key_share": True})
     return found
+
+
+def lock(session: Session, search_id: UUID) -> None:
+    """Let no other transaction change a search before this one ends."""
+    chosen = select(Search.id).where(Search.id == search_id)
+    session.execute(chosen.with_for_update(key_share=True))
 
 
 def _missing(search_id: UUID) -> NotFound:

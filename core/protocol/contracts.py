@@ -415,6 +415,8 @@ class TrialOutcome(Message):
     #: Failed only: these weights, or this data set, are missing or cannot be read.
     damaged: BlobRef | None = None
     weights: BlobRef | None = None
+    #: `core.protocol.proofs.proof` of their bytes, which is needed where another search has them.
+    weights_proof: str | None = Field(default=None, max_length=64)
     epochs: int = 0
     best_epoch: int = 0
     seconds: Seconds = 0.0
@@ -423,6 +425,7 @@ class TrialOutcome(Message):
     parameters: int | None = None
     test: TestMetrics | None = None  # final fit only
     export: BlobRef | None = None  # final fit only
+    export_proof: str | None = Field(default=None, max_length=64)  # as of the weights
     comparison: Comparison | None = None  # final fit only
 
 
@@ -440,3 +443,5 @@ class ResultAnswer(Message):
     accepted: bool  # False: a duplicate, or too late; the worker drops it either way
     reason: str = ""
     next: TrainOrder | None = None  # None: none waits, it was not asked for, or ask separately
+    #: This worker gets no trials for that long, as its own storage does not work; see `reason`.
+    rest_seconds: Seconds = 0.0

@@ -22,7 +22,7 @@ from core.search.pace import (
 )
 from core.search.recipe import DECAY, hyperparameters
 
-MOST_FINAL_EXAMPLES = 400_000
+MOST_FINAL_EXAMPLES = 1_200_000
 TIMED_EPOCHS = 1_000_000  # no limit, where seconds limit the training
 IN_WINNER = 0.6  # least share of all training that the final fit brings into the exported network
 TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays

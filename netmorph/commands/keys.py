@@ -48,6 +48,10 @@ class Role(StrEnum):
 def create(
     name: Annotated[str, typer.Option(help="The owner or the purpose of the key.")],
     role: Annotated[Role, typer.Option(help="What the key gives access to.")] = Role.USER,
+    worker: Annotated[
+        str | None,
+        typer.Option(help="Of a worker's key: the only NETMORPH_WORKER_NAME that may use it."),
+    ] = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
@@ -55,7 +59,7 @@ def create(
 ) -> None:
     """Create an API key and print it. It cannot be printed again."""
     with connect(url, key, data_dir) as client:
-        created = client.create_key(name, role.value)
+        created = client.create_key(name, role.value, worker)
     if as_json:
         print_json(created)
     else:

@@ -3,12 +3,13 @@
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
 from netmorph import event_log, lineage, progress, tables
 from netmorph import export as exports
-from netmorph.answers import Epoch, Search, Trial
+from netmorph.answers import Epoch, Queued, Search, Trial
 from netmorph.client import Client
 from netmorph.commands.options import (
     DirectoryOption,
@@ -315,6 +316,49 @@ def enqueue(
     console().print(f"{given.name} {when} of {item['name']}", soft_wrap=True)
 
 
+def dequeue(
+    search: SearchArgument,
+    network: Annotated[
+        str | None,
+        typer.Argument(help="An enqueued network: its name, or its id. Default: list them."),
+    ] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove a network from the queue of a search before its trial is made."""
+    with connect(url, key, data_dir) as client:
+        item = resolve(client, search)
+        queue = client.enqueued(item["id"])
+        if network is not None:
+            found = queued(queue, network)
+            client.withdraw(item["id"], found["network_id"])
+    if network is None and as_json:
+        print_json(queue)
+    elif network is None:
+        for one in queue:
+            console().print(f"{one['network_id']}  {one['name']}", soft_wrap=True)
+    elif as_json:
+        print_json({"withdrawn": found["network_id"]})
+    else:
+        console().print(f"{found['name']} is not enqueued any more", soft_wrap=True)
+
+
+def queued(queue: list[Queued], text: str) -> Queued:
+    """The enqueued network of this id, or the only one of this name.
+
+    Raises:
+        ClientError: none or several match.
+    """
+    found = [one for one in queue if text in (one["network_id"], one["name"])]
+    if len(found) != 1:
+        number = "no" if not found else str(len(found))
+        waiting = ", ".join(f"{one['name']} ({one['network_id']})" for one in queue) or "none"
+        raise ClientError(f"{number} enqueued network found for {text!r}; waiting: {waiting}")
+    return found[0]
+
+
 def clone(
     search: SearchArgument,
     name: Annotated[str | None, typer.Option(help="Name of the new search.")] = None,
@@ -415,9 +459,11 @@ def resolve(client: Client, text: str) -> Search:
     Raises:
         ClientError: no search or several searches match.
     """
+    if _is_id(text):
+        return client.search(text)
     found = []
     for item in client.searches():
-        if item["id"] == text or text == "last":
+        if text == "last":
             return item
         if item["name"] == text or (len(text) >= 4 and item["id"].startswith(text)):
             found.append(item)
@@ -427,6 +473,14 @@ def resolve(client: Client, text: str) -> Search:
             f"{number} found for {text!r}; expected one: `netmorph ls` lists the names and ids"
         )
     return found[0]
+
+
+def _is_id(text: str) -> bool:
+    """Whether the text is a complete id, so that no list is needed to find it."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _print_status(search: Search, *, as_json: bool) -> None:

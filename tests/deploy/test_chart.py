@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
+import psycopg
 import pytest
 import yaml
 
 from api.settings import Settings as ApiSettings
+from core.protocol.states import TRAINING_SEARCH
 from worker.settings import Settings as WorkerSettings
 
 helm = pytest.importorskip("helm_python", reason="helm-python-sdk has wheels for few platforms")
@@ -19,10 +21,13 @@ helm = pytest.importorskip("helm_python", reason="helm-python-sdk has wheels for
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "netmorph"
 LEAST = {"existingSecret": "secrets"}
+OPERATED = {"ServiceMonitor", "ScaledObject", "TriggerAuthentication"}  # Prometheus', KEDA's kinds
 MONITOR = {"serviceMonitor": {"enabled": True, "keySecret": {"name": "metrics", "key": "key"}}}
+SCALED = {"worker": {"autoscaling": {"enabled": True, "maxReplicas": 4}}}
 VARIANTS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "monitored": MONITOR,
+    "scaled": SCALED,
     "a bucket": {"storage": {"url": "s3://bucket/netmorph"}},
     "a claim": {"storage": {"existingClaim": "shared", "storageClassName": "nfs"}},
     "bare": {
@@ -87,7 +92,7 @@ def environment(pod: dict[str, Any]) -> dict[str, dict[str, Any]]:
 )
 def test_every_manifest_fits_the_schema_of_kubernetes(chart, name, kubernetes) -> None:
     for manifest in rendered(chart, **VARIANTS[name]).values():
-        if manifest["kind"] != "ServiceMonitor":  # of the Prometheus operator
+        if manifest["kind"] not in OPERATED:
             kubernetes_validate.validate(manifest, kubernetes, strict=True)
 
 
@@ -118,6 +123,28 @@ def test_parts_can_be_switched_off_or_on(chart) -> None:
         "Deployment api", "Service api", "Deployment worker", "PersistentVolumeClaim storage",
     }  # fmt: skip
     assert set(rendered(chart, **MONITOR)) - set(rendered(chart)) == {"ServiceMonitor api"}
+
+
+def test_keda_scales_the_workers_on_the_trials_in_the_database(chart, database_url) -> None:
+    manifests = rendered(chart, **SCALED)
+    added = {"ScaledObject worker", "TriggerAuthentication worker"}
+    assert set(manifests) - set(rendered(chart)) == added
+    scaled = manifests["ScaledObject worker"]["spec"]
+    deployment = manifests["Deployment worker"]
+    assert scaled["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert "replicas" not in deployment["spec"]  # an upgrade must not undo the scaling
+    assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (0, 4)
+    (trigger,) = scaled["triggers"]
+    authentication = manifests["TriggerAuthentication worker"]
+    assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]
+    assert authentication["spec"]["secretTargetRef"] == [
+        {"parameter": "connection", "name": "secrets", "key": "database-url"}
+    ]
+    query = trigger["metadata"]["query"]
+    statuses = ", ".join(f"'{one}'" for one in sorted(TRAINING_SEARCH))
+    assert f"searches.status IN ({statuses})" in query
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        assert connection.execute(query.encode()).fetchone() == (0,)
 
 
 def test_the_migration_runs_before_installation_and_upgrade(chart) -> None:

@@ -20,6 +20,7 @@ SCHEMAS: dict[Any, str] = {
     answers.Intake: "IntakeOut",
     answers.Network: "NetworkOut",
     answers.Enqueued: "EnqueuedOut",
+    answers.Queued: "QueuedOut",
     answers.DatasetRef: "DatasetRef",
     answers.Amount: "AmountOut",
     answers.Garbage: "GarbageOut",

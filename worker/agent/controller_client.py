@@ -48,6 +48,14 @@ class ControllerUnreachable(NetmorphError):
         self.retry_after = retry_after  # seconds, as the controller demands; 0 without a demand
 
 
+class RestDemanded(NetmorphError):
+    """The controller gives this worker no trials for a while: rest, then request again."""
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
 class StaleLease(NetmorphError):
     """The controller does not count this lease any more: drop the trial and report nothing."""
 

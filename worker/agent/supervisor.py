@@ -13,7 +13,7 @@ from uuid import UUID
 
 from core.protocol.contracts import LeaseRequest, TrainOrder, TrialOutcome
 from worker.agent import logs
-from worker.agent.controller_client import ControllerClient, deliver, hand_back
+from worker.agent.controller_client import ControllerClient, RestDemanded, deliver, hand_back
 from worker.agent.lease import HeldLease
 from worker.agent.monitor import Ending, TrainingMonitor
 from worker.agent.trainer_process import TrainerProcess
@@ -54,6 +54,7 @@ class TrialSupervisor:
         Returns False where none was waiting.
 
         Raises:
+            RestDemanded: this worker cannot use its storage; its trial is another worker's now.
             TrainerDied: no trainer can be started here; no trial was leased.
             ControllerUnreachable, StaleLease, Refused: no trial was leased.
         """
@@ -79,6 +80,8 @@ class TrialSupervisor:
                 answer = deliver(
                     self._controller, order, outcome, pause, lambda: self._next_request(process)
                 )
+                if answer is not None and answer.rest_seconds:
+                    raise RestDemanded(answer.reason, answer.rest_seconds)
                 return None if answer is None else answer.next
         return None
 

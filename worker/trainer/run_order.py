@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import torch
 
@@ -49,7 +50,7 @@ def run_order(
     """
     try:
         with memory_errors_as_infeasible():
-            return _run(TrainJob.of(order), environment, callbacks)
+            return _run(TrainJob.of(order), order.token, environment, callbacks)
     except InfeasibleTrial as error:
         return Ended(status=TrialStatus.INFEASIBLE, reason=str(error))
     except DamagedWeights as error:
@@ -62,12 +63,15 @@ def run_order(
         return Ended(status=TrialStatus.FAILED, reason=f"storage or disk: {error}", setback=True)
 
 
-def _run(job: TrainJob, environment: TrainingEnvironment, callbacks: TrainingCallbacks) -> Ended:
+def _run(
+    job: TrainJob, token: UUID, environment: TrainingEnvironment, callbacks: TrainingCallbacks
+) -> Ended:
     begun = checkpoints.read(job, environment.storage, environment.here)
     compute = begun.compute or environment.compute(job)
     data = environment.reader.read(job, environment.storage, environment.cache, compute)
     run = JobRun(
         job=job,
+        token=token,
         environment=environment,
         callbacks=callbacks,
         compute=compute,
@@ -80,6 +84,8 @@ def _run(job: TrainJob, environment: TrainingEnvironment, callbacks: TrainingCal
         test, exported = measure_and_export(job, trained, data, compute, storage)
         facts = {"test": test, "export": exported, "comparison": trained.comparison}
     facts["weights"] = storage.put("weights", save(trained.network.weights()), "safetensors")
+    facts["weights_proof"] = storage.proofs["weights"]
+    facts["export_proof"] = storage.proofs.get("exports")
     return _ended(run, trained).model_copy(update=facts)
 
 
@@ -88,6 +94,7 @@ class JobRun:
     """A job with everything that its training needs."""
 
     job: TrainJob
+    token: UUID  # of the lease
     environment: TrainingEnvironment
     callbacks: TrainingCallbacks
     compute: Compute
@@ -98,7 +105,8 @@ class JobRun:
     def results(self) -> ResultStorage:
         """Where the results of the training are stored."""
         environment = self.environment
-        return ResultStorage(environment.storage, environment.wait, self.callbacks.should_stop)
+        should_stop = self.callbacks.should_stop
+        return ResultStorage(environment.storage, environment.wait, should_stop, self.token)
 
     def train(self) -> Trained:
         """Train the job's network from its initial weights."""

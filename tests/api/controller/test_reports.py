@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from sqlalchemy import select, text
 
 from api.controller import reports
 from api.controller.sweeper import Sweeper
-from api.models import Damaged, Trial
-from api.store import datasets, live_searches
+from api.models import Damaged, Trial, Worker
+from api.store import datasets, live_searches, workers
 from core.graph.initialisation import initialise
 from core.graph.roots import roots
 from core.graph.weights import save
@@ -132,7 +133,7 @@ def test_a_search_waits_for_its_lost_data_set_and_then_says_what_to_do(
         return due
 
     order = calls.lease(world.worker())
-    report(order, data)  # for the service it is intact
+    assert report(order, data).rest_seconds > 0  # for the service it is intact
     assert not sweep(impatient)
 
     world.set(Trial, trial, available_at=text("now()"))
@@ -187,8 +188,8 @@ def test_weights_that_are_intact_or_of_another_search_are_not_marked(
 ) -> None:
     line, other = Line(world, storage), Line(world, storage)
     order = calls.lease(world.worker(), line.ids[2])
-    report(order)
-    assert (world.get(line.ids[2]).status, world.get(line.ids[2]).attempt) == ("failed", 1)
+    assert report(order).rest_seconds > 0  # the worker is to blame, not the trial
+    assert (world.get(line.ids[2]).status, world.get(line.ids[2]).attempt) == ("waiting", 1)
 
     order = calls.lease(world.worker(), other.ids[2])
     theirs = storage.put("weights", b"another's", "safetensors")
@@ -214,3 +215,38 @@ def test_weights_that_are_restored_are_inherited_again(world, calls, storage, re
     sweeper.sweep()
 
     assert line.inheritable() == [True, True, False]
+
+
+def test_a_worker_that_alone_cannot_read_rests_longer_each_time_and_another_one_trains(
+    world, calls, storage, do
+) -> None:
+    """Its mount is broken: it would set back one trial after the other without end."""
+    caller = world.caller()
+    data = storage.put("datasets", b"examples", "safetensors")
+    with world.sessions.begin() as session:
+        dataset = datasets.add(session, caller, name="mine", builtin=False, spec=SPEC, blob=data).id
+    for _ in range(2):
+        world.trial(world.search(caller, dataset_id=dataset))
+    broken, seconds, order_of = world.worker("broken"), [], []
+    for damaged in (data, data, None):  # a lost mount, then one that gives errors
+        order = calls.lease(broken)
+        order_of.append(order)
+        sent = world.result(order, "failed", reason="nothing there", setback=True, damaged=damaged)
+        answer = do(reports.accept, storage, order.trial_id, sent, 3)
+        seconds.append(answer.rest_seconds)
+        assert "this worker alone cannot use storage: nothing there" in answer.reason
+        assert calls.lease(broken) is None
+        world.set(Worker, broken.worker_id, resting_until=text("now()"))
+    assert seconds == [5, 10, 20]
+
+    world.set(Worker, broken.worker_id, resting_until=text("now() + interval '1 h'"))
+    for search in (one.search_id for one in order_of):
+        world.set(Trial, world.trials(search)[0].id, available_at=text("now()"))
+    order = calls.lease(world.worker())  # for a worker with storage
+    assert world.get(order.trial_id).attempt == 1
+    with world.sessions.begin() as session:
+        listed = {one.name: one for one in workers.listing(session, caller)}
+    assert "nothing there" in listed["broken"].problem
+    restarted = broken.model_copy(update={"boot_id": uuid4()})
+    assert calls.lease(restarted) is not None
+    world.audit()

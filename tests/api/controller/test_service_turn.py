@@ -124,6 +124,22 @@ def test_a_users_searches_share_its_quota_of_trials_in_flight(world, proposer) -
     assert requested() == [1, 0, 0, 0]
 
 
+def test_a_paused_search_leaves_its_waiting_trials_slots_to_others(world, proposer) -> None:
+    user = world.caller()
+    paused, other = (
+        world.search(user, strategy="random", budget=Budget(trials=9), parallelism=3)
+        for _ in range(2)
+    )
+    for _ in range(3):
+        world.trial(paused)
+    with world.sessions.begin() as session:
+        searches.pause(session, user, paused)
+
+    service.advance(world.sessions, proposer, owner_trials=3)
+
+    assert [proposer.requested(one) for one in (paused, other)] == [0, 3]
+
+
 def test_free_slots_are_requested_once_and_nothing_more_is_due(world, proposer) -> None:
     search = world.search(
         status=SearchStatus.PENDING, strategy="random", budget=Budget(trials=2), parallelism=5

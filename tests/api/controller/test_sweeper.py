@@ -149,3 +149,19 @@ def test_checkpoints_that_were_never_reported_are_removed_after_a_day(
     assert storage.get(reported) == b"1"
     with pytest.raises(MissingBlob):
         storage.get(lost)
+
+
+def test_a_folder_among_the_checkpoints_is_left_alone(
+    world: Any, storage: Storage, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(storage.url.removeprefix("file://")) / "checkpoints"
+    lost = storage.put("checkpoints", b"2", "safetensors")
+    (folder / "lost+found").mkdir()
+    (folder / "notes.txt").write_text("an operator's")
+    monkeypatch.setattr("api.controller.sweeper._REPORT_SECONDS", -10.0)
+
+    sweeper.sweep()
+
+    assert {one.name for one in folder.iterdir()} == {"lost+found", "notes.txt"}
+    with pytest.raises(MissingBlob):
+        storage.get(lost)

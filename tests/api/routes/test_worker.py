@@ -5,14 +5,18 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from api.edge import known_keys
 from api.edge.lanes import Lane
 from api.roles import Role
 from api.store import searches
 from core.protocol.contracts import Action, Answer, ResultAnswer, TrainOrder
+from core.protocol.proofs import proof
 from core.protocol.states import SearchStatus, TrialStatus
 from tests.waiting import wait_for
+
+LATER = text("now() + interval '1 h'")
 
 
 @pytest.fixture
@@ -256,3 +260,58 @@ def test_only_a_checkpoint_can_be_reported_as_one(http, world) -> None:
     refused = sent(http, order, "checkpoint", **stored(world, "weights"))
     assert refused.status_code == 422
     assert "expected a blob checkpoints/" in refused.text
+
+
+def test_a_forged_result_cannot_name_what_another_search_has(app, http, world) -> None:
+    """A worker that knows the hash of an export would have it served to another user."""
+    storage = app.state.storage
+    theirs = {
+        part: storage.put(kind, b"secret " + part.encode(), "bin")
+        for part, kind in (("weights", "weights"), ("export", "exports"))
+    }
+    other = world.search()
+    columns = {
+        f"{part}_{name}": getattr(blob, name)
+        for part, blob in theirs.items()
+        for name in ("key", "bytes")
+    }
+    world.trial(other, status="completed", value=0.5, ended_at=text("now()"), **columns)
+    checkpoint = world.blob("checkpoints")
+    world.trial(other, checkpoint_key=checkpoint.key, checkpoint_bytes=1, available_at=LATER)
+    mine = world.trial(world.search())
+    order = TrainOrder.model_validate_json(leased(http, world, mine).content)
+    body = {"status": "completed", "value": 0.5}
+    for part, blob in theirs.items():
+        named = {part: blob.model_dump(mode="json")}
+        for forged in ({}, {f"{part}_proof": proof(UUID(int=1), b"secret " + part.encode())}):
+            refused = sent(http, order, "result", **body, **named, **forged)
+            assert refused.status_code == 422
+            assert "which belongs to another search" in refused.text
+    report = {"epoch": 2, "seconds": 3.5, "blob": checkpoint.model_dump(mode="json")}
+    assert "checkpoint of another trial" in sent(http, order, "checkpoint", **report).text
+
+    shown = proof(order.token, b"secret weights")  # an equal training has equal weights
+    named = {"weights": theirs["weights"].model_dump(mode="json"), "weights_proof": shown}
+    assert sent(http, order, "result", **body, **named).json()["accepted"]
+
+
+def test_a_worker_id_and_a_named_key_are_of_one_worker(app, http, person, world) -> None:
+    """With another key, nobody can end the leases of a worker by asking in its name."""
+    world.trial(world.search())
+    worker = world.worker()
+    ask = worker.model_dump(mode="json")
+    assert http.post("/v1/worker/lease", json=ask).status_code == 200
+    thief = person(Role.WORKER)
+    restarted = ask | {"boot_id": str(uuid4())}
+    refused = thief.http.post("/v1/worker/lease", json=restarted)
+    assert (refused.status_code, "belongs to another key" in refused.text) == (403, True)
+
+    admin = person(Role.ADMIN).http
+    made = admin.post("/v1/keys", json={"name": "k", "role": "worker", "worker": "gpu-1"}).json()
+    thief.http.headers["Authorization"] = f"Bearer {made['key']}"
+    refused = thief.http.post("/v1/worker/lease", json=restarted | {"worker_id": str(uuid4())})
+    assert "this key is for the worker 'gpu-1'" in refused.json()["detail"]
+    named = restarted | {"worker_id": str(uuid4()), "name": "gpu-1"}
+    assert thief.http.post("/v1/worker/lease", json=named).status_code == 204
+    wrong = admin.post("/v1/keys", json={"name": "k", "role": "user", "worker": "gpu-1"})
+    assert wrong.status_code == 422

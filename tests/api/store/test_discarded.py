@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text, update
 
-from api.models import Dataset, Discarded, Lease, Trial
+from api.models import Dataset, Discarded, Lease, Trial, Version
 from api.store import discarded, searches
 from core.protocol.contracts import BlobRef
 
@@ -141,7 +141,7 @@ def test_two_sweepers_never_remove_the_same_blob(world, owner, search, trial_wit
 def test_a_deletion_and_a_report_wait_for_each_other_without_a_deadlock(
     world, owner, search, take
 ) -> None:
-    """Both lock the lease first; a report that has locked it may go on to the trial."""
+    """Both lock the lease first; a report that has locked it may go on to trial and version."""
     trial = world.trial(search)
     take()
     deleting = threading.Thread(target=remove, args=(world, search, owner))
@@ -152,6 +152,7 @@ def test_a_deletion_and_a_report_wait_for_each_other_without_a_deadlock(
             while watching.scalar(_BLOCKED) == 0:
                 assert deleting.is_alive()
         reporting.execute(update(Trial).where(Trial.id == trial).values(reason="reported"))
+        reporting.execute(update(Version).where(Version.search_id == search).values(version=9))
     deleting.join()
 
     assert world.trials(search) == []

@@ -8,7 +8,7 @@ from sqlalchemy import func
 from api.controller import service
 from api.models import Search
 from api.store import enqueued
-from api.store.errors import Conflict
+from api.store.errors import Conflict, NotFound
 from core.errors import InvalidInput
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds, Budget, DatasetSpec
@@ -90,3 +90,31 @@ def test_what_cannot_become_a_trial_is_refused(world, add) -> None:
     world.set(Search, ended, status=SearchStatus.COMPLETED)
     with pytest.raises(Conflict, match="extend a completed or stopped one first"):
         add(caller, ended, network)
+
+
+def test_a_network_can_be_withdrawn_until_it_has_its_trial(world, add, advance) -> None:
+    caller = world.caller()
+    search = world.search(caller, parallelism=3)
+    for _ in range(3):
+        world.trial(search, status="completed", value=0.5, ended_at=func.now(), report_digest=b"")
+    kept, other = world.network(caller), world.network(caller, weights=False)
+    add(caller, search, kept)
+    with pytest.raises(Conflict, match="of the same architecture waits already"):
+        add(caller, search, other)  # equal networks make one trial, not two
+
+    def withdraw(network, who=caller):
+        with world.sessions.begin() as session:
+            enqueued.withdraw(session, who, search, network)
+
+    with pytest.raises(NotFound, match="is not enqueued"):
+        withdraw(other)
+    with pytest.raises(NotFound, match="no search"):
+        withdraw(kept, world.caller())
+    withdraw(kept)
+    add(caller, search, other)
+    with world.sessions.begin() as session:
+        assert [one.network_id for one in enqueued.listing(session, caller, search)] == [other]
+    advance()
+    assert [one.network_id for one in world.trials(search)][3:] == [other]
+    with pytest.raises(Conflict, match="is trial 3 of the search already"):
+        withdraw(other)

@@ -103,7 +103,11 @@ def test_a_search_is_tagged_and_a_network_enqueued(ask, search, tmp_path) -> Non
     ]
     mine = tmp_path / "mine.json"
     mine.write_text(json.dumps({"version": 1, "nodes": nodes}))
-    assert ask("enqueue", search["id"], mine)["search_id"] == search["id"]
+    queued = ask("enqueue", search["id"], mine)
+    assert queued["search_id"] == search["id"]
+    assert [one["name"] for one in ask("dequeue", search["id"])] == ["mine"]
+    assert ask("dequeue", search["id"], "mine") == {"withdrawn": queued["network_id"]}
+    assert ask("dequeue", search["id"]) == []
 
 
 def test_what_happened_to_a_search_is_printed(ask, netmorph, service, search) -> None:

@@ -1,0 +1,65 @@
+"""Sending the deliveries that are due, in a thread of its own, in every API process."""
+
+import logging
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.controller.webhook_sender import WebhookSender
+from api.db import unit_of_work
+from api.store import deliveries
+
+_log = logging.getLogger(__name__)
+_BATCH = 16  # deliveries that are sent at the same time
+_EVERY = 5.0  # seconds between two looks, unless woken
+_PAUSE = 5.0  # seconds after an error
+
+
+class Deliverer:
+    """Sends what is due, claimed in a transaction before and recorded in one afterwards."""
+
+    def __init__(self, sessions: sessionmaker[Session], *, private: bool) -> None:
+        self._sessions = sessions
+        self._sender = WebhookSender(private=private)
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="deliverer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after the batch that it is sending."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        self._sender.close()
+
+    def wake(self) -> None:
+        """Look for deliveries that are due, at once."""
+        self._woken.set()
+
+    def deliver_due(self) -> bool:
+        """Send one batch; return whether more may be due."""
+        with unit_of_work(self._sessions) as session:
+            batch = deliveries.claim(session, _BATCH)
+        if not batch:
+            return False
+        outcomes = self._sender.send(batch)
+        with unit_of_work(self._sessions) as session:
+            for claimed, outcome in zip(batch, outcomes, strict=True):
+                deliveries.record(session, claimed, outcome)
+        return True
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                while not self._stopping.is_set() and self.deliver_due():
+                    pass
+            except SQLAlchemyError as error:
+                _log.warning("cannot read or record deliveries: %s", error)
+                self._stopping.wait(_PAUSE)
+            self._woken.wait(_EVERY)
+            self._woken.clear()

@@ -1,0 +1,58 @@
+"""The events that become deliveries, in the transactions in which they happen."""
+
+from sqlalchemy import select
+
+from api.models import Delivery, Webhook
+from api.roles import Role
+from api.store import deliveries, searches
+from core.protocol.states import SearchStatus
+
+
+def hook(world, caller, *events: str) -> None:
+    with world.sessions.begin() as session:
+        session.add(
+            Webhook(owner_id=caller.key_id, name="x", url="https://h.invalid", events=list(events),
+                    secret=b"s")
+        )  # fmt: skip
+
+
+def noted(world) -> list[tuple[str, object]]:
+    with world.sessions.begin() as session:
+        found = session.scalars(select(Delivery).order_by(Delivery.created_at)).all()
+        return [(one.event, one.data.get("value", one.data.get("status"))) for one in found]
+
+
+def test_each_new_best_value_is_noted_once_and_the_others_are_not(world, take, report) -> None:
+    caller, other = world.caller(), world.caller()
+    hook(world, caller, "trial.best")
+    hook(world, caller, "search.failed")
+    hook(world, other, "trial.best")
+    search = world.search(caller)
+    for value, status in ((0.5, "completed"), (0.5, "completed"), (0.4, "stopped"),
+                          (None, "infeasible"), (0.75, "stopped")):  # fmt: skip
+        trial = world.trial(search)
+        lease = take()
+        report(lease, status, value=value)
+        report(lease, status, value=value)  # which counts once
+        assert world.get(trial).value == value
+    world.search(world.caller(Role.ADMIN))
+    assert noted(world) == [("trial.best", 0.5), ("trial.best", 0.75)]
+
+
+def test_the_end_of_a_search_is_noted_with_its_commit_alone(world) -> None:
+    caller = world.caller()
+    hook(world, caller, "search.completed", "search.failed", "search.stopped")
+    hook(world, caller, "search.completed")
+    search = world.search(caller)
+    with world.sessions() as session:
+        searches.stop(session, caller, search)
+        session.rollback()
+    assert noted(world) == []
+    with world.sessions.begin() as session:
+        assert searches.move(session, search, SearchStatus.FAILED, reason="no data")
+        assert not searches.move(session, search, SearchStatus.STOPPED)
+        searches.remove(session, caller, search)
+    assert noted(world) == [("search.failed", "failed")]
+    with world.sessions.begin() as session:
+        (claimed,) = deliveries.claim(session, 5)
+    assert claimed.data["reason"] == "no data", "the search may be deleted before it is sent"

@@ -1,0 +1,151 @@
+"""`netmorph mcp`, called by the client of the official SDK through real pipes."""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from netmorph.client import Client as Service
+from netmorph.commands.mcp_tools import Tools, explanation
+from netmorph.errors import ClientError
+from tests.netmorph import samples
+from tests.netmorph.commands.conftest import refused
+from tests.waiting import wait_for
+
+ARCHITECTURE = """{"version": 1, "nodes": [
+    {"id": 0, "kind": "input", "inputs": [], "shape": [1, 8, 8]},
+    {"id": 1, "kind": "flatten", "inputs": [0]},
+    {"id": 2, "kind": "dense", "inputs": [1], "units": 10},
+    {"id": 3, "kind": "output", "inputs": [2]}]}"""
+
+Call = Callable[..., Awaitable[str]]
+
+
+def with_tools(
+    directory: Path, folder: Path, use: Callable[[Client, Call, Call], Awaitable[None]]
+) -> None:
+    """Run `use` with a client, the function that calls a tool, and that of calls that fail."""
+    options = ["mcp", "--folder", str(folder), "--data-dir", str(directory)]
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-P", "-m", "netmorph", *options],
+        cwd=Path.cwd(),
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+
+    async def session() -> None:
+        async with Client(stdio_client(server)) as client:
+
+            async def answer(name: str, is_error: bool, arguments: dict[str, object]) -> str:
+                result = await client.call_tool(name, arguments)
+                text = "\n".join(part.text for part in result.content)
+                assert result.is_error == is_error, text
+                return text
+
+            async def call(name: str, /, **arguments: object) -> str:
+                return await answer(name, False, arguments)
+
+            async def fail(name: str, /, **arguments: object) -> str:
+                return await answer(name, True, arguments)
+
+            await use(client, call, fail)
+
+    anyio.run(session)
+
+
+def test_an_assistant_steers_a_search_from_its_start_to_its_end(service, tmp_path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path)
+
+    async def use(client: Client, call: Call, fail: Call) -> None:
+        tools = (await client.list_tools()).tools
+        assert len(tools) == 9
+        for tool in tools:
+            assert tool.description
+            properties = tool.input_schema["properties"].values()
+            assert all("description" in one for one in properties), tool.name
+
+        made = await call("submit_search", dataset="digits", trials=2, name="by hand", cost="flops")
+        assert made.startswith("by hand is search ")
+        search = made.split()[4].strip(",")
+        try:
+            await steer(search, call, fail)
+        finally:
+            with Service(service.url, service.key) as users:
+                users.delete(search)
+
+    async def steer(search: str, call: Call, fail: Call) -> None:
+        assert search in await call("list_searches")
+        assert "of 2" in await call("search_status", search=search)
+        assert "no trial has ended yet" in (await call("front", search=search)).lower()
+        assert "data set" in await fail("submit_search", dataset="nothing of the kind")
+        assert "greater than or equal to 1" in await fail("submit_search", dataset="d", trials=0)
+        assert "`netmorph ls`" in await fail("search_status", search="unknown")
+
+        assert "by hand" in await call(
+            "enqueue_architecture", search=search, architecture=json.loads(ARCHITECTURE)
+        )
+        empty: dict[str, object] = {"version": 1, "nodes": []}
+        refusal = await fail("enqueue_architecture", search=search, architecture=empty)
+        assert "node" in refusal, refusal
+        assert "not both" in await fail("enqueue_architecture", search=search)
+
+        with Service(service.url, service.key) as users:
+            wait_for(lambda: list(users.trials(search)), 60)
+        explained = await call("explain_trial", search=search, number=0)
+        assert "why: " in explained
+        assert "believed before: nothing" in explained
+        assert "has no trial 7" in await fail("explain_trial", search=search, number=7)
+
+        for path in ("..", ".", "/etc/netmorph", "link/model", "a/../../b", "a\0b"):
+            text = await fail("export_model", search=search, to=path)
+            assert "path" in text, text
+            text = await fail("enqueue_architecture", search=search, file=path)
+            assert "path" in text, text
+        assert "export" in await fail("export_model", search=search)
+        assert [one.name for one in folder.iterdir()] == ["link"]
+
+        assert "expected trials" in await fail("extend_search", search=search)
+        assert "first trial" in await fail("stop_search", search=search, finish=True)
+        assert "is stopped" in await call("stop_search", search=search, finish=False)
+        assert "is running" in await call("extend_search", search=search, trials=1)
+
+    with_tools(service.directory, folder, use)
+
+
+def test_without_a_service_each_tool_says_how_to_start_one(tmp_path) -> None:
+    async def use(_: Client, __: Call, fail: Call) -> None:
+        assert "netmorph up" in await fail("list_searches")
+
+    with_tools(tmp_path / "nothing", tmp_path, use)
+
+
+def test_a_folder_that_is_not_there_is_an_error_before_the_protocol(netmorph, tmp_path) -> None:
+    assert "there is no folder" in refused(netmorph("mcp", "--folder", tmp_path / "none"))
+
+
+def test_a_trial_is_explained_with_what_was_believed_and_what_came() -> None:
+    known = {
+        "changes": "", "remark": "", "network_id": None, "flops": 9, "layers": 3,
+        "predicted_mean": None, "predicted_std": None,
+    }  # fmt: skip
+    root = samples.ROOT | known
+    wider = samples.WIDER | known | {"predicted_mean": 0.92, "predicted_std": 0.02}
+    lines = list(explanation(samples.SEARCH, [root, wider]))  # type: ignore[arg-type, list-item]
+    assert "chose it from trial 0 (90.00 %), with its weights: widen" in lines[1]
+    assert "92.00 % ± 2.00 %" in lines[2]
+    assert "accuracy 95.68 %, 1.8 standard deviations above" in lines[3]
+    failed = root | {"status": "failed", "value": None, "reason": "out of memory"}
+    assert "came: no value; out of memory" in list(explanation(samples.SEARCH, [failed]))  # type: ignore[arg-type, list-item]
+
+
+@pytest.mark.parametrize("path", ["..", "", "/tmp", "a/../.."])
+def test_no_path_leads_out_of_the_folder(tmp_path, path) -> None:
+    with pytest.raises(ClientError, match="below"):
+        Tools(lambda: samples.answering(), tmp_path)._inside(path)
