@@ -8,9 +8,11 @@ is complete. Failing disks and networks raise `OSError`: those calls may be retr
 """
 
 import hashlib
+import io
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -51,6 +53,17 @@ class Storage:
             _write_atomically(Path(self._path(blob)), data)
         else:
             self._fs.pipe_file(self._path(blob), data)
+        return blob
+
+    def put_file(self, kind: BlobKind, path: Path, suffix: str) -> BlobRef:
+        """Store the contents of a file of any size, as `put` does, piece by piece."""
+        size, sha256 = _size_and_hash(path)
+        blob = BlobRef(key=f"{kind}/{sha256}.{suffix}", sha256=sha256, bytes=size)
+        if self._is_local:
+            with open(path, "rb") as source:
+                _write_atomically(Path(self._path(blob)), source)
+        else:
+            self._fs.put_file(str(path), self._path(blob))
         return blob
 
     def get(self, blob: BlobRef) -> bytes:
@@ -166,14 +179,15 @@ class Storage:
         return f"{self._root}/{blob.key}"
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def _write_atomically(path: Path, data: bytes | BinaryIO) -> None:
     """Write a file so that any reader, also after a crash, sees all of it or none."""
+    source = io.BytesIO(data) if isinstance(data, bytes) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         # Not mkstemp, whose files other accounts (API and worker containers) could not read.
         with open(temporary, "xb") as file:
-            file.write(data)
+            shutil.copyfileobj(source, file, _CHUNK)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
