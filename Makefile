@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup search up test slow faults mutants check fix docs bench clean
+.PHONY: help setup search up test slow faults mutants check fix docs site bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,11 +25,11 @@ $(VENV)/.run-ready: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev-ready: $(VENV)/.run-ready
-	$(PIP) --editable '.[worker,embedded,dev]'
+	$(PIP) --editable '.[worker,embedded,dev,docs]'
 	@touch $@
 
 $(VENV)/.bench-ready: $(VENV)/.dev-ready
-	$(PIP) --editable '.[worker,embedded,dev,bench]'
+	$(PIP) --editable '.[worker,embedded,dev,docs,bench]'
 	@touch $@
 
 setup: $(VENV)/.run-ready  ## Create the virtual environment and install Netmorph into it
@@ -66,6 +66,9 @@ fix: $(VENV)/.dev-ready  ## Fix format and lint
 
 docs: $(VENV)/.dev-ready  ## Write the parts of the documents that come from the code
 	$(BIN)/python -m docs.generate
+
+site: $(VENV)/.dev-ready  ## Build the documentation site in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.bench-ready  ## Run the benchmarks, with peers if .venv-peers exists (BENCH_OPTIONS=--quick: fewer)
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)

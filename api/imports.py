@@ -1,20 +1,21 @@
-"""Importing data sets into storage: built-ins by name, and uploaded files.
+"""Importing data sets and networks into storage: built-ins by name, and uploaded files.
 
 The bytes are written first, named by their content; then one row makes them a data set. A failure
 in between leaves bytes that no row names, never half a data set.
 """
 
+import os
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.builtins import BUILTINS
 from api.db import unit_of_work
 from api.models import Dataset
-from api.schemas import DatasetOut, IntakeOut
-from api.store import datasets
+from api.schemas import DatasetOut, IntakeOut, NetworkOut
+from api.store import datasets, networks
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.data import intake
@@ -25,7 +26,10 @@ from core.data.formats.images import LARGEST_SIDE
 from core.data.intake import Intake
 from core.data.layouts import RULES
 from core.data.targets import LABEL_TASKS
-from core.errors import MissingBlob, UnknownKind
+from core.errors import InvalidArchitecture, MissingBlob, UnknownKind
+from core.graph.architecture import Architecture
+from core.graph.given_network import MOST_LAYERS, check_limits, read_weights
+from core.graph.weights import save
 from core.protocol.storage import Storage
 
 _BUILTIN = "builtin:"  # before the name of a built-in that is also the name of an own data set
@@ -97,6 +101,40 @@ def import_file(
             f"and {_BUILTIN}{name} the built-in one"
         )
     return _store(maker, storage, caller, name, found, builtin=False)
+
+
+def import_network(
+    maker: sessionmaker[Session],
+    storage: Storage,
+    caller: Caller,
+    name: str,
+    architecture: Any,
+    weights: BinaryIO | None,
+) -> NetworkOut:
+    """Import a network: its architecture as JSON, its weights as a safetensors file.
+
+    Raises InvalidInput or InvalidArchitecture for a network that no search could start from.
+    """
+    checked = _architecture(architecture)
+    blob = None
+    if weights is not None:
+        size = weights.seek(0, os.SEEK_END)
+        weights.seek(0)
+        blob = storage.put("weights", save(read_weights(weights, size, checked)), "safetensors")
+    with unit_of_work(maker) as session:
+        return networks.add(session, caller, name=name, architecture=checked, weights=blob)
+
+
+def _architecture(data: Any) -> Architecture:
+    """The architecture of the JSON; raises InvalidArchitecture where it is none, or too large."""
+    nodes = data.get("nodes") if isinstance(data, dict) else None
+    if isinstance(nodes, list) and len(nodes) > MOST_LAYERS:
+        raise InvalidArchitecture(
+            f"the network has {len(nodes)} layers; expected at most {MOST_LAYERS}"
+        )
+    architecture = Architecture.from_json(data)
+    check_limits(architecture)
+    return architecture
 
 
 def _store(

@@ -1,9 +1,10 @@
 """Writes the parts of these pages that come from the code: `python -m docs.generate`.
 
 `docs/reference/settings.md` is made from the settings classes, `docs/reference/commands.md` from
-the command line, `docs/reference/metrics.md` from the declared metrics, the state diagrams of
-`docs/architecture.md` from the transition tables, the matrix of `docs/security.md` from the routes.
-`tests/docs` fails while a page is out of date.
+the command line, `docs/reference/metrics.md` from the declared metrics, `docs/reference/rest.md`
+and `docs/reference/openapi.json` from the routes, `docs/reference/python.md` from docstrings, the
+state diagrams of `docs/architecture.md` from the transition tables, the matrix of
+`docs/security.md` from the routes. `tests/docs` fails while a page is out of date.
 """
 
 import re
@@ -30,7 +31,7 @@ from core.protocol.states import (
     SearchStatus,
     TrialStatus,
 )
-from docs import routes
+from docs import python_reference, rest, routes
 
 DOCS = Path(__file__).parent
 PREFIX = "NETMORPH_"
@@ -72,13 +73,16 @@ def pages() -> dict[Path, str]:
     for name, diagram in state_diagrams().items():
         text = with_part(text, name, diagram)
     reference, security = DOCS / "reference", DOCS / "security.md"
-    secured = security.read_text(encoding="utf-8")
+    secured, document = security.read_text(encoding="utf-8"), rest.document()
     return {
         architecture: text,
         security: with_part(secured, "routes and roles", routes.matrix()),
         reference / "settings.md": settings_page(),
         reference / "commands.md": commands_page(),
         reference / "metrics.md": metrics_page(),
+        reference / "openapi.json": rest.document_file(document),
+        reference / "rest.md": rest.page(document),
+        reference / "python.md": python_reference.page(),
     }
 
 

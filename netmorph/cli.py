@@ -22,6 +22,7 @@ from netmorph.commands.predict import predict
 from netmorph.commands.report import report
 from netmorph.commands.search import search
 from netmorph.commands.trials import trial
+from netmorph.commands.webhooks import webhooks
 from netmorph.commands.workers import workers
 from netmorph.errors import ClientError, RefusedRequest, in_words
 
@@ -127,6 +128,7 @@ app.add_typer(trial, name="trial")
 app.add_typer(datasets, name="dataset")
 app.add_typer(keys, name="key")
 app.add_typer(workers, name="worker")
+app.add_typer(webhooks, name="webhook")
 app.command()(storage.gc)
 app.command()(setup.config)
 app.command()(setup.doctor)

@@ -25,7 +25,9 @@ import httpx
 from netmorph.answers import (
     ENDED,
     CreatedKey,
+    CreatedWebhook,
     Dataset,
+    Delivery,
     Enqueued,
     Epoch,
     Front,
@@ -37,6 +39,7 @@ from netmorph.answers import (
     Queued,
     Search,
     Trial,
+    Webhook,
     Worker,
 )
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
@@ -52,6 +55,16 @@ class Client:
     """The searches, data sets and keys that one API key gives access to."""
 
     def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        """Connect to a service when the first request is sent.
+
+        Args:
+            url: Address of the service, such as "http://127.0.0.1:8000".
+            key: API key.
+            transport: How requests are sent, for tests; None: over the network.
+
+        Raises:
+            ClientError: the address or the key cannot be one.
+        """
         self.url = _checked_url(url)
         self._retries = Retries()
         self._http = httpx.Client(
@@ -86,11 +99,11 @@ class Client:
         return cast(Search, _json(answer))
 
     def preview_search(self, body: Mapping[str, Any]) -> Preview:
-        """What the search with this body would be; nothing is created."""
+        """Check a search and return its roots and expected times; nothing is created."""
         return cast(Preview, _json(self._send("POST", "/v1/searches:validate", json=dict(body))))
 
     def search(self, search_id: str) -> Search:
-        """The current state of a search."""
+        """Return the current state of a search."""
         return cast(Search, _json(self._send("GET", f"/v1/searches/{search_id}")))
 
     def changed_search(self, search: Search, seconds: float = _WAIT) -> Search:
@@ -112,7 +125,7 @@ class Client:
         return search
 
     def searches(self, tags: Iterable[str] = ()) -> Iterator[Search]:
-        """All searches that have each of these tags, the newest first."""
+        """Return all searches that have each of these tags, the newest first."""
         return cast(Iterator[Search], self._pages("/v1/searches", tag=list(tags)))
 
     def edit_search(self, search_id: str, **changes: str | list[str]) -> Search:
@@ -162,16 +175,19 @@ class Client:
         self._delete(f"/v1/searches/{search_id}")
 
     def trials(self, search_id: str) -> Iterator[Trial]:
-        """The trials of a search, ordered by number."""
+        """Return the trials of a search, ordered by number."""
         return cast(Iterator[Trial], self._pages(f"/v1/searches/{search_id}/trials"))
 
     def figure(self, search_id: str, name: str) -> dict[str, Any]:
-        """A figure of a search for Plotly: `best-so-far`, `learning-curves` or `front`."""
+        """Return a figure of a search for Plotly.
+
+        Names: `best-so-far`, `learning-curves`, `front`, `predictions`, `calibration`, `timeline`.
+        """
         answer = self._send("GET", f"/v1/searches/{search_id}/figures/{name}")
         return cast(dict[str, Any], _json(answer))
 
     def epochs(self, trial_id: str) -> list[Epoch]:
-        """The epochs of a trial, attempt by attempt."""
+        """Return the epochs of a trial, attempt by attempt."""
         return cast(list[Epoch], _json(self._send("GET", f"/v1/trials/{trial_id}/epochs")))
 
     def stop_trial(self, trial_id: str) -> Trial:
@@ -179,7 +195,7 @@ class Client:
         return cast(Trial, _json(self._send("POST", f"/v1/trials/{trial_id}:stop")))
 
     def front(self, search_id: str) -> Front:
-        """The Pareto front of a search that has a cost."""
+        """Return the Pareto front of a search, against its cost or else the parameters."""
         return cast(Front, _json(self._send("GET", f"/v1/searches/{search_id}/front")))
 
     def download_export(self, search_id: str, target: Path) -> None:
@@ -200,11 +216,11 @@ class Client:
     # --- data sets, workers and keys ----------------------------------------------------------
 
     def datasets(self) -> Iterator[Dataset]:
-        """All data sets, the newest first."""
+        """Return all data sets, the newest first."""
         return cast(Iterator[Dataset], self._pages("/v1/datasets"))
 
     def workers(self) -> list[Worker]:
-        """The workers of the last day, with the trial that each trains."""
+        """Return the workers of the last day, with the trial that each trains."""
         return cast(list[Worker], list(self._pages("/v1/workers")))
 
     def drain_worker(self, worker_id: str, *, undo: bool = False) -> Worker:
@@ -213,13 +229,13 @@ class Client:
         return cast(Worker, _json(self._send("POST", f"/v1/workers/{worker_id}:{verb}")))
 
     def count_live_workers(self, seconds: float) -> int:
-        """How many workers were seen within the last `seconds`, by this machine's clock."""
+        """Count the workers that were seen within the last `seconds`, by this machine's clock."""
         now = datetime.now(UTC)
         seen = (datetime.fromisoformat(worker["seen_at"]) for worker in self.workers())
         return sum((now - one).total_seconds() < seconds for one in seen)
 
     def dataset(self, name_or_id: str) -> Dataset:
-        """A data set by its id, or the one of this name that was uploaded last."""
+        """Return a data set by its id, or the one of this name that was uploaded last."""
         if (found := _newest(self.datasets(), name_or_id)) is None:
             raise ClientError(
                 f"there is no data set {name_or_id!r}; `netmorph dataset ls` lists them"
@@ -231,7 +247,7 @@ class Client:
         self._send("DELETE", f"/v1/datasets/{dataset_id}")
 
     def intake(self) -> Intake:
-        """The limits, formats and rules of uploads."""
+        """Return the limits, formats and rules of uploads."""
         return cast(Intake, _json(self._send("GET", "/v1/datasets/intake")))
 
     def add_dataset(
@@ -275,7 +291,7 @@ class Client:
         return cast(CreatedKey, _json(answer))
 
     def list_keys(self) -> list[Key]:
-        """All API keys, without their secrets."""
+        """Return all API keys, without their secrets."""
         return cast(list[Key], list(self._pages("/v1/keys")))
 
     def rotate_key(self, key_id: str, grace_seconds: float = 0) -> CreatedKey:
@@ -284,8 +300,36 @@ class Client:
         answer = self._once("POST", f"/v1/keys/{key_id}:rotate", json=body)
         return cast(CreatedKey, _json(answer))
 
+    def create_webhook(self, name: str, url: str, events: list[str]) -> CreatedWebhook:
+        """Have events of the searches sent to a URL. No later answer contains the secret."""
+        answer = self._once(
+            "POST", "/v1/webhooks", json={"name": name, "url": url, "events": events}
+        )
+        return cast(CreatedWebhook, _json(answer))
+
+    def webhooks(self) -> Iterator[Webhook]:
+        """All webhooks, without their secrets, the newest first."""
+        return cast(Iterator[Webhook], self._pages("/v1/webhooks"))
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Delete a webhook with its deliveries."""
+        self._delete(f"/v1/webhooks/{webhook_id}")
+
+    def deliveries(self, webhook_id: str) -> Iterator[Delivery]:
+        """What was sent, or is to be sent, to a webhook, the newest first."""
+        return cast(Iterator[Delivery], self._pages(f"/v1/webhooks/{webhook_id}/deliveries"))
+
+    def redeliver(self, webhook_id: str, delivery_id: str) -> Delivery:
+        """Send a delivery again soon."""
+        path = f"/v1/webhooks/{webhook_id}/deliveries/{delivery_id}:redeliver"
+        return cast(Delivery, _json(self._send("POST", path)))
+
+    def ping_webhook(self, webhook_id: str) -> Delivery:
+        """Send a test to a webhook soon."""
+        return cast(Delivery, _json(self._once("POST", f"/v1/webhooks/{webhook_id}:ping")))
+
     def collect_garbage(self, *, dry_run: bool) -> Garbage:
-        """Give up stored files without a use, or only say how many there are."""
+        """Give up stored files without a use; with `dry_run` only count them."""
         body = {"dry_run": dry_run}
         return cast(Garbage, _json(self._send("POST", "/v1/storage:collect", json=body)))
 

@@ -7,16 +7,16 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from netmorph import report, tables
-from netmorph.answers import Search
+from netmorph.answers import Dataset, Search
 from netmorph.charts import svg
-from netmorph.client import Client
 from netmorph.formatting import clock
+from netmorph.report import TrialSource
 
 _PAGES = Environment(
     loader=PackageLoader("netmorph", "templates"),
@@ -30,7 +30,14 @@ _NUMERIC = frozenset({"no", "value", "parent", "parameters", "latency", "epochs"
 Rows = Sequence[tuple[str, str]]  # labels and texts
 
 
-def page(client: Client, search: Search, dataset: Rows, request: dict[str, Any]) -> str:
+class ReportSource(TrialSource, Protocol):
+    """Where a report has its trials and figures from: a client, or the service itself."""
+
+    def figure(self, search_id: str, name: str) -> dict[str, Any]:
+        """A figure of a search for Plotly."""
+
+
+def page(client: ReportSource, search: Search, dataset: Rows, request: dict[str, Any]) -> str:
     """The report of a search; `request` is the body of `POST /v1/searches` that repeats it."""
     result = report.summary(client, search, None)
     in_percent = search.get("in_percent", True)
@@ -51,7 +58,7 @@ def page(client: Client, search: Search, dataset: Rows, request: dict[str, Any])
     )
 
 
-def _figures(client: Client, search: Search) -> list[tuple[str, Markup]]:
+def _figures(client: ReportSource, search: Search) -> list[tuple[str, Markup]]:
     """The titles and pictures of the figures that have points."""
     metric = search["metric"]
     shown = [("best-so-far", f"Best {metric} so far", f"validation {metric} by trial")]
@@ -90,3 +97,19 @@ def _in_words(values: object) -> str:
     fields = values if isinstance(values, dict) else {}
     given = {name: value for name, value in fields.items() if value is not None}
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in given.items())
+
+
+def dataset_rows(dataset: Dataset) -> Rows:
+    """The labels and texts of a data set."""
+    classes = ", ".join(dataset["class_names"])
+    train, test = dataset["train_examples"], dataset["test_examples"]
+    return [
+        ("name", f"{dataset['name']}, version {dataset['version']} ({dataset['id']})"),
+        ("shape", " × ".join(map(str, dataset["input_shape"]))),
+        (
+            "examples",
+            f"{train:,} to train, {test:,} to test",
+        ),
+        ("classes", f"{dataset['classes']}: {classes}"),
+        *tables.headlines(dataset["description"]),
+    ]

@@ -1,18 +1,25 @@
 """The report at the end of a search."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 
 from netmorph import lineage
-from netmorph.answers import Search
-from netmorph.client import Client
+from netmorph.answers import Search, Trial
 from netmorph.formatting import clock, measures, metric
 
 
-def summary(client: Client, search: Search, folder: Path | None) -> dict[str, Any]:
+class TrialSource(Protocol):
+    """Where the trials of a search are read from."""
+
+    def trials(self, search_id: str) -> Iterator[Trial]:
+        """The trials of a search, ordered by number."""
+
+
+def summary(client: TrialSource, search: Search, folder: Path | None) -> dict[str, Any]:
     """The report as a JSON object; `folder` is that of the export, if there is one."""
     best, final, in_percent = search["best"], search["final"], search.get("in_percent", True)
     number = lineage.winner(search)

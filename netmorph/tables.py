@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from netmorph.answers import Dataset, Front, Key, Search, Trial, Worker
+from netmorph.answers import Dataset, Delivery, Front, Key, Search, Trial, Webhook, Worker
 from netmorph.diagnosis import Finding
 from netmorph.formatting import clock, measures, metric, milliseconds, out_of
 from netmorph.lineage import ensemble, exported, steps
@@ -31,7 +32,9 @@ _INDENT = 4  # columns before the words of a trial
 LABELS = ("no", "status", "value", "parent", "parameters", "latency", "epochs", "time")
 WORDS = ("morphisms", "computed in")
 _SHORT_PHASES = {"running its last trials": "last trials"}
-_FOLDED = frozenset({"name", "data set", "device", "morphisms"})  # columns with text of any length
+_FOLDED = frozenset(
+    {"name", "data set", "device", "error", "events", "morphisms", "url"}
+)  # columns with text of any length
 
 
 def searches(items: Iterable[Search], width: int) -> Table:
@@ -238,6 +241,33 @@ def keys(items: Iterable[Key], width: int) -> Table:
     return table
 
 
+def webhooks(items: Iterable[Webhook], width: int) -> Table:
+    """One row for each webhook."""
+    items = list(items)
+    ids = _ids([item["id"] for item in items], width)
+    table = _table("id", "name", "url", "events")
+    for item in items:
+        table.add_row(ids[item["id"]], item["name"], item["url"], ", ".join(item["events"]))
+    return table
+
+
+def deliveries(items: Iterable[Delivery], width: int) -> Table:
+    """One row for each delivery."""
+    items = list(items)
+    ids = _ids([item["id"] for item in items], width)
+    table = _table("id", "created", "event", "status", "attempts", "error")
+    for item in items:
+        table.add_row(
+            ids[item["id"]],
+            _minute(item["created_at"]),
+            item["event"],
+            item["status"],
+            str(item["attempts"]),
+            item["error"] or "–",
+        )
+    return table
+
+
 def _ids(texts: Sequence[str], width: int) -> dict[str, str]:
     """Each id as it is shown: complete if there is room, else its beginning.
 
@@ -305,3 +335,24 @@ def _table(*labels: str, no_wrap: bool = False) -> Table:
     for label in labels:
         table.add_column(label, overflow="fold", no_wrap=no_wrap or label not in _FOLDED)
     return table
+
+
+def headlines(description: Any, *, columns: bool = False) -> list[tuple[str, str]]:
+    """How a data set was understood, as lines with labels; with each column of a table or not."""
+    if description is None:
+        return [("data", "imported by an older release, which did not describe it")]
+    summary, notes, warnings = (description[key] for key in ("summary", "notes", "warnings"))
+    return [
+        *(("" if index else "data", text) for index, text in enumerate(summary)),
+        *_column_lines(description.get("columns", ()), every=columns),
+        *(("note", text) for text in notes),
+        *(("warning", text) for text in warnings),
+    ]
+
+
+def _column_lines(columns: Any, *, every: bool) -> Iterator[tuple[str, str]]:
+    """How the columns of a table were understood: every one, or those that are left out."""
+    for one in columns:
+        if every or one["taken_as"] == "left out":
+            features = f", {one['features']} features" if one["features"] > 1 else ""
+            yield "column", f"{one['name']!r}: {one['taken_as']}{features}; {one['reason']}"

@@ -1,8 +1,7 @@
 """The dashboard: server-rendered pages beside the REST interface, live without reload.
 
-Stateless: any replica serves any page. `visitors` signs people in and out; `pages`, `search_pages`,
-`compare` and `forms` are the routes; `live` serves the events and figures that pages fetch;
-`rendering` has the templates.
+Stateless: any replica serves any page. `visitors` signs people in and out; `live` serves the events
+and figures that pages fetch; `rendering` has the templates; all other modules are pages and forms.
 """
 
 from pathlib import Path
@@ -11,19 +10,40 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.dashboard import compare, forms, live, pages, reference, rendering, search_pages, visitors
+from api.dashboard import (
+    compare,
+    compare_trials,
+    dataset_pages,
+    forms,
+    key_settings,
+    live,
+    managing,
+    overviews,
+    pages,
+    reference,
+    rendering,
+    reports,
+    search_pages,
+    submission,
+    visitors,
+)
 from api.dashboard.large_files import large_file
 from api.dashboard.rendering import show_unknown_paths
 
 __all__ = ["dashboard_router", "mount_static", "show_unknown_paths"]
 
+#: Fixed addresses come before those with a variable part.
+_PARTS = (
+    visitors, pages, submission, managing, reports, search_pages, compare, compare_trials, forms,
+    overviews, dataset_pages, key_settings, live, reference,
+)  # fmt: skip
 _HERE = Path(__file__).parent
 
 
 def dashboard_router() -> APIRouter:
     """All pages; not part of the documented REST interface."""
     router = APIRouter(include_in_schema=False)
-    for part in (visitors, pages, search_pages, compare, forms, live, reference):
+    for part in _PARTS:
         router.include_router(part.router)
 
     @router.get("/static/plotly-{version}.min.js")

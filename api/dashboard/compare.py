@@ -1,7 +1,7 @@
 """The page that shows a few searches side by side."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -45,14 +45,26 @@ def compare_fragment(
     return page(request, "_compare.html", **_values(found))
 
 
-@router.get("/ui/compare/figure")
+@router.get("/ui/compare/{name}")
 def compare_figure(
-    visitor: VisitorDep, session: SessionDep, chosen: ChosenQuery, theme: ThemeName = "light"
+    name: Literal["figure", "fronts"],
+    visitor: VisitorDep,
+    session: SessionDep,
+    chosen: ChosenQuery,
+    metric: Annotated[str, Query(max_length=64)] = "",
+    theme: ThemeName = "light",
 ) -> dict[str, Any]:
-    """The best so far of the searches, for Plotly."""
+    """The best so far or the fronts of the searches with one metric, for Plotly.
+
+    Without a metric it is that of the first search.
+    """
     found = _searches(session, visitor.caller, chosen)
+    known = comparison.by_metric(found)
+    if (metric := metric or next(iter(known))) not in known:
+        raise InvalidInput(f"no search has the metric {metric!r}; expected {' or '.join(known)}")
     points = {one.id: trials.points(session, one.id) for one in found}
-    return comparison.figure(found, points, THEMES[theme])
+    draw = comparison.figure if name == "figure" else comparison.fronts_figure
+    return draw(found, points, THEMES[theme], metric)
 
 
 def _searches(session: Session, caller: Caller, chosen: list[UUID]) -> list[SearchOut]:
@@ -73,6 +85,7 @@ def _values(found: list[SearchOut]) -> dict[str, Any]:
         "searches": found,
         "swatches": [leads[index] for index in range(len(found))],
         "differences": comparison.differences(found),
+        "metrics": list(comparison.by_metric(found)),
         "seeds": [len(group) for group in groups if len(group) > 1],
         "query": "&".join(f"search={one.id}" for one in found),
     }

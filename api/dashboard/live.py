@@ -4,17 +4,25 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from sqlalchemy.orm import Session
 
+from api.dashboard.unchanged import FigureRoute, of_version
 from api.dashboard.visitors import VisitorDep
 from api.edge import downloads, event_streams
 from api.edge.dependencies import ChangesDep, SessionDep, StorageDep, ThemeName
 from api.edge.event_streams import LastEventId
 from api.pictures import figures
+from api.pictures.plots import THEMES
 from api.schemas import TrialDetail
-from api.store import trials
+from api.store import searches, trials
+from api.store.keys import Caller
 
 router = APIRouter()
+drawn = APIRouter(route_class=FigureRoute)
+
+EARLIER_FRONTS = 4  # behind the front of a search
+_TIMED = {"front", "timeline"}  # figures that also change with other searches, or with time
 
 
 @router.get("/ui/searches/{search_id}/events/stream")
@@ -37,15 +45,38 @@ async def all_events(
     return await event_streams.of_any_search(request, changes)
 
 
-@router.get("/ui/searches/{search_id}/figures/{name}")
+@drawn.get("/ui/searches/{search_id}/figures/{name}")
 def search_figure(
-    search_id: UUID, name: str, visitor: VisitorDep, session: SessionDep, theme: ThemeName = "light"
+    request: Request,
+    search_id: UUID,
+    name: str,
+    visitor: VisitorDep,
+    session: SessionDep,
+    theme: ThemeName = "light",
+) -> Response:
+    """A figure of a search for Plotly; the front has those of earlier searches behind it."""
+
+    def make() -> Response:
+        return JSONResponse(_figure(session, visitor.caller, search_id, name, theme))
+
+    if name in _TIMED:
+        return make()
+    return of_version(request, session, visitor.caller, search_id, make)
+
+
+def _figure(
+    session: Session, caller: Caller, search_id: UUID, name: str, theme: str
 ) -> dict[str, Any]:
-    """A figure of a search for Plotly."""
-    return figures.of_search(session, visitor.caller, search_id, name, theme)
+    figure = figures.of_search(session, caller, search_id, name, theme)
+    if name != "front":
+        return figure
+    search = searches.get(session, caller, search_id)
+    earlier = searches.on_same_data(session, caller, search, EARLIER_FRONTS)
+    points = [(one, trials.points(session, one.id)) for one in earlier]
+    return figures.with_earlier_fronts(figure, search, points, THEMES[theme])
 
 
-@router.get("/ui/trials/{trial_id}/figures/curves")
+@drawn.get("/ui/trials/{trial_id}/figures/curves")
 def trial_figure(
     trial_id: UUID, visitor: VisitorDep, session: SessionDep, theme: ThemeName = "light"
 ) -> dict[str, Any]:
@@ -65,3 +96,6 @@ def download(
 ) -> StreamingResponse:
     """The exported model."""
     return downloads.export(session, storage, visitor.caller, search_id)
+
+
+router.include_router(drawn)

@@ -9,7 +9,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from api.builtins import BUILTINS
 from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
@@ -21,8 +20,6 @@ from api.store.keys import Caller
 from core.data.layouts import LAYOUTS
 from core.errors import NetmorphError
 from core.graph.architecture import Architecture
-from core.protocol.contracts import Cost
-from core.search.strategies import STRATEGIES
 
 router = APIRouter(route_class=PageRoute)
 
@@ -33,42 +30,16 @@ CursorQuery = Annotated[str | None, Query(max_length=512)]
 
 @router.get("/")
 def searches_page(
-    request: Request,
-    visitor: VisitorDep,
-    session: SessionDep,
-    cursor: CursorQuery = None,
-    dataset: Annotated[str, Query(max_length=128)] = "",
+    request: Request, visitor: VisitorDep, session: SessionDep, cursor: CursorQuery = None
 ) -> HTMLResponse:
-    """All searches, and the form for a new one, which may name a data set."""
-    return show_searches(request, visitor, session, cursor=cursor, values={"dataset": dataset})
-
-
-def show_searches(
-    request: Request,
-    visitor: Visitor,
-    session: Session,
-    *,
-    cursor: str | None = None,
-    values: dict[str, str] | None = None,
-    errors: dict[str, str] | None = None,
-    status: int = 200,
-) -> HTMLResponse:
-    """The page of all searches; the form keeps its values and shows its errors."""
+    """All searches."""
     listed = searches.listing(session, visitor.caller, limit=_PAGE, cursor=cursor)
-    uploaded = [one for one in datasets.listing(session, visitor.caller).items if not one.builtin]
     return page(
         request,
         "searches.html",
-        status,
         searches=listed.items,
         next_cursor=listed.next_cursor,
         cursor=cursor or "",
-        builtins=sorted(BUILTINS),
-        uploaded=uploaded,
-        strategies=sorted(STRATEGIES),
-        costs=list(Cost),
-        values=values or {},
-        errors=errors or {},
     )
 
 
@@ -80,12 +51,6 @@ def searches_fragment(
     cursor = cursor or None
     listed = searches.listing(session, visitor.caller, limit=_PAGE, cursor=cursor)
     return page(request, "_searches.html", searches=listed.items)
-
-
-@router.get("/searches")
-def searches_address(visitor: VisitorDep) -> RedirectResponse:
-    """The address that the form sends to is that of all searches, too."""
-    return RedirectResponse("/", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/trials/{trial_id}")
@@ -165,14 +130,6 @@ def show_datasets(
 def datasets_address(visitor: VisitorDep) -> RedirectResponse:
     """The address that the upload is sent to is that of all data sets, too."""
     return RedirectResponse("/data-sets", HTTPStatus.SEE_OTHER)
-
-
-@router.get("/data-sets/{dataset_id}")
-def dataset_page(
-    request: Request, dataset_id: UUID, visitor: VisitorDep, session: SessionDep
-) -> HTMLResponse:
-    """One data set: how it was understood, and what may be wrong with it."""
-    return page(request, "dataset.html", one=datasets.get(session, visitor.caller, dataset_id))
 
 
 @router.get("/workers")

@@ -20,6 +20,7 @@ from api.edge.errors import STATUSES, http_problem, validation_detail
 from api.pictures.figures import CURVES
 from api.schemas import SearchOut
 from core.errors import NetmorphError
+from core.graph.architecture import Architecture
 from core.protocol.states import LIVE_SEARCH, SearchStatus
 from core.tasks import TASKS
 
@@ -102,6 +103,14 @@ def show_unknown_paths(app: FastAPI) -> None:
 def _error_page(request: Request, status: int, detail: str) -> Response:
     title = HTTPStatus(status).phrase
     return page(request, "error.html", status, title=title, detail=detail)
+
+
+def architecture_of(stored: Any) -> Architecture | None:
+    """The architecture of stored JSON; None where another release wrote it."""
+    try:
+        return Architecture.from_json(stored)
+    except NetmorphError:
+        return None
 
 
 # --- filters ----------------------------------------------------------------------------------

@@ -6,10 +6,11 @@ and forward keep them, and all of it works without a script.
 
 import csv
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from math import ceil
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -19,24 +20,26 @@ from sqlalchemy.orm import Session
 
 from api.dashboard.rendering import PageRoute, page
 from api.dashboard.search_log import LogEntry, entries
-from api.dashboard.visitors import VisitorDep
+from api.dashboard.unchanged import FragmentRoute, of_version
+from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
 from api.pictures import drawing, fronts, surrogate
 from api.pictures.lineage import selection
 from api.schemas import SearchOut, TrialOut
-from api.store import running_trials, searches, trial_tables, trials
+from api.store import enqueued, running_trials, searches, trial_tables, trials
 from api.store.trial_tables import SORTS, Arrangement
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialKind, TrialStatus
 
 router = APIRouter(route_class=PageRoute)
+fragments = APIRouter(route_class=FragmentRoute)
 
 TRIALS = 100  # on a page of the table
 ENTRIES = 100  # on a page of the log
 _SUGGESTIONS = 50  # the latest ones, beside what they came to
 
-Tab = Literal["overview", "trials", "lineage", "front", "surrogate", "log"]
-TABS: tuple[Tab, ...] = ("overview", "trials", "lineage", "front", "surrogate", "log")
+Tab = Literal["overview", "trials", "lineage", "front", "surrogate", "log", "manage"]
+TABS: tuple[Tab, ...] = get_args(Tab)
 
 _SORTS = "|".join(SORTS)
 PageQuery = Annotated[int, Query(alias="page", ge=1, le=10_000)]
@@ -65,6 +68,8 @@ class SearchView:
     page: int  # of the table of trials, or of the log
     lineage: str  # "main" or "all"
     arrangement: Arrangement
+    values: Mapping[str, str] = field(default_factory=dict)  # entered in forms
+    errors: Mapping[str, str] = field(default_factory=dict)  # of forms, by field
 
 
 @router.get("/searches/{search_id}")
@@ -81,13 +86,37 @@ def search_page(
     """A tab of one search."""
     search = searches.get(session, visitor.caller, search_id)
     view = SearchView(session, search, number, lineage, arrangement)
+    return _show(request, view, tab)
+
+
+def show_search(
+    request: Request,
+    visitor: Visitor,
+    session: Session,
+    search_id: UUID,
+    tab: Tab,
+    *,
+    values: Mapping[str, str],
+    errors: Mapping[str, str],
+    status: int = HTTPStatus.OK,
+) -> HTMLResponse:
+    """A tab with forms, which keep what was entered and show their errors."""
+    search = searches.get(session, visitor.caller, search_id)
+    view = SearchView(session, search, 1, "main", Arrangement(), values, errors)
+    return _show(request, view, tab, status)
+
+
+def _show(
+    request: Request, view: SearchView, tab: Tab, status: int = HTTPStatus.OK
+) -> HTMLResponse:
     values: dict[str, Any] = {}
     for part in _OF_TAB[tab]:
         values |= _PARTS[part](view)
-    return page(request, f"search_{tab}.html", search=search, tab=tab, tabs=TABS, **values)
+    name = f"search_{tab}.html"
+    return page(request, name, status, search=view.search, tab=tab, tabs=TABS, **values)
 
 
-@router.get("/ui/searches/{search_id}/{part}")
+@fragments.get("/ui/searches/{search_id}/{part}")
 def search_fragment(
     request: Request,
     search_id: UUID,
@@ -97,13 +126,19 @@ def search_fragment(
     arrangement: ArrangementDep,
     number: PageQuery = 1,
     lineage: LineageQuery = "main",
-) -> HTMLResponse:
+) -> Response:
     """A part of a search's page, such as its state or its trials."""
-    if part not in _PARTS:
+    if part not in _FRAGMENTS:
         return page(request, "error.html", 404, title="Not Found", detail=f"no part {part!r}")
-    search = searches.get(session, visitor.caller, search_id)
-    values = _PARTS[part](SearchView(session, search, number, lineage, arrangement))
-    return page(request, f"_{part}.html", search=search, **values)
+
+    def make() -> HTMLResponse:
+        search = searches.get(session, visitor.caller, search_id)
+        values = _PARTS[part](SearchView(session, search, number, lineage, arrangement))
+        return page(request, f"_{part}.html", search=search, **values)
+
+    if part in _TIMED:
+        return make()
+    return of_version(request, session, visitor.caller, search_id, make)
 
 
 @router.get("/searches/{search_id}/trials.csv")
@@ -264,6 +299,29 @@ def _log(view: SearchView) -> dict[str, Any]:
     }
 
 
+def _manage(view: SearchView) -> dict[str, Any]:
+    """What the forms show: what was entered, else what is so at present."""
+    search = view.search
+    present = {"name": search.name, "tags": ", ".join(search.tags), "note": search.note}
+    present |= limits_of(search) | {"network": "", "architecture": ""}
+    return {
+        "values": present | dict(view.values),
+        "errors": view.errors,
+        "waiting": [one.name for one in enqueued.queued(view.session, search.id)],
+    }
+
+
+def limits_of(search: SearchOut) -> dict[str, str]:
+    """The present limits of a search in the fields of the form."""
+    seconds = search.budget.seconds
+    return {
+        "trials": str(search.budget.trials or ""),
+        "epochs": str(search.budget.epochs or ""),
+        "minutes": "" if seconds is None else f"{seconds / 60:g}",
+        "parallelism": str(search.parallelism),
+    }
+
+
 #: The parts of a search's page: what the template of each one shows.
 _PARTS: dict[str, Callable[[SearchView], dict[str, Any]]] = {
     "state": _state,
@@ -274,8 +332,13 @@ _PARTS: dict[str, Callable[[SearchView], dict[str, Any]]] = {
     "front": _front,
     "surrogate": _surrogate,
     "log": _log,
+    "manage": _manage,
 }
 #: The parts that each tab shows.
 _OF_TAB: dict[Tab, tuple[str, ...]] = {
     tab: ("state", "running") if tab == "overview" else ("heading", tab) for tab in TABS
 }
+_FRAGMENTS = _PARTS.keys() - {"manage"}  # what a person types there is never replaced
+_TIMED = {"state", "heading", "running"}  # they also change with time
+
+router.include_router(fragments)

@@ -12,12 +12,14 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
 
-from api.dashboard.rendering import PageRoute, page
+from api.dashboard.rendering import Handler, PageRoute, page
 from api.db import unit_of_work
 from api.edge import authentication
 from api.edge.authentication import USERS
 from api.edge.parsing import host_in
+from api.edge.uploads import checked_first
 from api.store import sign_ins
 from api.store.keys import Caller
 
@@ -84,6 +86,14 @@ VisitorDep = Annotated[Visitor, Depends(get_visitor)]
 SenderDep = Annotated[Visitor, Depends(get_sender)]
 
 
+class UploadRoute(PageRoute):
+    """A page route that checks the visitor before it reads the body."""
+
+    def plain_handler(self) -> Handler:
+        """The usual handler, behind the check."""
+        return checked_first(super().plain_handler(), lambda request: get_visitor(request).caller)
+
+
 def check_origin(request: Request) -> None:
     """Refuse forms that another site's page sends."""
     headers = request.headers
@@ -117,17 +127,37 @@ def sign_in(
             request, "sign_in.html", error.status_code, next=_own(next), error=str(error.detail)
         )
     with unit_of_work(request.app.state.sessions) as session:
-        token = sign_ins.open(session, caller)
+        opened = open_session(request, session, caller)
     answer = RedirectResponse(_own(next), HTTPStatus.SEE_OTHER)
-    answer.set_cookie(
-        COOKIE,
-        token,
-        max_age=int(sign_ins.LIFETIME.total_seconds()),
-        httponly=True,
-        samesite="strict",
-        secure=request.app.state.settings.cookie_secure,
-    )
+    opened.keep(answer)
     return answer
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A new session, which the browser keeps once it has its cookie."""
+
+    visitor: Visitor
+    _cookie: str
+    _is_secure: bool
+
+    def keep(self, answer: Response) -> None:
+        """Give the browser the cookie of the session with this answer."""
+        answer.set_cookie(
+            COOKIE,
+            self._cookie,
+            max_age=int(sign_ins.LIFETIME.total_seconds()),
+            httponly=True,
+            samesite="strict",
+            secure=self._is_secure,
+        )
+
+
+def open_session(request: Request, session: Session, caller: Caller) -> OpenedSession:
+    """Open a session for a caller whose key has been checked."""
+    cookie = sign_ins.open(session, caller)
+    is_secure: bool = request.app.state.settings.cookie_secure
+    return OpenedSession(Visitor(caller, _form_token(cookie)), cookie, is_secure)
 
 
 @router.post("/sign-out")

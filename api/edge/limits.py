@@ -20,7 +20,7 @@ from api.edge.errors import problem
 JSON_BYTES = 2**20
 JSON_DEPTH = 20
 BODY_SECONDS = 30.0  # for a JSON body, and between two pieces of an upload
-_UPLOAD_PATH = re.compile(r"/v1/datasets|/v1/networks|/ui/datasets")
+_UPLOAD_PATH = re.compile(r"/v1/datasets|/v1/networks|/ui/datasets|/ui/searches/[^/]+/enqueued")
 _OTHER_CHARSET = re.compile(rb"charset\s*=(?!\s*\"?utf-?8\"?\s*(;|$))")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 

@@ -1,4 +1,4 @@
-"""Searches side by side: the settings in which they differ, and their best so far in one figure."""
+"""Searches side by side: the settings in which they differ, and their best so far and fronts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,14 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-from api.pictures.plots import Theme, exact, layout, ticks
+from api.pictures import fronts
+from api.pictures.plots import DASHES, Theme, exact, layout, ticks
 from api.schemas import SearchOut
 from api.store.trials import TrialPoint
+from core.protocol.contracts import Cost
 from core.protocol.states import TrialKind
 
 LEAST, MOST = 2, 5  # searches at once
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 _SETTINGS = (
     "task", "strategy", "strategy_options", "cost", "budget", "parallelism", "training", "bounds",
@@ -59,25 +60,73 @@ def _settings(search: SearchOut) -> dict[str, Any]:
     return flat
 
 
-def figure(
-    searches: Sequence[SearchOut], points: Mapping[UUID, Sequence[TrialPoint]], theme: Theme
-) -> dict[str, Any]:
-    """The best so far of each search; of those that differ only in their seed also the median.
+def by_metric(searches: Sequence[SearchOut]) -> dict[str, list[int]]:
+    """The positions of the searches by their metric: only equal metrics share an axis."""
+    found: dict[str, list[int]] = {}
+    for index, search in enumerate(searches):
+        found.setdefault(search.metric, []).append(index)
+    return found
 
-    The band around a median is from the worst to the best of its searches.
+
+def figure(
+    searches: Sequence[SearchOut],
+    points: Mapping[UUID, Sequence[TrialPoint]],
+    theme: Theme,
+    metric: str,
+) -> dict[str, Any]:
+    """The best so far of each search with this metric; of seeds of the same also the median.
+
+    The band around a median is from the worst to the best of its searches. A search has the same
+    colour and line in all figures of the comparison.
     """
-    curves = [_curve(points[search.id]) for search in searches]
+    shown = by_metric(searches)[metric]
+    curves = {index: _curve(points[searches[index].id]) for index in shown}
     data: list[dict[str, Any]] = []
     for together in groups(searches):
+        if together[0] not in curves:
+            continue
         colour = theme.series[together[0]]
         if len(together) > 1:
             data += _median([curves[index] for index in together], colour)
         for index in together:
             width = 2.5 if len(together) == 1 else 1
             data.append(_line(searches[index], curves[index], colour, DASHES[index], width))
-    shape = layout(theme, "trial", f"best validation {searches[0].metric} so far")
-    shape["yaxis"] |= {"tickformat": ticks(searches[0])}
-    return {"data": data, "layout": shape | {"height": 380}}
+    shape = layout(theme, "trial", f"best validation {metric} so far")
+    shape["yaxis"] |= {"tickformat": ticks(searches[shown[0]])}
+    return {"data": data, "layout": shape | {"height": 380, "showlegend": True}}
+
+
+def fronts_figure(
+    searches: Sequence[SearchOut],
+    points: Mapping[UUID, Sequence[TrialPoint]],
+    theme: Theme,
+    metric: str,
+) -> dict[str, Any]:
+    """The Pareto front of each search with this metric, against parameters."""
+    shown = by_metric(searches)[metric]
+    leads = {index: group[0] for group in groups(searches) for index in group}
+    data = [
+        front_line(searches[index], points[searches[index].id], Cost.PARAMETERS)
+        | {"line": {"shape": "hv", "width": 2, "color": theme.series[leads[index]]}
+                   | {"dash": DASHES[index]}}
+        for index in shown
+    ]  # fmt: skip
+    shape = layout(theme, "parameters", f"validation {metric}")
+    shape["xaxis"] |= {"type": "log"}
+    shape["yaxis"] |= {"tickformat": ticks(searches[shown[0]])}
+    return {"data": data, "layout": shape | {"height": 380, "showlegend": True}}
+
+
+def front_line(search: SearchOut, points: Sequence[TrialPoint], cost: Cost) -> dict[str, Any]:
+    """The front of a search as a stepped line; each point leads to its trial."""
+    best = fronts.front(points, cost)
+    unit = 1000.0 if cost is Cost.LATENCY else 1.0
+    return {
+        "type": "scatter", "mode": "lines+markers", "name": search.name,
+        "x": [unit * fronts.cost_of(one, cost) for one in best], "y": [one.value for one in best],
+        "text": [one.number for one in best], "customdata": [str(one.trial_id) for one in best],
+        "hovertemplate": f"trial %{{text}}: %{{y:{exact(search)}}} at %{{x:,.4~g}}",
+    }  # fmt: skip
 
 
 def _curve(points: Sequence[TrialPoint]) -> Curve:

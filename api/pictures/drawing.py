@@ -313,8 +313,9 @@ def _beginning(trial: TrialOut, given: bool) -> str:
 
 def _svg(kind: str, width: float, height: float, label: str, parts: Sequence[Markup]) -> Markup:
     body = Markup("").join(parts)
+    role = "group" if kind == "lineage" else "img"  # an image has no links in it
     return Markup(
-        '<svg class="drawing {kind}" role="img" aria-label="{label}" '
+        '<svg class="drawing {kind}" role="{role}" aria-label="{label}" '
         'width="{w:.0f}" height="{h:.0f}" viewBox="0 0 {w:.0f} {h:.0f}" '
         'xmlns="http://www.w3.org/2000/svg">{body}</svg>'
-    ).format(kind=kind, label=escape(label), w=width, h=height, body=body)
+    ).format(kind=kind, role=role, label=escape(label), w=width, h=height, body=body)

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.pictures import fronts, surrogate, timeline
-from api.pictures.plots import THEMES, Theme, as_json, exact, layout, ticks
+from api.pictures.comparison import front_line
+from api.pictures.plots import DASHES, THEMES, Theme, exact, layout, ticks
 from api.schemas import EpochOut, SearchOut, TrialOut
 from api.store import epochs, searches, trials
 from api.store.keys import Caller
@@ -79,10 +80,23 @@ def build(
     raise UnknownKind(f"there is no figure {name!r}; expected one of: {', '.join(NAMES)}")
 
 
+def with_earlier_fronts(
+    figure: dict[str, Any],
+    search: SearchOut,
+    earlier: Sequence[tuple[SearchOut, Sequence[TrialPoint]]],
+    theme: Theme,
+) -> dict[str, Any]:
+    """The front of a search with those of earlier searches on the same data behind it."""
+    cost = search.cost or Cost.PARAMETERS
+    behind = []
+    for index, (one, points) in enumerate(earlier):
+        line = {"shape": "hv", "width": 1.2, "color": theme.muted, "dash": DASHES[1 + index]}
+        behind.append(front_line(one, points, cost) | {"line": line, "opacity": 0.9})
+    return figure | {"data": [*behind, *figure["data"]]}
+
+
 def best_so_far(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, Any]:
     """Every trial's value, and the best up to it with its standard error."""
-    from plotly import graph_objects as go  # noqa: PLC0415 (half a second, not for every process)
-
     valued = [t for t in shown if t.value is not None and t.kind == TrialKind.SEARCH]
     numbers = [t.number for t in valued]
     best: list[Shown] = []
@@ -92,51 +106,59 @@ def best_so_far(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict
     least, greatest = TASKS[search.task].value_range
     low = [max(least, (t.value or 0) - (t.value_std or 0)) for t in best]
     high = [min(greatest, (t.value or 0) + (t.value_std or 0)) for t in best]
-    figure = go.Figure(
-        [
-            _band(go, numbers, low, high, theme),
-            go.Scatter(
-                x=numbers, y=[t.value for t in best], mode="lines", name="best so far",
-                line={"shape": "hv", "color": theme.accent, "width": 2.5},
-            ),
-            go.Scatter(
-                x=numbers, y=[t.value for t in valued], mode="markers", name="trials",
-                marker={"color": theme.muted, "size": 7}, customdata=[str(t.id) for t in valued],
-                hovertemplate=f"trial %{{x}}: %{{y:{exact(search)}}}<extra></extra>",
-            ),
-        ]
-    )  # fmt: skip
-    figure.update_layout(layout(theme, "trial", f"validation {search.metric}"))
-    figure.update_yaxes(tickformat=ticks(search))
-    return as_json(figure)
+    data = [
+        _band(numbers, low, high, theme),
+        {
+            "type": "scatter", "mode": "lines", "name": "best so far",
+            "x": numbers, "y": [t.value for t in best],
+            "line": {"shape": "hv", "color": theme.accent, "width": 2.5},
+        },
+        {
+            "type": "scatter", "mode": "markers", "name": "trials",
+            "x": numbers, "y": [t.value for t in valued],
+            "marker": {"color": theme.muted, "size": 7},
+            "customdata": [str(t.id) for t in valued],
+            "hovertemplate": f"trial %{{x}}: %{{y:{exact(search)}}}<extra></extra>",
+        },
+    ]  # fmt: skip
+    return {"data": data, "layout": _shape(search, theme, "trial", f"validation {search.metric}")}
+
+
+def _shape(search: SearchOut, theme: Theme, x: str, y: str) -> dict[str, Any]:
+    """The layout of a figure with the metric on its vertical axis."""
+    shape = layout(theme, x, y)
+    shape["yaxis"] |= {"tickformat": ticks(search)}
+    return shape
 
 
 def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, Any]:
     """Every trial's value against its cost, and the Pareto front as a stepped line."""
-    from plotly import graph_objects as go  # noqa: PLC0415
-
     cost = search.cost or Cost.PARAMETERS
     title, units = _AXES[cost]
     everything = fronts.comparable(shown, cost)
     best = fronts.front(shown, cost)
-    others = [point for point in everything if point not in best]
+    on_front = {point.trial_id for point in best}
+    others = [point for point in everything if point.trial_id not in on_front]
     hover = f"trial %{{text}}: %{{y:{exact(search)}}} at %{{x:,.4~g}}<extra></extra>"
-    figure = go.Figure()
-    for name, points, colour, mode in (
-        ("other trials", others, theme.muted, "markers"),
-        ("front", best, theme.accent, "lines+markers"),
-    ):
-        figure.add_scatter(
-            x=[units * fronts.cost_of(point, cost) for point in points],
-            y=[point.value for point in points], text=[point.number for point in points],
-            mode=mode, name=name, marker={"color": colour, "size": 7},
-            line={"shape": "hv", "color": colour, "width": 2.5},
-            customdata=[str(point.trial_id) for point in points], hovertemplate=hover,
-        )  # fmt: skip
-    figure.update_layout(layout(theme, title, f"validation {search.metric}"))
-    figure.update_xaxes(type="log")
-    figure.update_yaxes(tickformat=ticks(search))
-    return as_json(figure)
+    data = [
+        {
+            "type": "scatter", "mode": mode, "name": name,
+            "x": [units * fronts.cost_of(point, cost) for point in points],
+            "y": [point.value for point in points],
+            "text": [str(point.number) for point in points],
+            "marker": {"color": colour, "size": 7},
+            "line": {"shape": "hv", "color": colour, "width": 2.5},
+            "customdata": [str(point.trial_id) for point in points],
+            "hovertemplate": hover,
+        }
+        for name, points, colour, mode in (
+            ("other trials", others, theme.muted, "markers"),
+            ("front", best, theme.accent, "lines+markers"),
+        )
+    ]  # fmt: skip
+    shape = _shape(search, theme, title, f"validation {search.metric}")
+    shape["xaxis"] |= {"type": "log"}
+    return {"data": data, "layout": shape}
 
 
 def with_curves(shown: Sequence[Shown]) -> list[Shown]:
@@ -153,25 +175,24 @@ def learning_curves(
     search: SearchOut, shown: Sequence[Shown], curves: Sequence[EpochOut], theme: Theme
 ) -> dict[str, Any]:
     """Validation metric against seconds of training: the curves of the best and the running."""
-    from plotly import graph_objects as go  # noqa: PLC0415
-
-    figure = go.Figure()
+    data = []
     for trial in reversed(with_curves(shown)):
         rows = [e for e in curves if e.trial_id == trial.id and e.attempt == trial.attempt]
         is_best = search.best is not None and search.best.trial_id == trial.id
-        figure.add_scatter(
-            x=[e.seconds for e in rows], y=[e.validation_metric for e in rows],
-            mode="lines" if len(rows) > 1 else "markers",  # a line of one point is not seen
-            name=f"trial {trial.number}",
-            line={"color": theme.accent if is_best else theme.muted, "width": 3 if is_best else 1},
-            hovertemplate=f"trial {trial.number}: %{{y:{exact(search)}}} after %{{x:.0f}} s"
-            "<extra></extra>",
+        line = {"color": theme.accent if is_best else theme.muted, "width": 3 if is_best else 1}
+        data.append(
+            {
+                "type": "scatter", "name": f"trial {trial.number}", "line": line,
+                "mode": "lines" if len(rows) > 1 else "markers",  # a line of one point is not seen
+                "x": [e.seconds for e in rows], "y": [e.validation_metric for e in rows],
+                "hovertemplate": f"trial {trial.number}: %{{y:{exact(search)}}} after "
+                "%{x:.0f} s<extra></extra>",
+            }
         )  # fmt: skip
-    figure.update_layout(
-        layout(theme, "seconds of training", f"validation {search.metric}"), showlegend=False
-    )
-    figure.update_yaxes(tickformat=ticks(search), range=_settled(curves))
-    return as_json(figure)
+    shape = _shape(search, theme, "seconds of training", f"validation {search.metric}")
+    if (span := _settled(curves)) is not None:
+        shape["yaxis"] |= {"range": span}
+    return {"data": data, "layout": shape | {"showlegend": False}}
 
 
 def _settled(curves: Sequence[EpochOut]) -> list[float] | None:
@@ -193,32 +214,36 @@ def trial_curves(
     search: SearchOut, trial: TrialOut, curves: Sequence[EpochOut], theme: str = "light"
 ) -> dict[str, Any]:
     """Losses and the validation metric of one trial by epoch."""
-    from plotly import graph_objects as go  # noqa: PLC0415
-
     colours = THEMES.get(theme, THEMES["light"])
     rows = [e for e in curves if e.attempt == trial.attempt]
     x = [e.epoch for e in rows]
-    figure = go.Figure()
-    for name, values, colour, axis in (
-        ("training loss", [e.train_loss for e in rows], colours.muted, "y"),
-        ("validation loss", [e.validation_loss for e in rows], colours.bad, "y"),
-        (f"validation {search.metric}", [e.validation_metric for e in rows], colours.accent, "y2"),
-    ):
-        if any(value is not None for value in values):
-            line = {"color": colour, "width": 2}
-            figure.add_scatter(x=x, y=values, mode="lines", name=name, line=line, yaxis=axis)
-    figure.update_layout(
-        layout(colours, "epoch", "loss"),
-        yaxis2={
-            "overlaying": "y", "side": "right", "tickformat": ticks(search), "showgrid": False,
-            "title": {"text": search.metric},
-        },
-        margin_r=56,
-    )  # fmt: skip
-    return as_json(figure)
+    data = [
+        {
+            "type": "scatter", "mode": "lines", "name": name, "x": x, "y": values, "yaxis": axis,
+            "line": {"color": colour, "width": 2},
+        }
+        for name, values, colour, axis in (
+            ("training loss", [e.train_loss for e in rows], colours.muted, "y"),
+            ("validation loss", [e.validation_loss for e in rows], colours.bad, "y"),
+            (
+                f"validation {search.metric}",
+                [e.validation_metric for e in rows],
+                colours.accent,
+                "y2",
+            ),
+        )
+        if any(value is not None for value in values)
+    ]  # fmt: skip
+    shape = layout(colours, "epoch", "loss")
+    shape["margin"] |= {"r": 56}
+    second = {
+        "overlaying": "y", "side": "right", "tickformat": ticks(search), "showgrid": False,
+        "title": {"text": search.metric},
+    }  # fmt: skip
+    return {"data": data, "layout": shape | {"yaxis2": second}}
 
 
-def _band(go: Any, x: list[int], low: list[float], high: list[float], theme: Theme) -> Any:
+def _band(x: list[int], low: list[float], high: list[float], theme: Theme) -> dict[str, Any]:
     """The standard error around a stepped line, as one filled outline."""
     xs: list[int] = []
     lows: list[float] = []
@@ -231,7 +256,8 @@ def _band(go: Any, x: list[int], low: list[float], high: list[float], theme: The
         xs.append(number)
         lows.append(low[index])
         highs.append(high[index])
-    return go.Scatter(
-        x=[*xs, *reversed(xs)], y=[*highs, *reversed(lows)], fill="toself", mode="lines",
-        line={"width": 0}, fillcolor=theme.band, name="± standard error", hoverinfo="skip",
-    )  # fmt: skip
+    return {
+        "type": "scatter", "mode": "lines", "name": "± standard error", "hoverinfo": "skip",
+        "x": [*xs, *reversed(xs)], "y": [*highs, *reversed(lows)],
+        "fill": "toself", "fillcolor": theme.band, "line": {"width": 0},
+    }  # fmt: skip

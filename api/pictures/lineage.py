@@ -1,4 +1,4 @@
-"""Which trials the lineage of a large search shows: the winning line first."""
+"""Lines of ancestors, and which trials the lineage of a large search shows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
@@ -35,3 +35,19 @@ def _line(mine: Mapping[UUID, TrialPoint], ends: Iterable[UUID]) -> set[UUID]:
             found.add(key)
             key = mine[key].parent_id
     return found
+
+
+def line_of(parents: Mapping[UUID, UUID | None], trial: UUID) -> list[UUID]:
+    """The trial and its ancestors, the nearest first; `parents` has the parent of each trial."""
+    line: list[UUID] = []
+    key: UUID | None = trial
+    while key is not None and key not in line:
+        line.append(key)
+        key = parents.get(key)
+    return line
+
+
+def common_ancestor(lines: Sequence[Sequence[UUID]]) -> UUID | None:
+    """The nearest trial that is on all lines; None where there is none."""
+    shared = set(lines[0]).intersection(*lines[1:])
+    return next((key for key in lines[0] if key in shared), None)

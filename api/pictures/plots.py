@@ -1,11 +1,13 @@
-"""What all figures share: colours by theme, axes, number formats, Plotly's JSON."""
+"""What all figures share: colours by theme, axes, number formats."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from api.schemas import SearchOut
 from core.tasks import TASKS
+
+#: Lines that are told apart without their colours.
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,3 @@ def layout(theme: Theme, x: str, y: str) -> dict[str, Any]:
         "xaxis": axis | {"title": {"text": x}},
         "yaxis": axis | {"title": {"text": y}, "automargin": True},
     }
-
-
-def as_json(figure: Any) -> dict[str, Any]:
-    """The figure without Plotly's own types."""
-    result: dict[str, Any] = json.loads(figure.to_json())
-    return result

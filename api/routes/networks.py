@@ -1,20 +1,15 @@
 """Networks that a search can start from: upload, list, delete."""
 
-import os
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from pydantic import Json
 
-from api.db import unit_of_work
 from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
+from api.imports import import_network
 from api.schemas import Name, NetworkOut, NetworkPage
 from api.store import networks
-from core.errors import InvalidArchitecture
-from core.graph.architecture import Architecture
-from core.graph.given_network import MOST_LAYERS, check_limits, read_weights
-from core.graph.weights import save
 
 router = APIRouter(prefix="/v1/networks", tags=["networks"])
 
@@ -35,28 +30,14 @@ def upload_network(
     only reader of the input is a batch norm with the mean and the variance by which the network's
     inputs are prepared.
     """
-    checked = _architecture(architecture)
-    blob = None
-    if weights is not None:
-        size = weights.file.seek(0, os.SEEK_END)
-        weights.file.seek(0)
-        blob = storage.put(
-            "weights", save(read_weights(weights.file, size, checked)), "safetensors"
-        )
-    with unit_of_work(request.app.state.sessions) as session:
-        return networks.add(session, caller, name=name, architecture=checked, weights=blob)
-
-
-def _architecture(data: Any) -> Architecture:
-    """The architecture of the JSON; raises InvalidArchitecture where it is none, or too large."""
-    nodes = data.get("nodes") if isinstance(data, dict) else None
-    if isinstance(nodes, list) and len(nodes) > MOST_LAYERS:
-        raise InvalidArchitecture(
-            f"the network has {len(nodes)} layers; expected at most {MOST_LAYERS}"
-        )
-    architecture = Architecture.from_json(data)
-    check_limits(architecture)
-    return architecture
+    return import_network(
+        request.app.state.sessions,
+        storage,
+        caller,
+        name,
+        architecture,
+        None if weights is None else weights.file,
+    )
 
 
 @router.get("")

@@ -94,6 +94,11 @@ def _require_no_equal(session: Session, search_id: UUID, architecture: Architect
 def listing(session: Session, caller: Caller, search_id: UUID) -> list[QueuedOut]:
     """The networks that wait for their trial in a search of the caller's, in their order."""
     searches.require(session, caller, search_id)
+    return queued(session, search_id)
+
+
+def queued(session: Session, search_id: UUID) -> list[QueuedOut]:
+    """The networks that wait for their trial, the one that waits longest first."""
     statement = (
         select(Network.id.label("network_id"), Network.name, Enqueued.created_at)
         .join(Enqueued, Enqueued.network_id == Network.id)

@@ -46,6 +46,31 @@ def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
     return out.model_copy(update={"seconds_left": left})
 
 
+def on_same_data(
+    session: Session, caller: Caller, search: SearchOut, limit: int
+) -> list[SearchOut]:
+    """The caller's latest other searches on the data set of a search that have a value."""
+    valued = select(Trial.id).where(Trial.search_id == Search.id, Trial.value.is_not(None))
+    others = (Search.id != search.id, valued.exists())
+    return on_dataset(session, caller, search.dataset.id, limit, *others)
+
+
+def on_dataset(
+    session: Session,
+    caller: Caller,
+    dataset_id: UUID,
+    limit: int,
+    *conditions: ColumnElement[bool],
+) -> list[SearchOut]:
+    """The caller's latest searches on a data set that meet the conditions."""
+    statement = (
+        _visible(caller)
+        .where(Search.dataset_id == dataset_id, *conditions)
+        .order_by(Search.created_at.desc(), Search.id.desc())
+    )
+    return summaries.of(session, list(session.scalars(statement.limit(limit))))
+
+
 def version(session: Session, caller: Caller, search_id: UUID) -> int:
     """How often the search, its trials or their epochs have changed."""
     return state(session, caller, search_id)[0]

@@ -103,6 +103,12 @@ def get(session: Session, caller: Caller, trial_id: UUID) -> TrialDetail:
     return TrialDetail.of(row.Trial, **_derived(row), parent_architecture=row.architecture)
 
 
+def architecture(session: Session, trial_id: UUID) -> dict[str, Any] | None:
+    """The architecture of a trial that the caller may see; None where it was deleted meanwhile."""
+    statement = select(Trial.architecture).where(Trial.id == trial_id)
+    return session.scalars(statement).one_or_none()
+
+
 def require(session: Session, caller: Caller, trial_id: UUID) -> None:
     """Raise NotFound unless the trial belongs to a search of the caller's."""
     statement = select(Trial.id).join(Search).where(*_own(caller, trial_id))

@@ -1,10 +1,9 @@
 """The commands on data sets: dataset add, dataset describe, dataset ls, dataset rm."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -189,7 +188,7 @@ def add(
     out = console()
     version = f" version {item['version']}" if item["version"] > 1 else ""
     out.print(f"{item['name']}{version} is data set {item['id']}", soft_wrap=True)
-    for label, text in headlines(item["description"]):
+    for label, text in tables.headlines(item["description"]):
         out.print(f"{label:11}{text}", soft_wrap=True)
 
 
@@ -230,7 +229,7 @@ def describe(
         print_json(answer)
         return
     out = console()
-    for label, text in headlines(answer["description"], columns=True):
+    for label, text in tables.headlines(answer["description"], columns=True):
         out.print(f"{label:11}{text}", soft_wrap=True)
 
 
@@ -276,24 +275,3 @@ def upload(client: Client, path: Path, options: Options, name: str | None = None
     with uploads.packed(path, options.validation, options.test) as file:
         uploads.check_size(file, most)
         return client.add_dataset(file, name or uploads.label_of(path), options.fields())
-
-
-def headlines(description: Any, *, columns: bool = False) -> list[tuple[str, str]]:
-    """How a data set was understood, as lines with labels; with each column of a table or not."""
-    if description is None:
-        return [("data", "imported by an older release, which did not describe it")]
-    summary, notes, warnings = (description[key] for key in ("summary", "notes", "warnings"))
-    return [
-        *(("" if index else "data", text) for index, text in enumerate(summary)),
-        *_columns(description.get("columns", ()), every=columns),
-        *(("note", text) for text in notes),
-        *(("warning", text) for text in warnings),
-    ]
-
-
-def _columns(columns: Any, *, every: bool) -> Iterator[tuple[str, str]]:
-    """How the columns of a table were understood: every one, or those that are left out."""
-    for one in columns:
-        if every or one["taken_as"] == "left out":
-            features = f", {one['features']} features" if one["features"] > 1 else ""
-            yield "column", f"{one['name']!r}: {one['taken_as']}{features}; {one['reason']}"

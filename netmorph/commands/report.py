@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 
 from netmorph import html_report
-from netmorph.answers import Dataset
-from netmorph.commands.datasets import headlines
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -36,7 +34,7 @@ def report(
     """Write a report of a search, with its plots, as one HTML file; it replaces an earlier one."""
     with connect(url, key, data_dir) as client:
         item = resolve(client, search)
-        dataset = _facts(client.dataset(item["dataset"]["id"]))
+        dataset = html_report.dataset_rows(client.dataset(item["dataset"]["id"]))
         text = html_report.page(client, item, dataset, request_of(item))
     file = output or Path(f"{plain_name(item)}.html")
     try:
@@ -49,19 +47,3 @@ def report(
         print_json({"search_id": item["id"], "report": str(file.absolute())})
     else:
         console().print(f"report written to {file}", soft_wrap=True)
-
-
-def _facts(dataset: Dataset) -> list[tuple[str, str]]:
-    """The labels and texts of a data set."""
-    classes = ", ".join(dataset["class_names"])
-    train, test = dataset["train_examples"], dataset["test_examples"]
-    return [
-        ("name", f"{dataset['name']}, version {dataset['version']} ({dataset['id']})"),
-        ("shape", " × ".join(map(str, dataset["input_shape"]))),
-        (
-            "examples",
-            f"{train:,} to train, {test:,} to test",
-        ),
-        ("classes", f"{dataset['classes']}: {classes}"),
-        *headlines(dataset["description"]),
-    ]

@@ -28,7 +28,6 @@ from netmorph.commands.datasets import (
     TestOption,
     TimeOption,
     ValidationOption,
-    headlines,
     options_of,
     upload,
 )
@@ -317,7 +316,7 @@ def _print_facts(item: Dataset, out: Console) -> None:
     """Print how the data set was understood, before it is trained on."""
     version = f", version {item['version']}" if item["version"] > 1 else ""
     out.print(f"{'data set':11}{item['name']}{version} ({item['id']})", soft_wrap=True)
-    for label, text in headlines(item["description"]):
+    for label, text in tables.headlines(item["description"]):
         out.print(f"{label:11}{text}", soft_wrap=True)
 
 

@@ -5,10 +5,12 @@ import pytest
 from core.protocol.states import TRIAL_SOURCES
 from docs import generate
 
+PAGES = generate.pages()
 
-@pytest.mark.parametrize("path", generate.pages(), ids=lambda path: path.name)
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_a_generated_page_is_current(path):
-    assert path.read_text() == generate.pages()[path], "run `make docs` and commit the result"
+    assert path.read_text() == PAGES[path], "run `make docs` and commit the result"
 
 
 @pytest.mark.parametrize(

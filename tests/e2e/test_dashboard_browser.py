@@ -61,7 +61,7 @@ def sign_in(page: Page) -> None:
     page.goto("/")
     page.get_by_label("Key").fill(ADMIN_KEY)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="New search")).to_be_visible()
+    expect(page.get_by_role("heading", name="Searches")).to_be_visible()
 
 
 def tile(page: Page, name: str):  # type: ignore[no-untyped-def]
@@ -77,6 +77,7 @@ def wait_for_lines(page: Page, label: str) -> None:
 
 def test_a_search_from_the_form_to_the_download(page, service, dataset, screenshots):
     sign_in(page)
+    page.get_by_role("link", name="New search").click()
     page.get_by_label("Data set").select_option(label=dataset)
     page.get_by_label("Trials", exact=True).fill(str(TRIALS))
     page.get_by_label("Name").fill("Digits of the morning")
@@ -138,6 +139,7 @@ def test_pause_resume_stop(page, service):
 
 def test_the_form_shows_what_is_wrong_and_keeps_the_input(page):
     sign_in(page)
+    page.get_by_role("link", name="New search").click()
     page.get_by_label("Trials", exact=True).fill("minus three")
     page.get_by_label("Name").fill("<b>kept</b>")
     page.get_by_role("button", name="Start search").click()

@@ -9,13 +9,26 @@ let timer = null;
 let busy = false;
 let again = false;
 
+// Fetches a part; the service answers 304, without the part, where it is as the page has it.
+function fetchChanged(element, address, headers = {}) {
+  const known = element.lastTag && element.lastAddress === String(address) ? { "If-None-Match": element.lastTag } : {};
+  return fetch(address, { cache: "no-store", headers: { ...headers, ...known } });
+}
+
+// Notes what of a part is shown now.
+function keep(element, text, answer) {
+  element.lastText = text;
+  element.lastTag = answer.headers.get("ETag");
+  element.lastAddress = String(element.dataset.fragment ?? answer.url);
+}
+
 async function refreshFragment(element) {
-  const answer = await fetch(element.dataset.fragment, { headers: { Accept: "text/html" } });
+  const answer = await fetchChanged(element, element.dataset.fragment, { Accept: "text/html" });
   if (answer.status === 401) { location.reload(); return; }
   if (!answer.ok) return;
   const text = await answer.text();
   if (element.lastText === text || element.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), select")) return;
-  element.lastText = text;
+  keep(element, text, answer);
   const open = new Set([...element.querySelectorAll("details[open]")].map((one) => one.id));
   const parsed = new DOMParser().parseFromString(text, "text/html");
   for (const one of parsed.querySelectorAll("details")) one.open = open.has(one.id);
@@ -48,11 +61,11 @@ async function refreshFigure(element) {
   const theme = dark.matches ? "dark" : "light";
   const address = new URL(element.dataset.figure, location.href);
   address.searchParams.set("theme", theme);
-  const answer = await fetch(address);
+  const answer = await fetchChanged(element, address);
   if (!answer.ok || !window.Plotly) return;
   const text = await answer.text();
   if (element.lastText === text) return;
-  element.lastText = text;
+  keep(element, text, answer);
   const figure = JSON.parse(text);
   await window.Plotly.react(element, figure.data, figure.layout, { displayModeBar: false, responsive: true });
   if (!element.dataset.drawn) element.on("plotly_click", (event) => openTrial(event.points[0]?.customdata));
@@ -110,6 +123,25 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset?.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
 });
+// A form that shows what would be sent: its preview follows what is entered.
+const PAUSE = 250; // milliseconds after the last change
+let pause = null;
+document.addEventListener("input", (event) => {
+  const form = event.target.form;
+  if (!form?.dataset.preview) return;
+  clearTimeout(pause);
+  pause = setTimeout(() => preview(form), PAUSE);
+});
+
+async function preview(form) {
+  const values = new URLSearchParams(new FormData(form));
+  values.delete("token");
+  const answer = await fetch(`${form.dataset.preview}?${values}`, { headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.querySelector(form.dataset.target).replaceChildren(...parsed.body.childNodes);
+}
+
 dark.addEventListener("change", refresh);
 window.addEventListener("pagehide", close);
 document.addEventListener("DOMContentLoaded", () => { open(); refresh(); });

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from api.dashboard.search_pages import TABS
@@ -102,8 +103,13 @@ def sign_in(page: Page, key: str) -> None:
     expect(page.get_by_role("heading", name="Searches")).to_be_visible()
 
 
-def test_no_page_is_wider_than_its_screen(page: Page, visitor: Any, world: Any) -> None:
-    """With long names; on a narrow screen the header has one line and rows become cards."""
+def test_no_page_is_wider_than_its_screen_or_shuts_anybody_out(
+    page: Page, visitor: Any, world: Any
+) -> None:
+    """With long names; on a narrow screen the header has one line and rows become cards.
+
+    axe-core finds no violation of WCAG 2.1, level AA, on any page; colours in both themes.
+    """
     search = world.search(visitor.caller, cost="flops")
     world.set(Search, search, name="n" * 120)
     dataset = world.dataset(visitor.caller, name="d" * 120)
@@ -112,8 +118,10 @@ def test_no_page_is_wider_than_its_screen(page: Page, visitor: Any, world: Any) 
     page.route("**/plotly-*", lambda route: route.fulfill(body=""))  # a second of work each time
     sign_in(page, visitor.key)
     for path in (
-        "/", "/data-sets", "/workers", "/sign-in", "/docs", f"/data-sets/{dataset}",
-        f"/trials/{trial}", f"/compare?search={search}&search={world.search(visitor.caller)}",
+        "/", "/submit", f"/submit?like={search}", "/data-sets", "/workers", "/models", "/queue",
+        "/settings", "/sign-in", "/docs", f"/data-sets/{dataset}", f"/trials/{trial}",
+        f"/compare?search={search}&search={world.search(visitor.caller)}",
+        f"/compare/trials?trial={trial}&trial={world.trial(search, parent_id=trial)}",
         *(f"/searches/{search}?tab={tab}" for tab in TABS),
     ):  # fmt: skip
         page.goto(path)
@@ -123,6 +131,21 @@ def test_no_page_is_wider_than_its_screen(page: Page, visitor: Any, world: Any) 
             assert shown["width"] <= width, path
             assert shown["header"] < 50, path
             assert width < 1000 or shown["hidden"] == 0, path
+        if path != "/docs":  # a page of Swagger UI
+            assert violations(page) == [], path
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds wrong with a page, and with its colours in the dark."""
+    found = Axe().run(page, options={"runOnly": WCAG}).response["violations"]
+    page.emulate_media(color_scheme="dark")
+    found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+    page.emulate_media(color_scheme="light")
+    return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
+
+
+#: The rules of axe-core that stand for WCAG 2.1, levels A and AA.
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 
 #: The width of a page, the height of its header, and how much of its tables is out of sight.

@@ -1,10 +1,12 @@
-"""Searches side by side."""
+"""Searches side by side, and trials."""
 
 import re
 
 import pytest
 
-from core.protocol.contracts import Budget
+from api.models import Epoch
+from core.graph.roots import roots
+from core.protocol.contracts import Bounds, Budget
 from tests.api.conftest import dataset_spec
 
 
@@ -68,3 +70,81 @@ def test_only_two_to_five_searches_of_ones_own_are_compared(visitor, person, wor
         r'<input type="checkbox" name="search" value="([^"]*)"', visitor.http.get("/").text
     )
     assert {str(two), str(three_)} < set(boxes)
+
+
+def test_only_searches_of_one_metric_share_an_axis(visitor, world):
+    chosen = []
+    for task in ("image-classification", "regression", "image-classification"):
+        search_id = world.search(visitor.caller, task=task)
+        for number, value in enumerate((0.2, 0.4)):
+            world.trial(search_id, value=value, parameters=100 + number)
+        chosen.append(search_id)
+    page = visitor.http.get(f"/compare?{query(chosen)}").text
+    shown = re.findall(r'data-figure="([^"]*)"', page)
+    assert len(shown) == 4
+    titles = []
+    for address in shown:
+        figure = visitor.http.get(address.replace("&amp;", "&")).json()
+        titles.append(figure["layout"]["yaxis"]["title"]["text"])
+        assert [one["y"] for one in figure["data"]] == [[0.2, 0.4]] * len(figure["data"])
+    assert titles[0::2] == ["best validation accuracy so far", "best validation R² so far"]
+    assert titles[1::2] == ["validation accuracy", "validation R²"]
+    wrong = visitor.http.get(f"/ui/compare/figure?{query(chosen)}&metric=none")
+    assert (wrong.status_code, "expected accuracy or R²" in wrong.text) == (422, True)
+
+
+def test_the_front_of_a_search_has_earlier_ones_on_the_same_data_behind_it(visitor, person, world):
+    data = world.dataset(visitor.caller, builtin=True)
+    ids = [world.search(one.caller, dataset_id=data) for one in (visitor, visitor, person())]
+    for search_id, value in zip(ids, (0.5, 0.6, 0.7), strict=True):
+        world.trial(search_id, value=value)
+    lines = visitor.http.get(f"/ui/searches/{ids[1]}/figures/front").json()["data"]
+    assert [one["y"] for one in lines] == [[0.5], [], [0.6]]  # earlier, others, its own
+
+
+def test_trials_are_compared_from_their_nearest_common_ancestor(visitor, person, world):
+    search_id = world.search(visitor.caller)
+    spec = world.dataset_spec()
+    small = roots(spec, Bounds(parameters=3000))[0].to_json()
+    large = roots(spec, Bounds())[0].to_json()
+
+    def trial(parent, text, **values):
+        steps = [{"text": text, "data": {"kind": "widen"}}]
+        return world.trial(search_id, parent_id=parent, morphisms=steps, **values)
+
+    root = world.trial(search_id, value=0.5, architecture=small)
+    middle = trial(root, "widen <a>", architecture=small)
+    one = trial(middle, "deepen b", architecture=large, value=0.9, hyperparameters={"epochs": 5})
+    other = trial(root, "skip c", architecture=small, value=0.8, hyperparameters={"epochs": 5})
+    with world.sessions.begin() as session:
+        for epoch in (1, 2):
+            session.add(
+                Epoch(trial_id=one, attempt=1, epoch=epoch, validation_metric=0.4, seconds=1)
+            )
+    address = f"/compare/trials?trial={other}&trial={one}"
+    page = " ".join(visitor.http.get(address).text.split())
+    assert "ancestor is <a href" in page
+    assert page.count("<ol>") == 2
+    ways = re.findall(r"<ol>(.*?)</ol>", page)
+    assert re.findall(r"widen &lt;a&gt;|deepen b|skip c", ways[0]) == [
+        "widen &lt;a&gt;",
+        "deepen b",
+    ]
+    assert re.findall(r"widen &lt;a&gt;|deepen b|skip c", ways[1]) == ["skip c"]
+    marked = re.findall(r'<tr class="differs"><th scope="row">([^<]*)<', page)
+    assert marked == ["Validation accuracy", "Parent"]  # the facts that the trials do not share
+    assert page.count('<svg class="drawing architecture') == 2
+    lines = visitor.http.get(f"/ui{address.replace('trials?', 'trials/figure?')}").json()["data"]
+    assert [line["x"] for line in lines] == [[1, 2], []]
+    against_root = visitor.http.get(f"/compare/trials?trial={root}&trial={one}").text
+    assert "is that ancestor itself" in against_root
+
+    elsewhere = world.trial(world.search(visitor.caller))
+    for chosen, message in (
+        ([one], "1 trials are chosen; expected 2 to 5"),
+        ([one, elsewhere], "of several searches"),
+    ):
+        answer = visitor.http.get("/compare/trials?" + "&".join(f"trial={x}" for x in chosen))
+        assert (answer.status_code, message in answer.text) == (422, True)
+    theirs = world.trial(world.search(person().caller))
+    assert visitor.http.get(f"/compare/trials?trial={one}&trial={theirs}").status_code == 404

@@ -1,12 +1,17 @@
 """The forms of the dashboard: what they change, and how wrong ones are refused."""
 
 import io
+import json
 import re
 
 import numpy as np
+from PIL import Image
 from sqlalchemy import text
 
-from tests.api.visitors import token
+from api.models import Search
+from core.graph.roots import roots
+from core.protocol.contracts import Bounds, Budget, Training
+from tests.api.visitors import enter, token
 
 FORM = {"dataset": "digits", "trials": "3", "strategy": "random", "parallelism": "1", "seed": "0"}
 
@@ -89,7 +94,7 @@ def test_an_upload_leads_to_the_page_that_says_how_it_was_understood(visitor):
     assert "version 1" in page
     doubtful = visitor.http.get(upload(layout="NHW").headers["location"]).text
     assert "version 2" in doubtful
-    chosen = re.findall(r'href="(/\?dataset=[^"#]+)', doubtful)[0]
+    chosen = re.findall(r'href="(/submit\?dataset=[^"]+)', doubtful)[0]
     assert re.search(r"selected>mine, version 2<", visitor.http.get(chosen).text)
     for wrong in ({"image_side": "0"}, {"image_side": "many"}, {"layout": "NHWC"}):
         refused = upload(**wrong)
@@ -161,3 +166,132 @@ def test_a_name_that_the_database_cannot_store_is_refused_beside_its_field(visit
         assert answer.status_code == 422
         assert f'id="{field}-error"' in answer.text
         assert message in answer.text
+
+
+def test_a_search_is_extended_and_named_on_its_page(visitor, world):
+    search_id = world.search(visitor.caller, budget=Budget(trials=4, seconds=600), parallelism=2)
+    world.set(Search, search_id, name="<i>old</i>")
+    form = {"token": token(visitor.http)}
+
+    def send(action: str, **fields: str):
+        return visitor.http.post(f"/searches/{search_id}/{action}", data=form | fields)
+
+    shown = {"trials": "4", "minutes": "10", "parallelism": "2"}
+    for changes, field, message in (
+        ({"trials": "3"}, "trials", "3 is below the present limit of 4"),
+        ({"trials": "few"}, "trials", "expected a valid integer"),
+        ({"minutes": "2"}, "minutes", "expected the new limit in full, at least 10"),
+        ({"minutes": "soon"}, "minutes", "expected minutes from 0.17 to 43,200"),
+        ({"parallelism": "0"}, "parallelism", "greater than or equal to 1"),
+    ):
+        refused = send("extend", **shown | changes)
+        assert refused.status_code == 422
+        ((name, words),) = re.findall(r'id="([a-z]+)-error"[^>]*>([^<]*)<', refused.text)
+        assert (name, message in words) == (field, True), words
+        assert "&lt;i&gt;old" in refused.text
+    assert send("extend", **shown | {"trials": "9", "parallelism": "3"}).status_code == 303
+    search = world.get_search(search_id)
+    assert (search.trial_limit, search.parallelism) == (9, 3)
+    assert search.config["budget"] == {"trials": 9, "seconds": 600}
+
+    note = "line one\r\nline <two>"
+    for wrong in ({"name": " ", "tags": "a"}, {"name": "new", "tags": "a,\u202e"}):
+        assert send("edit", note=note, **wrong).status_code == 422
+    assert send("edit", name="new", tags=" b, a ,, b", note=note).status_code == 303
+    search = world.get_search(search_id)
+    assert (search.name, search.tags) == ("new", ["a", "b"])
+    assert search.note == "line one\nline <two>"
+    page = visitor.http.get(f"/searches/{search_id}").text
+    assert "line &lt;two&gt;" in page
+    assert visitor.http.get(f"/searches/{search_id}/extend").headers["location"].endswith("manage")
+
+
+def test_a_network_of_ones_own_is_enqueued_from_text_or_a_file(visitor, world):
+    search_id = world.search(visitor.caller)
+    small = roots(world.dataset_spec(), Bounds())[0].to_json()
+    large = roots(world.dataset_spec(), Bounds(parameters=3000))[0].to_json()
+    form = {"token": token(visitor.http), "network": "mine"}
+
+    def send(text: str = "", file: str = "", weights: bytes = b""):
+        files = {"file": ("a.json", file.encode()), "weights": ("w.safetensors", weights)}
+        data = form | {"architecture": text}
+        return visitor.http.post(f"/ui/searches/{search_id}/enqueued", data=data, files=files)
+
+    for answer, message in (
+        (send(), "either as text or as a file"),
+        (send(json.dumps(small), json.dumps(small)), "either as text or as a file"),
+        (send('{"version": 1,\n nodes}'), "line 2, column 2 is no JSON"),
+        (send(file="[" * 100_000), "nested too deeply"),
+        (send('{"version": NaN}'), "has the number NaN"),
+        (send('{"version": 1}'), "exactly &#39;version&#39; and &#39;nodes&#39;"),
+        (send(json.dumps(small), weights=b"none"), "weights: "),
+    ):
+        assert answer.status_code == 422
+        assert message in answer.text
+    assert send(json.dumps({"id": "of a trial", "architecture": small})).status_code == 303
+    assert send(file=json.dumps(large)).status_code == 303
+    page = visitor.http.get(f"/searches/{search_id}?tab=manage").text
+    assert page.count("mine waits until a trial may start") == 2
+
+
+def test_a_clone_keeps_settings_that_the_form_does_not_show(visitor, person, world):
+    training = Training(patience=7, ensemble=2)
+    search_id = world.search(visitor.caller, strategy="random", training=training, seed=3)
+    page = visitor.http.get(f"/submit?like={search_id}").text
+    assert f"netmorph clone {search_id}</pre>" in page
+    form = dict(re.findall(r'<input [^>]*name="([a-z_]+)"[^>]*value="([^"]*)"', page))
+    form |= {"dataset": str(world.get_search(search_id).dataset_id), "strategy": "random"}
+    asked = form | {"seed": "4", "name": "it's", "augmentation": "auto"}
+    shown = visitor.http.get("/ui/submit/commands", params=asked).text
+    assert "--seed 4" in shown
+    assert "&#34;patience&#34;: 7" in shown
+    assert "curl http://127.0.0.1" in shown
+    asked |= {"token": token(visitor.http), "ensemble": ""}
+    made = visitor.http.post("/searches", data=asked).headers["location"]
+    config = world.get_search(made.rpartition("/")[2]).config
+    assert (config["strategy"], config["seed"], config["parallelism"]) == ("random", 4, 50)
+    assert config["training"]["patience"] == 7
+    assert config["training"].get("ensemble") is None
+    theirs = world.search(person().caller)
+    for path in (f"/submit?like={theirs}", f"/searches/{theirs}/report"):
+        assert visitor.http.get(path).status_code == 404
+    other = visitor.http.get("/ui/submit/commands", params={"epochs": "3", "trials": "5"}).text
+    assert "no option for one of these settings" in other
+
+
+def test_the_report_of_a_search_is_one_file(visitor, world):
+    search_id = world.search(visitor.caller, cost="flops")
+    world.set(Search, search_id, name="<script>alert(1)</script>")
+    world.trial(search_id, value=0.75)
+    answer = visitor.http.get(f"/searches/{search_id}/report")
+    assert 'attachment; filename="script-alert-1-script-' in answer.headers["content-disposition"]
+    assert "&lt;script&gt;alert" in answer.text
+    assert "<script" not in answer.text
+    assert answer.text.count("<svg") == 2
+    assert "75.00 %" in answer.text
+
+
+def test_a_data_set_of_images_shows_examples_of_each_class(visitor, person):
+    buffer = io.BytesIO()
+    labels = np.arange(40) % 2
+    pictures = np.where(labels[:, None, None], 255, 0) * np.ones((40, 6, 3), int)
+    np.savez(buffer, x=pictures.astype(np.uint8), y=labels)
+    form = {"token": token(visitor.http), "name": "mine"}
+    files = {"file": ("x", buffer.getvalue())}
+    made = visitor.http.post("/ui/datasets", data=form, files=files).headers["location"]
+    page = visitor.http.get(made).text
+    shown = re.findall(r'<img src="([^"]*)"', page)
+    assert len(shown) == 2
+    assert "50.0 %" in page
+    for address, level in zip(shown, (0, 255), strict=True):
+        answer = visitor.http.get(address)
+        assert answer.headers["content-type"] == "image/png"
+        picture = np.asarray(Image.open(io.BytesIO(answer.content)))
+        assert picture.shape == (44, 8 * 22 + 7 * 4, 4)
+        assert set(picture[picture[:, :, 3] > 0][:, :3].ravel()) == {level}
+    assert visitor.http.get(shown[0].replace("/0.png", "/2.png")).status_code == 404
+    assert visitor.http.get(shown[0].replace("/0.png", "/-1.png")).status_code == 404
+    other = person().http
+    assert other.get(shown[0]).status_code in (303, 401)
+    assert enter(other, person().key).status_code == 303
+    assert other.get(shown[0]).status_code == 404

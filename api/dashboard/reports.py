@@ -1,0 +1,56 @@
+"""The report of a search: the file that `netmorph report` writes, made by the service itself."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+
+from api.dashboard.rendering import PageRoute
+from api.dashboard.submission import request_of
+from api.dashboard.visitors import VisitorDep
+from api.edge.dependencies import SessionDep
+from api.pictures import figures
+from api.store import datasets, searches, trial_tables
+from api.store.keys import Caller
+from api.store.trial_tables import Arrangement
+
+if TYPE_CHECKING:
+    from netmorph.answers import Dataset, Search, Trial
+
+router = APIRouter(route_class=PageRoute)
+
+
+@router.get("/searches/{search_id}/report")
+def download_report(search_id: UUID, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
+    """One HTML file to keep or to send: outcome, figures, lineage, settings, all trials."""
+    from netmorph import html_report  # noqa: PLC0415 (the service needs nothing else of it)
+
+    search = searches.get(session, visitor.caller, search_id)
+    found = cast("Search", search.model_dump(mode="json"))
+    dataset = datasets.get(session, visitor.caller, search.dataset.id).model_dump(mode="json")
+    rows = html_report.dataset_rows(cast("Dataset", dataset))
+    source = _Stored(session, visitor.caller)
+    text = html_report.page(source, found, rows, request_of(search))
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", search.name).strip("-.") or "search"
+    headers = {"Content-Disposition": f'attachment; filename="{name}-{str(search_id)[:8]}.html"'}
+    return HTMLResponse(text, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a report shows, read from the database."""
+
+    session: Session
+    caller: Caller
+
+    def trials(self, search_id: str) -> Iterator["Trial"]:
+        for one in trial_tables.every(self.session, UUID(search_id), Arrangement()):
+            yield cast("Trial", one.model_dump(mode="json"))
+
+    def figure(self, search_id: str, name: str) -> dict[str, Any]:
+        return figures.of_search(self.session, self.caller, UUID(search_id), name, "light")

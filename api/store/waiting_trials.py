@@ -1,0 +1,122 @@
+"""The queue: which trials wait for a worker, in which order, and why."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Float, cast, func, select
+from sqlalchemy.orm import Session
+
+from api.models import Lease, Search, Trial, Worker
+from api.store.keys import Caller
+from api.store.workers import count_live
+from core.protocol.states import SearchStatus, TrialStatus
+
+_RECENT = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingTrial:
+    """A trial that waits for a worker."""
+
+    position: int  # in the queue, from 1; those that may not start yet come last
+    trial_id: UUID
+    number: int
+    kind: str
+    attempt: int
+    search_id: UUID
+    search: str
+    waiting: float  # seconds
+    reason: str  # why it waits, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """The workers that could take a waiting trial."""
+
+    live: int  # heard of within the last minute
+    busy: int
+    draining: int
+
+    @property
+    def free(self) -> int:
+        """Workers that would take a trial now."""
+        return max(0, self.live - self.busy - self.draining)
+
+
+def capacity(session: Session) -> Capacity:
+    """The workers of the service, also those that train trials of other users."""
+    leased = select(Lease.worker_id)
+    busy = session.scalars(select(func.count(Lease.worker_id.distinct()))).one()
+    draining = session.scalars(
+        select(func.count()).where(
+            Worker.draining, Worker.id.not_in(leased), Worker.seen_at > func.now() - _RECENT
+        )
+    ).one()
+    return Capacity(max(busy, count_live(session)), busy, draining)
+
+
+def queue(session: Session, caller: Caller, limit: int) -> tuple[list[WaitingTrial], int]:
+    """The caller's trials at the head of the queue, and how many of all callers wait.
+
+    The position counts the trials of all callers; those of others are not shown.
+    """
+    position = func.row_number().over(
+        order_by=(Search.status == SearchStatus.PAUSED, Trial.available_at, Trial.id)
+    )
+    waited = func.greatest(0, func.extract("epoch", func.now() - Trial.created_at))
+    ordered = (
+        select(
+            position.label("position"),
+            Trial.id.label("trial_id"),
+            Trial.number,
+            Trial.kind,
+            Trial.attempt,
+            Trial.reason,
+            Trial.available_at,
+            Search.id.label("search_id"),
+            Search.name.label("search"),
+            Search.status,
+            cast(waited, Float).label("waiting"),
+            func.now().label("now"),
+        )
+        .join(Search, Search.id == Trial.search_id)
+        .where(Trial.status == TrialStatus.WAITING)
+        .subquery()
+    )
+    statement = (
+        select(ordered)
+        .join(Search, Search.id == ordered.c.search_id)
+        .where(caller.owns(Search.owner_id))
+        .order_by(ordered.c.position)
+    )
+    rows = session.execute(statement.limit(limit)).all()
+    known = capacity(session)
+    total = session.scalars(select(func.count()).where(Trial.status == TrialStatus.WAITING)).one()
+    return [_waiting(row, known) for row in rows], total
+
+
+def _waiting(row: Any, known: Capacity) -> WaitingTrial:
+    return WaitingTrial(
+        row.position, row.trial_id, row.number, row.kind, row.attempt, row.search_id, row.search,
+        row.waiting, _why(SearchStatus(row.status), row.reason, row.available_at, row.now, known),
+    )  # fmt: skip
+
+
+def _why(
+    status: SearchStatus, reason: str, available_at: datetime, now: datetime, known: Capacity
+) -> str:
+    """Why a trial waits, the hardest obstacle first."""
+    if status is SearchStatus.PAUSED:
+        return "its search is paused"
+    if available_at > now:
+        seconds = (available_at - now).total_seconds()
+        because = f" ({reason})" if reason else ""
+        return f"another attempt in {seconds:.0f} s{because}"
+    if not known.live:
+        return "no worker is connected: start one with netmorph up, or see the workers"
+    if not known.free:
+        away = f", {known.draining} take no more trials" if known.draining else ""
+        return f"all workers are busy: {known.busy} of {known.live}{away}"
+    return "a worker is about to take it"

@@ -1,0 +1,109 @@
+"""Pages over all searches: the queue, the best networks, and the keys."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from api.models import Search, Trial
+from api.roles import Role
+from core.protocol.states import SearchStatus
+from tests.api.visitors import enter, token
+
+
+def test_the_queue_says_who_waits_and_why(visitor, person, world, do):
+    other = world.search(person().caller)
+    world.trial(other)
+    mine = world.search(visitor.caller)
+    paused = world.search(visitor.caller, status=SearchStatus.PAUSED)
+    for search_id in (paused, mine):
+        world.set(Search, search_id, name=f"<b>{search_id}")
+    world.trial(paused)
+    later = world.trial(mine, reason="its worker <died>")
+    world.set(Trial, later, available_at=datetime.now(UTC) + timedelta(seconds=50))
+    world.trial(mine)
+
+    def rows(page: str) -> list[list[str]]:
+        body = page[page.index("<tbody>") :]
+        cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in body.split("<tr>")[1:]]
+        return [[re.sub("<.*?>", "", cell) for cell in row] for row in cells]
+
+    found = rows(visitor.http.get("/queue").text)
+    assert [row[0] for row in found] == ["2", "3", "4"]  # behind the trial of another
+    assert [row[2] for row in found] == ["trial 1", "trial 0", "trial 0"]
+    assert str(other) not in visitor.http.get("/ui/queue").text
+    assert found[0][4].startswith("no worker is connected")
+    assert re.fullmatch(r"another attempt in \d\d s \(its worker &lt;died&gt;\)", found[1][4])
+    assert found[2][4] == "its search is paused"
+
+
+def test_models_are_ranked_by_their_test_and_belong_to_their_owner(visitor, person, world):
+    data = world.dataset(visitor.caller, builtin=True)
+    ids = [world.search(one.caller, dataset_id=data) for one in (visitor, visitor, person())]
+    for search_id, value in zip(ids, (0.7, 0.9, 0.95), strict=True):
+        parent = world.trial(search_id, value=value)
+        world.trial(
+            search_id, parent_id=parent, kind="final", status="completed", report_digest=b"1",
+            ended_at=datetime.now(UTC), test_metric=value - 0.01, test_loss=1.0, test_examples=10,
+        )  # fmt: skip
+    world.search(visitor.caller, dataset_id=data)
+    page = visitor.http.get("/models").text
+    assert re.findall(r"<strong>([0-9.]+) %", page) == ["89.00", "69.00"]
+    assert page.index(str(ids[1])) < page.index(str(ids[0]))
+    assert str(ids[2]) not in page
+    empty = visitor.http.get(f"/models?dataset={world.dataset(visitor.caller)}").text
+    assert "No search on this data set" in empty
+
+
+def test_an_admin_makes_rotates_and_revokes_keys_with_their_own_key(person, visit, world):
+    admin = person(Role.ADMIN)
+    http, user = admin.http, person()
+    enter(http, admin.key)
+    form = {"token": token(http), "name": "new <key>", "role": "user", "days": "30"}
+
+    def secret(answer: httpx.Response) -> str:
+        assert answer.status_code == 200, answer.text
+        return re.findall(r"netmorph_[A-Za-z0-9_-]{30,}", answer.text)[0]
+
+    for wrong, message in (
+        ({"key": ""}, "unknown or revoked"),
+        ({"key": user.key}, "this is another key"),
+        ({"key": admin.key, "days": "soon"}, "expected a number of days"),
+        ({"key": admin.key, "name": " "}, "must not be empty"),
+        ({"key": admin.key, "role": "god"}, "expected"),
+    ):
+        answer = http.post("/settings/keys", data=form | wrong)
+        assert 400 <= answer.status_code < 500
+        assert message in answer.text
+        assert "shown again" not in answer.text
+    made = secret(http.post("/settings/keys", data=form | {"key": admin.key}))
+    newcomer = visit()
+    assert enter(newcomer, made).status_code == 303
+    page = http.get("/settings").text
+    assert made not in page
+    assert "new &lt;key&gt;" in page
+    (key_id,) = re.findall(r"new &lt;key&gt;</strong>.*?/keys/([0-9a-f-]+)/rotate", page, re.S)
+    change = {"token": form["token"], "key": admin.key}
+    rotated = secret(http.post(f"/settings/keys/{key_id}/rotate", data=change))
+    assert enter(visit(), made).status_code == 401
+    assert enter(visit(), rotated).status_code == 303
+    assert http.post(f"/settings/keys/{key_id}/revoke", data=change).status_code == 303
+    assert enter(visit(), rotated).status_code == 401
+    assert http.post(f"/settings/keys/{key_id}/rotate", data=change).status_code == 409
+
+
+def test_a_user_changes_the_own_key_alone_and_stays_signed_in(visitor, person):
+    other, http = person(), visitor.http
+    page = http.get("/settings").text
+    assert "New key" not in page
+    change = {"token": token(http), "key": visitor.key}
+    for path in (f"/{other.caller.key_id}/revoke", f"/{other.caller.key_id}/rotate", ""):
+        assert http.post(f"/settings/keys{path}", data=change).status_code == 403
+    own = f"/settings/keys/{visitor.caller.key_id}"
+    assert http.post(f"{own}/rotate", data=change | {"key": other.key}).status_code == 422
+    answer = http.post(f"{own}/rotate", data=change)
+    (secret,) = set(re.findall(r"netmorph_[A-Za-z0-9_-]{30,}", answer.text))
+    assert http.get("/settings").status_code == 200  # by a new session
+    change = {"token": token(http), "key": secret}
+    assert http.post(f"{own}/revoke", data=change).headers["location"] == "/sign-in"
+    assert http.get("/settings").status_code == 303
