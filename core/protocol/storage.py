@@ -8,9 +8,11 @@ Failing disks and networks raise `OSError`: those calls may be retried.
 """
 
 import hashlib
+import io
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
@@ -60,6 +62,18 @@ class Storage:
                 buckets.write(self._fs, self._path(blob), data)
             else:
                 self._fs.pipe_file(self._path(blob), data)
+        return blob
+
+    def put_file(self, kind: BlobKind, path: Path, suffix: str) -> BlobRef:
+        """Store the contents of a file of any size, as `put` does, piece by piece."""
+        size, sha256 = _size_and_hash(path)
+        blob = BlobRef(key=f"{kind}/{sha256}.{suffix}", sha256=sha256, bytes=size)
+        with self._failures():
+            if self._is_local:
+                with open(path, "rb") as source:
+                    _write_atomically(Path(self._path(blob)), source)
+            else:
+                self._fs.put_file(str(path), self._path(blob))
         return blob
 
     def get(self, blob: BlobRef) -> bytes:
@@ -196,14 +210,15 @@ def _written_at(entry: dict[str, Any]) -> datetime:
     return moment
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def _write_atomically(path: Path, data: bytes | BinaryIO) -> None:
     """Write a file so that any reader, also after a crash, sees all of it or none."""
+    source = io.BytesIO(data) if isinstance(data, bytes) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         # Not mkstemp, whose files other accounts (API and worker containers) could not read.
         with open(temporary, "xb") as file:
-            file.write(data)
+            shutil.copyfileobj(source, file, _CHUNK)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -42,8 +42,13 @@ def test_a_stored_blob_is_read_back_unchanged(storage: Storage) -> None:
         assert file.read() == DATA
 
 
-def test_equal_bytes_are_stored_under_one_key(storage: Storage) -> None:
-    assert storage.put("weights", DATA, "bin") == storage.put("weights", DATA, "bin")
+def test_equal_bytes_are_stored_under_one_key(storage: Storage, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(DATA)
+
+    blob = storage.put_file("weights", tmp_path / "file", "bin")
+
+    assert storage.get(blob) == DATA
+    assert storage.put("weights", DATA, "bin") == storage.put("weights", DATA, "bin") == blob
 
 
 def test_a_missing_blob_is_named(storage: Storage) -> None:
