@@ -20,6 +20,7 @@ from api.edge.lanes import LEASE_THREADS, REPORT_THREADS, Lanes
 from api.edge.limits import RequestLimits
 from api.edge.observation import RequestObservation
 from api.edge.throttle import Throttle
+from api.edge.tracing import RequestTracing
 from api.edge.uploads import Uploads
 from api.roles import Role
 from api.routes import (
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestObservation)
+    app.add_middleware(RequestTracing)
     return app
 
 

@@ -1,9 +1,11 @@
-"""The commands of the API image: migrate, serve, healthcheck."""
+"""The commands of the API image: migrate, serve, healthcheck, load."""
 
 import argparse
 import contextlib
+import json
 import socket
 import sys
+from dataclasses import fields
 
 import httpx
 import uvicorn
@@ -13,7 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from api import db
 from api.edge import logs
 from api.edge.changes import Changes
+from api.load.options import QUICK, Load
 from api.settings import DatabaseSettings, Settings
+from core.protocol import tracing
 
 _LEAST_KEY = 20  # characters
 _START_FAILED = 3  # exit status, as uvicorn's own
@@ -22,7 +26,9 @@ _START_FAILED = 3  # exit status, as uvicorn's own
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return the exit status."""
     options = _parser().parse_args(arguments)
-    commands = {"migrate": _migrate, "serve": _serve, "healthcheck": _healthcheck}
+    commands = {
+        "migrate": _migrate, "serve": _serve, "healthcheck": _healthcheck, "load": _load
+    }  # fmt: skip
     try:
         return commands[options.command](options)
     except ValidationError as error:
@@ -38,6 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     for command in (serve, health):
         command.add_argument("--host", default="127.0.0.1")
         command.add_argument("--port", type=int, default=8000)
+    load = commands.add_parser("load", help="measure the service under simulated workers")
+    load.add_argument("--quick", action="store_true", help="a small load")
+    for field in fields(Load):
+        kind = type(field.default)
+        load.add_argument(f"--{field.name}", type=kind, default=field.default)
     serve.add_argument("--fd", type=int, help="descriptor of a socket that listens already")
     return parser
 
@@ -64,6 +75,7 @@ def _serve(options: argparse.Namespace) -> int:
     from api.app import create_app  # noqa: PLC0415
     from api.edge.server import server_options  # noqa: PLC0415
 
+    tracing.set_up("netmorph-api")
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -77,6 +89,15 @@ def _serve(options: argparse.Namespace) -> int:
     with contextlib.suppress(KeyboardInterrupt):
         server.run(None if options.fd is None else [socket.socket(fileno=options.fd)])
     return 0 if server.started else _START_FAILED
+
+
+def _load(options: argparse.Namespace) -> int:
+    """Print the figures of a measurement as JSON."""
+    from api.load.measure import measure  # noqa: PLC0415 (slow to import)
+
+    chosen = Load(**{field.name: getattr(options, field.name) for field in fields(Load)})
+    print(json.dumps(measure(Settings(), QUICK if options.quick else chosen)))
+    return 0
 
 
 class _Server(uvicorn.Server):

@@ -5,6 +5,8 @@ in between leaves bytes that no row names, never half a data set.
 """
 
 import os
+import tempfile
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from sqlalchemy.orm import Session, sessionmaker
@@ -17,7 +19,7 @@ from api.store import datasets, networks
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.data import intake
-from core.data.datasets import encode
+from core.data.datasets import write
 from core.data.files import ReadLimits
 from core.data.formats import FORMATS, ReadOptions
 from core.data.formats.images import LARGEST_SIDE
@@ -144,8 +146,24 @@ def _store(
     *,
     builtin: bool,
 ) -> DatasetOut:
-    data = encode(found.arrays)
-    blob = storage.put("datasets", data, "safetensors")
+    with tempfile.TemporaryDirectory(prefix="netmorph-") as folder:
+        file = Path(folder) / "data.safetensors"
+        write(found.arrays, file)
+        return _store_file(maker, storage, caller, name, found, file, builtin=builtin)
+
+
+def _store_file(
+    maker: sessionmaker[Session],
+    storage: Storage,
+    caller: Caller,
+    name: str,
+    found: Intake,
+    file: Path,
+    *,
+    builtin: bool,
+) -> DatasetOut:
+    """Store the file of a data set, and the row that makes it one."""
+    blob = storage.put_file("datasets", file, "safetensors")
     with unit_of_work(maker) as session:
         made = datasets.add(
             session, caller, name=name, builtin=builtin, spec=found.spec, blob=blob,
@@ -154,5 +172,5 @@ def _store(
     try:
         storage.open(blob).close()
     except MissingBlob:  # a sweep had begun to remove the same content of a deleted data set
-        storage.put("datasets", data, "safetensors")
+        storage.put_file("datasets", file, "safetensors")
     return made

@@ -193,6 +193,7 @@ class Search(Base):
     epoch_limit: Mapped[int | None]
     trials_deadline: Mapped[float | None] = mapped_column(Float)  # seconds after started_at
     next_number: Mapped[int] = mapped_column(default=0, server_default="0")  # of its next trial
+    traceparent: Mapped[str | None]  # of the request that created it, where that was traced
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

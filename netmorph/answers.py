@@ -424,5 +424,37 @@ class CreatedKey(Key):
     key: str
 
 
+class Webhook(TypedDict):
+    """An address to which events are sent."""
+
+    id: str
+    name: str
+    url: str
+    events: list[str]
+    created_at: str
+
+
+class CreatedWebhook(Webhook):
+    """A new webhook with its secret, which no later answer contains."""
+
+    secret: str
+
+
+class Delivery(TypedDict):
+    """One event for one webhook."""
+
+    id: str
+    webhook_id: str
+    event: str
+    data: dict[str, Any]
+    status: str
+    attempts: int
+    answer: int | None  # status of the receiver's last answer
+    error: str
+    created_at: str
+    due_at: str  # of its next attempt, while it is pending
+    ended_at: str | None
+
+
 #: Statuses that a search never leaves.
 ENDED = frozenset({"completed", "stopped", "failed"})

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from netmorph.commands import searches, setup, storage, up
+from netmorph.commands.bench import benches
 from netmorph.commands.datasets import datasets
 from netmorph.commands.keys import keys
 from netmorph.commands.mcp import mcp
@@ -22,6 +23,7 @@ from netmorph.commands.predict import predict
 from netmorph.commands.report import report
 from netmorph.commands.search import search
 from netmorph.commands.trials import trial
+from netmorph.commands.webhooks import webhooks
 from netmorph.commands.workers import workers
 from netmorph.errors import ClientError, RefusedRequest, in_words
 
@@ -127,7 +129,9 @@ app.add_typer(trial, name="trial")
 app.add_typer(datasets, name="dataset")
 app.add_typer(keys, name="key")
 app.add_typer(workers, name="worker")
+app.add_typer(webhooks, name="webhook")
 app.command()(storage.gc)
+app.add_typer(benches, name="bench")
 app.command()(setup.config)
 app.command()(setup.doctor)
 

@@ -25,7 +25,9 @@ import httpx
 from netmorph.answers import (
     ENDED,
     CreatedKey,
+    CreatedWebhook,
     Dataset,
+    Delivery,
     Enqueued,
     Epoch,
     Front,
@@ -37,6 +39,7 @@ from netmorph.answers import (
     Queued,
     Search,
     Trial,
+    Webhook,
     Worker,
 )
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
@@ -296,6 +299,34 @@ class Client:
         body = {"grace_seconds": grace_seconds}
         answer = self._once("POST", f"/v1/keys/{key_id}:rotate", json=body)
         return cast(CreatedKey, _json(answer))
+
+    def create_webhook(self, name: str, url: str, events: list[str]) -> CreatedWebhook:
+        """Have events of the searches sent to a URL. No later answer contains the secret."""
+        answer = self._once(
+            "POST", "/v1/webhooks", json={"name": name, "url": url, "events": events}
+        )
+        return cast(CreatedWebhook, _json(answer))
+
+    def webhooks(self) -> Iterator[Webhook]:
+        """All webhooks, without their secrets, the newest first."""
+        return cast(Iterator[Webhook], self._pages("/v1/webhooks"))
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Delete a webhook with its deliveries."""
+        self._delete(f"/v1/webhooks/{webhook_id}")
+
+    def deliveries(self, webhook_id: str) -> Iterator[Delivery]:
+        """What was sent, or is to be sent, to a webhook, the newest first."""
+        return cast(Iterator[Delivery], self._pages(f"/v1/webhooks/{webhook_id}/deliveries"))
+
+    def redeliver(self, webhook_id: str, delivery_id: str) -> Delivery:
+        """Send a delivery again soon."""
+        path = f"/v1/webhooks/{webhook_id}/deliveries/{delivery_id}:redeliver"
+        return cast(Delivery, _json(self._send("POST", path)))
+
+    def ping_webhook(self, webhook_id: str) -> Delivery:
+        """Send a test to a webhook soon."""
+        return cast(Delivery, _json(self._once("POST", f"/v1/webhooks/{webhook_id}:ping")))
 
     def collect_garbage(self, *, dry_run: bool) -> Garbage:
         """Give up stored files without a use; with `dry_run` only count them."""

@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from netmorph.answers import Dataset, Front, Key, Search, Trial, Worker
+from netmorph.answers import Dataset, Delivery, Front, Key, Search, Trial, Webhook, Worker
 from netmorph.diagnosis import Finding
 from netmorph.formatting import clock, measures, metric, milliseconds, out_of
 from netmorph.lineage import ensemble, exported, steps
@@ -32,7 +32,9 @@ _INDENT = 4  # columns before the words of a trial
 LABELS = ("no", "status", "value", "parent", "parameters", "latency", "epochs", "time")
 WORDS = ("morphisms", "computed in")
 _SHORT_PHASES = {"running its last trials": "last trials"}
-_FOLDED = frozenset({"name", "data set", "device", "morphisms"})  # columns with text of any length
+_FOLDED = frozenset(
+    {"name", "data set", "device", "error", "events", "morphisms", "url"}
+)  # columns with text of any length
 
 
 def searches(items: Iterable[Search], width: int) -> Table:
@@ -235,6 +237,33 @@ def keys(items: Iterable[Key], width: int) -> Table:
             item["prefix"],
             _minute(item["created_at"]),
             _minute(item["revoked_at"]),
+        )
+    return table
+
+
+def webhooks(items: Iterable[Webhook], width: int) -> Table:
+    """One row for each webhook."""
+    items = list(items)
+    ids = _ids([item["id"] for item in items], width)
+    table = _table("id", "name", "url", "events")
+    for item in items:
+        table.add_row(ids[item["id"]], item["name"], item["url"], ", ".join(item["events"]))
+    return table
+
+
+def deliveries(items: Iterable[Delivery], width: int) -> Table:
+    """One row for each delivery."""
+    items = list(items)
+    ids = _ids([item["id"] for item in items], width)
+    table = _table("id", "created", "event", "status", "attempts", "error")
+    for item in items:
+        table.add_row(
+            ids[item["id"]],
+            _minute(item["created_at"]),
+            item["event"],
+            item["status"],
+            str(item["attempts"]),
+            item["error"] or "–",
         )
     return table
 

@@ -24,7 +24,8 @@ from netmorph.errors import ClientError
 
 _LONGEST = 128  # characters of the name of a data set
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".npy", ".npz", ".gif", ".tif",
-                       ".tiff", ".heic", ".avif", ".ppm", ".pgm"})  # fmt: skip
+                       ".tiff", ".heic", ".avif", ".ppm", ".pgm", ".arrow"})  # fmt: skip
+_DESCRIPTIONS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json"})
 _TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 _PACKED = (".gz", ".bz2", ".xz")  # behind the suffix of a table
 _IDX = re.compile(r".*idx\d[-_.]?(ubyte)?(\.gz)?", re.IGNORECASE)
@@ -212,6 +213,7 @@ def _is_text(name: str) -> bool:
 
 def _is_data(name: str) -> bool:
     is_known = Path(name).suffix.lower() in _SUFFIXES or _IDX.fullmatch(name) is not None
+    is_known |= name in _DESCRIPTIONS
     return is_known and not name.startswith(".")
 
 

@@ -24,6 +24,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
+from tests.bucket import BUCKET, KEYS, bucket_server
 from tests.distribution import ServicesTogether
 
 # No example fails for being slow: the first to need a compiled function waits for the compiler.
@@ -132,6 +133,21 @@ def storage_url(tmp_path: Path) -> str:
     folder = tmp_path / "storage"
     folder.mkdir()
     return folder.as_uri()
+
+
+@pytest.fixture(scope="session")
+def bucket_server_address() -> Iterator[str]:
+    """The address of an S3 server with the bucket of `bucket_url`."""
+    with bucket_server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket_url(bucket_server_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a bucket on an S3 server, which this process and its children may use."""
+    for name, value in (KEYS | {"AWS_ENDPOINT_URL": bucket_server_address}).items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{BUCKET}"
 
 
 def _fresh_name(purpose: str) -> str:

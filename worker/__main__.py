@@ -16,6 +16,7 @@ from celery.exceptions import SecurityWarning
 from celery.worker import state
 from pydantic import ValidationError
 
+from core.protocol import tracing
 from worker.agent import health, logs, notifications
 from worker.agent.controller_client import ControllerClient
 from worker.agent.slot import NoFreeGpu, take_gpu, take_identity
@@ -45,6 +46,7 @@ def main(arguments: list[str]) -> int:
         print(problem or "well", file=sys.stderr if problem else sys.stdout)
         return 1 if problem else 0
     logs.set_up(settings.log_format, settings.log_level)
+    tracing.set_up("netmorph-worker")
     try:
         return run(settings)
     except NoFreeGpu as error:

@@ -6,7 +6,7 @@ import threading
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from api.controller.webhook_sender import WebhookSender
+from api.controller.webhook_sender import SECONDS, WebhookSender
 from api.db import unit_of_work
 from api.store import deliveries
 
@@ -19,9 +19,11 @@ _PAUSE = 5.0  # seconds after an error
 class Deliverer:
     """Sends what is due, claimed in a transaction before and recorded in one afterwards."""
 
-    def __init__(self, sessions: sessionmaker[Session], *, private: bool) -> None:
+    def __init__(
+        self, sessions: sessionmaker[Session], *, private: bool, seconds: float = SECONDS
+    ) -> None:
         self._sessions = sessions
-        self._sender = WebhookSender(private=private)
+        self._sender = WebhookSender(private=private, seconds=seconds)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="deliverer", daemon=True)

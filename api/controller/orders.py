@@ -203,6 +203,7 @@ def _train_order(
         fresh=is_final and not context.inherited,
         members=members,
         checkpoint=context.checkpoint,
+        traceparent=context.traceparent,
     )
 
 

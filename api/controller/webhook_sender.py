@@ -10,6 +10,7 @@ this one can reach is shown to anybody.
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -27,6 +28,8 @@ from api.store.deliveries import ClaimedDelivery, DeliveryOutcome
 from api.webhook_addresses import is_allowed
 
 SECONDS = 10.0  # for one delivery, from the name to the answer
+_CONNECT_SECONDS = 3.0  # for one address of a host
+_MOST_ADDRESSES = 3  # of a host that are tried
 _RESOLVERS = 16  # threads that resolve names
 
 
@@ -37,8 +40,9 @@ class AddressRefused(Exception):
 class WebhookSender:
     """Sends batches of deliveries."""
 
-    def __init__(self, *, private: bool) -> None:
+    def __init__(self, *, private: bool, seconds: float = SECONDS) -> None:
         self._private = private
+        self._seconds = seconds
         self._tls = ssl.create_default_context()
         # Of our own: a name server that does not answer must not hold up the end of a batch.
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="webhook-names")
@@ -56,38 +60,34 @@ class WebhookSender:
 
     async def _send(self, delivery: ClaimedDelivery) -> DeliveryOutcome:
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(self._seconds):  # of all, whatever slow part comes between
                 return _outcome(await self._post(delivery))
         except TimeoutError:
-            return DeliveryOutcome(None, f"no answer within {SECONDS:g} s")
+            return DeliveryOutcome(None, f"no answer within {self._seconds:g} s")
         except AddressRefused as error:
             return DeliveryOutcome(None, str(error))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return DeliveryOutcome(None, str(error) or type(error).__name__)
 
     async def _post(self, delivery: ClaimedDelivery) -> int:
-        """The status of the receiver's answer, whose body is not read."""
+        """The status of the receiver's answer; a host has other addresses where one is away."""
         url = httpx.URL(delivery.url)
-        address = await self._address(url)
         body = body_of(delivery)
-        headers = signed_headers(delivery, body, int(time.time())) | {
-            "Host": url.netloc.decode("ascii"),
-        }
-        async with (
-            httpx.AsyncClient(verify=self._tls, trust_env=False, timeout=SECONDS) as client,
-            client.stream(
-                "POST",
-                url.copy_with(host=address),
-                content=body,
-                headers=headers,
-                extensions={"sni_hostname": url.host},
-                follow_redirects=False,
-            ) as answer,
-        ):
-            return answer.status_code
+        headers = signed_headers(delivery, body, int(time.time()))
+        headers["Host"] = url.netloc.decode("ascii")
+        *others, last = (await self._addresses(url))[:_MOST_ADDRESSES]
+        async with httpx.AsyncClient(
+            verify=self._tls,
+            trust_env=False,
+            timeout=httpx.Timeout(self._seconds, connect=_CONNECT_SECONDS),
+        ) as client:
+            for address in others:
+                with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                    return await _post_to(client, url, address, body, headers)
+            return await _post_to(client, url, last, body, headers)
 
-    async def _address(self, url: httpx.URL) -> str:
-        """The address to connect to; raises AddressRefused unless all of the host are allowed."""
+    async def _addresses(self, url: httpx.URL) -> list[str]:
+        """The addresses of the host; raises AddressRefused unless all are allowed."""
         port = url.port or (443 if url.scheme == "https" else 80)
         loop = asyncio.get_running_loop()
         try:
@@ -99,7 +99,22 @@ class WebhookSender:
                 f"{url.host} leads to a private or reserved address; expected a public one, or "
                 "have the operator set NETMORPH_WEBHOOK_PRIVATE_NETWORKS"
             )
-        return found[0]
+        return found
+
+
+async def _post_to(
+    client: httpx.AsyncClient, url: httpx.URL, address: str, body: bytes, headers: dict[str, str]
+) -> int:
+    """Send to one address, over TLS under the name of the host; the answer's body is not read."""
+    async with client.stream(
+        "POST",
+        url.copy_with(host=address),
+        content=body,
+        headers=headers,
+        extensions={"sni_hostname": url.host},
+        follow_redirects=False,
+    ) as answer:
+        return answer.status_code
 
 
 def _resolve(host: str, port: int) -> list[str]:

@@ -34,6 +34,7 @@ _MOST_JSON = 2**20  # bytes of an architecture
 
 @router.get("/searches/{search_id}/extend")
 @router.get("/searches/{search_id}/edit")
+@router.get("/searches/{search_id}/withdraw")
 @router.get("/ui/searches/{search_id}/enqueued")
 def manage_address(search_id: UUID, visitor: VisitorDep) -> RedirectResponse:
     """The addresses that forms send to lead to the tab that has them."""
@@ -154,6 +155,15 @@ def enqueue(
         return _again(request, visitor, search_id, fields, {field: str(error)})
     except Conflict as error:
         return _again(request, visitor, search_id, fields, {"enqueue": str(error)})
+    return _to_tab(search_id)
+
+
+@router.post("/searches/{search_id}/withdraw")
+def withdraw(
+    search_id: UUID, visitor: SenderDep, session: SessionDep, network_id: Annotated[UUID, Form()]
+) -> Response:
+    """Let a network that waits not become a trial."""
+    enqueued.withdraw(session, visitor.caller, search_id, network_id)
     return _to_tab(search_id)
 
 

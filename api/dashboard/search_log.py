@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api.schemas import SearchOut, TrialOut
+from api.store.trials import TrialPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,10 +14,10 @@ class LogEntry:
 
     at: datetime
     event: str  # "created", "suggested", "started", or the status in which something ended
-    trial: TrialOut | None  # None: the event is of the search itself
+    trial: TrialPoint | TrialOut | None  # None: the event is of the search itself
 
 
-def entries(search: SearchOut, trials: Sequence[TrialOut]) -> list[LogEntry]:
+def entries(search: SearchOut, trials: Sequence[TrialPoint | TrialOut]) -> list[LogEntry]:
     """All events, the latest first."""
     # The clock of an extended search has been set forward: its first trial began before.
     known = [search.started_at, *(trial.started_at for trial in trials)]
@@ -33,9 +34,10 @@ def _of_search(search: SearchOut, started_at: datetime | None) -> Iterator[LogEn
         yield LogEntry(search.ended_at, search.status.value, None)
 
 
-def _of_trial(trial: TrialOut) -> Iterator[LogEntry]:
-    yield LogEntry(trial.created_at, "suggested", trial)
+def _of_trial(trial: TrialPoint | TrialOut) -> Iterator[LogEntry]:
+    if trial.created_at is not None:
+        yield LogEntry(trial.created_at, "suggested", trial)
     if trial.started_at is not None:
         yield LogEntry(trial.started_at, "started", trial)
     if trial.ended_at is not None:
-        yield LogEntry(trial.ended_at, trial.status.value, trial)
+        yield LogEntry(trial.ended_at, str(trial.status), trial)

@@ -7,7 +7,7 @@ and forward keep them, and all of it works without a script.
 import csv
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from math import ceil
 from typing import Annotated, Any, Literal, get_args
@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from api.dashboard.rendering import PageRoute, page
-from api.dashboard.search_log import LogEntry, entries
+from api.dashboard.search_log import entries
 from api.dashboard.unchanged import FragmentRoute, of_version
 from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
@@ -277,27 +277,33 @@ def _front(view: SearchView) -> dict[str, Any]:
 
 def _surrogate(view: SearchView) -> dict[str, Any]:
     """The errors of the predictions, the gains by morphism, and the latest suggestions."""
-    known = trial_tables.every(view.session, view.search.id, Arrangement())
-    suggested = [one for one in known if one.predicted_mean is not None]
+    session, search_id = view.session, view.search.id
+    points = trials.points(session, search_id)
+    suggested = [one.id for one in points if one.predicted_mean is not None]
+    latest = trials.some(session, search_id, suggested[-_SUGGESTIONS:])
     return {
-        "accuracy": surrogate.accuracy(surrogate.predictions_of(known)),
-        "effects": surrogate.effects(known, view.search),
-        "suggested": suggested[: -_SUGGESTIONS - 1 : -1],
+        "accuracy": surrogate.accuracy(surrogate.predictions_of(points)),
+        "effects": surrogate.effects(
+            points, trials.morphism_kinds(session, search_id), view.search
+        ),
+        "suggested": latest[::-1],
         "suggested_of": len(suggested),
     }
 
 
 def _log(view: SearchView) -> dict[str, Any]:
-    """A page of what has happened, the latest first."""
-    known: list[LogEntry] = entries(
-        view.search, trial_tables.every(view.session, view.search.id, Arrangement())
-    )
+    """A page of what has happened, the latest first; only its trials are read in full."""
+    known = entries(view.search, trials.points(view.session, view.search.id))
     start = (view.page - 1) * ENTRIES
+    shown = known[start : start + ENTRIES]
+    ids = {one.trial.id for one in shown if one.trial is not None}
+    full = {one.id: one for one in trials.some(view.session, view.search.id, list(ids))}
     return {
-        "log": known[start : start + ENTRIES],
+        "log": [one if one.trial is None else replace(one, trial=full[one.trial.id])
+                for one in shown if one.trial is None or one.trial.id in full],
         "number": view.page,
         "pages": max(1, ceil(len(known) / ENTRIES)),
-    }
+    }  # fmt: skip
 
 
 def _manage(view: SearchView) -> dict[str, Any]:
@@ -308,7 +314,7 @@ def _manage(view: SearchView) -> dict[str, Any]:
     return {
         "values": present | dict(view.values),
         "errors": view.errors,
-        "waiting": [one.name for one in enqueued.queued(view.session, search.id)],
+        "waiting": enqueued.queued(view.session, search.id),
     }
 
 

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from api.edge.observation import current_ids
+from core.protocol import tracing
 
 #: The objects that a message may be about.
-FIELDS = ("search_id", "trial_id", "attempt", "request_id", "leases")
+FIELDS = ("search_id", "trial_id", "attempt", "request_id", "trace_id", "leases")
 
 _QUIET = ("httpx", "httpcore", "kombu", "celery", "alembic.runtime.migration")
 
@@ -24,7 +25,7 @@ def set_up(form: Literal["plain", "json"], level: str) -> None:
 
 def _about(record: logging.LogRecord) -> dict[str, Any]:
     """What the message says it is about, else what the current request is about."""
-    known = current_ids()
+    known = current_ids() | {"trace_id": tracing.trace_id() or ""}
     found = {name: getattr(record, name, None) or known.get(name) for name in FIELDS}
     return {name: str(value) for name, value in found.items() if value}
 

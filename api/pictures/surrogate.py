@@ -81,21 +81,23 @@ def accuracy(known: Sequence[Prediction]) -> Accuracy | None:
     )
 
 
-def effects(trials: Sequence[TrialOut], search: SearchOut) -> list[MorphismEffect]:
-    """The gain of each kind of morphism, the most helpful first.
+def effects(
+    trials: Sequence[TrialPoint], kinds: Mapping[UUID, Sequence[str]], search: SearchOut
+) -> list[MorphismEffect]:
+    """The gain of each kind of morphism, the most helpful first; `kinds` has those of each trial.
 
     A trial with several morphisms counts for each of their kinds.
     """
     values = {
         one.id: None if one.value is None else goodness(one.value, search)
         for one in trials
-        if one.status is TrialStatus.COMPLETED
+        if one.status == TrialStatus.COMPLETED
     }
     gains: defaultdict[str, list[float]] = defaultdict(list)
     for trial in trials:
         gain = _gain(trial, values)
         if gain is not None:
-            for kind in {step.kind for step in trial.morphisms}:
+            for kind in set(kinds.get(trial.id, ())):
                 gains[kind].append(gain)
     found = [
         MorphismEffect(kind, len(some), sum(gain > 0 for gain in some), fmean(some), max(some))
@@ -104,9 +106,9 @@ def effects(trials: Sequence[TrialOut], search: SearchOut) -> list[MorphismEffec
     return sorted(found, key=lambda one: (-one.gain, one.kind))
 
 
-def _gain(trial: TrialOut, values: Mapping[UUID, float | None]) -> float | None:
+def _gain(trial: TrialPoint, values: Mapping[UUID, float | None]) -> float | None:
     """How much better than its parent a trial is; None unless both are completed."""
-    if trial.kind is not TrialKind.SEARCH or trial.parent_id is None:
+    if trial.kind != TrialKind.SEARCH or trial.parent_id is None:
         return None
     before, after = values.get(trial.parent_id), values.get(trial.id)
     return None if before is None or after is None else after - before

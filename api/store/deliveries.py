@@ -37,6 +37,8 @@ _SUBSCRIBED = """
     JOIN webhooks ON webhooks.owner_id = searches.owner_id AND webhooks.events @> '["{event}"]'
     JOIN keys ON keys.id = searches.owner_id AND keys.revoked_at IS NULL
         AND (keys.expires_at IS NULL OR keys.expires_at > now())"""
+#: A webhook that is being deleted gets no delivery, and its deletion is not an error of ours.
+_LOCKED = "FOR KEY SHARE OF webhooks"
 
 _SEARCH_END = f"""
 INSERT INTO deliveries (webhook_id, event, data)
@@ -44,7 +46,8 @@ SELECT webhooks.id, '{{event}}', jsonb_build_object(
     'search_id', searches.id, 'name', searches.name, 'status', searches.status,
     'reason', left(searches.reason, {_LONGEST_TEXT}))
 FROM searches {_SUBSCRIBED}
-WHERE searches.id = :search_id"""
+WHERE searches.id = :search_id
+{_LOCKED}"""
 _SEARCH_ENDS = {
     status: text(_SEARCH_END.format(event=event.value)) for status, event in _ENDS.items()
 }
@@ -63,6 +66,7 @@ noted AS (
         AND moved.value IS NOT NULL
         AND NOT EXISTS (SELECT FROM trials AS other WHERE other.search_id = moved.search_id
             AND other.kind = 'search' AND other.value >= moved.value AND other.id <> moved.id)
+    {_LOCKED}
 )"""
 
 
@@ -98,6 +102,7 @@ def claim(session: Session, most: int) -> list[ClaimedDelivery]:
 
     Those of an owner whose key is revoked or has expired are never sent.
     """
+    session.execute(_GIVE_UP)
     first_of_owner: dict[UUID, Any] = {}
     for row in session.execute(_due()):
         first_of_owner.setdefault(row.owner_id, row)
@@ -113,6 +118,23 @@ def claim(session: Session, most: int) -> list[ClaimedDelivery]:
     )
     rows = session.scalars(claimed).all() if chosen else []
     return [_claimed(row, chosen[row.id].url, chosen[row.id].secret) for row in rows]
+
+
+#: Where each process was killed while it sent one, no outcome was recorded.
+_GIVE_UP = (
+    update(Delivery)
+    .where(
+        Delivery.status == DeliveryStatus.PENDING,
+        Delivery.attempts >= MOST_ATTEMPTS,
+        Delivery.claimed_until < func.now(),
+    )
+    .values(
+        status=DeliveryStatus.FAILED,
+        error="the service ended during the last attempt",
+        claimed_until=None,
+        ended_at=func.now(),
+    )
+)
 
 
 def _due() -> Any:

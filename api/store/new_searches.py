@@ -21,6 +21,7 @@ from core.errors import InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.given_network import check_fits
 from core.graph.roots import roots
+from core.protocol import tracing
 from core.protocol.contracts import Bounds, DatasetSpec, SearchConfig
 from core.search import defaults, pace
 from core.search.strategies import strategy
@@ -163,6 +164,7 @@ def add(
         trial_limit=config.budget.trials,
         epoch_limit=config.budget.epochs,
         trials_deadline=trials_deadline,
+        traceparent=tracing.current(),
     )
     session.add(row)
     session.flush()

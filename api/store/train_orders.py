@@ -77,6 +77,7 @@ class OrderContext:
     dataset: BlobRef
     dataset_name: str
     dataset_spec: DatasetSpec
+    traceparent: str | None = None  # of the request that created the search
 
 
 def _statement() -> Select[Any]:
@@ -107,6 +108,7 @@ def _statement() -> Select[Any]:
             Trial.parent_id,
             Search.name.label("search_name"),
             Search.created_at,
+            Search.traceparent,
             Search.config,
             Search.epoch_limit,
             (Trial.epochs_reserved - Trial.epochs_spent).label("epochs_left"),

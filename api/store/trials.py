@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, any_, literal, select
+from sqlalchemy import ARRAY, Select, Uuid, any_, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer, load_only
 
 from api.models import Lease, Search, Trial
@@ -44,6 +45,7 @@ class TrialPoint:
     worker: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    created_at: datetime | None = None
 
 
 _POINT = tuple(getattr(Trial, field.name) for field in fields(TrialPoint))
@@ -115,6 +117,13 @@ def task_of(config: Mapping[str, Any]) -> AbstractTask:
 def _metric(value: float | None, task: AbstractTask) -> float | None:
     """A value, of which more is better, as the metric that people read."""
     return None if value is None else task.of_objective(value)
+
+
+def morphism_kinds(session: Session, search_id: UUID) -> dict[UUID, list[str]]:
+    """The kinds of the morphisms of each trial that has any."""
+    kinds = func.jsonb_path_query_array(Trial.morphisms, cast("$[*].data.kind", JSONPATH))
+    statement = select(Trial.id, kinds).where(Trial.search_id == search_id)
+    return {row[0]: row[1] for row in session.execute(statement) if row[1]}
 
 
 def count(session: Session, search_id: UUID) -> int:

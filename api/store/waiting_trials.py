@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, cast, func, select
+from sqlalchemy import Float, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from api.models import Lease, Search, Trial, Worker
@@ -37,24 +37,26 @@ class Capacity:
 
     live: int  # heard of within the last minute
     busy: int
-    draining: int
+    away: int  # live, and takes no trials at present: it drains or rests
 
     @property
     def free(self) -> int:
         """Workers that would take a trial now."""
-        return max(0, self.live - self.busy - self.draining)
+        return max(0, self.live - self.busy - self.away)
 
 
 def capacity(session: Session) -> Capacity:
     """The workers of the service, also those that train trials of other users."""
     leased = select(Lease.worker_id)
     busy = session.scalars(select(func.count(Lease.worker_id.distinct()))).one()
-    draining = session.scalars(
+    away = session.scalars(
         select(func.count()).where(
-            Worker.draining, Worker.id.not_in(leased), Worker.seen_at > func.now() - _RECENT
+            or_(Worker.draining, Worker.resting_until > func.now()),
+            Worker.id.not_in(leased),
+            Worker.seen_at > func.now() - _RECENT,
         )
     ).one()
-    return Capacity(max(busy, count_live(session)), busy, draining)
+    return Capacity(max(busy, count_live(session)), busy, away)
 
 
 def queue(session: Session, caller: Caller, limit: int) -> tuple[list[WaitingTrial], int]:
@@ -117,6 +119,6 @@ def _why(
     if not known.live:
         return "no worker is connected: start one with netmorph up, or see the workers"
     if not known.free:
-        away = f", {known.draining} take no more trials" if known.draining else ""
+        away = f", {known.away} take none at present" if known.away else ""
         return f"all workers are busy: {known.busy} of {known.live}{away}"
     return "a worker is about to take it"

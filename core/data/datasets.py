@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import save, save_file
 
 from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.targets import CLASSIFICATION, MULTI_LABEL, REGRESSION
@@ -27,6 +27,8 @@ _PARTS = {
     SplitKind.TIME: "different time(s)",
 }  # fmt: skip
 _TYPES = (np.uint8, np.int32, np.float32, np.float64)
+#: By their names in safetensors.
+_MAPPED = {"U8": np.uint8, "I32": np.int32, "F32": np.float32, "F64": np.float64}
 _TENSORS = ("x_train", "y_train", "x_test", "y_test")
 _KEYS, _RULE = "split_keys", "split_rule"  # a tensor, and a field of the metadata
 
@@ -250,6 +252,17 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
 
 def encode(arrays: Arrays) -> bytes:
     """The data set as safetensors; the names of classes or targets travel in the metadata."""
+    return save(*_stored(arrays))
+
+
+def write(arrays: Arrays, path: Path) -> None:
+    """Write what `encode` returns to a file, without a copy of the examples in memory."""
+    tensors, metadata = _stored(arrays)
+    save_file(tensors, path, metadata)
+
+
+def _stored(arrays: Arrays) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """(the tensors, the metadata) of the file of a data set."""
     tensors = {name: np.ascontiguousarray(getattr(arrays, name)) for name in _TENSORS}
     metadata = {"class_names": json.dumps(list(arrays.class_names))}
     if arrays.target_names:
@@ -258,11 +271,15 @@ def encode(arrays: Arrays) -> bytes:
         metadata["pieces"] = json.dumps(list(arrays.pieces))
     if arrays.rule.keys is not None:
         tensors[_KEYS], metadata[_RULE] = arrays.rule.keys, arrays.rule.kind.value
-    return save(tensors, metadata=metadata)
+    return tensors, metadata
 
 
 def decode(path: Path) -> Arrays:
-    """The data set in a safetensors file; raises CorruptBlob if there is none."""
+    """The data set in a safetensors file; raises CorruptBlob if there is none.
+
+    The examples stay in the file, which is mapped into memory: a process may read more of them than
+    it has memory, and none may be written.
+    """
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -270,7 +287,8 @@ def decode(path: Path) -> Arrays:
             targets, pieces = (
                 tuple(json.loads(metadata.get(name, "[]"))) for name in ("target_names", "pieces")
             )
-            tensors = {name: file.get_tensor(name) for name in _TENSORS}
+            tensors = {name: file.get_tensor(name) for name in ("y_train", "y_test")}
+            tensors |= {name: _mapped(path, file, name) for name in ("x_train", "x_test")}
             rule = AT_RANDOM
             if _RULE in metadata:
                 rule = SplitRule(SplitKind(metadata[_RULE]), file.get_tensor(_KEYS))
@@ -281,6 +299,18 @@ def decode(path: Path) -> Arrays:
     )
     validate(arrays)
     return arrays
+
+
+def _mapped(path: Path, file: Any, name: str) -> NDArray[Any]:
+    """A tensor of an open safetensors file, which has checked its header, as a part of the file."""
+    kind, shape = file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()
+    if kind not in _MAPPED or 0 in shape:
+        return np.asarray(file.get_tensor(name))  # it will be refused
+    with open(path, "rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        start, _ = json.loads(stream.read(length))[name]["data_offsets"]
+    mapped = np.memmap(path, _MAPPED[kind], "r", 8 + length + start, tuple(shape))
+    return mapped.view(np.ndarray)
 
 
 def stratified_test_split(

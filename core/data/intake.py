@@ -42,8 +42,9 @@ from core.errors import InvalidDataset
 from core.protocol.contracts import DatasetSpec, SplitKind
 
 _NUMBERS = "if the labels are numbers to predict, give the task regression (--task regression)"
+_NOTHING = np.empty(0)
 _START = 16  # bytes by which the contents of a file are guessed
-TABLES = ("csv", "parquet", "jsonl")  # the formats that are tables
+TABLES = ("csv", "parquet", "jsonl", "datasets")  # the formats that have columns
 _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
 #: The first bytes of files that people try, and what to do with them.
 _HINTS = (
@@ -89,12 +90,24 @@ def _read(file: BinaryIO, limits: ReadLimits, options: ReadOptions) -> Intake:
     if kind is None:
         raise InvalidDataset(_unknown(files))
     _check_options(kind, options)
-    raw = FORMATS[kind].read(files, limits, options)
+    return _understand(kind, FORMATS[kind].read(files, limits, options), limits, options)
+
+
+def _understand(
+    kind: str, raw: RawData | Table, limits: ReadLimits, options: ReadOptions
+) -> Intake:
     if isinstance(raw, Table):
-        understand = _understand_table if options.text is None else _understand_text_column
-        return understand(kind, raw, limits, options)
-    with _regression_suggested(raw.parts["train"].y, options.task):
-        return _understood(kind, raw, options)
+        _check_no_layout(options)
+        if options.text is not None:
+            return _understand_text_column(kind, raw, options)
+        return _understand_table(kind, raw, limits, options)
+    labels = raw.parts["train"].y
+    examples = {split: part.x for split, part in raw.parts.items()}
+    others = {split: replace(part, x=_NOTHING) for split, part in raw.parts.items()}
+    raw = replace(raw, parts=others)  # nothing else refers to the examples
+    are_texts = any(x.dtype.kind in "UO" for x in examples.values())
+    with _regression_suggested(labels, options.task):
+        return (_understood_texts if are_texts else _understood)(kind, examples, raw, options)
 
 
 @contextmanager
@@ -108,11 +121,13 @@ def _regression_suggested(labels: NDArray[Any], task: str | None) -> Iterator[No
         raise
 
 
-def _understood(kind: str, raw: RawData, options: ReadOptions) -> Intake:
-    """What the arrays of a file mean, as far as the options do not say it."""
-    examples = {split: part.x for split, part in raw.parts.items()}
-    if any(x.dtype.kind in "UO" for x in examples.values()):
-        return _understood_texts(kind, raw, options)
+def _understood(
+    kind: str, examples: dict[str, NDArray[Any]], raw: RawData, options: ReadOptions
+) -> Intake:
+    """What the arrays of a file mean, as far as the options do not say it.
+
+    The examples are taken out of the mapping, so that they need not be in memory twice.
+    """
     layout = options.layout
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     values = _type(examples)
@@ -174,14 +189,17 @@ def _check_split_options(options: ReadOptions, *, is_table: bool) -> None:
         )
 
 
-def _check_options(kind: str, options: ReadOptions) -> None:
-    """Raise InvalidDataset for options that are for files of another format."""
-    is_table = kind in TABLES
-    if is_table and options.layout is not None:
+def _check_no_layout(options: ReadOptions) -> None:
+    if options.layout is not None:
         raise InvalidDataset(
             f"the layout {options.layout[:64]!r} is for arrays, and the file is a table, whose "
             "rows become vectors: leave the layout out"
         )
+
+
+def _check_options(kind: str, options: ReadOptions) -> None:
+    """Raise InvalidDataset for options that are for files of another format."""
+    is_table = kind in TABLES
     _check_split_options(options, is_table=is_table)
     if not is_table and (options.target or options.text or options.categories):
         raise InvalidDataset(
@@ -257,13 +275,15 @@ def _understand_table(kind: str, table: Table, limits: ReadLimits, options: Read
         )  # fmt: skip
 
 
-def _understood_texts(kind: str, raw: RawData, options: ReadOptions) -> Intake:
+def _understood_texts(
+    kind: str, examples: dict[str, NDArray[Any]], raw: RawData, options: ReadOptions
+) -> Intake:
     """What texts that are in no table mean."""
     if given := options.layout or raw.layout:
         raise InvalidDataset(
             f"the layout {given[:64]!r} is for numbers, and the examples are texts: leave it out"
         )
-    texts = {split: _flat(split, part.x) for split, part in raw.parts.items()}
+    texts = {split: _flat(split, x) for split, x in examples.items()}
     found = {split: part.y for split, part in raw.parts.items()}
     labels = _labels(found, options.task, raw.class_names)
     _check_lengths(texts, labels.numbers)
@@ -285,9 +305,7 @@ def _flat(split: str, x: NDArray[Any]) -> NDArray[Any]:
     return x.reshape(-1).astype(object)
 
 
-def _understand_text_column(
-    kind: str, table: Table, limits: ReadLimits, options: ReadOptions
-) -> Intake:
+def _understand_text_column(kind: str, table: Table, options: ReadOptions) -> Intake:
     """What a table with a column of texts means; its other columns are not learned from.
 
     Raises InvalidDataset where there is no such column.
@@ -457,23 +475,33 @@ def _type(examples: Mapping[str, NDArray[Any]]) -> str:
     return " and ".join(sorted({str(x.dtype) for x in examples.values()}))
 
 
-def _prepared(examples: Mapping[str, NDArray[Any]], axes: Layout) -> dict[str, NDArray[Any]]:
-    """Examples with channels first, all of the smallest type that keeps them."""
-    first = {}
+def _prepared(examples: dict[str, NDArray[Any]], axes: Layout) -> dict[str, NDArray[Any]]:
+    """Examples with channels first, all of the smallest type that keeps them.
+
+    Each array is taken out of the mapping before the next is copied: two of them fill the memory.
+    """
     for split, x in examples.items():
-        if x.ndim != len(axes.letters) or 0 in x.shape:
-            layout_of(x.shape, axes.letters)  # says what is wrong
-        if x.dtype.kind == "f" and not np.isfinite(x).all():
-            raise InvalidDataset(f"{split} {_not_finite(x)}")
-        check_values(x, f"{split} examples")
-        first[split] = axes.channels_first(x)
+        _check_examples(split, x, axes)
+    first = {split: axes.channels_first(x) for split, x in examples.items()}
     if len({x.shape[1:] for x in first.values()}) > 1:
         raise InvalidDataset(
             "; ".join(f"{split} examples have shape {x.shape[1:]}" for split, x in first.items())
             + "; expected the same"
         )
     dtype = stored_type(list(first.values()))
-    return {split: np.ascontiguousarray(x, dtype) for split, x in first.items()}
+    del x, first
+    return {
+        split: np.ascontiguousarray(axes.channels_first(examples.pop(split)), dtype)
+        for split in tuple(examples)
+    }
+
+
+def _check_examples(split: str, x: NDArray[Any], axes: Layout) -> None:
+    if x.ndim != len(axes.letters) or 0 in x.shape:
+        layout_of(x.shape, axes.letters)  # says what is wrong
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise InvalidDataset(f"{split} {_not_finite(x)}")
+    check_values(x, f"{split} examples")
 
 
 def _not_finite(x: NDArray[Any]) -> str:

@@ -327,6 +327,8 @@ class TrainOrder(Message):
     checkpoint: Checkpoint | None = None  # of an earlier attempt: continue from there
     #: Between two checkpoints that are stored, at least; None: the controller takes none.
     checkpoint_seconds: Seconds | None = None
+    #: The trace of the request that created the search (W3C Trace Context); None: not traced.
+    traceparent: str | None = None
 
 
 class LeaseRequest(Message):

@@ -3,16 +3,18 @@
 A blob's key is its kind and the SHA-256 of its bytes, so equal bytes are stored once, a key is
 never rewritten with other bytes, and every reader can verify what it has read. In a folder a blob
 is written under a temporary name, flushed to disk, then renamed, so that a crash leaves the
-complete blob or none; in an object store (through fsspec) an upload becomes visible only when it
-is complete. Failing disks and networks raise `OSError`: those calls may be retried.
+complete blob or none; in a bucket (`buckets`) an upload becomes visible only when it is complete.
+Failing disks and networks raise `OSError`: those calls may be retried.
 """
 
 import hashlib
+import io
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast, get_args
@@ -21,6 +23,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import CorruptBlob, MissingBlob
+from core.protocol import buckets
 from core.protocol.contracts import BlobRef
 
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}\.[a-z]+")
@@ -36,8 +39,13 @@ class Storage:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._is_bucket = url.startswith("s3://")
         # Listings are not cached: a new blob of another process must be visible at once.
-        filesystem, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        filesystem, root = (
+            buckets.connect(url)
+            if self._is_bucket
+            else fsspec.core.url_to_fs(url, use_listings_cache=False)
+        )
         self._fs: Any = filesystem
         self._root: str = root.rstrip("/")
         self._is_local = isinstance(filesystem, LocalFileSystem)
@@ -47,15 +55,30 @@ class Storage:
         """Store the bytes; storing them again changes nothing, or repairs a damaged copy."""
         sha256 = hashlib.sha256(data).hexdigest()
         blob = BlobRef(key=f"{kind}/{sha256}.{suffix}", sha256=sha256, bytes=len(data))
-        if self._is_local:
-            _write_atomically(Path(self._path(blob)), data)
-        else:
-            self._fs.pipe_file(self._path(blob), data)
+        with self._failures():
+            if self._is_local:
+                _write_atomically(Path(self._path(blob)), data)
+            elif self._is_bucket:
+                buckets.write(self._fs, self._path(blob), data)
+            else:
+                self._fs.pipe_file(self._path(blob), data)
+        return blob
+
+    def put_file(self, kind: BlobKind, path: Path, suffix: str) -> BlobRef:
+        """Store the contents of a file of any size, as `put` does, piece by piece."""
+        size, sha256 = _size_and_hash(path)
+        blob = BlobRef(key=f"{kind}/{sha256}.{suffix}", sha256=sha256, bytes=size)
+        with self._failures():
+            if self._is_local:
+                with open(path, "rb") as source:
+                    _write_atomically(Path(self._path(blob)), source)
+            else:
+                self._fs.put_file(str(path), self._path(blob))
         return blob
 
     def get(self, blob: BlobRef) -> bytes:
         """The bytes of a blob, size and hash checked; raises MissingBlob or CorruptBlob."""
-        with _missing_is_an_error(blob):
+        with _missing_is_an_error(blob), self._failures():
             data: bytes = self._fs.cat_file(self._path(blob))
         _check(blob, len(data), hashlib.sha256(data).hexdigest())
         return data
@@ -89,45 +112,59 @@ class Storage:
 
     def open(self, blob: BlobRef) -> BinaryIO:
         """The blob as an open binary file; its hash is not checked."""
-        with _missing_is_an_error(blob):
+        with _missing_is_an_error(blob), self._failures():
+            if self._is_bucket:
+                return buckets.open_object(self._fs, self._path(blob))
             return cast(BinaryIO, self._fs.open(self._path(blob), "rb"))
 
     def stored_at(self, blob: BlobRef) -> datetime | None:
         """When the blob was last stored, by the storage's clock; None if it is gone."""
         try:
-            moment: datetime = self._fs.modified(self._path(blob))
+            with self._failures():
+                moment: datetime = self._fs.modified(self._path(blob))
         except FileNotFoundError:
             return None
         return moment
 
     def delete(self, blob: BlobRef) -> None:
         """Remove the blob; no error if it is not there."""
-        try:
+        with suppress(FileNotFoundError), self._failures():
             self._fs.rm_file(self._path(blob))
-        except FileNotFoundError:
-            return
 
     def stale(self, kind: BlobKind, seconds: float) -> list[str]:
         """The names of files of this kind that were last written more than `seconds` ago."""
-        limit = datetime.now(UTC) - timedelta(seconds=seconds)
-        try:
-            paths: list[str] = self._fs.ls(f"{self._root}/{kind}", detail=False)
-        except FileNotFoundError:
-            return []
-        names = (path.rpartition("/")[2] for path in paths if self._written_before(path, limit))
-        return sorted(names)
+        return sorted(name for name, _ in self._stale_files(kind, seconds))
 
     def stale_blobs(self, kind: BlobKind, seconds: float) -> list[BlobRef]:
         """The blobs of this kind that were last written more than `seconds` ago."""
-        found = []
-        for name in self.stale(kind, seconds):
-            if not _BLOB_NAME.fullmatch(name):
-                continue
+        return [
+            BlobRef(key=f"{kind}/{name}", sha256=name.partition(".")[0], bytes=size)
+            for name, size in self._stale_files(kind, seconds)
+            if _BLOB_NAME.fullmatch(name)
+        ]
+
+    def _stale_files(self, kind: BlobKind, seconds: float) -> Iterator[tuple[str, int]]:
+        """Name and size of each file of this kind of that age; folders are not ours."""
+        limit = datetime.now(UTC) - timedelta(seconds=seconds)
+        try:
+            with self._failures():
+                found = self._listing(f"{self._root}/{kind}")
+        except FileNotFoundError:
+            return
+        for entry in found:
+            if entry["type"] == "file" and _written_at(entry) < limit:
+                yield entry["name"].rpartition("/")[2], entry["size"]
+
+    def _listing(self, folder: str) -> list[dict[str, Any]]:
+        """The entries of a folder, without those that vanish meanwhile."""
+        if not self._is_local:
+            found: list[dict[str, Any]] = self._fs.ls(folder, detail=True)
+            return found
+        entries = []
+        for entry in os.scandir(folder):
             with suppress(FileNotFoundError):
-                size = self._fs.size(f"{self._root}/{kind}/{name}")
-                sha256 = name.partition(".")[0]
-                found.append(BlobRef(key=f"{kind}/{name}", sha256=sha256, bytes=size))
-        return found
+                entries.append(self._fs.info(entry))
+        return entries
 
     def remove_unfinished(self, kind: BlobKind, seconds: float) -> None:
         """Remove files of that age that a process was writing when it was killed."""
@@ -137,16 +174,8 @@ class Storage:
 
     def delete_file(self, kind: BlobKind, name: str) -> None:
         """Remove a file that `stale` has named; no error if it is not there."""
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), self._failures():
             self._fs.rm_file(f"{self._root}/{kind}/{name}")
-
-    def _written_before(self, path: str, limit: datetime) -> bool:
-        """Whether a file was last written before that; False where it is gone."""
-        try:
-            written: datetime = self._fs.modified(path)
-        except FileNotFoundError:
-            return False
-        return written < limit
 
     def check_writable(self) -> None:
         """Write and remove a small file; raises OSError if that fails.
@@ -156,24 +185,40 @@ class Storage:
         path = f"{self._root}/.writable"
         if self._is_local:
             Path(self._root).mkdir(parents=True, exist_ok=True)
-        try:
-            self._fs.pipe_file(path, b"netmorph")
-        finally:
-            with suppress(FileNotFoundError):  # another process has removed it
-                self._fs.rm_file(path)
+        with self._failures():
+            try:
+                if self._is_bucket:
+                    buckets.overwrite(self._fs, path, b"netmorph")
+                else:
+                    self._fs.pipe_file(path, b"netmorph")
+            finally:
+                with suppress(FileNotFoundError):  # another process has removed it
+                    self._fs.rm_file(path)
+
+    def _failures(self) -> AbstractContextManager[None]:
+        """Raises failures of a bucket as those of a folder."""
+        return buckets.failures_as_os_errors() if self._is_bucket else nullcontext()
 
     def _path(self, blob: BlobRef) -> str:
         return f"{self._root}/{blob.key}"
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def _written_at(entry: dict[str, Any]) -> datetime:
+    """When a file was last written, by its entry in a listing."""
+    found = next(entry[name] for name in ("LastModified", "mtime", "created") if name in entry)
+    moment: datetime = datetime.fromtimestamp(found, UTC) if isinstance(found, float) else found
+    return moment
+
+
+def _write_atomically(path: Path, data: bytes | BinaryIO) -> None:
     """Write a file so that any reader, also after a crash, sees all of it or none."""
+    source = io.BytesIO(data) if isinstance(data, bytes) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         # Not mkstemp, whose files other accounts (API and worker containers) could not read.
         with open(temporary, "xb") as file:
-            file.write(data)
+            shutil.copyfileobj(source, file, _CHUNK)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -42,6 +42,9 @@ SCHEMAS: dict[Any, str] = {
     answers.Worker: "WorkerOut",
     answers.Key: "KeyOut",
     answers.CreatedKey: "KeyCreated",
+    answers.Webhook: "WebhookOut",
+    answers.CreatedWebhook: "WebhookCreated",
+    answers.Delivery: "DeliveryOut",
 }
 NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

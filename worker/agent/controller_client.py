@@ -14,6 +14,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from core.errors import NetmorphError
+from core.protocol import tracing
 from core.protocol.contracts import (
     Answer,
     Checkpoint,
@@ -116,11 +117,13 @@ class ControllerClient:
         return _read(self._post(_path(order, "result"), body), ResultAnswer)
 
     def _post(self, path: str, body: BaseModel, timeout: float | None = None) -> httpx.Response:
+        traced = tracing.current()
         try:
             response = self._http.post(
                 path,
                 content=body.model_dump_json(),
-                headers={"Content-Type": "application/json"},
+                headers={"Content-Type": "application/json"}
+                | ({} if traced is None else {"traceparent": traced}),
                 timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout,
             )
         except httpx.HTTPError as error:

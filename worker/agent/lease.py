@@ -8,6 +8,7 @@ tries again. Every report is fenced by attempt and token: those of a lost lease 
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
@@ -55,7 +56,8 @@ class HeldLease:
         self._wake = Event()
         self._closing = False
         self._abandoned = False
-        self._thread = Thread(target=self._run, name="lease", daemon=True)
+        run = copy_context().run  # its requests belong to the trace of the training
+        self._thread = Thread(target=run, args=(self._run,), name="lease", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

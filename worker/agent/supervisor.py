@@ -11,6 +11,7 @@ from threading import Event as Flag
 from time import monotonic, sleep
 from uuid import UUID
 
+from core.protocol import tracing
 from core.protocol.contracts import LeaseRequest, TrainOrder, TrialOutcome
 from worker.agent import logs
 from worker.agent.controller_client import ControllerClient, RestDemanded, deliver, hand_back
@@ -68,7 +69,8 @@ class TrialSupervisor:
 
     def _train_and_report(self, process: TrainerProcess, order: TrainOrder) -> TrainOrder | None:
         """Train an order and report; the next order, where the answer has one."""
-        with logs.trial_context(order):
+        about: dict[str, str | int] = {"trial_id": str(order.trial_id), "attempt": order.attempt}
+        with tracing.span("train trial", order.traceparent, **about), logs.trial_context(order):
             logger.info("training starts%s", _after(order))
             pause = self._pause_between_reports()
             ending, outcome = self._train(process, order, pause)

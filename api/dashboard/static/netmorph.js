@@ -144,4 +144,8 @@ async function preview(form) {
 
 dark.addEventListener("change", refresh);
 window.addEventListener("pagehide", close);
-document.addEventListener("DOMContentLoaded", () => { open(); refresh(); });
+document.addEventListener("DOMContentLoaded", () => {
+  for (const one of document.querySelectorAll("nav [aria-current]")) one.scrollIntoView({ inline: "center", block: "nearest" });
+  open();
+  refresh();
+});

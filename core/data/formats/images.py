@@ -56,23 +56,34 @@ class Images(AbstractFormat):
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData:
         listed, ignored = _listed(files)
-        looks = {one.file: _look(files, one.file, limits) for one in listed}
-        if (total := sum(look.pixels for look in looks.values())) > limits.pixels:
-            raise InvalidDataset(
-                f"the images have {total:,} pixels in all; expected at most {limits.pixels:,}: "
-                "make them smaller"
-            )
-        form = _form(list(looks.values()), options.image_side or LARGEST_SIDE)
-        if (size := len(listed) * form.bytes) > limits.bytes:
-            raise InvalidDataset(
-                f"{len(listed):,} images of {form.height} × {form.width} pixels take {size} bytes; "
-                f"expected at most {limits.bytes}: give a smaller largest side"
-            )
-        return _read(files, listed, form, ignored)
+        return read_listed(files, listed, limits, options, ignored)
+
+
+def read_listed(
+    files: Files,
+    listed: Sequence["ImageFile"],
+    limits: ReadLimits,
+    options: ReadOptions,
+    ignored: Sequence[str] = (),
+) -> RawData:
+    """The images in these files, in the same form and the same order in each part."""
+    looks = {one.file: _look(files, one.file, limits) for one in listed}
+    if (total := sum(look.pixels for look in looks.values())) > limits.pixels:
+        raise InvalidDataset(
+            f"the images have {total:,} pixels in all; expected at most {limits.pixels:,}: "
+            "make them smaller"
+        )
+    form = _form(list(looks.values()), options.image_side or LARGEST_SIDE)
+    if (size := len(listed) * form.bytes) > limits.bytes:
+        raise InvalidDataset(
+            f"{len(listed):,} images of {form.height} × {form.width} pixels take {size} bytes; "
+            f"expected at most {limits.bytes}: give a smaller largest side"
+        )
+    return _read(files, listed, form, ignored)
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
+class ImageFile:
     """An image file by its names."""
 
     file: str
@@ -122,7 +133,7 @@ def _suffix(name: str) -> str:
     return name[dot:] if dot > name.rfind("/") else ""
 
 
-def _listed(files: Files) -> tuple[list[_Listed], list[str]]:
+def _listed(files: Files) -> tuple[list[ImageFile], list[str]]:
     """(the images by name, the files that are none)"""
     names = _below_top_folders(files.names)
     images, others = [], []
@@ -152,14 +163,14 @@ def _below_top_folders(names: Sequence[str]) -> dict[str, str]:
         below = {name: below[full] for name, full in shorter.items()}
 
 
-def _one_listed(name: str, full: str) -> _Listed:
+def _one_listed(name: str, full: str) -> ImageFile:
     *folders, _ = name.split("/")
     split = "train"
     if len(folders) > 1 and folders[0].lower() in PARTS:
         split = PARTS[folders.pop(0).lower()]
     if len(folders) != 1:
         raise InvalidDataset(f"found the image {shown(name)}; {_EXPECTED}")
-    return _Listed(full, split, folders[0])
+    return ImageFile(full, split, folders[0])
 
 
 # --- looking ----------------------------------------------------------------------------------
@@ -230,7 +241,9 @@ def _note(sizes: set[tuple[int, int]], height: int, width: int, largest: int) ->
 # --- reading ----------------------------------------------------------------------------------
 
 
-def _read(files: Files, listed: Sequence[_Listed], form: _Form, ignored: list[str]) -> RawData:
+def _read(
+    files: Files, listed: Sequence[ImageFile], form: _Form, ignored: Sequence[str]
+) -> RawData:
     x: dict[str, NDArray[Any]] = {}
     labels: dict[str, list[str]] = {}
     opaque = True
@@ -264,7 +277,7 @@ def _ignored_note(ignored: Sequence[str]) -> str:
     return f"files that are no images are left out: {len(ignored):,}, such as {shown(ignored[0])}"
 
 
-def _pixels(files: Files, chosen: Sequence[_Listed], form: _Form) -> tuple[NDArray[Any], bool]:
+def _pixels(files: Files, chosen: Sequence[ImageFile], form: _Form) -> tuple[NDArray[Any], bool]:
     """(the images as (N, height, width, channels), whether all are opaque)"""
     dtype = np.uint16 if form.mode == "I;16" else np.uint8
     x = np.empty((len(chosen), form.height, form.width, form.channels), dtype)

@@ -51,13 +51,13 @@ def _is_part(name: str) -> bool:
 
 def _one(files: Files, name: str, limits: ReadLimits) -> Table:
     """The table in one file."""
-    with files.open(name) as stream:
-        _check_footer(stream)
-        try:
+    try:
+        with files.open(name) as stream:
+            _check_footer(stream)
             table = _read(stream, limits)
-        except (pa.ArrowException, *UNREADABLE) as error:
-            reason = " ".join(str(error).split())[:120]
-            raise InvalidDataset(f"the file is not a readable Parquet file: {reason!r}") from error
+    except (pa.ArrowException, *UNREADABLE) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InvalidDataset(f"the file is not a readable Parquet file: {reason!r}") from error
     names = names_of(table.column_names)
     return Table({name: as_categories(table.column(k)) for k, name in enumerate(names)})
 

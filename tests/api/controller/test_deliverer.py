@@ -1,16 +1,22 @@
 """Deliveries reach a real receiver: signed, at least once, and nothing else that they must not."""
 
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import select, text, update
 from standardwebhooks import Webhook as Standard
 from standardwebhooks import WebhookVerificationError
@@ -148,6 +154,24 @@ def test_a_delivery_fails_after_its_last_attempt_and_at_once_where_the_receiver_
     stopped(world, hooked())
     deliverer.deliver_due()
     assert [one.status for one in log(world)] == ["failed", "failed"]
+    with world.sessions.begin() as session:  # a process was killed during the last attempt
+        last = {"status": "pending", "attempts": deliveries.MOST_ATTEMPTS, "ended_at": None}
+        session.execute(update(Delivery).values(claimed_until=text("now()"), **last))
+    assert not deliverer.deliver_due()
+    assert {one.error for one in log(world)} == {"the service ended during the last attempt"}
+    assert len(receiver.requests) == 2
+
+
+def test_a_receiver_that_does_not_answer_holds_nothing_up(world, receiver, hooked) -> None:
+    receiver.may_answer.clear()
+    stopped(world, hooked())
+    stopped(world, hooked("http://127.0.0.1:9/"))
+    hurried = Deliverer(world.sessions, private=True, seconds=0.5)
+    assert hurried.deliver_due()
+    hurried.stop()
+    errors = [one.error for one in log(world)]
+    assert errors[0] == "no answer within 0.5 s"
+    assert all(errors)
 
 
 def test_two_processes_never_claim_the_same_delivery(world, hooked) -> None:
@@ -224,3 +248,41 @@ def test_a_delivery_survives_the_death_of_the_process_that_sends_it(
     ids = [headers["webhook-id"] for headers, _ in receiver.requests]
     assert len(ids) == 2
     assert len(set(ids)) == 1
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """A file with a key and a certificate that signs itself, for a host of this name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file = folder / f"{name}.pem"
+    file.write_bytes(secret + made.public_bytes(pem))
+    return file
+
+
+@pytest.mark.parametrize(("name", "status"), [("localhost", "delivered"), ("other", "pending")])
+def test_over_tls_the_certificate_must_be_that_of_the_host_and_not_of_the_address(
+    world, receiver, hooked, tmp_path, monkeypatch, name, status
+) -> None:
+    file = certificate(tmp_path, name)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))  # of authorities that are trusted
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
+    stopped(world, hooked(f"https://localhost:{receiver.port}/"))
+    deliverer = Deliverer(world.sessions, private=True)
+    deliverer.deliver_due()
+    deliverer.stop()
+    (one,) = log(world)
+    assert one.status == status, one.error
+    assert ("certificate verify failed" in one.error) is (status == "pending")

@@ -232,6 +232,11 @@ def test_a_network_of_ones_own_is_enqueued_from_text_or_a_file(visitor, world):
     assert send(file=json.dumps(large)).status_code == 303
     page = visitor.http.get(f"/searches/{search_id}?tab=manage").text
     assert page.count("mine waits until a trial may start") == 2
+    (first, _) = re.findall(r'name="network_id" value="([^"]*)"', page)
+    sent = {"token": form["token"], "network_id": first}
+    assert visitor.http.post(f"/searches/{search_id}/withdraw", data=sent).status_code == 303
+    page = visitor.http.get(f"/searches/{search_id}?tab=manage").text
+    assert page.count("mine waits until a trial may start") == 1
 
 
 def test_a_clone_keeps_settings_that_the_form_does_not_show(visitor, person, world):

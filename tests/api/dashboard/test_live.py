@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from api.edge.changes import MAX_WAITERS, POLL_SECONDS
+from api.store.notifications import changed
 from core.protocol.states import SearchStatus, TrialKind
 from core.protocol.storage import Storage
-from tests.api.visitors import token
+from tests.api.visitors import enter, token
 from tests.waiting import wait_for
 
 
@@ -134,3 +135,24 @@ def test_a_damaged_export_is_not_served(visitor, world, storage_url: str, damage
         assert answer.status_code == 503
         assert "etag" not in answer.headers
         assert "is damaged or missing in storage" in answer.json()["detail"]
+
+
+def test_a_part_of_a_page_is_sent_only_when_it_has_changed(visitor, person, world) -> None:
+    search = world.search(visitor.caller)
+    world.trial(search, value=0.5)
+    paths = [f"/ui/searches/{search}/{part}" for part in ("trials", "log", "surrogate", "heading")]
+    paths += [f"/ui/searches/{search}/figures/{name}" for name in ("best-so-far", "front")]
+    tags = {path: visitor.http.get(path).headers["etag"] for path in paths}
+    for path, tag in tags.items():
+        same = visitor.http.get(path, headers={"If-None-Match": f'"other", {tag}'})
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag), path
+    stranger = person()
+    assert enter(stranger.http, stranger.key).status_code == 303
+    for path, tag in tags.items():
+        answer = stranger.http.get(path, headers={"If-None-Match": tag})
+        assert answer.status_code == 404, path
+    world.trial(search, value=0.75)
+    with world.sessions.begin() as session:
+        changed(session, search)
+    for path, tag in tags.items():
+        assert visitor.http.get(path, headers={"If-None-Match": tag}).status_code == 200, path

@@ -1,11 +1,14 @@
 """The events that become deliveries, in the transactions in which they happen."""
 
-from sqlalchemy import select
+import threading
+
+from sqlalchemy import delete, select, text
 
 from api.models import Delivery, Webhook
 from api.roles import Role
 from api.store import deliveries, searches
 from core.protocol.states import SearchStatus
+from tests.waiting import wait_for
 
 
 def hook(world, caller, *events: str) -> None:
@@ -20,6 +23,13 @@ def noted(world) -> list[tuple[str, object]]:
     with world.sessions.begin() as session:
         found = session.scalars(select(Delivery).order_by(Delivery.created_at)).all()
         return [(one.event, one.data.get("value", one.data.get("status"))) for one in found]
+
+
+def waiting(world) -> int:
+    """How many statements wait for a lock of another transaction."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with world.sessions.begin() as session:
+        return int(session.execute(text(query)).scalar_one())
 
 
 def test_each_new_best_value_is_noted_once_and_the_others_are_not(world, take, report) -> None:
@@ -56,3 +66,18 @@ def test_the_end_of_a_search_is_noted_with_its_commit_alone(world) -> None:
     with world.sessions.begin() as session:
         (claimed,) = deliveries.claim(session, 5)
     assert claimed.data["reason"] == "no data", "the search may be deleted before it is sent"
+
+
+def test_a_webhook_that_is_deleted_meanwhile_is_no_error_of_the_result(world, take, report) -> None:
+    caller = world.caller()
+    hook(world, caller, "trial.best")
+    trial = world.trial(world.search(caller))
+    lease = take()
+    counted = threading.Thread(target=report, args=[lease])
+    with world.sessions.begin() as session:
+        session.execute(delete(Webhook))
+        counted.start()
+        wait_for(lambda: waiting(world))
+    counted.join()
+    assert world.get(trial).status == "completed"
+    assert noted(world) == []

@@ -84,9 +84,26 @@ def jsonl() -> bytes:
     return "\n".join(json.dumps(row) for row in rows().to_pylist()).encode()
 
 
+def datasets() -> bytes:
+    """The same examples as Hugging Face's datasets keeps them."""
+    buffer = io.BytesIO()
+    table = pa.table({"x": pa.array(X.tolist(), pa.list_(pa.list_(pa.uint8()))), "label": Y})
+    with pa.ipc.new_stream(buffer, table.schema) as writer:
+        writer.write_table(table)
+    info = json.dumps({"features": {"label": {"_type": "ClassLabel", "names": ["a", "b"]}}})
+    return zipped({"d/data-0.arrow": buffer.getvalue(), "d/dataset_info.json": info.encode()})
+
+
 SAMPLES: dict[str, Callable[[], bytes]] = {"npz": npz, "images": images, "idx": idx}
 TABLES: dict[str, Callable[[], bytes]] = {"csv": csv, "parquet": parquet, "jsonl": jsonl}
-EVERY = SAMPLES | TABLES
+ARRAYS: dict[str, Callable[[], bytes]] = SAMPLES | {"datasets": datasets}
+EVERY = ARRAYS | TABLES
+IN_PARTS: dict[str, Callable[[], bytes]] = {
+    f"{kind} in parts": lambda kind=kind: zipped(
+        {f"{part}.{kind}": TABLES[kind]() for part in ("train", "test")}
+    )
+    for kind in TABLES
+}
 
 
 def test_every_format_has_a_sample_here() -> None:
@@ -100,9 +117,9 @@ def test_files_are_recognised_by_their_format_alone(kind: str) -> None:
     assert [other for other in FORMATS if FORMATS[other].recognises(files)] == [kind]
 
 
-@pytest.mark.parametrize("kind", SAMPLES)
+@pytest.mark.parametrize("kind", ARRAYS)
 def test_the_same_examples_are_read_from_every_format(kind: str) -> None:
-    found = intake.read(io.BytesIO(SAMPLES[kind]()), ReadLimits())
+    found = intake.read(io.BytesIO(ARRAYS[kind]()), ReadLimits())
 
     arrays = found.arrays
     x = np.concatenate([arrays.x_train, arrays.x_test])[:, 0]
@@ -137,27 +154,40 @@ def test_a_target_column_is_for_tables(kind: str) -> None:
         intake.read(io.BytesIO(SAMPLES[kind]()), ReadLimits(), ReadOptions(target="y"))
 
 
-@pytest.mark.parametrize("kind", SAMPLES)
+@pytest.mark.parametrize("kind", ARRAYS)
 def test_a_layout_that_does_not_fit_is_refused(kind: str) -> None:
     with pytest.raises(InvalidDataset, match="expected 2 axes as layout 'NF'"):
-        intake.read(io.BytesIO(SAMPLES[kind]()), ReadLimits(), ReadOptions(layout="NF"))
+        intake.read(io.BytesIO(ARRAYS[kind]()), ReadLimits(), ReadOptions(layout="NF"))
+
+
+changes = st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=8)
 
 
 @pytest.mark.parametrize("kind", EVERY)
 @settings(max_examples=250)
-@given(changes=st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=8))
+@given(changes=changes)
 def test_any_damage_is_harmless_or_refused_in_one_line(
     kind: str, changes: list[tuple[int, int]]
 ) -> None:
-    data = bytearray(EVERY[kind]())
+    assert "\n" not in refusal(EVERY[kind](), changes)
+
+
+@pytest.mark.parametrize("kind", IN_PARTS)
+@settings(max_examples=60)
+@given(changes=changes)
+def test_any_damage_to_tables_in_parts_is_harmless_or_refused(
+    kind: str, changes: list[tuple[int, int]]
+) -> None:
+    assert "\n" not in refusal(IN_PARTS[kind](), changes)
+
+
+def refusal(content: bytes, changes: list[tuple[int, int]]) -> str:
+    """What is said about a file with these changes; empty where it is read."""
+    data = bytearray(content)
     for index, value in changes:
         data[index % len(data)] = value
-    limits = ReadLimits(bytes=2**22, image_pixels=2**16)
-
-    message = ""
     try:
-        intake.read(io.BytesIO(bytes(data)), limits)
+        intake.read(io.BytesIO(bytes(data)), ReadLimits(bytes=2**22, image_pixels=2**16))
     except InvalidDataset as error:
-        message = str(error)
-
-    assert "\n" not in message
+        return str(error)
+    return ""

@@ -1,6 +1,7 @@
 """Data sets: their checks, and that storing changes nothing."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
+from core.data import intake
 from core.data.datasets import (
     MAX_CLASSES,
     Arrays,
@@ -18,7 +20,9 @@ from core.data.datasets import (
     spec,
     stratified_test_split,
     validate,
+    write,
 )
+from core.data.files import ReadLimits
 from core.errors import CorruptBlob, InvalidDataset
 from core.protocol.contracts import DatasetSpec
 
@@ -48,11 +52,46 @@ def test_a_stored_data_set_is_read_back_unchanged(
     assert again.class_names == arrays.class_names
 
 
-def test_equal_data_sets_are_equal_bytes() -> None:
+def test_equal_data_sets_are_equal_bytes(tmp_path: Path) -> None:
     arrays = some()
     turned = replace(arrays, x_train=np.asfortranarray(arrays.x_train))
 
     assert encode(turned) == encode(arrays)
+    write(turned, tmp_path / "data")
+    assert (tmp_path / "data").read_bytes() == encode(arrays)
+
+
+def test_stored_examples_stay_in_their_file(tmp_path: Path) -> None:
+    x = np.zeros((64, 4, 128, 128), np.uint8)
+    write(replace(some(), x_train=x, y_train=np.arange(64) % 2, x_test=x[:2]), tmp_path / "data")
+
+    tracemalloc.start()
+    arrays = decode(tmp_path / "data")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 0.05 * x.nbytes
+    assert not arrays.x_train.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "dtype"),
+    [((1600, 64, 64, 3), "NHWC", np.uint8), ((400, 3, 64, 64), "NCHW", np.float32)],
+)
+def test_an_upload_takes_twice_the_memory_of_its_examples(
+    tmp_path: Path, shape: tuple[int, ...], layout: str, dtype: type
+) -> None:
+    x = np.random.default_rng(0).integers(0, 255, shape, np.uint8).astype(dtype)
+    np.savez(tmp_path / "data.npz", x=x, y=np.arange(len(x)) % 2, layout=layout)
+
+    tracemalloc.start()
+    with (tmp_path / "data.npz").open("rb") as file:
+        found = intake.read(file, ReadLimits())
+    write(found.arrays, tmp_path / "stored")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 2.2 * x.nbytes + 6e6  # 6 MB of what is loaded when it is first needed
 
 
 def test_the_spec_describes_the_data_set() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from core.protocol.storage import Storage
 DATA = b"some weights" * 1000
 
 
-@pytest.fixture(params=["folder", "object store"])
+@pytest.fixture(params=["folder", "object store", "bucket"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "folder":
         return Storage(f"file://{tmp_path}/blobs")
+    if request.param == "bucket":
+        return Storage(f"{request.getfixturevalue('bucket_url')}/{tmp_path.name}/blobs")
     return Storage(f"memory://{tmp_path.name}/blobs")
 
 
@@ -39,8 +42,13 @@ def test_a_stored_blob_is_read_back_unchanged(storage: Storage) -> None:
         assert file.read() == DATA
 
 
-def test_equal_bytes_are_stored_under_one_key(storage: Storage) -> None:
-    assert storage.put("weights", DATA, "bin") == storage.put("weights", DATA, "bin")
+def test_equal_bytes_are_stored_under_one_key(storage: Storage, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(DATA)
+
+    blob = storage.put_file("weights", tmp_path / "file", "bin")
+
+    assert storage.get(blob) == DATA
+    assert storage.put("weights", DATA, "bin") == storage.put("weights", DATA, "bin") == blob
 
 
 def test_a_missing_blob_is_named(storage: Storage) -> None:
@@ -133,16 +141,16 @@ def test_a_folder_that_cannot_be_written_to_is_reported_at_the_start(
         Storage(f"file://{tmp_path}/file/blobs").check_writable()
 
 
-@pytest.mark.parametrize("kind", ["file", "memory"])
-def test_files_that_were_written_long_ago_are_stale(kind, tmp_path):
-    url = tmp_path.as_uri() if kind == "file" else f"memory://{tmp_path.name}"
-    storage = Storage(url)
+def test_files_that_were_written_long_ago_are_stale(storage):
     assert storage.stale("checkpoints", -10.0) == []
     blob = storage.put("checkpoints", b"x", "safetensors")
     storage.put("weights", b"x", "safetensors")
     assert storage.stale("checkpoints", 60.0) == []
     (name,) = storage.stale("checkpoints", -10.0)
     assert f"checkpoints/{name}" == blob.key
+    assert storage.stale_blobs("checkpoints", -10.0) == [blob]
+    assert storage.stored_at(blob) < datetime.now(UTC) + timedelta(minutes=1)
     storage.delete_file("checkpoints", name)
     storage.delete_file("checkpoints", name)
+    assert storage.stored_at(blob) is None
     assert storage.stale("checkpoints", -10.0) == []

@@ -11,10 +11,11 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from netmorph.client import Client as Service
+from netmorph.commands.mcp import mcp
 from netmorph.commands.mcp_tools import Tools, explanation
-from netmorph.errors import ClientError
+from netmorph.commands.options import connect
+from netmorph.errors import ClientError, Unreachable
 from tests.netmorph import samples
-from tests.netmorph.commands.conftest import refused
 from tests.waiting import wait_for
 
 ARCHITECTURE = """{"version": 1, "nodes": [
@@ -119,15 +120,11 @@ def test_an_assistant_steers_a_search_from_its_start_to_its_end(service, tmp_pat
     with_tools(service.directory, folder, use)
 
 
-def test_without_a_service_each_tool_says_how_to_start_one(tmp_path) -> None:
-    async def use(_: Client, __: Call, fail: Call) -> None:
-        assert "netmorph up" in await fail("list_searches")
-
-    with_tools(tmp_path / "nothing", tmp_path, use)
-
-
-def test_a_folder_that_is_not_there_is_an_error_before_the_protocol(netmorph, tmp_path) -> None:
-    assert "there is no folder" in refused(netmorph("mcp", "--folder", tmp_path / "none"))
+def test_a_missing_folder_or_service_is_named(tmp_path) -> None:
+    with pytest.raises(ClientError, match="there is no folder"):
+        mcp(tmp_path / "none")
+    with pytest.raises(Unreachable, match="netmorph up"):
+        Tools(lambda: connect(None, None, tmp_path), tmp_path).list_searches()
 
 
 def test_a_trial_is_explained_with_what_was_believed_and_what_came() -> None:

@@ -1,0 +1,1 @@
+"""A measurement of the service under the load of simulated workers."""

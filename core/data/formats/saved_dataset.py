@@ -1,0 +1,303 @@
+"""Folders of Hugging Face's `datasets`, as `save_to_disk` writes them: Arrow files with features.
+
+A `Dataset` is a folder with `dataset_info.json`, a `DatasetDict` one with a folder for each split.
+Pictures are read as image files are, columns with arrays as arrays, all others as a table.
+"""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import compute
+
+from core.data.arrow_stream import read_stream
+from core.data.files import UNREADABLE, Files, ReadLimits, shown
+from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
+from core.data.formats.images import ImageFile, read_listed
+from core.data.formats.parquet import as_categories
+from core.data.part_names import PARTS, TRAIN
+from core.data.tables.cells import shown as shown_text
+from core.data.tables.dialect import listed, names_of
+from core.data.tables.table import MAX_ROWS, Table
+from core.data.tables.target import NAMES
+from core.errors import InvalidDataset
+
+_SUFFIX, _INFO = ".arrow", "dataset_info.json"
+_LARGEST_INFO = 2**22  # bytes
+_EXPECTED = "expected a folder that Dataset.save_to_disk or DatasetDict.save_to_disk has written"
+
+
+@FORMATS.register("datasets")
+class SavedDataset(AbstractFormat):
+    """A data set of Hugging Face's library on a disk."""
+
+    description = (
+        "a folder or zip that Hugging Face's datasets has written with save_to_disk, of images, "
+        "arrays or columns, with labels"
+    )
+
+    @classmethod
+    def recognises(cls, files: Files) -> bool:
+        return any(name.endswith(_SUFFIX) for name in files.names)
+
+    @classmethod
+    def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData | Table:
+        saved = _saved(files)
+        label = saved.label(options.target)
+        if images := saved.of_type("Image"):
+            return _images(saved, _only(images, "images"), label, limits, options)
+        arrays = [name for name in saved.columns if _is_list(saved.schema.field(name).type)]
+        if arrays and label not in arrays:
+            return _arrays(saved, _only(arrays, "arrays"), label, options)
+        return saved.table()
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """The columns of all splits, and what the features say about them."""
+
+    parts: Mapping[str, pa.Table]
+    features: Mapping[str, Any]
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.parts[TRAIN].schema
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.schema.names)
+
+    def of_type(self, kind: str) -> list[str]:
+        """The columns of a type of features, such as "Image"."""
+        return [name for name in self.columns if _type_of(self.features.get(name)) == kind]
+
+    def label(self, given: str | None) -> str:
+        """The column with the labels; raises InvalidDataset where it must be named."""
+        if given in self.columns:
+            return str(given)
+        found = self.of_type("ClassLabel") or [one for one in self.columns if one.lower() in NAMES]
+        if given is not None or len(found) != 1:
+            what = "none" if not found else f"several ({listed(found)})"
+            what = f"no column {shown_text(given)}" if given else f"{what} with labels"
+            raise InvalidDataset(
+                f"the label column must be named: there is {what}. Give --target COLUMN (target in "
+                f"REST) with one of {listed(self.columns)}"
+            )
+        return found[0]
+
+    def names(self, column: str) -> tuple[str, ...] | None:
+        """The names of the classes in a column; None where it has none."""
+        feature = self.features.get(column)
+        names = feature.get("names") if isinstance(feature, dict) else None
+        return tuple(map(str, names)) if isinstance(names, list) else None
+
+    def labels(self, column: str, part: str) -> NDArray[Any]:
+        """The labels of a part; raises InvalidDataset for examples without one."""
+        cells = self.parts[part].column(column)
+        if _is_nested(cells.type) or pa.types.is_binary(cells.type):
+            raise InvalidDataset(
+                f"the label column {shown_text(column)} is of type {cells.type}; expected classes, "
+                "texts or numbers"
+            )
+        y = np.asarray(cells.to_numpy())
+        missing = cells.null_count or (y.dtype.kind == "i" and self.names(column) and (y < 0).sum())
+        if missing:
+            raise InvalidDataset(
+                f"{int(missing):,} {part} examples have no label; expected one for each: remove "
+                "them, or the split"
+            )
+        return y.astype(str) if y.dtype == object else y
+
+    def table(self) -> Table:
+        """All columns as those of a table; classes by their names."""
+        names = names_of(self.columns)
+        together = pa.concat_tables(self.parts.values())
+        columns = {
+            name: as_categories(self._named(column, together.column(column)))
+            for name, column in zip(names, self.columns, strict=True)
+        }
+        return Table(columns, parts={part: len(one) for part, one in self.parts.items()})
+
+    def _named(self, column: str, cells: pa.ChunkedArray) -> pa.ChunkedArray:
+        names = self.names(column)
+        if names is None or not pa.types.is_integer(cells.type):
+            return cells
+        is_known = compute.and_(compute.greater_equal(cells, 0), compute.less(cells, len(names)))
+        return pa.chunked_array([pa.array(names)]).take(compute.if_else(is_known, cells, None))
+
+
+def _type_of(feature: Any) -> str:
+    return str(feature.get("_type", "")) if isinstance(feature, dict) else ""
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _is_nested(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(kind))
+
+
+def _only(found: Sequence[str], what: str) -> str:
+    if len(found) > 1:
+        raise InvalidDataset(
+            f"found {len(found)} columns of {what} ({listed(found)}); expected one: keep it alone "
+            "with select_columns"
+        )
+    return found[0]
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def _saved(files: Files) -> _Saved:
+    """The Arrow files by part, all with the same columns."""
+    folders: dict[str, list[str]] = {}
+    for name in sorted(files.names):
+        if name.endswith(_SUFFIX):
+            folders.setdefault(name.rpartition("/")[0], []).append(name)
+    tables: dict[str, pa.Table] = {}
+    for folder, names in folders.items():
+        part = TRAIN if len(folders) == 1 else PARTS.get(folder.rpartition("/")[2].lower())
+        if part is None or part in tables:
+            raise InvalidDataset(
+                f"found a split {shown(folder)}; expected train, and optionally validation and "
+                "test: remove or rename it"
+            )
+        tables[part] = pa.concat_tables([_table(files, name) for name in names])
+    if TRAIN not in tables:
+        raise InvalidDataset(f"found splits for {', '.join(sorted(tables))} and none for train")
+    _check_tables(tables)
+    info = next(folder for folder in folders if len(folders) == 1 or "train" in folder.lower())
+    ordered = {part: tables[part] for part in dict.fromkeys(PARTS.values()) if part in tables}
+    return _Saved(ordered, _features(files, f"{info}/{_INFO}" if info else _INFO))
+
+
+def _table(files: Files, name: str) -> pa.Table:
+    try:
+        with files.open(name) as stream:
+            return read_stream(stream, name).replace_schema_metadata()
+    except UNREADABLE as error:
+        raise InvalidDataset(f"{shown(name)} cannot be unpacked: {error}") from error
+
+
+def _check_tables(tables: Mapping[str, pa.Table]) -> None:
+    first = tables[TRAIN]
+    for part, table in tables.items():
+        if not table.schema.equals(first.schema):
+            raise InvalidDataset(
+                f"the columns of {part} are not those of train; expected the same names and types: "
+                f"{listed(table.column_names)} and {listed(first.column_names)}"
+            )
+    if (rows := sum(map(len, tables.values()))) > MAX_ROWS:
+        raise InvalidDataset(f"the data set has {rows:,} rows; expected at most {MAX_ROWS:,}")
+
+
+def _features(files: Files, name: str) -> Mapping[str, Any]:
+    """What `dataset_info.json` says about the columns."""
+    if name not in files.names or files.size(name) > _LARGEST_INFO:
+        raise InvalidDataset(f"there is no readable {shown(name)}; {_EXPECTED}")
+    try:
+        with files.open(name) as stream:
+            info = json.loads(stream.read(_LARGEST_INFO))
+    except (RecursionError, *UNREADABLE) as error:
+        raise InvalidDataset(f"{shown(name)} is no readable JSON; {_EXPECTED}") from error
+    features = info.get("features") if isinstance(info, dict) else None
+    if not isinstance(features, dict):
+        raise InvalidDataset(f"{shown(name)} names no features; {_EXPECTED}")
+    return features
+
+
+# --- images and arrays ------------------------------------------------------------------------
+
+
+class _Pictures(Files):
+    """The pictures in a column as files, named by their part and row."""
+
+    def __init__(self, parts: Mapping[str, pa.ChunkedArray]) -> None:
+        self._data: dict[str, bytes] = {}
+        for part, cells in parts.items():
+            for index, cell in enumerate(cells.to_pylist()):
+                data = cell.get("bytes") if isinstance(cell, dict) else None
+                if not isinstance(data, bytes):
+                    raise InvalidDataset(
+                        f"the image of {part} row {index} is not in the data set; expected images "
+                        "with their bytes, as save_to_disk writes them"
+                    )
+                self._data[f"{part}/{index}"] = data
+
+    @property
+    def names(self) -> Sequence[str]:
+        return tuple(self._data)
+
+    def size(self, name: str) -> int:
+        return len(self._data[name])
+
+    def open(self, name: str) -> BinaryIO:
+        return io.BytesIO(self._data[name])
+
+
+def _images(
+    saved: _Saved, column: str, label: str, limits: ReadLimits, options: ReadOptions
+) -> RawData:
+    files = _Pictures({part: one.column(column) for part, one in saved.parts.items()})
+    found = [ImageFile(name, name.partition("/")[0], "") for name in files.names]
+    raw = read_listed(files, found, limits, options)
+    parts = {part: one.x for part, one in raw.parts.items()}
+    return _labelled(saved, parts, column, label, raw, options)
+
+
+def _arrays(saved: _Saved, column: str, label: str, options: ReadOptions) -> RawData:
+    parts = {
+        part: _array(one.column(column).combine_chunks(), column)
+        for part, one in saved.parts.items()
+    }
+    return _labelled(saved, parts, column, label, RawData(parts={}), options)
+
+
+def _array(cells: pa.Array, column: str) -> NDArray[Any]:
+    """Nested lists of equal lengths as an array."""
+    shape = [len(cells)]
+    while _is_list(cells.type):
+        lengths = np.unique(compute.list_value_length(cells).to_numpy(zero_copy_only=False))
+        if len(lengths) != 1 or not lengths[0] > 0:
+            raise InvalidDataset(
+                f"column {shown_text(column)} holds lists of {len(lengths)} lengths; expected one "
+                "length in all rows: pad or cut them"
+            )
+        shape.append(int(lengths[0]))
+        cells = cells.flatten()
+    if cells.null_count or not (
+        pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)
+    ):
+        raise InvalidDataset(
+            f"column {shown_text(column)} holds lists of {cells.type} with {cells.null_count} "
+            "missing values; expected numbers without gaps"
+        )
+    return np.asarray(cells.to_numpy(zero_copy_only=False)).reshape(shape)
+
+
+def _labelled(
+    saved: _Saved, x: Mapping[str, NDArray[Any]], column: str, label: str, raw: RawData,
+    options: ReadOptions,
+) -> RawData:  # fmt: skip
+    """The examples with their labels, and with the groups or times where a column is named."""
+    keys = {"groups": options.group, "times": options.time}
+    if unknown := [name for name in keys.values() if name and name not in saved.columns]:
+        raise InvalidDataset(
+            f"there is no column {shown_text(unknown[0])} for the groups or times; expected one of "
+            f"{listed(saved.columns)}"
+        )
+    parts = {}
+    for part, examples in x.items():
+        chosen = {key: saved.labels(name, part) for key, name in keys.items() if name}
+        parts[part] = Part(examples, saved.labels(label, part), **chosen)
+    others = [one for one in saved.columns if one not in (column, label, *keys.values())]
+    notes = [f"columns that are left out: {listed(others)}"] if others else []
+    return replace(raw, parts=parts, class_names=saved.names(label), notes=(*raw.notes, *notes))

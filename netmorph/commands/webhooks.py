@@ -1,0 +1,185 @@
+"""The commands on webhooks: webhook add, ls, rm, deliveries, redeliver, ping."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from netmorph import tables
+from netmorph.answers import Delivery, Webhook
+from netmorph.client import Client
+from netmorph.commands.options import (
+    DirectoryOption,
+    JsonOption,
+    KeyOption,
+    UrlOption,
+    connect,
+    console,
+    messages,
+    print_json,
+)
+from netmorph.errors import ClientError
+
+webhooks = typer.Typer(
+    no_args_is_help=True, help="Have events of your searches sent to an address of yours."
+)
+
+_LEAST_ID = 4  # characters of an id
+
+WebhookArgument = Annotated[
+    str,
+    typer.Argument(metavar="WEBHOOK", help="A webhook: its name, id, or the beginning of its id."),
+]
+
+
+class Event(StrEnum):
+    """The events that can be sent."""
+
+    COMPLETED = "search.completed"
+    FAILED = "search.failed"
+    STOPPED = "search.stopped"
+    BEST = "trial.best"
+
+
+@webhooks.command("add")
+def add(
+    address: Annotated[str, typer.Argument(metavar="URL", help="Where to send the events.")],
+    name: Annotated[str, typer.Option(help="A name to find the webhook by.")],
+    event: Annotated[
+        list[Event] | None,
+        typer.Option(help="Send this event; may be repeated. Default: all ends of searches."),
+    ] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a webhook and print the secret of its signatures. It cannot be printed again."""
+    events = event or [Event.COMPLETED, Event.FAILED, Event.STOPPED]
+    with connect(url, key, data_dir) as client:
+        made = client.create_webhook(name, address, [one.value for one in events])
+    if as_json:
+        print_json(made)
+        return
+    console().print(made["secret"], soft_wrap=True)
+    messages().print(f"to try it: netmorph webhook ping {made['id'][:8]}", soft_wrap=True)
+
+
+@webhooks.command("ls")
+def ls(
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the webhooks, without their secrets."""
+    with connect(url, key, data_dir) as client:
+        items = list(client.webhooks())
+    if as_json:
+        print_json(items)
+    else:
+        out = console()
+        out.print(tables.webhooks(items, out.width))
+
+
+@webhooks.command("rm")
+def rm(
+    webhook: WebhookArgument,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete a webhook with its deliveries; nothing more is sent to it."""
+    with connect(url, key, data_dir) as client:
+        item = resolve(client, webhook)
+        client.delete_webhook(item["id"])
+    if as_json:
+        print_json({"deleted": [item["id"]]})
+    else:
+        console().print(f"deleted {item['name']} ({item['id']})", soft_wrap=True)
+
+
+@webhooks.command("deliveries")
+def deliveries(
+    webhook: WebhookArgument,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was sent to a webhook within 30 days and what became of it, the newest first."""
+    with connect(url, key, data_dir) as client:
+        items = list(client.deliveries(resolve(client, webhook)["id"]))
+    if as_json:
+        print_json(items)
+    else:
+        out = console()
+        out.print(tables.deliveries(items, out.width))
+
+
+@webhooks.command("redeliver")
+def redeliver(
+    webhook: WebhookArgument,
+    delivery: Annotated[
+        str, typer.Argument(help="A delivery: its id, the beginning of its id, or `last`.")
+    ],
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a delivery again, with the same id and content."""
+    with connect(url, key, data_dir) as client:
+        item = resolve(client, webhook)
+        found = _delivery(client, item["id"], delivery)
+        _print_pending(client.redeliver(item["id"], found["id"]), as_json=as_json)
+
+
+@webhooks.command("ping")
+def ping(
+    webhook: WebhookArgument,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    data_dir: DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a test; `netmorph webhook deliveries` shows what became of it."""
+    with connect(url, key, data_dir) as client:
+        _print_pending(client.ping_webhook(resolve(client, webhook)["id"]), as_json=as_json)
+
+
+def resolve(client: Client, text: str) -> Webhook:
+    """The one webhook with this name or id, or whose id begins with `text`.
+
+    Raises:
+        ClientError: no webhook or several match.
+    """
+    items = list(client.webhooks())
+    exact = [item for item in items if text in (item["id"], item["name"])]
+    found = exact or [
+        item for item in items if len(text) >= _LEAST_ID and item["id"].startswith(text)
+    ]
+    if len(found) != 1:
+        number = "no webhook" if not found else f"{len(found)} webhooks"
+        raise ClientError(
+            f"{number} found for {text!r}; expected one: `netmorph webhook ls` lists them"
+        )
+    return found[0]
+
+
+def _delivery(client: Client, webhook_id: str, text: str) -> Delivery:
+    """The delivery whose id begins with `text`, or the newest for `last`."""
+    for item in client.deliveries(webhook_id):
+        if text == "last" or (len(text) >= _LEAST_ID and item["id"].startswith(text)):
+            return item
+    raise ClientError(
+        f"no delivery found for {text!r}; expected one: `netmorph webhook deliveries` lists them"
+    )
+
+
+def _print_pending(item: Delivery, *, as_json: bool) -> None:
+    if as_json:
+        print_json(item)
+    else:
+        console().print(f"{item['event']} ({item['id']}) is sent soon", soft_wrap=True)
