@@ -207,7 +207,13 @@ def request_of(search: SearchOut) -> dict[str, Any]:
     """The body of `POST /v1/searches` that requests the same search again, without its name."""
     names = set(SearchConfig.model_fields) & set(SearchOut.model_fields)
     body = search.model_dump(mode="json", include=names, exclude_none=True)
-    return body | {"dataset": str(search.dataset.id)}
+    chosen, usual = TASKS[search.task](search.metric).chosen, TASKS[search.task]().chosen
+    metric = {} if chosen is usual else {"metric": chosen.kind}
+    return (
+        {k: v for k, v in body.items() if k != "metric"}
+        | metric
+        | {"dataset": str(search.dataset.id)}
+    )
 
 
 def _body(session: Session, caller: Caller, fields: Fields) -> dict[str, Any]:

@@ -394,7 +394,9 @@ def clone(
 
 def request_of(search: Search) -> dict[str, Any]:
     """The body of `POST /v1/searches` that requests the same search again, without its name."""
-    return {name: search[name] for name in _REQUEST if name in search} | {  # type: ignore[literal-required]
+    # Older services have one metric for each task type, and refuse the field in a request.
+    names = (*_REQUEST, "metric") if "larger_is_better" in search else _REQUEST
+    return {name: search[name] for name in names if name in search} | {  # type: ignore[literal-required]
         "dataset": search["dataset"]["id"]
     }
 
