@@ -262,6 +262,7 @@ class Hyperparameters(Message):
     averaging: Finite = 0.0  # last share of the steps over which weights are averaged; 0: none
     mixing: Finite = 0.0  # α of the Beta distribution of mixing weights; 0: not mixed
     erasing: Finite = 0.0  # side of a square erased from each image, as a share of its side
+    unaugmented: Finite = 0.0  # last share of the schedule, in which examples stay as they are
     label_smoothing: Finite = 0.0
     augmentation: str = "none"  # see worker.trainer.data.augmentation
     patience: int | None = None  # epochs without improvement before an early stop

@@ -26,6 +26,8 @@ WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}
 DECAY_OF_FEW_VECTORS, STRONGER_OF_THEM = 10.0, 2.0  # in usual weight decays, for regression
 WARMUP, DECAY = 0.05, 0.5  # shares of a training over which the rate rises, and falls
 STRONGER_ERASING, STRONGER_DECAY = 0.3, 4.0  # of a side; in usual weight decays
+#: The last share of a final fit, in which examples stay as they are, and its epochs at most.
+UNAUGMENTED, UNAUGMENTED_EPOCHS = 0.3, 6
 AVERAGING = 0.1  # the last share of the steps made, whose mean weights are validated and kept
 
 
@@ -67,6 +69,15 @@ def hyperparameters(
         channels_last=len(spec.input_shape) == 3,
         class_weights=training.class_weights,
     ).model_copy(update=choices.changes)
+
+
+def unaugmented(passes: float) -> float:
+    """The last share of a final fit without augmentation, so that it ends on examples as they come.
+
+    A few epochs suffice (He et al. 2019, "Data Augmentation Revisited", arXiv:1909.09148); many
+    would memorise few examples.
+    """
+    return min(UNAUGMENTED, UNAUGMENTED_EPOCHS / passes)
 
 
 def alternatives(

@@ -20,7 +20,7 @@ from core.search.pace import (
     trials_deadline,
     usual_seconds,
 )
-from core.search.recipe import DECAY, hyperparameters
+from core.search.recipe import DECAY, hyperparameters, unaugmented
 
 MOST_FINAL_EXAMPLES = 1_200_000
 TIMED_EPOCHS = 1_000_000  # no limit, where seconds limit the training
@@ -104,7 +104,11 @@ def final_hyperparameters(
         epochs = training.final_epochs or TIMED_EPOCHS
     passes = passes_in_time(config, spec)
     return hyperparameters(config, spec, epochs, limit, passes, choices).model_copy(
-        update={"patience": None, "decay": INHERITED_DECAY if inherited else DECAY}
+        update={
+            "patience": None,
+            "decay": INHERITED_DECAY if inherited else DECAY,
+            "unaugmented": unaugmented(passes),
+        }
     )
 
 

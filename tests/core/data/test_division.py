@@ -235,7 +235,7 @@ def test_what_is_wrong_with_groups_and_times_is_a_warning(
         (table(), {"time": "patient"}, "for the times holds texts such as 'p0'; expected dates"),
         (table(range(4)) + table(range(4, N)).replace(b"x,patient,day,y", b"").replace(b"p", b""),
          {"time": "patient"}, "column 'patient'"),
-        (table().replace(b"p3", b""), {"group": "patient"}, "has no group in 4 of 60 rows; expec"),
+        (table().replace(b"p3", b""), {"group": "patient"}, "has no group in 4 of 60 rows;"),
         (table(range(8)) + table(range(8)).replace(b"x,patient,day,y", b""), {"group": "patient"},
          "column 'patient' has 2 groups among the training examples; expected at least 3: one to"),
         (arrays(groups=np.zeros(N)), {}, "the array groups is of type float64"),

@@ -8,6 +8,7 @@ from core.protocol.contracts import Optimiser
 from core.search.pace import (
     END_SECONDS,
     SHORTEST_TRIAL,
+    passes_in_time,
     trials_deadline,
 )
 from core.search.trial_training import (
@@ -114,6 +115,15 @@ def test_a_trial_is_a_piece_of_a_training_whose_rate_falls_in_the_final_fit_alon
     assert 0 < alone.decay < final.decay == 1
     assert final.learning_rate == root.learning_rate
     assert root.optimiser is (optimiser or Optimiser.MUON)
+
+
+@given(seconds=st.floats(30, 86_400), n=st.integers(500, 1_000_000))
+def test_only_a_final_fit_ends_with_a_few_epochs_of_examples_as_they_are(seconds, n):
+    chosen, data = config(seconds), spec(n)
+    assert trial_hyperparameters(chosen, data, elapsed=0, inherited=True).unaugmented == 0
+    share = final_hyperparameters(chosen, data, elapsed=0).unaugmented
+    passes = passes_in_time(chosen, data)
+    assert share == pytest.approx(0.3 if passes <= 20 else 6 / passes)
 
 
 @pytest.mark.parametrize(

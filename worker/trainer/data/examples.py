@@ -4,7 +4,7 @@ Examples stay as stored (bytes take a quarter of the memory of floats); a batch 
 moved, normalised and bent in a few vectorised steps, so no loader processes are needed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,17 +68,22 @@ class Examples:
         return np.ascontiguousarray(x.cpu().numpy())
 
     def training_batches(
-        self, size: int, generator: torch.Generator
+        self,
+        size: int,
+        generator: torch.Generator,
+        is_augmented: Callable[[], bool] = lambda: True,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """One epoch in random order, augmented; a last incomplete batch is left out.
+        """One epoch in random order; a last incomplete batch is left out.
 
-        The generator is on the CPU, so that a seed gives the same batches on any device.
+        Whether examples are augmented is asked before each batch. The generator is on the CPU, so
+        that a seed gives the same batches on any device.
         """
         size = min(size, len(self))
         order = torch.randperm(len(self), generator=generator)
         for start in range(0, len(self) - size + 1, size):
             chosen = _to(order[start : start + size], self._device)
-            yield self._erased_in(self._augmented(chosen, generator), generator), self._y[chosen]
+            x = self._changed(chosen, generator) if is_augmented() else self._unchanged(chosen)
+            yield x, self._y[chosen]
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All examples in order, not augmented."""
@@ -95,6 +100,12 @@ class Examples:
         x = normalised(x, self._mean, self._scale)
         is_plain = self._format is torch.contiguous_format
         return plain_strides(x) if is_plain else x.contiguous(memory_format=self._format)
+
+    def _unchanged(self, chosen: Tensor) -> Tensor:
+        return self._normalised(self._plain(self._x[chosen]))
+
+    def _changed(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        return self._erased_in(self._augmented(chosen, generator), generator)
 
     def _augmented(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """The chosen examples, normalised, each changed at random: see `augmentation`."""

@@ -93,13 +93,14 @@ def train(
     average = WeightAverage(network, h.averaging) if h.averaging else None
     step = TrainingStep.of(network, h, average, task=loss, seed=seed, compute=compute)
     batch = min(h.batch_size, len(training))
+    progress = TrainingProgress(h, max(1, len(training) // batch), clock)
     loop = _Loop(
         h=h,
         loss=loss,
         step=step,
-        batches=_Batches(training, batch, seed),
+        batches=_Batches(training, batch, seed, lambda: progress.share < 1 - h.unaugmented),
         validation=validation,
-        progress=TrainingProgress(h, max(1, len(training) // batch), clock),
+        progress=progress,
         learning=LearningCheck(chance_loss),
         kept=KeptWeights(network=network, average=average, task=loss.task, keep_last=keep_last),
         should_stop=should_stop,
@@ -117,9 +118,11 @@ def train(
 class _Batches:
     """The batches of one epoch after the other; the seed decides order and augmentation."""
 
-    def __init__(self, examples: Examples, size: int, seed: int) -> None:
+    def __init__(
+        self, examples: Examples, size: int, seed: int, is_augmented: Callable[[], bool]
+    ) -> None:
         self.generator = torch.Generator().manual_seed(seed)
-        self._examples, self._size = examples, size
+        self._examples, self._size, self._is_augmented = examples, size, is_augmented
         self._left = self._epochs()
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -127,7 +130,9 @@ class _Batches:
 
     def _epochs(self) -> Iterator[tuple[Tensor, Tensor]]:
         while True:
-            yield from self._examples.training_batches(self._size, self.generator)
+            yield from self._examples.training_batches(
+                self._size, self.generator, self._is_augmented
+            )
 
 
 @dataclass(slots=True, kw_only=True)

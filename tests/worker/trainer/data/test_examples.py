@@ -50,6 +50,18 @@ def move_of(found, image, largest, *, flip):
     return None
 
 
+@pytest.mark.parametrize("augmentation", ["shift-flip", "affine-flip"])
+def test_batches_are_augmented_as_long_as_they_are_asked_to_be(augmentation):
+    x = numbered(20)
+    changes = {"augmentation": augmentation, "erasing": 0.4}
+    answers = iter([True, True, False, False])
+    batches = examples(x, **changes).training_batches(
+        5, torch.Generator().manual_seed(0), lambda: next(answers)
+    )
+    same = [np.array_equal(found, x[y]) for found, y in batches]
+    assert same == [False, False, True, True]
+
+
 @pytest.mark.parametrize("augmentation", ["none", "shift", "shift-flip"])
 @pytest.mark.parametrize(("shape", "dtype"), [((3, 9, 7), np.float32), ((1, 8, 8), np.uint8)])
 def test_an_epoch_holds_each_example_once_as_float_images(shape, dtype, augmentation):

@@ -72,6 +72,24 @@ def test_the_seed_alone_decides_a_training(architecture, shape, augmentation):
     assert trained(2, other=1)[1] != history
 
 
+def test_the_last_share_of_a_training_has_examples_as_they_are():
+    def trained(augmentation, share):
+        network, images = network_of(CNN), (2, 8, 8)
+        training = blobs(64, images, augmentation=augmentation, erasing=0.3)
+        train_with(network, training, blobs(30, images, seed=1), epochs=2, unaugmented=share)
+        return network.weights()
+
+    def differ(a, b):
+        return any(
+            not np.array_equal(flatten(a)[name], array) for name, array in flatten(b).items()
+        )
+
+    assert_same(trained("shift-flip", 1.0), trained("flip", 1.0))
+    assert differ(trained("shift-flip", 1.0), trained("shift-flip", 0.0))
+    assert differ(trained("shift-flip", 0.5), trained("shift-flip", 0.0))
+    assert_same(trained("shift-flip", 0.1), trained("shift-flip", 0.0))  # less than a batch of 8
+
+
 def test_the_weights_of_the_best_epoch_are_kept():
     network, after = network_of(MLP), []
     validation = blobs(60, seed=1, wrong=True)  # which training unlearns

@@ -85,6 +85,7 @@ def assert_equal(a: Training, b: Training) -> None:
 def test_a_resumed_training_ends_as_the_uninterrupted_one_bit_for_bit(optimiser, averaging):
     """Batches, augmentation, mixing, dropout, optimiser, average, best weights, rung, schedule."""
     h = {"optimiser": optimiser, "averaging": averaging, "rung": 0.4, "least_at_rung": 0.0}
+    h |= {"unaugmented": 0.5}
     uninterrupted = Training(cnn(), **h)
     interrupted = Training(cnn(), until=10, **h)
     assert [one.epoch for one in interrupted.snapshots] == [1, 2, 3]
