@@ -115,7 +115,7 @@ def test_pieces_and_length_are_learned_from_the_training_texts_alone() -> None:
 def test_an_export_cuts_texts_as_the_worker_does_and_tokens_can_be_written_back(
     trained: list[str], text: str, length: int
 ) -> None:
-    vocabulary = Vocabulary(learn([*trained * 3, "abc abc abd"] * 3))
+    vocabulary = Vocabulary(learn([*trained * 3, "abc abc abx"] * 3))
     exported = predict.Text({"column": None, "length": length, "pieces": [*vocabulary.pieces]})
 
     x = vocabulary.encode([text], length)

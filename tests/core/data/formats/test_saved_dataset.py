@@ -125,7 +125,7 @@ PICTURES = {"image": {"_type": "Image"}}
         (archive(x=stream(table())), {"group": "z"}, "there is no column 'z' for the groups or"),
         (archive(x=stream(table(label=[-1, 0, 1, 0] * 6))), {}, "6 train examples have no label"),
         (archive(x=stream(table(x=[[1], [1, 2]] * 12))), {}, "holds lists of 2 lengths; expected"),
-        (archive(x=stream(table(x=[["a"]] * N))), {}, "holds lists of string with 0 mis"),
+        (archive(x=stream(table(x=[["a"]] * N))), {}, "holds lists of string with 0"),
         (archive(x=stream(table(z=[[1]] * N))), {}, "found 2 columns of arrays ('x', 'z');"),
         (archive(train=stream(table()), extra=stream(table())), {}, "found a split 'extra'; exp"),
         (archive(val=stream(table()), test=stream(table())), {}, "for test, validation and none"),
