@@ -63,5 +63,8 @@ class Deliverer:
             except SQLAlchemyError as error:
                 _log.warning("cannot read or record deliveries: %s", error)
                 self._stopping.wait(_PAUSE)
+            except Exception:  # one delivery must not end those of all
+                _log.exception("unexpected error")
+                self._stopping.wait(_PAUSE)
             self._woken.wait(_EVERY)
             self._woken.clear()

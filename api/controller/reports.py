@@ -33,7 +33,7 @@ def accept(
     set is marked likewise; its trials wait for its repair. Where storage works for this process,
     the worker's own access to it is broken: another worker gets the trial, and this one rests.
 
-    Raises InvalidInput where it names a blob of another search that this worker has not made.
+    Raises InvalidInput where it names a blob of another user that this worker has not made.
     """
     _require_made(connection, storage, trial_id, report)
     if report.status is not TrialStatus.FAILED or not (report.damaged or report.setback):
@@ -50,17 +50,18 @@ def accept(
 def _require_made(
     connection: Connection, storage: Storage, trial_id: UUID, report: TrialResult
 ) -> None:
-    """Raise InvalidInput where a worker names what another search has, and knows only its hash."""
+    """Raise InvalidInput where a worker names what another user has, and knows only its hash."""
     for part in blobs.parts_of_others(connection, trial_id, report):
         blob: BlobRef = getattr(report, part)
-        given = getattr(report, f"{part}_proof") or ""
+        given = (getattr(report, f"{part}_proof") or "").encode()  # text must be ASCII
         try:
-            is_made = compare_digest(given, proof(report.token, storage.get(blob)))
+            expected = proof(report.token, storage.get(blob)).encode()
+            is_made = compare_digest(given, expected)
         except BlobError:
             is_made = False
         if not is_made:
             raise InvalidInput(
-                f"{part}: found {blob.key}, which belongs to another search; expected a blob that "
+                f"{part}: found {blob.key}, which belongs to another user; expected a blob that "
                 "this worker has made, or the proof that it has made equal bytes"
             )
 

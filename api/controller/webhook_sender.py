@@ -66,7 +66,7 @@ class WebhookSender:
             return DeliveryOutcome(None, f"no answer within {self._seconds:g} s")
         except AddressRefused as error:
             return DeliveryOutcome(None, str(error))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return DeliveryOutcome(None, str(error) or type(error).__name__)
 
     async def _post(self, delivery: ClaimedDelivery) -> int:
@@ -88,15 +88,15 @@ class WebhookSender:
 
     async def _addresses(self, url: httpx.URL) -> list[str]:
         """The addresses of the host; raises AddressRefused unless all are allowed."""
-        port = url.port or (443 if url.scheme == "https" else 80)
+        host, port = _host(url), url.port or (443 if url.scheme == "https" else 80)
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self._resolvers, _resolve, url.host, port)
+            found = await loop.run_in_executor(self._resolvers, _resolve, host, port)
         except (OSError, UnicodeError) as error:
-            raise AddressRefused(f"{url.host} cannot be resolved: {error}") from None
+            raise AddressRefused(f"{host} cannot be resolved: {error}") from None
         if not all(is_allowed(one, private=self._private) for one in found):
             raise AddressRefused(
-                f"{url.host} leads to a private or reserved address; expected a public one, or "
+                f"{host} leads to a private or reserved address; expected a public one, or "
                 "have the operator set NETMORPH_WEBHOOK_PRIVATE_NETWORKS"
             )
         return found
@@ -111,10 +111,15 @@ async def _post_to(
         url.copy_with(host=address),
         content=body,
         headers=headers,
-        extensions={"sni_hostname": url.host},
+        extensions={"sni_hostname": _host(url)},
         follow_redirects=False,
     ) as answer:
         return answer.status_code
+
+
+def _host(url: httpx.URL) -> str:
+    """The host as it is resolved, in ASCII; `url.host` fails for names outside of IDNA 2008."""
+    return url.raw_host.decode("ascii")
 
 
 def _resolve(host: str, port: int) -> list[str]:

@@ -27,7 +27,7 @@ def reference(key: str | None, size: int | None) -> BlobRef | None:
 def check(report: TrialResult) -> None:
     """Raise InvalidInput where a result names a blob of another kind, such as a data set.
 
-    Equal trainings give equal bytes, so one that another search has as well may be right: see
+    Equal trainings give equal bytes, so one that another user has as well may be right: see
     `parts_of_others`.
     """
     for part, kind in _KINDS.items():
@@ -38,20 +38,24 @@ def check(report: TrialResult) -> None:
 
 _PARTS_OF_OTHERS = text("""
 SELECT EXISTS (
-    SELECT FROM trials WHERE weights_key = :weights AND search_id <> mine.search_id
-    UNION ALL SELECT FROM networks WHERE blob_key = :weights
+    SELECT FROM trials JOIN searches ON searches.id = search_id
+    WHERE weights_key = :weights AND owner_id <> mine.owner_id
+    UNION ALL SELECT FROM networks WHERE blob_key = :weights AND owner_id <> mine.owner_id
 ) AS weights, EXISTS (
-    SELECT FROM trials WHERE export_key = :export AND search_id <> mine.search_id
+    SELECT FROM trials JOIN searches ON searches.id = search_id
+    WHERE export_key = :export AND owner_id <> mine.owner_id
 ) AS export
-FROM leases JOIN trials AS mine ON mine.id = leases.trial_id
+FROM leases JOIN trials ON trials.id = leases.trial_id
+JOIN searches AS mine ON mine.id = trials.search_id
 WHERE leases.trial_id = :trial_id AND leases.attempt = :attempt AND token = :token
 """)
 
 
 def parts_of_others(connection: Connection, trial_id: UUID, report: TrialResult) -> list[str]:
-    """The parts of a result whose blobs belong to another search or to a user's network.
+    """The parts of a result whose blobs belong to a search or a network of another user.
 
-    None where the report has no lease: then it does not count anyway.
+    The user's own are no secret, and workers of older releases, which send no proofs, make equal
+    ones where a search is repeated. None where the report has no lease: then it does not count.
     """
     values = {part: getattr(report, part) and getattr(report, part).key for part in _KINDS}
     if not any(values.values()):

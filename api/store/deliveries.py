@@ -6,11 +6,11 @@ event is sent at least once, and always with the same id.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, exists, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Delivery, Key, Webhook
@@ -25,7 +25,6 @@ KEPT = timedelta(days=30)  # after its creation a delivery is forgotten
 PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0)
 MOST_ATTEMPTS = len(PAUSES) + 1
 _LONGEST_TEXT = 500  # characters of an error or a reason
-_CANDIDATES = 100  # due deliveries that are looked at for one batch
 
 _ENDS = {
     SearchStatus.COMPLETED: WebhookEvent.SEARCH_COMPLETED,
@@ -103,10 +102,7 @@ def claim(session: Session, most: int) -> list[ClaimedDelivery]:
     Those of an owner whose key is revoked or has expired are never sent.
     """
     session.execute(_GIVE_UP)
-    first_of_owner: dict[UUID, Any] = {}
-    for row in session.execute(_due()):
-        first_of_owner.setdefault(row.owner_id, row)
-    chosen = {row.id: row for row in islice(first_of_owner.values(), most)}
+    chosen = {row.id: row for row in session.execute(_due(most))}
     claimed = (
         update(Delivery)
         .where(Delivery.id.in_(chosen))
@@ -137,27 +133,30 @@ _GIVE_UP = (
 )
 
 
-def _due() -> Any:
-    """The deliveries that are due and not claimed, of owners for whom nothing is being sent."""
+def _due(most: int) -> Any:
+    """The first due delivery of each owner for whom nothing is being sent, the earliest owners."""
     other, its = aliased(Delivery), aliased(Webhook)
     is_sending = (
         exists()
         .where(other.webhook_id == its.id, its.owner_id == Webhook.owner_id)
         .where(other.status == DeliveryStatus.PENDING, other.claimed_until > func.now())
     )
-    return (
-        select(Delivery.id, Webhook.owner_id, Webhook.url, Webhook.secret)
+    is_free = or_(Delivery.claimed_until.is_(None), Delivery.claimed_until < func.now())
+    is_due = (Delivery.status == DeliveryStatus.PENDING, Delivery.due_at <= func.now(), is_free)
+    first = (
+        select(Delivery.id)
         .join(Webhook, Webhook.id == Delivery.webhook_id)
         .join(Key, Key.id == Webhook.owner_id)
-        .where(
-            Delivery.status == DeliveryStatus.PENDING,
-            Delivery.due_at <= func.now(),
-            or_(Delivery.claimed_until.is_(None), Delivery.claimed_until < func.now()),
-            are_open(),
-            ~is_sending,
-        )
+        .where(*is_due, are_open(), ~is_sending)
+        .ext(distinct_on(Webhook.owner_id))
+        .order_by(Webhook.owner_id, Delivery.due_at, Delivery.id)
+    )
+    return (
+        select(Delivery.id, Webhook.url, Webhook.secret)
+        .join(Webhook, Webhook.id == Delivery.webhook_id)
+        .where(Delivery.id.in_(first), *is_due)  # again, as another process may have claimed it
         .order_by(Delivery.due_at, Delivery.id)
-        .limit(_CANDIDATES)
+        .limit(most)
         .with_for_update(skip_locked=True, of=Delivery)
     )
 

@@ -96,8 +96,10 @@ def _rule(
 ) -> SplitRule:
     """How searches draw their validation split; a given one goes before groups and times."""
     if validation:
-        is_held = np.repeat(np.array([0, 1], np.int64), [train, validation])
-        return SplitRule(SplitKind.GIVEN, is_held)
+        marks = np.ones(validation, np.int64)
+        if keys is not None and keys.kind is SplitKind.GROUP and "validation" in keys.by_part:
+            marks = keys.by_part["validation"] + 2
+        return SplitRule(SplitKind.GIVEN, np.concatenate([np.zeros(train, np.int64), marks]))
     return AT_RANDOM if keys is None else SplitRule(keys.kind, kept)
 
 

@@ -62,10 +62,8 @@ def keys_of(
     """
     for part, array in values.items():
         _check(kind, array, f"{source} ({part})" if len(values) > 1 else source)
-    if len({array.dtype.kind in "SU" for array in values.values()}) > 1:
-        raise InvalidDataset(f"{source} holds numbers and strings; expected the same in all parts")
-    together = np.concatenate([_decoded(array) for array in values.values()])
-    distinct, numbers = np.unique(together, return_inverse=True)
+    _check_same(values, source)
+    distinct, numbers = np.unique(_together(list(values.values())), return_inverse=True)
     ends = np.cumsum([len(array) for array in values.values()])
     by_part = dict(zip(values, np.split(numbers.astype(np.int64), ends[:-1]), strict=True))
     return SplitKeys(kind, by_part, distinct, source, column)
@@ -82,6 +80,23 @@ def _check(kind: SplitKind, array: NDArray[Any], source: str) -> None:
             f"{source} has no value in {missing:,} of {len(array):,} examples; expected one in "
             "each: fill or remove them"
         )
+
+
+def _check_same(values: Mapping[str, NDArray[Any]], source: str) -> None:
+    """Raise InvalidDataset where parts hold values that cannot be compared."""
+    nouns = {"S": "strings", "U": "strings", "M": "dates"}
+    found = sorted({nouns.get(array.dtype.kind, "numbers") for array in values.values()})
+    if len(found) > 1:
+        raise InvalidDataset(
+            f"{source} holds {' and '.join(found)}; expected the same in all parts: convert one"
+        )
+
+
+def _together(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    """The values of all parts; signed and unsigned integers stay exact, which NumPy's are not."""
+    if np.result_type(*arrays).kind == "f" and all(array.dtype.kind in "iu" for array in arrays):
+        arrays = [array.astype(object) for array in arrays]
+    return np.concatenate([_decoded(array) for array in arrays])
 
 
 def _decoded(array: NDArray[Any]) -> NDArray[Any]:

@@ -18,8 +18,9 @@ Indices = NDArray[np.intp]
 class SplitRule:
     """A rule, and what it needs to know of each training example.
 
-    The keys are, of a given split, 1 for validation and 0 for training; of groups, the number of
-    the group; of times, their ranks. A random split has none.
+    The keys are, of a given split, 0 for training and 1 for validation, or from 2 on the groups of
+    the validation examples where they are known; of groups, the number of the group; of times,
+    their ranks. A random split has none.
     """
 
     kind: SplitKind = SplitKind.RANDOM
@@ -33,7 +34,7 @@ class SplitRule:
         if self.keys is None:
             return validation_split(strata(y), fraction, seed)
         if self.kind is SplitKind.GIVEN:
-            return np.flatnonzero(self.keys == 0), np.flatnonzero(self.keys == 1)
+            return np.flatnonzero(self.keys == 0), np.flatnonzero(self.keys)
         return self._by_keys(strata(y), self.keys, fraction, seed)
 
     def final(
@@ -46,7 +47,7 @@ class SplitRule:
         it is held out.
         """
         groups = strata(y)
-        if self.keys is None or self.kind is SplitKind.GIVEN:
+        if self.keys is None or (self.kind is SplitKind.GIVEN and self.keys.max() <= 1):
             return final_split(groups, validation, holdout, seed)
         _, chosen = self._by_keys(groups[validation], self.keys[validation], holdout, seed)
         held = validation[chosen] if len(chosen) else validation

@@ -69,6 +69,11 @@ def overwrite(filesystem: Any, path: str, data: bytes, **options: str) -> None:
     filesystem.pipe_file(path, data, timeout=limit, **options)
 
 
+def upload(filesystem: Any, path: str, source: str, size: int) -> None:
+    """Write an object from a local file of this size, whatever is there; limited as `overwrite`."""
+    filesystem.put_file(source, path, timeout=_WRITE_SECONDS + size / _SLOWEST)
+
+
 def _is_equal_and_recent(found: dict[str, Any], data: bytes) -> bool:
     """Whether the server's checksum of an object is that of the data, by its entry of a listing."""
     checksum = hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -438,7 +438,7 @@ class TrialOutcome(Message):
     #: Failed only: these weights, or this data set, are missing or cannot be read.
     damaged: BlobRef | None = None
     weights: BlobRef | None = None
-    #: `core.protocol.proofs.proof` of their bytes, which is needed where another search has them.
+    #: `core.protocol.proofs.proof` of their bytes, which is needed where another user has them.
     weights_proof: str | None = Field(default=None, max_length=64)
     epochs: int = 0
     best_epoch: int = 0

@@ -72,6 +72,8 @@ class Storage:
             if self._is_local:
                 with open(path, "rb") as source:
                     _write_atomically(Path(self._path(blob)), source)
+            elif self._is_bucket:
+                buckets.upload(self._fs, self._path(blob), str(path), size)
             else:
                 self._fs.put_file(str(path), self._path(blob))
         return blob

@@ -31,13 +31,21 @@ def set_up(service: str, environment: Mapping[str, str] = os.environ) -> None:
     exporters = _exporters(environment)
     if not exporters:
         return
-    if importlib.util.find_spec("opentelemetry.sdk") is None:
+    if not _is_installed():
         _log.warning(
             "OTEL_* variables name an exporter of traces, and OpenTelemetry is not installed: "
             "install netmorph with the extra otel"
         )
         return
     _install(service, exporters)
+
+
+def _is_installed() -> bool:
+    """Whether OpenTelemetry's SDK is there; its parent package may be missing, too."""
+    try:
+        return importlib.util.find_spec("opentelemetry.sdk") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _exporters(environment: Mapping[str, str]) -> list[str]:

@@ -123,7 +123,7 @@ def test_content_whose_bytes_are_being_removed_is_stored_again(
     world: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sweep may remove the bytes between their upload and the row that needs them."""
-    caller, put = world.caller(), Storage.put
+    caller, put = world.caller(), Storage.put_file
     blobs = []
 
     def put_and_sweep(self: Storage, *arguments: Any) -> Any:
@@ -132,7 +132,7 @@ def test_content_whose_bytes_are_being_removed_is_stored_again(
             self.delete(blobs[0])
         return blobs[-1]
 
-    monkeypatch.setattr(Storage, "put", put_and_sweep)
+    monkeypatch.setattr(Storage, "put_file", put_and_sweep)
     import_file(world.sessions, storage, caller, "mine", small())
 
     assert storage.get(blobs[0])

@@ -36,7 +36,7 @@ class JsonLines(AbstractFormat):
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> Table:
         names = list(files.names) if isinstance(files, SingleFile) else _tables_in(files)
-        return read_tables(files, names, lambda name: _one(files, name, limits))
+        return read_tables(files, names, lambda name: _one(files, name, limits), limits)
 
 
 def _tables_in(files: Files) -> list[str]:

@@ -9,7 +9,7 @@ from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
 from core.data.part_names import TRAIN, part_of
 from core.data.tables.dialect import names_of
-from core.data.tables.joining import joined, read_tables
+from core.data.tables.joining import joined, read_each, read_tables
 from core.data.tables.table import MAX_COLUMNS, MAX_ROWS, Table
 from core.errors import InvalidDataset
 
@@ -40,9 +40,9 @@ class Parquet(AbstractFormat):
             return _one(files, files.names[0], limits)
         names = [name for name in files.names if _is_part(name)]
         if all(part_of(name) is None for name in names):  # pieces, as clusters write them
-            tables = {name: _one(files, name, limits) for name in sorted(names)}
+            tables = read_each(sorted(names), lambda name: _one(files, name, limits), limits)
             return joined(tables, {TRAIN: sum(map(len, tables.values()))})
-        return read_tables(files, names, lambda name: _one(files, name, limits))
+        return read_tables(files, names, lambda name: _one(files, name, limits), limits)
 
 
 def _is_part(name: str) -> bool:

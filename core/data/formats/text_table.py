@@ -40,7 +40,7 @@ class TextTable(AbstractFormat):
 
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> Table:
-        return read_tables(files, _tables_in(files), lambda name: _one(files, name, limits))
+        return read_tables(files, _tables_in(files), lambda name: _one(files, name, limits), limits)
 
 
 def _tables_in(files: Files) -> list[str]:

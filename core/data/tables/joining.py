@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 
 from core.data.compression import without_suffix
-from core.data.files import Files, shown
+from core.data.files import Files, ReadLimits, shown
 from core.data.part_names import TRAIN, by_part
 from core.data.tables.cells import shown as shown_text
 from core.data.tables.dialect import listed
@@ -15,11 +15,13 @@ from core.errors import InvalidDataset
 _SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")  # of tables
 
 
-def read_tables(files: Files, names: Sequence[str], read: Callable[[str], Table]) -> Table:
+def read_tables(
+    files: Files, names: Sequence[str], read: Callable[[str], Table], limits: ReadLimits
+) -> Table:
     """The table in files of these names, each read by `read`.
 
     Raises InvalidDataset where the names do not say which part is which, and where the files have
-    different columns.
+    different columns, or more rows or bytes together than a table may have.
     """
     _check_others(files, names)
     parts = by_part(names)
@@ -34,13 +36,35 @@ def read_tables(files: Files, names: Sequence[str], read: Callable[[str], Table]
         raise InvalidDataset(
             f"found tables for {found} and none for train; expected train.csv beside them"
         )
-    tables = {name: read(name) for name in parts}
+    tables = read_each(list(parts), read, limits)
     if len(tables) == 1:
         return tables[names[0]]
     sizes: dict[str, int] = {}
     for name, part in parts.items():
         sizes[part] = sizes.get(part, 0) + len(tables[name])
     return joined(tables, sizes)
+
+
+def read_each(
+    names: Sequence[str], read: Callable[[str], Table], limits: ReadLimits
+) -> dict[str, Table]:
+    """The tables by name, read until they are too large together: each may be packed by itself.
+
+    Raises InvalidDataset for more rows or bytes than a table may have.
+    """
+    tables: dict[str, Table] = {}
+    rows = size = 0
+    for name in names:
+        table = tables[name] = read(name)
+        rows += len(table)
+        size += sum(column.nbytes for column in table.columns.values())
+        if rows > MAX_ROWS:
+            raise InvalidDataset(f"the tables have {rows:,} rows; expected at most {MAX_ROWS:,}")
+        if size > limits.bytes:
+            raise InvalidDataset(
+                f"the tables have {size:,} bytes together; expected at most {limits.bytes:,}"
+            )
+    return tables
 
 
 def _check_others(files: Files, names: Sequence[str]) -> None:
@@ -61,8 +85,6 @@ def joined(tables: dict[str, Table], parts: dict[str, int]) -> Table:
     first_name, first = next(iter(tables.items()))
     for name, table in tables.items():
         _check_columns(first_name, first, name, table)
-    if (rows := sum(parts.values())) > MAX_ROWS:
-        raise InvalidDataset(f"the tables have {rows:,} rows; expected at most {MAX_ROWS:,}")
     columns = {}
     for column in first.columns:
         cells = {name: table.columns[column] for name, table in tables.items()}

@@ -205,6 +205,29 @@ def test_an_owner_has_one_delivery_in_flight_and_none_after_its_key_was_revoked(
         assert len(deliveries.claim(session, 16)) == 1
 
 
+def test_an_owner_with_many_due_deliveries_does_not_keep_others_waiting(world, hooked) -> None:
+    busy, other = hooked(), hooked()
+    stopped(world, busy)
+    with world.sessions.begin() as session:
+        session.execute(
+            text(
+                "INSERT INTO deliveries (webhook_id, event, data) "
+                "SELECT webhook_id, event, data FROM deliveries, generate_series(1, 150)"
+            )
+        )
+    stopped(world, other)
+    with world.sessions.begin() as session:
+        assert len(deliveries.claim(session, 16)) == 2
+
+
+def test_a_host_with_a_symbol_in_its_name_is_resolved_as_written(world, deliverer, hooked) -> None:
+    stopped(world, hooked("http://xn--n3h.invalid/"))  # a snowman, which IDNA 2008 forbids
+    assert deliverer.deliver_due()
+    (one,) = log(world)
+    assert one.status == "pending"
+    assert one.error.startswith("xn--n3h.invalid cannot be resolved")
+
+
 def test_a_name_that_leads_to_this_machine_is_not_connected_to(world, receiver, hooked) -> None:
     stopped(world, hooked())
     stopped(world, hooked(f"http://127.1:{receiver.port}/"))

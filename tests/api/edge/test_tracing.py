@@ -97,3 +97,12 @@ def test_without_an_exporter_nothing_is_traced() -> None:
     with tracing.span("nothing") as span:
         assert span is None
     assert tracing.current() is tracing.trace_id() is None
+
+
+def test_an_exporter_without_opentelemetry_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)  # as where it is not installed
+    monkeypatch.delitem(sys.modules, "opentelemetry.sdk")
+    tracing.set_up("netmorph-api", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"})
+    assert "install netmorph with the extra otel" in caplog.text

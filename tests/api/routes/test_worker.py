@@ -283,16 +283,30 @@ def test_a_forged_result_cannot_name_what_another_search_has(app, http, world) -
     body = {"status": "completed", "value": 0.5}
     for part, blob in theirs.items():
         named = {part: blob.model_dump(mode="json")}
-        for forged in ({}, {f"{part}_proof": proof(UUID(int=1), b"secret " + part.encode())}):
+        replayed = proof(UUID(int=1), b"secret " + part.encode())  # under the token of a lease
+        for forged in ({}, {f"{part}_proof": replayed}, {f"{part}_proof": "é"}):
             refused = sent(http, order, "result", **body, **named, **forged)
             assert refused.status_code == 422
-            assert "which belongs to another search" in refused.text
+            assert "which belongs to another user" in refused.text
     report = {"epoch": 2, "seconds": 3.5, "blob": checkpoint.model_dump(mode="json")}
     assert "checkpoint of another trial" in sent(http, order, "checkpoint", **report).text
 
     shown = proof(order.token, b"secret weights")  # an equal training has equal weights
     named = {"weights": theirs["weights"].model_dump(mode="json"), "weights_proof": shown}
     assert sent(http, order, "result", **body, **named).json()["accepted"]
+
+
+def test_a_worker_of_an_older_release_repeats_a_search_without_a_proof(http, world) -> None:
+    """Equal trainings give equal bytes, and what belongs to the same user is no secret."""
+    caller, weights = world.caller(), world.blob("weights")
+    columns = {"weights_key": weights.key, "weights_bytes": weights.bytes}
+    world.trial(
+        world.search(caller), status="completed", value=0.5, ended_at=text("now()"), **columns
+    )
+    mine = world.trial(world.search(caller))
+    order = TrainOrder.model_validate_json(leased(http, world, mine).content)
+    body = {"status": "completed", "value": 0.5, "weights": weights.model_dump(mode="json")}
+    assert sent(http, order, "result", **body).json()["accepted"]
 
 
 def test_a_worker_id_and_a_named_key_are_of_one_worker(app, http, person, world) -> None:

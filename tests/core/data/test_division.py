@@ -267,3 +267,28 @@ def test_splits_that_cannot_be_made_are_refused_with_what_to_do(
 
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+def test_the_final_fit_keeps_the_groups_of_a_given_validation_split_apart(tmp_path: Any) -> None:
+    groups = np.arange(N) // 5
+    parts = {"x": X[:40], "y": Y[:40], "x_val": X[40:], "y_val": Y[40:]}
+    own = stored(read(arrays(**parts, groups=groups[:40], groups_val=groups[40:])).arrays, tmp_path)
+    _, validation = own.rule.validation(own.y_train, 0.2, 7)
+    assert own.x_train[validation, 0].astype(int).tolist() == [*range(40, N)]
+
+    training, held = own.rule.final(own.y_train, validation, 0.3, 7)
+
+    group_of = own.x_train[:, 0].astype(int) // 5
+    assert 0 < len(held) < len(validation)
+    assert not {*group_of[training]} & {*group_of[held]}
+
+
+def test_groups_and_times_mean_the_same_in_all_parts() -> None:
+    parts = {"x": X[:40], "y": Y[:40], "x_test": X[40:], "y_test": Y[40:]}
+    large = 2**60 + np.arange(N, dtype=np.int64) // 4
+    exact = {"groups_train": large[:40].astype(np.uint64), "groups_test": large[40:]}
+    splits = read(arrays(**parts, **exact)).description.splits
+    assert {one.name: one.groups for one in splits} == {"train": 10, "test": 5}
+    days = np.arange(N).astype("datetime64[D]")
+    with pytest.raises(InvalidDataset, match="holds dates and numbers; expected the same"):
+        read(arrays(**parts, time_train=days[:40], time_test=np.arange(20)))

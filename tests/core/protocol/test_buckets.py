@@ -72,10 +72,16 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Storage]:
 
 
 @pytest.mark.parametrize("answer", [BUSY, CUT_OFF, SILENT], ids=["503", "cut off", "silent"])
-def test_a_failing_server_is_an_os_error_and_no_missing_blob(answer, faulty) -> None:
+def test_a_failing_server_is_an_os_error_and_no_missing_blob(answer, faulty, tmp_path) -> None:
+    file = tmp_path / "data"
+    file.write_bytes(b"examples")
     with server(answer) as address:
         storage = faulty(address)
-        writes = (lambda: storage.put("weights", b"x", "bin"), storage.check_writable)
+        writes = (
+            lambda: storage.put("weights", b"x", "bin"),
+            lambda: storage.put_file("datasets", file, "bin"),
+            storage.check_writable,
+        )
         reads = (lambda: storage.get(BLOB), lambda: storage.check(BLOB))
         for call in reads if answer is CUT_OFF else (*reads, *writes):
             with pytest.raises(OSError, match=r".") as failure:

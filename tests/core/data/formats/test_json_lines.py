@@ -146,3 +146,10 @@ def test_a_file_that_unpacks_to_very_much_is_refused_before_it_does(pack: Any) -
     for data in (bomb, archive({"train.csv.gz": bomb, "test.csv": csv()})):
         with pytest.raises(InvalidDataset, match=r"unpacks to more than 1,048,576 bytes"):
             read(data, ReadLimits(small=2**20, bytes=2**21))
+
+
+def test_packed_files_are_limited_together_as_well() -> None:
+    packed = gzip.compress(b"".join(b'{"a":%d,"y":%d}\n' % (k, k % 2) for k in range(2000)))
+    data = archive({f"train/{k}.jsonl.gz": packed for k in range(20)})
+    with pytest.raises(InvalidDataset, match=r"the tables have .* bytes together; expected at"):
+        read(data, ReadLimits(bytes=300_000))
