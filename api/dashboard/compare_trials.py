@@ -118,7 +118,10 @@ def _facts(found: Sequence[TrialDetail], search: SearchOut) -> list[Fact]:
         Fact(name.replace("_", " "), tuple(_in_words(one.get(name)) for one in trained))
         for name in names
     ]
-    return [*facts, *(one for one in more if one.differs)]
+    return [
+        *(one for one in facts if set(one.cells) != {"–"}),
+        *(one for one in more if one.differs),
+    ]
 
 
 def _cells(trial: TrialOut, search: SearchOut) -> dict[str, str]:

@@ -121,9 +121,12 @@ def _end(days: str) -> datetime | None:
     if not days.strip():
         return None
     try:
-        return datetime.now(UTC) + timedelta(days=float(days))
+        end = datetime.now(UTC) + timedelta(days=float(days))
     except (ValueError, OverflowError):
         raise _Refused("days", "expected a number of days, or nothing", 422) from None
+    if end <= datetime.now(UTC):
+        raise _Refused("days", "expected more than 0 days: such a key would be expired", 422)
+    return end
 
 
 def _with_secret(

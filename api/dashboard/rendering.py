@@ -65,7 +65,7 @@ class PageRoute(APIRoute):
                 return _error_page(request, error.status_code, str(error.detail))
             except RequestValidationError as error:
                 status = HTTPStatus.UNPROCESSABLE_ENTITY
-                return _error_page(request, status, validation_detail(error))
+                return _error_page(request, status, _invalid(error))
             except NetmorphError as error:
                 status = next(status for kind, status in STATUSES if isinstance(error, kind))
                 if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -75,6 +75,7 @@ class PageRoute(APIRoute):
         return handle_or_show
 
 
+_TITLES: dict[int, str] = {HTTPStatus.UNPROCESSABLE_ENTITY: "Invalid request"}
 #: Errors that a browser sees as a page wherever they come from.
 _SHOWN: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "there is no page at this address",
@@ -100,8 +101,15 @@ def show_unknown_paths(app: FastAPI) -> None:
     app.add_exception_handler(StarletteHTTPException, show)
 
 
+def _invalid(error: RequestValidationError) -> str:
+    """What is wrong with a request; a visitor knows no names of the parts of an address."""
+    if all(one["loc"][0] == "path" for one in error.errors()):
+        return _SHOWN[HTTPStatus.NOT_FOUND]
+    return validation_detail(error)
+
+
 def _error_page(request: Request, status: int, detail: str) -> Response:
-    title = HTTPStatus(status).phrase
+    title = _TITLES.get(status) or HTTPStatus(status).phrase.capitalize()
     return page(request, "error.html", status, title=title, detail=detail)
 
 

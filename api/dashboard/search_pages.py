@@ -129,7 +129,9 @@ def search_fragment(
 ) -> Response:
     """A part of a search's page, such as its state or its trials."""
     if part not in _FRAGMENTS:
-        return page(request, "error.html", 404, title="Not Found", detail=f"no part {part!r}")
+        return page(
+            request, "error.html", 404, title="Not found", detail=f"there is no part {part!r}"
+        )
 
     def make() -> HTMLResponse:
         search = searches.get(session, visitor.caller, search_id)

@@ -75,6 +75,15 @@ _OPTIONS = {
     "latency": "--max-latency", "ensemble": "--ensemble",
     "metric": "--metric", "class_weights": "--class-weights",
 }  # fmt: skip
+#: Words of the validation and those of the form, in the order in which they are replaced.
+_WORDS = {
+    "Input should be ": "expected ", "String should have ": "expected ",
+    "expected greater than or equal to": "expected at least",
+    "expected less than or equal to": "expected at most",
+    "expected greater than": "expected a number greater than",
+    "expected less than": "expected a number less than",
+    "a valid number, unable to parse string as a number": "a number",
+}  # fmt: skip
 _CLONE_OPTIONS = ("name", "seed", "trials", "minutes")
 #: Texts that the command takes for granted.
 _USUAL = {"strategy": "bayesian", "parallelism": "1", "seed": "0", "augmentation": "auto"}
@@ -295,10 +304,10 @@ def _message(field: str, location: tuple[str, ...], message: str) -> str:
 
 def in_words(message: str) -> str:
     """A message of the validation in the words of forms."""
-    words = message.removeprefix("Value error, ").replace("Input should be ", "expected ")
-    for comparison in ("greater", "less"):
-        words = words.replace(f"expected {comparison}", f"expected a number {comparison}")
-    return words
+    words = message.removeprefix("Value error, ")
+    for theirs, ours in _WORDS.items():
+        words = words.replace(theirs, ours)
+    return "expected a whole number" if words.startswith("expected a valid integer") else words
 
 
 def _limit(field: str, name: str) -> float:
@@ -308,7 +317,7 @@ def _limit(field: str, name: str) -> float:
     return limit / _UNITS[field][0]
 
 
-# --- the same from elsewhere ------------------------------------------------------------------
+# --- command and request -----------------------------------------------------------------------
 
 
 def _commands(request: Request, session: Session, caller: Caller, fields: Fields) -> dict[str, Any]:

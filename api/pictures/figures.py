@@ -121,7 +121,16 @@ def best_so_far(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict
             "hovertemplate": f"trial %{{x}}: %{{y:{exact(search)}}}<extra></extra>",
         },
     ]  # fmt: skip
-    return {"data": data, "layout": _shape(search, theme, "trial", f"validation {search.metric}")}
+    shape = _shape(search, theme, "trial", f"validation {search.metric}")
+    return {"data": data, "layout": shape if valued else shape | _without_axes(shape)}
+
+
+def _without_axes(shape: dict[str, Any]) -> dict[str, Any]:
+    """A sentence where there are no points: Plotly would draw axes from -100 % to 400 %."""
+    text = {"text": "No trial has a value yet.", "showarrow": False}
+    middle = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+    hidden = {name: shape[name] | {"visible": False} for name in ("xaxis", "yaxis")}
+    return hidden | {"annotations": [text | middle]}
 
 
 def _shape(search: SearchOut, theme: Theme, x: str, y: str) -> dict[str, Any]:

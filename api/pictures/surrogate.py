@@ -143,13 +143,13 @@ def predictions(
 def calibration(shown: Sequence[TrialPoint | TrialOut], theme: Theme) -> dict[str, Any]:
     """The share of values inside the central intervals of their predictions, by probability.
 
-    On the diagonal the surrogate is as sure as it may be; below it, it is too sure.
+    On the diagonal the surrogate is exactly as sure as is right; below it, it is too sure.
     """
     errors = [abs(one.error) for one in predictions_of(shown)]
     widths = [NormalDist().inv_cdf((1 + level) / 2) for level in _LEVELS]
     shares = [sum(error <= width for error in errors) / len(errors) for width in widths if errors]
     data = [
-        _line("as sure as it may be", [0, 1], [0, 1], theme.muted, "dash"),
+        _line("ideal", [0, 1], [0, 1], theme.muted, "dash"),
         _line("surrogate", [*_LEVELS[: len(shares)]], shares, theme.accent, "solid"),
     ]
     shape = layout(theme, "probability of an interval", "share of values inside")

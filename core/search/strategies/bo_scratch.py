@@ -14,7 +14,7 @@ from core.search.strategies.bayesian import Bayesian
 @STRATEGIES.register("bo-scratch")
 @dataclass(frozen=True, slots=True)
 class BayesianFromScratch(Bayesian):
-    """The suggestions of `bayesian`, each a root of the lineage."""
+    """The suggestions of `bayesian`, each trained from random weights."""
 
     inherits: ClassVar[bool] = False
 

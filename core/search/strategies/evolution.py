@@ -19,7 +19,7 @@ from core.search.strategies.abstract import (
 @STRATEGIES.register("evolution")
 @dataclass(frozen=True, slots=True)
 class Evolution(AbstractStrategy):
-    """A random child of the winner of each tournament."""
+    """A random child of the best of a few networks that are drawn at random."""
 
     population: int = 20  # of the youngest networks
     tournament: int = 5  # of them are compared for one child

@@ -137,7 +137,7 @@ def test_trials_are_compared_from_their_nearest_common_ancestor(visitor, person,
     lines = visitor.http.get(f"/ui{address.replace('trials?', 'trials/figure?')}").json()["data"]
     assert [line["x"] for line in lines] == [[1, 2], []]
     against_root = visitor.http.get(f"/compare/trials?trial={root}&trial={one}").text
-    assert "is that ancestor itself" in against_root
+    assert "This is the common ancestor." in against_root
 
     elsewhere = world.trial(world.search(visitor.caller))
     for chosen, message in (

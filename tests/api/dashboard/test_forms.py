@@ -41,12 +41,12 @@ def test_the_buttons_steer_a_search(visitor, world):
 
 
 WRONG = (
-    ("trials", "many", "Trials: expected a valid integer"),
+    ("trials", "many", "Trials: expected a whole number"),
     ("trials", "", "give a number of trials, or minutes, or both"),
     ("minutes", "0.01", "expected minutes from 0.17 to 43,200"),
     ("minutes", "soon", "expected minutes from 0.17 to 43,200"),
-    ("parallelism", "0", "Trials at once: expected a number greater than or equal to 1"),
-    ("seed", "-1", "Seed: expected a number greater than or equal to 0"),
+    ("parallelism", "0", "Trials at once: expected at least 1"),
+    ("seed", "-1", "Seed: expected at least 0"),
     ("dataset", "imagenet", "there is no data set"),
     ("name", "\u202eevil", "control or unprintable"),
 )
@@ -179,10 +179,10 @@ def test_a_search_is_extended_and_named_on_its_page(visitor, world):
     shown = {"trials": "4", "minutes": "10", "parallelism": "2"}
     for changes, field, message in (
         ({"trials": "3"}, "trials", "3 is below the present limit of 4"),
-        ({"trials": "few"}, "trials", "expected a valid integer"),
+        ({"trials": "few"}, "trials", "expected a whole number"),
         ({"minutes": "2"}, "minutes", "expected the new limit in full, at least 10"),
         ({"minutes": "soon"}, "minutes", "expected minutes from 0.17 to 43,200"),
-        ({"parallelism": "0"}, "parallelism", "greater than or equal to 1"),
+        ({"parallelism": "0"}, "parallelism", "expected at least 1"),
     ):
         refused = send("extend", **shown | changes)
         assert refused.status_code == 422

@@ -69,6 +69,7 @@ def test_an_admin_makes_rotates_and_revokes_keys_with_their_own_key(person, visi
         ({"key": ""}, "unknown or revoked"),
         ({"key": user.key}, "this is another key"),
         ({"key": admin.key, "days": "soon"}, "expected a number of days"),
+        ({"key": admin.key, "days": "-3"}, "expected more than 0 days"),
         ({"key": admin.key, "name": " "}, "must not be empty"),
         ({"key": admin.key, "role": "god"}, "expected"),
     ):

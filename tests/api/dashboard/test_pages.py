@@ -191,7 +191,7 @@ def test_an_address_that_cannot_be_read_is_answered_with_a_page(visitor, path):
     response = visitor.http.get(path)
     assert response.status_code == 422
     assert response.headers["content-type"].startswith("text/html")
-    assert "Unprocessable Entity" in response.text
+    assert "Invalid request" in response.text
 
 
 @pytest.mark.parametrize(("path", "target"), [("/searches", "/"), ("/ui/datasets", "/data-sets")])

@@ -25,6 +25,11 @@ def test_figures_without_values_are_valid_json(watched, name, theme):
 
 def test_the_best_so_far_never_falls(watched):
     search, listed = watched()
+    layout = figures.build("best-so-far", search, [], [])["layout"]
+    assert (layout["annotations"][0]["text"], layout["yaxis"]["visible"]) == (
+        "No trial has a value yet.",
+        False,
+    )
     values = [0.5, 0.9, 0.4]
     shown = [
         listed[0].model_copy(update={"value": value, "number": number, "id": uuid4()})
