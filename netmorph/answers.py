@@ -179,6 +179,7 @@ class Training(TypedDict, total=False):
     alternatives: int | None
     splits: int | None  # validation splits of few examples
     split_seed: NotRequired[int | None]  # of validation splits
+    class_weights: NotRequired[str | None]
     patience: int | None  # epochs without improvement
     validation_fraction: float | None
     morph_noise: float

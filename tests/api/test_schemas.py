@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.models import Trial
 from api.schemas import ComparisonOut, Name, Out, SearchIn, TrialOut
+from core.tasks import TASKS
 
 NAMES: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -87,8 +88,9 @@ def test_a_data_set_that_the_database_cannot_look_up_is_refused(dataset: str) ->
 
 
 def test_a_comparison_is_shown_with_its_sentence_and_none_stays_none() -> None:
+    task = TASKS["image-classification"]()
     kept: dict[str, Any] = {"examples": 250, "before": 0.9, "after": 0.95, "exported": "final"}
-    shown = ComparisonOut.of(kept, "image-classification")
+    shown = ComparisonOut.of(kept, task)
     assert shown is not None
     assert shown.text.startswith("the final network has 95.00 % on 250 held-out examples")
-    assert ComparisonOut.of(None, "image-classification") is None
+    assert ComparisonOut.of(None, task) is None

@@ -94,10 +94,10 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/core/data/test_labels.py",),
     ),
     Mutant(  # a class is split that has no example to test on beside those to train on
-        file="core/data/intake.py",
+        file="core/data/division.py",
         old="counts.min() <= MIN_TRAIN_PER_CLASS",
         new="counts.min() < MIN_TRAIN_PER_CLASS",
-        tests=("tests/core/data/test_intake.py",),
+        tests=("tests/core/data/test_intake.py", "tests/core/data/test_division.py"),
     ),
     Mutant(  # equal sides do not decide which axis holds the channels
         file="core/data/layouts.py",
@@ -112,9 +112,9 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/core/protocol/test_storage.py",),
     ),
     Mutant(
-        file="core/tasks/task.py",
-        old="return metric if self.larger_is_better else -metric",
-        new="return metric",
+        file="core/tasks/metric.py",
+        old="max(metric if self.larger_is_better else -metric, ",
+        new="max(metric, ",
         tests=("tests/core/tasks/test_task.py",),
     ),
 )

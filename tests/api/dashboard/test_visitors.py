@@ -107,7 +107,7 @@ def test_a_form_without_its_token_is_refused(visitor, world):
         files = {"file": ("x.npz", b"x")} if "datasets" in path else None
         answer = visitor.http.post(path, data={"name": "x"}, files=files)
         assert answer.status_code == 403
-        assert "this form has expired: reload the page" in answer.text
+        assert "This form has expired: reload the page" in answer.text
     assert visitor.http.get("/").status_code == 200
     assert world.get_search(search_id).ended_at is None
 

@@ -64,7 +64,7 @@ def test_labels_that_do_not_suit_the_task_are_refused(person):
     missing = np.where(np.arange(40) == 7, np.nan, 0.5)
     for y, task, words in (
         (FRACTIONS, "image-classification", "fractions"),
-        (FRACTIONS, "forecast", "expected one of image-classification, regression"),
+        (FRACTIONS, "forecast", "expected one of image-classification, multi-label, regression"),
         (missing, "regression", "first in number 7"),
     ):
         refused(upload(user.http, y, task=task), 422, words)

@@ -78,7 +78,7 @@ def test_only_search_trials_with_a_value_are_on_a_front(world) -> None:
     world.trial(search, kind=TrialKind.FINAL, parent_id=best, value=0.9)
     world.trial(world.search(), value=0.7)
     with world.sessions.begin() as session:
-        assert [trial.id for trial in trials.with_value(session, search)] == [best]
+        assert [point.trial_id for point in trials.with_value(session, search)] == [best]
 
 
 def test_an_export_is_found_once_the_final_fit_has_one(world) -> None:

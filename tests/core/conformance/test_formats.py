@@ -94,10 +94,15 @@ def datasets() -> bytes:
     return zipped({"d/data-0.arrow": buffer.getvalue(), "d/dataset_info.json": info.encode()})
 
 
+def texts() -> bytes:
+    """As many texts, a file each."""
+    return zipped({f"class {y}/{n}.txt": b"one two" if y else b"three" for n, y in enumerate(Y)})
+
+
 SAMPLES: dict[str, Callable[[], bytes]] = {"npz": npz, "images": images, "idx": idx}
 TABLES: dict[str, Callable[[], bytes]] = {"csv": csv, "parquet": parquet, "jsonl": jsonl}
 ARRAYS: dict[str, Callable[[], bytes]] = SAMPLES | {"datasets": datasets}
-EVERY = ARRAYS | TABLES
+EVERY = ARRAYS | TABLES | {"texts": texts}
 IN_PARTS: dict[str, Callable[[], bytes]] = {
     f"{kind} in parts": lambda kind=kind: zipped(
         {f"{part}.{kind}": TABLES[kind]() for part in ("train", "test")}
@@ -150,7 +155,7 @@ def test_a_layout_is_for_arrays(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_a_target_column_is_for_tables(kind: str) -> None:
-    with pytest.raises(InvalidDataset, match="a target column and categories are for tables"):
+    with pytest.raises(InvalidDataset, match="a target column, a text column and categories are"):
         intake.read(io.BytesIO(SAMPLES[kind]()), ReadLimits(), ReadOptions(target="y"))
 
 

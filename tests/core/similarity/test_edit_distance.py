@@ -22,6 +22,7 @@ from core.layers import (
     Conv2d,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     Input,
     MaxPool2d,
@@ -190,7 +191,7 @@ SEEN_FIELDS = [
 
 @pytest.mark.parametrize(("layer", "rank", "field"), SEEN_FIELDS)
 def test_every_attribute_of_a_layer_is_seen(layer, rank, field):
-    shape = (9, 20, 20)[:rank]
+    shape = (1, 20) if isinstance(layer, Embedding) else (9, 20, 20)[:rank]
     one, others = around(shape, layer), changes(layer, field)
     assert others
     for other in others:

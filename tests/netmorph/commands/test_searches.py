@@ -94,6 +94,7 @@ def test_a_search_is_tagged_and_a_network_enqueued(ask, search, tmp_path) -> Non
     kinds = [
         ("input", {"shape": [1, 8, 8]}),
         ("flatten", {}),
+        ("dense", {"units": 7}),
         ("dense", {"units": 10}),
         ("output", {}),
     ]

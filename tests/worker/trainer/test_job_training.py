@@ -54,7 +54,14 @@ def trained(order, environment, recorder=None):
     compute = environment.compute(job)
     data = environment.reader.read(job, environment.storage, environment.cache, compute)
     callbacks = (recorder or Recorder()).callbacks
-    run = JobRun(job=job, environment=environment, callbacks=callbacks, compute=compute, data=data)
+    run = JobRun(
+        job=job,
+        environment=environment,
+        callbacks=callbacks,
+        compute=compute,
+        data=data,
+        token=order.token,
+    )
     return run.train()
 
 

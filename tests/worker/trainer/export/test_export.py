@@ -25,6 +25,12 @@ def test_the_folder_has_all_promised_files(folder, ended):
     assert Architecture.from_json(json.loads((folder / "model.json").read_text())) == NETWORK
     assert json.loads((folder / "classes.json").read_text("utf-8")) == list(CLASSES)
     metrics = json.loads((folder / "metrics.json").read_text())
+    assert set(metrics.pop("test_measures")) == {
+        "AUROC",
+        "balanced accuracy",
+        "log-loss",
+        "macro F1",
+    }
     assert metrics.pop("test_std") == pytest.approx(0.05, abs=0.05)
     assert metrics == {
         "metric": "accuracy",

@@ -323,7 +323,7 @@ def test_other_tables_are_refused(table: predict.Table, text: str, message: str)
 
 
 def test_arrays_are_no_tables(table: predict.Table) -> None:
-    with pytest.raises(predict.InputError, match=r"x.npy is no table; the network was trained on"):
+    with pytest.raises(predict.InputError, match=r"x.npy is no table: expected a CSV"):
         predict._cells(Path("x.npy"), io.BytesIO(), b"\x93NUMPY", table)
 
 
