@@ -8,6 +8,7 @@ import typer
 
 from netmorph import tables
 from netmorph.answers import Key
+from netmorph.commands import matching
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -17,14 +18,12 @@ from netmorph.commands.options import (
     console,
     print_json,
 )
-from netmorph.errors import ClientError
 
 keys = typer.Typer(
     no_args_is_help=True,
     help="Create, list, rotate and revoke API keys; needs an admin's key.",
 )
 
-_LEAST_ID = 4  # characters of an id
 _EVERY_KEY = "netmorph_"  # the beginning of every key
 
 
@@ -128,15 +127,10 @@ def resolve(items: Iterable[Key], text: str) -> Key:
         ClientError: no key or several keys match.
     """
     live = [item for item in items if item["revoked_at"] is None]
-    exact = [item for item in live if text in (item["id"], item["name"])]
-    found = exact or [item for item in live if _begins(item, text)]
-    if len(found) != 1:
-        number = "no key" if not found else f"{len(found)} keys"
-        raise ClientError(
-            f"{number} found for {text!r}; expected one that is not revoked: "
-            "`netmorph key ls` lists the names, ids and beginnings"
-        )
-    return found[0]
+    advice = (
+        "expected one that is not revoked: `netmorph key ls` lists the names, ids and beginnings"
+    )
+    return matching.named(live, text, "key", advice, _begins)
 
 
 def _begins(item: Key, text: str) -> bool:
@@ -144,7 +138,7 @@ def _begins(item: Key, text: str) -> bool:
 
     The service shows the first characters of a secret only, so a longer text is compared as far.
     """
-    if len(text) >= _LEAST_ID and item["id"].startswith(text):
+    if matching.begins(item, text):
         return True
     shown = item["prefix"]
     if not shown:  # of a short key

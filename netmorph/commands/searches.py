@@ -11,6 +11,7 @@ from netmorph import event_log, lineage, progress, tables
 from netmorph import export as exports
 from netmorph.answers import Epoch, Queued, Search, Trial
 from netmorph.client import Client
+from netmorph.commands import matching
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -467,14 +468,10 @@ def resolve(client: Client, text: str) -> Search:
     for item in client.searches():
         if text == "last":
             return item
-        if item["name"] == text or (len(text) >= 4 and item["id"].startswith(text)):
+        if item["name"] == text or matching.begins(item, text):
             found.append(item)
-    if len(found) != 1:
-        number = "no search" if not found else f"{len(found)} searches"
-        raise ClientError(
-            f"{number} found for {text!r}; expected one: `netmorph ls` lists the names and ids"
-        )
-    return found[0]
+    advice = "expected one: `netmorph ls` lists the names and ids"
+    return matching.only(found, text, "search", advice, plural="searches")
 
 
 def _is_id(text: str) -> bool:

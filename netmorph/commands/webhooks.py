@@ -8,6 +8,7 @@ import typer
 from netmorph import tables
 from netmorph.answers import Delivery, Webhook
 from netmorph.client import Client
+from netmorph.commands import matching
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -23,8 +24,6 @@ from netmorph.errors import ClientError
 webhooks = typer.Typer(
     no_args_is_help=True, help="Have events of your searches sent to an address of yours."
 )
-
-_LEAST_ID = 4  # characters of an id
 
 WebhookArgument = Annotated[
     str,
@@ -155,23 +154,15 @@ def resolve(client: Client, text: str) -> Webhook:
     Raises:
         ClientError: no webhook or several match.
     """
-    items = list(client.webhooks())
-    exact = [item for item in items if text in (item["id"], item["name"])]
-    found = exact or [
-        item for item in items if len(text) >= _LEAST_ID and item["id"].startswith(text)
-    ]
-    if len(found) != 1:
-        number = "no webhook" if not found else f"{len(found)} webhooks"
-        raise ClientError(
-            f"{number} found for {text!r}; expected one: `netmorph webhook ls` lists them"
-        )
-    return found[0]
+    return matching.named(
+        client.webhooks(), text, "webhook", "expected one: `netmorph webhook ls` lists them"
+    )
 
 
 def _delivery(client: Client, webhook_id: str, text: str) -> Delivery:
     """The delivery whose id begins with `text`, or the newest for `last`."""
     for item in client.deliveries(webhook_id):
-        if text == "last" or (len(text) >= _LEAST_ID and item["id"].startswith(text)):
+        if text == "last" or (matching.begins(item, text)):
             return item
     raise ClientError(
         f"no delivery found for {text!r}; expected one: `netmorph webhook deliveries` lists them"

@@ -7,6 +7,7 @@ import typer
 
 from netmorph import tables
 from netmorph.answers import Worker
+from netmorph.commands import matching
 from netmorph.commands.options import (
     DirectoryOption,
     JsonOption,
@@ -17,7 +18,6 @@ from netmorph.commands.options import (
     messages,
     print_json,
 )
-from netmorph.errors import ClientError
 
 workers = typer.Typer(no_args_is_help=True, help="List and drain workers.")
 
@@ -69,13 +69,5 @@ def resolve(items: Iterable[Worker], text: str) -> Worker:
     Raises:
         ClientError: no worker or several workers match.
     """
-    items = list(items)
-    exact = [item for item in items if text in (item["id"], item["name"])]
-    found = exact or [item for item in items if len(text) >= 4 and item["id"].startswith(text)]
-    if len(found) != 1:
-        number = "no worker" if not found else f"{len(found)} workers"
-        raise ClientError(
-            f"{number} found for {text!r}; expected one: `netmorph worker ls --json` lists the "
-            "names and ids"
-        )
-    return found[0]
+    advice = "expected one: `netmorph worker ls --json` lists the names and ids"
+    return matching.named(items, text, "worker", advice)
