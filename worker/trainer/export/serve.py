@@ -75,59 +75,56 @@ async def limit_body(request: Request, call_next: Any) -> Any:
     return await call_next(request)
 
 
-def create_app(predict: Any, folder: Path) -> FastAPI:
-    """The application that predicts with the network of a folder."""
-    app = FastAPI(title="Predictions of a network found by Netmorph")
-    app.middleware("http")(limit_body)
-    model = predict.Model(folder)
+class Answers:
+    """Answers requests with the network of a folder; examples that do not suit it are a 422."""
 
-    @app.get("/health")
-    def health() -> dict[str, Any]:
+    def __init__(self, predict: Any, folder: Path) -> None:
+        self.predict, self.model = predict, predict.Model(folder)
+
+    def about(self) -> dict[str, Any]:
         """What the network reads and which classes or numbers it predicts."""
+        model = self.model
         shape = {"input_shape": model.shape, "layout": model.layout}
         columns = model.table or model.text
         table = {} if columns is None else {"columns": columns.names}
         targets = {"targets": model.targets["names"]} if model.targets else {}
         return {"status": "ok", "classes": model.classes, **targets, **shape, **table}
 
-    @app.post("/predict", response_model_exclude_unset=True)
-    def predict_examples(body: Examples) -> Predictions:
-        """Predict examples that are given as nested lists, or as objects of a table."""
-        if model.text is not None:
-            return answer(lambda reader: text_source(reader, body.examples))
-        if model.table is not None:
-            return answer(lambda reader: row_source(reader, body.examples))
+    def of_body(self, body: Examples) -> Predictions:
+        """The predictions of nested lists, of objects of a table, or of texts."""
+        if self.model.text is not None:
+            return self._answer(lambda reader: self._texts(reader, body.examples))
+        if self.model.table is not None:
+            return self._answer(lambda reader: self._rows(reader, body.examples))
         try:
             x = np.array(body.examples)
         except ValueError:
             raise HTTPException(422, "the examples are not all of one shape") from None
-        return answer(lambda reader: reader.array_source(Path("examples"), x, body.layout))
+        return self._answer(lambda reader: reader.array_source(Path("examples"), x, body.layout))
 
-    def text_source(reader: Any, texts: list[Any]) -> Any:
-        column = model.text.column
+    def of_file(self, content: bytes) -> Predictions:
+        """The predictions of the examples in the bytes of a file."""
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "examples"
+            path.write_bytes(content)
+            return self._answer(lambda reader: reader.source(path))
+
+    def _texts(self, reader: Any, texts: list[Any]) -> Any:
+        column = self.model.text.column
         if any(isinstance(text, dict) for text in texts):
-            texts = predict.cells_of(texts, [column]).columns[column]
+            texts = self.predict.cells_of(texts, [column]).columns[column]
         if not all(isinstance(text, str) for text in texts):
-            raise predict.InputError(
+            raise self.predict.InputError(
                 f"an example is no text; expected strings, or objects {{{column!r}: text}}"
             )
         return reader.text_source(Path("examples"), texts, None)
 
-    def row_source(reader: Any, rows: list[Any]) -> Any:
-        return reader.table_source(Path("examples"), predict.cells_of(rows, model.table.names))
+    def _rows(self, reader: Any, rows: list[Any]) -> Any:
+        cells = self.predict.cells_of(rows, self.model.table.names)
+        return reader.table_source(Path("examples"), cells)
 
-    @app.post("/predict/file", response_model_exclude_unset=True)
-    async def predict_file(request: Request) -> Predictions:
-        """Predict the examples in a .npy or .npz file, a table or a picture."""
-        return await run_in_threadpool(answer_file, await request.body())
-
-    def answer_file(content: bytes) -> Predictions:
-        with tempfile.TemporaryDirectory() as name:
-            path = Path(name) / "examples"
-            path.write_bytes(content)
-            return answer(lambda reader: reader.source(path))
-
-    def answer(open_source: Any) -> Predictions:
+    def _answer(self, open_source: Any) -> Predictions:
+        predict, model = self.predict, self.model
         watch = predict.RangeWatch(model.preprocess)
         try:
             source = open_source(predict.Reader(model))
@@ -136,6 +133,28 @@ def create_app(predict: Any, folder: Path) -> FastAPI:
             raise HTTPException(422, str(error)) from None
         found = [Prediction(**predict.as_json(model, row, None)) for row in rows]
         return Predictions(predictions=found, warnings=[*source.warnings, *watch.warnings(source)])
+
+
+def create_app(predict: Any, folder: Path) -> FastAPI:
+    """The application that predicts with the network of a folder."""
+    app = FastAPI(title="Predictions of a network found by Netmorph")
+    app.middleware("http")(limit_body)
+    answers = Answers(predict, folder)
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        """What the network reads and which classes or numbers it predicts."""
+        return answers.about()
+
+    @app.post("/predict", response_model_exclude_unset=True)
+    def predict_examples(body: Examples) -> Predictions:
+        """Predict examples that are given as nested lists, objects of a table, or texts."""
+        return answers.of_body(body)
+
+    @app.post("/predict/file", response_model_exclude_unset=True)
+    async def predict_file(request: Request) -> Predictions:
+        """Predict the examples in a .npy or .npz file, a table or a picture."""
+        return await run_in_threadpool(answers.of_file, await request.body())
 
     return app
 
