@@ -98,7 +98,7 @@ def train(
         h=h,
         loss=loss,
         step=step,
-        batches=_Batches(training, batch, seed, lambda: progress.share < 1 - h.unaugmented),
+        batches=_Batches(training, batch, seed, lambda: progress.is_augmented),
         validation=validation,
         progress=progress,
         learning=LearningCheck(chance_loss),

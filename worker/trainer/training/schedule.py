@@ -20,6 +20,7 @@ class TrainingProgress:
         self.steps = 0  # made so far
         self.epoch_steps = epoch_steps
         self._most_steps, self._most_seconds = h.epochs * epoch_steps, h.max_seconds
+        self._augmented_share = 1 - h.unaugmented
         self._clock, self._began = clock, clock()
 
     def resume(self, steps: int, seconds: float) -> None:
@@ -41,6 +42,11 @@ class TrainingProgress:
         """The share of the training that is done; 1 or more at its end."""
         share = self.steps / self._most_steps
         return max(share, self.seconds / self._most_seconds) if self._most_seconds else share
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether the next examples are augmented."""
+        return self.share < self._augmented_share
 
 
 def rate_share(progress: float, warmup: float, decay: float) -> float:
