@@ -1,6 +1,7 @@
 """The page of settings: a person's key, and for admins all keys; changes need the key itself.
 
-A session alone must not make keys: who has taken it over could keep a way in after its end.
+A session alone must not create keys: an attacker who has taken a session over would keep access
+after its end.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -38,7 +39,7 @@ def settings_page(request: Request, visitor: VisitorDep, session: SessionDep) ->
 @router.get("/settings/keys")
 @router.get("/settings/keys/{key_id}/{action}")
 def settings_address(visitor: VisitorDep) -> RedirectResponse:
-    """The addresses that forms send to lead to the page that has them."""
+    """Redirect the addresses of the forms to the page that has them."""
     return RedirectResponse("/settings", HTTPStatus.SEE_OTHER)
 
 
@@ -117,7 +118,7 @@ def _confirm(request: Request, visitor: Visitor, key: str, *, admin: bool) -> No
 
 
 def _end(days: str) -> datetime | None:
-    """The end of a key that is valid for so many days; None for no end."""
+    """The end of a key that is valid for this number of days; None for no end."""
     if not days.strip():
         return None
     try:

@@ -33,7 +33,7 @@ class StoredArrays:
         return found
 
     def first(self, name: str, most: int) -> NDArray[Any]:
-        """The first rows of an array, at most so many."""
+        """The first rows of an array, at most `most`."""
         dtype, shape, begin = self._entry(name)
         kept = (min(most, shape[0]), *shape[1:])
         self._file.seek(begin)
