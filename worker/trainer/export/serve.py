@@ -75,7 +75,7 @@ async def limit_body(request: Request, call_next: Any) -> Any:
     return await call_next(request)
 
 
-class Answers:
+class _Answers:
     """Answers requests with the network of a folder; examples that do not suit it are a 422."""
 
     def __init__(self, predict: Any, folder: Path) -> None:
@@ -139,7 +139,7 @@ def create_app(predict: Any, folder: Path) -> FastAPI:
     """The application that predicts with the network of a folder."""
     app = FastAPI(title="Predictions of a network found by Netmorph")
     app.middleware("http")(limit_body)
-    answers = Answers(predict, folder)
+    answers = _Answers(predict, folder)
 
     @app.get("/health")
     def health() -> dict[str, Any]:
