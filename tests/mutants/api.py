@@ -148,7 +148,7 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/api/store/test_workers.py",),
     ),
     Mutant(
-        file="core/data/intake.py",
+        file="core/data/intake/assembly.py",
         old="    flip: bool = False,",
         new="    flip: bool = True,",
         tests=("tests/api/test_imports.py",),

@@ -13,6 +13,7 @@ from PIL import Image
 
 from core.data import intake
 from core.data.files import ReadLimits
+from core.protocol.contracts import DatasetSpec
 from worker.trainer.export import predict
 
 RNG = np.random.default_rng(0)
@@ -68,7 +69,7 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path / "pictures"
 
 
-def model_of(folder: Path, exported: Path, spec: intake.DatasetSpec) -> predict.Model:
+def model_of(folder: Path, exported: Path, spec: DatasetSpec) -> predict.Model:
     """A model that expects pictures as a data set has them; its network is another."""
     shutil.copytree(exported, folder)
     path = folder / "preprocess.json"

@@ -1,0 +1,99 @@
+"""What the arrays of a file mean, as far as the options do not say it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from core.data.division import divided
+from core.data.formats import Part, RawData, ReadOptions
+from core.data.intake.assembly import Intake, about_validation, arranged, of_arrays
+from core.data.intake.examples import check_lengths, prepared, types_of
+from core.data.intake.labels import understand_labels
+from core.data.intake.texts import of_texts
+from core.data.layouts import layout_of
+from core.data.split_keys import SplitKeys, keys_of
+from core.errors import InvalidDataset
+from core.protocol.contracts import SplitKind
+
+
+def understand_arrays(
+    kind: str, examples: dict[str, NDArray[Any]], raw: RawData, options: ReadOptions
+) -> Intake:
+    """What the arrays of a file mean, as far as the options do not say it.
+
+    The examples are taken out of the mapping, so that they need not be in memory twice.
+    """
+    layout = options.layout
+    axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
+    values = types_of(examples)
+    found = {split: part.y for split, part in raw.parts.items()}
+    labels = understand_labels(found, options.task, raw.class_names)
+    x, numbers = prepared(examples, axes), dict(labels.numbers)
+    check_lengths(x, numbers)
+    division = divided(numbers, labels.class_names, _keys_in(raw.parts), options.split_seed)
+    arrays = replace(
+        arranged(x, numbers, labels, division), layout=axes.letters, image_mode=raw.image_mode
+    )
+    notes = [*raw.notes, *labels.notes, *about_validation(division)]
+    warnings = [axes.warning, *raw.warnings, *labels.warnings, *division.warnings]
+    return of_arrays(
+        arrays, kind=kind, axes=axes, values=values, test_given=division.test is None, notes=notes,
+        warnings=[one for one in warnings if one], task_reason=labels.reason,
+        groups=division.groups,
+    )  # fmt: skip
+
+
+def _keys_in(parts: Mapping[str, Part]) -> SplitKeys | None:
+    """The groups or times in arrays, by which splits are made; None without."""
+    groups = {split: part.groups for split, part in parts.items() if part.groups is not None}
+    times = {split: part.times for split, part in parts.items() if part.times is not None}
+    if not groups and not times:
+        return None
+    if groups and times:
+        raise InvalidDataset("found groups and times; expected one of them: remove the other array")
+    found, name = (groups, "groups") if groups else (times, "time")
+    if "train" not in found:
+        raise InvalidDataset(
+            f"found the array {name} for {min(found)} and none for train; expected it for train"
+        )
+    kind = SplitKind.GROUP if groups else SplitKind.TIME
+    return keys_of(kind, found, f"the array {name}")
+
+
+def _reason(layout: str | None, raw: RawData) -> str:
+    """Why the layout is known, if it is."""
+    if layout:
+        return "as given"
+    return "image files" if raw.image_mode else "as the file says"
+
+
+def understand_texts(
+    kind: str, examples: dict[str, NDArray[Any]], raw: RawData, options: ReadOptions
+) -> Intake:
+    """What texts that are in no table mean."""
+    if given := options.layout or raw.layout:
+        raise InvalidDataset(
+            f"the layout {given[:64]!r} is for numbers, and the examples are texts: leave it out"
+        )
+    texts = {split: _flat(split, x) for split, x in examples.items()}
+    found = {split: part.y for split, part in raw.parts.items()}
+    labels = understand_labels(found, options.task, raw.class_names)
+    check_lengths(texts, labels.numbers)
+    keys = _keys_in(raw.parts)
+    division = divided(labels.numbers, labels.class_names, keys, options.split_seed)
+    return of_texts(
+        kind, texts, labels, division, notes=raw.notes,
+        warnings=[*raw.warnings, *labels.warnings],
+    )  # fmt: skip
+
+
+def _flat(split: str, x: NDArray[Any]) -> NDArray[Any]:
+    """The texts of a split, (N,)"""
+    if x.dtype.kind not in "UO" or x.size != len(x):
+        raise InvalidDataset(
+            f"x is of type {x.dtype} and shape {x.shape} ({split}); expected numbers, or texts of "
+            "shape (N,)"
+        )
+    return x.reshape(-1).astype(object)

@@ -1,0 +1,63 @@
+"""Examples of all parts in one layout and one type."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.datasets import check_values
+from core.data.layouts import Layout, layout_of
+from core.data.stored_type import stored_type
+from core.errors import InvalidDataset
+
+
+def check_lengths(x: Mapping[str, NDArray[Any]], y: Mapping[str, NDArray[Any]]) -> None:
+    for split, examples in x.items():
+        if len(examples) != len(y[split]):
+            raise InvalidDataset(
+                f"found {len(examples)} {split} examples and {len(y[split])} labels; expected one "
+                "label for each example"
+            )
+
+
+def types_of(examples: Mapping[str, NDArray[Any]]) -> str:
+    return " and ".join(sorted({str(x.dtype) for x in examples.values()}))
+
+
+def prepared(examples: dict[str, NDArray[Any]], axes: Layout) -> dict[str, NDArray[Any]]:
+    """Examples with channels first, all of the smallest type that keeps them.
+
+    Each array is taken out of the mapping before the next is copied: two of them fill the memory.
+    """
+    for split, x in examples.items():
+        _check_examples(split, x, axes)
+    first = {split: axes.channels_first(x) for split, x in examples.items()}
+    if len({x.shape[1:] for x in first.values()}) > 1:
+        raise InvalidDataset(
+            "; ".join(f"{split} examples have shape {x.shape[1:]}" for split, x in first.items())
+            + "; expected the same"
+        )
+    dtype = stored_type(list(first.values()))
+    del x, first
+    return {
+        split: np.ascontiguousarray(axes.channels_first(examples.pop(split)), dtype)
+        for split in tuple(examples)
+    }
+
+
+def _check_examples(split: str, x: NDArray[Any], axes: Layout) -> None:
+    if x.ndim != len(axes.letters) or 0 in x.shape:
+        layout_of(x.shape, axes.letters)  # says what is wrong
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise InvalidDataset(f"{split} {_not_finite(x)}")
+    check_values(x, f"{split} examples")
+
+
+def _not_finite(x: NDArray[Any]) -> str:
+    """Where NaN or infinite values are."""
+    bad = ~np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+    return (
+        f"examples hold NaN or infinite values, in {int(bad.sum()):,} of {len(x):,} examples, "
+        f"first in number {int(bad.argmax())}; expected finite ones: remove or replace them"
+    )

@@ -1,0 +1,38 @@
+"""What a file is that no format recognises, and what to do with it."""
+
+from core.data.files import Files, SingleFile
+from core.data.formats import FORMATS
+
+_START = 16  # bytes by which the contents of a file are guessed
+
+
+_ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
+#: The first bytes of files that people try, and what to do with them.
+_HINTS = (
+    (b"\x93NUMPY", "a single npy file; labels are missing: give a folder or zip of two npy files, "
+                   "x.npy and y.npy, or one npz file"),
+    (b"\x89PNG", _ONE_IMAGE),
+    (b"\xff\xd8\xff", _ONE_IMAGE),
+    (b"RIFF", _ONE_IMAGE),
+    (b"\x89HDF", "an HDF5 file; save its arrays with numpy.savez"),
+    (b"\x80\x04", "a pickle, which is never opened; save its arrays with numpy.savez"),
+    (b"\0\0", "a single IDX file; give a folder or zip with images and labels"),
+)  # fmt: skip
+
+
+def hint(files: Files) -> str:
+    """What to do with a single file that is known and no data set; empty where it may be one."""
+    if not isinstance(files, SingleFile):
+        return ""
+    with files.open(files.names[0]) as stream:
+        start = stream.read(_START)
+    return next((f"the file is {hint}" for magic, hint in _HINTS if start.startswith(magic)), "")
+
+
+def unknown(files: Files) -> str:
+    """Why files are of no known format, and what to do."""
+    known = "; ".join(FORMATS[kind].description for kind in FORMATS)
+    if not isinstance(files, SingleFile):
+        names = ", ".join(repr(name[:60]) for name in files.names[:3]) or "nothing"
+        return f"the archive is of no known format: it holds {names}; expected {known}"
+    return f"the file is of no known format; expected {known}"

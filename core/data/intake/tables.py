@@ -1,0 +1,135 @@
+"""What the columns of a table mean, as far as they are not given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.division import Division, divided
+from core.data.files import ReadLimits
+from core.data.formats import ReadOptions
+from core.data.intake.assembly import Intake, about_validation, arranged, of_arrays
+from core.data.intake.examples import prepared
+from core.data.intake.labels import Labels, regression_suggested, understand_labels
+from core.data.intake.texts import of_texts
+from core.data.layouts import Layout
+from core.data.split_keys import SplitKeys
+from core.data.tables.cells import shown
+from core.data.tables.dialect import listed
+from core.data.tables.split_column import split_column
+from core.data.tables.table import Table
+from core.data.tables.target import (
+    TargetLabels,
+    label_matrix_of,
+    labels_of,
+    target_columns_of,
+    task_of,
+)
+from core.data.tables.texts import texts_of
+from core.data.tables.understanding import encoded
+from core.data.targets import MULTI_LABEL
+from core.errors import InvalidDataset
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The target columns of a table, and what is in them."""
+
+    columns: tuple[str, ...]
+    labels: TargetLabels
+    task: str | None
+    class_names: tuple[str, ...] | None  # of several labels
+
+
+def _target_in(table: Table, options: ReadOptions) -> _Target:
+    columns, task = target_columns_of(table, options.target), options.task
+    if len(columns) == 1:
+        return _Target(columns, labels_of(table, columns[0], task), task, None)
+    matrix = label_matrix_of(table, columns, task)
+    task = task_of(matrix.values, task)
+    return _Target(columns, matrix, task, columns if task == MULTI_LABEL else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a table that have labels, and how they are divided."""
+
+    parts: Mapping[str, NDArray[np.intp]]  # indices into the rows with labels
+    labels: Labels
+    keys: SplitKeys | None
+    division: Division
+
+
+def _rows_of(table: Table, target: _Target, options: ReadOptions) -> _Rows:
+    columns, rows = target.columns, target.labels.rows
+    parts = table.parts_of(rows)
+    _check_parts(parts, columns)
+    values = {part: target.labels.values[indices] for part, indices in parts.items()}
+    labels = understand_labels(values, target.task, target.class_names)
+    labels = replace(labels, target_names=columns if labels.target_names else ())
+    keys = split_column(table, columns, rows, parts, options.group, options.time)
+    division = divided(labels.numbers, labels.class_names, keys, options.split_seed)
+    return _Rows(parts, labels, keys, division)
+
+
+def understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadOptions) -> Intake:
+    """What the columns of a table mean, as far as they are not given."""
+    target = _target_in(table, options)
+    given = target.labels
+    with regression_suggested(given.values, target.task):
+        rows = _rows_of(table, target, options)
+        labels, division = rows.labels, rows.division
+        found = encoded(
+            table, target.columns, given.rows, given.rows[rows.parts["train"][division.train]],
+            categories=options.categories, most_bytes=limits.bytes, keys=rows.keys,
+        )  # fmt: skip
+        axes = Layout("NF", "rows of a table")
+        x = prepared({"train": found.x}, axes)["train"]
+        by_part = {part: x[indices] for part, indices in rows.parts.items()}
+        arrays = replace(
+            arranged(by_part, labels.numbers, labels, division), layout=axes.letters,
+            table=found.spec,
+        )  # fmt: skip
+        return of_arrays(
+            arrays, kind=kind, axes=axes, test_given=division.test is None, learned=found.learned,
+            notes=[*table.notes, *labels.notes, *about_validation(division)],
+            warnings=[*given.warnings, *labels.warnings, *found.warnings, *division.warnings],
+            task_reason=labels.reason, groups=division.groups,
+        )  # fmt: skip
+
+
+def understand_text_column(kind: str, table: Table, options: ReadOptions) -> Intake:
+    """What a table with a column of texts means; its other columns are not learned from.
+
+    Raises InvalidDataset where there is no such column.
+    """
+    assert options.text is not None
+    if options.categories:
+        raise InvalidDataset(
+            "found categories beside a text column, the only one that is learned from; expected "
+            "one of both: leave the categories or the text column out"
+        )
+    target = _target_in(table, options)
+    texts = np.array(texts_of(table, options.text, target.columns), object)
+    given = target.labels
+    with regression_suggested(given.values, target.task):
+        rows = _rows_of(table, target, options)
+        read = (options.text, *target.columns, options.group, options.time)
+        others = [name for name in table.columns if name not in read]
+        ignored = [f"columns that are not learned from: {listed(others)}"] if others else []
+        by_part = {part: texts[given.rows[indices]] for part, indices in rows.parts.items()}
+        return of_texts(
+            kind, by_part, rows.labels, rows.division, column=options.text,
+            notes=[*table.notes, *ignored], warnings=[*given.warnings, *rows.labels.warnings],
+        )  # fmt: skip
+
+
+def _check_parts(parts: Mapping[str, NDArray[np.intp]], targets: tuple[str, ...]) -> None:
+    """Raise InvalidDataset for a part without labels."""
+    for part, rows in parts.items():
+        if not len(rows):
+            columns = shown(targets[0]) if len(targets) == 1 else listed(targets)
+            raise InvalidDataset(
+                f"no {part} row has a value in the target column {columns}; expected labels"
+            )
