@@ -165,12 +165,14 @@ def file_of(
     return path
 
 
-RNG = np.random.default_rng(3)
+def normal(*shape: int, seed: int = 3) -> np.ndarray:
+    """The same numbers in whatever order the tests run."""
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def ending(source: str, features: int) -> tuple[list, dict[str, np.ndarray]]:
     """A flattening and a classifier with three classes behind a value."""
-    weight = RNG.normal(size=(features, 3)).astype(np.float32)
+    weight = normal(features, 3)
     nodes = [
         helper.make_node("Flatten", [source], ["flat"]),
         helper.make_node("MatMul", ["flat", "classes"], ["logits"]),
@@ -215,11 +217,11 @@ def test_any_window_keeps_its_function_or_is_refused(
         helper.make_node(kind, ["c"], ["y"], **of_pool),
     ]
     constants = {
-        "first": RNG.normal(size=(3, 2, *kernel)).astype(np.float32),
-        "second": RNG.normal(size=(3, 3, 2, 2)).astype(np.float32),
+        "first": normal(3, 2, *kernel),
+        "second": normal(3, 3, 2, 2, seed=4),
     }
     folder = tmp_path_factory.mktemp("made")
-    x = RNG.normal(size=(3, 2, *sides)).astype(np.float32)
+    x = normal(3, 2, *sides, seed=5)
     features = of_file(file_of(folder / "features.onnx", nodes, constants, (2, *sides)), x)
     more, values = ending("d", features[0].size)
     nodes[-1].output[0] = "d"
@@ -236,7 +238,7 @@ def test_any_window_keeps_its_function_or_is_refused(
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("shape", [(), (2, 1, 1), (1, 1, 1, 1)])
 def test_numbers_for_each_channel_at_the_input_and_later(kind, first, shape, tmp_path):
-    constant = np.abs(RNG.normal(size=shape)).astype(np.float32) + 0.5
+    constant = np.asarray(np.abs(normal(*shape)) + 0.5, np.float32)
     more, values = ending("c", 2 * 9 * 8)
     nodes = [
         helper.make_node(kind, ["k", "x"] if first else ["x", "k"], ["a"]),
@@ -259,7 +261,7 @@ def test_a_bias_is_not_merged_where_another_operation_reads_the_layer(tmp_path):
         helper.make_node("Add", ["b", "k"], ["c"]),
         helper.make_node("Add", ["a", "c"], ["d"]),
     ]
-    weight = RNG.normal(size=(2, 2, 3, 3)).astype(np.float32)
+    weight = normal(2, 2, 3, 3)
     constants = values | {"w": weight, "k": np.ones((2, 1, 1), np.float32)}
     assert_same_function(file_of(tmp_path / "m.onnx", [*nodes, *more], constants), (2, 9, 8))
 
