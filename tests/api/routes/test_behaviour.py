@@ -217,15 +217,17 @@ def test_each_change_and_the_end_are_events(person, world):
     user = person()
     path = f"/v1/searches/{world.search(user.caller)}"
     names = []
+    stopping = threading.Thread(target=lambda: user.http.post(f"{path}:stop"))
     with user.http.stream("GET", f"{path}/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         for line in stream.iter_lines():
             if line.startswith("event: "):
                 names.append(line.removeprefix("event: "))
                 if names == ["change"]:
-                    threading.Thread(target=lambda: user.http.post(f"{path}:stop")).start()
+                    stopping.start()
             if names and names[-1] == "end":
                 break
+    stopping.join()
     assert names[0] == "change"
     assert names[-1] == "end"
 
