@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Delivery, Key, Webhook
-from api.store.fragments import printable
+from api.store.fragments import METRIC_SIGN, printable
 from api.store.keys import are_open
 from api.webhook_events import DeliveryStatus, WebhookEvent
 from core.protocol.states import SearchStatus
@@ -58,7 +58,7 @@ noted AS (
     INSERT INTO deliveries (webhook_id, event, data)
     SELECT webhooks.id, '{WebhookEvent.TRIAL_BEST}', jsonb_build_object(
         'search_id', searches.id, 'name', searches.name, 'trial_id', moved.id,
-        'number', moved.number, 'value', moved.value)
+        'number', moved.number, 'value', moved.value * {METRIC_SIGN})
     FROM moved JOIN searches ON searches.id = moved.search_id
     {_SUBSCRIBED.format(event=WebhookEvent.TRIAL_BEST)}
     WHERE moved.kind = 'search' AND moved.status IN ('completed', 'stopped')
