@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Delivery, Key, Webhook
-from api.store.fragments import METRIC_SIGN, printable
+from api.store.fragments import METRIC_SIGN, OPEN_KEY, printable
 from api.store.keys import are_open
 from api.webhook_events import DeliveryStatus, WebhookEvent
 from core.protocol.states import SearchStatus
@@ -32,10 +32,9 @@ _ENDS = {
     SearchStatus.STOPPED: WebhookEvent.SEARCH_STOPPED,
 }
 
-_SUBSCRIBED = """
-    JOIN webhooks ON webhooks.owner_id = searches.owner_id AND webhooks.events @> '["{event}"]'
-    JOIN keys ON keys.id = searches.owner_id AND keys.revoked_at IS NULL
-        AND (keys.expires_at IS NULL OR keys.expires_at > now())"""
+_SUBSCRIBED = f"""
+    JOIN webhooks ON webhooks.owner_id = searches.owner_id AND webhooks.events @> '["{{event}}"]'
+    JOIN keys ON keys.id = searches.owner_id AND {OPEN_KEY}"""
 #: A webhook that is being deleted gets no delivery, and its deletion is not an error of ours.
 _LOCKED = "FOR KEY SHARE OF webhooks"
 

@@ -23,6 +23,9 @@ _MINIMISED = {
 METRIC_SIGN = f"CASE WHEN searches.config->>'metric' IN ({listed(_MINIMISED)}) THEN -1 ELSE 1 END"
 
 
+#: Whether a row of `keys` opens anything: `api.store.keys.are_open` as text.
+OPEN_KEY = "(keys.revoked_at IS NULL AND (keys.expires_at IS NULL OR keys.expires_at > now()))"
+
 #: Raises versions; follows a CTE `moved` with the ids of the searches.
 BUMPED = """
 bumped AS (
