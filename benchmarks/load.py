@@ -5,26 +5,24 @@
 """
 
 import argparse
+from dataclasses import fields
 
+from api.load.options import Load
 from benchmarks import reporting
 from netmorph.commands import bench
 
 
 def measure(options: argparse.Namespace) -> reporting.Result:
     """Run the measurement."""
-    names = ("workers", "searches", "seconds", "offered", "processes")
-    chosen = {} if options.quick else {name: getattr(options, name) for name in names}
-    return bench.measure(chosen, quick=options.quick)
+    chosen = {field.name: getattr(options, field.name) for field in fields(Load)}
+    return bench.measure({} if options.quick else chosen, quick=options.quick)
 
 
 def main() -> None:
     """Parse the options, measure and print."""
     parser = reporting.parser(__doc__)
-    parser.add_argument("--workers", type=int, default=1000, help="simulated workers")
-    parser.add_argument("--searches", type=int, default=100, help="searches with waiting trials")
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long to measure")
-    parser.add_argument("--offered", type=float, default=200.0, help="results per second offered")
-    parser.add_argument("--processes", type=int, default=1, help="API processes")
+    for field in fields(Load):
+        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
     reporting.run(measure, parser.parse_args())
 
 

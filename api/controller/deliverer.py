@@ -13,6 +13,7 @@ from api.store import deliveries
 _log = logging.getLogger(__name__)
 _BATCH = 16  # deliveries that are sent at the same time
 _EVERY = 5.0  # seconds between two looks, unless woken
+_LEAST = 0.5  # seconds between two looks, although each turn of the controller wakes it
 _PAUSE = 5.0  # seconds after an error
 
 
@@ -40,7 +41,7 @@ class Deliverer:
         self._sender.close()
 
     def wake(self) -> None:
-        """Look for deliveries that are due, at once."""
+        """Look for deliveries that are due, soon."""
         self._woken.set()
 
     def deliver_due(self) -> bool:
@@ -66,5 +67,6 @@ class Deliverer:
             except Exception:  # one delivery must not end those of all
                 _log.exception("unexpected error")
                 self._stopping.wait(_PAUSE)
+            self._stopping.wait(_LEAST)
             self._woken.wait(_EVERY)
             self._woken.clear()

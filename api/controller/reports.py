@@ -53,7 +53,8 @@ def _require_made(
     """Raise InvalidInput where a worker names what another user has, and knows only its hash."""
     for part in blobs.parts_of_others(connection, trial_id, report):
         blob: BlobRef = getattr(report, part)
-        given = (getattr(report, f"{part}_proof") or "").encode()  # text must be ASCII
+        # As bytes: `compare_digest` refuses texts that are not ASCII.
+        given = (getattr(report, f"{part}_proof") or "").encode()
         try:
             expected = proof(report.token, storage.get(blob)).encode()
             is_made = compare_digest(given, expected)

@@ -2,9 +2,8 @@
 
 The deciding thread sleeps until there may be something to decide: a notification through Postgres
 wakes it when any process has counted a result or changed a search, and it wakes by itself every
-few seconds. Beside it, the relay sends orders, the deliverer
-sends webhooks, and the sweeper removes what is obsolete. Of several
-API processes one decides at a time.
+few seconds. Beside it, the relay sends orders, the deliverer sends webhooks, and the sweeper
+removes what is obsolete. Of several API processes one decides at a time.
 """
 
 import logging

@@ -42,9 +42,6 @@ def queue_fragment(request: Request, visitor: VisitorDep, session: SessionDep) -
 
 
 def _queue(session: Session, caller: Caller) -> dict[str, Any]:
-    waiting, total = waiting_trials.queue(session, caller, _MOST_WAITING)
-    return {
-        "waiting": waiting,
-        "total": total,
-        "capacity": waiting_trials.capacity(session),
-    }
+    capacity = waiting_trials.capacity(session)
+    waiting, total = waiting_trials.queue(session, caller, _MOST_WAITING, capacity)
+    return {"waiting": waiting, "total": total, "capacity": capacity}

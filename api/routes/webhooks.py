@@ -81,5 +81,5 @@ def list_deliveries(
 def redeliver(
     webhook_id: UUID, delivery_id: UUID, caller: CallerDep, session: SessionDep
 ) -> DeliveryOut:
-    """Send a delivery again soon, with the same `webhook-id` and all its attempts."""
+    """Send a delivery again soon, with the same `webhook-id` and up to seven attempts."""
     return webhooks.redeliver(session, caller, webhook_id, delivery_id)

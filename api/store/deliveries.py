@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Delivery, Key, Webhook
-from api.store.fragments import printable
+from api.store.fragments import METRIC_SIGN, OPEN_KEY, printable
 from api.store.keys import are_open
 from api.webhook_events import DeliveryStatus, WebhookEvent
 from core.protocol.states import SearchStatus
@@ -32,10 +32,9 @@ _ENDS = {
     SearchStatus.STOPPED: WebhookEvent.SEARCH_STOPPED,
 }
 
-_SUBSCRIBED = """
-    JOIN webhooks ON webhooks.owner_id = searches.owner_id AND webhooks.events @> '["{event}"]'
-    JOIN keys ON keys.id = searches.owner_id AND keys.revoked_at IS NULL
-        AND (keys.expires_at IS NULL OR keys.expires_at > now())"""
+_SUBSCRIBED = f"""
+    JOIN webhooks ON webhooks.owner_id = searches.owner_id AND webhooks.events @> '["{{event}}"]'
+    JOIN keys ON keys.id = searches.owner_id AND {OPEN_KEY}"""
 #: A webhook that is being deleted gets no delivery, and its deletion is not an error of ours.
 _LOCKED = "FOR KEY SHARE OF webhooks"
 
@@ -58,7 +57,7 @@ noted AS (
     INSERT INTO deliveries (webhook_id, event, data)
     SELECT webhooks.id, '{WebhookEvent.TRIAL_BEST}', jsonb_build_object(
         'search_id', searches.id, 'name', searches.name, 'trial_id', moved.id,
-        'number', moved.number, 'value', moved.value)
+        'number', moved.number, 'value', moved.value * {METRIC_SIGN})
     FROM moved JOIN searches ON searches.id = moved.search_id
     {_SUBSCRIBED.format(event=WebhookEvent.TRIAL_BEST)}
     WHERE moved.kind = 'search' AND moved.status IN ('completed', 'stopped')

@@ -1,19 +1,30 @@
 """Pieces of SQL that the statements of the hot path share."""
 
 from collections.abc import Iterable
-from enum import StrEnum
 
 from api.store.notifications import CHANGES, WORK
+from core.tasks import TASKS
 
 LARGEST = 2**31 - 1  # of an integer column
 LARGEST_BIG = 2**63 - 1  # of a bigint column
 MOST_EPOCHS = 10_000_000  # of an attempt; the sum over all attempts must fit an integer column
 
 
-def listed(values: Iterable[StrEnum]) -> str:
+def listed(values: Iterable[str]) -> str:
     """The members of a closed set, for an `IN (…)`."""
     return ", ".join(f"'{value}'" for value in sorted(values))
 
+
+_MINIMISED = {
+    one.kind for task in TASKS.values() for one in task.metrics if not one.larger_is_better
+}
+#: -1 where less of the metric of `searches` is better, else 1: the factor between a value and the
+#: metric that people read.
+METRIC_SIGN = f"CASE WHEN searches.config->>'metric' IN ({listed(_MINIMISED)}) THEN -1 ELSE 1 END"
+
+
+#: Whether a row of `keys` opens anything: `api.store.keys.are_open` as text.
+OPEN_KEY = "(keys.revoked_at IS NULL AND (keys.expires_at IS NULL OR keys.expires_at > now()))"
 
 #: Raises versions; follows a CTE `moved` with the ids of the searches.
 BUMPED = """

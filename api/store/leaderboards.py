@@ -1,13 +1,14 @@
-"""The exported networks of all searches on a data set, the best on the test split first."""
+"""The exported networks of all searches on a data set, ordered by their test metric."""
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Integer, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Search, Trial
 from api.schemas import SearchOut
 from api.store import summaries
+from api.store.fragments import METRIC_SIGN
 from api.store.keys import Caller
 from core.protocol.states import TrialKind
 
@@ -28,12 +29,16 @@ def datasets_with_networks(session: Session, caller: Caller) -> list[tuple[UUID,
 
 
 def best(session: Session, caller: Caller, dataset_id: UUID) -> list[SearchOut]:
-    """The caller's searches on a data set that have a tested network, the best of them first."""
+    """The caller's searches on a data set that have a tested network.
+
+    Among those with the same metric the best comes first.
+    """
+    objective = Trial.test_metric * literal_column(METRIC_SIGN, Integer)
     statement = (
         select(Search)
         .join(Trial, Trial.search_id == Search.id)
         .where(caller.owns(Search.owner_id), Search.dataset_id == dataset_id, *_tested())
-        .order_by(Trial.test_metric.desc(), Search.created_at)
+        .order_by(objective.desc(), Search.created_at)
     )
     return summaries.of(session, list(session.scalars(statement.limit(_MOST))))
 

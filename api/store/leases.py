@@ -23,6 +23,7 @@ from api.store.fragments import (
     LARGEST_BIG,
     MOST_EPOCHS,
     NOTIFY_CHANGES,
+    OPEN_KEY,
     clamped,
     listed,
     printable,
@@ -84,8 +85,7 @@ METRICS = [column.name for column in Epoch.__table__.columns if not column.prima
 _TAKE = """
 WITH other AS (
     SELECT FROM workers JOIN keys ON keys.id = workers.key_id
-    WHERE workers.id = :worker_id AND workers.key_id <> CAST(:key_id AS uuid)
-        AND revoked_at IS NULL AND (keys.expires_at IS NULL OR keys.expires_at > now())
+    WHERE workers.id = :worker_id AND workers.key_id <> CAST(:key_id AS uuid) AND {open_key}
 ), me AS (
     INSERT INTO workers (id, boot_id, name, device, threads, key_id)
     SELECT :worker_id, :boot_id, :name, :device, :threads, :key_id
@@ -151,6 +151,7 @@ _TAKE_ANY, _TAKE_ONE = (
             bumped=BUMPED,
             notify=NOTIFY_CHANGES,
             is_restarted="workers.boot_id <> excluded.boot_id",
+            open_key=OPEN_KEY,
         )
     )
     for condition in ("", "AND trials.id = :trial_id")

@@ -15,7 +15,7 @@ from api.instruments import (
     TRIAL_DURATION,
     attempt_ended,
 )
-from api.models import Search, Trial
+from api.models import Trial
 from api.store import blobs, setbacks
 from api.store.endings import moved
 from api.store.errors import Conflict, NotFound
@@ -47,7 +47,7 @@ def accept(
     blobs.check(report)
     digest = hashlib.sha256(report.model_dump_json(exclude={"next"}).encode()).digest()
     counted = report
-    if not _is_beyond_doubt(report):
+    if report.value is not None or _needs_value(report):
         counted = credible(report, _task(connection, trial_id))
     end = setbacks.end_attempt if _is_setback(counted) else end_attempt
     status = end(connection, trial_id, counted, digest, max_attempts)
@@ -98,14 +98,6 @@ def credible(report: TrialResult, task: AbstractTask | None) -> TrialResult:
 
 def _needs_value(report: TrialResult) -> bool:
     return report.status is TrialStatus.COMPLETED and report.test is None
-
-
-def _is_beyond_doubt(report: TrialResult) -> bool:
-    """Whether trials of any task could end like this; then no query need tell the task."""
-    if report.value is None:
-        return not _needs_value(report)
-    value = report.value
-    return all(one.is_credible(value) for task in TASKS.values() for one in task.metrics)
 
 
 #: Parts of a result that have a column for each of their fields: `test.loss` is `test_loss`.
@@ -185,12 +177,18 @@ def last_report(connection: Connection, trial_id: UUID) -> LastReport | None:
     return None if row is None else LastReport(TrialStatus(row.status), row.report_digest)
 
 
+#: A text, built once: each result with a value runs it.
+_TASK = text("""
+SELECT config->>'task' AS task, config->>'metric' AS metric
+FROM trials JOIN searches ON searches.id = search_id
+WHERE trials.id = :trial_id
+""")
+
+
 def _task(connection: Connection, trial_id: UUID) -> AbstractTask | None:
     """The task type of a trial's search; None where the trial or the task type is unknown."""
-    columns = (Search.config["task"].as_string(), Search.config["metric"].as_string())
-    statement = select(*columns).join(Trial, Trial.search_id == Search.id)
-    row = connection.execute(statement.where(Trial.id == trial_id)).one_or_none()
-    return None if row is None or row[0] not in TASKS else TASKS[row[0]](row[1])
+    row = connection.execute(_TASK, {"trial_id": trial_id}).one_or_none()
+    return None if row is None or row.task not in TASKS else TASKS[row.task](row.metric)
 
 
 def _filled(report: TrialResult) -> dict[str, Any]:

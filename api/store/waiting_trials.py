@@ -1,7 +1,7 @@
 """The queue: which trials wait for a worker, in which order, and why."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +10,8 @@ from sqlalchemy.orm import Session
 
 from api.models import Lease, Search, Trial, Worker
 from api.store.keys import Caller
-from api.store.workers import count_live
+from api.store.workers import RECENT, count_live
 from core.protocol.states import SearchStatus, TrialStatus
-
-_RECENT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +51,15 @@ def capacity(session: Session) -> Capacity:
         select(func.count()).where(
             or_(Worker.draining, Worker.resting_until > func.now()),
             Worker.id.not_in(leased),
-            Worker.seen_at > func.now() - _RECENT,
+            Worker.seen_at > func.now() - RECENT,
         )
     ).one()
     return Capacity(max(busy, count_live(session)), busy, away)
 
 
-def queue(session: Session, caller: Caller, limit: int) -> tuple[list[WaitingTrial], int]:
+def queue(
+    session: Session, caller: Caller, limit: int, known: Capacity
+) -> tuple[list[WaitingTrial], int]:
     """The caller's trials at the head of the queue, and how many of all callers wait.
 
     The position counts the trials of all callers; those of others are not shown.
@@ -94,7 +94,6 @@ def queue(session: Session, caller: Caller, limit: int) -> tuple[list[WaitingTri
         .order_by(ordered.c.position)
     )
     rows = session.execute(statement.limit(limit)).all()
-    known = capacity(session)
     total = session.scalars(select(func.count()).where(Trial.status == TrialStatus.WAITING)).one()
     return [_waiting(row, known) for row in rows], total
 

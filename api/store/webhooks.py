@@ -130,7 +130,10 @@ def ping(session: Session, caller: Caller, webhook_id: UUID) -> DeliveryOut:
 
 
 def redeliver(session: Session, caller: Caller, webhook_id: UUID, delivery_id: UUID) -> DeliveryOut:
-    """Send a delivery again soon, with its id and all its attempts; one that is sent goes on."""
+    """Send a delivery again soon, with the same id; its attempts are counted from zero.
+
+    An attempt in progress is not interrupted.
+    """
     _row(session, caller, webhook_id)
     statement = (
         update(Delivery)

@@ -12,7 +12,7 @@ from api.store.errors import NotFound
 from api.store.keys import Caller
 
 _FORGOTTEN_AFTER = timedelta(days=1)
-_RECENT = timedelta(minutes=1)  # for which a silent worker counts as alive
+RECENT = timedelta(minutes=1)  # for which a silent worker counts as alive
 
 
 def listing(session: Session, caller: Caller) -> list[WorkerOut]:
@@ -65,6 +65,6 @@ def count_live(session: Session) -> int:
     recent = (
         select(func.count(Worker.id.distinct()))
         .outerjoin(Lease, Lease.worker_id == Worker.id)
-        .where(heard_at > func.now() - _RECENT)
+        .where(heard_at > func.now() - RECENT)
     )
     return session.scalars(recent).one()

@@ -2,8 +2,7 @@
 
 The address of the server, the keys and the region come from the usual variables
 (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_DEFAULT_REGION`) or from a
-role of the machine.
-s3fs is imported only when a bucket is used.
+role of the machine. s3fs is imported only when a bucket is used.
 """
 
 import hashlib

@@ -8,6 +8,7 @@ nothing is traced and nothing is imported.
 import importlib.util
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -89,7 +90,7 @@ def _exporter(name: str) -> Any:
 @cache
 def _tracer() -> Any:
     """The tracer of the installed SDK; None where nothing is traced."""
-    if importlib.util.find_spec("opentelemetry") is None:
+    if "opentelemetry" not in sys.modules:  # nobody has installed the SDK; the import is slow
         return None
     from opentelemetry import trace  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """Add rests of workers that cannot read what others can, and the keys that workers belong to.
 
 `workers.resting_until`: until then it gets no trials; `problem` says why, `rests` counts those in a
-row. `workers.key_id` is the key that the worker first used; null for workers of an older release.
+row. `workers.key_id` is the key that the worker uses; null for workers of an older release.
 `keys.worker` is the only worker name that a key may use; null: any name.
 
 Expand step: old and new code both run on this schema.

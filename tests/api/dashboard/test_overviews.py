@@ -39,17 +39,23 @@ def test_the_queue_says_who_waits_and_why(visitor, person, world, do):
 
 def test_models_are_ranked_by_their_test_and_belong_to_their_owner(visitor, person, world):
     data = world.dataset(visitor.caller, builtin=True)
-    ids = [world.search(one.caller, dataset_id=data) for one in (visitor, visitor, person())]
-    for search_id, value in zip(ids, (0.7, 0.9, 0.95), strict=True):
+    owners, values = (visitor, visitor, person(), visitor, visitor), (0.7, 0.9, 0.95, 0.35, 0.25)
+    ids = [world.search(one.caller, dataset_id=data) for one in owners]
+    losses, by_loss = ids[3:], {"metric": "log-loss"}
+    for search_id, value in zip(ids, values, strict=True):
         parent = world.trial(search_id, value=value)
         world.trial(
             search_id, parent_id=parent, kind="final", status="completed", report_digest=b"1",
             ended_at=datetime.now(UTC), test_metric=value - 0.01, test_loss=1.0, test_examples=10,
         )  # fmt: skip
+    for search_id in losses:
+        world.set(Search, search_id, config=world.get_search(search_id).config | by_loss)
     world.search(visitor.caller, dataset_id=data)
     page = visitor.http.get("/models").text
     assert re.findall(r"<strong>([0-9.]+) %", page) == ["89.00", "69.00"]
     assert page.index(str(ids[1])) < page.index(str(ids[0]))
+    assert re.findall(r"Test ([a-z-]+)</th>", page) == ["accuracy", "log-loss"]
+    assert page.index(str(ids[0])) < page.index(str(ids[4])) < page.index(str(ids[3]))
     assert str(ids[2]) not in page
     empty = visitor.http.get(f"/models?dataset={world.dataset(visitor.caller)}").text
     assert "No search on this data set" in empty

@@ -99,6 +99,16 @@ def test_without_an_exporter_nothing_is_traced() -> None:
     assert tracing.current() is tracing.trace_id() is None
 
 
+def test_without_an_exporter_opentelemetry_is_not_imported() -> None:
+    """Also where it is installed: its import would slow the start of each process."""
+    program = (
+        "import sys; from core.protocol import tracing; tracing.set_up('netmorph-api', {}); "
+        "print(tracing.is_on(), 'opentelemetry' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "False False\n", done.stderr
+
+
 def test_an_exporter_without_opentelemetry_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

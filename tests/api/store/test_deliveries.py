@@ -4,7 +4,7 @@ import threading
 
 from sqlalchemy import delete, select, text
 
-from api.models import Delivery, Webhook
+from api.models import Delivery, Search, Webhook
 from api.roles import Role
 from api.store import deliveries, searches
 from core.protocol.states import SearchStatus
@@ -47,6 +47,17 @@ def test_each_new_best_value_is_noted_once_and_the_others_are_not(world, take, r
         assert world.get(trial).value == value
     world.search(world.caller(Role.ADMIN))
     assert noted(world) == [("trial.best", 0.5), ("trial.best", 0.75)]
+
+
+def test_a_best_value_is_noted_as_the_metric_that_people_read(world, take, report) -> None:
+    caller = world.caller()
+    hook(world, caller, "trial.best")
+    search = world.search(caller)
+    world.set(Search, search, config=world.get_search(search).config | {"metric": "log-loss"})
+    for value in (-0.5, -0.75, -0.25):  # of which more is better
+        world.trial(search)
+        report(take(), "completed", value=value)
+    assert noted(world) == [("trial.best", 0.5), ("trial.best", 0.25)]
 
 
 def test_the_end_of_a_search_is_noted_with_its_commit_alone(world) -> None:
