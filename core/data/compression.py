@@ -13,7 +13,7 @@ from core.data.files import ReadLimits
 from core.errors import InvalidDataset
 
 _BLOCK = 2**20  # bytes
-#: What opens a file that begins with these bytes.
+#: The first bytes of a packed file: the name of its format, and a reader of the plain bytes.
 _PACKED: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
     b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
     b"BZh": ("bzip2", bz2.BZ2File),

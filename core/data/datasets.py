@@ -26,9 +26,8 @@ _PARTS = {
     SplitKind.RANDOM: "part(s)", SplitKind.GIVEN: "part(s)", SplitKind.GROUP: "group(s)",
     SplitKind.TIME: "different time(s)",
 }  # fmt: skip
-_TYPES = (np.uint8, np.int32, np.float32, np.float64)
-#: By their names in safetensors.
-_MAPPED = {"U8": np.uint8, "I32": np.int32, "F32": np.float32, "F64": np.float64}
+#: The types of examples by their names in safetensors.
+_TYPES = {"U8": np.uint8, "I32": np.int32, "F32": np.float32, "F64": np.float64}
 _TENSORS = ("x_train", "y_train", "x_test", "y_test")
 _KEYS, _RULE = "split_keys", "split_rule"  # a tensor, and a field of the metadata
 
@@ -199,7 +198,7 @@ def _check_examples(split: str, x: NDArray[Any]) -> None:
             f"{split} examples have shape {x.shape}; "
             "expected (N, C, H, W), (N, C, length) or (N, features)"
         )
-    if x.dtype not in _TYPES:
+    if x.dtype not in _TYPES.values():
         raise InvalidDataset(
             f"{split} examples are {x.dtype}; expected uint8, int32, float32 or float64"
         )
@@ -304,12 +303,12 @@ def decode(path: Path) -> Arrays:
 def _mapped(path: Path, file: Any, name: str) -> NDArray[Any]:
     """A tensor of an open safetensors file, which has checked its header, as a part of the file."""
     kind, shape = file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()
-    if kind not in _MAPPED or 0 in shape:
+    if kind not in _TYPES or 0 in shape:
         return np.asarray(file.get_tensor(name))  # it will be refused
     with open(path, "rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         start, _ = json.loads(stream.read(length))[name]["data_offsets"]
-    mapped = np.memmap(path, _MAPPED[kind], "r", 8 + length + start, tuple(shape))
+    mapped = np.memmap(path, _TYPES[kind], "r", 8 + length + start, tuple(shape))
     return mapped.view(np.ndarray)
 
 

@@ -57,14 +57,14 @@ def divided(
     if keys is not None:
         _check_keys(keys, labels)
     train, test = _set_aside(labels, class_names, keys, seed)
-    kept = None if keys is None else keys.by_part["train"][train]
-    if keys is not None and kept is not None:
-        _check_divided(keys, labels["train"][train], class_names)
-    rule = _rule(keys, kept, len(train), len(labels.get("validation", ())))
-    warnings = [] if keys is None else _warnings(keys, train, test)
-    if keys is not None and test is not None:
-        warnings += _far_from_a_fifth(keys, len(test), len(labels["train"]))
-    warnings += _unseen(rule, labels["train"][train], class_names)
+    y = labels["train"][train]
+    rule = _rule(keys, train, len(labels.get("validation", ())))
+    warnings: list[str] = []
+    if keys is not None:
+        _check_divided(keys, y, class_names)
+        warnings += _warnings(keys, train, test)
+        warnings += [] if test is None else _far_from_a_fifth(keys, len(test), len(labels["train"]))
+    warnings += _unseen(rule, y, class_names)
     return Division(
         train, test, rule, _spec(keys, rule, labels, test, seed), _groups(keys, train, test),
         tuple(warnings),
@@ -91,16 +91,14 @@ def _spec(
     )
 
 
-def _rule(
-    keys: SplitKeys | None, kept: NDArray[np.int64] | None, train: int, validation: int
-) -> SplitRule:
+def _rule(keys: SplitKeys | None, train: Indices, validation: int) -> SplitRule:
     """How searches draw their validation split; a given one goes before groups and times."""
     if validation:
         marks = np.ones(validation, np.int64)
         if keys is not None and keys.kind is SplitKind.GROUP and "validation" in keys.by_part:
             marks = keys.by_part["validation"] + 2
-        return SplitRule(SplitKind.GIVEN, np.concatenate([np.zeros(train, np.int64), marks]))
-    return AT_RANDOM if keys is None else SplitRule(keys.kind, kept)
+        return SplitRule(SplitKind.GIVEN, np.concatenate([np.zeros(len(train), np.int64), marks]))
+    return AT_RANDOM if keys is None else SplitRule(keys.kind, keys.by_part["train"][train])
 
 
 def _groups(keys: SplitKeys | None, train: Indices, test: Indices | None) -> dict[str, int]:

@@ -24,8 +24,8 @@ from core.search.recipe import DECAY, hyperparameters, unaugmented
 
 MOST_FINAL_EXAMPLES = 1_200_000
 TIMED_EPOCHS = 1_000_000  # no limit, where seconds limit the training
-#: Share of all training that the final fit brings into the exported network. It is predicted from
-#: trials, whose epochs are slower as they are evaluated: about 0.6 of the seconds come of it.
+#: Share of all training that the final fit is planned to bring into the exported network. The plan
+#: takes its epochs to be as slow as those of trials, which are evaluated: the share ends near 0.6.
 IN_WINNER = 0.66
 TRIAL_DECAY, TRIAL_AVERAGING = 0.0, 0.2  # a trial is a piece of a training: the rate stays
 INHERITED_DECAY = 1.0  # of a final fit that is the last piece

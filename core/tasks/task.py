@@ -25,9 +25,8 @@ class AbstractTask(ABC):
         found = [one for one in self.metrics if metric in (None, one.kind, one.name)]
         if not found:
             offered = ", ".join(one.kind for one in self.metrics)
-            kind = TASKS.kind_of(self) if type(self) in TASKS.values() else type(self).__name__
             raise InvalidInput(
-                f"the metric {str(metric)[:64]!r} is not one of the task {kind}; "
+                f"the metric {str(metric)[:64]!r} is not one of the task {TASKS.kind_of(self)}; "
                 f"expected one of {offered}"
             )
         self.chosen = found[0]

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from core.tasks.chance import chance_loss
 from core.tasks.image_classification import LARGEST_LOG_LOSS
 from worker.tasks.estimate import Estimate, Floats, areas, f1_scores, recalls
-from worker.tasks.loss import LOSSES, AbstractEstimatingLoss
+from worker.tasks.loss import LOSSES, AbstractEstimatingLoss, on_device
 
 #: Neighbours differ by a tenth, so the loss found is within a thousandth of the lowest.
 TEMPERATURES = tuple(1.1**power for power in range(-10, 18))  # 0.39 to 5.1
@@ -40,8 +40,7 @@ class ImageClassificationLoss(AbstractEstimatingLoss):
         losses = cross_entropy(
             outputs.float(), targets, label_smoothing=label_smoothing, reduction="none"
         )
-        weights = torch.tensor(self.class_weights, dtype=torch.float32, device=targets.device)
-        return (weights[targets] * losses).mean()
+        return (on_device(self.class_weights, targets.device)[targets] * losses).mean()
 
     def chance_loss(
         self, targets: NDArray[np.int64], outputs: int, label_smoothing: float = 0.0

@@ -2,8 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -102,6 +104,12 @@ class AbstractEstimatingLoss(AbstractLoss):
 
     def metric_std(self, outputs: Tensor, targets: Tensor) -> float:
         return self.estimate(outputs, targets).std
+
+
+@lru_cache(maxsize=4)
+def on_device(weights: tuple[float, ...], device: torch.device) -> Tensor:
+    """Class weights on a device. To copy them there at each step would wait for the device."""
+    return torch.tensor(weights, dtype=torch.float32, device=device)
 
 
 LOSSES: Registry[AbstractLoss] = Registry("task")

@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from core.tasks.chance import chance_loss
 from worker.tasks.estimate import Estimate, areas, average_precisions, f1_scores
 from worker.tasks.image_classification import TEMPERATURES
-from worker.tasks.loss import LOSSES, AbstractEstimatingLoss
+from worker.tasks.loss import LOSSES, AbstractEstimatingLoss, on_device
 
 
 @LOSSES.register("multi-label")
@@ -39,7 +39,7 @@ class MultiLabelLoss(AbstractEstimatingLoss):
         """The mean of the losses, of each label weighted by whether an example has it."""
         if not self.class_weights:
             return self.loss(outputs, targets, label_smoothing)
-        present = torch.tensor(self.class_weights, dtype=torch.float32, device=targets.device)
+        present = on_device(self.class_weights, targets.device)
         weights = torch.where(targets > 0, present, present / (2 * present - 1))
         smoothed = _smoothed(targets, label_smoothing)
         return binary_cross_entropy_with_logits(outputs.float(), smoothed, weight=weights)

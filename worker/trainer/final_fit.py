@@ -5,14 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from core.errors import InfeasibleTrial
-from core.protocol.contracts import BlobRef, Comparison, TestMetrics
+from core.protocol.contracts import Comparison, TestMetrics
 from worker.tasks import AbstractLoss, loss_of
 from worker.trainer.export import export
 from worker.trainer.job_data import JobData
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.loading import network_with
 from worker.trainer.networks.network import Network
-from worker.trainer.result_storage import ResultStorage
 from worker.trainer.train_job import TrainJob
 from worker.trainer.training.checks import memory_errors_as_infeasible
 from worker.trainer.training.evaluation import Evaluation, evaluate
@@ -87,9 +86,9 @@ def compare(
 
 
 def measure_and_export(
-    job: TrainJob, trained: Trained, data: JobData, compute: Compute, storage: ResultStorage
-) -> tuple[TestMetrics, BlobRef]:
-    """Evaluate on the test split, once, and store the export.
+    job: TrainJob, trained: Trained, data: JobData, compute: Compute
+) -> tuple[TestMetrics, bytes]:
+    """Evaluate on the test split, once, and pack the export.
 
     The evaluation is in the precision and memory format of the export: on a CPU every bit is equal.
     """
@@ -113,4 +112,4 @@ def measure_and_export(
         comparison=trained.comparison,
         seconds=trained.outcome.seconds,
     )
-    return metrics, storage.put("exports", packed, "zip")
+    return metrics, packed

@@ -94,8 +94,10 @@ def _arrays(job: TrainJob, storage: Storage, cache: Path) -> Arrays:
 def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> JobData:
     arrays = _arrays(job, storage, cache)
     h = job.hyperparameters
-    trained, _ = arrays.rule.validation(arrays.y_train, h.validation_fraction, h.split_seed)
-    chosen, held_out = _split(job, arrays)
+    trained, validation = arrays.rule.validation(
+        arrays.y_train, h.validation_fraction, h.split_seed
+    )
+    chosen, held_out = _split(job, arrays, trained, validation)
     # Inherited weights mean the same only under the statistics that they were trained with.
     described = trained if job.continues_parent else chosen
     is_text = job.dataset_spec.text is not None
@@ -148,15 +150,16 @@ def _warn_of_constant(job: TrainJob, normalisation: Normalisation) -> None:
         )
 
 
-def _split(job: TrainJob, arrays: Arrays) -> tuple[Indices, Indices]:
+def _split(
+    job: TrainJob, arrays: Arrays, trained: Indices, validation: Indices
+) -> tuple[Indices, Indices]:
     """The examples to train on, and those held out: in a final fit a part of the validation split.
 
     A final fit without a parent is compared with nothing, so it trains on all examples.
     """
-    h, y = job.hyperparameters, arrays.y_train
-    chosen, held_out = arrays.rule.validation(y, h.validation_fraction, h.split_seed)
+    y = arrays.y_train
     if not job.is_final:
-        return chosen, held_out
+        return trained, validation
     if not job.continues_parent:
-        return np.arange(len(y)), held_out[:0]
-    return arrays.rule.final(y, held_out, job.holdout, h.split_seed)
+        return np.arange(len(y)), validation[:0]
+    return arrays.rule.final(y, validation, job.holdout, job.hyperparameters.split_seed)

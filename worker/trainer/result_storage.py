@@ -2,11 +2,9 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from uuid import UUID
+from dataclasses import dataclass
 
 from core.protocol.contracts import BlobRef
-from core.protocol.proofs import proof
 from core.protocol.storage import BlobKind, Storage
 
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0)  # seconds; in sum less than counts as a hang
@@ -19,12 +17,9 @@ class ResultStorage:
     storage: Storage
     wait: Callable[[float], None]  # for this many seconds
     should_stop: Callable[[], bool]
-    token: UUID  # of the lease, which the proofs name
-    proofs: dict[BlobKind, str] = field(default_factory=dict)  # of what was stored last
 
     def put(self, kind: BlobKind, data: bytes, suffix: str) -> BlobRef:
         """Store the bytes; OSError where storage does not work for long, or it must stop."""
-        self.proofs[kind] = proof(self.token, data)
         for seconds in _PAUSES:
             try:
                 return self.storage.put(kind, data, suffix)

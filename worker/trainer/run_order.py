@@ -9,6 +9,7 @@ import torch
 from core.errors import BlobError, ExportMismatch, InfeasibleTrial, InvalidInput
 from core.graph.weights import save
 from core.protocol.contracts import TrainOrder
+from core.protocol.proofs import proof
 from core.protocol.states import TrialStatus
 from worker.messages import Ended
 from worker.trainer import checkpoints
@@ -69,7 +70,6 @@ def _run(
     data = environment.reader.read(job, environment.storage, environment.cache, compute)
     run = JobRun(
         job=job,
-        token=token,
         environment=environment,
         callbacks=callbacks,
         compute=compute,
@@ -79,11 +79,13 @@ def _run(
     trained, storage = run.train(), run.results
     facts: dict[str, Any] = {}
     if job.is_final and not trained.outcome.stopped:
-        test, exported = measure_and_export(job, trained, data, compute, storage)
-        facts = {"test": test, "export": exported, "comparison": trained.comparison}
-    facts["weights"] = storage.put("weights", save(trained.network.weights()), "safetensors")
-    facts["weights_proof"] = storage.proofs["weights"]
-    facts["export_proof"] = storage.proofs.get("exports")
+        test, packed = measure_and_export(job, trained, data, compute)
+        facts = {"test": test, "comparison": trained.comparison}
+        facts["export"] = storage.put("exports", packed, "zip")
+        facts["export_proof"] = proof(token, packed)
+    weights = save(trained.network.weights())
+    facts["weights"] = storage.put("weights", weights, "safetensors")
+    facts["weights_proof"] = proof(token, weights)
     return _ended(run, trained).model_copy(update=facts)
 
 
@@ -92,7 +94,6 @@ class JobRun:
     """A job with everything that its training needs."""
 
     job: TrainJob
-    token: UUID  # of the lease
     environment: TrainingEnvironment
     callbacks: TrainingCallbacks
     compute: Compute
@@ -103,8 +104,7 @@ class JobRun:
     def results(self) -> ResultStorage:
         """Where the results of the training are stored."""
         environment = self.environment
-        should_stop = self.callbacks.should_stop
-        return ResultStorage(environment.storage, environment.wait, should_stop, self.token)
+        return ResultStorage(environment.storage, environment.wait, self.callbacks.should_stop)
 
     def train(self) -> Trained:
         """Train the job's network from its initial weights."""

@@ -3,12 +3,12 @@
 import pyarrow as pa
 from pyarrow import json
 
-from core.data.compression import unpacked, without_suffix
-from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile, shown
+from core.data.compression import without_suffix
+from core.data.files import Files, ReadLimits, SingleFile
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
 from core.data.formats.parquet import as_categories
 from core.data.tables.dialect import is_json, names_of
-from core.data.tables.joining import read_tables
+from core.data.tables.joining import open_table, read_tables
 from core.data.tables.table import MAX_ROWS, Table
 from core.errors import InvalidDataset
 
@@ -45,13 +45,8 @@ def _tables_in(files: Files) -> list[str]:
 
 def _one(files: Files, name: str, limits: ReadLimits) -> Table:
     """The table in one file."""
-    if (size := files.size(name)) > limits.bytes:
-        raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.bytes}")
-    try:
-        with files.open(name) as packed, unpacked(packed, limits) as plain:
-            return _read(SingleFile(plain))
-    except UNREADABLE as error:
-        raise InvalidDataset(f"{shown(name)} cannot be unpacked: {error}") from error
+    with open_table(files, name, limits) as file:
+        return _read(file)
 
 
 def _read(file: SingleFile) -> Table:

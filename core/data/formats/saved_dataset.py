@@ -96,19 +96,19 @@ class _Saved:
         names = feature.get("names") if isinstance(feature, dict) else None
         return tuple(map(str, names)) if isinstance(names, list) else None
 
-    def labels(self, column: str, part: str) -> NDArray[Any]:
-        """The labels of a part; raises InvalidDataset for examples without one."""
+    def values(self, column: str, part: str, word: str) -> NDArray[Any]:
+        """The labels, groups or times of a part; raises InvalidDataset for examples without one."""
         cells = self.parts[part].column(column)
         if _is_nested(cells.type) or pa.types.is_binary(cells.type):
             raise InvalidDataset(
-                f"the label column {shown_text(column)} is of type {cells.type}; expected classes, "
-                "texts or numbers"
+                f"the {word} column {shown_text(column)} is of type {cells.type}; expected "
+                "classes, texts or numbers"
             )
         y = np.asarray(cells.to_numpy())
         missing = cells.null_count or (y.dtype.kind == "i" and self.names(column) and (y < 0).sum())
         if missing:
             raise InvalidDataset(
-                f"{int(missing):,} {part} examples have no label; expected one for each: remove "
+                f"{int(missing):,} {part} examples have no {word}; expected one for each: remove "
                 "them, or the split"
             )
         return y.astype(str) if y.dtype == object else y
@@ -296,8 +296,12 @@ def _labelled(
         )
     parts = {}
     for part, examples in x.items():
-        chosen = {key: saved.labels(name, part) for key, name in keys.items() if name}
-        parts[part] = Part(examples, saved.labels(label, part), **chosen)
+        chosen = {
+            key: saved.values(name, part, key.removesuffix("s"))
+            for key, name in keys.items()
+            if name
+        }
+        parts[part] = Part(examples, saved.values(label, part, "label"), **chosen)
     others = [one for one in saved.columns if one not in (column, label, *keys.values())]
     notes = [f"columns that are left out: {listed(others)}"] if others else []
     return replace(raw, parts=parts, class_names=saved.names(label), notes=(*raw.notes, *notes))

@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
-from core.data.compression import unpacked, without_suffix
-from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile, shown
+from core.data.compression import without_suffix
+from core.data.files import Files, ReadLimits, SingleFile, shown
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
 from core.data.tables.dialect import Dialect, Open, dialect_of, is_json, is_text
-from core.data.tables.joining import read_tables
+from core.data.tables.joining import open_table, read_tables
 from core.data.tables.table import MAX_ROWS, Table
 from core.errors import InvalidDataset
 
@@ -53,15 +53,8 @@ def _tables_in(files: Files) -> list[str]:
 
 
 def _one(files: Files, name: str, limits: ReadLimits) -> Table:
-    if (size := files.size(name)) > limits.bytes:
-        raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.bytes}")
-    try:
-        if without_suffix(name) == name:
-            return _read(lambda: files.open(name), limits)
-        with files.open(name) as packed, unpacked(packed, limits) as plain:
-            return _read(SingleFile(plain).reopened, limits)
-    except UNREADABLE as error:
-        raise InvalidDataset(f"{shown(name)} cannot be unpacked: {error}") from error
+    with open_table(files, name, limits) as file:
+        return _read(file.reopened, limits)
 
 
 def _read(open_file: Open, limits: ReadLimits) -> Table:

@@ -1,11 +1,12 @@
 """Several files of one table: parts to train, to validate and to test on, or pieces of a part."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 
-from core.data.compression import without_suffix
-from core.data.files import Files, ReadLimits, shown
+from core.data.compression import unpacked, without_suffix
+from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile, shown
 from core.data.part_names import TRAIN, by_part
 from core.data.tables.cells import shown as shown_text
 from core.data.tables.dialect import listed
@@ -43,6 +44,21 @@ def read_tables(
     for name, part in parts.items():
         sizes[part] = sizes.get(part, 0) + len(tables[name])
     return joined(tables, sizes)
+
+
+@contextmanager
+def open_table(files: Files, name: str, limits: ReadLimits) -> Iterator[SingleFile]:
+    """The file of a table as it was before it was packed.
+
+    Raises InvalidDataset where it is damaged or too large.
+    """
+    if (size := files.size(name)) > limits.bytes:
+        raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.bytes}")
+    try:
+        with files.open(name) as packed, unpacked(packed, limits) as plain:
+            yield SingleFile(plain)
+    except UNREADABLE as error:
+        raise InvalidDataset(f"{shown(name)} cannot be unpacked: {error}") from error
 
 
 def read_each(

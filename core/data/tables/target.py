@@ -109,13 +109,12 @@ def _values(table: Table, name: str) -> NDArray[np.float64]:
     column = column_of(table.columns[name], name, table.decimal_comma)
     if _is_number(column):
         return np.where(column.is_missing, np.nan, column.values)
-    bits = None if isinstance(column, Numbers) else [_TRUTH.get(k.lower()) for k in column.known]
-    if bits is None or None in bits or isinstance(column, Numbers):
+    if isinstance(column, Numbers) or not {k.lower() for k in column.known} <= _TRUTH.keys():
         raise InvalidDataset(
             f"the target column {shown(name)} holds texts or dates; expected numbers, or 0 and 1 "
             "for a label, in each of several target columns"
         )
-    return np.append(np.array(bits, np.float64), np.nan)[column.codes]
+    return np.array([*(_TRUTH[k.lower()] for k in column.known), np.nan])[column.codes]
 
 
 def _is_predicted(column: Column, name: str, task: str | None) -> TypeGuard[Numbers]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.texts.learning import learn
-from core.data.texts.vocabulary import Vocabulary
+from core.data.texts.vocabulary import PADDING, Vocabulary
 from core.errors import InvalidDataset
 from core.protocol.contracts import TextSpec
 
@@ -42,16 +42,18 @@ def encoded(
             "the training texts hold no letters that occur three times; expected texts of words"
         )
     length = _length([len(vocabulary.tokens(text, LONGEST + 1)) for text in trained])
-    every = {part: [text[:MOST_CHARACTERS] for text in of] for part, of in texts.items()}
-    x = {part: vocabulary.encode(of, length) for part, of in every.items()}
-    longer = [len(vocabulary.tokens(text, length + 1)) for of in every.values() for text in of]
+    longer = {
+        part: vocabulary.encode([text[:MOST_CHARACTERS] for text in of], length + 1)
+        for part, of in texts.items()
+    }  # by one token, which says whether a text is cut
+    x = {part: np.ascontiguousarray(of[..., :length]) for part, of in longer.items()}
+    counts = np.concatenate([(of != PADDING).sum(axis=(1, 2)) for of in longer.values()])
     note = (
         f"texts in lower case become numbers of {len(vocabulary):,} tokens, learned from the "
         f"training texts; longer texts are cut to the first {length} tokens, shorter ones filled"
     )
     spec = TextSpec(column=column, length=length, vocabulary=len(vocabulary))
-    warnings = _warnings(np.array(longer), length)
-    return EncodedTexts(x, spec, vocabulary.pieces, (note,), warnings)
+    return EncodedTexts(x, spec, vocabulary.pieces, (note,), _warnings(counts, length))
 
 
 def _length(counts: Sequence[int]) -> int:

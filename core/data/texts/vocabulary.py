@@ -8,6 +8,7 @@ text, and 1 stands for a character that no piece has. `predict.py` of an export 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class Vocabulary:
     def _text(self, token: int) -> str:
         return self.pieces[token - FIRST] if token >= FIRST else MARK + self._stranger
 
-    @property
+    @cached_property
     def _stranger(self) -> str:
         """A letter that no piece has."""
         known = set("".join(self.pieces))

@@ -54,14 +54,7 @@ def trained(order, environment, recorder=None):
     compute = environment.compute(job)
     data = environment.reader.read(job, environment.storage, environment.cache, compute)
     callbacks = (recorder or Recorder()).callbacks
-    run = JobRun(
-        job=job,
-        environment=environment,
-        callbacks=callbacks,
-        compute=compute,
-        data=data,
-        token=order.token,
-    )
+    run = JobRun(job=job, environment=environment, callbacks=callbacks, compute=compute, data=data)
     return run.train()
 
 

@@ -17,6 +17,7 @@ from core.graph.weights import check, save
 from core.layers import BatchNorm, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.morphisms import MORPHISMS, to_json, transfer_all
 from core.protocol.contracts import BlobRef
+from core.protocol.proofs import proof
 from core.protocol.states import TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from tests.strategies import SMALL
@@ -161,15 +162,16 @@ def test_trials_of_one_search_have_one_split_for_all_their_seeds(environment, st
 
 def test_a_final_fit_trains_on_everything_and_is_tested_once(environment, storage):
     data = arrays()
-    ended, recorded = run(
-        order_for(storage, data, hyperparameters={"epochs": 8}, **FINAL), environment
-    )
+    order = order_for(storage, data, hyperparameters={"epochs": 8}, **FINAL)
+    ended, recorded = run(order, environment)
     assert ended.status is TrialStatus.COMPLETED
     assert recorded.steps[-1] == 8 * (90 // 16)
     assert {epoch.validation_metric for epoch in recorded.epochs} == {None}
     assert (ended.value, ended.value_std, ended.best_epoch) == (None, None, 8)
     assert ended.test.examples == 30
     assert ended.test.metric > 0.6
+    assert ended.weights_proof == proof(order.token, storage.get(ended.weights))
+    assert ended.export_proof == proof(order.token, storage.get(ended.export))
     with zipfile.ZipFile(io.BytesIO(storage.get(ended.export))) as archive:
         assert archive.read("weights.safetensors") == storage.get(ended.weights)
         preprocess = json.loads(archive.read("preprocess.json"))

@@ -124,6 +124,8 @@ PICTURES = {"image": {"_type": "Image"}}
         (archive(x=stream(table())), {"target": "z"}, "there is no column 'z'. Give --target"),
         (archive(x=stream(table())), {"group": "z"}, "there is no column 'z' for the groups or"),
         (archive(x=stream(table(label=[-1, 0, 1, 0] * 6))), {}, "6 train examples have no label"),
+        (archive(x=stream(table(who=["w", "v", "u", None] * 6))), {"group": "who"},
+         "6 train examples have no group; expected one for each"),
         (archive(x=stream(table(x=[[1], [1, 2]] * 12))), {}, "holds lists of 2 lengths; expected"),
         (archive(x=stream(table(x=[["a"]] * N))), {}, "holds lists of string with 0"),
         (archive(x=stream(table(z=[[1]] * N))), {}, "found 2 columns of arrays ('x', 'z');"),
