@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import VisitorDep
 from api.edge.dependencies import SessionDep
+from api.pictures import comparison
 from api.store import leaderboards, waiting_trials
 from api.store.keys import Caller
 
@@ -26,7 +27,8 @@ def models_page(
     known = leaderboards.datasets_with_networks(session, visitor.caller)
     chosen = dataset or (known[0][0] if known else None)
     found = [] if chosen is None else leaderboards.best(session, visitor.caller, chosen)
-    return page(request, "models.html", known=known, chosen=chosen, searches=found)
+    ranked = comparison.by_metric(found)
+    return page(request, "models.html", known=known, chosen=chosen, searches=found, ranked=ranked)
 
 
 @router.get("/queue")

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from api.models import Dataset, Search, Trial
@@ -10,8 +10,11 @@ from api.schemas import SearchOut
 from api.store import summaries
 from api.store.keys import Caller
 from core.protocol.states import TrialKind
+from core.tasks import TASKS
 
 _MOST = 100  # networks that are listed
+#: Metrics of which less is better.
+_ERRORS = [one.kind for task in TASKS.values() for one in task.metrics if not one.larger_is_better]
 
 
 def datasets_with_networks(session: Session, caller: Caller) -> list[tuple[UUID, str, int]]:
@@ -28,12 +31,17 @@ def datasets_with_networks(session: Session, caller: Caller) -> list[tuple[UUID,
 
 
 def best(session: Session, caller: Caller, dataset_id: UUID) -> list[SearchOut]:
-    """The caller's searches on a data set that have a tested network, the best of them first."""
+    """The caller's searches on a data set that have a tested network, the best of them first.
+
+    Only those with the same metric can be compared.
+    """
+    is_error = Search.config["metric"].astext.in_(_ERRORS)
+    goodness = case((is_error, -Trial.test_metric), else_=Trial.test_metric)
     statement = (
         select(Search)
         .join(Trial, Trial.search_id == Search.id)
         .where(caller.owns(Search.owner_id), Search.dataset_id == dataset_id, *_tested())
-        .order_by(Trial.test_metric.desc(), Search.created_at)
+        .order_by(goodness.desc(), Search.created_at)
     )
     return summaries.of(session, list(session.scalars(statement.limit(_MOST))))
 

@@ -40,17 +40,23 @@ def test_the_queue_says_who_waits_and_why(visitor, person, world, do):
 def test_models_are_ranked_by_their_test_and_belong_to_their_owner(visitor, person, world):
     data = world.dataset(visitor.caller, builtin=True)
     ids = [world.search(one.caller, dataset_id=data) for one in (visitor, visitor, person())]
-    for search_id, value in zip(ids, (0.7, 0.9, 0.95), strict=True):
+    ids += [world.search(visitor.caller, dataset_id=data, metric="log-loss") for _ in range(2)]
+    for search_id, value in zip(ids, (0.7, 0.9, 0.95, -0.4, -0.2), strict=True):
         parent = world.trial(search_id, value=value)
         world.trial(
             search_id, parent_id=parent, kind="final", status="completed", report_digest=b"1",
-            ended_at=datetime.now(UTC), test_metric=value - 0.01, test_loss=1.0, test_examples=10,
+            ended_at=datetime.now(UTC), test_metric=abs(value) - 0.01, test_loss=1.0,
+            test_examples=10,
         )  # fmt: skip
     world.search(visitor.caller, dataset_id=data)
     page = visitor.http.get("/models").text
     assert re.findall(r"<strong>([0-9.]+) %", page) == ["89.00", "69.00"]
     assert page.index(str(ids[1])) < page.index(str(ids[0]))
     assert str(ids[2]) not in page
+    assert re.findall(r'<h2 class="apart">(.*?)</h2>', page) == ["Accuracy", "Log-loss"]
+    ranks = re.findall(r'data-label="Rank">(\d)', page)
+    assert ranks == ["1", "2", "1", "2"]  # a metric has ranks of its own
+    assert re.findall(r"<strong>([0-9.]+)</strong>", page) == ["0.19", "0.39"]
     empty = visitor.http.get(f"/models?dataset={world.dataset(visitor.caller)}").text
     assert "No search on this data set" in empty
 
