@@ -18,6 +18,7 @@ from api.store.fragments import printable
 from api.store.keys import are_open
 from api.webhook_events import DeliveryStatus, WebhookEvent
 from core.protocol.states import SearchStatus
+from core.tasks import ERRORS
 
 CLAIM_SECONDS = 60.0  # longer than all sends of a batch take
 KEPT = timedelta(days=30)  # after its creation a delivery is forgotten
@@ -51,6 +52,11 @@ _SEARCH_ENDS = {
     status: text(_SEARCH_END.format(event=event.value)) for status, event in _ENDS.items()
 }
 
+_KINDS = ", ".join(f"'{one}'" for one in sorted(ERRORS))
+#: The metric of a moved trial, which people read; `moved.value` is its objective.
+_METRIC = f"""CASE WHEN searches.config->>'metric' IN ({_KINDS})
+        THEN -moved.value ELSE moved.value END"""
+
 #: Writes the deliveries for trials that are better than all before; follows a CTE `moved` with
 #: them. Nothing is computed for owners without such a webhook.
 BEST_NOTED = f"""
@@ -58,7 +64,7 @@ noted AS (
     INSERT INTO deliveries (webhook_id, event, data)
     SELECT webhooks.id, '{WebhookEvent.TRIAL_BEST}', jsonb_build_object(
         'search_id', searches.id, 'name', searches.name, 'trial_id', moved.id,
-        'number', moved.number, 'value', moved.value)
+        'number', moved.number, 'value', {_METRIC})
     FROM moved JOIN searches ON searches.id = moved.search_id
     {_SUBSCRIBED.format(event=WebhookEvent.TRIAL_BEST)}
     WHERE moved.kind = 'search' AND moved.status IN ('completed', 'stopped')

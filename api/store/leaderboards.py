@@ -10,11 +10,9 @@ from api.schemas import SearchOut
 from api.store import summaries
 from api.store.keys import Caller
 from core.protocol.states import TrialKind
-from core.tasks import TASKS
+from core.tasks import ERRORS
 
 _MOST = 100  # networks that are listed
-#: Metrics of which less is better.
-_ERRORS = [one.kind for task in TASKS.values() for one in task.metrics if not one.larger_is_better]
 
 
 def datasets_with_networks(session: Session, caller: Caller) -> list[tuple[UUID, str, int]]:
@@ -35,7 +33,7 @@ def best(session: Session, caller: Caller, dataset_id: UUID) -> list[SearchOut]:
 
     Only those with the same metric can be compared.
     """
-    is_error = Search.config["metric"].astext.in_(_ERRORS)
+    is_error = Search.config["metric"].astext.in_(ERRORS)
     goodness = case((is_error, -Trial.test_metric), else_=Trial.test_metric)
     statement = (
         select(Search)

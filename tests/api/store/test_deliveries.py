@@ -49,6 +49,16 @@ def test_each_new_best_value_is_noted_once_and_the_others_are_not(world, take, r
     assert noted(world) == [("trial.best", 0.5), ("trial.best", 0.75)]
 
 
+def test_a_new_best_value_is_noted_as_the_metric_that_people_read(world, take, report) -> None:
+    caller = world.caller()
+    hook(world, caller, "trial.best")
+    search = world.search(caller, metric="log-loss")
+    for objective in (-0.5, -0.25, -0.75):
+        world.trial(search)
+        report(take(), "completed", value=objective)
+    assert noted(world) == [("trial.best", 0.5), ("trial.best", 0.25)]
+
+
 def test_the_end_of_a_search_is_noted_with_its_commit_alone(world) -> None:
     caller = world.caller()
     hook(world, caller, "search.completed", "search.failed", "search.stopped")
