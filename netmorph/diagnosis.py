@@ -29,7 +29,7 @@ LEAST_DISK = 2 * 2**30  # bytes
 LEAST_SHARED = 64 * 2**20  # bytes, as in a container by default
 LEAST_FILES = 1024  # open at the same time
 _SHARED = Path("/dev/shm")
-_SECONDS_SILENT = 60.0  # after which a worker no longer counts
+SECONDS_SILENT = 60.0  # after which a worker no longer counts
 
 State = Literal["ok", "warning", "problem"]
 
@@ -164,7 +164,7 @@ def _part(name: str, state: str, directory: DataDirectory) -> Finding:
 def _workers(running: Running, directory: DataDirectory) -> Iterator[Finding]:
     try:
         with Client(running.url, running.key) as client:
-            count = client.count_live_workers(_SECONDS_SILENT)
+            count = client.count_live_workers(SECONDS_SILENT)
     except ClientError as error:
         yield Finding("key", "problem", str(error), "give the key of a user by --key")
         return

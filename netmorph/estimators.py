@@ -69,6 +69,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     """A search; each kind of examples says how they are checked and sent."""
 
     _task: ClassVar[str]  # what the labels are for
+    _has_labels = False  # whether y has several labels for each example
     _checks: ClassVar[dict[str, Any]]  # of scikit-learn, on X
 
     def __init__(
@@ -141,10 +142,6 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_archive")
 
-    def _task_of_labels(self) -> str:
-        """The task type that the labels are for."""
-        return "multi-label" if getattr(self, "_has_labels", False) else self._task
-
     @abstractmethod
     def _upload(
         self, train: _Examples, validation: _Examples | None, groups: NDArray[Any] | None
@@ -209,7 +206,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             path.write_bytes(upload.content)
             with _refusals_are_value_errors(shape):
                 seed = {} if self.split_seed is None else {"split_seed": str(self.split_seed)}
-                fields = {"task": self._task_of_labels(), **seed, **upload.fields}
+                task = "multi-label" if self._has_labels else self._task
+                fields = {"task": task, **seed, **upload.fields}
                 dataset = client.add_dataset(path, name, fields)
                 created = client.create_search(self._request(dataset["id"]))
             ended = self._followed(client, created)
@@ -303,7 +301,7 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         return self._fit(_Examples(X, x, indices.astype(np.int64)), validation, groups)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
-        if getattr(self, "_has_labels", False):
+        if self._has_labels:
             return _label_sets(y, len(self.classes_))
         if len(unknown := np.setdiff1d(y, self.classes_)):
             raise ValueError(f"validation has the label {unknown[0]!r}, which y does not have")

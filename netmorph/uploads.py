@@ -101,10 +101,10 @@ def packed(path: Path, validation: Path | None = None, test: Path | None = None)
     """
     parts = {"validation": validation, "test": test}
     if any(parts.values()):
-        with _zip_file() as target, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-            for part, one in {"train": path, **parts}.items():
-                _add_part(archive, part, one)
-            archive.close()
+        with _zip_file() as target:
+            with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+                for part, one in {"train": path, **parts}.items():
+                    _add_part(archive, part, one)
             yield target
         return
     if path.is_file():

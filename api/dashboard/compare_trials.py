@@ -133,7 +133,7 @@ def _cells(trial: TrialOut, search: SearchOut) -> dict[str, str]:
         "Validation loss": "–" if loss is None else f"{loss:.4f}",
         "Predicted": metric(trial.predicted_mean, search, trial.predicted_std),
         "Parent": "–" if trial.parent_number is None else f"trial {trial.parent_number}",
-        "Weights": "inherited" if trial.inherited else "from random ones",
+        "Weights": "inherited" if trial.inherited else "random",
         "Layers": number(trial.layers),
         "Parameters": number(trial.parameters),
         "FLOPs": number(trial.flops),

@@ -23,6 +23,7 @@ router = APIRouter(route_class=PageRoute)
 uploads = APIRouter(route_class=UploadRoute)
 
 Text = Annotated[str, Form(max_length=200)]
+ColumnNames = Annotated[str, Form(max_length=4096)]  # several labels have a column each
 _DATASET_NAME = TypeAdapter[str](Name)
 _IMAGE_SIDE = TypeAdapter[int | None](ImageSide | None)
 _SPLIT_SEED = TypeAdapter[int | None](SplitSeed | None)
@@ -58,7 +59,7 @@ def upload(
     name: Text = "",
     layout: Text = "",
     image_side: Text = "",
-    target: Text = "",
+    target: ColumnNames = "",
     text: Text = "",
     task: Text = "",
     group: Text = "",

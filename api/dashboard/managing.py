@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.dashboard.rendering import PageRoute
 from api.dashboard.search_pages import limits_of, show_search
-from api.dashboard.submission import in_words, number
+from api.dashboard.submission import in_words, number, range_of
 from api.dashboard.visitors import SenderDep, UploadRoute, Visitor, VisitorDep
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
@@ -87,7 +87,7 @@ def _of_limits(error: ValidationError) -> dict[str, str]:
     for one in error.errors():
         field = str(one["loc"][0])
         if field == "seconds":
-            messages["minutes"] = "expected minutes from 0.17 to 43,200"
+            messages["minutes"] = range_of("minutes")
         else:
             messages[field] = in_words(one["msg"])
     return messages

@@ -1,6 +1,5 @@
 """The report of a search: the file that `netmorph report` writes, made by the service itself."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -29,6 +28,7 @@ router = APIRouter(route_class=PageRoute)
 def download_report(search_id: UUID, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
     """One HTML file to keep or to send: outcome, figures, lineage, settings, all trials."""
     from netmorph import html_report  # noqa: PLC0415 (the service needs nothing else of it)
+    from netmorph.report import plain_name  # noqa: PLC0415
 
     search = searches.get(session, visitor.caller, search_id)
     found = cast("Search", search.model_dump(mode="json"))
@@ -36,8 +36,7 @@ def download_report(search_id: UUID, visitor: VisitorDep, session: SessionDep) -
     rows = html_report.dataset_rows(cast("Dataset", dataset))
     source = _Stored(session, visitor.caller)
     text = html_report.page(source, found, rows, request_of(search))
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", search.name).strip("-.") or "search"
-    headers = {"Content-Disposition": f'attachment; filename="{name}-{str(search_id)[:8]}.html"'}
+    headers = {"Content-Disposition": f'attachment; filename="{plain_name(found)}.html"'}
     return HTMLResponse(text, headers=headers)
 
 

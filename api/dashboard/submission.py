@@ -64,9 +64,9 @@ _LABELS = {
     "parameters": "Parameters", "epochs": "Epochs of a trial", "batch_size": "Batch size",
     "learning_rate": "Learning rate",
 }  # fmt: skip
-_DEFAULTS = {
-    "trials": "12", "strategy": "bayesian", "parallelism": "1", "seed": "0", "augmentation": "auto"
-}  # fmt: skip
+#: Texts that the command takes for granted.
+_USUAL = {"strategy": "bayesian", "parallelism": "1", "seed": "0", "augmentation": "auto"}
+_DEFAULTS = {"trials": "12", **_USUAL}
 #: The option of `netmorph search` for each field; those without one need the request.
 _OPTIONS = {
     "dataset": "--dataset", "trials": "--trials", "minutes": "--minutes",
@@ -85,8 +85,6 @@ _WORDS = {
     "a valid number, unable to parse string as a number": "a number",
 }  # fmt: skip
 _CLONE_OPTIONS = ("name", "seed", "trials", "minutes")
-#: Texts that the command takes for granted.
-_USUAL = {"strategy": "bayesian", "parallelism": "1", "seed": "0", "augmentation": "auto"}
 
 
 async def get_fields(request: Request) -> Fields:
@@ -137,7 +135,7 @@ def submit_search(
     state = request.app.state
     try:
         with unit_of_work(state.sessions) as session:
-            body = SearchIn.model_validate(_body(session, visitor.caller, fields))
+            body = SearchIn.model_validate(_body(fields, _liked(session, visitor.caller, fields)))
         chosen = dataset_for(state.sessions, storage, visitor.caller, body.dataset)
         with unit_of_work(state.sessions, state.controller.wake) as session:
             most = state.settings.owner_searches
@@ -225,11 +223,14 @@ def request_of(search: SearchOut) -> dict[str, Any]:
     )
 
 
-def _body(session: Session, caller: Caller, fields: Fields) -> dict[str, Any]:
+def _liked(session: Session, caller: Caller, fields: Fields) -> SearchOut | None:
+    """The search whose settings the form started with, if any."""
+    return searches.get(session, caller, _id(fields["like"])) if fields.get("like") else None
+
+
+def _body(fields: Fields, liked: SearchOut | None) -> dict[str, Any]:
     """The form as the body of `POST /v1/searches`; text that is no number stays as it is."""
-    body: dict[str, Any] = {}
-    if fields.get("like"):
-        body = request_of(searches.get(session, caller, _id(fields["like"])))
+    body = {} if liked is None else request_of(liked)
     body.setdefault("budget", {})
     for name, path in _PATHS.items():
         _put(body, path, _value(name, fields[name]))
@@ -293,9 +294,7 @@ def _message(field: str, location: tuple[str, ...], message: str) -> str:
     if location == ("budget",):
         return "give a number of trials, or minutes, or both"
     if field in _UNITS:
-        return f"expected {_UNITS[field][1]} from {_limit(field, 'ge'):.2g} to " + (
-            f"{_limit(field, 'le'):,.0f}"
-        )
+        return range_of(field)
     words = in_words(message)
     if field == "form":
         return f"{': '.join(location)}: {words}"
@@ -310,6 +309,12 @@ def in_words(message: str) -> str:
     return "expected a whole number" if words.startswith("expected a valid integer") else words
 
 
+def range_of(field: str) -> str:
+    """The values that a field with a unit of its own may have."""
+    least, most = _limit(field, "ge"), _limit(field, "le")
+    return f"expected {_UNITS[field][1]} from {least:.2g} to {most:,.0f}"
+
+
 def _limit(field: str, name: str) -> float:
     """The least ("ge") or the largest ("le") value of a field in its unit."""
     known = _MODELS[field].model_fields[_PATHS[field][-1]].metadata
@@ -322,12 +327,10 @@ def _limit(field: str, name: str) -> float:
 
 def _commands(request: Request, session: Session, caller: Caller, fields: Fields) -> dict[str, Any]:
     """The command, where it has all options that are needed, and the request."""
-    liked = None
-    if fields.get("like"):
-        liked = _fields_of(searches.get(session, caller, _id(fields["like"])))
+    liked = _liked(session, caller, fields)
     service = f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
-    command = _command(fields) if liked is None else _clone_command(fields, liked)
-    return {"command": command, "curl": _curl(service, _body(session, caller, fields))}
+    command = _command(fields) if liked is None else _clone_command(fields, _fields_of(liked))
+    return {"command": command, "curl": _curl(service, _body(fields, liked))}
 
 
 def _command(fields: Fields) -> str | None:

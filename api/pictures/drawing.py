@@ -204,7 +204,7 @@ def _box(architecture: Architecture, node: Node, corner: _Corner, change: str) -
 def lineage_svg(trials: Sequence[TrialOut], search: SearchOut, given: bool = False) -> Markup:
     """The tree of trials from parent to child, better ones darker; each links to its page.
 
-    `task` is the task type of their search, which says how people read their values; `given`: the
+    `search` is theirs: it says how people read their values, and which are better; `given`: the
     search starts from a network of the user's.
     """
     shown = [trial for trial in trials if trial.kind is TrialKind.SEARCH]

@@ -142,8 +142,7 @@ def _shape(search: SearchOut, theme: Theme, x: str, y: str) -> dict[str, Any]:
 
 def _limits(search: SearchOut) -> tuple[float, float]:
     """The least and greatest metric that a trial can have."""
-    kinds = {one.name: one for task in TASKS.values() for one in task.metrics}
-    found = kinds[search.metric]
+    found = TASKS[search.task](search.metric).chosen
     low, high = sorted(found.of_objective(value) for value in found.value_range)
     return low, high
 
@@ -153,7 +152,7 @@ def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, 
     cost = search.cost or Cost.PARAMETERS
     title, units = _AXES[cost]
     everything = fronts.comparable(shown, cost)
-    best = fronts.front(shown, cost, larger_is_better=search.larger_is_better)
+    best = fronts.best(everything, cost, larger_is_better=search.larger_is_better)
     on_front = {point.trial_id for point in best}
     others = [point for point in everything if point.trial_id not in on_front]
     hover = f"trial %{{text}}: %{{y:{exact(search)}}} at %{{x:,.4~g}}<extra></extra>"

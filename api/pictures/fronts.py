@@ -29,7 +29,7 @@ def of_search(
 
 
 def front(
-    candidates: Iterable[TrialOut | TrialPoint], cost: Cost, *, larger_is_better: bool = True
+    candidates: Iterable[TrialOut | TrialPoint], cost: Cost, *, larger_is_better: bool
 ) -> list[FrontPoint]:
     """The front of some trials, the cheapest first; those without a value or cost do not count."""
     return best(comparable(candidates, cost), cost, larger_is_better=larger_is_better)

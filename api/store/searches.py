@@ -14,6 +14,7 @@ from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
 from core.protocol.states import LIVE_SEARCH, SEARCH_SOURCES, SearchStatus, TrialStatus
+from core.tasks import TASKS
 
 
 def listing(
@@ -49,9 +50,11 @@ def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
 def on_same_data(
     session: Session, caller: Caller, search: SearchOut, limit: int
 ) -> list[SearchOut]:
-    """The caller's latest other searches on the data set of a search that have a value."""
+    """The caller's latest other searches with the data set and metric of a search, and a value."""
+    task = TASKS[search.task]
+    kind = func.coalesce(Search.config["metric"].astext, task().chosen.kind)
     valued = select(Trial.id).where(Trial.search_id == Search.id, Trial.value.is_not(None))
-    others = (Search.id != search.id, valued.exists())
+    others = (Search.id != search.id, kind == task(search.metric).chosen.kind, valued.exists())
     return on_dataset(session, caller, search.dataset.id, limit, *others)
 
 

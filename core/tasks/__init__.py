@@ -6,4 +6,9 @@ from core.tasks.task import TASKS, AbstractTask, measured
 
 import_modules(__name__, list(__path__))
 
-__all__ = ["TASKS", "AbstractTask", "Metric", "measured"]
+#: The kinds of the metrics of which less is better.
+ERRORS = frozenset(
+    one.kind for task in TASKS.values() for one in task.metrics if not one.larger_is_better
+)
+
+__all__ = ["ERRORS", "TASKS", "AbstractTask", "Metric", "measured"]

@@ -19,6 +19,7 @@ from netmorph import export, lineage, tables
 from netmorph.answers import Search, Trial
 from netmorph.client import Client
 from netmorph.commands.searches import new_limits, numbered, resolve
+from netmorph.diagnosis import SECONDS_SILENT
 from netmorph.errors import ClientError
 from netmorph.formatting import clock, measures, metric, milliseconds
 from netmorph.importing.files import ImportedNetwork, read
@@ -98,7 +99,8 @@ class Tools:
         body |= {"parallelism": parallelism, "seed": seed}
         with self.connect() as client:
             made = client.create_search(_given(**body))
-            idle = "" if client.workers() else "\nNo worker is there: it waits until one starts."
+            live = client.count_live_workers(SECONDS_SILENT)
+        idle = "" if live else "\nNo worker is there: it waits until one starts."
         return f"{made['name']} is search {made['id']}, {made['status']}{idle}"
 
     def search_status(

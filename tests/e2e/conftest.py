@@ -160,7 +160,7 @@ class RunningService:
 
     def trainer(self) -> psutil.Process:
         """The worker's trainer process."""
-        (trainer,) = self.worker.children()
+        (trainer,) = self.wait_until(self.worker.children)
         return trainer
 
     def kill_training(self, process: psutil.Process) -> None:

@@ -12,6 +12,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+#: Small batches: a training must last longer than a test needs to see it and to act.
+UNHURRIED = {"epochs": 6, "final_epochs": 2, "batch_size": 16}
 WORKER = {"Authorization": "Bearer netmorph_" + "w" * 43}
 
 
@@ -51,9 +53,9 @@ def test_a_search_completes(service):
 
 
 def test_a_killed_worker_loses_no_trial(service):
-    search_id = service.search()
-    trial_id, attempt = service.wait_until(lambda: service.in_training(search_id, number=1))
     trainer = service.trainer()
+    search_id = service.search(training=UNHURRIED)
+    trial_id, attempt = service.wait_until(lambda: service.in_training(search_id, number=1))
     service.kill_training(service.worker)
     service.worker.wait()
     service.wait_until(lambda: not trainer.is_running(), 5)
@@ -65,9 +67,10 @@ def test_a_killed_worker_loses_no_trial(service):
 
 
 def test_a_killed_trainer_costs_one_attempt(service):
-    search_id = service.search()
+    trainer = service.trainer()
+    search_id = service.search(training=UNHURRIED)
     trial_id, attempt = service.wait_until(lambda: service.in_training(search_id, number=1))
-    service.kill_training(service.trainer())
+    service.kill_training(trainer)
     service.wait_until_completed(search_id)
     assert service.rows("SELECT attempt FROM trials WHERE id = %s", trial_id) == [(attempt + 1,)]
 

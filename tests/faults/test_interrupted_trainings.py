@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-TRAINING = {"epochs": 14, "final_epochs": 8, "batch_size": 128}
+#: Small batches: a training must last longer than a test needs to see a checkpoint and to act.
+TRAINING = {"epochs": 14, "final_epochs": 8, "batch_size": 16}
 ENDED = {"completed", "failed", "stopped"}
 LONG = 150.0  # seconds, where other processes have the processors as well
 
@@ -122,9 +123,10 @@ def test_a_worker_that_is_terminated_in_an_absence_of_the_service_costs_no_attem
 
 
 def test_a_killed_trainer_costs_the_epochs_since_its_checkpoint(service, uninterrupted):
+    trainer = service.trainer()
     search_id = start(service)
     trial_id, epoch = wait_for_checkpoint(service, search_id, "search")
-    service.kill_training(service.trainer())
+    service.kill_training(trainer)
     service.wait_until_completed(search_id, LONG)
     assert attempt_of(service, trial_id) == 2
     assert resumed_after(service, epoch)

@@ -27,8 +27,10 @@ async function refreshFragment(element) {
   if (answer.status === 401) { location.reload(); return; }
   if (!answer.ok) return;
   const text = await answer.text();
-  if (element.lastText === text || element.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), select")) return;
+  const isSame = element.lastText === text;
+  if (!isSame && element.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), select")) return;
   keep(element, text, answer);
+  if (isSame) return;
   const open = new Set([...element.querySelectorAll("details[open]")].map((one) => one.id));
   const parsed = new DOMParser().parseFromString(text, "text/html");
   for (const one of parsed.querySelectorAll("details")) one.open = open.has(one.id);
@@ -64,8 +66,9 @@ async function refreshFigure(element) {
   const answer = await fetchChanged(element, address);
   if (!answer.ok || !window.Plotly) return;
   const text = await answer.text();
-  if (element.lastText === text) return;
+  const isSame = element.lastText === text;
   keep(element, text, answer);
+  if (isSame) return;
   const figure = JSON.parse(text);
   await window.Plotly.react(element, figure.data, figure.layout, { displayModeBar: false, responsive: true });
   if (!element.dataset.drawn) element.on("plotly_click", (event) => openTrial(event.points[0]?.customdata));

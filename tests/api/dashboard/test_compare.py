@@ -98,8 +98,13 @@ def test_the_front_of_a_search_has_earlier_ones_on_the_same_data_behind_it(visit
     ids = [world.search(one.caller, dataset_id=data) for one in (visitor, visitor, person())]
     for search_id, value in zip(ids, (0.5, 0.6, 0.7), strict=True):
         world.trial(search_id, value=value)
+    world.trial(world.search(visitor.caller, dataset_id=data, metric="log-loss"), value=-0.2)
     lines = visitor.http.get(f"/ui/searches/{ids[1]}/figures/front").json()["data"]
-    assert [one["y"] for one in lines] == [[0.5], [], [0.6]]  # earlier, others, its own
+    assert [one["y"] for one in lines] == [
+        [0.5],
+        [],
+        [0.6],
+    ]  # earlier, others, its own; none in another metric
 
 
 def test_trials_are_compared_from_their_nearest_common_ancestor(visitor, person, world):

@@ -118,6 +118,9 @@ def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
     assert "<td>kind</td><td>target</td>" in page
     refused = upload(name="late", time="<b>when", split_seed="4")
     assert (refused.status_code, 'value="&lt;b&gt;when"' in refused.text) == (422, True)
+    many = ",".join(f"label{k}" for k in range(60))  # more than the 200 characters of other fields
+    refused = upload(name="many", target=many)
+    assert (refused.status_code, f'value="{many}"' in refused.text) == (422, True)
     late = visitor.http.get(upload(name="late", time="row").headers["location"]).text
     assert "to test on (the latest fifth by column &#39;row&#39;, from 32 on)" in late
     numbers = upload(name="other", target="<b>age", task="regression").headers["location"]

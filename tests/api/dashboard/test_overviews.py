@@ -55,6 +55,9 @@ def test_models_are_ranked_by_their_test_and_belong_to_their_owner(visitor, pers
     assert re.findall(r"<strong>([0-9.]+) %", page) == ["89.00", "69.00"]
     assert page.index(str(ids[1])) < page.index(str(ids[0]))
     assert re.findall(r"Test ([a-z-]+)</th>", page) == ["accuracy", "log-loss"]
+    assert re.findall(r'<h2 class="apart">(.*?)</h2>', page) == ["Accuracy", "Log-loss"]
+    ranks = re.findall(r'data-label="Rank">(\d)', page)
+    assert ranks == ["1", "2", "1", "2"]  # a metric has ranks of its own
     assert page.index(str(ids[0])) < page.index(str(ids[4])) < page.index(str(ids[3]))
     assert str(ids[2]) not in page
     empty = visitor.http.get(f"/models?dataset={world.dataset(visitor.caller)}").text

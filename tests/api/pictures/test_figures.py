@@ -209,7 +209,7 @@ def test_a_metric_is_written_as_its_task_type_says(watched):
         return made["layout"]["yaxis"]["tickformat"], max(band["y"])
 
     assert written() == (".1%", 1.0)
-    search = search.model_copy(update={"metric": "RMSE", "in_percent": False})
+    search = search.model_copy(update={"task": "regression", "metric": "RMSE", "in_percent": False})
     assert written() == (".3~g", 1.0225)
 
 

@@ -52,7 +52,7 @@ def beats(one: FrontPoint, other: FrontPoint) -> bool:
 def test_nothing_on_the_front_is_beaten_and_everything_off_it_is(pairs) -> None:
     trials = [trial(value, parameters) for value, parameters in pairs]
     points = comparable(trials, Cost.PARAMETERS)
-    best = front(trials, Cost.PARAMETERS)
+    best = front(trials, Cost.PARAMETERS, larger_is_better=True)
 
     assert [p.parameters for p in best] == sorted(p.parameters for p in best)
     assert [p.value for p in best] == sorted(p.value for p in best)

@@ -3,9 +3,11 @@
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
@@ -125,6 +127,24 @@ def test_a_missing_folder_or_service_is_named(tmp_path) -> None:
         mcp(tmp_path / "none")
     with pytest.raises(Unreachable, match="netmorph up"):
         Tools(lambda: connect(None, None, tmp_path), tmp_path).list_searches()
+
+
+@pytest.mark.parametrize(("hours", "is_idle"), [(0, False), (2, True)])
+def test_a_search_without_a_live_worker_says_that_it_waits(tmp_path, hours, is_idle) -> None:
+    seen_at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/workers"):
+            page = {"items": [{"name": "w", "seen_at": seen_at}], "next_cursor": None}
+            return httpx.Response(200, json=page)
+        return httpx.Response(201, json=samples.SEARCH)
+
+    def connected() -> Service:
+        transport = httpx.MockTransport(answer)
+        return Service("http://127.0.0.1:1", "netmorph_x", transport=transport)
+
+    said = Tools(connected, tmp_path).submit_search("digits")
+    assert ("No worker is there" in said) == is_idle
 
 
 def test_a_trial_is_explained_with_what_was_believed_and_what_came() -> None:
