@@ -101,7 +101,8 @@ def _use(job: TrainJob) -> list[str]:
         *("## Use", "", "```sh", *commands.split("\n"), "```", ""),
         "Install what it needs with `pip install -r requirements.txt`. "
         f"{examples} `python serve.py` predicts over HTTP; `docker build .` makes an "
-        "image of it.",
+        "image of it. `python torch_program.py` writes `model.pt2` for `torch.export.load`. "
+        "`manifest.json` says how the files were checked.",
         "",
     ]
 
