@@ -40,6 +40,7 @@ _REQUEST = (
     "training",
     "bounds",
     "root",
+    "keep_accuracy",
 )
 
 
