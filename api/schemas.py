@@ -200,6 +200,7 @@ class SearchOut(Out):
     bounds: Bounds
     root: UUID | None  # the uploaded network that it starts from
     keep_accuracy: bool = False  # it looks for less cost at the root's accuracy
+    int8: bool = False  # its export also has an ONNX file of eight bits
     kept: str = ""  # which network keeps it, in words; empty until the final fit is made
     version: int  # raised by every change
     created_at: datetime

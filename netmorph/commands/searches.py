@@ -41,6 +41,7 @@ _REQUEST = (
     "bounds",
     "root",
     "keep_accuracy",
+    "int8",
 )
 
 
