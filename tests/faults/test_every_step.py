@@ -1,22 +1,31 @@
-"""A crash at each durable step of a small search, before and after the step: nothing is lost.
+"""A fault at each durable step of a small search, before and after the step: nothing is lost.
 
 The controller's and the worker's own code runs against a real database and a real storage; only the
-training is played. A crash is an exception that nothing catches: everything in memory is forgotten,
-and a new controller and a restarted worker go on. After a step means that it has happened although
-its caller never learns so. In `make test` a few steps crash; `make faults` takes all of them.
+training is played. After a step means that it has happened although its caller never learns so.
+
+- A crash is an exception that nothing catches: everything in memory is forgotten, and a new
+  controller and a restarted worker go on.
+- An error is a lost connection to the database or a failing disk: the caller goes on as the
+  threads of the service and the worker do.
+
+In `make test` a few steps have faults; `make faults` takes all of them. The shards, named after
+their first step, can be run one by one.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.exc import SQLAlchemyError
 
 from api import db
 from api.controller import orders, reports, service
@@ -45,6 +54,8 @@ __all__ = ["calls", "do", "engine", "world"]
 LEASE = timedelta(seconds=300)
 TRIALS = 2
 MOST_TURNS = 60
+MOST_STEPS = 96  # more than a search takes
+SHARD = 8  # steps of one test
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 
 
@@ -52,28 +63,49 @@ class Crash(BaseException):
     """The machine loses its power."""
 
 
+class Fault(Enum):
+    """What a step does to its caller."""
+
+    CRASH = "crash"
+    ERROR = "error"
+
+
 class DurableSteps:
-    """Counts commits and writes to storage, and crashes once, at a chosen one."""
+    """Counts commits and writes to storage; one of them, chosen, has a fault."""
 
     def __init__(self) -> None:
         self.taken = 0
-        self._crash_at, self._is_after = 0, False
+        self.struck = False
+        self._fault, self._at, self._is_after = Fault.CRASH, 0, False
         self._has_written = False
 
-    def crash_at(self, step: int, *, after: bool) -> None:
-        """Crash at this step from now on, counted from 1; 0: never."""
-        self.taken, self._crash_at, self._is_after = 0, step, after
+    def fail_at(self, step: int, fault: Fault = Fault.CRASH, *, after: bool = False) -> None:
+        """Have a fault at this step from now on, counted from 1; 0: none."""
+        self.taken, self.struck = 0, False
+        self._fault, self._at, self._is_after = fault, step, after
+
+    def _is_due(self, *, after: bool) -> bool:
+        """Whether the fault is here and now."""
+        due = not self.struck and self.taken == self._at and self._is_after == after
+        self.struck |= due
+        return due
+
+    def _lose(self, connection: psycopg.Connection[Any]) -> None:
+        """Raise what the caller of a statement gets."""
+        if self._fault is Fault.CRASH:
+            raise Crash
+        connection.close()
+        raise psycopg.OperationalError("the server closed the connection unexpectedly")
 
     @contextmanager
-    def step(self) -> Iterator[None]:
-        """One durable step."""
+    def _write(self) -> Iterator[None]:
+        """One write to storage."""
         self.taken += 1
-        is_here = self.taken == self._crash_at
-        if is_here and not self._is_after:
-            raise Crash
-        yield
-        if is_here:
-            raise Crash
+        for is_after in (False, True):
+            if self._is_due(after=is_after):
+                raise Crash if self._fault is Fault.CRASH else OSError(5, "Input/output error")
+            if not is_after:
+                yield
 
     def install(self, patch: pytest.MonkeyPatch, engine: Engine) -> None:
         """Watch the database and the storage of this process."""
@@ -84,15 +116,19 @@ class DurableSteps:
             if not has_written:  # nothing becomes durable
                 commit(dialect, connection)
                 return
-            with self.step():
-                commit(dialect, connection)
+            self.taken += 1
+            if self._is_due(after=False):
+                self._lose(connection)
+            commit(dialect, connection)
+            if self._is_due(after=True):
+                self._lose(connection)
 
         def store(storage: Any, *arguments: Any) -> BlobRef:
-            with self.step():
+            with self._write():
                 return put(storage, *arguments)
 
         def remove(storage: Any, blob: BlobRef) -> None:
-            with self.step():
+            with self._write():
                 delete(storage, blob)
 
         patch.setattr(DefaultDialect, "do_commit", do_commit)
@@ -108,13 +144,14 @@ class DurableSteps:
             self._has_written = True
             return
         self.taken += 1
-        if self.taken == self._crash_at and not self._is_after:
-            raise Crash
+        if self._is_due(after=False):
+            if self._fault is Fault.CRASH:
+                raise Crash
+            connection.connection.dbapi_connection.close()  # so that the statement fails
 
     def _after(self, connection: Any, _: Any, statement: str, *__: Any) -> None:
-        is_here = self.taken == self._crash_at and self._is_after
-        if _WRITES.search(statement) and _commits_itself(connection) and is_here:
-            raise Crash
+        if _WRITES.search(statement) and _commits_itself(connection) and self._is_due(after=True):
+            self._lose(connection.connection.dbapi_connection)
 
 
 def _commits_itself(connection: Any) -> bool:
@@ -147,13 +184,19 @@ class Machine:
             self.pool.shutdown()
 
     def _control(self) -> None:
+        """A turn of the deciding thread and one of the sweeper, which go on after errors."""
+        with suppress(SQLAlchemyError):
+            self._decide()
+        with suppress(SQLAlchemyError, OSError):
+            self.sweeper.sweep()
+
+    def _decide(self) -> None:
         service.expire_leases(self.world.engine, 3)
         service.tidy(self.world.sessions, self.sweeper)
         self.proposer.collect()
         service.advance(self.world.sessions, self.proposer)
         for _, answer in self.proposer._open.values():
             answer.exception(60)
-        self.sweeper.sweep()
 
     def _work(self) -> None:
         order = self._call(lambda c: orders.lease(c, self.identity, LEASE, 3))
@@ -169,7 +212,7 @@ class Machine:
             answer = self._call(lambda c, r=epoch: leases.epoch(c, order.trial_id, r, LEASE))
             if answer.action is not Action.CONTINUE:
                 return None
-            state = self.storage.put("checkpoints", f"{order.token} {number}".encode(), "bin")
+            state = self._store("checkpoints", f"{order.token} {number}".encode(), "bin")
             kept = CheckpointReport(epoch=number, seconds=float(number), blob=state, **fence)
             self._call(lambda c, r=kept: leases.checkpoint(c, order.trial_id, r, LEASE))
         result = TrialResult(
@@ -195,9 +238,18 @@ class Machine:
 
     def _put(self, kind: Any, order: TrainOrder) -> BlobRef:
         """Equal bytes for each attempt at a trial."""
-        return self.storage.put(kind, f"{kind} {order.trial_id}".encode(), "safetensors")
+        return self._store(kind, f"{kind} {order.trial_id}".encode(), "safetensors")
+
+    def _store(self, kind: Any, data: bytes, suffix: str) -> BlobRef:
+        """Store a blob; a worker whose storage fails tries again."""
+        with suppress(OSError):
+            return self.storage.put(kind, data, suffix)
+        return self.storage.put(kind, data, suffix)
 
     def _call(self, statement: Callable[..., Any]) -> Any:
+        """Send a request; a worker that gets an error sends it again."""
+        with suppress(SQLAlchemyError):
+            return db.autocommit(self.world.engine, statement)
         return db.autocommit(self.world.engine, statement)
 
 
@@ -218,18 +270,19 @@ def search_through(
     storage: Storage,
     steps: DurableSteps,
     step: int,
+    fault: Fault = Fault.CRASH,
     *,
-    after: bool,
+    after: bool = False,
 ) -> int:
-    """Run a search with a crash at a step; return how many steps it took up to its end."""
-    steps.crash_at(0, after=False)
+    """Run a search with a fault at a step; return how many steps it took up to its end."""
+    steps.fail_at(0)
     training = Training(epochs=2, final_epochs=2, ensemble=1)
     search = world.search(
         status=SearchStatus.PENDING, strategy="random", budget=Budget(trials=TRIALS),
         parallelism=1, training=training,
     )  # fmt: skip
     worker_id, crashes = uuid4(), 0
-    steps.crash_at(step, after=after)
+    steps.fail_at(step, fault, after=after)
     while True:
         try:
             Machine(world, storage, worker_id).run(search)
@@ -237,9 +290,10 @@ def search_through(
         except Crash:
             crashes += 1
             world.engine.dispose()
-    taken = steps.taken
-    steps.crash_at(0, after=False)
-    assert crashes == (1 if step else 0)
+    taken, struck = steps.taken, steps.struck
+    steps.fail_at(0)
+    assert struck == (0 < step <= taken), (step, taken)
+    assert crashes == (struck and fault is Fault.CRASH)
     audit(world, storage, search)
     return taken
 
@@ -265,16 +319,22 @@ def audit(world: Any, storage: Storage, search: UUID) -> None:
     world.audit()
 
 
-@pytest.mark.parametrize(("step", "after"), [(9, True), (30, False)])
-def test_a_crash_at_some_steps_loses_nothing(world, storage, steps, step, after) -> None:
-    search_through(world, storage, steps, step, after=after)
+@pytest.mark.parametrize(
+    ("step", "fault", "after"),
+    [(9, Fault.CRASH, True), (30, Fault.CRASH, False), (21, Fault.ERROR, True)],
+)
+def test_a_fault_at_some_steps_loses_nothing(world, storage, steps, step, fault, after) -> None:
+    assert search_through(world, storage, steps, step, fault, after=after) > step
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_crash_at_any_step_loses_nothing(world, storage, steps) -> None:
-    count = search_through(world, storage, steps, 0, after=False)
-    assert count > 30
-    for step in range(1, count + 1):
+@pytest.mark.parametrize("first", range(1, MOST_STEPS, SHARD))
+@pytest.mark.parametrize("fault", Fault)
+def test_a_fault_at_any_step_loses_nothing(world, storage, steps, fault, first) -> None:
+    for step in range(first, first + SHARD):
         for after in (False, True):
-            search_through(world, storage, steps, step, after=after)
+            taken = search_through(world, storage, steps, step, fault, after=after)
+        assert taken < MOST_STEPS
+        if taken < step:
+            return
