@@ -16,7 +16,7 @@ class Proxy:
     """
 
     def __init__(self, server: Path | int) -> None:
-        self._server = server
+        self.server = server  # of new connections
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._ends: list[socket.socket] = []
@@ -51,15 +51,17 @@ class Proxy:
                 self._ends.append(client)
                 network = self._open  # of the present epoch
                 if any(event.is_set() for event in network.values()):
-                    with contextlib.suppress(ConnectionError):  # no server: a client hears nothing
+                    try:
                         self._connect(client, network)
+                    except ConnectionError:  # no server
+                        client.close()
 
     def _connect(self, client: socket.socket, network: dict[Direction, threading.Event]) -> None:
-        if isinstance(self._server, Path):
+        if isinstance(self.server, Path):
             server = socket.socket(socket.AF_UNIX)
-            server.connect(str(self._server))
+            server.connect(str(self.server))
         else:
-            server = socket.create_connection(("127.0.0.1", self._server))
+            server = socket.create_connection(("127.0.0.1", self.server))
         self._ends.append(server)
         for ends, direction in (
             ((client, server), "requests"),

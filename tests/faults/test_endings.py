@@ -71,5 +71,5 @@ def test_another_controller_leads_while_the_leader_is_frozen(
     service.stop_worker()
     del service.environment["worker"]["NETMORPH_API_URL"]
     other.terminate()
-    assert other.wait(60) == 0
+    other.wait(60)
     service.audit_at_rest()
