@@ -37,7 +37,7 @@ class WrongClock:
         service.environment[program] |= {
             "LD_PRELOAD": str(library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",  # its name in older versions
             "NO_FAKE_STAT": "1",  # files have the times of the storage

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from api.roles import Role
+from tests.api.routes.test_networks import upload
 from tests.faults.steps import DurableSteps, Fault
 
 SEARCH = {"dataset": "digits", "budget": {"trials": 3}, "name": "mine"}
@@ -61,6 +62,20 @@ def test_a_request_that_has_taken_effect_may_be_sent_again(person, world, steps)
     revoked = twice(admin.http, steps, "DELETE", f"/v1/keys/{key}")
     assert revoked["revoked_at"]
     world.audit()
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_an_upload_that_storage_failed_may_be_sent_again(person, app, steps, after) -> None:
+    http = person().http
+    http.get("/v1/searches")
+    steps.fail_at(1, Fault.ERROR, after=after)
+    first = upload(http)
+    assert (first.status_code, first.headers["retry-after"]) == (503, "5"), first.text
+    assert steps.struck
+    steps.fail_at(0)
+    assert upload(http).status_code == 201
+    (one,) = http.get("/v1/networks").json()["items"]
+    assert one["name"] == "mine"
 
 
 def test_a_deletion_that_has_taken_effect_finds_nothing_the_second_time(
