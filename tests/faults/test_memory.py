@@ -28,17 +28,22 @@ def reasons(service: RunningService, search_id: str) -> list[tuple[str, str, int
     )
 
 
-def search_of(service: RunningService) -> str:
-    return service.search(budget={"trials": 6}, training=HUNGRY, bounds={"parameters": 300_000})
+def ready_trainer(service: RunningService) -> psutil.Process:
+    """The trainer, once it has imported torch."""
+    trainer = service.trainer()
+    service.wait_until(lambda: f"trainer {trainer.pid} is ready" in service.log("worker"))
+    return trainer
 
 
 def test_an_allocation_that_the_system_refuses_is_a_fact_about_the_trial(
     service: RunningService,
 ) -> None:
-    trainer = service.trainer()
+    trainer = ready_trainer(service)
     no_limit = resource.RLIM_INFINITY
     trainer.rlimit(psutil.RLIMIT_DATA, (trainer.memory_info().data + 8 * MIB, no_limit))
-    search_id = search_of(service)
+    search_id = service.search(
+        budget={"trials": 6}, training=HUNGRY, bounds={"parameters": 300_000}
+    )
     ended = service.wait_until(lambda: reasons(service, search_id))
     trainer.rlimit(psutil.RLIMIT_DATA, (no_limit, no_limit))
 
@@ -58,7 +63,7 @@ def group(service: RunningService) -> Iterator[Path]:
         group.mkdir()
     except OSError:
         pytest.skip("this account may not make control groups (version 1)")
-    for process in (service.worker, service.trainer()):
+    for process in (service.worker, ready_trainer(service)):
         (group / "cgroup.procs").write_text(str(process.pid))
     yield group
     (group / "memory.limit_in_bytes").write_text("-1")
