@@ -13,7 +13,7 @@ from core.data.tables.dialect import listed
 from core.data.tables.table import MAX_ROWS, Table
 from core.errors import InvalidDataset
 
-_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")  # of tables
+SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")  # of tables
 
 
 def read_tables(
@@ -44,6 +44,11 @@ def read_tables(
     for name, part in parts.items():
         sizes[part] = sizes.get(part, 0) + len(tables[name])
     return joined(tables, sizes)
+
+
+def table_names(files: Files, suffixes: Sequence[str] = SUFFIXES) -> list[str]:
+    """The names of the files that are tables, by these suffixes."""
+    return [one for one in files.names if without_suffix(one).lower().endswith(tuple(suffixes))]
 
 
 @contextmanager
@@ -85,8 +90,7 @@ def read_each(
 
 def _check_others(files: Files, names: Sequence[str]) -> None:
     """Raise InvalidDataset for tables of other formats beside those of these names."""
-    tables = [one for one in files.names if without_suffix(one).lower().endswith(_SUFFIXES)]
-    if others := sorted(set(tables) - set(names)):
+    if others := sorted(set(table_names(files)) - set(names)):
         raise InvalidDataset(
             f"found tables of several formats, {shown(names[0])} and {shown(others[0])}; expected "
             "one format for all: convert or remove the others"
