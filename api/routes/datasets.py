@@ -13,6 +13,7 @@ from api.edge.uploads import checked_first
 from api.imports import import_builtin, import_file, intake_rules
 from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name, SplitSeed
 from api.store import datasets
+from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.data.tables.table import MAX_COLUMNS
 
@@ -79,7 +80,10 @@ def upload_dataset(
         time=time or None,
         split_seed=split_seed,
     )
-    return import_file(request.app.state.sessions, storage, caller, name, file.file, options)
+    limits = ReadLimits.of_uploads(request.app.state.settings.max_upload_bytes)
+    return import_file(
+        request.app.state.sessions, storage, caller, name, file.file, options, limits
+    )
 
 
 @router.get("/intake")

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 from core.errors import InvalidDataset
 
 _DIRECTORY = 2**23  # largest directory of a zip file, in bytes; read at once
+_UNPACKED = 4  # times its size that an upload may unpack to
 UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError)
 _TAR_MARK = slice(257, 262)  # of the bytes of a tar file, POSIX and GNU
 _IGNORED_FOLDERS = frozenset({"__MACOSX"})
@@ -26,6 +27,7 @@ class ReadLimits:
     """Limits on the sizes that an uploaded file may claim."""
 
     bytes: int = 2 * 2**30  # of all files together, unpacked
+    table_bytes: int = 2 * 2**30  # of tables and texts, which are read into memory
     ratio: int = 200  # unpacked to packed; long runs of equal labels and masks exceed it, too:
     small: int = 2**28  # bytes that the files beyond the ratio may unpack to, together
     files: int = 120_000  # entries of an archive
@@ -33,6 +35,16 @@ class ReadLimits:
     header: int = 10_000  # bytes of one array's header
     image_pixels: int = 2**25  # of one image
     pixels: int = 2**34  # of all images together, as they are before they are made smaller
+
+    @property
+    def tables(self) -> int:
+        """The bytes of all tables together."""
+        return min(self.bytes, self.table_bytes)
+
+    @classmethod
+    def of_uploads(cls, most: int) -> "ReadLimits":
+        """The limits where a file that is uploaded may have up to `most` bytes."""
+        return cls(bytes=max(cls().bytes, _UNPACKED * most))
 
 
 class Files(ABC):

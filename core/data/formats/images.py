@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from core.data import scratch
 from core.data.files import UNREADABLE, Files, ReadLimits, shown, without_top_folder
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
 from core.data.image_names import is_image
@@ -286,7 +287,7 @@ def _ignored_note(ignored: Sequence[str]) -> str:
 def _pixels(files: Files, chosen: Sequence[ImageFile], form: _Form) -> tuple[NDArray[Any], bool]:
     """(the images as (N, height, width, channels), whether all are opaque)"""
     dtype = np.uint16 if form.mode == "I;16" else np.uint8
-    x = np.empty((len(chosen), form.height, form.width, form.channels), dtype)
+    x = scratch.empty((len(chosen), form.height, form.width, form.channels), dtype)
     opaque = True
     for index, one in enumerate(chosen):
         try:

@@ -77,8 +77,8 @@ def _read(stream: BinaryIO, limits: ReadLimits) -> pa.Table:
     for number in range(file.num_row_groups):
         groups.append(file.read_row_group(number, use_threads=False))
         groups[-1].validate(full=True)  # a damaged file has indices without a text
-        if (size := size + groups[-1].nbytes) > limits.bytes:
-            raise InvalidDataset(_TOO_LARGE.format(size, limits.bytes))
+        if (size := size + groups[-1].nbytes) > limits.tables:
+            raise InvalidDataset(_TOO_LARGE.format(size, limits.tables))
     return pa.concat_tables(groups) if groups else schema.empty_table()
 
 
@@ -110,8 +110,8 @@ def _check_size(file: parquet.ParquetFile, limits: ReadLimits) -> None:
         )
     size = sum(facts.row_group(k).total_byte_size for k in range(facts.num_row_groups))
     cells = 8 * facts.num_rows * facts.num_columns
-    if max(size, cells) > limits.bytes:
-        raise InvalidDataset(_TOO_LARGE.format(max(size, cells), limits.bytes))
+    if max(size, cells) > limits.tables:
+        raise InvalidDataset(_TOO_LARGE.format(max(size, cells), limits.tables))
 
 
 def as_categories(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -101,9 +101,9 @@ def _columns(
     for batch in batches:
         kept.append(batch)
         rows, size = rows + batch.num_rows, size + batch.nbytes
-        if rows > MAX_ROWS or size > limits.bytes:
+        if rows > MAX_ROWS or size > limits.tables:
             raise InvalidDataset(
-                f"the table has more than {MAX_ROWS:,} rows or {limits.bytes:,} bytes; expected a "
+                f"the table has more than {MAX_ROWS:,} rows or {limits.tables:,} bytes; expected a "
                 "smaller one: leave out rows"
             )
     if rows < 1:

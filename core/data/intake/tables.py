@@ -56,7 +56,7 @@ def understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadO
         labels, division = rows.labels, rows.division
         found = encoded(
             table, target.columns, given.rows, given.rows[rows.parts["train"][division.train]],
-            categories=options.categories, most_bytes=limits.bytes, keys=rows.keys,
+            categories=options.categories, most_bytes=limits.tables, keys=rows.keys,
         )  # fmt: skip
         axes = Layout("NF", "rows of a table")
         x = prepared({"train": found.x}, axes)["train"]

@@ -57,8 +57,8 @@ def open_table(files: Files, name: str, limits: ReadLimits) -> Iterator[SingleFi
 
     Raises InvalidDataset where it is damaged or too large.
     """
-    if (size := files.size(name)) > limits.bytes:
-        raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.bytes}")
+    if (size := files.size(name)) > limits.tables:
+        raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.tables}")
     try:
         with files.open(name) as packed, unpacked(packed, limits) as plain:
             yield SingleFile(plain)
@@ -81,9 +81,9 @@ def read_each(
         size += sum(column.nbytes for column in table.columns.values())
         if rows > MAX_ROWS:
             raise InvalidDataset(f"the tables have {rows:,} rows; expected at most {MAX_ROWS:,}")
-        if size > limits.bytes:
+        if size > limits.tables:
             raise InvalidDataset(
-                f"the tables have {size:,} bytes together; expected at most {limits.bytes:,}"
+                f"the tables have {size:,} bytes together; expected at most {limits.tables:,}"
             )
     return tables
 
