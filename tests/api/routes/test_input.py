@@ -137,8 +137,7 @@ def test_an_unknown_method_is_refused(person):
 
 # --- uploads ---------------------------------------------------------------------------------
 
-RNG = np.random.default_rng(0)
-X = RNG.integers(0, 255, (60, 8, 8)).astype(np.uint8)
+X = np.random.default_rng(0).integers(0, 255, (60, 8, 8)).astype(np.uint8)
 Y = np.arange(60) % 3
 
 

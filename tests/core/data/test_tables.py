@@ -17,10 +17,9 @@ from core.data.tables.table import MAX_COLUMNS
 from core.errors import InvalidDataset
 from core.protocol.contracts import ColumnSpec
 
-RNG = np.random.default_rng(0)
 N = 60
 Y = ["no", "yes"] * (N // 2)
-AGE = RNG.normal(40, 10, N).round(3).tolist()
+AGE = np.random.default_rng(0).normal(40, 10, N).round(3).tolist()
 
 
 def text(columns: dict[str, Any], separator: str = ",") -> str:
@@ -70,7 +69,7 @@ def cycle(*values: Any) -> list[Any]:
         (range(N), "left out", "it numbers the rows"),
         ([f"u{k}" for k in range(N)], "left out", "60 different texts: an identifier"),
         ([f"{1 + k % 28}/{1 + k // 28}/2024" for k in range(N)], "left out", "not written as 2024"),
-        (RNG.permutation(10**6)[:N], "number", "integers from "),
+        (np.random.default_rng(0).permutation(10**6)[:N], "number", "integers from "),
     ],
 )  # fmt: skip
 def test_a_column_is_taken_for_what_its_cells_are(values: Any, taken_as: str, reason: str) -> None:
@@ -117,7 +116,7 @@ def test_the_largest_numbers_are_refused_with_their_column() -> None:
 
 
 def test_the_name_of_different_integers_says_that_they_identify() -> None:
-    keys = RNG.permutation(10**6)[:N]
+    keys = np.random.default_rng(0).permutation(10**6)[:N]
 
     found = read({name: keys for name in ("customer_id", "CustomerID", "width")} | {"y": Y})
 
