@@ -389,7 +389,7 @@ def test_examples_are_arranged_with_channels_first(
 
 @pytest.mark.parametrize("estimator", [ImageClassifier(), TabularClassifier(), ImageRegressor()])
 def test_groups_and_examples_to_validate_on_are_sent_with_the_others(estimator: Any) -> None:
-    x = np.random.default_rng(0).permutation(60.0).reshape(30, 2)
+    x = np.random.default_rng(0).permutation(np.arange(60.0)).reshape(30, 2)
     y = np.arange(30) % 3
     estimator.classes_, estimator.n_features_in_ = np.arange(3), 2
 
