@@ -1,5 +1,6 @@
 """Examples that stay in their file are trained on as those in memory are, bit for bit."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,19 @@ def test_batches_from_a_file_are_those_from_memory(
 
     for kept, read in zip(batches(stay_in_file=False), batches(stay_in_file=True), strict=True):
         torch.testing.assert_close(read, kept, rtol=0, atol=0)
+
+
+def test_examples_in_a_file_take_the_memory_of_one_batch(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((2_000, 3, 32, 32), np.uint8))
+    x, y = np.load(tmp_path / "x.npy", mmap_mode="r"), np.arange(2_000) % 3
+    tracemalloc.start()
+    examples = Examples(x, y, Normalisation.of(x), CPU, indices=np.arange(1_900), stay_in_file=True)
+    for _ in examples.batches(50):
+        pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 0.2 * x.nbytes
 
 
 def test_a_limit_of_the_process_counts_as_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
