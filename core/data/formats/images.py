@@ -22,14 +22,13 @@ from PIL import Image, ImageOps
 from core.data import scratch
 from core.data.files import UNREADABLE, Files, ReadLimits, shown, without_top_folder
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
-from core.data.image_names import is_image
+from core.data.image_names import have_images, is_image, is_other_image
 from core.data.part_names import PARTS
 from core.data.tables.joining import table_names
 from core.errors import InvalidDataset
 
 LARGEST_SIDE = 128  # pixels, unless the person gives another
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-_OTHER = re.compile(r"\.(gif|tiff?|heic|avif|jp2|svg|raw|dng|ico|pgm|ppm|dcm)", re.IGNORECASE)
 _EXPECTED = (
     "expected a folder of images for each class, as in cat/1.png and dog/1.png, or these in "
     "folders train, val and test"
@@ -53,7 +52,7 @@ class Images(AbstractFormat):
 
     @classmethod
     def recognises(cls, files: Files) -> bool:
-        return any(map(is_image, files.names)) and not table_names(files)
+        return have_images(files.names) and not table_names(files)
 
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData:
@@ -135,27 +134,27 @@ class _Form:
 # --- names ------------------------------------------------------------------------------------
 
 
-def _suffix(name: str) -> str:
-    dot = name.rfind(".")
-    return name[dot:] if dot > name.rfind("/") else ""
-
-
 def by_class(files: Files) -> tuple[list[ImageFile], list[str]]:
     """(the images with their folders as labels, the other files); raises InvalidDataset."""
     names = _below_top_folders(files.names)
     images, others = [], []
     for name, full in sorted(names.items()):
         if not is_image(name):
-            if _OTHER.fullmatch(_suffix(name)):
-                raise InvalidDataset(
-                    f"found {shown(name)}; expected PNG, JPEG, WebP or BMP images: convert it"
-                )
+            check_format(name)
             others.append(name)
             continue
         images.append(_one_listed(name, full))
     if {image.label.lower() for image in images} <= PARTS.keys():
         raise InvalidDataset(f"found images in {sorted({i.label for i in images})}; {_EXPECTED}")
     return images, others
+
+
+def check_format(name: str) -> None:
+    """Raise InvalidDataset for an image of a format that is not read."""
+    if is_other_image(name):
+        raise InvalidDataset(
+            f"found {shown(name)}; expected PNG, JPEG, WebP or BMP images: convert it"
+        )
 
 
 def _below_top_folders(names: Sequence[str]) -> dict[str, str]:
@@ -206,7 +205,7 @@ def _look(files: Files, name: str, limits: ReadLimits) -> _Look:
 
 def _damaged(name: str, error: BaseException) -> InvalidDataset:
     reason = " ".join(str(error).split())[:120] or type(error).__name__
-    reason = re.sub(r"<[^>]*>", "the file", reason)  # no address of an object in memory
+    reason = re.sub(r" ?<[^>]*>", "", reason)  # no address of an object in memory
     return InvalidDataset(
         f"{shown(name)} cannot be read as an image: {reason}; replace or remove it"
     )

@@ -6,7 +6,7 @@ from pyarrow import json
 from core.data.files import Files, ReadLimits, SingleFile
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
 from core.data.formats.parquet import as_categories
-from core.data.image_names import is_image
+from core.data.image_names import have_images
 from core.data.tables.dialect import is_json, names_of
 from core.data.tables.joining import open_table, read_tables, table_names
 from core.data.tables.table import MAX_ROWS, Table
@@ -29,7 +29,7 @@ class JsonLines(AbstractFormat):
     @classmethod
     def recognises(cls, files: Files) -> bool:
         if not isinstance(files, SingleFile):
-            return bool(_tables_in(files)) and not any(map(is_image, files.names))
+            return bool(_tables_in(files)) and not have_images(files.names)
         with files.open(files.names[0]) as stream:
             return is_json(stream.read(_START))
 

@@ -16,8 +16,8 @@ from core.data.compression import without_suffix
 from core.data.files import Files, ReadLimits, shown, without_top_folder
 from core.data.formats import json_lines, parquet, text_table
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
-from core.data.formats.images import ImageFile, by_class, read_by_class, read_listed
-from core.data.image_names import ImageIndex, is_image
+from core.data.formats.images import ImageFile, by_class, check_format, read_by_class, read_listed
+from core.data.image_names import ImageIndex, have_images, is_image
 from core.data.image_tables import EXPECTED, ImageRows, ImageTable, folder_part, listed
 from core.data.tables.cells import shown as shown_text
 from core.data.tables.dialect import listed as listed_texts
@@ -43,11 +43,13 @@ class LabelledImages(AbstractFormat):
 
     @classmethod
     def recognises(cls, files: Files) -> bool:
-        return any(map(is_image, files.names)) and bool(table_names(files))
+        return have_images(files.names) and bool(table_names(files))
 
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData:
         names = _below_top_folder(files)
+        for name in names:
+            check_format(name)
         images = ImageIndex(filter(is_image, names))
         tables, warnings = _tables(files, names, images, limits, options)
         if not tables:

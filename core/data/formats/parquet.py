@@ -7,7 +7,7 @@ from pyarrow import parquet
 
 from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
-from core.data.image_names import is_image
+from core.data.image_names import have_images
 from core.data.part_names import TRAIN, part_of
 from core.data.tables.dialect import names_of
 from core.data.tables.joining import joined, read_each, read_tables
@@ -31,7 +31,7 @@ class Parquet(AbstractFormat):
     @classmethod
     def recognises(cls, files: Files) -> bool:
         if not isinstance(files, SingleFile):
-            are_images = any(map(is_image, files.names))
+            are_images = have_images(files.names)
             return any(map(_is_part, files.names)) and not are_images
         with files.open(files.names[0]) as stream:
             return stream.read(len(_MAGIC)) == _MAGIC

@@ -12,7 +12,7 @@ from pyarrow import csv
 from core.data.compression import without_suffix
 from core.data.files import Files, ReadLimits, SingleFile, shown
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
-from core.data.image_names import is_image
+from core.data.image_names import have_images
 from core.data.tables.dialect import Dialect, Open, dialect_of, is_json, is_text
 from core.data.tables.joining import open_table, read_tables
 from core.data.tables.table import MAX_ROWS, Table
@@ -34,7 +34,7 @@ class TextTable(AbstractFormat):
     @classmethod
     def recognises(cls, files: Files) -> bool:
         if not isinstance(files, SingleFile):
-            return bool(_tables_in(files)) and not any(map(is_image, files.names))
+            return bool(_tables_in(files)) and not have_images(files.names)
         with files.open(files.names[0]) as stream:
             start = stream.read(_START)
         return is_text(start) and not is_json(start)
@@ -81,7 +81,10 @@ def _options(dialect: Dialect, refuse: Callable[[csv.InvalidRow], str]) -> dict[
     """Options with which every cell is read as text, and the row of names as the first row."""
     return {
         "read_options": csv.ReadOptions(
-            column_names=dialect.names, encoding=dialect.encoding, use_threads=False
+            column_names=dialect.names,
+            encoding=dialect.encoding,
+            use_threads=False,
+            skip_rows=int(dialect.says_separator),
         ),
         "parse_options": csv.ParseOptions(
             delimiter=dialect.separator, newlines_in_values=True, invalid_row_handler=refuse

@@ -187,7 +187,7 @@ def climber() -> bytes:
 FILES = {
     "pickled objects": (lambda: npz(x=np.array([{}] * 60), y=Y), ["pickled"]),
     "no npz": (lambda: b"hello", ["no known format"]),
-    "empty": (lambda: b"", ["no known format"]),
+    "empty": (lambda: b"", ["the file is empty"]),
     "cut off": (lambda: npz(x=X, y=Y)[:2000], ["not a readable npz"]),
     "one axis": (lambda: npz(x=X[:, 0, 0], y=Y), ["shape", "expected"]),
     "no examples": (lambda: npz(x=X[:0], y=Y[:0]), ["shape"]),

@@ -262,6 +262,22 @@ def test_nested_columns_of_a_parquet_file_are_refused_by_name() -> None:
 
 # --- what is refused --------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_row_that_names_the_separator_is_no_row_of_names(separator: str, ending: str) -> None:
+    """Spreadsheets write and read it."""
+    table = f"sep={separator}\n" + text({"a,b": AGE, "y": Y}, "\t").replace("\t", separator)
+    if separator == ",":
+        table = table.replace("a,b", "ab")
+
+    found = read(table.replace("\n", ending))
+
+    assert found.description.columns[1].name in ("a,b", "ab")
+    both = np.concatenate([found.arrays.x_train, found.arrays.x_test])
+    np.testing.assert_allclose(np.sort(both[:, 0]), np.sort(AGE), rtol=1e-6)
+
+
 HEADER = "a,b,y\n"
 ROWS = "".join(f"{k * 7 % 31},{k % 5}.5,{k % 2}\n" for k in range(40))
 
@@ -270,6 +286,7 @@ ROWS = "".join(f"{k * 7 % 31},{k % 5}.5,{k % 2}\n" for k in range(40))
     ("data", "message"),
     [
         ("\n\n", "the file is empty"),
+        ((HEADER + ROWS).encode("utf-32"), "the file is UTF-32 text; expected UTF-8"),
         (HEADER, "a row of names and no rows of values"),
         (ROWS, "the first row holds numbers ('0', '0.5', '0'), not the names of columns"),
         ("a,b,b,y\n1,2,3,0\n", "columns have the same name: 'b'"),

@@ -72,6 +72,14 @@ def test_a_cell_names_an_image_by_the_end_of_its_path(cell: str, ending: str) ->
     )
 
 
+@pytest.mark.parametrize("cell", ["{k}", "{k:04d}", "{k}.0", "https://host/train/{k:03d}.png?x=1"])
+def test_numbers_are_found_however_spreadsheets_and_data_frames_write_them(cell: str) -> None:
+    files = {f"train/{k:03d}.png": png(k) for k in range(N)} | {"train/x.png": png(N)}
+    table = "\n".join(["id,label", "x,0", *(f"{cell.format(k=k)},{k % 2}" for k in range(N))])
+
+    assert labels_of(read(files | {"l.csv": table})) == {k: str(k % 2) for k in range(N)} | {N: "0"}
+
+
 def test_labels_are_not_taken_for_names_of_images() -> None:
     digits = rows("digit,number", "{odd},{k}")
 
@@ -201,6 +209,7 @@ def test_beside_folders_by_class_a_table_may_have_the_groups_alone() -> None:
         ({"labels.csv": rows("id,age,breed", "{k},{k},x")}, "with one of 'age', 'breed'"),
         ({"labels.csv": rows("id,split", "{k},train")}, "'labels.csv' has no column for the"),
         ({"labels.csv": ""}, "'labels.csv': the file is empty"),
+        ({"labels.csv": BREEDS, "a.gif": b"GIF"}, "found 'a.gif'; expected PNG, JPEG, WebP or BMP"),
         ({"labels.csv": "id,breed\n"}, "'labels.csv': the table has a row of names and no rows"),
         ({"labels.csv": rows("id,label", "{k},")}, "the target column 'label' is empty"),
         ({"submission.csv": BREEDS}, "'submission.csv' holds predictions, by its name"),
