@@ -27,6 +27,7 @@ from xdist.remote import Producer
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.bucket import BUCKET, KEYS, bucket_server
 from tests.distribution import ServicesTogether
+from tests.e2e.running_service import RunningService
 
 # No example fails for being slow: the first to need a compiled function waits for the compiler.
 settings.register_profile("netmorph", deadline=None)
@@ -185,6 +186,24 @@ def bucket_url(bucket_server_address: str, monkeypatch: pytest.MonkeyPatch) -> s
     for name, value in (KEYS | {"AWS_ENDPOINT_URL": bucket_server_address}).items():
         monkeypatch.setenv(name, value)
     return f"s3://{BUCKET}"
+
+
+@pytest.fixture(scope="session")
+def service_processes(
+    servers_directory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    """The processes of one service, with servers of its own, for the tests that interrupt it.
+
+    Each such test leaves it as it should be by itself: every search ended, no lease.
+    """
+    servers = servers_directory / "service"
+    made = RunningService(
+        tmp_path_factory.mktemp("service"),
+        EmbeddedPostgres(servers, durable=False),
+        EmbeddedValkey(servers),
+    )
+    yield made
+    made.close()
 
 
 def _fresh_name(purpose: str) -> str:
