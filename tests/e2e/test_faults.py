@@ -20,10 +20,10 @@ WORKER = {"Authorization": "Bearer netmorph_" + "w" * 43}
 
 
 @pytest.fixture(autouse=True)
-def audited(processes_of_module) -> Iterator[None]:
+def audited(service_processes) -> Iterator[None]:
     """After each test, end every search and audit the database."""
     yield
-    service = processes_of_module
+    service = service_processes
     service.start_api()
     for (search_id,) in service.rows("SELECT id FROM searches WHERE ended_at IS NULL"):
         service.http.post(f"/v1/searches/{search_id}:stop")

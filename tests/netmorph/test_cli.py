@@ -52,13 +52,8 @@ def test_a_missing_extra_is_named(
         ["nonsense"],
     ],
 )
-def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-P", "-m", "netmorph", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_wrong_usage_exits_with_2(called, arguments: list[str]) -> None:
+    ended = called(*arguments)
     assert ended.returncode == 2
     assert ended.stderr
 
