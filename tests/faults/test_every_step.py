@@ -24,6 +24,7 @@ from api.controller.collection import Retention
 from api.controller.proposer import Proposer
 from api.controller.sweeper import Sweeper
 from api.store import leases
+from api.store.prepared import PreparedStatement
 from core.protocol.contracts import (
     Action,
     BlobRef,
@@ -100,6 +101,15 @@ class DurableSteps:
         patch.setattr(Storage, "delete", remove)
         event.listen(engine, "before_cursor_execute", self._before)
         event.listen(engine, "after_cursor_execute", self._after)
+        first = PreparedStatement.first
+
+        def watched(statement: PreparedStatement, connection: Any, values: Any) -> Any:
+            self._before(connection, None, statement.sql)
+            row = first(statement, connection, values)
+            self._after(connection, None, statement.sql)
+            return row
+
+        patch.setattr(PreparedStatement, "first", watched)
 
     def _before(self, connection: Any, _: Any, statement: str, *__: Any) -> None:
         if not _WRITES.search(statement):
