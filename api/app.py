@@ -14,6 +14,7 @@ from api.dashboard import dashboard_router, mount_static, show_unknown_paths
 from api.edge import document, errors
 from api.edge.changes import Changes
 from api.edge.compression import Compression
+from api.edge.direct import DirectCalls
 from api.edge.headers import SecurityHeaders
 from api.edge.known_keys import KnownKeys
 from api.edge.lanes import LEASE_THREADS, REPORT_THREADS, Lanes
@@ -81,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.known_keys = KnownKeys()
     state.changes = Changes(settings.database_url, state.known_keys.forget)
     state.lanes = Lanes()
-    state.worker_engine = db.connect(settings, pool_size=REPORT_THREADS + LEASE_THREADS)
+    state.worker_engine = db.connect_committing(settings, REPORT_THREADS + LEASE_THREADS)
     state.throttle = Throttle()
     state.uploads = Uploads()
     state.readiness = health.readiness(state.engine, state.storage, settings.broker_url)
@@ -93,6 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(dashboard_router())
     mount_static(app)
     document.install(app)
+    app.add_middleware(DirectCalls, routes=worker.router.routes)
     app.add_middleware(RequestLimits, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(Compression)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
@@ -115,6 +117,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         listener.cancel()
         await asyncio.wait([listener])
         await asyncio.to_thread(app.state.controller.stop)
+        app.state.lanes.close()
         app.state.engine.dispose()
         app.state.worker_engine.dispose()
 
