@@ -99,7 +99,9 @@ class Storage:
         else:
             path = cache / blob.key
             if path not in self._verified and not _is_intact(blob, path):
-                _write_atomically(path, self.get(blob))
+                with self.open(blob) as source, self._failures():
+                    _write_atomically(path, source)
+                _check(blob, *_size_and_hash(path))
         self._verified.add(path)
         return path
 
