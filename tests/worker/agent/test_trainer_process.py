@@ -152,6 +152,15 @@ def test_the_signal_that_killed_a_trainer_is_named(start, name):
     assert not trainer.is_alive()
 
 
+def test_a_trainer_that_a_library_ends_for_its_memory_has_died_of_that(start):
+    said = "OpenBLAS error: Memory allocation still failed after 10 retries, giving up."
+    trainer = start(f"import sys; print('{said}', file=sys.stderr); sys.exit(1)")
+    assert isinstance(until(trainer, EndOfEvents)[-1], EndOfEvents)
+    trainer.kill()
+    assert trainer.out_of_memory()
+    assert trainer.exit_summary() == f"ended with exit code 1 (out of memory); stderr: {said}"
+
+
 def test_an_order_to_a_trainer_that_has_exited_gets_the_end_of_events(start, storage):
     trainer = start("")
     until(trainer, EndOfEvents)
