@@ -206,7 +206,9 @@ def search(
         "latency": None if max_latency is None else max_latency / 1000,
     }
     if keep_accuracy and root is None:
-        raise ClientError("--keep-accuracy needs the network whose accuracy is kept: --root FILE")
+        raise ClientError(
+            "--keep-accuracy needs a network whose accuracy is kept; give it by --root"
+        )
     body = {
         "keep_accuracy": keep_accuracy or None,
         "cost": cost and cost.value,
