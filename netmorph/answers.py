@@ -257,6 +257,8 @@ class Search(TypedDict):
     training: Training
     bounds: Bounds
     root: str | None  # id of the network that it starts from
+    keep_accuracy: NotRequired[bool]  # it looks for less cost at the root's accuracy
+    kept: NotRequired[str]  # which network keeps it, in words; empty until the final fit is made
     version: int
     created_at: str
     started_at: str | None

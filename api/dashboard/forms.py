@@ -16,6 +16,7 @@ from api.edge.dependencies import SessionDep, StorageDep
 from api.imports import import_file
 from api.schemas import ImageSide, Name, SplitSeed
 from api.store import budgets, searches
+from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.errors import NetmorphError
 
@@ -91,7 +92,8 @@ def upload(
             time=time.strip() or None,
             split_seed=_SPLIT_SEED.validate_python(split_seed.strip() or None),
         )
-        made = import_file(maker, storage, visitor.caller, checked, file.file, options)
+        limits = ReadLimits.of_uploads(request.app.state.settings.max_upload_bytes)
+        made = import_file(maker, storage, visitor.caller, checked, file.file, options, limits)
     except (ValidationError, NetmorphError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         with unit_of_work(maker) as session:
