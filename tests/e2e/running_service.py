@@ -239,7 +239,7 @@ class RunningService:
         """Create a short search on digits; return its id."""
         body = {
             "dataset": "digits",
-            "budget": {"trials": 4},
+            "budget": {"trials": 3},
             "strategy": "random",
             "training": {"epochs": 6, "final_epochs": 2, "batch_size": 128},
             "bounds": {"parameters": 10_000},  # half a second or less for a trial

@@ -44,7 +44,7 @@ def suggesting(service: RunningService) -> list[psutil.Process]:
 @pytest.mark.slow
 def test_a_killed_process_for_suggestions_is_replaced(service):
     api = service.api.pid
-    search_id = service.search()
+    search_id = service.search(budget={"trials": 4})
     for number in (0, 2):
         service.wait_for_trial(search_id, number)
         for process in suggesting(service):
@@ -82,7 +82,7 @@ def test_a_search_goes_on_without_weights_that_are_damaged(service, damage):
 
 
 def test_a_search_waits_for_its_storage_and_goes_on_by_itself(service):
-    search_id = service.search()
+    search_id = service.search(budget={"trials": 4})
     service.wait_for_trial(search_id, 2)
     service.stop_worker()
     weights, away = service.storage / "weights", service.storage / "away"
