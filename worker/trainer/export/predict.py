@@ -709,6 +709,7 @@ def _of_json(text: str, table: Table | Text) -> Cells:
 def _of_text(text: str, table: Table | Text) -> Cells:
     """The cells of a text; the separator is the one that gives the columns of the table."""
     csv.field_size_limit(LONGEST_CELL)
+    text = re.sub(r'\A"?sep=[,;\t|]"?[ \t]*\r?\n', "", text, flags=re.IGNORECASE)  # for Excel
     headers = {separator: _header(text, separator) for separator in SEPARATORS}
     best = max(headers, key=lambda one: len(set(table.names) & set(headers[one])))
     header = headers[best]
