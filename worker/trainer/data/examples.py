@@ -100,7 +100,8 @@ class Examples:
     def raw_batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All examples in order, as they are stored."""
         for start in range(0, len(self), size):
-            yield self._plain(self._x[start : start + size]), self._y[start : start + size]
+            x = self._plain(self._x.between(start, start + size))
+            yield x, self._y[start : start + size]
 
     def _plain(self, x: Tensor) -> Tensor:
         """The examples without the padding for shifts."""

@@ -23,7 +23,7 @@ from worker.trainer.export.card import compute_in_winner, model_card
 from worker.trainer.export.check import ROUNDING as OUTPUTS_TOLERANCE
 from worker.trainer.export.check import check_export, in_layout, worker_batches
 from worker.trainer.export.int8 import TestSplit
-from worker.trainer.export.int8_report import Int8Report, int8_report
+from worker.trainer.export.int8_report import QuantisedReport, int8_report
 from worker.trainer.export.onnx_check import EXAMPLES, check_onnx
 from worker.trainer.export.onnx_check import ROUNDING as ONNX_TOLERANCE
 from worker.trainer.export.onnx_model import OnnxUnavailable, head_of, onnx_model
@@ -53,7 +53,7 @@ def export(
     """
     spec = job.dataset_spec
     onnx, missing = _onnx(job, architecture, weights, inputs)
-    int8 = Int8Report()
+    int8 = QuantisedReport()
     if job.int8 and split is not None:
         int8 = int8_report(job, onnx, missing, inputs, test, split)
     files = {

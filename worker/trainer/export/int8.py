@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from core.tasks.task import AbstractTask
 from worker.tasks import AbstractLoss
@@ -46,7 +47,7 @@ class TestSplit:
 
 
 @dataclass(frozen=True, slots=True)
-class Int8File:
+class QuantisedFile:
     """A file in eight bits, and the metric of its results on the test split."""
 
     data: bytes
@@ -55,7 +56,7 @@ class Int8File:
     examples: int
 
 
-def int8_in_words(made: Int8File, task: AbstractTask, exact: float, size: int) -> str:
+def int8_in_words(made: QuantisedFile, task: AbstractTask, exact: float, size: int) -> str:
     """What eight bits save and cost, for the model card.
 
     `exact` is the metric of the network itself, `size` are the bytes of its ONNX file.
@@ -69,7 +70,7 @@ def int8_in_words(made: Int8File, task: AbstractTask, exact: float, size: int) -
     )
 
 
-def int8_file(model: bytes, head: Head, sample: NDArray[Any], test: TestSplit) -> Int8File:
+def int8_file(model: bytes, head: Head, sample: NDArray[Any], test: TestSplit) -> QuantisedFile:
     """The quantised ONNX file, measured; `sample` are raw training examples with channels first.
 
     Raises:
@@ -79,14 +80,13 @@ def int8_file(model: bytes, head: Head, sample: NDArray[Any], test: TestSplit) -
         raise Int8Unavailable(MISSING)
     try:
         data = _quantised(model, in_layout(sample, test.layout))
-        outputs = torch.cat([*_outputs(data, head, test)])
+        outputs, targets = map(torch.cat, zip(*_results(data, head, test), strict=True))
     except Exception as error:  # whatever onnxruntime raises, the rest of the export is good
         raise Int8Unavailable(
             f"onnxruntime cannot quantise it: {type(error).__name__}: {error}"
         ) from error
-    targets = torch.cat([y.cpu() for _, y in test.examples.raw_batches(BATCH)])
     metric, std = test.loss.metric(outputs, targets), test.loss.metric_std(outputs, targets)
-    return Int8File(data, metric, std, len(targets))
+    return QuantisedFile(data, metric, std, len(targets))
 
 
 def _quantised(model: bytes, sample: NDArray[Any]) -> bytes:
@@ -134,13 +134,13 @@ def _plain(model: onnx.ModelProto) -> bytes:
     return data
 
 
-def _outputs(data: bytes, head: Head, test: TestSplit) -> Iterator[torch.Tensor]:
-    """The outputs of the network that the file's results mean, batch by batch."""
+def _results(data: bytes, head: Head, test: TestSplit) -> Iterator[tuple[Tensor, Tensor]]:
+    """The outputs that the file's results mean, and the targets, batch by batch."""
     runtime = importlib.import_module("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    for x, _ in test.examples.raw_batches(BATCH):
+    for x, y in test.examples.raw_batches(BATCH):
         examples = np.ascontiguousarray(in_layout(x.cpu().numpy(), test.layout))
         (results,) = session.run(None, {INPUT: examples})
-        yield head.invert(results)
+        yield head.invert(results), y.cpu()

@@ -12,7 +12,7 @@ from worker.trainer.train_job import TrainJob
 
 
 @dataclass(frozen=True, slots=True)
-class Int8Report:
+class QuantisedReport:
     """The ONNX file of eight bits, or why there is none; empty where none was requested."""
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -27,7 +27,7 @@ def int8_report(
     inputs: TrainedInputs,
     test: TestMetrics,
     split: TestSplit,
-) -> Int8Report:
+) -> QuantisedReport:
     """The file of eight bits; `onnx` has the one that it is made of, or `missing` says why not."""
     try:
         if not onnx:
@@ -35,7 +35,9 @@ def int8_report(
         head = head_of(job.task, job.dataset_spec, inputs.targets)
         made = int8_file(onnx["model.onnx"], head, inputs.sample, split)
     except Int8Unavailable as error:
-        return Int8Report({}, {INT8: {"missing": str(error)}}, f"There is no `{INT8}`: {error}.")
+        return QuantisedReport(
+            {}, {INT8: {"missing": str(error)}}, f"There is no `{INT8}`: {error}."
+        )
     found = {
         "measured": f"{job.measured.metric} on the {made.examples} test examples",
         "test": made.metric,
@@ -43,4 +45,4 @@ def int8_report(
         "lost": job.measured.objective(test.metric) - job.measured.objective(made.metric),
     }
     words = int8_in_words(made, job.measured, test.metric, len(onnx["model.onnx"]))
-    return Int8Report({INT8: made.data}, {INT8: found}, words)
+    return QuantisedReport({INT8: made.data}, {INT8: found}, words)
