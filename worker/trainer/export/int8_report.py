@@ -35,9 +35,8 @@ def int8_report(
         head = head_of(job.task, job.dataset_spec, inputs.targets)
         made = int8_file(onnx["model.onnx"], head, inputs.sample, split)
     except Int8Unavailable as error:
-        return QuantisedReport(
-            {}, {INT8: {"missing": str(error)}}, f"There is no `{INT8}`: {error}."
-        )
+        words = f"There is no `{INT8}`: {error}."
+        return QuantisedReport({}, {INT8: {"missing": str(error)}}, words)
     found = {
         "measured": f"{job.measured.metric} on the {made.examples} test examples",
         "test": made.metric,
