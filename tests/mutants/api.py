@@ -17,8 +17,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/edge/limits.py",
-        old="if _depth(text) > JSON_DEPTH:",
-        new="if _depth(text) > JSON_DEPTH + 1:",
+        old="_depth(text) > JSON_DEPTH:",
+        new="_depth(text) > JSON_DEPTH + 1:",
         tests=("tests/api/edge/test_limits.py",),
     ),
     Mutant(
@@ -203,7 +203,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # equal bytes that were stored after the deletion are removed
         file="api/controller/sweeper.py",
-        old="if self._was_stored_lately(blob)",
+        old="if self._was_stored_after(limit, blob)",
         new="if False",
         tests=("tests/api/controller/test_sweeper.py",),
     ),
