@@ -3,8 +3,8 @@
     python examples/texts_compared.py 4
 
 The argument is the number of trials of the search. The texts are those of `docstrings.py`: the
-start of a docstring, of which the package is to be named. A fifth of them is for the test; neither method
-sees it before.
+start of a docstring, of which the package is to be named. A fifth of them is for the test; neither
+method sees it before.
 """
 
 import sys
