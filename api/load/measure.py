@@ -141,8 +141,13 @@ def _free_port() -> int:
         return int(one.getsockname()[1])
 
 
-async def drive(on: Service, workers: int, seconds: float, offered: float) -> Tally:
-    """Let workers train for these seconds, and end when their last calls are answered."""
+async def drive(
+    on: Service, workers: int, seconds: float, offered: float, *, at_once: bool = False
+) -> Tally:
+    """Let workers train for these seconds, and end when their last calls are answered.
+
+    With `at_once` all workers report at the same time, again and again.
+    """
     tally, ends = Tally(), time.monotonic() + seconds
     simulated = [
         SimulatedWorker(
@@ -152,6 +157,7 @@ async def drive(on: Service, workers: int, seconds: float, offered: float) -> Ta
             trial_seconds=workers / offered,
             heartbeat_seconds=HEARTBEAT_SECONDS,
             rng=Random(number),
+            at_once=at_once,
         )
         for number in range(workers)
     ]
