@@ -93,12 +93,17 @@ def _own_database(server: str) -> Iterator[str]:
     url = make_url(server)
     name = f"netmorph_load_{secrets.token_hex(6)}"
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            yield url.set(database=name).render_as_string(hide_password=False)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    _execute(plain, f"CREATE DATABASE {name}")
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        _execute(plain, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(url: str, statement: str) -> None:
+    """Run a statement on a connection of its own: the server may restart during a measurement."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
 
 
 @contextlib.contextmanager
@@ -167,6 +172,7 @@ async def drive(
 
 def summary(on: Service, tally: Tally, seconds: float) -> dict[str, Any]:
     """The figures of a run, checked against the database."""
+    on.engine.dispose()  # connections from before a restart of the server
     with on.engine.connect() as connection:
         counts = connection.execute(_COUNTS).one()
     results = tally.seconds.get("result", [])
