@@ -75,20 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # our own page, which loads nothing from other sites
         redoc_url=None,
     )
-    state = app.state
-    state.settings = settings
-    state.engine = db.connect(settings)
-    state.sessions = db.sessions(state.engine)
-    state.storage = Storage(settings.storage_url)
-    state.controller = Controller(settings, state.engine)
-    state.known_keys = KnownKeys()
-    state.changes = Changes(settings.database_url, state.known_keys.forget)
-    state.lanes = Lanes()
-    state.worker_engine = db.connect_committing(settings, REPORT_THREADS + LEASE_THREADS)
-    state.throttle = Throttle()
-    state.uploads = Uploads()
-    state.readiness = health.readiness(state.engine, state.storage, settings.broker_url)
-    state.metrics = MetricsPage()
+    connect(app, settings)
     errors.install(app)
     show_unknown_paths(app)
     for module in _ROUTERS:
@@ -104,6 +91,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestObservation)
     app.add_middleware(RequestTracing)
     return app
+
+
+def connect(app: FastAPI, settings: Settings) -> None:
+    """Give the application what its requests share; no connection is opened yet."""
+    state = app.state
+    state.settings = settings
+    state.engine = db.connect(settings)
+    state.sessions = db.sessions(state.engine)
+    state.storage = Storage(settings.storage_url)
+    state.controller = Controller(settings, state.engine)
+    state.known_keys = KnownKeys()
+    state.changes = Changes(settings.database_url, state.known_keys.forget)
+    state.lanes = Lanes()
+    state.worker_engine = db.connect_committing(settings, REPORT_THREADS + LEASE_THREADS)
+    state.throttle = Throttle()
+    state.uploads = Uploads()
+    state.readiness = health.readiness(state.engine, state.storage, settings.broker_url)
+    state.metrics = MetricsPage()
 
 
 @asynccontextmanager

@@ -1,39 +1,31 @@
-"""The page of settings: a person's key, and for admins all keys; changes need the key itself.
+"""Keys on the dashboard: a person's own, and for admins all keys; changes need the key itself.
 
 A session alone must not create keys: an attacker who has taken a session over would keep access
 after its end.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Form, HTTPException, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
-from sqlalchemy.orm import Session
 
-from api.dashboard.rendering import PageRoute, page
+from api.dashboard.rendering import PageRoute
+from api.dashboard.settings_page import ShownSecret, show_settings
 from api.dashboard.submission import in_words
 from api.dashboard.visitors import SenderDep, Visitor, VisitorDep, open_session
 from api.db import unit_of_work
 from api.edge import authentication
-from api.edge.dependencies import SessionDep
-from api.roles import Role
-from api.schemas import KeyCreated, KeyIn, KeyOut
-from api.store import keys
+from api.schemas import KeyCreated, KeyIn
+from api.store import clock, keys
 from api.store.errors import Conflict
 
 router = APIRouter(route_class=PageRoute)
 
 Text = Annotated[str, Form(max_length=200)]
-
-
-@router.get("/settings")
-def settings_page(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
-    """The keys that the visitor may change."""
-    return _show(request, visitor, session)
 
 
 @router.get("/settings/keys")
@@ -56,7 +48,7 @@ def create_key(
     fields = {"name": name, "role": role, "days": days}
     try:
         _confirm(request, visitor, key, admin=True)
-        body = KeyIn.model_validate({"name": name, "role": role, "expires_at": _end(days)})
+        body = KeyIn.model_validate({"name": name, "role": role, "expires_at": _end(request, days)})
         with unit_of_work(request.app.state.sessions) as session:
             made = keys.create(session, body.name, body.role, body.expires_at)
     except ValidationError as error:
@@ -117,15 +109,17 @@ def _confirm(request: Request, visitor: Visitor, key: str, *, admin: bool) -> No
         raise _Refused("key", "this is another key: give the one you signed in with", 422)
 
 
-def _end(days: str) -> datetime | None:
+def _end(request: Request, days: str) -> datetime | None:
     """The end of a key that is valid for this number of days; None for no end."""
     if not days.strip():
         return None
+    with unit_of_work(request.app.state.sessions) as session:
+        now = clock.now(session)
     try:
-        end = datetime.now(UTC) + timedelta(days=float(days))
+        end = now + timedelta(days=float(days))
     except (ValueError, OverflowError):
         raise _Refused("days", "expected a number of days, or nothing", 422) from None
-    if end <= datetime.now(UTC):
+    if end <= now:
         raise _Refused("days", "expected more than 0 days: such a key would be expired", 422)
     return end
 
@@ -134,11 +128,12 @@ def _with_secret(
     request: Request, visitor: Visitor, made: KeyCreated, *, own: bool = False
 ) -> Response:
     """The page with the new secret; a session goes on whose key has changed."""
+    shown = ShownSecret(made.name, made.key)
     with unit_of_work(request.app.state.sessions) as session:
         if not own:
-            return _show(request, visitor, session, made=made)
+            return show_settings(request, visitor, session, made=shown)
         opened = open_session(request, session, visitor.caller)
-        answer = _show(request, opened.visitor, session, made=made)
+        answer = show_settings(request, opened.visitor, session, made=shown)
     opened.keep(answer)
     return answer
 
@@ -151,32 +146,4 @@ def _again(
     status: int = HTTPStatus.UNPROCESSABLE_ENTITY,
 ) -> Response:
     with unit_of_work(request.app.state.sessions) as session:
-        return _show(request, visitor, session, values=fields, errors=errors, status=status)
-
-
-def _show(
-    request: Request,
-    visitor: Visitor,
-    session: Session,
-    *,
-    made: KeyCreated | None = None,
-    values: dict[str, str] | None = None,
-    errors: dict[str, str] | None = None,
-    status: int = HTTPStatus.OK,
-) -> HTMLResponse:
-    request.state.visitor = visitor
-    everyone: list[KeyOut] = keys.listing(session)
-    own = next(one for one in everyone if one.id == visitor.caller.key_id)
-    shown: dict[str, Any] = {"name": "", "role": Role.USER.value, "days": ""}
-    return page(
-        request,
-        "settings.html",
-        status,
-        own=own,
-        others=[one for one in everyone if one.id != own.id] if visitor.caller.is_admin else [],
-        roles=[role.value for role in Role],
-        made=made,
-        values=shown | (values or {}),
-        errors=errors or {},
-        now=datetime.now(UTC),
-    )
+        return show_settings(request, visitor, session, values=fields, errors=errors, status=status)

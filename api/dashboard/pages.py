@@ -15,7 +15,7 @@ from api.edge.dependencies import SessionDep
 from api.imports import intake_rules
 from api.pictures import drawing
 from api.schemas import TrialDetail
-from api.store import datasets, epochs, searches, trials, workers
+from api.store import clock, datasets, epochs, searches, trials, workers
 from api.store.keys import Caller
 from core.data.layouts import LAYOUTS
 from core.errors import NetmorphError
@@ -108,10 +108,10 @@ def show_datasets(
     *,
     cursor: str | None = None,
     values: dict[str, str] | None = None,
-    error: str = "",
+    errors: dict[str, str] | None = None,
     status: int = 200,
 ) -> HTMLResponse:
-    """The page of data sets; the form keeps its values and shows its error."""
+    """The page of data sets; the form keeps its values and shows its errors."""
     listed = datasets.listing(session, visitor.caller, cursor=cursor)
     return page(
         request,
@@ -122,7 +122,7 @@ def show_datasets(
         intake=intake_rules(request.app.state.settings.max_upload_bytes),
         layouts=LAYOUTS,
         values=values or {},
-        error=error,
+        errors=errors or {},
     )
 
 
@@ -136,11 +136,11 @@ def datasets_address(visitor: VisitorDep) -> RedirectResponse:
 def workers_page(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
     """The workers."""
     listed = workers.listing(session, visitor.caller)
-    return page(request, "workers.html", workers=listed, now=workers.now(session))
+    return page(request, "workers.html", workers=listed, now=clock.now(session))
 
 
 @router.get("/ui/workers")
 def workers_fragment(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
     """The table of workers."""
     listed = workers.listing(session, visitor.caller)
-    return page(request, "_workers.html", workers=listed, now=workers.now(session))
+    return page(request, "_workers.html", workers=listed, now=clock.now(session))

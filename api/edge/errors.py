@@ -69,7 +69,7 @@ def install(app: FastAPI) -> None:
 
 
 #: The errors of a route that `answer` can answer; any other one is a fault of the program.
-ANSWERED = (NetmorphError, HTTPException, TimeoutError, DBAPIError)
+ANSWERED = (NetmorphError, HTTPException, TimeoutError, DBAPIError, OSError)
 
 
 def answer(request: Request, error: Exception) -> Response:
@@ -88,6 +88,7 @@ def _handlers() -> dict[type[Exception], Callable[[Request, Exception], Response
         OperationalError: _unavailable,
         TimeoutError: _unavailable,
         DBAPIError: _database,
+        OSError: _storage,
     }
 
 
@@ -169,6 +170,16 @@ def _database(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
     lost = error.connection_invalidated
     return _unavailable(request, error) if lost else _unexpected(request, error)
+
+
+def _storage(_: Request, error: Exception) -> Response:
+    """Storage, or the disk of this machine, does not work: the client may try again."""
+    log.error("storage does not work", exc_info=error)
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "storage does not work at the moment: try again; if it goes on, see the log of the API",
+        headers={"Retry-After": "5"},
+    )
 
 
 def _unexpected(_: Request, error: Exception) -> Response:

@@ -44,7 +44,7 @@ class PreparedStatement:
             cursor.execute(self._query, [given[name] for name in self._names])
             return cursor.fetchone()
         except psycopg.Error as error:
-            raise self._refined(error, connection, is_lost=driver.closed) from error
+            raise self.refined(error, connection, is_lost=driver.closed) from error
 
     @cached_property
     def _compiled(self) -> Any:
@@ -63,7 +63,7 @@ class PreparedStatement:
         """The constants in an expression, which are parameters as well."""
         return {name: value for name, value in self._compiled.params.items() if value is not None}
 
-    def _refined(
+    def refined(
         self, error: psycopg.Error, connection: Connection, *, is_lost: bool
     ) -> BaseException:
         """The error as SQLAlchemy raises it; a lost connection leaves the pool."""

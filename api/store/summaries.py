@@ -10,9 +10,9 @@ from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
-from api.models import Dataset, Lease, Search, Trial, Version
-from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, SearchOut, Used
-from api.store import compute
+from api.models import Dataset, Key, Lease, Network, Search, Trial, Version
+from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, OwnerRef, SearchOut, Used
+from api.store import compute, kept
 from api.store.readable import readable
 from api.store.waits import reasons
 from core.protocol.contracts import Bounds, Budget, SearchConfig
@@ -30,6 +30,8 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
     heads, counts = _heads(session, ids), _counts(session, ids)
     bests, finals = _bests(session, ids), _finals(session, ids)
     shares, waits = compute.shares(session, ids), reasons(session, ids)
+    keeping = [search.id for search in searches if search.config.get("keep_accuracy")]
+    found = kept.sentences(session, keeping)
     return [
         _out(
             search,
@@ -39,6 +41,7 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
             final=finals.get(search.id),
             compute_in_winner=shares.get(search.id),
             wait=waits.get(search.id, ""),
+            kept=found.get(search.id, ""),
         )
         for search in searches
         if search.id in heads
@@ -50,15 +53,24 @@ _epochs_under_lease = func.greatest(func.coalesce(Lease.epochs - Lease.resumed_e
 
 
 def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
-    """Version and data set of each search, and the database's clock.
+    """Version, data set, owner and root of each search, and the database's clock.
 
     The searches are read again with their versions, in one statement: a client that got the newest
     version with an older status would wait for a change that has already been.
     """
     statement = (
-        select(Search, Version.version, Dataset.name.label("dataset"), func.now().label("now"))
+        select(
+            Search,
+            Version.version,
+            Dataset.name.label("dataset"),
+            Key.name.label("owner"),
+            Network.name.label("root"),
+            func.now().label("now"),
+        )
         .join(Version, Version.search_id == Search.id)
         .join(Dataset, Dataset.id == Search.dataset_id)
+        .join(Key, Key.id == Search.owner_id)
+        .outerjoin(Network, Network.id == Search.root_id)
         .where(Search.id.in_(ids))
         .execution_options(populate_existing=True)
     )
@@ -147,6 +159,7 @@ def _out(
     final: FinalOut | None,
     compute_in_winner: float | None,
     wait: str,
+    kept: str,
 ) -> SearchOut:
     config, unread = _config(search.config)
     bounds, unread_bounds = readable(Bounds, search.bounds)
@@ -156,7 +169,9 @@ def _out(
         config,
         bounds=bounds,
         reason=_reason(search.reason or wait, [*unread, *unread_bounds]),
+        owner=OwnerRef(id=search.owner_id, name=head.owner),
         dataset=DatasetRef(id=search.dataset_id, name=head.dataset),
+        root_name=head.root,
         metric=task.metric,
         in_percent=task.in_percent,
         larger_is_better=task.larger_is_better,
@@ -168,6 +183,8 @@ def _out(
         compute_in_winner=compute_in_winner,
         best=best and best.model_copy(update={"value": task.of_objective(best.value)}),
         final=final,
+        keep_accuracy=bool(config.keep_accuracy),
+        kept=kept,
     )
 
 

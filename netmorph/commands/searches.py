@@ -1,13 +1,15 @@
 """The commands on searches: ls, show, watch, trials, pause, resume, stop, extend, clone, …"""
 
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from netmorph import event_log, lineage, progress, tables
+from netmorph import event_log, lineage, predictor, progress, tables
 from netmorph import export as exports
 from netmorph.answers import Epoch, Queued, Search, Trial
 from netmorph.client import Client
@@ -40,6 +42,7 @@ _REQUEST = (
     "training",
     "bounds",
     "root",
+    "keep_accuracy",
 )
 
 
@@ -47,14 +50,17 @@ def ls(
     tag: Annotated[
         list[str] | None, typer.Option(help="Only searches with this tag; may be repeated.")
     ] = None,
+    own: Annotated[
+        bool, typer.Option("--own", help="Only searches that were created with your key.")
+    ] = False,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the searches, the newest first."""
+    """List your searches and those that others share, the newest first."""
     with connect(url, key, data_dir) as client:
-        items = list(client.searches(tag or ()))
+        items = list(client.searches(tag or (), own=own))
     if as_json:
         print_json(items)
     else:
@@ -264,24 +270,30 @@ def edit(
         list[str] | None, typer.Option(help="Remove this tag; may be repeated.")
     ] = None,
     note: Annotated[str | None, typer.Option(help="Another note; '' removes it.")] = None,
+    share: Annotated[
+        bool | None,
+        typer.Option(help="Let all users of the service read it, or only you and admins."),
+    ] = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change the name, the tags or the note of a search."""
+    """Change the name, the tags or the note of a search, or share it with all users to be read."""
     with connect(url, key, data_dir) as client:
         item = resolve(client, search)
         tags = sorted({*item["tags"], *(tag or ())} - {*(untag or ())})
-        changes: dict[str, str | list[str]] = {"tags": tags} if tag or untag else {}
+        changes: dict[str, str | bool | list[str]] = {"tags": tags} if tag or untag else {}
         changes |= {} if name is None else {"name": name}
         changes |= {} if note is None else {"note": note}
+        changes |= {} if share is None else {"shared": share}
         item = client.edit_search(item["id"], **changes)
     if as_json:
         print_json(item)
     else:
         tagged = f", tagged {', '.join(item['tags'])}" if item["tags"] else ""
-        console().print(f"{item['name']} ({item['id']}){tagged}", soft_wrap=True)
+        shared = ", shared with all users" if item.get("shared") else ""
+        console().print(f"{item['name']} ({item['id']}){tagged}{shared}", soft_wrap=True)
 
 
 def enqueue(
@@ -439,39 +451,56 @@ def export(
     to: Annotated[
         Path | None, typer.Option(help="Folder for the network. Default: exports/NAME-ID.")
     ] = None,
+    torch_program: Annotated[
+        bool,
+        typer.Option(
+            "--torch-program",
+            help="Also write the network as model.pt2, which torch.export.load reads. Takes some "
+            "seconds and needs torch.",
+        ),
+    ] = False,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download the exported network of a completed search."""
+    if torch_program:
+        predictor.require_torch()
     with connect(url, key, data_dir) as client:
         item = resolve(client, search)
         folder = to or default_folder(item)
         exports.require_writable(folder)
         exports.download(client, item["id"], folder)
+    written = predictor.write_torch_program(folder) if torch_program else None
     if as_json:
-        print_json({"search_id": item["id"], "export": str(folder.absolute())})
-    else:
-        console().print(f"exported to {folder}", soft_wrap=True)
+        more = {} if written is None else {"torch_program": str(written.absolute())}
+        print_json({"search_id": item["id"], "export": str(folder.absolute()), **more})
+        return
+    console().print(f"exported to {folder}", soft_wrap=True)
+    if written is not None:
+        console().print(f"wrote and checked {written}", soft_wrap=True)
 
 
 def resolve(client: Client, text: str) -> Search:
     """The search with this id or name, or whose id begins with `text`; the newest for `last`.
+
+    Searches of others, which are shared or which an admin sees, count where no own one matches.
 
     Raises:
         ClientError: no search or several searches match.
     """
     if _is_id(text):
         return client.search(text)
-    found = []
-    for item in client.searches():
-        if text == "last":
-            return item
-        if item["name"] == text or matching.begins(item, text):
-            found.append(item)
+    found = _matching(client.searches(own=True), text) or _matching(client.searches(), text)
     advice = "expected one: `netmorph ls` lists the names and ids"
     return matching.only(found, text, "search", advice, plural="searches")
+
+
+def _matching(searches: Iterator[Search], text: str) -> list[Search]:
+    if text == "last":
+        return list(islice(searches, 1))
+    return [item for item in searches if item["name"] == text or matching.begins(item, text)]
 
 
 def _is_id(text: str) -> bool:

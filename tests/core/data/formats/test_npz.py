@@ -427,7 +427,7 @@ def test_a_truncated_file_is_refused_wherever_it_was_cut(pack: Any) -> None:
     data = packed(x=IMAGES, y=CLASSES, pack=pack)
 
     for length in range(0, len(data), 7):
-        expected = "not a readable npz or zip file: " if length > 1 else "of no known format; "
+        expected = "not a readable npz or zip file: " if length > 1 else "empty; expected data"
         assert refusal(data[:length]).startswith(f"the file is {expected}")
 
 
@@ -445,7 +445,7 @@ def test_encrypted_and_unusual_packing_is_refused() -> None:
 GOOD = [packed(x=IMAGES, y=CLASSES, pack=pack) for pack in (np.savez, np.savez_compressed)]
 
 
-@settings(max_examples=1500)
+@settings(max_examples=500)
 @given(st.sampled_from(GOOD), st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1))
 def test_any_damage_is_harmless_or_refused(good: bytes, changes: list[tuple[int, int]]) -> None:
     data = bytearray(good)
