@@ -19,6 +19,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -58,15 +59,15 @@ def _disturbed(load: Load, names: list[str], *, with_optuna: bool) -> reporting.
     stock = dataclasses.replace(load, seconds=MORE * load.seconds * runs)  # of waiting trials
     with _servers() as (settings, postgres), service(settings, stock) as on:
         acknowledged: list[tuple[UUID, int]] = []
-        baseline = _run(on, load, acknowledged)
+        baseline = _run(on, load, acknowledged, contextlib.nullcontext())
         found: dict[str, Any] = {"baseline": baseline}
         if with_optuna:
             found["optuna"] = _optuna(settings.database_url, load.seconds)
         for name in names:
             offered = MORE * load.offered if name == "more-load" else load.offered
             own = dataclasses.replace(load, offered=offered)
-            with CELLS[name](Target(on, postgres, load.seconds)):
-                found[name] = _run(on, own, acknowledged, at_once=name == "burst")
+            disturbance = CELLS[name](Target(on, postgres, load.seconds))
+            found[name] = _run(on, own, acknowledged, disturbance, at_once=name == "burst")
             for key in ("results_per_second", "results_per_second_at_end"):
                 share = found[name][key] / max(baseline[key], 1e-9)
                 found[name][key.replace("results_per_second", "goodput")] = share
@@ -74,14 +75,20 @@ def _disturbed(load: Load, names: list[str], *, with_optuna: bool) -> reporting.
 
 
 def _run(
-    on: Service, load: Load, acknowledged: list[tuple[UUID, int]], *, at_once: bool = False
+    on: Service,
+    load: Load,
+    acknowledged: list[tuple[UUID, int]],
+    disturbance: AbstractContextManager[None],
+    *,
+    at_once: bool = False,
 ) -> dict[str, Any]:
     """The figures of one run; those of the database are of all runs so far.
 
     `acknowledged` has the accepted results of the runs before, and gets those of this one.
     """
     began, cpu = time.monotonic(), on.cpu_seconds()
-    tally = asyncio.run(drive(on, load.workers, load.seconds, load.offered, at_once=at_once))
+    with disturbance:
+        tally = asyncio.run(drive(on, load.workers, load.seconds, load.offered, at_once=at_once))
     count = len(tally.accepted)
     acknowledged += tally.accepted
     tally.accepted = acknowledged

@@ -41,7 +41,7 @@ from api.settings import Settings
 
 HEARTBEAT_SECONDS = 10.0
 LEASE_SECONDS = 30.0
-START_SECONDS = 60.0
+START_SECONDS = 240.0  # on a machine that is very busy
 _COUNTS = text("""
 SELECT count(*) FILTER (WHERE status = 'completed') AS completed,
     coalesce(sum(attempt - 1), 0) AS expired,
