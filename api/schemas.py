@@ -470,6 +470,16 @@ class WorkerPage(Out):
     items: list[WorkerOut]
 
 
+class QueueStatsOut(Out):
+    """The queue in numbers: trials of the caller, of everybody for an admin."""
+
+    waiting: int  # trials that a worker could take now
+    running: int  # trials that workers train
+    workers_needed: int  # both together, as one worker trains one trial
+    oldest_wait: float  # seconds that the first waiting trial has been ready for a worker; else 0
+    live_workers: dict[str, int]  # of all users, by device: heard of within the last minute
+
+
 class AmountOut(Out):
     blobs: int
     bytes: int

@@ -150,8 +150,8 @@ class Controller:
             except SQLAlchemyError as error:
                 _log.warning("cannot reach the database to decide: %s", error)
                 again = False
-            # Never more than half of a core, however often it is woken.
-            self._stopping.wait(min(1.0, time.monotonic() - started))
+            # Never more than a fifth of a core, however often it is woken: results wake it.
+            self._stopping.wait(min(1.0, 4 * (time.monotonic() - started)))
             if not again:
                 self._woken.wait(self._settings.reconcile_seconds)
             self._woken.clear()

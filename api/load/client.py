@@ -62,6 +62,7 @@ class Tally:
     """What all workers together have seen."""
 
     accepted: list[tuple[UUID, int]] = field(default_factory=list)  # trial, attempt
+    accepted_at: list[float] = field(default_factory=list)  # on the clock of time.monotonic
     statuses: Counter[int] = field(default_factory=Counter)
     failures: int = 0  # requests without an answer
     seconds: dict[str, list[float]] = field(default_factory=dict)  # of answered calls, by kind
@@ -77,6 +78,7 @@ class SimulatedWorker:
     trial_seconds: float
     heartbeat_seconds: float
     rng: Random
+    at_once: bool = False  # its trials begin and end with those of all other workers
     identity: dict[str, Any] = field(
         default_factory=lambda: {
             "worker_id": str(uuid4()), "boot_id": str(uuid4()), "name": "load", "device": "cpu",
@@ -85,7 +87,7 @@ class SimulatedWorker:
 
     async def run(self) -> None:
         """Train one trial after the other until the time is up."""
-        await asyncio.sleep(self.rng.random() * self.trial_seconds)
+        await asyncio.sleep(0 if self.at_once else self.rng.random() * self.trial_seconds)
         while time.monotonic() < self.ends:
             found = await self._call("lease", "/v1/worker/lease", self.identity)
             order = json.loads(found) if found else None
@@ -99,7 +101,8 @@ class SimulatedWorker:
         """Train a trial; the next order, if the answer to the result has one."""
         lease = {"attempt": order["attempt"], "token": order["token"]}
         path = f"/v1/worker/trials/{order['trial_id']}"
-        due = time.monotonic() + self.trial_seconds * (0.5 + self.rng.random())
+        share = 1.0 if self.at_once else 0.5 + self.rng.random()
+        due = time.monotonic() + self.trial_seconds * share
         while (left := due - time.monotonic()) > self.heartbeat_seconds:
             await asyncio.sleep(min(left, self.heartbeat_seconds))
             await self._call("heartbeat", f"{path}/heartbeat", lease | {"step": 1})
@@ -113,6 +116,7 @@ class SimulatedWorker:
         if answer is None:
             return None
         self.tally.accepted.append((UUID(order["trial_id"]), order["attempt"]))
+        self.tally.accepted_at.append(time.monotonic())
         following: JsonObject | None = json.loads(answer).get("next")
         return following
 

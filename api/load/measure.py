@@ -41,7 +41,7 @@ from api.settings import Settings
 
 HEARTBEAT_SECONDS = 10.0
 LEASE_SECONDS = 30.0
-START_SECONDS = 60.0
+START_SECONDS = 240.0  # on a machine that is very busy
 _COUNTS = text("""
 SELECT count(*) FILTER (WHERE status = 'completed') AS completed,
     coalesce(sum(attempt - 1), 0) AS expired,
@@ -93,12 +93,17 @@ def _own_database(server: str) -> Iterator[str]:
     url = make_url(server)
     name = f"netmorph_load_{secrets.token_hex(6)}"
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            yield url.set(database=name).render_as_string(hide_password=False)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    _execute(plain, f"CREATE DATABASE {name}")
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        _execute(plain, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(url: str, statement: str) -> None:
+    """Run a statement on a connection of its own: the server may restart during a measurement."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
 
 
 @contextlib.contextmanager
@@ -141,8 +146,13 @@ def _free_port() -> int:
         return int(one.getsockname()[1])
 
 
-async def drive(on: Service, workers: int, seconds: float, offered: float) -> Tally:
-    """Let workers train for these seconds, and end when their last calls are answered."""
+async def drive(
+    on: Service, workers: int, seconds: float, offered: float, *, at_once: bool = False
+) -> Tally:
+    """Let workers train for these seconds, and end when their last calls are answered.
+
+    With `at_once` all workers report at the same time, again and again.
+    """
     tally, ends = Tally(), time.monotonic() + seconds
     simulated = [
         SimulatedWorker(
@@ -152,6 +162,7 @@ async def drive(on: Service, workers: int, seconds: float, offered: float) -> Ta
             trial_seconds=workers / offered,
             heartbeat_seconds=HEARTBEAT_SECONDS,
             rng=Random(number),
+            at_once=at_once,
         )
         for number in range(workers)
     ]
@@ -161,6 +172,7 @@ async def drive(on: Service, workers: int, seconds: float, offered: float) -> Ta
 
 def summary(on: Service, tally: Tally, seconds: float) -> dict[str, Any]:
     """The figures of a run, checked against the database."""
+    on.engine.dispose()  # connections from before a restart of the server
     with on.engine.connect() as connection:
         counts = connection.execute(_COUNTS).one()
     results = tally.seconds.get("result", [])

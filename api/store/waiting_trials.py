@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, cast, func, or_, select
+from sqlalchemy import Float, cast, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from api.models import Lease, Search, Trial, Worker
+from api.schemas import QueueStatsOut
+from api.store.fragments import listed
 from api.store.keys import Caller
-from api.store.workers import RECENT, count_live
-from core.protocol.states import SearchStatus, TrialStatus
+from api.store.workers import RECENT, count_live, live_by_device
+from core.protocol.states import TRAINING_SEARCH, SearchStatus, TrialStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,36 @@ def queue(
     rows = session.execute(statement.limit(limit)).all()
     total = session.scalars(select(func.count()).where(Trial.status == TrialStatus.WAITING)).one()
     return [_waiting(row, known) for row in rows], total
+
+
+#: Literals, as the partial index needs them.
+_COULD_START = text(f"""trials.status = 'waiting' AND trials.available_at <= now()
+    AND searches.status IN ({listed(TRAINING_SEARCH)})""")
+
+
+def stats(session: Session, caller: Caller) -> QueueStatsOut:
+    """The queue in numbers; reads the waiting trials and the leases alone, by their indexes."""
+    waited = func.extract("epoch", func.now() - func.min(Trial.available_at))
+    waiting, oldest = session.execute(
+        select(func.count(), func.coalesce(waited, 0))
+        .select_from(Trial)
+        .join(Search, Search.id == Trial.search_id)
+        .where(_COULD_START, caller.owns(Search.owner_id))
+    ).one()
+    running = session.scalars(
+        select(func.count())
+        .select_from(Lease)
+        .join(Trial, Trial.id == Lease.trial_id)
+        .join(Search, Search.id == Trial.search_id)
+        .where(caller.owns(Search.owner_id))
+    ).one()
+    return QueueStatsOut(
+        waiting=waiting,
+        running=running,
+        workers_needed=waiting + running,
+        oldest_wait=float(oldest),
+        live_workers=live_by_device(session),
+    )
 
 
 def _waiting(row: Any, known: Capacity) -> WaitingTrial:

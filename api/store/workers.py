@@ -55,10 +55,17 @@ def sweep(session: Session) -> None:
 
 def count_live(session: Session) -> int:
     """How many workers sent a report within the last minute."""
+    return sum(live_by_device(session).values())
+
+
+def live_by_device(session: Session) -> dict[str, int]:
+    """How many workers of each kind of device sent a report within the last minute."""
     heard_at = func.greatest(Worker.seen_at, Lease.heard_at)
     recent = (
-        select(func.count(Worker.id.distinct()))
+        select(Worker.device, func.count(Worker.id.distinct()))
         .outerjoin(Lease, Lease.worker_id == Worker.id)
         .where(heard_at > func.now() - RECENT)
+        .group_by(Worker.device)
+        .order_by(Worker.device)
     )
-    return session.scalars(recent).one()
+    return {device: count for device, count in session.execute(recent)}

@@ -6,11 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from benchmarks import suggestion
 from benchmarks.histories import DEEPEST, SHALLOWEST, history, of_depth
 from core.morphisms import MORPHISMS
+from netmorph.commands import bench
+from netmorph.errors import ClientError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -122,3 +126,25 @@ def test_simulated_workers_load_the_service_without_losing_a_result():
     checked = ("lost", "double_counted", "leases_expired", "rejected", "without_answer")
     assert {name: found[name] for name in checked} == dict.fromkeys(checked, 0)
     assert set(found["cpu_ms"]) == {"lease", "heartbeat", "epoch", "result", "result_and_lease"}
+
+
+@pytest.mark.slow
+def test_a_disturbed_service_loses_no_result():
+    cells = ("readers", "burst", "restart", "killed-backends", "crash")
+    found = measured("load", "--cells", *cells)
+    assert list(found) == ["baseline", *cells]
+    assert {(one["lost"], one["double_counted"]) for one in found.values()} == {(0, 0)}
+    assert found["baseline"]["results_per_second"] > 0
+
+
+@pytest.mark.slow
+def test_a_users_own_server_is_measured_and_left_as_it_was(database_server):
+    plain = make_url(database_server).set(drivername="postgresql")
+    url = plain.render_as_string(hide_password=False)
+    names = "SELECT datname FROM pg_database WHERE datname LIKE 'netmorph_load_%'"
+    found = bench.measure({}, quick=True, database_url=url)
+    assert (found["lost"], found["double_counted"]) == (0, 0)
+    with psycopg.connect(url) as connection:
+        assert connection.execute(names).fetchall() == []
+    with pytest.raises(ClientError, match="the measurement failed"):
+        bench.measure({}, quick=True, database_url="postgresql://nobody@127.0.0.1:1/nothing")

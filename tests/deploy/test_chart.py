@@ -6,12 +6,14 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import psycopg
 import pytest
 import yaml
 
+from api.schemas import QueueStatsOut
 from api.settings import Settings as ApiSettings
 from core.protocol.states import TRAINING_SEARCH
 from worker.settings import Settings as WorkerSettings
@@ -24,10 +26,13 @@ LEAST = {"existingSecret": "secrets"}
 OPERATED = {"ServiceMonitor", "ScaledObject", "TriggerAuthentication"}  # Prometheus', KEDA's kinds
 MONITOR = {"serviceMonitor": {"enabled": True, "keySecret": {"name": "metrics", "key": "key"}}}
 SCALED = {"worker": {"autoscaling": {"enabled": True, "maxReplicas": 4}}}
+KEY_SECRET = {"name": "keys", "key": "scaler"}
+ASKED = {"worker": {"autoscaling": {"enabled": True, "source": "api", "keySecret": KEY_SECRET}}}
 VARIANTS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "monitored": MONITOR,
     "scaled": SCALED,
+    "asked": ASKED,
     "a bucket": {"storage": {"url": "s3://bucket/netmorph"}},
     "a claim": {"storage": {"existingClaim": "shared", "storageClassName": "nfs"}},
     "bare": {
@@ -145,6 +150,22 @@ def test_keda_scales_the_workers_on_the_trials_in_the_database(chart, database_u
     assert f"searches.status IN ({statuses})" in query
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
         assert connection.execute(query.encode()).fetchone() == (0,)
+
+
+def test_keda_scales_the_workers_on_what_the_api_says(chart) -> None:
+    manifests = rendered(chart, **ASKED)
+    (trigger,) = manifests["ScaledObject worker"]["spec"]["triggers"]
+    (secret,) = manifests["TriggerAuthentication worker"]["spec"]["secretTargetRef"]
+    assert secret == {"parameter": "token", **KEY_SECRET}
+    assert (trigger["type"], trigger["metadata"]["authMode"]) == ("metrics-api", "bearer")
+    service = manifests["Service api"]
+    host, port = service["metadata"]["name"], service["spec"]["ports"][0]["port"]
+    url = urlsplit(trigger["metadata"]["url"])
+    assert (url.port, url.path) == (port, "/v1/queue/stats")
+    allowed = environment(pods(manifests)["api"])["NETMORPH_ALLOWED_HOSTS"]["value"].split(",")
+    assert url.hostname in allowed
+    assert url.hostname.startswith(f"{host}.")
+    assert trigger["metadata"]["valueLocation"] in QueueStatsOut.model_fields
 
 
 def test_the_migration_runs_before_installation_and_upgrade(chart) -> None:
