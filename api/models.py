@@ -174,6 +174,7 @@ class Search(Base):
         *_finite("trials_deadline"),
         Index("ix_searches_owner_created", "owner_id", "created_at", "id"),
         Index("ix_searches_created", "created_at", "id"),
+        Index("ix_searches_shared", "created_at", "id", postgresql_where=text("shared")),
         Index("ix_searches_live", "id", postgresql_where=text(f"status IN ({_LIVE_SEARCH})")),
     )
 
@@ -186,6 +187,8 @@ class Search(Base):
     reason: Mapped[str] = mapped_column(default="", server_default="")
     tags: Mapped[list[str]] = mapped_column(JSONB, default=list, server_default=text("'[]'::jsonb"))
     note: Mapped[str] = mapped_column(default="", server_default="")
+    #: Whether all users of the service may read it; only its owner and admins change it.
+    shared: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     config: Mapped[dict[str, Any]]  # core.protocol.contracts.SearchConfig
     bounds: Mapped[dict[str, Any]]  # core.protocol.contracts.Bounds, as given or chosen
     parallelism: Mapped[int]  # trials in flight

@@ -120,9 +120,17 @@ class SearchPatch(In):
     name: Name | None = None
     tags: Annotated[list[Tag], Field(max_length=32)] | None = None  # all of them
     note: Annotated[str, Field(max_length=4000), AfterValidator(_storable)] | None = None
+    shared: bool | None = None  # whether all users of the service may read it
 
 
 class DatasetRef(Out):
+    id: UUID
+    name: str
+
+
+class OwnerRef(Out):
+    """The key that a search was created with."""
+
     id: UUID
     name: str
 
@@ -183,6 +191,8 @@ class SearchOut(Out):
     name: str
     tags: list[str]  # in order, each once
     note: str
+    owner: OwnerRef
+    shared: bool  # whether all users of the service may read it; they change nothing
     dataset: DatasetRef
     task: str
     strategy: str
@@ -201,6 +211,7 @@ class SearchOut(Out):
     root: UUID | None  # the uploaded network that it starts from
     keep_accuracy: bool = False  # it looks for less cost at the root's accuracy
     kept: str = ""  # which network keeps it, in words; empty until the final fit is made
+    root_name: str | None = None  # that of this network
     version: int  # raised by every change
     created_at: datetime
     started_at: datetime | None

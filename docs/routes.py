@@ -37,11 +37,25 @@ def matrix() -> str:
         Settings(database_url="postgresql://d@localhost/d", broker_url="redis://localhost/0",
                  storage_url="file:///nowhere")
     )  # fmt: skip
-    head = ["route", "no key", *Role]
+    head = ["route", "no key", *Role, "user, shared search"]
     found = sorted(route_roles(app).items(), key=lambda item: item[0][::-1])  # by path
-    rows = [[f"`{method} {path}`", *_marks(roles)] for (method, path), roles in found]
+    rows = [
+        [f"`{method} {path}`", *_marks(roles), reads_shared(method, path)]
+        for (method, path), roles in found
+    ]
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def is_of_search(path: str) -> bool:
+    """Whether a route is of one search or one of its trials, for people."""
+    is_one = "{search_id}" in path or "{trial_id}" in path
+    return is_one and not path.startswith("/v1/worker/")
+
+
+def reads_shared(method: str, path: str) -> str:
+    """Whether users have a route of a search that another user shares: they read it alone."""
+    return "yes" if is_of_search(path) and method in ("GET", "HEAD") else ""
 
 
 def _marks(roles: frozenset[Role] | None) -> list[str]:

@@ -135,6 +135,13 @@ class Enqueued(TypedDict):
     number: int | None
 
 
+class OwnerRef(TypedDict):
+    """The key that a search was created with."""
+
+    id: str
+    name: str
+
+
 class DatasetRef(TypedDict):
     """The data set of a search."""
 
@@ -241,6 +248,8 @@ class Search(TypedDict):
     name: str
     tags: list[str]
     note: str
+    owner: NotRequired[OwnerRef]  # the key that it was created with
+    shared: NotRequired[bool]  # whether all users of the service may read it
     dataset: DatasetRef
     task: str
     strategy: str
@@ -259,6 +268,7 @@ class Search(TypedDict):
     root: str | None  # id of the network that it starts from
     keep_accuracy: NotRequired[bool]  # it looks for less cost at the root's accuracy
     kept: NotRequired[str]  # which network keeps it, in words; empty until the final fit is made
+    root_name: NotRequired[str | None]
     version: int
     created_at: str
     started_at: str | None

@@ -124,12 +124,19 @@ class Client:
             search = self.changed_search(search, left)
         return search
 
-    def searches(self, tags: Iterable[str] = ()) -> Iterator[Search]:
-        """Return all searches that have each of these tags, the newest first."""
-        return cast(Iterator[Search], self._pages("/v1/searches", tag=list(tags)))
+    def searches(self, tags: Iterable[str] = (), *, own: bool = False) -> Iterator[Search]:
+        """Return your searches and the shared ones with each of these tags, the newest first.
 
-    def edit_search(self, search_id: str, **changes: str | list[str]) -> Search:
-        """Change the `name`, the `tags` (all of them) or the `note` of a search."""
+        With `own`, those that were created with your key alone.
+        """
+        chosen = {"own": ["true"]} if own else {}
+        return cast(Iterator[Search], self._pages("/v1/searches", tag=list(tags), **chosen))
+
+    def edit_search(self, search_id: str, **changes: str | bool | list[str]) -> Search:
+        """Change the `name`, the `tags` (all of them) or the `note` of a search.
+
+        `shared=True` lets all users of the service read it, `shared=False` only you and admins.
+        """
         answer = self._send("PATCH", f"/v1/searches/{search_id}", json=changes)
         return cast(Search, _json(answer))
 

@@ -41,11 +41,14 @@ def searches(items: Iterable[Search], width: int) -> Table:
     """One row for each search."""
     items = list(items)
     ids = _ids([item["id"] for item in items], width)
-    table = _table("id", "name", "data set", "status", "trials", "best", "test", "time")
+    owners = {_owner(item) for item in items}
+    owner = ("owner",) if len(owners) > 1 else ()
+    table = _table("id", "name", *owner, "data set", "status", "trials", "best", "test", "time")
     for item in items:
         table.add_row(
             ids[item["id"]],
             _name(item["name"], width),
+            *(_name(_owner(item), width) for _ in owner),
             _name(item["dataset"]["name"], width),
             _SHORT_PHASES.get(phase(item), phase(item)),
             out_of(item["used"]["trials"], item["budget"].get("trials")),
@@ -56,6 +59,11 @@ def searches(items: Iterable[Search], width: int) -> Table:
     return table
 
 
+def _owner(item: Search) -> str:
+    """The name of the key that a search was created with; empty from an older service."""
+    return item["owner"]["name"] if "owner" in item else ""
+
+
 def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> Table:
     """The facts of one search, one row for each."""
     table = Table(show_header=False, box=None)
@@ -64,6 +72,7 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
         "name": item["name"],
         **({"tags": ", ".join(item["tags"])} if item.get("tags") else {}),
         **({"note": item["note"]} if item.get("note") else {}),
+        **({"shared": f"with all users, by {_owner(item)}"} if item.get("shared") else {}),
         "data set": item["dataset"]["name"],
         "status": _status(item),
         "strategy": f"{item['strategy']}, seed {item['seed']}, {item['parallelism']} in flight",

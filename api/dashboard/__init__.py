@@ -24,8 +24,10 @@ from api.dashboard import (
     rendering,
     reports,
     search_pages,
+    settings_page,
     submission,
     visitors,
+    webhook_settings,
 )
 from api.dashboard.large_files import large_file
 from api.dashboard.rendering import show_unknown_paths
@@ -35,7 +37,7 @@ __all__ = ["dashboard_router", "mount_static", "show_unknown_paths"]
 #: Fixed addresses come before those with a variable part.
 _PARTS = (
     visitors, pages, submission, managing, reports, search_pages, compare, compare_trials, forms,
-    overviews, dataset_pages, key_settings, live, reference,
+    overviews, dataset_pages, settings_page, key_settings, webhook_settings, live, reference,
 )  # fmt: skip
 _HERE = Path(__file__).parent
 

@@ -30,6 +30,7 @@ from api.schemas import SearchOut, TrialDetail, TrialOut
 from api.store import epochs, searches, trials
 from api.store.keys import Caller
 from core.errors import InvalidInput
+from core.tasks import TASKS
 
 router = APIRouter(route_class=PageRoute)
 
@@ -115,9 +116,10 @@ def _facts(found: Sequence[TrialDetail], search: SearchOut) -> list[Fact]:
     trained = [one.hyperparameters or {} for one in found]
     names = dict.fromkeys(name for one in trained for name in one)
     more = [
-        Fact(name.replace("_", " "), tuple(_in_words(one.get(name)) for one in trained))
+        Fact(_LABELS.get(name, name.replace("_", " ")),
+             tuple(_in_words(name, one.get(name), search) for one in trained))
         for name in names
-    ]
+    ]  # fmt: skip
     return [
         *(one for one in facts if set(one.cells) != {"–"}),
         *(one for one in more if one.differs),
@@ -146,8 +148,32 @@ def _cells(trial: TrialOut, search: SearchOut) -> dict[str, str]:
     }
 
 
-def _in_words(value: object) -> str:
-    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+#: Hyperparameters whose names say too little.
+_LABELS = {
+    "max_seconds": "Seconds of training, at most",
+    "warmup": "Rising learning rate, first share",
+    "decay": "Falling learning rate, last share",
+    "averaging": "Averaged weights, last share",
+    "mixing": "Mixed examples (α)",
+    "erasing": "Erased square, share of the side",
+    "unaugmented": "Without augmentation, last share",
+    "patience": "Epochs without improvement before a stop",
+    "rung": "Compared with other trials",
+    "least_at_rung": "Least value to continue then",
+    "morph_noise": "Noise on changed weights",
+}
+
+
+def _in_words(name: str, value: object, search: SearchOut) -> str:
+    if value is None:
+        return "–"
+    if not isinstance(value, float):
+        return str(value)
+    if name == "rung":
+        return "never" if value >= 1 else f"after {value:.0%} of its epochs".replace("%", " %")
+    if name == "least_at_rung":
+        return metric(TASKS[search.task](search.metric).chosen.of_objective(value), search)
+    return f"{value:.4g}"
 
 
 # --- lineages and architectures ---------------------------------------------------------------

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from api.dashboard.pages import show_datasets
 from api.dashboard.rendering import PageRoute
+from api.dashboard.submission import in_words
 from api.dashboard.visitors import SenderDep, UploadRoute
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
@@ -25,9 +26,38 @@ uploads = APIRouter(route_class=UploadRoute)
 
 Text = Annotated[str, Form(max_length=200)]
 ColumnNames = Annotated[str, Form(max_length=4096)]  # several labels have a column each
-_DATASET_NAME = TypeAdapter[str](Name)
-_IMAGE_SIDE = TypeAdapter[int | None](ImageSide | None)
-_SPLIT_SEED = TypeAdapter[int | None](SplitSeed | None)
+#: Words of the messages about what a field holds.
+_OF_FIELD = {
+    "layout": "layout",
+    "target column": "target",
+    "for the target": "target",
+    "with texts": "text",
+    "for the groups": "group",
+    "for the times": "time",
+    "for the task": "task",
+}
+
+
+def _given(text: object) -> object:
+    """The text of a field without spaces around it; None where it is empty."""
+    return (text.strip() or None) if isinstance(text, str) else text
+
+
+Given = Annotated[str | None, BeforeValidator(_given)]
+
+
+class _Upload(BaseModel):
+    """The fields beside the file."""
+
+    name: Name
+    layout: Given
+    image_side: Annotated[ImageSide | None, BeforeValidator(_given)]
+    target: Given
+    text: Given
+    task: Given
+    group: Given
+    time: Given
+    split_seed: Annotated[SplitSeed | None, BeforeValidator(_given)]
 
 
 @router.post("/searches/{search_id}/{action}")
@@ -81,27 +111,26 @@ def upload(
         "split_seed": split_seed,
     }
     try:
-        checked = _DATASET_NAME.validate_python(name)
-        options = ReadOptions(
-            layout=layout or None,
-            image_side=_IMAGE_SIDE.validate_python(image_side.strip() or None),
-            target=target.strip() or None,
-            text=text.strip() or None,
-            task=task or None,
-            group=group.strip() or None,
-            time=time.strip() or None,
-            split_seed=_SPLIT_SEED.validate_python(split_seed.strip() or None),
-        )
+        checked = _Upload.model_validate(fields)
+        options = ReadOptions(**checked.model_dump(exclude={"name"}))
         limits = ReadLimits.of_uploads(request.app.state.settings.max_upload_bytes)
-        made = import_file(maker, storage, visitor.caller, checked, file.file, options, limits)
-    except (ValidationError, NetmorphError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        with unit_of_work(maker) as session:
-            return show_datasets(
-                request, visitor, session, values=fields, error=reason,
-                status=HTTPStatus.UNPROCESSABLE_ENTITY,
-            )  # fmt: skip
-    return RedirectResponse(f"/data-sets/{made.id}", HTTPStatus.SEE_OTHER)
+        made = import_file(maker, storage, visitor.caller, checked.name, file.file, options, limits)
+    except ValidationError as error:
+        errors = {str(one["loc"][0]): in_words(one["msg"]) for one in error.errors()}
+    except NetmorphError as error:
+        errors = {_field_of(str(error)): str(error)}
+    else:
+        return RedirectResponse(f"/data-sets/{made.id}", HTTPStatus.SEE_OTHER)
+    with unit_of_work(maker) as session:
+        return show_datasets(
+            request, visitor, session, values=fields, errors=errors,
+            status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        )  # fmt: skip
+
+
+def _field_of(message: str) -> str:
+    """The field that a message of the import speaks of; that of the file where it names none."""
+    return next((field for words, field in _OF_FIELD.items() if words in message), "file")
 
 
 router.include_router(uploads)

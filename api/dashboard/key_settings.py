@@ -1,4 +1,4 @@
-"""The page of settings: a person's key, and for admins all keys; changes need the key itself.
+"""Keys on the dashboard: a person's own, and for admins all keys; changes need the key itself.
 
 A session alone must not create keys: an attacker who has taken a session over would keep access
 after its end.
@@ -6,34 +6,26 @@ after its end.
 
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Form, HTTPException, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
-from sqlalchemy.orm import Session
 
-from api.dashboard.rendering import PageRoute, page
+from api.dashboard.rendering import PageRoute
+from api.dashboard.settings_page import ShownSecret, show_settings
 from api.dashboard.submission import in_words
 from api.dashboard.visitors import SenderDep, Visitor, VisitorDep, open_session
 from api.db import unit_of_work
 from api.edge import authentication
-from api.edge.dependencies import SessionDep
-from api.roles import Role
-from api.schemas import KeyCreated, KeyIn, KeyOut
+from api.schemas import KeyCreated, KeyIn
 from api.store import clock, keys
 from api.store.errors import Conflict
 
 router = APIRouter(route_class=PageRoute)
 
 Text = Annotated[str, Form(max_length=200)]
-
-
-@router.get("/settings")
-def settings_page(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
-    """The keys that the visitor may change."""
-    return _show(request, visitor, session)
 
 
 @router.get("/settings/keys")
@@ -136,11 +128,12 @@ def _with_secret(
     request: Request, visitor: Visitor, made: KeyCreated, *, own: bool = False
 ) -> Response:
     """The page with the new secret; a session goes on whose key has changed."""
+    shown = ShownSecret(made.name, made.key)
     with unit_of_work(request.app.state.sessions) as session:
         if not own:
-            return _show(request, visitor, session, made=made)
+            return show_settings(request, visitor, session, made=shown)
         opened = open_session(request, session, visitor.caller)
-        answer = _show(request, opened.visitor, session, made=made)
+        answer = show_settings(request, opened.visitor, session, made=shown)
     opened.keep(answer)
     return answer
 
@@ -153,32 +146,4 @@ def _again(
     status: int = HTTPStatus.UNPROCESSABLE_ENTITY,
 ) -> Response:
     with unit_of_work(request.app.state.sessions) as session:
-        return _show(request, visitor, session, values=fields, errors=errors, status=status)
-
-
-def _show(
-    request: Request,
-    visitor: Visitor,
-    session: Session,
-    *,
-    made: KeyCreated | None = None,
-    values: dict[str, str] | None = None,
-    errors: dict[str, str] | None = None,
-    status: int = HTTPStatus.OK,
-) -> HTMLResponse:
-    request.state.visitor = visitor
-    everyone: list[KeyOut] = keys.listing(session)
-    own = next(one for one in everyone if one.id == visitor.caller.key_id)
-    shown: dict[str, Any] = {"name": "", "role": Role.USER.value, "days": ""}
-    return page(
-        request,
-        "settings.html",
-        status,
-        own=own,
-        others=[one for one in everyone if one.id != own.id] if visitor.caller.is_admin else [],
-        roles=[role.value for role in Role],
-        made=made,
-        values=shown | (values or {}),
-        errors=errors or {},
-        now=clock.now(session),
-    )
+        return show_settings(request, visitor, session, values=fields, errors=errors, status=status)

@@ -59,6 +59,7 @@ def extend(
     fields = {"trials": trials, "minutes": minutes, "epochs": epochs, "parallelism": parallelism}
     state = request.app.state
     with unit_of_work(state.sessions) as session:
+        searches.require_change(session, visitor.caller, search_id)
         search = searches.get(session, visitor.caller, search_id)
     try:
         body = LimitsIn.model_validate(_limits(search, fields))
@@ -111,12 +112,14 @@ def edit(
     name: Text = "",
     tags: LongText = "",
     note: LongText = "",
+    shared: Text = "",
 ) -> Response:
-    """Change the name, the tags (with commas between them) and the note of a search."""
-    fields = {"name": name, "tags": tags, "note": note.replace("\r\n", "\n")}
+    """Change the name, the tags (with commas between them) and the note; share the search."""
+    fields = {"name": name, "tags": tags, "note": note.replace("\r\n", "\n"), "shared": shared}
     chosen = [one.strip() for one in tags.split(",") if one.strip()]
+    searches.require_change(session, visitor.caller, search_id)
     try:
-        body = SearchPatch.model_validate(fields | {"tags": chosen})
+        body = SearchPatch.model_validate(fields | {"tags": chosen, "shared": bool(shared)})
     except ValidationError as error:
         messages = {str(one["loc"][0]): in_words(one["msg"]) for one in error.errors()}
         return _again(request, visitor, search_id, fields, messages)
@@ -140,7 +143,7 @@ def enqueue(
     state = request.app.state
     try:
         with unit_of_work(state.sessions) as session:
-            searches.require(session, visitor.caller, search_id)
+            searches.require_change(session, visitor.caller, search_id)
         data = _architecture(architecture, file)
         given = weights.file if weights is not None and weights.size else None
         name = _NAME.validate_python(network.strip() or "my network")

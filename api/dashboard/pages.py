@@ -108,10 +108,10 @@ def show_datasets(
     *,
     cursor: str | None = None,
     values: dict[str, str] | None = None,
-    error: str = "",
+    errors: dict[str, str] | None = None,
     status: int = 200,
 ) -> HTMLResponse:
-    """The page of data sets; the form keeps its values and shows its error."""
+    """The page of data sets; the form keeps its values and shows its errors."""
     listed = datasets.listing(session, visitor.caller, cursor=cursor)
     return page(
         request,
@@ -122,7 +122,7 @@ def show_datasets(
         intake=intake_rules(request.app.state.settings.max_upload_bytes),
         layouts=LAYOUTS,
         values=values or {},
-        error=error,
+        errors=errors or {},
     )
 
 

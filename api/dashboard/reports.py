@@ -15,6 +15,7 @@ from api.dashboard.visitors import VisitorDep
 from api.edge.dependencies import SessionDep
 from api.pictures import figures
 from api.store import datasets, searches, trial_tables
+from api.store.errors import NotFound
 from api.store.keys import Caller
 from api.store.trial_tables import Arrangement
 
@@ -32,8 +33,11 @@ def download_report(search_id: UUID, visitor: VisitorDep, session: SessionDep) -
 
     search = searches.get(session, visitor.caller, search_id)
     found = cast("Search", search.model_dump(mode="json"))
-    dataset = datasets.get(session, visitor.caller, search.dataset.id).model_dump(mode="json")
-    rows = html_report.dataset_rows(cast("Dataset", dataset))
+    try:
+        dataset = datasets.get(session, visitor.caller, search.dataset.id).model_dump(mode="json")
+        rows = html_report.dataset_rows(cast("Dataset", dataset))
+    except NotFound:  # a search that is shared without its data set
+        rows = [("name", search.dataset.name)]
     source = _Stored(session, visitor.caller)
     text = html_report.page(source, found, rows, request_of(search))
     headers = {"Content-Disposition": f'attachment; filename="{plain_name(found)}.html"'}

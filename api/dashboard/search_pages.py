@@ -84,6 +84,8 @@ def search_page(
     lineage: LineageQuery = "main",
 ) -> HTMLResponse:
     """A tab of one search."""
+    if tab == "manage":
+        searches.require_change(session, visitor.caller, search_id)
     search = searches.get(session, visitor.caller, search_id)
     view = SearchView(session, search, number, lineage, arrangement)
     return _show(request, view, tab)
@@ -258,9 +260,8 @@ def _lineage(view: SearchView) -> dict[str, Any]:
     """The drawing of the lineage, and how many trials it shows."""
     points = trials.points(view.session, view.search.id)
     known = [point.id for point in points if point.kind == TrialKind.SEARCH]
-    best = None if view.search.best is None else view.search.best.trial_id
-    chosen = known if view.lineage == "all" else selection(points, best)
-    shown = trials.some(view.session, view.search.id, chosen)
+    chosen = known if view.lineage == "all" else selection(points, view.search)
+    shown = trials.of_lineage(view.session, view.search.id, chosen)
     return {
         "lineage": drawing.lineage_svg(shown, view.search, given=view.search.root is not None),
         "lineage_shown": len(shown),
@@ -273,8 +274,9 @@ def _front(view: SearchView) -> dict[str, Any]:
     """The front of all trials, against parameters where the search has no cost."""
     cost = view.search.cost or Cost.PARAMETERS
     points = trials.points(view.session, view.search.id)
-    found = fronts.front(points, cost, larger_is_better=view.search.larger_is_better)
-    return {"front": found, "cost": cost}
+    known = fronts.comparable(points, cost)
+    found = fronts.best(known, cost, larger_is_better=view.search.larger_is_better)
+    return {"front": found, "given": fronts.given_root(view.search, known), "cost": cost}
 
 
 def _surrogate(view: SearchView) -> dict[str, Any]:
@@ -312,6 +314,7 @@ def _manage(view: SearchView) -> dict[str, Any]:
     """What the forms show: what was entered, else what is so at present."""
     search = view.search
     present = {"name": search.name, "tags": ", ".join(search.tags), "note": search.note}
+    present |= {"shared": "yes" if search.shared else ""}
     present |= limits_of(search) | {"network": "", "architecture": ""}
     return {
         "values": present | dict(view.values),

@@ -84,6 +84,7 @@ _WORDS = {
     "expected less than": "expected a number less than",
     "a valid number, unable to parse string as a number": "a number",
 }  # fmt: skip
+_LONGEST_LINE = 42  # characters of a command beside the form, and on a narrow screen
 _CLONE_OPTIONS = ("name", "seed", "trials", "minutes")
 
 
@@ -171,12 +172,15 @@ def _show(
 ) -> HTMLResponse:
     uploaded = [one for one in datasets.listing(session, visitor.caller).items if not one.builtin]
     shown = {name: "" for name in (*_PATHS, "like")} | fields
+    listed = {f"builtin:{name}" for name in BUILTINS} | {str(one.id) for one in uploaded}
+    kept = "" if shown["dataset"] in listed else _name_of_data(session, visitor.caller, shown)
     return page(
         request,
         "submit.html",
         status,
         builtins=sorted(BUILTINS),
         uploaded=uploaded,
+        kept=kept,
         strategies={name: _first_line(STRATEGIES[name]) for name in sorted(STRATEGIES)},
         costs=list(Cost),
         metrics={one.kind: one.name for kind in TASKS for one in TASKS[kind].metrics},
@@ -186,6 +190,13 @@ def _show(
         errors=errors or {},
         **_commands(request, session, visitor.caller, shown),
     )
+
+
+def _name_of_data(session: Session, caller: Caller, fields: Fields) -> str:
+    """The name of a data set that the form does not list, such as that of a shared search."""
+    liked = _liked(session, caller, fields)
+    is_its = liked is not None and str(liked.dataset.id) == fields["dataset"]
+    return liked.dataset.name if liked is not None and is_its else fields["dataset"]
 
 
 def _first_line(kind: type) -> str:
@@ -338,7 +349,7 @@ def _command(fields: Fields) -> str | None:
     given = {name: text for name, text in fields.items() if text and text != _USUAL.get(name)}
     if set(given) - set(_OPTIONS):
         return None
-    return shlex.join(["netmorph", "search", *_options(given, tuple(_OPTIONS))])
+    return _in_lines("netmorph search", _options(given, tuple(_OPTIONS)))
 
 
 def _clone_command(fields: Fields, liked: Fields) -> str | None:
@@ -349,11 +360,17 @@ def _clone_command(fields: Fields, liked: Fields) -> str | None:
     if changed & {"trials", "minutes"}:  # a new budget replaces all limits of the old one
         changed |= {"trials", "minutes"}
     given = {name: fields[name] for name in changed if fields[name]}
-    return shlex.join(["netmorph", "clone", fields["like"], *_options(given, _CLONE_OPTIONS)])
+    return _in_lines(f"netmorph clone {fields['like']}", _options(given, _CLONE_OPTIONS))
 
 
 def _options(given: Fields, names: tuple[str, ...]) -> list[str]:
-    return [word for name in names if name in given for word in (_OPTIONS[name], given[name])]
+    return [shlex.join([_OPTIONS[name], given[name]]) for name in names if name in given]
+
+
+def _in_lines(command: str, options: list[str]) -> str:
+    """A command on one line, or on one for each option where that would be long."""
+    line = " ".join([command, *options])
+    return line if len(line) <= _LONGEST_LINE else " \\\n  ".join([command, *options])
 
 
 def _curl(service: str, body: dict[str, Any]) -> str:

@@ -8,7 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from api.pictures import fronts
-from api.pictures.plots import DASHES, Theme, exact, layout, ticks
+from api.pictures.plots import (
+    DASHES,
+    Theme,
+    exact,
+    layout,
+    of_costs,
+    shortened,
+    ticks,
+    whole_numbers,
+)
 from api.schemas import SearchOut
 from api.store.trials import TrialPoint
 from core.protocol.contracts import Cost
@@ -92,6 +101,7 @@ def figure(
             width = 2.5 if len(together) == 1 else 1
             data.append(_line(searches[index], curves[index], colour, DASHES[index], width))
     shape = layout(theme, "trial", f"best validation {metric} so far")
+    shape["xaxis"] |= whole_numbers([trial for curve in curves.values() for trial in curve])
     shape["yaxis"] |= {"tickformat": ticks(searches[shown[0]])}
     return {"data": data, "layout": shape | {"height": 380, "showlegend": True}}
 
@@ -112,7 +122,7 @@ def fronts_figure(
         for index in shown
     ]  # fmt: skip
     shape = layout(theme, "parameters", f"validation {metric}")
-    shape["xaxis"] |= {"type": "log"}
+    shape["xaxis"] |= of_costs([cost for line in data for cost in line["x"]])
     shape["yaxis"] |= {"tickformat": ticks(searches[shown[0]])}
     return {"data": data, "layout": shape | {"height": 380, "showlegend": True}}
 
@@ -122,7 +132,7 @@ def front_line(search: SearchOut, points: Sequence[TrialPoint], cost: Cost) -> d
     best = fronts.front(points, cost, larger_is_better=search.larger_is_better)
     unit = 1000.0 if cost is Cost.LATENCY else 1.0
     return {
-        "type": "scatter", "mode": "lines+markers", "name": search.name,
+        "type": "scatter", "mode": "lines+markers", "name": shortened(search.name),
         "x": [unit * fronts.cost_of(one, cost) for one in best], "y": [one.value for one in best],
         "text": [one.number for one in best], "customdata": [str(one.trial_id) for one in best],
         "hovertemplate": f"trial %{{text}}: %{{y:{exact(search)}}} at %{{x:,.4~g}}",
@@ -137,7 +147,7 @@ def _curve(points: Sequence[TrialPoint], search: SearchOut) -> Curve:
 
 def _line(search: SearchOut, curve: Curve, colour: str, dash: str, width: float) -> dict[str, Any]:
     return {
-        "type": "scatter", "mode": "lines", "name": search.name,
+        "type": "scatter", "mode": "lines", "name": shortened(search.name),
         "x": list(curve), "y": list(curve.values()),
         "line": {"shape": "hv", "color": colour, "width": width, "dash": dash},
         "hovertemplate": f"trial %{{x}}: %{{y:{exact(search)}}}",

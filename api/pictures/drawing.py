@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from api.pictures.plots import goodness
 from api.schemas import SearchOut, TrialOut
+from api.store.trials import LineageTrial
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.layers import LAYERS, AbstractLayer, layer_to_json, optional_fields
@@ -21,7 +22,9 @@ from core.protocol.states import TrialKind, TrialStatus
 from core.search.lineage import continuing
 from core.tasks.metric import in_words
 
-_BOX = (176, 30)  # width and height of a layer
+Shown = TrialOut | LineageTrial
+
+_BOX = (188, 30)  # width and height of a layer
 _GAP = (26, 16)
 _MARGIN = 12
 _LEAF, _LEVEL = 34, 124  # of the lineage tree: height of a leaf, width of a level
@@ -31,8 +34,8 @@ _DOT = 13
 _SHORT = {
     "conv1d": "Conv",
     "conv2d": "Conv",
-    "depthwise_conv1d": "Depthwise conv",
-    "depthwise_conv2d": "Depthwise conv",
+    "depthwise_conv1d": "Depthwise",
+    "depthwise_conv2d": "Depthwise",
     "dense": "Dense",
     "batch_norm": "Batch norm",
     "relu": "ReLU",
@@ -201,7 +204,7 @@ def _box(architecture: Architecture, node: Node, corner: _Corner, change: str) -
     )
 
 
-def lineage_svg(trials: Sequence[TrialOut], search: SearchOut, given: bool = False) -> Markup:
+def lineage_svg(trials: Sequence[Shown], search: SearchOut, given: bool = False) -> Markup:
     """The tree of trials from parent to child, better ones darker; each links to its page.
 
     `search` is theirs: it says how people read their values, and which are better; `given`: the
@@ -210,7 +213,7 @@ def lineage_svg(trials: Sequence[TrialOut], search: SearchOut, given: bool = Fal
     shown = [trial for trial in trials if trial.kind is TrialKind.SEARCH]
     if not shown:
         return Markup("")
-    children: defaultdict[UUID | None, list[TrialOut]] = defaultdict(list)
+    children: defaultdict[UUID | None, list[Shown]] = defaultdict(list)
     known = {trial.id for trial in shown}
     for trial in shown:
         children[trial.parent_id if trial.parent_id in known else None].append(trial)
@@ -230,12 +233,12 @@ def lineage_svg(trials: Sequence[TrialOut], search: SearchOut, given: bool = Fal
 
 
 def _tree(
-    children: Mapping[UUID | None, list[TrialOut]],
+    children: Mapping[UUID | None, list[Shown]],
 ) -> dict[UUID | None, tuple[float, float]]:
     """The centres of the dots: levels from left to right, parents midway between their children."""
     centres: dict[UUID | None, tuple[float, float]] = {}
     next_leaf = 0
-    stack: list[tuple[TrialOut, int, bool]] = [
+    stack: list[tuple[Shown, int, bool]] = [
         (root, 0, False) for root in reversed(children.get(None, []))
     ]
     while stack:
@@ -254,7 +257,7 @@ def _tree(
     return centres
 
 
-def _grades(trials: Sequence[TrialOut], search: SearchOut) -> dict[UUID, str]:
+def _grades(trials: Sequence[Shown], search: SearchOut) -> dict[UUID, str]:
     """The fifth of all values that a trial's is in, from "g1" (lowest) to "g5"; also "best"."""
     valued = sorted(
         (goodness(t.value, search), -t.number, t.id) for t in trials if t.value is not None
@@ -277,36 +280,33 @@ def _branch(parent: tuple[float, float], child: tuple[float, float]) -> Markup:
     )  # from behind the parent's value
     middle = (x1 + x2) / 2
     path = f"M{x1:.0f},{y1:.0f} C{middle:.0f},{y1:.0f} {middle:.0f},{y2:.0f} {x2:.0f},{y2:.0f}"
-    return Markup('<path class="edge" d="{}"/>').format(path)
+    return Markup(f'<path class="edge" d="{path}"/>')
 
 
 def _dot(
-    trial: TrialOut, search: SearchOut, centre: tuple[float, float], grade: str, given: bool
+    trial: Shown, search: SearchOut, centre: tuple[float, float], grade: str, given: bool
 ) -> Markup:
+    """A trial of the lineage: a thousand are drawn, so that only its words are escaped."""
     x, y = centre
     value = "" if trial.value is None else in_words(trial.value, in_percent=search.in_percent)
-    steps = ", then ".join(step.text for step in trial.morphisms) or _beginning(trial, given)
+    value = value or ("…" if trial.status is TrialStatus.RUNNING else "")
+    status, steps = trial.status.value, ", then ".join(_steps(trial)) or _beginning(trial, given)
+    title = escape(f"trial {trial.number}, {status}: {steps}")
     return Markup(
-        '<a href="/trials/{id}"><g class="trial {status} {grade}"><title>{title}</title>'
-        '<circle cx="{x:.0f}" cy="{y:.0f}" r="{r}"/>'
-        '<text class="number" x="{x:.0f}" y="{ty:.0f}">{number}</text>'
-        '<text class="value" x="{vx:.0f}" y="{ty:.0f}">{value}</text></g></a>'
-    ).format(
-        id=trial.id,
-        status=trial.status.value,
-        grade=grade,
-        title=f"trial {trial.number}, {trial.status.value}: {steps}",
-        x=x,
-        y=y,
-        r=_DOT,
-        ty=y + 4,
-        vx=x + _DOT + 5,
-        number=trial.number,
-        value=value or ("…" if trial.status is TrialStatus.RUNNING else ""),
+        f'<a href="/trials/{trial.id}"><g class="trial {status} {grade}"><title>{title}</title>'
+        f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{_DOT}"/>'
+        f'<text class="number" x="{x:.0f}" y="{y + 4:.0f}">{trial.number}</text>'
+        f'<text class="value" x="{x + _DOT + 5:.0f}" y="{y + 4:.0f}">{value}</text></g></a>'
     )
 
 
-def _beginning(trial: TrialOut, given: bool) -> str:
+def _steps(trial: Shown) -> Sequence[str]:
+    if isinstance(trial, LineageTrial):
+        return trial.steps
+    return [step.text for step in trial.morphisms]
+
+
+def _beginning(trial: Shown, given: bool) -> str:
     """The origin of a trial without morphisms, in words."""
     if trial.parent_number is None:
         return "the given network" if given else "a root"

@@ -1,7 +1,8 @@
 """Charts as Plotly figures: built here as JSON, drawn by the page."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
 from statistics import median
 from typing import Any, TypeVar
 from uuid import UUID
@@ -10,8 +11,19 @@ from sqlalchemy.orm import Session
 
 from api.pictures import fronts, surrogate, timeline
 from api.pictures.comparison import front_line
-from api.pictures.plots import DASHES, THEMES, Theme, exact, goodness, layout, ticks
-from api.schemas import EpochOut, SearchOut, TrialOut
+from api.pictures.plots import (
+    DASHES,
+    THEMES,
+    Theme,
+    exact,
+    goodness,
+    layout,
+    of_costs,
+    shortened,
+    ticks,
+    whole_numbers,
+)
+from api.schemas import EpochOut, FrontPoint, SearchOut, TrialOut
 from api.store import epochs, searches, trials
 from api.store.keys import Caller
 from api.store.trials import TrialPoint
@@ -23,6 +35,7 @@ from core.tasks import TASKS
 CURVES = 24  # learning curves shown at once: the best, and beside them the running ones
 
 Shown = TypeVar("Shown", TrialOut, TrialPoint)
+_ROOM = 0.06  # beyond the least and the greatest value on an axis, as a share of their distance
 
 
 #: The figures of a search by name.
@@ -88,11 +101,27 @@ def with_earlier_fronts(
 ) -> dict[str, Any]:
     """The front of a search with those of earlier searches on the same data behind it."""
     cost = search.cost or Cost.PARAMETERS
-    behind = []
+    behind: list[dict[str, Any]] = []
     for index, (one, points) in enumerate(earlier):
         line = {"shape": "hv", "width": 1.2, "color": theme.muted, "dash": DASHES[1 + index]}
         behind.append(front_line(one, points, cost) | {"line": line, "opacity": 0.9})
-    return figure | {"data": [*behind, *figure["data"]]}
+    data = [*behind, *figure["data"]]
+    shape = _reaching(figure["layout"], [y for line in behind for y in line["y"]], search)
+    costs = of_costs([x for line in data for x in line["x"]])
+    return {"data": data, "layout": shape | {"xaxis": shape["xaxis"] | costs}}
+
+
+def _reaching(shape: dict[str, Any], values: Sequence[float], search: SearchOut) -> dict[str, Any]:
+    """The layout with an axis of the metric that also shows the better ones of these values."""
+    if "range" not in shape["yaxis"] or not values:
+        return shape
+    low, high = shape["yaxis"]["range"]
+    room = _ROOM * (high - low)
+    if search.larger_is_better:
+        high = max(high, max(values) + room)
+    else:
+        low = min(low, min(values) - room)
+    return shape | {"yaxis": shape["yaxis"] | {"range": [low, high]}}
 
 
 def best_so_far(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, Any]:
@@ -122,6 +151,7 @@ def best_so_far(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict
         },
     ]  # fmt: skip
     shape = _shape(search, theme, "trial", f"validation {search.metric}")
+    shape["xaxis"] |= whole_numbers(numbers)
     return {"data": data, "layout": shape if valued else shape | _without_axes(shape)}
 
 
@@ -150,11 +180,12 @@ def _limits(search: SearchOut) -> tuple[float, float]:
 def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, Any]:
     """Every trial's value against its cost, and the Pareto front as a stepped line."""
     cost = search.cost or Cost.PARAMETERS
-    title, units = _AXES[cost]
+    units = _AXES[cost][1]
     everything = fronts.comparable(shown, cost)
-    best = fronts.best(everything, cost, larger_is_better=search.larger_is_better)
+    best: list[FrontPoint] = fronts.best(everything, cost, larger_is_better=search.larger_is_better)
     on_front = {point.trial_id for point in best}
-    others = [point for point in everything if point.trial_id not in on_front]
+    given = fronts.given_root(search, everything)
+    others = [p for p in everything if p.trial_id not in on_front and p != given]
     hover = f"trial %{{text}}: %{{y:{exact(search)}}} at %{{x:,.4~g}}<extra></extra>"
     data = [
         {
@@ -172,9 +203,60 @@ def front(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict[str, 
             ("front", best, theme.accent, "lines+markers"),
         )
     ]  # fmt: skip
+    if given is not None:
+        data.append(_marked(data[-1], search, given, units * fronts.cost_of(given, cost), theme))
+    chosen = best if given is None else [*best, given]
+    return {"data": data, "layout": _front_shape(search, everything, chosen, cost, theme)}
+
+
+def _front_shape(
+    search: SearchOut,
+    points: Sequence[FrontPoint],
+    chosen: Sequence[FrontPoint],
+    cost: Cost,
+    theme: Theme,
+) -> dict[str, Any]:
+    """The layout of a front: its axes fit the points, and show each chosen one."""
+    title, units = _AXES[cost]
     shape = _shape(search, theme, title, f"validation {search.metric}")
-    shape["xaxis"] |= {"type": "log"}
-    return {"data": data, "layout": shape}
+    shape["xaxis"] |= of_costs([units * fronts.cost_of(point, cost) for point in points])
+    if (span := _upper(points, chosen, search)) is not None:
+        shape["yaxis"] |= {"range": span}
+    return shape
+
+
+def _upper(
+    points: Sequence[FrontPoint], chosen: Sequence[FrontPoint], search: SearchOut
+) -> list[float] | None:
+    """The range of the metric without the weakest quarter of the trials, but with the chosen ones.
+
+    One trial that has learned nothing would make the front a flat line.
+    """
+    if not points:
+        return None
+    known = sorted(goodness(point.value, search) for point in points)
+    low = min(known[len(known) // 4], *(goodness(point.value, search) for point in chosen))
+    return _span(low, known[-1], search)
+
+
+def _span(low: float, high: float, search: SearchOut) -> list[float]:
+    """The range of an axis from the weakest to the best metric, with some room."""
+    room = _ROOM * (high - low) or 0.01 * abs(high) or 0.01
+    ends = (low - room, high + room)
+    return list(ends) if search.larger_is_better else [-ends[1], -ends[0]]
+
+
+def _marked(
+    front: Mapping[str, Any], search: SearchOut, given: FrontPoint, cost: float, theme: Theme
+) -> dict[str, Any]:
+    """The network that the user gave, as a point that stands out and has its name."""
+    name = shortened(search.root_name or "the given network")
+    return {
+        "type": "scatter", "mode": "markers", "name": name, "x": [cost], "y": [given.value],
+        "text": [str(given.number)], "customdata": [str(given.trial_id)],
+        "marker": {"color": theme.series[4], "size": 13, "symbol": "diamond"},
+        "hovertemplate": f"{escape(name)}, {front['hovertemplate']}",
+    }  # fmt: skip
 
 
 def with_curves(shown: Sequence[Shown], search: SearchOut) -> list[Shown]:
@@ -222,9 +304,7 @@ def _settled(curves: Sequence[EpochOut], search: SearchOut) -> list[float] | Non
     medians = sorted(median(values) for values in by_trial.values())
     low = medians[len(medians) // 4]
     high = max(max(values) for values in by_trial.values())
-    room = 0.06 * (high - low) or 0.01 * abs(high) or 0.01
-    ends = (low - room, high + room)
-    return list(ends) if search.larger_is_better else [-ends[1], -ends[0]]
+    return _span(low, high, search)
 
 
 def trial_curves(
@@ -253,10 +333,16 @@ def trial_curves(
     ]  # fmt: skip
     shape = layout(colours, "epoch", "loss")
     shape["margin"] |= {"r": 56}
+    shape["xaxis"] |= whole_numbers(x)
     second = {
         "overlaying": "y", "side": "right", "tickformat": ticks(search), "showgrid": False,
         "title": {"text": search.metric},
     }  # fmt: skip
+    metrics = [
+        goodness(e.validation_metric, search) for e in rows if e.validation_metric is not None
+    ]
+    if metrics:
+        second |= {"range": _span(min(metrics), max(metrics), search)}
     return {"data": data, "layout": shape | {"yaxis2": second}}
 
 

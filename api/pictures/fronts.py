@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.schemas import FrontOut, FrontPoint, TrialOut
+from api.schemas import FrontOut, FrontPoint, SearchOut, TrialOut
 from api.store import searches, trials
 from api.store.keys import Caller
 from api.store.trials import TrialPoint
@@ -52,6 +52,13 @@ def comparable(candidates: Iterable[TrialOut | TrialPoint], cost: Cost) -> list[
         and trial.value is not None
         and (cost is not Cost.LATENCY or trial.latency is not None)
     ]
+
+
+def given_root(search: SearchOut, points: Iterable[FrontPoint]) -> FrontPoint | None:
+    """The network that the user gave as the root, which is the first trial; None without one."""
+    if search.root is None:
+        return None
+    return next((point for point in points if point.number == 0), None)
 
 
 def cost_of(point: FrontPoint, cost: Cost) -> float:

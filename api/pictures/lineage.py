@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
+from api.pictures.plots import goodness
+from api.schemas import SearchOut
 from api.store.trials import TrialPoint
 from core.protocol.states import TrialKind, TrialStatus
 
@@ -10,7 +12,7 @@ COMPLETE = 100  # trials of a search that is shown completely
 SIBLINGS = 40  # of the winning line, in a larger one
 
 
-def selection(points: Sequence[TrialPoint], best: UUID | None) -> list[UUID]:
+def selection(points: Sequence[TrialPoint], search: SearchOut) -> list[UUID]:
     """The trials to show: of a large search the line of the best, its best siblings, what runs.
 
     Each comes with its ancestors, so that all are connected.
@@ -18,9 +20,9 @@ def selection(points: Sequence[TrialPoint], best: UUID | None) -> list[UUID]:
     mine = {point.id: point for point in points if point.kind == TrialKind.SEARCH}
     if len(mine) <= COMPLETE:
         return list(mine)
-    line = _line(mine, [] if best is None else [best])
+    line = _line(mine, [] if search.best is None else [search.best.trial_id])
     siblings = [one for one in mine.values() if one.parent_id in line | {None}]
-    siblings.sort(key=lambda one: (one.value is None, -(one.value or 0)))
+    siblings.sort(key=lambda one: (one.value is None, -goodness(one.value, search)))
     running = [one.id for one in mine.values() if one.status == TrialStatus.RUNNING]
     shown = line | {one.id for one in siblings[:SIBLINGS]} | _line(mine, running)
     return [key for key in mine if key in shown]

@@ -1,5 +1,6 @@
 """What all figures share: colours by theme, axes, number formats."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,8 @@ from api.schemas import SearchOut
 
 #: Lines that are told apart without their colours.
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+
+_LONGEST_NAME = 28  # characters in a legend
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,34 @@ def exact(search: SearchOut) -> str:
     return ".2%" if search.in_percent else ".4~g"
 
 
+def shortened(name: str) -> str:
+    """A name that fits into a legend."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
 def goodness(metric: float | None, search: SearchOut) -> float:
     """The metric as a number of which more is better; 0 for None."""
     return (metric or 0.0) if search.larger_is_better else -(metric or 0.0)
+
+
+def whole_numbers(values: Sequence[int]) -> dict[str, Any]:
+    """The marks of an axis of trials or epochs: whole numbers, also where there are few."""
+    return {"dtick": 1} if values and max(values) - min(values) <= _FEW else {}
+
+
+_CLOSE, _FAR = 5.0, 50.0  # quotients of the largest cost and the smallest
+
+
+def of_costs(values: Sequence[float]) -> dict[str, Any]:
+    """The axis of costs: logarithmic unless they are close, with marks that do not overlap."""
+    quotient = max(values) / max(min(values), 1e-12) if values else 1.0
+    if quotient < _CLOSE:
+        return {"tickformat": "~s", "nticks": 6}
+    marks = "D2" if quotient < _FAR else 1  # 1, 2 and 5 of each power of ten, or the powers alone
+    return {"type": "log", "tickformat": "~s", "dtick": marks}
+
+
+_FEW = 10  # marks that an axis has room for on a narrow screen
 
 
 def layout(theme: Theme, x: str, y: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from api.pictures.plots import DASHES, Theme, exact, layout, ticks
+from api.pictures.plots import DASHES, Theme, exact, layout, ticks, whole_numbers
 from api.schemas import EpochOut, SearchOut, TrialOut
 
 
@@ -25,4 +25,5 @@ def figure(
         )  # fmt: skip
     shape = layout(theme, "epoch", f"validation {search.metric}")
     shape["yaxis"] |= {"tickformat": ticks(search)}
+    shape["xaxis"] |= whole_numbers([one.epoch for one in curves])
     return {"data": data, "layout": shape | {"height": 380, "showlegend": True}}

@@ -90,9 +90,13 @@ def list_searches(
     limit: Limit = 50,
     cursor: Cursor = None,
     tag: Annotated[list[Tag] | None, Query(max_length=32)] = None,
+    own: bool = False,
 ) -> SearchPage:
-    """List your searches, the newest first; with `tag`, those that have each of these tags."""
-    return searches.listing(session, caller, limit=limit, cursor=cursor, tags=tag or ())
+    """List your searches and those that others share, the newest first.
+
+    With `tag`, those that have each of these tags; with `own`, those that you created alone.
+    """
+    return searches.listing(session, caller, limit=limit, cursor=cursor, tags=tag or (), own=own)
 
 
 @router.get("/{search_id}", responses={304: {"description": "unchanged since"}})
@@ -144,7 +148,11 @@ def _read(
 def edit_search(
     search_id: UUID, caller: CallerDep, session: SessionDep, body: SearchPatch | None = None
 ) -> SearchOut:
-    """Change the name, the tags or the note of a search; what is left out stays."""
+    """Change the name, the tags or the note of a search, or share it; what is left out stays.
+
+    All users of the service may read a shared search with its trials and its export, and nobody but
+    its owner and admins changes it (403).
+    """
     return searches.edit(session, caller, search_id, body or SearchPatch())
 
 

@@ -64,6 +64,10 @@ class Caller:
     def is_admin(self) -> bool:
         return self.role is Role.ADMIN
 
+    def may_change(self, owner_id: UUID) -> bool:
+        """Whether an object of this owner is the caller's to change: an admin changes all."""
+        return self.is_admin or owner_id == self.key_id
+
     def owns(self, owner_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
         """An SQL condition: the row is the caller's own; an admin owns all rows."""
         return true() if self.is_admin else owner_id == self.key_id

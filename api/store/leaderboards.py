@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Dataset, Search, Trial
 from api.schemas import SearchOut
-from api.store import summaries
+from api.store import sharing, summaries
 from api.store.fragments import METRIC_SIGN
 from api.store.keys import Caller
 from core.protocol.states import TrialKind
@@ -21,7 +21,7 @@ def datasets_with_networks(session: Session, caller: Caller) -> list[tuple[UUID,
         select(Dataset.id, Dataset.name, func.count())
         .join(Search, Search.dataset_id == Dataset.id)
         .join(Trial, Trial.search_id == Search.id)
-        .where(caller.owns(Search.owner_id), *_tested())
+        .where(sharing.may_read(caller), *_tested())
         .group_by(Dataset.id, Dataset.name)
         .order_by(func.max(Search.created_at).desc())
     )
@@ -29,7 +29,7 @@ def datasets_with_networks(session: Session, caller: Caller) -> list[tuple[UUID,
 
 
 def best(session: Session, caller: Caller, dataset_id: UUID) -> list[SearchOut]:
-    """The caller's searches on a data set that have a tested network.
+    """The searches on a data set that the caller may read and that have a tested network.
 
     Among those with the same metric the best comes first.
     """
@@ -37,7 +37,7 @@ def best(session: Session, caller: Caller, dataset_id: UUID) -> list[SearchOut]:
     statement = (
         select(Search)
         .join(Trial, Trial.search_id == Search.id)
-        .where(caller.owns(Search.owner_id), Search.dataset_id == dataset_id, *_tested())
+        .where(sharing.may_read(caller), Search.dataset_id == dataset_id, *_tested())
         .order_by(objective.desc(), Search.created_at)
     )
     return summaries.of(session, list(session.scalars(statement.limit(_MOST))))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Search, Trial, Version
 from api.schemas import SearchOut, SearchPage, SearchPatch
-from api.store import deliveries, discarded, estimates, pages, summaries
+from api.store import deliveries, discarded, estimates, pages, sharing, summaries
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
@@ -24,9 +24,15 @@ def listing(
     limit: int = 100,
     cursor: str | None = None,
     tags: Sequence[str] = (),
+    own: bool = False,
 ) -> SearchPage:
-    """A page of the caller's searches that have all these tags, the newest first."""
+    """A page of the searches that the caller may read and that have all these tags, newest first.
+
+    With `own`, those that the caller has created alone.
+    """
     statement = _visible(caller).order_by(Search.created_at.desc(), Search.id.desc())
+    if own:
+        statement = statement.where(Search.owner_id == caller.key_id)
     if cursor is not None:
         after = pages.decode_creation(cursor)
         statement = statement.where(tuple_(Search.created_at, Search.id) < after)
@@ -50,7 +56,7 @@ def get(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
 def on_same_data(
     session: Session, caller: Caller, search: SearchOut, limit: int
 ) -> list[SearchOut]:
-    """The caller's latest other searches with the data set and metric of a search, and a value."""
+    """The latest other searches with the data set and metric of a search, and a value."""
     task = TASKS[search.task]
     kind = func.coalesce(Search.config["metric"].astext, task().chosen.kind)
     valued = select(Trial.id).where(Trial.search_id == Search.id, Trial.value.is_not(None))
@@ -65,7 +71,7 @@ def on_dataset(
     limit: int,
     *conditions: ColumnElement[bool],
 ) -> list[SearchOut]:
-    """The caller's latest searches on a data set that meet the conditions."""
+    """The latest searches on a data set that the caller may read and that meet the conditions."""
     statement = (
         _visible(caller)
         .where(Search.dataset_id == dataset_id, *conditions)
@@ -84,7 +90,7 @@ def state(session: Session, caller: Caller, search_id: UUID) -> tuple[int, Searc
     statement = (
         select(Version.version, Search.status)
         .join(Search, Search.id == Version.search_id)
-        .where(Search.id == search_id, caller.owns(Search.owner_id))
+        .where(Search.id == search_id, sharing.may_read(caller))
     )
     found = session.execute(statement).one_or_none()
     if found is None:
@@ -93,8 +99,13 @@ def state(session: Session, caller: Caller, search_id: UUID) -> tuple[int, Searc
 
 
 def require(session: Session, caller: Caller, search_id: UUID) -> None:
-    """Raise NotFound unless the search is the caller's."""
+    """Raise NotFound unless the caller may read the search."""
     version(session, caller, search_id)
+
+
+def require_change(session: Session, caller: Caller, search_id: UUID) -> None:
+    """Raise NotFound unless the caller may read the search, Forbidden unless they may change it."""
+    _own(session, caller, search_id)
 
 
 def move(
@@ -134,7 +145,7 @@ def move_own(
 
     Nothing changes where it has the status already; Conflict where it cannot get there.
     """
-    found = _row(session, caller, search_id)
+    found = _own(session, caller, search_id)
     if move(session, search_id, to, **values):
         return
     session.refresh(found)
@@ -144,7 +155,7 @@ def move_own(
 
 
 def edit(session: Session, caller: Caller, search_id: UUID, body: SearchPatch) -> SearchOut:
-    """Change the name, the tags or the note of a search, in whatever state it is."""
+    """Change the name, tags or note of a search, or who reads it, in whatever state it is."""
     found = locked(session, caller, search_id)
     given = body.model_dump(exclude_none=True)
     if body.tags is not None:
@@ -213,7 +224,7 @@ def remove(session: Session, caller: Caller, search_id: UUID) -> None:
 
 
 def _visible(caller: Caller) -> Select[Search]:
-    return select(Search).where(caller.owns(Search.owner_id))
+    return select(Search).where(sharing.may_read(caller))
 
 
 def _row(session: Session, caller: Caller, search_id: UUID) -> Search:
@@ -223,9 +234,17 @@ def _row(session: Session, caller: Caller, search_id: UUID) -> Search:
     return found
 
 
+def _own(session: Session, caller: Caller, search_id: UUID) -> Search:
+    """A search that the caller may change; Forbidden where it is only shared with them."""
+    found = _row(session, caller, search_id)
+    if not caller.may_change(found.owner_id):
+        raise sharing.read_only()
+    return found
+
+
 def locked(session: Session, caller: Caller, search_id: UUID) -> Search:
     """A search of the caller's that no other transaction changes before this one ends."""
-    found = _row(session, caller, search_id)
+    found = _own(session, caller, search_id)
     session.refresh(found, with_for_update={"key_share": True})
     return found
 

@@ -22,7 +22,7 @@ def stop(session: Session, caller: Caller, trial_id: UUID) -> TrialDetail:
     Raises:
         Conflict: it has ended in another way, or it is the final fit.
     """
-    trials.require(session, caller, trial_id)
+    trials.require_change(session, caller, trial_id)
     if not _stop(session, f"stopped by {caller.name}", trial_id):
         row = session.execute(
             select(Trial.number, Trial.status, Trial.kind).where(Trial.id == trial_id)

@@ -10,8 +10,8 @@ from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
-from api.models import Dataset, Lease, Search, Trial, Version
-from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, SearchOut, Used
+from api.models import Dataset, Key, Lease, Network, Search, Trial, Version
+from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, OwnerRef, SearchOut, Used
 from api.store import compute, kept
 from api.store.readable import readable
 from api.store.waits import reasons
@@ -53,15 +53,24 @@ _epochs_under_lease = func.greatest(func.coalesce(Lease.epochs - Lease.resumed_e
 
 
 def _heads(session: Session, ids: list[UUID]) -> dict[UUID, Any]:
-    """Version and data set of each search, and the database's clock.
+    """Version, data set, owner and root of each search, and the database's clock.
 
     The searches are read again with their versions, in one statement: a client that got the newest
     version with an older status would wait for a change that has already been.
     """
     statement = (
-        select(Search, Version.version, Dataset.name.label("dataset"), func.now().label("now"))
+        select(
+            Search,
+            Version.version,
+            Dataset.name.label("dataset"),
+            Key.name.label("owner"),
+            Network.name.label("root"),
+            func.now().label("now"),
+        )
         .join(Version, Version.search_id == Search.id)
         .join(Dataset, Dataset.id == Search.dataset_id)
+        .join(Key, Key.id == Search.owner_id)
+        .outerjoin(Network, Network.id == Search.root_id)
         .where(Search.id.in_(ids))
         .execution_options(populate_existing=True)
     )
@@ -160,7 +169,9 @@ def _out(
         config,
         bounds=bounds,
         reason=_reason(search.reason or wait, [*unread, *unread_bounds]),
+        owner=OwnerRef(id=search.owner_id, name=head.owner),
         dataset=DatasetRef(id=search.dataset_id, name=head.dataset),
+        root_name=head.root,
         metric=task.metric,
         in_percent=task.in_percent,
         larger_is_better=task.larger_is_better,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, defer, load_
 
 from api.models import Lease, Search, Trial
 from api.schemas import ComparisonOut, FrontPoint, MorphismOut, TrialDetail, TrialOut, TrialPage
-from api.store import blobs, pages, searches
+from api.store import blobs, pages, searches, sharing
 from api.store.errors import NotFound
 from api.store.fragments import LARGEST
 from api.store.keys import Caller
@@ -46,6 +46,21 @@ class TrialPoint:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineageTrial:
+    """What the drawing of a lineage shows of a trial."""
+
+    id: UUID
+    number: int
+    kind: TrialKind
+    status: TrialStatus
+    parent_id: UUID | None
+    parent_number: int | None
+    value: float | None
+    steps: Sequence[str]  # its morphisms in words
+    changes: str  # of hyperparameters, in words
 
 
 _POINT = tuple(getattr(Trial, field.name) for field in fields(TrialPoint))
@@ -83,6 +98,30 @@ def some(session: Session, search_id: UUID, ids: Sequence[UUID]) -> list[TrialOu
     statement = _selection().where(Trial.search_id == search_id, Trial.id == chosen)
     statement = statement.order_by(Trial.number).options(defer(Trial.architecture))
     return [TrialOut.of(row.Trial, **_derived(row)) for row in session.execute(statement)]
+
+
+def of_lineage(session: Session, search_id: UUID, ids: Sequence[UUID]) -> list[LineageTrial]:
+    """These trials of a search by number, as far as a lineage shows them."""
+    task = _task(session, search_id)
+    steps = func.jsonb_path_query_array(Trial.morphisms, cast("$[*].text", JSONPATH))
+    statement = (
+        select(Trial.id, Trial.number, Trial.kind, Trial.status, Trial.parent_id, _Parent.number,
+               Trial.value, steps, Trial.choices)
+        .outerjoin(_Parent, _Parent.id == Trial.parent_id)
+        .where(Trial.search_id == search_id, Trial.id == any_(literal(list(ids), ARRAY(Uuid))))
+        .order_by(Trial.number)
+    )  # fmt: skip
+    return [
+        LineageTrial(key, number, TrialKind(kind), TrialStatus(status), parent_id, parent,
+                     _metric(value, task), words, _changes(choices))
+        for key, number, kind, status, parent_id, parent, value, words, choices
+        in session.execute(statement)
+    ]  # fmt: skip
+
+
+def _changes(choices: Any) -> str:
+    """The changed hyperparameters in words; empty where none was changed."""
+    return str(readable(TrainingChoices, choices)[0]) if choices else ""
 
 
 def points(session: Session, search_id: UUID) -> list[TrialPoint]:
@@ -134,7 +173,7 @@ def count(session: Session, search_id: UUID) -> int:
 
 def get(session: Session, caller: Caller, trial_id: UUID) -> TrialDetail:
     """One trial with its architecture and its parent's."""
-    statement = _selection(_Parent.architecture).where(*_own(caller, trial_id))
+    statement = _selection(_Parent.architecture).where(*_readable(caller, trial_id))
     row = session.execute(statement).one_or_none()
     if row is None:
         raise _missing(trial_id)
@@ -148,10 +187,22 @@ def architecture(session: Session, trial_id: UUID) -> dict[str, Any] | None:
 
 
 def require(session: Session, caller: Caller, trial_id: UUID) -> None:
-    """Raise NotFound unless the trial belongs to a search of the caller's."""
-    statement = select(Trial.id).join(Search).where(*_own(caller, trial_id))
-    if session.scalars(statement).one_or_none() is None:
+    """Raise NotFound unless the trial belongs to a search that the caller may read."""
+    _owner(session, caller, trial_id)
+
+
+def require_change(session: Session, caller: Caller, trial_id: UUID) -> None:
+    """Raise NotFound unless the caller may read the trial, Forbidden unless they may change it."""
+    if not caller.may_change(_owner(session, caller, trial_id)):
+        raise sharing.read_only()
+
+
+def _owner(session: Session, caller: Caller, trial_id: UUID) -> UUID:
+    statement = select(Search.owner_id).join(Trial).where(*_readable(caller, trial_id))
+    found = session.scalars(statement).one_or_none()
+    if found is None:
         raise _missing(trial_id)
+    return found
 
 
 def with_value(session: Session, search_id: UUID) -> list[FrontPoint]:
@@ -222,8 +273,8 @@ def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:
     )
 
 
-def _own(caller: Caller, trial_id: UUID) -> tuple[Any, ...]:
-    return Trial.id == trial_id, caller.owns(Search.owner_id)
+def _readable(caller: Caller, trial_id: UUID) -> tuple[Any, ...]:
+    return Trial.id == trial_id, sharing.may_read(caller)
 
 
 def _missing(trial_id: UUID) -> NotFound:
@@ -239,7 +290,7 @@ def _derived(row: Any) -> dict[str, Any]:
         "value": _metric(trial.value, task),
         "predicted_mean": _metric(trial.predicted_mean, task),
         "parent_number": row.parent_number,
-        "changes": str(readable(TrainingChoices, trial.choices)[0]),
+        "changes": _changes(trial.choices),
         "comparison": ComparisonOut.of(trial.comparison, task),
         "ensemble": in_words(trial.members),
         "morphisms": [

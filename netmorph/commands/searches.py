@@ -1,6 +1,8 @@
 """The commands on searches: ls, show, watch, trials, pause, resume, stop, extend, clone, …"""
 
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -48,14 +50,17 @@ def ls(
     tag: Annotated[
         list[str] | None, typer.Option(help="Only searches with this tag; may be repeated.")
     ] = None,
+    own: Annotated[
+        bool, typer.Option("--own", help="Only searches that were created with your key.")
+    ] = False,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the searches, the newest first."""
+    """List your searches and those that others share, the newest first."""
     with connect(url, key, data_dir) as client:
-        items = list(client.searches(tag or ()))
+        items = list(client.searches(tag or (), own=own))
     if as_json:
         print_json(items)
     else:
@@ -265,24 +270,30 @@ def edit(
         list[str] | None, typer.Option(help="Remove this tag; may be repeated.")
     ] = None,
     note: Annotated[str | None, typer.Option(help="Another note; '' removes it.")] = None,
+    share: Annotated[
+        bool | None,
+        typer.Option(help="Let all users of the service read it, or only you and admins."),
+    ] = None,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change the name, the tags or the note of a search."""
+    """Change the name, the tags or the note of a search, or share it with all users to be read."""
     with connect(url, key, data_dir) as client:
         item = resolve(client, search)
         tags = sorted({*item["tags"], *(tag or ())} - {*(untag or ())})
-        changes: dict[str, str | list[str]] = {"tags": tags} if tag or untag else {}
+        changes: dict[str, str | bool | list[str]] = {"tags": tags} if tag or untag else {}
         changes |= {} if name is None else {"name": name}
         changes |= {} if note is None else {"note": note}
+        changes |= {} if share is None else {"shared": share}
         item = client.edit_search(item["id"], **changes)
     if as_json:
         print_json(item)
     else:
         tagged = f", tagged {', '.join(item['tags'])}" if item["tags"] else ""
-        console().print(f"{item['name']} ({item['id']}){tagged}", soft_wrap=True)
+        shared = ", shared with all users" if item.get("shared") else ""
+        console().print(f"{item['name']} ({item['id']}){tagged}{shared}", soft_wrap=True)
 
 
 def enqueue(
@@ -474,19 +485,22 @@ def export(
 def resolve(client: Client, text: str) -> Search:
     """The search with this id or name, or whose id begins with `text`; the newest for `last`.
 
+    Searches of others, which are shared or which an admin sees, count where no own one matches.
+
     Raises:
         ClientError: no search or several searches match.
     """
     if _is_id(text):
         return client.search(text)
-    found = []
-    for item in client.searches():
-        if text == "last":
-            return item
-        if item["name"] == text or matching.begins(item, text):
-            found.append(item)
+    found = _matching(client.searches(own=True), text) or _matching(client.searches(), text)
     advice = "expected one: `netmorph ls` lists the names and ids"
     return matching.only(found, text, "search", advice, plural="searches")
+
+
+def _matching(searches: Iterator[Search], text: str) -> list[Search]:
+    if text == "last":
+        return list(islice(searches, 1))
+    return [item for item in searches if item["name"] == text or matching.begins(item, text)]
 
 
 def _is_id(text: str) -> bool:

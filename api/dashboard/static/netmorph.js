@@ -1,5 +1,5 @@
 // Keeps a page live: one event source while it is visible; at each change its fragments and figures
-// are fetched again. When events fail, the page polls.
+// are fetched again. When events fail, the page polls; so does a page that no event reports on.
 
 const POLL = 5000; // milliseconds
 const live = document.querySelector("[data-live]");
@@ -110,6 +110,7 @@ function close() {
 }
 
 function open() {
+  if (document.querySelector("[data-poll]") && !document.hidden) poll(true);
   if (!live || source || document.hidden || "ended" in live.dataset) return;
   source = new EventSource(live.dataset.live);
   source.addEventListener("change", refresh);
@@ -143,6 +144,90 @@ async function preview(form) {
   if (!answer.ok) return;
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
   document.querySelector(form.dataset.target).replaceChildren(...parsed.body.childNodes);
+}
+
+// A form with files is sent by a request that reports how far it is; without a script the browser sends it.
+const MIB = 1048576; // bytes
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!("upload" in (form.dataset ?? {})) || event.defaultPrevented) return;
+  event.preventDefault();
+  clearErrors(form);
+  const size = [...form.querySelectorAll("input[type=file]")].reduce((sum, one) => sum + (one.files[0]?.size ?? 0), 0);
+  const most = Number(form.dataset.most ?? Infinity);
+  if (size > most) showError(form, `The file has ${(size / MIB).toFixed(1)} MiB; expected at most ${(most / MIB).toFixed(1)} MiB`);
+  else upload(form);
+});
+
+function upload(form) {
+  const shown = form.querySelector(".upload");
+  const [bar, said, percent, cancel] = ["progress", "[role=status]", "[data-percent]", "button"].map((one) => shown.querySelector(one));
+  const request = new XMLHttpRequest();
+  const finish = (message) => {
+    shown.hidden = true;
+    setBusy(form, false);
+    if (message) showError(form, message);
+  };
+  request.upload.addEventListener("progress", (event) => {
+    if (!event.lengthComputable) return;
+    bar.value = event.loaded / event.total;
+    percent.textContent = `${Math.floor(100 * bar.value)} % of ${(event.total / MIB).toFixed(1)} MiB`;
+  });
+  request.upload.addEventListener("load", () => {
+    bar.removeAttribute("value"); // how long the service reads is not known
+    percent.textContent = "";
+    said.textContent = "The file has arrived; the service reads it.";
+  });
+  request.addEventListener("load", () => { finish(); answered(form, request); });
+  request.addEventListener("error", () => finish("The connection was lost before the file had arrived: send it again"));
+  request.addEventListener("abort", () => finish("The upload was cancelled"));
+  cancel.onclick = () => request.abort();
+  request.open("POST", form.action);
+  request.setRequestHeader("Accept", "text/html");
+  request.send(new FormData(form));
+  setBusy(form, true);
+  bar.value = 0;
+  percent.textContent = "";
+  shown.hidden = false;
+  said.textContent = "Uploading";
+}
+
+function setBusy(form, busy) {
+  form.querySelector("button:not([type=button])").disabled = busy;
+}
+
+// A redirect has been followed: its page is opened. Else the page has the form again, with its errors.
+function answered(form, request) {
+  if (request.status === 401) { location.reload(); return; }
+  if (request.status < 400) { location.href = request.responseURL; return; }
+  const parsed = new DOMParser().parseFromString(request.responseText, "text/html");
+  const again = parsed.getElementById(form.id);
+  if (!again) { showError(form, parsed.querySelector("main")?.textContent.trim() || `The service answered with status ${request.status}`); return; }
+  for (const one of form.querySelectorAll("input[type=file]")) { // the chosen files stay
+    const other = again.querySelector(`input[name="${one.name}"]`);
+    for (const name of ["aria-invalid", "aria-describedby"]) {
+      if (other.hasAttribute(name)) one.setAttribute(name, other.getAttribute(name));
+    }
+    other.replaceWith(one);
+  }
+  form.replaceWith(document.adoptNode(again));
+  (again.querySelector("[aria-invalid]") ?? again.querySelector("input")).focus();
+}
+
+function showError(form, message) {
+  const field = form.querySelector("input[type=file]");
+  const error = Object.assign(document.createElement("span"), { className: "error", id: `${field.name}-error`, textContent: message });
+  error.setAttribute("role", "alert");
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", error.id);
+  field.closest("label").after(error);
+  field.focus();
+}
+
+function clearErrors(form) {
+  for (const one of form.querySelectorAll(".error")) one.remove();
+  for (const one of form.querySelectorAll("[aria-invalid]")) for (const name of ["aria-invalid", "aria-describedby"]) one.removeAttribute(name);
 }
 
 dark.addEventListener("change", refresh);

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from api.dashboard.search_pages import TABS
 from api.models import Search
@@ -96,6 +96,56 @@ def test_ticks_and_the_focus_outlive_a_refresh(page: Page, visitor: Any, world: 
     expect(page.get_by_role("columnheader", name="a search")).not_to_have_count(0)
 
 
+def test_a_wrong_key_is_said_at_its_field_which_has_the_focus(
+    browser: Browser, address: str
+) -> None:
+    page = browser.new_page(base_url=address)  # its console reports the 401, as it should
+    page.goto("/sign-in")
+    field = page.get_by_label("Key")
+    field.fill("netmorph_wrong")
+    field.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("unknown or revoked")
+    expect(field).to_be_focused()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    page.close()
+
+
+def test_an_upload_shows_its_progress_and_keeps_name_and_file_where_it_is_refused(
+    page: Page, visitor: Any
+) -> None:
+    sign_in(page, visitor.key)
+    page.goto("/data-sets")
+    held: list[Route] = []
+    page.route("**/ui/datasets", lambda route: held.append(route))
+    page.evaluate("window.sameDocument = true")
+    page.get_by_label("Name", exact=True).fill("my table")
+    page.get_by_label("File,").set_input_files(
+        {"name": "t.csv", "mimeType": "text/csv", "buffer": TABLE}
+    )
+    page.get_by_role("button", name="Upload").click()
+    bar = page.get_by_role("progressbar", name="Uploaded")
+    expect(bar).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#file-error")).to_have_text("The upload was cancelled")
+    expect(bar).to_be_hidden()
+
+    page.unroute("**/ui/datasets")
+    page.get_by_label("Target column").fill("price")
+    page.get_by_role("button", name="Upload").click()
+    expect(page.locator("#target-error")).to_contain_text("has no column 'price'")
+    expect(page.get_by_label("Target column")).to_be_focused()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("my table")
+    assert page.evaluate("window.sameDocument") is True
+
+    page.get_by_label("Target column").fill("c")
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("heading", name="How it was understood")).to_be_visible()
+
+
+#: Two columns of numbers and one to predict.
+TABLE = b"a,b,c\n" + b"".join(b"%d,%d,%d.5\n" % (n, n % 7, n % 5) for n in range(60))
+
+
 def sign_in(page: Page, key: str) -> None:
     page.goto("/sign-in")
     page.get_by_label("Key").fill(key)
@@ -119,7 +169,8 @@ def test_no_page_is_wider_than_its_screen_or_shuts_anybody_out(
     sign_in(page, visitor.key)
     for path in (
         "/", "/submit", f"/submit?like={search}", "/data-sets", "/workers", "/models", "/queue",
-        "/settings", "/sign-in", "/docs", f"/data-sets/{dataset}", f"/trials/{trial}",
+        "/settings", f"/settings/webhooks/{webhook(visitor)}", "/sign-in", "/docs",
+        f"/data-sets/{dataset}", f"/trials/{trial}",
         f"/compare?search={search}&search={world.search(visitor.caller)}",
         f"/compare/trials?trial={trial}&trial={world.trial(search, parent_id=trial)}",
         *(f"/searches/{search}?tab={tab}" for tab in TABS),
@@ -133,6 +184,19 @@ def test_no_page_is_wider_than_its_screen_or_shuts_anybody_out(
             assert width < 1000 or shown["hidden"] == 0, path
         if path != "/docs":  # a page of Swagger UI
             assert violations(page) == [], path
+
+
+def webhook(visitor: Any) -> str:
+    """A webhook with a delivery and a long address."""
+    url = f"https://hooks.invalid/{'u' * 200}"
+    body = {"name": "h" * 120, "url": url, "events": ["search.completed"]}
+    made: str = visitor.http.post("/v1/webhooks", json=body, headers=bearer(visitor)).json()["id"]
+    visitor.http.post(f"/v1/webhooks/{made}:ping", headers=bearer(visitor))
+    return made
+
+
+def bearer(visitor: Any) -> dict[str, str]:
+    return {"Authorization": f"Bearer {visitor.key}"}
 
 
 def violations(page: Page) -> list[str]:

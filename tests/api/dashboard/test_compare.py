@@ -107,6 +107,20 @@ def test_the_front_of_a_search_has_earlier_ones_on_the_same_data_behind_it(visit
     ]  # earlier, others, its own; none in another metric
 
 
+def test_the_network_that_a_search_starts_from_is_named_on_its_front(visitor, world):
+    network = world.network(visitor.caller)
+    search_id = world.search(visitor.caller, root=network)
+    for value in (0.5, 0.4):  # the first one is the given network
+        world.trial(search_id, value=value)
+    figure = visitor.http.get(f"/ui/searches/{search_id}/figures/front").json()["data"][-1]
+    page = visitor.http.get(f"/searches/{search_id}?tab=front").text
+    name = figure["name"]
+    assert (figure["y"], figure["text"]) == ([0.5], ["0"])
+    assert name.startswith("network ")
+    assert f'<div class="sub given">{name}</div>' in page
+    assert f"The diamond is {name}" in page
+
+
 def test_trials_are_compared_from_their_nearest_common_ancestor(visitor, person, world):
     search_id = world.search(visitor.caller)
     spec = world.dataset_spec()

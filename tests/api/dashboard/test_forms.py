@@ -99,7 +99,7 @@ def test_an_upload_leads_to_the_page_that_says_how_it_was_understood(visitor):
     for wrong in ({"image_side": "0"}, {"image_side": "many"}, {"layout": "NHWC"}):
         refused = upload(**wrong)
         assert refused.status_code == 422
-        assert 'role="alert"' in refused.text
+        assert f'id="{next(iter(wrong))}-error" role="alert"' in refused.text
         assert 'value="mine"' in refused.text
 
 
@@ -113,11 +113,13 @@ def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
 
     refused = upload(target="<i>")
     assert (refused.status_code, 'value="&lt;i&gt;"' in refused.text) == (422, True)
+    assert 'id="target-error"' in refused.text
     page = visitor.http.get(upload().headers["location"]).text
-    assert "<td>&lt;b&gt;age</td><td>number</td>" in page
-    assert "<td>kind</td><td>target</td>" in page
+    assert '<td class="lead">&lt;b&gt;age</td><td data-label="Taken as">number</td>' in page
+    assert '<td class="lead">kind</td><td data-label="Taken as">target</td>' in page
     refused = upload(name="late", time="<b>when", split_seed="4")
     assert (refused.status_code, 'value="&lt;b&gt;when"' in refused.text) == (422, True)
+    assert 'id="time-error"' in refused.text
     many = ",".join(f"label{k}" for k in range(60))  # more than the 200 characters of other fields
     refused = upload(name="many", target=many)
     assert (refused.status_code, f'value="{many}"' in refused.text) == (422, True)
@@ -125,9 +127,9 @@ def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
     assert "to test on (the latest fifth by column &#39;row&#39;, from 32 on)" in late
     numbers = upload(name="other", target="<b>age", task="regression").headers["location"]
     page = visitor.http.get(numbers).text
-    assert "<td>&lt;b&gt;age</td><td>target</td>" in page
+    assert '<td class="lead">&lt;b&gt;age</td><td data-label="Taken as">target</td>' in page
     assert "Numbers to predict" in page
-    assert '<td>&lt;b&gt;age</td><td class="n">0</td>' in page
+    assert '<td class="lead">&lt;b&gt;age</td><td class="n" data-label="Least">0</td>' in page
     assert "Examples of each class" not in page
 
 
@@ -260,6 +262,10 @@ def test_a_clone_keeps_settings_that_the_form_does_not_show(visitor, person, wor
     assert (config["strategy"], config["seed"], config["parallelism"]) == ("random", 4, 50)
     assert config["training"]["patience"] == 7
     assert config["training"].get("ensemble") is None
+    builtin = world.dataset(visitor.caller, builtin=True)
+    kept = world.search(visitor.caller, dataset_id=builtin)
+    page = visitor.http.get(f"/submit?like={kept}").text
+    assert re.findall(r'<option value="([^"]*)" selected>', page)[0] == str(builtin)
     theirs = world.search(person().caller)
     for path in (f"/submit?like={theirs}", f"/searches/{theirs}/report"):
         assert visitor.http.get(path).status_code == 404

@@ -114,7 +114,7 @@ def test_a_form_without_its_token_is_refused(visitor, world):
 
 def test_every_form_has_the_token(visitor, world):
     search_id = world.search(visitor.caller)
-    for path in ("/", "/data-sets", "/workers", f"/searches/{search_id}"):
+    for path in ("/", "/data-sets", "/workers", "/settings", f"/searches/{search_id}"):
         page = visitor.http.get(path).text
         forms = re.findall(r'<form[^>]*method="post".*?</form>', page, re.DOTALL)
         assert len(forms) >= 1

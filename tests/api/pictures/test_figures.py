@@ -68,6 +68,22 @@ def test_the_front_has_the_trials_that_none_beats_in_value_and_cost(watched):
         assert cost.value in json.dumps(figures.build("front", asked, shown, [])["layout"])
 
 
+@pytest.mark.parametrize("larger", [True, False])
+def test_a_trial_that_has_learned_nothing_does_not_flatten_the_front(watched, larger):
+    search, listed = watched()
+    search = search.model_copy(update={"larger_is_better": larger})
+    values = [0.9, 0.91, 0.92, 0.93, 0.1] if larger else [0.3, 0.29, 0.28, 0.27, 7.0]
+    shown = [
+        listed[0].model_copy(
+            update={"value": value, "parameters": number, "number": number, "id": uuid4()}
+        )
+        for number, value in enumerate(values)
+    ]
+    low, high = figures.build("front", search, shown, [])["layout"]["yaxis"]["range"]
+    assert low < min(values[:4]) < max(values[:4]) < high
+    assert high - low < 0.05
+
+
 def test_an_unknown_figure_is_refused(watched):
     search, listed = watched()
     with pytest.raises(UnknownKind, match="best-so-far"):

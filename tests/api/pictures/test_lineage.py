@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from api.pictures.lineage import COMPLETE, SIBLINGS, selection
+from api.schemas import Best, SearchOut
 from api.store.trials import TrialPoint
 
 
@@ -14,8 +15,12 @@ def point(number: int, parent: int | None, **values: object) -> TrialPoint:
     )  # fmt: skip
 
 
-def numbers(points: list[TrialPoint], best: int | None) -> list[int]:
-    chosen = selection(points, None if best is None else UUID(int=best))
+def numbers(
+    points: list[TrialPoint], best: int | None, *, larger_is_better: bool = True
+) -> list[int]:
+    known = None if best is None else Best.model_construct(trial_id=UUID(int=best))
+    search = SearchOut.model_construct(best=known, larger_is_better=larger_is_better)
+    chosen = selection(points, search)
     return [key.int for key in chosen]
 
 
@@ -43,3 +48,4 @@ def test_of_many_siblings_the_best_are_shown() -> None:
     points = [point(number, None, value=number / 1000) for number in range(COMPLETE + 1)]
     shown = numbers(points, COMPLETE)
     assert shown == list(range(COMPLETE + 1 - SIBLINGS, COMPLETE + 1))
+    assert numbers(points, 0, larger_is_better=False) == list(range(SIBLINGS))  # errors

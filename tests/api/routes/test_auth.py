@@ -11,8 +11,8 @@ from starlette.routing import BaseRoute
 from api.models import Dataset
 from api.roles import Role
 from core.protocol.states import SearchStatus
-from docs.routes import route_roles
-from tests.api.visitors import enter
+from docs.routes import is_of_search, reads_shared, route_roles
+from tests.api.visitors import enter, token
 
 #: Nobody asks for a key here; every other route does.
 PUBLIC = {
@@ -208,6 +208,42 @@ def test_resources_of_other_users_are_not_found(app, person, world):
     assert owner.http.get(f"/v1/searches/{search_id}").status_code == 200
     assert owner.http.get(f"/v1/trials/{trial_id}").status_code == 200
     assert owner.http.get(f"/v1/datasets/{dataset_id}").status_code == 200
+
+
+def test_a_shared_search_is_read_by_all_users_and_changed_by_none_but_its_owner(app, person, world):
+    """Each route of a search or a trial, as the matrix says."""
+    owner, reader, worker = person(), person(), person(Role.WORKER)
+    enter(reader.http, reader.key)
+    session, http = reader.http, person().http
+    search_id = world.search(owner.caller, SearchStatus.RUNNING)
+    trial_id = world.trial(search_id, status="running")
+    shared = {"shared": True}
+    assert http.patch(f"/v1/searches/{search_id}", json=shared).status_code == 404
+    assert owner.http.patch(f"/v1/searches/{search_id}", json=shared).json()["shared"]
+    before = owner.http.get(f"/v1/searches/{search_id}").json()
+    ids = {"search_id": search_id, "trial_id": trial_id}
+    form = {"token": token(session), "network_id": str(uuid4())}
+    tried = 0
+    for (method, path), roles in route_roles(app).items():
+        if not is_of_search(path) or roles is None or Role.USER not in roles:
+            continue
+        filled = {"network_id": uuid4(), "name": "front", "part": "state", "action": "stop"} | ids
+        call = (method, path.format(**filled))
+        client = http if is_rest(path) else session
+        data = {} if is_rest(path) or method == "GET" else {"data": form}
+        with client.stream(*call, **data) as answer:
+            status = answer.status_code
+        reads = method in ("GET", "HEAD")
+        wants = reads_shared(method, path)
+        assert wants == ("yes" if reads else "")
+        assert (status not in (403, 404) or "export" in path) if reads else status == 403, call
+        tried += 1
+    assert tried >= 30
+    after = owner.http.get(f"/v1/searches/{search_id}").json()
+    assert after | {"now": 0, "used": 0} == before | {"now": 0, "used": 0}
+    assert worker.http.get(f"/v1/searches/{search_id}").status_code == 403
+    owner.http.patch(f"/v1/searches/{search_id}", json={"shared": False})
+    assert http.get(f"/v1/searches/{search_id}").status_code == 404
 
 
 def test_an_admin_sees_everybodys_searches(person, world):

@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.orm import Session
 
+from api.models import Search
 from api.roles import Role
 from api.schemas import LimitsIn, SearchPatch
 from api.store import budgets, datasets, epochs, networks, searches, stopped_trials, trials
-from api.store.errors import NotFound
+from api.store.errors import Forbidden, NotFound
 from api.store.keys import Caller
 from core.protocol.states import SearchStatus, TrialKind
 
@@ -43,6 +44,10 @@ USES: dict[str, tuple[str, Use]] = {
 }
 
 
+#: What ids of a search and its trials are of.
+OF_SEARCH = {"search", "trial", "running"}
+
+
 @pytest.fixture
 def things(world: Any) -> dict[str, Any]:
     """A search with an exported final fit, its data set, and their owner."""
@@ -59,6 +64,30 @@ def things(world: Any) -> dict[str, Any]:
         "owner": owner, "search": search, "trial": trial, "running": best,
         "dataset": dataset, "network": network,
     }  # fmt: skip
+
+
+#: Uses that others have of a shared search; all other uses of a search and its trials change it.
+READING = {
+    "searches.get", "searches.version", "trials.listing", "epochs.of_search", "trials.export_of",
+    "trials.get", "epochs.of_trial",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("use", [use for use, (kind, _) in USES.items() if kind in OF_SEARCH])
+def test_a_shared_search_is_read_by_all_and_changed_by_its_owner_and_admins(
+    world, things, use
+) -> None:
+    kind, call = USES[use]
+    world.set(Search, things["search"], shared=True)
+    with world.sessions() as session:
+        if use in READING:
+            call(session, world.caller(), things[kind])
+        else:
+            with pytest.raises(Forbidden, match="only its owner and admins change it"):
+                call(session, world.caller(), things[kind])
+    for caller in (world.caller(Role.ADMIN), things["owner"]):
+        with world.sessions() as session:
+            call(session, caller, things[kind])
 
 
 @pytest.mark.parametrize("use", USES)
@@ -83,6 +112,14 @@ def test_lists_have_only_the_callers_own(world, things) -> None:
             own,
             things["search"],
         }
+        world.set(Search, things["search"], shared=True)
+        listed_searches = searches.listing(session, other).items
+        assert {item.id: item.owner.id for item in listed_searches} == {
+            own: other.key_id,
+            things["search"]: things["owner"].key_id,
+        }
+        assert [item.id for item in searches.listing(session, other, own=True).items] == [own]
+        assert searches.listing(session, admin, own=True).items == []
         listed = datasets.listing(session, other).items
         assert things["dataset"] not in {item.id for item in listed}
 

@@ -91,6 +91,10 @@ def test_a_search_is_tagged_and_a_network_enqueued(ask, search, tmp_path) -> Non
     assert (edited["tags"], edited["note"]) == (["a"], "hm")
     assert [item["id"] for item in ask("ls", "--tag", "a")] == [search["id"]]
     assert ask("ls", "--tag", "b") == []
+    assert [ask("edit", search["id"], share)["shared"] for share in ("--share", "--no-share")] == [
+        True, False,
+    ]  # fmt: skip
+    assert search["id"] in {item["id"] for item in ask("ls", "--own")}
     kinds = [
         ("input", {"shape": [1, 8, 8]}),
         ("flatten", {}),
