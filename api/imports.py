@@ -92,9 +92,10 @@ def import_file(
     name: str,
     file: BinaryIO,
     options: ReadOptions | None = None,
+    limits: ReadLimits | None = None,
 ) -> DatasetOut:
     """Import an uploaded file of any known format; raises InvalidDataset for others."""
-    found = intake.read(file, ReadLimits(), options)
+    found = intake.read(file, limits or ReadLimits(), options)
     if name in BUILTINS:
         found = found.with_warning(
             f"{name!r} is also the name of a built-in data set: from now on the name means yours, "

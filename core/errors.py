@@ -11,6 +11,7 @@ NetmorphError
 ├── BlobError               stored bytes are missing or damaged
 │   ├── MissingBlob             nothing is stored under the key
 │   └── CorruptBlob             the bytes do not match their hash or format
+├── DiskFull                no room for temporary files: make some, then retry
 └── SpaceExhausted          no new architecture is left within the bounds: finish the search
     └── SearchSettled           another trial cannot pay off in the time left: finish the search
 """
@@ -61,6 +62,10 @@ class MissingBlob(BlobError):
 
 class CorruptBlob(BlobError):
     """The stored bytes do not match their hash or format: fetch or write them again."""
+
+
+class DiskFull(NetmorphError):
+    """A temporary file has no room on its disk: make some, then retry."""
 
 
 class SpaceExhausted(NetmorphError):

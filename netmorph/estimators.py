@@ -44,6 +44,7 @@ from netmorph.target import Target
 _INVALID = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 _DEFAULT_TRIALS = 12
 _LEAST_LABEL = 0.5  # probability from which a label is predicted
+_KEY_ARRAYS = {"group": "groups", "time": "time"}  # of an npz file
 _MOST_CHANNELS = 4  # of images whose layout is not given
 
 
@@ -54,6 +55,14 @@ class _Upload:
     content: bytes
     suffix: str
     fields: dict[str, str | list[str]] = field(default_factory=dict)  # further ones of the form
+
+
+@dataclass(frozen=True, slots=True)
+class _SplitKeys:
+    """What divides the examples."""
+
+    kind: str  # "group" or "time", as the field of an upload
+    values: NDArray[Any]  # one for each example
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +153,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     @abstractmethod
     def _upload(
-        self, train: _Examples, validation: _Examples | None, groups: NDArray[Any] | None
+        self, train: _Examples, validation: _Examples | None, keys: _SplitKeys | None
     ) -> _Upload:
         """The examples with their class numbers or targets as a file."""
 
@@ -156,10 +165,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         self,
         train: _Examples,
         validation: tuple[ArrayLike, ArrayLike] | None,
-        groups: ArrayLike | None,
+        keys: _SplitKeys | None,
     ) -> Self:
         """Search for a network that learns y from x, train it and load it."""
-        upload = self._upload(train, self._validation(validation), _groups(groups, train))
+        upload = self._upload(train, self._validation(validation), keys)
         self.search_, self._archive = self._search(upload, train.x.shape)
         assert self.search_["final"] is not None
         self.test_score_ = self.search_["final"]["test_metric"]
@@ -277,6 +286,7 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         y: ArrayLike,
         groups: ArrayLike | None = None,
         validation: tuple[ArrayLike, ArrayLike] | None = None,
+        times: ArrayLike | None = None,
     ) -> Self:
         """Search for a network, train it and load it. A fifth of the examples is for the test.
 
@@ -285,20 +295,22 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             y: Their labels, (N,), or 0 and 1 for each of several labels, (N, labels).
             groups: For each example its group, such as a patient; no group is in two splits.
             validation: Examples and labels (X, y) to validate on; None: some of X.
+            times: For each example its time, a number or a date; the latest are for the test.
 
         Raises:
             ValueError: the examples, the labels or the parameters are invalid.
             ClientError: there is no service, or the search did not complete.
         """
+        keys = _split_keys(groups, times, X)
         if np.ndim(y) == 2 and np.shape(y)[1] > 1:
-            return self._fit_labels(X, y, groups, validation)
+            return self._fit_labels(X, y, keys, validation)
         self._has_labels = False
         x, y = validate_data(self, X, y, **self._checks)
         check_classification_targets(y)
         self.classes_, indices = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("expected at least two classes; found 1 class")
-        return self._fit(_Examples(X, x, indices.astype(np.int64)), validation, groups)
+        return self._fit(_Examples(X, x, indices.astype(np.int64)), validation, keys)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
         if self._has_labels:
@@ -311,13 +323,13 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         self,
         X: ArrayLike,
         y: ArrayLike,
-        groups: ArrayLike | None,
+        keys: _SplitKeys | None,
         validation: tuple[ArrayLike, ArrayLike] | None,
     ) -> Self:
         """Learn several labels for each example: y is a matrix of 0 and 1, (N, labels)."""
         x, sets = validate_data(self, X, y, multi_output=True, **self._checks)
         self._has_labels, self.classes_ = True, np.arange(sets.shape[1])
-        return self._fit(_Examples(X, x, self._targets(sets)), validation, groups)
+        return self._fit(_Examples(X, x, self._targets(sets)), validation, keys)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """The probability of each class, in the order of `classes_`: (N, ...) -> (N, classes).
@@ -361,6 +373,7 @@ class _Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         y: ArrayLike,
         groups: ArrayLike | None = None,
         validation: tuple[ArrayLike, ArrayLike] | None = None,
+        times: ArrayLike | None = None,
     ) -> Self:
         """Search for a network, train it and load it. A fifth of the examples is for the test.
 
@@ -369,15 +382,17 @@ class _Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
             y: The numbers, (N,); of images and signals also (N, targets), for several numbers.
             groups: For each example its group, such as a patient; no group is in two splits.
             validation: Examples and numbers (X, y) to validate on; None: some of X.
+            times: For each example its time, a number or a date; the latest are for the test.
 
         Raises:
             ValueError: the examples, the targets or the parameters are invalid.
             ClientError: there is no service, or the search did not complete.
         """
+        keys = _split_keys(groups, times, X)
         several = get_tags(self).target_tags.multi_output
         x, y = validate_data(self, X, y, multi_output=several, y_numeric=True, **self._checks)
         self._y_axes = np.ndim(y)
-        return self._fit(_Examples(X, x, self._targets(np.asarray(y))), validation, groups)
+        return self._fit(_Examples(X, x, self._targets(np.asarray(y))), validation, keys)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(y, np.float64)
@@ -395,12 +410,12 @@ class _Arrays(_Estimator):
     _checks: ClassVar[dict[str, Any]] = {"allow_nd": True, "dtype": "numeric"}
 
     def _upload(
-        self, train: _Examples, validation: _Examples | None, groups: NDArray[Any] | None
+        self, train: _Examples, validation: _Examples | None, keys: _SplitKeys | None
     ) -> _Upload:
         arranged, layout = self._arranged(train.x)
         arrays = {"x": arranged, "y": train.y, "layout": np.array(layout)}
-        if groups is not None:
-            arrays["groups"] = groups
+        if keys is not None:
+            arrays[_KEY_ARRAYS[keys.kind]] = keys.values
         if validation is not None:
             arrays |= {"x_val": self._arranged(validation.x)[0], "y_val": validation.y}
         return _Upload(_npz(**arrays), ".npz")
@@ -461,7 +476,7 @@ class _Rows(_Estimator):
         return tags
 
     def _upload(
-        self, train: _Examples, validation: _Examples | None, groups: NDArray[Any] | None
+        self, train: _Examples, validation: _Examples | None, keys: _SplitKeys | None
     ) -> _Upload:
         if self.layout is not None:
             raise ValueError(f"found layout {self.layout!r}; expected None, as rows have none")
@@ -472,12 +487,13 @@ class _Rows(_Estimator):
         for part, one in tables.items():
             for target, values in zip(targets, one.y.reshape(len(one.y), -1).T, strict=True):
                 found[part] = found[part].append_column(target, pa.array(values.tolist()))
-        if groups is not None:
+        if keys is not None:
             if validation is not None:
-                raise ValueError("found groups and validation; expected one of them for a table")
-            fields["group"] = _new_name("group", found["train"])
-            column = pa.array(groups.tolist())
-            found["train"] = found["train"].append_column(fields["group"], column)
+                raise ValueError(
+                    f"found {keys.kind}s and validation; expected one of them for a table"
+                )
+            name = fields[keys.kind] = _new_name(keys.kind, found["train"])
+            found["train"] = found["train"].append_column(name, pa.array(keys.values))
         files = {part: _parquet(table) for part, table in found.items()}
         if len(files) == 1:
             return _Upload(files["train"], ".parquet", fields)
@@ -523,16 +539,34 @@ def _zip(files: dict[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def _groups(groups: ArrayLike | None, examples: _Examples) -> NDArray[Any] | None:
-    """The group of each example; raises ValueError where there is not one for each."""
-    if groups is None:
+def _split_keys(
+    groups: ArrayLike | None, times: ArrayLike | None, examples: ArrayLike
+) -> _SplitKeys | None:
+    """The groups or times; raises ValueError for both, or where there is not one an example."""
+    if groups is not None and times is not None:
+        raise ValueError("found groups and times; expected one of them")
+    given = groups if times is None else times
+    if given is None:
         return None
-    found = np.asarray(groups)
-    if found.shape != (len(examples.x),):
+    found, count = np.asarray(given), len(examples)  # type: ignore[arg-type]
+    if found.shape != (count,):
         raise ValueError(
-            f"groups have shape {found.shape}; expected ({len(examples.x)},), one for each example"
+            f"{'groups' if times is None else 'times'} have shape {found.shape}; expected "
+            f"({count},), one for each example"
         )
-    return found.astype(str) if found.dtype == object else found
+    if times is None:
+        return _SplitKeys("group", found.astype(str) if found.dtype == object else found)
+    return _SplitKeys("time", _dates(found) if found.dtype.kind in "OUSM" else found)
+
+
+def _dates(times: NDArray[Any]) -> NDArray[Any]:
+    """Dates, also as texts, as the service reads them."""
+    try:
+        return times.astype("datetime64[us]")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"times hold {str(times[0])!r}; expected numbers or dates as 2024-12-31: {error}"
+        ) from None
 
 
 class _Texts(_Rows):

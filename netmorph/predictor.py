@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -20,6 +21,7 @@ from netmorph.errors import ClientError
 
 #: By name, as `import netmorph` must not load torch.
 _PROGRAM = "worker.trainer.export.predict"
+_TORCH_PROGRAM = "worker.trainer.export.torch_program"
 _FILES = ("model.json", "classes.json", "preprocess.json", "weights.safetensors")
 
 
@@ -66,23 +68,49 @@ def predict_files(folder: Path, arguments: list[str]) -> None:
             f"{folder} is no export: it has no {missing[0]}; expected the folder that "
             "`netmorph export` has written"
         )
-    try:
+    with _exits_are_errors():
         _program().main(folder, arguments)
+
+
+def write_torch_program(folder: Path) -> Path:
+    """Write the network of an export as `model.pt2` into its folder, checked; return its path.
+
+    Raises:
+        ClientError: torch is missing, or the file would not predict as the network does.
+    """
+    with _exits_are_errors():
+        return cast(Path, _program(_TORCH_PROGRAM).write(folder))
+
+
+def require_torch() -> None:
+    """Raise ClientError where torch is not installed."""
+    if find_spec("torch") is None:
+        raise _torch_is_missing()
+
+
+@contextlib.contextmanager
+def _exits_are_errors() -> Iterator[None]:
+    """Raise ClientError where a program of an export ends with a message."""
+    try:
+        yield
     except SystemExit as ended:
         if isinstance(ended.code, str):
             raise ClientError(ended.code.removeprefix("error: ")) from None
         raise
 
 
-def _program() -> Any:
-    """The program of an export, as this installation has it."""
+def _program(name: str = _PROGRAM) -> Any:
+    """A program of an export, as this installation has it."""
     try:
-        return import_module(_PROGRAM)
+        return import_module(name)
     except (ImportError, SystemExit):
-        raise ClientError(
-            "predicting needs the package torch, which is not installed: "
-            "pip install 'netmorph[worker]'"
-        ) from None
+        raise _torch_is_missing() from None
+
+
+def _torch_is_missing() -> ClientError:
+    return ClientError(
+        "this needs the package torch, which is not installed: pip install 'netmorph[worker]'"
+    )
 
 
 @contextlib.contextmanager

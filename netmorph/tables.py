@@ -82,6 +82,7 @@ def search(item: Search, lineage: Iterable[str], front: Front | None = None) -> 
         "time": ", ".join(
             filter(None, (clock(item["used"]["seconds"]), left_text(item, item["used"]["seconds"])))
         ),
+        **({"kept": item["kept"]} if item.get("kept") else {}),
         "best": best_text(item),
         "test": test_text(item),
         **_exported(item),

@@ -23,8 +23,9 @@ from typing import Any
 from netmorph.errors import ClientError
 
 _LONGEST = 128  # characters of the name of a data set
-_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".npy", ".npz", ".gif", ".tif",
-                       ".tiff", ".heic", ".avif", ".ppm", ".pgm", ".arrow"})  # fmt: skip
+_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+_SUFFIXES = _IMAGES | {".npy", ".npz", ".gif", ".tif", ".tiff", ".heic", ".avif", ".ppm", ".pgm",
+                       ".arrow"}  # fmt: skip
 _DESCRIPTIONS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json"})
 _TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 _PACKED = (".gz", ".bz2", ".xz")  # behind the suffix of a table
@@ -158,11 +159,16 @@ def _pack_arrays(archive: zipfile.ZipFile, path: Path, prefix: str) -> None:
 
 def _data_in(path: Path) -> list[Path]:
     """The files of a folder that are data; raises ClientError where there are none."""
-    if files := _files_in(path, _is_data) or _tables_in(path) or _files_in(path, _is_text):
+    if files := _files_in(path, _is_data):
+        has_images = any(Path(one.name).suffix.lower() in _IMAGES for one in files)
+        # Tables beside images may have their labels.
+        return sorted([*files, *_files_in(path, _is_visible_table)]) if has_images else files
+    if files := _tables_in(path) or _files_in(path, _is_text):
         return files
     raise ClientError(
         f"the folder {shown(path)} holds no data; expected a folder of PNG, JPEG or WebP images "
-        "or .txt files for each class, npy files x.npy and y.npy, IDX files, or one table"
+        "or .txt files for each class, images with a table of their labels, npy "
+        "files x.npy and y.npy, IDX files, or one table"
     )
 
 
@@ -209,6 +215,10 @@ def _refuse(error: OSError) -> None:
 
 def _is_text(name: str) -> bool:
     return name.lower().endswith(".txt") and not name.startswith(".")
+
+
+def _is_visible_table(name: str) -> bool:
+    return _is_table(Path(name)) and not name.startswith(".")
 
 
 def _is_data(name: str) -> bool:

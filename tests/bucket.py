@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -36,6 +37,55 @@ def bucket_server() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+class LastingBucket:
+    """A server with a bucket that keeps its objects when it is killed and started again.
+
+    moto's objects are in its memory: a new server repeats all requests of the earlier ones.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.port = 0  # another one after each start
+        self._recording = folder / "requests"
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start a server, and wait until it has all the objects."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        recorded = {
+            "MOTO_ENABLE_RECORDING": "true",
+            "MOTO_RECORDER_FILEPATH": str(self._recording),
+        }
+        self._server = subprocess.Popen(
+            command,
+            env=os.environ | KEYS | recorded,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        address = f"http://127.0.0.1:{self.port}"
+        if self._recording.exists():
+            wait_for(lambda: _answers(f"{address}/moto-api/recorder/replay-recording"), 300)
+        else:
+            wait_for(lambda: make_bucket(address), 300)
+
+    def kill(self) -> None:
+        """Kill the server."""
+        assert self._server is not None
+        self._server.kill()
+        self._server.wait()
+
+
+def _answers(address: str) -> bool:
+    """Post to an address; False while no server answers."""
+    try:
+        urlopen(Request(address, method="POST"), timeout=300).close()
+    except URLError:
+        return False
+    return True
 
 
 def make_bucket(address: str) -> bool:

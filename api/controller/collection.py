@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.db import unit_of_work
-from api.store import retention
+from api.store import clock, retention
 from core.protocol.contracts import BlobRef
 from core.protocol.storage import BLOB_KINDS, Storage
 
@@ -53,7 +54,7 @@ class Retention:
 
 def survey(sessions: sessionmaker[Session], storage: Storage, rule: Retention) -> Garbage:
     """What a collection would give up now; changes nothing."""
-    stale = _stale(storage, rule)
+    stale = _stale(storage, _limit(sessions, rule))
     with unit_of_work(sessions) as session:
         given_up = [] if rule.keep_best is None else retention.superseded(session, rule.keep_best)
         return Garbage(
@@ -78,9 +79,10 @@ def collect(
                 return
             with unit_of_work(sessions) as session:
                 retention.give_up_weights(session, rule.keep_best, search_id)
+    limit = _limit(sessions, rule)
     for kind in _SURVEYED:
-        storage.remove_unfinished(kind, rule.orphan_seconds)
-    stale = _stale(storage, rule)
+        storage.remove_unfinished(kind, limit)
+    stale = _stale(storage, limit)
     with unit_of_work(sessions) as session:
         orphans = retention.unreferenced(session, stale)
         if len(orphans) == len(stale) > _MOST_UNKNOWN:
@@ -94,6 +96,12 @@ def collect(
         retention.note(session, orphans)
 
 
-def _stale(storage: Storage, rule: Retention) -> list[BlobRef]:
-    """The stored blobs that were last written long ago."""
-    return [blob for kind in _SURVEYED for blob in storage.stale_blobs(kind, rule.orphan_seconds)]
+def _limit(sessions: sessionmaker[Session], rule: Retention) -> datetime:
+    """The moment before which files without a reference are orphans, by the database's clock."""
+    with unit_of_work(sessions) as session:
+        return clock.now(session) - timedelta(seconds=rule.orphan_seconds)
+
+
+def _stale(storage: Storage, before: datetime) -> list[BlobRef]:
+    """The stored blobs that were last written before this moment."""
+    return [blob for kind in _SURVEYED for blob in storage.stale_blobs(kind, before)]

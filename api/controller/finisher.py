@@ -1,13 +1,16 @@
 """Carries out the decisions of `core.search.budget.decide`, except `Suggest` and `Wait`."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import Session
 
 from api.models import Search
 from api.store import live_searches, new_trials, searches
 from api.store.live_searches import LiveSearch, past_trial
+from core.protocol.contracts import Bounds, SearchConfig
 from core.protocol.states import SearchStatus
-from core.search import defaults, ensembles, pace, race
+from core.search import defaults, ensembles, keeping, pace, race
 from core.search.budget import (
     Complete,
     Decision,
@@ -17,6 +20,7 @@ from core.search.budget import (
     SearchProgress,
     StopWaiting,
 )
+from core.search.history import PastTrial
 from core.search.repeats import comparable
 from core.tasks import measured
 
@@ -50,6 +54,18 @@ def _has_limits(progress: SearchProgress) -> ColumnElement[bool]:
     )
 
 
+def _winner(
+    session: Session, search: LiveSearch, config: SearchConfig, known: Sequence[PastTrial]
+) -> PastTrial | None:
+    """The trial whose network is exported; None where none has a value."""
+    root = live_searches.given_root(session, search.search_id) if config.keep_accuracy else None
+    if root is not None and config.cost is not None:
+        kept = keeping.kept_value(known, root, config.cost, config.bounds or Bounds())
+        if kept is not None:
+            return keeping.chosen(known, kept)
+    return race.chosen(known)
+
+
 def _fit_best(session: Session, search: LiveSearch) -> bool:
     """Add the final fit of the trial expected to end best, or of several as an ensemble."""
     configured = live_searches.configured(session, search.search_id)
@@ -59,7 +75,7 @@ def _fit_best(session: Session, search: LiveSearch) -> bool:
     best = measured(config).value_range[1]
     ended = [past_trial(row, best) for row in live_searches.past(session, search.search_id)]
     known = comparable(ended, pace.goal(config, spec))
-    winner = race.chosen(known)
+    winner = _winner(session, search, config, known)
     if winner is None:
         return False
     members = ensembles.members_of(known, defaults.networks(config, spec), config.bounds)

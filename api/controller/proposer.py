@@ -175,6 +175,7 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         strategy=config.strategy,
         strategy_options=config.strategy_options,
         cost=config.cost,
+        keeps_value=bool(config.keep_accuracy),
         roots=defaults.race_roots(config, dataset, bounds, root),
         bounds=bounds,
         trials=tuple(live_searches.past_trial(row, best) for row in stored.trials),

@@ -28,7 +28,7 @@ from api.controller.proposer import Proposer
 from api.controller.relay import Relay
 from api.controller.sweeper import Sweeper
 from api.settings import Settings
-from api.store import endings, enqueued, live_searches, searches
+from api.store import clock, endings, enqueued, live_searches, searches
 from api.store.live_searches import LiveSearch
 from api.store.notifications import WORK, notify_controllers
 from core.protocol.storage import Storage
@@ -191,6 +191,7 @@ class Controller:
 
 def expire_leases(engine: Engine, max_attempts: int) -> None:
     """Retry trials, or count them as lost, whose workers sent no report in time."""
+    db.autocommit(engine, clock.settle)
     expired = db.autocommit(engine, lambda c: endings.expire(c, max_attempts))
     if expired:
         _log.warning("leases expired", extra={"leases": expired})

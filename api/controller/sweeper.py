@@ -3,14 +3,23 @@
 import logging
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.controller.collection import Garbage, Retention, collect, survey
 from api.db import unit_of_work
-from api.store import deliveries, discarded, new_searches, searches, setbacks, sign_ins, workers
+from api.store import (
+    clock,
+    deliveries,
+    discarded,
+    new_searches,
+    searches,
+    setbacks,
+    sign_ins,
+    workers,
+)
 from core.errors import BlobError
 from core.protocol.contracts import BlobRef
 from core.protocol.states import SearchStatus
@@ -20,7 +29,7 @@ _log = logging.getLogger(__name__)
 _KEEP_ALL = Retention()
 _EVERY = 3600.0  # seconds between two sweeps, unless woken
 _PAUSE = 30.0  # seconds after an error
-_REPORT_SECONDS = 86_400.0  # after which a stored checkpoint is not reported any more
+_REPORTED_WITHIN = timedelta(days=1)  # after which a stored checkpoint is not reported any more
 
 
 class Sweeper:
@@ -91,7 +100,8 @@ class Sweeper:
         """Remove some blobs that nothing refers to; return whether there may be more."""
         with unit_of_work(self._sessions) as session:
             due = discarded.unneeded(session, self._grace)
-            young = [blob for blob in due if self._was_stored_lately(blob)]
+            limit = clock.now(session) - self._grace
+            young = [blob for blob in due if self._was_stored_after(limit, blob)]
             discarded.postpone(session, young)
             gone = [blob for blob in due if blob not in young]
             for blob in gone:
@@ -99,11 +109,11 @@ class Sweeper:
             discarded.forget(session, gone)
         return len(due) > 0
 
-    def _was_stored_lately(self, blob: BlobRef) -> bool:
+    def _was_stored_after(self, limit: datetime, blob: BlobRef) -> bool:
         if blob.key.startswith(discarded.CHECKPOINTS):
             return False  # it has one writer
         stored_at = self._storage.stored_at(blob)
-        return stored_at is not None and datetime.now(UTC) < stored_at + self._grace
+        return stored_at is not None and limit < stored_at
 
     def _look_at_damage(self) -> None:
         """Let trials use weights and data sets again that were damaged and have been restored."""
@@ -130,8 +140,10 @@ class Sweeper:
 
     def _remove_unreported(self) -> None:
         """Remove checkpoints whose worker was killed before it could report them."""
-        self._storage.remove_unfinished("checkpoints", _REPORT_SECONDS)
-        stale = self._storage.stale_blobs("checkpoints", _REPORT_SECONDS)
+        with unit_of_work(self._sessions) as session:
+            limit = clock.now(session) - _REPORTED_WITHIN
+        self._storage.remove_unfinished("checkpoints", limit)
+        stale = self._storage.stale_blobs("checkpoints", limit)
         if not stale:
             return
         with unit_of_work(self._sessions) as session:

@@ -16,7 +16,6 @@ import hmac
 import json
 import socket
 import ssl
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -73,7 +72,7 @@ class WebhookSender:
         """The status of the receiver's answer; a host has other addresses where one is away."""
         url = httpx.URL(delivery.url)
         body = body_of(delivery)
-        headers = signed_headers(delivery, body, int(time.time()))
+        headers = signed_headers(delivery, body)
         headers["Host"] = url.netloc.decode("ascii")
         *others, last = (await self._addresses(url))[:_MOST_ADDRESSES]
         async with httpx.AsyncClient(
@@ -137,8 +136,12 @@ def body_of(delivery: ClaimedDelivery) -> bytes:
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def signed_headers(delivery: ClaimedDelivery, body: bytes, now: int) -> dict[str, str]:
-    """The headers of a delivery; the signature covers its id, the time of sending and the body."""
+def signed_headers(delivery: ClaimedDelivery, body: bytes) -> dict[str, str]:
+    """The headers of a delivery; the signature covers its id, the time of its claim and the body.
+
+    The time is the database's: receivers refuse what a wrong clock of this machine would say.
+    """
+    now = int(delivery.claimed_at.timestamp())
     name = f"msg_{delivery.id.hex}"
     signed = f"{name}.{now}.".encode() + body
     signature = hmac.new(delivery.secret, signed, hashlib.sha256).digest()

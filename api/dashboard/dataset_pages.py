@@ -13,7 +13,7 @@ from api.models import Dataset
 from api.pictures import samples
 from api.schemas import DatasetOut
 from api.store import blobs, datasets, searches
-from core.data.samples import StoredArrays
+from core.data.stored_arrays import StoredArrays
 from core.errors import BlobError
 from core.protocol.storage import Storage
 

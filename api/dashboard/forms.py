@@ -17,6 +17,7 @@ from api.edge.dependencies import SessionDep, StorageDep
 from api.imports import import_file
 from api.schemas import ImageSide, Name, SplitSeed
 from api.store import budgets, searches
+from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.errors import NetmorphError
 
@@ -112,7 +113,8 @@ def upload(
     try:
         checked = _Upload.model_validate(fields)
         options = ReadOptions(**checked.model_dump(exclude={"name"}))
-        made = import_file(maker, storage, visitor.caller, checked.name, file.file, options)
+        limits = ReadLimits.of_uploads(request.app.state.settings.max_upload_bytes)
+        made = import_file(maker, storage, visitor.caller, checked.name, file.file, options, limits)
     except ValidationError as error:
         errors = {str(one["loc"][0]): in_words(one["msg"]) for one in error.errors()}
     except NetmorphError as error:

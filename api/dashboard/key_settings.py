@@ -4,7 +4,7 @@ A session alone must not create keys: an attacker who has taken a session over w
 after its end.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID
@@ -20,7 +20,7 @@ from api.dashboard.visitors import SenderDep, Visitor, VisitorDep, open_session
 from api.db import unit_of_work
 from api.edge import authentication
 from api.schemas import KeyCreated, KeyIn
-from api.store import keys
+from api.store import clock, keys
 from api.store.errors import Conflict
 
 router = APIRouter(route_class=PageRoute)
@@ -48,7 +48,7 @@ def create_key(
     fields = {"name": name, "role": role, "days": days}
     try:
         _confirm(request, visitor, key, admin=True)
-        body = KeyIn.model_validate({"name": name, "role": role, "expires_at": _end(days)})
+        body = KeyIn.model_validate({"name": name, "role": role, "expires_at": _end(request, days)})
         with unit_of_work(request.app.state.sessions) as session:
             made = keys.create(session, body.name, body.role, body.expires_at)
     except ValidationError as error:
@@ -109,15 +109,17 @@ def _confirm(request: Request, visitor: Visitor, key: str, *, admin: bool) -> No
         raise _Refused("key", "this is another key: give the one you signed in with", 422)
 
 
-def _end(days: str) -> datetime | None:
+def _end(request: Request, days: str) -> datetime | None:
     """The end of a key that is valid for this number of days; None for no end."""
     if not days.strip():
         return None
+    with unit_of_work(request.app.state.sessions) as session:
+        now = clock.now(session)
     try:
-        end = datetime.now(UTC) + timedelta(days=float(days))
+        end = now + timedelta(days=float(days))
     except (ValueError, OverflowError):
         raise _Refused("days", "expected a number of days, or nothing", 422) from None
-    if end <= datetime.now(UTC):
+    if end <= now:
         raise _Refused("days", "expected more than 0 days: such a key would be expired", 422)
     return end
 

@@ -15,7 +15,7 @@ from api.edge.dependencies import SessionDep
 from api.imports import intake_rules
 from api.pictures import drawing
 from api.schemas import TrialDetail
-from api.store import datasets, epochs, searches, trials, workers
+from api.store import clock, datasets, epochs, searches, trials, workers
 from api.store.keys import Caller
 from core.data.layouts import LAYOUTS
 from core.errors import NetmorphError
@@ -136,11 +136,11 @@ def datasets_address(visitor: VisitorDep) -> RedirectResponse:
 def workers_page(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
     """The workers."""
     listed = workers.listing(session, visitor.caller)
-    return page(request, "workers.html", workers=listed, now=workers.now(session))
+    return page(request, "workers.html", workers=listed, now=clock.now(session))
 
 
 @router.get("/ui/workers")
 def workers_fragment(request: Request, visitor: VisitorDep, session: SessionDep) -> HTMLResponse:
     """The table of workers."""
     listed = workers.listing(session, visitor.caller)
-    return page(request, "_workers.html", workers=listed, now=workers.now(session))
+    return page(request, "_workers.html", workers=listed, now=clock.now(session))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +14,7 @@ from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
 from api.roles import Role
-from api.store import keys, webhooks
+from api.store import clock, keys, webhooks
 from api.webhook_events import WebhookEvent
 
 router = APIRouter(route_class=PageRoute)
@@ -80,5 +79,5 @@ def show_settings(
         made=made,
         values=_EMPTY | dict(values or {}),
         errors=errors or {},
-        now=datetime.now(UTC),
+        now=clock.now(session),
     )

@@ -69,6 +69,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OperationalError, _unavailable)
     app.add_exception_handler(TimeoutError, _unavailable)
     app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(OSError, _storage)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -150,6 +151,16 @@ def _database(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
     lost = error.connection_invalidated
     return _unavailable(request, error) if lost else _unexpected(request, error)
+
+
+def _storage(_: Request, error: Exception) -> Response:
+    """Storage, or the disk of this machine, does not work: the client may try again."""
+    log.error("storage does not work", exc_info=error)
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "storage does not work at the moment: try again; if it goes on, see the log of the API",
+        headers={"Retry-After": "5"},
+    )
 
 
 def _unexpected(_: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from api.edge.uploads import checked_first
 from api.imports import import_builtin, import_file, intake_rules
 from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name, SplitSeed
 from api.store import datasets
+from core.data.files import ReadLimits
 from core.data.formats import ReadOptions
 from core.data.tables.table import MAX_COLUMNS
 
@@ -38,7 +39,7 @@ def upload_dataset(
     caller: CallerDep,
     storage: StorageDep,
     name: Annotated[Name, Form()],
-    file: Annotated[UploadFile, File(description="a table, an npz file, or a zip of a folder")],
+    file: Annotated[UploadFile, File(description="a table, npz file, or zip of a folder")],
     layout: Layout = "",
     image_side: Annotated[ImageSide | None, Form()] = None,
     target: Annotated[str, Form(max_length=4096)] = "",
@@ -54,19 +55,19 @@ def upload_dataset(
     The file is of one of the formats that `GET /v1/datasets/intake` lists. `layout` names the axes
     of the examples where the file does not: "NHW", "NHWC" or "NCHW" for images, "NL", "NLC" or
     "NCL" for signals, "NF" for vectors. `image_side` is the largest side of images from files, in
-    pixels. Of a table (CSV, TSV, Parquet, JSONL) `target` names the column with the labels, by
-    default the one named target, label, class or y; several names, as in "a,b,c", are columns of 0
-    and 1, one for each label, or of numbers to predict; `text` names a column of texts, which is
-    then the only one to learn from; `category`, which may be repeated, names a column whose numbers
-    are categories. `task` says what the labels are for: "image-classification" (of images, signals,
-    texts, vectors and rows), "multi-label" or "regression"; without it, labels with fractions are
-    numbers to predict, rows of 0 and 1 that have no single 1 are several labels of an example, all
-    others name classes. `group` and `time` name a column of a table by which it is
-    divided: no group is in two splits, or the latest rows are the test split and each search
-    validates on the latest of the others. `split_seed` is the seed by which the test split is set
-    aside, where the files have none. Check `description`, above all its `warnings`, before a
-    search. The same content again is the same data set; other content under the same name is its
-    next version.
+    pixels. Of a table (CSV, TSV, Parquet, JSONL), also of one beside images, whose names of files
+    are recognised, `target` names the column with the labels, by default the one named target,
+    label, class or y; several names, as in "a,b,c", are columns of 0 and 1, one for each label, or
+    of numbers to predict; `text` names a column of texts, which is then the only one to learn from;
+    `category`, which may be repeated, names a column whose numbers are categories. `task` says what
+    the labels are for: "image-classification" (of images, signals, texts, vectors and rows),
+    "multi-label" or "regression"; without it, labels with fractions are numbers to predict, rows of
+    0 and 1 that have no single 1 are several labels of an example, all others name classes. `group`
+    and `time` name a column of a table by which it is divided: no group is in two splits, or the
+    latest rows are the test split and each search validates on the latest of the others.
+    `split_seed` is the seed by which the test split is set aside, where the files have none. Check
+    `description`, above all its `warnings`, before a search. The same content again is the same
+    data set; other content under the same name is its next version.
     """
     options = ReadOptions(
         layout=layout or None,
@@ -79,7 +80,10 @@ def upload_dataset(
         time=time or None,
         split_seed=split_seed,
     )
-    return import_file(request.app.state.sessions, storage, caller, name, file.file, options)
+    limits = ReadLimits.of_uploads(request.app.state.settings.max_upload_bytes)
+    return import_file(
+        request.app.state.sessions, storage, caller, name, file.file, options, limits
+    )
 
 
 @router.get("/intake")

@@ -79,6 +79,7 @@ class ClaimedDelivery:
     event: str
     data: dict[str, Any]
     created_at: datetime
+    claimed_at: datetime  # by the database's clock, as the other times
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,17 @@ def _due(most: int) -> Any:
 
 
 def _claimed(row: Delivery, url: str, secret: bytes) -> ClaimedDelivery:
-    return ClaimedDelivery(row.id, row.attempts, url, secret, row.event, row.data, row.created_at)
+    assert row.claimed_until is not None
+    return ClaimedDelivery(
+        row.id,
+        row.attempts,
+        url,
+        secret,
+        row.event,
+        row.data,
+        row.created_at,
+        row.claimed_until - timedelta(seconds=CLAIM_SECONDS),
+    )
 
 
 def record(session: Session, claimed: ClaimedDelivery, outcome: DeliveryOutcome) -> None:

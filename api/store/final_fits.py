@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select, text
 
 from api.models import Trial
-from api.store import blobs, compute
+from api.store import blobs, compute, kept
 from api.store.train_orders import OrderContext
 from core.protocol.contracts import JsonObject, Member, TrainingChoices
 from core.protocol.states import TrialKind, TrialStatus
@@ -62,6 +62,7 @@ def model_card(connection: Connection, context: OrderContext) -> JsonObject:
         "seconds_in_lineage": spent.in_lineage,
         "seconds_in_winner": alone.in_lineage,
         "seconds_total": spent.total,
+        "kept": kept.sentences(connection, [context.search_id]).get(context.search_id, ""),
         "strategy": context.config.strategy,
         "seed": context.config.seed,
         "created": context.created_at.isoformat(),

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, case, delete, func, or_
 from sqlalchemy.dialects.postgresql import insert
 
 from api.models import Leader
+from api.store.clock import FARTHEST
 
 #: A leadership that has expired for longer has a gap; a thread on a busy machine may be late.
 ABSENCE = timedelta(seconds=10)
@@ -32,7 +33,11 @@ def acquire(connection: Connection, holder: UUID, seconds: float) -> bool:
         .on_conflict_do_update(
             index_elements=[Leader.id],
             set_={"holder": holder, "expires_at": until, "since": since},
-            where=or_(Leader.holder == holder, Leader.expires_at < func.now()),
+            where=or_(
+                Leader.holder == holder,
+                Leader.expires_at < func.now(),
+                Leader.expires_at > until + FARTHEST,  # the clock has jumped back
+            ),
         )
         .returning(Leader.holder)
     )

@@ -238,6 +238,13 @@ def configured(session: Session, search_id: UUID) -> tuple[SearchConfig, Dataset
     return SearchConfig.model_validate(row.config), DatasetSpec.model_validate(row.spec)
 
 
+def given_root(session: Session, search_id: UUID) -> Architecture | None:
+    """The architecture of the network that a user gave as the root of a search, if any."""
+    statement = select(Network.architecture).join(Search, Search.root_id == Network.id)
+    found = session.execute(statement.where(Search.id == search_id)).scalar_one_or_none()
+    return None if found is None else Architecture.from_json(found)
+
+
 def past(session: Session, search_id: UUID) -> tuple[dict[str, Any], ...]:
     """All trials of a search but the final fit, in the order they were made.
 

@@ -22,7 +22,7 @@ from core.graph.architecture import Architecture
 from core.graph.given_network import check_fits
 from core.graph.roots import roots
 from core.protocol import tracing
-from core.protocol.contracts import Bounds, DatasetSpec, SearchConfig
+from core.protocol.contracts import Bounds, Cost, DatasetSpec, SearchConfig
 from core.search import defaults, pace
 from core.search.strategies import strategy
 from core.tasks import TASKS, measured
@@ -76,7 +76,7 @@ def check(
         )
     given = {name: getattr(body, name) for name in SearchConfig.model_fields}
     config = SearchConfig(**given | {"task": dataset.task})
-    config = _with_metric(config)
+    config = _with_cost(_with_metric(config))
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
     defaults.check_splits(config, spec)
@@ -103,6 +103,14 @@ def _with_metric(config: SearchConfig) -> SearchConfig:
             f"class_weights: the task {config.task!r} has no classes: leave them out"
         )
     return config.model_copy(update={"metric": config.metric and task.chosen.kind})
+
+
+def _with_cost(config: SearchConfig) -> SearchConfig:
+    """The configuration, with the cost that is minimised where the root's accuracy is kept."""
+    defaults.check_keeping(config)
+    if not config.keep_accuracy:
+        return config.model_copy(update={"keep_accuracy": None})
+    return config.model_copy(update={"cost": config.cost or Cost.PARAMETERS})
 
 
 def _check_and_add(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models import Dataset, Key, Lease, Network, Search, Trial, Version
 from api.schemas import Best, ComparisonOut, DatasetRef, FinalOut, OwnerRef, SearchOut, Used
-from api.store import compute
+from api.store import compute, kept
 from api.store.readable import readable
 from api.store.waits import reasons
 from core.protocol.contracts import Bounds, Budget, SearchConfig
@@ -30,6 +30,8 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
     heads, counts = _heads(session, ids), _counts(session, ids)
     bests, finals = _bests(session, ids), _finals(session, ids)
     shares, waits = compute.shares(session, ids), reasons(session, ids)
+    keeping = [search.id for search in searches if search.config.get("keep_accuracy")]
+    found = kept.sentences(session, keeping)
     return [
         _out(
             search,
@@ -39,6 +41,7 @@ def of(session: Session, searches: Sequence[Search]) -> list[SearchOut]:
             final=finals.get(search.id),
             compute_in_winner=shares.get(search.id),
             wait=waits.get(search.id, ""),
+            kept=found.get(search.id, ""),
         )
         for search in searches
         if search.id in heads
@@ -156,6 +159,7 @@ def _out(
     final: FinalOut | None,
     compute_in_winner: float | None,
     wait: str,
+    kept: str,
 ) -> SearchOut:
     config, unread = _config(search.config)
     bounds, unread_bounds = readable(Bounds, search.bounds)
@@ -179,6 +183,8 @@ def _out(
         compute_in_winner=compute_in_winner,
         best=best and best.model_copy(update={"value": task.of_objective(best.value)}),
         final=final,
+        keep_accuracy=bool(config.keep_accuracy),
+        kept=kept,
     )
 
 

@@ -1,6 +1,6 @@
 """Workers seen within the last day, and the trial that each of them trains."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
@@ -45,12 +45,6 @@ def drain(session: Session, caller: Caller, worker_id: UUID, *, draining: bool) 
     if session.execute(statement.returning(Worker.id)).one_or_none() is None:
         raise NotFound(f"there is no worker {worker_id}: `netmorph worker ls` lists them")
     return next(one for one in listing(session, caller) if one.id == worker_id)
-
-
-def now(session: Session) -> datetime:
-    """The time on the database's clock, which also sets `seen_at`."""
-    moment: datetime = session.execute(select(func.now())).scalar_one()
-    return moment
 
 
 def sweep(session: Session) -> None:

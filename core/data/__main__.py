@@ -43,7 +43,8 @@ def main() -> int:
     )
     try:
         with given.file.open("rb") as file:
-            found = intake.read(file, ReadLimits(), options)
+            limits = ReadLimits.of_uploads(given.file.stat().st_size)
+            found = intake.read(file, limits, options)
     except InvalidDataset as error:
         print(json.dumps({"error": str(error)}))
         return 1

@@ -1,5 +1,6 @@
 """A data set as arrays: its validation, its storage format, its labels."""
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save, save_file
 
 from core.data.split_rule import AT_RANDOM, SplitRule
+from core.data.stored_arrays import StoredArrays, write_arrays
 from core.data.targets import CLASSIFICATION, MULTI_LABEL, REGRESSION
 from core.errors import CorruptBlob, InvalidDataset
 from core.protocol.contracts import DatasetSpec, SplitKind, SplitSpec, TableSpec, TextSpec
@@ -26,10 +26,9 @@ _PARTS = {
     SplitKind.RANDOM: "part(s)", SplitKind.GIVEN: "part(s)", SplitKind.GROUP: "group(s)",
     SplitKind.TIME: "different time(s)",
 }  # fmt: skip
-#: The types of examples by their names in safetensors.
-_TYPES = {"U8": np.uint8, "I32": np.int32, "F32": np.float32, "F64": np.float64}
-_TENSORS = ("x_train", "y_train", "x_test", "y_test")
-_KEYS, _RULE = "split_keys", "split_rule"  # a tensor, and a field of the metadata
+_TYPES = (np.uint8, np.int32, np.float32, np.float64)  # of examples
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_KEYS, _RULE = "split_keys", "split_rule"  # an array, and a text about the arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +197,7 @@ def _check_examples(split: str, x: NDArray[Any]) -> None:
             f"{split} examples have shape {x.shape}; "
             "expected (N, C, H, W), (N, C, length) or (N, features)"
         )
-    if x.dtype not in _TYPES.values():
+    if x.dtype not in _TYPES:
         raise InvalidDataset(
             f"{split} examples are {x.dtype}; expected uint8, int32, float32 or float64"
         )
@@ -251,26 +250,28 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
 
 def encode(arrays: Arrays) -> bytes:
     """The data set as safetensors; the names of classes or targets travel in the metadata."""
-    return save(*_stored(arrays))
+    file = io.BytesIO()
+    write_arrays(file, *_stored(arrays))
+    return file.getvalue()
 
 
 def write(arrays: Arrays, path: Path) -> None:
     """Write what `encode` returns to a file, without a copy of the examples in memory."""
-    tensors, metadata = _stored(arrays)
-    save_file(tensors, path, metadata)
+    with path.open("wb") as file:
+        write_arrays(file, *_stored(arrays))
 
 
 def _stored(arrays: Arrays) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """(the tensors, the metadata) of the file of a data set."""
-    tensors = {name: np.ascontiguousarray(getattr(arrays, name)) for name in _TENSORS}
+    """(the arrays, the texts about them) in the file of a data set."""
+    found = {name: np.ascontiguousarray(getattr(arrays, name)) for name in _ARRAYS}
     metadata = {"class_names": json.dumps(list(arrays.class_names))}
     if arrays.target_names:
         metadata["target_names"] = json.dumps(list(arrays.target_names))
     if arrays.pieces:
         metadata["pieces"] = json.dumps(list(arrays.pieces))
     if arrays.rule.keys is not None:
-        tensors[_KEYS], metadata[_RULE] = arrays.rule.keys, arrays.rule.kind.value
-    return tensors, metadata
+        found[_KEYS], metadata[_RULE] = arrays.rule.keys, arrays.rule.kind.value
+    return found, metadata
 
 
 def decode(path: Path) -> Arrays:
@@ -280,36 +281,23 @@ def decode(path: Path) -> Arrays:
     it has memory, and none may be written.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            names = json.loads(metadata["class_names"])
-            targets, pieces = (
-                tuple(json.loads(metadata.get(name, "[]"))) for name in ("target_names", "pieces")
+        with path.open("rb") as file:
+            stored = StoredArrays(file)
+            metadata = stored.metadata
+            names, targets, pieces = (
+                tuple(json.loads(metadata.get(name, default)))
+                for name, default in (("class_names", ""), ("target_names", "[]"), ("pieces", "[]"))
             )
-            tensors = {name: file.get_tensor(name) for name in ("y_train", "y_test")}
-            tensors |= {name: _mapped(path, file, name) for name in ("x_train", "x_test")}
+            found: dict[str, Any] = {name: stored.all(name) for name in ("y_train", "y_test")}
+            found |= {name: stored.mapped(name, path) for name in ("x_train", "x_test")}
             rule = AT_RANDOM
             if _RULE in metadata:
-                rule = SplitRule(SplitKind(metadata[_RULE]), file.get_tensor(_KEYS))
-    except (SafetensorError, KeyError, ValueError) as error:
+                rule = SplitRule(SplitKind(metadata[_RULE]), stored.all(_KEYS))
+    except (CorruptBlob, TypeError, ValueError) as error:
         raise CorruptBlob(f"the stored data set cannot be read: {error}") from error
-    arrays = Arrays(
-        **tensors, class_names=tuple(names), target_names=targets, pieces=pieces, rule=rule
-    )
+    arrays = Arrays(**found, class_names=names, target_names=targets, pieces=pieces, rule=rule)
     validate(arrays)
     return arrays
-
-
-def _mapped(path: Path, file: Any, name: str) -> NDArray[Any]:
-    """A tensor of an open safetensors file, which has checked its header, as a part of the file."""
-    kind, shape = file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()
-    if kind not in _TYPES or 0 in shape:
-        return np.asarray(file.get_tensor(name))  # it will be refused
-    with open(path, "rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        start, _ = json.loads(stream.read(length))[name]["data_offsets"]
-    mapped = np.memmap(path, _TYPES[kind], "r", 8 + length + start, tuple(shape))
-    return mapped.view(np.ndarray)
 
 
 def stratified_test_split(

@@ -217,8 +217,9 @@ def _leaked_validation(arrays: Arrays, digests: Sequence[bytes]) -> int:
 
 def _digests(x: NDArray[np.generic]) -> list[bytes]:
     """A hash of each example."""
-    rows = np.ascontiguousarray(x.reshape(len(x), -1))
-    return [hashlib.blake2b(row, digest_size=_DIGEST).digest() for row in rows]
+    return [
+        hashlib.blake2b(np.ascontiguousarray(one).data, digest_size=_DIGEST).digest() for one in x
+    ]
 
 
 # --- sentences --------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""The files of a data set as they were uploaded: the entries of a zip archive, or one file.
+"""The files of a data set as they were uploaded: the entries of a zip or tar archive, or one file.
 
 Every size is checked before memory is allocated. Names of entries are labels: none becomes a path.
 """
 
 import io
+import tarfile
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -14,7 +15,9 @@ from typing import Any, BinaryIO, cast
 from core.errors import InvalidDataset
 
 _DIRECTORY = 2**23  # largest directory of a zip file, in bytes; read at once
+_UNPACKED = 4  # times its size that an upload may unpack to
 UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError)
+_TAR_MARK = slice(257, 262)  # of the bytes of a tar file, POSIX and GNU
 _IGNORED_FOLDERS = frozenset({"__MACOSX"})
 _IGNORED_FILES = frozenset({"thumbs.db", "desktop.ini"})
 
@@ -24,6 +27,7 @@ class ReadLimits:
     """Limits on the sizes that an uploaded file may claim."""
 
     bytes: int = 2 * 2**30  # of all files together, unpacked
+    table_bytes: int = 2 * 2**30  # of tables and texts, which are read into memory
     ratio: int = 200  # unpacked to packed; long runs of equal labels and masks exceed it, too:
     small: int = 2**28  # bytes that the files beyond the ratio may unpack to, together
     files: int = 120_000  # entries of an archive
@@ -31,6 +35,16 @@ class ReadLimits:
     header: int = 10_000  # bytes of one array's header
     image_pixels: int = 2**25  # of one image
     pixels: int = 2**34  # of all images together, as they are before they are made smaller
+
+    @property
+    def tables(self) -> int:
+        """The bytes of all tables together."""
+        return min(self.bytes, self.table_bytes)
+
+    @classmethod
+    def of_uploads(cls, most: int) -> "ReadLimits":
+        """The limits where a file that is uploaded may have up to `most` bytes."""
+        return cls(bytes=max(cls().bytes, _UNPACKED * most))
 
 
 class Files(ABC):
@@ -122,12 +136,48 @@ class ZipFiles(Files):
         return cast(BinaryIO, self._archive.open(self._entries[name]))
 
 
+class TarFiles(Files):
+    """The plain files of a tar archive, which is not packed."""
+
+    def __init__(self, archive: tarfile.TarFile, limits: ReadLimits) -> None:
+        self._archive = archive
+        self._entries: dict[str, tarfile.TarInfo] = {}
+        size = 0
+        for entry in archive:
+            name = entry.name.removeprefix("./")
+            if not entry.isreg() or entry.issparse() or _is_hidden(name):
+                continue
+            size += entry.size
+            _check_sum(len(self._entries) + 1, size, limits)
+            if name in self._entries:
+                raise InvalidDataset(f"found {shown(name)} twice; expected it once")
+            self._entries[name] = entry
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the entries with their folders."""
+        return tuple(self._entries)
+
+    def size(self, name: str) -> int:
+        """The size that the entry's header claims."""
+        return self._entries[name].size
+
+    def open(self, name: str) -> BinaryIO:
+        """The bytes of an entry."""
+        return cast(BinaryIO, self._archive.extractfile(self._entries[name]))
+
+
 def open_files(file: BinaryIO, limits: ReadLimits) -> Files:
     """The files in an upload; raises InvalidDataset where an archive is damaged or too large."""
     file.seek(0)
-    start = file.read(2)
+    start = file.read(_TAR_MARK.stop)
     file.seek(0)
-    if start != b"PK":
+    if start[_TAR_MARK] == b"ustar":
+        try:
+            return TarFiles(tarfile.TarFile(fileobj=file, encoding="utf-8"), limits)
+        except (tarfile.TarError, *UNREADABLE) as error:
+            raise InvalidDataset(f"the file is not a readable tar file: {error}") from error
+    if start[:2] != b"PK":
         return SingleFile(file)
     try:
         zipfile.ZipFile(_LimitedReads(file)).close()  # fails for a huge directory
@@ -151,17 +201,18 @@ class _LimitedReads:
 
 def _is_ignored(entry: zipfile.ZipInfo) -> bool:
     """Whether an entry is a folder, or a file that people do not know about."""
-    *folders, name = entry.filename.split("/")
+    return entry.filename.endswith("/") or _is_hidden(entry.filename)
+
+
+def _is_hidden(path: str) -> bool:
+    *folders, name = path.split("/")
     hidden = name.startswith(".") or name.lower() in _IGNORED_FILES
-    return entry.filename.endswith("/") or hidden or not _IGNORED_FOLDERS.isdisjoint(folders)
+    return hidden or not _IGNORED_FOLDERS.isdisjoint(folders)
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], limits: ReadLimits) -> None:
     """Raise InvalidDataset for archives that would take too much memory or cannot be read."""
-    if len(entries) > limits.files:
-        raise InvalidDataset(f"found {len(entries)} files; expected at most {limits.files}")
-    if (total := sum(entry.file_size for entry in entries)) > limits.bytes:
-        raise InvalidDataset(f"the files unpack to {total} bytes; expected at most {limits.bytes}")
+    _check_sum(len(entries), sum(entry.file_size for entry in entries), limits)
     seen: set[str] = set()
     for entry in entries:
         if entry.filename in seen:
@@ -174,6 +225,13 @@ def _check_entries(entries: list[zipfile.ZipInfo], limits: ReadLimits) -> None:
                 "expected a plain zip or npz file"
             )
     _check_ratio(entries, limits)
+
+
+def _check_sum(files: int, size: int, limits: ReadLimits) -> None:
+    if files > limits.files:
+        raise InvalidDataset(f"found {files} files; expected at most {limits.files}")
+    if size > limits.bytes:
+        raise InvalidDataset(f"the files unpack to {size} bytes; expected at most {limits.bytes}")
 
 
 def _check_ratio(entries: list[zipfile.ZipInfo], limits: ReadLimits) -> None:

@@ -1,4 +1,4 @@
-"""Several labels for each example: a matrix of 0 and 1, with a row for each example.
+"""Several labels for each example: a matrix of 0 and 1, or texts that list labels ("cat dog").
 
 Rows that all have exactly one 1 are one-hot labels of single classes, unless the person says
 otherwise.
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from core.data.labels import checked_names
 from core.data.targets import MULTI_LABEL
 from core.errors import InvalidDataset
+
+_SEPARATORS = "|;,"  # of labels in a text; without any of them, blanks
+_SHOWN = 40  # characters of a label in messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ def label_sets_of(
     """
     if task != MULTI_LABEL and not (task is None and _are_sets(labels)):
         return None
+    if all(y.ndim == 1 and y.dtype.kind == "U" for y in labels.values()):
+        return _listed_in_texts(labels, names)
     for split, y in labels.items():
         _check(split, y)
     counts = {y.shape[1] for y in labels.values()}
@@ -51,6 +56,30 @@ def label_sets_of(
         )
     reason = "as given" if task else "some examples have several labels, or none"
     return LabelSets({split: y.astype(np.uint8) for split, y in labels.items()}, known, reason)
+
+
+def _listed_in_texts(labels: Mapping[str, NDArray[Any]], names: Sequence[str] | None) -> LabelSets:
+    """The labels that texts list, as in "cat dog"; the first separator that occurs divides them."""
+    joined = "".join(text for y in labels.values() for text in y.tolist())
+    separator = next((one for one in _SEPARATORS if one in joined), None)
+    sets = {
+        split: [{name.strip() for name in text.split(separator)} - {""} for text in y.tolist()]
+        for split, y in labels.items()
+    }
+    known = checked_names(
+        sorted(set().union(*sets["train"])) if names is None else names, "the labels"
+    )
+    if unknown := sorted(set().union(*(one for part in sets.values() for one in part)) - {*known}):
+        raise InvalidDataset(
+            f"found the label {unknown[0][:_SHOWN]!r}; expected labels of the training examples: "
+            f"{', '.join(known)[:200]}"
+        )
+    values = {
+        split: np.array([[name in one for name in known] for one in part], np.uint8)
+        for split, part in sets.items()
+    }
+    divided = "blanks" if separator is None else repr(separator)
+    return LabelSets(values, known, f"as given: texts list labels, separated by {divided}")
 
 
 def _are_sets(labels: Mapping[str, NDArray[Any]]) -> bool:

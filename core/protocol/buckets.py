@@ -74,10 +74,13 @@ def upload(filesystem: Any, path: str, source: str, size: int) -> None:
 
 
 def _is_equal_and_recent(found: dict[str, Any], data: bytes) -> bool:
-    """Whether the server's checksum of an object is that of the data, by its entry of a listing."""
+    """Whether an object was just written with these bytes, by its entry of a listing.
+
+    The server's checksum tells. An object from the future is not recent: this clock is behind.
+    """
     checksum = hashlib.md5(data, usedforsecurity=False).hexdigest()
     is_equal = found["size"] == len(data) and found.get("ETag", "").strip('"') == checksum
-    return bool(is_equal and datetime.now(UTC) < found["LastModified"] + _RECENT)
+    return bool(is_equal and abs(datetime.now(UTC) - found["LastModified"]) < _RECENT)
 
 
 def open_object(filesystem: Any, path: str) -> BinaryIO:

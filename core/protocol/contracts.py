@@ -124,6 +124,9 @@ class SearchConfig(Config):
     training: Training = Training()
     bounds: Bounds | None = None  # omitted fields are chosen for the data and the budget
     root: UUID | None = None  # an uploaded network to start from; None: chosen for the data
+    #: Look for less `cost` (by default parameters) at the accuracy of the root, within noise; None
+    #: is the same as False, and is not stored, so that an older release can read it.
+    keep_accuracy: bool | None = None
 
 
 class TrainingChoices(Message):

@@ -15,7 +15,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast, get_args
 
@@ -99,7 +99,9 @@ class Storage:
         else:
             path = cache / blob.key
             if path not in self._verified and not _is_intact(blob, path):
-                _write_atomically(path, self.get(blob))
+                with self.open(blob) as source, self._failures():
+                    _write_atomically(path, source)
+                _check(blob, *_size_and_hash(path))
         self._verified.add(path)
         return path
 
@@ -133,28 +135,27 @@ class Storage:
         with suppress(FileNotFoundError), self._failures():
             self._fs.rm_file(self._path(blob))
 
-    def stale(self, kind: BlobKind, seconds: float) -> list[str]:
-        """The names of files of this kind that were last written more than `seconds` ago."""
-        return sorted(name for name, _ in self._stale_files(kind, seconds))
+    def stale(self, kind: BlobKind, before: datetime) -> list[str]:
+        """The names of files of this kind that were last written before this moment."""
+        return sorted(name for name, _ in self._stale_files(kind, before))
 
-    def stale_blobs(self, kind: BlobKind, seconds: float) -> list[BlobRef]:
-        """The blobs of this kind that were last written more than `seconds` ago."""
+    def stale_blobs(self, kind: BlobKind, before: datetime) -> list[BlobRef]:
+        """The blobs of this kind that were last written before this moment."""
         return [
             BlobRef(key=f"{kind}/{name}", sha256=name.partition(".")[0], bytes=size)
-            for name, size in self._stale_files(kind, seconds)
+            for name, size in self._stale_files(kind, before)
             if _BLOB_NAME.fullmatch(name)
         ]
 
-    def _stale_files(self, kind: BlobKind, seconds: float) -> Iterator[tuple[str, int]]:
+    def _stale_files(self, kind: BlobKind, before: datetime) -> Iterator[tuple[str, int]]:
         """Name and size of each file of this kind of that age; folders are not ours."""
-        limit = datetime.now(UTC) - timedelta(seconds=seconds)
         try:
             with self._failures():
                 found = self._listing(f"{self._root}/{kind}")
         except FileNotFoundError:
             return
         for entry in found:
-            if entry["type"] == "file" and _written_at(entry) < limit:
+            if entry["type"] == "file" and _written_at(entry) < before:
                 yield entry["name"].rpartition("/")[2], entry["size"]
 
     def _listing(self, folder: str) -> list[dict[str, Any]]:
@@ -168,9 +169,9 @@ class Storage:
                 entries.append(self._fs.info(entry))
         return entries
 
-    def remove_unfinished(self, kind: BlobKind, seconds: float) -> None:
+    def remove_unfinished(self, kind: BlobKind, before: datetime) -> None:
         """Remove files of that age that a process was writing when it was killed."""
-        for name in self.stale(kind, seconds):
+        for name in self.stale(kind, before):
             if _UNFINISHED_NAME.fullmatch(name):  # other files are not ours
                 self.delete_file(kind, name)
 

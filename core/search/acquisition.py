@@ -6,7 +6,9 @@ Notation
     α      the acquisition (larger is better): μ + β σ, the upper confidence bound; or the logarithm
            of the expected improvement or of its probability, less the logarithm of a predicted
            cost of training; or, where a cost is minimised alongside the metric, the logarithm of
-           the expected gain in hypervolume
+           the expected gain in hypervolume; or, where a value is to be kept, the logarithm of
+           the saving of cost times the probability that it is
+    t      the least value that counts as kept
     T      temperature, in units of α: standard deviations of the objective, or nats
 
 The search is Algorithm 1 of Jin, Song & Hu 2019 (arXiv:1806.10282), best first with simulated
@@ -33,7 +35,8 @@ from core.similarity.edit_distance import Floats
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import Points
 
-ACQUISITIONS = ("ucb", "log-ei", "log-pi")  # beside "log-ehvi", for searches with a cost
+#: Beside "log-ehvi", for searches with a cost, and "log-saving", for those that keep a value.
+ACQUISITIONS = ("ucb", "log-ei", "log-pi")
 CHILDREN = 32  # of one expansion
 DECAY = 0.9  # of T at each expansion
 COLDEST = 1e-3  # least T, in units of α
@@ -43,6 +46,7 @@ _LEAST_STD = 1e-12
 _PATIENCE = 10  # stalled expansions after which the number of drawn children no longer doubles
 _FAR = -1e6  # z from which on the tail of h has its asymptotic form
 _LEAST_COST = 1e-12
+_SAVING_BEND = 0.1  # nats of cost, within which a saving of zero is smoothed
 _LOG_ZERO = -1e30  # in place of the logarithm of a gain that is zero
 
 
@@ -100,6 +104,23 @@ def log_expected_gain(mean: Floats, std: Floats, log_costs: Floats, front: Front
     return np.maximum(total, _LOG_ZERO)
 
 
+def log_expected_saving(
+    chance: Floats, log_costs: Floats, levels: Floats, known_log_costs: Floats, least: float
+) -> Floats:
+    """log of P(f ≥ t) times the saving of cost, for uncertain values at known costs.
+
+    The saving is in nats of the cost of the cheapest known network that keeps the value, and
+    smoothed, so that α also orders networks that save nothing. This is expected improvement under
+    an uncertain constraint (Schonlau, Welch & Jones 1998, doi:10.1214/lnms/1215456182; Gardner et
+    al. 2014, eq. 8) with a known objective. `chance` holds log P, (n,); `levels` and
+    `known_log_costs` are those of the known networks, (m,) -> (n,).
+    """
+    keeping = known_log_costs[levels >= least]
+    cheapest = keeping.min() if len(keeping) else known_log_costs.max()
+    saving = _SAVING_BEND * np.logaddexp(0, (cheapest - log_costs) / _SAVING_BEND)
+    return np.asarray(chance + np.log(np.maximum(saving, np.finfo(float).tiny)))
+
+
 def flops(architecture: Architecture) -> float:
     """Operations for one example; the seconds of a training are about in proportion."""
     return float(architecture.flops)
@@ -109,10 +130,11 @@ def flops(architecture: Architecture) -> float:
 class Acquisition:
     """How much a candidate is worth training."""
 
-    kind: str = "ucb"  # of ACQUISITIONS, or "log-ehvi"
+    kind: str = "ucb"  # of ACQUISITIONS, or "log-ehvi" or "log-saving"
     beta: float = 1.0  # β, for "ucb" only
     cost_weight: float = 0.0  # not for "ucb"; 1: improvement per predicted second of training
     cost: Callable[[Architecture], float] = flops  # not for "ucb"
+    least: float = 0.0  # t, for "log-saving" only
 
     def __call__(
         self, surrogate: Surrogate, points: Points, log_costs: Floats, front: Front
@@ -120,7 +142,17 @@ class Acquisition:
         """α of points, given the front of the observed networks' means: (n), (n,) -> (n,)"""
         if self.kind == "log-ehvi":
             return log_expected_gain(*surrogate.posterior(points), log_costs, front)
+        if self.kind == "log-saving":
+            return self._saving(surrogate, points, log_costs, front)
         return self.of_values(surrogate, points) - self.cost_weight * log_costs
+
+    def _saving(
+        self, surrogate: Surrogate, points: Points, log_costs: Floats, front: Front
+    ) -> Floats:
+        mean, std = surrogate.standard_posterior(points)
+        least = surrogate.warp(np.array([self.least]))
+        chance = log_ndtr((mean - least) / np.maximum(std, _LEAST_STD))
+        return log_expected_saving(chance, log_costs, front.values, front.log_costs, self.least)
 
     def of_values(self, surrogate: Surrogate, points: Points) -> Floats:
         """α without costs, from the posterior on the scale of `warp`, where values are normal.

@@ -15,6 +15,7 @@ from core.graph.speed import PRIOR_SPEED
 from core.protocol.contracts import (
     Bounds,
     Budget,
+    Cost,
     DatasetSpec,
     SearchConfig,
     SplitKind,
@@ -80,10 +81,36 @@ def bounds(config: SearchConfig, spec: DatasetSpec, root: Architecture | None = 
     chosen = default_bounds(spec, config.budget)
     if root is not None:
         chosen = _with_room(chosen, root, GROWTH if config.budget.seconds is None else ROOM)
-    if config.bounds is None:
+    given = config.bounds or Bounds()
+    chosen = chosen.model_copy(
+        update={name: getattr(given, name) for name in given.model_fields_set}
+    )
+    return _at_most(chosen, root, config.cost) if root and config.keep_accuracy else chosen
+
+
+def _at_most(chosen: Bounds, root: Architecture, cost: Cost | None) -> Bounds:
+    """The bounds, where needed smaller: the root's own cost, where it is known beforehand."""
+    if cost is Cost.LATENCY:
         return chosen
-    given = {name: getattr(config.bounds, name) for name in config.bounds.model_fields_set}
-    return chosen.model_copy(update=given)
+    name, least = ("flops", root.flops) if cost is Cost.FLOPS else ("parameters", root.parameters)
+    bound = getattr(chosen, name)
+    return chosen.model_copy(update={name: min(least, bound or least)})
+
+
+def check_keeping(config: SearchConfig) -> None:
+    """Raise InvalidInput where a search cannot keep the accuracy of a root."""
+    if not config.keep_accuracy:
+        return
+    if config.root is None:
+        raise InvalidInput(
+            "keep_accuracy: the search has no root whose accuracy could be kept; expected `root`, "
+            "an uploaded network"
+        )
+    if (config.training.ensemble or 1) > 1:
+        raise InvalidInput(
+            f"keep_accuracy: training.ensemble is {config.training.ensemble}; expected 1 or "
+            "nothing: several networks cost more than one"
+        )
 
 
 def _with_room(chosen: Bounds, root: Architecture, growth: int) -> Bounds:

@@ -115,6 +115,7 @@ class SuggestRequest:
     count: int = 1
     bounds: Bounds
     prior_mean: PriorMean | None = None  # learned from finished searches
+    kept: PastTrial | None = None  # whose value smaller networks are to keep; None: none is
     rng: np.random.Generator  # the only source of randomness
 
     @property

@@ -30,7 +30,7 @@ def promotions(
         return []
     best = [one.trial for one in ranked_by_forecast(started) if one.trial.inheritable]
     known = continued(trials)
-    return [_continue(trial) for trial in best[:promoted] if trial.trial_id not in known][:count]
+    return [continuation(trial) for trial in best[:promoted] if trial.trial_id not in known][:count]
 
 
 def finalists(trials: Sequence[PastTrial], count: int) -> list[Suggestion]:
@@ -43,13 +43,18 @@ def finalists(trials: Sequence[PastTrial], count: int) -> list[Suggestion]:
     if len(best) < 2:
         return []
     return [
-        _continue(trial) for trial in best[:FINALISTS] if trial.morphisms or trial.parent_id is None
+        continuation(trial)
+        for trial in best[:FINALISTS]
+        if trial.morphisms or trial.parent_id is None
     ][:count]
 
 
-def is_settled(trials: Sequence[PastTrial], patience: int) -> bool:
-    """Whether that many children have ended since the present winner without taking its place."""
-    best = chosen(trials)
+def is_settled(trials: Sequence[PastTrial], patience: int, best: PastTrial | None = None) -> bool:
+    """Whether that many children have ended since the present winner without taking its place.
+
+    The winner is that of `chosen` unless `best` is given.
+    """
+    best = best or chosen(trials)
     if best is None:
         return False
     later = [
@@ -107,5 +112,6 @@ def _starts(trials: Sequence[PastTrial], roots: Sequence[Architecture]) -> list[
     ]
 
 
-def _continue(trial: PastTrial) -> Suggestion:
+def continuation(trial: PastTrial) -> Suggestion:
+    """The trial's network, to be trained on as it is."""
     return Suggestion.child(trial, (), trial.architecture)

@@ -22,7 +22,8 @@ OFTEN, MIXING_OFTEN = 250, 1.0  # from this many passes on images are mixed by t
 OPTIMISER = Optimiser.MUON
 LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
-WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}
+WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}  # at most
+REMEMBERED_EPOCHS = 6.0  # over whose updates the weights are an average, at least
 DECAY_OF_FEW_VECTORS, STRONGER_OF_THEM = 10.0, 2.0  # in usual weight decays, for regression
 WARMUP, DECAY = 0.05, 0.5  # shares of a training over which the rate rises, and falls
 STRONGER_ERASING, STRONGER_DECAY = 0.3, 4.0  # of a side; in usual weight decays
@@ -46,18 +47,19 @@ def hyperparameters(
     """
     training, choices = config.training, choices or TrainingChoices()
     optimiser = training.optimiser or OPTIMISER
+    batch_size = training.batch_size or _batch_size(spec)
+    learning_rate = training.learning_rate or LEARNING_RATES[optimiser]
+    usual_decay = _weight_decay(optimiser, learning_rate, spec.train_examples / batch_size)
     return Hyperparameters(
         epochs=epochs,
         max_seconds=seconds,
-        batch_size=training.batch_size or _batch_size(spec),
+        batch_size=batch_size,
         optimiser=optimiser,
-        learning_rate=training.learning_rate or LEARNING_RATES[optimiser],
+        learning_rate=learning_rate,
         warmup=WARMUP,
         decay=DECAY,
         averaging=AVERAGING,
-        weight_decay=_given(
-            training.weight_decay, _decay_factor(config, spec) * WEIGHT_DECAYS[optimiser]
-        ),
+        weight_decay=_given(training.weight_decay, _decay_factor(config, spec) * usual_decay),
         label_smoothing=_given(training.label_smoothing, _label_smoothing(config)),
         augmentation=_augmentation(config, spec, passes),
         erasing=_of_values(spec, _given(training.erasing, _of_few(ERASING, spec))),
@@ -113,6 +115,20 @@ def _stronger_decay(
     if config.training.weight_decay is not None:
         return ()
     return (TrainingChoices(weight_decay=factor * usual.weight_decay),)
+
+
+def _weight_decay(optimiser: Optimiser, learning_rate: float, epoch_steps: float) -> float:
+    """The usual weight decay, or less where the weights would forget an epoch within it.
+
+    With a decoupled weight decay λ and a rate η the weights are an average of the last 1 / (η λ)
+    updates. The best number is about constant in epochs (Wang & Aitchison 2024, "How to set AdamW's
+    weight decay as you scale model and dataset size", arXiv:2405.13698), so many examples need less
+    decay. That of SGD is not decoupled.
+    """
+    usual = WEIGHT_DECAYS[optimiser]
+    if optimiser is Optimiser.SGD:
+        return usual
+    return min(usual, 1 / (learning_rate * REMEMBERED_EPOCHS * max(1.0, epoch_steps)))
 
 
 def _decay_factor(config: SearchConfig, spec: DatasetSpec) -> float:

@@ -13,9 +13,18 @@ from core.errors import SearchSettled, SpaceExhausted
 from core.graph.architecture import Architecture
 from core.graph.bounds import measured_bounds
 from core.protocol.contracts import Bounds, Cost, TrainingChoices
+from core.search import keeping
 from core.search.history import PastTrial, Suggestion, SuggestRequest
+from core.search.keeping import KeptValue, kept_value
 from core.search.lineage import Goal, with_shares
-from core.search.race import FINALISTS, finalists, is_settled, promotions, without_superseded
+from core.search.race import (
+    FINALISTS,
+    continuation,
+    finalists,
+    is_settled,
+    promotions,
+    without_superseded,
+)
 from core.search.repeats import missing_repeats, pooled
 from core.search.strategies import STRATEGIES, strategy
 from core.search.tuning import compared
@@ -45,6 +54,7 @@ class Snapshot:
     patience: int | None = None  # see `core.search.pace.patience`; None: all trials are made
     remaining: int | None = None  # trials that can still be started; None: not known
     prior_mean: PriorMean | None = None  # learned from finished searches
+    keeps_value: bool = False  # look for less cost at the value of the first root
 
 
 def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
@@ -82,9 +92,11 @@ def _continuations(snapshot: Snapshot) -> list[Suggestion]:
     found = found or compared(snapshot.trials, snapshot.alternatives, snapshot.count)
     if found:
         return found
-    settled = bool(snapshot.patience) and is_settled(snapshot.trials, snapshot.patience or 0)
+    kept = _kept(snapshot)
+    best = None if kept is None else keeping.chosen(snapshot.trials, kept)
+    settled = bool(snapshot.patience) and is_settled(snapshot.trials, snapshot.patience or 0, best)
     if settled or (snapshot.remaining is not None and snapshot.remaining <= FINALISTS):
-        found = finalists(snapshot.trials, snapshot.count)
+        found = _finalists(snapshot, kept)
     if settled and not found:
         raise SearchSettled(
             f"{snapshot.patience} children in a row did not win: the rest of the time goes into "
@@ -93,10 +105,24 @@ def _continuations(snapshot: Snapshot) -> list[Suggestion]:
     return found
 
 
+def _finalists(snapshot: Snapshot, kept: KeptValue | None) -> list[Suggestion]:
+    """The best trials, to be trained on once more before the search ends."""
+    if kept is None:
+        return finalists(snapshot.trials, snapshot.count)
+    return [continuation(one) for one in keeping.finalists(snapshot.trials, kept)]
+
+
+def _kept(snapshot: Snapshot) -> KeptValue | None:
+    """The value that smaller networks are to keep; None where none is, or none is known yet."""
+    if not snapshot.keeps_value or snapshot.cost is None:
+        return None
+    return kept_value(snapshot.trials, snapshot.roots[0], snapshot.cost, _bounds(snapshot))
+
+
 def _by_strategy(snapshot: Snapshot) -> list[Suggestion]:
     rng = np.random.default_rng([snapshot.seed, snapshot.next_number])
     chosen = strategy(snapshot.strategy, snapshot.strategy_options, snapshot.cost)
-    trials = snapshot.trials
+    trials, kept = snapshot.trials, _kept(snapshot)
     if snapshot.goal is not None:
         trials = without_superseded(trials)
     return chosen.suggest(
@@ -106,6 +132,7 @@ def _by_strategy(snapshot: Snapshot) -> list[Suggestion]:
             count=snapshot.count,
             bounds=_bounds(snapshot),
             prior_mean=snapshot.prior_mean,
+            kept=None if kept is None else kept.root,
             rng=rng,
         )
     )

@@ -40,8 +40,8 @@ TargetOption = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        help="The column of a table (CSV, TSV, Parquet) that holds the labels; several, as in "
-        "a,b,c, hold 0 and 1 for each label, or numbers. Default: the one named target, label, "
+        help="The column of a table, also of one beside images, that holds the labels; several, as "
+        "in a,b,c, hold 0 and 1 for each label, or numbers. Default: the one named target, label, "
         "class or y.",
     ),
 ]

@@ -166,6 +166,14 @@ def search(
             "architecture as JSON (without weights)."
         ),
     ] = None,
+    keep_accuracy: Annotated[
+        bool,
+        typer.Option(
+            "--keep-accuracy",
+            help="Look for a network with fewer parameters, or less of --cost, that is as good as "
+            "the --root within noise.",
+        ),
+    ] = False,
     root_scale: ScaleOption = None,
     root_mean: MeanOption = None,
     root_std: StdOption = None,
@@ -197,7 +205,12 @@ def search(
         "flops": max_flops,
         "latency": None if max_latency is None else max_latency / 1000,
     }
+    if keep_accuracy and root is None:
+        raise ClientError(
+            "--keep-accuracy needs a network whose accuracy is kept; give it by --root"
+        )
     body = {
+        "keep_accuracy": keep_accuracy or None,
         "cost": cost and cost.value,
         "bounds": _given(bounds) or None,
         "budget": _given(budget),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from netmorph import event_log, lineage, progress, tables
+from netmorph import event_log, lineage, predictor, progress, tables
 from netmorph import export as exports
 from netmorph.answers import Epoch, Queued, Search, Trial
 from netmorph.client import Client
@@ -42,6 +42,7 @@ _REQUEST = (
     "training",
     "bounds",
     "root",
+    "keep_accuracy",
 )
 
 
@@ -450,21 +451,35 @@ def export(
     to: Annotated[
         Path | None, typer.Option(help="Folder for the network. Default: exports/NAME-ID.")
     ] = None,
+    torch_program: Annotated[
+        bool,
+        typer.Option(
+            "--torch-program",
+            help="Also write the network as model.pt2, which torch.export.load reads. Takes some "
+            "seconds and needs torch.",
+        ),
+    ] = False,
     url: UrlOption = None,
     key: KeyOption = None,
     data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download the exported network of a completed search."""
+    if torch_program:
+        predictor.require_torch()
     with connect(url, key, data_dir) as client:
         item = resolve(client, search)
         folder = to or default_folder(item)
         exports.require_writable(folder)
         exports.download(client, item["id"], folder)
+    written = predictor.write_torch_program(folder) if torch_program else None
     if as_json:
-        print_json({"search_id": item["id"], "export": str(folder.absolute())})
-    else:
-        console().print(f"exported to {folder}", soft_wrap=True)
+        more = {} if written is None else {"torch_program": str(written.absolute())}
+        print_json({"search_id": item["id"], "export": str(folder.absolute()), **more})
+        return
+    console().print(f"exported to {folder}", soft_wrap=True)
+    if written is not None:
+        console().print(f"wrote and checked {written}", soft_wrap=True)
 
 
 def resolve(client: Client, text: str) -> Search:

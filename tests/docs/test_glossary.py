@@ -14,7 +14,7 @@ TECHNICAL = {
     "abstract", "answer", "array", "arrays", "avg", "callbacks", "client", "column", "config",
     "connection", "context", "encoded", "encoder", "events", "file", "global", "guarded", "index",
     "lanes", "last", "lock", "max", "memory", "of", "process", "qo", "reader", "redis", "ref",
-    "registry", "run", "s", "settings", "table", "transport", "wire",
+    "registry", "rows", "run", "s", "settings", "table", "tar", "transport", "wire",
 }
 # fmt: on
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+")

@@ -23,6 +23,7 @@ from tests.waiting import PAUSE, wait_for
 ADMIN_KEY = "netmorph_" + "a" * 43
 WORKER_KEY = "netmorph_" + "w" * 43
 LEASE_SECONDS = 3.0
+START_SECONDS = 240.0  # for the API to be ready: a busy machine needs a minute for its imports
 LONG_PAUSE = 0.25  # seconds between two requests while a search is expected to run for long
 
 #: Promises that hold at any moment; each query returns the rows that break one.
@@ -117,12 +118,14 @@ class RunningService:
         self.http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {ADMIN_KEY}"},
-            timeout=10,
+            timeout=60,
             trust_env=False,
         )
         self.api: psutil.Popen | None = None
         self.worker: psutil.Popen | None = None
-        self.others: list[psutil.Popen] = []  # workers beside it
+        self.others: list[psutil.Popen] = []  # workers and API processes beside them
+        #: Variables that a test adds for programs that start from now on, by their first word.
+        self.environment: dict[str, dict[str, str]] = {"api": {}, "worker": {}}
         self.kills = 0  # of trainers: each may leave one checkpoint that it had not reported yet
 
     # --- processes ---
@@ -130,11 +133,11 @@ class RunningService:
     def start_api(self) -> None:
         """Start the API process unless it is running, and wait until it is ready."""
         if self.api is None:
-            assert self._start("api", "migrate").wait(60) == 0, self.log("api")
+            assert self._start("api", "migrate").wait(START_SECONDS) == 0, self.log("api")
         if self.api is None or not _runs(self.api):
             port = self.url.rpartition(":")[2]
             self.api = self._start("api", "serve", "--host", "127.0.0.1", "--port", port)
-        self.wait_until(self._is_ready, 60)
+        self.wait_until(self._is_ready, START_SECONDS)
 
     def start_worker(self) -> None:
         """Start the worker process unless it is running."""
@@ -145,11 +148,16 @@ class RunningService:
         """Ask the worker to end, and wait until it has."""
         if self.worker is not None and _runs(self.worker):
             self.worker.terminate()
-            assert self.worker.wait(20) == 0
+            assert self.worker.wait(60) == 0
 
     def start_another_worker(self) -> psutil.Popen:
         """Start a worker beside the first one."""
         self.others.append(self._start("worker"))
+        return self.others[-1]
+
+    def start_another_api(self, port: int) -> psutil.Popen:
+        """Start an API process on another port beside the first one."""
+        self.others.append(self._start("api", "serve", "--host", "127.0.0.1", "--port", str(port)))
         return self.others[-1]
 
     def stop_api(self) -> None:
@@ -182,27 +190,31 @@ class RunningService:
         self.database.stop()
 
     def _start(self, *command: str) -> psutil.Popen:
-        environment = os.environ | {
-            "NETMORPH_DATABASE_URL": self.database_url,
-            "NETMORPH_BROKER_URL": self.broker_url,
-            "NETMORPH_STORAGE_URL": self.storage.as_uri(),
-            "NETMORPH_ADMIN_KEY": ADMIN_KEY,
-            "NETMORPH_WORKER_KEY": WORKER_KEY,
-            "NETMORPH_API_URL": self.url,
-            "NETMORPH_WORKER_NAME": "tester",
-            "NETMORPH_DEVICE": "cpu",
-            "NETMORPH_THREADS": "1",
-            "NETMORPH_PRECISION": "fp32",  # so that each trainer computes the same
-            "NETMORPH_CACHE_DIR": str(self.directory / "cache"),
-            "NETMORPH_LEASE_SECONDS": str(LEASE_SECONDS),
-            "NETMORPH_HEARTBEAT_SECONDS": "0.1",
-            "NETMORPH_POLL_SECONDS": "0.5",
-            "NETMORPH_CHECKPOINT_SECONDS": "0.1",
-            "NETMORPH_RECONCILE_SECONDS": "0.3",
-            "NETMORPH_LEADER_SECONDS": "1.5",
-            "NETMORPH_TRIALS_PER_TRAINER": "1000",
-            "OMP_NUM_THREADS": "1",
-        }
+        environment = (
+            os.environ
+            | {
+                "NETMORPH_DATABASE_URL": self.database_url,
+                "NETMORPH_BROKER_URL": self.broker_url,
+                "NETMORPH_STORAGE_URL": self.storage.as_uri(),
+                "NETMORPH_ADMIN_KEY": ADMIN_KEY,
+                "NETMORPH_WORKER_KEY": WORKER_KEY,
+                "NETMORPH_API_URL": self.url,
+                "NETMORPH_WORKER_NAME": "tester",
+                "NETMORPH_DEVICE": "cpu",
+                "NETMORPH_THREADS": "1",
+                "NETMORPH_PRECISION": "fp32",  # so that each trainer computes the same
+                "NETMORPH_CACHE_DIR": str(self.directory / "cache"),
+                "NETMORPH_LEASE_SECONDS": str(LEASE_SECONDS),
+                "NETMORPH_HEARTBEAT_SECONDS": "0.1",
+                "NETMORPH_POLL_SECONDS": "0.5",
+                "NETMORPH_CHECKPOINT_SECONDS": "0.1",
+                "NETMORPH_RECONCILE_SECONDS": "0.3",
+                "NETMORPH_LEADER_SECONDS": "1.5",
+                "NETMORPH_TRIALS_PER_TRAINER": "1000",
+                "OMP_NUM_THREADS": "1",
+            }
+            | self.environment[command[0]]
+        )
         with (self.directory / f"{command[0]}.log").open("ab") as log:
             return psutil.Popen(
                 [sys.executable, "-P", "-m", *command],
@@ -219,8 +231,9 @@ class RunningService:
             return False
 
     def log(self, name: str) -> str:
-        """The end of a process's log."""
-        return (self.directory / f"{name}.log").read_text()[-4000:]
+        """The end of a process's log; empty before its first start."""
+        file = self.directory / f"{name}.log"
+        return file.read_text()[-4000:] if file.exists() else ""
 
     # --- searches ---
 
@@ -264,10 +277,10 @@ class RunningService:
         """Wait until a trial from this number on is training, or the search has ended."""
         ended = {"completed", "failed", "stopped"}
         self.wait_until(
-            lambda: self.in_training(search_id, number) or self.status(search_id) in ended, 60
+            lambda: self.in_training(search_id, number) or self.status(search_id) in ended, 180
         )
 
-    def wait_until_completed(self, search_id: str, seconds: float = 60.0) -> dict[str, Any]:
+    def wait_until_completed(self, search_id: str, seconds: float = 180.0) -> dict[str, Any]:
         """Wait until the search has completed; return it."""
         self.wait_until(
             lambda: self.status(search_id) not in {"pending", "running", "finishing", "unknown"},
@@ -306,8 +319,12 @@ class RunningService:
             "SELECT weights_key FROM trials WHERE weights_key IS NOT NULL UNION "
             "SELECT export_key FROM trials WHERE export_key IS NOT NULL"
         ):
-            data = (self.storage / key).read_bytes()
+            data = self.stored(key)
             assert hashlib.sha256(data).hexdigest() in key, f"{key} is damaged"
+
+    def stored(self, key: str) -> bytes:
+        """The bytes of a blob in the storage."""
+        return (self.storage / key).read_bytes()
 
     def checkpoints(self) -> list[str]:
         """The names of the files in the checkpoints' folder of the storage."""
@@ -315,14 +332,17 @@ class RunningService:
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
     def wait_until(
-        self, condition: Callable[[], Any], seconds: float = 30.0, pause: float = PAUSE
+        self, condition: Callable[[], Any], seconds: float = 90.0, pause: float = PAUSE
     ) -> Any:
         """Poll a condition until it is true; return its value.
 
         The conditions are about processes, rows and answers of a service that is being killed: no
         connection lasts on which an event could arrive.
         """
-        return wait_for(condition, seconds, lambda: f"worker: {self.log('worker')}", pause)
+        return wait_for(condition, seconds, self._logs, pause)
+
+    def _logs(self) -> str:
+        return "".join(f"\n{name}: {self.log(name)}" for name in ("api", "worker"))
 
 
 def _runs(process: psutil.Popen) -> bool:

@@ -12,6 +12,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.faults.proxy import Proxy
+
 #: Small batches: a training must last longer than a test needs to see it and to act.
 UNHURRIED = {"epochs": 6, "final_epochs": 2, "batch_size": 16}
 WORKER = {"Authorization": "Bearer netmorph_" + "w" * 43}
@@ -174,8 +176,8 @@ def test_a_worker_that_shuts_down_gives_its_trial_back(service):
 class ScriptedWorker:
     """A worker played by the test, which may send what a real worker never sends."""
 
-    def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, headers=WORKER, trust_env=False)
+    def __init__(self, url: str, timeout: float = 60) -> None:
+        self._http = httpx.Client(base_url=url, headers=WORKER, trust_env=False, timeout=timeout)
         self.me = {
             "worker_id": str(uuid4()),
             "boot_id": str(uuid4()),
@@ -280,3 +282,74 @@ def test_a_trial_that_kills_every_worker_is_lost(service_without_worker, make_wo
     assert worker.lease() == {}
     assert service_without_worker.get(search_id)["trial_counts"] == {"lost": 1}
     service_without_worker.wait_until(lambda: service_without_worker.status(search_id) == "failed")
+
+
+def test_a_result_whose_answer_is_lost_counts_once(service_without_worker, make_worker):
+    """The packets of the answer are lost; the worker sends the result again."""
+    service = service_without_worker
+    search_id = service.search(budget={"trials": 1})
+    worker = make_worker()
+    order = service.wait_until(worker.lease)
+    proxy = Proxy(int(service.url.rpartition(":")[2]))
+    cut_off = ScriptedWorker(f"http://127.0.0.1:{proxy.port}", timeout=3)
+    assert cut_off.post(order, "heartbeat", step=1).json()["action"] == "continue"
+    proxy.drop("answers")
+    result = {"status": "stopped", "value": 0.5}
+    with pytest.raises(httpx.ReadTimeout):
+        cut_off.post(order, "result", **result)
+    proxy.heal()
+    cut_off.close()
+    assert worker.post(order, "result", **result).json()["reason"] == "duplicate"
+    assert service.get(search_id)["trial_counts"] == {"stopped": 1}
+    proxy.close()
+
+
+def test_reports_in_a_wrong_order_change_nothing_after_the_result(
+    service_without_worker, make_worker
+):
+    search_id = service_without_worker.search(budget={"trials": 1})
+    worker = make_worker()
+    order = service_without_worker.wait_until(worker.lease)
+    for epoch in (2, 1):  # the network has changed their order
+        assert worker.post(order, "epochs", epoch=epoch, seconds=1.0).json()["action"] == "continue"
+    assert worker.post(order, "result", status="stopped", value=0.5, epochs=2).json()["accepted"]
+    blob = {"key": f"checkpoints/{'0' * 64}.safetensors", "sha256": "0" * 64, "bytes": 1}
+    for kind, fields in {
+        "heartbeat": {"step": 9},
+        "epochs": {"epoch": 3, "seconds": 1.0},
+        "checkpoint": {"epoch": 3, "seconds": 1.0, "blob": blob},
+    }.items():
+        assert worker.post(order, kind, **fields).json()["action"] == "abandon"
+    assert worker.post(order, "hand-back").status_code == 409
+    query = "SELECT status, attempt, epochs, value FROM trials WHERE id = %s"
+    found = service_without_worker.rows(query, order["trial_id"])
+    assert found == [("stopped", 1, 2, 0.5)]
+    curve = "SELECT epoch FROM epochs WHERE trial_id = %s ORDER BY epoch"
+    assert service_without_worker.rows(curve, order["trial_id"]) == [(1,), (2,)]
+    assert service_without_worker.get(search_id)["trial_counts"] == {"stopped": 1}
+
+
+def test_a_forged_report_changes_nothing(service_without_worker, make_worker):
+    """With the token of another lease, another attempt, another trial or no lease at all."""
+    service_without_worker.search(budget={"trials": 2}, parallelism=2)
+    worker, other = make_worker(), make_worker()
+    order = service_without_worker.wait_until(worker.lease)
+    of_other = service_without_worker.wait_until(other.lease)
+    fence = {"trial_id": order["trial_id"], "attempt": order["attempt"], "token": order["token"]}
+    for forged in (
+        fence | {"token": of_other["token"]},
+        fence | {"token": str(uuid4())},
+        fence | {"attempt": 2},
+        fence | {"trial_id": of_other["trial_id"]},
+    ):
+        assert other.post(forged, "heartbeat", step=9).json()["action"] == "abandon"
+        assert other.post(forged, "epochs", epoch=1, seconds=1.0).json()["action"] == "abandon"
+        assert other.post(forged, "result", status="stopped", value=0.99).status_code == 409
+    unknown = fence | {"trial_id": str(uuid4())}
+    assert other.post(unknown, "result", status="stopped", value=0.99).status_code == 404
+    held = "SELECT trial_id::text, attempt, step FROM leases ORDER BY trial_id"
+    assert service_without_worker.rows(held) == sorted(
+        (one["trial_id"], one["attempt"], 0) for one in (order, of_other)
+    )
+    for one, name in ((order, worker), (of_other, other)):
+        assert name.post(one, "result", status="stopped", value=0.25).json()["accepted"]

@@ -1,22 +1,27 @@
-"""A crash at each durable step of a small search, before and after the step: nothing is lost.
+"""A fault at each durable step of a small search, before and after the step: nothing is lost.
 
 The controller's and the worker's own code runs against a real database and a real storage; only the
-training is played. A crash is an exception that nothing catches: everything in memory is forgotten,
-and a new controller and a restarted worker go on. After a step means that it has happened although
-its caller never learns so. In `make test` a few steps crash; `make faults` takes all of them.
+training is played. After a step means that it has happened although its caller never learns so.
+
+- A crash is an exception that nothing catches: everything in memory is forgotten, and a new
+  controller and a restarted worker go on.
+- An error is a lost connection to the database or a failing disk: the caller goes on as the
+  threads of the service and the worker do.
+
+In `make test` a few steps have faults; `make faults` takes all of them. The shards, named after
+their first step, can be run one by one.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, event
-from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from api import db
 from api.controller import orders, reports, service
@@ -39,86 +44,15 @@ from core.protocol.contracts import (
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.protocol.storage import Storage
 from tests.api.conftest import calls, do, engine, world
+from tests.faults.steps import Crash, DurableSteps, Fault
 
 __all__ = ["calls", "do", "engine", "world"]
 
 LEASE = timedelta(seconds=300)
 TRIALS = 2
 MOST_TURNS = 60
-_WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
-
-
-class Crash(BaseException):
-    """The machine loses its power."""
-
-
-class DurableSteps:
-    """Counts commits and writes to storage, and crashes once, at a chosen one."""
-
-    def __init__(self) -> None:
-        self.taken = 0
-        self._crash_at, self._is_after = 0, False
-        self._has_written = False
-
-    def crash_at(self, step: int, *, after: bool) -> None:
-        """Crash at this step from now on, counted from 1; 0: never."""
-        self.taken, self._crash_at, self._is_after = 0, step, after
-
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        """One durable step."""
-        self.taken += 1
-        is_here = self.taken == self._crash_at
-        if is_here and not self._is_after:
-            raise Crash
-        yield
-        if is_here:
-            raise Crash
-
-    def install(self, patch: pytest.MonkeyPatch, engine: Engine) -> None:
-        """Watch the database and the storage of this process."""
-        commit, put, delete = DefaultDialect.do_commit, Storage.put, Storage.delete
-
-        def do_commit(dialect: Any, connection: Any) -> None:
-            has_written, self._has_written = self._has_written, False
-            if not has_written:  # nothing becomes durable
-                commit(dialect, connection)
-                return
-            with self.step():
-                commit(dialect, connection)
-
-        def store(storage: Any, *arguments: Any) -> BlobRef:
-            with self.step():
-                return put(storage, *arguments)
-
-        def remove(storage: Any, blob: BlobRef) -> None:
-            with self.step():
-                delete(storage, blob)
-
-        patch.setattr(DefaultDialect, "do_commit", do_commit)
-        patch.setattr(Storage, "put", store)
-        patch.setattr(Storage, "delete", remove)
-        event.listen(engine, "before_cursor_execute", self._before)
-        event.listen(engine, "after_cursor_execute", self._after)
-
-    def _before(self, connection: Any, _: Any, statement: str, *__: Any) -> None:
-        if not _WRITES.search(statement):
-            return
-        if not _commits_itself(connection):
-            self._has_written = True
-            return
-        self.taken += 1
-        if self.taken == self._crash_at and not self._is_after:
-            raise Crash
-
-    def _after(self, connection: Any, _: Any, statement: str, *__: Any) -> None:
-        is_here = self.taken == self._crash_at and self._is_after
-        if _WRITES.search(statement) and _commits_itself(connection) and is_here:
-            raise Crash
-
-
-def _commits_itself(connection: Any) -> bool:
-    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+MOST_STEPS = 96  # more than a search takes
+SHARD = 8  # steps of one test
 
 
 class Machine:
@@ -147,13 +81,19 @@ class Machine:
             self.pool.shutdown()
 
     def _control(self) -> None:
+        """A turn of the deciding thread and one of the sweeper, which go on after errors."""
+        with suppress(SQLAlchemyError):
+            self._decide()
+        with suppress(SQLAlchemyError, OSError):
+            self.sweeper.sweep()
+
+    def _decide(self) -> None:
         service.expire_leases(self.world.engine, 3)
         service.tidy(self.world.sessions, self.sweeper)
         self.proposer.collect()
         service.advance(self.world.sessions, self.proposer)
         for _, answer in self.proposer._open.values():
             answer.exception(60)
-        self.sweeper.sweep()
 
     def _work(self) -> None:
         order = self._call(lambda c: orders.lease(c, self.identity, LEASE, 3))
@@ -169,7 +109,7 @@ class Machine:
             answer = self._call(lambda c, r=epoch: leases.epoch(c, order.trial_id, r, LEASE))
             if answer.action is not Action.CONTINUE:
                 return None
-            state = self.storage.put("checkpoints", f"{order.token} {number}".encode(), "bin")
+            state = self._store("checkpoints", f"{order.token} {number}".encode(), "bin")
             kept = CheckpointReport(epoch=number, seconds=float(number), blob=state, **fence)
             self._call(lambda c, r=kept: leases.checkpoint(c, order.trial_id, r, LEASE))
         result = TrialResult(
@@ -195,9 +135,18 @@ class Machine:
 
     def _put(self, kind: Any, order: TrainOrder) -> BlobRef:
         """Equal bytes for each attempt at a trial."""
-        return self.storage.put(kind, f"{kind} {order.trial_id}".encode(), "safetensors")
+        return self._store(kind, f"{kind} {order.trial_id}".encode(), "safetensors")
+
+    def _store(self, kind: Any, data: bytes, suffix: str) -> BlobRef:
+        """Store a blob; a worker whose storage fails tries again."""
+        with suppress(OSError):
+            return self.storage.put(kind, data, suffix)
+        return self.storage.put(kind, data, suffix)
 
     def _call(self, statement: Callable[..., Any]) -> Any:
+        """Send a request; a worker that gets an error sends it again."""
+        with suppress(SQLAlchemyError):
+            return db.autocommit(self.world.engine, statement)
         return db.autocommit(self.world.engine, statement)
 
 
@@ -218,18 +167,19 @@ def search_through(
     storage: Storage,
     steps: DurableSteps,
     step: int,
+    fault: Fault = Fault.CRASH,
     *,
-    after: bool,
+    after: bool = False,
 ) -> int:
-    """Run a search with a crash at a step; return how many steps it took up to its end."""
-    steps.crash_at(0, after=False)
+    """Run a search with a fault at a step; return how many steps it took up to its end."""
+    steps.fail_at(0)
     training = Training(epochs=2, final_epochs=2, ensemble=1)
     search = world.search(
         status=SearchStatus.PENDING, strategy="random", budget=Budget(trials=TRIALS),
         parallelism=1, training=training,
     )  # fmt: skip
     worker_id, crashes = uuid4(), 0
-    steps.crash_at(step, after=after)
+    steps.fail_at(step, fault, after=after)
     while True:
         try:
             Machine(world, storage, worker_id).run(search)
@@ -237,9 +187,10 @@ def search_through(
         except Crash:
             crashes += 1
             world.engine.dispose()
-    taken = steps.taken
-    steps.crash_at(0, after=False)
-    assert crashes == (1 if step else 0)
+    taken, struck = steps.taken, steps.struck
+    steps.fail_at(0)
+    assert struck == (0 < step <= taken), (step, taken)
+    assert crashes == (struck and fault is Fault.CRASH)
     audit(world, storage, search)
     return taken
 
@@ -265,16 +216,22 @@ def audit(world: Any, storage: Storage, search: UUID) -> None:
     world.audit()
 
 
-@pytest.mark.parametrize(("step", "after"), [(9, True), (30, False)])
-def test_a_crash_at_some_steps_loses_nothing(world, storage, steps, step, after) -> None:
-    search_through(world, storage, steps, step, after=after)
+@pytest.mark.parametrize(
+    ("step", "fault", "after"),
+    [(9, Fault.CRASH, True), (30, Fault.CRASH, False), (21, Fault.ERROR, True)],
+)
+def test_a_fault_at_some_steps_loses_nothing(world, storage, steps, step, fault, after) -> None:
+    assert search_through(world, storage, steps, step, fault, after=after) > step
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_crash_at_any_step_loses_nothing(world, storage, steps) -> None:
-    count = search_through(world, storage, steps, 0, after=False)
-    assert count > 30
-    for step in range(1, count + 1):
+@pytest.mark.parametrize("first", range(1, MOST_STEPS, SHARD))
+@pytest.mark.parametrize("fault", Fault)
+def test_a_fault_at_any_step_loses_nothing(world, storage, steps, fault, first) -> None:
+    for step in range(first, first + SHARD):
         for after in (False, True):
-            search_through(world, storage, steps, step, after=after)
+            taken = search_through(world, storage, steps, step, fault, after=after)
+        assert taken < MOST_STEPS
+        if taken < step:
+            return

@@ -13,7 +13,7 @@ import pytest
 #: Small batches: a training must last longer than a test needs to see a checkpoint and to act.
 TRAINING = {"epochs": 14, "final_epochs": 8, "batch_size": 16}
 ENDED = {"completed", "failed", "stopped"}
-LONG = 150.0  # seconds, where other processes have the processors as well
+LONG = 600.0  # seconds, where other processes have the processors as well
 
 
 @pytest.fixture(autouse=True)

@@ -203,7 +203,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # equal bytes that were stored after the deletion are removed
         file="api/controller/sweeper.py",
-        old="if self._was_stored_lately(blob)",
+        old="if self._was_stored_after(limit, blob)",
         new="if False",
         tests=("tests/api/controller/test_sweeper.py",),
     ),

@@ -36,9 +36,10 @@ from netmorph import (
     TabularClassifier,
     TabularRegressor,
     TextClassifier,
+    TextRegressor,
 )
 from netmorph.errors import ClientError
-from netmorph.estimators import _Arrays, _Examples, _groups
+from netmorph.estimators import _Arrays, _Examples, _split_keys
 from tests.netmorph.samples import SEARCH, answering
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "python.md"
@@ -302,6 +303,33 @@ def test_texts_are_learned(data_dir) -> None:
         model.predict([[1.0, 2.0]])
 
 
+@pytest.mark.slow
+def test_numbers_are_learned_from_texts(data_dir) -> None:
+    """The share of "the" among the words of a text, which no bag of two words would miss."""
+    texts = np.array(sorted({*texts_of("asyncio"), *texts_of("email")}))
+    shares = np.array([text.lower().split().count("the") / len(text.split()) for text in texts])
+    model = TextRegressor(data_dir=data_dir, trials=1, training={"epochs": 20})
+
+    model.fit(texts[::2], 100 * shares[::2])
+
+    assert model.score(texts[1::2], 100 * shares[1::2]) > 0.3  # R²; 0 is the mean of all
+    assert model.predict(list(texts[:3])).shape == (3,)
+
+
+def test_texts_and_their_numbers_are_sent_as_a_table() -> None:
+    texts = np.array([f"word {k} {'x ' * k}" for k in range(20)], object)
+    train = _Examples(texts, texts, np.arange(20) / 2)
+
+    upload = TextRegressor()._upload(train, None, None)
+
+    options = ReadOptions(**upload.fields, task=TextRegressor._task)
+    found = intake.read(io.BytesIO(upload.content), ReadLimits(), options)
+    assert (found.arrays.task, found.spec.target_names) == ("regression", ("target",))
+    assert found.spec.text.column == upload.fields["text"]
+    both = np.concatenate([found.arrays.y_train, found.arrays.y_test])[:, 0]
+    np.testing.assert_array_equal(np.sort(both), train.y)
+
+
 def test_a_file_of_a_table_is_searched_and_its_export_predicts_another(
     data_dir, netmorph, wine, tmp_path
 ) -> None:
@@ -361,18 +389,24 @@ def test_examples_are_arranged_with_channels_first(
 
 @pytest.mark.parametrize("estimator", [ImageClassifier(), TabularClassifier(), ImageRegressor()])
 def test_groups_and_examples_to_validate_on_are_sent_with_the_others(estimator: Any) -> None:
-    x, y = np.arange(60.0).reshape(30, 2), np.arange(30) % 3
+    x = np.random.default_rng(0).permutation(np.arange(60.0)).reshape(30, 2)
+    y = np.arange(30) % 3
     estimator.classes_, estimator.n_features_in_ = np.arange(3), 2
 
-    def read(validation: Any, groups: Any) -> intake.Intake:
+    def read(validation: Any, groups: Any, times: Any = None) -> intake.Intake:
         train = _Examples(x, x, estimator._targets(y))
         given = estimator._validation(validation)
-        upload = estimator._upload(train, given, _groups(groups, train))
-        known = {name: upload.fields.get(name) for name in ("target", "group")}
+        upload = estimator._upload(train, given, _split_keys(groups, times, x))
+        known = {name: upload.fields.get(name) for name in ("target", "group", "time")}
         options = ReadOptions(task=estimator._task, **known)
         return intake.read(io.BytesIO(upload.content), ReadLimits(), options)
 
     assert read(None, [f"g{k // 2}" for k in range(30)]).spec.split.test is SplitKind.GROUP
+    days = np.datetime64("2024-01-01") + np.arange(30)
+    for times in (np.arange(30), days, days.astype(str), list(days.astype(object))):
+        found = read(None, None, times)
+        assert found.spec.split.test is SplitKind.TIME
+        np.testing.assert_array_equal(found.arrays.x_test, x[24:])
     found = read((x[:4] + 0.5, y[:4]), None)
     assert (found.spec.split.validation_examples, found.spec.split.test) == (4, SplitKind.RANDOM)
     np.testing.assert_array_equal(found.arrays.x_train[-4:], x[:4] + 0.5)
@@ -384,6 +418,13 @@ def test_groups_and_examples_to_validate_on_are_sent_with_the_others(estimator: 
     ):
         with pytest.raises(ValueError, match=message):
             read(validation, groups)
+    for groups, times, message in (
+        (y, y, "found groups and times"),
+        (None, y[1:], r"times have shape \(29,\); expected \(30,\)"),
+        (None, ["May"] * 30, "times hold 'May'; expected numbers or dates"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read(None, groups, times)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def test_the_report_of_a_finished_search(out: Console) -> None:
         "test_measures": {},
         "test_examples": 360,
         "parameters": 2_345_678,
+        "kept": None,
         "ensemble": None,
         "comparison": None,
         "precision": None,

@@ -65,6 +65,21 @@ def test_paths_and_names_are_distinguished(tmp_path: Path, monkeypatch) -> None:
             path_in(missing)
 
 
+def test_tables_beside_images_are_uploaded_with_them(tmp_path: Path) -> None:
+    rows = ["file,breed"]
+    for number in range(12):
+        picture(tmp_path / "pets" / "train" / f"{number}.png")
+        rows.append(f"{number},{'cat' if number % 2 else 'dog'}")
+    (tmp_path / "pets" / "labels.csv").write_text("\n".join(rows))
+
+    answer = describe(tmp_path / "pets", Options())
+
+    assert answer["description"]["format"] == "labelled-images"
+    assert answer["spec"]["class_names"] == ["cat", "dog"]
+    with pytest.raises(ClientError, match="no column 'age' for the target"):
+        describe(tmp_path / "pets", Options(target="age"))
+
+
 def test_a_folder_becomes_an_archive_of_its_data(pets: Path) -> None:
     (pets / "README.txt").write_text("no data")
     (pets / ".hidden").mkdir()

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -30,8 +30,9 @@ _LONGEST_LINE = 1 << 20  # bytes of one event
 _TAIL_LINES = 12  # of stderr, kept to explain an unexpected exit
 _EXIT_TIMEOUT = 5.0  # seconds for a process to exit, and for its pipes to be read to their end
 _KILL_TIMEOUT = 10.0  # seconds after which a killed process is left to the system
-#: The memory events of a container: control groups of version 2, then of version 1.
-_MEMORY_EVENTS = ("memory.events", "memory/memory.oom_control")
+#: Of control groups of version 2, then of version 1: the mount, the hierarchy's name in
+#: /proc/self/cgroup, and the file that counts processes killed for lack of memory.
+_MEMORY_EVENTS = (("", "", "memory.events"), ("memory", "memory", "memory.oom_control"))
 
 
 class TrainerDied(NetmorphError):
@@ -194,16 +195,32 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def oom_kills(root: Path = Path("/sys/fs/cgroup")) -> int:
+def oom_kills(root: Path = Path("/sys/fs/cgroup"), groups: Path = Path("/proc/self/cgroup")) -> int:
     """How many processes of this control group the system has killed for lack of memory.
 
     Zero where the system does not count them.
     """
-    for name in _MEMORY_EVENTS:
+    for file in _memory_events(root, groups):
         try:
-            lines = (root / name).read_text().splitlines()
+            lines = file.read_text().splitlines()
         except OSError:
             continue
         counts = [line.split()[1] for line in lines if line.startswith("oom_kill ")]
         return sum(int(count) for count in counts)
     return 0
+
+
+def _memory_events(root: Path, groups: Path) -> Iterator[Path]:
+    """The files that may count them: of this process's group, then of a container's only group.
+
+    A container may see the name of its group on the host, but the group itself at the root.
+    """
+    try:
+        listed = [line.split(":", 2) for line in groups.read_text().splitlines()]
+    except OSError:  # not Linux
+        return
+    for is_own in (True, False):
+        for mount, hierarchy, name in _MEMORY_EVENTS:
+            for _, controllers, path in listed:
+                if controllers == hierarchy:
+                    yield root / mount / (path.lstrip("/") if is_own else "") / name

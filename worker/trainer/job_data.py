@@ -15,6 +15,7 @@ from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 from worker.tasks import LOSSES, AbstractLoss
 from worker.trainer.data.examples import Examples
+from worker.trainer.data.memory import fits
 from worker.trainer.data.normalisation import TOKENS, Normalisation, constant_in_words
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.data.trained_inputs import TrainedInputs
@@ -104,9 +105,11 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
     normalisation = TOKENS if is_text else Normalisation.of(arrays.x_train, described)
     _warn_of_constant(job, normalisation)
 
+    stay_in_file = not fits(arrays.x_train.nbytes + arrays.x_test.nbytes, compute.device)
+
     def examples(x: NDArray[Any], y: NDArray[Any], **options: Any) -> Examples:
         options = {"channels_last": compute.channels_last} | options
-        return Examples(x, y, normalisation, compute.device, **options)
+        return Examples(x, y, normalisation, compute.device, stay_in_file=stay_in_file, **options)
 
     names = arrays.target_names
     targets = TargetScale.of(arrays.y_train, described, names) if names else None
@@ -116,8 +119,8 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
     y, y_test = (LOSSES[job.task].prepared(one) for one in (y, y_test))
     augmented = {"augmentation": h.augmentation, "erasing": h.erasing}
     return JobData(
-        training=examples(x[chosen], y[chosen], **augmented),
-        validation=examples(x[held_out], y[held_out]) if len(held_out) else None,
+        training=examples(x, y, indices=chosen, **augmented),
+        validation=examples(x, y, indices=held_out) if len(held_out) else None,
         test=examples(arrays.x_test, y_test, channels_last=False),  # as an export predicts
         y_train=y,
         targets=targets,

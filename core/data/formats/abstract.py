@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from core.data.files import Files, ReadLimits
+from core.data.split_keys import SplitKeys
 from core.data.tables.table import Table
 from core.registry import Registry
 
@@ -45,6 +46,9 @@ class RawData:
     class_names: tuple[str, ...] | None = None
     layout: str | None = None  # as in ReadOptions, where the files say it
     image_mode: str | None = None  # as in DatasetSpec
+    task: str | None = None  # as in ReadOptions, where the files say it
+    target_names: tuple[str, ...] = ()  # of numbers to predict, where the files name them
+    keys: SplitKeys | None = None  # of a column of groups or times, where a table has it
     notes: tuple[str, ...] = field(default=())  # what was done to the data on reading
     warnings: tuple[str, ...] = field(default=())
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data import scratch
 from core.data.files import UNREADABLE, Files, ReadLimits, shown, without_top_folder
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
 from core.errors import InvalidDataset
@@ -95,10 +96,10 @@ def _parsed(stream: Any, name: str, most: int) -> NDArray[Any]:
         raise InvalidDataset(
             f"{shown(name)} claims shape {shape}, {size} bytes; expected at most {most}"
         )
-    data = stream.read(size + 1)
-    if len(data) != size:
+    array, found = scratch.filled(stream, shape, dtype)
+    if found != size:
         raise InvalidDataset(
-            f"{shown(name)} claims shape {shape}, {size} bytes, but holds {len(data)} or more"
+            f"{shown(name)} claims shape {shape}, {size} bytes, but holds {found} or more"
         )
-    array = np.frombuffer(data, dtype).reshape(shape)
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    native = dtype.newbyteorder("=")
+    return (array if dtype == native else array.byteswap(inplace=True)).view(native)

@@ -19,15 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from core.data import scratch
 from core.data.files import UNREADABLE, Files, ReadLimits, shown, without_top_folder
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
+from core.data.image_names import have_images, is_image, is_other_image
 from core.data.part_names import PARTS
+from core.data.tables.joining import table_names
 from core.errors import InvalidDataset
 
 LARGEST_SIDE = 128  # pixels, unless the person gives another
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-_SUFFIX = re.compile(r"\.(png|jpe?g|webp|bmp)", re.IGNORECASE)
-_OTHER = re.compile(r"\.(gif|tiff?|heic|avif|jp2|svg|raw|dng|ico|pgm|ppm|dcm)", re.IGNORECASE)
 _EXPECTED = (
     "expected a folder of images for each class, as in cat/1.png and dog/1.png, or these in "
     "folders train, val and test"
@@ -45,18 +46,23 @@ class Images(AbstractFormat):
     """Image files by class."""
 
     description = (
-        "a folder or zip with a folder of PNG, JPEG, WebP or BMP images for each class, or these "
-        "in folders train, val and test"
+        "a folder, zip or tar with a folder of PNG, JPEG, WebP or BMP images for each class, or "
+        "these in folders train, val and test"
     )
 
     @classmethod
     def recognises(cls, files: Files) -> bool:
-        return any(_SUFFIX.fullmatch(_suffix(name)) for name in files.names)
+        return have_images(files.names) and not table_names(files)
 
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> RawData:
-        listed, ignored = _listed(files)
-        return read_listed(files, listed, limits, options, ignored)
+        return read_by_class(files, limits, options)
+
+
+def read_by_class(files: Files, limits: ReadLimits, options: ReadOptions) -> RawData:
+    """The images, whose folders are their classes."""
+    listed, ignored = by_class(files)
+    return read_listed(files, listed, limits, options, ignored)
 
 
 def read_listed(
@@ -128,27 +134,27 @@ class _Form:
 # --- names ------------------------------------------------------------------------------------
 
 
-def _suffix(name: str) -> str:
-    dot = name.rfind(".")
-    return name[dot:] if dot > name.rfind("/") else ""
-
-
-def _listed(files: Files) -> tuple[list[ImageFile], list[str]]:
-    """(the images by name, the files that are none)"""
+def by_class(files: Files) -> tuple[list[ImageFile], list[str]]:
+    """(the images with their folders as labels, the other files); raises InvalidDataset."""
     names = _below_top_folders(files.names)
     images, others = [], []
     for name, full in sorted(names.items()):
-        if not _SUFFIX.fullmatch(_suffix(name)):
-            if _OTHER.fullmatch(_suffix(name)):
-                raise InvalidDataset(
-                    f"found {shown(name)}; expected PNG, JPEG, WebP or BMP images: convert it"
-                )
+        if not is_image(name):
+            check_format(name)
             others.append(name)
             continue
         images.append(_one_listed(name, full))
     if {image.label.lower() for image in images} <= PARTS.keys():
         raise InvalidDataset(f"found images in {sorted({i.label for i in images})}; {_EXPECTED}")
     return images, others
+
+
+def check_format(name: str) -> None:
+    """Raise InvalidDataset for an image of a format that is not read."""
+    if is_other_image(name):
+        raise InvalidDataset(
+            f"found {shown(name)}; expected PNG, JPEG, WebP or BMP images: convert it"
+        )
 
 
 def _below_top_folders(names: Sequence[str]) -> dict[str, str]:
@@ -158,7 +164,7 @@ def _below_top_folders(names: Sequence[str]) -> dict[str, str]:
         shorter = without_top_folder(list(below))
         if len(shorter) != len(below) or shorter == {name: name for name in below}:
             return below
-        if not all("/" in name for name in shorter if _SUFFIX.fullmatch(_suffix(name))):
+        if not all("/" in name for name in shorter if is_image(name)):
             return below  # the folder is the only class
         below = {name: below[full] for name, full in shorter.items()}
 
@@ -199,7 +205,7 @@ def _look(files: Files, name: str, limits: ReadLimits) -> _Look:
 
 def _damaged(name: str, error: BaseException) -> InvalidDataset:
     reason = " ".join(str(error).split())[:120] or type(error).__name__
-    reason = re.sub(r"<[^>]*>", "the file", reason)  # no address of an object in memory
+    reason = re.sub(r" ?<[^>]*>", "", reason)  # no address of an object in memory
     return InvalidDataset(
         f"{shown(name)} cannot be read as an image: {reason}; replace or remove it"
     )
@@ -280,7 +286,7 @@ def _ignored_note(ignored: Sequence[str]) -> str:
 def _pixels(files: Files, chosen: Sequence[ImageFile], form: _Form) -> tuple[NDArray[Any], bool]:
     """(the images as (N, height, width, channels), whether all are opaque)"""
     dtype = np.uint16 if form.mode == "I;16" else np.uint8
-    x = np.empty((len(chosen), form.height, form.width, form.channels), dtype)
+    x = scratch.empty((len(chosen), form.height, form.width, form.channels), dtype)
     opaque = True
     for index, one in enumerate(chosen):
         try:

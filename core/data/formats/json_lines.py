@@ -3,12 +3,12 @@
 import pyarrow as pa
 from pyarrow import json
 
-from core.data.compression import without_suffix
 from core.data.files import Files, ReadLimits, SingleFile
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
 from core.data.formats.parquet import as_categories
+from core.data.image_names import have_images
 from core.data.tables.dialect import is_json, names_of
-from core.data.tables.joining import open_table, read_tables
+from core.data.tables.joining import open_table, read_tables, table_names
 from core.data.tables.table import MAX_ROWS, Table
 from core.errors import InvalidDataset
 
@@ -29,21 +29,21 @@ class JsonLines(AbstractFormat):
     @classmethod
     def recognises(cls, files: Files) -> bool:
         if not isinstance(files, SingleFile):
-            return bool(_tables_in(files))
+            return bool(_tables_in(files)) and not have_images(files.names)
         with files.open(files.names[0]) as stream:
             return is_json(stream.read(_START))
 
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> Table:
         names = list(files.names) if isinstance(files, SingleFile) else _tables_in(files)
-        return read_tables(files, names, lambda name: _one(files, name, limits), limits)
+        return read_tables(files, names, lambda name: read_one(files, name, limits), limits)
 
 
 def _tables_in(files: Files) -> list[str]:
-    return [name for name in files.names if without_suffix(name).lower().endswith(_SUFFIXES)]
+    return table_names(files, _SUFFIXES)
 
 
-def _one(files: Files, name: str, limits: ReadLimits) -> Table:
+def read_one(files: Files, name: str, limits: ReadLimits) -> Table:
     """The table in one file."""
     with open_table(files, name, limits) as file:
         return _read(file)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from core.data import scratch
 from core.data.files import UNREADABLE, Files, ReadLimits, shown, without_top_folder
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
 from core.data.labels import text_of
@@ -101,11 +102,12 @@ def _array(files: Files, full: str, name: str, limits: ReadLimits) -> NDArray[An
                 f"{name} claims shape {shape} of {dtype}, {size} bytes, but holds "
                 f"{claimed - offset}"
             )
-        data = stream.read(size + 1)
-    if len(data) != size:
-        raise InvalidDataset(f"{name} ends after {len(data)} bytes; expected {size}")
-    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-    array = np.ascontiguousarray(array.astype(dtype.newbyteorder("="), copy=False))
+        array, found = scratch.filled(stream, (prod(shape),), dtype)
+    if found != size:
+        raise InvalidDataset(f"{name} ends after {found} bytes; expected {size}")
+    native = dtype.newbyteorder("=")
+    array = (array if dtype == native else array.byteswap(inplace=True)).view(native)
+    array = scratch.arranged(array.reshape(shape, order="F" if fortran else "C"), native)
     if dtype.kind == "U" and size and array.reshape(-1).view(np.uint32).max() > _LAST_CHARACTER:
         raise InvalidDataset(f"{name} holds characters that do not exist; expected Unicode text")
     return array

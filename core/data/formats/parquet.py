@@ -7,6 +7,7 @@ from pyarrow import parquet
 
 from core.data.files import UNREADABLE, Files, ReadLimits, SingleFile
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
+from core.data.image_names import have_images
 from core.data.part_names import TRAIN, part_of
 from core.data.tables.dialect import names_of
 from core.data.tables.joining import joined, read_each, read_tables
@@ -30,26 +31,27 @@ class Parquet(AbstractFormat):
     @classmethod
     def recognises(cls, files: Files) -> bool:
         if not isinstance(files, SingleFile):
-            return any(_is_part(name) for name in files.names)
+            are_images = have_images(files.names)
+            return any(map(_is_part, files.names)) and not are_images
         with files.open(files.names[0]) as stream:
             return stream.read(len(_MAGIC)) == _MAGIC
 
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> Table:
         if isinstance(files, SingleFile):
-            return _one(files, files.names[0], limits)
+            return read_one(files, files.names[0], limits)
         names = [name for name in files.names if _is_part(name)]
         if all(part_of(name) is None for name in names):  # pieces, as clusters write them
-            tables = read_each(sorted(names), lambda name: _one(files, name, limits), limits)
+            tables = read_each(sorted(names), lambda name: read_one(files, name, limits), limits)
             return joined(tables, {TRAIN: sum(map(len, tables.values()))})
-        return read_tables(files, names, lambda name: _one(files, name, limits), limits)
+        return read_tables(files, names, lambda name: read_one(files, name, limits), limits)
 
 
 def _is_part(name: str) -> bool:
     return name.lower().endswith(".parquet")
 
 
-def _one(files: Files, name: str, limits: ReadLimits) -> Table:
+def read_one(files: Files, name: str, limits: ReadLimits) -> Table:
     """The table in one file."""
     try:
         with files.open(name) as stream:
@@ -75,8 +77,8 @@ def _read(stream: BinaryIO, limits: ReadLimits) -> pa.Table:
     for number in range(file.num_row_groups):
         groups.append(file.read_row_group(number, use_threads=False))
         groups[-1].validate(full=True)  # a damaged file has indices without a text
-        if (size := size + groups[-1].nbytes) > limits.bytes:
-            raise InvalidDataset(_TOO_LARGE.format(size, limits.bytes))
+        if (size := size + groups[-1].nbytes) > limits.tables:
+            raise InvalidDataset(_TOO_LARGE.format(size, limits.tables))
     return pa.concat_tables(groups) if groups else schema.empty_table()
 
 
@@ -108,8 +110,8 @@ def _check_size(file: parquet.ParquetFile, limits: ReadLimits) -> None:
         )
     size = sum(facts.row_group(k).total_byte_size for k in range(facts.num_row_groups))
     cells = 8 * facts.num_rows * facts.num_columns
-    if max(size, cells) > limits.bytes:
-        raise InvalidDataset(_TOO_LARGE.format(max(size, cells), limits.bytes))
+    if max(size, cells) > limits.tables:
+        raise InvalidDataset(_TOO_LARGE.format(max(size, cells), limits.tables))
 
 
 def as_categories(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -12,6 +12,7 @@ from pyarrow import csv
 from core.data.compression import without_suffix
 from core.data.files import Files, ReadLimits, SingleFile, shown
 from core.data.formats.abstract import FORMATS, AbstractFormat, ReadOptions
+from core.data.image_names import have_images
 from core.data.tables.dialect import Dialect, Open, dialect_of, is_json, is_text
 from core.data.tables.joining import open_table, read_tables
 from core.data.tables.table import MAX_ROWS, Table
@@ -33,14 +34,16 @@ class TextTable(AbstractFormat):
     @classmethod
     def recognises(cls, files: Files) -> bool:
         if not isinstance(files, SingleFile):
-            return bool(_tables_in(files))
+            return bool(_tables_in(files)) and not have_images(files.names)
         with files.open(files.names[0]) as stream:
             start = stream.read(_START)
         return is_text(start) and not is_json(start)
 
     @classmethod
     def read(cls, files: Files, limits: ReadLimits, options: ReadOptions) -> Table:
-        return read_tables(files, _tables_in(files), lambda name: _one(files, name, limits), limits)
+        return read_tables(
+            files, _tables_in(files), lambda name: read_one(files, name, limits), limits
+        )
 
 
 def _tables_in(files: Files) -> list[str]:
@@ -52,7 +55,8 @@ def _tables_in(files: Files) -> list[str]:
     return found or [name for name in plain if len(plain) == 1 and plain[name].endswith(".txt")]
 
 
-def _one(files: Files, name: str, limits: ReadLimits) -> Table:
+def read_one(files: Files, name: str, limits: ReadLimits) -> Table:
+    """The table in one file."""
     with open_table(files, name, limits) as file:
         return _read(file.reopened, limits)
 
@@ -77,7 +81,10 @@ def _options(dialect: Dialect, refuse: Callable[[csv.InvalidRow], str]) -> dict[
     """Options with which every cell is read as text, and the row of names as the first row."""
     return {
         "read_options": csv.ReadOptions(
-            column_names=dialect.names, encoding=dialect.encoding, use_threads=False
+            column_names=dialect.names,
+            encoding=dialect.encoding,
+            use_threads=False,
+            skip_rows=int(dialect.says_separator),
         ),
         "parse_options": csv.ParseOptions(
             delimiter=dialect.separator, newlines_in_values=True, invalid_row_handler=refuse
@@ -97,9 +104,9 @@ def _columns(
     for batch in batches:
         kept.append(batch)
         rows, size = rows + batch.num_rows, size + batch.nbytes
-        if rows > MAX_ROWS or size > limits.bytes:
+        if rows > MAX_ROWS or size > limits.tables:
             raise InvalidDataset(
-                f"the table has more than {MAX_ROWS:,} rows or {limits.bytes:,} bytes; expected a "
+                f"the table has more than {MAX_ROWS:,} rows or {limits.tables:,} bytes; expected a "
                 "smaller one: leave out rows"
             )
     if rows < 1:

@@ -29,10 +29,13 @@ def understand_arrays(
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     values = types_of(examples)
     found = {split: part.y for split, part in raw.parts.items()}
-    labels = understand_labels(found, options.task, raw.class_names)
+    labels = understand_labels(found, options.task or raw.task, raw.class_names)
+    if labels.target_names and raw.target_names:
+        labels = replace(labels, target_names=raw.target_names)
     x, numbers = prepared(examples, axes), dict(labels.numbers)
     check_lengths(x, numbers)
-    division = divided(numbers, labels.class_names, _keys_in(raw.parts), options.split_seed)
+    keys = raw.keys or _keys_in(raw.parts)
+    division = divided(numbers, labels.class_names, keys, options.split_seed)
     arrays = replace(
         arranged(x, numbers, labels, division), layout=axes.letters, image_mode=raw.image_mode
     )

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from core.data import scratch
 from core.data.datasets import MIN_TEST_TARGETS, Arrays, check_enough, spec, validate
 from core.data.description import DatasetDescription, describe
 from core.data.division import Division
@@ -77,13 +77,13 @@ def arranged(
     if division.test is None:
         test = {"x": x["test"], "y": y["test"]}
     else:
-        test = {name: array[division.test] for name, array in train.items()}
-        train = {name: array[division.train] for name, array in train.items()}
+        test = {name: scratch.rows(array, division.test) for name, array in train.items()}
+        train = {name: scratch.rows(array, division.train) for name, array in train.items()}
     if "validation" in x:
         if labels.target_names:
             check_enough(len(y["validation"]), "validation", MIN_TEST_TARGETS)
         given = {"x": x["validation"], "y": y["validation"]}
-        train = {name: np.concatenate([array, given[name]]) for name, array in train.items()}
+        train = {name: scratch.joined([array, given[name]]) for name, array in train.items()}
     return Arrays(
         train["x"], train["y"], test["x"], test["y"], labels.class_names,
         target_names=labels.target_names, rule=division.rule, split=division.split,

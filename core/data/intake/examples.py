@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data import scratch
 from core.data.datasets import check_values
 from core.data.layouts import Layout, layout_of
 from core.data.stored_type import stored_type
@@ -28,7 +29,7 @@ def types_of(examples: Mapping[str, NDArray[Any]]) -> str:
 def prepared(examples: dict[str, NDArray[Any]], axes: Layout) -> dict[str, NDArray[Any]]:
     """Examples with channels first, all of the smallest type that keeps them.
 
-    Each array is taken out of the mapping before the next is copied: two of them fill the memory.
+    Each array is taken out of the mapping before the next is copied, so that its room is free.
     """
     for split, x in examples.items():
         _check_examples(split, x, axes)
@@ -41,7 +42,7 @@ def prepared(examples: dict[str, NDArray[Any]], axes: Layout) -> dict[str, NDArr
     dtype = stored_type(list(first.values()))
     del x, first
     return {
-        split: np.ascontiguousarray(axes.channels_first(examples.pop(split)), dtype)
+        split: scratch.arranged(axes.channels_first(examples.pop(split)), dtype)
         for split in tuple(examples)
     }
 
@@ -49,14 +50,15 @@ def prepared(examples: dict[str, NDArray[Any]], axes: Layout) -> dict[str, NDArr
 def _check_examples(split: str, x: NDArray[Any], axes: Layout) -> None:
     if x.ndim != len(axes.letters) or 0 in x.shape:
         layout_of(x.shape, axes.letters)  # says what is wrong
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
+    if x.dtype.kind == "f" and not all(np.isfinite(x[one]).all() for one in scratch.blocks(x)):
         raise InvalidDataset(f"{split} {_not_finite(x)}")
     check_values(x, f"{split} examples")
 
 
 def _not_finite(x: NDArray[Any]) -> str:
     """Where NaN or infinite values are."""
-    bad = ~np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+    axes = tuple(range(1, x.ndim))
+    bad = np.concatenate([~np.isfinite(x[one]).all(axis=axes) for one in scratch.blocks(x)])
     return (
         f"examples hold NaN or infinite values, in {int(bad.sum()):,} of {len(x):,} examples, "
         f"first in number {int(bad.argmax())}; expected finite ones: remove or replace them"

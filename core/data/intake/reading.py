@@ -17,7 +17,14 @@ from core.data.tables.table import Table
 from core.errors import InvalidDataset
 
 _NOTHING = np.empty(0)
-TABLES = ("csv", "parquet", "jsonl", "datasets")  # the formats that have columns
+TABLES = ("csv", "parquet", "jsonl", "datasets")  # the formats of which rows are examples
+IMAGES_WITH_TABLE = "labelled-images"
+#: How to say groups or times where the files of a format have no columns.
+_WITHOUT_COLUMNS = {
+    "npz": "an array groups or time beside x and y, with one value for each example",
+    "images": "a table labels.csv beside the images, with the columns file, label and this one",
+    "texts": "a table with the columns text, label and this one, in place of the folders",
+}
 
 
 def read(file: BinaryIO, limits: ReadLimits, options: ReadOptions | None = None) -> Intake:
@@ -57,17 +64,19 @@ def _understand(
         return (understand_texts if are_texts else understand_arrays)(kind, examples, raw, options)
 
 
-def _check_split_options(options: ReadOptions, *, is_table: bool) -> None:
+def _check_split_options(options: ReadOptions, kind: str) -> None:
     """Raise InvalidDataset for a group or time column that the files cannot have."""
     if options.group is not None and options.time is not None:
         raise InvalidDataset(
             "found a group and a time column; expected one of them: splits keep groups apart, or "
             "take the latest rows"
         )
-    if not is_table and (options.group is not None or options.time is not None):
+    column = options.group or options.time
+    if column is not None and kind not in (*TABLES, IMAGES_WITH_TABLE):
+        remedy = _WITHOUT_COLUMNS.get(kind, _WITHOUT_COLUMNS["npz"])
         raise InvalidDataset(
-            "a group or time column is for tables (CSV, TSV, Parquet); expected an array groups or "
-            "time beside x and y, with one value for each example"
+            f"the column {column[:64]!r} is for tables, and the file is "
+            f"{FORMATS[kind].description}; expected {remedy}"
         )
 
 
@@ -81,9 +90,11 @@ def check_no_layout(options: ReadOptions) -> None:
 
 def _check_options(kind: str, options: ReadOptions) -> None:
     """Raise InvalidDataset for options that are for files of another format."""
-    is_table = kind in TABLES
-    _check_split_options(options, is_table=is_table)
-    if not is_table and (options.target or options.text or options.categories):
+    _check_split_options(options, kind)
+    has_columns = kind in TABLES or (
+        kind == IMAGES_WITH_TABLE and not (options.text or options.categories)
+    )
+    if not has_columns and (options.target or options.text or options.categories):
         raise InvalidDataset(
             "a target column, a text column and categories are for tables (CSV, TSV, Parquet, JSON "
             f"Lines), and the file is {FORMATS[kind].description}: leave them out"

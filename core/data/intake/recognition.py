@@ -7,6 +7,8 @@ _START = 16  # bytes by which the contents of a file are guessed
 
 
 _ONE_IMAGE = "a single image; give a folder or zip with a folder of images for each class"
+_WEB_PAGE = "a web page, perhaps that of a sign-in; download the data itself"
+_WORKBOOKS = ("xl/workbook.xml", "content.xml")  # in files of Excel and LibreOffice
 #: The first bytes of files that people try, and what to do with them.
 _HINTS = (
     (b"\x93NUMPY", "a single npy file; labels are missing: give a folder or zip of two npy files, "
@@ -16,6 +18,9 @@ _HINTS = (
     (b"RIFF", _ONE_IMAGE),
     (b"\x89HDF", "an HDF5 file; save its arrays with numpy.savez"),
     (b"\x80\x04", "a pickle, which is never opened; save its arrays with numpy.savez"),
+    (b"<!DO", _WEB_PAGE), (b"<!do", _WEB_PAGE), (b"<htm", _WEB_PAGE),
+    (b"%PDF", "a PDF document; save its table as CSV"),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet of Excel; save it as CSV"),
     (b"\0\0", "a single IDX file; give a folder or zip with images and labels"),
 )  # fmt: skip
 
@@ -31,6 +36,10 @@ def hint(files: Files) -> str:
 
 def unknown(files: Files) -> str:
     """Why files are of no known format, and what to do."""
+    if isinstance(files, SingleFile) and not files.size(files.names[0]):
+        return "the file is empty; expected data"
+    if set(_WORKBOOKS) & set(files.names):
+        return "the file is a spreadsheet; expected CSV: save the sheet with the data as CSV"
     known = "; ".join(FORMATS[kind].description for kind in FORMATS)
     if not isinstance(files, SingleFile):
         names = ", ".join(repr(name[:60]) for name in files.names[:3]) or "nothing"

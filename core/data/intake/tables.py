@@ -19,36 +19,10 @@ from core.data.tables.cells import shown
 from core.data.tables.dialect import listed
 from core.data.tables.split_column import split_column
 from core.data.tables.table import Table
-from core.data.tables.target import (
-    TargetLabels,
-    label_matrix_of,
-    labels_of,
-    target_columns_of,
-    task_of,
-)
+from core.data.tables.target import Target, target_in
 from core.data.tables.texts import texts_of
 from core.data.tables.understanding import encoded
-from core.data.targets import MULTI_LABEL
 from core.errors import InvalidDataset
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The target columns of a table, and what is in them."""
-
-    columns: tuple[str, ...]
-    labels: TargetLabels
-    task: str | None
-    class_names: tuple[str, ...] | None  # of several labels
-
-
-def _target_in(table: Table, options: ReadOptions) -> _Target:
-    columns, task = target_columns_of(table, options.target), options.task
-    if len(columns) == 1:
-        return _Target(columns, labels_of(table, columns[0], task), task, None)
-    matrix = label_matrix_of(table, columns, task)
-    task = task_of(matrix.values, task)
-    return _Target(columns, matrix, task, columns if task == MULTI_LABEL else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +35,7 @@ class _Rows:
     division: Division
 
 
-def _rows_of(table: Table, target: _Target, options: ReadOptions) -> _Rows:
+def _rows_of(table: Table, target: Target, options: ReadOptions) -> _Rows:
     columns, rows = target.columns, target.labels.rows
     parts = table.parts_of(rows)
     _check_parts(parts, columns)
@@ -75,14 +49,14 @@ def _rows_of(table: Table, target: _Target, options: ReadOptions) -> _Rows:
 
 def understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadOptions) -> Intake:
     """What the columns of a table mean, as far as they are not given."""
-    target = _target_in(table, options)
+    target = target_in(table, options.target, options.task)
     given = target.labels
     with regression_suggested(given.values, target.task):
         rows = _rows_of(table, target, options)
         labels, division = rows.labels, rows.division
         found = encoded(
             table, target.columns, given.rows, given.rows[rows.parts["train"][division.train]],
-            categories=options.categories, most_bytes=limits.bytes, keys=rows.keys,
+            categories=options.categories, most_bytes=limits.tables, keys=rows.keys,
         )  # fmt: skip
         axes = Layout("NF", "rows of a table")
         x = prepared({"train": found.x}, axes)["train"]
@@ -110,7 +84,7 @@ def understand_text_column(kind: str, table: Table, options: ReadOptions) -> Int
             "found categories beside a text column, the only one that is learned from; expected "
             "one of both: leave the categories or the text column out"
         )
-    target = _target_in(table, options)
+    target = target_in(table, options.target, options.task)
     texts = np.array(texts_of(table, options.text, target.columns), object)
     given = target.labels
     with regression_suggested(given.values, target.task):

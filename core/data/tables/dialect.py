@@ -4,7 +4,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -29,6 +29,7 @@ class Dialect:
     encoding: str
     separator: str
     names: tuple[str, ...]  # of the columns
+    says_separator: bool = False  # in a first row `sep=;`, as for Excel
 
     @property
     def in_words(self) -> str:
@@ -52,8 +53,9 @@ def dialect_of(open_file: Open) -> Dialect:
     with open_file() as stream:
         start = stream.read(START)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(start).removeprefix("\ufeff")
-    separator, header = _separator(text)
-    return Dialect(encoding, separator, names_of(header))
+    text, given = _without_separator_row(text)
+    separator, header = _separator(text, given or _SEPARATORS)
+    return Dialect(encoding, separator, names_of(header), bool(given))
 
 
 def is_text(start: bytes) -> bool:
@@ -76,8 +78,10 @@ def is_json(start: bytes) -> bool:
 def _encoding(open_file: Open) -> str:
     """UTF-8, UTF-16 with its mark, or Windows-1252."""
     with open_file() as stream:
-        start = stream.read(2)
-    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        start = stream.read(4)
+    if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+        raise InvalidDataset("the file is UTF-32 text; expected UTF-8: save it with this encoding")
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     for encoding in ("utf-8", "cp1252"):
         if _can_decode(open_file, encoding):
@@ -103,9 +107,15 @@ def _can_decode(open_file: Open, encoding: str) -> bool:
 # --- separator --------------------------------------------------------------------------------
 
 
-def _separator(text: str) -> tuple[str, Sequence[str]]:
-    """(the separator, the cells of the first row)"""
-    found = {separator: _records(text, separator) for separator in _SEPARATORS}
+def _without_separator_row(text: str) -> tuple[str, str]:
+    """(the text without a first row as `sep=;`, the separator that it names)"""
+    found = re.match(r"\"?sep=([,;\t|])\"?[ \t]*(\r\n|\n|\r)", text, re.IGNORECASE)
+    return (text, "") if found is None else (text[found.end() :], found[1])
+
+
+def _separator(text: str, separators: Iterable[str]) -> tuple[str, Sequence[str]]:
+    """(the separator, one of these, the cells of the first row)"""
+    found = {separator: _records(text, separator) for separator in separators}
     best = max(found, key=lambda separator: _fit(found[separator]))
     records = found[best]
     if not records:

@@ -13,7 +13,7 @@ from core.data.tables.dialect import listed
 from core.data.tables.table import MAX_ROWS, Table
 from core.errors import InvalidDataset
 
-_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")  # of tables
+SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")  # of tables
 
 
 def read_tables(
@@ -46,14 +46,19 @@ def read_tables(
     return joined(tables, sizes)
 
 
+def table_names(files: Files, suffixes: Sequence[str] = SUFFIXES) -> list[str]:
+    """The names of the files that are tables, by these suffixes."""
+    return [one for one in files.names if without_suffix(one).lower().endswith(tuple(suffixes))]
+
+
 @contextmanager
 def open_table(files: Files, name: str, limits: ReadLimits) -> Iterator[SingleFile]:
     """The file of a table as it was before it was packed.
 
     Raises InvalidDataset where it is damaged or too large.
     """
-    if (size := files.size(name)) > limits.bytes:
-        raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.bytes}")
+    if (size := files.size(name)) > limits.tables:
+        raise InvalidDataset(f"the table has {size} bytes; expected at most {limits.tables}")
     try:
         with files.open(name) as packed, unpacked(packed, limits) as plain:
             yield SingleFile(plain)
@@ -76,17 +81,16 @@ def read_each(
         size += sum(column.nbytes for column in table.columns.values())
         if rows > MAX_ROWS:
             raise InvalidDataset(f"the tables have {rows:,} rows; expected at most {MAX_ROWS:,}")
-        if size > limits.bytes:
+        if size > limits.tables:
             raise InvalidDataset(
-                f"the tables have {size:,} bytes together; expected at most {limits.bytes:,}"
+                f"the tables have {size:,} bytes together; expected at most {limits.tables:,}"
             )
     return tables
 
 
 def _check_others(files: Files, names: Sequence[str]) -> None:
     """Raise InvalidDataset for tables of other formats beside those of these names."""
-    tables = [one for one in files.names if without_suffix(one).lower().endswith(_SUFFIXES)]
-    if others := sorted(set(tables) - set(names)):
+    if others := sorted(set(table_names(files)) - set(names)):
         raise InvalidDataset(
             f"found tables of several formats, {shown(names[0])} and {shown(others[0])}; expected "
             "one format for all: convert or remove the others"

@@ -50,6 +50,26 @@ def target_of(table: Table, given: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """The target columns of a table, and what is in them."""
+
+    columns: tuple[str, ...]
+    labels: "TargetLabels"
+    task: str | None  # what the labels are for, as far as it is known
+    class_names: tuple[str, ...] | None  # of several labels
+
+
+def target_in(table: Table, given: str | None, task: str | None) -> Target:
+    """The target that `given` names; raises InvalidDataset where there is none such."""
+    columns = target_columns_of(table, given)
+    if len(columns) == 1:
+        return Target(columns, labels_of(table, columns[0], task), task, None)
+    matrix = label_matrix_of(table, columns, task)
+    task = task_of(matrix.values, task)
+    return Target(columns, matrix, task, columns if task == MULTI_LABEL else None)
+
+
+@dataclass(frozen=True, slots=True)
 class TargetLabels:
     """The labels in the target column: numbers to predict, or names and integers of classes."""
 

@@ -1,7 +1,7 @@
 """Bayesian optimisation over network morphisms (Jin, Song & Hu 2019, arXiv:1806.10282)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -74,14 +74,15 @@ class Bayesian(AbstractStrategy):
         valued = sum(trial.value is not None for trial in request.completed)
         if not parents or valued < FIRST:
             return random_morphs(request, request.parents)
+        surrogate = believe(request.completed, request.pending, self.kernel, prior_mean)
         found = maximise(
-            believe(request.completed, request.pending, self.kernel, prior_mean),
+            surrogate,
             parents,
             request.fingerprints,
             request.bounds,
             request.rng,
             count=request.count,
-            acquisition=self.acquisition_for(request.bounds),
+            acquisition=self._acquisition(request, surrogate),
             others=[*filter(_has_value_alone, request.completed), *request.pending],
             candidates=self.candidates,
             morphisms=self.max_chain_length(len(parents)),
@@ -94,6 +95,19 @@ class Bayesian(AbstractStrategy):
         It grows with their number: a surrogate of few networks knows only what is near them.
         """
         return min(self.morphisms, 1 + parents // PARENTS_PER_MORPHISM)
+
+    def _acquisition(self, request: SuggestRequest, surrogate: Surrogate) -> Acquisition:
+        """The acquisition for a request; where a value is to be kept, savings at this value.
+
+        The least value is that which the surrogate expects of its network, less its standard
+        error, so that all values are for the same length of training.
+        """
+        usual, kept = self.acquisition_for(request.bounds), request.kept
+        if kept is None or self.cost is None:
+            return usual
+        mean, _ = surrogate.posterior(surrogate.geometry.points([kept.architecture]))
+        least = float(mean[0]) - (kept.value_std or 0.0)
+        return replace(usual, kind="log-saving", least=least)
 
     def acquisition_for(self, bounds: Bounds) -> Acquisition:
         """The acquisition of a search within these bounds."""

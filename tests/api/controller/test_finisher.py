@@ -145,6 +145,33 @@ def test_an_ensemble_joins_the_best_in_one_architecture(world, live, carry_out, 
     assert final.parameters == first.parameters + second.parameters
 
 
+@pytest.mark.parametrize(
+    ("value", "winner", "said"),
+    [
+        (0.895, 1, "trial 1 keeps the accuracy of the root within noise: 89.50 % ± 1.00 with "),
+        (0.885, 0, "no smaller or faster network keeps the accuracy of the root within noise"),
+    ],
+)
+def test_a_search_that_keeps_an_accuracy_ends_with_the_smallest_network_that_does(
+    world, live, carry_out, completed, value, winner, said
+) -> None:
+    caller = world.caller()
+    keeping = {"root": world.network(caller), "keep_accuracy": True, "cost": "parameters"}
+    search = world.search(caller, status=SearchStatus.FINISHING, **keeping)
+    for index, found in enumerate((0.9, value)):
+        completed(search, index, found, value_std=0.01)
+
+    assert carry_out(live(), FitBest())
+
+    *_, final = world.trials(search)
+    assert final.parent_id == world.trials(search)[winner].id
+    with world.sessions.begin() as session:
+        shown = searches.get(session, caller, search)
+    assert shown.keep_accuracy
+    assert shown.kept.startswith(said)
+    assert f"{world.trials(search)[0].parameters:,} parameters" in shown.kept
+
+
 def test_there_is_no_final_fit_without_a_value_or_after_a_change(
     world, live, carry_out, completed
 ) -> None:

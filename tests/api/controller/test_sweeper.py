@@ -144,7 +144,9 @@ def test_checkpoints_that_were_never_reported_are_removed_after_a_day(
     world.trial(world.search(), checkpoint_key=reported.key, checkpoint_bytes=1)
     sweeper.sweep()
     assert storage.get(lost) == b"2"
-    monkeypatch.setattr("api.controller.sweeper._REPORT_SECONDS", -10.0)  # a day later
+    monkeypatch.setattr(
+        "api.controller.sweeper._REPORTED_WITHIN", timedelta(seconds=-10)
+    )  # a day later
     sweeper.sweep()
     assert storage.get(reported) == b"1"
     with pytest.raises(MissingBlob):
@@ -158,7 +160,7 @@ def test_a_folder_among_the_checkpoints_is_left_alone(
     lost = storage.put("checkpoints", b"2", "safetensors")
     (folder / "lost+found").mkdir()
     (folder / "notes.txt").write_text("an operator's")
-    monkeypatch.setattr("api.controller.sweeper._REPORT_SECONDS", -10.0)
+    monkeypatch.setattr("api.controller.sweeper._REPORTED_WITHIN", timedelta(seconds=-10))
 
     sweeper.sweep()
 

@@ -67,6 +67,16 @@ def test_while_the_database_does_not_answer_the_client_may_try_again(kind: type)
     assert "secret" not in response.text
 
 
+def test_while_storage_does_not_work_the_client_may_try_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    response = answer(OSError(28, f"No space left on device: {SECRET}"))
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert "storage does not work" in response.json()["detail"]
+    assert "secret" not in response.text
+    assert SECRET in caplog.text
+
+
 @pytest.mark.parametrize(
     "error",
     [

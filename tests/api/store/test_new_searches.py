@@ -9,6 +9,8 @@ from api.models import Dataset, Search
 from api.schemas import SearchIn
 from api.store import new_searches
 from core.errors import InvalidInput, NetmorphError
+from core.graph.roots import roots
+from core.protocol.contracts import Bounds
 
 GOOD: dict[str, Any] = {"dataset": "data", "budget": {"trials": 3}}
 
@@ -53,6 +55,7 @@ def test_a_search_is_stored_with_the_facts_derived_from_its_data(create, world, 
         ({"strategy": "astrology"}, "astrology"),
         ({"strategy_options": {"nonsense": 1}}, "nonsense"),
         ({"bounds": {"parameters": 100}}, "bounds are too small"),
+        ({"keep_accuracy": True}, "no root whose accuracy could be kept"),
     ],
 )
 def test_a_search_that_cannot_work_is_refused_and_not_stored(
@@ -63,6 +66,16 @@ def test_a_search_that_cannot_work_is_refused_and_not_stored(
     assert isinstance(caught.value, InvalidInput)
     with world.sessions.begin() as session:
         assert session.scalar(select(func.count()).select_from(Search)) == 0
+
+
+def test_a_search_that_keeps_an_accuracy_minimises_parameters_below_those_of_its_root(
+    create, world, caller
+) -> None:
+    made = create(root=str(world.network(caller)), keep_accuracy=True)
+    assert (made.keep_accuracy, made.cost, made.kept) == (True, "parameters", "")
+    root = roots(world.dataset_spec(), Bounds())[0]
+    assert made.bounds.parameters == root.parameters
+    assert "keep_accuracy" not in world.get_search(create(keep_accuracy=False).id).config
 
 
 def test_the_data_set_must_be_for_the_task_of_the_search(create, world, dataset) -> None:

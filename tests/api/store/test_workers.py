@@ -10,7 +10,7 @@ from sqlalchemy import text
 from api.models import Lease, Worker
 from api.roles import Role
 from api.schemas import WorkerOut
-from api.store import leases, workers
+from api.store import clock, leases, workers
 from api.store.errors import NotFound
 from api.store.keys import Caller
 from tests.api.store.reports import LEASE, beat
@@ -69,7 +69,7 @@ def test_a_heartbeat_is_a_sign_of_its_worker(world, do, take) -> None:
 def test_the_clock_is_the_databases_which_workers_are_seen_by(world, idle) -> None:
     idle()
     with world.sessions.begin() as session:
-        idle_for = workers.now(session) - workers.listing(session, world.caller())[0].seen_at
+        idle_for = clock.now(session) - workers.listing(session, world.caller())[0].seen_at
     assert 0 <= idle_for.total_seconds() < 60
 
 

@@ -51,6 +51,15 @@ def images() -> bytes:
     return zipped(files)
 
 
+def labelled_images() -> bytes:
+    """The same examples as image files in one folder, with a table of their labels."""
+    with zipfile.ZipFile(io.BytesIO(images())) as archive:
+        data = {name: archive.read(name) for name in archive.namelist()}
+    rows = [f"{name.rpartition('/')[2]},{name[6]}" for name in data]
+    moved = {f"pictures/{name.rpartition('/')[2]}": content for name, content in data.items()}
+    return zipped(moved | {"labels.csv": "\n".join(["file,label", *rows]).encode()})
+
+
 def idx() -> bytes:
     sizes = b"".join(length.to_bytes(4, "big") for length in X.shape)
     labels = bytes([0, 0, 8, 1]) + len(Y).to_bytes(4, "big") + Y.astype(np.uint8).tobytes()
@@ -101,7 +110,10 @@ def texts() -> bytes:
 
 SAMPLES: dict[str, Callable[[], bytes]] = {"npz": npz, "images": images, "idx": idx}
 TABLES: dict[str, Callable[[], bytes]] = {"csv": csv, "parquet": parquet, "jsonl": jsonl}
-ARRAYS: dict[str, Callable[[], bytes]] = SAMPLES | {"datasets": datasets}
+ARRAYS: dict[str, Callable[[], bytes]] = SAMPLES | {
+    "datasets": datasets,
+    "labelled-images": labelled_images,
+}
 EVERY = ARRAYS | TABLES | {"texts": texts}
 IN_PARTS: dict[str, Callable[[], bytes]] = {
     f"{kind} in parts": lambda kind=kind: zipped(

@@ -12,9 +12,12 @@ from core.data.formats import ReadOptions
 from core.data.intake import Intake
 from core.errors import InvalidDataset
 
-RNG = np.random.default_rng(0)
-X = RNG.integers(0, 255, (60, 8, 8)).astype(np.uint8)
+X = np.random.default_rng(0).integers(0, 255, (60, 8, 8)).astype(np.uint8)
 Y = np.arange(60) % 3
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).random((60, *shape))
 
 
 def read(*, layout: str | None = None, **arrays: Any) -> Intake:
@@ -105,10 +108,13 @@ def test_repeated_examples_are_counted() -> None:
     [
         ({"y": np.repeat([0, 1], [5, 55])}, "class '1' has 44 training examples, class '0' 4"),
         ({"x": np.zeros((60, 4))}, "all values are equal"),
-        ({"x": RNG.random((60, 784))}, "give them as x.reshape(-1, 28, 28)"),
-        ({"x": RNG.random((60, 3072))}, "give them as x.reshape(-1, 32, 32, 3)"),
-        ({"x": RNG.random((60, 13, 13, 13))}, "give the layout NCHW"),
-        ({"x": RNG.random((60, 64, 1))}, "look like signals"),
+        ({"x": noise(784)}, "give them as x.reshape(-1, 28, 28)"),
+        (
+            {"x": noise(3072)},
+            "give them as x.reshape(-1, 32, 32, 3)",
+        ),
+        ({"x": noise(13, 13, 13)}, "give the layout NCHW"),
+        ({"x": noise(64, 1)}, "look like signals"),
         ({"y": np.array(["a", "A", "b"])[Y]}, "differ only in capital letters"),
         ({"x_test": X, "y_test": Y * 0}, "no test example is of class 1, 2"),
     ],
@@ -131,7 +137,9 @@ def test_what_may_be_wrong_is_a_warning(arrays: dict[str, Any], warning: str) ->
         (b"PAR1", "the Parquet file claims a footer of"),
         (b"\0\0\x08\x03" + bytes(12), "a single IDX file; give a folder or zip"),
         (b"{'a': 1}\n", "found one column"),
-        (b"", "of no known format; expected "),
+        (b"", "the file is empty; expected data"),
+        (b"<!DOCTYPE html><p>Sign in, please", "a web page, perhaps that of a sign-in; download"),
+        (b"%PDF-1.7\n1,2", "a PDF document; save its table as CSV"),
         (b"hello", "of no known format; expected "),
         (b"PK\x05\x06" + bytes(18), "it holds nothing; expected "),
     ],

@@ -172,3 +172,17 @@ def test_target_columns_are_no_group_and_rows_of_a_patient_stay_together():
 def test_several_columns_that_are_no_targets_are_refused(targets, task, message):
     with pytest.raises(InvalidDataset, match=message):
         table(targets, task, u=list(range(60)), v=["red", "blue"] * 30)
+
+
+@pytest.mark.parametrize("separator", [" ", ";", ", ", "|"])
+def test_texts_may_list_the_labels(separator):
+    rows = [f"ab{separator}c d", f" c d{separator}ab ", "c d", "ab"] * 6
+    expected = {" ": {"ab": 18, "c": 18, "d": 18}}.get(separator, {"ab": 18, "c d": 18})
+
+    found = understood(np.array(rows), "multi-label")
+
+    both = np.concatenate([found.arrays.y_train, found.arrays.y_test])
+    assert dict(zip(found.spec.class_names, both.sum(axis=0).tolist(), strict=True)) == expected
+    x = np.zeros((24, 2, 2))
+    with pytest.raises(InvalidDataset, match="found the label 'new'; expected labels of the train"):
+        stored("multi-label", x=x, y=np.array(rows), x_test=x[:2], y_test=np.array(["ab", "new"]))

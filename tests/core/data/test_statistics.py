@@ -9,8 +9,6 @@ import pytest
 
 from core.data.statistics import ChannelStatistics
 
-RNG = np.random.default_rng(0)
-
 
 def exact_mean_and_std(values: np.ndarray) -> tuple[float, float]:
     """By rational numbers; the root is taken of 2^2400 times the variance."""
@@ -23,7 +21,7 @@ def exact_mean_and_std(values: np.ndarray) -> tuple[float, float]:
 @pytest.mark.parametrize("scale", [1e-150, 1e-13, 1.0, 1e100])
 @pytest.mark.parametrize("offset", [0.0, 1.0, 1e8])
 def test_statistics_are_exact_at_any_scale_and_offset(scale: float, offset: float) -> None:
-    x = (RNG.normal(size=(40, 2, 3)) * [[[1.0], [1e-3]]] + offset) * scale
+    x = (np.random.default_rng(0).normal(size=(40, 2, 3)) * [[[1.0], [1e-3]]] + offset) * scale
 
     found = ChannelStatistics.of(x)
 
@@ -38,8 +36,9 @@ def test_statistics_are_exact_at_any_scale_and_offset(scale: float, offset: floa
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.int64])
 def test_statistics_of_some_examples_are_those_of_their_copy(dtype: type) -> None:
-    x = RNG.integers(0, 200, (5000, 3, 4, 5)).astype(dtype)
-    chosen = np.sort(RNG.permutation(5000)[:3000])
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 200, (5000, 3, 4, 5)).astype(dtype)
+    chosen = np.sort(rng.permutation(5000)[:3000])
 
     found, expected = ChannelStatistics.of(x, chosen), ChannelStatistics.of(x[chosen])
 

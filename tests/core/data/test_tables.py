@@ -17,10 +17,9 @@ from core.data.tables.table import MAX_COLUMNS
 from core.errors import InvalidDataset
 from core.protocol.contracts import ColumnSpec
 
-RNG = np.random.default_rng(0)
 N = 60
 Y = ["no", "yes"] * (N // 2)
-AGE = RNG.normal(40, 10, N).round(3).tolist()
+AGE = np.random.default_rng(0).normal(40, 10, N).round(3).tolist()
 
 
 def text(columns: dict[str, Any], separator: str = ",") -> str:
@@ -70,7 +69,7 @@ def cycle(*values: Any) -> list[Any]:
         (range(N), "left out", "it numbers the rows"),
         ([f"u{k}" for k in range(N)], "left out", "60 different texts: an identifier"),
         ([f"{1 + k % 28}/{1 + k // 28}/2024" for k in range(N)], "left out", "not written as 2024"),
-        (RNG.permutation(10**6)[:N], "number", "integers from "),
+        (np.random.default_rng(0).permutation(10**6)[:N], "number", "integers from "),
     ],
 )  # fmt: skip
 def test_a_column_is_taken_for_what_its_cells_are(values: Any, taken_as: str, reason: str) -> None:
@@ -117,7 +116,7 @@ def test_the_largest_numbers_are_refused_with_their_column() -> None:
 
 
 def test_the_name_of_different_integers_says_that_they_identify() -> None:
-    keys = RNG.permutation(10**6)[:N]
+    keys = np.random.default_rng(0).permutation(10**6)[:N]
 
     found = read({name: keys for name in ("customer_id", "CustomerID", "width")} | {"y": Y})
 
@@ -263,6 +262,22 @@ def test_nested_columns_of_a_parquet_file_are_refused_by_name() -> None:
 
 # --- what is refused --------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_row_that_names_the_separator_is_no_row_of_names(separator: str, ending: str) -> None:
+    """Spreadsheets write and read it."""
+    table = f"sep={separator}\n" + text({"a,b": AGE, "y": Y}, "\t").replace("\t", separator)
+    if separator == ",":
+        table = table.replace("a,b", "ab")
+
+    found = read(table.replace("\n", ending))
+
+    assert found.description.columns[1].name in ("a,b", "ab")
+    both = np.concatenate([found.arrays.x_train, found.arrays.x_test])
+    np.testing.assert_allclose(np.sort(both[:, 0]), np.sort(AGE), rtol=1e-6)
+
+
 HEADER = "a,b,y\n"
 ROWS = "".join(f"{k * 7 % 31},{k % 5}.5,{k % 2}\n" for k in range(40))
 
@@ -271,6 +286,7 @@ ROWS = "".join(f"{k * 7 % 31},{k % 5}.5,{k % 2}\n" for k in range(40))
     ("data", "message"),
     [
         ("\n\n", "the file is empty"),
+        ((HEADER + ROWS).encode("utf-32"), "the file is UTF-32 text; expected UTF-8"),
         (HEADER, "a row of names and no rows of values"),
         (ROWS, "the first row holds numbers ('0', '0.5', '0'), not the names of columns"),
         ("a,b,b,y\n1,2,3,0\n", "columns have the same name: 'b'"),

@@ -142,15 +142,16 @@ def test_a_folder_that_cannot_be_written_to_is_reported_at_the_start(
 
 
 def test_files_that_were_written_long_ago_are_stale(storage):
-    assert storage.stale("checkpoints", -10.0) == []
+    now, minute = datetime.now(UTC), timedelta(minutes=1)
+    assert storage.stale("checkpoints", now + minute) == []
     blob = storage.put("checkpoints", b"x", "safetensors")
     storage.put("weights", b"x", "safetensors")
-    assert storage.stale("checkpoints", 60.0) == []
-    (name,) = storage.stale("checkpoints", -10.0)
+    assert storage.stale("checkpoints", now - minute) == []
+    (name,) = storage.stale("checkpoints", now + minute)
     assert f"checkpoints/{name}" == blob.key
-    assert storage.stale_blobs("checkpoints", -10.0) == [blob]
-    assert storage.stored_at(blob) < datetime.now(UTC) + timedelta(minutes=1)
+    assert storage.stale_blobs("checkpoints", now + minute) == [blob]
+    assert storage.stored_at(blob) < now + minute
     storage.delete_file("checkpoints", name)
     storage.delete_file("checkpoints", name)
     assert storage.stored_at(blob) is None
-    assert storage.stale("checkpoints", -10.0) == []
+    assert storage.stale("checkpoints", now + minute) == []

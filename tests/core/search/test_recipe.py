@@ -7,6 +7,7 @@ from core.search.recipe import (
     MIXING,
     MIXING_OFTEN,
     OFTEN,
+    REMEMBERED_EPOCHS,
     STRONGER_DECAY,
     WEIGHT_DECAYS,
     alternatives,
@@ -55,6 +56,21 @@ def test_few_images_that_are_seen_often_are_mixed_more(shape, passes, mixing):
 
 def test_many_examples_are_not_mixed():
     assert hyperparameters(config(), data(examples=5_000), 1, None, OFTEN).mixing == 0
+
+
+@pytest.mark.parametrize("training", [{}, {"learning_rate": 0.005}, {"batch_size": 20}])
+def test_weights_of_many_examples_are_an_average_over_epochs(training):
+    """Else what has been learned from an example is forgotten before it comes again."""
+    few = hyperparameters(config(**training), data(examples=800), 1, None, 50.0)
+    assert few.weight_decay == WEIGHT_DECAYS["muon"]
+    many = hyperparameters(config(**training), data(examples=600_000), 1, None, 50.0)
+    updates = 1 / (many.learning_rate * many.weight_decay)
+    assert updates * many.batch_size / 600_000 == pytest.approx(REMEMBERED_EPOCHS)
+
+
+def test_the_decay_of_sgd_does_not_depend_on_the_number_of_examples():
+    found = hyperparameters(config(optimiser="sgd"), data(examples=600_000), 1, None, 50.0)
+    assert found.weight_decay == WEIGHT_DECAYS["sgd"]
 
 
 def test_alternatives_change_one_choice_each_and_are_all_different():

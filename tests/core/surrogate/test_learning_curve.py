@@ -5,10 +5,9 @@ import pytest
 
 from core.surrogate.learning_curve import LearningCurve
 
-RNG = np.random.default_rng(0)
 COUNT = 60
-ENDS = 0.9 + 0.02 * RNG.standard_normal(COUNT)
-SHARES = np.exp(RNG.uniform(np.log(0.02), 0.0, COUNT))
+ENDS = 0.9 + 0.02 * np.random.default_rng(0).standard_normal(COUNT)
+SHARES = np.exp(np.random.default_rng(1).uniform(np.log(0.02), 0.0, COUNT))
 OWNERS = [str(number) for number in range(COUNT)]
 NO_SIZES = np.zeros((COUNT, 1))
 

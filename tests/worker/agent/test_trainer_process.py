@@ -230,14 +230,20 @@ def test_a_trainer_has_its_own_process_group_which_is_killed_with_it(start, gone
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("group", "name", "text"),
     [
-        ("memory.events", "low 0\nmax 5\noom 4\noom_kill 3\noom_group_kill 1\n"),
-        ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+        ("", "memory.events", "low 0\nmax 5\noom 4\noom_kill 3\noom_group_kill 1\n"),
+        ("a/b", "a/b/memory.events", "oom_kill 3\n"),
+        ("", "memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+        ("a", "memory/a/memory.oom_control", "oom_kill 3\n"),
+        ("of the host", "memory.events", "oom_kill 3\n"),
     ],
 )
-def test_processes_that_were_killed_for_memory_are_counted(tmp_path, name, text):
-    (tmp_path / name).parent.mkdir(exist_ok=True)
+def test_processes_that_were_killed_for_memory_are_counted(tmp_path, group, name, text):
+    groups = tmp_path / "cgroup"
+    groups.write_text(f"9:name=systemd:/x\n4:memory:/{group}\n0::/{group}\n")
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text(text)
-    assert oom_kills(tmp_path) == 3
-    assert oom_kills(tmp_path / "nowhere") == 0
+    assert oom_kills(tmp_path, groups) == 3
+    assert oom_kills(tmp_path / "nowhere", groups) == 0
+    assert oom_kills(tmp_path, tmp_path / "nowhere") == 0

@@ -1,5 +1,7 @@
 """Orders whose training is interrupted, and continued by another order from its checkpoint."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from core.protocol.contracts import Checkpoint, TrainOrder
@@ -128,4 +130,4 @@ def test_a_training_goes_on_with_the_precision_with_which_it_began(
 def test_a_controller_that_takes_no_checkpoints_gets_none(environment, storage):
     order = order_for(storage, hyperparameters={"epochs": 6})
     assert interrupted(order, environment, after=9) == []
-    assert storage.stale("checkpoints", -1.0) == []
+    assert storage.stale("checkpoints", datetime.now(UTC) + timedelta(minutes=1)) == []

@@ -11,17 +11,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.dlpack import from_dlpack
 
 from core.data.augmentation import can_augment
 from worker.trainer.data.augmentation import affine, warp
 from worker.trainer.data.normalisation import Normalisation
+from worker.trainer.data.sources import on_device, source, tensor_of
 
 SHIFT = 1 / 12  # of an image's shorter side, at most
 
 
 class Examples:
-    """Examples and their labels or targets on a device, read in normalised batches."""
+    """Examples and their labels or targets on a device, read in normalised batches.
+
+    Those that are to stay in their file are read from it batch by batch.
+    """
 
     def __init__(
         self,
@@ -30,14 +33,15 @@ class Examples:
         normalisation: Normalisation,
         device: torch.device,
         *,
+        indices: NDArray[np.intp] | None = None,  # of the examples; None: all
+        stay_in_file: bool = False,
         augmentation: str = "none",
         erasing: float = 0.0,
         channels_last: bool = False,
     ) -> None:
         self.normalisation = normalisation
         self._device = device
-        self._x = _to(tensor_of(x), device)
-        self._y = _to(tensor_of(y), device)
+        self._y = on_device(tensor_of(y if indices is None else y[indices]), device)
         dtype = torch.float64 if normalisation.in_float64 else torch.float32
         self._mean = by_channel(normalisation.mean, x.ndim).to(device, dtype)
         self._scale = 1 / by_channel(normalisation.std, x.ndim).to(device, dtype)
@@ -50,8 +54,9 @@ class Examples:
         self._affine = "affine" in augmentation and x.ndim == 4 and is_large
         self._warp = "warp" in augmentation and x.ndim == 3 and is_large
         black = by_channel(normalisation.black, x.ndim).to(device)
-        if self._shift:
-            self._x = _framed(self._x, self._shift, black)
+        self._x = source(
+            x, indices, device, lambda x: _framed(x, self._shift, black), stay_in_file=stay_in_file
+        )
         self._black = (black.to(dtype) - self._mean).mul(self._scale).to(torch.float32)
         self._height, self._width = x.shape[2:] if x.ndim == 4 else (0, 0)
         self._length = x.shape[2] if x.ndim == 3 else 0
@@ -64,7 +69,7 @@ class Examples:
     def some(self, count: int) -> NDArray[np.float32]:
         """Up to `count` examples, evenly spaced, normalised, not augmented."""
         indices = np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64)
-        x = self._normalised(self._plain(self._x[torch.from_numpy(indices)]))
+        x = self._normalised(self._plain(self._x.rows(torch.from_numpy(indices))))
         return np.ascontiguousarray(x.cpu().numpy())
 
     def training_batches(
@@ -81,14 +86,15 @@ class Examples:
         size = min(size, len(self))
         order = torch.randperm(len(self), generator=generator)
         for start in range(0, len(self) - size + 1, size):
-            chosen = _to(order[start : start + size], self._device)
-            x = self._changed(chosen, generator) if is_augmented() else self._unchanged(chosen)
-            yield x, self._y[chosen]
+            chosen = order[start : start + size]
+            x = self._x.rows(chosen)
+            x = self._changed(x, generator) if is_augmented() else self._unchanged(x)
+            yield x, self._y[on_device(chosen, self._device)]
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All examples in order, not augmented."""
         for start in range(0, len(self), size):
-            x = self._plain(self._x[start : start + size])
+            x = self._plain(self._x.between(start, start + size))
             yield self._normalised(x), self._y[start : start + size]
 
     def _plain(self, x: Tensor) -> Tensor:
@@ -101,37 +107,37 @@ class Examples:
         is_plain = self._format is torch.contiguous_format
         return plain_strides(x) if is_plain else x.contiguous(memory_format=self._format)
 
-    def _unchanged(self, chosen: Tensor) -> Tensor:
-        return self._normalised(self._plain(self._x[chosen]))
+    def _unchanged(self, x: Tensor) -> Tensor:
+        return self._normalised(self._plain(x))
 
-    def _changed(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
-        return self._erased_in(self._augmented(chosen, generator), generator)
+    def _changed(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        return self._erased_in(self._augmented(x, generator), generator)
 
-    def _augmented(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
-        """The chosen examples, normalised, each changed at random: see `augmentation`."""
+    def _augmented(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """The examples, normalised, each changed at random: see `augmentation`."""
         if self._affine:
-            x = self._normalised(self._x[chosen]) - self._black
+            x = self._normalised(x) - self._black
             return (affine(x, self._flip, generator) + self._black).contiguous(
                 memory_format=self._format
             )
         if self._warp:
-            return warp(self._normalised(self._x[chosen]), generator)
-        return self._normalised(self._moved(chosen, generator))
+            return warp(self._normalised(x), generator)
+        return self._normalised(self._moved(x, generator))
 
-    def _moved(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
-        """The chosen examples, each a random crop of its padded image; half are mirrored."""
+    def _moved(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """The examples, each a random crop of its padded image; half are mirrored."""
         if not (self._shift or self._flip):
-            return self._x[chosen]
-        n, channels = len(chosen), self._x.shape[1]
+            return x
+        n, channels = x.shape[:2]
         draws = torch.randint(2 * self._shift + 1, (2, n, 1), generator=generator)
         rows = torch.arange(self._height) + draws[0]  # shape: (n, H)
         columns = torch.arange(self._width) + draws[1]
         if self._flip:
             mirrored = torch.rand((n, 1), generator=generator) < 0.5
             columns = torch.where(mirrored, columns.flip(1), columns)
-        pixels = rows[:, :, None] * self._x.shape[3] + columns[:, None, :]  # shape: (n, H, W)
-        index = _to(pixels.view(n, 1, -1), self._device).expand(-1, channels, -1)
-        images = self._x[chosen].flatten(2).gather(2, index)
+        pixels = rows[:, :, None] * x.shape[3] + columns[:, None, :]  # shape: (n, H, W)
+        index = on_device(pixels.view(n, 1, -1), self._device).expand(-1, channels, -1)
+        images = x.flatten(2).gather(2, index)
         return images.view(n, channels, self._height, self._width)
 
     def _erased_in(self, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -144,11 +150,11 @@ class Examples:
             return x
         if self._length:
             stretch = _stretches(len(x), self._length, self._erased, generator)
-            return x.masked_fill_(_to(stretch[:, None], self._device), 0.0)
+            return x.masked_fill_(on_device(stretch[:, None], self._device), 0.0)
         rows = _stretches(len(x), self._height, self._erased, generator)
         columns = _stretches(len(x), self._width, self._erased, generator)
         square = rows[:, :, None] & columns[:, None, :]  # shape: (n, H, W)
-        return x.masked_fill_(_to(square[:, None], self._device), 0.0)
+        return x.masked_fill_(on_device(square[:, None], self._device), 0.0)
 
 
 def _stretches(n: int, length: int, size: int, generator: torch.Generator) -> Tensor:
@@ -188,7 +194,9 @@ def by_channel(values: Sequence[float], axes: int) -> Tensor:
 
 
 def _framed(images: Tensor, width: int, black: Tensor) -> Tensor:
-    """The images in a black frame of this width."""
+    """The images in a black frame of this width, if it is not zero."""
+    if not width:
+        return images
     n, channels, height, columns = images.shape
     if images.dtype == torch.uint8:
         black = black.round()
@@ -196,18 +204,3 @@ def _framed(images: Tensor, width: int, black: Tensor) -> Tensor:
     framed = black.to(images.dtype).expand(shape).contiguous()
     framed[:, :, width : width + height, width : width + columns] = images
     return framed
-
-
-def tensor_of(array: NDArray[Any]) -> Tensor:
-    """The array as a tensor over the same memory, which must not be written: no copy of a file.
-
-    `torch.from_numpy` warns about read-only arrays; the DLPack protocol supports them.
-    """
-    return from_dlpack(np.ascontiguousarray(array))
-
-
-def _to(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on the device; to a GPU through pinned memory, without waiting."""
-    if device.type != "cuda":
-        return tensor
-    return tensor.pin_memory().to(device, non_blocking=True)

@@ -1,9 +1,10 @@
 """The exported model: a zip file that predicts on its own.
 
 It holds the weights, the architecture, the preprocessing, the class names or the scale of the
-predicted numbers, a model card, an ONNX file, the programs `predict.py` and `serve.py`, and a
-`Dockerfile` for the latter. These three are copies of the files of these names in this package,
-which the worker does not need otherwise.
+predicted numbers, a model card, an ONNX file, the programs `predict.py`, `serve.py` and
+`torch_program.py`, and a `Dockerfile`. The programs and the `Dockerfile` are copies of the files of
+these names in this package, which the worker does not need otherwise. `manifest.json` says how the
+files were checked.
 """
 
 import io
@@ -19,8 +20,10 @@ from core.tasks.multi_label import THRESHOLD
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.card import compute_in_winner, model_card
+from worker.trainer.export.check import ROUNDING as OUTPUTS_TOLERANCE
 from worker.trainer.export.check import check_export, in_layout, worker_batches
 from worker.trainer.export.onnx_check import EXAMPLES, check_onnx
+from worker.trainer.export.onnx_check import ROUNDING as ONNX_TOLERANCE
 from worker.trainer.export.onnx_model import OnnxUnavailable, head_of, onnx_model
 from worker.trainer.export.requirements import requirements
 from worker.trainer.train_job import TrainJob
@@ -52,12 +55,14 @@ def export(
         "classes.json": _json(list(spec.class_names)),
         "predict.py": _program("predict.py"),
         "serve.py": _program("serve.py"),
+        "torch_program.py": _program("torch_program.py"),
         "Dockerfile": _program("Dockerfile"),
         "requirements.txt": requirements().encode(),
         "README.md": model_card(
             job, architecture, inputs.normalisation, test, comparison, seconds, missing
         ).encode(),
         "metrics.json": _json(_metrics(job, test, comparison, seconds)),
+        "manifest.json": _json(_manifest(inputs, missing)),
         **onnx,
     }
     packed = io.BytesIO()
@@ -83,6 +88,21 @@ def _onnx(
     except OnnxUnavailable as error:
         return {}, str(error)
     return {"model.onnx": model}, ""
+
+
+def _manifest(inputs: TrainedInputs, onnx_missing: str) -> dict[str, Any]:
+    """How each file that predicts was checked, or why it is missing."""
+    return {
+        "predict.py": _checked(len(inputs.sample), OUTPUTS_TOLERANCE),
+        "model.onnx": {"missing": onnx_missing}
+        if onnx_missing
+        else _checked(min(EXAMPLES, len(inputs.sample)), ONNX_TOLERANCE),
+    }
+
+
+def _checked(examples: int, tolerance: float) -> dict[str, Any]:
+    what = f"results for {examples} training examples are those of the trained network"
+    return {"checked": what, "tolerance": tolerance}
 
 
 def _program(name: str) -> bytes:

@@ -101,7 +101,8 @@ def _use(job: TrainJob) -> list[str]:
         *("## Use", "", "```sh", *commands.split("\n"), "```", ""),
         "Install what it needs with `pip install -r requirements.txt`. "
         f"{examples} `python serve.py` predicts over HTTP; `docker build .` makes an "
-        "image of it.",
+        "image of it. `python torch_program.py` writes `model.pt2` for `torch.export.load`. "
+        "`manifest.json` says how the files were checked.",
         "",
     ]
 
@@ -217,6 +218,8 @@ def _training_examples(count: int, comparison: Comparison | None) -> str:
 def _final(job: TrainJob, comparison: Comparison | None, seconds: float | None) -> list[str]:
     """How the final network compares, and the share of the training that is in the export."""
     sentences = []
+    if kept := str(job.history.get("kept", "")):
+        sentences.append(f"{_plain(kept[0].upper() + kept[1:])}.")
     if comparison is not None:
         compared = sentence(comparison, job.measured)
         sentences.append(f"{_plain(compared[0].upper() + compared[1:])}.")

@@ -203,8 +203,8 @@ class Model:
             node, _, name = key.partition(".")
             self.parameters.setdefault(int(node), {})[name] = tensor
         dtype = torch.float64 if self.preprocess["in_float64"] else torch.float32
-        self._mean = self._by_channel("mean").to(dtype)
-        self._scale = 1 / self._by_channel("std").to(dtype)
+        self.mean = self._by_channel("mean").to(dtype)
+        self.scale = 1 / self._by_channel("std").to(dtype)
 
     def arrange(self, x: Array, layout: str | None = None) -> Array:
         """Examples with axes in the order of a layout as a view (N, channels, ...)."""
@@ -229,9 +229,9 @@ class Model:
         """The values that the network reads, (N, channels, ...), of arranged examples."""
         stored = self.preprocess["stored_dtype"]
         with np.errstate(over="ignore"):  # gives infinite values, which are found below
-            copy = np.array(x, stored if stored != "uint8" else _dtype_of(self._mean), order="C")
-            tensor = torch.from_numpy(copy).to(self._mean.dtype)
-        z = ((tensor - self._mean) * self._scale).to(torch.float32)
+            copy = np.array(x, stored if stored != "uint8" else _dtype_of(self.mean), order="C")
+            tensor = torch.from_numpy(copy).to(self.mean.dtype)
+        z = ((tensor - self.mean) * self.scale).to(torch.float32)
         return z.flatten().view(z.shape)  # the strides of its shape, also for axes of length one
 
     @torch.inference_mode()
@@ -709,6 +709,7 @@ def _of_json(text: str, table: Table | Text) -> Cells:
 def _of_text(text: str, table: Table | Text) -> Cells:
     """The cells of a text; the separator is the one that gives the columns of the table."""
     csv.field_size_limit(LONGEST_CELL)
+    text = re.sub(r'\A"?sep=[,;\t|]"?[ \t]*\r?\n', "", text, flags=re.IGNORECASE)  # for Excel
     headers = {separator: _header(text, separator) for separator in SEPARATORS}
     best = max(headers, key=lambda one: len(set(table.names) & set(headers[one])))
     header = headers[best]

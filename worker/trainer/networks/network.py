@@ -10,7 +10,7 @@ from core.graph.weights import Weights, flatten
 from core.layers import LAYERS
 from worker.layers import MODULES
 from worker.layers.dropout import DropoutModule
-from worker.trainer.data.examples import tensor_of
+from worker.trainer.data.sources import tensor_of
 
 
 class Network(nn.Module):

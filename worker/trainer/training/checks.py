@@ -1,5 +1,6 @@
 """Ends a training that cannot succeed: its loss diverges, it learns nothing, memory runs out."""
 
+import errno
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,10 @@ def memory_errors_as_infeasible() -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
+        raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
+    except OSError as error:
+        if error.errno != errno.ENOMEM:  # as of a file that cannot be mapped
+            raise
         raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
     except RuntimeError as error:
         if "allocate memory" not in str(error):  # torch's message on the CPU

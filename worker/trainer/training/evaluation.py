@@ -66,12 +66,18 @@ def evaluate(
     measured = loss_of(task)
     network.eval()
     loss = torch.zeros((), device=compute.device)
-    outputs, targets = [], []
+    n, start = len(examples), 0
+    found, targets = torch.empty(0), []
     for x, y in examples.batches(EVALUATION_BATCH):
         with compute.autocast():
-            outputs.append(network(x))
-        loss += measured.loss(outputs[-1], y) * len(y)
+            outputs = network(x)
+        if not start:
+            # Outputs that are kept one by one lie between the batches in memory: the room of each
+            # batch is then not used again, and all batches together take as much as the data.
+            found = outputs.new_empty((n, *outputs.shape[1:]))
+        found[start : (start := start + len(y))] = outputs
+        loss += measured.loss(outputs, y) * len(y)
         targets.append(y)
     check_finite(loss)
-    n, found, expected = len(examples), torch.cat(outputs), torch.cat(targets)
+    expected = torch.cat(targets)
     return Evaluation(measured.metric(found, expected), float(loss) / n, n, found, expected)

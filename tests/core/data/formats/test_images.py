@@ -19,9 +19,8 @@ from core.data.formats import ReadOptions
 from core.data.intake import Intake
 from core.errors import InvalidDataset
 
-RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 255, (6, 5), np.uint8)
-COLOUR = RNG.integers(0, 255, (6, 5, 3), np.uint8)
+GREY = np.random.default_rng(0).integers(0, 255, (6, 5), np.uint8)
+COLOUR = np.random.default_rng(0).integers(0, 255, (6, 5, 3), np.uint8)
 
 
 def file_of(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
@@ -160,7 +159,7 @@ def test_transparency_is_a_channel_where_there_is_any() -> None:
 
 
 def test_sixteen_bits_are_kept_in_grey_images() -> None:
-    image = RNG.integers(0, 65_535, (6, 5), np.uint16)
+    image = np.random.default_rng(0).integers(0, 65_535, (6, 5), np.uint16)
 
     found = first(file_of(Image.fromarray(image)))
 
@@ -171,7 +170,7 @@ def test_sixteen_bits_are_kept_in_grey_images() -> None:
 
 
 def test_sixteen_bits_become_eight_beside_colours() -> None:
-    image = RNG.integers(0, 65_535, (6, 5), np.uint16)
+    image = np.random.default_rng(0).integers(0, 65_535, (6, 5), np.uint16)
 
     found = first(file_of(Image.fromarray(image)), file_of(Image.fromarray(COLOUR)))
 

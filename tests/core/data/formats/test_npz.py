@@ -427,7 +427,7 @@ def test_a_truncated_file_is_refused_wherever_it_was_cut(pack: Any) -> None:
     data = packed(x=IMAGES, y=CLASSES, pack=pack)
 
     for length in range(0, len(data), 7):
-        expected = "not a readable npz or zip file: " if length > 1 else "of no known format; "
+        expected = "not a readable npz or zip file: " if length > 1 else "empty; expected data"
         assert refusal(data[:length]).startswith(f"the file is {expected}")
 
 

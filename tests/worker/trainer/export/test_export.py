@@ -17,6 +17,8 @@ def test_the_folder_has_all_promised_files(folder, ended):
         "classes.json",
         "predict.py",
         "serve.py",
+        "torch_program.py",
+        "manifest.json",
         "Dockerfile",
         "requirements.txt",
         "README.md",

@@ -16,48 +16,49 @@ from core.data.files import ReadLimits
 from core.protocol.contracts import DatasetSpec
 from worker.trainer.export import predict
 
-RNG = np.random.default_rng(0)
+
+def colour(number: int, height: int, width: int) -> Image.Image:
+    rng = np.random.default_rng((number, height, width))
+    return Image.fromarray(rng.integers(0, 255, (height, width, 3), np.uint8))
 
 
-def colour(height: int, width: int) -> Image.Image:
-    return Image.fromarray(RNG.integers(0, 255, (height, width, 3), np.uint8))
-
-
-def half_transparent(height: int, width: int) -> Image.Image:
-    image = colour(height, width).convert("RGBA")
-    image.putalpha(Image.fromarray(RNG.integers(0, 255, (height, width), np.uint8)))
+def half_transparent(number: int, height: int, width: int) -> Image.Image:
+    image = colour(number, height, width).convert("RGBA")
+    rng = np.random.default_rng((number, height, width, 1))
+    image.putalpha(Image.fromarray(rng.integers(0, 255, (height, width), np.uint8)))
     return image
 
 
-def deep(height: int, width: int) -> Image.Image:
-    return Image.fromarray(RNG.integers(0, 65_535, (height, width), np.uint16))
+def deep(number: int, height: int, width: int) -> Image.Image:
+    rng = np.random.default_rng((number, height, width))
+    return Image.fromarray(rng.integers(0, 65_535, (height, width), np.uint16))
 
 
 def of_many_kinds(number: int, height: int, width: int) -> Image.Image:
     """A picture whose mode depends on its number."""
     return [
-        colour(height, width),
-        colour(height, width).convert("L"),
-        colour(height, width).quantize(9),
-        deep(height, width),
-        colour(height, width).convert("RGBA"),
+        colour(number, height, width),
+        colour(number, height, width).convert("L"),
+        colour(number, height, width).quantize(9),
+        deep(number, height, width),
+        colour(number, height, width).convert("RGBA"),
     ][number % 5]
 
 
 def of_either_depth(number: int, height: int, width: int) -> Image.Image:
-    return deep(height, width) if number % 2 else colour(height, width).convert("L")
+    return deep(number, height, width) if number % 2 else colour(number, height, width).convert("L")
 
 
 def transparent_once(number: int, height: int, width: int) -> Image.Image:
     if number:
         return of_many_kinds(number, height, width)
-    return half_transparent(height, width)
+    return half_transparent(number, height, width)
 
 
 KINDS: dict[str, Callable[[int, int, int], Image.Image]] = {
-    "grey": lambda number, *size: colour(*size).convert("L"),
-    "colour": lambda number, *size: colour(*size),
-    "transparent": lambda number, *size: half_transparent(*size),
+    "grey": lambda *size: colour(*size).convert("L"),
+    "colour": colour,
+    "transparent": half_transparent,
     "grey of sixteen bits": of_either_depth,
     "mixed": of_many_kinds,
     "mixed and transparent": transparent_once,

@@ -63,10 +63,17 @@ def encoded(table: predict.Table, data: bytes) -> Any:
 
 
 @settings(max_examples=40)
-@given(cells=st.lists(columns(), min_size=1, max_size=3), separator=st.sampled_from(",;\t"))
-def test_an_export_reads_cells_as_the_worker_did(cells: list[list[str]], separator: str) -> None:
+@given(
+    cells=st.lists(columns(), min_size=1, max_size=3),
+    separator=st.sampled_from(",;\t"),
+    first=st.sampled_from(["", "sep={}\r\n"]),  # a row for Excel
+)
+def test_an_export_reads_cells_as_the_worker_did(
+    cells: list[list[str]], separator: str, first: str
+) -> None:
     y = [str(k % 2) for k in range(N)]
-    data = written(pa.table({f"c{k}": one for k, one in enumerate(cells)} | {"y": y}), separator)
+    columns = {f"c{k}": one for k, one in enumerate(cells)} | {"y": y}
+    data = first.format(separator).encode() + written(pa.table(columns), separator)
     try:
         found = intake.read(io.BytesIO(data), ReadLimits())
     except InvalidDataset:  # no column is left

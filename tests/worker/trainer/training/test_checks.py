@@ -57,6 +57,7 @@ def test_without_a_loss_of_chance_nothing_is_checked():
         (MemoryError("Unable to allocate 2 EiB"), "Unable to allocate 2 EiB"),
         (MemoryError(), "MemoryError"),
         (RuntimeError("you tried to allocate memory\nat line 9"), "you tried to allocate memory"),
+        (OSError(12, "Cannot allocate memory"), "[Errno 12] Cannot allocate memory"),
     ],
 )
 def test_too_little_memory_is_a_fact_about_the_architecture(error, reason):
@@ -65,7 +66,9 @@ def test_too_little_memory_is_a_fact_about_the_architecture(error, reason):
     assert str(found.value) == f"out of memory: {reason}"
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), ValueError("allocate memory")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shapes differ"), ValueError("allocate memory"), OSError(5, "I/O error")]
+)
 def test_other_errors_are_raised_as_they_are(error):
     with pytest.raises(type(error)) as found, memory_errors_as_infeasible():
         raise error

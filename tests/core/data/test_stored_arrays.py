@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.data.datasets import Arrays, encode
-from core.data.samples import StoredArrays
+from core.data.stored_arrays import StoredArrays
 from core.errors import CorruptBlob
 
 X = np.random.default_rng(0).normal(size=(30, 2, 3)).astype(np.float32)
