@@ -14,6 +14,7 @@ from api.dashboard import dashboard_router, mount_static, show_unknown_paths
 from api.edge import document, errors
 from api.edge.changes import Changes
 from api.edge.compression import Compression
+from api.edge.direct import DirectCalls
 from api.edge.headers import SecurityHeaders
 from api.edge.known_keys import KnownKeys
 from api.edge.lanes import LEASE_THREADS, REPORT_THREADS, Lanes
@@ -72,6 +73,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # our own page, which loads nothing from other sites
         redoc_url=None,
     )
+    connect(app, settings)
+    errors.install(app)
+    show_unknown_paths(app)
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    app.include_router(dashboard_router())
+    mount_static(app)
+    document.install(app)
+    app.add_middleware(DirectCalls, routes=worker.router.routes)
+    app.add_middleware(RequestLimits, upload_bytes=settings.max_upload_bytes)
+    app.add_middleware(Compression)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestObservation)
+    app.add_middleware(RequestTracing)
+    return app
+
+
+def connect(app: FastAPI, settings: Settings) -> None:
+    """Give the application what its requests share; no connection is opened yet."""
     state = app.state
     state.settings = settings
     state.engine = db.connect(settings)
@@ -81,25 +102,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.known_keys = KnownKeys()
     state.changes = Changes(settings.database_url, state.known_keys.forget)
     state.lanes = Lanes()
-    state.worker_engine = db.connect(settings, pool_size=REPORT_THREADS + LEASE_THREADS)
+    state.worker_engine = db.connect_committing(settings, REPORT_THREADS + LEASE_THREADS)
     state.throttle = Throttle()
     state.uploads = Uploads()
     state.readiness = health.readiness(state.engine, state.storage, settings.broker_url)
     state.metrics = MetricsPage()
-    errors.install(app)
-    show_unknown_paths(app)
-    for module in _ROUTERS:
-        app.include_router(module.router)
-    app.include_router(dashboard_router())
-    mount_static(app)
-    document.install(app)
-    app.add_middleware(RequestLimits, upload_bytes=settings.max_upload_bytes)
-    app.add_middleware(Compression)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(RequestObservation)
-    app.add_middleware(RequestTracing)
-    return app
 
 
 @asynccontextmanager
@@ -115,6 +122,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         listener.cancel()
         await asyncio.wait([listener])
         await asyncio.to_thread(app.state.controller.stop)
+        app.state.lanes.close()
         app.state.engine.dispose()
         app.state.worker_engine.dispose()
 

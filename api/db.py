@@ -46,6 +46,7 @@ NETWORK_LIMITS: dict[str, Any] = {
 ANSWER_SECONDS = 25.0  # a little longer than the server's own limit for a statement
 
 _WAKE = "wake"
+_COMMITTING = "netmorph_committing"  # an option of engines without transactions
 
 
 class ImpatientConnection(psycopg.Connection[V]):
@@ -64,7 +65,7 @@ class ImpatientConnection(psycopg.Connection[V]):
             raise
 
 
-def connect(settings: Settings, pool_size: int = 8) -> Engine:
+def connect(settings: Settings, pool_size: int = 8, **options: Any) -> Engine:
     """An engine of this process; connections are made when first needed."""
     engine = create_engine(
         settings.database_url,
@@ -73,9 +74,15 @@ def connect(settings: Settings, pool_size: int = 8) -> Engine:
         pool_timeout=2,  # seconds; better a quick 503 than a queue
         pool_recycle=1800,
         connect_args=NETWORK_LIMITS | {"options": _LIMITS, "application_name": "netmorph"},
+        **options,
     )
     event.listen(engine, "do_connect", _connect_impatiently)
     return engine
+
+
+def connect_committing(settings: Settings, pool_size: int) -> Engine:
+    """An engine for `autocommit` alone: its connections never have a transaction to end."""
+    return connect(settings, pool_size, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
 
 
 def _connect_impatiently(
@@ -135,6 +142,8 @@ def autocommit(engine: Engine, statement: Callable[[Connection], T]) -> T:
 @lru_cache(maxsize=4)
 def _committing(engine: Engine) -> Engine:
     """The same pool of connections, without transactions."""
+    if engine.get_execution_options().get(_COMMITTING):
+        return engine
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 

@@ -209,9 +209,9 @@ class SearchOut(Out):
     training: Training
     bounds: Bounds
     root: UUID | None  # the uploaded network that it starts from
-    root_name: str | None = None  # that of this network
     keep_accuracy: bool = False  # it looks for less cost at the root's accuracy
     kept: str = ""  # which network keeps it, in words; empty until the final fit is made
+    root_name: str | None = None  # that of this network
     version: int  # raised by every change
     created_at: datetime
     started_at: datetime | None

@@ -1,10 +1,10 @@
 """Compare a search with TF-IDF and logistic regression: the same texts, the same split, one run.
 
-    python examples/texts_compared.py 10
+    python examples/texts_compared.py 4
 
-The argument is the time of the search in minutes. The texts are those of `docstrings.py`: the start
-of a docstring, of which the package is to be named. A fifth of them is for the test; neither method
-sees it before.
+The argument is the number of trials of the search. The texts are those of `docstrings.py`: the
+start of a docstring, of which the package is to be named. A fifth of them is for the test; neither
+method sees it before.
 """
 
 import sys
@@ -31,7 +31,7 @@ def main() -> None:
         "TF-IDF, logistic regression": make_pipeline(
             TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10, max_iter=300)
         ),
-        f"a search of {sys.argv[1]} minutes": TextClassifier(minutes=float(sys.argv[1])),
+        f"a search of {sys.argv[1]} trials": TextClassifier(trials=int(sys.argv[1])),
     }
     for name, model in methods.items():
         started = time.monotonic()

@@ -266,9 +266,9 @@ class Search(TypedDict):
     training: Training
     bounds: Bounds
     root: str | None  # id of the network that it starts from
-    root_name: NotRequired[str | None]
     keep_accuracy: NotRequired[bool]  # it looks for less cost at the root's accuracy
     kept: NotRequired[str]  # which network keeps it, in words; empty until the final fit is made
+    root_name: NotRequired[str | None]
     version: int
     created_at: str
     started_at: str | None

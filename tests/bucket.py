@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from tests.waiting import wait_for
@@ -82,7 +82,9 @@ class LastingBucket:
 def _answers(address: str) -> bool:
     """Post to an address; False while no server answers."""
     try:
-        urlopen(Request(address, method="POST"), timeout=300).close()
+        urlopen(Request(address, b"", method="POST"), timeout=300).close()
+    except HTTPError:
+        raise
     except URLError:
         return False
     return True

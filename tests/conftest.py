@@ -16,6 +16,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -26,6 +27,7 @@ from xdist.remote import Producer
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.bucket import BUCKET, KEYS, bucket_server
 from tests.distribution import ServicesTogether
+from tests.e2e.running_service import RunningService
 
 # No example fails for being slow: the first to need a compiled function waits for the compiler.
 settings.register_profile("netmorph", deadline=None)
@@ -41,6 +43,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # where a test asks for two
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     caches = os.environ.get("NUMBA_CACHE_DIR", Path(__file__).parents[1] / ".pytest_cache/numba")
     os.environ["NUMBA_CACHE_DIR"] = str(Path(caches) / worker)
+
+
+#: Ends the connections that a test has left open, which may hold locks.
+_DISCONNECTING = """SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 
 
 @pytest.hookimpl(optionalhook=True)  # which is unknown with `-p no:xdist`
@@ -87,15 +94,46 @@ def template_database(database_server: str) -> Iterator[str]:
     _execute(database_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def database_url(database_server: str, template_database: str) -> Iterator[str]:
-    """A database of this test alone: migrated, without rows."""
+@pytest.fixture(scope="session")
+def shared_database(database_server: str, template_database: str) -> Iterator[str]:
+    """The URL of a migrated database for the tests of this process, one after the other."""
     name = _fresh_name("test")
-    _execute(
-        database_server, f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY"
-    )
+    _execute(database_server, f"CREATE DATABASE {name} TEMPLATE {template_database}")
     yield _with_database(database_server, name)
     _execute(database_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def emptying(shared_database: str) -> str:
+    """The statement that deletes the rows of every table.
+
+    It is a single statement: PostgreSQL checks the references when all rows are gone, so the order
+    of the tables does not matter. It takes a thirtieth of the time of a new database.
+    """
+    query = """SELECT tablename FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'"""
+    tables = [name for (name,) in _execute(shared_database, query)]
+    return f"WITH {', '.join(f'_{name} AS (DELETE FROM {name})' for name in tables)} SELECT"
+
+
+@pytest.fixture
+def database_url(shared_database: str, emptying: str) -> str:
+    """A migrated database without rows, to which nothing else is connected.
+
+    A test may change rows, but no tables: the next test gets the same database.
+    """
+    _execute(shared_database, _DISCONNECTING)
+    _execute(shared_database, emptying)
+    return shared_database
+
+
+@pytest.fixture
+def own_database_url(database_server: str, template_database: str) -> Iterator[str]:
+    """A migrated database of this test alone, which may replace it."""
+    name = _fresh_name("own")
+    _execute(database_server, f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    yield _with_database(database_server, name)
+    _execute(database_server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -150,6 +188,24 @@ def bucket_url(bucket_server_address: str, monkeypatch: pytest.MonkeyPatch) -> s
     return f"s3://{BUCKET}"
 
 
+@pytest.fixture(scope="session")
+def service_processes(
+    servers_directory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    """The processes of one service, with servers of its own, for the tests that interrupt it.
+
+    Each such test leaves it as it should be by itself: every search ended, no lease.
+    """
+    servers = servers_directory / "service"
+    made = RunningService(
+        tmp_path_factory.mktemp("service"),
+        EmbeddedPostgres(servers, durable=False),
+        EmbeddedValkey(servers),
+    )
+    yield made
+    made.close()
+
+
 def _fresh_name(purpose: str) -> str:
     return f"netmorph_{purpose}_{uuid.uuid4().hex[:12]}"
 
@@ -166,7 +222,8 @@ def _with_own_broker_database(server: str) -> str:
     return _with_database(server, worker.removeprefix("gw")) if worker else server
 
 
-def _execute(server: str, statement: str) -> None:
+def _execute(server: str, statement: str) -> list[tuple[Any, ...]]:
     address = server.replace("postgresql+psycopg://", "postgresql://")
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(statement.encode())
+        found = connection.execute(statement.encode())
+        return found.fetchall() if found.description else []

@@ -264,6 +264,17 @@ def _scale(draw: st.DrawFn, sketch: Sketch) -> None:
     sketch.add(Scale(), start, factors)
 
 
+def _product(draw: st.DrawFn, sketch: Sketch) -> None:
+    """A product value by value, as in a gated convolution; its factors may have other readers."""
+    start = len(sketch.nodes) - 1
+    others = sketch.like_last(channels=True)
+    if draw(st.booleans()):
+        family, channels = sketch.family, sketch.shape[0]
+        others = [sketch.add(family.convolution(channels, draw(st.sampled_from((1, 3)))), start)]
+    factors = sketch.add(Sigmoid(), draw(st.sampled_from(others)))
+    sketch.add(Scale(), start, factors)
+
+
 def _gate(draw: st.DrawFn, sketch: Sketch) -> None:
     sketch.add(Gate())
 
@@ -299,6 +310,7 @@ SPATIAL_STEPS: tuple[Step, ...] = (
     _depthwise,
     _squeeze_excite,
     _scale,
+    _product,
     _dropout,
     _padded_pool,
     _zero,
@@ -475,6 +487,8 @@ LAYER_EXAMPLES: dict[str, list[tuple[AbstractLayer, list[Shape]]]] = {
     ],
     "scale": [
         (Scale(), [(3, 4, 5), (3,)]),
+        (Scale(), [(3, 4, 5), (3, 4, 5)]),
+        (Scale(), [(3, 7), (3, 7)]),
         (Scale(), [(3, 7), (3,)]),
         (Scale(), [(3,), (3,)]),
     ],

@@ -7,7 +7,7 @@ import pytest
 from tests.distribution import SERVICES, ServicesTogether, unit_of
 
 #: Fixtures that start a service or a command.
-STARTING = frozenset({"away", "netmorph", "processes_of_module", "up"})
+STARTING = frozenset({"away", "netmorph", "service_processes", "up"})
 
 SERVICE_TESTS = [f"tests/e2e/test_faults.py::test_{number}" for number in range(5)]
 OTHER_TESTS = [f"tests/core/test_registry.py::test[{number}]" for number in range(20)]

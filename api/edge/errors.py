@@ -8,7 +8,7 @@ and no detail; the log has the rest.
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -63,14 +63,33 @@ def problem(
 
 def install(app: FastAPI) -> None:
     """Answer every error of the app with a problem document."""
-    app.add_exception_handler(NetmorphError, _ours)
-    app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(HTTPException, http_problem)
-    app.add_exception_handler(OperationalError, _unavailable)
-    app.add_exception_handler(TimeoutError, _unavailable)
-    app.add_exception_handler(DBAPIError, _database)
-    app.add_exception_handler(OSError, _storage)
+    for kind, handler in _handlers().items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _unexpected)
+
+
+#: The errors of a route that `answer` can answer; any other one is a fault of the program.
+ANSWERED = (NetmorphError, HTTPException, TimeoutError, DBAPIError, OSError)
+
+
+def answer(request: Request, error: Exception) -> Response:
+    """The answer to an error of a route."""
+    handlers = _handlers()
+    handler = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)
+    return handler(request, error)
+
+
+def _handlers() -> dict[type[Exception], Callable[[Request, Exception], Response]]:
+    """The answer to each class of errors; the nearest class counts."""
+    return {
+        NetmorphError: _ours,
+        RequestValidationError: _validation,
+        HTTPException: http_problem,
+        OperationalError: _unavailable,
+        TimeoutError: _unavailable,
+        DBAPIError: _database,
+        OSError: _storage,
+    }
 
 
 def _ours(request: Request, error: Exception) -> Response:

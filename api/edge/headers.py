@@ -24,7 +24,9 @@ _HEADERS = [
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
 ]
+_NAMES = frozenset(name for name, _ in _HEADERS)
 
 
 class SecurityHeaders:
@@ -38,12 +40,10 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                present = {name.lower() for name, _ in message["headers"]}
-                added = [*_HEADERS, (b"cache-control", b"no-store")]
-                message["headers"] = [
-                    *message["headers"],
-                    *((name, value) for name, value in added if name not in present),
-                ]
+                given = message["headers"]
+                present = {name.lower() for name, _ in given} & _NAMES
+                added = [one for one in _HEADERS if one[0] not in present] if present else _HEADERS
+                message["headers"] = [*given, *added]
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)

@@ -23,6 +23,8 @@ BODY_SECONDS = 30.0  # for a JSON body, and between two pieces of an upload
 _UPLOAD_PATH = re.compile(r"/v1/datasets|/v1/networks|/ui/datasets|/ui/searches/[^/]+/enqueued")
 _OTHER_CHARSET = re.compile(rb"charset\s*=(?!\s*\"?utf-?8\"?\s*(;|$))")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+JSON_BODY = "netmorph.json"  # where the scope of a request has its body, once it is checked
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class _Refused(Exception):
@@ -54,8 +56,8 @@ class RequestLimits:
                 return
             _check_length(headers, JSON_BYTES)
             body = await _read_in_time(receive, JSON_BYTES)
-            if _is_json(headers):
-                _check_json(body)
+            if _is_json(headers) and body.strip():  # else the route says which fields are missing
+                scope[JSON_BODY] = _checked_json(body)
         except _Refused as refused:
             await _answer(refused, scope, receive, send)
             return
@@ -185,21 +187,20 @@ class _Counted:
         return message
 
 
-def _check_json(body: bytes) -> None:
-    """Raise _Refused unless the body is strict JSON that the database can store."""
-    if not body.strip():
-        return  # the route says which fields are missing
+def _checked_json(body: bytes) -> Any:
+    """The body's value; raises _Refused unless it is strict JSON that the database can store."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise _Refused(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from error
-    if _depth(text) > JSON_DEPTH:
+    if text.count("[") + text.count("{") > JSON_DEPTH and _depth(text) > JSON_DEPTH:
         raise _Refused(HTTPStatus.BAD_REQUEST, f"the body nests deeper than {JSON_DEPTH} levels")
     try:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise _Refused(HTTPStatus.BAD_REQUEST, f"the body is not valid JSON: {error}") from error
     _check_texts(value)
+    return value
 
 
 def _depth(text: str) -> int:
@@ -234,7 +235,7 @@ def _check_texts(value: Any) -> None:
             stack.extend(one.values())
         elif isinstance(one, list):
             stack.extend(one)
-        elif isinstance(one, str) and re.search("[\x00\ud800-\udfff]", one):
+        elif isinstance(one, str) and _NOT_STORABLE.search(one):
             raise _Refused(
                 HTTPStatus.UNPROCESSABLE_ENTITY, "a text holds NUL or half a surrogate pair"
             )

@@ -3,8 +3,9 @@
 from typing import overload
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from api.store.prepared import PreparedStatement
 from core.errors import InvalidInput
 from core.protocol.contracts import BlobRef, TrialResult
 
@@ -36,7 +37,7 @@ def check(report: TrialResult) -> None:
             raise InvalidInput(f"{part}: found the blob {blob.key}; expected {kind}/{blob.sha256}")
 
 
-_PARTS_OF_OTHERS = text("""
+_PARTS_OF_OTHERS = PreparedStatement("""
 SELECT EXISTS (
     SELECT FROM trials JOIN searches ON searches.id = search_id
     WHERE weights_key = :weights AND owner_id <> mine.owner_id
@@ -61,5 +62,5 @@ def parts_of_others(connection: Connection, trial_id: UUID, report: TrialResult)
     if not any(values.values()):
         return []
     lease = {"trial_id": trial_id, "attempt": report.attempt, "token": report.token}
-    row = connection.execute(_PARTS_OF_OTHERS, values | lease).one_or_none()
+    row = _PARTS_OF_OTHERS.first(connection, values | lease)
     return [] if row is None else [part for part in _KINDS if getattr(row, part)]

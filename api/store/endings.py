@@ -14,6 +14,7 @@ from api.instruments import LEASES_EXPIRED, attempt_ended
 from api.store.deliveries import BEST_NOTED
 from api.store.fragments import BUMPED, NOTIFY_CHANGES, NOTIFY_WORK, listed
 from api.store.leader import ABSENCE
+from api.store.prepared import PreparedStatement
 from core.protocol.contracts import HandBack, LeaseRequest
 from core.protocol.states import LIVE_SEARCH, TRAINING_SEARCH, TRIAL_SOURCES, TrialStatus
 
@@ -160,7 +161,7 @@ def release(connection: Connection, request: LeaseRequest, max_attempts: int) ->
     return _count(connection.execute(_RELEASE, values), "restarted")
 
 
-_HAND_BACK = text(
+_HAND_BACK = PreparedStatement(
     f"""
 WITH ended AS (
     DELETE FROM leases WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
@@ -185,7 +186,7 @@ def hand_back(connection: Connection, trial_id: UUID, report: HandBack) -> bool:
     The next lease continues the attempt from its last checkpoint.
     """
     values = {"trial_id": trial_id, "attempt": report.attempt, "token": report.token}
-    return connection.execute(_HAND_BACK, values).one_or_none() is not None
+    return _HAND_BACK.first(connection, values) is not None
 
 
 def _count(ended: Result[Any], reason: str) -> int:

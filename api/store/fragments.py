@@ -33,8 +33,10 @@ bumped AS (
     WHERE search_id IN (SELECT search_id FROM moved)
     RETURNING search_id
 )"""
-NOTIFY_CHANGES = f"(SELECT count(pg_notify('{CHANGES}', search_id::text)) FROM bumped)"
-NOTIFY_WORK = f"(SELECT count(pg_notify('{WORK}', '')) FROM (SELECT FROM bumped LIMIT 1) AS any_)"
+NOTIFY_CHANGES = f"(SELECT count(pg_notify('{CHANGES}', search_id::text)) FROM bumped) AS changes"
+NOTIFY_WORK = (
+    f"(SELECT count(pg_notify('{WORK}', '')) FROM (SELECT FROM bumped LIMIT 1) AS any_) AS work"
+)
 
 
 def clamped(value: int, largest: int = LARGEST) -> int:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from api.models import Epoch
 from api.store.endings import release
@@ -28,6 +28,7 @@ from api.store.fragments import (
     listed,
     printable,
 )
+from api.store.prepared import PreparedStatement
 from core.errors import InvalidInput
 from core.protocol.contracts import (
     Action,
@@ -142,7 +143,7 @@ SELECT moved.id AS trial_id, moved.attempt, {notify},
 FROM (SELECT) AS one LEFT JOIN moved ON true
 """
 _TAKE_ANY, _TAKE_ONE = (
-    text(
+    PreparedStatement(
         _TAKE.format(
             sources=listed(TRIAL_SOURCES[TrialStatus.RUNNING]),
             training=listed(TRAINING_SEARCH),
@@ -183,9 +184,9 @@ def take(
         "key_id": key_id,
     }
     if trial_id is None:
-        row = connection.execute(_TAKE_ANY, values).one()
+        row = _TAKE_ANY.first(connection, values)
     else:
-        row = connection.execute(_TAKE_ONE, values | {"trial_id": trial_id}).one()
+        row = _TAKE_ONE.first(connection, values | {"trial_id": trial_id})
     if row.is_of_another_key:
         raise Forbidden(
             f"the worker {request.worker_id} belongs to another key: use its key, or give this "
@@ -195,7 +196,7 @@ def take(
     return Taken(held, row.has_another)
 
 
-_RENEW = text("""
+_RENEW = PreparedStatement("""
 UPDATE leases
 SET expires_at = now() + CAST(:lease AS interval), heard_at = now(), silent_at = NULL
 WHERE worker_id = :worker_id AND boot_id = :boot_id
@@ -206,7 +207,7 @@ RETURNING trial_id, attempt, token
 def renew(connection: Connection, request: LeaseRequest, lease: timedelta) -> Held | None:
     """Renew the lease that the running worker has already, if any, and return it."""
     values = {"worker_id": request.worker_id, "boot_id": request.boot_id, "lease": lease}
-    row = connection.execute(_RENEW, values).first()
+    row = _RENEW.first(connection, values)
     return None if row is None else Held(row.trial_id, row.attempt, row.token)
 
 
@@ -223,7 +224,7 @@ heard AS (
     WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
     RETURNING trial_id, attempt, stop_at
 )"""
-_HEARTBEAT = text(
+_HEARTBEAT = PreparedStatement(
     f"WITH {_HEARD.format(more=', step = greatest(step, :step)')} {_ANSWER.format(notify='')}"
 )
 
@@ -244,7 +245,7 @@ def heartbeat(connection: Connection, trial_id: UUID, beat: Heartbeat, lease: ti
 _LAST_EPOCH = (
     ", epochs = greatest(epochs, :epoch), resumed_epoch = least(resumed_epoch, :epoch - 1)"
 )
-_EPOCH = text(f"""
+_EPOCH = PreparedStatement(f"""
 WITH {_HEARD.format(more=_LAST_EPOCH)}, added AS (
     INSERT INTO epochs (trial_id, attempt, epoch, {", ".join(METRICS)})
     SELECT trial_id, attempt, CAST(:epoch AS integer),
@@ -275,7 +276,7 @@ def epoch(connection: Connection, trial_id: UUID, report: EpochReport, lease: ti
     return _answer(connection, _EPOCH, values)
 
 
-_CHECKPOINT = text(f"""
+_CHECKPOINT = PreparedStatement(f"""
 WITH {_HEARD.format(more="")}, before AS (
     SELECT checkpoint_key, checkpoint_bytes FROM trials JOIN heard ON trials.id = heard.trial_id
     WHERE checkpoint_key <> :key
@@ -292,7 +293,9 @@ WITH {_HEARD.format(more="")}, before AS (
 """)
 
 
-_OF_ANOTHER = text("SELECT 1 FROM trials WHERE checkpoint_key = :key AND id <> :trial_id LIMIT 1")
+_OF_ANOTHER = PreparedStatement(
+    "SELECT 1 FROM trials WHERE checkpoint_key = :key AND id <> :trial_id LIMIT 1"
+)
 
 
 def checkpoint(
@@ -312,14 +315,14 @@ def checkpoint(
         "epoch": clamped(report.epoch, MOST_EPOCHS),
         "seconds": report.seconds,
     }
-    if connection.scalar(_OF_ANOTHER, {"key": report.blob.key, "trial_id": trial_id}):
+    if _OF_ANOTHER.first(connection, {"key": report.blob.key, "trial_id": trial_id}):
         raise InvalidInput(f"blob: found {report.blob.key}, the checkpoint of another trial")
     return _answer(connection, _CHECKPOINT, values)
 
 
-def _answer(connection: Connection, statement: Any, values: dict[str, Any]) -> Answer:
+def _answer(connection: Connection, statement: PreparedStatement, values: dict[str, Any]) -> Answer:
     """What the worker is to do next: abandon the trial where it does not have this lease."""
-    row = connection.execute(statement, values).one_or_none()
+    row = statement.first(connection, values)
     if row is None:
         return Answer(action=Action.ABANDON, reason="the lease is not yours any more")
     if row.search_status not in LIVE_SEARCH:

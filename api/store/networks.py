@@ -14,8 +14,9 @@ from api.schemas import NetworkOut, NetworkPage
 from api.store import blobs, discarded, pages
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
-from core.errors import InvalidInput
+from core.errors import InvalidArchitecture, InvalidInput
 from core.graph.architecture import Architecture
+from core.graph.preparation import output_layer
 from core.protocol.contracts import BlobRef
 from core.tasks import TASKS
 
@@ -75,14 +76,17 @@ def architecture(session: Session, caller: Caller, network_id: UUID) -> Architec
 def check_weights(session: Session, network_id: UUID, task: str) -> None:
     """Raise InvalidInput where a search of the task cannot start from the weights of a network.
 
-    Those for numbers have outputs in the user's own units.
+    Those for numbers have outputs in the units of the data set, which its last layer must be able
+    to give standardised.
     """
-    has_weights = session.get_one(Network, network_id).blob_key is not None
-    if has_weights and task in TASKS and not TASKS[task].predicts_classes:
-        raise InvalidInput(
-            f"the network has weights, and a search of {task} learns standardised numbers; "
-            "expected a network without weights: give its architecture as JSON"
-        )
+    row = session.get_one(Network, network_id)
+    if row.blob_key is not None and task in TASKS and not TASKS[task].predicts_classes:
+        try:
+            output_layer(Architecture.from_json(row.architecture))
+        except InvalidArchitecture as error:
+            raise InvalidInput(
+                f"{error}; or give its architecture alone, as JSON, without weights"
+            ) from None
 
 
 def remove(session: Session, caller: Caller, network_id: UUID) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import BigInteger, Connection, select, text
+from sqlalchemy import BigInteger, Connection, select
 
 from api.instruments import (
     EXAMPLES_TRAINED,
@@ -20,6 +20,7 @@ from api.store import blobs, setbacks
 from api.store.endings import moved
 from api.store.errors import Conflict, NotFound
 from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
+from api.store.prepared import PreparedStatement
 from core.protocol.contracts import (
     BlobRef,
     Comparison,
@@ -110,7 +111,7 @@ _COLUMNS = [
 #: The columns that a result fills; a new field of the message needs only its column.
 _AS_JSON = frozenset({"comparison", "measures", "test_measures"})
 _FILLED = tuple(name for name in sorted(_COLUMNS) if name in Trial.__table__.columns)
-_RESULT = text(
+_RESULT = PreparedStatement(
     """
 WITH ended AS (
     DELETE FROM leases
@@ -158,7 +159,7 @@ def end_attempt(
         "digest": digest,
         "max_attempts": max_attempts,
     }
-    row = connection.execute(_RESULT, values).one_or_none()
+    row = _RESULT.first(connection, values)
     return None if row is None else TrialStatus(row.status)
 
 
@@ -178,7 +179,7 @@ def last_report(connection: Connection, trial_id: UUID) -> LastReport | None:
 
 
 #: A text, built once: each result with a value runs it.
-_TASK = text("""
+_TASK = PreparedStatement("""
 SELECT config->>'task' AS task, config->>'metric' AS metric
 FROM trials JOIN searches ON searches.id = search_id
 WHERE trials.id = :trial_id
@@ -187,7 +188,7 @@ WHERE trials.id = :trial_id
 
 def _task(connection: Connection, trial_id: UUID) -> AbstractTask | None:
     """The task type of a trial's search; None where the trial or the task type is unknown."""
-    row = connection.execute(_TASK, {"trial_id": trial_id}).one_or_none()
+    row = _TASK.first(connection, {"trial_id": trial_id})
     return None if row is None or row.task not in TASKS else TASKS[row.task](row.metric)
 
 

@@ -27,6 +27,7 @@ from sqlalchemy.orm import aliased
 from api.models import Damaged, Dataset, Lease, Network, Search, Trial
 from api.store import blobs
 from api.store.leases import Held
+from api.store.prepared import PreparedStatement
 from core.protocol.contracts import (
     BlobRef,
     Checkpoint,
@@ -143,13 +144,13 @@ def _starts_from_network() -> ColumnElement[bool]:
     return or_(Network.id == Trial.network_id, is_root)
 
 
-_READ = _statement()  # built once: building costs more than running
+_READ = PreparedStatement(_statement())
 
 
 def read(connection: Connection, trial_id: UUID) -> OrderContext | None:
     """The context of a trial's order; None where its search was deleted meanwhile."""
-    row = connection.execute(_READ, {"trial_id": trial_id}).mappings().one_or_none()
-    return None if row is None else _context(dict(row))
+    row = _READ.first(connection, {"trial_id": trial_id})
+    return None if row is None else _context(row._asdict())
 
 
 def _context(row: dict[str, Any]) -> OrderContext:

@@ -1,10 +1,13 @@
-"""The preparation of a given network's inputs, as its first layer.
+"""The preparation of a given network's inputs, as its first layer, and the scale of its outputs.
 
 The weights of a network that a user gives are for examples as they are stored, because only the
 user knows how the inputs were prepared. The preparation is a batch norm behind the input: its
 running statistics are the mean and the variance that the network subtracts and divides by. The
 trainer normalises examples with the statistics of the data set; `on_normalised` changes the batch
 norm accordingly, so that the network computes the same function of the stored examples.
+
+The outputs of a network that predicts numbers are in the units of the data set. The trainer learns
+standardised numbers; `with_standardised_outputs` changes the last layer accordingly.
 """
 
 from collections.abc import Sequence
@@ -15,7 +18,7 @@ from core.errors import InvalidArchitecture
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.graph.weights import Weights
-from core.layers import Array, BatchNorm
+from core.layers import Array, BatchNorm, Dense
 from core.layers.batch_norm import EPSILON
 
 
@@ -32,6 +35,37 @@ def input_norm(architecture: Architecture) -> Node:
             "variance are those by which the network's inputs are prepared"
         )
     return readers[0]
+
+
+def output_layer(architecture: Architecture) -> Node:
+    """The dense layer with a bias that computes the outputs.
+
+    Raises InvalidArchitecture where another layer does.
+    """
+    last = architecture.node(architecture.logits)
+    if not isinstance(last.layer, Dense) or not last.layer.bias:
+        raise InvalidArchitecture(
+            f"the outputs are those of {last.layer!r}; expected a Dense layer with a bias, whose "
+            "weights can be changed to those for standardised numbers"
+        )
+    return last
+
+
+def with_standardised_outputs(
+    architecture: Architecture, weights: Weights, mean: Sequence[float], std: Sequence[float]
+) -> Weights:
+    """The weights for outputs (y - mean) / std, given those for outputs y.
+
+    Raises InvalidArchitecture where the last layer cannot be changed so.
+    """
+    node = output_layer(architecture)
+    old = weights[node.id]
+    scale = np.asarray(std, np.float64)
+    new: dict[str, Array] = {
+        "weight": old["weight"] / scale[:, None],
+        "bias": (old["bias"] - np.asarray(mean, np.float64)) / scale,
+    }
+    return weights | {node.id: {name: new[name].astype(old[name].dtype) for name in old}}
 
 
 def on_normalised(

@@ -134,10 +134,12 @@ def add(c: Conversion, node: OnnxNode) -> Value:
 
 
 def multiply(c: Conversion, node: OnnxNode) -> Value:
-    """A product with constants, or with one computed factor for each channel."""
+    """A product with constants, or with a computed factor for each channel or each value."""
     if any(name in c.constants for name in node.inputs):
         return _with_constant(c, node)
     values = [c.plain(node, 0), c.plain(node, 1)]
+    if replace(values[0], node=0) == replace(values[1], node=0) and not values[0].flattened:
+        return _product(c, *values)
     x, factors = values[::-1] if values[0].is_vector and not values[1].is_vector else values
     if any(value.is_framed and prod(value.shape[1:]) == 1 for value in values):
         raise unsupported(
@@ -149,8 +151,19 @@ def multiply(c: Conversion, node: OnnxNode) -> Value:
         raise unsupported(
             node,
             f"its inputs have shapes {x.shape} and {factors.shape}; "
-            "expected one factor for each channel, or a constant",
+            "expected equal shapes, one factor for each channel, or a constant",
         )
+    return replace(x, node=c.graph.add("scale", (x.node, factors.node)))
+
+
+_SQUASHING = ("sigmoid", "hard_sigmoid", "tanh")
+
+
+def _product(c: Conversion, left: Value, right: Value) -> Value:
+    """The product of values of one shape; the squashed one, if any, counts as the factors."""
+    x, factors = left, right
+    if c.graph.nodes[left.node]["kind"] in _SQUASHING:
+        x, factors = right, left
     return replace(x, node=c.graph.add("scale", (x.node, factors.node)))
 
 

@@ -112,6 +112,8 @@ def _export(path: Path, _: Preparation) -> ImportedNetwork:
     tensors = _tensors(path / "weights.safetensors")
     for name, array in as_batch_norm(1 / std, -mean / std).items():
         tensors[f"{norm}.{name}"] = array
+    if preprocessing.get("targets"):
+        _restore_units(tensors, nodes, preprocessing["targets"])
     text = json.dumps(architecture | {"nodes": [nodes[0], prepared, *later]})
     return ImportedNetwork(
         name=path.absolute().name,
@@ -119,6 +121,22 @@ def _export(path: Path, _: Preparation) -> ImportedNetwork:
         weights=safetensors.save(tensors),
         parameters=sum(array.size for name, array in tensors.items() if ".running_" not in name),
     )
+
+
+def _restore_units(
+    tensors: dict[str, Any], nodes: list[dict[str, Any]], targets: dict[str, Any]
+) -> None:
+    """Change the last layer of an export, so that its outputs are in the units of the data set."""
+    (last,) = nodes[-1]["inputs"]
+    mean, std = (np.asarray(targets[name], float) for name in ("mean", "std"))
+    weight, bias = (tensors.get(f"{last}.{name}") for name in ("weight", "bias"))
+    if weight is None or bias is None or weight.ndim != 2:
+        raise UnreadableNetwork(
+            "the export predicts numbers, and its last layer is no dense layer with a bias, as of "
+            "an ensemble; expected the export of one network"
+        )
+    tensors[f"{last}.weight"] = (weight * std[:, None]).astype(np.float32)
+    tensors[f"{last}.bias"] = (bias * std + mean).astype(np.float32)
 
 
 def _tensors(path: Path) -> dict[str, Any]:

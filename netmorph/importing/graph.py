@@ -48,6 +48,9 @@ class Graph:
     def finish(self, logits: int, factor: Array, shift: Array) -> "Finished":
         """The architecture that ends with the node `logits`, without nodes that nothing reads."""
         self.weights[1] = dict(as_batch_norm(factor, shift))
+        last = self.nodes[logits]
+        if last["kind"] == "dense" and last.get("bias") is False:  # numbers need one to be scaled
+            self.with_bias(logits, np.zeros(last["units"]))
         output = self.add("output", (logits,))
         needed = {output, 0, 1}
         for node in reversed(self.nodes):

@@ -90,6 +90,12 @@ class Backup:
 
 
 @pytest.fixture
+def database_url(own_database_url: str) -> str:
+    """A database that the commands of the page replace."""
+    return own_database_url
+
+
+@pytest.fixture
 def storage_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "blobs"
     folder.mkdir()

@@ -38,10 +38,11 @@ def prepared(folder, **changes) -> Solo:
     )
 
 
-def test_nash_trains_groups_of_children_of_one_parent(tmp_path):
-    found = rivals.hill_climb(prepared(tmp_path))
+def test_nash_trains_groups_of_children_of_one_parent(tmp_path, monkeypatch):
+    monkeypatch.setattr(rivals, "STEPS", 2)
+    found = rivals.hill_climb(prepared(tmp_path, budget=Budget(seconds=24)))
     assert found.status is SearchStatus.COMPLETED
-    assert [trial.kind for trial in found.trials] == [TrialKind.SEARCH] * 41 + [TrialKind.FINAL]
+    assert [trial.kind for trial in found.trials] == [TrialKind.SEARCH] * 17 + [TrialKind.FINAL]
     for step in range(rivals.STEPS):
         children = found.trials[1 + 8 * step : 9 + 8 * step]
         assert len({child.parent.number for child in children}) == 1

@@ -214,6 +214,13 @@ def test_pods_have_no_privileges_and_bounds_on_memory_and_volumes(chart) -> None
             assert "persistentVolumeClaim" in volume or volume["emptyDir"]["sizeLimit"]
 
 
+def test_the_largest_upload_fits_into_the_temporary_files_of_the_api() -> None:
+    """As it is sent, and unpacked to four times its size, three times over."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    largest = ApiSettings.model_fields["max_upload_bytes"].default
+    assert int(values["api"]["temporarySize"].removesuffix("Gi")) * 2**30 >= 13 * largest
+
+
 def test_pods_run_as_the_user_of_the_images(chart) -> None:
     for name in ("Dockerfile.api", "Dockerfile.worker"):
         (user,) = re.findall(r"^USER (\d+):\1$", (ROOT / name).read_text(), re.MULTILINE)

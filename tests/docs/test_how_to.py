@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,10 @@ def copy_of_the_rooms(folder: Path) -> Path:
 
 
 def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": str(folder),
+        "PYTHONPYCACHEPREFIX": str(folder.with_name("compiled")),
+    }
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=folder,
@@ -83,13 +87,21 @@ def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A new copy of the rooms, always in the same folder: compiled functions are used again."""
+    folder = tmp_path_factory.getbasetemp() / "how-to" / "rooms"
+    folder.mkdir(parents=True)
+    yield copy_of_the_rooms(folder)
+    shutil.rmtree(folder)
+
+
 @pytest.mark.timeout(900)  # a few seconds of work, but minutes on a machine that others use
 @pytest.mark.parametrize(
     ("name", "least"), [("add-a-layer", 16), ("add-a-strategy", 30), ("add-a-task-type", 8)]
 )
-def test_what_a_page_adds_passes_the_conformance_tests(name, least, tmp_path):
+def test_what_a_page_adds_passes_the_conformance_tests(name, least, rooms):
     page = HOW_TO / f"{name}.md"
-    rooms = copy_of_the_rooms(tmp_path)
     for block in blocks_of(page):
         block.write(rooms)
 

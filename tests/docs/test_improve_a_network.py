@@ -29,7 +29,7 @@ def test_the_program_of_the_page_writes_what_its_command_reads(tmp_path: Path) -
         [sys.executable, "-W", "ignore", "-c", block.code],
         cwd=tmp_path, check=True, capture_output=True,
     )  # fmt: skip
-    (line,) = re.findall(r"^netmorph search (.*)$", PAGE.read_text(), re.MULTILINE)
+    line, *_ = re.findall(r"^netmorph search (.*)$", PAGE.read_text(), re.MULTILINE)
     options = options_of(line)
     arrays = np.load(tmp_path / options["--dataset"])
 

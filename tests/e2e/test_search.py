@@ -17,8 +17,8 @@ from sklearn.datasets import load_digits
 
 from netmorph.client import Client
 from netmorph.data_directory import DataDirectory
-from netmorph.launcher import Running
 from netmorph.target import Target
+from tests.e2e.running_service import ADMIN_KEY, RunningService
 
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 SMALL = ("--max-parameters", "10000")  # networks that are trained in a second or two
@@ -128,22 +128,21 @@ def test_an_interrupted_search_can_be_resumed(folder: Path) -> None:
         client.stop(paused["id"])
 
 
-@pytest.fixture(scope="module")
-def running(folder: Path) -> Iterator[Running]:
-    """A service with a worker, in a data directory of its own."""
-    with Target(DataDirectory(folder / "shared")).on_demand(workers=1) as started:
-        yield started
-
-
-def test_an_ensemble_is_exported_as_one_network(running: Running, folder: Path) -> None:
+def test_an_ensemble_is_exported_as_one_network(service: RunningService, folder: Path) -> None:
     digits = load_digits()
     some = folder / "some.npz"  # enough for what is claimed, and trained in a few seconds
     np.savez(some, x=digits.images[:240].astype(np.uint8), y=digits.target[:240])
     command = [*NETMORPH, "search", "--dataset", str(some), "--trials", "2", "--ensemble", "2"]
-    folders = ["--data-dir", folder / "shared", "--export", folder / "pair", "--json"]
-    ended = subprocess.run(
-        [*command, *folders], capture_output=True, text=True, env=environment(), check=False
-    )
+    command += [
+        "--url",
+        service.url,
+        "--key",
+        ADMIN_KEY,
+        "--export",
+        str(folder / "pair"),
+        "--json",
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout.splitlines()[-1])
     assert found["comparison"]["exported"] == "final"
@@ -160,13 +159,13 @@ def test_an_ensemble_is_exported_as_one_network(running: Running, folder: Path) 
     assert len(done.stdout.split()) == 5, done.stderr
 
 
-def test_the_same_seed_gives_the_same_search(running: Running) -> None:
+def test_the_same_seed_gives_the_same_search(service: RunningService) -> None:
     """The same architectures in the same order, and the same network at the end."""
     training = {"epochs": 2, "final_epochs": 2}
     body = {"dataset": "digits", "budget": {"trials": 4}, "seed": 11, "training": training}
     body["bounds"] = {"parameters": 10_000}
     lineages, metrics = [], []
-    with Client(running.url, running.key) as client:
+    with Client(service.url, ADMIN_KEY) as client:
         for _ in range(2):
             search = client.create_search(body)
             while search["ended_at"] is None:

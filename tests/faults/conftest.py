@@ -1,5 +1,5 @@
-"""Faults of the surroundings of a real service; see `tests.e2e.conftest` for its processes."""
+"""Faults of the surroundings of a real service; see `tests.e2e.running_service`."""
 
-from tests.e2e.conftest import processes_of_module, service, service_without_worker
+from tests.e2e.conftest import service, service_without_worker
 
-__all__ = ["processes_of_module", "service", "service_without_worker"]
+__all__ = ["service", "service_without_worker"]

@@ -8,9 +8,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
+from api.store.prepared import PreparedStatement
 from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 
@@ -94,6 +95,18 @@ class DurableSteps:
         patch.setattr(Storage, "delete", remove)
         event.listen(engine, "before_cursor_execute", self._before)
         event.listen(engine, "after_cursor_execute", self._after)
+        first = PreparedStatement.first
+
+        def watched(statement: PreparedStatement, connection: Connection, values: Any) -> Any:
+            self._before(connection, None, statement.sql)
+            row = first(statement, connection, values)
+            try:
+                self._after(connection, None, statement.sql)
+            except psycopg.Error as error:
+                raise statement.refined(error, connection, is_lost=True) from error
+            return row
+
+        patch.setattr(PreparedStatement, "first", watched)
 
     def _before(self, connection: Any, _: Any, statement: str, *__: Any) -> None:
         if not _WRITES.search(statement):

@@ -11,7 +11,7 @@ from s3fs import S3FileSystem
 
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.bucket import BUCKET, KEYS, LastingBucket
-from tests.e2e.conftest import RunningService
+from tests.e2e.running_service import RunningService
 from tests.faults.proxy import Proxy
 
 pytestmark = pytest.mark.slow

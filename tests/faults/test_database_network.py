@@ -19,7 +19,7 @@ from api.edge.changes import Changes
 from api.settings import Settings
 from api.store.notifications import CHANGES
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
-from tests.e2e.conftest import RunningService
+from tests.e2e.running_service import RunningService
 from tests.faults.proxy import Proxy
 
 

@@ -17,10 +17,10 @@ LONG = 600.0  # seconds, where other processes have the processors as well
 
 
 @pytest.fixture(autouse=True)
-def audited(processes_of_module) -> Iterator[None]:
+def audited(service_processes) -> Iterator[None]:
     """After each test, end every search and audit the database and the storage."""
     yield
-    service = processes_of_module
+    service = service_processes
     service.start_api()
     service.start_worker()
     for (search_id,) in service.rows("SELECT id FROM searches WHERE ended_at IS NULL"):
@@ -50,13 +50,13 @@ def facts(service, search_id: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(processes_of_module) -> list[Any]:
+def uninterrupted(service_processes) -> list[Any]:
     """What the search finds where nothing interrupts it."""
-    processes_of_module.start_api()
-    processes_of_module.start_worker()
-    search_id = start(processes_of_module)
-    processes_of_module.wait_until_completed(search_id, LONG)
-    found = facts(processes_of_module, search_id)
+    service_processes.start_api()
+    service_processes.start_worker()
+    search_id = start(service_processes)
+    service_processes.wait_until_completed(search_id, LONG)
+    found = facts(service_processes, search_id)
     assert [epochs for _, _, epochs, _ in found] == [14, 8]
     return found
 

@@ -14,15 +14,15 @@ import pytest
 import redis
 
 from core.protocol.queue import KEY_PREFIX, QUEUE
-from tests.e2e.conftest import RunningService, processes_of_module, service  # noqa: F401
+from tests.e2e.running_service import RunningService
 from worker.agent.notifications import write_notification
 
 
 @pytest.fixture(autouse=True)
-def audited(processes_of_module: RunningService) -> Iterator[None]:  # noqa: F811
+def audited(service_processes: RunningService) -> Iterator[None]:
     """After each test, end every search and audit the database."""
     yield
-    running = processes_of_module
+    running = service_processes
     running.start_api()
     for (search_id,) in running.rows("SELECT id FROM searches WHERE ended_at IS NULL"):
         running.http.post(f"/v1/searches/{search_id}:stop")
@@ -30,21 +30,21 @@ def audited(processes_of_module: RunningService) -> Iterator[None]:  # noqa: F81
     running.audit()
 
 
-def attempts(service: RunningService, search_id: str) -> set[int]:  # noqa: F811
+def attempts(service: RunningService, search_id: str) -> set[int]:
     rows = service.rows("SELECT DISTINCT attempt FROM trials WHERE search_id = %s", search_id)
     return {attempt for (attempt,) in rows}
 
 
-def suggesting(service: RunningService) -> list[psutil.Process]:  # noqa: F811
+def suggesting(service: RunningService) -> list[psutil.Process]:
     """The processes in which the API computes suggestions."""
     children = service.api.children()
     return [one for one in children if "--multiprocessing-fork" in one.cmdline()]
 
 
 @pytest.mark.slow
-def test_a_killed_process_for_suggestions_is_replaced(service):  # noqa: F811
+def test_a_killed_process_for_suggestions_is_replaced(service):
     api = service.api.pid
-    search_id = service.search()
+    search_id = service.search(budget={"trials": 4})
     for number in (0, 2):
         service.wait_for_trial(search_id, number)
         for process in suggesting(service):
@@ -61,7 +61,7 @@ def flip(file: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, pytest.param(flip, marks=pytest.mark.slow)])
-def test_a_search_goes_on_without_weights_that_are_damaged(service, damage):  # noqa: F811
+def test_a_search_goes_on_without_weights_that_are_damaged(service, damage):
     search_id = service.search(budget={"trials": 5})
     service.wait_for_trial(search_id, 2)
     damaged = service.rows(
@@ -81,8 +81,8 @@ def test_a_search_goes_on_without_weights_that_are_damaged(service, damage):  # 
     service.rows("DELETE FROM damaged RETURNING blob_key")
 
 
-def test_a_search_waits_for_its_storage_and_goes_on_by_itself(service):  # noqa: F811
-    search_id = service.search()
+def test_a_search_waits_for_its_storage_and_goes_on_by_itself(service):
+    search_id = service.search(budget={"trials": 4})
     service.wait_for_trial(search_id, 2)
     service.stop_worker()
     weights, away = service.storage / "weights", service.storage / "away"
@@ -104,7 +104,7 @@ def test_a_search_waits_for_its_storage_and_goes_on_by_itself(service):  # noqa:
 
 
 @pytest.mark.slow
-def test_a_queue_of_the_wrong_type_stops_no_worker(service):  # noqa: F811
+def test_a_queue_of_the_wrong_type_stops_no_worker(service):
     worker = service.worker.pid
     with redis.Redis.from_url(service.broker_url) as broker:
         broker.set(KEY_PREFIX + QUEUE, "not a list")

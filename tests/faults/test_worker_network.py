@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import RunningService
+from tests.e2e.running_service import RunningService
 from tests.faults.proxy import Direction, Proxy
 
 
 @pytest.fixture
-def proxy(processes_of_module: RunningService) -> Iterator[Proxy]:
+def proxy(service_processes: RunningService) -> Iterator[Proxy]:
     """The network of a worker that starts from now on."""
-    service = processes_of_module
+    service = service_processes
     proxy = Proxy(int(service.url.rpartition(":")[2]))
     service.environment["worker"]["NETMORPH_API_URL"] = f"http://127.0.0.1:{proxy.port}"
     yield proxy

@@ -17,6 +17,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from netmorph.cli import app
 from netmorph.commands.options import console
 
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
@@ -35,6 +36,29 @@ def _run(
         cwd=cwd,
         env=clean_environment() | environment,
     )
+
+
+def _called(
+    *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `netmorph ARGUMENT...` to its end in this process: the same, without its imports."""
+    output, messages = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(messages),
+    ):
+        for name in os.environ.keys() - clean_environment().keys():
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        if cwd is not None:
+            patch.chdir(cwd)
+        with pytest.raises(SystemExit) as ended:
+            app([*map(str, arguments)], prog_name="netmorph")
+    code = ended.value.code
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(arguments, code, output.getvalue(), messages.getvalue())
 
 
 def clean_environment() -> dict[str, str]:
@@ -121,6 +145,12 @@ def has_ended(pid: int, seconds: float = 20.0) -> bool:
 def netmorph() -> Callable[..., subprocess.CompletedProcess[str]]:
     """The function that runs `netmorph ARGUMENT...` to its end."""
     return _run
+
+
+@pytest.fixture(scope="session")
+def called() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The function that runs `netmorph ARGUMENT...` to its end, without a process of its own."""
+    return _called
 
 
 @pytest.fixture(scope="session")

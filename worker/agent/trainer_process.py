@@ -35,6 +35,10 @@ _KILL_TIMEOUT = 10.0  # seconds after which a killed process is left to the syst
 _MEMORY_EVENTS = (("", "", "memory.events"), ("memory", "memory", "memory.oom_control"))
 
 
+#: What libraries write to stderr before they end a process that gets no memory.
+_MEMORY_SIGNS = ("Memory allocation still failed", "bad_alloc", "allocate memory", "out of memory")
+
+
 class TrainerDied(NetmorphError):
     """The trainer process exited unexpectedly: start another one."""
 
@@ -95,6 +99,7 @@ class TrainerProcess:
     def train(self, order: TrainOrder) -> None:
         """Send an order to train; its events end with `Ended`."""
         self.trials += 1
+        self._tail.clear()  # it explains this training alone
         self.send(Train(order=order))
 
     def next_notice(self, timeout: float) -> Notice | None:
@@ -137,8 +142,12 @@ class TrainerProcess:
         self.kill()
 
     def out_of_memory(self) -> bool:
-        """Whether the system killed the process for lack of memory."""
-        return self._process.poll() == -signal.SIGKILL and oom_kills() > self._oom_kills
+        """Whether the process died for lack of memory: killed by the system, or by a library."""
+        code = self._process.poll()
+        if code == -signal.SIGKILL:
+            return oom_kills() > self._oom_kills
+        signs = any(sign in line for line in tuple(self._tail) for sign in _MEMORY_SIGNS)
+        return code not in (None, 0) and signs
 
     def exit_summary(self) -> str:
         """How the process exited, and the last lines of its stderr."""

@@ -1,4 +1,4 @@
-"""Scaling channel by channel."""
+"""Scaling channel by channel, or value by value."""
 
 from torch import Tensor
 
@@ -7,8 +7,8 @@ from worker.layers.module import MODULES, PassingModule
 
 @MODULES.register("scale")
 class ScaleModule(PassingModule):
-    """A tensor and one factor for each channel."""
+    """A tensor and one factor for each channel or value."""
 
     def forward(self, x: Tensor, factors: Tensor) -> Tensor:  # type: ignore[override]
-        """(N, C, ...), (N, C) -> (N, C, ...)"""
-        return x * factors.view(*factors.shape, *[1] * (x.dim() - 2))
+        """(N, C, ...), (N, C) or (N, C, ...) -> (N, C, ...)"""
+        return x * factors.view(*factors.shape, *[1] * (x.dim() - factors.dim()))

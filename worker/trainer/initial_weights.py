@@ -4,12 +4,13 @@ import numpy as np
 
 from core.errors import BlobError
 from core.graph.initialisation import initialise
-from core.graph.preparation import on_normalised
+from core.graph.preparation import on_normalised, with_standardised_outputs
 from core.graph.weights import Weights, check, load
 from core.morphisms import transfer_all
 from core.protocol.contracts import BlobRef
 from core.protocol.storage import Storage
 from worker.trainer.data.examples import Examples
+from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.ensemble import Ensemble
 from worker.trainer.networks.loading import network_with
@@ -28,10 +29,13 @@ class DamagedWeights(BlobError):
 PROBE = 256  # training examples from which morphisms that lose information refit weights
 
 
-def inherited_weights(job: TrainJob, storage: Storage, examples: Examples) -> Weights | None:
+def inherited_weights(
+    job: TrainJob, storage: Storage, examples: Examples, targets: TargetScale | None = None
+) -> Weights | None:
     """The parent's weights after the job's morphisms; None where it has no parent.
 
-    For an ensemble they are those of its first network, the winner.
+    For an ensemble they are those of its first network, the winner. The weights of a user's network
+    become those for normalised examples and, where it predicts numbers, for standardised ones.
     """
     if job.parent is None:
         return None
@@ -39,6 +43,10 @@ def inherited_weights(job: TrainJob, storage: Storage, examples: Examples) -> We
     if job.parent.raw_inputs:
         of = examples.normalisation
         weights = on_normalised(job.parent.architecture, weights, of.mean, of.std)
+        if targets is not None:
+            weights = with_standardised_outputs(
+                job.parent.architecture, weights, targets.mean, targets.std
+            )
     is_exact = all(morphism.preserves_function for morphism in job.morphisms)
     probe = None if is_exact else examples.some(PROBE)
     rng = np.random.default_rng(job.seed)

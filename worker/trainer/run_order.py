@@ -111,7 +111,10 @@ class JobRun:
         job, storage = self.job, self.environment.storage
         compared = job.is_final or job.starts_from_given  # with the weights that it starts from
         is_begun = self.state is not None and not compared  # then the parent is not needed
-        inherited = None if is_begun else inherited_weights(job, storage, self.data.training)
+        data = self.data
+        inherited = (
+            None if is_begun else inherited_weights(job, storage, data.training, data.targets)
+        )
         torch.set_num_threads(self.compute.threads)
         network = initial_network(job, storage, inherited, self.compute)
         if job.starts_from_given and inherited is not None:

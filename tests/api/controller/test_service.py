@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import func, update
 
 from api import db
+from api.controller.process_pool import ProcessPool
+from api.controller.proposer import SUGGEST_SECONDS
 from api.controller.service import Controller
 from api.models import Search, Trial
 from api.schemas import SearchIn, SearchOut
@@ -41,11 +43,32 @@ def settings(database_url: str, broker_url: str, storage_url: str) -> Settings:
     )
 
 
+class LentPool:
+    """A pool of processes that outlives its users: what a process has imported is kept."""
+
+    def __init__(self) -> None:
+        self.pool = ProcessPool(1, SUGGEST_SECONDS)
+        self.submit = self.pool.submit
+
+    def close(self) -> None:
+        """Leave the process to the next controller."""
+
+
+@pytest.fixture(scope="session")
+def lent_pool() -> Iterator[LentPool]:
+    """The process that computes the suggestions of all controllers but those with their own."""
+    lent = LentPool()
+    yield lent
+    lent.pool.close()
+
+
 @contextmanager
-def controlled(settings: Settings) -> Iterator[Controller]:
+def controlled(settings: Settings, lent_pool: LentPool | None = None) -> Iterator[Controller]:
     """A controller with connections of its own, as in a process of its own."""
     engine = db.connect(settings)
     controller = Controller(settings, engine)
+    if lent_pool is not None:
+        controller._proposer._pool = lent_pool  # type: ignore[assignment]
     controller.start()
     yield controller
     controller.stop()
@@ -53,8 +76,8 @@ def controlled(settings: Settings) -> Iterator[Controller]:
 
 
 @pytest.fixture
-def controller(settings: Settings) -> Iterator[Controller]:
-    with controlled(settings) as controller:
+def controller(settings: Settings, lent_pool: LentPool) -> Iterator[Controller]:
+    with controlled(settings, lent_pool) as controller:
         yield controller
 
 

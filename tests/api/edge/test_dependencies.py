@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from api.app import create_app
 from api.db import will_wake
 from api.edge.dependencies import (
     AdminDep,
@@ -24,6 +25,12 @@ from api.roles import Role
 from api.store import keys
 
 _RENAME = text("UPDATE keys SET name = :name")
+
+
+@pytest.fixture
+def app(app: FastAPI) -> FastAPI:
+    """An application of this test alone, for routes of its own."""
+    return create_app(app.state.settings)
 
 
 @pytest.fixture

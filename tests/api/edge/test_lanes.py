@@ -49,7 +49,7 @@ def test_a_call_beyond_the_waiting_ones_is_refused_at_once() -> None:
             tasks.start_soon(call, held)
             await until(held.began.is_set)
             tasks.start_soon(call, lambda: "waited")
-            await until(lambda: lane._limiter.statistics().tasks_waiting == 1)
+            await until(lambda: lane.waiting == 1)
             with pytest.raises(HTTPException) as refused:
                 await lane.run(lambda: "refused")
             held.let_go.set()
@@ -62,15 +62,18 @@ def test_a_call_beyond_the_waiting_ones_is_refused_at_once() -> None:
 
 def test_a_call_that_waits_too_long_is_refused() -> None:
     async def scenario() -> None:
-        lane, held = Lane(threads=1, waiting=5, seconds=30), Held()
-        hasty = Lane(threads=1, waiting=5, seconds=0.05)
-        hasty._limiter = lane._limiter
+        lane, held = Lane(threads=1, waiting=5), Held()
+        done: list[str] = []
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lane.run, held)
             await until(held.began.is_set)
+            lane._seconds = 0.05
             with pytest.raises(HTTPException) as refused:
-                await hasty.run(lambda: "too late")
+                await lane.run(lambda: done.append("too late"))
+            lane._seconds = 30.0
             held.let_go.set()
+        assert await lane.run(lambda: 7) == 7
+        assert done == []  # nor later
         assert refused.value.status_code == HTTPStatus.SERVICE_UNAVAILABLE
 
     anyio.run(scenario)

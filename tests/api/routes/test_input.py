@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 from sqlalchemy import text
 
 from api.roles import Role
@@ -289,6 +290,28 @@ def test_a_table_is_uploaded_with_its_target_and_its_categories(person):
     assert kinds == {
         "churned": "target", "age": "left out", "calls": "number", "plan": "category"
     }  # fmt: skip
+
+
+def test_images_are_uploaded_with_a_table_of_their_labels(person):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        for k in range(20):
+            picture = io.BytesIO()
+            Image.fromarray(np.full((4, 4), k, np.uint8)).save(picture, "PNG")
+            files.writestr(f"pets/all/{k}.png", picture.getvalue())
+        lines = [f"{k},{k % 2},{k // 4},{k}.5" for k in range(20)]
+        files.writestr("pets/any.csv", "\n".join(["file,label,owner,weight", *lines]))
+
+    def upload(**form):
+        content = {"file": ("d", archive.getvalue())}
+        return person().http.post("/v1/datasets", data={"name": "pets"} | form, files=content)
+
+    made = upload(group="owner").json()
+    assert (made["class_names"], made["description"]["format"]) == (["0", "1"], "labelled-images")
+    assert made["description"]["splits"][1]["groups"] == 1
+    assert upload(target="weight").json()["target_names"] == ["weight"]
+    refused(upload(target="height"), 422, "no column 'height'", "'label', 'owner', 'weight'")
+    refused(upload(text="owner"), 422, "a text column and categories are for tables")
 
 
 def test_the_rules_of_uploads_are_there_before_an_upload(person):

@@ -70,23 +70,32 @@ def test_labels_that_do_not_suit_the_task_are_refused(person):
         refused(upload(user.http, y, task=task), 422, words)
 
 
-def test_a_search_does_not_start_from_weights_for_other_units(person):
+def test_a_search_starts_from_weights_that_can_be_standardised(person):
     user = person()
     assert upload(user.http).status_code == 201
-    network = chain(iter([Input((3,)), BatchNorm(), Dense(1), Output()]))
-    weights = random_weights(network, np.random.default_rng(0), np.float32)
+    scalable, plain = (
+        chain(iter([Input((3,)), BatchNorm(), Dense(1, bias), Output()])) for bias in (True, False)
+    )
     body = {"dataset": "table", "budget": {"trials": 2}}
     searches = []
-    uploads = [upload_network(user.http, network.to_json(), given) for given in (weights, None)]
+    uploads = [
+        upload_network(user.http, scalable.to_json(), weights_of(scalable)),
+        upload_network(user.http, plain.to_json(), weights_of(plain)),
+        upload_network(user.http, plain.to_json(), None),
+    ]
     networks = [one.json()["id"] for one in uploads]
-    for root, status in zip(networks, (422, 201), strict=True):
+    for root, status in zip(networks, (201, 422, 201), strict=True):
         answered = user.http.post("/v1/searches", json=body | {"root": root})
         assert answered.status_code == status, answered.text
-        assert ("learns standardised numbers" in answered.text) == (status == 422)
+        assert ("expected a Dense layer with a bias" in answered.text) == (status == 422)
         searches.append(answered.json().get("id"))
-    for enqueued, status in zip(networks, (422, 200), strict=True):
+    for enqueued, status in zip(networks, (200, 422, 200), strict=True):
         answered = user.http.put(f"/v1/searches/{searches[-1]}/enqueued/{enqueued}")
         assert answered.status_code == status, answered.text
+
+
+def weights_of(network):
+    return random_weights(network, np.random.default_rng(0), np.float32)
 
 
 def test_errors_in_the_units_of_the_data_stand_beside_r_squared(visitor, world, calls):

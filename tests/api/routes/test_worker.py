@@ -85,6 +85,14 @@ def test_the_answer_to_a_result_has_the_next_order(http, world, app) -> None:
     assert (answer.accepted, answer.next) == (True, None)  # other reports come first
 
 
+class Full(Lane):
+    """A lane whose only thread carries out a call that does not end."""
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        super().__init__(threads, waiting)
+        self._calls = threads
+
+
 class Crowded(Lane):
     """A lane in which calls wait."""
 
@@ -219,7 +227,7 @@ def test_a_revoked_key_of_a_worker_opens_nothing_although_it_was_just_known(
 def test_a_flood_of_requests_for_work_holds_up_no_report(app, http, world) -> None:
     trial = world.trial(world.search())
     order = TrainOrder.model_validate_json(leased(http, world, trial).content)
-    app.state.lanes.leases = Lane(threads=1, waiting=0)
+    app.state.lanes.leases = Full(threads=1, waiting=0)
 
     refused = leased(http, world)
 

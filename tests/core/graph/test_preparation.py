@@ -9,7 +9,12 @@ from core.errors import InvalidArchitecture
 from core.graph.architecture import Architecture
 from core.graph.forward import forward
 from core.graph.node import Node
-from core.graph.preparation import input_norm, on_normalised
+from core.graph.preparation import (
+    input_norm,
+    on_normalised,
+    output_layer,
+    with_standardised_outputs,
+)
 from core.graph.roots import chain
 from core.layers import Add, BatchNorm, Conv2d, Dense, Flatten, Input, Output, ReLU
 from tests.strategies import generators, random_weights
@@ -46,6 +51,27 @@ def test_only_the_batch_norm_changes_and_it_keeps_its_type():
     adapted = on_normalised(NETWORK, weights, (3.0, 4.0), (2.0, 1.0))
     assert all(adapted[node_id] is weights[node_id] for node_id in weights if node_id != 1)
     assert {array.dtype for array in adapted[1].values()} == {np.dtype(np.float32)}
+
+
+@given(
+    rng=generators,
+    mean=st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3),
+    std=st.lists(st.floats(1e-3, 1e6), min_size=3, max_size=3),
+)
+def test_numbers_are_standardised_by_the_last_layer(rng, mean, std):
+    weights, x = random_weights(NETWORK, rng), rng.normal(size=(4, 2, 5, 4))
+    adapted = with_standardised_outputs(NETWORK, weights, mean, std)
+    expected = (forward(NETWORK, weights, x) - mean) / std
+    scale = 1 + np.abs(np.array(mean) / std).max() + np.abs(expected).max()
+    assert np.abs(forward(NETWORK, adapted, x) - expected).max() / scale < 1e-9
+    assert {key for key in weights if adapted[key] is not weights[key]} == {NETWORK.logits}
+
+
+@pytest.mark.parametrize("layer", [Dense(3, bias=False), ReLU()])
+def test_a_last_layer_that_cannot_be_scaled_is_named(layer):
+    network = chain(iter([Input((4,)), Dense(3), layer, Output()]))
+    with pytest.raises(InvalidArchitecture, match=r"those of .*; expected a Dense layer with a"):
+        output_layer(network)
 
 
 def test_another_reader_of_the_input_is_named():

@@ -7,6 +7,15 @@ import pytest
 from netmorph.client import Client
 
 
+@pytest.fixture(scope="session")
+def netmorph(called):
+    """The function that runs a command to its end, here without a process of its own.
+
+    `tests/netmorph/test_cli.py` runs the program, and `test_search.py` a command that is ended.
+    """
+    return called
+
+
 @pytest.fixture
 def ask(netmorph, service):
     """The function that runs a command on the service and returns the JSON that it printed."""

@@ -139,6 +139,24 @@ def efficient() -> nn.Module:
     )
 
 
+class Gated(nn.Module):
+    """Products of images: a gated convolution (Dauphin et al. 2017), a square, one of vectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values, self.gates = nn.Conv2d(3, 5, 3), nn.Conv2d(3, 5, 3)  # not padded
+        self.left, self.right = (nn.Conv2d(5, 4, 3) for _ in "12")
+        self.first, self.second = (nn.Linear(4 * 6 * 6, 7) for _ in "12")
+        self.head = nn.Linear(7, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.sigmoid(self.gates(x)) * self.values(x)
+        x = self.left(x) * torch.tanh(self.right(x))
+        x = x + x * x
+        x = torch.flatten(nn.functional.max_pool2d(x, 2), 1)
+        return self.head(self.first(x) * torch.sigmoid(self.second(x)))
+
+
 class Activations(nn.Module):
     """The other activations, and a gate of a vector."""
 
@@ -201,6 +219,7 @@ MODELS = {
     "valid signals": (valid_signals, SIGNAL),
     "vectors": (vectors, VECTOR),
     "efficient": (efficient, IMAGE),
+    "gated": (Gated, IMAGE),
     "activations": (Activations, VECTOR),
     "prepared": (Prepared, IMAGE),
 }

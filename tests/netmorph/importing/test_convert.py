@@ -284,7 +284,13 @@ def make(kind: str, **attributes: object) -> list:
         (make("Mish"), r"Mish \(1\).*nearest that can be taken is SiLU, GELU, HardSwish or Tanh"),
         (make("HardSigmoid"), "slope 0.2 and 0.5 at 0; expected 1/6 and 0.5"),
         (make("Gelu", approximate="tanh"), "approximation 'tanh'; expected approximate='none'"),
-        ([helper.make_node("Mul", ["x", "x"], ["c"])], "expected one factor for each channel"),
+        (
+            [
+                helper.make_node("MaxPool", ["x"], ["p"], kernel_shape=[2, 2]),
+                helper.make_node("Mul", ["x", "p"], ["c"]),
+            ],
+            "expected equal shapes, one factor for each channel, or a constant",
+        ),
         (make("Transpose", perm=[0, 2, 3, 1]), "channels first"),
         (make("Clip", min=0.0, max=1.0), "from 0.0 to 1.0; expected from 0 to 6"),
         (make("MaxPool", kernel_shape=[2, 3]), "no layer of ours with windows of size 2 × 3"),

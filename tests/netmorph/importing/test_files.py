@@ -44,6 +44,17 @@ def test_an_export_keeps_its_function_of_stored_examples(folder):
     assert np.abs(ours(network, stored) - expected).max() < 1e-5 * np.abs(expected).max()
 
 
+def test_an_export_that_predicts_numbers_gives_them_in_the_units_of_the_data_set(folder):
+    mean, std = (np.reshape(values, (1, 2, 1, 1)) for values in (MEAN, STD))
+    stored = np.random.default_rng(1).normal(size=(4, 2, 5, 4)) * std + mean
+    before = ours(read(folder), stored)
+    scale = {"names": ["a", "b", "c"], "mean": [1e3, 0.0, -5.0], "std": [1e-2, 1.0, 7.0]}
+    described = {"mean": MEAN, "std": STD, "targets": scale}
+    (folder / "preprocess.json").write_text(json.dumps(described))
+    expected = before * scale["std"] + scale["mean"]
+    np.testing.assert_allclose(ours(read(folder), stored), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_an_architecture_alone_has_no_weights(folder):
     network = read(folder / "model.json")
     assert (network.weights, network.parameters) == (None, None)

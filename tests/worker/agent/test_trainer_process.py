@@ -50,6 +50,12 @@ def storage(tmp_path):
     return Storage((tmp_path / "storage").as_uri())
 
 
+@pytest.fixture
+def hurried(monkeypatch):
+    """Half a second for the pipes of a process that has exited, which have nothing more."""
+    monkeypatch.setattr("worker.agent.trainer_process._EXIT_TIMEOUT", 0.5)
+
+
 def until(trainer, *kinds):
     """All notices up to the first of these kinds."""
     seen = []
@@ -152,7 +158,16 @@ def test_the_signal_that_killed_a_trainer_is_named(start, name):
     assert not trainer.is_alive()
 
 
-def test_an_order_to_a_trainer_that_has_exited_gets_the_end_of_events(start, storage):
+def test_a_trainer_that_a_library_ends_for_its_memory_has_died_of_that(start):
+    said = "OpenBLAS error: Memory allocation still failed after 10 retries, giving up."
+    trainer = start(f"import sys; print('{said}', file=sys.stderr); sys.exit(1)")
+    assert isinstance(until(trainer, EndOfEvents)[-1], EndOfEvents)
+    trainer.kill()
+    assert trainer.out_of_memory()
+    assert trainer.exit_summary() == f"ended with exit code 1 (out of memory); stderr: {said}"
+
+
+def test_an_order_to_a_trainer_that_has_exited_gets_the_end_of_events(start, storage, hurried):
     trainer = start("")
     until(trainer, EndOfEvents)
     trainer.train(order_for(storage))
@@ -161,7 +176,7 @@ def test_an_order_to_a_trainer_that_has_exited_gets_the_end_of_events(start, sto
     assert trainer.exit_summary() == "ended with exit code 0"
 
 
-def test_an_exit_is_noticed_although_a_child_holds_the_pipe_open(start, gone, eventually):
+def test_an_exit_is_noticed_although_a_child_holds_the_pipe_open(start, gone, eventually, hurried):
     trainer = start(
         "import subprocess, sys\nprint(subprocess.Popen(['sleep', '600']).pid, file=sys.stderr)\n"
     )

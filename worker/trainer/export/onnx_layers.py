@@ -135,7 +135,7 @@ def _global_avg_pool(graph: OnnxGraph, call: LayerCall) -> str:
 
 def _scale(graph: OnnxGraph, call: LayerCall) -> str:
     x, factors = call.inputs
-    if call.spatial_axes:
+    if call.shapes[0] != call.shapes[1]:
         axes = graph.integers(range(2, 2 + call.spatial_axes))
         factors = graph.operator("Unsqueeze", factors, axes)
     return graph.operator("Mul", x, factors)

@@ -142,7 +142,7 @@ def _embedded(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _scaled(x: Tensor, factors: Tensor) -> Tensor:
-    return x * factors.view(*factors.shape, *[1] * (x.dim() - 2))
+    return x * factors.view(*factors.shape, *[1] * (x.dim() - factors.dim()))
 
 
 # By kind of layer, its function of (its description, its parameters, its inputs).
