@@ -45,7 +45,8 @@ class Settings(AbstractSettings):
     heartbeat_seconds: Positive = 10.0  # seconds between two heartbeats, at most
     poll_seconds: Positive = 5.0  # seconds between two requests for work while idle
     hang_seconds: Positive = 120.0  # seconds without progress before the trainer is killed
-    stop_seconds: Positive = 15.0  # seconds to obey a stop before the trainer is killed
+    #: seconds to obey a stop before the trainer is killed; a final fit has NETMORPH_HANG_SECONDS
+    stop_seconds: Positive = 15.0
     #: seconds to deliver the last reports, or hand the trial back, once the worker shuts down
     last_report_seconds: Positive = 8.0
     trials_per_trainer: int = Field(default=50, ge=1)  # trials before the trainer is replaced

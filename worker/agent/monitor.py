@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from core.protocol.contracts import Action, Answer, TrainOrder, TrialOutcome
-from core.protocol.states import TrialStatus
+from core.protocol.states import TrialKind, TrialStatus
 from worker.agent.trainer_process import EndOfEvents, Notice
 from worker.messages import Ended, EpochEnded, Interrupt, Interrupted, Progress, Stop
 
@@ -69,6 +69,12 @@ class TrainingMonitor:
         """Seconds without progress that count as a hang; an evaluation may take a whole epoch."""
         return max(self.hang_seconds, self.longest_epoch)
 
+    @property
+    def stop_limit(self) -> float:
+        """Seconds to obey a stop; an evaluation follows, and test and export of a final fit."""
+        is_final = self.order.kind is TrialKind.FINAL
+        return max(self.stop_seconds, self.hang_limit if is_final else self.longest_epoch)
+
     def observe(self, notice: Notice, now: float) -> None:
         """Record one event of the trainer, or one answer of the controller."""
         match notice:
@@ -126,7 +132,7 @@ class TrainingMonitor:
         if self.shutdown_at is not None and now > self.shutdown_at + self.stop_seconds:
             return Ending.SHUT_DOWN if self.request is None else Ending.UNSTOPPABLE
         if self.request is not None:
-            return Ending.UNSTOPPABLE if now > self.requested_at + self.stop_seconds else None
+            return Ending.UNSTOPPABLE if now > self.requested_at + self.stop_limit else None
         return Ending.HUNG if now > self.progress_at + self.hang_limit else None
 
     def outcome(self, ending: Ending, now: float, exit_summary: str) -> TrialOutcome | None:

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.protocol.contracts import Action, Answer, BlobRef
-from core.protocol.states import TrialStatus
+from core.protocol.states import TrialKind, TrialStatus
 from worker.agent.monitor import Ending, TrainingMonitor
 from worker.agent.trainer_process import EndOfEvents
 from worker.messages import Ended, EpochEnded, Interrupt, Interrupted, Progress, Stop
@@ -112,6 +112,21 @@ def test_a_repeated_stop_does_not_grant_more_time(monitor):
     for second in range(5):
         monitor.observe(Answer(action=Action.STOP), 1001.0 + second)
     assert monitor.ending(1006.1) is Ending.UNSTOPPABLE
+
+
+def test_a_stopped_final_fit_has_the_time_to_be_tested_and_exported(monitor):
+    """On a busy machine that takes longer than to stop, and all of the search would be lost."""
+    monitor.order = monitor.order.model_copy(update={"kind": TrialKind.FINAL})
+    monitor.observe(Answer(action=Action.STOP, reason="the time is up"), 1001.0)
+    assert monitor.ending(1011.0) is None
+    assert monitor.ending(1011.1) is Ending.UNSTOPPABLE
+
+
+def test_a_stop_after_long_epochs_waits_for_a_long_evaluation(monitor):
+    monitor.observe(EpochEnded(epoch=1, seconds=50), 1050.0)
+    monitor.observe(Answer(action=Action.STOP), 1051.0)
+    assert monitor.ending(1101.0) is None
+    assert monitor.ending(1101.1) is Ending.UNSTOPPABLE
 
 
 def test_a_training_past_its_time_limit_is_requested_to_stop(monitor):
