@@ -27,7 +27,7 @@ from xdist.remote import Producer
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.bucket import BUCKET, KEYS, bucket_server
 from tests.distribution import ServicesTogether
-from tests.e2e.running_service import RunningService
+from tests.running_service import RunningService
 
 # No example fails for being slow: the first to need a compiled function waits for the compiler.
 settings.register_profile("netmorph", deadline=None)

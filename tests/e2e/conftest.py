@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.running_service import RunningService
+from tests.running_service import RunningService
 
 
 @pytest.fixture

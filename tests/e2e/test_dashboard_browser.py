@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 
 from netmorph.client import Client
 from tests.browser import chromium, page_of
-from tests.e2e.running_service import ADMIN_KEY, RunningService
+from tests.running_service import ADMIN_KEY, RunningService
 
 pytestmark = pytest.mark.browser
 

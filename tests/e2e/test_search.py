@@ -19,7 +19,7 @@ from core.graph.architecture import Architecture
 from netmorph.client import Client
 from netmorph.data_directory import DataDirectory
 from netmorph.target import Target
-from tests.e2e.running_service import ADMIN_KEY, RunningService
+from tests.running_service import ADMIN_KEY, RunningService
 
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 SMALL = ("--max-parameters", "10000")  # networks that are trained in a second or two

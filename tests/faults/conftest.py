@@ -1,4 +1,4 @@
-"""Faults of the surroundings of a real service; see `tests.e2e.running_service`."""
+"""Faults of the surroundings of a real service; see `tests.running_service`."""
 
 from tests.e2e.conftest import service, service_without_worker
 

@@ -11,8 +11,8 @@ from s3fs import S3FileSystem
 
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.bucket import BUCKET, KEYS, LastingBucket
-from tests.e2e.running_service import RunningService
 from tests.faults.proxy import Proxy
+from tests.running_service import RunningService
 
 pytestmark = pytest.mark.slow
 

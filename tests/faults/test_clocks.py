@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.running_service import RunningService
+from tests.running_service import RunningService
 
 ROOT = Path(__file__).parents[2]
 _WALL_CLOCK = re.compile(r"\b(datetime\.(now|utcnow|today)|time\.(time|time_ns|ctime))\(")

@@ -19,8 +19,8 @@ from api.edge.changes import Changes
 from api.settings import Settings
 from api.store.notifications import CHANGES
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
-from tests.e2e.running_service import RunningService
 from tests.faults.proxy import Proxy
+from tests.running_service import RunningService
 
 
 def socket_of(database_url: str) -> Path:

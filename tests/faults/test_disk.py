@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from netmorph.embedded import EmbeddedPostgres, EmbeddedValkey
-from tests.e2e.running_service import RunningService
+from tests.running_service import RunningService
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from netmorph.embedded import free_port
-from tests.e2e.running_service import RunningService
+from tests.running_service import RunningService
 
 pytestmark = pytest.mark.slow
 

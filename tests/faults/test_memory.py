@@ -8,7 +8,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from tests.e2e.running_service import RunningService
+from tests.running_service import RunningService
 
 pytestmark = pytest.mark.slow
 

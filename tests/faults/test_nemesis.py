@@ -13,7 +13,7 @@ from time import monotonic, sleep
 import psutil
 import pytest
 
-from tests.e2e.running_service import RunningService
+from tests.running_service import RunningService
 
 SECONDS = float(os.environ.get("NETMORPH_NEMESIS_SECONDS", "120"))
 SEED = int(os.environ.get("NETMORPH_NEMESIS_SEED", "1"))

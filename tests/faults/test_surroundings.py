@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from core.protocol.queue import KEY_PREFIX, QUEUE
-from tests.e2e.running_service import RunningService
+from tests.running_service import RunningService
 from worker.agent.notifications import write_notification
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.running_service import RunningService
 from tests.faults.proxy import Direction, Proxy
+from tests.running_service import RunningService
 
 
 @pytest.fixture
