@@ -210,6 +210,7 @@ class SearchOut(Out):
     bounds: Bounds
     root: UUID | None  # the uploaded network that it starts from
     keep_accuracy: bool = False  # it looks for less cost at the root's accuracy
+    int8: bool = False  # its export also has an ONNX file of eight bits
     kept: str = ""  # which network keeps it, in words; empty until the final fit is made
     root_name: str | None = None  # that of this network
     version: int  # raised by every change

@@ -267,6 +267,7 @@ class Search(TypedDict):
     bounds: Bounds
     root: str | None  # id of the network that it starts from
     keep_accuracy: NotRequired[bool]  # it looks for less cost at the root's accuracy
+    int8: NotRequired[bool]  # its export also has an ONNX file of eight bits
     kept: NotRequired[str]  # which network keeps it, in words; empty until the final fit is made
     root_name: NotRequired[str | None]
     version: int

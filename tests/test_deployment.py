@@ -224,7 +224,7 @@ def test_the_health_check_kills_the_service_after_failures_in_a_row(tmp_path: Pa
         f"import pathlib, sys; sys.exit(not pathlib.Path({str(healthy)!r}).exists())"
     )
     environment = os.environ | {
-        "TMPDIR": str(tmp_path),
+        "FAILURES_FOLDER": str(tmp_path),
         "PYTHONPATH": str(tmp_path),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }

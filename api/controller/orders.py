@@ -204,6 +204,7 @@ def _train_order(
         members=members,
         checkpoint=context.checkpoint,
         traceparent=context.traceparent,
+        int8=is_final and bool(context.config.int8),
     )
 
 

@@ -2,8 +2,8 @@
 
 403 for an exceeded quota, 404 for objects that do not exist or belong to somebody else, 409 for a
 state that forbids the request, 413 for a body that is too large, 422 for invalid input, 503 while
-the database does not answer or the process shuts down. Any other error is a 500 with a request id
-and no detail; the log has the rest.
+the database does not answer or the process shuts down, 507 where temporary files have no room. Any
+other error is a 500 with a request id and no detail; the log has the rest.
 """
 
 import logging
@@ -21,7 +21,7 @@ from starlette.routing import Match
 
 from api.edge.observation import request_id
 from api.store.errors import Conflict, Forbidden, NotFound, QuotaExceeded
-from core.errors import InvalidInput, MissingBlob, NetmorphError
+from core.errors import DiskFull, InvalidInput, MissingBlob, NetmorphError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (Forbidden, HTTPStatus.FORBIDDEN),
     (QuotaExceeded, HTTPStatus.FORBIDDEN),
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (DiskFull, HTTPStatus.INSUFFICIENT_STORAGE),
     (NetmorphError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
 
@@ -94,8 +95,10 @@ def _handlers() -> dict[type[Exception], Callable[[Request, Exception], Response
 
 def _ours(request: Request, error: Exception) -> Response:
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unexpected(request, error)
+    if status == HTTPStatus.INSUFFICIENT_STORAGE:
+        log.error("%s", error)
     return problem(status, str(error))
 
 

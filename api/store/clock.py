@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 FARTHEST = timedelta(minutes=5)  # no pause of a trial or a worker lasts longer
 _AHEAD = f"interval '{FARTHEST}'"
 
-_SETTLE = text(f"""
+SETTLE = text(f"""
 WITH waiting AS (
     UPDATE trials SET available_at = now(), ring_at = now()
     WHERE status = 'waiting' AND available_at > now() + {_AHEAD}
@@ -45,4 +45,4 @@ def now(session: Session) -> datetime:
 
 def settle(connection: Connection) -> None:
     """Bring times of rows that are far in the future, as after a jump of the clock, to now."""
-    connection.execute(_SETTLE)
+    connection.execute(SETTLE)

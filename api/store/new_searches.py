@@ -77,6 +77,7 @@ def check(
     given = {name: getattr(body, name) for name in SearchConfig.model_fields}
     config = SearchConfig(**given | {"task": dataset.task})
     config = _with_cost(_with_metric(config))
+    config = config.model_copy(update={"int8": config.int8 or None})
     strategy(config.strategy, config.strategy_options)  # raises for an unknown one
     spec = DatasetSpec.model_validate(dataset.spec)
     defaults.check_splits(config, spec)

@@ -184,6 +184,7 @@ def _out(
         best=best and best.model_copy(update={"value": task.of_objective(best.value)}),
         final=final,
         keep_accuracy=bool(config.keep_accuracy),
+        int8=bool(config.int8),
         kept=kept,
     )
 

@@ -73,16 +73,25 @@ def _concluded(shape: tuple[int, ...]) -> Layout:
     if len(shape) == 3:
         return Layout("NHW", "three axes: grey images", _signal_warning(shape[1:]))
     _, first, middle, last = shape
-    if (rank := _rank(last, first, middle)) != (other := _rank(first, middle, last)):
-        if other > rank:
-            return Layout("NCHW", f"channels are the axis of {first}", _signal_warning(shape[2:]))
-        return Layout("NHWC", f"channels are the axis of {last}", _signal_warning(shape[1:3]))
-    return Layout(
-        "NHWC",
-        "the last of four axes holds the channels unless the sizes say otherwise",
-        f"the shape {shape} does not say which axis holds the channels: taken as {first} × "
-        f"{middle} images with {last} channels (NHWC); if the second axis holds them, give the "
-        "layout NCHW",
+    if (rank := _rank(last, first, middle)) == (other := _rank(first, middle, last)):
+        reason = "the last of four axes holds the channels unless the sizes say otherwise"
+        return Layout("NHWC", reason, _unclear(shape, "NHWC"))
+    letters, size, sides = (
+        ("NCHW", first, shape[2:]) if other > rank else ("NHWC", last, shape[1:3])
+    )
+    may_hold_channels = sides[0] != sides[1] and min(sides) <= _MAX_CHANNELS
+    warning = _signal_warning(sides) or (_unclear(shape, letters) if may_hold_channels else "")
+    return Layout(letters, f"channels are the axis of {size}", warning)
+
+
+def _unclear(shape: tuple[int, ...], letters: str) -> str:
+    """That another axis may hold the channels of images that are taken in this layout."""
+    sizes = dict(zip(letters, shape, strict=True))
+    other, axis = ("NCHW", "second") if letters == "NHWC" else ("NHWC", "last")
+    return (
+        f"the shape {shape} does not say which axis holds the channels: taken as {sizes['H']} × "
+        f"{sizes['W']} images with {sizes['C']} channels ({letters}); if the {axis} axis holds "
+        f"them, give the layout {other}"
     )
 
 

@@ -127,6 +127,8 @@ class SearchConfig(Config):
     #: Look for less `cost` (by default parameters) at the accuracy of the root, within noise; None
     #: is the same as False, and is not stored, so that an older release can read it.
     keep_accuracy: bool | None = None
+    #: Whether the export also has an ONNX file of eight bits; None as above.
+    int8: bool | None = None
 
 
 class TrainingChoices(Message):
@@ -333,6 +335,7 @@ class TrainOrder(Message):
     checkpoint_seconds: Seconds | None = None
     #: The trace of the request that created the search (W3C Trace Context); None: not traced.
     traceparent: str | None = None
+    int8: bool = False  # final fit: the export also has an ONNX file of eight bits
 
 
 class LeaseRequest(Message):

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -174,6 +175,14 @@ def search(
             "the --root within noise.",
         ),
     ] = False,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Also export an ONNX file of eight bits, with its test value. Needs onnxruntime "
+            "on the workers.",
+        ),
+    ] = False,
     root_scale: ScaleOption = None,
     root_mean: MeanOption = None,
     root_std: StdOption = None,
@@ -206,10 +215,14 @@ def search(
         "latency": None if max_latency is None else max_latency / 1000,
     }
     if keep_accuracy and root is None:
+        raise ClientError("--keep-accuracy needs a network whose accuracy is kept: add --root FILE")
+    if int8 and url is None and find_spec("onnxruntime") is None:
         raise ClientError(
-            "--keep-accuracy needs a network whose accuracy is kept; give it by --root"
+            "--int8 needs the package onnxruntime where the worker runs, and it is not installed "
+            "here: pip install 'netmorph[int8]'"
         )
     body = {
+        "int8": int8 or None,
         "keep_accuracy": keep_accuracy or None,
         "cost": cost and cost.value,
         "bounds": _given(bounds) or None,

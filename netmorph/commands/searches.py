@@ -43,6 +43,7 @@ _REQUEST = (
     "bounds",
     "root",
     "keep_accuracy",
+    "int8",
 )
 
 

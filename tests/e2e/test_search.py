@@ -15,6 +15,7 @@ import psutil
 import pytest
 from sklearn.datasets import load_digits
 
+from core.graph.architecture import Architecture
 from netmorph.client import Client
 from netmorph.data_directory import DataDirectory
 from netmorph.target import Target
@@ -157,6 +158,36 @@ def test_an_ensemble_is_exported_as_one_network(service: RunningService, folder:
     program = [sys.executable, "-P", folder / "pair" / "predict.py", examples]
     done = subprocess.run(program, capture_output=True, text=True, cwd=folder, check=False)
     assert len(done.stdout.split()) == 5, done.stderr
+
+
+@pytest.mark.slow  # half a minute: a search, a file of eight bits, and a program of torch.export
+def test_a_network_is_made_smaller_and_exported_in_each_form(
+    service: RunningService, found: dict, folder: Path
+) -> None:
+    """The root is the export of the first search."""
+    command = [*NETMORPH, "search", "--dataset", folder / "part.npz", "--trials", "5", "--int8"]
+    command += ["--root", folder / "net", "--keep-accuracy", "--export", folder / "smaller"]
+    to = ["--url", service.url, "--key", ADMIN_KEY, "--json"]
+    ended = subprocess.run(
+        [*command, *to], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads(ended.stdout.splitlines()[-1])
+    assert "the accuracy of the root within noise" in report["kept"]
+    root = json.loads((folder / "net" / "model.json").read_text())
+    assert report["parameters"] <= Architecture.from_json(root).parameters + 2  # its preparation
+    assert report["kept"][1:] in (folder / "smaller" / "README.md").read_text("utf-8")
+
+    exporting = [*NETMORPH, "export", report["search_id"], "--to", folder / "smaller"]
+    ended = subprocess.run(
+        [*exporting, "--torch-program", *to],
+        capture_output=True, text=True, env=environment(), check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    manifest = json.loads((folder / "smaller" / "manifest.json").read_text())
+    assert set(manifest) == {"predict.py", "model.onnx", "model.int8.onnx", "model.pt2"}
+    assert not [entry for entry in manifest.values() if "missing" in entry]
+    assert all((folder / "smaller" / name).is_file() for name in manifest)
 
 
 def test_the_same_seed_gives_the_same_search(service: RunningService) -> None:

@@ -51,7 +51,7 @@ __all__ = ["calls", "do", "engine", "world"]
 LEASE = timedelta(seconds=300)
 TRIALS = 2
 MOST_TURNS = 60
-MOST_STEPS = 96  # more than a search takes
+MOST_STEPS = 128  # more than a search takes
 SHARD = 8  # steps of one test
 
 

@@ -51,6 +51,7 @@ class TrainJob:
     trial_id: UUID
     checkpoint: BlobRef | None  # of an earlier attempt: the training continues from there
     checkpoint_seconds: float  # between two stored checkpoints, at least
+    int8: bool  # final fit: the export also has an ONNX file of eight bits
 
     @classmethod
     def of(cls, order: TrainOrder) -> Self:
@@ -82,6 +83,7 @@ class TrainJob:
             trial_id=order.trial_id,
             checkpoint=None if checkpoint is None else checkpoint.blob,
             checkpoint_seconds=inf if least is None else least,
+            int8=order.int8,
         )
         job._check_members()
         job._check_morphisms()

@@ -136,6 +136,17 @@ def test_the_order_of_a_final_fit_has_the_history_of_its_search(world, calls) ->
     json.dumps(order.history)
 
 
+def test_a_file_of_eight_bits_is_ordered_from_the_final_fit_alone(world, calls) -> None:
+    search = world.search(status=SearchStatus.FINISHING, int8=True)
+    waiting = world.trial(search)
+    best = world.trial(search, status="completed", value=0.7)
+    assert not calls.lease(world.worker()).int8
+    world.set(Trial, waiting, status="stopped")
+    world.trial(search, kind=TrialKind.FINAL, parent_id=best, hyperparameters=None)
+    order = calls.lease(world.worker("another"))
+    assert (order.kind, order.int8) == (TrialKind.FINAL, True)
+
+
 def test_an_order_for_an_ensemble_has_its_networks_in_order(world, calls) -> None:
     search = world.search(status=SearchStatus.FINISHING)
     blobs = [world.blob() for _ in range(3)]

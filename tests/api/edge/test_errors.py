@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from api.edge import errors
 from api.edge.errors import MEDIA_TYPE, STATUSES, problem
 from api.store.errors import Conflict, KeyReused, NotFound
-from core.errors import InvalidDataset, MissingBlob, NetmorphError, UnknownKind
+from core.errors import DiskFull, InvalidDataset, MissingBlob, NetmorphError, UnknownKind
 
 SECRET = "postgresql://user:secret@host"
 
@@ -44,6 +44,7 @@ def answer(error: Exception) -> httpx.Response:
         (KeyReused("the key belongs to another request"), 422),
         (InvalidDataset("one class"), 422),
         (UnknownKind("there is no figure 'pie'"), 422),
+        (DiskFull("/tmp has no room for 7 bytes"), 507),
     ],
 )
 def test_errors_for_the_client_have_their_message(error: NetmorphError, status: int) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.data.layouts import LAYOUTS, layout_of
@@ -71,6 +71,7 @@ def test_shapes_that_are_no_examples_are_refused(shape, given_layout, message) -
     assert message in str(caught.value)
 
 
+@example((5, 1, 2))
 @given(st.tuples(*[st.integers(1, 40)] * 3))
 def test_the_other_order_of_the_same_images_is_seen_or_there_is_a_warning(shape) -> None:
     """Where both orders of one array are clear, they name the same axis."""

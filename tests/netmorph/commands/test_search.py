@@ -67,6 +67,7 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         (["--dataset", "digits", "--max-parameters", "120"], "bounds are too small"),
         (["--dataset", "digits", "--max-flops", "2000", "--cost", "flops"], "bounds are too small"),
         (["--dataset", "digits", "--trials", "1", "--export", "/proc/net"], "/proc"),
+        (["--dataset", "digits", "--keep-accuracy"], "add --root FILE"),
         (["--dataset", "digits", "--root", "absent.onnx"], "there is no file absent.onnx"),
         (["--dataset", "digits", "--root", "weights.pt"], "expected an ONNX file"),
         (["--dataset", "digits", "--root", "m.onnx", "--root-mean", "a,b"], "--root-mean is 'a,b'"),

@@ -97,6 +97,12 @@ class Examples:
             x = self._plain(self._x.between(start, start + size))
             yield self._normalised(x), self._y[start : start + size]
 
+    def raw_batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """All examples in order, as they are stored."""
+        for start in range(0, len(self), size):
+            x = self._plain(self._x.between(start, start + size))
+            yield x, self._y[start : start + size]
+
     def _plain(self, x: Tensor) -> Tensor:
         """The examples without the padding for shifts."""
         s = self._shift

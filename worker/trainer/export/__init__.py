@@ -22,6 +22,8 @@ from worker.trainer.data.trained_inputs import TrainedInputs
 from worker.trainer.export.card import compute_in_winner, model_card
 from worker.trainer.export.check import ROUNDING as OUTPUTS_TOLERANCE
 from worker.trainer.export.check import check_export, in_layout, worker_batches
+from worker.trainer.export.int8 import TestSplit
+from worker.trainer.export.int8_report import QuantisedReport, int8_report
 from worker.trainer.export.onnx_check import EXAMPLES, check_onnx
 from worker.trainer.export.onnx_check import ROUNDING as ONNX_TOLERANCE
 from worker.trainer.export.onnx_model import OnnxUnavailable, head_of, onnx_model
@@ -40,14 +42,20 @@ def export(
     test: TestMetrics,
     comparison: Comparison | None = None,
     seconds: float | None = None,
+    split: TestSplit | None = None,
 ) -> bytes:
     """The zip file of a trained and tested network; `seconds` are those of the final fit.
+
+    `split` is the test split, which a file of eight bits is measured on, where the job has one.
 
     Raises:
         ExportMismatch: the exported program does not predict what the network does.
     """
     spec = job.dataset_spec
     onnx, missing = _onnx(job, architecture, weights, inputs)
+    int8 = QuantisedReport()
+    if job.int8 and split is not None:
+        int8 = int8_report(job, onnx, missing, inputs, test, split)
     files = {
         "weights.safetensors": save(weights),
         "model.json": _json(architecture.to_json()),
@@ -59,11 +67,12 @@ def export(
         "Dockerfile": _program("Dockerfile"),
         "requirements.txt": requirements().encode(),
         "README.md": model_card(
-            job, architecture, inputs.normalisation, test, comparison, seconds, missing
+            job, architecture, inputs.normalisation, test, comparison, seconds, missing, int8.words
         ).encode(),
         "metrics.json": _json(_metrics(job, test, comparison, seconds)),
-        "manifest.json": _json(_manifest(inputs, missing)),
+        "manifest.json": _json(_manifest(inputs, missing) | int8.manifest),
         **onnx,
+        **int8.files,
     }
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -56,10 +56,12 @@ def model_card(
     comparison: Comparison | None = None,
     seconds: float | None = None,
     onnx_missing: str = "",
+    int8: str = "",
 ) -> str:
     """The card as Markdown.
 
-    `seconds` are those of the final fit; `onnx_missing` says why there is no ONNX file.
+    `seconds` are those of the final fit; `onnx_missing` says why there is no ONNX file; `int8` is
+    about the one of eight bits.
     """
     lines = [
         f"# {_plain(str(job.history.get('search', 'A network')))}",
@@ -83,6 +85,7 @@ def model_card(
         "",
         *_use(job),
         *onnx_section(job.dataset_spec, _plain(onnx_missing)),
+        *(["### Eight bits", "", int8, ""] if int8 else []),
     ]
     return "\n".join(lines)
 

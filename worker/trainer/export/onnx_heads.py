@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto
 from torch import Tensor
@@ -14,6 +15,8 @@ from core.protocol.contracts import DatasetSpec
 from core.tasks.multi_label import THRESHOLD
 from worker.trainer.data.target_scale import TargetScale
 from worker.trainer.export.onnx_graph import OnnxGraph
+
+_LEAST, _EPSILON = 1e-30, 1e-7  # of probabilities, whose logarithms are taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Head:
     facts: dict[str, str]  # for the metadata of the file
     write: Callable[[OnnxGraph, str], str]  # the outputs' name -> the results' name
     compute: Callable[[Tensor], NDArray[Any]]  # the same function in torch or numpy
+    invert: Callable[[NDArray[Any]], Tensor]  # results -> outputs that mean them
     unit: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))  # of differences
 
 
@@ -36,6 +40,7 @@ def _probabilities(spec: DatasetSpec, _: TargetScale | None) -> Head:
         {"task": "image-classification", "classes": json.dumps(spec.class_names)},
         lambda graph, logits: graph.operator("Softmax", logits, axis=1),
         lambda logits: logits.softmax(dim=1).numpy(),
+        lambda results: torch.from_numpy(results).clamp(min=_LEAST).log(),
     )
 
 
@@ -48,6 +53,7 @@ def _label_probabilities(spec: DatasetSpec, _: TargetScale | None) -> Head:
         {"task": "multi-label", **facts},
         lambda graph, logits: graph.operator("Sigmoid", logits),
         lambda logits: logits.sigmoid().numpy(),
+        lambda results: torch.from_numpy(results).logit(eps=_EPSILON),
     )
 
 
@@ -70,6 +76,7 @@ def _values(_: DatasetSpec, targets: TargetScale | None) -> Head:
         {"task": "regression", "targets": json.dumps(targets.names)},
         write,
         lambda outputs: targets.restored(outputs.numpy()),
+        lambda results: torch.from_numpy(targets.standardised(results)),
         unit=std,
     )
 
