@@ -92,7 +92,8 @@ def _run(
     count = len(tally.accepted)
     acknowledged += tally.accepted
     tally.accepted = acknowledged
-    last = sum(at >= began + load.seconds * 2 / 3 for at in tally.accepted_at)
+    window = (began + load.seconds * 2 / 3, began + load.seconds)
+    last = sum(window[0] <= at < window[1] for at in tally.accepted_at)
     return {
         "offered_per_second": load.offered,
         **summary(on, tally, load.seconds),

@@ -7,6 +7,7 @@ right at its end. Chaos begins after a fifth of the run, so that there is someth
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from netmorph.embedded import EmbeddedPostgres
 READERS, IDLE_CONNECTIONS = 4, 300
 _PAUSE = 0.2  # seconds between two reads, and between two kills
 _QUIET_SHARE = 0.2  # of a run, before chaos begins
+#: They live as long as the program: a server that is started in a thread ends with it.
+_THREADS = ThreadPoolExecutor(READERS)
 _OTHER_BACKENDS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1
@@ -156,13 +159,12 @@ def _later(target: Target, do: Callable[[], None]) -> Iterator[None]:
 def _repeated(work: Callable[[threading.Event], None]) -> Iterator[None]:
     """Work in a thread, which the end of the context tells to end."""
     ended = threading.Event()
-    thread = threading.Thread(target=work, args=[ended])
-    thread.start()
+    done = _THREADS.submit(work, ended)
     try:
         yield
     finally:
         ended.set()
-        thread.join()
+        done.result()
 
 
 #: Pressure: at least 0.8 of the baseline is the aim.
