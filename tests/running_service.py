@@ -56,9 +56,10 @@ ALWAYS = {
         SELECT search_id FROM trials
         WHERE kind = 'search' AND (parent_id IS NULL OR morphisms <> '[]')
         GROUP BY search_id, fingerprint HAVING count(*) > 1""",
-    "a trial without morphisms has another architecture than its parent": """
+    "a trial without morphisms, no ensemble, has another architecture than its parent": """
         SELECT child.id FROM trials AS child JOIN trials AS parent ON parent.id = child.parent_id
-        WHERE child.morphisms = '[]' AND child.fingerprint <> parent.fingerprint""",
+        WHERE child.morphisms = '[]' AND child.members = '[]'
+            AND child.fingerprint <> parent.fingerprint""",
     "a trial inherits from no weights, from a later trial or from another search": """
         SELECT child.id FROM trials AS child
         LEFT JOIN trials AS parent ON parent.id = child.parent_id
