@@ -248,8 +248,8 @@ class Search(TypedDict):
     name: str
     tags: list[str]
     note: str
-    owner: NotRequired[OwnerRef]  # the key that it was created with
-    shared: NotRequired[bool]  # whether all users of the service may read it
+    owner: OwnerRef  # the key that it was created with
+    shared: bool  # whether all users of the service may read it
     dataset: DatasetRef
     task: str
     strategy: str

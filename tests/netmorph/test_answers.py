@@ -31,6 +31,7 @@ SCHEMAS: dict[Any, str] = {
     answers.Best: "Best",
     answers.Comparison: "ComparisonOut",
     answers.Final: "FinalOut",
+    answers.OwnerRef: "OwnerRef",
     answers.Search: "SearchOut",
     answers.Morphism: "MorphismOut",
     answers.Trial: "TrialOut",

@@ -133,7 +133,9 @@ def test_the_upload_page_offers_the_task_and_the_next_one_describes_the_numbers(
     )
     page = visitor.http.get(answered.headers["location"]).text
     assert "1 number to predict: y from 0 to 39" in page
-    assert re.search(r"<td>y</td><td class=\"n\">0</td><td class=\"n\">19.5</td>", page)
+    least = r'<td class="n" data-label="Least">0</td>'
+    mean = r'<td class="n" data-label="Mean">19.5</td>'
+    assert re.search(f">y</td>{least}{mean}", page)
     assert "Examples of each class" not in page
     listed = visitor.http.get("/data-sets").text
     assert '<span title="y">numbers</span>' in listed
