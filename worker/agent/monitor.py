@@ -54,6 +54,7 @@ class TrainingMonitor:
     longest_epoch: float = 0.0  # seconds; the present epoch counts until its last progress
     request: Answer | None = None  # the first answer other than `continue`
     requested_at: float = 0.0
+    stopped_by: float = 0.0  # when a stop must have been obeyed
     shutdown_at: float | None = None  # when the worker began to shut down
     ended: Ended | None = None
     interrupted: bool = False
@@ -68,12 +69,6 @@ class TrainingMonitor:
     def hang_limit(self) -> float:
         """Seconds without progress that count as a hang; an evaluation may take a whole epoch."""
         return max(self.hang_seconds, self.longest_epoch)
-
-    @property
-    def stop_limit(self) -> float:
-        """Seconds to obey a stop; an evaluation follows, and test and export of a final fit."""
-        is_final = self.order.kind is TrialKind.FINAL
-        return max(self.stop_seconds, self.hang_limit if is_final else self.longest_epoch)
 
     def observe(self, notice: Notice, now: float) -> None:
         """Record one event of the trainer, or one answer of the controller."""
@@ -132,7 +127,7 @@ class TrainingMonitor:
         if self.shutdown_at is not None and now > self.shutdown_at + self.stop_seconds:
             return Ending.SHUT_DOWN if self.request is None else Ending.UNSTOPPABLE
         if self.request is not None:
-            return Ending.UNSTOPPABLE if now > self.requested_at + self.stop_limit else None
+            return Ending.UNSTOPPABLE if now > self.stopped_by else None
         return Ending.HUNG if now > self.progress_at + self.hang_limit else None
 
     def outcome(self, ending: Ending, now: float, exit_summary: str) -> TrialOutcome | None:
@@ -155,6 +150,12 @@ class TrainingMonitor:
             Action.ABANDON,
         ):
             self.request, self.requested_at = answer, now
+            self.stopped_by = now + self._seconds_to_stop()
+
+    def _seconds_to_stop(self) -> float:
+        """Seconds to obey a stop; an evaluation follows, and test and export of a final fit."""
+        is_final = self.order.kind is TrialKind.FINAL
+        return max(self.stop_seconds, self.hang_limit if is_final else self.longest_epoch)
 
     def _unreported_end(self, ending: Ending, seconds: float, exit_summary: str) -> Ended:
         """How a training ended of which the trainer did not report the end."""

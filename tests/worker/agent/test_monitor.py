@@ -129,6 +129,13 @@ def test_a_stop_after_long_epochs_waits_for_a_long_evaluation(monitor):
     assert monitor.ending(1101.1) is Ending.UNSTOPPABLE
 
 
+def test_a_training_that_goes_on_in_spite_of_a_stop_gains_no_time(monitor):
+    monitor.observe(Answer(action=Action.STOP), 1001.0)
+    for step in range(1, 10):
+        monitor.observe(Progress(step=step), 1001.0 + step)
+    assert monitor.ending(1006.1) is Ending.UNSTOPPABLE
+
+
 def test_a_training_past_its_time_limit_is_requested_to_stop(monitor):
     monitor.observe(Progress(step=1), 1105.0)
     monitor.enforce_time_limit(1109.0)
