@@ -125,7 +125,7 @@ class RunningService:
         self.others: list[psutil.Popen] = []  # workers and API processes beside them
         #: Variables that a test adds for programs that start from now on, by their first word.
         self.environment: dict[str, dict[str, str]] = {"api": {}, "worker": {}}
-        self.kills = 0  # of trainers: each may leave one checkpoint that it had not reported yet
+        self.kills = 0  # and ends without an API: each may leave one checkpoint unreported
 
     # --- processes ---
 

@@ -21,6 +21,7 @@ def attempts(service: RunningService, search_id: str) -> list[tuple[int]]:
 def terminate_everything(service: RunningService) -> None:
     """Send SIGTERM to all processes at once, as a machine that shuts down does; wait for them."""
     processes = (service.worker, service.api, service.database.process, service.broker.process)
+    service.kills += 1  # the worker's last checkpoint may be stored when nobody hears of it
     for process in processes:
         process.terminate()
     for process in processes:
