@@ -20,6 +20,7 @@ def proxy(service_processes: RunningService) -> Iterator[Proxy]:
     yield proxy
     proxy.heal()
     service.stop_worker()
+    del service.environment["worker"]["NETMORPH_API_URL"]
     proxy.close()
 
 
@@ -40,6 +41,9 @@ def test_a_training_outlasts_a_network_that_loses_packets(
 ) -> None:
     """Where only answers are lost, the service counts a result whose worker sends it again."""
     service = service_without_worker
+    # One that has just ended counts as asking for the trials of silent workers for twelve seconds.
+    asking = "SELECT 1 FROM workers WHERE seen_at > now() - interval '12 s'"
+    service.wait_until(lambda: service.rows(asking) == [])
     service.start_worker()
     search_id = service.search(budget={"trials": 3})
     service.wait_for_trial(search_id, 1)
