@@ -1,7 +1,8 @@
 """Targets of regression: the numbers to predict for each example, (n, targets) in float64.
 
-Labels are targets where the person says so, or where some are fractions. Whole numbers may mean
-either: they are taken as classes.
+Labels are targets where the person says so, where some are fractions, and where they are whole
+numbers that hardly repeat, as prices are. Other whole numbers may mean either: they are taken as
+classes.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ LABEL_TASKS = (CLASSIFICATION, MULTI_LABEL, REGRESSION)  # what labels may be ta
 
 _EXAMPLES_EACH = 20  # of a class, on average, where there are many
 _FEW_VALUES = 20  # of classes, even where they are not counted from 0 or 1
+_REPEATED = 5  # times at least that a class occurs: fewer are too few to train and to test on
 _SUM_ERROR = 1e-3  # relative, of shares, which may be rounded
 
 
@@ -39,7 +41,8 @@ def targets_of(labels: Mapping[str, NDArray[Any]], task: str | None = None) -> T
     """
     if task not in (None, *LABEL_TASKS):
         raise InvalidDataset(f"task is {task[:64]!r}; expected one of {', '.join(LABEL_TASKS)}")
-    if task in (CLASSIFICATION, MULTI_LABEL) or (task is None and not _have_fractions(labels)):
+    reason = "as given" if task is not None else _reason(labels)
+    if task in (CLASSIFICATION, MULTI_LABEL) or not reason:
         return None
     values = {split: _columns(split, y) for split, y in labels.items()}
     counts = {y.shape[1] for y in values.values()}
@@ -50,7 +53,7 @@ def targets_of(labels: Mapping[str, NDArray[Any]], task: str | None = None) -> T
         )
     (count,) = counts
     names = ("y",) if count == 1 else tuple(f"y{index}" for index in range(count))
-    return Targets(values, names, _reason(task))
+    return Targets(values, names, reason)
 
 
 def may_be_targets(y: NDArray[Any]) -> bool:
@@ -59,18 +62,44 @@ def may_be_targets(y: NDArray[Any]) -> bool:
     They do where they have many values, which are not simply counted from 0 or 1 with many
     examples of each.
     """
-    if y.dtype.kind not in "iuf" or not y.size or y.size != len(y) or not np.isfinite(y).all():
+    if not _are_numbers(y):
         return False
     values = np.unique(y)
-    is_counted = values[0] in (0, 1) and values[-1] - values[0] == len(values) - 1
-    is_counted &= len(y) >= _EXAMPLES_EACH * len(values)
-    return len(values) > _FEW_VALUES and not is_counted
+    is_class = _are_counted(values) and len(y) >= _EXAMPLES_EACH * len(values)
+    return len(values) > _FEW_VALUES and not is_class
 
 
-def _reason(task: str | None) -> str:
-    if task is not None:
-        return "as given"
-    return "the labels have fractions, so they are numbers to predict"
+def _reason(labels: Mapping[str, NDArray[Any]]) -> str:
+    """Why labels are targets; "" where they are classes."""
+    if _have_fractions(labels):
+        return "the labels have fractions, so they are numbers to predict"
+    if _hardly_repeat(labels):
+        return "the labels are whole numbers that hardly repeat, so they are numbers to predict"
+    return ""
+
+
+def _hardly_repeat(labels: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether labels are many whole numbers, most of which occur too seldom to be classes.
+
+    Those counted from 0 or 1 without a gap look like the numbers of classes.
+    """
+    if not all(_are_numbers(y) for y in labels.values()):
+        return False
+    values, counts = np.unique(
+        np.concatenate([y.ravel() for y in labels.values()]), return_counts=True
+    )
+    is_seldom = bool((counts < _REPEATED).mean() > 0.5)
+    return len(values) > _FEW_VALUES and is_seldom and not _are_counted(values)
+
+
+def _are_numbers(y: NDArray[Any]) -> bool:
+    """Whether there is one finite number for each example."""
+    return y.dtype.kind in "iuf" and 0 < y.size == len(y) and bool(np.isfinite(y).all())
+
+
+def _are_counted(values: NDArray[Any]) -> bool:
+    """Whether sorted values are counted from 0 or 1, without a gap."""
+    return bool(values[0] in (0, 1) and values[-1] - values[0] == len(values) - 1)
 
 
 def _have_fractions(labels: Mapping[str, NDArray[Any]]) -> bool:

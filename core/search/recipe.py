@@ -24,7 +24,8 @@ LABEL_SMOOTHING = 0.05
 LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
 WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}  # at most
 REMEMBERED_EPOCHS = 6.0  # over whose updates the weights are an average, at least
-DECAY_OF_FEW_VECTORS, STRONGER_OF_THEM = 10.0, 2.0  # in usual weight decays, for regression
+DECAY_OF_FEW_VECTORS = 10.0  # in usual weight decays, for regression
+OTHER_DECAYS_OF_THEM = (0.1, 0.3, 2.0)  # tried, in that one
 WARMUP, DECAY = 0.05, 0.5  # shares of a training over which the rate rises, and falls
 STRONGER_ERASING, STRONGER_DECAY = 0.3, 4.0  # of a side; in usual weight decays
 #: The last share of a final fit, in which examples stay as they are, and its epochs at most.
@@ -87,18 +88,21 @@ def alternatives(
 ) -> tuple[TrainingChoices, ...]:
     """Changes of one choice each that a search may try, the most promising first.
 
-    The user's choices are kept. Every alternative makes memorising harder: a short training
-    favours what makes it easier, so an alternative of that kind would win where it should not.
+    The user's choices are kept. Nearly every alternative makes memorising harder: a short training
+    favours what makes it easier, so an alternative of that kind would win where it should not. Few
+    vectors are seen so often within a trial that it shows what memorising does.
     """
     training = config.training
     usual = hyperparameters(config, spec, 1, None, passes)
     if spec.text is not None:  # token numbers cannot be moved, mixed or erased
-        return _stronger_decay(config, usual, STRONGER_DECAY)
+        return _other_decays(config, usual, STRONGER_DECAY)
     is_large, is_image = can_augment(spec.input_shape), len(spec.input_shape) == 3
     found: list[TrainingChoices] = []
     if not _predicts_classes(config):  # to be moved, mixed or erased changes a number
         is_strong = _decay_factor(config, spec) > 1
-        return _stronger_decay(config, usual, STRONGER_OF_THEM if is_strong else STRONGER_DECAY)
+        return _other_decays(
+            config, usual, *(OTHER_DECAYS_OF_THEM if is_strong else (STRONGER_DECAY,))
+        )
     if training.augmentation == "auto" and is_large:
         images = "affine-flip" if spec.flip else "affine"
         found.append(TrainingChoices(augmentation=images if is_image else "warp"))
@@ -106,15 +110,16 @@ def alternatives(
         found.append(TrainingChoices(mixing=MIXING_OFTEN if usual.mixing else MIXING))
     if training.erasing is None and is_large:
         found.append(TrainingChoices(erasing=STRONGER_ERASING))
-    return (*found, *_stronger_decay(config, usual, STRONGER_DECAY))
+    return (*found, *_other_decays(config, usual, STRONGER_DECAY))
 
 
-def _stronger_decay(
-    config: SearchConfig, usual: Hyperparameters, factor: float
+def _other_decays(
+    config: SearchConfig, usual: Hyperparameters, *factors: float
 ) -> tuple[TrainingChoices, ...]:
+    """Weight decays in the usual one; none where the user has chosen it."""
     if config.training.weight_decay is not None:
         return ()
-    return (TrainingChoices(weight_decay=factor * usual.weight_decay),)
+    return tuple(TrainingChoices(weight_decay=one * usual.weight_decay) for one in factors)
 
 
 def _weight_decay(optimiser: Optimiser, learning_rate: float, epoch_steps: float) -> float:

@@ -78,8 +78,8 @@ TaskOption = Annotated[
     Task | None,
     typer.Option(
         help="Whether labels name classes, are several for each example (rows of 0 and 1), or are "
-        "numbers to predict. Default: numbers if some have fractions, several labels if rows of 0 "
-        "and 1 have no single 1, else classes."
+        "numbers to predict. Default: numbers if some have fractions or whole ones hardly repeat, "
+        "several labels if rows of 0 and 1 have no single 1, else classes."
     ),
 ]
 

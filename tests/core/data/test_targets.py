@@ -60,9 +60,26 @@ def test_whole_numbers_are_classes_unless_the_person_says_otherwise() -> None:
         read(FRACTIONS, "image-classification")
 
 
+def test_whole_numbers_that_hardly_repeat_are_numbers_to_predict() -> None:
+    found = read(WHOLE)
+
+    assert found.arrays.task == "regression"
+    assert "whole numbers that hardly repeat" in found.description.task_reason
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(np.arange(40), id="they may be the numbers of classes"),
+        pytest.param(np.tile([*range(0, 60, 3)], 2), id="there are few of them"),
+    ],
+)
+def test_other_whole_numbers_that_hardly_repeat_are_refused_with_a_hint(labels) -> None:
+    with pytest.raises(InvalidDataset, match=r"give the task regression|at least"):
+        read(labels)
+
+
 def test_many_whole_numbers_bring_a_hint() -> None:
-    with pytest.raises(InvalidDataset, match="give the task regression"):
-        read(WHOLE)
     found = read(np.tile(np.arange(25) * 2, 8), x=np.tile(X, (5, 1)))
     assert "25 whole numbers are taken as classes" in found.description.warnings[0]
 

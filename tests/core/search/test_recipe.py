@@ -107,5 +107,21 @@ def test_choices_of_the_user_have_no_alternative():
     assert only.weight_decay == STRONGER_DECAY * WEIGHT_DECAYS["adamw"]
 
 
+def test_numbers_of_few_vectors_are_learned_with_weaker_and_stronger_decay_too():
+    """Which is best depends on the noise of the numbers, which nothing else tells."""
+    numbers = SearchConfig(task="regression", budget=Budget(trials=10))
+
+    def decays(examples: int) -> tuple[float, list[float]]:
+        spec = data(VECTORS, examples)
+        usual = hyperparameters(numbers, spec, 1, None, 50.0).weight_decay
+        return usual, sorted(one.weight_decay or 0.0 for one in alternatives(numbers, spec, 50.0))
+
+    usual, (weakest, *_, strongest) = decays(400)
+    assert weakest == pytest.approx(WEIGHT_DECAYS["muon"])
+    assert weakest < usual < strongest
+    usual, (only,) = decays(60_000)
+    assert only > usual
+
+
 def test_where_mixing_is_strong_already_it_is_no_alternative():
     assert all(one.mixing is None for one in alternatives(config(), data(), OFTEN))
