@@ -32,13 +32,12 @@ from core.search.pace import (
 )
 from core.search.recipe import alternatives, first_split_seed
 from core.search.strategies import STRATEGIES
-from core.tasks import TASKS
 
 RACE_SHARE = 0.12  # of S, for the roots together
 MOST_ROOTS = 3  # in the race
 TRIALS_A_ROOT = 4  # in a search that is limited in trials
 PROMOTED, MANY_PASSES = 2, 40  # roots trained on after the race; all, from this many epochs
-MOST_ALTERNATIVES, OF_NUMBERS = 2, 3  # training choices tried; more in long searches
+MOST_ALTERNATIVES = 2  # training choices tried; more in long searches
 PASSES_AN_ALTERNATIVE = 20  # epochs of the exported network for each of them, at least
 TRIALS_AN_ALTERNATIVE = 10  # in a search that is limited in trials
 MOST_NETWORKS, PASSES_A_NETWORK = 4, 250  # of an ensemble, where time is plentiful
@@ -248,8 +247,7 @@ def alternatives_tried(config: SearchConfig, spec: DatasetSpec) -> tuple[Trainin
         return found[: config.training.alternatives]
     count = int(passes / PASSES_AN_ALTERNATIVE)
     if config.budget.seconds is not None:
-        most = MOST_ALTERNATIVES if TASKS[config.task].predicts_classes else OF_NUMBERS
-        count = min(count, round(most / length(config.budget.seconds)))
+        count = min(count, round(MOST_ALTERNATIVES / length(config.budget.seconds)))
     if config.budget.trials is not None:
         count = min(count, config.budget.trials // TRIALS_AN_ALTERNATIVE)
     return found[:count]
