@@ -349,7 +349,7 @@ class TrialExport(TypedDict):
     test_metric: float | None
     test_loss: float | None
     test_examples: int | None
-    test_measures: dict[str, float]
+    test_measures: NotRequired[dict[str, float]]
     created_at: str
     started_at: str | None
     ended_at: str | None

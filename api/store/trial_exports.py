@@ -57,6 +57,7 @@ def order(
     export = _row(found)
     session.add(export)
     session.flush()
+    session.refresh(export)  # with the times of the database
     changed(session, found.search_id)
     return _out(session, found, export)
 
@@ -78,6 +79,13 @@ def blob_of(session: Session, caller: Caller, trial_id: UUID) -> BlobRef:
     return blob
 
 
+def of_trial(session: Session, trial_id: UUID) -> tuple[TrialExportOut | None, str]:
+    """The export of a trial that the caller may see, and why no other can be made, or ""."""
+    found, export = session.get_one(Trial, trial_id), _of(session, trial_id)
+    shown = None if export is None else _out(session, found, export)
+    return shown, refusal_of(session, found)
+
+
 def by_trial(session: Session, search_id: UUID) -> dict[UUID, TrialExportOut]:
     """The exports of a search that the caller may see, by the trial that each is of."""
     statement = (
@@ -85,8 +93,10 @@ def by_trial(session: Session, search_id: UUID) -> dict[UUID, TrialExportOut]:
         .join(Trial, Trial.parent_id == _Exported.id)
         .where(Trial.search_id == search_id, Trial.kind == TrialKind.EXPORT)
     )
-    rows = session.execute(statement).all()
-    return {found.id: _out(session, found, export) for found, export in rows}
+    return {
+        found.id: TrialExportOut.of(export, trial_id=found.id, number=found.number)
+        for found, export in session.execute(statement)
+    }
 
 
 def refusal_of(session: Session, trial: Trial) -> str:
@@ -205,7 +215,7 @@ def _require(session: Session, caller: Caller, trial_id: UUID) -> tuple[Trial, T
 
 
 def _out(session: Session, trial: Trial, export: Trial) -> TrialExportOut:
-    session.refresh(export)  # with the times of the database
+    """The export as people see it; while it waits, with what it waits for."""
     reason = export.reason
     if export.status == TrialStatus.WAITING:
         known, now = waiting_trials.capacity(session), clock.now(session)
