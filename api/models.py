@@ -264,7 +264,7 @@ class Trial(Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
     search_id: Mapped[UUID] = mapped_column(ForeignKey("searches.id", ondelete="CASCADE"))
-    number: Mapped[int]  # 0, 1, 2, ... within the search
+    number: Mapped[int]  # 0, 1, 2, ... within the search; of an export: -1 - its parent's
     kind: Mapped[str] = mapped_column(default=TrialKind.SEARCH)
     status: Mapped[str] = mapped_column(default=TrialStatus.WAITING)
     attempt: Mapped[int] = mapped_column(default=1, server_default="1")

@@ -385,6 +385,25 @@ class EnqueuedOut(Out):
     number: int | None  # of the trial
 
 
+class TrialExportOut(Out):
+    """The export of one trial: how far it is, and what its network reaches on the test split."""
+
+    trial_id: UUID  # the trial whose network it is
+    search_id: UUID
+    number: int  # of that trial
+    status: TrialStatus  # of the export: its file is there once it is completed
+    attempt: int
+    reason: str  # why it waits or has failed
+    export_bytes: int | None
+    test_metric: float | None
+    test_loss: float | None
+    test_examples: int | None
+    test_measures: MeasuresOut = {}
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
 class QueuedOut(Out):
     """A network that waits for its trial."""
 

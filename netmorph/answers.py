@@ -336,6 +336,25 @@ class Trial(TypedDict):
     ended_at: str | None
 
 
+class TrialExport(TypedDict):
+    """The export of one trial: how far it is, and its test."""
+
+    trial_id: str
+    search_id: str
+    number: int  # of the trial
+    status: str  # of the export; its file is there once it is completed
+    attempt: int
+    reason: str  # why it waits or has failed
+    export_bytes: int | None
+    test_metric: float | None
+    test_loss: float | None
+    test_examples: int | None
+    test_measures: NotRequired[dict[str, float]]
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+
+
 class Epoch(TypedDict):
     """The metrics of one epoch of a trial."""
 

@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from netmorph.commands import searches, setup, storage, up
 from netmorph.commands.bench import benches
 from netmorph.commands.datasets import datasets
+from netmorph.commands.exporting import export
 from netmorph.commands.keys import keys
 from netmorph.commands.mcp import mcp
 from netmorph.commands.options import messages
@@ -121,7 +122,7 @@ app.command()(searches.enqueue)
 app.command()(searches.dequeue)
 app.command()(searches.clone)
 app.command()(searches.rm)
-app.command()(searches.export)
+app.command()(export)
 app.command()(report)
 app.command()(predict)
 app.command()(mcp)

@@ -39,6 +39,7 @@ from netmorph.answers import (
     Queued,
     Search,
     Trial,
+    TrialExport,
     Webhook,
     Worker,
 )
@@ -48,6 +49,8 @@ from netmorph.retries import Retries, retry_after
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 _WAIT = 20.0  # seconds that the service holds a request for changes open
+_PAUSE = 0.2  # least seconds between two such requests for an export
+_LIVE_TRIAL = {"waiting", "running"}
 _T = TypeVar("_T")
 
 
@@ -205,11 +208,63 @@ class Client:
         """Return the Pareto front of a search, against its cost or else the parameters."""
         return cast(Front, _json(self._send("GET", f"/v1/searches/{search_id}/front")))
 
-    def download_export(self, search_id: str, target: Path) -> None:
-        """Write the zip archive with the exported network to the file `target`."""
+    def trial(self, search_id: str, number: int) -> Trial:
+        """Return the trial of a search with this number; ClientError where there is none."""
+        last = -1
+        for item in self.trials(search_id):
+            last = item["number"]
+            if last == number:
+                return item
+        made = f"expected 0 to {last}" if last >= 0 else "it has no trials yet"
+        raise ClientError(f"the search has no trial {number}; {made}")
+
+    def order_export(self, trial_id: str) -> TrialExport:
+        """Have the network of a trial exported, unless it is already; return how far that is."""
+        return cast(TrialExport, _json(self._send("POST", f"/v1/trials/{trial_id}/export")))
+
+    def trial_export(self, trial_id: str) -> TrialExport:
+        """Return how far the export of a trial is."""
+        return cast(TrialExport, _json(self._send("GET", f"/v1/trials/{trial_id}/export")))
+
+    def changes_of_export(self, ordered: TrialExport) -> Iterator[TrialExport]:
+        """The export of a trial now and after each change, until it has ended."""
+        yield ordered
+        search = self.search(ordered["search_id"])
+        while (state := self.trial_export(ordered["trial_id"]))["status"] in _LIVE_TRIAL:
+            yield state
+            time.sleep(_PAUSE)
+            search = self.changed_search(search)
+        yield state
+
+    def export(self, search_id: str, trial: int) -> TrialExport:
+        """Have the trial with this number exported and wait until it is; return its test.
+
+        `download_export(search_id, target, trial)` then writes its file. Raises ClientError where
+        no export could be made.
+        """
+        ordered = self.order_export(self.trial(search_id, trial)["id"])
+        *_, ended = self.changes_of_export(ordered)
+        return require_exported(ended)
+
+    def download_export(self, search_id: str, target: Path, trial: int | None = None) -> None:
+        """Write the zip archive with the exported network to the file `target`.
+
+        Without a `trial` it is that of the search; with its number the export of a trial.
+        """
+        if trial is None:
+            self._download(f"/v1/searches/{search_id}/export", target)
+        else:
+            self.download_trial_export(self.trial(search_id, trial)["id"], target)
+
+    def download_trial_export(self, trial_id: str, target: Path) -> None:
+        """Write the zip archive with the exported network of a trial to the file `target`."""
+        self._download(f"/v1/trials/{trial_id}/export/file", target)
+
+    def _download(self, path: str, target: Path) -> None:
+        """Write a file of the service to a file here."""
 
         def download() -> None:
-            with self._http.stream("GET", f"/v1/searches/{search_id}/export") as answer:
+            with self._http.stream("GET", path) as answer:
                 self._retries.note_answer()
                 if not answer.is_success:
                     answer.read()
@@ -401,6 +456,14 @@ class Client:
             f"no service answers at {self.url}: {reason}; check the address, and that the service "
             "is running (`netmorph doctor` checks the set-up)"
         )
+
+
+def require_exported(ended: TrialExport) -> TrialExport:
+    """The export of a trial; raise ClientError where it has ended without a file."""
+    if ended["status"] == "completed":
+        return ended
+    because = f": {ended['reason']}" if ended["reason"] else ""
+    raise ClientError(f"the export of trial {ended['number']} is {ended['status']}{because}")
 
 
 def _newest(items: Iterable[Dataset], name_or_id: str) -> Dataset | None:

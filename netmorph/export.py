@@ -5,6 +5,8 @@ import stat
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from netmorph.client import Client
@@ -36,9 +38,18 @@ def download(client: Client, search_id: str, folder: Path) -> None:
         ClientError: `folder` cannot be written, or the search has no export.
         InvalidExport: the archive is damaged; `folder` is as before.
     """
+    _download(partial(client.download_export, search_id), folder)
+
+
+def download_trial(client: Client, trial_id: str, folder: Path) -> None:
+    """Download the exported network of a trial into `folder`, as `download` that of a search."""
+    _download(partial(client.download_trial_export, trial_id), folder)
+
+
+def _download(fetch: Callable[[Path], None], folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="netmorph-") as scratch:
         archive = Path(scratch) / "export.zip"
-        client.download_export(search_id, archive)
+        fetch(archive)
         unpack(archive, folder)
 
 

@@ -49,7 +49,7 @@ ALWAYS = {
         WHERE kind = 'search' AND trials.status IN ('waiting', 'running')
         GROUP BY searches.id HAVING count(*) > parallelism""",
     "the numbers of a search's trials have gaps": """
-        SELECT search_id FROM trials GROUP BY search_id
+        SELECT search_id FROM trials WHERE kind <> 'export' GROUP BY search_id
         HAVING min(number) <> 0 OR max(number) <> count(*) - 1
             OR count(DISTINCT number) <> count(*)""",
     "an architecture was suggested twice in a search": """
@@ -64,7 +64,11 @@ ALWAYS = {
         SELECT child.id FROM trials AS child
         LEFT JOIN trials AS parent ON parent.id = child.parent_id
         WHERE child.inherited AND (parent.weights_key IS NULL
-            OR parent.search_id <> child.search_id OR parent.number >= child.number)""",
+            OR parent.search_id <> child.search_id
+            OR parent.number >= child.number AND child.kind <> 'export')""",
+    "an export is not of a trial with the number that it is made of": """
+        SELECT child.id FROM trials AS child JOIN trials AS parent ON parent.id = child.parent_id
+        WHERE child.kind = 'export' AND child.number <> -1 - parent.number""",
     "an epoch is of an attempt that never began": """
         SELECT epochs.trial_id FROM epochs JOIN trials ON trials.id = epochs.trial_id
         WHERE epochs.attempt > trials.attempt""",

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from api.instruments import TRIAL_WAIT
-from api.store import ancestors, final_fits, leases, results, train_orders
+from api.store import ancestors, final_fits, leases, results, train_orders, trial_exports
 from api.store.errors import NotFound
 from api.store.leases import Held
 from api.store.train_orders import OrderContext
 from core.errors import NetmorphError
 from core.protocol.contracts import (
+    LONGEST_REASON,
     BlobRef,
     Hyperparameters,
     JsonObject,
@@ -60,21 +61,28 @@ def lease(
         return None
     try:
         order = _make(connection, held, duration)
+    except ImpossibleExport as error:
+        _give_up(connection, held, str(error))
+        return None
     except (ValidationError, NetmorphError) as error:
-        _give_up(connection, held, error)
+        about = {"trial_id": held.trial_id, "attempt": held.attempt}
+        _log.error("no order can be made", extra=about, exc_info=error)
+        _give_up(connection, held, f"no order could be made: {type(error).__name__}: {error}")
         return None
     return order and order.model_copy(update={"checkpoint_seconds": checkpoint_seconds})
 
 
-def _give_up(connection: Connection, held: Held, error: Exception) -> None:
+class ImpossibleExport(NetmorphError):
+    """What is to be exported is damaged, or missing: nothing can replace it."""
+
+
+def _give_up(connection: Connection, held: Held, reason: str) -> None:
     """End a trial for which no order can be made, so that workers do not lease it forever."""
-    about = {"trial_id": held.trial_id, "attempt": held.attempt}
-    _log.error("no order can be made", extra=about, exc_info=error)
     failed = TrialResult(
         attempt=held.attempt,
         token=held.token,
         status=TrialStatus.FAILED,
-        reason=f"no order could be made: {type(error).__name__}: {error}"[:2000],
+        reason=reason[:LONGEST_REASON],
         retry=False,
     )
     results.accept(connection, held.trial_id, failed, max_attempts=1)
@@ -88,8 +96,10 @@ def _make(connection: Connection, held: Held, duration: timedelta) -> TrainOrder
     context = train_orders.read(connection, held.trial_id)
     if context is None:
         return None
-    context = ancestors.with_intact_start(connection, held.trial_id, context)
     TRIAL_WAIT.observe(context.waited)
+    if context.kind is TrialKind.EXPORT:
+        return _export_order(connection, held, context, duration)
+    context = ancestors.with_intact_start(connection, held.trial_id, context)
     is_final = context.kind is TrialKind.FINAL
     spent = final_fits.spent_before(connection, context) if is_final else None
     gains: list[float] = []
@@ -104,6 +114,23 @@ def _make(connection: Connection, held: Held, duration: timedelta) -> TrainOrder
     history = final_fits.model_card(connection, context) if is_final else {}
     members = final_fits.members(connection, context) if context.members else ()
     return _train_order(held, context, chosen, duration, history, members)
+
+
+def _export_order(
+    connection: Connection, held: Held, context: OrderContext, duration: timedelta
+) -> TrainOrder:
+    """The order to export the parent of a trial as it is.
+
+    Raises ImpossibleExport where the parent's weights or the data set are damaged.
+    """
+    weights = context.parent_weights
+    number, key = context.parent_number or 0, None if weights is None else weights.key
+    damage = trial_exports.damage(connection, number, key, context.dataset.key)
+    if damage or weights is None:
+        raise ImpossibleExport(damage or f"the weights of trial {number} were given up")
+    chosen = choose(context).model_copy(update={"max_seconds": None})
+    history = final_fits.model_card(connection, context)
+    return _train_order(held, context, chosen, duration, history, ())
 
 
 def choose(
@@ -124,6 +151,8 @@ def choose(
             spent=spent,
             choices=context.choices,
         )
+    if chosen is not None and context.kind is TrialKind.EXPORT:
+        return chosen
     if chosen is None or context.config.budget.seconds is not None:
         chosen = trial_training.trial_hyperparameters(
             context.config,
@@ -177,19 +206,21 @@ def _train_order(
     members: tuple[Member, ...],
 ) -> TrainOrder:
     is_final = context.kind is TrialKind.FINAL  # compared with its parent in any case
+    is_export = context.kind is TrialKind.EXPORT
+    number = context.parent_number or 0 if is_export else context.number
     inherits = (context.inherited or is_final) and context.parent_weights is not None
     start = _start(context, inherits=inherits)
     return TrainOrder(
         search_id=context.search_id,
         trial_id=held.trial_id,
-        number=context.number,
+        number=number,
         kind=context.kind,
         attempt=held.attempt,
         token=held.token,
         lease_seconds=duration.total_seconds(),
         task=context.config.task,
         metric=context.config.metric,
-        seed=trial_seed(context.config.seed, context.number),
+        seed=trial_seed(context.config.seed, number),
         architecture=context.architecture,
         parent_architecture=start.architecture,
         parent_weights=start.weights,
@@ -204,7 +235,7 @@ def _train_order(
         members=members,
         checkpoint=context.checkpoint,
         traceparent=context.traceparent,
-        int8=is_final and bool(context.config.int8),
+        int8=(is_final or is_export) and bool(context.config.int8),
     )
 
 

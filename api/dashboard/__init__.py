@@ -26,6 +26,7 @@ from api.dashboard import (
     search_pages,
     settings_page,
     submission,
+    trial_exports,
     visitors,
     webhook_settings,
 )
@@ -36,8 +37,9 @@ __all__ = ["dashboard_router", "mount_static", "show_unknown_paths"]
 
 #: Fixed addresses come before those with a variable part.
 _PARTS = (
-    visitors, pages, submission, managing, reports, search_pages, compare, compare_trials, forms,
-    overviews, dataset_pages, settings_page, key_settings, webhook_settings, live, reference,
+    visitors, pages, trial_exports, submission, managing, reports, search_pages, compare,
+    compare_trials, forms, overviews, dataset_pages, settings_page, key_settings, webhook_settings,
+    live, reference,
 )  # fmt: skip
 _HERE = Path(__file__).parent
 

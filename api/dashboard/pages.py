@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
+from api.dashboard import trial_exports
 from api.dashboard.rendering import PageRoute, page
 from api.dashboard.visitors import Visitor, VisitorDep
 from api.edge.dependencies import SessionDep
@@ -80,6 +81,7 @@ def _trial(session: Session, caller: Caller, trial_id: UUID) -> dict[str, Any]:
             if one.attempt == trial.attempt
         ],
         "graph": _graph(trial),
+        **trial_exports.shown(session, trial_id),
     }
 
 

@@ -26,7 +26,7 @@ from api.edge.dependencies import SessionDep
 from api.pictures import drawing, fronts, surrogate
 from api.pictures.lineage import selection
 from api.schemas import SearchOut, TrialOut
-from api.store import enqueued, running_trials, searches, trial_tables, trials
+from api.store import enqueued, running_trials, searches, trial_exports, trial_tables, trials
 from api.store.trial_tables import SORTS, Arrangement
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialKind, TrialStatus
@@ -276,7 +276,12 @@ def _front(view: SearchView) -> dict[str, Any]:
     points = trials.points(view.session, view.search.id)
     known = fronts.comparable(points, cost)
     found = fronts.best(known, cost, larger_is_better=view.search.larger_is_better)
-    return {"front": found, "given": fronts.given_root(view.search, known), "cost": cost}
+    return {
+        "front": found,
+        "given": fronts.given_root(view.search, known),
+        "cost": cost,
+        "exports": trial_exports.by_trial(view.session, view.search.id),
+    }
 
 
 def _surrogate(view: SearchView) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The trained model of a search as a file."""
+"""The trained models of searches and trials as files."""
 
 import hashlib
 import logging
@@ -12,7 +12,7 @@ from fastapi import HTTPException
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
-from api.store import trials
+from api.store import trial_exports, trials
 from api.store.keys import Caller
 from core.errors import BlobError, CorruptBlob
 from core.protocol.contracts import BlobRef
@@ -32,24 +32,53 @@ def export(
     Raises 503 where storage has damaged or lost it: nothing is sent that was not checked.
     """
     blob = trials.export_of(session, caller, search_id)
+    return _file(storage, blob, f"search {search_id}", f"netmorph-{search_id}.zip")
+
+
+def trial_export(
+    session: Session, storage: Storage, caller: Caller, trial_id: UUID
+) -> StreamingResponse:
+    """The exported model of one trial, as `export` that of a search."""
+    found = trial_exports.state(session, caller, trial_id)
+    blob = trial_exports.blob_of(session, caller, trial_id)
+    name = f"netmorph-{found.search_id}-trial-{found.number}.zip"
+    again = " or order the export again"
+    return _file(storage, blob, f"trial {found.number}", name, again)
+
+
+def _file(
+    storage: Storage, blob: BlobRef, owner: str, name: str, advice: str = ""
+) -> StreamingResponse:
+    """The response with a file of exports; `owner` is the search or the trial that has it."""
     try:
         checked = _checked(storage, blob)
     except (BlobError, OSError) as error:
-        log.error("an export cannot be served: %s", error, extra={"search_id": search_id})
+        log.error("the export of the %s cannot be served: %s", owner, error)
         raise HTTPException(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            f"the exported model of the search {search_id} is damaged or missing in storage: "
-            f"{error}; have an admin restore {blob.key} from a backup",
+            f"the exported model of the {owner} is damaged or missing in storage: "
+            f"{error}; have an admin restore {blob.key} from a backup{advice}",
         ) from error
     return StreamingResponse(
         _chunks(checked),
         media_type="application/zip",
         headers={
             "Content-Length": str(blob.bytes),
-            "Content-Disposition": f'attachment; filename="netmorph-{search_id}.zip"',
+            "Content-Disposition": f'attachment; filename="{name}"',
             "ETag": f'"{blob.sha256}"',
         },
     )
+
+
+def is_intact(storage: Storage, blob: BlobRef) -> bool:
+    """Whether storage has the file as it was written; one that cannot be reached may have it."""
+    try:
+        storage.check(blob)
+    except BlobError:
+        return False
+    except OSError as error:
+        log.warning("storage cannot be read: %s", error)
+    return True
 
 
 def _checked(storage: Storage, blob: BlobRef) -> IO[bytes]:

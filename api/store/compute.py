@@ -46,7 +46,7 @@ _SHARES = text(
     SELECT search_id, sum(seconds) AS seconds FROM line GROUP BY search_id
 ), total AS (
     SELECT search_id, sum(seconds) AS seconds FROM trials
-    WHERE search_id IN (SELECT search_id FROM counted) GROUP BY search_id
+    WHERE search_id IN (SELECT search_id FROM counted) AND kind <> 'export' GROUP BY search_id
 )
 SELECT search_id, coalesce(counted.seconds, 0) / total.seconds AS share
 FROM counted JOIN total USING (search_id) WHERE total.seconds > 0"""

@@ -6,10 +6,10 @@ An order may be lost, so it is sent again while its trial waits, each time after
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from api.models import Search, Trial
-from core.protocol.states import SearchStatus, TrialStatus
+from core.protocol.states import TRAINING_SEARCH, TrialKind, TrialStatus
 
 PAUSE = timedelta(seconds=5)  # before the second order
 _DOUBLINGS = 7  # the longest pause is 5 s × 2⁷, eleven minutes
@@ -26,16 +26,17 @@ def claim(connection: Connection, limit: int = 100) -> list[tuple[UUID, int]]:
         .where(
             Trial.status == TrialStatus.WAITING,
             Trial.ring_at <= func.now(),
-            Search.status.in_({SearchStatus.RUNNING, SearchStatus.FINISHING}),
+            or_(Search.status.in_(TRAINING_SEARCH), Trial.kind == TrialKind.EXPORT),
         )
         .order_by(Trial.available_at)
         .limit(limit)
         .with_for_update(of=Trial, skip_locked=True)
+        .cte("due")  # read once: as a subquery, a plan may run it for each trial
     )
     pause = PAUSE * func.power(2, func.least(Trial.rings, _DOUBLINGS))
     statement = (
         update(Trial)
-        .where(Trial.id.in_(due))
+        .where(Trial.id == due.c.id)
         .values(rings=Trial.rings + 1, ring_at=func.now() + pause)
         .returning(Trial.available_at, Trial.number, Trial.id, Trial.attempt)
     )

@@ -26,9 +26,9 @@ verdict AS (
         coalesce(nullif(stopping, ''), searches.reason) AS stop_reason,
         {excused} AS excused,
         CASE
-            WHEN searches.status NOT IN ({live}) THEN 'stopped'
+            WHEN searches.status NOT IN ({live}) AND kind <> 'export' THEN 'stopped'
             WHEN {retry} AND stopping <> '' THEN 'stopped'
-            WHEN {retry} AND (epoch_limit IS NULL OR checkpoint_epoch > 0
+            WHEN {retry} AND (epoch_limit IS NULL OR kind <> 'search' OR checkpoint_epoch > 0
                 OR epochs_spent + ended.epochs < epochs_reserved)
                 THEN 'waiting'
             ELSE {otherwise}
@@ -92,20 +92,22 @@ WHERE silent_at IS NULL AND heard_at + (expires_at - heard_at) * 2 / 3 < now()
 _ASKING_SECONDS = 12  # after its last request a worker counts as asking; longer than two polls
 _SILENT = f"""
 silent AS (
-    SELECT leases.trial_id, worker_id, searches.status, row_number() OVER (
-        PARTITION BY searches.status IN ({listed(TRAINING_SEARCH)}) ORDER BY expires_at
-    ) AS position
+    SELECT leases.trial_id, worker_id, is_wanted,
+        searches.status NOT IN ({listed(LIVE_SEARCH)}) AND kind <> 'export' AS is_obsolete,
+        row_number() OVER (PARTITION BY is_wanted ORDER BY expires_at) AS position
     FROM leases JOIN trials ON trials.id = leases.trial_id
         JOIN searches ON searches.id = trials.search_id
+        CROSS JOIN LATERAL (
+            SELECT searches.status IN ({listed(TRAINING_SEARCH)}) OR kind = 'export' AS is_wanted
+        ) AS present
     WHERE expires_at < now() AND silent_at < now() - (expires_at - heard_at) / 3
 ), asking AS (
     SELECT count(*) AS workers FROM workers
     WHERE seen_at > now() - interval '{_ASKING_SECONDS} s' AND NOT draining
         AND id NOT IN (SELECT worker_id FROM silent)
 )"""
-_RECLAIMABLE = f"""expires_at < now() AND trial_id IN (
-    SELECT trial_id FROM silent, asking WHERE status NOT IN ({listed(LIVE_SEARCH)})
-        OR status IN ({listed(TRAINING_SEARCH)}) AND position <= workers)"""
+_RECLAIMABLE = """expires_at < now() AND trial_id IN (
+    SELECT trial_id FROM silent, asking WHERE is_obsolete OR is_wanted AND position <= workers)"""
 _MOST_EXCUSED = 20  # setbacks of a trial, after which its silence counts in any case
 #: The service was away when the lease was last heard: its silence says nothing about the trial,
 #: as its worker may have shut down meanwhile without being able to hand it back.

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.models import Dataset, Enqueued, Network, Search, Trial
 from api.schemas import EnqueuedOut, QueuedOut
-from api.store import networks, searches
+from api.store import networks, searches, trials
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
@@ -41,7 +41,9 @@ def add(session: Session, caller: Caller, search_id: UUID, network_id: UUID) -> 
     search = searches.locked(session, caller, search_id)
     architecture = networks.architecture(session, caller, network_id)
     same = select(Trial).where(
-        Trial.search_id == search_id, Trial.fingerprint == architecture.fingerprint
+        Trial.search_id == search_id,
+        Trial.fingerprint == architecture.fingerprint,
+        trials.IS_SHOWN,
     )
     trial = session.scalars(same.order_by(Trial.number).limit(1)).one_or_none()
     if trial is None:

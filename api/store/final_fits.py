@@ -41,7 +41,7 @@ def members(connection: Connection, context: OrderContext) -> tuple[Member, ...]
 
 
 def model_card(connection: Connection, context: OrderContext) -> JsonObject:
-    """What the exported model's card says of the search that led to this final fit."""
+    """What the exported model's card says of the search that led to this final fit or export."""
     inherits = context.inherited and context.parent_weights is not None
     parent, members = (context.parent_id, context.members) if inherits else (None, [])
     spent = compute.before(connection, context.search_id, parent, members)
@@ -50,6 +50,8 @@ def model_card(connection: Connection, context: OrderContext) -> JsonObject:
     origin = context.parent_id
     line = [] if origin is None else lineage(connection, origin)
     value = context.parent_value
+    is_final = context.kind is TrialKind.FINAL
+    found = kept.sentences(connection, [context.search_id]) if is_final else {}
     return {
         "search": context.search_name,
         "of_number": context.parent_number,
@@ -62,7 +64,7 @@ def model_card(connection: Connection, context: OrderContext) -> JsonObject:
         "seconds_in_lineage": spent.in_lineage,
         "seconds_in_winner": alone.in_lineage,
         "seconds_total": spent.total,
-        "kept": kept.sentences(connection, [context.search_id]).get(context.search_id, ""),
+        "kept": found.get(context.search_id, ""),
         "strategy": context.config.strategy,
         "seed": context.config.seed,
         "created": context.created_at.isoformat(),

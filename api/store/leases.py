@@ -106,8 +106,9 @@ WITH other AS (
         END AS stop_at
     FROM trials JOIN searches ON searches.id = trials.search_id
     WHERE trials.status IN ({sources})
-        AND available_at <= now() AND searches.status IN ({training}) {condition}
-        AND (kind = 'final' OR trials_deadline IS NULL
+        AND available_at <= now() {condition}
+        AND CASE kind WHEN 'export' THEN :exports ELSE searches.status IN ({training}) END
+        AND (kind <> 'search' OR trials_deadline IS NULL
             OR searches.started_at + make_interval(secs => trials_deadline) > now())
         AND NOT EXISTS (SELECT FROM workers WHERE workers.id = :worker_id
             AND (draining OR resting_until > now() AND boot_id = :boot_id))
@@ -179,6 +180,7 @@ def take(
         "name": printable(request.name),
         "device": printable(request.device),
         "threads": clamped(request.threads),
+        "exports": request.exports,
         "token": token,
         "lease": lease,
         "key_id": key_id,
@@ -213,7 +215,8 @@ def renew(connection: Connection, request: LeaseRequest, lease: timedelta) -> He
 
 _ANSWER = """
 SELECT searches.status AS search_status, searches.reason AS search_reason,
-    trials.stopping, coalesce(stop_at <= now(), false) AS late {notify}
+    trials.stopping, kind = 'export' AS is_export,
+    coalesce(stop_at <= now(), false) AS late {notify}
 FROM heard JOIN trials ON trials.id = heard.trial_id
     JOIN searches ON searches.id = trials.search_id
 """
@@ -325,7 +328,7 @@ def _answer(connection: Connection, statement: PreparedStatement, values: dict[s
     row = statement.first(connection, values)
     if row is None:
         return Answer(action=Action.ABANDON, reason="the lease is not yours any more")
-    if row.search_status not in LIVE_SEARCH:
+    if row.search_status not in LIVE_SEARCH and not row.is_export:
         reason = row.search_reason or f"the search is {row.search_status}"
         return Answer(action=Action.STOP, reason=reason)
     if row.stopping:

@@ -74,7 +74,8 @@ def _measure(report: TrialResult, counted: TrialResult, status: TrialStatus) -> 
     """Count an accepted result, and what its training took."""
     attempt_ended(status)
     seconds = min(max(0.0, report.seconds), _LONGEST)
-    TRIAL_DURATION.labels(counted.status.value).observe(seconds)
+    if report.seconds or report.test is None:  # an export has trained nothing
+        TRIAL_DURATION.labels(counted.status.value).observe(seconds)
     speed = min(max(0.0, report.samples_per_second or 0.0), _FASTEST)
     EXAMPLES_TRAINED.inc(speed * seconds)
     if counted is not report:

@@ -13,8 +13,11 @@ from api.store import deliveries, discarded, estimates, pages, sharing, summarie
 from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
-from core.protocol.states import LIVE_SEARCH, SEARCH_SOURCES, SearchStatus, TrialStatus
+from core.protocol.states import LIVE_SEARCH, SEARCH_SOURCES, SearchStatus, TrialKind, TrialStatus
 from core.tasks import TASKS
+
+#: A trial that nobody needs once its search has ended.
+_WAITS_IN_VAIN = (Trial.status == TrialStatus.WAITING, Trial.kind != TrialKind.EXPORT)
 
 
 def listing(
@@ -186,10 +189,10 @@ def stop(session: Session, caller: Caller, search_id: UUID) -> SearchOut:
 
 
 def stop_waiting(session: Session, search_id: UUID, reason: str) -> bool:
-    """Stop the trials that wait in a search; return whether there were any."""
+    """Stop the trials that wait in a search, but not exports; return whether there were any."""
     statement = (
         update(Trial)
-        .where(Trial.search_id == search_id, Trial.status == TrialStatus.WAITING)
+        .where(Trial.search_id == search_id, *_WAITS_IN_VAIN)
         .values(status=TrialStatus.STOPPED, reason=reason, ended_at=func.now())
         .returning(Trial.id)
     )
@@ -204,7 +207,7 @@ def left_waiting(session: Session) -> list[UUID]:
     statement = (
         select(Search.id)
         .join(Trial, Trial.search_id == Search.id)
-        .where(Trial.status == TrialStatus.WAITING, Search.status.not_in(LIVE_SEARCH))
+        .where(*_WAITS_IN_VAIN, Search.status.not_in(LIVE_SEARCH))
         .distinct()
     )
     return list(session.scalars(statement))

@@ -80,7 +80,7 @@ def _read(
 
 
 def _shown(search_id: UUID, arrangement: Arrangement) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [Trial.search_id == search_id]
+    conditions: list[ColumnElement[bool]] = [Trial.search_id == search_id, trials.IS_SHOWN]
     if arrangement.status:
         conditions.append(Trial.status == arrangement.status)
     if arrangement.text:

@@ -23,6 +23,8 @@ from core.search.ensembles import in_words
 from core.tasks import TASKS, AbstractTask
 
 _Parent = aliased(Trial)
+#: Exports of single trials are rows that people see as a part of the exported trial alone.
+IS_SHOWN = Trial.kind != TrialKind.EXPORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def listing(
 
 def table(session: Session, search_id: UUID, *, limit: int, cursor: str | None) -> TrialPage:
     """A page of the trials of a search that the caller may see."""
-    statement = _selection().where(Trial.search_id == search_id).order_by(Trial.number)
+    statement = _selection().where(Trial.search_id == search_id, IS_SHOWN).order_by(Trial.number)
     if cursor is not None:
         (number,) = pages.decode(cursor, int)
         statement = statement.where(Trial.number > max(-1, min(number, LARGEST)))
@@ -95,7 +97,7 @@ def table(session: Session, search_id: UUID, *, limit: int, cursor: str | None) 
 def some(session: Session, search_id: UUID, ids: Sequence[UUID]) -> list[TrialOut]:
     """These trials of a search by number."""
     chosen = any_(literal(list(ids), ARRAY(Uuid)))  # one parameter, however many there are
-    statement = _selection().where(Trial.search_id == search_id, Trial.id == chosen)
+    statement = _selection().where(Trial.search_id == search_id, Trial.id == chosen, IS_SHOWN)
     statement = statement.order_by(Trial.number).options(defer(Trial.architecture))
     return [TrialOut.of(row.Trial, **_derived(row)) for row in session.execute(statement)]
 
@@ -127,7 +129,8 @@ def _changes(choices: Any) -> str:
 def points(session: Session, search_id: UUID) -> list[TrialPoint]:
     """All trials of a search by number, as far as charts show them."""
     task = _task(session, search_id)
-    statement = select(*_POINT).where(Trial.search_id == search_id).order_by(Trial.number)
+    shown = (Trial.search_id == search_id, IS_SHOWN)
+    statement = select(*_POINT).where(*shown).order_by(Trial.number)
     points = (TrialPoint(*row) for row in session.execute(statement))
     return [
         replace(
@@ -274,7 +277,7 @@ def _selection(*more: InstrumentedAttribute[Any]) -> Select[Any]:
 
 
 def _readable(caller: Caller, trial_id: UUID) -> tuple[Any, ...]:
-    return Trial.id == trial_id, sharing.may_read(caller)
+    return Trial.id == trial_id, IS_SHOWN, sharing.may_read(caller)
 
 
 def _missing(trial_id: UUID) -> NotFound:

@@ -5,15 +5,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, cast, func, or_, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Float, case, cast, func, or_, select, text
+from sqlalchemy.orm import Session, aliased
 
 from api.models import Lease, Search, Trial, Worker
 from api.schemas import QueueStatsOut
 from api.store.fragments import listed
 from api.store.keys import Caller
 from api.store.workers import RECENT, count_live, live_by_device
-from core.protocol.states import TRAINING_SEARCH, SearchStatus, TrialStatus
+from core.protocol.states import TRAINING_SEARCH, SearchStatus, TrialKind, TrialStatus
+
+_PAUSED = "its search is paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class WaitingTrial:
     """A trial that waits for a worker."""
 
     position: int  # in the queue, from 1; those that may not start yet come last
-    trial_id: UUID
+    trial_id: UUID  # of an export: that of the trial that is exported, as its number
     number: int
     kind: str
     attempt: int
@@ -66,26 +68,28 @@ def queue(
 
     The position counts the trials of all callers; those of others are not shown.
     """
-    position = func.row_number().over(
-        order_by=(Search.status == SearchStatus.PAUSED, Trial.available_at, Trial.id)
-    )
+    is_paused = (Search.status == SearchStatus.PAUSED) & (Trial.kind != TrialKind.EXPORT)
+    position = func.row_number().over(order_by=(is_paused, Trial.available_at, Trial.id))
+    exported = aliased(Trial)
+    is_export = Trial.kind == TrialKind.EXPORT
     waited = func.greatest(0, func.extract("epoch", func.now() - Trial.created_at))
     ordered = (
         select(
             position.label("position"),
-            Trial.id.label("trial_id"),
-            Trial.number,
+            case((is_export, Trial.parent_id), else_=Trial.id).label("trial_id"),
+            case((is_export, exported.number), else_=Trial.number).label("number"),
             Trial.kind,
             Trial.attempt,
             Trial.reason,
             Trial.available_at,
             Search.id.label("search_id"),
             Search.name.label("search"),
-            Search.status,
+            is_paused.label("is_paused"),
             cast(waited, Float).label("waiting"),
             func.now().label("now"),
         )
         .join(Search, Search.id == Trial.search_id)
+        .outerjoin(exported, exported.id == Trial.parent_id)
         .where(Trial.status == TrialStatus.WAITING)
         .subquery()
     )
@@ -102,7 +106,7 @@ def queue(
 
 #: Literals, as the partial index needs them.
 _COULD_START = text(f"""trials.status = 'waiting' AND trials.available_at <= now()
-    AND searches.status IN ({listed(TRAINING_SEARCH)})""")
+    AND (searches.status IN ({listed(TRAINING_SEARCH)}) OR trials.kind = '{TrialKind.EXPORT}')""")
 
 
 def stats(session: Session, caller: Caller) -> QueueStatsOut:
@@ -133,16 +137,16 @@ def stats(session: Session, caller: Caller) -> QueueStatsOut:
 def _waiting(row: Any, known: Capacity) -> WaitingTrial:
     return WaitingTrial(
         row.position, row.trial_id, row.number, row.kind, row.attempt, row.search_id, row.search,
-        row.waiting, _why(SearchStatus(row.status), row.reason, row.available_at, row.now, known),
+        row.waiting,
+        _PAUSED if row.is_paused else why(row.reason, row.available_at, row.now, known),
     )  # fmt: skip
 
 
-def _why(
-    status: SearchStatus, reason: str, available_at: datetime, now: datetime, known: Capacity
-) -> str:
-    """Why a trial waits, the hardest obstacle first."""
-    if status is SearchStatus.PAUSED:
-        return "its search is paused"
+def why(reason: str, available_at: datetime, now: datetime, known: Capacity) -> str:
+    """Why a trial waits that may be leased, the hardest obstacle first.
+
+    `reason` is that of its last attempt.
+    """
     if available_at > now:
         seconds = (available_at - now).total_seconds()
         because = f" ({reason})" if reason else ""

@@ -16,7 +16,7 @@ SELECT searches.id AS search_id, count(*) FILTER (WHERE trials.status = 'running
     max(trials.reason) FILTER (WHERE trials.status = 'waiting' AND setbacks > 0) AS setback
 FROM trials JOIN searches ON searches.id = search_id
 WHERE search_id = ANY(:ids) AND trials.status IN ('waiting', 'running')
-    AND searches.status IN ('running', 'finishing')
+    AND searches.status IN ('running', 'finishing') AND kind <> 'export'
 GROUP BY searches.id
 """)
 

@@ -3,13 +3,14 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from api.models import Lease, Search, Trial, Worker
 from api.schemas import WorkerOut
 from api.store.errors import NotFound
 from api.store.keys import Caller
+from core.protocol.states import TrialKind
 
 _FORGOTTEN_AFTER = timedelta(days=1)
 RECENT = timedelta(minutes=1)  # for which a silent worker counts as alive
@@ -22,7 +23,7 @@ def listing(session: Session, caller: Caller) -> list[WorkerOut]:
             Worker,
             func.greatest(Worker.seen_at, Lease.heard_at).label("seen_at"),
             Search.owner_id,
-            Lease.trial_id,
+            case((Trial.kind == TrialKind.EXPORT, Trial.parent_id), else_=Trial.id),
         )
         .outerjoin(Lease, Lease.worker_id == Worker.id)
         .outerjoin(Trial, Trial.id == Lease.trial_id)

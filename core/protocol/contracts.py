@@ -307,7 +307,7 @@ class TrainOrder(Message):
     version: int = 1
     search_id: UUID
     trial_id: UUID
-    number: int  # of the trial within its search
+    number: int  # of the trial within its search; of an export that of the exported one
     kind: TrialKind = TrialKind.SEARCH
     attempt: int
     token: UUID  # fences every later report of this lease
@@ -325,7 +325,7 @@ class TrainOrder(Message):
     dataset_name: str
     dataset_spec: DatasetSpec
     hyperparameters: Hyperparameters
-    history: JsonObject = Field(default_factory=dict)  # final fit: facts for the model card
+    history: JsonObject = Field(default_factory=dict)  # of an export: facts for the model card
     fresh: bool = False  # weights start at random, though the parent's are there
     holdout: Finite = 0.25  # final fit: share of the validation split for the comparison
     #: Final fit of an ensemble: the networks that `architecture` joins, the parent's first.
@@ -335,7 +335,7 @@ class TrainOrder(Message):
     checkpoint_seconds: Seconds | None = None
     #: The trace of the request that created the search (W3C Trace Context); None: not traced.
     traceparent: str | None = None
-    int8: bool = False  # final fit: the export also has an ONNX file of eight bits
+    int8: bool = False  # the export also has an ONNX file of eight bits
 
 
 class LeaseRequest(Message):
@@ -346,6 +346,7 @@ class LeaseRequest(Message):
     name: str = Field(max_length=128)
     device: str = Field(max_length=128)  # "cpu", or the name of the GPU
     threads: int = 1
+    exports: bool = False  # it knows trials of the kind "export"; older releases do not
 
 
 class Action(StrEnum):
@@ -452,8 +453,8 @@ class TrialOutcome(Message):
     samples_per_second: Finite | None = None
     latency: Positive | None = None  # seconds for one example: median of batches of one
     parameters: int | None = None
-    test: TestMetrics | None = None  # final fit only
-    export: BlobRef | None = None  # final fit only
+    test: TestMetrics | None = None  # of a final fit or an export
+    export: BlobRef | None = None  # of the same
     export_proof: str | None = Field(default=None, max_length=64)  # as of the weights
     comparison: Comparison | None = None  # final fit only
 

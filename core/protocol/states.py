@@ -21,6 +21,7 @@ class TrialKind(StrEnum):
     SEARCH = "search"  # evaluates a suggestion on the validation split
     FINAL = "final"  # the final fit: train + validation, tested once, exported
     FORMER = "former"  # a final fit that was made before its search was extended
+    EXPORT = "export"  # its parent's weights as they are: tested once, exported; never listed
 
 
 class SearchStatus(StrEnum):

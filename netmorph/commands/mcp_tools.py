@@ -18,7 +18,7 @@ from rich.console import Console, RenderableType
 from netmorph import export, lineage, tables
 from netmorph.answers import Search, Trial
 from netmorph.client import Client
-from netmorph.commands.searches import new_limits, numbered, resolve
+from netmorph.commands.searches import new_limits, resolve
 from netmorph.diagnosis import SECONDS_SILENT
 from netmorph.errors import ClientError
 from netmorph.formatting import clock, measures, metric, milliseconds
@@ -151,7 +151,7 @@ class Tools:
         """Explain one trial: why this candidate, what was believed of it, and what came."""
         with self.connect() as client:
             item = resolve(client, search)
-            numbered(client, item["id"], number)
+            client.trial(item["id"], number)
             line = lineage.ancestry(client.trials(item["id"]), number)
         return "\n".join(explanation(item, line))
 

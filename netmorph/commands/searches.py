@@ -9,9 +9,8 @@ from uuid import UUID
 
 import typer
 
-from netmorph import event_log, lineage, predictor, progress, tables
-from netmorph import export as exports
-from netmorph.answers import Epoch, Queued, Search, Trial
+from netmorph import event_log, lineage, progress, tables
+from netmorph.answers import Epoch, Queued, Search
 from netmorph.client import Client
 from netmorph.commands import matching
 from netmorph.commands.options import (
@@ -28,7 +27,7 @@ from netmorph.commands.options import (
 from netmorph.commands.preparing import MeanOption, ScaleOption, StdOption, preparation_of
 from netmorph.errors import ClientError
 from netmorph.importing.files import read
-from netmorph.report import default_folder, print_summary, summary
+from netmorph.report import print_summary, summary
 
 #: Fields of a search that a request for it has, too.
 _REQUEST = (
@@ -148,7 +147,7 @@ def logs(
         if trial is None:
             events = event_log.of_search(item, client.trials(item["id"]))
         else:
-            chosen = numbered(client, item["id"], trial)
+            chosen = client.trial(item["id"], trial)
             events, epochs = (
                 list(event_log.of_trial(chosen, in_percent)),
                 client.epochs(chosen["id"]),
@@ -160,21 +159,6 @@ def logs(
     lines += [event_log.epoch_line(epoch, in_percent) for epoch in epochs]
     for text in lines:
         console().print(text, soft_wrap=True)
-
-
-def numbered(client: Client, search_id: str, number: int) -> Trial:
-    """The trial of a search with this number.
-
-    Raises:
-        ClientError: there is none.
-    """
-    last = -1
-    for item in client.trials(search_id):
-        last = item["number"]
-        if last == number:
-            return item
-    made = f"expected 0 to {last}" if last >= 0 else "it has no trials yet"
-    raise ClientError(f"the search has no trial {number}; {made}")
 
 
 def pause(
@@ -445,42 +429,6 @@ def _confirm(items: list[Search]) -> None:
     if not sys.stdin.isatty():
         raise ClientError(f"to delete {names} without a question, add --yes")
     typer.confirm(f"Delete {names}, with all trials and models?", abort=True, err=True)
-
-
-def export(
-    search: SearchArgument,
-    to: Annotated[
-        Path | None, typer.Option(help="Folder for the network. Default: exports/NAME-ID.")
-    ] = None,
-    torch_program: Annotated[
-        bool,
-        typer.Option(
-            "--torch-program",
-            help="Also write the network as model.pt2, which torch.export.load reads. Takes some "
-            "seconds and needs torch.",
-        ),
-    ] = False,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Download the exported network of a completed search."""
-    if torch_program:
-        predictor.require_torch()
-    with connect(url, key, data_dir) as client:
-        item = resolve(client, search)
-        folder = to or default_folder(item)
-        exports.require_writable(folder)
-        exports.download(client, item["id"], folder)
-    written = predictor.write_torch_program(folder) if torch_program else None
-    if as_json:
-        more = {} if written is None else {"torch_program": str(written.absolute())}
-        print_json({"search_id": item["id"], "export": str(folder.absolute()), **more})
-        return
-    console().print(f"exported to {folder}", soft_wrap=True)
-    if written is not None:
-        console().print(f"wrote and checked {written}", soft_wrap=True)
 
 
 def resolve(client: Client, text: str) -> Search:

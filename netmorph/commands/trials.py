@@ -14,7 +14,7 @@ from netmorph.commands.options import (
     console,
     print_json,
 )
-from netmorph.commands.searches import numbered, resolve
+from netmorph.commands.searches import resolve
 
 trial = typer.Typer(no_args_is_help=True, help="Change one trial.")
 
@@ -35,7 +35,7 @@ def stop(
 ) -> None:
     """Stop one trial; a running one ends at its next report. Its search goes on."""
     with connect(url, key, data_dir) as client:
-        item = client.stop_trial(numbered(client, resolve(client, search)["id"], number)["id"])
+        item = client.stop_trial(client.trial(resolve(client, search)["id"], number)["id"])
     if as_json:
         print_json(item)
         return

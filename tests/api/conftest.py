@@ -51,7 +51,8 @@ AUDIT = {
     "a completed trial was reported": """
         SELECT id FROM trials WHERE status = 'completed' AND report_digest IS NULL""",
     "numbers have no gaps": """
-        SELECT searches.id FROM searches LEFT JOIN trials ON search_id = searches.id
+        SELECT searches.id FROM searches
+        LEFT JOIN trials ON search_id = searches.id AND kind <> 'export'
         GROUP BY searches.id
         HAVING count(trials.id) <> next_number OR max(number) <> count(trials.id) - 1""",
     "no search made more trials than its budget": """
@@ -68,16 +69,19 @@ AUDIT = {
             ELSE epochs_spent END) > epoch_limit""",
     "a parent is an earlier trial of the same search": """
         SELECT trials.id FROM trials JOIN trials AS parent ON parent.id = trials.parent_id
-        WHERE parent.search_id <> trials.search_id OR parent.number >= trials.number""",
+        WHERE parent.search_id <> trials.search_id
+            OR parent.number >= trials.number AND trials.kind <> 'export'""",
     "a trial that inherits has a parent with weights": """
         SELECT trials.id FROM trials LEFT JOIN trials AS parent ON parent.id = trials.parent_id
-        WHERE trials.inherited AND parent.weights_key IS NULL""",
+        WHERE trials.inherited AND parent.weights_key IS NULL
+            AND (trials.kind <> 'export' OR trials.status IN ('waiting', 'running'))""",
     "an ended search has an end, a live one none": """
         SELECT id FROM searches
         WHERE (status IN ('completed', 'stopped', 'failed')) <> (ended_at IS NOT NULL)""",
     "nothing waits in an ended search": """
         SELECT trials.id FROM trials JOIN searches ON searches.id = search_id
-        WHERE trials.status = 'waiting' AND searches.ended_at IS NOT NULL""",
+        WHERE trials.status = 'waiting' AND searches.ended_at IS NOT NULL
+            AND kind <> 'export'""",
     "a completed search has its tested final fit": """
         SELECT searches.id FROM searches
         LEFT JOIN trials ON search_id = searches.id AND kind = 'final'
@@ -200,7 +204,9 @@ class World:
             return trial.id
 
     def worker(self, name: str = "worker") -> LeaseRequest:
-        return LeaseRequest(worker_id=uuid4(), boot_id=uuid4(), name=name, device="cpu")
+        return LeaseRequest(
+            worker_id=uuid4(), boot_id=uuid4(), name=name, device="cpu", exports=True
+        )
 
     def get(self, trial_id: UUID) -> Trial:
         with self.sessions.begin() as session:
@@ -226,7 +232,8 @@ class World:
         self.silent(trial_id)
         with self.sessions.begin() as session:
             asking = self.worker("asking")
-            session.add(Worker(id=asking.worker_id, **asking.model_dump(exclude={"worker_id"})))
+            columns = asking.model_dump(exclude={"worker_id", "exports"})
+            session.add(Worker(id=asking.worker_id, **columns))
 
     def forgotten(self, trial_id: UUID) -> None:
         """Let a lease run out while no other worker asks for a trial."""

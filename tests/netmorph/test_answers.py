@@ -35,6 +35,7 @@ SCHEMAS: dict[Any, str] = {
     answers.Search: "SearchOut",
     answers.Morphism: "MorphismOut",
     answers.Trial: "TrialOut",
+    answers.TrialExport: "TrialExportOut",
     answers.Epoch: "EpochOut",
     answers.RootFacts: "RootOut",
     answers.Preview: "SearchPreview",

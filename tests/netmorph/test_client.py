@@ -290,3 +290,25 @@ def test_a_failed_download_is_retried_from_its_beginning(tmp_path) -> None:
     with answering(*answers) as client:
         client.download_export("s", tmp_path / "export.zip")
     assert (tmp_path / "export.zip").read_bytes() == b"archive"
+
+
+def test_an_export_of_a_trial_is_followed_to_its_end() -> None:
+    state = {"trial_id": "t", "search_id": "s", "number": 7, "status": "waiting", "reason": ""}
+    trials = {"items": [{"number": 7, "id": "t"}], "next_cursor": None}
+    ends = [state | {"status": "completed"}, state | {"status": "failed", "reason": "it errs"}]
+    for end in ends:
+        answers = [trials, state, {"id": "s", "version": 1}, state, {"id": "s", "version": 2}, end]
+        with answering(*(httpx.Response(200, json=one) for one in answers)) as client:
+            if end["status"] == "completed":
+                assert client.export("s", trial=7) == end
+            else:
+                with pytest.raises(ClientError, match="the export of trial 7 is failed: it errs"):
+                    client.export("s", trial=7)
+
+
+def test_the_export_of_a_trial_is_downloaded_by_its_number(tmp_path) -> None:
+    trials = {"items": [{"number": 7, "id": "t"}], "next_cursor": None}
+    answers = [httpx.Response(200, json=trials), httpx.Response(200, content=b"archive")]
+    with answering(*answers) as client:
+        client.download_export("s", tmp_path / "export.zip", trial=7)
+    assert (tmp_path / "export.zip").read_bytes() == b"archive"

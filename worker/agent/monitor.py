@@ -15,6 +15,7 @@ _END_STATUSES = frozenset(
     {TrialStatus.COMPLETED, TrialStatus.STOPPED, TrialStatus.INFEASIBLE, TrialStatus.FAILED}
 )
 _ABANDON_SECONDS = 5.0  # for the trainer to end after an answer to abandon
+_SLOWER = 10.0  # an export reports no progress within its test: it may be silent as much longer
 
 
 class Ending(Enum):
@@ -68,7 +69,8 @@ class TrainingMonitor:
     @property
     def hang_limit(self) -> float:
         """Seconds without progress that count as a hang; an evaluation may take a whole epoch."""
-        return max(self.hang_seconds, self.longest_epoch)
+        is_export = self.order.kind is TrialKind.EXPORT
+        return max(self.hang_seconds * (_SLOWER if is_export else 1), self.longest_epoch)
 
     def observe(self, notice: Notice, now: float) -> None:
         """Record one event of the trainer, or one answer of the controller."""

@@ -100,6 +100,7 @@ class TrialSupervisor:
             name=self._settings.worker_name,
             device=self._trainer.device,
             threads=self._settings.threads,
+            exports=True,
         )
 
     def _train(

@@ -39,7 +39,7 @@ class JobData:
     targets: TargetScale | None  # of regression
     loss: AbstractLoss
     normalisation: Normalisation
-    inputs: TrainedInputs | None  # of a final fit, for its export
+    inputs: TrainedInputs | None  # of what is exported
 
 
 class DataReader:
@@ -66,7 +66,7 @@ def _cache_key(job: TrainJob, compute: Compute) -> tuple[object, ...]:
     """Everything that the examples depend on."""
     h = job.hyperparameters
     final = (job.is_final, job.continues_parent, job.holdout)
-    split = (h.validation_fraction, h.split_seed, *final)
+    split = (h.validation_fraction, h.split_seed, *final, job.is_export)
     augmented = (h.augmentation, h.erasing)
     measured = (job.task, job.metric, h.class_weights)
     return (job.dataset.key, *measured, *split, *augmented, compute.device, compute.channels_last)
@@ -127,7 +127,7 @@ def _read(job: TrainJob, storage: Storage, cache: Path, compute: Compute) -> Job
         loss=_loss(job, arrays, targets),
         normalisation=normalisation,
         inputs=TrainedInputs.of(x, described, normalisation, targets, arrays.pieces)
-        if job.is_final
+        if job.makes_export
         else None,
     )
 

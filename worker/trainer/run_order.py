@@ -78,14 +78,15 @@ def _run(
     )
     trained, storage = run.train(), run.results
     facts: dict[str, Any] = {}
-    if job.is_final and not trained.outcome.stopped:
+    if job.makes_export and not trained.outcome.stopped:
         test, packed = measure_and_export(job, trained, data, compute)
         facts = {"test": test, "comparison": trained.comparison}
         facts["export"] = storage.put("exports", packed, "zip")
         facts["export_proof"] = proof(token, packed)
-    weights = save(trained.network.weights())
-    facts["weights"] = storage.put("weights", weights, "safetensors")
-    facts["weights_proof"] = proof(token, weights)
+    if not job.is_export:  # its weights are stored: they are the parent's
+        weights = save(trained.network.weights())
+        facts["weights"] = storage.put("weights", weights, "safetensors")
+        facts["weights_proof"] = proof(token, weights)
     return _ended(run, trained).model_copy(update=facts)
 
 
@@ -117,6 +118,9 @@ class JobRun:
         )
         torch.set_num_threads(self.compute.threads)
         network = initial_network(job, storage, inherited, self.compute)
+        if job.is_export:
+            self.callbacks.on_step(1)  # the data are read
+            return Trained(self._joint(network), Outcome())
         if job.starts_from_given and inherited is not None:
             given = network_with(job.architecture, inherited, self.compute)
             return train_from_given(

@@ -36,6 +36,7 @@ class TrainJob:
     task: str  # a kind of `core.tasks.TASKS`
     metric: str | None  # the kind of its metric that is optimised; None: the default
     is_final: bool  # a final fit: trained on the validation examples as well, tested and exported
+    is_export: bool  # the parent as it is, tested and exported: nothing is trained
     seed: int
     architecture: Architecture  # the joint one of an ensemble
     parent: StoredNetwork | None  # None: weights start at random
@@ -47,11 +48,11 @@ class TrainJob:
     dataset_spec: DatasetSpec
     hyperparameters: Hyperparameters
     holdout: float  # final fit: share of the validation split that it is compared on
-    history: JsonObject  # final fit: facts for the model card
+    history: JsonObject  # of what is exported: facts for the model card
     trial_id: UUID
     checkpoint: BlobRef | None  # of an earlier attempt: the training continues from there
     checkpoint_seconds: float  # between two stored checkpoints, at least
-    int8: bool  # final fit: the export also has an ONNX file of eight bits
+    int8: bool  # the export also has an ONNX file of eight bits
 
     @classmethod
     def of(cls, order: TrainOrder) -> Self:
@@ -65,6 +66,7 @@ class TrainJob:
             task=_known_task(order.task, order.metric),
             metric=order.metric,
             is_final=order.kind is TrialKind.FINAL,
+            is_export=order.kind is TrialKind.EXPORT,
             seed=order.seed,
             architecture=Architecture.from_json(order.architecture),
             parent=_parent(order),
@@ -85,6 +87,7 @@ class TrainJob:
             checkpoint_seconds=inf if least is None else least,
             int8=order.int8,
         )
+        job._check_export()
         job._check_members()
         job._check_morphisms()
         return job
@@ -95,6 +98,11 @@ class TrainJob:
         return TASKS[self.task](self.metric)
 
     @property
+    def makes_export(self) -> bool:
+        """Whether its network is tested and exported."""
+        return self.is_final or self.is_export
+
+    @property
     def continues_parent(self) -> bool:
         """Whether it is a final fit that starts from a winner, its parent."""
         return self.is_final and self.parent is not None
@@ -103,6 +111,13 @@ class TrainJob:
     def starts_from_given(self) -> bool:
         """Whether it trains a network that a user gave, from its weights."""
         return not self.is_final and self.parent is not None and self.parent.raw_inputs
+
+    def _check_export(self) -> None:
+        """Raise InvalidInput where a network is to be exported that is not given as it is."""
+        if self.is_export and (self.parent is None or self.morphisms or self.members):
+            raise InvalidInput(
+                "the order is for the export of a trial; expected its weights, and no changes"
+            )
 
     def _check_members(self) -> None:
         """Raise InvalidInput where the members are not those that the architecture joins."""

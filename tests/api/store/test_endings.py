@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from api.models import Search, Trial, Worker
 from api.store import endings, leases
@@ -103,3 +103,17 @@ def test_attempts_of_a_trial_share_the_epochs_it_has_reserved(world, do, take) -
 def test_every_ending_leaves_a_live_status_alone(world) -> None:
     """The statements must not end what has ended: the table says what may be left."""
     assert all(sources <= LIVE_TRIAL for sources in TRIAL_SOURCES.values())
+
+
+def test_a_final_fit_has_another_attempt_also_where_the_budget_is_in_epochs(
+    world, do, take
+) -> None:
+    """It has reserved none of them."""
+    search = world.search(budget=Budget(epochs=10), status=SearchStatus.FINISHING)
+    parent = world.trial(search, status="completed", value=0.5, ended_at=text("now()"))
+    final = world.trial(search, kind="final", parent_id=parent, epochs_reserved=0)
+    take()
+    world.overdue(final)
+
+    assert do(endings.expire, 3) == 1
+    assert (world.get(final).status, world.get(final).attempt) == (TrialStatus.WAITING, 2)

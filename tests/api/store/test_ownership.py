@@ -10,7 +10,16 @@ from sqlalchemy.orm import Session
 from api.models import Search
 from api.roles import Role
 from api.schemas import LimitsIn, SearchPatch
-from api.store import budgets, datasets, epochs, networks, searches, stopped_trials, trials
+from api.store import (
+    budgets,
+    datasets,
+    epochs,
+    networks,
+    searches,
+    stopped_trials,
+    trial_exports,
+    trials,
+)
 from api.store.errors import Forbidden, NotFound
 from api.store.keys import Caller
 from core.protocol.states import SearchStatus, TrialKind
@@ -36,6 +45,12 @@ USES: dict[str, tuple[str, Use]] = {
     "trials.get": ("trial", trials.get),
     "stopped_trials.stop": ("running", stopped_trials.stop),
     "epochs.of_trial": ("trial", epochs.of_trial),
+    "trial_exports.state": ("exported", trial_exports.state),
+    "trial_exports.blob_of": ("exported", trial_exports.blob_of),
+    "trial_exports.order": (
+        "exported",
+        lambda s, c, id: trial_exports.order(s, c, id, most=9, is_intact=lambda blob: True),
+    ),
     "datasets.get": ("dataset", datasets.get),
     "datasets.row": ("dataset", lambda s, c, id: datasets.row(s, c, str(id))),
     "networks.get": ("network", networks.get),
@@ -45,7 +60,7 @@ USES: dict[str, tuple[str, Use]] = {
 
 
 #: What ids of a search and its trials are of.
-OF_SEARCH = {"search", "trial", "running"}
+OF_SEARCH = {"search", "trial", "running", "exported"}
 
 
 @pytest.fixture
@@ -58,10 +73,15 @@ def things(world: Any) -> dict[str, Any]:
     trial = world.trial(
         search, kind=TrialKind.FINAL, parent_id=best, export_key=export.key, export_bytes=9
     )
+    exported = world.trial(
+        search, status="completed", value=0.4, weights_key=world.blob().key, weights_bytes=9
+    )
+    ordered = {"kind": TrialKind.EXPORT, "parent_id": exported, "number": -3}
+    world.trial(search, export_key=export.key, export_bytes=9, **ordered)
     dataset = world.get_search(search).dataset_id
     network = world.network(owner)
     return {
-        "owner": owner, "search": search, "trial": trial, "running": best,
+        "owner": owner, "search": search, "trial": trial, "running": best, "exported": exported,
         "dataset": dataset, "network": network,
     }  # fmt: skip
 
@@ -69,7 +89,7 @@ def things(world: Any) -> dict[str, Any]:
 #: Uses that others have of a shared search; all other uses of a search and its trials change it.
 READING = {
     "searches.get", "searches.version", "trials.listing", "epochs.of_search", "trials.export_of",
-    "trials.get", "epochs.of_trial",
+    "trials.get", "epochs.of_trial", "trial_exports.state", "trial_exports.blob_of",
 }  # fmt: skip
 
 

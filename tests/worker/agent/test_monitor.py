@@ -192,3 +192,12 @@ def test_every_sequence_of_events_ends_with_one_outcome_or_none(events, shuts_do
     else:
         final = {"completed", "stopped", "infeasible", "failed"}
         assert outcome.status in final
+
+
+def test_an_export_may_be_silent_for_longer_as_it_reports_no_progress_of_its_test(
+    controller,
+) -> None:
+    order = controller.add("train").model_copy(update={"kind": TrialKind.EXPORT})
+    monitor = TrainingMonitor(order=order, hang_seconds=10, stop_seconds=5, started=1000.0)
+    assert monitor.ending(1100.0) is None
+    assert monitor.ending(1100.1) is Ending.HUNG

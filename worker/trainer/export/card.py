@@ -48,6 +48,12 @@ _EXAMPLES = {  # by whether they are rows of a table
 }
 
 
+_CHOSEN_BY_TEST = (
+    "Of several exports, one that is chosen by its test metric will do worse on new examples: "
+    "choose by the validation metric."
+)
+
+
 def model_card(
     job: TrainJob,
     architecture: Architecture,
@@ -122,16 +128,23 @@ def _facts(
         "| | |",
         "|---|---|",
         f"| test {task.metric} | {task.in_words(test.metric, test.std)} ({test.examples} examples, "
-        "looked at once) |",
+        f"looked at once{' for this export' if job.is_export else ''}) |",
         *[f"| test {name} | {value:.4g} |" for name, value in _plain_names(test.measures)],
-        f"| validation {task.metric} in the search | {validation} (the best of many: optimistic) |",
+        f"| validation {task.metric} in the search | {validation} ({_optimism(job)}) |",
         f"| parameters | {architecture.parameters:,} |",
         f"| FLOPs of one example | {architecture.flops:,} |",
-        f"| training examples | {_training_examples(spec.train_examples, comparison)} |",
+        f"| training examples | {_training_examples(job, comparison)} |",
         *_splits(job),
         f"| input | {spec.input_shape}, {spec.dtype}{_axes(spec.layout)} |",
         _results(spec),
     ]
+
+
+def _optimism(job: TrainJob) -> str:
+    """How far the validation metric can be believed."""
+    if job.is_export:
+        return "it has steered the search: optimistic"
+    return "the best of many: optimistic"
 
 
 def _splits(job: TrainJob) -> list[str]:
@@ -188,6 +201,11 @@ def _lineage(job: TrainJob, comparison: Comparison | None) -> list[str]:
 def _network(job: TrainJob, comparison: Comparison | None) -> str:
     """The trial or trials that the network comes from."""
     number = job.history.get("of_number", "?")
+    if job.is_export:
+        return (
+            f"This is trial {number} as the search has trained it: on the training split alone, "
+            "without a final fit. Its lineage:"
+        )
     members = in_words(job.history.get("members", []))
     if not members or _is_winner(comparison):
         return f"This is the architecture of trial {number}:"
@@ -206,12 +224,13 @@ def _layers(architecture: Architecture) -> list[str]:
     return rows
 
 
-def _training_examples(count: int, comparison: Comparison | None) -> str:
+def _training_examples(job: TrainJob, comparison: Comparison | None) -> str:
     """How many examples the exported weights were trained on, and which."""
+    count = job.dataset_spec.train_examples
+    if job.is_export or _is_winner(comparison):
+        return f"{count:,} less the validation split"
     if comparison is None:
         return f"{count:,} (validation included)"
-    if _is_winner(comparison):
-        return f"{count:,} less the validation split"
     held_out = comparison.examples
     return (
         f"{count - held_out:,} ({held_out:,} of the validation split were held out to compare on)"
@@ -221,6 +240,8 @@ def _training_examples(count: int, comparison: Comparison | None) -> str:
 def _final(job: TrainJob, comparison: Comparison | None, seconds: float | None) -> list[str]:
     """How the final network compares, and the share of the training that is in the export."""
     sentences = []
+    if job.is_export:
+        sentences.append(_CHOSEN_BY_TEST)
     if kept := str(job.history.get("kept", "")):
         sentences.append(f"{_plain(kept[0].upper() + kept[1:])}.")
     if comparison is not None:
@@ -240,8 +261,10 @@ def compute_in_winner(
 
     `seconds` are those of the final fit; they count only where its own weights are exported.
     Of an ensemble whose winner is exported alone, only the winner's lineage counts. None where
-    seconds are unknown.
+    seconds are unknown, and for the export of a trial that need not be the winner.
     """
+    if job.is_export:
+        return None
     history, alone = job.history, _is_winner(comparison)
     lineage, before = history.get("seconds_in_lineage"), history.get("seconds_total")
     inherited = history.get("seconds_in_winner", lineage) if alone else lineage
