@@ -170,8 +170,8 @@ class Tools:
         file: Annotated[
             str | None,
             Field(
-                description="In place of it: an ONNX file, a JSON file or the folder of an export, "
-                "below the folder of this server."
+                description="In place of it: an ONNX file, a program of torch.export (.pt2), a "
+                "JSON file or the folder of an export, below the folder of this server."
             ),
         ] = None,
     ) -> str:

@@ -1,4 +1,4 @@
-"""The options that say how the inputs of a network in an ONNX file are prepared."""
+"""The options that say how the inputs of a network of the user's are prepared."""
 
 from typing import Annotated
 
@@ -11,8 +11,8 @@ ScaleOption = Annotated[
     float | None,
     typer.Option(
         "--root-scale",
-        help="The network in the ONNX file takes (x / SCALE - MEAN) / STD. Default: x as the data "
-        "set has it.",
+        help="The network in the ONNX file or .pt2 archive takes (x / SCALE - MEAN) / STD. "
+        "Default: x as the data set has it.",
     ),
 ]
 MeanOption = Annotated[

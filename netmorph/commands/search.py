@@ -163,8 +163,8 @@ def search(
     root: Annotated[
         Path | None,
         typer.Option(
-            help="Start from this network: an ONNX file, the folder of an export, or an "
-            "architecture as JSON (without weights)."
+            help="Start from this network: an ONNX file, a program of torch.export (.pt2), the "
+            "folder of an export, or an architecture as JSON (without weights)."
         ),
     ] = None,
     keep_accuracy: Annotated[

@@ -286,8 +286,8 @@ def enqueue(
     network: Annotated[
         Path,
         typer.Argument(
-            help="An ONNX file, the folder of an export, or an architecture as JSON (without "
-            "weights)."
+            help="An ONNX file, a program of torch.export (.pt2), the folder of an export, or an "
+            "architecture as JSON (without weights)."
         ),
     ],
     scale: ScaleOption = None,

@@ -8,7 +8,7 @@ import numpy as np
 from netmorph.errors import UnreadableNetwork
 from netmorph.importing.frames import Axis
 from netmorph.importing.graph import Array, Graph
-from netmorph.importing.onnx_file import OnnxGraph, OnnxNode
+from netmorph.importing.operations import Operation, OperationGraph
 from netmorph.importing.refusals import unsupported
 from netmorph.importing.value import Value
 
@@ -17,7 +17,7 @@ from netmorph.importing.value import Value
 class Conversion:
     """A conversion: the values and constants so far, by name."""
 
-    source: OnnxGraph
+    source: OperationGraph
     factor: Array  # of the preparation of the inputs: factor x + shift; (channels,)
     shift: Array
     graph: Graph = field(init=False)
@@ -25,7 +25,7 @@ class Conversion:
     constants: dict[str, Array] = field(default_factory=dict)
     readers: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
-    ended: OnnxNode | None = None  # a softmax, behind which nothing may come
+    ended: Operation | None = None  # a softmax, behind which nothing may come
 
     def __post_init__(self) -> None:
         shape = self.source.input_shape
@@ -40,14 +40,14 @@ class Conversion:
             raise UnreadableNetwork(f"{reader} reads {name!r}, which nothing before it computes")
         return self.values[name]
 
-    def plain(self, node: OnnxNode, index: int = 0) -> Value:
+    def plain(self, node: Operation, index: int = 0) -> Value:
         """An input without zeros that were added for a convolution."""
         found = self.value(node.inputs[index], node)
         if found.pads:
             raise unsupported(node, "its input has been padded; expected a Conv behind a Pad")
         return found
 
-    def constant(self, node: OnnxNode, index: int) -> Array | None:
+    def constant(self, node: Operation, index: int) -> Array | None:
         """A constant input; None where it is left out."""
         name = node.inputs[index] if index < len(node.inputs) else ""
         if not name:
@@ -56,12 +56,12 @@ class Conversion:
             raise unsupported(node, f"its input {name!r} is computed; expected a constant")
         return self.constants[name]
 
-    def needed(self, node: OnnxNode, index: int) -> Array:
+    def needed(self, node: Operation, index: int) -> Array:
         found = self.constant(node, index)
         if found is None or not np.issubdtype(found.dtype, np.floating):
             raise unsupported(node, f"its input {index} is missing or has other than floats")
         return found.astype(np.float64)
 
-    def bias(self, node: OnnxNode) -> Array | None:
+    def bias(self, node: Operation) -> Array | None:
         """The third input, a bias; None where it is left out."""
         return self.needed(node, 2) if len(node.inputs) > 2 and node.inputs[2] else None

@@ -1,4 +1,4 @@
-"""From the operations of an ONNX graph to an architecture with the same function."""
+"""From the operations of a file to an architecture with the same function."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -10,14 +10,14 @@ from netmorph.importing import convolutions, elementwise, vectors
 from netmorph.importing.conversion import Conversion
 from netmorph.importing.folding import FOLDED, fold
 from netmorph.importing.graph import Finished
-from netmorph.importing.onnx_file import OnnxGraph, OnnxNode
+from netmorph.importing.operations import Operation, OperationGraph
 from netmorph.importing.patterns import merged
 from netmorph.importing.preparation import Preparation
 from netmorph.importing.refusals import unsupported
 from netmorph.importing.value import Value
 
 
-def convert(graph: OnnxGraph, preparation: Preparation) -> tuple[Finished, tuple[str, ...]]:
+def convert(graph: OperationGraph, preparation: Preparation) -> tuple[Finished, tuple[str, ...]]:
     """The architecture with its weights, and notes on what differs from the file.
 
     Raises UnsupportedOperation, which names the node, where an operation cannot be taken.
@@ -30,16 +30,16 @@ def convert(graph: OnnxGraph, preparation: Preparation) -> tuple[Finished, tuple
     return _finished(conversion)
 
 
-def _check_kinds(graph: OnnxGraph) -> None:
+def _check_kinds(graph: OperationGraph) -> None:
     """Raise UnsupportedOperation with all kinds of operations that cannot be taken."""
     unknown = [node for node in graph.nodes if node.kind not in _TAKEN]
     if unknown:
-        counts = Counter(node.kind for node in unknown)
+        counts = Counter(node.written_kind for node in unknown)
         kinds = ", ".join(f"{kind} ({count})" for kind, count in counts.most_common(8))
         raise unsupported(unknown[0], f"the operations that cannot be taken are: {kinds}")
 
 
-def _take(c: Conversion, node: OnnxNode) -> None:
+def _take(c: Conversion, node: Operation) -> None:
     """Convert one operation, or compute it where all its inputs are constants."""
     try:
         if node.kind in FOLDED and all(name in c.constants for name in node.inputs if name):
@@ -64,11 +64,11 @@ def _finished(c: Conversion) -> tuple[Finished, tuple[str, ...]]:
     return finished, tuple(dict.fromkeys(c.notes))
 
 
-def _of_shapes(c: Conversion, node: OnnxNode) -> Value:
+def _of_shapes(c: Conversion, node: Operation) -> Value:
     raise unsupported(node, "expected it to compute a shape from constants alone")
 
 
-def _shape_of(c: Conversion, node: OnnxNode) -> Value:
+def _shape_of(c: Conversion, node: Operation) -> Value:
     """The shape of a value as a constant, with -1 for the batch."""
     value = c.value(node.inputs[0], node)
     c.constants[node.outputs[0]] = np.array([-1, *value.shape])
@@ -76,7 +76,7 @@ def _shape_of(c: Conversion, node: OnnxNode) -> Value:
 
 
 #: How each kind of operation is taken.
-_TAKEN: Mapping[str, Callable[[Conversion, OnnxNode], Value]] = {
+_TAKEN: Mapping[str, Callable[[Conversion, Operation], Value]] = {
     "Conv": convolutions.convolution,
     "MaxPool": convolutions.pool,
     "AveragePool": convolutions.pool,

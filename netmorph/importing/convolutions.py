@@ -9,7 +9,7 @@ import numpy as np
 from netmorph.importing.conversion import Conversion
 from netmorph.importing.frames import Axis, Window, convolved, pooled
 from netmorph.importing.graph import Array
-from netmorph.importing.onnx_file import OnnxNode
+from netmorph.importing.operations import Operation
 from netmorph.importing.refusals import unsupported
 from netmorph.importing.value import Value
 from netmorph.importing.vectors import dense, flat, with_bias
@@ -23,7 +23,7 @@ _NO_WINDOWS = (
 )
 
 
-def convolution(c: Conversion, node: OnnxNode) -> Value:
+def convolution(c: Conversion, node: Operation) -> Value:
     value, weight, bias = c.value(node.inputs[0], node), c.needed(node, 1), c.bias(node)
     group = int(node.attributes.get("group", 1))
     channels = value.shape[0]
@@ -58,7 +58,7 @@ def convolution(c: Conversion, node: OnnxNode) -> Value:
     return Value(made, (len(weight), *[axis.length for axis in found.axes]), found.axes)
 
 
-def _dense_kernels(c: Conversion, node: OnnxNode, weight: Array, group: int) -> Array:
+def _dense_kernels(c: Conversion, node: Operation, weight: Array, group: int) -> Array:
     """The kernels of a grouped convolution over all channels, zero outside of their group."""
     if group == 1:
         return weight
@@ -76,7 +76,7 @@ def _dense_kernels(c: Conversion, node: OnnxNode, weight: Array, group: int) -> 
 
 
 def _of_one_position(
-    c: Conversion, node: OnnxNode, value: Value, weight: Array, bias: Array | None, group: int
+    c: Conversion, node: Operation, value: Value, weight: Array, bias: Array | None, group: int
 ) -> Value:
     """A convolution behind a global pool: a dense layer."""
     if prod(weight.shape[2:]) != 1 or value.flattened:
@@ -85,7 +85,7 @@ def _of_one_position(
     return replace(dense(c, value, matrix, bias), shape=(len(weight), *[1] * (weight.ndim - 2)))
 
 
-def pool(c: Conversion, node: OnnxNode) -> Value:
+def pool(c: Conversion, node: Operation) -> Value:
     value = c.plain(node)
     sizes = node.attributes.get("kernel_shape", ())
     if len(sizes) != len(value.axes) or not sizes:
@@ -94,7 +94,7 @@ def pool(c: Conversion, node: OnnxNode) -> Value:
     return _pooled(c, node, value, windows)
 
 
-def _pooled(c: Conversion, node: OnnxNode, value: Value, windows: tuple[Window, ...]) -> Value:
+def _pooled(c: Conversion, node: Operation, value: Value, windows: tuple[Window, ...]) -> Value:
     found = pooled(value.axes, windows) if len({w.size for w in windows}) == 1 else None
     if found is None:
         raise unsupported(node, _NO_WINDOWS.format(windows=in_words(windows)))
@@ -118,16 +118,16 @@ def _pooled(c: Conversion, node: OnnxNode, value: Value, windows: tuple[Window, 
     return Value(made, (value.shape[0], *[axis.length for axis in found.axes]), found.axes)
 
 
-def _note_frame(c: Conversion, node: OnnxNode, axes: tuple[Axis, ...]) -> None:
+def _note_frame(c: Conversion, node: Operation, axes: tuple[Axis, ...]) -> None:
     if any(axis.is_framed for axis in axes) and not any(n.endswith(_FRAME) for n in c.notes):
         c.notes.append(f"{node} {_FRAME}")
 
 
-def global_pool(c: Conversion, node: OnnxNode) -> Value:
+def global_pool(c: Conversion, node: Operation) -> Value:
     return _global_pool(c, node, c.plain(node), keep=True)
 
 
-def mean(c: Conversion, node: OnnxNode) -> Value:
+def mean(c: Conversion, node: Operation) -> Value:
     """A mean over all spatial axes."""
     value = c.plain(node)
     axes = node.attributes.get("axes")
@@ -142,7 +142,7 @@ def mean(c: Conversion, node: OnnxNode) -> Value:
     return _global_pool(c, node, value, keep=bool(node.attributes.get("keepdims", 1)))
 
 
-def _global_pool(c: Conversion, node: OnnxNode, value: Value, *, keep: bool) -> Value:
+def _global_pool(c: Conversion, node: Operation, value: Value, *, keep: bool) -> Value:
     if value.is_vector:
         raise unsupported(node, f"its input has shape {value.shape}; expected spatial axes")
     shape = (value.shape[0], *[1] * len(value.axes))
@@ -155,7 +155,7 @@ def _global_pool(c: Conversion, node: OnnxNode, value: Value, *, keep: bool) -> 
     return found if keep else flat(c, found)
 
 
-def pad(c: Conversion, node: OnnxNode) -> Value:
+def pad(c: Conversion, node: Operation) -> Value:
     """Zeros around an image, for the convolution behind it."""
     value, given, number = c.plain(node), c.constant(node, 1), c.constant(node, 2)
     pads = node.attributes.get("pads") or ([] if given is None else given.reshape(-1).tolist())

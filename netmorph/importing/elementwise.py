@@ -7,46 +7,46 @@ import numpy as np
 
 from netmorph.importing.conversion import Conversion
 from netmorph.importing.graph import Array
-from netmorph.importing.onnx_file import FLOATS, OnnxNode
+from netmorph.importing.operations import FLOATS, Operation
 from netmorph.importing.preparation import EPSILON, as_batch_norm
 from netmorph.importing.refusals import unsupported
 from netmorph.importing.value import Value
 
 
-def relu(c: Conversion, node: OnnxNode) -> Value:
+def relu(c: Conversion, node: Operation) -> Value:
     return _elementwise(c, node, "relu")
 
 
-def silu(c: Conversion, node: OnnxNode) -> Value:
+def silu(c: Conversion, node: Operation) -> Value:
     if float(node.attributes.get("alpha", 1.0)) != 1:  # of a Swish
         raise unsupported(node, "it has another factor in the sigmoid; expected 1")
     return _elementwise(c, node, "silu")
 
 
-def gelu(c: Conversion, node: OnnxNode) -> Value:
+def gelu(c: Conversion, node: Operation) -> Value:
     form = node.attributes.get("approximate", "none")
     if form != "none":
         raise unsupported(node, f"it is the approximation {form!r}; expected approximate='none'")
     return _elementwise(c, node, "gelu")
 
 
-def sigmoid(c: Conversion, node: OnnxNode) -> Value:
+def sigmoid(c: Conversion, node: Operation) -> Value:
     if node.outputs[0] == c.source.output:
         raise unsupported(node, "it is the end; expected the logits of the classes before it")
     return _elementwise(c, node, "sigmoid")
 
 
-def hard_sigmoid(c: Conversion, node: OnnxNode) -> Value:
+def hard_sigmoid(c: Conversion, node: Operation) -> Value:
     _check_slope(node)
     return _elementwise(c, node, "hard_sigmoid")
 
 
-def hard_swish(c: Conversion, node: OnnxNode) -> Value:
+def hard_swish(c: Conversion, node: Operation) -> Value:
     _check_slope(node)
     return _elementwise(c, node, "hard_swish")
 
 
-def _check_slope(node: OnnxNode) -> None:
+def _check_slope(node: Operation) -> None:
     """Raise UnsupportedOperation unless the hard sigmoid is that of MobileNetV3."""
     is_merged = node.kind == "HardSwish"
     slope = float(node.attributes.get("alpha", 1 / 6 if is_merged else 0.2))
@@ -55,11 +55,11 @@ def _check_slope(node: OnnxNode) -> None:
         raise unsupported(node, f"it has slope {slope:g} and {middle:g} at 0; expected 1/6 and 0.5")
 
 
-def tanh(c: Conversion, node: OnnxNode) -> Value:
+def tanh(c: Conversion, node: Operation) -> Value:
     return _elementwise(c, node, "tanh")
 
 
-def clip(c: Conversion, node: OnnxNode) -> Value:
+def clip(c: Conversion, node: Operation) -> Value:
     """Clip to [0, 6] or [0, ∞)."""
     given = [_limit(c, node, 1, "min"), _limit(c, node, 2, "max")]
     match given:
@@ -70,18 +70,18 @@ def clip(c: Conversion, node: OnnxNode) -> Value:
     raise unsupported(node, f"from {given[0]} to {given[1]}; expected from 0 to 6, or from 0")
 
 
-def _limit(c: Conversion, node: OnnxNode, index: int, name: str) -> float | None:
+def _limit(c: Conversion, node: Operation, index: int, name: str) -> float | None:
     constant = c.constant(node, index)
     found = node.attributes.get(name) if constant is None else float(constant.reshape(()))
     return None if found is None or abs(found) > 1e38 else found
 
 
-def _elementwise(c: Conversion, node: OnnxNode, kind: str) -> Value:
+def _elementwise(c: Conversion, node: Operation, kind: str) -> Value:
     value = c.plain(node)
     return replace(value, node=c.graph.add(kind, (value.node,)))
 
 
-def same(c: Conversion, node: OnnxNode) -> Value:
+def same(c: Conversion, node: Operation) -> Value:
     """Nothing: the identity, a dropout in evaluation mode, or a cast to floats."""
     source, output = node.inputs[0], node.outputs[0]
     if node.kind == "Cast" and node.attributes.get("to") not in FLOATS:
@@ -92,7 +92,7 @@ def same(c: Conversion, node: OnnxNode) -> Value:
     return c.value(source, node)
 
 
-def batch_norm(c: Conversion, node: OnnxNode) -> Value:
+def batch_norm(c: Conversion, node: Operation) -> Value:
     if node.attributes.get("training_mode"):
         raise unsupported(node, "it is in training mode; export the model after model.eval()")
     value = c.plain(node)
@@ -113,7 +113,7 @@ def batch_norm(c: Conversion, node: OnnxNode) -> Value:
     return replace(value, node=c.graph.add("batch_norm", (value.node,), parameters))
 
 
-def softmax(c: Conversion, node: OnnxNode) -> Value:
+def softmax(c: Conversion, node: Operation) -> Value:
     value = c.plain(node)
     if len(value.shape) != 1 or int(node.attributes.get("axis", -1)) not in (1, -1):
         raise unsupported(node, f"it is over {value.shape}; expected the classes, at the end")
@@ -122,7 +122,7 @@ def softmax(c: Conversion, node: OnnxNode) -> Value:
     return value
 
 
-def add(c: Conversion, node: OnnxNode) -> Value:
+def add(c: Conversion, node: Operation) -> Value:
     if any(name in c.constants for name in node.inputs):
         return _with_constant(c, node)
     left, right = c.plain(node, 0), c.plain(node, 1)
@@ -133,7 +133,7 @@ def add(c: Conversion, node: OnnxNode) -> Value:
     return replace(left, node=c.graph.add("add", (left.node, right.node)))
 
 
-def multiply(c: Conversion, node: OnnxNode) -> Value:
+def multiply(c: Conversion, node: Operation) -> Value:
     """A product with constants, or with a computed factor for each channel or each value."""
     if any(name in c.constants for name in node.inputs):
         return _with_constant(c, node)
@@ -175,13 +175,13 @@ def _fits(x: Value, factors: Value) -> bool:
     return is_plain and same_rank and factors.shape[0] == prod(factors.shape) == channels
 
 
-def with_constant(c: Conversion, node: OnnxNode) -> Value:
+def with_constant(c: Conversion, node: Operation) -> Value:
     if not any(name in c.constants for name in node.inputs):
         raise unsupported(node, "both inputs are computed; expected a constant, or Add")
     return _with_constant(c, node)
 
 
-def _with_constant(c: Conversion, node: OnnxNode) -> Value:
+def _with_constant(c: Conversion, node: Operation) -> Value:
     """A sum, difference, product or quotient with one number for each channel."""
     first = node.inputs[0] in c.constants
     value = c.plain(node, 1 if first else 0)
@@ -202,7 +202,7 @@ def _with_constant(c: Conversion, node: OnnxNode) -> Value:
     return replace(value, node=c.graph.add("batch_norm", (value.node,), parameters))
 
 
-def _by_channel(c: Conversion, node: OnnxNode, constant: Array, value: Value) -> Array:
+def _by_channel(c: Conversion, node: Operation, constant: Array, value: Value) -> Array:
     """The numbers of a constant, one for each channel; (channels,)"""
     rank = len(value.shape) + 1
     shape = (1,) * (rank - constant.ndim) + constant.shape
@@ -217,7 +217,7 @@ def _by_channel(c: Conversion, node: OnnxNode, constant: Array, value: Value) ->
     return np.broadcast_to(constant.reshape(-1), (channels,)).copy()
 
 
-def concat(c: Conversion, node: OnnxNode) -> Value:
+def concat(c: Conversion, node: Operation) -> Value:
     values = [c.plain(node, index) for index in range(len(node.inputs))]
     first = values[0]
     axis = int(node.attributes.get("axis", 1)) % (len(first.shape) + 1)
@@ -233,7 +233,7 @@ def concat(c: Conversion, node: OnnxNode) -> Value:
     return replace(first, node=made, shape=(channels, *first.shape[1:]))
 
 
-def _affine(node: OnnxNode, numbers: Array, *, constant_first: bool) -> tuple[Array, Array]:
+def _affine(node: Operation, numbers: Array, *, constant_first: bool) -> tuple[Array, Array]:
     """The factor and the shift of an operation with constants."""
     one, zero = np.ones_like(numbers), np.zeros_like(numbers)
     match node.kind:

@@ -1,6 +1,6 @@
 """The files that a search can start from, by their kind.
 
-- an ONNX file: a network with its weights;
+- an ONNX file, or a program of torch.export: a network with its weights;
 - a folder with an export of Netmorph: a network with its weights;
 - a JSON file with an architecture of ours: weights start at random.
 """
@@ -36,7 +36,8 @@ class ImportedNetwork:
 
 
 def read(path: Path, preparation: Preparation | None = None) -> ImportedNetwork:
-    """The network of a file or a folder; `preparation` is that of the inputs of an ONNX file.
+    """The network of a file or a folder; `preparation` is that of the inputs of a network
+    of another program, an ONNX file or one of torch.export.
 
     Raises:
         UnreadableNetwork: there is no such file, or it is damaged or of another kind.
@@ -46,18 +47,24 @@ def read(path: Path, preparation: Preparation | None = None) -> ImportedNetwork:
         reader: Callable[[Path, Preparation], ImportedNetwork] = _export
     elif path.suffix.lower() == ".onnx":
         reader = _onnx
+    elif path.suffix.lower() == ".pt2":
+        reader = _torch_program
     elif path.suffix.lower() == ".json":
         reader = _json
     else:
+        hint = ""
+        if path.suffix.lower() in (".pt", ".pth"):
+            hint = "; pickled objects of torch.save are not read: export the network"
         raise UnreadableNetwork(
-            f"{path} is of no known kind; expected an ONNX file (.onnx), an architecture of ours "
-            "(.json), or the folder of an export"
+            f"{path} is of no known kind; expected an ONNX file (.onnx), a program of torch.export "
+            f"(.pt2), an architecture of ours (.json), or the folder of an export{hint}"
         )
     if not path.exists():
         raise UnreadableNetwork(f"there is no file {path}")
-    if reader is not _onnx and preparation is not None:
+    if reader not in (_onnx, _torch_program) and preparation is not None:
         raise ClientError(
-            f"--root-scale, --root-mean and --root-std are for ONNX files; {path} needs none"
+            "--root-scale, --root-mean and --root-std are for ONNX files and programs of "
+            f"torch.export; {path} needs none"
         )
     return reader(path, preparation or Preparation())
 
@@ -68,7 +75,16 @@ def _onnx(path: Path, preparation: Preparation) -> ImportedNetwork:
             f"reading {path} needs the package onnx, which is not installed: "
             "pip install 'netmorph[onnx]'"
         )
-    file = importlib.import_module("netmorph.importing.onnx_file")
+    return _converted("onnx_file", path, preparation)
+
+
+def _torch_program(path: Path, preparation: Preparation) -> ImportedNetwork:
+    return _converted("torch_export.program", path, preparation)
+
+
+def _converted(reader: str, path: Path, preparation: Preparation) -> ImportedNetwork:
+    """The network of the operations that a module of this package reads from the file."""
+    file = importlib.import_module(f"netmorph.importing.{reader}")
     convert = importlib.import_module("netmorph.importing.convert")
     finished, notes = convert.convert(file.load(path), preparation)
     return ImportedNetwork(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from netmorph.importing.graph import Array
-from netmorph.importing.onnx_file import FLOATS, OnnxNode
+from netmorph.importing.operations import FLOATS, Operation
 from netmorph.importing.refusals import unsupported
 
 MOST_VALUES = 10_000  # that an operation makes of smaller constants
@@ -53,7 +53,7 @@ FOLDED: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def fold(node: OnnxNode, constants: Mapping[str, Array]) -> Array:
+def fold(node: Operation, constants: Mapping[str, Array]) -> Array:
     """The output of an operation on constants."""
     given = [constants[name] if name else None for name in node.inputs]
     found = np.asarray(FOLDED[node.kind](node.attributes, *given))

@@ -3,8 +3,6 @@
 Needs the package `onnx` (`pip install 'netmorph[onnx]'`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,46 +10,23 @@ from typing import Any
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from netmorph.errors import UnreadableNetwork
-from netmorph.importing.graph import Shape
+from netmorph.importing.graph import Array, Shape
+from netmorph.importing.operations import (
+    Operation,
+    OperationGraph,
+    check_count,
+    check_size,
+    example_shape,
+    only,
+)
 
-MOST_BYTES = 1 << 30  # of a file
-MOST_NODES = 10_000
-FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
 _DOMAINS = ("", "ai.onnx")
 
-Array = NDArray[Any]
 
-
-@dataclass(frozen=True, slots=True)
-class OnnxNode:
-    """One operation of the file."""
-
-    name: str
-    kind: str
-    inputs: tuple[str, ...]  # "" where an optional one is left out
-    outputs: tuple[str, ...]
-    attributes: dict[str, Any]
-
-    def __str__(self) -> str:
-        return f"node {self.name!r} ({self.kind})"
-
-
-@dataclass(frozen=True, slots=True)
-class OnnxGraph:
-    """The operations of a file in order, its constants, and its one input and output."""
-
-    nodes: tuple[OnnxNode, ...]
-    constants: dict[str, Array]
-    input: str
-    input_shape: Shape  # of one example
-    output: str
-
-
-def load(path: Path) -> OnnxGraph:
+def load(path: Path) -> OperationGraph:
     """The graph of an ONNX file; weights may be in a file beside it.
 
     Raises UnreadableNetwork where the file is too large or damaged, or where the network has
@@ -59,19 +34,12 @@ def load(path: Path) -> OnnxGraph:
     """
     model = _parse(path)
     graph = model.graph
-    if len(graph.node) > MOST_NODES:
-        raise UnreadableNetwork(
-            f"{path} has {len(graph.node)} operations; expected at most {MOST_NODES}"
-        )
+    check_count(len(graph.node), path)
     constants = {tensor.name: _array(tensor, path) for tensor in graph.initializer}
     name, shape = _input(graph, constants, path)
-    outputs = [output.name for output in graph.output]
-    if len(outputs) != 1:
-        raise UnreadableNetwork(
-            f"{path} has {len(outputs)} outputs, {_listed(outputs)}; expected one, of the logits"
-        )
+    output = only([one.name for one in graph.output], "output", "of the logits", path)
     nodes = tuple(_node(index, node, path) for index, node in enumerate(graph.node))
-    return OnnxGraph(nodes, constants, name, shape, outputs[0])
+    return OperationGraph(nodes, constants, name, shape, output)
 
 
 def _parse(path: Path) -> ModelProto:
@@ -86,12 +54,8 @@ def _parse(path: Path) -> ModelProto:
 
 
 def _bytes(path: Path) -> bytes:
+    check_size(path)
     try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise UnreadableNetwork(
-                f"{path} has {size} bytes; expected at most {MOST_BYTES} for a network"
-            )
         return path.read_bytes()
     except OSError as error:
         raise UnreadableNetwork(f"{path} cannot be read: {error.strerror}") from None
@@ -99,27 +63,17 @@ def _bytes(path: Path) -> bytes:
 
 def _input(graph: GraphProto, constants: dict[str, Array], path: Path) -> tuple[str, Shape]:
     """The name of the one input, and the shape of one example."""
-    inputs = [one for one in graph.input if one.name not in constants]
-    if len(inputs) != 1:
-        raise UnreadableNetwork(
-            f"{path} has {len(inputs)} inputs, {_listed([one.name for one in inputs])}; "
-            "expected one, the examples"
-        )
-    dimensions = inputs[0].type.tensor_type.shape.dim
-    shape = tuple(one.dim_value for one in dimensions[1:])
-    if len(dimensions) not in (2, 3, 4) or min(shape) < 1:
-        found = [one.dim_value or one.dim_param or "?" for one in dimensions]
-        raise UnreadableNetwork(
-            f"the input {inputs[0].name!r} of {path} has shape {found}; expected (batch, channels, "
-            "height, width), (batch, channels, length) or (batch, features), where only the batch "
-            "may be open: export it with an example of the data's shape"
-        )
-    return inputs[0].name, shape
+    inputs = {one.name: one for one in graph.input if one.name not in constants}
+    name = only(list(inputs), "input", "the examples", path)
+    dimensions = inputs[name].type.tensor_type.shape.dim
+    return name, example_shape(
+        name, [one.dim_value or one.dim_param or "?" for one in dimensions], path
+    )
 
 
-def _node(index: int, node: NodeProto, path: Path) -> OnnxNode:
+def _node(index: int, node: NodeProto, path: Path) -> Operation:
     kind = node.op_type if node.domain in _DOMAINS else f"{node.domain}.{node.op_type}"
-    return OnnxNode(
+    return Operation(
         name=node.name or f"number {index}",
         kind=kind,
         inputs=tuple(node.input),
@@ -180,7 +134,3 @@ def _external(tensor: TensorProto, path: Path) -> Array:
     start, size = int(entries.get("offset", "0")), prod(tensor.dims) * dtype.itemsize
     data = bytes(found[start : start + size]) if start >= 0 and 0 <= size <= len(found) else b""
     return np.frombuffer(data, dtype).reshape(tuple(tensor.dims))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:5])) + (", …" if len(names) > 5 else "")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from netmorph.errors import UnsupportedOperation
-from netmorph.importing.onnx_file import OnnxNode
+from netmorph.importing.operations import Operation
 
 _NEAREST = "Relu, or Clip from 0 to 6"
 _SMOOTH = "SiLU, GELU, HardSwish or Tanh"
@@ -26,7 +26,7 @@ NEAREST: Mapping[str, str] = {
 }
 
 
-def unsupported(node: OnnxNode, reason: str) -> UnsupportedOperation:
+def unsupported(node: Operation, reason: str) -> UnsupportedOperation:
     """The error for an operation."""
     near = NEAREST.get(node.kind)
     hint = f"; the nearest that can be taken is {near}" if near else ""

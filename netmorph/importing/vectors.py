@@ -8,7 +8,7 @@ import numpy as np
 from netmorph.importing.conversion import Conversion
 from netmorph.importing.frames import positions
 from netmorph.importing.graph import Array
-from netmorph.importing.onnx_file import OnnxNode
+from netmorph.importing.operations import Operation
 from netmorph.importing.refusals import unsupported
 from netmorph.importing.value import Value
 
@@ -24,7 +24,7 @@ def flat(c: Conversion, value: Value) -> Value:
     return flat
 
 
-def flatten(c: Conversion, node: OnnxNode) -> Value:
+def flatten(c: Conversion, node: Operation) -> Value:
     value = c.plain(node)
     rank = len(value.shape) + 1
     if int(node.attributes.get("axis", 1)) % rank != 1:
@@ -32,7 +32,7 @@ def flatten(c: Conversion, node: OnnxNode) -> Value:
     return flat(c, value)
 
 
-def reshape(c: Conversion, node: OnnxNode) -> Value:
+def reshape(c: Conversion, node: Operation) -> Value:
     value, target = c.plain(node), c.constant(node, 1)
     _, *rest = [0] if target is None else target.reshape(-1).tolist()
     size = prod(value.shape)
@@ -49,7 +49,7 @@ def reshape(c: Conversion, node: OnnxNode) -> Value:
     raise unsupported(node, f"from {value.shape} to {rest} for one example; expected one vector")
 
 
-def squeeze(c: Conversion, node: OnnxNode) -> Value:
+def squeeze(c: Conversion, node: Operation) -> Value:
     """Axes of length 1, dropped after a global pool."""
     value = c.plain(node)
     if not value.is_vector or value.shape[0] != prod(value.shape):
@@ -57,7 +57,7 @@ def squeeze(c: Conversion, node: OnnxNode) -> Value:
     return flat(c, value)
 
 
-def gemm(c: Conversion, node: OnnxNode) -> Value:
+def gemm(c: Conversion, node: Operation) -> Value:
     a = node.attributes
     weight, bias = c.needed(node, 1), None
     if len(node.inputs) > 2 and node.inputs[2]:
@@ -68,7 +68,7 @@ def gemm(c: Conversion, node: OnnxNode) -> Value:
     return dense(c, _vector(c, node, matrix.shape[1]), matrix, bias)
 
 
-def matmul(c: Conversion, node: OnnxNode) -> Value:
+def matmul(c: Conversion, node: Operation) -> Value:
     if node.inputs[0] in c.constants:
         raise unsupported(node, "expected examples times a matrix of constants")
     weight = c.needed(node, 1)
@@ -77,7 +77,7 @@ def matmul(c: Conversion, node: OnnxNode) -> Value:
     return dense(c, _vector(c, node, len(weight)), weight.T, None)
 
 
-def _vector(c: Conversion, node: OnnxNode, size: int) -> Value:
+def _vector(c: Conversion, node: Operation, size: int) -> Value:
     value = c.plain(node)
     if value.shape != (size,):
         raise unsupported(node, f"its input has shape {value.shape}; expected {(size,)}")

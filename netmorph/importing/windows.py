@@ -1,13 +1,13 @@
 """The windows of convolutions and pools, as the attributes of their operations say."""
 
 from netmorph.importing.frames import Window
-from netmorph.importing.onnx_file import OnnxNode
+from netmorph.importing.operations import Operation
 from netmorph.importing.refusals import unsupported
 from netmorph.importing.value import Value
 
 
 def windows_of(
-    node: OnnxNode, value: Value, sizes: tuple[int, ...], *, weight: bool
+    node: Operation, value: Value, sizes: tuple[int, ...], *, weight: bool
 ) -> tuple[Window, ...]:
     """The window along each axis; raises UnsupportedOperation where strides differ."""
     axes = len(value.axes)
@@ -32,7 +32,7 @@ def windows_of(
 
 
 def _pads(
-    node: OnnxNode, value: Value, spans: list[int], strides: tuple[int, ...]
+    node: Operation, value: Value, spans: list[int], strides: tuple[int, ...]
 ) -> list[tuple[int, int]]:
     """The padding before and after, along each axis."""
     automatic = node.attributes.get("auto_pad", "NOTSET")
@@ -51,7 +51,7 @@ def _pads(
     return list(zip(given[: len(spans)], given[len(spans) :], strict=True))
 
 
-def slices(shape: tuple[int, ...], offsets: tuple[int, ...], node: OnnxNode) -> tuple[slice, ...]:
+def slices(shape: tuple[int, ...], offsets: tuple[int, ...], node: Operation) -> tuple[slice, ...]:
     """Where the values of a kernel are in a larger one; a dilation leaves zeros between them."""
     dilations = node.attributes.get("dilations", (1,) * len(shape))
     return tuple(

@@ -1,4 +1,4 @@
-"""The how-to page about your own network: its program runs, and its options fit the files."""
+"""The how-to page about your own network: its programs run, and its options fit the files."""
 
 import re
 import shlex
@@ -23,10 +23,10 @@ def options_of(line: str) -> dict[str, str]:
     return dict(pairwise(words))
 
 
-def test_the_program_of_the_page_writes_what_its_command_reads(tmp_path: Path) -> None:
-    (block,) = blocks_of(PAGE)
+def test_the_programs_of_the_page_write_what_its_command_reads(tmp_path: Path) -> None:
+    network_to_onnx, and_to_pt2 = blocks_of(PAGE)
     subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", block.code],
+        [sys.executable, "-W", "ignore", "-c", network_to_onnx.code + and_to_pt2.code],
         cwd=tmp_path, check=True, capture_output=True,
     )  # fmt: skip
     line, *_ = re.findall(r"^netmorph search (.*)$", PAGE.read_text(), re.MULTILINE)
@@ -43,6 +43,11 @@ def test_the_program_of_the_page_writes_what_its_command_reads(tmp_path: Path) -
     found, expected = ours(network, x), of_file(tmp_path / options["--root"], x / 16)
     assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
     assert (found.argmax(1) == arrays["y_test"]).mean() > 0.85
+
+    program = read(
+        tmp_path / "mine.pt2", preparation_of(float(options["--root-scale"]), None, None)
+    )
+    assert np.abs(ours(program, x) - expected).max() < 1e-5 * np.abs(expected).max()
 
 
 def test_the_table_of_preparations_is_what_the_options_mean() -> None:

@@ -1,4 +1,4 @@
-"""Small networks in plain PyTorch, and their export to ONNX files."""
+"""Small networks in plain PyTorch, and their export to ONNX files and torch.export programs."""
 
 import warnings
 from collections.abc import Callable
@@ -246,4 +246,19 @@ def export(model: nn.Module, shape: tuple[int, ...], path: Path, **options: Any)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the older exporter is deprecated, but fast
         torch.onnx.export(model, (torch.randn(2, *shape),), path, verbose=False, **options)
+    return path
+
+
+def program_of(
+    model: nn.Module, shape: tuple[int, ...], *, batch: int | None = None
+) -> torch.export.ExportedProgram:
+    """The model's program, for any number of examples where no `batch` is given."""
+    dynamic = None if batch else ({0: torch.export.Dim("n")},)
+    return torch.export.export(model, (torch.randn(batch or 2, *shape),), dynamic_shapes=dynamic)
+
+
+def save_program(program: torch.export.ExportedProgram, path: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own pytree
+        torch.export.save(program, path)
     return path

@@ -1,0 +1,1 @@
+"""Reads the programs that torch.export writes, without torch."""
