@@ -100,6 +100,7 @@ class TrialSupervisor:
             name=self._settings.worker_name,
             device=self._trainer.device,
             threads=self._settings.threads,
+            memory=self._trainer.memory,
         )
 
     def _train(
