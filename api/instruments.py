@@ -87,6 +87,12 @@ WORKER_IDLE = _declare(
         {"device": "`cpu`, or the name of the GPU"},
     )
 )
+MEMORY_EXCEEDED = _gauge(
+    "netmorph_memory_exceeded_bytes",
+    "Least estimated memory of a training that ran out of it on a kind of device, within a day",
+    device="`cpu`, or the name of the GPU",
+    gibibytes="memory of the device",
+)
 BLOB_BYTES = _gauge(
     "netmorph_blob_bytes",
     "Bytes of the blobs in storage; one that several trials share counts for each",

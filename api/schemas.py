@@ -478,6 +478,10 @@ class WorkerOut(Out):
     name: str
     device: str
     threads: int
+    memory: int  # bytes that a training may use there; 0: unknown
+    #: The least estimated training memory that ran out on a device of this kind, if any did.
+    memory_exceeded: int | None
+    memory_fitted: int | None  # the most that was trained there since one ran out
     seen_at: datetime
     draining: bool  # it gets no more trials
     problem: str  # why it last had to rest, such as storage that it cannot read

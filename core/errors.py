@@ -6,7 +6,8 @@ NetmorphError
 │   ├── IllegalMorphism         a morphism that does not apply to this architecture
 │   ├── InvalidDataset          a data set that cannot be used
 │   └── UnknownKind             a kind that is not registered
-├── InfeasibleTrial         cannot be trained (out of memory, NaN): observe it, do not retry
+├── InfeasibleTrial         cannot be trained (NaN, nothing learned): observe it, do not retry
+│   └── OutOfMemory             too little memory here: retry on another kind of device
 ├── ExportMismatch          an exported program errs: do not offer it, report it
 ├── BlobError               stored bytes are missing or damaged
 │   ├── MissingBlob             nothing is stored under the key
@@ -46,6 +47,10 @@ class UnknownKind(InvalidInput):
 
 class InfeasibleTrial(NetmorphError):
     """The architecture cannot be trained here; counts as an observation, never retried."""
+
+
+class OutOfMemory(InfeasibleTrial):
+    """The memory of this device does not suffice; that of another kind of device may."""
 
 
 class ExportMismatch(NetmorphError):

@@ -415,6 +415,9 @@ class Worker(TypedDict):
     name: str
     device: str
     threads: int
+    memory: int  # bytes that a training may use there; 0: unknown
+    memory_exceeded: int | None  # the least estimate that ran out on such a device, if any did
+    memory_fitted: int | None  # the most that was trained there since one ran out
     seen_at: str
     draining: bool  # it gets no more trials
     problem: str  # why it last had to rest, such as storage that it cannot read

@@ -208,7 +208,7 @@ def workers(items: Iterable[Worker], width: int) -> Table:
     """One row for each worker."""
     items = list(items)
     states = [_worker_state(item) for item in items]
-    table = _table("name", "device", "threads", "last seen", "trains")
+    table = _table("name", "device", "memory", "threads", "last seen", "trains")
     if any(states):
         table.add_column("")
     for item, state in zip(items, states, strict=True):
@@ -216,12 +216,20 @@ def workers(items: Iterable[Worker], width: int) -> Table:
         table.add_row(
             item["name"],
             item["device"],
+            _worker_memory(item),
             str(item["threads"]),
             item["seen_at"][:_SECOND].replace("T", " "),
             "–" if trial is None else trial if width >= WIDE else trial[:_SHORT_ID],
             *([state] if any(states) else []),
         )
     return table
+
+
+def _worker_memory(item: Worker) -> str:
+    """The memory of a worker's device, and the estimate from which on trainings ran out of it."""
+    memory, exceeded = item.get("memory"), item.get("memory_exceeded")
+    known = f"{memory / 2**30:g} GiB" if memory else "–"
+    return known if exceeded is None else f"{known}, ran out at {exceeded / 1e6:,.0f} MB"
 
 
 def _worker_state(item: Worker) -> str:

@@ -60,6 +60,7 @@ class Ready(BaseModel):
 
     event: Literal["ready"] = "ready"
     device: str
+    memory: int = 0  # bytes that a training may use there; 0: unknown
 
 
 class Progress(BaseModel):

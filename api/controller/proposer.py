@@ -23,11 +23,13 @@ from api.store import live_searches, new_trials, searches
 from api.store.live_searches import CompletedSearch, LiveSearch, StoredSnapshot
 from core.errors import SpaceExhausted
 from core.graph.architecture import Architecture
+from core.graph.bounds import ExceededMemory
 from core.protocol.contracts import Bounds, DatasetSpec, SearchConfig
 from core.protocol.states import LIVE_TRIAL, SearchStatus
 from core.search import defaults, pace
 from core.search.history import PastTrial
 from core.search.lineage import with_shares
+from core.search.recipe import batch_size_of
 from core.search.step import Snapshot, step
 from core.search.strategies.bayesian import prior_mean_of
 from core.tasks import measured
@@ -188,8 +190,17 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         remaining=pace.remaining_trials(
             config, dataset, created=len(stored.trials), elapsed=stored.elapsed
         ),
+        exceeded_memory=_exceeded_memory(stored, config, dataset),
         prior_mean=prior_mean_of([_ended_trials(one) for one in stored.earlier]),
     )
+
+
+def _exceeded_memory(
+    stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
+) -> ExceededMemory | None:
+    if stored.exceeded_memory is None:
+        return None
+    return ExceededMemory(stored.exceeded_memory, batch_size_of(config, dataset))
 
 
 def _ended_trials(search: CompletedSearch) -> list[PastTrial]:

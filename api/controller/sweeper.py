@@ -14,6 +14,7 @@ from api.store import (
     clock,
     deliveries,
     discarded,
+    memory_limits,
     new_searches,
     searches,
     setbacks,
@@ -86,6 +87,7 @@ class Sweeper:
             sign_ins.sweep(session)
             deliveries.sweep(session)
             workers.sweep(session)
+            memory_limits.sweep(session)
             new_searches.forget_requests(session)
             discarded.of_ended_trials(session)
         if collecting:

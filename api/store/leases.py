@@ -28,6 +28,7 @@ from api.store.fragments import (
     listed,
     printable,
 )
+from api.store.memory_limits import FITS_ELSEWHERE, rounded
 from api.store.prepared import PreparedStatement
 from core.errors import InvalidInput
 from core.protocol.contracts import (
@@ -88,12 +89,13 @@ WITH other AS (
     SELECT FROM workers JOIN keys ON keys.id = workers.key_id
     WHERE workers.id = :worker_id AND workers.key_id <> CAST(:key_id AS uuid) AND {open_key}
 ), me AS (
-    INSERT INTO workers (id, boot_id, name, device, threads, key_id)
-    SELECT :worker_id, :boot_id, :name, :device, :threads, :key_id
+    INSERT INTO workers (id, boot_id, name, device, threads, memory, key_id)
+    SELECT :worker_id, :boot_id, :name, :device, :threads, :memory, :key_id
     WHERE NOT EXISTS (SELECT FROM other)
     ON CONFLICT (id) DO UPDATE
     SET boot_id = excluded.boot_id, name = excluded.name, device = excluded.device,
-        threads = excluded.threads, key_id = excluded.key_id, seen_at = now(),
+        threads = excluded.threads, memory = excluded.memory, key_id = excluded.key_id,
+        seen_at = now(),
         problem = CASE WHEN {is_restarted} THEN '' ELSE workers.problem END,
         rests = CASE WHEN {is_restarted} THEN 0 ELSE workers.rests END,
         resting_until = CASE WHEN {is_restarted} THEN NULL ELSE workers.resting_until END
@@ -114,6 +116,7 @@ WITH other AS (
             AND (draining OR resting_until > now() AND boot_id = :boot_id))
         AND NOT EXISTS (SELECT FROM other)
         AND NOT EXISTS (SELECT FROM leases WHERE worker_id = :worker_id)
+        AND NOT {fits_elsewhere}
     ORDER BY available_at
     LIMIT 1
     FOR UPDATE OF trials SKIP LOCKED
@@ -154,6 +157,7 @@ _TAKE_ANY, _TAKE_ONE = (
             notify=NOTIFY_CHANGES,
             is_restarted="workers.boot_id <> excluded.boot_id",
             open_key=OPEN_KEY,
+            fits_elsewhere=FITS_ELSEWHERE,
         )
     )
     for condition in ("", "AND trials.id = :trial_id")
@@ -181,6 +185,7 @@ def take(
         "device": printable(request.device),
         "threads": clamped(request.threads),
         "exports": request.exports,
+        "memory": clamped(rounded(request.memory), LARGEST_BIG),
         "token": token,
         "lease": lease,
         "key_id": key_id,

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Text, cast, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from api.models import Damaged, Dataset, Network, Search, Trial
+from api.store import memory_limits
 from api.store.fragments import listed
 from core import morphisms
 from core.graph.architecture import Architecture
@@ -73,6 +74,7 @@ class StoredSnapshot:
     elapsed: float  # seconds since the search's start
     epochs_left: int | None  # that new trials may reserve; None: no limit
     trials: tuple[Row, ...]  # see `past`
+    exceeded_memory: int | None = None  # see `api.store.memory_limits`
     root: Row | None = None  # the architecture that a user gave, as JSON
     earlier: tuple[CompletedSearch, ...] = ()  # finished ones, while this one has few trials
 
@@ -214,6 +216,7 @@ def snapshot(session: Session, search: LiveSearch, count: int) -> StoredSnapshot
         elapsed=float(row.elapsed),
         epochs_left=search.progress.epochs_left,
         trials=past(session, search.search_id),
+        exceeded_memory=memory_limits.exceeded(session),
         root=row.root,
         earlier=tuple(_earlier(session, search)) if search.next_number < MOST_HELPED else (),
     )

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from api import instruments
 from api.instruments import Metric
-from api.models import Dataset, Discarded, Leader, Lease, Search, Trial, Worker
+from api.models import Dataset, Discarded, Leader, Lease, MemoryLimit, Search, Trial, Worker
 from api.store.fragments import listed
 from core.protocol.states import LIVE_TRIAL, SearchStatus, TrialStatus
 
@@ -111,6 +111,7 @@ def _live(session: Session) -> dict[Metric, list[Row]]:
         instruments.TRIALS: _trials(session, LIVE_TRIAL),
         instruments.OLDEST_WAIT: [((), _oldest_wait(session))],
         instruments.WORKERS: _workers(session),
+        instruments.MEMORY_EXCEEDED: _memory_exceeded(session),
         instruments.CONTROLLERS: [((), _controllers(session))],
     }
 
@@ -166,6 +167,15 @@ def _workers(session: Session) -> list[Row]:
     ):
         rows += [(("busy", device), at_work), (("idle", device), without)]
     return rows
+
+
+def _memory_exceeded(session: Session) -> list[Row]:
+    known = select(MemoryLimit.device, MemoryLimit.memory, MemoryLimit.exceeded)
+    return [
+        ((device, f"{memory / 2**30:g}"), exceeded)
+        for device, memory, exceeded in session.execute(known)
+        if exceeded is not None
+    ]
 
 
 def _controllers(session: Session) -> int:

@@ -11,6 +11,7 @@ from api.models import Search, Trial
 from api.store.notifications import changed
 from core import morphisms
 from core.graph.architecture import Architecture
+from core.graph.cost import training_memory
 from core.protocol.contracts import Hyperparameters
 from core.protocol.states import SearchStatus, TrialKind
 from core.search.history import Suggestion
@@ -72,9 +73,9 @@ def add_final(
     if winner is None or row is None:
         return False
     copied = ("architecture", "fingerprint", "layers", "parameters", "flops", "choices")
-    columns = {name: getattr(winner, name) for name in copied}
-    if joint is not None:
-        columns |= architecture_columns(joint)
+    columns = {name: getattr(winner, name) for name in (*copied, "training_memory")}
+    if joint is not None:  # its networks are trained one after the other
+        columns |= architecture_columns(joint) | {"training_memory": None}
     session.add(
         Trial(
             search_id=search_id,
@@ -117,6 +118,9 @@ def new_row(
         "hyperparameters": None if is_timed else hyperparameters.model_dump(mode="json"),
         "epochs_reserved": hyperparameters.epochs,
         "choices": suggestion.choices.changes,
+        "training_memory": training_memory(
+            suggestion.architecture.costs, hyperparameters.batch_size
+        ),
         **architecture_columns(suggestion.architecture),
     }
 

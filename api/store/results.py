@@ -16,7 +16,7 @@ from api.instruments import (
     attempt_ended,
 )
 from api.models import Trial
-from api.store import blobs, setbacks
+from api.store import blobs, memory_limits, setbacks
 from api.store.endings import moved
 from api.store.errors import Conflict, NotFound
 from api.store.fragments import LARGEST, LARGEST_BIG, MOST_EPOCHS, clamped, printable
@@ -50,6 +50,8 @@ def accept(
     counted = report
     if report.value is not None or _needs_value(report):
         counted = credible(report, _task(connection, trial_id))
+    elif report.out_of_memory and memory_limits.learn(connection, trial_id, report):
+        counted = _for_another_device(report, max_attempts)
     end = setbacks.end_attempt if _is_setback(counted) else end_attempt
     status = end(connection, trial_id, counted, digest, max_attempts)
     if status is not None:
@@ -64,6 +66,13 @@ def accept(
         return ResultAnswer(accepted=True, reason="duplicate")
     RESULTS_REJECTED.labels("no_lease").inc()
     raise Conflict(f"attempt {report.attempt} has no lease; the trial is {last.status}")
+
+
+def _for_another_device(report: TrialResult, max_attempts: int) -> TrialResult:
+    """The report of a trial that ran out of memory: it is tried on another device, if it may be."""
+    if report.status is not TrialStatus.INFEASIBLE or report.attempt >= max_attempts:
+        return report
+    return report.model_copy(update={"status": TrialStatus.FAILED, "retry": True})
 
 
 def _is_setback(report: TrialResult) -> bool:
@@ -117,9 +126,11 @@ _RESULT = PreparedStatement(
 WITH ended AS (
     DELETE FROM leases
     WHERE trial_id = :trial_id AND attempt = :attempt AND token = :token
-    RETURNING trial_id,
+    RETURNING trial_id, worker_id,
         greatest(greatest(epochs, CAST(:epochs AS integer)) - resumed_epoch, 0) AS epochs
 ), """
+    + memory_limits.FITTED
+    + ","
     + moved(
         retry="(:status = 'failed' AND :retry AND attempt < :max_attempts)",
         otherwise=":status",

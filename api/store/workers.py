@@ -3,10 +3,10 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import and_, case, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from api.models import Lease, Search, Trial, Worker
+from api.models import Lease, MemoryLimit, Search, Trial, Worker
 from api.schemas import WorkerOut
 from api.store.errors import NotFound
 from api.store.keys import Caller
@@ -24,10 +24,16 @@ def listing(session: Session, caller: Caller) -> list[WorkerOut]:
             func.greatest(Worker.seen_at, Lease.heard_at).label("seen_at"),
             Search.owner_id,
             case((Trial.kind == TrialKind.EXPORT, Trial.parent_id), else_=Trial.id),
+            MemoryLimit.exceeded,
+            MemoryLimit.fitted,
         )
         .outerjoin(Lease, Lease.worker_id == Worker.id)
         .outerjoin(Trial, Trial.id == Lease.trial_id)
         .outerjoin(Search, Search.id == Trial.search_id)
+        .outerjoin(
+            MemoryLimit,
+            and_(MemoryLimit.device == Worker.device, MemoryLimit.memory == Worker.memory),
+        )
         .order_by(Worker.name, Worker.id)
     )
     return [
@@ -35,8 +41,10 @@ def listing(session: Session, caller: Caller) -> list[WorkerOut]:
             worker,
             seen_at=seen_at,
             trial_id=trial_id if caller.is_admin or owner_id == caller.key_id else None,
+            memory_exceeded=exceeded,
+            memory_fitted=fitted,
         )
-        for worker, seen_at, owner_id, trial_id in session.execute(statement)
+        for worker, seen_at, owner_id, trial_id, exceeded, fitted in session.execute(statement)
     ]
 
 

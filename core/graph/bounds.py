@@ -1,6 +1,7 @@
 """The cost of an architecture, and whether it is within the bounds of a search."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from core.graph.architecture import Architecture
 from core.graph.cost import training_memory
@@ -14,12 +15,21 @@ from core.protocol.contracts import Bounds, Cost
 BATCH_SIZE = 64  # examples; `Bounds.memory` is for a batch of this size
 
 
+@dataclass(frozen=True, slots=True)
+class ExceededMemory:
+    """An estimate of `training_memory` at which every device that is there ran out of memory."""
+
+    bytes: int
+    batch_size: int  # of the search that asks
+
+
 class MeasuredBounds(Bounds):
-    """The bounds of a search, with the measured speed of its workers."""
+    """The bounds of a search, with the measured speed and memory of its workers."""
 
     speed: Speed = PRIOR_SPEED
     training_speed: TrainingSpeed = PRIOR_TRAINING_SPEED
     example_seconds: float | None = None  # at most, of training for one example
+    exceeded_memory: ExceededMemory | None = None
 
 
 def measured_bounds(
@@ -27,16 +37,19 @@ def measured_bounds(
     latencies: Sequence[tuple[Architecture, float]] = (),
     trainings: Sequence[tuple[Architecture, float]] = (),
     example_seconds: float | None = None,
+    exceeded_memory: ExceededMemory | None = None,
 ) -> MeasuredBounds:
     """The bounds with the speeds learned from measured seconds for one example.
 
     `latencies` are measurements of predicting one example, `trainings` of training on one;
-    `example_seconds` limits the predicted seconds of training for one example.
+    `example_seconds` limits the predicted seconds of training for one example, `exceeded_memory`
+    the estimated memory.
     """
     learned = {
         "speed": learn(latencies),
         "training_speed": learn_training(trainings),
         "example_seconds": example_seconds,
+        "exceeded_memory": exceeded_memory,
     }
     return MeasuredBounds(**dict(bounds) | learned)
 
@@ -85,6 +98,7 @@ def fits(architecture: Architecture, bounds: Bounds) -> bool:
         )
         and (bounds.latency is None or latency(architecture, bounds) <= bounds.latency)
         and _is_trained_in_time(architecture, bounds)
+        and _is_below_exceeded_memory(architecture, bounds)
     )
 
 
@@ -93,3 +107,11 @@ def _is_trained_in_time(architecture: Architecture, bounds: Bounds) -> bool:
     if not isinstance(bounds, MeasuredBounds) or bounds.example_seconds is None:
         return True
     return bounds.training_speed.seconds(architecture) <= bounds.example_seconds
+
+
+def _is_below_exceeded_memory(architecture: Architecture, bounds: Bounds) -> bool:
+    """Whether the estimated memory of training is less than what every device ran out of."""
+    if not isinstance(bounds, MeasuredBounds) or bounds.exceeded_memory is None:
+        return True
+    exceeded = bounds.exceeded_memory
+    return training_memory(architecture.costs, exceeded.batch_size) < exceeded.bytes

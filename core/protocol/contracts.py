@@ -347,6 +347,7 @@ class LeaseRequest(Message):
     device: str = Field(max_length=128)  # "cpu", or the name of the GPU
     threads: int = 1
     exports: bool = False  # it knows trials of the kind "export"; older releases do not
+    memory: int = Field(default=0, ge=0)  # bytes that a training may use there; 0: unknown
 
 
 class Action(StrEnum):
@@ -442,6 +443,8 @@ class TrialOutcome(Message):
     retry: bool = True  # failed only: False if another attempt cannot help
     #: Failed only: storage did not work, which is no fault of the trial; no attempt is counted.
     setback: bool = False
+    #: Infeasible only: the memory of the device did not suffice, that of another one may.
+    out_of_memory: bool = False
     #: Failed only: these weights, or this data set, are missing or cannot be read.
     damaged: BlobRef | None = None
     weights: BlobRef | None = None

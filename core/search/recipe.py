@@ -48,7 +48,7 @@ def hyperparameters(
     """
     training, choices = config.training, choices or TrainingChoices()
     optimiser = training.optimiser or OPTIMISER
-    batch_size = training.batch_size or _batch_size(spec)
+    batch_size = batch_size_of(config, spec)
     learning_rate = training.learning_rate or LEARNING_RATES[optimiser]
     usual_decay = _weight_decay(optimiser, learning_rate, spec.train_examples / batch_size)
     return Hyperparameters(
@@ -197,8 +197,13 @@ def _mixing(config: SearchConfig, spec: DatasetSpec, passes: float) -> float:
     return _of_few(MIXING_OFTEN if often else MIXING, spec)
 
 
-def _batch_size(spec: DatasetSpec) -> int:
-    """Small enough for many steps on few examples, large enough to be quick on many."""
+def batch_size_of(config: SearchConfig, spec: DatasetSpec) -> int:
+    """The batch size of all trainings of a search, unless the user has chosen another.
+
+    Small enough for many steps on few examples, large enough to be quick on many.
+    """
+    if config.training.batch_size is not None:
+        return config.training.batch_size
     return 32 if spec.train_examples < 5_000 else 64 if spec.train_examples < 20_000 else 128
 
 

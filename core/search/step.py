@@ -11,7 +11,7 @@ import numpy as np
 
 from core.errors import SearchSettled, SpaceExhausted
 from core.graph.architecture import Architecture
-from core.graph.bounds import measured_bounds
+from core.graph.bounds import ExceededMemory, measured_bounds
 from core.protocol.contracts import Bounds, Cost, TrainingChoices
 from core.search import keeping
 from core.search.history import PastTrial, Suggestion, SuggestRequest
@@ -54,6 +54,7 @@ class Snapshot:
     patience: int | None = None  # see `core.search.pace.patience`; None: all trials are made
     remaining: int | None = None  # trials that can still be started; None: not known
     prior_mean: PriorMean | None = None  # learned from finished searches
+    exceeded_memory: ExceededMemory | None = None  # learned from all searches; None: nothing is
     keeps_value: bool = False  # look for less cost at the value of the first root
 
 
@@ -81,7 +82,7 @@ def step(snapshot: Snapshot) -> tuple[Suggestion, ...]:
     if not found:
         raise SpaceExhausted(
             f"every architecture within the bounds that can be reached from the "
-            f"{len(snapshot.trials)} trials has been tried"
+            f"{len(snapshot.trials)} trials has been tried{_memory_in_words(snapshot)}"
         )
     return tuple(_inheriting(one) for one in found)
 
@@ -141,8 +142,11 @@ def _by_strategy(snapshot: Snapshot) -> list[Suggestion]:
 def _bounds(snapshot: Snapshot) -> Bounds:
     """The bounds, with the measured speed of the workers where the search looks at time."""
     looks_at_latency = snapshot.bounds.latency is not None or snapshot.cost is Cost.LATENCY
+    exceeded = snapshot.exceeded_memory
     if not looks_at_latency and snapshot.example_seconds is None:
-        return snapshot.bounds
+        if exceeded is None:
+            return snapshot.bounds
+        return measured_bounds(snapshot.bounds, exceeded_memory=exceeded)
     return measured_bounds(
         snapshot.bounds,
         [(one.architecture, one.latency) for one in snapshot.trials if one.latency],
@@ -152,7 +156,16 @@ def _bounds(snapshot: Snapshot) -> Bounds:
             if one.samples_per_second
         ],
         snapshot.example_seconds,
+        exceeded,
     )
+
+
+def _memory_in_words(snapshot: Snapshot) -> str:
+    """What memory has left out, for the reason of a search that finds nothing new."""
+    if snapshot.exceeded_memory is None:
+        return ""
+    exceeded = snapshot.exceeded_memory.bytes / 1e6
+    return f", beside those with an estimated {exceeded:.0f} MB or more: every worker ran out of it"
 
 
 def _inheriting(suggestion: Suggestion) -> Suggestion:

@@ -170,7 +170,12 @@ class TrainingMonitor:
             details = self._details(ending, exit_summary)
             reason = f"{ending.value} at step {self.step} {details}".rstrip()
         return Ended(
-            status=status, reason=reason, retry=may_retry, epochs=self.epochs, seconds=seconds
+            status=status,
+            reason=reason,
+            retry=may_retry,
+            out_of_memory=status is TrialStatus.INFEASIBLE,
+            epochs=self.epochs,
+            seconds=seconds,
         )
 
     def _details(self, ending: Ending, exit_summary: str) -> str:

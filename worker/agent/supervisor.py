@@ -101,6 +101,7 @@ class TrialSupervisor:
             device=self._trainer.device,
             threads=self._settings.threads,
             exports=True,
+            memory=self._trainer.memory,
         )
 
     def _train(

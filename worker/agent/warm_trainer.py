@@ -34,6 +34,7 @@ class WarmTrainer:
         gpu: Mapping[str, str] | None = None,  # the environment that selects it
     ) -> None:
         self.device = "unknown"  # as the trainer names it
+        self.memory = 0  # bytes of the device, as the trainer finds them; 0: unknown
         self.deaths = 0  # trainers that died in a row, with no trial that ended between them
         self._settings = settings
         self._stopping = stopping
@@ -87,8 +88,8 @@ class WarmTrainer:
         while not self._stopping.is_set():
             self._touch_health()
             match process.next_notice(_TICK):
-                case Ready(device=device):
-                    self.device = device[:_LONGEST_DEVICE]
+                case Ready(device=device, memory=memory):
+                    self.device, self.memory = device[:_LONGEST_DEVICE], memory
                     logger.info("trainer %d is ready on %s", process.pid, self.device)
                     return
                 case EndOfEvents():

@@ -33,6 +33,7 @@ from worker.messages import (
     Ready,
     Train,
 )
+from worker.trainer.data.memory import memory_of
 from worker.trainer.environment import TrainingCallbacks, TrainingEnvironment
 from worker.trainer.networks.compute import fastest, fp32
 from worker.trainer.run_order import run_order
@@ -87,7 +88,8 @@ def main() -> None:
     os.dup2(2, 1)  # so that prints of libraries do not mix with events
     environment = _environment()
     connection = SupervisorConnection(commands, events)
-    connection.send(Ready(device=_device_name(environment.device)))
+    device = environment.device
+    connection.send(Ready(device=_device_name(device), memory=memory_of(device)))
     while True:
         order = connection.orders.get()
         try:

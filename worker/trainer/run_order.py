@@ -6,7 +6,7 @@ from uuid import UUID
 
 import torch
 
-from core.errors import BlobError, ExportMismatch, InfeasibleTrial, InvalidInput
+from core.errors import BlobError, ExportMismatch, InfeasibleTrial, InvalidInput, OutOfMemory
 from core.graph.weights import save
 from core.protocol.contracts import TrainOrder
 from core.protocol.proofs import proof
@@ -51,7 +51,11 @@ def run_order(
         with memory_errors_as_infeasible():
             return _run(TrainJob.of(order), order.token, environment, callbacks)
     except InfeasibleTrial as error:
-        return Ended(status=TrialStatus.INFEASIBLE, reason=str(error))
+        return Ended(
+            status=TrialStatus.INFEASIBLE,
+            reason=str(error),
+            out_of_memory=isinstance(error, OutOfMemory),
+        )
     except DamagedWeights as error:
         return Ended(status=TrialStatus.FAILED, reason=str(error), retry=False, damaged=error.blob)
     except UnreadableDataset as error:  # no fault of the trial

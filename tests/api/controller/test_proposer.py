@@ -15,6 +15,8 @@ from api.models import Search, Trial
 from api.store import live_searches
 from api.store.live_searches import CompletedSearch, StoredSnapshot
 from core import morphisms
+from core.graph.architecture import Architecture
+from core.graph.cost import training_memory
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
 from core.protocol.states import SearchStatus, TrialStatus
@@ -233,3 +235,19 @@ def test_an_answer_depends_on_the_finished_searches_it_learns_from() -> None:
 
     assert fingerprints(helped) == fingerprints(helped)
     assert fingerprints(helped) != fingerprints(alone)
+
+
+def test_an_answer_has_the_estimated_memory_of_its_batches_below_what_ran_out() -> None:
+    trials = [
+        ended(one.number, architecture=json.dumps(one.architecture.to_json()), value=one.value)
+        for one in history(3, seed=1)
+    ]
+    free = stored(*trials, strategy="random", training={"batch_size": 256})
+    sizes = {number: memory_of(row) for number, row in enumerate(answer(free))}
+    assert all(row["training_memory"] == sizes[number] for number, row in enumerate(answer(free)))
+    tight = dataclasses.replace(free, exceeded_memory=max(sizes.values()))
+    assert all(row["training_memory"] < max(sizes.values()) for row in answer(tight))
+
+
+def memory_of(row: dict[str, Any]) -> int:
+    return training_memory(Architecture.from_json(row["architecture"]).costs, 256)

@@ -66,7 +66,11 @@ def test_every_declared_metric_is_on_the_page_and_no_other(world, page) -> None:
         for name in page.read()
         if name.startswith("netmorph_") and not name.endswith(("_sum", "_count", "_created"))
     }
-    without_rows = {"netmorph_workers", "netmorph_worker_idle_seconds_total"}
+    without_rows = {
+        "netmorph_workers",
+        "netmorph_worker_idle_seconds_total",
+        "netmorph_memory_exceeded_bytes",
+    }
     assert names == set(instruments.METRICS) - without_rows
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from core.graph.bounds import (
     BATCH_SIZE,
+    ExceededMemory,
     MeasuredBounds,
     cost,
     fits,
@@ -54,6 +55,13 @@ def test_the_latency_is_a_bound_that_measurements_change():
     slow = measured_bounds(bounds, latencies=[(NETWORK, 3 * bounds.latency)])
     assert latency(NETWORK, slow) == pytest.approx(3 * bounds.latency)
     assert not fits(NETWORK, slow)
+
+
+def test_what_every_device_ran_out_of_is_a_bound_for_the_batches_of_the_search():
+    memory = training_memory(NETWORK.costs, 256)
+    for exceeded, does_fit in ((memory, False), (memory + 1, True)):
+        bounds = measured_bounds(Bounds(), exceeded_memory=ExceededMemory(exceeded, batch_size=256))
+        assert fits(NETWORK, bounds) is does_fit
 
 
 def test_the_seconds_of_training_are_a_bound_once_they_are_measured():

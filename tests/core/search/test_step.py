@@ -13,7 +13,8 @@ import pytest
 
 from core.errors import SearchSettled, SpaceExhausted, UnknownKind
 from core.graph.architecture import Architecture
-from core.graph.bounds import fits
+from core.graph.bounds import ExceededMemory, fits
+from core.graph.cost import training_memory
 from core.graph.roots import chain, roots
 from core.graph.speed import learn
 from core.layers import Dense, Flatten, Input, Output, ReLU
@@ -297,3 +298,17 @@ def test_an_architecture_that_cannot_be_trained_in_time_is_not_suggested():
     timely = step(tight)
     assert all(speeds.seconds(one.architecture) <= slow / 4 for one in timely)
     assert any(speeds.seconds(one) > slow / 4 for one in free)
+
+
+@every_strategy
+def test_an_architecture_for_which_no_device_has_the_memory_is_not_suggested(kind):
+    """The root is tried in any case: it shows whether that still holds."""
+    most = 1.3 * training_memory(ROOT.costs, 32)
+    exceeded = ExceededMemory(int(most), batch_size=32)
+    assert step(snapshot(kind, exceeded_memory=ExceededMemory(1, 32)))[0].architecture == ROOT
+    trials = (completed(waiting(Suggestion(architecture=ROOT))),)
+    for number in range(8):
+        found = step(snapshot(kind, trials, exceeded_memory=exceeded, seed=number, count=2))
+        assert all(training_memory(one.architecture.costs, 32) < most for one in found)
+    with pytest.raises(SpaceExhausted, match="0 MB or more: every worker ran out of it"):
+        step(snapshot(kind, trials, exceeded_memory=ExceededMemory(1, 32)))

@@ -95,7 +95,7 @@ def test_a_trainer_killed_for_memory_makes_its_architecture_infeasible(monitor):
     monitor.observe(EndOfEvents(), 1001.0)
     monitor.out_of_memory = True
     outcome = monitor.outcome(monitor.ending(1001.0), 1001.0, "killed (out of memory)")
-    assert outcome.status is TrialStatus.INFEASIBLE
+    assert (outcome.status, outcome.out_of_memory) == (TrialStatus.INFEASIBLE, True)
     assert "out of memory" in outcome.reason
 
 

@@ -52,7 +52,7 @@ def test_a_trainer_is_kept_and_its_device_is_known(make):
     trainer = make()
     assert trainer.device == "unknown"
     assert trainer.prepare() is trainer.prepare()
-    assert trainer.device == "test device"
+    assert (trainer.device, trainer.memory) == ("test device", 2**33)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such signal")

@@ -210,7 +210,8 @@ def test_the_trainer_process_takes_the_gpu_and_says_which(storage, tmp_path):
     trainer = TrainerProcess((sys.executable, "-P", "-m", "worker.trainer"), environment)
     try:
         ready = next(iter(lambda: trainer.next_notice(60.0), None))
-        assert ready == Ready(device=torch.cuda.get_device_name())
+        _, memory = torch.cuda.mem_get_info()
+        assert ready == Ready(device=torch.cuda.get_device_name(), memory=memory)
         trainer.train(order_for(storage, architecture=NETWORK))
         for notice in iter(lambda: trainer.next_notice(60.0), None):
             if isinstance(notice, (Ended, EndOfEvents)):

@@ -334,7 +334,7 @@ def test_a_result_is_stored_once_the_disk_works_again(environment, storage):
 def test_a_training_that_diverges_is_infeasible(environment, storage, kind):
     hyperparameters = {"optimiser": "sgd", "learning_rate": 1e30}
     ended, _ = run(order_for(storage, hyperparameters=hyperparameters, kind=kind), environment)
-    assert ended.status is TrialStatus.INFEASIBLE
+    assert (ended.status, ended.out_of_memory) == (TrialStatus.INFEASIBLE, False)
     assert "the training has diverged" in ended.reason
     assert (ended.value, ended.weights, ended.export) == (None, None, None)
 
@@ -353,7 +353,7 @@ def out_of_cuda_memory():
 )
 def test_too_little_memory_makes_the_architecture_infeasible(environment, storage, at_step, reason):
     ended, _ = run(order_for(storage), environment, at_step=at_step)
-    assert ended.status is TrialStatus.INFEASIBLE
+    assert (ended.status, ended.out_of_memory) == (TrialStatus.INFEASIBLE, True)
     assert ended.reason.startswith("out of memory: ")
     assert reason in ended.reason
     assert "\n" not in ended.reason

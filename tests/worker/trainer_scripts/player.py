@@ -111,7 +111,7 @@ def main() -> None:
     orders: list[dict] = []
     arrived = threading.Condition()
     threading.Thread(target=listen, args=(orders, arrived), daemon=True).start()
-    send(event="ready", device="test device")
+    send(event="ready", device="test device", memory=2**33)
     while True:
         with arrived:
             arrived.wait_for(lambda: orders)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from core.errors import InfeasibleTrial
+from core.errors import InfeasibleTrial, OutOfMemory
 from worker.trainer.training.state import State
 
 LEARNS_BY = 0.1  # share of a training after which it must have learned something
@@ -43,19 +43,19 @@ def check_finite_weights(network: nn.Module) -> None:
 
 @contextmanager
 def memory_errors_as_infeasible() -> Iterator[None]:
-    """Raises InfeasibleTrial where memory runs out, which is a fact about the architecture."""
+    """Raises OutOfMemory where memory runs out: a fact about the architecture and the device."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
+        raise OutOfMemory(f"out of memory: {_first_line(error)}") from None
     except OSError as error:
         if error.errno != errno.ENOMEM:  # as of a file that cannot be mapped
             raise
-        raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
+        raise OutOfMemory(f"out of memory: {_first_line(error)}") from None
     except RuntimeError as error:
         if "allocate memory" not in str(error):  # torch's message on the CPU
             raise
-        raise InfeasibleTrial(f"out of memory: {_first_line(error)}") from None
+        raise OutOfMemory(f"out of memory: {_first_line(error)}") from None
 
 
 def _first_line(error: BaseException) -> str:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from core.errors import InfeasibleTrial
+from core.errors import InfeasibleTrial, OutOfMemory
 from worker.trainer.training.checks import (
     LEAST_STEPS,
     LearningCheck,
@@ -60,8 +60,8 @@ def test_without_a_loss_of_chance_nothing_is_checked():
         (OSError(12, "Cannot allocate memory"), "[Errno 12] Cannot allocate memory"),
     ],
 )
-def test_too_little_memory_is_a_fact_about_the_architecture(error, reason):
-    with pytest.raises(InfeasibleTrial) as found, memory_errors_as_infeasible():
+def test_too_little_memory_is_a_fact_about_the_architecture_and_the_device(error, reason):
+    with pytest.raises(OutOfMemory) as found, memory_errors_as_infeasible():
         raise error
     assert str(found.value) == f"out of memory: {reason}"
 
