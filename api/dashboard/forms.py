@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from api.dashboard.pages import show_datasets
 from api.dashboard.rendering import PageRoute
-from api.dashboard.submission import in_words
+from api.dashboard.search_form import in_words
 from api.dashboard.visitors import SenderDep, UploadRoute
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep
@@ -32,6 +32,7 @@ _OF_FIELD = {
     "target column": "target",
     "for the target": "target",
     "with texts": "text",
+    "to take as categories": "category",
     "for the groups": "group",
     "for the times": "time",
     "for the task": "task",
@@ -92,6 +93,7 @@ def upload(
     image_side: Text = "",
     target: ColumnNames = "",
     text: Text = "",
+    category: ColumnNames = "",
     task: Text = "",
     group: Text = "",
     time: Text = "",
@@ -105,6 +107,7 @@ def upload(
         "image_side": image_side,
         "target": target,
         "text": text,
+        "category": category,
         "task": task,
         "group": group,
         "time": time,
@@ -112,7 +115,8 @@ def upload(
     }
     try:
         checked = _Upload.model_validate(fields)
-        options = ReadOptions(**checked.model_dump(exclude={"name"}))
+        categories = tuple(one.strip() for one in category.split(",") if one.strip())
+        options = ReadOptions(**checked.model_dump(exclude={"name"}), categories=categories)
         limits = ReadLimits.of_uploads(request.app.state.settings.max_upload_bytes)
         made = import_file(maker, storage, visitor.caller, checked.name, file.file, options, limits)
     except ValidationError as error:

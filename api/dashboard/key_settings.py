@@ -14,8 +14,8 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
 from api.dashboard.rendering import PageRoute
+from api.dashboard.search_form import in_words
 from api.dashboard.settings_page import ShownSecret, show_settings
-from api.dashboard.submission import in_words
 from api.dashboard.visitors import SenderDep, Visitor, VisitorDep, open_session
 from api.db import unit_of_work
 from api.edge import authentication

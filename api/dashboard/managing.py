@@ -11,8 +11,8 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import TypeAdapter, ValidationError
 
 from api.dashboard.rendering import PageRoute
+from api.dashboard.search_form import in_words, number, range_of
 from api.dashboard.search_pages import limits_of, show_search
-from api.dashboard.submission import in_words, number, range_of
 from api.dashboard.visitors import SenderDep, UploadRoute, Visitor, VisitorDep
 from api.db import unit_of_work
 from api.edge.dependencies import SessionDep, StorageDep

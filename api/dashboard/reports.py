@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
 from api.dashboard.rendering import PageRoute
-from api.dashboard.submission import request_of
+from api.dashboard.search_form import request_of
 from api.dashboard.visitors import VisitorDep
 from api.edge.dependencies import SessionDep
 from api.pictures import figures

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from api.dashboard.pages import CursorQuery
 from api.dashboard.rendering import PageRoute, page
+from api.dashboard.search_form import in_words
 from api.dashboard.settings_page import EVENTS, ShownSecret, show_settings
-from api.dashboard.submission import in_words
 from api.dashboard.unchanged import FragmentRoute
 from api.dashboard.visitors import SenderDep, Visitor, VisitorDep
 from api.db import unit_of_work

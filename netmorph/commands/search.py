@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -48,6 +49,7 @@ from netmorph.commands.up import WorkersOption
 from netmorph.errors import ClientError, RefusedRequest
 from netmorph.formatting import clock
 from netmorph.importing.files import ImportedNetwork, read
+from netmorph.importing.preparation import Preparation
 from netmorph.launcher import Running
 from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
@@ -74,7 +76,7 @@ class _Request:
     options: Options  # of the upload
     body: dict[str, Any]  # of `POST /v1/searches`, without the data set
     folder: Path | None  # None: one named after the search
-    root: ImportedNetwork | None  # None: the search chooses its own roots
+    root: ImportedNetwork | UUID | None  # or uploaded already; None: the search chooses its own
 
 
 def search(
@@ -164,7 +166,8 @@ def search(
         Path | None,
         typer.Option(
             help="Start from this network: an ONNX file, a program of torch.export (.pt2), the "
-            "folder of an export, or an architecture as JSON (without weights)."
+            "folder of an export, an architecture as JSON (without weights), or the id of one "
+            "that is uploaded already."
         ),
     ] = None,
     keep_accuracy: Annotated[
@@ -247,7 +250,7 @@ def search(
         options=options_of(layout, image_side, target, text, category, task, splits),
         body=_given(body),
         folder=export_to,
-        root=None if root is None else read(root, preparation_of(root_scale, root_mean, root_std)),
+        root=_network(root, preparation_of(root_scale, root_mean, root_std)),
     )
     export.require_writable(export_to or default_folder(None))
     service = target_of(url, key, data_dir)
@@ -258,6 +261,22 @@ def search(
     with _terminated_is_interrupted(), service.on_demand(workers=workers) as running:
         code = _run(running, request, sign_in=service.sign_in_hint(), as_json=as_json)
     raise typer.Exit(code)
+
+
+def _network(root: Path | None, preparation: Preparation | None) -> ImportedNetwork | UUID | None:
+    """The network of a file or a folder, or the id of one that is uploaded already."""
+    if root is None:
+        return None
+    if not root.exists():
+        with contextlib.suppress(ValueError):
+            found = UUID(str(root))
+            if preparation is not None:
+                raise ClientError(
+                    f"--root-scale, --root-mean and --root-std are for ONNX files; {root} is the "
+                    "id of an uploaded network: leave them out"
+                )
+            return found
+    return read(root, preparation)
 
 
 def _run(running: Running, request: _Request, *, sign_in: str, as_json: bool) -> int:
@@ -371,13 +390,17 @@ def _root(client: Client, request: _Request) -> dict[str, str]:
     root = request.root
     if root is None:
         return {}
+    if isinstance(root, UUID):
+        return {"root": str(root)}
     return {"root": client.add_network(root.name, root.architecture, root.weights)["id"]}
 
 
-def _about_root(root: ImportedNetwork | None) -> list[tuple[str, str]]:
+def _about_root(root: ImportedNetwork | UUID | None) -> list[tuple[str, str]]:
     """What the search starts from, and what differs from the file."""
     if root is None:
         return []
+    if isinstance(root, UUID):
+        return [("root", f"the uploaded network {root}")]
     size = "random weights" if root.parameters is None else f"{root.parameters:,} parameters"
     return [("root", f"{root.name}, {size}"), *[("", note) for note in root.notes]]
 

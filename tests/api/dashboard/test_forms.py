@@ -11,7 +11,7 @@ from sqlalchemy import text
 from api.models import Search
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds, Budget, Training
-from tests.api.visitors import enter, token
+from tests.api.visitors import enter, fields_in, token
 
 FORM = {"dataset": "digits", "trials": "3", "strategy": "random", "parallelism": "1", "seed": "0"}
 
@@ -104,11 +104,11 @@ def test_an_upload_leads_to_the_page_that_says_how_it_was_understood(visitor):
 
 
 def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
-    rows = "".join(f"{k * 7 % 31},{'ab'[k % 2]},{k}\n" for k in range(40))
+    rows = "".join(f"{k * 7 % 31},{'ab'[k % 2]},{k},{k % 3}\n" for k in range(40))
     form = {"token": token(visitor.http), "name": "mine", "target": "kind"}
 
     def upload(**changes: str):
-        files = {"file": ("x", f"<b>age,kind,row\n{rows}".encode())}
+        files = {"file": ("x", f"<b>age,kind,row,code\n{rows}".encode())}
         return visitor.http.post("/ui/datasets", data=form | changes, files=files)
 
     refused = upload(target="<i>")
@@ -120,6 +120,11 @@ def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
     refused = upload(name="late", time="<b>when", split_seed="4")
     assert (refused.status_code, 'value="&lt;b&gt;when"' in refused.text) == (422, True)
     assert 'id="time-error"' in refused.text
+    refused = upload(name="codes", category="row, <b>")
+    assert 'id="category-error"' in refused.text
+    assert 'value="row, &lt;b&gt;"' in refused.text
+    codes = visitor.http.get(upload(name="codes", category=" code ,").headers["location"]).text
+    assert '<td class="lead">code</td><td data-label="Taken as">category</td>' in codes
     many = ",".join(f"label{k}" for k in range(60))  # more than the 200 characters of other fields
     refused = upload(name="many", target=many)
     assert (refused.status_code, f'value="{many}"' in refused.text) == (422, True)
@@ -249,9 +254,9 @@ def test_a_clone_keeps_settings_that_the_form_does_not_show(visitor, person, wor
     search_id = world.search(visitor.caller, strategy="random", training=training, seed=3)
     page = visitor.http.get(f"/submit?like={search_id}").text
     assert f"netmorph clone {search_id}</pre>" in page
-    form = dict(re.findall(r'<input [^>]*name="([a-z_]+)"[^>]*value="([^"]*)"', page))
-    form |= {"dataset": str(world.get_search(search_id).dataset_id), "strategy": "random"}
-    asked = form | {"seed": "4", "name": "it's", "augmentation": "auto"}
+    form = fields_in(page, "/searches")
+    assert form["dataset"] == str(world.get_search(search_id).dataset_id)
+    asked = form | {"seed": "4", "name": "it's"}
     shown = visitor.http.get("/ui/submit/commands", params=asked).text
     assert "--seed 4" in shown
     assert "&#34;patience&#34;: 7" in shown

@@ -50,6 +50,10 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
     assert [training[name] for name in ("augmentation", "erasing", "mixing")] == ["none", 0, 0]
 
 
+#: The id of no network.
+NOWHERE = "00000000-0000-4000-8000-000000000000"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -71,6 +75,8 @@ def test_a_search_says_how_to_sign_in_without_the_key(service) -> None:
         (["--dataset", "digits", "--root", "absent.onnx"], "there is no file absent.onnx"),
         (["--dataset", "digits", "--root", "weights.pt"], "expected an ONNX file"),
         (["--dataset", "digits", "--root", "m.onnx", "--root-mean", "a,b"], "--root-mean is 'a,b'"),
+        (["--dataset", "digits", "--root", NOWHERE], f"there is no network {NOWHERE}"),
+        (["--dataset", "digits", "--root", NOWHERE, "--root-scale", "16"], "leave them out"),
     ],
 )
 def test_an_impossible_search_is_an_error_and_is_not_created(
@@ -115,7 +121,7 @@ def onnx_file(path: Path, classes: int) -> Path:
     return export(nn.Sequential(nn.Flatten(), nn.Linear(64, classes)).eval(), (1, 8, 8), path)
 
 
-def test_a_search_starts_from_the_network_of_an_onnx_file(service, tmp_path) -> None:
+def test_a_search_starts_from_the_network_of_an_onnx_file(netmorph, service, tmp_path) -> None:
     mine = onnx_file(tmp_path / "mine.onnx", 10)
 
     printed = printed_at_first(service, "--root", mine, "--root-scale", "16", "--name", "rooted")
@@ -124,6 +130,9 @@ def test_a_search_starts_from_the_network_of_an_onnx_file(service, tmp_path) -> 
     with Client(service.url, service.key) as client:
         (search,) = [one for one in client.searches() if one["name"] == "rooted"]
         assert search["root"] is not None
+        again = ("--root", search["root"], "--dry-run", "--json", "--data-dir", service.directory)
+        preview = json.loads(netmorph("search", "--dataset", "digits", *again).stdout)
+        assert [one["parameters"] for one in preview["roots"]] == [652]
         client.delete(search["id"])
 
 
