@@ -1,5 +1,6 @@
 """How a data set is divided, in words: for descriptions and for model cards."""
 
+from core.data.file_groups import FILE_PREFIX, FILE_STARTS
 from core.protocol.contracts import DatasetSpec, SplitKind, SplitSpec
 
 #: The seed of test splits that are set aside, unless the person gives another: the same file always
@@ -45,4 +46,6 @@ def _stratum(spec: DatasetSpec) -> str:
 
 
 def _source(split: SplitSpec, array: str) -> str:
+    if split.column == FILE_PREFIX:
+        return FILE_STARTS
     return f"column {split.column!r}" if split.column else f"the array {array}"

@@ -104,7 +104,8 @@ GroupOption = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        help="A column of a table, such as a patient or a machine: no group is in two splits.",
+        help="A column of a table, such as a patient or a machine: no group is in two splits. Of "
+        "images by class, file-prefix: the text before the first _, - or space of a file's name.",
     ),
 ]
 TimeOption = Annotated[

@@ -36,8 +36,9 @@ class ImportedNetwork:
 
 
 def read(path: Path, preparation: Preparation | None = None) -> ImportedNetwork:
-    """The network of a file or a folder; `preparation` is that of the inputs of a network
-    of another program, an ONNX file or one of torch.export.
+    """The network of a file or a folder.
+
+    `preparation` is that of the inputs, of an ONNX file or a program of torch.export.
 
     Raises:
         UnreadableNetwork: there is no such file, or it is damaged or of another kind.

@@ -24,9 +24,10 @@ def options_of(line: str) -> dict[str, str]:
 
 
 def test_the_programs_of_the_page_write_what_its_command_reads(tmp_path: Path) -> None:
-    network_to_onnx, and_to_pt2 = blocks_of(PAGE)
+    (to_onnx,) = blocks_of(PAGE)
+    (to_pt2,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", network_to_onnx.code + and_to_pt2.code],
+        [sys.executable, "-W", "ignore", "-c", to_onnx.code + to_pt2],
         cwd=tmp_path, check=True, capture_output=True,
     )  # fmt: skip
     line, *_ = re.findall(r"^netmorph search (.*)$", PAGE.read_text(), re.MULTILINE)

@@ -23,7 +23,8 @@ class ReadOptions:
     text: str | None = None  # the column of a table that holds texts, the only one that is read
     categories: tuple[str, ...] = ()  # columns that are categories, though they look like numbers
     task: str | None = None  # what the labels are for, one of `core.data.targets.LABEL_TASKS`
-    group: str | None = None  # the column of a table whose groups are kept apart by all splits
+    #: The column of a table whose groups all splits keep apart; or `file_groups.FILE_PREFIX`.
+    group: str | None = None
     time: str | None = None  # the column of a table by which the latest rows are the test split
     split_seed: int | None = None  # of the test split, where the files have none
 

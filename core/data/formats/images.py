@@ -9,8 +9,9 @@ any; of 16 bits all are kept in grey images, eight in colour ones.
 import re
 import struct
 import zlib
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from statistics import median
 from typing import Any
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from core.data import scratch
+from core.data.file_groups import FILE_PREFIX, file_groups
 from core.data.files import UNREADABLE, Files, ReadLimits, shown, without_top_folder
 from core.data.formats.abstract import FORMATS, AbstractFormat, Part, RawData, ReadOptions
 from core.data.image_names import have_images, is_image, is_other_image
@@ -62,7 +64,13 @@ class Images(AbstractFormat):
 def read_by_class(files: Files, limits: ReadLimits, options: ReadOptions) -> RawData:
     """The images, whose folders are their classes."""
     listed, ignored = by_class(files)
-    return read_listed(files, listed, limits, options, ignored)
+    keys = None
+    if options.group == FILE_PREFIX:
+        names: dict[str, list[str]] = defaultdict(list)
+        for one in listed:
+            names[one.split].append(one.file)
+        keys = file_groups(names)
+    return replace(read_listed(files, listed, limits, options, ignored), keys=keys)
 
 
 def read_listed(

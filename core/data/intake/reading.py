@@ -6,6 +6,7 @@ from typing import BinaryIO
 import numpy as np
 
 from core.data.compression import unpacked
+from core.data.file_groups import FILE_PREFIX
 from core.data.files import ReadLimits, open_files
 from core.data.formats import FORMATS, RawData, ReadOptions
 from core.data.intake.arrays import understand_arrays, understand_texts
@@ -22,7 +23,10 @@ IMAGES_WITH_TABLE = "labelled-images"
 #: How to say groups or times where the files of a format have no columns.
 _WITHOUT_COLUMNS = {
     "npz": "an array groups or time beside x and y, with one value for each example",
-    "images": "a table labels.csv beside the images, with the columns file, label and this one",
+    "images": (
+        f"the group {FILE_PREFIX!r}, which is the text before the first _, - or space of the name "
+        "of a file; or a table groups.csv beside the images, with the columns file and this one"
+    ),
     "texts": "a table with the columns text, label and this one, in place of the folders",
 }
 
@@ -72,7 +76,8 @@ def _check_split_options(options: ReadOptions, kind: str) -> None:
             "take the latest rows"
         )
     column = options.group or options.time
-    if column is not None and kind not in (*TABLES, IMAGES_WITH_TABLE):
+    by_name = kind == "images" and options.group == FILE_PREFIX
+    if column is not None and not by_name and kind not in (*TABLES, IMAGES_WITH_TABLE):
         remedy = _WITHOUT_COLUMNS.get(kind, _WITHOUT_COLUMNS["npz"])
         raise InvalidDataset(
             f"the column {column[:64]!r} is for tables, and the file is "

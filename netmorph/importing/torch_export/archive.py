@@ -110,7 +110,7 @@ def opened(path: Path) -> Iterator[Archive]:
         raise UnreadableNetwork(f"{path} cannot be read: {error.strerror or error}") from None
     except _FAULTS as error:
         raise UnreadableNetwork(
-            f"{path} is no program of torch.export, or it is damaged: {str(error) or error!r}"
+            f"{path} is no program of torch.export, or it is damaged: {str(error) or repr(error)}"
         ) from None
 
 

@@ -70,15 +70,13 @@ class Call:
             raise ValueError(f"its argument {name!r} is {value!r}; expected {count} integers")
         return tuple(values) * (count if len(values) == 1 else 1)
 
-    def operation(
-        self, kind: str, inputs: tuple[str, ...], output: str = "", **attributes: Any
-    ) -> Operation:
+    def operation(self, kind: str, inputs: tuple[str, ...], **attributes: Any) -> Operation:
         """The operation that this call is."""
         return Operation(
             name=self.name,
             kind=kind,
             inputs=inputs,
-            outputs=(output or self.outputs[0],),
+            outputs=self.outputs[:1],
             attributes=attributes,
             written=self.kind.removesuffix(".default"),
             module=self.module,

@@ -1,17 +1,15 @@
 """From torch's operators to the operations of the ONNX standard that compute the same."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from netmorph.errors import UnreadableNetwork
-from netmorph.importing.graph import Array
-from netmorph.importing.operations import Operation
 from netmorph.importing.refusals import unsupported
-from netmorph.importing.torch_export.call import Call, Name, Sizes
+from netmorph.importing.torch_export.call import Call, Name
 from netmorph.importing.torch_export.constants import FOLDED, fold
+from netmorph.importing.torch_export.translation import Translation
 
 #: The kind whose refusal fits an operator that cannot be taken.
 _REFUSED: Mapping[str, str] = {
@@ -35,38 +33,6 @@ _REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("permute", "transpose", "t", "movedim"), "Transpose"),
     "einsum": "Einsum",
 }
-
-
-@dataclass(slots=True)
-class Translation:
-    """The operations so far."""
-
-    shapes: Mapping[str, Sizes]  # of all tensors, with the number of examples
-    constants: dict[str, Array]
-    operations: list[Operation] = field(default_factory=list)
-    #: Signals that a decomposed pool lifts to images of height 1: the name of the signal.
-    lines: dict[str, str] = field(default_factory=dict)
-
-    def add(self, call: Call, kind: str, *inputs: str, **attributes: Any) -> None:
-        self.operations.append(call.operation(kind, inputs, **attributes))
-
-    def number(self, call: Call, argument: str) -> str:
-        """The name of an argument that is a tensor or a number."""
-        value = call.arguments.get(argument)
-        if isinstance(value, Name):
-            return value.text
-        if type(value) not in (int, float):
-            raise ValueError(f"its argument {argument!r} is {value!r}; expected a number")
-        return self.constant(call, argument, np.asarray(value, float))
-
-    def constant(self, call: Call, argument: str, value: Array) -> str:
-        name = f"{call.name}.{argument}"
-        self.constants[name] = value
-        return name
-
-    def axes(self, name: str) -> tuple[int, ...]:
-        """The sizes of the spatial axes of a tensor."""
-        return tuple(size for size in self.shapes[name][2:] if size is not None)
 
 
 Taker = Callable[[Translation, Call], None]
@@ -261,6 +227,13 @@ def _reshape(t: Translation, call: Call) -> None:
     t.add(call, "Reshape", t.lines.get(x, x), target)
 
 
+def _slice(t: Translation, call: Call) -> None:
+    """A part of an axis, which is taken where it is the whole axis, as of `x[:, :, None]`."""
+    x = call.tensor("self")
+    is_whole = t.shapes[x] == t.shapes[call.outputs[0]]
+    t.add(call, "Identity" if is_whole else "aten.slice", x)
+
+
 def _unsqueeze(t: Translation, call: Call) -> None:
     x, rank = call.tensor("self"), len(t.shapes[call.tensor("self")])
     if rank == 3 and int(call.arguments["dim"]) % (rank + 1) == 2:
@@ -347,6 +320,7 @@ _TAKEN: Mapping[str, Taker] = {
     "cat": _concat,
     **dict.fromkeys(("view", "_unsafe_view", "reshape", "flatten", "squeeze"), _reshape),
     "unsqueeze": _unsqueeze,
+    "slice": _slice,
     **dict.fromkeys(("pad", "constant_pad_nd"), _pad),
     **dict.fromkeys(("dropout", "feature_dropout", "alpha_dropout"), _dropout),
     **dict.fromkeys(("clone", "contiguous", "alias", "detach", "detach_"), _unary("Identity")),

@@ -19,7 +19,8 @@ from netmorph.importing.operations import (
 from netmorph.importing.torch_export.archive import OTHER_WAY, Archive, opened, stored, weights
 from netmorph.importing.torch_export.call import Call, Name, Sizes
 from netmorph.importing.torch_export.memory import Memory
-from netmorph.importing.torch_export.operators import Translation, take
+from netmorph.importing.torch_export.operators import take
+from netmorph.importing.torch_export.translation import Translation
 
 SCHEMA = 8  # the major version, which torch raises where older readers would misread a program
 #: The folder and the field with the name, for the kinds of inputs that are stored.

@@ -11,7 +11,7 @@ from netmorph.client import Client
 from netmorph.commands.search import _options
 from tests.netmorph.commands.conftest import refused
 from tests.netmorph.conftest import NETMORPH, clean_environment
-from tests.netmorph.importing.models import export
+from tests.netmorph.importing.models import export, program_of, save_program
 
 
 def printed_at_first(service, *options: object) -> list[str]:
@@ -121,8 +121,16 @@ def onnx_file(path: Path, classes: int) -> Path:
     return export(nn.Sequential(nn.Flatten(), nn.Linear(64, classes)).eval(), (1, 8, 8), path)
 
 
-def test_a_search_starts_from_the_network_of_an_onnx_file(netmorph, service, tmp_path) -> None:
-    mine = onnx_file(tmp_path / "mine.onnx", 10)
+def torch_program(path: Path, classes: int) -> Path:
+    """The same, of torch.export."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, classes)).eval()
+    return save_program(program_of(model, (1, 8, 8)), path)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch's own pytree
+@pytest.mark.parametrize("write", [onnx_file, torch_program])
+def test_a_search_starts_from_the_network_of_a_file(netmorph, service, tmp_path, write) -> None:
+    mine = write(tmp_path / f"mine.{'onnx' if write is onnx_file else 'pt2'}", 10)
 
     printed = printed_at_first(service, "--root", mine, "--root-scale", "16", "--name", "rooted")
 

@@ -258,7 +258,5 @@ def program_of(
 
 
 def save_program(program: torch.export.ExportedProgram, path: Path) -> Path:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch's own pytree
-        torch.export.save(program, path)
+    torch.export.save(program, path)
     return path

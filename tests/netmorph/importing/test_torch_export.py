@@ -25,6 +25,8 @@ from netmorph.importing.preparation import Preparation
 from tests.netmorph.importing.models import MODELS, program_of, save_program, trained
 from tests.netmorph.importing.test_convert import TOLERANCE, ours, softmax
 
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch's own pytree
+
 
 class Made(nn.Module):
     """Three classes of images of shape (2, 9, 8), behind a convolution and a function of it."""
@@ -57,7 +59,7 @@ def assert_same_function(
     found = ours(network, x)
     if any("oftmax" in note for note in network.notes):
         found, expected = softmax(found), expected if (expected >= 0).all() else np.exp(expected)
-    assert expected.std(axis=0).max() > 1e-3  # the outputs depend on the inputs
+    assert expected.std(axis=0).max() > 1e-4  # the outputs depend on the inputs
     assert np.abs(found - expected).max() <= TOLERANCE * max(1.0, np.abs(expected).max())
 
 
@@ -109,9 +111,9 @@ def test_functions_of_a_convolution(name, decomposed, tmp_path):
 @pytest.mark.parametrize(
     "layer",
     [
-        nn.Conv2d(2, 4, (2, 3), padding="same"),
+        nn.Conv2d(2, 4, (1, 5), padding="same"),
         nn.Conv2d(2, 4, 3, padding="valid"),
-        nn.Sequential(nn.ZeroPad2d((1, 2, 0, 1)), nn.Conv2d(2, 4, 3)),
+        nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(2, 4, 3, 2)),
         nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4, affine=False, eps=1e-3)),
     ],
     ids=["same", "valid", "padded", "without factors"],
@@ -123,13 +125,14 @@ def test_layers(layer, tmp_path):
     assert_same_function(read(path), model, SHAPE)
 
 
+@pytest.mark.filterwarnings("ignore:No complete tensor:UserWarning")  # of a transposed weight
 def test_weights_of_other_layouts_and_shared_ones(tmp_path):
     class Shared(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.first, self.second = (nn.Conv2d(2, 2, 3, padding=1) for _ in "12")
             self.second.weight = self.first.weight
-            self.classes = nn.Linear(3, 144)
+            self.classes = nn.Linear(144, 3)
             self.classes.weight = nn.Parameter(torch.randn(144, 3).T)  # strides of its own
 
         def forward(self, x: Tensor) -> Tensor:
@@ -194,6 +197,7 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "divisor": (lambda y: F.avg_pool2d(y, 2, divisor_override=3), "a divisor of its own"),
     "mean": (lambda y: y.mean(1), "expected all spatial axes"),
     "tokens": (lambda y: y.flatten(2), r"expected one vector"),
+    "part": (lambda y: y[:, 1:], r"aten.slice.Tensor \(1\)"),
     "sum": (lambda y: y.unsqueeze(1).sum(1), r"aten.sum.dim_IntList \(1\)"),
     "in place": (changed_behind_a_view, "works in place has changed it.*without inplace=True"),
 }
@@ -238,8 +242,8 @@ def test_several_inputs_or_outputs_and_open_sizes_are_refused(tmp_path):
     with pytest.raises(UnreadableNetwork, match="2 outputs, 'add', 'add_1'; expected one, of the"):
         read(path)
     model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    sides = ({n: torch.export.Dim(f"n{n}") for n in (0, 2, 3)},)
-    program = torch.export.export(model, (torch.zeros(2, 2, 9, 8),), dynamic_shapes=sides)
+    open_width = ({n: torch.export.Dim(f"n{n}", min=2 * n) for n in (0, 3)},)
+    program = torch.export.export(model, (torch.zeros(2, 2, 9, 8),), dynamic_shapes=open_width)
     save_program(program, path)
     with pytest.raises(UnreadableNetwork, match="with an example of the data's shape"):
         read(path)

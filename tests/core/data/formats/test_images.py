@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import warnings
 import zipfile
 import zlib
@@ -286,3 +287,67 @@ def test_any_damage_to_an_image_is_harmless_or_refused(
     with contextlib.suppress(InvalidDataset), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of some damage and goes on
         assert read(files, image_pixels=2**16).spec.train_examples == 9
+
+
+# --- groups by file names -------------------------------------------------------------------------
+
+
+def by_owner(
+    owners: str = "abcdefgh", folders: tuple[str, ...] = ("cat", "dog")
+) -> dict[str, bytes]:
+    """Pictures of two classes by several owners, of whom each has three of each class."""
+    names = [("_", 1), ("-", 2), (" of ", 3)]
+    return {
+        f"{folder}/{owner}{mark}{n}.png": file_of(Image.new("L", (4, 4), 10 * owners.index(owner)))
+        for folder in folders
+        for owner in owners
+        for mark, n in names
+    }
+
+
+def read_grouped(files: dict[str, bytes], **options: Any) -> Intake:
+    return intake.read(
+        io.BytesIO(zipped(files)), ReadLimits(), ReadOptions(group="file-prefix", **options)
+    )
+
+
+def test_images_are_kept_apart_by_the_starts_of_their_file_names() -> None:
+    found = read_grouped(by_owner())
+
+    owners = [set(x.ravel().tolist()) for x in (found.arrays.x_train, found.arrays.x_test)]
+    assert owners[1]
+    assert not owners[0] & owners[1]
+    assert [one.groups for one in found.description.splits] == [len(one) for one in owners]
+    assert "by the start of the file names, set aside" in " ".join(found.description.summary)
+
+
+def test_a_given_test_split_that_shares_groups_is_warned_of() -> None:
+    parts = ("train/cat", "train/dog", "test/cat", "test/dog")
+    warnings = read_grouped(by_owner(folders=parts)).description.warnings
+    assert any("groups of the start of the file names" in one for one in warnings)
+
+
+def test_names_that_have_no_two_equal_starts_are_warned_of() -> None:
+    files = {f"{folder}/{folder}{n}.png": PNG for folder in "ab" for n in range(9)}
+    warnings = read_grouped(files).description.warnings
+    assert any("a group of its own in the start of the file names" in one for one in warnings)
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "words"),
+    [
+        (
+            {f"{folder}/img_{n}.png": PNG for folder in "ab" for n in range(9)},
+            {"group": "file-prefix"},
+            "the start of the file names has 1 group among",
+        ),
+        (by_owner(), {"group": "owner"}, "expected the group 'file-prefix', which is the text"),
+        (by_owner(), {"time": "taken"}, "or a table groups.csv beside the images"),
+        (by_owner(), {"time": "file-prefix"}, "the column 'file-prefix' is for tables"),
+    ],
+)
+def test_groups_and_times_that_the_files_do_not_have_are_refused(
+    files: dict[str, bytes], options: dict[str, str], words: str
+) -> None:
+    with pytest.raises(InvalidDataset, match=re.escape(words)):
+        intake.read(io.BytesIO(zipped(files)), ReadLimits(), ReadOptions(**options))
