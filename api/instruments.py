@@ -69,7 +69,11 @@ def _listed(values: Iterable[str]) -> str:
 # --- from the database ---------------------------------------------------------------------------
 
 SEARCHES = _gauge("netmorph_searches", "Searches by status", status="status of a search")
-TRIALS = _gauge("netmorph_trials", "Trials by status", status="status of a trial")
+TRIALS = _gauge(
+    "netmorph_trials",
+    "Trials by status, exports of single trials included",
+    status="status of a trial",
+)
 OLDEST_WAIT = _gauge(
     "netmorph_oldest_wait_seconds", "How long the longest waiting trial has been ready for a worker"
 )

@@ -59,7 +59,7 @@ class Settings(DatabaseSettings):
     max_upload_bytes: int = Field(default=512 * 2**20, ge=1)  # largest upload, in bytes
     owner_bytes: int = Field(default=20 * 2**30, ge=0)  # data sets of one user, in bytes
     owner_searches: int = Field(default=200, ge=0)  # searches of one user that have not ended
-    owner_trials: int = Field(default=1024, ge=1)  # trials of one user in flight
+    owner_trials: int = Field(default=1024, ge=1)  # trials of one user in flight; also exports
     owner_webhooks: int = Field(default=10, ge=0)  # webhooks of one user
     #: send webhooks also to private addresses and to this machine; never to link-local ones
     webhook_private_networks: bool = False

@@ -3,10 +3,10 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api.models import Dataset, Key, Search, Webhook
+from api.models import Dataset, Key, Search, Trial, Webhook
 from api.store.errors import QuotaExceeded
 from api.store.keys import Caller
-from core.protocol.states import LIVE_SEARCH
+from core.protocol.states import LIVE_SEARCH, LIVE_TRIAL, TrialKind
 
 
 def check_bytes(session: Session, caller: Caller, more: int, most: int) -> None:
@@ -39,6 +39,28 @@ def check_searches(session: Session, caller: Caller, most: int) -> None:
         raise QuotaExceeded(
             f"{live} of your searches have not ended; expected at most {most}: stop one or "
             "wait for its end, or have an admin raise NETMORPH_OWNER_SEARCHES"
+        )
+
+
+def check_exports(session: Session, caller: Caller, most: int) -> None:
+    """Raise QuotaExceeded where as many exports as may be are on their way; locks as above."""
+    if caller.is_admin:
+        return
+    _lock(session, caller)
+    mine = (
+        select(func.count())
+        .select_from(Trial)
+        .join(Search, Search.id == Trial.search_id)
+        .where(
+            Search.owner_id == caller.key_id,
+            Trial.kind == TrialKind.EXPORT,
+            Trial.status.in_(LIVE_TRIAL),
+        )
+    )
+    if (live := session.scalars(mine).one()) >= most:
+        raise QuotaExceeded(
+            f"{live} of your exports are on their way; expected at most {most}: wait for one of "
+            "them, or have an admin raise NETMORPH_OWNER_TRIALS"
         )
 
 

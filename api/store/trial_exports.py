@@ -8,13 +8,13 @@ leased in whatever state its search is. `api.store.train_orders` and the workers
 from collections.abc import Callable
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session, aliased
 
 from api.models import Damaged, Dataset, Search, Trial
 from api.schemas import TrialExportOut
-from api.store import blobs, clock, discarded, searches, trials, waiting_trials
-from api.store.errors import Conflict, NotFound, QuotaExceeded
+from api.store import blobs, clock, discarded, quotas, searches, trials, waiting_trials
+from api.store.errors import Conflict, NotFound
 from api.store.keys import Caller
 from api.store.notifications import changed
 from core.protocol.contracts import BlobRef
@@ -51,7 +51,7 @@ def order(
         return _out(session, found, before)
     if refusal := refusal_of(session, found):
         raise Conflict(refusal)
-    _check_quota(session, caller, most)
+    quotas.check_exports(session, caller, most)
     if before is not None:
         _forget(session, before)
     export = _row(found)
@@ -137,26 +137,6 @@ def _without_weights(trial: Trial) -> str:
         "only those of the best trials (NETMORPH_KEEP_BEST): export a better trial, or clone the "
         "search"
     )
-
-
-def _check_quota(session: Session, caller: Caller, most: int) -> None:
-    if caller.is_admin:
-        return
-    mine = (
-        select(func.count())
-        .select_from(Trial)
-        .join(Search, Search.id == Trial.search_id)
-        .where(*_is_live(), Search.owner_id == caller.key_id)
-    )
-    if (live := session.scalars(mine).one()) >= most:
-        raise QuotaExceeded(
-            f"{live} of your exports are on their way; expected at most {most}: wait for one of "
-            "them, or have an admin raise NETMORPH_OWNER_TRIALS"
-        )
-
-
-def _is_live() -> tuple[ColumnElement[bool], ...]:
-    return Trial.kind == TrialKind.EXPORT, Trial.status.in_(LIVE_TRIAL)
 
 
 def _lost_file(
