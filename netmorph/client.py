@@ -6,7 +6,7 @@
 Every call may raise `RefusedRequest` (the service refused the request), `Unreachable` (no service
 answered, even after retries) or `ClientError` (something else than Netmorph answered). What passes
 is retried for up to two minutes: a lost connection, a restart of the service, "too many requests"
-(`netmorph.retries`). Creating a search is retried too, as it carries an idempotency key.
+(`netmorph.retries`). What creates something is retried too, as it carries an idempotency key.
 """
 
 import contextlib
@@ -97,9 +97,7 @@ class Client:
 
     def create_search(self, body: Mapping[str, Any]) -> Search:
         """Create a search; `body` is the body of `POST /v1/searches`."""
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
-        answer = self._send("POST", "/v1/searches", json=dict(body), headers=headers)
-        return cast(Search, _json(answer))
+        return cast(Search, self._create("/v1/searches", dict(body)))
 
     def preview_search(self, body: Mapping[str, Any]) -> Preview:
         """Check a search and return its roots and expected times; nothing is created."""
@@ -349,8 +347,7 @@ class Client:
     def create_key(self, name: str, role: str, worker: str | None = None) -> CreatedKey:
         """Create an API key, for one `worker` alone if given. No later answer has its secret."""
         body = {"name": name, "role": role} | ({} if worker is None else {"worker": worker})
-        answer = self._once("POST", "/v1/keys", json=body)
-        return cast(CreatedKey, _json(answer))
+        return cast(CreatedKey, self._create("/v1/keys", body))
 
     def list_keys(self) -> list[Key]:
         """Return all API keys, without their secrets."""
@@ -364,10 +361,8 @@ class Client:
 
     def create_webhook(self, name: str, url: str, events: list[str]) -> CreatedWebhook:
         """Have events of the searches sent to a URL. No later answer contains the secret."""
-        answer = self._once(
-            "POST", "/v1/webhooks", json={"name": name, "url": url, "events": events}
-        )
-        return cast(CreatedWebhook, _json(answer))
+        body = {"name": name, "url": url, "events": events}
+        return cast(CreatedWebhook, self._create("/v1/webhooks", body))
 
     def webhooks(self) -> Iterator[Webhook]:
         """All webhooks, without their secrets, the newest first."""
@@ -388,7 +383,7 @@ class Client:
 
     def ping_webhook(self, webhook_id: str) -> Delivery:
         """Send a test to a webhook soon."""
-        return cast(Delivery, _json(self._once("POST", f"/v1/webhooks/{webhook_id}:ping")))
+        return cast(Delivery, _json(self._send("POST", f"/v1/webhooks/{webhook_id}:ping")))
 
     def collect_garbage(self, *, dry_run: bool) -> Garbage:
         """Give up stored files without a use; with `dry_run` only count them."""
@@ -400,6 +395,12 @@ class Client:
         self._send("DELETE", f"/v1/keys/{key_id}")
 
     # --- sending ------------------------------------------------------------------------------
+
+    def _create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Create something, once, however often the request arrives."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        answer = self._send("POST", path, json=body, headers=headers)
+        return cast(dict[str, Any], _json(answer))
 
     def _act(self, search_id: str, verb: str) -> Search:
         return cast(Search, _json(self._send("POST", f"/v1/searches/{search_id}:{verb}")))

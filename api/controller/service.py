@@ -37,6 +37,7 @@ from core.search.budget import Suggest, Wait, decide
 _log = logging.getLogger(__name__)
 _RECONNECT = 1.0  # seconds
 _CHECK_SECONDS = 10.0  # between two checks that the listening connection is alive
+_GATHER_SECONDS = 0.05  # between two readings: many notifications cost as much as one
 
 STUCK = "stuck"
 
@@ -184,6 +185,7 @@ class Controller:
             while not self._stopping.is_set():
                 for _ in connection.notifies(timeout=1.0, stop_after=1):
                     self._woken.set()
+                self._stopping.wait(_GATHER_SECONDS)
                 if time.monotonic() > checked + _CHECK_SECONDS:
                     connection.execute("SELECT 1")  # silence does not tell whether it is dead
                     checked = time.monotonic()

@@ -20,7 +20,7 @@ from api.edge.dependencies import SessionDep
 from api.schemas import WebhookIn
 from api.settings import Settings
 from api.store import webhooks
-from api.store.errors import Conflict, QuotaExceeded
+from api.store.errors import QuotaExceeded
 from api.store.keys import Caller
 from api.webhook_events import PING
 from core.errors import InvalidInput
@@ -101,7 +101,8 @@ def webhook_page(
     cursor: CursorQuery = None,
 ) -> HTMLResponse:
     """One webhook and its deliveries, the newest first."""
-    return _show(request, visitor, session, webhook_id, cursor=cursor or None)
+    values = _deliveries(session, visitor.caller, webhook_id, cursor or None)
+    return page(request, "webhook.html", **values)
 
 
 @fragments.get("/ui/webhooks/{webhook_id}/deliveries")
@@ -123,17 +124,11 @@ def change_webhook(
 ) -> Response:
     """Send a test event to a webhook, then show the deliveries; or delete it."""
     state = request.app.state
-    try:
-        with unit_of_work(state.sessions, state.controller.wake) as session:
-            if action == "delete":
-                webhooks.remove(session, visitor.caller, webhook_id)
-                return RedirectResponse("/settings", HTTPStatus.SEE_OTHER)
-            webhooks.ping(session, visitor.caller, webhook_id)
-    except Conflict as error:
-        with unit_of_work(state.sessions) as session:
-            return _show(
-                request, visitor, session, webhook_id, error=str(error), status=HTTPStatus.CONFLICT
-            )
+    with unit_of_work(state.sessions, state.controller.wake) as session:
+        if action == "delete":
+            webhooks.remove(session, visitor.caller, webhook_id)
+            return RedirectResponse("/settings", HTTPStatus.SEE_OTHER)
+        webhooks.ping(session, visitor.caller, webhook_id)
     return _to_log(webhook_id)
 
 
@@ -150,20 +145,6 @@ def redeliver(
 
 def _to_log(webhook_id: UUID) -> RedirectResponse:
     return RedirectResponse(f"/settings/webhooks/{webhook_id}", HTTPStatus.SEE_OTHER)
-
-
-def _show(
-    request: Request,
-    visitor: Visitor,
-    session: Session,
-    webhook_id: UUID,
-    *,
-    error: str = "",
-    status: int = HTTPStatus.OK,
-    cursor: str | None = None,
-) -> HTMLResponse:
-    values = _deliveries(session, visitor.caller, webhook_id, cursor)
-    return page(request, "webhook.html", status, error=error, **values)
 
 
 def _deliveries(

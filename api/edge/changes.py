@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 5.0  # a waiting request polls this often
 _RETRY_SECONDS = 1.0
 _CHECK_SECONDS = 10.0  # between two checks that a silent connection is alive
+_GATHER_SECONDS = 0.02  # between two readings: many notifications cost as much as one
 MAX_WAITERS = 2_000
 
 
@@ -85,9 +86,14 @@ class Changes:
     async def _pass_on(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Pass notifications on until the connection fails, or the server does not answer."""
         while True:
-            async for notification in connection.notifies(timeout=_CHECK_SECONDS):
+            has_come = False
+            async for notification in connection.notifies(timeout=_CHECK_SECONDS, stop_after=1):
+                has_come = True
                 self._set_events(notification.payload)
-            await _execute(connection, "SELECT 1")
+            if has_come:
+                await asyncio.sleep(_GATHER_SECONDS)
+            else:
+                await _execute(connection, "SELECT 1")
 
     def _set_events(self, payload: str) -> None:
         search_id = UUID(payload)

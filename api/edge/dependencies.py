@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, cast
 
-from fastapi import Depends, Query, Request, Security
+from fastapi import Depends, Header, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -67,4 +67,6 @@ StorageDep = Annotated[Storage, Depends(get_storage)]
 ChangesDep = Annotated[Changes, Depends(get_changes)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(min_length=1, max_length=512)]
+#: An invalid one is refused, as ignoring it could create something twice.
+IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
 ThemeName = Annotated[str, Query(pattern="^(light|dark)$")]

@@ -1,6 +1,6 @@
 """Headers that only inform, read as values: an unreadable one of any length counts as absent.
 
-An `Idempotency-Key` is not among them: an invalid one is refused (`api.routes.searches`).
+An `Idempotency-Key` is not among them: an invalid one is refused (`api.edge.dependencies`).
 """
 
 import re

@@ -5,17 +5,25 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from api.edge.dependencies import AdminDep, SessionDep
+from api.edge.dependencies import AdminDep, IdempotencyKey, SessionDep
 from api.schemas import KeyCreated, KeyIn, KeyOut, KeyPage, RotateIn
 from api.store import keys
+from api.store.repeats import id_of_new
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 
 @router.post("", status_code=201)
-def create_key(body: KeyIn, _: AdminDep, session: SessionDep) -> KeyCreated:
-    """Create an API key. Only this response shows it."""
-    return keys.create(session, body.name, body.role, body.expires_at, body.worker)
+def create_key(
+    body: KeyIn, admin: AdminDep, session: SessionDep, idempotency_key: IdempotencyKey = None
+) -> KeyCreated:
+    """Create an API key. Only this response shows it.
+
+    With an `Idempotency-Key`, the same request sent again returns the same key with a new secret,
+    in case that the first response was lost; 409 once the key has been used.
+    """
+    key_id = id_of_new(admin, "key", idempotency_key)
+    return keys.create(session, body.name, body.role, body.expires_at, body.worker, key_id)
 
 
 @router.get("")

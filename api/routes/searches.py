@@ -14,6 +14,7 @@ from api.edge.dependencies import (
     CallerDep,
     ChangesDep,
     Cursor,
+    IdempotencyKey,
     Limit,
     SessionDep,
     StorageDep,
@@ -41,8 +42,6 @@ from api.store.keys import Caller
 from core.protocol.contracts import Cost
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
-
-IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
 
 
 @router.post("", status_code=201)

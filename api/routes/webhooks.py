@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
-from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep
+from api.edge.dependencies import CallerDep, Cursor, IdempotencyKey, Limit, SessionDep
 from api.schemas import (
     DeliveryOut,
     DeliveryPage,
@@ -15,19 +15,25 @@ from api.schemas import (
 )
 from api.settings import Settings
 from api.store import webhooks
+from api.store.repeats import id_of_new
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
 
 @router.post("", status_code=201)
 def create_webhook(
-    body: WebhookIn, request: Request, caller: CallerDep, session: SessionDep
+    body: WebhookIn,
+    request: Request,
+    caller: CallerDep,
+    session: SessionDep,
+    idempotency_key: IdempotencyKey = None,
 ) -> WebhookCreated:
     """Have events of your searches sent to a URL. Only this response shows the secret.
 
     Each delivery is a POST with the headers `webhook-id`, `webhook-timestamp` and
     `webhook-signature` of Standard Webhooks. It is repeated until the URL answers 2xx, up to seven
-    times within about eight hours.
+    times within about eight hours. With an `Idempotency-Key`, the same request sent again returns
+    the same webhook.
     """
     settings: Settings = request.app.state.settings
     return webhooks.add(
@@ -36,6 +42,7 @@ def create_webhook(
         body,
         most=settings.owner_webhooks,
         private=settings.webhook_private_networks,
+        webhook_id=id_of_new(caller, "webhook", idempotency_key),
     )
 
 

@@ -6,10 +6,11 @@ stays. A secret that was revoked or rotated never opens again, not even as a key
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import (
     ColumnElement,
@@ -30,7 +31,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from api.models import BrowserSession, Key, RetiredSecret
 from api.roles import Role
 from api.schemas import KeyCreated, KeyOut
-from api.store.errors import Conflict, Forbidden, NotFound
+from api.store.errors import Conflict, Forbidden, KeyReused, NotFound
 from api.store.notifications import access_changed
 from core.errors import InvalidInput
 
@@ -123,11 +124,17 @@ def create(
     role: Role,
     expires_at: datetime | None = None,
     worker: str | None = None,
+    key_id: UUID | None = None,
 ) -> KeyCreated:
     """Create a key; the returned value is the only place that has it in full.
 
-    With `worker`, only a worker of this name may use it. Raises InvalidInput where the key would
-    have expired already, or is for a worker and not of this role.
+    With `worker`, only a worker of this name may use it. A `key_id` that is there means that the
+    same request comes again, as the answer to it was lost: the key gets a new secret.
+
+    Raises:
+        InvalidInput: the key would have expired already, or is for a worker and not of this role.
+        KeyReused: the key with this id was created by another request.
+        Conflict: the key with this id has been used, or revoked.
     """
     if worker is not None and role is not Role.WORKER:
         raise InvalidInput(
@@ -139,13 +146,29 @@ def create(
             f"expires_at: found {expires_at.isoformat()}; expected a time after {now.isoformat()}"
         )
     raw = _new()
-    key = Key(
-        name=name, role=role, worker=worker, prefix=prefix_of(raw), hash=digest(raw),
-        expires_at=expires_at,
-    )  # fmt: skip
-    session.add(key)
-    session.flush()
+    wanted = {"name": name, "role": role, "worker": worker, "expires_at": expires_at}
+    statement = (
+        insert(Key)
+        .values(id=key_id or uuid4(), prefix=prefix_of(raw), hash=digest(raw), **wanted)
+        .on_conflict_do_nothing(index_elements=[Key.id])
+        .returning(Key)
+    )
+    key = session.scalars(statement).one_or_none()
+    if key is None and key_id is not None:
+        key = _created_before(session, key_id, wanted)
+        _replace(session, key, raw, None)
     return KeyCreated.of(key, key=raw)
+
+
+def _created_before(session: Session, key_id: UUID, wanted: Mapping[str, Any]) -> Key:
+    """The key that the same request has created, while nobody has its secret."""
+    key = _locked(session, key_id)
+    if any(getattr(key, name) != value for name, value in wanted.items()):
+        raise KeyReused("the Idempotency-Key belongs to another request: use a new one")
+    if key.last_used_at is not None or key.revoked_at is not None:
+        found = "has been used" if key.revoked_at is None else "is revoked"
+        raise Conflict(f"the key {key_id} of this request {found}: rotate it, or create another")
+    return key
 
 
 def rotate(session: Session, key_id: UUID, grace: timedelta = timedelta()) -> KeyCreated:

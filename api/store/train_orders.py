@@ -9,22 +9,16 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    Text,
     and_,
     bindparam,
-    cast,
     exists,
     func,
-    literal,
     or_,
     select,
-    text,
-    update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
-from api.models import Damaged, Dataset, Lease, Network, Search, Trial
+from api.models import Damaged, Dataset, Network, Search, Trial
 from api.store import blobs
 from api.store.leases import Held
 from api.store.prepared import PreparedStatement
@@ -191,6 +185,19 @@ def _root(
     return RootNetwork(architecture, weights)
 
 
+_SETTLE = PreparedStatement("""
+WITH timed AS (
+    UPDATE leases
+    SET stop_at = least(stop_at, now() + make_interval(secs => CAST(:max_seconds AS float8)))
+    WHERE trial_id = :trial_id AND token = :token
+    RETURNING trial_id
+)
+UPDATE trials SET hyperparameters = CAST(:hyperparameters AS jsonb)
+FROM timed WHERE trials.id = timed.trial_id
+RETURNING trials.id
+""")
+
+
 def settle(
     connection: Connection, held: Held, chosen: Hyperparameters, max_seconds: float | None
 ) -> None:
@@ -198,24 +205,17 @@ def settle(
 
     One statement; it changes nothing where the lease has ended.
     """
-    stop_at = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, max_seconds)
-    timed = (
-        update(Lease)
-        .where(Lease.trial_id == held.trial_id, Lease.token == held.token)
-        .values(
-            stop_at=Lease.stop_at if max_seconds is None else func.least(Lease.stop_at, stop_at)
-        )
-        .returning(Lease.trial_id)
-        .cte("timed")
-    )
-    hyperparameters = cast(literal(chosen.model_dump_json(), Text), JSONB)
-    connection.execute(
-        update(Trial).where(Trial.id == timed.c.trial_id).values(hyperparameters=hyperparameters)
-    )
+    values = {
+        "trial_id": held.trial_id,
+        "token": held.token,
+        "max_seconds": max_seconds,
+        "hyperparameters": chosen.model_dump_json(),
+    }
+    _SETTLE.first(connection, values)
 
 
-_GAINS = text("""
-SELECT child.value_at_rung - parent.value AS gain
+_GAINS = PreparedStatement("""
+SELECT array_agg(child.value_at_rung - parent.value) AS gains
 FROM trials AS child JOIN trials AS parent ON parent.id = child.parent_id
 WHERE child.search_id = :search_id AND child.kind = 'search' AND child.inherited
     AND jsonb_array_length(child.morphisms) > 0
@@ -225,4 +225,4 @@ WHERE child.search_id = :search_id AND child.kind = 'search' AND child.inherited
 
 def gains_at_rung(connection: Connection, search_id: UUID) -> list[float]:
     """The value of each inheriting child at its rung, minus the final value of its parent."""
-    return [row.gain for row in connection.execute(_GAINS, {"search_id": search_id})]
+    return _GAINS.first(connection, {"search_id": search_id}).gains or []

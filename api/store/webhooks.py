@@ -2,9 +2,10 @@
 
 import base64
 import secrets
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import Select, delete, exists, func, select, tuple_, update
+from sqlalchemy import Select, delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.db import will_wake
@@ -18,7 +19,7 @@ from api.schemas import (
     WebhookPage,
 )
 from api.store import pages, quotas
-from api.store.errors import Conflict, NotFound
+from api.store.errors import KeyReused, NotFound
 from api.store.keys import Caller
 from api.webhook_addresses import is_allowed_host
 from api.webhook_events import PING, DeliveryStatus
@@ -29,25 +30,35 @@ _PREFIX = "whsec_"  # of a secret in text (Standard Webhooks)
 
 
 def add(
-    session: Session, caller: Caller, body: WebhookIn, *, most: int, private: bool
+    session: Session,
+    caller: Caller,
+    body: WebhookIn,
+    *,
+    most: int,
+    private: bool,
+    webhook_id: UUID | None = None,
 ) -> WebhookCreated:
     """Add a webhook; the returned value is the only one that has its secret.
 
+    A `webhook_id` that is there means that the same request comes again, as its answer was lost.
+
     Raises:
         InvalidInput: the URL has a user name or a fragment, or its address is not allowed.
+        KeyReused: the webhook with this id was created by another request.
         QuotaExceeded: the caller has `most` webhooks.
     """
     _check_url(body, private=private)
-    quotas.check_webhooks(session, caller, most)
-    row = Webhook(
-        owner_id=caller.key_id,
-        name=body.name,
-        url=str(body.url),
-        events=sorted(set(body.events)),
-        secret=secrets.token_bytes(_SECRET_BYTES),
-    )
-    session.add(row)
-    session.flush()
+    wanted = {"name": body.name, "url": str(body.url), "events": sorted(set(body.events))}
+    webhook_id = webhook_id or uuid4()
+    row = session.get(Webhook, webhook_id)
+    if row is None:
+        quotas.check_webhooks(session, caller, most)
+        secret = secrets.token_bytes(_SECRET_BYTES)
+        columns = {"id": webhook_id, "owner_id": caller.key_id, "secret": secret, **wanted}
+        session.execute(insert(Webhook).values(**columns).on_conflict_do_nothing())
+        row = session.get_one(Webhook, webhook_id)
+    if any(getattr(row, name) != value for name, value in wanted.items()):
+        raise KeyReused("the Idempotency-Key belongs to another request: use a new one")
     shown = _PREFIX + base64.b64encode(row.secret).decode()
     return WebhookCreated.of(row, secret=shown)
 
@@ -111,20 +122,20 @@ def deliveries(
 
 
 def ping(session: Session, caller: Caller, webhook_id: UUID) -> DeliveryOut:
-    """Send a test to a webhook soon; Conflict while an earlier one is pending."""
+    """Send a test to a webhook soon; while one is pending, it is that one."""
     webhook = _row(session, caller, webhook_id)
     session.refresh(webhook, with_for_update={"key_share": True})
-    earlier = exists().where(
+    pending = select(Delivery).where(
         Delivery.webhook_id == webhook_id,
         Delivery.event == PING,
         Delivery.status == DeliveryStatus.PENDING,
     )
-    if session.scalar(select(earlier)):
-        raise Conflict("an earlier ping is pending: wait for its end, the deliveries show it")
-    row = Delivery(webhook_id=webhook_id, event=PING, data={"webhook": webhook.name})
-    session.add(row)
-    session.flush()
-    session.refresh(row)
+    row = session.scalars(pending.limit(1)).one_or_none()
+    if row is None:
+        row = Delivery(webhook_id=webhook_id, event=PING, data={"webhook": webhook.name})
+        session.add(row)
+        session.flush()
+        session.refresh(row)
     will_wake(session)
     return DeliveryOut.of(row)
 

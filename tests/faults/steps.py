@@ -72,6 +72,7 @@ class DurableSteps:
     def install(self, patch: pytest.MonkeyPatch, engine: Engine) -> None:
         """Watch the database and the storage of this process."""
         commit, put, delete = DefaultDialect.do_commit, Storage.put, Storage.delete
+        put_file = Storage.put_file
 
         def do_commit(dialect: Any, connection: Any) -> None:
             has_written, self._has_written = self._has_written, False
@@ -89,12 +90,17 @@ class DurableSteps:
             with self._write():
                 return put(storage, *arguments)
 
+        def store_file(storage: Any, *arguments: Any) -> BlobRef:
+            with self._write():
+                return put_file(storage, *arguments)
+
         def remove(storage: Any, blob: BlobRef) -> None:
             with self._write():
                 delete(storage, blob)
 
         patch.setattr(DefaultDialect, "do_commit", do_commit)
         patch.setattr(Storage, "put", store)
+        patch.setattr(Storage, "put_file", store_file)
         patch.setattr(Storage, "delete", remove)
         event.listen(engine, "before_cursor_execute", self._before)
         event.listen(engine, "after_cursor_execute", self._after)

@@ -57,11 +57,20 @@ def test_a_search_is_created_once_although_the_answer_is_lost(service, client) -
 
 
 def test_a_request_that_must_not_arrive_twice_is_sent_once(service, client) -> None:
+    key = client.create_key("rotated", "user")["id"]
     unlucky = Client(service.url, service.key, transport=LosesAnswers(lost=1))
     with unlucky, pytest.raises(Unreachable, match="the answer is lost"):
-        unlucky.create_key("lost", "user")
-    (lost,) = [key for key in client.list_keys() if key["name"] == "lost"]
-    client.revoke_key(lost["id"])
+        unlucky.rotate_key(key)
+    client.revoke_key(key)
+
+
+def test_a_key_whose_answer_was_lost_is_created_once(service, client) -> None:
+    with Client(service.url, service.key, transport=LosesAnswers(lost=1)) as unlucky:
+        made = unlucky.create_key("lost", "user")
+    assert [key["id"] for key in client.list_keys() if key["name"] == "lost"] == [made["id"]]
+    with Client(service.url, made["key"]) as owner:
+        assert list(owner.searches(own=True)) == []
+    client.revoke_key(made["id"])
 
 
 def test_lists_are_read_to_the_last_page(client) -> None:
@@ -169,9 +178,9 @@ def test_a_wait_beyond_patience_is_an_error_at_once() -> None:
 def test_too_many_requests_is_retried_for_a_request_that_must_not_arrive_twice() -> None:
     created = httpx.Response(201, json={"id": "k"})
     with answering(httpx.Response(429), created) as client:
-        assert client.create_key("a", "user")["id"] == "k"
+        assert client.rotate_key("k")["id"] == "k"
     with answering(httpx.Response(503), created) as client, pytest.raises(RefusedRequest):
-        client.create_key("a", "user")
+        client.rotate_key("k")
 
 
 def test_a_deletion_whose_answer_was_lost_is_no_error() -> None:

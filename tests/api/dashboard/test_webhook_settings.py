@@ -28,8 +28,7 @@ def test_a_webhook_is_added_tested_sent_again_and_deleted(visitor, person, world
         webhook_id = session.scalars(select(Webhook.id)).one()
     path = f"/settings/webhooks/{webhook_id}"
     assert http.post(f"{path}/test", data=secured).headers["location"] == path
-    refused = http.post(f"{path}/test", data=secured)
-    assert (refused.status_code, "An earlier ping is pending" in refused.text) == (409, True)
+    assert http.post(f"{path}/test", data=secured).headers["location"] == path  # the pending one
     with world.sessions.begin() as session:
         failed = {"status": "failed", "attempts": 7, "error": "no answer", "answer": 503}
         delivery_id = session.execute(
