@@ -129,6 +129,14 @@ def metric(value: float | None, search: SearchOut, std: float | None = None) -> 
     return "–" if value is None else in_words(value, std, in_percent=search.in_percent)
 
 
+def spread(std: float | None, search: SearchOut) -> str:
+    """The standard error of a metric, below it: "± 0.31"; empty where it is not known."""
+    if std is None:
+        return ""
+    _, sign, words = in_words(0.0, std, in_percent=search.in_percent).partition("± ")
+    return sign + words
+
+
 def measured(measures: Mapping[str, float]) -> str:
     """Further measures of a network, each a number with its name: "RMSE 54.3, MAE 43.1"."""
     return ", ".join(f"{name} {value:.4g}" for name, value in measures.items())
@@ -159,9 +167,22 @@ def ago(moment: datetime, now: datetime) -> str:
     return "just now" if passed.total_seconds() < 2 else f"{duration(passed.total_seconds())} ago"
 
 
+def task_words(kind: str) -> str:
+    """A task type as people read it: its oldest kind classifies more than images."""
+    return kind.removeprefix("image-").replace("-", " ")
+
+
 def first_upper(text: str) -> str:
     """The text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
+
+
+def size(bytes_: int) -> str:
+    """ "87 KiB", "3.4 MiB", "512 MiB": of a file."""
+    kib = bytes_ / 1024
+    if kib < 1024:
+        return f"{max(1, round(kib))} KiB"
+    return f"{kib / 1024:.3g} MiB" if kib < 1024**2 else f"{kib / 1024**2:.3g} GiB"
 
 
 def number(value: float | None) -> str:
@@ -212,12 +233,15 @@ def _version(path: Path) -> str:
 
 _environment.filters |= {
     "metric": metric,
+    "spread": spread,
     "measured": measured,
     "duration": duration,
     "milliseconds": milliseconds,
     "ago": ago,
     "number": number,
+    "size": size,
     "first_upper": first_upper,
+    "task_words": task_words,
     "progress": progress,
     "actions": actions,
 }

@@ -13,6 +13,8 @@ from api.pictures import fronts, surrogate, timeline
 from api.pictures.comparison import front_line
 from api.pictures.plots import (
     DASHES,
+    NO_VALUE,
+    ROOM,
     THEMES,
     Theme,
     exact,
@@ -20,8 +22,10 @@ from api.pictures.plots import (
     layout,
     of_costs,
     shortened,
+    span,
     ticks,
     whole_numbers,
+    without_points,
 )
 from api.schemas import EpochOut, FrontPoint, SearchOut, TrialOut
 from api.store import epochs, searches, trials
@@ -35,7 +39,6 @@ from core.tasks import TASKS
 CURVES = 24  # learning curves shown at once: the best, and beside them the running ones
 
 Shown = TypeVar("Shown", TrialOut, TrialPoint)
-_ROOM = 0.06  # beyond the least and the greatest value on an axis, as a share of their distance
 
 
 #: The figures of a search by name.
@@ -116,7 +119,7 @@ def _reaching(shape: dict[str, Any], values: Sequence[float], search: SearchOut)
     if "range" not in shape["yaxis"] or not values:
         return shape
     low, high = shape["yaxis"]["range"]
-    room = _ROOM * (high - low)
+    room = ROOM * (high - low)
     if search.larger_is_better:
         high = max(high, max(values) + room)
     else:
@@ -152,15 +155,7 @@ def best_so_far(search: SearchOut, shown: Sequence[Shown], theme: Theme) -> dict
     ]  # fmt: skip
     shape = _shape(search, theme, "trial", f"validation {search.metric}")
     shape["xaxis"] |= whole_numbers(numbers)
-    return {"data": data, "layout": shape if valued else shape | _without_axes(shape)}
-
-
-def _without_axes(shape: dict[str, Any]) -> dict[str, Any]:
-    """A sentence where there are no points: Plotly would draw axes from -100 % to 400 %."""
-    text = {"text": "No trial has a value yet.", "showarrow": False}
-    middle = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
-    hidden = {name: shape[name] | {"visible": False} for name in ("xaxis", "yaxis")}
-    return hidden | {"annotations": [text | middle]}
+    return {"data": data, "layout": shape if valued else without_points(shape, NO_VALUE)}
 
 
 def _shape(search: SearchOut, theme: Theme, x: str, y: str) -> dict[str, Any]:
@@ -220,8 +215,8 @@ def _front_shape(
     title, units = _AXES[cost]
     shape = _shape(search, theme, title, f"validation {search.metric}")
     shape["xaxis"] |= of_costs([units * fronts.cost_of(point, cost) for point in points])
-    if (span := _upper(points, chosen, search)) is not None:
-        shape["yaxis"] |= {"range": span}
+    if (shown := _upper(points, chosen, search)) is not None:
+        shape["yaxis"] |= {"range": shown}
     return shape
 
 
@@ -236,14 +231,7 @@ def _upper(
         return None
     known = sorted(goodness(point.value, search) for point in points)
     low = min(known[len(known) // 4], *(goodness(point.value, search) for point in chosen))
-    return _span(low, known[-1], search)
-
-
-def _span(low: float, high: float, search: SearchOut) -> list[float]:
-    """The range of an axis from the weakest to the best metric, with some room."""
-    room = _ROOM * (high - low) or 0.01 * abs(high) or 0.01
-    ends = (low - room, high + room)
-    return list(ends) if search.larger_is_better else [-ends[1], -ends[0]]
+    return span(low, known[-1], search)
 
 
 def _marked(
@@ -288,8 +276,10 @@ def learning_curves(
             }
         )  # fmt: skip
     shape = _shape(search, theme, "seconds of training", f"validation {search.metric}")
-    if (span := _settled(curves, search)) is not None:
-        shape["yaxis"] |= {"range": span}
+    if (settled := _settled(curves, search)) is not None:
+        shape["yaxis"] |= {"range": settled}
+    else:
+        shape = without_points(shape, "No trial has reported an epoch.")
     return {"data": data, "layout": shape | {"showlegend": False}}
 
 
@@ -304,7 +294,7 @@ def _settled(curves: Sequence[EpochOut], search: SearchOut) -> list[float] | Non
     medians = sorted(median(values) for values in by_trial.values())
     low = medians[len(medians) // 4]
     high = max(max(values) for values in by_trial.values())
-    return _span(low, high, search)
+    return span(low, high, search)
 
 
 def trial_curves(
@@ -336,13 +326,14 @@ def trial_curves(
     shape["xaxis"] |= whole_numbers(x)
     second = {
         "overlaying": "y", "side": "right", "tickformat": ticks(search), "showgrid": False,
-        "title": {"text": search.metric},
+        "title": {"text": search.metric, "standoff": 10}, "automargin": True,
     }  # fmt: skip
     metrics = [
         goodness(e.validation_metric, search) for e in rows if e.validation_metric is not None
     ]
     if metrics:
-        second |= {"range": _span(min(metrics), max(metrics), search)}
+        second |= {"range": span(min(metrics), max(metrics), search)}
+    shape = shape if data else without_points(shape, "The trial has reported no epoch.")
     return {"data": data, "layout": shape | {"yaxis2": second}}
 
 

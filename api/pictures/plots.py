@@ -35,7 +35,7 @@ THEMES = {
 
 def ticks(search: SearchOut) -> str:
     """How Plotly writes the metric on an axis."""
-    return ".1%" if search.in_percent else ".3~g"
+    return ".2~%" if search.in_percent else ".3~g"
 
 
 def exact(search: SearchOut) -> str:
@@ -51,6 +51,16 @@ def shortened(name: str) -> str:
 def goodness(metric: float | None, search: SearchOut) -> float:
     """The metric as a number of which more is better; 0 for None."""
     return (metric or 0.0) if search.larger_is_better else -(metric or 0.0)
+
+
+ROOM = 0.06  # beyond the least and the greatest value on an axis, as a share of their distance
+
+
+def span(low: float, high: float, search: SearchOut) -> list[float]:
+    """The range of an axis from the weakest to the best metric, with some room."""
+    room = ROOM * (high - low) or 0.01 * abs(high) or 0.01
+    ends = (low - room, high + room)
+    return list(ends) if search.larger_is_better else [-ends[1], -ends[0]]
 
 
 def whole_numbers(values: Sequence[int]) -> dict[str, Any]:
@@ -86,5 +96,16 @@ def layout(theme: Theme, x: str, y: str) -> dict[str, Any]:
         "hovermode": "closest",
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         "xaxis": axis | {"title": {"text": x}},
-        "yaxis": axis | {"title": {"text": y}, "automargin": True},
+        "yaxis": axis | {"title": {"text": y, "standoff": 10}, "automargin": True},
     }
+
+
+NO_VALUE = "No trial has a value."
+
+
+def without_points(shape: dict[str, Any], text: str) -> dict[str, Any]:
+    """A layout with a sentence and no axes: without points they would be from -100 % to 400 %."""
+    middle = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+    hidden = {name: shape[name] | {"visible": False} for name in ("xaxis", "yaxis")}
+    said = {"annotations": [{"text": text, "showarrow": False} | middle], "showlegend": False}
+    return shape | hidden | said

@@ -11,7 +11,7 @@ from statistics import NormalDist, fmean
 from typing import Any
 from uuid import UUID
 
-from api.pictures.plots import Theme, exact, goodness, layout, ticks
+from api.pictures.plots import Theme, exact, goodness, layout, ticks, without_points
 from api.schemas import SearchOut, TrialOut
 from api.store.trials import TrialPoint
 from core.protocol.states import TrialKind, TrialStatus
@@ -137,7 +137,7 @@ def predictions(
     shape = layout(theme, f"predicted {search.metric}", f"observed {search.metric}")
     shape["xaxis"] |= {"tickformat": ticks(search)}
     shape["yaxis"] |= {"tickformat": ticks(search)}
-    return {"data": data, "layout": shape}
+    return {"data": data, "layout": shape} if known else _nothing(shape)
 
 
 def calibration(shown: Sequence[TrialPoint | TrialOut], theme: Theme) -> dict[str, Any]:
@@ -155,7 +155,11 @@ def calibration(shown: Sequence[TrialPoint | TrialOut], theme: Theme) -> dict[st
     shape = layout(theme, "probability of an interval", "share of values inside")
     shape["xaxis"] |= {"tickformat": ".0%", "range": [0, 1]}
     shape["yaxis"] |= {"tickformat": ".0%", "range": [0, 1.02]}
-    return {"data": data, "layout": shape}
+    return {"data": data, "layout": shape} if errors else _nothing(shape)
+
+
+def _nothing(shape: dict[str, Any]) -> dict[str, Any]:
+    return {"data": [], "layout": without_points(shape, "No completed trial had a prediction.")}
 
 
 def _line(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from api.pictures.plots import DASHES, Theme, exact, layout, ticks, whole_numbers
+from api.pictures.plots import DASHES, Theme, exact, goodness, layout, span, ticks, whole_numbers
 from api.schemas import EpochOut, SearchOut, TrialOut
 
 
@@ -25,5 +25,25 @@ def figure(
         )  # fmt: skip
     shape = layout(theme, "epoch", f"validation {search.metric}")
     shape["yaxis"] |= {"tickformat": ticks(search)}
+    if settled := _settled(search, shown, curves):
+        shape["yaxis"] |= {"range": span(min(settled), max(settled), search)}
     shape["xaxis"] |= whole_numbers([one.epoch for one in curves])
     return {"data": data, "layout": shape | {"height": 380, "showlegend": True}}
+
+
+def _settled(
+    search: SearchOut, shown: Sequence[TrialOut], curves: Sequence[EpochOut]
+) -> list[float]:
+    """What the axis has room for: the better half of the epochs of each trial with a value.
+
+    A cold first epoch, or a trial that did not learn, would squeeze the curves that are compared.
+    """
+    found: list[float] = []
+    for trial in shown:
+        values = sorted(
+            goodness(one.validation_metric, search)
+            for one in curves
+            if one.trial_id == trial.id and one.validation_metric is not None
+        )
+        found += values[len(values) // 2 :] if trial.value is not None else []
+    return found

@@ -1,5 +1,6 @@
 """Workers seen within the last day, and the trial that each of them trains."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
@@ -46,6 +47,13 @@ def listing(session: Session, caller: Caller) -> list[WorkerOut]:
         )
         for worker, seen_at, owner_id, trial_id, exceeded, fitted in session.execute(statement)
     ]
+
+
+def trained(session: Session, found: Iterable[WorkerOut]) -> dict[UUID, tuple[int, str]]:
+    """The number of each trial that these workers train, and the name of its search, by its id."""
+    ids = [one.trial_id for one in found if one.trial_id is not None]
+    statement = select(Trial.id, Trial.number, Search.name).join(Search).where(Trial.id.in_(ids))
+    return {trial_id: (number, name) for trial_id, number, name in session.execute(statement)}
 
 
 def drain(session: Session, caller: Caller, worker_id: UUID, *, draining: bool) -> WorkerOut:

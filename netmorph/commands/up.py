@@ -41,7 +41,7 @@ def up(
 ) -> None:
     """Run the service on this machine: database, broker, API, dashboard, workers.
 
-    Prints the address and the administrator's key. Ctrl-C stops everything.
+    Prints the address, and the administrator's key or where it is kept. Ctrl-C stops everything.
     """
     directory = data_directory_of(data_dir)
     service = LocalService(directory=directory, host=host, port=port, workers=workers)

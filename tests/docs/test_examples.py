@@ -25,7 +25,9 @@ GENERATED = {ROOT / "docs" / "reference" / name for name in ("commands.md", "pyt
 BLOCK = re.compile(r"^( *)```(?P<info>[^\n`]*)\n(?P<code>.*?)^\1```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"(?<!`)`(netmorph [^`]+)`(?!`)", re.DOTALL)
 SHELL = {"sh", "bash", "console"}
-COMMAND = re.compile(r"(?:^|[|;&(] *)(?:\.venv/bin/|uv run )?(netmorph (?![|;&>]).*)")
+COMMAND = re.compile(
+    r"(?:^|[|;&(] *)(?:[A-Z_]+=\S* )*(?:\.venv/bin/|uv run )?(netmorph (?![|;&>]).*)"
+)
 VARIABLE = re.compile(r"NETMORPH_[A-Z_]*[A-Z]")
 #: Where variables are read that are no settings of the two programs.
 READERS = (".env.example", "netmorph/commands/options.py", "tests/browser.py", ".ci/run")
@@ -69,13 +71,17 @@ def commands_of(page: Path) -> list[list[str]]:
     """The words of each `netmorph` command of a page."""
     found = []
     for line in lines_of(page):
-        for command in COMMAND.findall(line):
-            lexer = shlex.shlex(command, posix=True, punctuation_chars="|&;<>()")
-            lexer.whitespace_split = True
-            words = list(lexer)
-            ends = [k for k, word in enumerate(words) if word in END]
-            found.append(words[1 : min(ends, default=len(words))])
+        found += [words_of(command) for command in COMMAND.findall(line)]
     return found
+
+
+def words_of(command: str) -> list[str]:
+    """The words of a `netmorph` command behind its name."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars="|&;<>()")
+    lexer.whitespace_split = True
+    words = list(lexer)
+    ends = [k for k, word in enumerate(words) if word in END]
+    return words[1 : min(ends, default=len(words))]
 
 
 def is_name_of_a_command(words: list[str]) -> bool:

@@ -46,6 +46,13 @@ def test_every_link_of_a_page_leads_somewhere(page):
     assert [one for one in targets if not (page.parent / one).exists()] == []
 
 
+def test_every_image_is_on_a_page():
+    text = "".join(page.read_text() for page in PAGES)
+    assert [
+        one.name for one in (ROOT / "docs/images").iterdir() if f"images/{one.name})" not in text
+    ] == []
+
+
 def hop_lists() -> list[re.Match[str]]:
     found = list(LIST.finditer((ROOT / "docs" / "architecture.md").read_text()))
     assert len(found) == 2

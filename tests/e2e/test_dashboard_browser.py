@@ -116,11 +116,9 @@ def test_a_search_from_the_form_to_the_download(page, service, dataset, screensh
 
     page.get_by_role("link", name="Searches").click()
     expect(page.locator("tbody tr", has_text="Digits of the morning")).to_contain_text("completed")
-    page.screenshot(path=screenshots / "searches.png", full_page=True)
     page.emulate_media(color_scheme="dark")
     page.goto(f"/searches/{search_id}")
     wait_for_lines(page, "validation accuracy by trial")
-    page.screenshot(path=screenshots / "search-dark.png", full_page=True)
 
 
 def test_pause_resume_stop(page, service):

@@ -1,6 +1,7 @@
 """Pages in a real browser, on the application without workers."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -142,6 +143,34 @@ def test_an_upload_shows_its_progress_and_keeps_name_and_file_where_it_is_refuse
     expect(page.get_by_role("heading", name="How it was understood")).to_be_visible()
 
 
+def test_a_search_from_ones_own_network_is_put_together_and_previewed(
+    page: Page, visitor: Any, world: Any
+) -> None:
+    network = world.network(visitor.caller)
+    sign_in(page, visitor.key)
+    page.goto("/submit")
+    command, request = page.get_by_label("command"), page.get_by_label("request", exact=True)
+    page.get_by_label("Keep its accuracy").check()
+    page.get_by_label("Also in eight bits").check()
+    page.get_by_label("Augmentation").select_option("examples as they are")
+    expect(command).to_contain_text("--int8")
+    page.get_by_role("button", name="Start search").click()
+    expect(page.locator("#keep_accuracy-error")).to_contain_text("choose a network to start from")
+    expect(page.get_by_label("Keep its accuracy")).to_be_checked()
+    expect(page.get_by_label("Augmentation")).to_have_value("plain")
+
+    page.get_by_label("Start from").select_option(str(network))
+    expect(command).to_contain_text(f"--root {network}")
+    expect(command).to_contain_text("--keep-accuracy")
+    expect(command).to_contain_text("--no-augmentation")
+    expect(request).to_contain_text('"keep_accuracy": true')
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("region", name="Preview")).to_contain_text("start from this network")
+    expect(page.get_by_label("Also in eight bits")).to_be_checked()
+    page.get_by_role("button", name="Start search").click()
+    expect(page.get_by_role("heading", name="digits")).to_be_visible()
+
+
 #: Two columns of numbers and one to predict.
 TABLE = b"a,b,c\n" + b"".join(b"%d,%d,%d.5\n" % (n, n % 7, n % 5) for n in range(60))
 
@@ -158,7 +187,8 @@ def test_no_page_is_wider_than_its_screen_or_shuts_anybody_out(
 ) -> None:
     """With long names; on a narrow screen the header has one line and rows become cards.
 
-    axe-core finds no violation of WCAG 2.1, level AA, on any page; colours in both themes.
+    axe-core finds no violation of WCAG 2.1, level AA, on any page; colours in both themes. Names
+    stand where people would else read ids, and boxes to tick keep their size.
     """
     search = world.search(visitor.caller, cost="flops")
     world.set(Search, search, name="n" * 120)
@@ -170,19 +200,22 @@ def test_no_page_is_wider_than_its_screen_or_shuts_anybody_out(
     for path in (
         "/", "/submit", f"/submit?like={search}", "/data-sets", "/workers", "/models", "/queue",
         "/settings", f"/settings/webhooks/{webhook(visitor)}", "/sign-in", "/docs",
-        f"/data-sets/{dataset}", f"/trials/{trial}",
+        f"/data-sets/{dataset}", f"/trials/{trial}", "/nothing", f"/searches/{dataset}",
         f"/compare?search={search}&search={world.search(visitor.caller)}",
         f"/compare/trials?trial={trial}&trial={world.trial(search, parent_id=trial)}",
         *(f"/searches/{search}?tab={tab}" for tab in TABS),
     ):  # fmt: skip
         page.goto(path)
-        for width in (390, 1280):
+        for theme, width in product(("light", "dark"), (390, 800, 1280)):
+            page.emulate_media(color_scheme=theme)
             page.set_viewport_size({"width": width, "height": 800})
             shown = page.evaluate(LAYOUT)
             assert shown["width"] <= width, path
             assert shown["header"] < 50, path
             assert width < 1000 or shown["hidden"] == 0, path
+            assert shown["squeezed"] == [], path
         if path != "/docs":  # a page of Swagger UI
+            assert page.evaluate(SHOWN_IDS) == [], path
             assert violations(page) == [], path
 
 
@@ -201,10 +234,10 @@ def bearer(visitor: Any) -> dict[str, str]:
 
 def violations(page: Page) -> list[str]:
     """What axe-core finds wrong with a page, and with its colours in the dark."""
+    page.emulate_media(color_scheme="light")
     found = Axe().run(page, options={"runOnly": WCAG}).response["violations"]
     page.emulate_media(color_scheme="dark")
     found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
-    page.emulate_media(color_scheme="light")
     return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
 
 
@@ -212,10 +245,21 @@ def violations(page: Page) -> list[str]:
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 
-#: The width of a page, the height of its header, and how much of its tables is out of sight.
+#: The width of a page, the height of its header, how much of its tables is out of sight, and the
+#: boxes to tick that are smaller than they should be.
 LAYOUT = """({
     width: document.documentElement.scrollWidth,
     header: document.querySelector("header.top")?.offsetHeight ?? 0,
     hidden: Math.max(0, ...[...document.querySelectorAll(".scroll:not(.tall)")]
         .map((one) => one.scrollWidth - one.clientWidth)),
+    squeezed: [...document.querySelectorAll("input[type=checkbox], input[type=radio]")]
+        .filter((one) => one.checkVisibility() && (one.offsetWidth < 16 || one.offsetHeight < 16))
+        .map((one) => one.name),
 })"""
+
+#: Ids that people read: in the text of the page, beside commands, code and messages of errors.
+SHOWN_IDS = """(() => {
+    const main = document.querySelector("main").cloneNode(true);
+    for (const one of main.querySelectorAll("pre, code, option, .detail")) one.remove();
+    return main.textContent.match(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+/g) ?? [];
+})()"""

@@ -35,7 +35,7 @@ def test_settings_that_differ_are_shown_and_no_others(visitor, three):
     page = visitor.http.get(f"/compare?{query(three)}").text
     settings = page[page.index("Settings that differ") :]
     assert re.findall(r'<th scope="row">([^<]*)<', settings) == [
-        "strategy", "budget: trials", "seed",
+        "Strategy", "Budget: trials", "Seed",
     ]  # fmt: skip
     assert "2 searches differ only in their seed" in page
     assert "80.00 %" in page

@@ -140,7 +140,7 @@ def test_a_table_is_uploaded_and_its_page_lists_its_columns(visitor):
 
 def test_the_upload_page_says_beforehand_what_data_may_be(visitor):
     page = visitor.http.get("/data-sets").text
-    assert "at most 1.0 MiB" in page
+    assert "at most 1 MiB" in page
     assert "a folder of PNG, JPEG, WebP or BMP images for each class" in page
     assert "the channels are the axis of at most 4 values" in page
 

@@ -7,7 +7,9 @@ import httpx
 
 from api.models import Search, Trial
 from api.roles import Role
+from api.store import leases
 from core.protocol.states import SearchStatus
+from tests.api.store.reports import LEASE
 from tests.api.visitors import enter, token
 
 
@@ -35,6 +37,28 @@ def test_the_queue_says_who_waits_and_why(visitor, person, world, do):
     assert found[0][4].startswith("no worker is connected")
     assert re.fullmatch(r"another attempt in \d\d s \(its worker &lt;died&gt;\)", found[1][4])
     assert found[2][4] == "its search is paused"
+
+
+def test_workers_are_shown_with_their_trial_and_drained_by_admins_alone(visitor, person, world, do):
+    search = world.search(visitor.caller)
+    world.set(Search, search, name="<i>mine</i>")
+    trial = world.trial(search)
+    box = world.worker("box")
+    assert do(leases.take, box, box.boot_id, LEASE).held.trial_id == trial
+    page = visitor.http.get("/workers").text
+    assert f'<a href="/trials/{trial}">trial 0</a> <div class="sub">of &lt;i&gt;mine' in page
+    assert "Drain" not in page
+    drain = f"/workers/{box.worker_id}/drain"
+    refused = visitor.http.post(drain, data={"token": token(visitor.http)})
+    assert (refused.status_code, "Only an admin" in refused.text) == (403, True)
+
+    admin = person(Role.ADMIN)
+    enter(admin.http, admin.key)
+    form = {"token": token(admin.http)}
+    assert admin.http.post(drain, data=form).headers["location"] == "/workers"
+    assert "it gets no more trials" in admin.http.get("/workers").text
+    admin.http.post(f"/workers/{box.worker_id}/undrain", data=form)
+    assert 'aria-label="Drain box"' in admin.http.get("/ui/workers").text
 
 
 def test_models_are_ranked_by_their_test_and_belong_to_their_owner(visitor, person, world):

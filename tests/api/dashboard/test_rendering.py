@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from api.dashboard import rendering
+from api.dashboard.rendering import size, spread, task_words
 from api.schemas import SearchOut
 from api.store import searches
 from core.protocol.states import SearchStatus
+from core.tasks import TASKS
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -19,6 +21,15 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 )
 def test_a_metric_is_written_as_its_task_type_says(value, std, text) -> None:
     assert rendering.metric(value, SearchOut.model_construct(in_percent=True), std) == text
+
+
+@pytest.mark.parametrize(("percent", "text"), [(True, "± 1.23"), (False, "± 0.012")])
+def test_a_standard_error_has_the_unit_of_its_metric(percent, text, visitor, world) -> None:
+    with world.sessions.begin() as session:
+        search = searches.get(session, visitor.caller, world.search(visitor.caller))
+    search = search.model_copy(update={"in_percent": percent})
+    assert spread(0.0123, search) == text
+    assert spread(None, search) == ""
 
 
 @pytest.mark.parametrize(
@@ -53,6 +64,23 @@ def test_a_latency_has_three_digits(seconds, text) -> None:
 )
 def test_a_moment_is_shown_by_its_distance(passed, text) -> None:
     assert rendering.ago(NOW - timedelta(seconds=passed), NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (1, "1 KiB"), (90_000, "88 KiB"), (1_048_576, "1 MiB"), (3_565_158, "3.4 MiB"),
+        (536_870_912, "512 MiB"), (5 * 2**30, "5 GiB"),
+    ],
+)  # fmt: skip
+def test_the_size_of_a_file_has_a_unit_that_fits(count, text) -> None:
+    assert size(count) == text
+
+
+def test_a_task_is_named_for_what_it_does() -> None:
+    assert [task_words(kind) for kind in sorted(TASKS)] == [
+        "classification", "multi label", "regression",
+    ]  # fmt: skip
 
 
 def test_the_buttons_are_those_that_the_status_allows(visitor, world) -> None:

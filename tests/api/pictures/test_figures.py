@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from api.dashboard import search_log
-from api.pictures import figures
+from api.pictures import figures, trial_curves
+from api.pictures.plots import THEMES
 from api.schemas import Best, EpochOut
 from core.errors import UnknownKind
 from core.protocol.contracts import Cost
@@ -27,7 +28,7 @@ def test_the_best_so_far_never_falls(watched):
     search, listed = watched()
     layout = figures.build("best-so-far", search, [], [])["layout"]
     assert (layout["annotations"][0]["text"], layout["yaxis"]["visible"]) == (
-        "No trial has a value yet.",
+        "No trial has a value.",
         False,
     )
     values = [0.5, 0.9, 0.4]
@@ -214,6 +215,23 @@ def test_the_curves_of_a_final_fit_have_no_validation(watched):
     assert figures.trial_curves(search, trial, [])["data"] == []
 
 
+def test_compared_curves_are_not_squeezed_by_a_cold_start_or_a_trial_that_did_not_learn(watched):
+    search, (trial, other) = watched()
+    trial = trial.model_copy(update={"value": 0.99})
+    other = other.model_copy(update={"value": None})
+    values = ((trial, (0.1, 0.97, 0.98, 0.99)), (other, (0.1,)))
+    curves = [
+        epoch(one, 1 + k, validation_metric=value)
+        for one, found in values
+        for k, value in enumerate(found)
+    ]
+    made = trial_curves.figure(search, [trial, other], curves, THEMES["light"])
+    low, high = made["layout"]["yaxis"]["range"]
+    assert 0.95 < low < 0.98 < 0.99 < high
+    nothing = trial_curves.figure(search, [other], curves, THEMES["light"])
+    assert "range" not in nothing["layout"]["yaxis"]
+
+
 def test_a_metric_is_written_as_its_task_type_says(watched):
     """As a percentage within its range; as a plain number where its task type has no percentage."""
     search, listed = watched()
@@ -224,7 +242,7 @@ def test_a_metric_is_written_as_its_task_type_says(watched):
         (band,) = [line for line in made["data"] if line.get("fill") == "toself"]
         return made["layout"]["yaxis"]["tickformat"], max(band["y"])
 
-    assert written() == (".1%", 1.0)
+    assert written() == (".2~%", 1.0)  # marks at each quarter of a per cent are told apart
     search = search.model_copy(update={"task": "regression", "metric": "RMSE", "in_percent": False})
     assert written() == (".3~g", 1.0225)
 
