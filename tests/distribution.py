@@ -7,7 +7,13 @@ it be written: there the mark does nothing. Folders and files are named here ins
 from xdist.scheduler import LoadScopeScheduling
 
 #: Tests that start services. Each starts several processes, and some share one service.
-STARTING_SERVICES = ("tests/e2e/", "tests/faults/", "tests/netmorph/", "tests/test_wheel.py::")
+STARTING_SERVICES = (
+    "tests/docs/test_how_to_commands.py::",
+    "tests/e2e/",
+    "tests/faults/",
+    "tests/netmorph/",
+    "tests/test_wheel.py::",
+)
 
 SERVICES = "services"
 

@@ -127,12 +127,13 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset?.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
 });
-// A form that shows what would be sent: its preview follows what is entered.
+// A form that shows what would be sent: its preview follows what is entered. Its attributes are read
+// by their names: a field that is called "dataset" hides the property `form.dataset`.
 const PAUSE = 250; // milliseconds after the last change
 let pause = null;
 document.addEventListener("input", (event) => {
   const form = event.target.form;
-  if (!form?.dataset.preview) return;
+  if (!form?.hasAttribute("data-preview")) return;
   clearTimeout(pause);
   pause = setTimeout(() => preview(form), PAUSE);
 });
@@ -140,10 +141,10 @@ document.addEventListener("input", (event) => {
 async function preview(form) {
   const values = new URLSearchParams(new FormData(form));
   values.delete("token");
-  const answer = await fetch(`${form.dataset.preview}?${values}`, { headers: { Accept: "text/html" } });
+  const answer = await fetch(`${form.getAttribute("data-preview")}?${values}`, { headers: { Accept: "text/html" } });
   if (!answer.ok) return;
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
-  document.querySelector(form.dataset.target).replaceChildren(...parsed.body.childNodes);
+  document.querySelector(form.getAttribute("data-target")).replaceChildren(...parsed.body.childNodes);
 }
 
 // A form with files is sent by a request that reports how far it is; without a script the browser sends it.
