@@ -1,5 +1,6 @@
 """Searches side by side: the settings in which they differ, and their best so far and fronts."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -42,12 +43,24 @@ class Difference:
     values: tuple[Any, ...]  # of each search; None where it has none
 
 
+_ID = re.compile(r"([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
 def differences(searches: Sequence[SearchOut]) -> list[Difference]:
     """The settings in which the searches differ, in the order of their declaration."""
     flat = [_settings(search) for search in searches]
     names = dict.fromkeys(name for one in flat for name in one)
-    found = [Difference(name, tuple(one.get(name) for one in flat)) for name in names]
-    return [one for one in found if any(value != one.values[0] for value in one.values)]
+    found = [(name, tuple(one.get(name) for one in flat)) for name in names]
+    return [
+        Difference(name, tuple(map(_readable, values)))
+        for name, values in found
+        if any(value != values[0] for value in values)
+    ]
+
+
+def _readable(value: Any) -> Any:
+    """A setting with the beginnings of its ids, which tell versions of one name apart."""
+    return _ID.sub(r"\1", value) if isinstance(value, str) else value
 
 
 def groups(searches: Sequence[SearchOut]) -> list[list[int]]:

@@ -200,7 +200,7 @@ def test_no_page_is_wider_than_its_screen_or_shuts_anybody_out(
     for path in (
         "/", "/submit", f"/submit?like={search}", "/data-sets", "/workers", "/models", "/queue",
         "/settings", f"/settings/webhooks/{webhook(visitor)}", "/sign-in", "/docs",
-        f"/data-sets/{dataset}", f"/trials/{trial}", "/nothing", f"/searches/{dataset}",
+        f"/data-sets/{dataset}", f"/trials/{trial}",
         f"/compare?search={search}&search={world.search(visitor.caller)}",
         f"/compare/trials?trial={trial}&trial={world.trial(search, parent_id=trial)}",
         *(f"/searches/{search}?tab={tab}" for tab in TABS),
