@@ -20,6 +20,7 @@ from tests.netmorph.conftest import _called
 from tests.running_service import ADMIN_KEY, RunningService
 
 _EXPORT = "programs of an export: tests/worker/trainer/export runs them"
+_TRIALS = "exports of trials: tests/e2e/test_trial_exports.py orders them"
 _LARGE = "Fashion-MNIST is not installed everywhere, and its import takes long"
 _ESTIMATORS = "estimators: tests/netmorph/test_estimators.py fits them"
 _CONTAINERS = "needs Docker and machines: tests/test_deployment.py and tests/deploy check the files"
@@ -28,17 +29,22 @@ PARSED = {
     "add-a-layer": {"": "tests/docs/test_how_to.py adds its code and runs its command"},
     "add-a-strategy": {"": "tests/docs/test_how_to.py adds its code and runs its command"},
     "add-a-task-type": {"": "tests/docs/test_how_to.py adds its code and runs its command"},
-    "constraints-and-front": {"netmorph search --dataset fashion-mnist": _LARGE},
+    "constraints-and-front": {
+        "netmorph search --dataset fashion-mnist": _LARGE, "netmorph export last --": _TRIALS,
+    },
     "deploy": {
         "pip install": "installs packages", "python pets/predict.py": _EXPORT,
         "netmorph predict pets": _EXPORT, "cd pets && python serve.py": _EXPORT, "curl": _EXPORT,
         "cd pets && docker": _CONTAINERS, "import json": _EXPORT, "import torch": _EXPORT,
         "netmorph search --dataset fashion-mnist": _LARGE,
         "netmorph export last --to pets --torch-program": _EXPORT, "python pets/torch": _EXPORT,
+        "netmorph export SEARCH --": _TRIALS,
     },
     "improve-a-network": {
         "pip install": "installs packages",
         '"""Train a small network': "tests/docs/test_improve_a_network.py runs it",
+        "batch = torch.export": "tests/docs/test_improve_a_network.py runs it",
+        "python examples/improve_a_network.py": "takes minutes",
     },
     "mcp": {"pip install": "installs packages"},
     "own-data": {"python exports/pets": _EXPORT},

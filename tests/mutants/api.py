@@ -137,8 +137,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         file="api/store/train_orders.py",
-        old=", Lease.token == held.token",
-        new="",
+        old="WHERE trial_id = :trial_id AND token = :token",
+        new="WHERE trial_id = :trial_id",
         tests=("tests/api/store/test_train_orders.py",),
     ),
     Mutant(

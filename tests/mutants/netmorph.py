@@ -29,8 +29,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(  # a key is created twice when an answer is lost
         file="netmorph/client.py",
-        old='self._once("POST", "/v1/keys"',
-        new='self._send("POST", "/v1/keys"',
+        old='self._send("POST", path, json=body, headers=headers)',
+        new='self._send("POST", path, json=body)',
         tests=("tests/netmorph/test_client.py",),
     ),
     Mutant(  # words that differ from those of the dashboard

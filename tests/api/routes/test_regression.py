@@ -117,7 +117,8 @@ def test_errors_in_the_units_of_the_data_stand_beside_r_squared(visitor, world, 
     assert "Test R²" in page
     assert page.count("RMSE 54.32, MAE 43.21") == 2
     assert "0.4567" in page
-    assert "-0.25 ± 0.1" in page
+    assert "-0.25</a>" in page
+    assert "± 0.1" in page
     assert "RMSE 54.32, MAE 43.21" in visitor.http.get(f"/trials/{trial}").text
     for name in set(NAMES) - {"calibration", "timeline"}:  # shares, and names of workers
         figure = visitor.http.get(f"/v1/searches/{search_id}/figures/{name}", headers=key)
