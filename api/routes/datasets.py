@@ -61,14 +61,15 @@ def upload_dataset(
     of numbers to predict; `text` names a column of texts, which is then the only one to learn from;
     `category`, which may be repeated, names a column whose numbers are categories. `task` says what
     the labels are for: "image-classification" (of images, signals, texts, vectors and rows),
-    "multi-label" or "regression"; without it, labels with fractions are numbers to predict, rows of
-    0 and 1 that have no single 1 are several labels of an example, all others name classes. `group`
-    and `time` name a column of a table by which it is divided: no group is in two splits, or the
-    latest rows are the test split and each search validates on the latest of the others. Of images
-    by class, the group "file-prefix" is the text before the first _, - or space of a file's name.
-    `split_seed` is the seed by which the test split is set aside, where the files have none. Check
-    `description`, above all its `warnings`, before a search. The same content again is the same
-    data set; other content under the same name is its next version.
+    "multi-label" or "regression"; without it, labels with fractions, and whole ones that hardly
+    repeat, are numbers to predict, rows of 0 and 1 that have no single 1 are several labels of an
+    example, all others name classes. `group` and `time` name a column of a table by which it is
+    divided: no group is in two splits, or the latest rows are the test split and each search
+    validates on the latest of the others. Of images by class, the group "file-prefix" is the text
+    before the first _, - or space of a file's name. `split_seed` is the seed by which the test
+    split is set aside, where the files have none. Check `description`, above all its `warnings`,
+    before a search. The same content again is the same data set; other content under the same name
+    is its next version.
     """
     options = ReadOptions(
         layout=layout or None,

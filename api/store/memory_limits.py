@@ -14,16 +14,18 @@ from sqlalchemy.orm import Session
 
 from api.models import MemoryLimit
 from api.store.prepared import PreparedStatement
+from api.store.workers import RECENT
 from core.protocol.contracts import TrialResult
 
 _KEPT = timedelta(days=1)
 _GRAIN = 2**28  # bytes; machines of one kind differ by less
 
-#: The kinds of devices that are there: of workers that were heard of within the last minute.
-_KINDS = """
+_RECENTLY = f"now() - interval '{RECENT.total_seconds():.0f} s'"
+#: The kinds of devices that are there: of workers that have sent something recently.
+_KINDS = f"""
 SELECT DISTINCT device, memory FROM workers
-WHERE NOT draining AND (seen_at > now() - interval '60 s' OR EXISTS (
-    SELECT FROM leases WHERE worker_id = workers.id AND heard_at > now() - interval '60 s'))
+WHERE NOT draining AND (seen_at > {_RECENTLY} OR EXISTS (
+    SELECT FROM leases WHERE worker_id = workers.id AND heard_at > {_RECENTLY}))
 """
 _TOO_LARGE = """EXISTS (
     SELECT FROM memory_limits AS known

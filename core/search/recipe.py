@@ -25,7 +25,7 @@ LEARNING_RATES = {"muon": 0.02, "adamw": 6e-3, "sgd": 0.15}
 WEIGHT_DECAYS = {"muon": 0.2, "adamw": 0.05, "sgd": 5e-4}  # at most
 REMEMBERED_EPOCHS = 6.0  # over whose updates the weights are an average, at least
 DECAY_OF_FEW_VECTORS = 10.0  # in usual weight decays, for regression
-OTHER_DECAYS_OF_THEM = (0.1, 2.0)  # tried, in that one
+OTHER_DECAYS_OF_FEW_VECTORS = (0.1, 2.0)  # that a search tries, in the one above
 WARMUP, DECAY = 0.05, 0.5  # shares of a training over which the rate rises, and falls
 STRONGER_ERASING, STRONGER_DECAY = 0.3, 4.0  # of a side; in usual weight decays
 #: The last share of a final fit, in which examples stay as they are, and its epochs at most.
@@ -100,9 +100,8 @@ def alternatives(
     found: list[TrainingChoices] = []
     if not _predicts_classes(config):  # to be moved, mixed or erased changes a number
         is_strong = _decay_factor(config, spec) > 1
-        return _other_decays(
-            config, usual, *(OTHER_DECAYS_OF_THEM if is_strong else (STRONGER_DECAY,))
-        )
+        factors = OTHER_DECAYS_OF_FEW_VECTORS if is_strong else (STRONGER_DECAY,)
+        return _other_decays(config, usual, *factors)
     if training.augmentation == "auto" and is_large:
         images = "affine-flip" if spec.flip else "affine"
         found.append(TrainingChoices(augmentation=images if is_image else "warp"))
@@ -127,8 +126,8 @@ def _weight_decay(optimiser: Optimiser, learning_rate: float, epoch_steps: float
 
     With a decoupled weight decay λ and a rate η the weights are an average of the last 1 / (η λ)
     updates. The best number is about constant in epochs (Wang & Aitchison 2024, "How to set AdamW's
-    weight decay as you scale model and dataset size", arXiv:2405.13698), so many examples need less
-    decay. That of SGD is not decoupled.
+    weight decay as you scale model and dataset size", arXiv:2405.13698), so a large data set needs
+    less decay. That of SGD is not decoupled.
     """
     usual = WEIGHT_DECAYS[optimiser]
     if optimiser is Optimiser.SGD:
@@ -198,9 +197,9 @@ def _mixing(config: SearchConfig, spec: DatasetSpec, passes: float) -> float:
 
 
 def batch_size_of(config: SearchConfig, spec: DatasetSpec) -> int:
-    """The batch size of all trainings of a search, unless the user has chosen another.
+    """The batch size of all trainings of a search: the user's, or one that suits the data.
 
-    Small enough for many steps on few examples, large enough to be quick on many.
+    That is small enough for many steps on few examples, and large enough to be quick on many.
     """
     if config.training.batch_size is not None:
         return config.training.batch_size

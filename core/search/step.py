@@ -140,13 +140,11 @@ def _by_strategy(snapshot: Snapshot) -> list[Suggestion]:
 
 
 def _bounds(snapshot: Snapshot) -> Bounds:
-    """The bounds, with the measured speed of the workers where the search looks at time."""
+    """The bounds, with what was measured of the workers where the search needs it."""
     looks_at_latency = snapshot.bounds.latency is not None or snapshot.cost is Cost.LATENCY
-    exceeded = snapshot.exceeded_memory
-    if not looks_at_latency and snapshot.example_seconds is None:
-        if exceeded is None:
-            return snapshot.bounds
-        return measured_bounds(snapshot.bounds, exceeded_memory=exceeded)
+    looks_at_time = looks_at_latency or snapshot.example_seconds is not None
+    if not looks_at_time and snapshot.exceeded_memory is None:
+        return snapshot.bounds
     return measured_bounds(
         snapshot.bounds,
         [(one.architecture, one.latency) for one in snapshot.trials if one.latency],
@@ -156,7 +154,7 @@ def _bounds(snapshot: Snapshot) -> Bounds:
             if one.samples_per_second
         ],
         snapshot.example_seconds,
-        exceeded,
+        snapshot.exceeded_memory,
     )
 
 

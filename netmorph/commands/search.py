@@ -272,8 +272,8 @@ def _network(root: Path | None, preparation: Preparation | None) -> ImportedNetw
             found = UUID(str(root))
             if preparation is not None:
                 raise ClientError(
-                    f"--root-scale, --root-mean and --root-std are for ONNX files; {root} is the "
-                    "id of an uploaded network: leave them out"
+                    "--root-scale, --root-mean and --root-std are for ONNX files and programs of "
+                    f"torch.export; {root} is the id of an uploaded network: leave them out"
                 )
             return found
     return read(root, preparation)

@@ -38,7 +38,7 @@ print(imported(file).x_train.shape)
 
 
 def imported(folder: Path, examples: int, share: float, kind: str) -> None:
-    """Import so many images of 12 KiB, with a limit of this share of their size."""
+    """Import this many images of 12 KiB, with a limit of this share of their size."""
     make = (
         f"import numpy as np, sys; n = {examples}; rng = np.random.default_rng(0); "
         f"x = rng.integers(0, 255, (n, 64, 64, 3), np.uint8).astype('{kind}'); "

@@ -66,7 +66,7 @@ print(result.status.value, result.value)
 
 
 def trained(folder: Path, examples: int, share: float) -> None:
-    """Train on so many images of 12 KiB, with a limit of this share of their size."""
+    """Train on this many images of 12 KiB, with a limit of this share of their size."""
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, folder, str(examples), str(share)],
         capture_output=True, text=True, check=False,
