@@ -17,8 +17,10 @@ import psutil
 import pytest
 from rich.console import Console
 
+from netmorph import die_with_parent
 from netmorph.cli import app
 from netmorph.commands.options import console
+from tests.waiting import wait_for
 
 NETMORPH = (sys.executable, "-P", "-m", "netmorph")
 
@@ -76,8 +78,16 @@ class Up:
     key: str = ""
     family: list[psutil.Process] = field(default_factory=list)
 
+    def programs(self) -> list[psutil.Process]:
+        """Its direct children, once each of them executes its program."""
+        children = psutil.Process(self.process.pid).children()
+        for child in children:
+            wait_for(lambda child=child: _executes_its_program(child))
+        return children
+
     def children(self) -> list[psutil.Process]:
         """All its current processes, remembered for `assert_gone`."""
+        self.programs()
         now = psutil.Process(self.process.pid).children(recursive=True)
         self.family += now
         return now
@@ -86,7 +96,7 @@ class Up:
         """The direct child with this word in its command."""
         (found,) = [
             process
-            for process in psutil.Process(self.process.pid).children()
+            for process in self.programs()
             if word in process.cmdline() or word in process.name()
         ]
         return found
@@ -101,6 +111,18 @@ class Up:
         """Check that none of the processes seen so far is running."""
         _, alive = psutil.wait_procs(self.family, timeout=20)
         assert alive == []
+
+
+def _executes_its_program(process: psutil.Process) -> bool:
+    """Whether a child of the launcher does more than to start.
+
+    Before, its command is that of the wrapper, and for an instant it has none.
+    """
+    try:
+        command = process.cmdline()
+    except psutil.NoSuchProcess:
+        return True
+    return bool(command) and die_with_parent.__file__ not in command
 
 
 @contextlib.contextmanager

@@ -67,7 +67,7 @@ def threads_of_workers(service) -> list[str]:
     """The number of threads that each worker got."""
     return [
         process.environ()["NETMORPH_THREADS"]
-        for process in service.children()
+        for process in service.programs()
         if "worker" in process.cmdline()
     ]
 
@@ -181,7 +181,7 @@ def test_an_unwritable_data_directory_is_an_error(netmorph, tmp_path, command) -
 def test_the_servers_of_the_environment_are_used(up, directory, database_url, broker_url) -> None:
     servers = {"NETMORPH_DATABASE_URL": database_url, "NETMORPH_BROKER_URL": broker_url}
     with up(directory, "--workers", 0, **servers) as service:
-        (child,) = psutil.Process(service.process.pid).children()
+        (child,) = service.programs()
         assert "api" in child.cmdline()
         assert ready(service.url)
     assert not (directory / "postgres").exists()
