@@ -6,6 +6,9 @@ The processes that suggest import this module again, so everything it needs is b
 if __name__ == "__main__":
     import sys
 
-    from api.commands import main
+    from core.protocol.startup import uncollected
+
+    with uncollected():
+        from api.commands import main
 
     sys.exit(main())

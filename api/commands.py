@@ -18,6 +18,7 @@ from api.edge.changes import Changes
 from api.load.options import QUICK, Load
 from api.settings import DatabaseSettings, Settings
 from core.protocol import tracing
+from core.protocol.startup import uncollected
 
 _LEAST_KEY = 20  # characters
 _START_FAILED = 3  # exit status, as uvicorn's own
@@ -71,12 +72,13 @@ def _serve(options: argparse.Namespace) -> int:
     if (problem := _schema_problem(settings)) is not None:
         return _refuse(problem)
     logs.set_up(settings.log_format, settings.log_level)
-    # Not above: migrations and health checks must not wait for the imports of the app.
-    from api.app import create_app  # noqa: PLC0415
-    from api.edge.server import server_options  # noqa: PLC0415
-
     tracing.set_up("netmorph-api")
-    app = create_app(settings)
+    with uncollected():
+        # Not above: migrations and health checks must not wait for the imports of the app.
+        from api.app import create_app  # noqa: PLC0415
+        from api.edge.server import server_options  # noqa: PLC0415
+
+        app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=options.host,

@@ -16,11 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from netmorph import accounts, processes, server_files
 from netmorph.errors import LaunchError
 
@@ -179,6 +174,11 @@ class EmbeddedValkey:
             self.process.stdin.close()
 
     def _answers(self) -> bool:
+        # Not above: most commands start no server, and must not wait for this import.
+        import redis  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415
+
         once = Retry(NoBackoff(), 0)
         client = redis.Redis(port=self._port, password=self._password, socket_timeout=5, retry=once)
         try:
@@ -216,6 +216,9 @@ def _allow(cluster: Path, accounts_of_machine: set[str]) -> None:
 
 def _database_answers(sockets: Path) -> bool:
     """Whether the server accepts connections; the first one creates the database."""
+    # Not above: most commands start no server, and must not wait for this import.
+    import psycopg  # noqa: PLC0415
+
     try:
         connection = psycopg.connect(
             host=str(sockets), user=_DATABASE, dbname="postgres", autocommit=True

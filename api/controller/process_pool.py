@@ -12,7 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -21,6 +21,8 @@ from traceback import format_exc
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
+
+from core.protocol.startup import uncollected
 
 T = TypeVar("T")
 
@@ -173,14 +175,14 @@ def _serve(connection: Connection) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    while True:
-        try:
-            function, argument = connection.recv()  # imports the function's module
+    with suppress(EOFError, ConnectionError):
+        with uncollected():
+            call = connection.recv()  # imports the function's module
+        while True:
             threadpool_limits(limits=1)
             connection.send(_Outcome())  # accepted: from here on a death is the call's
-            connection.send(_outcome(function, argument))
-        except (EOFError, ConnectionError):
-            return
+            connection.send(_outcome(*call))
+            call = connection.recv()
 
 
 def _outcome(function: Callable[[Any], Any], argument: Any) -> _Outcome:

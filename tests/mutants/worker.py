@@ -28,7 +28,7 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/worker/trainer/training/test_kept_weights.py",),
     ),
     Mutant(
-        file="worker/trainer/__main__.py",
+        file="worker/trainer/process.py",
         old="                self.stop.clear()\n",
         new="",
         tests=("tests/worker/trainer/test_main.py",),

@@ -10,7 +10,7 @@ import pytest
 from core.protocol.contracts import EpochMetrics
 from tests.worker.orders import order_for
 from worker.messages import COMMANDS, EVENTS, EpochEnded, Progress, Stop, Train
-from worker.trainer.__main__ import SupervisorConnection, callbacks
+from worker.trainer.process import SupervisorConnection, callbacks
 
 
 class Pipe:
