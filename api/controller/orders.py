@@ -35,6 +35,10 @@ _log = logging.getLogger(__name__)
 GRACE = 10.0
 
 
+class ImpossibleExport(NetmorphError):
+    """What is to be exported is damaged, or missing: nothing can replace it."""
+
+
 def lease(
     connection: Connection,
     request: LeaseRequest,
@@ -70,10 +74,6 @@ def lease(
         _give_up(connection, held, f"no order could be made: {type(error).__name__}: {error}")
         return None
     return order and order.model_copy(update={"checkpoint_seconds": checkpoint_seconds})
-
-
-class ImpossibleExport(NetmorphError):
-    """What is to be exported is damaged, or missing: nothing can replace it."""
 
 
 def _give_up(connection: Connection, held: Held, reason: str) -> None:

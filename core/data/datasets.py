@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.labels import MIN_TRAIN_PER_CLASS
 from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.stored_arrays import StoredArrays, write_arrays
 from core.data.targets import CLASSIFICATION, MULTI_LABEL, REGRESSION
@@ -18,7 +19,6 @@ from core.protocol.contracts import DatasetSpec, SplitKind, SplitSpec, TableSpec
 
 MAX_CLASSES = 1000
 LARGEST_VALUE = 1e100  # of an example: sums and squares of larger values may overflow
-MIN_TRAIN_PER_CLASS = 4  # so that a stratified validation split has at least one of each
 MAX_TARGETS = 32
 MIN_TRAIN_TARGETS, MIN_TEST_TARGETS = 8, 2  # examples of regression
 LEAST_SPREAD = 1e-100  # of a target: squares of smaller differences vanish

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from core.data.datasets import (
     MIN_TEST_TARGETS,
-    MIN_TRAIN_PER_CLASS,
     MIN_TRAIN_TARGETS,
     check_enough,
     check_label_counts,
     stratified_test_split,
 )
 from core.data.group_split import group_split
+from core.data.labels import MIN_TRAIN_PER_CLASS
 from core.data.split_keys import SplitKeys
 from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.split_words import USUAL_SEED

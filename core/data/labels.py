@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.errors import InvalidDataset
 
+MIN_TRAIN_PER_CLASS = 4  # so that a stratified validation split has at least one of each
 _LONGEST = 128  # characters of a name
 _LARGEST = 2**31  # of integer labels
 _JOINERS = frozenset("\u200c\u200d")  # needed within words of Persian and Hindi, and within emoji

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.labels import MIN_TRAIN_PER_CLASS
 from core.errors import InvalidDataset
 
 CLASSIFICATION, REGRESSION = "image-classification", "regression"  # kinds of `core.tasks`
@@ -20,7 +21,6 @@ LABEL_TASKS = (CLASSIFICATION, MULTI_LABEL, REGRESSION)  # what labels may be ta
 
 _EXAMPLES_EACH = 20  # of a class, on average, where there are many
 _FEW_VALUES = 20  # of classes, even where they are not counted from 0 or 1
-_REPEATED = 5  # times at least that a class occurs: fewer are too few to train and to test on
 _SUM_ERROR = 1e-3  # relative, of shares, which may be rounded
 
 
@@ -88,7 +88,8 @@ def _hardly_repeat(labels: Mapping[str, NDArray[Any]]) -> bool:
     values, counts = np.unique(
         np.concatenate([y.ravel() for y in labels.values()]), return_counts=True
     )
-    is_seldom = bool((counts < _REPEATED).mean() > 0.5)
+    # As few examples of a class are too few to train and to test on.
+    is_seldom = bool((counts <= MIN_TRAIN_PER_CLASS).mean() > 0.5)
     return len(values) > _FEW_VALUES and is_seldom and not _are_counted(values)
 
 
