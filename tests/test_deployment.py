@@ -94,6 +94,22 @@ def test_what_a_dockerfile_copies_exists_and_reaches_the_builder(path: Path) -> 
             assert source in allowed, f"{source} is kept out by .dockerignore"
 
 
+def test_images_of_others_are_pinned_by_tag_and_digest() -> None:
+    images = [
+        image
+        for path in (*DOCKERFILES, EXPORTED)
+        for image in re.findall(r"^FROM (\S+)", path.read_text(), re.MULTILINE)
+    ]
+    images += [
+        service["image"]
+        for service in compose()["services"].values()
+        if not service["image"].startswith("netmorph-")
+    ]
+    for image in images:
+        assert re.fullmatch(r"[a-z/]+:[0-9][a-z0-9.-]*@sha256:[0-9a-f]{64}", image), image
+    assert len(set(images)) == 3  # the same Python everywhere, PostgreSQL and Valkey
+
+
 def test_the_api_image_installs_no_torch() -> None:
     text = (ROOT / "Dockerfile.api").read_text()
     assert "torch==" not in text
