@@ -6,7 +6,7 @@ VENV ?= .venv
 PIP_OPTIONS ?=
 DATA_DIR ?= $(CURDIR)/.netmorph
 EXPORT ?= exports/digits
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3 # one more than cores: tests of services often wait
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_OPTIONS)
