@@ -6,7 +6,8 @@ VENV ?= .venv
 PIP_OPTIONS ?=
 DATA_DIR ?= $(CURDIR)/.netmorph
 EXPORT ?= exports/digits
-TEST_PROCESSES ?= 3 # one more than cores: tests of services often wait
+# One more than the usual two cores, as tests of services often wait.
+TEST_PROCESSES ?= 3
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_OPTIONS)
