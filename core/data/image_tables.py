@@ -16,12 +16,13 @@ from core.data.files import shown
 from core.data.image_names import ImageIndex, is_image
 from core.data.part_names import PARTS, TEST, TRAIN, VALIDATION, part_of
 from core.data.tables.cells import shown as shown_text
+from core.data.tables.cells import strings
 from core.data.tables.joining import joined
+from core.data.tables.part_column import part_column
 from core.data.tables.table import Table
 from core.errors import InvalidDataset
 
 EXPECTED = "expected one column with the names of the image files, as file, and one with the labels"
-_SPLIT = re.compile(r"split|subset|set|data ?set|partition|phase", re.IGNORECASE)  # a column
 _UNNAMED = re.compile(r"column \d+|unnamed:.*|index", re.IGNORECASE)  # columns that pandas adds
 _HEADLESS = re.compile(r".*\.(parquet|jsonl|ndjson)(\.\w+)?", re.IGNORECASE)
 _SAMPLE = 1_000  # rows by which the column of the file names is recognised
@@ -86,12 +87,7 @@ class ImageTable:
     @property
     def split_column(self) -> str | None:
         """The column that says for each row which part it is for."""
-        for name, cells in self.table.columns.items():
-            if _SPLIT.fullmatch(name):
-                values = {text.lower() for text in strings(cells)}
-                if values <= PARTS.keys() and TRAIN in {PARTS[one] for one in values}:
-                    return name
-        return None
+        return part_column(self.table.columns)
 
     @property
     def free_columns(self) -> list[str]:
@@ -104,15 +100,6 @@ class ImageTable:
     def row(self, index: int) -> str:
         """A row for messages, counted as in a spreadsheet: the names of columns are row 1."""
         return f"row {index + (1 if _HEADLESS.fullmatch(self.name) else 2)} of {shown(self.name)}"
-
-
-def strings(cells: pa.ChunkedArray) -> list[str]:
-    """The cells as texts without blanks around them; "" for those without one."""
-    try:
-        texts: list[str | None] = cells.cast(pa.string()).to_pylist()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
-        return [""] * len(cells)
-    return [(text or "").strip() for text in texts]
 
 
 def _sample(cells: pa.ChunkedArray) -> list[str]:

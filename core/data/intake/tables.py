@@ -17,6 +17,7 @@ from core.data.layouts import Layout
 from core.data.split_keys import SplitKeys
 from core.data.tables.cells import shown
 from core.data.tables.dialect import listed
+from core.data.tables.part_column import in_parts
 from core.data.tables.split_column import split_column
 from core.data.tables.table import Table
 from core.data.tables.target import Target, target_in
@@ -49,6 +50,7 @@ def _rows_of(table: Table, target: Target, options: ReadOptions) -> _Rows:
 
 def understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadOptions) -> Intake:
     """What the columns of a table mean, as far as they are not given."""
+    table = in_parts(table, _named(options))
     target = target_in(table, options.target, options.task)
     given = target.labels
     with regression_suggested(given.values, target.task):
@@ -84,6 +86,7 @@ def understand_text_column(kind: str, table: Table, options: ReadOptions) -> Int
             "found categories beside a text column, the only one that is learned from; expected "
             "one of both: leave the categories or the text column out"
         )
+    table = in_parts(table, _named(options))
     target = target_in(table, options.target, options.task)
     texts = np.array(texts_of(table, options.text, target.columns), object)
     given = target.labels
@@ -97,6 +100,12 @@ def understand_text_column(kind: str, table: Table, options: ReadOptions) -> Int
             kind, by_part, rows.labels, rows.division, column=options.text,
             notes=[*table.notes, *ignored], warnings=[*given.warnings, *rows.labels.warnings],
         )  # fmt: skip
+
+
+def _named(options: ReadOptions) -> set[str | None]:
+    """The columns that a person has given a use."""
+    targets = [name.strip() for name in (options.target or "").split(",")]
+    return {options.target, *targets, options.text, options.group, options.time}
 
 
 def _check_parts(parts: Mapping[str, NDArray[np.intp]], targets: tuple[str, ...]) -> None:

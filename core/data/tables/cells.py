@@ -194,3 +194,12 @@ def _no_numbers(name: str, known: pa.StringArray, counts: NDArray[np.int64]) -> 
 def _infinite(values: NDArray[np.float64], name: str) -> str:
     count = int(np.isinf(values).sum())
     return f"infinite cells of column {shown(name)} that count as missing: {count:,}" * bool(count)
+
+
+def strings(cells: pa.ChunkedArray) -> list[str]:
+    """The cells as texts without blanks around them; "" for those without one."""
+    try:
+        texts: list[str | None] = cells.cast(pa.string()).to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        return [""] * len(cells)
+    return [(text or "").strip() for text in texts]

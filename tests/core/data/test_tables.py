@@ -15,7 +15,7 @@ from core.data.formats import ReadOptions
 from core.data.intake import Intake
 from core.data.tables.table import MAX_COLUMNS
 from core.errors import InvalidDataset
-from core.protocol.contracts import ColumnSpec
+from core.protocol.contracts import ColumnSpec, SplitKind
 
 N = 60
 Y = ["no", "yes"] * (N // 2)
@@ -393,3 +393,49 @@ def test_the_target_or_the_person_says_what_is_learned(
 def test_a_target_without_numbers_cannot_be_predicted_as_one(prices: list[str]) -> None:
     with pytest.raises(InvalidDataset, match=r"'price' holds (texts|dates).*expected numbers"):
         read({"age": AGE, "price": prices}, target="price", task="regression")
+
+
+# --- parts ------------------------------------------------------------------------------------
+
+
+def in_parts(words: list[str], name: str = "split", **options: Any) -> Intake:
+    """A table with the number of each row, and a column that says which part it is for."""
+    numbers = np.arange(N) + 0.5
+    return read({name: words, "number": numbers, "target": Y}, **options)
+
+
+@pytest.mark.parametrize("name", ["split", "Set", "partition", "data set"])
+def test_a_column_says_which_rows_are_to_train_and_to_test_on(name):
+    words = cycle("train", "TEST", "train", "val", "train")
+    found = in_parts(words, name)
+    arrays = found.arrays
+    assert set(arrays.x_test.ravel()) == {i + 0.5 for i in range(N) if words[i] == "TEST"}
+    given = arrays.x_train[-(N // 5) :].ravel()  # those to validate on are the last
+    assert set(given) == {i + 0.5 for i in range(N) if words[i] == "val"}
+    assert found.spec.split.validation is SplitKind.GIVEN
+    assert found.spec.split.test is SplitKind.GIVEN
+    assert [one.name for one in found.spec.table.columns] == ["number"]
+    assert any(
+        f"column '{name}' says: 36 train, 12 validation, 12 test" in note
+        for note in found.description.notes
+    )
+
+
+@pytest.mark.parametrize("words", [cycle("train", "spare"), cycle("test", "val"), cycle("a", "b")])
+def test_a_column_of_other_words_is_a_feature(words):
+    found = in_parts(words)
+    assert [one.name for one in found.spec.table.columns] == ["split", "number"]
+    assert found.spec.split.test is not SplitKind.GIVEN
+
+
+def test_a_column_that_is_given_another_use_divides_nothing():
+    table = {"split": cycle("train", "test"), "number": AGE, "target": Y}
+    found = read(table, target="split")
+    assert found.spec.class_names == ("test", "train")
+    assert found.spec.split.test is not SplitKind.GIVEN
+
+
+def test_a_part_without_labels_is_an_error():
+    rows = {"split": cycle("train", "test"), "number": AGE, "target": cycle("yes", "")}
+    with pytest.raises(InvalidDataset, match="no test row has a value in the target column"):
+        read(rows)
