@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from api import db
@@ -15,11 +15,13 @@ from api.edge import document, errors
 from api.edge.changes import Changes
 from api.edge.compression import Compression
 from api.edge.direct import DirectCalls
+from api.edge.head import HeadRequests
 from api.edge.headers import SecurityHeaders
 from api.edge.known_keys import KnownKeys
 from api.edge.lanes import LEASE_THREADS, REPORT_THREADS, Lanes
 from api.edge.limits import RequestLimits
 from api.edge.observation import RequestObservation
+from api.edge.queries import require_known_names
 from api.edge.throttle import Throttle
 from api.edge.tracing import RequestTracing
 from api.edge.uploads import Uploads
@@ -31,6 +33,7 @@ from api.routes import (
     figures,
     health,
     keys,
+    me,
     networks,
     queue,
     searches,
@@ -60,8 +63,8 @@ _ROUTERS = (
     queue,
     worker,
     keys,
+    me,
     storage,
-    health,
 )
 
 
@@ -79,7 +82,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     show_unknown_paths(app)
     for module in _ROUTERS:
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[Depends(require_known_names)])
+    app.include_router(health.router)  # probes may add to the address what they like
     app.include_router(dashboard_router())
     mount_static(app)
     document.install(app)
@@ -90,6 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestObservation)
     app.add_middleware(RequestTracing)
+    app.add_middleware(HeadRequests)
     return app
 
 

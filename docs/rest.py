@@ -27,6 +27,11 @@ names the invalid fields.
 {problems}
 Lists come in pages: send the `next_cursor` of a page as `cursor` to get the next one. The fields of
 the answers are in the OpenAPI document.
+
+`HEAD` is answered as `GET`, without the content. A search has its version as `ETag`, an export its
+hash: `If-None-Match` answers 304 where nothing has changed, `If-Match` 412 where an edit or a
+download is of something else. A download that broke off goes on with `Range: bytes=N-` and
+`If-Range: ETAG`; several ranges in one request are answered with the whole file.
 """
 _METHODS = ("get", "post", "put", "patch", "delete")
 _OPERATIONS = "| request | what it does | parameters | body | answer |"

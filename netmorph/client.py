@@ -43,6 +43,7 @@ from netmorph.answers import (
     Webhook,
     Worker,
 )
+from netmorph.downloads import PartialFile
 from netmorph.errors import ClientError, RefusedRequest, Unreachable
 from netmorph.retries import Retries, retry_after
 
@@ -148,7 +149,7 @@ class Client:
 
     def enqueued(self, search_id: str) -> list[Queued]:
         """The networks that wait for their trial of a search, the next one first."""
-        return cast(list[Queued], list(self._pages(f"/v1/searches/{search_id}/enqueued")))
+        return cast(list[Queued], self._items(f"/v1/searches/{search_id}/enqueued"))
 
     def withdraw(self, search_id: str, network_id: str) -> None:
         """Remove a network from the queue of a search before its trial is made."""
@@ -259,19 +260,27 @@ class Client:
         self._download(f"/v1/trials/{trial_id}/export/file", target)
 
     def _download(self, path: str, target: Path) -> None:
-        """Write a file of the service to a file here."""
+        """Write a file of the service to a file here.
 
-        def download() -> None:
-            with self._http.stream("GET", path) as answer:
-                self._retries.note_answer()
-                if not answer.is_success:
-                    answer.read()
-                    raise _problem(answer)
-                with target.open("wb") as file:
-                    for chunk in answer.iter_bytes():
-                        file.write(chunk)
+        A broken connection costs what had not arrived; patience begins again with each part.
+        """
+        part = PartialFile(target)
+        while True:
+            before = part.size
+            try:
+                return self._retried(lambda: self._fetch(path, part))
+            except Unreachable:
+                if part.size <= before:
+                    raise
 
-        self._retried(download)
+    def _fetch(self, path: str, part: PartialFile) -> None:
+        """Write the rest of a file of the service."""
+        with self._http.stream("GET", path, headers=part.headers) as answer:
+            self._retries.note_answer()
+            if not answer.is_success:
+                answer.read()
+                raise _problem(answer)
+            part.write(answer)
 
     # --- data sets, workers and keys ----------------------------------------------------------
 
@@ -281,7 +290,7 @@ class Client:
 
     def workers(self) -> list[Worker]:
         """Return the workers of the last day, with the trial that each trains."""
-        return cast(list[Worker], list(self._pages("/v1/workers")))
+        return cast(list[Worker], self._items("/v1/workers"))
 
     def drain_worker(self, worker_id: str, *, undo: bool = False) -> Worker:
         """Give a worker no more trials, or with `undo` trials again."""
@@ -351,7 +360,7 @@ class Client:
 
     def list_keys(self) -> list[Key]:
         """Return all API keys, without their secrets."""
-        return cast(list[Key], list(self._pages("/v1/keys")))
+        return cast(list[Key], self._items("/v1/keys"))
 
     def rotate_key(self, key_id: str, grace_seconds: float = 0) -> CreatedKey:
         """Give an API key a new secret; the old one opens for `grace_seconds` more."""
@@ -394,6 +403,10 @@ class Client:
         """Revoke an API key at once and permanently."""
         self._send("DELETE", f"/v1/keys/{key_id}")
 
+    def me(self) -> Key:
+        """Return the API key that this client sends, without its secret."""
+        return cast(Key, _json(self._send("GET", "/v1/me")))
+
     # --- sending ------------------------------------------------------------------------------
 
     def _create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -414,6 +427,10 @@ class Client:
             yield from page["items"]
             if not (cursor := page.get("next_cursor")):
                 return
+
+    def _items(self, path: str) -> list[dict[str, Any]]:
+        """The items of a list that has no pages."""
+        return list(_json(self._send("GET", path))["items"])
 
     def _send(self, method: str, path: str, **rest: Any) -> httpx.Response:
         """Send a request that may arrive twice."""

@@ -1,7 +1,7 @@
 """Which requests are sent again, when, and for how long.
 
-tenacity, and not a retrying transport below httpx: a download must begin again from its first byte,
-which only its caller can do, and the wait depends on the answer as well as on the number of tries.
+tenacity, and not a retrying transport below httpx: a download must go on where it broke off, which
+only its caller can do, and the wait depends on the answer as well as on the number of tries.
 """
 
 import logging

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy.orm import Session
 
+from api.dashboard.rendering import PageRoute
 from api.dashboard.unchanged import FigureRoute, of_version
 from api.dashboard.visitors import VisitorDep
 from api.edge import downloads, event_streams
@@ -20,6 +21,7 @@ from api.store.keys import Caller
 
 router = APIRouter()
 drawn = APIRouter(route_class=FigureRoute)
+files = APIRouter(route_class=PageRoute)  # a browser shows why there is none
 
 EARLIER_FRONTS = 4  # behind the front of a search
 _TIMED = {"front", "timeline"}  # figures that also change with other searches, or with time
@@ -90,12 +92,13 @@ def trial_json(trial_id: UUID, visitor: VisitorDep, session: SessionDep) -> Tria
     return trials.get(session, visitor.caller, trial_id)
 
 
-@router.get("/searches/{search_id}/export")
+@files.get("/searches/{search_id}/export")
 def download(
-    search_id: UUID, visitor: VisitorDep, session: SessionDep, storage: StorageDep
-) -> StreamingResponse:
+    request: Request, search_id: UUID, visitor: VisitorDep, session: SessionDep, storage: StorageDep
+) -> Response:
     """The exported model."""
-    return downloads.export(session, storage, visitor.caller, search_id)
+    return downloads.export(session, storage, visitor.caller, search_id, request.headers)
 
 
 router.include_router(drawn)
+router.include_router(files)

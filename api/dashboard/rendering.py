@@ -27,6 +27,8 @@ from core.tasks.metric import in_words
 _HERE = Path(__file__).parent
 PLOTLY_SCRIPT = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
+_FAR = 10  # standard deviations
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _environment = Environment(
@@ -62,7 +64,9 @@ class PageRoute(APIRoute):
             except HTTPException as error:
                 if error.status_code in (HTTPStatus.SEE_OTHER, HTTPStatus.UNAUTHORIZED):
                     raise
-                return _error_page(request, error.status_code, str(error.detail))
+                shown = _error_page(request, error.status_code, str(error.detail))
+                shown.headers.update(error.headers or {})
+                return shown
             except RequestValidationError as error:
                 status = HTTPStatus.UNPROCESSABLE_ENTITY
                 return _error_page(request, status, _invalid(error))
@@ -135,6 +139,14 @@ def spread(std: float | None, search: SearchOut) -> str:
         return ""
     _, sign, words = in_words(0.0, std, in_percent=search.in_percent).partition("± ")
     return sign + words
+
+
+def deviation(value: float, mean: float, std: float) -> str:
+    """How far a value is from its prediction: "-1.4 σ"; far away only that it is."""
+    found = (value - mean) / std
+    if abs(found) > _FAR:  # a surrogate of few trials may be sure to any number of digits
+        return f"{'above' if found > 0 else 'below'} by over {_FAR} σ"
+    return f"{found:+.1f} σ"
 
 
 def measured(measures: Mapping[str, float]) -> str:
@@ -235,6 +247,7 @@ _environment.filters |= {
     "metric": metric,
     "spread": spread,
     "measured": measured,
+    "deviation": deviation,
     "duration": duration,
     "milliseconds": milliseconds,
     "ago": ago,

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
@@ -22,12 +22,12 @@ from api.dashboard.rendering import PageRoute, page
 from api.dashboard.search_log import entries
 from api.dashboard.unchanged import FragmentRoute, of_version
 from api.dashboard.visitors import Visitor, VisitorDep
-from api.edge.dependencies import SessionDep
+from api.edge.dependencies import ArrangementDep, SessionDep
 from api.pictures import drawing, fronts, surrogate
 from api.pictures.lineage import selection
 from api.schemas import SearchOut, TrialOut
 from api.store import enqueued, running_trials, searches, trial_exports, trial_tables, trials
-from api.store.trial_tables import SORTS, Arrangement
+from api.store.trial_tables import Arrangement
 from core.protocol.contracts import Cost
 from core.protocol.states import TrialKind, TrialStatus
 
@@ -41,22 +41,8 @@ _SUGGESTIONS = 50  # the latest ones, beside what they came to
 Tab = Literal["overview", "trials", "lineage", "front", "surrogate", "log", "manage"]
 TABS: tuple[Tab, ...] = get_args(Tab)
 
-_SORTS = "|".join(SORTS)
 PageQuery = Annotated[int, Query(alias="page", ge=1, le=10_000)]
 LineageQuery = Annotated[Literal["main", "all"], Query()]
-SortQuery = Annotated[str, Query(pattern=f"^-?({_SORTS})$")]
-StatusQuery = Annotated[Literal[""] | TrialStatus, Query()]
-TextQuery = Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")]
-
-
-def get_arrangement(
-    sort: SortQuery = "number", status: StatusQuery = "", text: TextQuery = ""
-) -> Arrangement:
-    """The filter and the order of trials that an address names."""
-    return Arrangement(sort, str(status), text.strip())
-
-
-ArrangementDep = Annotated[Arrangement, Depends(get_arrangement)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from api.dashboard.rendering import PageRoute
@@ -45,10 +45,10 @@ def order_export(
 
 @router.get("/trials/{trial_id}/export/file")
 def download_export(
-    trial_id: UUID, visitor: VisitorDep, session: SessionDep, storage: StorageDep
-) -> StreamingResponse:
+    request: Request, trial_id: UUID, visitor: VisitorDep, session: SessionDep, storage: StorageDep
+) -> Response:
     """The exported model of a trial."""
-    return downloads.trial_export(session, storage, visitor.caller, trial_id)
+    return downloads.trial_export(session, storage, visitor.caller, trial_id, request.headers)
 
 
 def shown(session: Session, trial_id: UUID) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 
 from api.dashboard.rendering import Handler, PageRoute
+from api.edge import conditions
 from api.store import searches
 from api.store.keys import Caller
 
@@ -74,8 +75,7 @@ def of_version(
 
 def _known(request: Request, tag: str) -> Response | None:
     """The empty answer to a browser that has the part with this tag."""
-    known = request.headers.get("if-none-match", "")
-    if tag not in (one.strip() for one in known.split(",")):
+    if not conditions.is_known(request.headers, tag):
         return None
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_HEADERS | {"ETag": tag})
 

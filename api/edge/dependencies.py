@@ -1,7 +1,7 @@
 """Parameters that FastAPI fills in for routes: a transaction, the caller, parts of the app."""
 
 from collections.abc import Iterator
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 from fastapi import Depends, Header, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -13,6 +13,8 @@ from api.edge import authentication
 from api.edge.changes import Changes
 from api.edge.known_keys import KnownKeys
 from api.store.keys import Caller
+from api.store.trial_tables import SORTS, Arrangement
+from core.protocol.states import TrialStatus
 from core.protocol.storage import Storage
 
 #: Names the keys in the document of the interface; `authentication` reads and checks them.
@@ -59,6 +61,22 @@ def get_changes(request: Request) -> Changes:
     return cast(Changes, request.app.state.changes)
 
 
+_SORTS = "|".join(SORTS)
+_SORT = "the column, with `-` before it the largest first"
+_TEXT = "in the changes, the reason or the name of the worker"
+SortQuery = Annotated[str, Query(pattern=f"^-?({_SORTS})$", description=_SORT)]
+StatusQuery = Annotated[Literal[""] | TrialStatus, Query(description="this status alone")]
+TextQuery = Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$", description=_TEXT)]
+
+
+def get_arrangement(
+    sort: SortQuery = "number", status: StatusQuery = "", text: TextQuery = ""
+) -> Arrangement:
+    """The filter and the order of trials that an address names."""
+    return Arrangement(sort, str(status), text.strip())
+
+
+ArrangementDep = Annotated[Arrangement, Depends(get_arrangement)]
 SessionDep = Annotated[Session, Depends(get_session, scope="function")]
 CallerDep = Annotated[Caller, Depends(get_user)]
 AdminDep = Annotated[Caller, Depends(get_admin)]

@@ -62,6 +62,19 @@ def problem(
     return JSONResponse(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
+#: The statuses of problem documents that single operations answer, and when.
+_SOME: dict[int, str] = {
+    HTTPStatus.PRECONDITION_FAILED: "the content has another ETag than `If-Match` wants",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "the file has no byte of the range",
+}
+
+
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """Responses of a route for the document of the interface: problems that only some answer."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {int(one): {"description": _SOME[one], "content": content} for one in statuses}
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of the app with a problem document."""
     for kind, handler in _handlers().items():
@@ -152,11 +165,12 @@ def _methods(request: Request) -> set[str]:
     """The methods of all routes of a path; Starlette names those of the first alone."""
     scopes = {method: {**request.scope, "method": method} for method in _METHODS}
     routes = request.app.router.routes
-    return {
+    found = {
         method
         for method, scope in scopes.items()
         if any(route.matches(scope)[0] is Match.FULL for route in routes)
     }
+    return found | ({"HEAD"} if "GET" in found else set())  # see `api.edge.head`
 
 
 def _unavailable(_: Request, error: Exception) -> Response:

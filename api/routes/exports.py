@@ -2,32 +2,55 @@
 
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.edge import downloads
 from api.edge.dependencies import CallerDep, SessionDep, StorageDep
+from api.edge.errors import documented
 from api.schemas import TrialExportOut
 from api.store import trial_exports
 
-_ZIP: dict[int | str, Any] = {200: {"content": {"application/zip": {}}}}
+_ONE = "one range of bytes, such as `bytes=1000-`; of several the answer is the whole file"
+_ZIP: dict[int | str, Any] = {
+    200: {"content": {"application/zip": {}}},
+    206: {"description": "the part in `Content-Range`", "content": {"application/zip": {}}},
+    304: {"description": "the file has an ETag in `If-None-Match`"},
+    **documented(HTTPStatus.PRECONDITION_FAILED, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
+}
 router = APIRouter(prefix="/v1")
+
+
+def _documented(
+    range_: Annotated[str | None, Header(alias="range", description=_ONE)] = None,
+    if_range: Annotated[str | None, Header(description="the ETag that the range is of")] = None,
+    if_match: Annotated[str | None, Header(description="ETags, one of which is wanted")] = None,
+    if_none_match: Annotated[str | None, Header(description="ETags that are known")] = None,
+) -> None:
+    """Name the headers of downloads in the document; `downloads` reads them."""
+
+
+_conditional = [Depends(_documented)]
 
 
 @router.get(
     "/searches/{search_id}/export",
     response_class=StreamingResponse,
     responses=_ZIP,
+    dependencies=_conditional,
     tags=["searches"],
 )
 def download_export(
-    search_id: UUID, caller: CallerDep, session: SessionDep, storage: StorageDep
-) -> StreamingResponse:
-    """Download the exported model as a zip file; 404 until the final fit has ended."""
-    return downloads.export(session, storage, caller, search_id)
+    request: Request, search_id: UUID, caller: CallerDep, session: SessionDep, storage: StorageDep
+) -> Response:
+    """Download the exported model as a zip file; 404 until the final fit has ended.
+
+    A download that broke off goes on with `Range: bytes=N-` and `If-Range: "the ETag"`.
+    """
+    return downloads.export(session, storage, caller, search_id, request.headers)
 
 
 @router.post("/trials/{trial_id}/export", status_code=HTTPStatus.ACCEPTED, tags=["trials"])
@@ -66,10 +89,14 @@ def get_trial_export(trial_id: UUID, caller: CallerDep, session: SessionDep) -> 
     "/trials/{trial_id}/export/file",
     response_class=StreamingResponse,
     responses=_ZIP,
+    dependencies=_conditional,
     tags=["trials"],
 )
 def download_trial_export(
-    trial_id: UUID, caller: CallerDep, session: SessionDep, storage: StorageDep
-) -> StreamingResponse:
-    """Download the exported model of a trial as a zip file; 404 until its export is completed."""
-    return downloads.trial_export(session, storage, caller, trial_id)
+    request: Request, trial_id: UUID, caller: CallerDep, session: SessionDep, storage: StorageDep
+) -> Response:
+    """Download the exported model of a trial as a zip file; 404 until its export is completed.
+
+    Ranges and conditions are those of the export of a search.
+    """
+    return downloads.trial_export(session, storage, caller, trial_id, request.headers)

@@ -1,16 +1,19 @@
 """Searches: create, watch, control, delete."""
 
 import time
-from typing import Annotated
+from http import HTTPStatus
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.db import unit_of_work
+from api.edge import conditions, errors
 from api.edge.authentication import require_access
 from api.edge.changes import POLL_SECONDS, wait
 from api.edge.dependencies import (
+    ArrangementDep,
     CallerDep,
     ChangesDep,
     Cursor,
@@ -37,9 +40,19 @@ from api.schemas import (
     Tag,
     TrialPage,
 )
-from api.store import budgets, enqueued, epochs, new_searches, previews, searches, trials
+from api.store import (
+    budgets,
+    enqueued,
+    epochs,
+    new_searches,
+    previews,
+    searches,
+    trial_tables,
+    trials,
+)
 from api.store.keys import Caller
 from core.protocol.contracts import Cost
+from core.protocol.states import SearchStatus
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
 
@@ -90,12 +103,21 @@ def list_searches(
     cursor: Cursor = None,
     tag: Annotated[list[Tag] | None, Query(max_length=32)] = None,
     own: bool = False,
+    status: Annotated[list[SearchStatus] | None, Query(max_length=8)] = None,
+    dataset: Annotated[UUID | None, Query(description="the id of a data set")] = None,
+    text: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")] = "",
+    sort: Annotated[Literal["-created_at", "created_at"], Query()] = "-created_at",
 ) -> SearchPage:
     """List your searches and those that others share, the newest first.
 
-    With `tag`, those that have each of these tags; with `own`, those that you created alone.
+    With `tag`, those that have each of these tags; with `own`, those that you created alone; with
+    `status`, those in one of these; with `text`, those that have it in their name or note.
     """
-    return searches.listing(session, caller, limit=limit, cursor=cursor, tags=tag or (), own=own)
+    chosen = searches.Filter(tuple(tag or ()), own, tuple(status or ()), dataset, text.strip())
+    is_oldest_first = sort == "created_at"
+    return searches.listing(
+        session, caller, chosen, limit=limit, cursor=cursor, is_oldest_first=is_oldest_first
+    )
 
 
 @router.get("/{search_id}", responses={304: {"description": "unchanged since"}})
@@ -143,16 +165,29 @@ def _read(
         return searches.get(session, caller, search_id)
 
 
-@router.patch("/{search_id}")
+@router.patch("/{search_id}", responses=errors.documented(HTTPStatus.PRECONDITION_FAILED))
 def edit_search(
-    search_id: UUID, caller: CallerDep, session: SessionDep, body: SearchPatch | None = None
+    request: Request,
+    response: Response,
+    search_id: UUID,
+    caller: CallerDep,
+    session: SessionDep,
+    body: SearchPatch | None = None,
+    if_match: Annotated[str | None, Header(description="the ETag that was read")] = None,
 ) -> SearchOut:
     """Change the name, the tags or the note of a search, or share it; what is left out stays.
 
     All users of the service may read a shared search with its trials and its export, and nobody but
-    its owner and admins changes it (403).
+    its owner and admins changes it (403). With `If-Match`, 412 where the search or one of its
+    trials has changed since.
     """
-    return searches.edit(session, caller, search_id, body or SearchPatch())
+    if if_match is not None:
+        searches.locked(session, caller, search_id)
+        found = searches.version(session, caller, search_id)
+        conditions.require_match(request.headers, f'"{found}"')
+    edited = searches.edit(session, caller, search_id, body or SearchPatch())
+    response.headers["ETag"] = f'"{edited.version}"'
+    return edited
 
 
 @router.put("/{search_id}/enqueued/{network_id}")
@@ -236,11 +271,18 @@ def list_trials(
     search_id: UUID,
     caller: CallerDep,
     session: SessionDep,
+    arrangement: ArrangementDep,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> TrialPage:
-    """List the trials of a search by number, the final fit last."""
-    return trials.listing(session, caller, search_id, limit=limit, cursor=cursor)
+    """List the trials of a search by number, the final fit last, or as `sort` says.
+
+    Sorted by anything else than the number, a trial of a running search may be on two pages.
+    """
+    searches.require(session, caller, search_id)
+    if arrangement.is_default:
+        return trials.table(session, search_id, limit=limit, cursor=cursor)
+    return trial_tables.listing(session, search_id, arrangement, limit=limit, cursor=cursor)
 
 
 @router.get("/{search_id}/front")

@@ -218,6 +218,11 @@ def listing(session: Session) -> list[KeyOut]:
     return [KeyOut.of(key) for key in session.scalars(statement)]
 
 
+def get(session: Session, key_id: UUID) -> KeyOut:
+    """One key, without its secret."""
+    return KeyOut.of(session.get_one(Key, key_id))
+
+
 def revoke(session: Session, key_id: UUID) -> KeyOut:
     """Revoke a key permanently; what it owns stays. Revoking it again changes nothing."""
     key = _locked(session, key_id)

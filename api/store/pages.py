@@ -9,7 +9,7 @@ from uuid import UUID
 
 from core.errors import InvalidInput
 
-_OTHER_LIST = "this cursor belongs to another list: pass the value of next_cursor unchanged"
+OTHER_LIST = "this cursor belongs to another list: pass the value of next_cursor unchanged"
 
 
 class Created(Protocol):
@@ -36,7 +36,7 @@ def decode(cursor: str, *kinds: type) -> list[Any]:
         raise InvalidInput("invalid cursor: pass the value of next_cursor unchanged") from None
     fits = isinstance(values, list) and len(values) == len(kinds)
     if not fits or any(type(v) is not k for v, k in zip(values, kinds, strict=True)):
-        raise InvalidInput(_OTHER_LIST)
+        raise InvalidInput(OTHER_LIST)
     return list(values)
 
 
@@ -51,7 +51,7 @@ def decode_creation(cursor: str) -> tuple[datetime, UUID]:
     try:
         return datetime.fromisoformat(created), UUID(row_id)
     except ValueError:
-        raise InvalidInput(_OTHER_LIST) from None
+        raise InvalidInput(OTHER_LIST) from None
 
 
 def cut(rows: list[R], limit: int) -> tuple[list[R], str | None]:

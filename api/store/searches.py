@@ -1,10 +1,11 @@
 """Searches: reading, moving between states, deleting."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from api.models import Search, Trial, Version
@@ -20,28 +21,50 @@ from core.tasks import TASKS
 _WAITS_IN_VAIN = (Trial.status == TrialStatus.WAITING, Trial.kind != TrialKind.EXPORT)
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which searches a list has, of those that its reader may see."""
+
+    tags: tuple[str, ...] = ()  # all of them
+    own: bool = False  # those that the reader has created
+    statuses: tuple[SearchStatus, ...] = ()  # one of them; empty: any
+    dataset_id: UUID | None = None
+    text: str = ""  # in the name or the note, in any case of letters
+
+    def conditions(self, caller: Caller) -> Iterator[ColumnElement[bool]]:
+        """The filter in SQL."""
+        if self.own:
+            yield Search.owner_id == caller.key_id
+        if self.tags:
+            yield Search.tags.contains(list(self.tags))
+        if self.statuses:
+            yield Search.status.in_(self.statuses)
+        if self.dataset_id is not None:
+            yield Search.dataset_id == self.dataset_id
+        if self.text:
+            columns = (Search.name, Search.note)
+            yield or_(*(one.icontains(self.text, autoescape=True) for one in columns))
+
+
 def listing(
     session: Session,
     caller: Caller,
+    chosen: Filter | None = None,
     *,
     limit: int = 100,
     cursor: str | None = None,
-    tags: Sequence[str] = (),
-    own: bool = False,
+    is_oldest_first: bool = False,
 ) -> SearchPage:
-    """A page of the searches that the caller may read and that have all these tags, newest first.
-
-    With `own`, those that the caller has created alone.
-    """
-    statement = _visible(caller).order_by(Search.created_at.desc(), Search.id.desc())
-    if own:
-        statement = statement.where(Search.owner_id == caller.key_id)
+    """A page of the searches that the caller may read and that are chosen, the newest first."""
+    statement = _visible(caller).where(*(chosen or Filter()).conditions(caller))
+    keys = (Search.created_at, Search.id)
+    order = [one.asc() if is_oldest_first else one.desc() for one in keys]
     if cursor is not None:
-        after = pages.decode_creation(cursor)
-        statement = statement.where(tuple_(Search.created_at, Search.id) < after)
-    if tags:
-        statement = statement.where(Search.tags.contains(list(tags)))
-    rows = list(session.scalars(statement.limit(limit + 1)))
+        last = pages.decode_creation(cursor)
+        statement = statement.where(
+            tuple_(*keys) > last if is_oldest_first else tuple_(*keys) < last
+        )
+    rows = list(session.scalars(statement.order_by(*order).limit(limit + 1)))
     items, following = pages.cut(rows, limit)
     return SearchPage(items=summaries.of(session, items), next_cursor=following)
 

@@ -10,8 +10,9 @@ from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session
 
 from api.models import Trial
-from api.schemas import TrialOut
-from api.store import trials
+from api.schemas import TrialOut, TrialPage
+from api.store import pages, trials
+from core.errors import InvalidInput
 
 #: The columns that trials can be sorted by.
 SORTS = {
@@ -24,6 +25,7 @@ SORTS = {
 }
 
 
+_FARTHEST = 2**31  # no search has more trials
 _STEPS = cast("$[*].text", JSONPATH)  # the morphisms in words
 
 
@@ -39,6 +41,20 @@ class Arrangement:
     def is_default(self) -> bool:
         """Whether all trials are shown in the order of their numbers."""
         return self == Arrangement()
+
+
+def listing(
+    session: Session, search_id: UUID, arrangement: Arrangement, *, limit: int, cursor: str | None
+) -> TrialPage:
+    """A page of the trials of a search that the caller may see, as a list of the interface."""
+    offset, named = 0, f"{arrangement.sort} {arrangement.status} {arrangement.text}"
+    if cursor is not None:
+        offset, of = pages.decode(cursor, int, str)
+        if of != named or not 0 <= offset <= _FARTHEST:
+            raise InvalidInput(pages.OTHER_LIST)
+    rows = page(session, search_id, arrangement, limit=limit + 1, offset=offset)
+    following = pages.encode(offset + limit, named) if len(rows) > limit else None
+    return TrialPage(items=rows[:limit], next_cursor=following)
 
 
 def page(

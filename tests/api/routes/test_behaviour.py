@@ -77,6 +77,91 @@ def test_an_unchanged_search_is_answered_in_few_bytes(person, world):
     assert changed.json()["version"] > version
 
 
+def test_an_unknown_name_in_a_query_is_refused_and_the_close_one_named(person, world):
+    http = person(Role.ADMIN).http
+    for path, words in (
+        ("/v1/searches?tags=x", "did you mean 'tag'?"),
+        ("/v1/searches?limit=5&statu=running", "did you mean 'status'?"),
+        (
+            f"/v1/searches/{world.search()}/trials?page=2",
+            "expected limit, cursor, sort, status, text",
+        ),
+        ("/v1/me?x=1", "this address takes none"),
+        ("/v1/keys?x=1", "this address takes none"),
+    ):
+        answer = http.get(path)
+        assert (answer.status_code, words in answer.json()["detail"]) == (422, True), answer.text
+
+
+def test_searches_are_filtered_and_sorted(person, world):
+    user = person()
+    running, paused = (
+        str(world.search(user.caller, status))
+        for status in (SearchStatus.RUNNING, SearchStatus.PAUSED)
+    )
+    user.http.patch(f"/v1/searches/{paused}", json={"name": "50% Data"})
+    dataset = user.http.get(f"/v1/searches/{running}").json()["dataset"]["id"]
+    for query, expected in (
+        ({}, [paused, running]),
+        ({"sort": "created_at"}, [running, paused]),
+        ({"status": "running"}, [running]),
+        ({"status": ["running", "paused"]}, [paused, running]),
+        ({"status": "failed"}, []),
+        ({"dataset": dataset}, [running]),
+        ({"text": "% d"}, [paused]),
+        ({"text": "%%"}, []),
+    ):
+        page = user.http.get("/v1/searches", params=query).json()
+        assert [one["id"] for one in page["items"]] == expected, query
+    first = user.http.get("/v1/searches", params={"sort": "created_at", "limit": 1}).json()
+    second = {"sort": "created_at", "limit": 1, "cursor": first["next_cursor"]}
+    (last,) = user.http.get("/v1/searches", params=second).json()["items"]
+    assert last["id"] == paused
+
+
+def test_trials_are_filtered_and_sorted_in_pages(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    for value in (0.2, 0.9, None, 0.5):
+        ended = {"status": "completed", "ended_at": text("now()"), "value": value} if value else {}
+        world.trial(search_id, **ended)
+    path, numbers, cursor = f"/v1/searches/{search_id}/trials", [], None
+    while True:
+        query = {"sort": "-value", "limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = user.http.get(path, params=query).json()
+        numbers += [one["number"] for one in page["items"]]
+        if (cursor := page["next_cursor"]) is None:
+            break
+        other = user.http.get(path, params={"sort": "value", "cursor": cursor})
+        assert (other.status_code, "another list" in other.text) == (422, True)
+    assert numbers == [1, 3, 0, 2]
+    waiting = user.http.get(path, params={"status": "waiting"}).json()
+    assert [one["number"] for one in waiting["items"]] == [2]
+    assert user.http.get(path, params={"sort": "colour"}).status_code == 422
+
+
+def test_a_key_names_itself(person):
+    user = person()
+    found = user.http.get("/v1/me").json()
+    assert (found["id"], found["role"]) == (str(user.caller.key_id), "user")
+    assert "key" not in found
+
+
+def test_an_edit_of_a_search_that_has_changed_is_refused(person, world):
+    user = person()
+    path = f"/v1/searches/{world.search(user.caller)}"
+    read = user.http.get(path).headers["etag"]
+    first = user.http.patch(path, json={"note": "one"}, headers={"If-Match": read})
+    assert (first.status_code, first.headers["etag"] != read) == (200, True)
+    late = user.http.patch(path, json={"note": "two"}, headers={"If-Match": read})
+    assert (late.status_code, late.headers["etag"]) == (412, first.headers["etag"])
+    assert user.http.get(path).json()["note"] == "one"
+    again = user.http.patch(path, json={"note": "two"}, headers={"If-Match": late.headers["etag"]})
+    assert again.json()["note"] == "two"
+    stranger = person().http.patch(path, json={"note": "x"}, headers={"If-Match": read})
+    assert stranger.status_code == 404
+
+
 def test_a_long_poll_is_answered_by_the_change(person, world):
     user = person()
     path = f"/v1/searches/{world.search(user.caller)}"

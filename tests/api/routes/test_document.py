@@ -60,8 +60,8 @@ def test_every_answer_is_in_the_document(app, person, world) -> None:
 def test_a_wrong_method_is_answered_with_all_that_the_path_has(person) -> None:
     http = person().http
     for path, methods in (
-        ("/v1/searches", "GET, POST"),
-        ("/v1/searches/1:stop", "GET, POST, PATCH, DELETE"),
+        ("/v1/searches", "GET, HEAD, POST"),
+        ("/v1/searches/1:stop", "GET, HEAD, POST, PATCH, DELETE"),
     ):
         answer = http.request("PUT", path)
         assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (

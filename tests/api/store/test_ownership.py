@@ -138,8 +138,10 @@ def test_lists_have_only_the_callers_own(world, things) -> None:
             own: other.key_id,
             things["search"]: things["owner"].key_id,
         }
-        assert [item.id for item in searches.listing(session, other, own=True).items] == [own]
-        assert searches.listing(session, admin, own=True).items == []
+        assert [
+            item.id for item in searches.listing(session, other, searches.Filter(own=True)).items
+        ] == [own]
+        assert searches.listing(session, admin, searches.Filter(own=True)).items == []
         listed = datasets.listing(session, other).items
         assert things["dataset"] not in {item.id for item in listed}
 
