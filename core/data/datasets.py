@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data import scratch
 from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.stored_arrays import StoredArrays, write_arrays
 from core.data.targets import CLASSIFICATION, MULTI_LABEL, REGRESSION
@@ -208,7 +209,7 @@ def check_values(x: NDArray[Any], name: str) -> None:
     """Raise InvalidDataset unless all values are finite and not too large to compute with."""
     if x.dtype.kind != "f":
         return
-    low, high = float(x.min()), float(x.max())  # NaN if any value is
+    low, high = scratch.value_range(x)
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InvalidDataset(f"{name} hold NaN or infinite values; expected finite ones")
     if (largest := max(-low, high)) > LARGEST_VALUE:

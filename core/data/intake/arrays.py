@@ -19,12 +19,9 @@ from core.protocol.contracts import SplitKind
 
 
 def understand_arrays(
-    kind: str, examples: dict[str, NDArray[Any]], raw: RawData, options: ReadOptions
+    kind: str, examples: Mapping[str, NDArray[Any]], raw: RawData, options: ReadOptions
 ) -> Intake:
-    """What the arrays of a file mean, as far as the options do not say it.
-
-    The examples are taken out of the mapping, so that they need not be in memory twice.
-    """
+    """What the arrays of a file mean, as far as the options do not say it."""
     layout = options.layout
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     values = types_of(examples)
@@ -32,13 +29,14 @@ def understand_arrays(
     labels = understand_labels(found, options.task or raw.task, raw.class_names)
     if labels.target_names and raw.target_names:
         labels = replace(labels, target_names=raw.target_names)
-    x, numbers = prepared(examples, axes), dict(labels.numbers)
+    (x, dtype), numbers = prepared(examples, axes), dict(labels.numbers)
     check_lengths(x, numbers)
     keys = raw.keys or _keys_in(raw.parts)
     division = divided(numbers, labels.class_names, keys, options.split_seed)
     arrays = replace(
-        arranged(x, numbers, labels, division), layout=axes.letters, image_mode=raw.image_mode
-    )
+        arranged(x, numbers, labels, division, dtype), layout=axes.letters,
+        image_mode=raw.image_mode,
+    )  # fmt: skip
     notes = [*raw.notes, *labels.notes, *about_validation(division)]
     warnings = [axes.warning, *raw.warnings, *labels.warnings, *division.warnings]
     return of_arrays(
