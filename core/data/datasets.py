@@ -50,6 +50,7 @@ class Arrays:
     class_names: tuple[str, ...]
     layout: str | None = None  # see DatasetSpec; not stored with the arrays
     image_mode: str | None = None  # likewise
+    padded: str | None = None  # likewise
     table: TableSpec | None = None  # likewise
     target_names: tuple[str, ...] = ()  # of regression
     text: TextSpec | None = None  # as `table`
@@ -241,6 +242,7 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
         flip=flip,
         layout=arrays.layout,
         image_mode=arrays.image_mode,
+        padded=arrays.padded,
         table=arrays.table,
         text=arrays.text,
         target_names=arrays.target_names,

@@ -282,7 +282,7 @@ def _data(facts: DatasetDescription, spec: DatasetSpec) -> str:
     if spec.text is not None:
         source = "" if spec.text.column is None else f" of the column {spec.text.column!r}"
         return f"texts{source}, as {spec.text.length} tokens of {spec.text.vocabulary:,}"
-    examples = _examples(facts.kind, spec.input_shape)
+    examples = _examples(facts.kind, spec.input_shape, are_padded=spec.padded is not None)
     return f"{examples} (axes {facts.layout}: {facts.layout_reason})"
 
 
@@ -327,14 +327,15 @@ def _numbers(targets: Sequence[TargetFacts]) -> str:
     return f"{len(targets)} number{'s' * (len(targets) > 1)} to predict: {words}{more}"
 
 
-def _examples(kind: str, shape: tuple[int, ...]) -> str:
+def _examples(kind: str, shape: tuple[int, ...], *, are_padded: bool) -> str:
     """What the examples are, in words."""
     if kind == "images":
         channels, height, width = shape
         colours = {1: "grey images", 3: "colour images"}.get(channels, f"{channels}-channel images")
         return f"{colours} of {height} × {width} pixels"
     if kind == "signals":
-        return f"signals of {shape[1]} steps and {shape[0]} channel{'s' * (shape[0] > 1)}"
+        channels, steps = shape[0] - are_padded, f"{'up to ' * are_padded}{shape[1]}"
+        return f"signals of {steps} steps and {channels} channel{'s' * (channels > 1)}"
     return f"vectors of {shape[0]} features"
 
 

@@ -45,7 +45,8 @@ def _check_examples(split: str, x: NDArray[Any], axes: Layout) -> None:
     if x.ndim != len(axes.letters) or 0 in x.shape:
         layout_of(x.shape, axes.letters)  # says what is wrong
     if x.dtype.kind == "f" and not np.isfinite(scratch.value_range(x)).all():
-        raise InvalidDataset(f"{split} {_not_finite(x)}")
+        hint = ", or let NaN stand only at the end of all channels of shorter signals"
+        raise InvalidDataset(f"{split} {_not_finite(x)}{hint * (axes.kind == 'signals')}")
     check_values(x, f"{split} examples")
 
 
