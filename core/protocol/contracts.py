@@ -237,6 +237,9 @@ class DatasetSpec(Message):
     #: or "I;16"; else None. Pictures of other sizes than `input_shape` says were fitted into it,
     #: proportions kept, with black beside them (`PIL.ImageOps.pad`).
     image_mode: str | None = None
+    #: The axes of the user's file, such as "NL", of signals of different lengths: there shorter
+    #: ones end with NaN. The last channel says where there are values, and `layout` is "NCL".
+    padded: str | None = None
     table: TableSpec | None = None  # of vectors that were rows of a table
     text: TextSpec | None = None  # of token numbers (1, length), which were texts
     #: The numbers that are predicted for each example; empty: a class is.
