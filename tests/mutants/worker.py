@@ -31,7 +31,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="worker/trainer/process.py",
         old="                self.stop.clear()\n",
         new="",
-        tests=("tests/worker/trainer/test_main.py",),
+        tests=("tests/worker/trainer/test_process.py",),
     ),
     Mutant(
         file="worker/trainer/train_job.py",
