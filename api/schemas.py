@@ -329,6 +329,11 @@ class EpochOut(Out):
     seconds: float
 
 
+class EpochPage(Out):
+    items: list[EpochOut]
+    next_cursor: str | None
+
+
 # --- data sets, workers, keys -----------------------------------------------------------------
 
 

@@ -198,7 +198,9 @@ class Client:
 
     def epochs(self, trial_id: str) -> list[Epoch]:
         """Return the epochs of a trial, attempt by attempt."""
-        return cast(list[Epoch], _json(self._send("GET", f"/v1/trials/{trial_id}/epochs")))
+        return list(
+            cast(Iterator[Epoch], self._pages(f"/v1/trials/{trial_id}/epochs", limit=["500"]))
+        )
 
     def stop_trial(self, trial_id: str) -> Trial:
         """Stop one trial; its search goes on."""

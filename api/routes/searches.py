@@ -28,7 +28,7 @@ from api.imports import dataset_for
 from api.pictures import fronts
 from api.schemas import (
     EnqueuedOut,
-    EpochOut,
+    EpochPage,
     FrontOut,
     LimitsIn,
     QueuePage,
@@ -297,6 +297,16 @@ def get_front(
 
 
 @router.get("/{search_id}/epochs")
-def list_epochs(search_id: UUID, caller: CallerDep, session: SessionDep) -> list[EpochOut]:
-    """List the epochs of all trials of a search: their learning curves."""
-    return epochs.of_search(session, caller, search_id)
+def list_epochs(
+    search_id: UUID,
+    caller: CallerDep,
+    session: SessionDep,
+    limit: Limit = 500,
+    cursor: Cursor = None,
+) -> EpochPage:
+    """List the epochs of all trials of a search, trial by trial: their learning curves.
+
+    No epoch is on two pages. Those that a running trial adds after the page that had its last ones
+    are in the next list.
+    """
+    return epochs.page_of_search(session, caller, search_id, limit=limit, cursor=cursor)

@@ -4,8 +4,8 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from api.edge.dependencies import CallerDep, SessionDep
-from api.schemas import EpochOut, TrialDetail
+from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep
+from api.schemas import EpochPage, TrialDetail
 from api.store import epochs, stopped_trials, trials
 
 router = APIRouter(prefix="/v1/trials", tags=["trials"])
@@ -27,6 +27,15 @@ def stop_trial(trial_id: UUID, caller: CallerDep, session: SessionDep) -> TrialD
 
 
 @router.get("/{trial_id}/epochs")
-def list_epochs(trial_id: UUID, caller: CallerDep, session: SessionDep) -> list[EpochOut]:
-    """List the epochs of a trial, attempt by attempt: its learning curve."""
-    return epochs.of_trial(session, caller, trial_id)
+def list_epochs(
+    trial_id: UUID,
+    caller: CallerDep,
+    session: SessionDep,
+    limit: Limit = 500,
+    cursor: Cursor = None,
+) -> EpochPage:
+    """List the epochs of a trial, attempt by attempt: its learning curve.
+
+    New epochs of a running trial come last, so that no epoch is on two pages or on none.
+    """
+    return epochs.page_of_trial(session, caller, trial_id, limit=limit, cursor=cursor)

@@ -308,6 +308,21 @@ def test_pages_are_requested_one_after_the_other() -> None:
         assert list(items) == [2, 3]
 
 
+def test_the_epochs_of_a_trial_are_those_of_all_pages() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params.get("cursor"))
+        more = len(asked) < 3
+        page = {"items": [{"epoch": len(asked)}], "next_cursor": f"c{len(asked)}" if more else None}
+        return httpx.Response(200, json=page)
+
+    transport = httpx.MockTransport(answer)
+    with Client("http://127.0.0.1:1/", "key", transport=transport) as client:
+        assert [one["epoch"] for one in client.epochs("t")] == [1, 2, 3]
+    assert asked == [None, "c1", "c2"]
+
+
 def test_a_failed_download_is_retried_from_its_beginning(tmp_path) -> None:
     answers = [httpx.Response(503), httpx.Response(200, content=b"archive")]
     with answering(*answers) as client:

@@ -5,13 +5,14 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from api.controller.service import LONGEST_STEP
-from api.models import Search, Trial
+from api.models import Epoch, Search, Trial
 from api.roles import Role
 from core.protocol.contracts import Budget
 from core.protocol.states import SearchStatus
+from netmorph.client import Client
 
 GOOD = {"dataset": "digits", "budget": {"trials": 3}, "name": "mine"}
 
@@ -289,6 +290,26 @@ def test_trials_come_by_number(person, world):
     ).json()
     assert [one["number"] for one in rest["items"]] == [2]
     assert rest["next_cursor"] is None
+
+
+def test_epochs_come_in_pages_of_which_the_client_reads_all(person, world):
+    user = person()
+    search_id = world.search(user.caller)
+    trial_id = world.trial(search_id)
+    rows = [
+        {"trial_id": trial_id, "attempt": 1, "epoch": n, "seconds": 1.0} for n in range(1, 1203)
+    ]
+    with world.sessions.begin() as session:
+        session.execute(insert(Epoch), rows)
+    for path in (f"/v1/trials/{trial_id}/epochs", f"/v1/searches/{search_id}/epochs"):
+        first = user.http.get(path).json()
+        assert (len(first["items"]), first["next_cursor"] is None) == (500, False)
+        rest = {"limit": 2, "cursor": first["next_cursor"]}
+        page = user.http.get(path, params=rest).json()
+        assert [one["epoch"] for one in page["items"]] == [501, 502]
+        assert user.http.get(path, params={"cursor": "x"}).status_code == 422
+    with Client(str(user.http.base_url), user.key) as client:
+        assert [one["epoch"] for one in client.epochs(str(trial_id))] == list(range(1, 1203))
 
 
 def test_an_export_exists_only_after_the_final_fit(person, world):

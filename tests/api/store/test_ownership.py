@@ -40,11 +40,15 @@ USES: dict[str, tuple[str, Use]] = {
     "budgets.extend": ("search", lambda s, c, id: budgets.extend(s, c, id, LimitsIn(trials=200))),
     "searches.edit": ("search", lambda s, c, id: searches.edit(s, c, id, SearchPatch(note="x"))),
     "trials.listing": ("search", trials.listing),
-    "epochs.of_search": ("search", epochs.of_search),
+    "epochs.page_of_search": (
+        "search",
+        lambda s, c, id: epochs.page_of_search(s, c, id, limit=9),
+    ),
     "trials.export_of": ("search", trials.export_of),
     "trials.get": ("trial", trials.get),
     "stopped_trials.stop": ("running", stopped_trials.stop),
     "epochs.of_trial": ("trial", epochs.of_trial),
+    "epochs.page_of_trial": ("trial", lambda s, c, id: epochs.page_of_trial(s, c, id, limit=9)),
     "trial_exports.state": ("exported", trial_exports.state),
     "trial_exports.blob_of": ("exported", trial_exports.blob_of),
     "trial_exports.order": (
@@ -88,8 +92,9 @@ def things(world: Any) -> dict[str, Any]:
 
 #: Uses that others have of a shared search; all other uses of a search and its trials change it.
 READING = {
-    "searches.get", "searches.version", "trials.listing", "epochs.of_search", "trials.export_of",
-    "trials.get", "epochs.of_trial", "trial_exports.state", "trial_exports.blob_of",
+    "searches.get", "searches.version", "trials.listing", "epochs.page_of_search",
+    "trials.export_of", "trials.get", "epochs.of_trial", "epochs.page_of_trial",
+    "trial_exports.state", "trial_exports.blob_of",
 }  # fmt: skip
 
 
