@@ -5,7 +5,6 @@ in between leaves bytes that no row names, never half a data set.
 """
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -147,8 +146,7 @@ def _store(
     *,
     builtin: bool,
 ) -> DatasetOut:
-    with tempfile.TemporaryDirectory(prefix="netmorph-") as folder:
-        file = Path(folder) / "data.safetensors"
+    with storage.draft("datasets", "safetensors") as file:
         write(found.arrays, file)
         return _store_file(maker, storage, caller, name, found, file, builtin=builtin)
 

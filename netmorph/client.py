@@ -49,6 +49,7 @@ from netmorph.retries import Retries, retry_after
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _UPLOAD_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
+_SLOWEST = 4 * 2**20  # bytes a second in which a busy service converts a data set
 _WAIT = 20.0  # seconds that the service holds a request for changes open
 _PAUSE = 0.2  # least seconds between two such requests for an export
 _LIVE_TRIAL = {"waiting", "running"}
@@ -334,7 +335,7 @@ class Client:
                     "/v1/datasets",
                     files={"file": ("data", file, "application/octet-stream")},
                     data={"name": name, **(fields or {})},
-                    timeout=_UPLOAD_TIMEOUT,
+                    timeout=_upload_timeout(path.stat().st_size),
                 )
 
         return cast(Dataset, _json(self._retried(upload)))
@@ -493,6 +494,11 @@ def _newest(items: Iterable[Dataset], name_or_id: str) -> Dataset | None:
         if item["name"] == name_or_id:
             named.append(item)
     return max(named, key=lambda item: (not item["builtin"], item["uploaded_at"]), default=None)
+
+
+def _upload_timeout(size: int) -> httpx.Timeout:
+    """How long the answer to an upload of a data set may take: large ones are converted first."""
+    return httpx.Timeout(600.0 + size / _SLOWEST, connect=5.0)
 
 
 def _checked_url(url: str) -> str:

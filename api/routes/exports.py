@@ -30,6 +30,7 @@ def _documented(
     if_none_match: Annotated[str | None, Header(description="ETags that are known")] = None,
 ) -> None:
     """Name the headers of downloads in the document; `downloads` reads them."""
+    del range_, if_range, if_match, if_none_match
 
 
 _conditional = [Depends(_documented)]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data import scratch
 from core.data.labels import MIN_TRAIN_PER_CLASS
 from core.data.split_rule import AT_RANDOM, SplitRule
 from core.data.stored_arrays import StoredArrays, write_arrays
@@ -49,6 +50,7 @@ class Arrays:
     class_names: tuple[str, ...]
     layout: str | None = None  # see DatasetSpec; not stored with the arrays
     image_mode: str | None = None  # likewise
+    padded: str | None = None  # likewise
     table: TableSpec | None = None  # likewise
     target_names: tuple[str, ...] = ()  # of regression
     text: TextSpec | None = None  # as `table`
@@ -208,7 +210,7 @@ def check_values(x: NDArray[Any], name: str) -> None:
     """Raise InvalidDataset unless all values are finite and not too large to compute with."""
     if x.dtype.kind != "f":
         return
-    low, high = float(x.min()), float(x.max())  # NaN if any value is
+    low, high = scratch.value_range(x)
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InvalidDataset(f"{name} hold NaN or infinite values; expected finite ones")
     if (largest := max(-low, high)) > LARGEST_VALUE:
@@ -240,6 +242,7 @@ def spec(arrays: Arrays, *, flip: bool) -> DatasetSpec:
         flip=flip,
         layout=arrays.layout,
         image_mode=arrays.image_mode,
+        padded=arrays.padded,
         table=arrays.table,
         text=arrays.text,
         target_names=arrays.target_names,

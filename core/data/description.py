@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from core.data import scratch
 from core.data.datasets import Arrays
 from core.data.layouts import Layout
 from core.data.split_words import test_split_in_words
@@ -117,8 +119,8 @@ def describe(
 
     `groups` says how many each split has.
     """
-    repetitions = repetitions_in(arrays)
-    both = (arrays.x_train, arrays.x_test)
+    train, test = _read(arrays.x_train), _read(arrays.x_test)
+    repetitions = _repetitions(arrays, train.digests, test.digests)
     facts = DatasetDescription(
         format=format,
         task=arrays.task,
@@ -127,8 +129,8 @@ def describe(
         layout=layout.letters,
         layout_reason=layout.reason,
         values=values,
-        least=float(min(x.min() for x in both)),
-        greatest=float(max(x.max() for x in both)),
+        least=min(train.least, test.least),
+        greatest=max(train.greatest, test.greatest),
         splits=_splits(arrays, spec.classes, groups or {}, test_given=test_given),
         targets=_targets(arrays),
         repetitions=repetitions,
@@ -204,9 +206,8 @@ def _column(learned: Learned) -> ColumnFacts:
 # --- repetitions ------------------------------------------------------------------------------
 
 
-def repetitions_in(arrays: Arrays) -> Repetitions:
-    """How many examples are equal, within and between the splits."""
-    train, test = _digests(arrays.x_train), _digests(arrays.x_test)
+def _repetitions(arrays: Arrays, train: Sequence[bytes], test: Sequence[bytes]) -> Repetitions:
+    """How many examples are equal, within and between the splits, by their digests."""
     first: dict[bytes, Any] = {}
     in_train = in_test = contradictory = leaked = 0
     for digest, label in zip(train, arrays.y_train.tolist(), strict=True):
@@ -232,11 +233,28 @@ def _leaked_validation(arrays: Arrays, digests: Sequence[bytes]) -> int:
     return sum(digests[index] in known for index in validation.tolist())
 
 
-def _digests(x: NDArray[np.generic]) -> list[bytes]:
-    """A hash of each example."""
-    return [
-        hashlib.blake2b(np.ascontiguousarray(one).data, digest_size=_DIGEST).digest() for one in x
-    ]
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one pass over examples finds."""
+
+    least: float
+    greatest: float
+    digests: Sequence[bytes]  # of each example
+
+
+def _read(x: NDArray[Any]) -> _Read:
+    """The range and the digests of examples, block by block: they may be larger than memory."""
+    ranges, digests = [], []
+    for one in scratch.blocks(x):
+        block = np.ascontiguousarray(x[one])
+        ranges.append((block.min(), block.max()))
+        digests += [_digest(example) for example in block]
+    low, high = np.array(ranges).T
+    return _Read(float(low.min()), float(high.max()), digests)
+
+
+def _digest(example: NDArray[Any]) -> bytes:
+    return hashlib.blake2b(example.data, digest_size=_DIGEST).digest()
 
 
 # --- sentences --------------------------------------------------------------------------------
@@ -281,7 +299,7 @@ def _data(facts: DatasetDescription, spec: DatasetSpec) -> str:
     if spec.text is not None:
         source = "" if spec.text.column is None else f" of the column {spec.text.column!r}"
         return f"texts{source}, as {spec.text.length} tokens of {spec.text.vocabulary:,}"
-    examples = _examples(facts.kind, spec.input_shape)
+    examples = _examples(facts.kind, spec.input_shape, are_padded=spec.padded is not None)
     return f"{examples} (axes {facts.layout}: {facts.layout_reason})"
 
 
@@ -326,14 +344,15 @@ def _numbers(targets: Sequence[TargetFacts]) -> str:
     return f"{len(targets)} number{'s' * (len(targets) > 1)} to predict: {words}{more}"
 
 
-def _examples(kind: str, shape: tuple[int, ...]) -> str:
+def _examples(kind: str, shape: tuple[int, ...], *, are_padded: bool) -> str:
     """What the examples are, in words."""
     if kind == "images":
         channels, height, width = shape
         colours = {1: "grey images", 3: "colour images"}.get(channels, f"{channels}-channel images")
         return f"{colours} of {height} × {width} pixels"
     if kind == "signals":
-        return f"signals of {shape[1]} steps and {shape[0]} channel{'s' * (shape[0] > 1)}"
+        channels, steps = shape[0] - are_padded, f"{'up to ' * are_padded}{shape[1]}"
+        return f"signals of {steps} steps and {channels} channel{'s' * (channels > 1)}"
     return f"vectors of {shape[0]} features"
 
 

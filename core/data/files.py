@@ -4,6 +4,7 @@ Every size is checked before memory is allocated. Names of entries are labels: n
 """
 
 import io
+import mmap
 import tarfile
 import zipfile
 import zlib
@@ -12,9 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data import scratch
 from core.errors import InvalidDataset
 
 _DIRECTORY = 2**23  # largest directory of a zip file, in bytes; read at once
+_LOCAL_HEADER = 30  # bytes before the name of an entry of a zip file
 _UNPACKED = 4  # times its size that an upload may unpack to
 UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError)
 _TAR_MARK = slice(257, 262)  # of the bytes of a tar file, POSIX and GNU
@@ -62,6 +68,14 @@ class Files(ABC):
     @abstractmethod
     def open(self, name: str) -> BinaryIO:
         """Open a file to read it; its real size is not checked."""
+
+    def mapped(self, name: str) -> NDArray[np.uint8] | None:
+        """The bytes of a file as a part of the upload, which cannot be written.
+
+        None where they are few, packed, or not in a file on the disk: open it. Raises BadZipFile
+        where they are damaged.
+        """
+        return None
 
 
 class SingleFile(Files):
@@ -116,8 +130,8 @@ class _View(io.RawIOBase):
 class ZipFiles(Files):
     """The entries of a zip archive."""
 
-    def __init__(self, archive: zipfile.ZipFile, limits: ReadLimits) -> None:
-        self._archive = archive
+    def __init__(self, archive: zipfile.ZipFile, file: BinaryIO, limits: ReadLimits) -> None:
+        self._archive, self._file = archive, file
         entries = [one for one in archive.infolist() if not _is_ignored(one)]
         _check_entries(entries, limits)
         self._entries = {entry.filename: entry for entry in entries}
@@ -134,6 +148,37 @@ class ZipFiles(Files):
     def open(self, name: str) -> BinaryIO:
         """The unpacked bytes of an entry."""
         return cast(BinaryIO, self._archive.open(self._entries[name]))
+
+    def mapped(self, name: str) -> NDArray[np.uint8] | None:
+        """The bytes of a large entry that is not packed, its checksum checked."""
+        entry = self._entries[name]
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size <= scratch.SMALL:
+            return None
+        if (upload := _mapped(self._file)) is None:
+            return None
+        start = entry.header_offset + _local_header(upload[entry.header_offset :])
+        found = upload[start : start + entry.file_size]
+        checksum = 0
+        for block in scratch.blocks(found):
+            checksum = zlib.crc32(found[block].data, checksum)
+        if len(found) != entry.file_size or checksum != entry.CRC:
+            raise zipfile.BadZipFile(f"Bad CRC-32 for file {shown(name)}")
+        return found
+
+
+def _mapped(file: BinaryIO) -> NDArray[np.uint8] | None:
+    """The bytes of a file on the disk; None for others."""
+    try:
+        file.flush()
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _local_header(start: NDArray[np.uint8]) -> int:
+    """The size of the header before the bytes of an entry, by its first bytes."""
+    fixed = start[:_LOCAL_HEADER].tobytes()
+    return _LOCAL_HEADER + sum(int.from_bytes(fixed[at : at + 2], "little") for at in (26, 28))
 
 
 class TarFiles(Files):
@@ -181,7 +226,7 @@ def open_files(file: BinaryIO, limits: ReadLimits) -> Files:
         return SingleFile(file)
     try:
         zipfile.ZipFile(_LimitedReads(file)).close()  # fails for a huge directory
-        return ZipFiles(zipfile.ZipFile(file), limits)
+        return ZipFiles(zipfile.ZipFile(file), file, limits)
     except UNREADABLE as error:
         raise InvalidDataset(f"the file is not a readable npz or zip file: {error}") from error
 

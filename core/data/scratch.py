@@ -69,27 +69,31 @@ def blocks(x: NDArray[Any], count: int | None = None) -> Iterator[slice]:
 
 def arranged(x: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
     """The array in the order of its axes and of this type; itself where it is so."""
-    if x.flags.c_contiguous and x.dtype == dtype:
+    if x.flags.c_contiguous and x.flags.aligned and x.dtype == dtype:
         return x
-    found = empty(x.shape, dtype)
-    for block in blocks(x):
-        found[block] = x[block]
-    return found
+    return copied([(x, None)], dtype)
 
 
-def rows(x: NDArray[Any], indices: NDArray[np.intp]) -> NDArray[Any]:
-    """A copy of these rows."""
-    found = empty((len(indices), *x.shape[1:]), x.dtype)
-    for block in blocks(x, len(indices)):
-        found[block] = x[indices[block]]
-    return found
+def copied(
+    parts: Sequence[tuple[NDArray[Any], NDArray[np.intp] | None]], dtype: DTypeLike
+) -> NDArray[Any]:
+    """A copy of rows of several arrays below each other, in the order of their axes.
 
-
-def joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """The rows of several arrays of one type below each other."""
-    first = arrays[0]
-    found = empty((sum(map(len, arrays)), *first.shape[1:]), np.result_type(*arrays))
+    Of each array those at the indices are taken, or all without.
+    """
+    lengths = [len(x if indices is None else indices) for x, indices in parts]
+    found = empty((sum(lengths), *parts[0][0].shape[1:]), dtype)
     start = 0
-    for one in arrays:
-        found[start : (start := start + len(one))] = one
+    for (x, indices), length in zip(parts, lengths, strict=True):
+        for block in blocks(x, length):
+            rows = x[block] if indices is None else x[indices[block]]
+            found[start + block.start : start + block.stop] = rows
+        start += length
     return found
+
+
+def value_range(x: NDArray[Any]) -> tuple[float, float]:
+    """(the least, the greatest) of all values, read once; NaN where any value is."""
+    found = [(x[one].min(), x[one].max()) for one in blocks(x)]
+    low, high = np.array(found).T
+    return float(low.min()), float(high.max())

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data import scratch
 from core.data.statistics import ChannelStatistics
 
 
@@ -15,9 +16,17 @@ def stored_type(arrays: Sequence[NDArray[Any]]) -> np.dtype[Any]:
     In float32 small differences between large values vanish, and so do values beyond 1e38 and
     below 1e-38. The arrays hold examples, (n, channels, ...).
     """
-    if all(x.dtype.kind in "biu" and x.min() >= 0 and x.max() <= 255 for x in arrays):
+    if all(x.dtype.kind in "biu" and _are_bytes(x) for x in arrays):
         return np.dtype(np.uint8)
     if all(np.can_cast(x.dtype, np.float32) for x in arrays):
         return np.dtype(np.float32)
     is_kept = all(ChannelStatistics.of(x).fit_float32 for x in arrays)
     return np.dtype(np.float32 if is_kept else np.float64)
+
+
+def _are_bytes(x: NDArray[Any]) -> bool:
+    """Whether all of these whole numbers are from 0 to 255."""
+    if x.dtype in (np.bool_, np.uint8):
+        return True
+    low, high = scratch.value_range(x)
+    return low >= 0 and high <= 255

@@ -421,6 +421,12 @@ class DatasetSpec(Message):
         "`input_shape` says were fitted into it, proportions kept, with black "
         "beside them (`PIL.ImageOps.pad`)",
     )
+    padded: str | None = Field(
+        default=None,
+        description="axes of the user's file, such as `NL`, of signals of different lengths: there "
+        "shorter ones end with NaN; the last channel says where there are values, and `layout` is "
+        "`NCL`; else null",
+    )
     table: TableSpec | None = Field(
         default=None, description="of vectors that were rows of a table: how they became vectors"
     )

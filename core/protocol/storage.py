@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
@@ -65,18 +66,34 @@ class Storage:
         return blob
 
     def put_file(self, kind: BlobKind, path: Path, suffix: str) -> BlobRef:
-        """Store the contents of a file of any size, as `put` does, piece by piece."""
+        """Store the contents of a file of any size, as `put` does, piece by piece.
+
+        The file must not change afterwards: one of `draft` becomes the stored file without a copy.
+        """
         size, sha256 = _size_and_hash(path)
         blob = BlobRef(key=f"{kind}/{sha256}.{suffix}", sha256=sha256, bytes=size)
         with self._failures():
             if self._is_local:
-                with open(path, "rb") as source:
-                    _write_atomically(Path(self._path(blob)), source)
+                _place_atomically(Path(self._path(blob)), path)
             elif self._is_bucket:
                 buckets.upload(self._fs, self._path(blob), str(path), size)
             else:
                 self._fs.put_file(str(path), self._path(blob))
         return blob
+
+    @contextmanager
+    def draft(self, kind: BlobKind, suffix: str) -> Iterator[Path]:
+        """The path of a file to write and then `put_file`; it is removed at the end.
+
+        Of a local folder it lies beside the stored files, where a sweep removes it after a crash.
+        """
+        folder = Path(self._root) / kind if self._is_local else Path(tempfile.gettempdir())
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f".{secrets.token_hex(32)}.{suffix}.{secrets.token_hex(8)}"
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def get(self, blob: BlobRef) -> bytes:
         """The bytes of a blob, size and hash checked; raises MissingBlob or CorruptBlob."""
@@ -228,6 +245,25 @@ def _write_atomically(path: Path, data: bytes | BinaryIO) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    _flush_folder(path.parent)
+
+
+def _place_atomically(path: Path, source: Path) -> None:
+    """Give a file a further name where the file system can; else write a copy."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with open(source, "rb") as file:
+        try:
+            os.link(source, temporary)
+        except OSError:  # another file system, or one without links
+            _write_atomically(path, file)
+            return
+        try:
+            os.utime(temporary)  # it is stored now, whenever it was written
+            os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)  # replacing a name of the same file leaves both
     _flush_folder(path.parent)
 
 

@@ -204,6 +204,20 @@ def test_an_upload_is_sent_again_from_its_beginning(tmp_path) -> None:
     assert [b"the bytes of the file" in body for body in bodies] == [True, True]
 
 
+def test_a_large_upload_has_the_time_that_its_conversion_takes(tmp_path) -> None:
+    waits: list[float] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        waits.append(request.extensions["timeout"]["read"])
+        return httpx.Response(201, json={"id": "d"})
+
+    with Client("http://127.0.0.1:1/", "key", transport=httpx.MockTransport(answer)) as client:
+        for size in (10, 2**26):
+            (tmp_path / "data").write_bytes(bytes(size))
+            client.add_dataset(tmp_path / "data", "a")
+    assert waits == [pytest.approx(600, abs=0.1), 616]
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

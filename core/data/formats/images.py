@@ -93,7 +93,8 @@ def read_listed(
             f"{len(listed):,} images of {form.height} × {form.width} pixels take {size} bytes; "
             f"expected at most {limits.bytes}: give a smaller largest side"
         )
-    return _read(files, listed, form, ignored)
+    animated = [name for name, look in looks.items() if look.is_animated]
+    return replace(_read(files, listed, form, ignored), warnings=_animated_warning(animated))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ class _Look:
     is_colour: bool
     has_alpha: bool
     is_16_bit: bool  # and grey
+    is_animated: bool  # only the first picture is read
 
     @property
     def pixels(self) -> int:
@@ -196,6 +198,8 @@ def _look(files: Files, name: str, limits: ReadLimits) -> _Look:
         with files.open(name) as stream, Image.open(stream, formats=_FORMATS) as image:
             width, height = image.size
             mode, has_alpha = image.mode, image.has_transparency_data
+            # A camera may put a preview beside its photograph, in the format MPO.
+            is_animated = getattr(image, "is_animated", False) and image.format != "MPO"
             # Of other PNG files, Pillow looks for EXIF data behind the pixels, and unpacks them.
             exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
     except _DAMAGED as error:
@@ -208,7 +212,7 @@ def _look(files: Files, name: str, limits: ReadLimits) -> _Look:
     if exif.get(_ORIENTATION) in _TURNED:
         height, width = width, height
     is_grey = mode in ("1", "L", "LA") or mode.startswith("I")
-    return _Look(height, width, not is_grey, has_alpha, mode.startswith("I"))
+    return _Look(height, width, not is_grey, has_alpha, mode.startswith("I"), is_animated)
 
 
 def _damaged(name: str, error: BaseException) -> InvalidDataset:
@@ -278,6 +282,15 @@ def _read(
         layout="NHWC",
         image_mode=mode,
         notes=tuple(notes),
+    )
+
+
+def _animated_warning(names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    return (
+        f"animated images, of which only the first picture is read: {len(names):,}, such as "
+        f"{shown(names[0])}",
     )
 
 

@@ -102,12 +102,16 @@ def _array(files: Files, full: str, name: str, limits: ReadLimits) -> NDArray[An
                 f"{name} claims shape {shape} of {dtype}, {size} bytes, but holds "
                 f"{claimed - offset}"
             )
-        array, found = scratch.filled(stream, (prod(shape),), dtype)
+        if (mapped := files.mapped(full)) is None:
+            array, found = scratch.filled(stream, (prod(shape),), dtype)
+        else:
+            array, found = np.frombuffer(mapped, dtype, prod(shape), offset), size
     if found != size:
         raise InvalidDataset(f"{name} ends after {found} bytes; expected {size}")
     native = dtype.newbyteorder("=")
-    array = (array if dtype == native else array.byteswap(inplace=True)).view(native)
-    array = scratch.arranged(array.reshape(shape, order="F" if fortran else "C"), native)
+    array = array.reshape(shape, order="F" if fortran else "C")
+    if fortran or dtype != native:
+        array = scratch.arranged(array, native)
     if dtype.kind == "U" and size and array.reshape(-1).view(np.uint32).max() > _LAST_CHARACTER:
         raise InvalidDataset(f"{name} holds characters that do not exist; expected Unicode text")
     return array

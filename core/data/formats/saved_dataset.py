@@ -255,21 +255,24 @@ def _images(
 
 def _arrays(saved: _Saved, column: str, label: str, options: ReadOptions) -> RawData:
     parts = {
-        part: _array(one.column(column).combine_chunks(), column)
+        part: _array(one.column(column).combine_chunks(), column, options.layout)
         for part, one in saved.parts.items()
     }
     return _labelled(saved, parts, column, label, RawData(parts={}), options)
 
 
-def _array(cells: pa.Array, column: str) -> NDArray[Any]:
-    """Nested lists of equal lengths as an array."""
-    shape = [len(cells)]
+def _array(cells: pa.Array, column: str, layout: str | None) -> NDArray[Any]:
+    """Nested lists of equal lengths as an array; shorter signals end with NaN."""
+    given, shape = cells, [len(cells)]
     while _is_list(cells.type):
         lengths = np.unique(compute.list_value_length(cells).to_numpy(zero_copy_only=False))
+        if len(lengths) > 1 and layout is not None and "L" in layout:
+            return _signals(given, column, layout.index("L") - 1)
         if len(lengths) != 1 or not lengths[0] > 0:
             raise InvalidDataset(
                 f"column {shown_text(column)} holds lists of {len(lengths)} lengths; expected one "
-                "length in all rows: pad or cut them"
+                "length in all rows: pad or cut them, or say that they are signals over time by "
+                "the layout NL, NLC or NCL"
             )
         shape.append(int(lengths[0]))
         cells = cells.flatten()
@@ -281,6 +284,25 @@ def _array(cells: pa.Array, column: str) -> NDArray[Any]:
             "missing values; expected numbers without gaps"
         )
     return np.asarray(cells.to_numpy(zero_copy_only=False)).reshape(shape)
+
+
+def _signals(cells: pa.Array, column: str, axis: int) -> NDArray[Any]:
+    """Lists of which those of an axis have several lengths: NaN fills the shorter ones."""
+    try:
+        rows = [np.asarray(row, np.float64) for row in cells.to_pylist()]
+        longest = max(row.shape[axis] for row in rows)
+        shape = (*rows[0].shape[:axis], longest, *rows[0].shape[axis + 1 :])
+        found = np.full((len(rows), *shape), np.nan)
+        for target, row in zip(found, rows, strict=True):
+            if (*row.shape[:axis], longest, *row.shape[axis + 1 :]) != shape:
+                raise ValueError(row.shape)
+            np.moveaxis(target, axis, 0)[: row.shape[axis]] = np.moveaxis(row, axis, 0)
+    except (ValueError, TypeError, IndexError):
+        raise InvalidDataset(
+            f"column {shown_text(column)} holds lists that are no signals; expected numbers, with "
+            "lists of different lengths only along the time"
+        ) from None
+    return found
 
 
 def _labelled(

@@ -12,34 +12,43 @@ from core.data.intake.assembly import Intake, about_validation, arranged, of_arr
 from core.data.intake.examples import check_lengths, prepared, types_of
 from core.data.intake.labels import understand_labels
 from core.data.intake.texts import of_texts
-from core.data.layouts import layout_of
+from core.data.layouts import Layout, layout_of
+from core.data.padding import masked
 from core.data.split_keys import SplitKeys, keys_of
 from core.errors import InvalidDataset
 from core.protocol.contracts import SplitKind
 
+PADDED = (
+    "signals of different lengths: the shorter ones are continued by their last values; one more "
+    "channel is 1 where there are values and 0 behind them"
+)
+
 
 def understand_arrays(
-    kind: str, examples: dict[str, NDArray[Any]], raw: RawData, options: ReadOptions
+    kind: str, examples: Mapping[str, NDArray[Any]], raw: RawData, options: ReadOptions
 ) -> Intake:
-    """What the arrays of a file mean, as far as the options do not say it.
-
-    The examples are taken out of the mapping, so that they need not be in memory twice.
-    """
+    """What the arrays of a file mean, as far as the options do not say it."""
     layout = options.layout
     axes = layout_of(examples["train"].shape, layout or raw.layout, _reason(layout, raw))
     values = types_of(examples)
+    notes: list[str] = []
+    stored, padded = axes, None
+    if (signals := masked(examples, axes)) is not None:
+        examples, stored, padded = signals, Layout("NCL", axes.reason), axes.letters
+        notes.append(PADDED)
     found = {split: part.y for split, part in raw.parts.items()}
     labels = understand_labels(found, options.task or raw.task, raw.class_names)
     if labels.target_names and raw.target_names:
         labels = replace(labels, target_names=raw.target_names)
-    x, numbers = prepared(examples, axes), dict(labels.numbers)
+    (x, dtype), numbers = prepared(examples, stored), dict(labels.numbers)
     check_lengths(x, numbers)
     keys = raw.keys or _keys_in(raw.parts)
     division = divided(numbers, labels.class_names, keys, options.split_seed)
     arrays = replace(
-        arranged(x, numbers, labels, division), layout=axes.letters, image_mode=raw.image_mode
-    )
-    notes = [*raw.notes, *labels.notes, *about_validation(division)]
+        arranged(x, numbers, labels, division, dtype), layout=stored.letters,
+        image_mode=raw.image_mode, padded=padded,
+    )  # fmt: skip
+    notes += [*raw.notes, *labels.notes, *about_validation(division)]
     warnings = [axes.warning, *raw.warnings, *labels.warnings, *division.warnings]
     return of_arrays(
         arrays, kind=kind, axes=axes, values=values, test_given=division.test is None, notes=notes,

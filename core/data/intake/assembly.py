@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from core.data import scratch
 from core.data.datasets import MIN_TEST_TARGETS, Arrays, check_enough, spec, validate
@@ -71,23 +71,35 @@ def arranged(
     y: Mapping[str, NDArray[Any]],
     labels: Labels,
     division: Division,
+    dtype: DTypeLike | None = None,  # of the examples
 ) -> Arrays:
-    """The four arrays; a given validation split stands behind the other training examples."""
-    train = {"x": x["train"], "y": y["train"]}
-    if division.test is None:
-        test = {"x": x["test"], "y": y["test"]}
-    else:
-        test = {name: scratch.rows(array, division.test) for name, array in train.items()}
-        train = {name: scratch.rows(array, division.train) for name, array in train.items()}
-    if "validation" in x:
-        if labels.target_names:
-            check_enough(len(y["validation"]), "validation", MIN_TEST_TARGETS)
-        given = {"x": x["validation"], "y": y["validation"]}
-        train = {name: scratch.joined([array, given[name]]) for name, array in train.items()}
+    """The four arrays, each written once.
+
+    A given validation split stands behind the other training examples.
+    """
+    if "validation" in x and labels.target_names:
+        check_enough(len(y["validation"]), "validation", MIN_TEST_TARGETS)
+    x_train, x_test = _divided(x, division, dtype)
+    y_train, y_test = _divided(y, division, None)
     return Arrays(
-        train["x"], train["y"], test["x"], test["y"], labels.class_names,
+        x_train, y_train, x_test, y_test, labels.class_names,
         target_names=labels.target_names, rule=division.rule, split=division.split,
     )  # fmt: skip
+
+
+def _divided(
+    parts: Mapping[str, NDArray[Any]], division: Division, dtype: DTypeLike | None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(for training and validation, for the test) of examples or labels."""
+    train, kind = parts["train"], parts["train"].dtype if dtype is None else dtype
+    given = [(parts["validation"], None)] if "validation" in parts else []
+    if division.test is not None:
+        test = scratch.copied([(train, division.test)], kind)
+        return scratch.copied([(train, division.train), *given], kind), test
+    test = scratch.arranged(parts["test"], kind)
+    if given:
+        return scratch.copied([(train, None), *given], kind), test
+    return scratch.arranged(train, kind), test
 
 
 def _hints(axes: Layout, described: DatasetSpec) -> list[str]:

@@ -26,11 +26,10 @@ def types_of(examples: Mapping[str, NDArray[Any]]) -> str:
     return " and ".join(sorted({str(x.dtype) for x in examples.values()}))
 
 
-def prepared(examples: dict[str, NDArray[Any]], axes: Layout) -> dict[str, NDArray[Any]]:
-    """Examples with channels first, all of the smallest type that keeps them.
-
-    Each array is taken out of the mapping before the next is copied, so that its room is free.
-    """
+def prepared(
+    examples: Mapping[str, NDArray[Any]], axes: Layout
+) -> tuple[dict[str, NDArray[Any]], np.dtype[Any]]:
+    """(views of the examples with channels first, the smallest type that keeps all of them)"""
     for split, x in examples.items():
         _check_examples(split, x, axes)
     first = {split: axes.channels_first(x) for split, x in examples.items()}
@@ -39,19 +38,15 @@ def prepared(examples: dict[str, NDArray[Any]], axes: Layout) -> dict[str, NDArr
             "; ".join(f"{split} examples have shape {x.shape[1:]}" for split, x in first.items())
             + "; expected the same"
         )
-    dtype = stored_type(list(first.values()))
-    del x, first
-    return {
-        split: scratch.arranged(axes.channels_first(examples.pop(split)), dtype)
-        for split in tuple(examples)
-    }
+    return first, stored_type(list(first.values()))
 
 
 def _check_examples(split: str, x: NDArray[Any], axes: Layout) -> None:
     if x.ndim != len(axes.letters) or 0 in x.shape:
         layout_of(x.shape, axes.letters)  # says what is wrong
-    if x.dtype.kind == "f" and not all(np.isfinite(x[one]).all() for one in scratch.blocks(x)):
-        raise InvalidDataset(f"{split} {_not_finite(x)}")
+    if x.dtype.kind == "f" and not np.isfinite(scratch.value_range(x)).all():
+        hint = ", or let NaN stand only at the end of all channels of shorter signals"
+        raise InvalidDataset(f"{split} {_not_finite(x)}{hint * (axes.kind == 'signals')}")
     check_values(x, f"{split} examples")
 
 

@@ -61,10 +61,10 @@ def understand_table(kind: str, table: Table, limits: ReadLimits, options: ReadO
             categories=options.categories, most_bytes=limits.tables, keys=rows.keys,
         )  # fmt: skip
         axes = Layout("NF", "rows of a table")
-        x = prepared({"train": found.x}, axes)["train"]
-        by_part = {part: x[indices] for part, indices in rows.parts.items()}
+        views, dtype = prepared({"train": found.x}, axes)
+        by_part = {part: views["train"][indices] for part, indices in rows.parts.items()}
         arrays = replace(
-            arranged(by_part, labels.numbers, labels, division), layout=axes.letters,
+            arranged(by_part, labels.numbers, labels, division, dtype), layout=axes.letters,
             table=found.spec,
         )  # fmt: skip
         return of_arrays(

@@ -81,7 +81,7 @@ def test_an_unknown_name_in_a_query_is_refused_and_the_close_one_named(person, w
     http = person(Role.ADMIN).http
     for path, words in (
         ("/v1/searches?tags=x", "did you mean 'tag'?"),
-        ("/v1/searches?limit=5&statu=running", "did you mean 'status'?"),
+        ("/v1/searches?limit=5&state=running", "did you mean 'status'?"),
         (
             f"/v1/searches/{world.search()}/trials?page=2",
             "expected limit, cursor, sort, status, text",

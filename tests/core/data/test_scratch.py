@@ -34,12 +34,16 @@ def test_arrays_in_files_are_those_of_numpy(shape, kind, order) -> None:
         for found, expected in (
             (scratch.arranged(x, np.float64), x.astype(np.float64)),
             (scratch.arranged(np.moveaxis(x, -1, 0), x.dtype), np.moveaxis(x, -1, 0)),
-            (scratch.rows(x, indices), x[indices]),
-            (scratch.joined([x, x]), np.concatenate([x, x])),
+            (scratch.copied([(x, indices)], x.dtype), x[indices]),
+            (
+                scratch.copied([(x, indices), (x, None)], "f8"),
+                np.concatenate([x[indices], x]).astype("f8"),
+            ),
             (scratch.filled(io.BytesIO(x.tobytes()), x.shape, x.dtype)[0], x),
         ):
             np.testing.assert_array_equal(found, expected)
             assert found.flags.c_contiguous
+        assert scratch.value_range(x) == (x.min(), x.max())
 
 
 def test_a_stream_of_another_length_is_noticed(in_files) -> None:

@@ -47,6 +47,23 @@ def test_statistics_of_some_examples_are_those_of_their_copy(dtype: type) -> Non
     np.testing.assert_allclose(found.mean, x[chosen].astype(np.float64).mean(axis=(0, 2, 3)))
 
 
+@pytest.mark.parametrize("channels", [1, 3, 256, 257])
+def test_statistics_of_bytes_are_those_of_other_integers(channels: int) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(3, 251, (900, channels, 5)).astype(np.uint8)
+    x[:, 0] = 7
+    x[0, -1, 0], x[1, -1, 0] = 0, 255
+    chosen = np.sort(rng.permutation(900)[:600])
+
+    for indices in (None, chosen):
+        found = ChannelStatistics.of(x, indices)
+        expected = ChannelStatistics.of(x.astype(np.int64), indices)
+
+        assert found.constant == expected.constant
+        for name in ("mean", "std", "low", "high"):
+            np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12)
+
+
 @pytest.mark.parametrize("value", [0.0, 0.1, -1e-300, 1e8 + 1 / 3, 1e38])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_channel_that_varies_by_rounding_alone_is_constant(value: float, dtype: type) -> None:

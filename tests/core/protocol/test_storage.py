@@ -51,6 +51,46 @@ def test_equal_bytes_are_stored_under_one_key(storage: Storage, tmp_path: Path) 
     assert storage.put("weights", DATA, "bin") == storage.put("weights", DATA, "bin") == blob
 
 
+def test_a_draft_becomes_the_stored_file_and_leaves_nothing_else(
+    storage: Storage, tmp_path: Path
+) -> None:
+    for _ in range(2):  # the second time the blob is there already
+        with storage.draft("datasets", "bin") as path:
+            path.write_bytes(DATA)
+            number = path.stat().st_ino
+            blob = storage.put_file("datasets", path, "bin")
+            again = storage.put_file("datasets", path, "bin")
+
+        assert not path.exists()
+        assert again == blob
+        assert storage.get(blob) == DATA
+        if "file:" in storage.url:
+            (stored,) = (tmp_path / "blobs" / "datasets").iterdir()
+            assert stored.stat().st_ino == number  # not a copy
+
+
+def test_a_draft_of_a_process_that_was_killed_is_swept(folder: Storage, tmp_path: Path) -> None:
+    with folder.draft("datasets", "bin") as path:
+        path.write_bytes(DATA)
+        folder.remove_unfinished("datasets", datetime.now(UTC) + timedelta(minutes=1))
+        assert not path.exists()
+
+
+def test_a_file_of_another_file_system_is_copied(
+    folder: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: object, target: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "file").write_bytes(DATA)
+
+    blob = folder.put_file("datasets", tmp_path / "file", "bin")
+
+    assert folder.get(blob) == DATA
+    assert len(list((tmp_path / "blobs" / "datasets").iterdir())) == 1
+
+
 def test_a_missing_blob_is_named(storage: Storage) -> None:
     blob = storage.put("weights", DATA, "bin")
     storage.delete(blob)

@@ -125,6 +125,7 @@ def _preprocessing(spec: DatasetSpec, inputs: TrainedInputs) -> dict[str, Any]:
         {
             "format": FORMAT,
             "layout": spec.layout,  # of the user's file
+            "padded": spec.padded,  # of the user's file, where its signals have different lengths
             "image_mode": spec.image_mode,  # of the user's pictures; None: the file had arrays
             "input_shape": list(spec.input_shape),  # of one example, channels first
             "table": spec.table and spec.table.model_dump(mode="json"),  # the columns of its rows

@@ -135,7 +135,7 @@ def _facts(
         f"| FLOPs of one example | {architecture.flops:,} |",
         f"| training examples | {_training_examples(job, comparison)} |",
         *_splits(job),
-        f"| input | {spec.input_shape}, {spec.dtype}{_axes(spec.layout)} |",
+        f"| input | {spec.input_shape}, {spec.dtype}{_axes(spec)} |",
         _results(spec),
     ]
 
@@ -176,8 +176,15 @@ def _plain_names(measures: Mapping[str, float]) -> list[tuple[str, float]]:
     return [(_plain(name), value) for name, value in measures.items()]
 
 
-def _axes(layout: str | None) -> str:
-    return "" if layout is None else f", from arrays with axes {layout}"
+def _axes(spec: DatasetSpec) -> str:
+    """The axes of the user's arrays."""
+    if spec.padded is not None:
+        return (
+            f", from signals of any length with axes {spec.padded}: shorter ones, which end with "
+            "NaN, are continued by their last values, longer ones cut; the last channel says where "
+            "there are values"
+        )
+    return "" if spec.layout is None else f", from arrays with axes {spec.layout}"
 
 
 def _constant(job: TrainJob, normalisation: Normalisation) -> list[str]:

@@ -95,7 +95,15 @@ def _unpack(
         write_texts(spec.text, texts, folder / _FILE)
         return
     with (folder / _FILE).open("wb") as file:
-        np.save(file, in_layout(sample, spec.layout))
+        if spec.padded is None:
+            np.save(file, in_layout(sample, spec.layout))
+        else:
+            np.save(file, in_layout(_without_mask(sample), spec.padded))
+
+
+def _without_mask(x: NDArray[Any]) -> NDArray[Any]:
+    """Signals that end with NaN where their mask says so, without the mask."""
+    return np.where(x[:, -1:] > 0, x[:, :-1], np.nan).astype(x.dtype)
 
 
 def _exported_batches(model: predict.Model, folder: Path) -> Iterator[tuple[Tensor, Tensor]]:

@@ -194,6 +194,8 @@ class Model:
         self.threshold: float | None = self.preprocess.get("threshold")  # of several labels
         self.shape = tuple(self.preprocess["input_shape"])  # of one example, channels first
         self.layout: str = self.preprocess["layout"] or LAYOUTS[len(self.shape)][0]
+        #: The axes of signals of different lengths, of which shorter ones end with NaN.
+        self.padded: str | None = self.preprocess.get("padded")
         table = self.preprocess.get("table")
         self.table = Table(table) if table else None
         text = self.preprocess.get("text")
@@ -208,10 +210,12 @@ class Model:
 
     def arrange(self, x: Array, layout: str | None = None) -> Array:
         """Examples with axes in the order of a layout as a view (N, channels, ...)."""
-        layout = layout or self.layout
+        layout = layout or self.padded or self.layout
         if layout not in LAYOUTS[len(self.shape)]:
             possible = ", ".join(LAYOUTS[len(self.shape)])
             raise InputError(f"the layout is {layout!r}; expected one of {possible}")
+        if self.padded:
+            return self._with_mask(x, layout)
         sizes = dict(zip(LAYOUTS[len(self.shape)][0][1:], self.shape, strict=True))
         full = [sizes[axis] for axis in layout[1:]]
         given, expected = ([size for size in shape if size != 1] for shape in (x.shape, full))
@@ -224,6 +228,51 @@ class Model:
         if "C" in layout:
             return np.moveaxis(x, layout.index("C"), 1)
         return x.reshape(len(x), *self.shape)
+
+    def _with_mask(self, x: Array, layout: str) -> Array:
+        """Signals of any lengths, of which shorter ones end with NaN, as those of training.
+
+        Shorter ones are continued by their last values, longer ones cut. The last channel is 1
+        where there are values, and 0 behind them. Signals that have it already stay as they are.
+        """
+        channels, length = self.shape[0] - 1, self.shape[1]
+        x = x[None] if x.ndim == len(layout) - 1 else x
+        found = x[:, None] if layout == "NL" and x.ndim == 2 else x
+        found = found.swapaxes(1, 2) if layout == "NLC" and x.ndim == 3 else found
+        if found.shape[1:] == self.shape:
+            return found
+        if found.ndim != 3 or found.shape[1] != channels or not found.shape[2]:
+            raise InputError(
+                f"examples have shape {x.shape}; expected signals of {channels} channels with the "
+                f"axes {layout}, of any length"
+            )
+        found = found.astype(found.dtype if found.dtype.kind == "f" else np.float64)[..., :length]
+        is_there = ~np.isnan(found).all(axis=1)
+        known = (found.shape[2] - is_there[:, ::-1].argmax(axis=1))[:, None]
+        steps = np.arange(length)
+        is_within = steps[: found.shape[2]] < known
+        if not is_there.any(axis=1).all() or (np.isfinite(found) != is_within[:, None]).any():
+            raise InputError(
+                "examples hold values that are NaN or infinite; expected finite numbers, and NaN "
+                "only at the end of all channels of shorter signals"
+            )
+        last = np.minimum(steps, known - 1)
+        filled = np.take_along_axis(found, last[:, None], axis=2)
+        return np.concatenate([filled, (steps < known)[:, None]], axis=1, dtype=found.dtype)
+
+    def together(self, examples: Sequence[Any], layout: str | None = None) -> Array:
+        """Signals of different lengths as one array, in which shorter ones end with NaN."""
+        arrays = [np.asarray(one, np.float64) for one in examples]
+        axis = (layout or self.padded or self.layout).index("L") - 1
+        if not arrays or any(one.ndim <= axis for one in arrays):
+            raise InputError("an example has too few axes; expected signals")
+        longest = max(one.shape[axis] for one in arrays)
+        gaps = [
+            [(0, longest - one.shape[k] if k == axis else 0) for k in range(one.ndim)]
+            for one in arrays
+        ]
+        pairs = zip(arrays, gaps, strict=True)
+        return np.stack([np.pad(one, gap, constant_values=np.nan) for one, gap in pairs])
 
     def normalise(self, x: Array) -> Tensor:
         """The values that the network reads, (N, channels, ...), of arranged examples."""
@@ -285,7 +334,7 @@ class Model:
 
     def _all_outputs(self, x: Array, layout: str | None, batch: int) -> Tensor:
         """The outputs for any number of raw examples."""
-        check_values(x)
+        check_values(x, may_end=self.padded is not None)
         x = self.arrange(x, layout)
         starts = range(0, max(len(x), 1), batch)
         return torch.cat([self.outputs(self.normalise(x[k : k + batch])) for k in starts])
@@ -385,7 +434,7 @@ class Reader:
     def array_source(self, path: Path, x: Array, layout: str | None) -> Source:
         """The examples in an array; the path names them in messages."""
         try:
-            check_values(x)
+            check_values(x, may_end=self.model.padded is not None)
             arranged = self.model.arrange(x, layout)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
@@ -814,8 +863,11 @@ def _as_trained(picture: Any, mode: str, size: tuple[int, int]) -> Array:
     return x[None] if x.ndim == 2 else x.transpose(2, 0, 1)
 
 
-def check_values(x: Array) -> None:
-    """Raise InputError unless all values are finite real numbers."""
+def check_values(x: Array, *, may_end: bool = False) -> None:
+    """Raise InputError unless all values are finite real numbers.
+
+    NaN is allowed where signals may end before the array does.
+    """
     if x.dtype.kind == "c":
         raise InputError(
             f"examples are complex numbers ({x.dtype}); expected real ones: pass the real part, or "
@@ -824,7 +876,8 @@ def check_values(x: Array) -> None:
     if x.dtype.kind not in "biuf":
         raise InputError(f"examples are of type {x.dtype}; expected numbers")
     count, first = 0, ""
-    for start in range(0, len(x) if x.ndim and x.dtype.kind == "f" else 0, BATCH):
+    is_checked = x.ndim and x.dtype.kind == "f" and not may_end
+    for start in range(0, len(x) if is_checked else 0, BATCH):
         bad = np.argwhere(~np.isfinite(x[start : start + BATCH]))
         if len(bad) and not count:
             first = str((start + int(bad[0][0]), *map(int, bad[0][1:])))

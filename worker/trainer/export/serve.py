@@ -84,7 +84,7 @@ class _Answers:
     def about(self) -> dict[str, Any]:
         """What the network reads and which classes or numbers it predicts."""
         model = self.model
-        shape = {"input_shape": model.shape, "layout": model.layout}
+        shape = {"input_shape": model.shape, "layout": model.padded or model.layout}
         columns = model.table or model.text
         table = {} if columns is None else {"columns": columns.names}
         targets = {"targets": model.targets["names"]} if model.targets else {}
@@ -97,6 +97,8 @@ class _Answers:
         if self.model.table is not None:
             return self._answer(lambda reader: self._rows(reader, body.examples))
         try:
+            if self.model.padded:
+                return self._answer(lambda reader: self._signals(reader, body))
             x = np.array(body.examples)
         except ValueError:
             raise HTTPException(422, "the examples are not all of one shape") from None
@@ -108,6 +110,10 @@ class _Answers:
             path = Path(name) / "examples"
             path.write_bytes(content)
             return self._answer(lambda reader: reader.source(path))
+
+    def _signals(self, reader: Any, body: Examples) -> Any:
+        x = self.model.together(body.examples, body.layout)
+        return reader.array_source(Path("examples"), x, body.layout)
 
     def _texts(self, reader: Any, texts: list[Any]) -> Any:
         column = self.model.text.column

@@ -351,3 +351,24 @@ def test_groups_and_times_that_the_files_do_not_have_are_refused(
 ) -> None:
     with pytest.raises(InvalidDataset, match=re.escape(words)):
         intake.read(io.BytesIO(zipped(files)), ReadLimits(), ReadOptions(**options))
+
+
+@pytest.mark.parametrize("format", ["WEBP", "PNG"])
+def test_animated_images_are_named(format: str) -> None:
+    image, other = Image.fromarray(COLOUR), Image.fromarray(255 - COLOUR)
+    moving = file_of(image, format, save_all=True, append_images=[other])
+
+    found = read(tree("a", data=moving) | tree("b"))
+
+    assert found.description.warnings[0] == (
+        "animated images, of which only the first picture is read: 5, such as 'a/0.png'"
+    )
+
+
+def test_a_photograph_with_a_preview_is_not_animated() -> None:
+    image = Image.fromarray(COLOUR)
+    photograph = file_of(image, "MPO", save_all=True, append_images=[image.resize((2, 2))])
+
+    found = read(tree("a", data=photograph) | tree("b"))
+
+    assert not any("animated" in one for one in found.description.warnings)

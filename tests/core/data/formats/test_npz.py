@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data import intake
+from core.data import intake, scratch
 from core.data.datasets import Arrays
 from core.data.files import ReadLimits, open_files
-from core.data.formats import FORMATS
+from core.data.formats import FORMATS, ReadOptions
 from core.errors import InvalidDataset
 
 CLASSES = np.repeat([0, 1, 2], 10)
@@ -477,3 +477,35 @@ def test_the_ratio_counts_for_all_dense_arrays_together() -> None:
     together = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(data)).infolist())
     parse(data, ReadLimits(small=together))
     assert "expected a ratio of at most 200" in refusal(data, ReadLimits(small=together - 1))
+
+
+@pytest.mark.parametrize("kind", ["u1", "<f4", ">f8", "?", "i8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("pack", [np.savez, np.savez_compressed])
+def test_large_arrays_are_read_from_a_file_on_the_disk(tmp_path, monkeypatch, kind, order, pack):
+    """Those that are not packed are not copied."""
+    monkeypatch.setattr(scratch, "SMALL", 16)
+    x = np.asarray(np.random.default_rng(0).integers(0, 2, (30, 4, 5)), kind, order=order)
+    pack(tmp_path / "data.npz", x=x, y=CLASSES)
+
+    with (tmp_path / "data.npz").open("rb") as file:
+        found = FORMATS["npz"].read(open_files(file, LIMITS), LIMITS, ReadOptions())
+        taken = intake.read(file, LIMITS).arrays
+
+    read = found.parts["train"].x
+    np.testing.assert_array_equal(read, x)
+    is_mapped = pack is np.savez and order == "C" and kind != ">f8"
+    assert read.flags.writeable is not is_mapped
+    assert {*taken.x_train.ravel().tolist()} == {0, 1}
+
+
+def test_a_large_array_that_was_damaged_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(scratch, "SMALL", 16)
+    file = tmp_path / "data.npz"
+    np.savez(file, x=IMAGES, y=CLASSES)
+    data = bytearray(file.read_bytes())
+    data[data.index(IMAGES.tobytes()) + 7] ^= 1
+    file.write_bytes(data)
+
+    with file.open("rb") as upload, pytest.raises(InvalidDataset, match=r"CRC-32.*x\.npy"):
+        intake.read(upload, LIMITS)

@@ -160,3 +160,28 @@ def test_damaged_messages_are_harmless_or_refused(changes: list[tuple[int, int]]
         read_stream(io.BytesIO(bytes(data)), "a").to_pylist()
     except InvalidDataset as error:
         assert "'a'" in str(error)  # noqa: PT017 (damage may be harmless)
+
+
+@pytest.mark.parametrize("layout", ["NL", "NLC", "NCL"])
+def test_lists_of_different_lengths_are_signals(layout: str) -> None:
+    lengths = [3, 1, 2, 3] * (N // 4)
+    signals = [
+        {"NL": [k] * n, "NLC": [[k, 7]] * n, "NCL": [[k] * n, [7] * n]}[layout]
+        for k, n in enumerate(lengths)
+    ]
+
+    found = read(archive(train=stream(table(x=signals))), layout=layout)
+
+    assert found.spec.padded == layout
+    assert found.spec.input_shape == (2 if layout == "NL" else 3, 3)
+    every = np.concatenate([found.arrays.x_train, found.arrays.x_test])
+    assert sorted(every[:, -1].sum(axis=1).tolist()) == sorted(lengths)
+
+
+def test_lists_of_different_lengths_need_a_layout() -> None:
+    signals = [[1.0] * (1 + k % 2) for k in range(N)]
+
+    with pytest.raises(InvalidDataset, match=r"2 lengths.*by the layout NL, NLC or NCL"):
+        read(archive(train=stream(table(x=signals))))
+    with pytest.raises(InvalidDataset, match="different lengths only along the time"):
+        read(archive(train=stream(table(x=[[one] for one in signals]))), layout="NLC")

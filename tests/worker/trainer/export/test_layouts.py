@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data import intake
 from core.data.formats import ReadLimits
-from core.errors import ExportMismatch
+from core.errors import ExportMismatch, InvalidDataset
 from core.graph.roots import chain
 from core.layers import Conv1d, Conv2d, Dense, Flatten, Input, Output, ReLU
 from core.protocol.contracts import TestMetrics
@@ -22,7 +23,7 @@ from tests.strategies import random_weights
 from tests.worker.orders import NETWORK, arrays
 from tests.worker.trainer.export.inputs import inputs_of
 from worker.trainer.data.examples import Examples
-from worker.trainer.export import export, predict
+from worker.trainer.export import export, predict, serve
 from worker.trainer.export.check import check_export
 from worker.trainer.networks.compute import Compute
 from worker.trainer.networks.loading import network_with
@@ -79,9 +80,63 @@ def exported_outputs(folder, path, **options):
     return torch.cat([model.outputs(model.normalise(x)) for _, x in source.batches()])
 
 
+@st.composite
+def signals_of_different_lengths(draw):
+    """The arrays of an npz file: signals that end with NaN where the longest one does not."""
+    layout = draw(st.sampled_from(("NL", "NLC", "NCL")))
+    channels, length = draw(st.sampled_from((1, 2, 5))), draw(st.sampled_from((2, 5, 9)))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    x = rng.normal(size=(COUNT, 1 if layout == "NL" else channels, length))
+    x *= 10.0 ** draw(st.sampled_from((-13, 0, 9)))
+    lengths = rng.integers(1, length + 1, COUNT)
+    lengths[:2] = length, 1
+    x[np.broadcast_to(np.arange(length) >= lengths[:, None, None], x.shape)] = np.nan
+    x = {"NL": x[:, 0], "NLC": x.swapaxes(1, 2), "NCL": x}[layout]
+    return {"x": x.astype(draw(st.sampled_from(("f8", "f4", ">f8")))), "layout": layout}
+
+
 @settings(max_examples=40, deadline=None)
 @given(given_arrays=files())
 def test_an_export_predicts_any_accepted_array_as_the_worker_does(given_arrays, job):
+    assert_predicted_as_by_the_worker(given_arrays, job)
+
+
+@settings(max_examples=15, deadline=None)
+@given(given_arrays=signals_of_different_lengths())
+def test_an_export_predicts_signals_of_different_lengths_as_the_worker_does(given_arrays, job):
+    exported = assert_predicted_as_by_the_worker(given_arrays, job)
+    x, layout = given_arrays["x"], given_arrays["layout"]
+    axis = layout.index("L")
+    lists = [without_gaps(one, axis - 1) for one in x]
+    longer = np.concatenate([x, np.full_like(x, np.nan)], axis=axis)
+    with tempfile.TemporaryDirectory() as name, zipfile.ZipFile(io.BytesIO(exported)) as archive:
+        archive.extractall(name)
+        model = predict.Model(Path(name))
+        client = TestClient(serve.create_app(predict, Path(name)))
+    expected = model.probabilities(x)
+    answer = client.post("/predict", json={"examples": [one.tolist() for one in lists]}).json()
+    assert [one["class"] for one in answer["predictions"]] == model.predict(x)
+    assert client.post("/predict", json={"examples": [1.0]}).status_code == 422
+    np.testing.assert_array_equal(model.probabilities(longer), expected)
+    stored = intake.read(packed(given_arrays), ReadLimits()).arrays.x_train
+    np.testing.assert_array_equal(model.probabilities(stored, "NCL"), expected)
+    np.testing.assert_array_equal(model.probabilities(model.together(lists)), expected)
+
+
+def without_gaps(signal, axis):
+    others = tuple(k for k in range(signal.ndim) if k != axis)
+    return np.compress(~np.isnan(signal).all(axis=others), signal, axis)
+
+
+def test_gaps_in_signals_are_refused_in_training_and_prediction() -> None:
+    x = np.random.default_rng(0).normal(size=(COUNT, 9))
+    x[3, 4] = np.nan
+    with pytest.raises(InvalidDataset, match="only at the end of all channels of shorter signals"):
+        intake.read(packed({"x": x, "layout": "NL"}), ReadLimits())
+
+
+def assert_predicted_as_by_the_worker(given_arrays, job):
+    """Returns the archive of the export."""
     file = packed(given_arrays)
     found = intake.read(file, ReadLimits())
     data, described = found.arrays, found.spec
@@ -100,6 +155,7 @@ def test_an_export_predicts_any_accepted_array_as_the_worker_does(given_arrays, 
         assert torch.equal(exported_outputs(folder, folder / "x.npy"), expected)
         (folder / "x.npz").write_bytes(file.getvalue())
         assert torch.equal(exported_outputs(folder, folder / "x.npz", key="x_train"), expected)
+    return exported
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+"""Signals of different lengths: the shorter ones end with NaN in the files.
+
+They become signals of one length with a mask. A shorter signal is continued by its last values, so
+that nothing depends on the size of the values, and one more channel is 1 where there are values and
+0 behind them. `worker.trainer.export.predict` does the same.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data import scratch
+from core.data.layouts import Layout
+
+
+def masked(examples: Mapping[str, NDArray[Any]], axes: Layout) -> dict[str, NDArray[Any]] | None:
+    """Signals of each part with their mask, (N, channels + 1, length).
+
+    None where all have one length, or where NaN stands elsewhere than at the end.
+    """
+    signals = {split: axes.channels_first(x) for split, x in examples.items()}
+    if axes.kind != "signals" or not any(map(_has_gaps, signals.values())):
+        return None
+    if not all(map(_end_with_gaps, signals.values())):
+        return None
+    return {split: _with_mask(x) for split, x in signals.items()}
+
+
+def lengths(x: NDArray[Any]) -> NDArray[np.intp]:
+    """How many steps each signal has up to its last value: (n, channels, length) -> (n,)"""
+    is_there = ~np.isnan(x).all(axis=1)
+    return np.where(is_there.any(axis=1), x.shape[2] - is_there[:, ::-1].argmax(axis=1), 0)
+
+
+def _has_gaps(x: NDArray[Any]) -> bool:
+    if x.dtype.kind != "f" or 0 in x.shape:
+        return False
+    return any(np.isnan(x[block]).any() for block in scratch.blocks(x))
+
+
+def _end_with_gaps(x: NDArray[Any]) -> bool:
+    """Whether each signal has finite values in all channels, then NaN in all."""
+    return all(_is_whole(x[block]) for block in scratch.blocks(x))
+
+
+def _is_whole(x: NDArray[Any]) -> bool:
+    known = lengths(x)
+    is_within = np.arange(x.shape[2]) < known[:, None]
+    return bool(known.all() and (np.isfinite(x) == is_within[:, None]).all())
+
+
+def _with_mask(x: NDArray[Any]) -> NDArray[Any]:
+    count, channels, length = x.shape
+    found = scratch.empty((count, channels + 1, length), x.dtype)
+    for block in scratch.blocks(x):
+        known = lengths(x[block])[:, None]
+        last = np.minimum(np.arange(length), known - 1)
+        found[block, :-1] = np.take_along_axis(x[block], last[:, None], axis=2)
+        found[block, -1] = np.arange(length) < known
+    return found

@@ -1,0 +1,60 @@
+"""Signals of different lengths become signals of one length with a mask."""
+
+import io
+
+import numpy as np
+import pytest
+
+from core.data import intake
+from core.data.files import ReadLimits
+
+NAN = np.nan
+LABELS = np.arange(20) % 2
+
+
+def read(x: np.ndarray, layout: str) -> intake.Intake:
+    file = io.BytesIO()
+    np.savez(file, x_train=x, y_train=LABELS, x_test=x, y_test=LABELS, layout=layout)
+    return intake.read(file, ReadLimits())
+
+
+def test_a_shorter_signal_is_continued_by_its_last_value() -> None:
+    x = np.tile(np.array([[1.0, 2, 3, 4], [5, 6, NAN, NAN]], np.float32), (10, 1))
+
+    found = read(x, "NL")
+
+    assert found.arrays.x_train[:2].tolist() == [
+        [[1, 2, 3, 4], [1, 1, 1, 1]],
+        [[5, 6, 6, 6], [1, 1, 0, 0]],
+    ]
+    assert (found.spec.padded, found.spec.layout, found.spec.input_shape) == ("NL", "NCL", (2, 4))
+    assert "40 signals of up to 4 steps and 1 channel" in found.description.summary[0]
+    assert any("signals of different lengths" in note for note in found.description.notes)
+
+
+def test_channels_end_together() -> None:
+    x = np.arange(20 * 3 * 2, dtype=np.float64).reshape(20, 3, 2)
+    x[0, 2] = NAN
+
+    found = read(x, "NLC").arrays.x_train
+
+    assert found[0].tolist() == [[0, 2, 2], [1, 3, 3], [1, 1, 0]]
+    assert found[1, :2].tolist() == x[1].T.tolist()
+
+
+def test_signals_of_one_length_have_no_mask() -> None:
+    found = read(np.arange(80.0).reshape(20, 4), "NL")
+
+    assert found.spec.padded is None
+    assert found.spec.input_shape == (1, 4)
+
+
+@pytest.mark.parametrize("wrong", ["inside", "one channel", "everywhere", "infinite"])
+def test_other_gaps_are_refused(wrong: str) -> None:
+    x = np.arange(20.0 * 4 * 2).reshape(20, 4, 2)
+    x[5, 3] = NAN  # allowed
+    where = {"inside": (7, 1), "one channel": (7, 3, 0), "everywhere": 7, "infinite": (7, 1)}
+    x[where[wrong]] = np.inf if wrong == "infinite" else NAN
+
+    with pytest.raises(Exception, match=r"hold NaN or infinite values.*at the end of all channels"):
+        read(x, "NLC")
