@@ -42,8 +42,6 @@ def _storable(text: str) -> str:
     return text
 
 
-#: Further measures of a network in the units of its data; empty where its task type has none.
-MeasuresOut = Annotated[dict[str, float], BeforeValidator(lambda found: dict(found or {}))]
 ImageSide = Annotated[int, Field(ge=1, le=1024)]  # pixels
 SplitSeed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_clean)]
@@ -74,90 +72,178 @@ class Out(BaseModel):
         return cls.model_validate(found | given)
 
 
+# --- fields that several answers have --------------------------------------------------------
+
+Value = Annotated[
+    float,
+    Field(
+        description="metric on the validation split; `larger_is_better` of the search says which "
+        "values are better"
+    ),
+]
+ValueStd = Annotated[
+    float | None, Field(description="standard error of the value; null if unknown")
+]
+MeasuresOut = Annotated[
+    dict[str, float],
+    BeforeValidator(lambda found: dict(found or {})),
+    Field(
+        description="further measures of the network by name, in the units of its data; empty "
+        "where its task type has none"
+    ),
+]
+Layers = Annotated[int, Field(description="nodes of the graph")]
+Parameters = Annotated[int, Field(description="parameters of the network")]
+Flops = Annotated[
+    int, Field(description="FLOPs of one example, forward: two for each multiply-add")
+]
+Latency = Annotated[
+    float | None, Field(description="measured seconds for one example; null if not measured")
+]
+Precision = Annotated[
+    str | None, Field(description='how it was computed, such as "bf16 channels-last"')
+]
+Members = Annotated[
+    list[int],
+    Field(
+        description="of an ensemble: numbers of its trials, the winner first; empty: it is no "
+        "ensemble"
+    ),
+]
+EnsembleWords = Annotated[
+    str, Field(description='these in words: "an ensemble of trials 5, 7 and 9"; or empty')
+]
+ExportBytes = Annotated[
+    int | None, Field(description="size of the exported file in bytes; null: there is none yet")
+]
+Shared = Annotated[
+    bool, Field(description="whether all users of the service may read it; they change nothing")
+]
+CreatedAt = Annotated[datetime, Field(description="when it was created")]
+StartedAt = Annotated[
+    datetime | None, Field(description="when it was started; null: it was not yet")
+]
+EndedAt = Annotated[datetime | None, Field(description="when it ended; null: it has not yet")]
+NextCursor = Annotated[
+    str | None, Field(description="`cursor` of the next page; null: this is the last one")
+]
+
+
 # --- searches ---------------------------------------------------------------------------------
 
 
 class SearchIn(SearchConfig):
     """`POST /v1/searches`: the configuration of a search and the data set it is for."""
 
-    #: The id or name of a data set, or the name of a built-in one.
-    dataset: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_storable)]
-    name: Name | None = None
+    dataset: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_storable)] = Field(
+        description="id or name of a data set, or the name of a built-in one"
+    )
+    name: Name | None = Field(
+        default=None, description="name of the search; null: one is made from the data set's"
+    )
 
 
 class RootOut(Out):
     """An architecture that a search would start from."""
 
-    layers: int
-    parameters: int
-    flops: int  # of one example, forward
-    seconds: float  # expected, of its training on one usual thread
+    layers: Layers
+    parameters: Parameters
+    flops: Flops
+    seconds: float = Field(description="expected seconds of its training on one usual thread")
 
 
 class SearchPreview(Out):
     """What a search would be."""
 
-    dataset_id: UUID
-    task: str
-    bounds: Bounds  # as given or chosen
-    roots: list[RootOut]
-    trial_seconds: float  # expected, of a trial after the roots
-    workers: int  # alive at present
+    dataset_id: UUID = Field(description="id of the data set that the search would use")
+    task: str = Field(description="task type, such as `image-classification`")
+    bounds: Bounds = Field(
+        description="largest architecture that it may suggest, as given or chosen"
+    )
+    roots: list[RootOut] = Field(description="architectures that it would start from")
+    trial_seconds: float = Field(description="expected seconds of a trial after the roots")
+    workers: int = Field(description="workers that are alive at present")
 
 
 class LimitsIn(In):
     """`POST /v1/searches/{id}:extend`: the new limits in full; those left out stay as they are."""
 
-    trials: int | None = Field(default=None, ge=1, le=100_000, strict=True)
-    epochs: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
-    seconds: float | None = Field(default=None, ge=10, le=30 * 86_400)  # final fit included
-    parallelism: int | None = Field(default=None, ge=1, le=1024, strict=True)  # trials in flight
+    trials: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        strict=True,
+        description="trials in all, without the final fit",
+    )
+    epochs: int | None = Field(
+        default=None, ge=1, le=10_000_000, strict=True, description="epochs of all trials together"
+    )
+    seconds: float | None = Field(
+        default=None,
+        ge=10,
+        le=30 * 86_400,
+        description="seconds since the search started, the final fit included",
+    )
+    parallelism: int | None = Field(
+        default=None, ge=1, le=1024, strict=True, description="trials in flight"
+    )
 
 
 class SearchPatch(In):
     """`PATCH /v1/searches/{id}`: what is left out stays as it is."""
 
-    name: Name | None = None
-    tags: Annotated[list[Tag], Field(max_length=32)] | None = None  # all of them
-    note: Annotated[str, Field(max_length=4000), AfterValidator(_storable)] | None = None
-    shared: bool | None = None  # whether all users of the service may read it
+    name: Name | None = Field(default=None, description="new name")
+    tags: Annotated[list[Tag], Field(max_length=32)] | None = Field(
+        default=None, description="all tags that the search is to have"
+    )
+    note: Annotated[str, Field(max_length=4000), AfterValidator(_storable)] | None = Field(
+        default=None, description="new note, plain text"
+    )
+    shared: bool | None = Field(
+        default=None, description="whether all users of the service may read it"
+    )
 
 
 class DatasetRef(Out):
-    id: UUID
-    name: str
+    """The data set of a search."""
+
+    id: UUID = Field(description="id of the data set")
+    name: str = Field(description="its name")
 
 
 class OwnerRef(Out):
     """The key that a search was created with."""
 
-    id: UUID
-    name: str
+    id: UUID = Field(description="id of the key")
+    name: str = Field(description="its name")
 
 
 class Used(Out):
     """The part of its budget that a search has spent."""
 
-    trials: int  # ended ones, without the final fit
-    epochs: int
-    seconds: float  # since it started, pauses included
+    trials: int = Field(description="trials that have ended, without the final fit")
+    epochs: int = Field(description="epochs of all trials together")
+    seconds: float = Field(description="seconds since the search started, pauses included")
 
 
 class Best(Out):
     """The trial with the best value so far."""
 
-    trial_id: UUID
-    number: int
-    value: float
-    value_std: float | None
-    parameters: int | None
+    trial_id: UUID = Field(description="id of the trial")
+    number: int = Field(description="its number within the search")
+    value: Value
+    value_std: ValueStd
+    parameters: int | None = Field(description="parameters of its network; null if unknown")
     measures: MeasuresOut = {}
 
 
 class ComparisonOut(Comparison):
     """The final network compared with the winner it was trained on from, as data and in words."""
 
-    text: str  # "the final network has 91.20 % on 250 held-out examples, ..."
+    text: str = Field(
+        description='the comparison in words: "the final network has 91.20 % on 250 held-out '
+        'examples, …"'
+    )
 
     @classmethod
     def of(cls, kept: dict[str, Any] | None, task: AbstractTask) -> Self | None:
@@ -171,69 +257,109 @@ class ComparisonOut(Comparison):
 class FinalOut(Out):
     """The result of the final fit."""
 
-    trial_id: UUID
-    of_number: int  # number of the trial that was trained on
-    test_metric: float
-    test_loss: float
-    test_examples: int
+    trial_id: UUID = Field(description="id of the trial of the final fit")
+    of_number: int = Field(description="number of the trial that was trained on")
+    test_metric: float = Field(description="metric on the test split")
+    test_loss: float = Field(description="loss on the test split")
+    test_examples: int = Field(description="examples of the test split")
     test_measures: MeasuresOut = {}
-    parameters: int | None  # of the exported network
-    latency: float | None  # of the exported network, measured seconds for one example
-    members: list[int]  # numbers of the trials of an ensemble; empty: it is no ensemble
-    ensemble: str  # in words: "an ensemble of trials 5, 7 and 9"; or empty
-    export_bytes: int | None
-    precision: str | None  # how it was computed: "bf16 channels-last"
-    comparison: ComparisonOut | None
+    parameters: int | None = Field(
+        description="parameters of the exported network; null if unknown"
+    )
+    latency: Latency
+    members: Members
+    ensemble: EnsembleWords
+    export_bytes: ExportBytes
+    precision: Precision
+    comparison: ComparisonOut | None = Field(
+        description="comparison with the winner that it was trained on from; null if there was none"
+    )
 
 
 class SearchOut(Out):
-    id: UUID
-    name: str
-    tags: list[str]  # in order, each once
-    note: str
-    owner: OwnerRef
-    shared: bool  # whether all users of the service may read it; they change nothing
-    dataset: DatasetRef
-    task: str
-    strategy: str
-    strategy_options: dict[str, float | str | bool]
-    metric: str  # its name, "accuracy"
-    in_percent: bool = True  # whether people read it as a percentage
-    larger_is_better: bool = True
-    cost: Cost | None  # minimised beside the metric
-    status: SearchStatus
-    reason: str  # why it failed or was stopped; empty otherwise
-    budget: Budget
-    parallelism: int
-    seed: int
-    training: Training
-    bounds: Bounds
-    root: UUID | None  # the uploaded network that it starts from
-    keep_accuracy: bool = False  # it looks for less cost at the root's accuracy
-    int8: bool = False  # its export also has an ONNX file of eight bits
-    kept: str = ""  # which network keeps it, in words; empty until the final fit is made
-    root_name: str | None = None  # that of this network
-    version: int  # raised by every change
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    now: datetime  # the database's clock, to compute the remaining time
-    used: Used
-    trial_counts: dict[TrialStatus, int]  # search trials by status, without zeros
-    trials_inherited: int  # completed trials that started from a parent's weights
-    #: The share of all seconds of training that went into the exported network, from 0 to 1: those
-    #: of its trial and of each trial whose weights it inherited; None while nothing is exported.
-    compute_in_winner: float | None
-    best: Best | None
-    final: FinalOut | None
-    #: Estimated until the export, final fit included. None in lists, while nothing is known, and
-    #: unless the search is running or finishing.
-    seconds_left: float | None = None
+    """A search: what it was asked for, how far it is, and what it has found."""
+
+    id: UUID = Field(description="id of the search")
+    name: str = Field(description="its name")
+    tags: list[str] = Field(description="its tags in alphabetical order, each once")
+    note: str = Field(description="note of its owner, plain text")
+    owner: OwnerRef = Field(description="key that it was created with")
+    shared: Shared
+    dataset: DatasetRef = Field(description="data set that it is for")
+    task: str = Field(description="task type, such as `image-classification`")
+    strategy: str = Field(description="how it searches, such as `bayesian`")
+    strategy_options: dict[str, float | str | bool] = Field(
+        description="options of the strategy by name; those left out have their defaults"
+    )
+    metric: str = Field(description="name of the metric that is optimised, such as `accuracy`")
+    in_percent: bool = Field(
+        default=True, description="whether people read the metric as a percentage"
+    )
+    larger_is_better: bool = Field(
+        default=True, description="whether a larger value of the metric is better"
+    )
+    cost: Cost | None = Field(
+        description="what is minimised beside the metric; null: the metric alone"
+    )
+    status: SearchStatus = Field(description="status of the search")
+    reason: str = Field(description="why it failed or was stopped; empty otherwise")
+    budget: Budget = Field(description="what it may spend")
+    parallelism: int = Field(description="most trials in flight at a time")
+    seed: int = Field(description="seed of all its random choices")
+    training: Training = Field(description="how trials are trained, as it was given")
+    bounds: Bounds = Field(description="largest architecture that it may suggest")
+    root: UUID | None = Field(
+        description="id of the uploaded network that it starts from; null: chosen for the data"
+    )
+    keep_accuracy: bool = Field(
+        default=False, description="whether it looks for less cost at the root's accuracy"
+    )
+    int8: bool = Field(
+        default=False, description="whether its export also has an ONNX file of eight bits"
+    )
+    kept: str = Field(
+        default="",
+        description="which network keeps the root's accuracy, in words; empty until the final "
+        "fit is made",
+    )
+    root_name: str | None = Field(
+        default=None, description="name of the uploaded network that it starts from"
+    )
+    version: int = Field(
+        description="version of this object, raised by every change; also its ETag"
+    )
+    created_at: CreatedAt
+    started_at: StartedAt
+    ended_at: EndedAt
+    now: datetime = Field(description="time on the database's clock, to compute the remaining time")
+    used: Used = Field(description="part of the budget that it has spent")
+    trial_counts: dict[TrialStatus, int] = Field(
+        description="number of trials by status, without the final fit; zeros are left out"
+    )
+    trials_inherited: int = Field(
+        description="completed trials that started from a parent's weights"
+    )
+    compute_in_winner: float | None = Field(
+        description="share of all seconds of training that went into the exported network, from "
+        "0 to 1: those of its trial and of each trial whose weights it inherited; "
+        "null while nothing is exported"
+    )
+    best: Best | None = Field(
+        description="trial with the best value so far; null while there is none"
+    )
+    final: FinalOut | None = Field(description="result of the final fit; null while there is none")
+    seconds_left: float | None = Field(
+        default=None,
+        description="estimated seconds until the export, the final fit included; null in lists, "
+        "while nothing is known, and unless the search is running or finishing",
+    )
 
 
 class SearchPage(Out):
-    items: list[SearchOut]
-    next_cursor: str | None
+    """One page of a list of searches."""
+
+    items: list[SearchOut] = Field(description="searches of this page")
+    next_cursor: NextCursor
 
 
 # --- trials -----------------------------------------------------------------------------------
@@ -242,91 +368,139 @@ class SearchPage(Out):
 class MorphismOut(Out):
     """One step from parent to child, as data and in words."""
 
-    kind: str
-    text: str  # "widen convolution 3 from 16 to 32 filters"
-    data: dict[str, Any]
+    kind: str = Field(description="kind of the morphism, such as `widen`")
+    text: str = Field(description='the step in words: "widen convolution 3 from 16 to 32 filters"')
+    data: dict[str, Any] = Field(description="the step as data; its fields depend on the kind")
 
 
 class TrialOut(Out):
-    id: UUID
-    search_id: UUID
-    number: int
-    kind: TrialKind
-    status: TrialStatus
-    attempt: int
-    reason: str
-    network_id: UUID | None  # the uploaded network that a user has enqueued as this trial
-    parent_id: UUID | None
-    parent_number: int | None
-    morphisms: list[MorphismOut]  # empty: it continues its parent's training, or has no parent
-    choices: dict[str, Any]  # hyperparameters that the search changed in its lineage
-    changes: str  # in words: "augmentation warp, mixing 0.2"; or empty
-    members: list[int]  # final fit of an ensemble: numbers of its trials, the winner first
-    ensemble: str  # in words: "an ensemble of trials 5, 7 and 9"; or empty
-    inherited: bool  # started from the parent's weights, or an ancestor's: see `remark`
-    remark: str  # where it started in place of its parent's damaged weights, in words; or empty
-    fingerprint: str
-    layers: int
-    parameters: int
-    flops: int
-    predicted_mean: float | None
-    predicted_std: float | None
-    value: float | None
-    value_std: float | None
-    validation_loss: float | None  # of the weights that the value belongs to
-    measures: MeasuresOut = {}  # likewise
-    precision: str | None  # how it was computed: "bf16 channels-last"
-    comparison: ComparisonOut | None  # final fit only
-    epochs: int
-    best_epoch: int | None
-    step: int | None  # optimiser steps, while running
-    seconds: float | None
-    samples_per_second: float | None  # while training
-    latency: float | None  # measured seconds for one example
-    worker: str | None
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
+    """A trial: one architecture, how it was trained, and what it has reached."""
+
+    id: UUID = Field(description="id of the trial")
+    search_id: UUID = Field(description="id of its search")
+    number: int = Field(description="number within the search")
+    kind: TrialKind = Field(description="purpose of the trial")
+    status: TrialStatus = Field(description="status of the trial")
+    attempt: int = Field(description="how many times its training was begun")
+    reason: str = Field(description="why it ended as it did, or waits again; may be empty")
+    network_id: UUID | None = Field(
+        description="id of the uploaded network that a user has enqueued as this trial; else null"
+    )
+    parent_id: UUID | None = Field(description="id of the trial that it descends from; null: none")
+    parent_number: int | None = Field(description="number of that trial")
+    morphisms: list[MorphismOut] = Field(
+        description="steps from the parent's architecture to this one; empty: it continues its "
+        "parent's training, or has no parent"
+    )
+    choices: dict[str, Any] = Field(
+        description="hyperparameters that the search changed in its lineage, by name"
+    )
+    changes: str = Field(description='these in words: "augmentation warp, mixing 0.2"; or empty')
+    members: Members
+    ensemble: EnsembleWords
+    inherited: bool = Field(
+        description="whether it started from weights of its parent or another ancestor; see "
+        "`remark`"
+    )
+    remark: str = Field(
+        description="where it started in place of its parent's damaged weights, in words; or empty"
+    )
+    fingerprint: str = Field(
+        description="hash of the architecture; equal architectures have the same"
+    )
+    layers: Layers
+    parameters: Parameters
+    flops: Flops
+    predicted_mean: float | None = Field(
+        description="value that the surrogate predicted before the training; null if it made no "
+        "prediction"
+    )
+    predicted_std: float | None = Field(description="standard deviation of this prediction")
+    value: Value | None = Field(
+        description="metric on the validation split; null while there is none"
+    )
+    value_std: ValueStd
+    validation_loss: float | None = Field(
+        description="validation loss of the weights that the value belongs to"
+    )
+    measures: MeasuresOut = {}
+    precision: Precision
+    comparison: ComparisonOut | None = Field(
+        description="of a final fit: its network compared with the winner that it was trained "
+        "on from"
+    )
+    epochs: int = Field(description="epochs that it was trained for, in its latest attempt")
+    best_epoch: int | None = Field(
+        description="epoch that the value belongs to; null while there is none"
+    )
+    step: int | None = Field(description="optimiser steps so far, while it is running")
+    seconds: float | None = Field(description="seconds of training; null while unknown")
+    samples_per_second: float | None = Field(description="training examples per second")
+    latency: Latency
+    worker: str | None = Field(
+        description="name of the worker that trains it, or trained it last; null: none yet"
+    )
+    created_at: CreatedAt
+    started_at: StartedAt
+    ended_at: EndedAt
 
 
 class FrontPoint(Out):
     """A trial that no other beats in both value and cost."""
 
-    trial_id: UUID
-    number: int
-    value: float
-    value_std: float | None
-    parameters: int
-    flops: int
-    latency: float | None  # measured seconds for one example
+    trial_id: UUID = Field(description="id of the trial")
+    number: int = Field(description="its number within the search")
+    value: Value
+    value_std: ValueStd
+    parameters: Parameters
+    flops: Flops
+    latency: Latency
 
 
 class FrontOut(Out):
-    metric: str
-    cost: Cost  # the field of the items that is minimised
-    items: list[FrontPoint]  # the cheapest, and so the worst, first
+    """The Pareto front of a search."""
+
+    metric: str = Field(description="name of the metric that is optimised")
+    cost: Cost = Field(description="field of the items that is minimised")
+    items: list[FrontPoint] = Field(
+        description="trials of the front; the cheapest, and so the worst, first"
+    )
 
 
 class TrialDetail(TrialOut):
-    architecture: dict[str, Any]  # canonical JSON
-    parent_architecture: dict[str, Any] | None
-    hyperparameters: dict[str, Any] | None
+    """A trial with its architecture and its hyperparameters."""
+
+    architecture: dict[str, Any] = Field(description="its architecture as canonical JSON")
+    parent_architecture: dict[str, Any] | None = Field(
+        description="that of its parent; null: it has no parent"
+    )
+    hyperparameters: dict[str, Any] | None = Field(
+        description="how it is trained; null until that is decided"
+    )
 
 
 class TrialPage(Out):
-    items: list[TrialOut]
-    next_cursor: str | None
+    """One page of a list of trials."""
+
+    items: list[TrialOut] = Field(description="trials of this page")
+    next_cursor: NextCursor
 
 
 class EpochOut(Out):
-    trial_id: UUID
-    attempt: int
-    epoch: int
-    train_loss: float | None
-    validation_loss: float | None
-    validation_metric: float | None
-    learning_rate: float | None
-    seconds: float
+    """One epoch of a trial."""
+
+    trial_id: UUID = Field(description="id of the trial")
+    attempt: int = Field(description="attempt that the epoch belongs to")
+    epoch: int = Field(description="number of the epoch, from 1")
+    train_loss: float | None = Field(
+        description="mean loss on the training examples; null if it was not finite"
+    )
+    validation_loss: float | None = Field(
+        description="loss on the validation split; null if it was not finite"
+    )
+    validation_metric: float | None = Field(description="metric on the validation split")
+    learning_rate: float | None = Field(description="learning rate at the end of the epoch")
+    seconds: float = Field(description="seconds since the training began")
 
 
 class EpochPage(Out):
@@ -338,220 +512,319 @@ class EpochPage(Out):
 
 
 class DatasetOut(Out):
-    id: UUID
-    name: str
-    version: int  # other content under the same name is the next version
-    builtin: bool
-    task: str
-    input_shape: list[int]
-    classes: int
-    class_names: list[str]
-    target_names: list[str] = []  # of the numbers to predict, where no class is
-    train_examples: int
-    test_examples: int
-    layout: str | None  # axes of the examples as they came; None: imported by an older release
-    bytes: int
-    created_at: datetime
-    uploaded_at: datetime  # the last time; the name means the version that was uploaded last
-    description: DatasetDescription | None  # None: imported by an older release
+    """A data set: what its examples are, and how they were understood."""
+
+    id: UUID = Field(description="id of this version of the data set")
+    name: str = Field(description="its name")
+    version: int = Field(
+        description="number of the version: other content under the same name is the next one"
+    )
+    builtin: bool = Field(description="whether it needs no upload")
+    task: str = Field(
+        description="task type that its labels are for, such as `image-classification`"
+    )
+    input_shape: list[int] = Field(
+        description="shape of one example: (channels, height, width), (channels, length) or "
+        "(features)"
+    )
+    classes: int = Field(description="number of classes; 0: numbers are predicted")
+    class_names: list[str] = Field(description="names of the classes in their order")
+    target_names: list[str] = Field(
+        default=[], description="names of the numbers to predict, where no class is"
+    )
+    train_examples: int = Field(description="examples to train and to validate on")
+    test_examples: int = Field(description="examples of the test split")
+    layout: str | None = Field(
+        description="axes of the examples as they came, such as `NHWC`; null: imported by an "
+        "older release"
+    )
+    bytes: int = Field(description="size in storage in bytes")
+    created_at: CreatedAt
+    uploaded_at: datetime = Field(
+        description="when it was last uploaded; the name means the version that was uploaded last"
+    )
+    description: DatasetDescription | None = Field(
+        description="how its files were understood; null: imported by an older release"
+    )
 
 
 class IntakeOut(Out):
     """What data sets may be, for people and programs to know before an upload."""
 
-    max_upload_bytes: int
-    formats: dict[str, str]  # by kind: what the files hold
-    tasks: list[str] = []  # what labels may be taken for
-    layouts: list[str]  # how axes are understood
-    image_side: int  # largest side of images from files, in pixels, unless the upload gives another
-    builtins: list[str]  # names of data sets that need no upload
+    max_upload_bytes: int = Field(description="largest upload in bytes")
+    formats: dict[str, str] = Field(description="formats of files by kind, and what they hold")
+    tasks: list[str] = Field(default=[], description="task types that labels may be taken for")
+    layouts: list[str] = Field(description="how axes are understood")
+    image_side: int = Field(
+        description="largest side of images from files, in pixels, unless the upload gives another"
+    )
+    builtins: list[str] = Field(description="names of data sets that need no upload")
 
 
 class NetworkOut(Out):
     """An uploaded network that a search can start from."""
 
-    id: UUID
-    name: str
-    input_shape: list[int]
-    outputs: int  # one for each class
-    layers: int
-    parameters: int
-    flops: int
-    bytes: int | None  # of its weights; None: they start at random
-    created_at: datetime
+    id: UUID = Field(description="id of the network")
+    name: str = Field(description="its name")
+    input_shape: list[int] = Field(description="shape of one example, without the batch")
+    outputs: int = Field(
+        description="numbers that it computes for one example, such as one for each class"
+    )
+    layers: Layers
+    parameters: Parameters
+    flops: Flops
+    bytes: int | None = Field(
+        description="size of its weights in bytes; null: they start at random"
+    )
+    created_at: CreatedAt
 
 
 class EnqueuedOut(Out):
     """A network that becomes a trial of a search, or is one."""
 
-    search_id: UUID
-    network_id: UUID
-    trial_id: UUID | None  # None: it waits until a trial may start
-    number: int | None  # of the trial
+    search_id: UUID = Field(description="id of the search")
+    network_id: UUID = Field(description="id of the network")
+    trial_id: UUID | None = Field(
+        description="id of its trial; null: it waits until a trial may start"
+    )
+    number: int | None = Field(description="number of its trial; null while it waits")
 
 
 class TrialExportOut(Out):
     """The export of one trial: how far it is, and what its network reaches on the test split."""
 
-    trial_id: UUID  # the trial whose network it is
-    search_id: UUID
-    number: int  # of that trial
-    status: TrialStatus  # of the export: its file is there once it is completed
-    attempt: int
-    reason: str  # why it waits or has failed
-    export_bytes: int | None
-    test_metric: float | None
-    test_loss: float | None
-    test_examples: int | None
+    trial_id: UUID = Field(description="id of the trial whose network it is")
+    search_id: UUID = Field(description="id of its search")
+    number: int = Field(description="number of that trial")
+    status: TrialStatus = Field(
+        description="status of the export: its file is there once it is completed"
+    )
+    attempt: int = Field(description="how many times it was begun")
+    reason: str = Field(description="why it waits or has failed; empty otherwise")
+    export_bytes: ExportBytes
+    test_metric: float | None = Field(
+        description="metric on the test split; null until it is tested"
+    )
+    test_loss: float | None = Field(description="loss on the test split")
+    test_examples: int | None = Field(description="examples of the test split")
     test_measures: MeasuresOut = {}
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
+    created_at: CreatedAt
+    started_at: StartedAt
+    ended_at: EndedAt
 
 
 class QueuedOut(Out):
     """A network that waits for its trial."""
 
-    network_id: UUID
-    name: str
-    created_at: datetime  # when it was enqueued
+    network_id: UUID = Field(description="id of the network")
+    name: str = Field(description="its name")
+    created_at: datetime = Field(description="when it was enqueued")
 
 
 class QueuePage(Out):
-    items: list[QueuedOut]
+    """The networks that wait for their trials."""
+
+    items: list[QueuedOut] = Field(description="networks in the order of their trials")
 
 
 class NetworkPage(Out):
-    items: list[NetworkOut]
-    next_cursor: str | None
+    """One page of a list of networks."""
+
+    items: list[NetworkOut] = Field(description="networks of this page")
+    next_cursor: NextCursor
 
 
 class DatasetPage(Out):
-    items: list[DatasetOut]
-    next_cursor: str | None
+    """One page of a list of data sets."""
+
+    items: list[DatasetOut] = Field(description="data sets of this page")
+    next_cursor: NextCursor
 
 
 class WebhookIn(In):
-    name: Name
-    url: HttpUrl  # `https://…`; no private address, unless allowed
-    #: Events to report.
-    events: list[WebhookEvent] = Field(min_length=1, max_length=len(WebhookEvent))
+    """An address to which events of your searches are to be sent."""
+
+    name: Name = Field(description="name of the webhook")
+    url: HttpUrl = Field(
+        description="address `https://…`; a private one is refused unless the service allows it"
+    )
+    events: list[WebhookEvent] = Field(
+        min_length=1, max_length=len(WebhookEvent), description="events to report"
+    )
 
 
 class WebhookOut(Out):
     """An address to which events of your searches are sent."""
 
-    id: UUID
-    name: str
-    url: str
-    events: list[str]
-    created_at: datetime
+    id: UUID = Field(description="id of the webhook")
+    name: str = Field(description="its name")
+    url: str = Field(description="address that events are sent to")
+    events: list[str] = Field(description="events that are reported")
+    created_at: CreatedAt
 
 
 class WebhookCreated(WebhookOut):
-    secret: str  # "whsec_…", the key of the signatures; shown only once
+    """A new webhook with its secret."""
+
+    secret: str = Field(description="key of the signatures, `whsec_…`; shown only once")
 
 
 class WebhookPage(Out):
-    items: list[WebhookOut]
-    next_cursor: str | None
+    """One page of a list of webhooks."""
+
+    items: list[WebhookOut] = Field(description="webhooks of this page")
+    next_cursor: NextCursor
 
 
 class DeliveryOut(Out):
     """One event that was sent, or is to be sent, to a webhook."""
 
-    id: UUID
-    webhook_id: UUID
-    event: str  # one of the webhook's, or "ping"
-    data: dict[str, Any]
-    status: DeliveryStatus
-    attempts: int
-    answer: int | None  # status of the receiver's last answer
-    error: str  # of the last attempt
-    created_at: datetime
-    due_at: datetime  # of its next attempt, while it is pending
-    ended_at: datetime | None
+    id: UUID = Field(
+        description="id of the delivery; its `webhook-id` is `msg_` and this id without hyphens"
+    )
+    webhook_id: UUID = Field(description="id of the webhook")
+    event: str = Field(description="one of the webhook's events, or `ping`")
+    data: dict[str, Any] = Field(description="what is sent about the event")
+    status: DeliveryStatus = Field(description="status of the delivery")
+    attempts: int = Field(description="how many times it was sent")
+    answer: int | None = Field(
+        description="HTTP status of the receiver's last answer; null: it gave none"
+    )
+    error: str = Field(description="why the last attempt failed; or empty")
+    created_at: CreatedAt
+    due_at: datetime = Field(description="when its next attempt is due, while it is pending")
+    ended_at: EndedAt
 
 
 class DeliveryPage(Out):
-    items: list[DeliveryOut]
-    next_cursor: str | None
+    """One page of a list of deliveries."""
+
+    items: list[DeliveryOut] = Field(description="deliveries of this page")
+    next_cursor: NextCursor
 
 
 class WorkerOut(Out):
-    id: UUID
-    name: str
-    device: str
-    threads: int
-    memory: int  # bytes that a training may use there; 0: unknown
-    #: The least estimated training memory that ran out on a device of this kind, if any did.
-    memory_exceeded: int | None
-    memory_fitted: int | None  # the most that was trained there since one ran out
-    seen_at: datetime
-    draining: bool  # it gets no more trials
-    problem: str  # why it last had to rest, such as storage that it cannot read
-    resting_until: datetime | None  # it gets no trials until then
-    trial_id: UUID | None  # the trial that it trains
+    """A worker: its device, and what it does."""
+
+    id: UUID = Field(description="id of the worker")
+    name: str = Field(description="its name")
+    device: str = Field(description="`cpu`, or the name of its GPU")
+    threads: int = Field(description="threads that a training uses")
+    memory: int = Field(description="bytes that a training may use there; 0: unknown")
+    memory_exceeded: int | None = Field(
+        description="least estimated bytes of a training that ran out of memory on a device of "
+        "this kind; null: none did"
+    )
+    memory_fitted: int | None = Field(
+        description="most estimated bytes of a training that succeeded there since one ran out; "
+        "null: none did"
+    )
+    seen_at: datetime = Field(description="when it was last heard of")
+    draining: bool = Field(description="whether it gets no more trials")
+    problem: str = Field(
+        description="why it last had to rest, such as storage that it cannot read; or empty"
+    )
+    resting_until: datetime | None = Field(
+        description="until when it gets no trials; null: it does not rest"
+    )
+    trial_id: UUID | None = Field(description="id of the trial that it trains; null: none")
 
 
 class WorkerPage(Out):
-    items: list[WorkerOut]
+    """The workers of the last day."""
+
+    items: list[WorkerOut] = Field(description="workers")
 
 
 class QueueStatsOut(Out):
     """The queue in numbers: trials of the caller, of everybody for an admin."""
 
-    waiting: int  # trials that a worker could take now
-    running: int  # trials that workers train
-    workers_needed: int  # both together, as one worker trains one trial
-    oldest_wait: float  # seconds that the first waiting trial has been ready for a worker; else 0
-    live_workers: dict[str, int]  # of all users, by device: heard of within the last minute
+    waiting: int = Field(description="trials that a worker could take now")
+    running: int = Field(description="trials that workers train")
+    workers_needed: int = Field(description="both together, as one worker trains one trial")
+    oldest_wait: float = Field(
+        description="seconds that the first waiting trial has been ready for a worker; 0: none "
+        "waits"
+    )
+    live_workers: dict[str, int] = Field(
+        description="number of workers of all users, heard of within the last minute, by device"
+    )
 
 
 class AmountOut(Out):
-    blobs: int
-    bytes: int
+    """A number of files and their size."""
+
+    blobs: int = Field(description="number of files")
+    bytes: int = Field(description="their size in bytes")
 
 
 class GarbageOut(Out):
-    superseded: AmountOut  # weights of ended searches beyond the best trials
-    orphans: AmountOut  # files to which nothing refers
-    discarded: AmountOut  # given up already, and removed after their grace time
+    """What has no use in storage any more."""
+
+    superseded: AmountOut = Field(description="weights of ended searches beyond the best trials")
+    orphans: AmountOut = Field(description="files to which nothing refers")
+    discarded: AmountOut = Field(
+        description="files that are given up already, and removed after their grace time"
+    )
 
 
 class CollectionIn(In):
-    dry_run: bool = False  # only say what would be given up
+    """How to collect garbage."""
+
+    dry_run: bool = Field(default=False, description="whether only to say what would be given up")
 
 
 class KeyIn(In):
-    name: Name
-    role: Role = Role.USER
-    #: From then on it opens nothing.
-    expires_at: AwareDatetime | None = Field(default=None, le=datetime(2200, 1, 1, tzinfo=UTC))
-    #: Of a worker's key: the only worker name that may use it.
-    worker: str | None = Field(default=None, min_length=1, max_length=128)
+    """The key to create."""
+
+    name: Name = Field(description="name of the key")
+    role: Role = Field(default=Role.USER, description="what the key may do")
+    expires_at: AwareDatetime | None = Field(
+        default=None,
+        le=datetime(2200, 1, 1, tzinfo=UTC),
+        description="time, with its zone, from which the key opens nothing; null: never",
+    )
+    worker: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=128,
+        description="of a worker's key: the only worker name that may use it; null: any",
+    )
 
 
 class RotateIn(In):
-    #: For which the old secret opens.
-    grace_seconds: float = Field(default=0, ge=0, le=7 * 86_400, strict=True)
+    """How to rotate a key."""
+
+    grace_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=7 * 86_400,
+        strict=True,
+        description="seconds for which the old secret still opens",
+    )
 
 
 class KeyOut(Out):
-    id: UUID
-    name: str
-    role: Role
-    prefix: str  # its first characters, to recognise it
-    created_at: datetime
-    last_used_at: datetime | None
-    revoked_at: datetime | None
-    expires_at: datetime | None
-    worker: str | None  # the only worker name that may use it
+    """An API key without its secret."""
+
+    id: UUID = Field(description="id of the key")
+    name: str = Field(description="its name")
+    role: Role = Field(description="what it may do")
+    prefix: str = Field(description="its first characters, to recognise it")
+    created_at: CreatedAt
+    last_used_at: datetime | None = Field(description="when it was last used; null: never")
+    revoked_at: datetime | None = Field(description="when it was revoked; null: it was not")
+    expires_at: datetime | None = Field(description="from when it opens nothing; null: never")
+    worker: str | None = Field(description="the only worker name that may use it; null: any")
 
 
 class KeyCreated(KeyOut):
-    key: str  # shown only once
+    """An API key with its secret."""
+
+    key: str = Field(description="the secret, `netmorph_…`; shown only once")
 
 
 class KeyPage(Out):
-    items: list[KeyOut]
+    """All API keys."""
+
+    items: list[KeyOut] = Field(description="keys")

@@ -25,8 +25,8 @@ names the invalid fields.
 | status | meaning |
 | --- | --- |
 {problems}
-Lists come in pages: send the `next_cursor` of a page as `cursor` to get the next one. The fields of
-the answers are in the OpenAPI document.
+Lists come in pages: send the `next_cursor` of a page as `cursor` to get the next one. The OpenAPI
+document explains the parameters and the fields of the answers, and has an example of each body.
 
 `HEAD` is answered as `GET`, without the content. A search has its version as `ETag`, an export its
 hash: `If-None-Match` answers 304 where nothing has changed, `If-Match` 412 where an edit or a
@@ -35,7 +35,7 @@ download is of something else. A download that broke off goes on with `Range: by
 """
 _METHODS = ("get", "post", "put", "patch", "delete")
 _OPERATIONS = "| request | what it does | parameters | body | answer |"
-_FIELDS = "| field | values | default |"
+_FIELDS = "| field | meaning | values | default |"
 _REFERENCE = "#/components/schemas/"
 #: The limits of a number, a text and a list, in words.
 _LIMITS = {
@@ -161,7 +161,7 @@ def _body(name: str, schemas: Document) -> str:
     schema = schemas[name]
     required = schema.get("required", ())
     rows = [
-        f"| `{field}` | {_values(one, schemas)} | "
+        f"| `{field}` | {_line(one.get('description', ''))} | {_values(one, schemas)} | "
         f"{'required' if field in required else _default(one)} |"
         for field, one in schema["properties"].items()
     ]

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from typing import Annotated, Literal, cast
+from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request, Security
+from fastapi import Depends, Header, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -83,8 +84,22 @@ AdminDep = Annotated[Caller, Depends(get_admin)]
 WorkerDep = Annotated[Caller, Depends(get_worker)]
 StorageDep = Annotated[Storage, Depends(get_storage)]
 ChangesDep = Annotated[Changes, Depends(get_changes)]
-Limit = Annotated[int, Query(ge=1, le=500)]
-Cursor = Annotated[str | None, Query(min_length=1, max_length=512)]
+SearchId = Annotated[UUID, Path(description="id of the search")]
+TrialId = Annotated[UUID, Path(description="id of the trial")]
+DatasetId = Annotated[UUID, Path(description="id of a version of a data set")]
+NetworkId = Annotated[UUID, Path(description="id of the uploaded network")]
+KeyId = Annotated[UUID, Path(description="id of the key, not its secret")]
+WebhookId = Annotated[UUID, Path(description="id of the webhook")]
+DeliveryId = Annotated[UUID, Path(description="id of the delivery")]
+WorkerId = Annotated[UUID, Path(description="id of the worker")]
+Limit = Annotated[int, Query(ge=1, le=500, description="most items of the page")]
+_CURSOR = "the `next_cursor` of the page before; without it, the first page is answered"
+Cursor = Annotated[str | None, Query(min_length=1, max_length=512, description=_CURSOR)]
+_REPEAT = "a new text for each new object: the same request sent again creates nothing more"
 #: An invalid one is refused, as ignoring it could create something twice.
-IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
-ThemeName = Annotated[str, Query(pattern="^(light|dark)$")]
+IdempotencyKey = Annotated[
+    str | None, Header(min_length=1, max_length=128, pattern=r"^[!-~]+$", description=_REPEAT)
+]
+ThemeName = Annotated[
+    str, Query(pattern="^(light|dark)$", description="colours for a light or a dark page")
+]

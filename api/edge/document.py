@@ -1,12 +1,15 @@
-"""The document of the REST interface, with the errors that every operation may answer."""
+"""The document of the REST interface, with the errors of every operation, and examples."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 
+from api.edge import examples
 from api.edge.errors import MEDIA_TYPE
 
+_JSON = "application/json"
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 #: The statuses of problem documents that any operation may answer, and when.
@@ -30,9 +33,9 @@ _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
+        "type": {"type": "string", "description": "always `about:blank`: `title` says it"},
+        "title": {"type": "string", "description": "the status in words"},
+        "status": {"type": "integer", "description": "the status of the response"},
         "detail": {"type": "string", "description": "what was found and what is expected"},
         "errors": {
             "description": "the invalid fields of the request",
@@ -40,7 +43,10 @@ _PROBLEM = {
             "items": {
                 "type": "object",
                 "required": ["field", "message"],
-                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                "properties": {
+                    "field": {"type": "string", "description": "the name of the field"},
+                    "message": {"type": "string", "description": "what is wrong with it"},
+                },
             },
         },
     },
@@ -48,13 +54,13 @@ _PROBLEM = {
 
 
 def install(app: FastAPI) -> None:
-    """Let the app's document list the problem documents of every operation."""
+    """Let the app's document list the problem documents of every operation, and examples."""
     without = app.openapi
 
     def openapi() -> dict[str, Any]:
         is_complete = app.openapi_schema is not None
         document = without()
-        return document if is_complete else _with_problems(document)
+        return document if is_complete else _with_examples(_with_problems(document))
 
     app.openapi = openapi  # type: ignore[method-assign]
 
@@ -74,3 +80,21 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
                     continue
                 responses[str(int(status))] = {"description": reason, "content": content}
     return document
+
+
+def _with_examples(document: dict[str, Any]) -> dict[str, Any]:
+    """The document, changed in place, with an example of each JSON body of a request."""
+    for path in document["paths"].values():
+        for method in path.keys() & set(_METHODS):
+            content = path[method].get("requestBody", {}).get("content", {})
+            _add_example(content.get(_JSON, {}), examples.REQUESTS)
+    return document
+
+
+def _add_example(content: dict[str, Any], known: Mapping[str, Any]) -> None:
+    """Add the example of a body's schema, where one is known."""
+    schema = content.get("schema", {})
+    for one in (schema, *schema.get("anyOf", ())):
+        name = one.get("$ref", "").rpartition("/")[2]
+        if name in known:
+            content["example"] = known[name]

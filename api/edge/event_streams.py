@@ -27,7 +27,9 @@ from api.store.errors import NotFound
 from api.store.keys import Caller
 from core.protocol.states import LIVE_SEARCH, SearchStatus
 
-LastEventId = Annotated[str | None, Header()]
+LastEventId = Annotated[
+    str | None, Header(description="id of the last event that came: a version of the search")
+]
 
 _ANY_PAUSE = 1.0  # seconds between two events of a list
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
-from uuid import UUID
 
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Path, Request, Response, UploadFile
 from fastapi.routing import APIRoute
+from pydantic import Field
 
 from api.edge.authentication import user_of
-from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
+from api.edge.dependencies import CallerDep, Cursor, DatasetId, Limit, SessionDep, StorageDep
 from api.edge.uploads import checked_first
 from api.imports import import_builtin, import_file, intake_rules
 from api.schemas import DatasetOut, DatasetPage, ImageSide, IntakeOut, Name, SplitSeed
@@ -29,8 +29,36 @@ class UploadRoute(APIRoute):
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"], route_class=UploadRoute)
 
-Layout = Annotated[str, Form(max_length=8)]
-ColumnName = Annotated[str, Form(max_length=128)]
+BuiltinName = Annotated[str, Path(description="name of a built-in data set, such as `digits`")]
+ColumnName = Annotated[str, Field(max_length=128)]
+
+_LAYOUT = (
+    "axes of the examples, where the file does not name them: `NHW`, `NHWC` or `NCHW` for images, "
+    "`NL`, `NLC` or `NCL` for signals, `NF` for vectors"
+)
+_IMAGE_SIDE = "largest side of images from files, in pixels"
+_TARGET = (
+    "of a table: name of the column with the labels, by default the one named target, label, class "
+    "or y; several names, as in `a,b,c`, are columns of 0 and 1, one for each label, or of numbers "
+    "to predict"
+)
+_TEXT = "of a table: name of a column of texts, which is then the only one to learn from"
+_CATEGORY = "of a table: name of a column whose numbers are categories; may be repeated"
+_TASK = (
+    "what the labels are for: `image-classification` (of images, signals, texts, vectors and "
+    "rows), `multi-label` or `regression`; without it, labels with fractions, and whole ones that "
+    "hardly repeat, are numbers to predict, rows of 0 and 1 that have no single 1 are several "
+    "labels of an example, all others name classes"
+)
+_GROUP = (
+    "of a table: name of a column of groups: no group is in two splits; of images by class, "
+    "`file-prefix` is the text before the first _, - or space of a file's name"
+)
+_TIME = (
+    "of a table: name of a column of times: the latest rows are the test split, and each search "
+    "validates on the latest of the others"
+)
+_SPLIT_SEED = "seed by which the test split is set aside, where the files have none"
 
 
 @router.post("", status_code=201)
@@ -38,38 +66,24 @@ def upload_dataset(
     request: Request,
     caller: CallerDep,
     storage: StorageDep,
-    name: Annotated[Name, Form()],
+    name: Annotated[Name, Form(description="name of the data set")],
     file: Annotated[UploadFile, File(description="a table, npz file, or zip of a folder")],
-    layout: Layout = "",
-    image_side: Annotated[ImageSide | None, Form()] = None,
-    target: Annotated[str, Form(max_length=4096)] = "",
-    text: ColumnName = "",
-    category: Annotated[list[ColumnName], Form(max_length=MAX_COLUMNS)] = [],  # noqa: B006
-    task: Annotated[str, Form(max_length=64)] = "",
-    group: ColumnName = "",
-    time: ColumnName = "",
-    split_seed: Annotated[SplitSeed | None, Form()] = None,
+    layout: Annotated[str, Form(max_length=8, description=_LAYOUT)] = "",
+    image_side: Annotated[ImageSide | None, Form(description=_IMAGE_SIDE)] = None,
+    target: Annotated[str, Form(max_length=4096, description=_TARGET)] = "",
+    text: Annotated[ColumnName, Form(description=_TEXT)] = "",
+    category: Annotated[list[ColumnName], Form(max_length=MAX_COLUMNS, description=_CATEGORY)] = [],  # noqa: B006
+    task: Annotated[str, Form(max_length=64, description=_TASK)] = "",
+    group: Annotated[ColumnName, Form(description=_GROUP)] = "",
+    time: Annotated[ColumnName, Form(description=_TIME)] = "",
+    split_seed: Annotated[SplitSeed | None, Form(description=_SPLIT_SEED)] = None,
 ) -> DatasetOut:
     """Upload a data set as a multipart form; the response says how it was understood.
 
-    The file is of one of the formats that `GET /v1/datasets/intake` lists. `layout` names the axes
-    of the examples where the file does not: "NHW", "NHWC" or "NCHW" for images, "NL", "NLC" or
-    "NCL" for signals, "NF" for vectors. `image_side` is the largest side of images from files, in
-    pixels. Of a table (CSV, TSV, Parquet, JSONL), also of one beside images, whose names of files
-    are recognised, `target` names the column with the labels, by default the one named target,
-    label, class or y; several names, as in "a,b,c", are columns of 0 and 1, one for each label, or
-    of numbers to predict; `text` names a column of texts, which is then the only one to learn from;
-    `category`, which may be repeated, names a column whose numbers are categories. `task` says what
-    the labels are for: "image-classification" (of images, signals, texts, vectors and rows),
-    "multi-label" or "regression"; without it, labels with fractions, and whole ones that hardly
-    repeat, are numbers to predict, rows of 0 and 1 that have no single 1 are several labels of an
-    example, all others name classes. `group` and `time` name a column of a table by which it is
-    divided: no group is in two splits, or the latest rows are the test split and each search
-    validates on the latest of the others. Of images by class, the group "file-prefix" is the text
-    before the first _, - or space of a file's name. `split_seed` is the seed by which the test
-    split is set aside, where the files have none. Check `description`, above all its `warnings`,
-    before a search. The same content again is the same data set; other content under the same name
-    is its next version.
+    The file is of one of the formats that `GET /v1/datasets/intake` lists. A table is CSV, TSV,
+    Parquet or JSONL, and may be beside images, whose names of files are recognised in it. Check
+    `description`, above all its `warnings`, before a search. The same content again is the same
+    data set; other content under the same name is its next version.
     """
     options = ReadOptions(
         layout=layout or None,
@@ -96,7 +110,7 @@ def get_intake(request: Request, caller: CallerDep) -> IntakeOut:
 
 @router.post("/builtin/{name}", status_code=201)
 def import_builtin_dataset(
-    request: Request, name: str, caller: CallerDep, storage: StorageDep
+    request: Request, name: BuiltinName, caller: CallerDep, storage: StorageDep
 ) -> DatasetOut:
     """Import a built-in data set now; otherwise the first search that names it imports it."""
     return import_builtin(request.app.state.sessions, storage, caller, name)
@@ -111,12 +125,12 @@ def list_datasets(
 
 
 @router.delete("/{dataset_id}", status_code=204)
-def delete_dataset(dataset_id: UUID, caller: CallerDep, session: SessionDep) -> None:
+def delete_dataset(dataset_id: DatasetId, caller: CallerDep, session: SessionDep) -> None:
     """Delete one version of a data set; refused (409) while searches use it."""
     datasets.remove(session, caller, dataset_id)
 
 
 @router.get("/{dataset_id}")
-def get_dataset(dataset_id: UUID, caller: CallerDep, session: SessionDep) -> DatasetOut:
+def get_dataset(dataset_id: DatasetId, caller: CallerDep, session: SessionDep) -> DatasetOut:
     """Get a data set."""
     return datasets.get(session, caller, dataset_id)

@@ -1,13 +1,12 @@
 """The changes of a search as they are committed."""
 
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from api.edge import event_streams
-from api.edge.dependencies import CallerDep, ChangesDep
+from api.edge.dependencies import CallerDep, ChangesDep, SearchId
 from api.edge.event_streams import LastEventId
 
 _EVENTS: dict[int | str, Any] = {200: {"content": {"text/event-stream": {}}}}
@@ -17,7 +16,7 @@ router = APIRouter(prefix="/v1/searches", tags=["searches"])
 @router.get("/{search_id}/events", response_class=StreamingResponse, responses=_EVENTS)
 async def search_events(
     request: Request,
-    search_id: UUID,
+    search_id: SearchId,
     caller: CallerDep,
     changes: ChangesDep,
     last_event_id: LastEventId = None,

@@ -3,13 +3,12 @@
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.edge import downloads
-from api.edge.dependencies import CallerDep, SessionDep, StorageDep
+from api.edge.dependencies import CallerDep, SearchId, SessionDep, StorageDep, TrialId
 from api.edge.errors import documented
 from api.schemas import TrialExportOut
 from api.store import trial_exports
@@ -45,7 +44,11 @@ _conditional = [Depends(_documented)]
     tags=["searches"],
 )
 def download_export(
-    request: Request, search_id: UUID, caller: CallerDep, session: SessionDep, storage: StorageDep
+    request: Request,
+    search_id: SearchId,
+    caller: CallerDep,
+    session: SessionDep,
+    storage: StorageDep,
 ) -> Response:
     """Download the exported model as a zip file; 404 until the final fit has ended.
 
@@ -58,7 +61,7 @@ def download_export(
 def order_trial_export(
     request: Request,
     response: Response,
-    trial_id: UUID,
+    trial_id: TrialId,
     caller: CallerDep,
     session: SessionDep,
     storage: StorageDep,
@@ -81,7 +84,7 @@ def order_trial_export(
 
 
 @router.get("/trials/{trial_id}/export", tags=["trials"])
-def get_trial_export(trial_id: UUID, caller: CallerDep, session: SessionDep) -> TrialExportOut:
+def get_trial_export(trial_id: TrialId, caller: CallerDep, session: SessionDep) -> TrialExportOut:
     """Get how far the export of a trial is; 404 where none was ordered."""
     return trial_exports.state(session, caller, trial_id)
 
@@ -94,7 +97,7 @@ def get_trial_export(trial_id: UUID, caller: CallerDep, session: SessionDep) -> 
     tags=["trials"],
 )
 def download_trial_export(
-    request: Request, trial_id: UUID, caller: CallerDep, session: SessionDep, storage: StorageDep
+    request: Request, trial_id: TrialId, caller: CallerDep, session: SessionDep, storage: StorageDep
 ) -> Response:
     """Download the exported model of a trial as a zip file; 404 until its export is completed.
 

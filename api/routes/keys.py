@@ -1,11 +1,10 @@
 """API keys, managed by admins."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from fastapi import APIRouter
 
-from api.edge.dependencies import AdminDep, IdempotencyKey, SessionDep
+from api.edge.dependencies import AdminDep, IdempotencyKey, KeyId, SessionDep
 from api.schemas import KeyCreated, KeyIn, KeyOut, KeyPage, RotateIn
 from api.store import keys
 from api.store.repeats import id_of_new
@@ -34,7 +33,7 @@ def list_keys(_: AdminDep, session: SessionDep) -> KeyPage:
 
 @router.post("/{key_id}:rotate")
 def rotate_key(
-    key_id: UUID, _: AdminDep, session: SessionDep, body: RotateIn | None = None
+    key_id: KeyId, _: AdminDep, session: SessionDep, body: RotateIn | None = None
 ) -> KeyCreated:
     """Give a key a new secret; the objects it owns stay. Only this response shows it.
 
@@ -45,6 +44,6 @@ def rotate_key(
 
 
 @router.delete("/{key_id}")
-def revoke_key(key_id: UUID, _: AdminDep, session: SessionDep) -> KeyOut:
+def revoke_key(key_id: KeyId, _: AdminDep, session: SessionDep) -> KeyOut:
     """Revoke an API key, at once and permanently; the objects it owns stay."""
     return keys.revoke(session, key_id)

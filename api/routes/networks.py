@@ -1,12 +1,11 @@
 """Networks that a search can start from: upload, list, delete."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from pydantic import Json
 
-from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep, StorageDep
+from api.edge.dependencies import CallerDep, Cursor, Limit, NetworkId, SessionDep, StorageDep
 from api.imports import import_network
 from api.schemas import Name, NetworkOut, NetworkPage
 from api.store import networks
@@ -19,7 +18,7 @@ def upload_network(
     request: Request,
     caller: CallerDep,
     storage: StorageDep,
-    name: Annotated[Name, Form()],
+    name: Annotated[Name, Form(description="name of the network")],
     architecture: Annotated[Json[Any], Form(description="an architecture as JSON")],
     weights: Annotated[UploadFile | None, File(description="a safetensors file")] = None,
 ) -> NetworkOut:
@@ -49,12 +48,12 @@ def list_networks(
 
 
 @router.get("/{network_id}")
-def get_network(network_id: UUID, caller: CallerDep, session: SessionDep) -> NetworkOut:
+def get_network(network_id: NetworkId, caller: CallerDep, session: SessionDep) -> NetworkOut:
     """Get a network."""
     return networks.get(session, caller, network_id)
 
 
 @router.delete("/{network_id}", status_code=204)
-def delete_network(network_id: UUID, caller: CallerDep, session: SessionDep) -> None:
+def delete_network(network_id: NetworkId, caller: CallerDep, session: SessionDep) -> None:
     """Delete a network that no search starts from."""
     networks.remove(session, caller, network_id)

@@ -19,6 +19,8 @@ from api.edge.dependencies import (
     Cursor,
     IdempotencyKey,
     Limit,
+    NetworkId,
+    SearchId,
     SessionDep,
     StorageDep,
 )
@@ -55,6 +57,15 @@ from core.protocol.contracts import Cost
 from core.protocol.states import SearchStatus
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
+
+_TAGS = "those that have each of these tags"
+_STATES = "those in one of these states"
+_TEXT = "those that have this text in their name or note"
+_SORT = "the oldest first, or with `-` the newest"
+_SINCE = "a known version: the response is 304 unless the search has changed"
+_WAIT = "long-poll for up to this many seconds"
+_ETAG = "the ETag of a known version, as `since`"
+_COST = "the cost; without it that of the search, or parameters where it has none"
 
 
 @router.post("", status_code=201)
@@ -101,17 +112,16 @@ def list_searches(
     session: SessionDep,
     limit: Limit = 50,
     cursor: Cursor = None,
-    tag: Annotated[list[Tag] | None, Query(max_length=32)] = None,
-    own: bool = False,
-    status: Annotated[list[SearchStatus] | None, Query(max_length=8)] = None,
-    dataset: Annotated[UUID | None, Query(description="the id of a data set")] = None,
-    text: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")] = "",
-    sort: Annotated[Literal["-created_at", "created_at"], Query()] = "-created_at",
+    tag: Annotated[list[Tag] | None, Query(max_length=32, description=_TAGS)] = None,
+    own: Annotated[bool, Query(description="those that you created alone")] = False,
+    status: Annotated[list[SearchStatus] | None, Query(max_length=8, description=_STATES)] = None,
+    dataset: Annotated[UUID | None, Query(description="those for the data set of this id")] = None,
+    text: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$", description=_TEXT)] = "",
+    sort: Annotated[Literal["-created_at", "created_at"], Query(description=_SORT)] = "-created_at",
 ) -> SearchPage:
-    """List your searches and those that others share, the newest first.
+    """List your searches and those that others share, the newest first, or as `sort` says.
 
-    With `tag`, those that have each of these tags; with `own`, those that you created alone; with
-    `status`, those in one of these; with `text`, those that have it in their name or note.
+    With `tag`, `own`, `status`, `dataset` or `text`, those alone that match all of them.
     """
     chosen = searches.Filter(tuple(tag or ()), own, tuple(status or ()), dataset, text.strip())
     is_oldest_first = sort == "created_at"
@@ -123,17 +133,14 @@ def list_searches(
 @router.get("/{search_id}", responses={304: {"description": "unchanged since"}})
 async def get_search(
     request: Request,
-    search_id: UUID,
+    search_id: SearchId,
     caller: CallerDep,
     changes: ChangesDep,
-    since: Annotated[int | None, Query(ge=0, le=2**62)] = None,
-    wait_seconds: Annotated[float, Query(alias="wait", ge=0, le=60)] = 0,
-    if_none_match: Annotated[str | None, Header()] = None,
+    since: Annotated[int | None, Query(ge=0, le=2**62, description=_SINCE)] = None,
+    wait_seconds: Annotated[float, Query(alias="wait", ge=0, le=60, description=_WAIT)] = 0,
+    if_none_match: Annotated[str | None, Header(description=_ETAG)] = None,
 ) -> Response:
-    """Get a search. With `since` (a version) the response is 304 unless it has changed.
-
-    `wait`: long-poll for up to this many seconds. The version is also the ETag.
-    """
+    """Get a search, at once or with `wait` when it has changed. Its version is also the ETag."""
     known = version_in(if_none_match) if since is None else since
     deadline = time.monotonic() + (0 if changes.full else wait_seconds)
     has_waited = False
@@ -169,7 +176,7 @@ def _read(
 def edit_search(
     request: Request,
     response: Response,
-    search_id: UUID,
+    search_id: SearchId,
     caller: CallerDep,
     session: SessionDep,
     body: SearchPatch | None = None,
@@ -192,7 +199,7 @@ def edit_search(
 
 @router.put("/{search_id}/enqueued/{network_id}")
 def enqueue_network(
-    search_id: UUID, network_id: UUID, caller: CallerDep, session: SessionDep
+    search_id: SearchId, network_id: NetworkId, caller: CallerDep, session: SessionDep
 ) -> EnqueuedOut:
     """Let an uploaded network become the next trial, after the first roots have been compared.
 
@@ -203,45 +210,45 @@ def enqueue_network(
 
 
 @router.get("/{search_id}/enqueued")
-def list_enqueued(search_id: UUID, caller: CallerDep, session: SessionDep) -> QueuePage:
+def list_enqueued(search_id: SearchId, caller: CallerDep, session: SessionDep) -> QueuePage:
     """List the networks that wait for their trial, the next one first."""
     return QueuePage(items=enqueued.listing(session, caller, search_id))
 
 
 @router.delete("/{search_id}/enqueued/{network_id}", status_code=204)
 def withdraw_network(
-    search_id: UUID, network_id: UUID, caller: CallerDep, session: SessionDep
+    search_id: SearchId, network_id: NetworkId, caller: CallerDep, session: SessionDep
 ) -> None:
     """Remove a network from the queue before its trial is made; 409 where it has one already."""
     enqueued.withdraw(session, caller, search_id, network_id)
 
 
 @router.delete("/{search_id}", status_code=204)
-def delete_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> None:
+def delete_search(search_id: SearchId, caller: CallerDep, session: SessionDep) -> None:
     """Delete a search with its trials and models; a running search is stopped first."""
     searches.remove(session, caller, search_id)
 
 
 @router.post("/{search_id}:pause")
-def pause_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
+def pause_search(search_id: SearchId, caller: CallerDep, session: SessionDep) -> SearchOut:
     """Pause a search: no more trials start, running ones finish."""
     return searches.pause(session, caller, search_id)
 
 
 @router.post("/{search_id}:resume")
-def resume_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
+def resume_search(search_id: SearchId, caller: CallerDep, session: SessionDep) -> SearchOut:
     """Continue a paused search."""
     return searches.resume(session, caller, search_id)
 
 
 @router.post("/{search_id}:stop")
-def stop_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
+def stop_search(search_id: SearchId, caller: CallerDep, session: SessionDep) -> SearchOut:
     """Stop a search permanently; its workers are freed within two heartbeats."""
     return searches.stop(session, caller, search_id)
 
 
 @router.post("/{search_id}:finish")
-def finish_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> SearchOut:
+def finish_search(search_id: SearchId, caller: CallerDep, session: SessionDep) -> SearchOut:
     """Finish a search early: waiting trials are stopped, running ones end, then the final fit.
 
     The budget becomes what has been spent. 409 where no trial has a value and none is running.
@@ -252,7 +259,7 @@ def finish_search(search_id: UUID, caller: CallerDep, session: SessionDep) -> Se
 @router.post("/{search_id}:extend")
 def extend_search(
     request: Request,
-    search_id: UUID,
+    search_id: SearchId,
     caller: CallerDep,
     session: SessionDep,
     body: LimitsIn | None = None,
@@ -268,7 +275,7 @@ def extend_search(
 
 @router.get("/{search_id}/trials")
 def list_trials(
-    search_id: UUID,
+    search_id: SearchId,
     caller: CallerDep,
     session: SessionDep,
     arrangement: ArrangementDep,
@@ -287,18 +294,18 @@ def list_trials(
 
 @router.get("/{search_id}/front")
 def get_front(
-    search_id: UUID, caller: CallerDep, session: SessionDep, cost: Cost | None = None
+    search_id: SearchId,
+    caller: CallerDep,
+    session: SessionDep,
+    cost: Annotated[Cost | None, Query(description=_COST)] = None,
 ) -> FrontOut:
-    """Get the Pareto front: the trials that none beats in both metric and cost, cheapest first.
-
-    Without `cost`, the cost is that of the search, or parameters where it has none.
-    """
+    """Get the Pareto front: the trials that none beats in both metric and cost, cheapest first."""
     return fronts.of_search(session, caller, search_id, cost)
 
 
 @router.get("/{search_id}/epochs")
 def list_epochs(
-    search_id: UUID,
+    search_id: SearchId,
     caller: CallerDep,
     session: SessionDep,
     limit: Limit = 500,

@@ -1,10 +1,8 @@
 """Trials: the evaluation of one architecture."""
 
-from uuid import UUID
-
 from fastapi import APIRouter
 
-from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep
+from api.edge.dependencies import CallerDep, Cursor, Limit, SessionDep, TrialId
 from api.schemas import EpochPage, TrialDetail
 from api.store import epochs, stopped_trials, trials
 
@@ -12,13 +10,13 @@ router = APIRouter(prefix="/v1/trials", tags=["trials"])
 
 
 @router.get("/{trial_id}")
-def get_trial(trial_id: UUID, caller: CallerDep, session: SessionDep) -> TrialDetail:
+def get_trial(trial_id: TrialId, caller: CallerDep, session: SessionDep) -> TrialDetail:
     """Get a trial with its architecture."""
     return trials.get(session, caller, trial_id)
 
 
 @router.post("/{trial_id}:stop")
-def stop_trial(trial_id: UUID, caller: CallerDep, session: SessionDep) -> TrialDetail:
+def stop_trial(trial_id: TrialId, caller: CallerDep, session: SessionDep) -> TrialDetail:
     """Stop one trial; a running one ends at its worker's next report and keeps its value.
 
     Its search goes on. 409 where it has ended in another way, and for a final fit.
@@ -28,7 +26,7 @@ def stop_trial(trial_id: UUID, caller: CallerDep, session: SessionDep) -> TrialD
 
 @router.get("/{trial_id}/epochs")
 def list_epochs(
-    trial_id: UUID,
+    trial_id: TrialId,
     caller: CallerDep,
     session: SessionDep,
     limit: Limit = 500,

@@ -1,10 +1,16 @@
 """Webhooks: events of searches, sent to an address of the user."""
 
-from uuid import UUID
-
 from fastapi import APIRouter, Request
 
-from api.edge.dependencies import CallerDep, Cursor, IdempotencyKey, Limit, SessionDep
+from api.edge.dependencies import (
+    CallerDep,
+    Cursor,
+    DeliveryId,
+    IdempotencyKey,
+    Limit,
+    SessionDep,
+    WebhookId,
+)
 from api.schemas import (
     DeliveryOut,
     DeliveryPage,
@@ -55,26 +61,26 @@ def list_webhooks(
 
 
 @router.get("/{webhook_id}")
-def get_webhook(webhook_id: UUID, caller: CallerDep, session: SessionDep) -> WebhookOut:
+def get_webhook(webhook_id: WebhookId, caller: CallerDep, session: SessionDep) -> WebhookOut:
     """Get a webhook, without its secret."""
     return webhooks.get(session, caller, webhook_id)
 
 
 @router.delete("/{webhook_id}", status_code=204)
-def delete_webhook(webhook_id: UUID, caller: CallerDep, session: SessionDep) -> None:
+def delete_webhook(webhook_id: WebhookId, caller: CallerDep, session: SessionDep) -> None:
     """Delete a webhook with its deliveries; nothing more is sent to it."""
     webhooks.remove(session, caller, webhook_id)
 
 
 @router.post("/{webhook_id}:ping", status_code=202)
-def ping_webhook(webhook_id: UUID, caller: CallerDep, session: SessionDep) -> DeliveryOut:
+def ping_webhook(webhook_id: WebhookId, caller: CallerDep, session: SessionDep) -> DeliveryOut:
     """Send a test to a webhook soon; its deliveries show what became of it."""
     return webhooks.ping(session, caller, webhook_id)
 
 
 @router.get("/{webhook_id}/deliveries")
 def list_deliveries(
-    webhook_id: UUID,
+    webhook_id: WebhookId,
     caller: CallerDep,
     session: SessionDep,
     limit: Limit = 100,
@@ -86,7 +92,7 @@ def list_deliveries(
 
 @router.post("/{webhook_id}/deliveries/{delivery_id}:redeliver", status_code=202)
 def redeliver(
-    webhook_id: UUID, delivery_id: UUID, caller: CallerDep, session: SessionDep
+    webhook_id: WebhookId, delivery_id: DeliveryId, caller: CallerDep, session: SessionDep
 ) -> DeliveryOut:
     """Send a delivery again soon, with the same `webhook-id` and up to seven attempts."""
     return webhooks.redeliver(session, caller, webhook_id, delivery_id)

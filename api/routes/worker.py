@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from api.controller import orders, reports
 from api.db import autocommit
-from api.edge.dependencies import WorkerDep
+from api.edge.dependencies import TrialId, WorkerDep
 from api.edge.lanes import Lane
 from api.settings import Settings
 from api.store import endings, leases
@@ -46,7 +46,7 @@ async def lease_any(
 
 @router.post("/trials/{trial_id}/lease")
 async def lease_one(
-    request: Request, trial_id: UUID, body: LeaseRequest, caller: WorkerDep
+    request: Request, trial_id: TrialId, body: LeaseRequest, caller: WorkerDep
 ) -> TrainOrder:
     """Lease this trial; 409 where it is no longer waiting."""
     order = await _lease(request, caller, body, trial_id)
@@ -56,14 +56,16 @@ async def lease_one(
 
 
 @router.post("/trials/{trial_id}/heartbeat")
-async def heartbeat(request: Request, trial_id: UUID, body: Heartbeat, _: WorkerDep) -> Answer:
+async def heartbeat(request: Request, trial_id: TrialId, body: Heartbeat, _: WorkerDep) -> Answer:
     """Renew the lease. The response says whether to continue."""
     duration = timedelta(seconds=_settings(request).lease_seconds)
     return await _report(request, lambda c: leases.heartbeat(c, trial_id, body, duration))
 
 
 @router.post("/trials/{trial_id}/epochs")
-async def report_epoch(request: Request, trial_id: UUID, body: EpochReport, _: WorkerDep) -> Answer:
+async def report_epoch(
+    request: Request, trial_id: TrialId, body: EpochReport, _: WorkerDep
+) -> Answer:
     """Store the metrics of an epoch. The response says whether to continue."""
     duration = timedelta(seconds=_settings(request).lease_seconds)
     return await _report(request, lambda c: leases.epoch(c, trial_id, body, duration))
@@ -71,7 +73,7 @@ async def report_epoch(request: Request, trial_id: UUID, body: EpochReport, _: W
 
 @router.post("/trials/{trial_id}/checkpoint")
 async def report_checkpoint(
-    request: Request, trial_id: UUID, body: CheckpointReport, _: WorkerDep
+    request: Request, trial_id: TrialId, body: CheckpointReport, _: WorkerDep
 ) -> Answer:
     """Keep the stored state of a training. The response says whether to continue."""
     duration = timedelta(seconds=_settings(request).lease_seconds)
@@ -79,7 +81,7 @@ async def report_checkpoint(
 
 
 @router.post("/trials/{trial_id}/hand-back", status_code=HTTPStatus.NO_CONTENT)
-async def hand_back(request: Request, trial_id: UUID, body: HandBack, _: WorkerDep) -> None:
+async def hand_back(request: Request, trial_id: TrialId, body: HandBack, _: WorkerDep) -> None:
     """Give the trial back; another worker continues the attempt. 409 without its lease."""
     if not await _report(request, lambda c: endings.hand_back(c, trial_id, body)):
         raise HTTPException(HTTPStatus.CONFLICT, f"this worker has no lease of trial {trial_id}")
@@ -87,7 +89,7 @@ async def hand_back(request: Request, trial_id: UUID, body: HandBack, _: WorkerD
 
 @router.post("/trials/{trial_id}/result")
 async def report_result(
-    request: Request, trial_id: UUID, body: TrialResult, caller: WorkerDep
+    request: Request, trial_id: TrialId, body: TrialResult, caller: WorkerDep
 ) -> ResultAnswer:
     """Report how the trial ended; it counts once. 409 where another attempt has the lease.
 

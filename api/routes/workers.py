@@ -1,10 +1,8 @@
 """Workers: the list, and whether they get trials."""
 
-from uuid import UUID
-
 from fastapi import APIRouter
 
-from api.edge.dependencies import AdminDep, CallerDep, SessionDep
+from api.edge.dependencies import AdminDep, CallerDep, SessionDep, WorkerId
 from api.schemas import WorkerOut, WorkerPage
 from api.store import workers
 
@@ -18,12 +16,12 @@ def list_workers(caller: CallerDep, session: SessionDep) -> WorkerPage:
 
 
 @router.post("/{worker_id}:drain")
-def drain_worker(worker_id: UUID, admin: AdminDep, session: SessionDep) -> WorkerOut:
+def drain_worker(worker_id: WorkerId, admin: AdminDep, session: SessionDep) -> WorkerOut:
     """Give a worker no more trials; the one that it trains ends as usual."""
     return workers.drain(session, admin, worker_id, draining=True)
 
 
 @router.post("/{worker_id}:undrain")
-def undrain_worker(worker_id: UUID, admin: AdminDep, session: SessionDep) -> WorkerOut:
+def undrain_worker(worker_id: WorkerId, admin: AdminDep, session: SessionDep) -> WorkerOut:
     """Give a drained worker trials again."""
     return workers.drain(session, admin, worker_id, draining=False)

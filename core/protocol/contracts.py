@@ -48,9 +48,22 @@ class Config(BaseModel):
 class Budget(Config):
     """What a search may spend; it ends when the first of these is used up."""
 
-    trials: int | None = Field(default=None, ge=1, le=100_000, strict=True)
-    epochs: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
-    seconds: float | None = Field(default=None, ge=10, le=30 * 86_400)  # final fit included
+    trials: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        strict=True,
+        description="trials in all, without the final fit",
+    )
+    epochs: int | None = Field(
+        default=None, ge=1, le=10_000_000, strict=True, description="epochs of all trials together"
+    )
+    seconds: float | None = Field(
+        default=None,
+        ge=10,
+        le=30 * 86_400,
+        description="seconds since the search started, the final fit included",
+    )
 
     @model_validator(mode="after")
     def _one_is_given(self) -> "Budget":
@@ -62,12 +75,22 @@ class Budget(Config):
 class Bounds(Config):
     """The largest architecture that a search may suggest."""
 
-    layers: int = Field(default=120, ge=4, le=500)  # nodes of the graph
-    width: int = Field(default=512, ge=8, le=8192)  # filters or units of one layer
-    parameters: int = Field(default=5_000_000, ge=100, le=2_000_000_000)
-    flops: int | None = Field(default=None, ge=1_000)  # multiply-adds × 2 of one example, forward
-    memory: int | None = Field(default=None, ge=1_000_000)  # bytes while training one batch
-    latency: float | None = Field(default=None, ge=1e-6, le=60)  # seconds for one example
+    layers: int = Field(default=120, ge=4, le=500, description="nodes of the graph")
+    width: int = Field(default=512, ge=8, le=8192, description="filters or units of one layer")
+    parameters: int = Field(
+        default=5_000_000, ge=100, le=2_000_000_000, description="parameters of the network"
+    )
+    flops: int | None = Field(
+        default=None,
+        ge=1_000,
+        description="FLOPs of one example, forward: two for each multiply-add; null: no bound",
+    )
+    memory: int | None = Field(
+        default=None, ge=1_000_000, description="bytes while training one batch; null: no bound"
+    )
+    latency: float | None = Field(
+        default=None, ge=1e-6, le=60, description="seconds for one example; null: no bound"
+    )
 
 
 class Cost(StrEnum):
@@ -79,6 +102,8 @@ class Cost(StrEnum):
 
 
 class Optimiser(StrEnum):
+    """An optimiser of the weights."""
+
     SGD = "sgd"
     ADAMW = "adamw"
     MUON = "muon"  # for matrices and kernels; AdamW for the other parameters
@@ -87,58 +112,160 @@ class Optimiser(StrEnum):
 class Training(Config):
     """How trials are trained; omitted fields are chosen for the data and the budget."""
 
-    epochs: int | None = Field(default=None, ge=1, le=10_000)  # of one trial
-    final_epochs: int | None = Field(default=None, ge=1, le=10_000)  # of the final fit
-    final_weights: Literal["inherited", "fresh"] = "inherited"  # at the start of the final fit
-    trial_seconds: float | None = Field(default=None, ge=1, le=7 * 86_400)
-    batch_size: int | None = Field(default=None, ge=2, le=8192)
-    optimiser: Optimiser | None = None
-    learning_rate: float | None = Field(default=None, gt=0, le=10)
-    weight_decay: float | None = Field(default=None, ge=0, le=1)
-    augmentation: Augmentation = "auto"
-    label_smoothing: float | None = Field(default=None, ge=0, lt=1)
-    erasing: float | None = Field(default=None, ge=0, le=0.9)  # see Hyperparameters, as below
-    mixing: float | None = Field(default=None, ge=0, le=10)
-    alternatives: int | None = Field(default=None, ge=0, le=8)  # training choices tried
-    splits: int | None = Field(default=None, ge=1, le=5)  # on which the first trials are repeated
-    #: Of validation splits; by default that of the search.
-    split_seed: int | None = Field(default=None, ge=0, le=2**31 - 1, strict=True)
-    patience: int | None = Field(default=None, ge=1, le=10_000)  # epochs without improvement
-    validation_fraction: float | None = Field(default=None, ge=0.02, le=0.5)
-    morph_noise: float = Field(default=0.0, ge=0, le=1)
-    ensemble: int | None = Field(default=None, ge=1, le=8, strict=True)  # networks exported as one
-    class_weights: ClassWeights | None = None  # of examples in the loss; None: each counts equally
+    epochs: int | None = Field(default=None, ge=1, le=10_000, description="epochs of one trial")
+    final_epochs: int | None = Field(
+        default=None, ge=1, le=10_000, description="epochs of the final fit"
+    )
+    final_weights: Literal["inherited", "fresh"] = Field(
+        default="inherited",
+        description="weights at the start of the final fit: those of the winner, or random ones",
+    )
+    trial_seconds: float | None = Field(
+        default=None,
+        ge=1,
+        le=7 * 86_400,
+        description="seconds after which the training of a trial ends",
+    )
+    batch_size: int | None = Field(default=None, ge=2, le=8192, description="examples in one step")
+    optimiser: Optimiser | None = Field(default=None, description="optimiser of the weights")
+    learning_rate: float | None = Field(
+        default=None, gt=0, le=10, description="the peak of the schedule"
+    )
+    weight_decay: float | None = Field(default=None, ge=0, le=1, description="decay of the weights")
+    augmentation: Augmentation = Field(
+        default="auto",
+        description="how training images are changed at random; `auto`: chosen for the data",
+    )
+    label_smoothing: float | None = Field(
+        default=None, ge=0, lt=1, description="share of each label that is spread over all classes"
+    )
+    erasing: float | None = Field(
+        default=None,
+        ge=0,
+        le=0.9,
+        description="side of a square that is erased from each image, as a share of the image's "
+        "side",
+    )
+    mixing: float | None = Field(
+        default=None,
+        ge=0,
+        le=10,
+        description="α of the Beta distribution by which pairs of examples are mixed; 0: they "
+        "are not",
+    )
+    alternatives: int | None = Field(
+        default=None, ge=0, le=8, description="training choices that the search tries; 0: none"
+    )
+    splits: int | None = Field(
+        default=None,
+        ge=1,
+        le=5,
+        description="validation splits on which the first trials are repeated",
+    )
+    split_seed: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**31 - 1,
+        strict=True,
+        description="seed of validation splits; null: that of the search",
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="epochs without improvement after which a training ends",
+    )
+    validation_fraction: float | None = Field(
+        default=None, ge=0.02, le=0.5, description="share of the training examples to validate on"
+    )
+    morph_noise: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="noise on arrays that morphisms changed, in shares of their range",
+    )
+    ensemble: int | None = Field(
+        default=None, ge=1, le=8, strict=True, description="networks that are exported as one"
+    )
+    class_weights: ClassWeights | None = Field(
+        default=None,
+        description="weights of examples in the loss; `balanced`: in inverse proportion to the "
+        "examples of their class; null: each counts equally",
+    )
 
 
 class SearchConfig(Config):
     """Everything that determines a search, beside its data set."""
 
-    task: str = Field(default="image-classification", max_length=64)
-    metric: str | None = Field(default=None, max_length=64)  # None: the task type's default
-    strategy: str = Field(default="bayesian", max_length=64)
-    strategy_options: dict[str, Finite | str | bool] = Field(default_factory=dict, max_length=32)
-    cost: Cost | None = None  # minimised alongside the metric; None: the metric alone
-    budget: Budget
-    parallelism: int = Field(default=1, ge=1, le=1024, strict=True)  # trials in flight
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, strict=True)
-    training: Training = Training()
-    bounds: Bounds | None = None  # omitted fields are chosen for the data and the budget
-    root: UUID | None = None  # an uploaded network to start from; None: chosen for the data
-    #: Look for less `cost` (by default parameters) at the accuracy of the root, within noise; None
-    #: is the same as False, and is not stored, so that an older release can read it.
-    keep_accuracy: bool | None = None
-    #: Whether the export also has an ONNX file of eight bits; None as above.
-    int8: bool | None = None
+    task: str = Field(
+        default="image-classification",
+        max_length=64,
+        description="task type, such as `image-classification` or `regression`",
+    )
+    metric: str | None = Field(
+        default=None,
+        max_length=64,
+        description="kind of the metric to optimise, such as `accuracy`; null: the task type's "
+        "default",
+    )
+    strategy: str = Field(
+        default="bayesian",
+        max_length=64,
+        description="how to search, such as `bayesian` or `random`",
+    )
+    strategy_options: dict[str, Finite | str | bool] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="options of the strategy by name; those left out have their defaults",
+    )
+    cost: Cost | None = Field(
+        default=None, description="what to minimise alongside the metric; null: the metric alone"
+    )
+    budget: Budget = Field(description="what the search may spend")
+    parallelism: int = Field(
+        default=1, ge=1, le=1024, strict=True, description="most trials in flight at a time"
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**31 - 1,
+        strict=True,
+        description="seed of all random choices of the search",
+    )
+    training: Training = Field(default=Training(), description="how trials are trained")
+    bounds: Bounds | None = Field(
+        default=None,
+        description="largest architecture that the search may suggest; omitted fields are "
+        "chosen for the data and the budget",
+    )
+    root: UUID | None = Field(
+        default=None,
+        description="id of an uploaded network to start from; null: chosen for the data",
+    )
+    keep_accuracy: bool | None = Field(
+        default=None,
+        description="whether to look for less `cost` (by default parameters) at the accuracy of "
+        "the root, within noise; null: no",
+    )
+    int8: bool | None = Field(
+        default=None, description="whether the export also has an ONNX file of eight bits; null: no"
+    )
 
 
 class TrainingChoices(Message):
     """Changes by a search to the training of a lineage; None: as chosen for the data."""
 
-    augmentation: str | None = None
-    mixing: Finite | None = None
-    erasing: Finite | None = None
-    weight_decay: Finite | None = None
-    split_seed: int | None = None  # of a repeated trial: see `core.search.repeats`
+    augmentation: str | None = Field(default=None, description="name of the augmentation")
+    mixing: Finite | None = Field(
+        default=None, description="α of the Beta distribution of mixing weights"
+    )
+    erasing: Finite | None = Field(
+        default=None, description="side of the erased square, as a share of the image's side"
+    )
+    weight_decay: Finite | None = Field(default=None, description="decay of the weights")
+    split_seed: int | None = Field(
+        default=None, description="of a repeated trial: seed of its validation split"
+    )
 
     @property
     def changes(self) -> dict[str, str | float]:
@@ -163,20 +290,34 @@ class TrainingChoices(Message):
 class BlobRef(Message):
     """Bytes in the shared storage, named by their content."""
 
-    key: str = Field(pattern=r"^[a-z]+/[0-9a-f]{64}\.[a-z]+$")  # "<kind>/<sha256>.<suffix>"
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int = Field(ge=0)
+    key: str = Field(
+        pattern=r"^[a-z]+/[0-9a-f]{64}\.[a-z]+$",
+        description="name in the storage: `<kind>/<sha256>.<suffix>`",
+    )
+    sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the bytes, in hexadecimal"
+    )
+    bytes: int = Field(ge=0, description="size in bytes")
 
 
 class ColumnSpec(Message):
     """How a column of a table becomes numbers, as learned from the training rows."""
 
-    name: str
-    kind: str  # "number", "date" (days since 1970) or "category"
-    fill: Finite = 0.0  # of a number or date: what a missing one counts as, the median
-    categories: tuple[str, ...] = ()  # each has a feature: 1 in rows with it, else 0
-    other: bool = False  # whether there is one more for categories that are not in the list
-    missing: bool = False  # whether there is one more for rows without a value
+    name: str = Field(description="name of the column")
+    kind: str = Field(description="`number`, `date` (days since 1970) or `category`")
+    fill: Finite = Field(
+        default=0.0, description="of a number or date: what a missing one counts as, the median"
+    )
+    categories: tuple[str, ...] = Field(
+        default=(), description="values that have a feature each: 1 in rows with it, else 0"
+    )
+    other: bool = Field(
+        default=False,
+        description="whether there is one more feature for categories that are not in the list",
+    )
+    missing: bool = Field(
+        default=False, description="whether there is one more feature for rows without a value"
+    )
 
     @property
     def features(self) -> int:
@@ -188,16 +329,27 @@ class ColumnSpec(Message):
 class TableSpec(Message):
     """How the rows of a table become vectors: the columns in the order of their features."""
 
-    target: str  # the column with the labels; several are separated by ", "
-    columns: tuple[ColumnSpec, ...]
+    target: str = Field(
+        description='name of the column with the labels; several are separated by ", "'
+    )
+    columns: tuple[ColumnSpec, ...] = Field(
+        description="columns to learn from, in the order of their features"
+    )
 
 
 class TextSpec(Message):
     """How texts become token numbers; the stored data set has the pieces of words themselves."""
 
-    column: str | None = None  # of a table that the texts were in; None: no table
-    length: int  # tokens of one example: longer texts are cut, shorter ones filled with 0
-    vocabulary: int  # token numbers, those for filling and for unknown characters among them
+    column: str | None = Field(
+        default=None, description="column of a table that the texts were in; null: no table"
+    )
+    length: int = Field(
+        description="tokens of one example: longer texts are cut, shorter ones filled with 0"
+    )
+    vocabulary: int = Field(
+        description="number of token numbers, those for filling and for unknown characters "
+        "among them"
+    )
 
 
 class SplitKind(StrEnum):
@@ -212,42 +364,90 @@ class SplitKind(StrEnum):
 class SplitSpec(Message):
     """How a data set is divided into examples to train, to validate and to test on."""
 
-    validation: SplitKind = SplitKind.RANDOM  # drawn by each search, unless it is given
-    test: SplitKind = SplitKind.RANDOM  # set aside once, for all searches
-    column: str = Field(default="", max_length=128)  # with the groups or times: of a table
-    seed: int | None = None  # of a test split that was set aside at random or by groups
-    since: str = Field(default="", max_length=64)  # the earliest time in a test split by time
-    validation_examples: int = 0  # given ones, which are among those for training
+    validation: SplitKind = Field(
+        default=SplitKind.RANDOM,
+        description="how validation examples are chosen: drawn by each search, unless they are "
+        "given",
+    )
+    test: SplitKind = Field(
+        default=SplitKind.RANDOM,
+        description="how test examples are chosen: set aside once, for all searches",
+    )
+    column: str = Field(
+        default="", max_length=128, description="column of a table with the groups or times"
+    )
+    seed: int | None = Field(
+        default=None,
+        description="seed of a test split that was set aside at random or by groups; null: "
+        "another split",
+    )
+    since: str = Field(
+        default="", max_length=64, description="earliest time in a test split by time"
+    )
+    validation_examples: int = Field(
+        default=0, description="given validation examples, which are among those for training"
+    )
 
 
 class DatasetSpec(Message):
     """The facts about a data set that are needed without opening it."""
 
-    #: One example: (channels, height, width), (channels, length) or (features,).
-    input_shape: tuple[int, ...]
-    classes: int  # 0: numbers are predicted, see `target_names`
-    class_names: tuple[str, ...]
-    train_examples: int  # the validation split is taken from these
-    test_examples: int
-    dtype: str  # "uint8", "float32" or "float64", as stored; "int32" of token numbers
-    flip: bool = True  # whether a mirrored example still has its label
-    #: The axes of the user's file, such as "NHWC"; None: unknown, imported by an older release.
-    layout: str | None = None
-    #: The form of pictures that came as image files: "L", "LA", "RGB" or "RGBA" (Pillow's modes),
-    #: or "I;16"; else None. Pictures of other sizes than `input_shape` says were fitted into it,
-    #: proportions kept, with black beside them (`PIL.ImageOps.pad`).
-    image_mode: str | None = None
-    #: The axes of the user's file, such as "NL", of signals of different lengths: there shorter
-    #: ones end with NaN. The last channel says where there are values, and `layout` is "NCL".
-    padded: str | None = None
-    table: TableSpec | None = None  # of vectors that were rows of a table
-    text: TextSpec | None = None  # of token numbers (1, length), which were texts
-    #: The numbers that are predicted for each example; empty: a class is.
-    target_names: tuple[str, ...] = ()
-    #: None: unknown, as it was imported by an older release; validation is drawn at random.
-    split: SplitSpec | None = None
-    #: Whether an example may have several of the classes, or none: then they are labels.
-    multi_label: bool = False
+    input_shape: tuple[int, ...] = Field(
+        description="shape of one example: (channels, height, width), (channels, length) or "
+        "(features)"
+    )
+    classes: int = Field(
+        description="number of classes; 0: numbers are predicted, see `target_names`"
+    )
+    class_names: tuple[str, ...] = Field(description="names of the classes in their order")
+    train_examples: int = Field(
+        description="training examples; the validation split is taken from these"
+    )
+    test_examples: int = Field(description="examples of the test split")
+    dtype: str = Field(
+        description="type of the numbers as stored: `uint8`, `float32` or `float64`; `int32` of "
+        "token numbers"
+    )
+    flip: bool = Field(default=True, description="whether a mirrored example still has its label")
+    layout: str | None = Field(
+        default=None,
+        description="axes of the user's file, such as `NHWC`; null: unknown, imported by an "
+        "older release",
+    )
+    image_mode: str | None = Field(
+        default=None,
+        description="form of pictures that came as image files: `L`, `LA`, `RGB` or `RGBA` "
+        "(Pillow's modes), or `I;16`; else null. Pictures of other sizes than "
+        "`input_shape` says were fitted into it, proportions kept, with black "
+        "beside them (`PIL.ImageOps.pad`)",
+    )
+    padded: str | None = Field(
+        default=None,
+        description="axes of the user's file, such as `NL`, of signals of different lengths: there "
+        "shorter ones end with NaN; the last channel says where there are values, and `layout` is "
+        "`NCL`; else null",
+    )
+    table: TableSpec | None = Field(
+        default=None, description="of vectors that were rows of a table: how they became vectors"
+    )
+    text: TextSpec | None = Field(
+        default=None,
+        description="of token numbers (1, length), which were texts: how they became tokens",
+    )
+    target_names: tuple[str, ...] = Field(
+        default=(),
+        description="names of the numbers that are predicted for each example; empty: a class is",
+    )
+    split: SplitSpec | None = Field(
+        default=None,
+        description="how it is divided; null: unknown, as it was imported by an older release; "
+        "validation is drawn at random",
+    )
+    multi_label: bool = Field(
+        default=False,
+        description="whether an example may have several of the classes, or none: then they are "
+        "labels",
+    )
 
     @property
     def outputs(self) -> int:
@@ -258,44 +458,81 @@ class DatasetSpec(Message):
 class Hyperparameters(Message):
     """How one trial is trained: decided by the controller, obeyed by the worker."""
 
-    epochs: int = Field(ge=1)
-    max_seconds: Seconds | None = None  # after which the schedule ends, whatever the epochs
-    batch_size: int = 64
-    optimiser: Optimiser = Optimiser.ADAMW
-    learning_rate: Finite = 1e-3  # the peak of the schedule
-    weight_decay: Finite = 0.05
-    momentum: Finite = 0.9
-    warmup: Finite = 0.1  # share of the schedule
-    decay: Finite = 1.0  # last share of the schedule, over which the rate falls; 0: it stays
-    averaging: Finite = 0.0  # last share of the steps over which weights are averaged; 0: none
-    mixing: Finite = 0.0  # α of the Beta distribution of mixing weights; 0: not mixed
-    erasing: Finite = 0.0  # side of a square erased from each image, as a share of its side
-    unaugmented: Finite = 0.0  # last share of the schedule, in which examples stay as they are
-    label_smoothing: Finite = 0.0
-    augmentation: str = "none"  # see worker.trainer.data.augmentation
-    patience: int | None = None  # epochs without improvement before an early stop
-    rung: Finite = 1.0  # share of the training after which it is compared with others
-    least_at_rung: Finite | None = None  # metric below which the training ends there
-    validation_fraction: Finite = 0.2
-    split_seed: int = 0  # one split for all trials of a search
-    morph_noise: Finite = 0.0  # on arrays that morphisms changed, in shares of their range
-    channels_last: bool = True
-    class_weights: str | None = None  # see `ClassWeights`
+    epochs: int = Field(ge=1, description="most epochs")
+    max_seconds: Seconds | None = Field(
+        default=None, description="seconds after which the schedule ends, whatever the epochs"
+    )
+    batch_size: int = Field(default=64, description="examples in one step")
+    optimiser: Optimiser = Field(default=Optimiser.ADAMW, description="optimiser of the weights")
+    learning_rate: Finite = Field(default=1e-3, description="the peak of the schedule")
+    weight_decay: Finite = Field(default=0.05, description="decay of the weights")
+    momentum: Finite = Field(default=0.9, description="momentum of the optimiser")
+    warmup: Finite = Field(
+        default=0.1, description="share of the schedule over which the learning rate rises"
+    )
+    decay: Finite = Field(
+        default=1.0,
+        description="last share of the schedule, over which the rate falls; 0: it stays",
+    )
+    averaging: Finite = Field(
+        default=0.0, description="last share of the steps over which weights are averaged; 0: none"
+    )
+    mixing: Finite = Field(
+        default=0.0, description="α of the Beta distribution of mixing weights; 0: not mixed"
+    )
+    erasing: Finite = Field(
+        default=0.0, description="side of a square erased from each image, as a share of its side"
+    )
+    unaugmented: Finite = Field(
+        default=0.0, description="last share of the schedule, in which examples stay as they are"
+    )
+    label_smoothing: Finite = Field(
+        default=0.0, description="share of each label that is spread over all classes"
+    )
+    augmentation: str = Field(
+        default="none", description="name of the augmentation, such as `shift-flip`"
+    )
+    patience: int | None = Field(
+        default=None,
+        description="epochs without improvement before an early stop; null: no early stop",
+    )
+    rung: Finite = Field(
+        default=1.0, description="share of the training after which it is compared with others"
+    )
+    least_at_rung: Finite | None = Field(
+        default=None,
+        description="metric below which the training ends there; null: it does not end there",
+    )
+    validation_fraction: Finite = Field(
+        default=0.2, description="share of the training examples to validate on"
+    )
+    split_seed: int = Field(
+        default=0, description="seed of the validation split: one for all trials of a search"
+    )
+    morph_noise: Finite = Field(
+        default=0.0, description="noise on arrays that morphisms changed, in shares of their range"
+    )
+    channels_last: bool = Field(
+        default=True, description="whether arrays have the channels as their last axis in memory"
+    )
+    class_weights: str | None = Field(
+        default=None, description="weights of examples in the loss: `balanced`, or null"
+    )
 
 
 class Member(Message):
     """One of the networks of an ensemble, as it is at the start of the final fit."""
 
-    architecture: JsonObject  # canonical JSON
-    weights: BlobRef
+    architecture: JsonObject = Field(description="its architecture as canonical JSON")
+    weights: BlobRef = Field(description="its weights")
 
 
 class Checkpoint(Message):
     """Where the state of a training at the end of an epoch is stored."""
 
-    epoch: int = Field(ge=1)
-    seconds: Seconds  # of training so far
-    blob: BlobRef
+    epoch: int = Field(ge=1, description="epochs that it has been trained for")
+    seconds: Seconds = Field(description="seconds of training so far")
+    blob: BlobRef = Field(description="where the state is stored")
 
     @model_validator(mode="after")
     def _is_of_its_kind(self) -> "Checkpoint":
@@ -307,53 +544,99 @@ class Checkpoint(Message):
 class TrainOrder(Message):
     """The answer to a lease: everything a worker needs to train one trial."""
 
-    version: int = 1
-    search_id: UUID
-    trial_id: UUID
-    number: int  # of the trial within its search; of an export that of the exported one
-    kind: TrialKind = TrialKind.SEARCH
-    attempt: int
-    token: UUID  # fences every later report of this lease
-    lease_seconds: Seconds
-    task: str
-    metric: str | None = None  # the kind of the metric that is optimised; None: the default
-    seed: int  # of this trial
-    architecture: JsonObject  # canonical JSON, after the morphisms
-    parent_architecture: JsonObject | None = None
-    parent_weights: BlobRef | None = None  # None: weights start at random
-    #: The parent is a user's network: its weights are for examples as stored, not normalised.
-    raw_inputs: bool = False
-    morphisms: tuple[JsonObject, ...] = ()  # from the parent's architecture to this one
-    dataset: BlobRef
-    dataset_name: str
-    dataset_spec: DatasetSpec
-    hyperparameters: Hyperparameters
-    history: JsonObject = Field(default_factory=dict)  # of an export: facts for the model card
-    fresh: bool = False  # weights start at random, though the parent's are there
-    holdout: Finite = 0.25  # final fit: share of the validation split for the comparison
-    #: Final fit of an ensemble: the networks that `architecture` joins, the parent's first.
-    members: tuple[Member, ...] = ()
-    checkpoint: Checkpoint | None = None  # of an earlier attempt: continue from there
-    #: Between two checkpoints that are stored, at least; None: the controller takes none.
-    checkpoint_seconds: Seconds | None = None
-    #: The trace of the request that created the search (W3C Trace Context); None: not traced.
-    traceparent: str | None = None
-    int8: bool = False  # the export also has an ONNX file of eight bits
+    version: int = Field(default=1, description="version of this message")
+    search_id: UUID = Field(description="id of the search")
+    trial_id: UUID = Field(description="id of the trial")
+    number: int = Field(
+        description="number of the trial within its search; of an export that of the exported one"
+    )
+    kind: TrialKind = Field(default=TrialKind.SEARCH, description="purpose of the trial")
+    attempt: int = Field(description="number of the attempt")
+    token: UUID = Field(description="fences every later report of this lease")
+    lease_seconds: Seconds = Field(
+        description="seconds after which the lease ends, unless a report renews it"
+    )
+    task: str = Field(description="task type")
+    metric: str | None = Field(
+        default=None, description="kind of the metric that is optimised; null: the default"
+    )
+    seed: int = Field(description="seed of this trial")
+    architecture: JsonObject = Field(
+        description="architecture as canonical JSON, after the morphisms"
+    )
+    parent_architecture: JsonObject | None = Field(
+        default=None, description="architecture of the parent; null: it has no parent"
+    )
+    parent_weights: BlobRef | None = Field(
+        default=None, description="weights of the parent; null: weights start at random"
+    )
+    raw_inputs: bool = Field(
+        default=False,
+        description="whether the parent is a user's network: its weights are for examples as "
+        "stored, not normalised",
+    )
+    morphisms: tuple[JsonObject, ...] = Field(
+        default=(), description="steps from the parent's architecture to this one"
+    )
+    dataset: BlobRef = Field(description="the data set in the storage")
+    dataset_name: str = Field(description="name of the data set")
+    dataset_spec: DatasetSpec = Field(description="facts about the data set")
+    hyperparameters: Hyperparameters = Field(description="how the trial is trained")
+    history: JsonObject = Field(
+        default_factory=dict, description="of an export: facts for the model card"
+    )
+    fresh: bool = Field(
+        default=False, description="whether weights start at random, though the parent's are there"
+    )
+    holdout: Finite = Field(
+        default=0.25, description="final fit: share of the validation split for the comparison"
+    )
+    members: tuple[Member, ...] = Field(
+        default=(),
+        description="final fit of an ensemble: the networks that `architecture` joins, the "
+        "parent's first",
+    )
+    checkpoint: Checkpoint | None = Field(
+        default=None,
+        description="checkpoint of an earlier attempt to continue from; null: there is none",
+    )
+    checkpoint_seconds: Seconds | None = Field(
+        default=None,
+        description="seconds between two checkpoints that are stored, at least; null: the "
+        "controller takes none",
+    )
+    traceparent: str | None = Field(
+        default=None,
+        description="trace of the request that created the search (W3C Trace Context); null: "
+        "not traced",
+    )
+    int8: bool = Field(
+        default=False, description="whether the export also has an ONNX file of eight bits"
+    )
 
 
 class LeaseRequest(Message):
     """A worker asks for a trial."""
 
-    worker_id: UUID
-    boot_id: UUID  # new at each start: leases of older boots are released at once
-    name: str = Field(max_length=128)
-    device: str = Field(max_length=128)  # "cpu", or the name of the GPU
-    threads: int = 1
-    exports: bool = False  # it knows trials of the kind "export"; older releases do not
-    memory: int = Field(default=0, ge=0)  # bytes that a training may use there; 0: unknown
+    worker_id: UUID = Field(description="id of the worker")
+    boot_id: UUID = Field(
+        description="new at each start: leases of older boots are released at once"
+    )
+    name: str = Field(max_length=128, description="name of the worker")
+    device: str = Field(max_length=128, description="`cpu`, or the name of the GPU")
+    threads: int = Field(default=1, description="threads that a training uses")
+    exports: bool = Field(
+        default=False,
+        description="whether it knows trials of the kind `export`; older releases do not",
+    )
+    memory: int = Field(
+        default=0, ge=0, description="bytes that a training may use there; 0: unknown"
+    )
 
 
 class Action(StrEnum):
+    """What a worker does next."""
+
     CONTINUE = "continue"
     STOP = "stop"  # end now, keep the best weights, report `stopped`
     ABANDON = "abandon"  # another worker has the lease: end now, report nothing
@@ -362,48 +645,55 @@ class Action(StrEnum):
 class Answer(Message):
     """The controller's answer to a report of a running trial: what to do next."""
 
-    action: Action = Action.CONTINUE
-    reason: str = ""
+    action: Action = Field(default=Action.CONTINUE, description="what to do next")
+    reason: str = Field(default="", description="why; or empty")
 
 
 class Heartbeat(Message):
     """Liveness and, through `step`, progress."""
 
-    attempt: int
-    token: UUID
-    step: int = Field(ge=0)  # optimiser steps so far
+    attempt: int = Field(description="number of the attempt")
+    token: UUID = Field(description="token of the lease")
+    step: int = Field(ge=0, description="optimiser steps so far")
 
 
 class EpochMetrics(Message):
     """The metrics of one finished epoch; epochs count from 1."""
 
-    epoch: int = Field(ge=1)
-    train_loss: Finite | None = None
-    validation_loss: Finite | None = None
-    validation_metric: Finite | None = None  # in the final fit on its held-out examples
-    learning_rate: Finite | None = None
-    seconds: Seconds  # since the training began
+    epoch: int = Field(ge=1, description="number of the epoch")
+    train_loss: Finite | None = Field(
+        default=None, description="mean loss on the training examples"
+    )
+    validation_loss: Finite | None = Field(default=None, description="loss on the validation split")
+    validation_metric: Finite | None = Field(
+        default=None,
+        description="metric on the validation split; in the final fit on its held-out examples",
+    )
+    learning_rate: Finite | None = Field(
+        default=None, description="learning rate at the end of the epoch"
+    )
+    seconds: Seconds = Field(description="seconds since the training began")
 
 
 class EpochReport(EpochMetrics):
     """A worker reports one finished epoch of its trial."""
 
-    attempt: int
-    token: UUID
+    attempt: int = Field(description="number of the attempt")
+    token: UUID = Field(description="token of the lease")
 
 
 class CheckpointReport(Checkpoint):
     """A worker reports that a checkpoint of its trial is stored; it replaces the one before."""
 
-    attempt: int
-    token: UUID
+    attempt: int = Field(description="number of the attempt")
+    token: UUID = Field(description="token of the lease")
 
 
 class HandBack(Message):
     """A worker that shuts down gives its trial back: the next one continues the same attempt."""
 
-    attempt: int
-    token: UUID
+    attempt: int = Field(description="number of the attempt")
+    token: UUID = Field(description="token of the lease")
 
 
 class TestMetrics(Message):
@@ -411,73 +701,135 @@ class TestMetrics(Message):
 
     __test__ = False  # tells pytest that this is not a test class
 
-    metric: Finite  # of the task type, such as accuracy
-    std: Finite | None = None  # its standard error
-    loss: Finite
-    examples: int
-    measures: Measures = Field(default_factory=dict, max_length=MOST_MEASURES)
+    metric: Finite = Field(description="metric of the task type, such as accuracy")
+    std: Finite | None = Field(default=None, description="its standard error")
+    loss: Finite = Field(description="loss on the test split")
+    examples: int = Field(description="examples of the test split")
+    measures: Measures = Field(
+        default_factory=dict,
+        max_length=MOST_MEASURES,
+        description="further measures by name, in the unit of the user's data",
+    )
 
 
 class Comparison(Message):
     """The final network compared with the winner that it continues, on held-out examples."""
 
-    examples: int
-    before: Finite  # the metric of the winner's own weights
-    after: Finite | None  # that of the final network; None if its training failed
-    exported: Literal["final", "winner"]
+    examples: int = Field(description="held-out examples")
+    before: Finite = Field(description="the metric of the winner's own weights")
+    after: Finite | None = Field(
+        description="that of the final network; null if its training failed"
+    )
+    exported: Literal["final", "winner"] = Field(description="which of the two is exported")
     reason: str = Field(
-        default="", max_length=LONGEST_REASON
-    )  # why the winner's own weights are exported
+        default="",
+        max_length=LONGEST_REASON,
+        description="why the winner's own weights are exported; or empty",
+    )
 
 
 class TrialOutcome(Message):
     """How a training ended, and what it measured."""
 
-    status: TrialStatus  # completed, stopped, infeasible or failed
-    value: Finite | None = None  # the objective; larger is better
-    value_std: Finite | None = None  # standard error of the value, from the validation size
-    #: Of the same weights as the value; for classification at the best temperature.
-    validation_loss: Finite | None = None
-    measures: Measures = Field(default_factory=dict, max_length=MOST_MEASURES)  # of these weights
-    value_at_rung: Finite | None = None  # after the share `Hyperparameters.rung` of the training
-    #: How it was computed, such as "bf16 channels-last".
-    precision: str = Field(default="", max_length=LONGEST_PRECISION)
-    reason: str = Field(default="", max_length=LONGEST_REASON)
-    retry: bool = True  # failed only: False if another attempt cannot help
-    #: Failed only: storage did not work, which is no fault of the trial; no attempt is counted.
-    setback: bool = False
-    #: Infeasible only: the memory of the device did not suffice, that of another one may.
-    out_of_memory: bool = False
-    #: Failed only: these weights, or this data set, are missing or cannot be read.
-    damaged: BlobRef | None = None
-    weights: BlobRef | None = None
-    #: `core.protocol.proofs.proof` of their bytes, which is needed where another user has them.
-    weights_proof: str | None = Field(default=None, max_length=64)
-    epochs: int = 0
-    best_epoch: int = 0
-    seconds: Seconds = 0.0
-    samples_per_second: Finite | None = None
-    latency: Positive | None = None  # seconds for one example: median of batches of one
-    parameters: int | None = None
-    test: TestMetrics | None = None  # of a final fit or an export
-    export: BlobRef | None = None  # of the same
-    export_proof: str | None = Field(default=None, max_length=64)  # as of the weights
-    comparison: Comparison | None = None  # final fit only
+    status: TrialStatus = Field(description="`completed`, `stopped`, `infeasible` or `failed`")
+    value: Finite | None = Field(default=None, description="the objective; larger is better")
+    value_std: Finite | None = Field(
+        default=None, description="standard error of the value, from the validation size"
+    )
+    validation_loss: Finite | None = Field(
+        default=None,
+        description="validation loss of the same weights as the value; for classification at "
+        "the best temperature",
+    )
+    measures: Measures = Field(
+        default_factory=dict,
+        max_length=MOST_MEASURES,
+        description="further measures of these weights by name, in the unit of the user's data",
+    )
+    value_at_rung: Finite | None = Field(
+        default=None, description="value after the share `rung` of the training"
+    )
+    precision: str = Field(
+        default="",
+        max_length=LONGEST_PRECISION,
+        description='how it was computed, such as "bf16 channels-last"',
+    )
+    reason: str = Field(
+        default="", max_length=LONGEST_REASON, description="why it ended so; or empty"
+    )
+    retry: bool = Field(
+        default=True, description="failed only: false if another attempt cannot help"
+    )
+    setback: bool = Field(
+        default=False,
+        description="failed only: storage did not work, which is no fault of the trial; no "
+        "attempt is counted",
+    )
+    out_of_memory: bool = Field(
+        default=False,
+        description="infeasible only: the memory of the device did not suffice, that of another "
+        "one may",
+    )
+    damaged: BlobRef | None = Field(
+        default=None,
+        description="failed only: these weights, or this data set, are missing or cannot be read",
+    )
+    weights: BlobRef | None = Field(
+        default=None, description="stored weights; null: there are none"
+    )
+    weights_proof: str | None = Field(
+        default=None,
+        max_length=64,
+        description="proof that the worker has the bytes of the weights, which is needed where "
+        "another user has them",
+    )
+    epochs: int = Field(default=0, description="epochs that it was trained for")
+    best_epoch: int = Field(default=0, description="epoch that the value belongs to")
+    seconds: Seconds = Field(default=0.0, description="seconds of training")
+    samples_per_second: Finite | None = Field(
+        default=None, description="training examples per second"
+    )
+    latency: Positive | None = Field(
+        default=None, description="seconds for one example: median of batches of one"
+    )
+    parameters: int | None = Field(default=None, description="parameters of the network")
+    test: TestMetrics | None = Field(
+        default=None, description="results on the test split, of a final fit or an export"
+    )
+    export: BlobRef | None = Field(default=None, description="exported model, of the same")
+    export_proof: str | None = Field(
+        default=None,
+        max_length=64,
+        description="proof that the worker has the bytes of the export, as of the weights",
+    )
+    comparison: Comparison | None = Field(
+        default=None, description="final fit only: comparison with the winner"
+    )
 
 
 class TrialResult(TrialOutcome):
     """A worker reports how its trial ended; accepted exactly once."""
 
-    attempt: int
-    token: UUID
-    next: LeaseRequest | None = None  # it asks for another trial in the same call
+    attempt: int = Field(description="number of the attempt")
+    token: UUID = Field(description="token of the lease")
+    next: LeaseRequest | None = Field(
+        default=None, description="asks for another trial in the same call; null: it does not"
+    )
 
 
 class ResultAnswer(Message):
     """Whether a result was accepted."""
 
-    accepted: bool  # False: a duplicate, or too late; the worker drops it either way
-    reason: str = ""
-    next: TrainOrder | None = None  # None: none waits, it was not asked for, or ask separately
-    #: This worker gets no trials for that long, as its own storage does not work; see `reason`.
-    rest_seconds: Seconds = 0.0
+    accepted: bool = Field(
+        description="false: a duplicate, or too late; the worker drops it either way"
+    )
+    reason: str = Field(default="", description="why it was not accepted; or empty")
+    next: TrainOrder | None = Field(
+        default=None,
+        description="next order; null: none waits, it was not asked for, or ask separately",
+    )
+    rest_seconds: Seconds = Field(
+        default=0.0,
+        description="seconds for which this worker gets no trials, as its own storage does not "
+        "work; see `reason`",
+    )

@@ -1,0 +1,95 @@
+"""The OpenAPI document explains every operation, parameter and field, and shows every body."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from api import schemas
+from api.app import create_app
+from api.settings import Settings
+from core.protocol import contracts
+
+APP = create_app(
+    Settings(
+        database_url="postgresql://nowhere/none",
+        broker_url="redis://nowhere",
+        storage_url="memory://",
+    )
+)
+DOCUMENT = APP.openapi()
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+METHODS = {"get", "post", "put", "patch", "delete"}
+OPERATIONS: dict[str, Any] = {
+    f"{method.upper()} {path}": methods[method]
+    for path, methods in DOCUMENT["paths"].items()
+    for method in METHODS & methods.keys()
+}
+JSON = "application/json"
+
+
+def _content(operation: dict[str, Any]) -> dict[str, Any]:
+    """The content of a request's body by media type."""
+    content: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
+    return content
+
+
+BODIES = [name for name, one in OPERATIONS.items() if JSON in _content(one)]
+
+
+MODELS = {
+    name: one
+    for module in (contracts, schemas)
+    for name, one in vars(module).items()
+    if isinstance(one, type) and issubclass(one, BaseModel)
+}
+
+
+def references(schema: dict[str, Any]) -> list[str]:
+    """The names of the schemas that this one is, alone or beside null."""
+    choices = [schema, *schema.get("allOf", ()), *schema.get("anyOf", ())]
+    return [one["$ref"].rpartition("/")[2] for one in choices if "$ref" in one]
+
+
+def is_described(schema: dict[str, Any]) -> bool:
+    """Whether a schema has a description, or is one that has."""
+    named = references(schema)
+    return bool(schema.get("description") or (named and all(map(has_description, named))))
+
+
+def has_description(name: str) -> bool:
+    """Whether the schema of this name has a description."""
+    return bool(SCHEMAS[name].get("description"))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_is_explained(name: str) -> None:
+    assert OPERATIONS[name].get("summary")
+    assert OPERATIONS[name].get("description")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_parameter_is_explained(name: str) -> None:
+    parameters = OPERATIONS[name].get("parameters", ())
+
+    assert [one["name"] for one in parameters if not one.get("description")] == []
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_and_its_fields_are_explained(name: str) -> None:
+    fields = SCHEMAS[name].get("properties", {})
+
+    assert [field for field, one in fields.items() if not is_described(one)] == []
+    assert SCHEMAS[name].get("description") or name.startswith("Body_")  # a form
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_the_example_of_a_body_is_accepted(name: str) -> None:
+    content = _content(OPERATIONS[name])[JSON]
+    (model,) = references(content["schema"])
+    assert "example" in content, "expected one in api/edge/examples.py"
+
+    accepted = MODELS[model].model_validate_json(json.dumps(content["example"]))
+
+    assert accepted.model_dump(mode="json", exclude_unset=True) == content["example"]
