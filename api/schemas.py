@@ -504,8 +504,10 @@ class EpochOut(Out):
 
 
 class EpochPage(Out):
-    items: list[EpochOut]
-    next_cursor: str | None
+    """One page of a list of epochs."""
+
+    items: list[EpochOut] = Field(description="epochs of this page")
+    next_cursor: NextCursor
 
 
 # --- data sets, workers, keys -----------------------------------------------------------------
