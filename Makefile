@@ -6,8 +6,7 @@ VENV ?= .venv
 PIP_OPTIONS ?=
 DATA_DIR ?= $(CURDIR)/.netmorph
 EXPORT ?= exports/digits
-# One more than the usual two cores, as tests of services often wait.
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_OPTIONS)

@@ -4,8 +4,8 @@
 of the first must be allowed to create databases, and the second loses the data of one of its
 databases for each test process (the URL's own, where tests run in a single process).
 
-With pytest-xdist (`-n 3 --dist loadgroup`) each process has servers, folders and compiled functions
-of its own, and two of them run the tests that start services (see `tests/distribution.py`).
+With pytest-xdist (`-n 2 --dist loadgroup`) each process has servers, folders and compiled functions
+of its own, and one of them runs the tests that start services (see `tests/distribution.py`).
 """
 
 import os

@@ -1,10 +1,10 @@
-"""The tests of one kind of service are run by one process, one after the other."""
+"""The tests of services are run by one process, one after the other."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from tests.distribution import STARTING_SERVICES, ServicesTogether, unit_of
+from tests.distribution import SERVICES, ServicesTogether, unit_of
 
 #: Fixtures that start a service or a command.
 STARTING = frozenset({"away", "netmorph", "service_processes", "up"})
@@ -60,8 +60,7 @@ def test_every_test_that_starts_services_is_run_with_them(request: pytest.Fixtur
     apart = [
         item.nodeid
         for item in request.session.items
-        if STARTING & set(getattr(item, "fixturenames", ()))
-        and unit_of(item.nodeid) not in STARTING_SERVICES
+        if STARTING & set(getattr(item, "fixturenames", ())) and unit_of(item.nodeid) != SERVICES
     ]
     assert apart == []
 

@@ -133,7 +133,7 @@ def test_an_ensemble_is_exported_as_one_network(service: RunningService, folder:
     digits = load_digits()
     some = folder / "some.npz"  # enough for what is claimed, and trained in a few seconds
     np.savez(some, x=digits.images[:240].astype(np.uint8), y=digits.target[:240])
-    command = [*NETMORPH, "search", "--dataset", str(some), "--trials", "2", *SMALL]
+    command = [*NETMORPH, "search", "--dataset", str(some), "--trials", "2"]
     command += ["--ensemble", "2", "--url", service.url, "--key", ADMIN_KEY]
     command += ["--export", str(folder / "pair"), "--json"]
     ended = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)

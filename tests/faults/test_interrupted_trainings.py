@@ -15,6 +15,8 @@ TRAINING = {"epochs": 14, "final_epochs": 8, "batch_size": 16}
 ENDED = {"completed", "failed", "stopped"}
 LONG = 600.0  # seconds, where other processes have the processors as well
 
+pytestmark = pytest.mark.timeout(2 * LONG + 100)  # a wait that takes too long shows the logs
+
 
 @pytest.fixture(autouse=True)
 def audited(service_processes) -> Iterator[None]:
