@@ -19,7 +19,17 @@ from pydantic import (
 from api.roles import Role
 from api.webhook_events import DeliveryStatus, WebhookEvent
 from core.data.description import DatasetDescription
-from core.protocol.contracts import Bounds, Budget, Comparison, Cost, SearchConfig, Training
+from core.protocol.contracts import (
+    Bounds,
+    Budget,
+    Comparison,
+    Cost,
+    EpochLimit,
+    SearchConfig,
+    SecondsLimit,
+    Training,
+    TrialLimit,
+)
 from core.protocol.states import SearchStatus, TrialKind, TrialStatus
 from core.search.comparison import sentence
 from core.tasks import AbstractTask
@@ -168,22 +178,9 @@ class SearchPreview(Out):
 class LimitsIn(In):
     """`POST /v1/searches/{id}:extend`: the new limits in full; those left out stay as they are."""
 
-    trials: int | None = Field(
-        default=None,
-        ge=1,
-        le=100_000,
-        strict=True,
-        description="trials in all, without the final fit",
-    )
-    epochs: int | None = Field(
-        default=None, ge=1, le=10_000_000, strict=True, description="epochs of all trials together"
-    )
-    seconds: float | None = Field(
-        default=None,
-        ge=10,
-        le=30 * 86_400,
-        description="seconds since the search started, the final fit included",
-    )
+    trials: TrialLimit = None
+    epochs: EpochLimit = None
+    seconds: SecondsLimit = None
     parallelism: int | None = Field(
         default=None, ge=1, le=1024, strict=True, description="trials in flight"
     )
