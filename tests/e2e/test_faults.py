@@ -49,12 +49,9 @@ def trained(found: dict) -> int:
 
 
 def test_a_killed_worker_loses_no_trial(service):
-    trainer = service.trainer()
     search_id = service.search(training=UNHURRIED)
     trial_id, attempt = service.wait_until(lambda: service.in_training(search_id, number=1))
     service.kill_training(service.worker)
-    service.worker.wait()
-    service.wait_until(lambda: not trainer.is_running(), 5)
     service.start_worker()
     found = service.wait_until_completed(search_id)
     assert trained(found) == 3

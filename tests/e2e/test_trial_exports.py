@@ -62,7 +62,6 @@ def test_a_trial_that_did_not_win_is_exported_although_its_worker_is_killed(
         ordered = client.order_export(trial["id"])
         service.wait_until(lambda: leased_export(service), 60, 0.01)
         service.kill_training(service.worker)
-        service.worker.wait()
         assert client.trial_export(trial["id"])["status"] in {"running", "waiting"}
         service.start_worker()
         made = client.export(completed["id"], trial=trial["number"])

@@ -140,7 +140,6 @@ def test_a_killed_worker_costs_the_epochs_since_its_checkpoint(service, uninterr
     search_id = start(service)
     trial_id, epoch = wait_for_checkpoint(service, search_id, "search")
     service.kill_training(service.worker)
-    service.worker.wait()
     service.start_worker()
     service.wait_until_completed(search_id, LONG)
     assert attempt_of(service, trial_id) == 2

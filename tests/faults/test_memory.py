@@ -48,7 +48,7 @@ def test_an_allocation_that_the_system_refuses_costs_one_trial(service: RunningS
     if trainer.is_running():
         trainer.rlimit(psutil.RLIMIT_DATA, (no_limit, no_limit))
     else:
-        service.kills += 1
+        service.note_unreported()
 
     service.wait_until_completed(search_id)
 
@@ -86,7 +86,7 @@ def test_a_trainer_that_the_system_kills_for_its_memory_costs_one_trial(
     search_id = search_on(service)
     service.wait_until(lambda: not trainer.is_running(), 300)
     (group / "memory.limit_in_bytes").write_text("-1")
-    service.kills += 1
+    service.note_unreported()
 
     service.wait_until_completed(search_id)
 

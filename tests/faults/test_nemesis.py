@@ -52,24 +52,23 @@ class Nemesis:
         sleep(self.rng.uniform(0.2, 4.0))
 
     def kill_worker(self) -> None:
-        self.service.worker.kill()
-        self.service.worker.wait()
+        self.service.kill_training(self.service.worker)
         self.service.start_worker()
 
     def terminate_worker(self) -> None:
-        self._end_worker()
+        self.service.stop_worker()
         self.service.start_worker()
 
     def terminate_worker_without_api(self) -> None:
         """The worker cannot hand its trial back."""
         self.service.stop_api()
-        self._end_worker()
+        self.service.stop_worker()
         self.service.start_api()
         self.service.start_worker()
 
     def kill_trainer(self) -> None:
         for trainer in self.service.worker.children():
-            trainer.kill()
+            self.service.kill_training(trainer)
 
     def kill_api(self) -> None:
         self.service.stop_api()
@@ -113,10 +112,6 @@ class Nemesis:
         self.pause()
         weights.unlink()
         away.rename(weights)
-
-    def _end_worker(self) -> None:
-        self.service.worker.terminate()
-        self.service.worker.wait(60)
 
     def _freeze(self, process: psutil.Popen) -> None:
         process.send_signal(signal.SIGSTOP)
