@@ -105,7 +105,9 @@ class _Scale:
         owners = [one.fingerprint for one in architectures]
         curve = LearningCurve.of(values, t, sizes(architectures), owners, _FIRST_SCALE)
         ends = curve.at_end(values, t)
-        return cls(curve, Warp.of(ends, _FIRST_SCALE), t, ends)
+        stds = curve.slope(t) * [one.std for one in observations]
+        noise = float(np.sqrt(np.mean(stds**2))) if len(stds) else 0.0
+        return cls(curve, Warp.of(ends, _FIRST_SCALE, noise), t, ends)
 
 
 def learn_prior_mean(searches: Sequence[Sequence[Observation]]) -> PriorMean | None:

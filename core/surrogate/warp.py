@@ -43,8 +43,12 @@ class Warp:
         return cls(center, scale, inf, 0.0, 1.0)
 
     @classmethod
-    def of(cls, values: Floats, first_scale: float) -> Self:
-        """The map fitted to observed values, (n,); `first_scale` is their unit until two differ."""
+    def of(cls, values: Floats, first_scale: float, noise: float = 0.0) -> Self:
+        """The map fitted to observed values, (n,); `first_scale` is their unit until two differ.
+
+        `noise` is the values' known standard error: values that differ by less do not show how far
+        those of other networks may lie, so a linear map has at least this unit.
+        """
         if not len(values):
             return cls.linear(0.0, first_scale)
         spread = float(values.std())
@@ -53,7 +57,7 @@ class Warp:
         low, middle, high = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
         unit = (high - low) / _QUARTILES
         if len(values) < _ENOUGH or unit < 1e-3 * spread:
-            return cls.linear(float(values.mean()), spread)
+            return cls.linear(float(values.mean()), max(spread, noise))
         bent = cls(middle, unit, _KNEE, 0.0, 1.0)(values)
         return cls(middle, unit, _KNEE, float(bent.mean()), float(bent.std()))
 

@@ -33,6 +33,16 @@ def test_few_or_equal_values_are_well_defined(kernel, count, value, std):
 
 
 @every_kernel
+def test_two_values_that_agree_by_chance_leave_others_uncertain(kernel):
+    """As of two roots that classify as many validation examples correctly, but for rounding."""
+    observations = [
+        Observation(one, value, 0.013) for one, value in zip(KNOWN, (0.9, 0.9 + 1e-9), strict=False)
+    ]
+    _, stds = posterior(fit(observations, kernel), UNSEEN)
+    assert (stds > 0.001).all()
+
+
+@every_kernel
 def test_a_fit_repeats_itself(kernel):
     once, again = (posterior(fit(OBSERVATIONS, kernel), UNSEEN) for _ in "12")
     np.testing.assert_array_equal(once, again)

@@ -33,6 +33,13 @@ def test_observed_values_are_standard(values):
     )
 
 
+def test_values_that_differ_by_less_than_their_noise_have_the_unit_of_the_noise():
+    values = np.array([0.9, 0.9 + 1e-9])
+    assert Warp.of(values, 0.05, noise=0.013).scale == 0.013
+    assert Warp.of(values, 0.05, noise=1e-12).scale == pytest.approx(5e-10, rel=1e-6)
+    assert Warp.of(np.array([0.5, 0.9]), 0.05, noise=0.013).scale == pytest.approx(0.2)
+
+
 def test_values_better_than_usual_are_not_changed():
     rng = np.random.default_rng(0)
     values = np.concatenate([rng.normal(0.9, 0.01, 50), [0.1, 0.2]])
