@@ -20,8 +20,7 @@ Split = tuple[NDArray, NDArray, NDArray, NDArray, list[str]]
 
 SPLIT_SEED = 20181
 TEST_SHARE = 0.2
-SIDE = 32  # of an emoji, in pixels; on the sheet each has a border of entry pixel
-BORDER = 1
+BORDER = 1  # pixels around each emoji on its sheet
 
 
 def mnist_digits(packages: Path) -> Split:
@@ -35,28 +34,33 @@ def mnist_digits(packages: Path) -> Split:
     return _split(np.concatenate(x), np.asarray(y), [str(digit) for digit in range(10)])
 
 
-def emoji(packages: Path) -> Split:
-    """Twemoji pictures of 32 × 32 on white by category, from `emoji-datasource-twitter`."""
-    folder = packages / "emoji-datasource-twitter"
-    sheet = Image.open(folder / "img" / "twitter" / "sheets-clean" / f"{SIDE}.png").convert("RGBA")
-    white = Image.new("RGBA", sheet.size, "white")
-    pixels = np.asarray(Image.alpha_composite(white, sheet).convert("RGB"))
-    entries = [
-        entry
-        for entry in json.loads((folder / "emoji.json").read_text())
-        if entry["has_img_twitter"] and entry["category"] != "Component"
-    ]
-    names = sorted({entry["category"] for entry in entries})
-    x = np.stack([_cut(pixels, entry["sheet_x"], entry["sheet_y"]) for entry in entries])
-    y = np.asarray([names.index(entry["category"]) for entry in entries])
-    return _split(x, y, names)
+def emoji(side: int) -> Callable[[Path], Split]:
+    """Twemoji pictures on white by category, from `emoji-datasource-twitter`; `side` in pixels."""
+
+    def make(packages: Path) -> Split:
+        folder = packages / "emoji-datasource-twitter"
+        sheets = folder / "img" / "twitter" / "sheets-clean"
+        sheet = Image.open(sheets / f"{side}.png").convert("RGBA")
+        white = Image.new("RGBA", sheet.size, "white")
+        pixels = np.asarray(Image.alpha_composite(white, sheet).convert("RGB"))
+        entries = [
+            entry
+            for entry in json.loads((folder / "emoji.json").read_text())
+            if entry["has_img_twitter"] and entry["category"] != "Component"
+        ]
+        names = sorted({entry["category"] for entry in entries})
+        x = np.stack([_cut(pixels, one["sheet_x"], one["sheet_y"], side) for one in entries])
+        y = np.asarray([names.index(entry["category"]) for entry in entries])
+        return _split(x, y, names)
+
+    return make
 
 
-def _cut(pixels: NDArray, column: int, row: int) -> NDArray:
-    """One picture of the sheet.  # shape: (3, 32, 32)"""
-    pitch = SIDE + 2 * BORDER
+def _cut(pixels: NDArray, column: int, row: int, side: int) -> NDArray:
+    """One picture of the sheet.  # shape: (3, side, side)"""
+    pitch = side + 2 * BORDER
     top, left = row * pitch + BORDER, column * pitch + BORDER
-    return pixels[top : top + SIDE, left : left + SIDE].transpose(2, 0, 1)
+    return pixels[top : top + side, left : left + side].transpose(2, 0, 1)
 
 
 def mnist1d(_: Path) -> Split:
@@ -108,7 +112,8 @@ def _split(x: NDArray, y: NDArray, names: list[str]) -> Split:
 
 MAKERS: dict[str, Callable[[Path], Split]] = {
     "mnist-digits": mnist_digits,
-    "emoji": emoji,
+    "emoji": emoji(32),
+    "emoji-64": emoji(64),
     "mnist1d": mnist1d,
     "italy-power": archived("ItalyPowerDemand"),
     "osu-leaf": archived("OSULeaf"),

@@ -89,6 +89,10 @@ DATA_SETS = {
         load=_from_file("emoji"), flip=True, kept_aside=False,
         source="emoji-datasource-twitter 16.0.0 (npm)", licence="CC BY 4.0 (pictures)",
     ),
+    "emoji-64": DataSet(
+        load=_from_file("emoji-64"), flip=True,
+        source="emoji-datasource-twitter 16.0.0 (npm)", licence="CC BY 4.0 (pictures)",
+    ),
     "mnist1d": DataSet(
         load=_from_file("mnist1d"), source="mnist1d 0.0.2.post1", licence="Apache 2.0",
     ),

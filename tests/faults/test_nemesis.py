@@ -56,13 +56,13 @@ class Nemesis:
         self.service.start_worker()
 
     def terminate_worker(self) -> None:
-        self.service.stop_worker()
+        self._end_worker()
         self.service.start_worker()
 
     def terminate_worker_without_api(self) -> None:
         """The worker cannot hand its trial back."""
         self.service.stop_api()
-        self.service.stop_worker()
+        self._end_worker()
         self.service.start_api()
         self.service.start_worker()
 
@@ -112,6 +112,12 @@ class Nemesis:
         self.pause()
         weights.unlink()
         away.rename(weights)
+
+    def _end_worker(self) -> None:
+        """Ask the worker to end; one that has hardly begun ends by the signal itself."""
+        self.service.worker.terminate()
+        self.service.worker.wait(60)
+        self.service.note_unreported()
 
     def _freeze(self, process: psutil.Popen) -> None:
         process.send_signal(signal.SIGSTOP)
