@@ -11,15 +11,14 @@ from netmorph import tables, uploads
 from netmorph.answers import Dataset
 from netmorph.client import Client
 from netmorph.commands.options import (
-    DirectoryOption,
     JsonOption,
-    KeyOption,
-    UrlOption,
     connect,
     console,
     print_json,
+    with_service,
 )
 from netmorph.errors import ClientError
+from netmorph.target import Target
 from netmorph.uploads import Options
 
 datasets = typer.Typer(no_args_is_help=True, help="Describe, upload, list and delete data sets.")
@@ -161,7 +160,9 @@ def options_of(
 
 
 @datasets.command("add")
+@with_service
 def add(
+    service: Target,
     path: Annotated[
         Path,
         typer.Argument(
@@ -182,9 +183,6 @@ def add(
     group: GroupOption = None,
     time: TimeOption = None,
     split_seed: SplitSeedOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Upload a data set and say how it was understood."""
@@ -195,7 +193,7 @@ def add(
         )
     splits = Splits(validation=validation, test=test, group=group, time=time, seed=split_seed)
     options = options_of(layout, image_side, target, text, category, task, splits)
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = upload(client, path, options, name)
     if as_json:
         print_json(item)
@@ -208,7 +206,9 @@ def add(
 
 
 @datasets.command("describe")
+@with_service
 def describe(
+    service: Target,
     dataset: Annotated[
         str, typer.Argument(help="A file, a folder, or the name or id of a stored data set.")
     ],
@@ -223,9 +223,6 @@ def describe(
     group: GroupOption = None,
     time: TimeOption = None,
     split_seed: SplitSeedOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a data set is taken for and what may be wrong with it, before anything runs.
@@ -238,7 +235,7 @@ def describe(
         options = options_of(layout, image_side, target, text, category, task, splits)
         answer = uploads.describe(path, options)
     else:
-        with connect(url, key, data_dir) as client:
+        with connect(service) as client:
             item = client.dataset(dataset)
         answer = {"spec": item, "description": item["description"]}
     if as_json:
@@ -250,15 +247,14 @@ def describe(
 
 
 @datasets.command("rm")
+@with_service
 def rm(
+    service: Target,
     dataset: Annotated[str, typer.Argument(help="The id of a data set, or its name.")],
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Delete a data set that no search uses; of a name, the version that was uploaded last."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = client.dataset(dataset)
         client.delete_dataset(item["id"])
     if as_json:
@@ -269,14 +265,13 @@ def rm(
 
 
 @datasets.command("ls")
+@with_service
 def ls(
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
+    service: Target,
     as_json: JsonOption = False,
 ) -> None:
     """List the data sets."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         items = list(client.datasets())
     if as_json:
         print_json(items)

@@ -11,23 +11,24 @@ from netmorph import predictor
 from netmorph.answers import Search, TrialExport
 from netmorph.client import Client, require_exported
 from netmorph.commands.options import (
-    DirectoryOption,
     JsonOption,
-    KeyOption,
     SearchArgument,
-    UrlOption,
     connect,
     console,
     messages,
     print_json,
+    with_service,
 )
 from netmorph.commands.searches import resolve
 from netmorph.errors import ClientError, RefusedRequest, in_words
 from netmorph.formatting import metric
 from netmorph.report import default_folder
+from netmorph.target import Target
 
 
+@with_service
 def export(
+    service: Target,
     search: SearchArgument,
     trial: Annotated[
         int | None,
@@ -58,9 +59,6 @@ def export(
             "seconds and needs torch.",
         ),
     ] = False,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download the exported network of a completed search, or export trials of any search."""
@@ -68,7 +66,7 @@ def export(
         raise typer.BadParameter("expected --trial or --front, found both")
     if torch_program:
         predictor.require_torch()
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, search)
         if front:
             made = _export_front(client, item, to, torch_program=torch_program, as_json=as_json)

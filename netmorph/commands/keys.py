@@ -10,14 +10,13 @@ from netmorph import tables
 from netmorph.answers import Key
 from netmorph.commands import matching
 from netmorph.commands.options import (
-    DirectoryOption,
     JsonOption,
-    KeyOption,
-    UrlOption,
     connect,
     console,
     print_json,
+    with_service,
 )
+from netmorph.target import Target
 
 keys = typer.Typer(
     no_args_is_help=True,
@@ -44,20 +43,19 @@ class Role(StrEnum):
 
 
 @keys.command("create")
+@with_service
 def create(
+    service: Target,
     name: Annotated[str, typer.Option(help="The owner or the purpose of the key.")],
     role: Annotated[Role, typer.Option(help="What the key gives access to.")] = Role.USER,
     worker: Annotated[
         str | None,
         typer.Option(help="Of a worker's key: the only NETMORPH_WORKER_NAME that may use it."),
     ] = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create an API key and print it. It cannot be printed again."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         created = client.create_key(name, role.value, worker)
     if as_json:
         print_json(created)
@@ -66,14 +64,13 @@ def create(
 
 
 @keys.command("ls")
+@with_service
 def ls(
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
+    service: Target,
     as_json: JsonOption = False,
 ) -> None:
     """List the API keys, without their secrets."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         items = client.list_keys()
     if as_json:
         print_json(items)
@@ -83,18 +80,17 @@ def ls(
 
 
 @keys.command("rotate")
+@with_service
 def rotate(
+    service: Target,
     which: KeyArgument,
     grace_minutes: Annotated[
         float, typer.Option(min=0, max=7 * 1440, help="Minutes for which the old one still opens.")
     ] = 0,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give an API key a new secret and print it. It cannot be printed again."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         created = client.rotate_key(resolve(client.list_keys(), which)["id"], 60 * grace_minutes)
     if as_json:
         print_json(created)
@@ -103,15 +99,14 @@ def rotate(
 
 
 @keys.command("revoke")
+@with_service
 def revoke(
+    service: Target,
     which: KeyArgument,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Revoke an API key at once and permanently."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client.list_keys(), which)
         client.revoke_key(item["id"])
     if as_json:

@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from netmorph.commands.options import DirectoryOption, KeyOption, UrlOption, connect
+from netmorph.commands.options import connect, with_service
 from netmorph.errors import ClientError
+from netmorph.target import Target
 
 
+@with_service
 def mcp(
+    service: Target,
     folder: Annotated[
         Path,
         typer.Option(
             help="Folder for models and networks: no tool reads or writes a file outside it."
         ),
     ],
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
 ) -> None:
     """Let an assistant search: serve the Model Context Protocol on standard input and output.
 
@@ -35,4 +35,4 @@ def mcp(
         raise ClientError(f"there is no folder {folder}: create it, or give another --folder")
     server = importlib.import_module("netmorph.commands.mcp_server")
     tools = importlib.import_module("netmorph.commands.mcp_tools")
-    server.serve(tools.Tools(lambda: connect(url, key, data_dir), folder.absolute()))
+    server.serve(tools.Tools(lambda: connect(service), folder.absolute()))

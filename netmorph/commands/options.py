@@ -1,9 +1,12 @@
 """Options that several commands share, and the printing of results."""
 
+import inspect
 import json
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 from rich.console import Console
@@ -42,6 +45,7 @@ SearchArgument = Annotated[
     str, typer.Argument(help="A search: its id, the beginning of its id, its name, or `last`.")
 ]
 
+P = ParamSpec("P")
 
 _LOG_WIDTH = 10_000  # columns of a file or a pipe: rows are never folded or cut
 
@@ -51,14 +55,34 @@ def data_directory_of(path: Path | None) -> DataDirectory:
     return DataDirectory((path or default_path()).absolute())
 
 
-def target_of(url: str | None, key: str | None, path: Path | None) -> Target:
-    """The service that a command talks to."""
-    return Target(data_directory_of(path), url, key)
+def _named_by(
+    url: UrlOption = None, key: KeyOption = None, data_dir: DirectoryOption = None
+) -> Target:
+    """The service that these options name."""
+    return Target(data_directory_of(data_dir), url, key)
 
 
-def connect(url: str | None, key: str | None, path: Path | None) -> Client:
-    """A client of the service that a command talks to, which must be running."""
-    running = target_of(url, key, path).running()
+def with_service(command: Callable[Concatenate[Target, P], None]) -> Callable[..., None]:
+    """The command with --url, --key and --data-dir in place of its first parameter, the service.
+
+    In its help they stand behind its own options, but before --json.
+    """
+    naming = inspect.signature(_named_by).parameters
+    _, *own = inspect.signature(command).parameters.values()
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        command(_named_by(**{name: given.pop(name, None) for name in naming}), **given)  # type: ignore[call-arg]
+
+    ordered = sorted((*own, *naming.values()), key=lambda one: one.name == "as_json")
+    named = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in ordered]
+    run.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
+    return run
+
+
+def connect(service: Target) -> Client:
+    """A client of the service, which must be running."""
+    running = service.running()
     return Client(running.url, running.key)
 
 

@@ -7,32 +7,30 @@ import typer
 
 from netmorph import html_report
 from netmorph.commands.options import (
-    DirectoryOption,
     JsonOption,
-    KeyOption,
     SearchArgument,
-    UrlOption,
     connect,
     console,
     print_json,
+    with_service,
 )
 from netmorph.commands.searches import request_of, resolve
 from netmorph.errors import ClientError
 from netmorph.report import plain_name
+from netmorph.target import Target
 
 
+@with_service
 def report(
+    service: Target,
     search: SearchArgument = "last",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file. Default: NAME-ID.html.")
     ] = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a report of a search, with its plots, as one HTML file; it replaces an earlier one."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, search)
         dataset = html_report.dataset_rows(client.dataset(item["dataset"]["id"]))
         text = html_report.page(client, item, dataset, request_of(item))

@@ -35,14 +35,11 @@ from netmorph.commands.datasets import (
     upload,
 )
 from netmorph.commands.options import (
-    DirectoryOption,
     JsonOption,
-    KeyOption,
-    UrlOption,
     console,
     messages,
     print_json,
-    target_of,
+    with_service,
 )
 from netmorph.commands.preparing import MeanOption, ScaleOption, StdOption, preparation_of
 from netmorph.commands.up import WorkersOption
@@ -53,6 +50,7 @@ from netmorph.importing.preparation import Preparation
 from netmorph.launcher import Running
 from netmorph.progress import follow
 from netmorph.report import default_folder, print_summary, summary
+from netmorph.target import Target
 from netmorph.uploads import Options
 
 _DEFAULT_TRIALS = 12
@@ -79,7 +77,9 @@ class _Request:
     root: ImportedNetwork | UUID | None  # or uploaded already; None: the search chooses its own
 
 
+@with_service
 def search(
+    service: Target,
     dataset: Annotated[
         str,
         typer.Option(
@@ -203,9 +203,6 @@ def search(
             "or folder is uploaded.",
         ),
     ] = False,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search, train and export a network. Starts the local service if none is running."""
@@ -219,7 +216,7 @@ def search(
     }
     if keep_accuracy and root is None:
         raise ClientError("--keep-accuracy needs a network whose accuracy is kept: add --root FILE")
-    if int8 and url is None and find_spec("onnxruntime") is None:
+    if int8 and service.url is None and find_spec("onnxruntime") is None:
         raise ClientError(
             "--int8 needs the package onnxruntime where the worker runs, and it is not installed "
             "here: pip install 'netmorph[int8]'"
@@ -253,7 +250,6 @@ def search(
         root=_network(root, preparation_of(root_scale, root_mean, root_std)),
     )
     export.require_writable(export_to or default_folder(None))
-    service = target_of(url, key, data_dir)
     if dry_run:
         with service.on_demand(workers=0) as running:
             _preview(running, request, as_json=as_json)

@@ -14,20 +14,19 @@ from netmorph.answers import Epoch, Queued, Search
 from netmorph.client import Client
 from netmorph.commands import matching
 from netmorph.commands.options import (
-    DirectoryOption,
     JsonOption,
-    KeyOption,
     SearchArgument,
-    UrlOption,
     connect,
     console,
     messages,
     print_json,
+    with_service,
 )
 from netmorph.commands.preparing import MeanOption, ScaleOption, StdOption, preparation_of
 from netmorph.errors import ClientError
 from netmorph.importing.files import read
 from netmorph.report import print_summary, summary
+from netmorph.target import Target
 
 #: Fields of a search that a request for it has, too.
 _REQUEST = (
@@ -46,20 +45,19 @@ _REQUEST = (
 )
 
 
+@with_service
 def ls(
+    service: Target,
     tag: Annotated[
         list[str] | None, typer.Option(help="Only searches with this tag; may be repeated.")
     ] = None,
     own: Annotated[
         bool, typer.Option("--own", help="Only searches that were created with your key.")
     ] = False,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List your searches and those that others share, the newest first."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         items = list(client.searches(tag or (), own=own))
     if as_json:
         print_json(items)
@@ -68,15 +66,14 @@ def ls(
         out.print(tables.searches(items, out.width))
 
 
+@with_service
 def show(
+    service: Target,
     search: SearchArgument = "last",
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show one search, the lineage of its winner and, with a cost, its Pareto front."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, search)
         number = lineage.winner(item)
         line = [] if number is None else lineage.ancestry(client.trials(item["id"]), number)
@@ -88,18 +85,17 @@ def show(
         console().print(tables.search(item, words, front))
 
 
+@with_service
 def watch(
+    service: Target,
     search: SearchArgument = "last",
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Follow a search until it ends or is paused. Ctrl-C ends the watching, not the search.
 
     With --json, each change is one line: the search as it is then.
     """
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, search)
         if as_json:
             ended = item
@@ -111,15 +107,14 @@ def watch(
     raise typer.Exit(1 if ended["status"] == "failed" else 0)
 
 
+@with_service
 def trials(
+    service: Target,
     search: SearchArgument = "last",
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the trials of a search."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, search)
         items = list(client.trials(item["id"]))
     if as_json:
@@ -129,18 +124,17 @@ def trials(
         out.print(tables.trials(items, out.width, item.get("in_percent", True)))
 
 
+@with_service
 def logs(
+    service: Target,
     search: SearchArgument = "last",
     trial: Annotated[
         int | None, typer.Option(min=0, help="Only the trial with this number, with its epochs.")
     ] = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print what happened to a search and its trials, and why, in the order of time."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, search)
         in_percent = item.get("in_percent", True)
         epochs: list[Epoch] = []
@@ -161,31 +155,31 @@ def logs(
         console().print(text, soft_wrap=True)
 
 
+@with_service
 def pause(
+    service: Target,
     search: SearchArgument,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Pause a search: running trials end, no further ones start."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         _print_status(client.pause(resolve(client, search)["id"]), as_json=as_json)
 
 
+@with_service
 def resume(
+    service: Target,
     search: SearchArgument,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Continue a paused search."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         _print_status(client.resume(resolve(client, search)["id"]), as_json=as_json)
 
 
+@with_service
 def stop(
+    service: Target,
     search: SearchArgument,
     finish: Annotated[
         bool,
@@ -194,18 +188,17 @@ def stop(
             help="Let running trials end, then train and export the best network so far.",
         ),
     ] = False,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Stop a search at once, or with --finish after the export of its best network."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         end = client.finish if finish else client.stop
         _print_status(end(resolve(client, search)["id"]), as_json=as_json)
 
 
+@with_service
 def extend(
+    service: Target,
     search: SearchArgument,
     trials: Annotated[int | None, typer.Option(min=1, help="This many trials more.")] = None,
     minutes: Annotated[
@@ -214,13 +207,10 @@ def extend(
     parallelism: Annotated[
         int | None, typer.Option(min=1, help="Trials in flight from now on.")
     ] = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a search spend more. One that is completed or stopped runs on."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, search)
         more = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
         limits = new_limits(item, more)
@@ -247,7 +237,9 @@ def new_limits(item: Search, more: dict[str, float | None]) -> dict[str, float]:
     return limits
 
 
+@with_service
 def edit(
+    service: Target,
     search: SearchArgument,
     name: Annotated[str | None, typer.Option(help="Another name.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Add this tag; may be repeated.")] = None,
@@ -259,13 +251,10 @@ def edit(
         bool | None,
         typer.Option(help="Let all users of the service read it, or only you and admins."),
     ] = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Change the name, the tags or the note of a search, or share it with all users to be read."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, search)
         tags = sorted({*item["tags"], *(tag or ())} - {*(untag or ())})
         changes: dict[str, str | bool | list[str]] = {"tags": tags} if tag or untag else {}
@@ -281,7 +270,9 @@ def edit(
         console().print(f"{item['name']} ({item['id']}){tagged}{shared}", soft_wrap=True)
 
 
+@with_service
 def enqueue(
+    service: Target,
     search: SearchArgument,
     network: Annotated[
         Path,
@@ -293,14 +284,11 @@ def enqueue(
     scale: ScaleOption = None,
     mean: MeanOption = None,
     std: StdOption = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a network of your own become the next trial of a search."""
     given = read(network, preparation_of(scale, mean, std))
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, search)
         uploaded = client.add_network(given.name, given.architecture, given.weights)
         answer = client.enqueue(item["id"], uploaded["id"])
@@ -314,19 +302,18 @@ def enqueue(
     console().print(f"{given.name} {when} of {item['name']}", soft_wrap=True)
 
 
+@with_service
 def dequeue(
+    service: Target,
     search: SearchArgument,
     network: Annotated[
         str | None,
         typer.Argument(help="An enqueued network: its name, or its id. Default: list them."),
     ] = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove a network from the queue of a search before its trial is made."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, search)
         queue = client.enqueued(item["id"])
         if network is not None:
@@ -357,7 +344,9 @@ def queued(queue: list[Queued], text: str) -> Queued:
     return found[0]
 
 
+@with_service
 def clone(
+    service: Target,
     search: SearchArgument,
     name: Annotated[str | None, typer.Option(help="Name of the new search.")] = None,
     seed: Annotated[
@@ -370,13 +359,10 @@ def clone(
     minutes: Annotated[
         float | None, typer.Option(min=0.2, help="Another budget: minutes, final fit included.")
     ] = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Request the same search again, if wanted with another seed or budget."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         body = request_of(resolve(client, search))
         if trials is not None or minutes is not None:
             seconds = None if minutes is None else 60 * minutes
@@ -399,18 +385,17 @@ def request_of(search: Search) -> dict[str, Any]:
     }
 
 
+@with_service
 def rm(
+    service: Target,
     searches: Annotated[
         list[str], typer.Argument(help="Searches: ids, beginnings of ids, names, or `last`.")
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Delete searches with their trials and models. Exported folders stay."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         items = [resolve(client, text) for text in searches]
         if not yes:
             _confirm(items)

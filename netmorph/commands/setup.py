@@ -9,32 +9,27 @@ import typer
 
 from netmorph import tables
 from netmorph.commands.options import (
-    DirectoryOption,
     JsonOption,
-    KeyOption,
-    UrlOption,
     console,
     print_json,
-    target_of,
+    with_service,
 )
 from netmorph.diagnosis import findings
 from netmorph.errors import ClientError
 from netmorph.target import Target
 
 
+@with_service
 def config(
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
+    service: Target,
     as_json: JsonOption = False,
 ) -> None:
     """Show which service and folders the commands use. The key itself is not shown."""
-    target = target_of(url, key, data_dir)
     facts = {
         "version": metadata.version("netmorph"),
-        "data_directory": str(target.directory.path),
-        "service": _service(target),
-        "sign_in": target.sign_in_hint(),
+        "data_directory": str(service.directory.path),
+        "service": _address(service),
+        "sign_in": service.sign_in_hint(),
         "environment": sorted(name for name in os.environ if name.startswith("NETMORPH_")),
     }
     if as_json:
@@ -43,24 +38,23 @@ def config(
         console().print(tables.facts(facts))
 
 
-def _service(target: Target) -> str | None:
+def _address(service: Target) -> str | None:
     try:
-        return target.running().url
+        return service.running().url
     except ClientError:
-        return target.url
+        return service.url
 
 
+@with_service
 def doctor(
+    service: Target,
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port that `netmorph up` shall use.")
     ] = 8000,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check this set-up and say what to do about each problem. Exit code 1 if there is one."""
-    found = list(findings(target_of(url, key, data_dir), port=port))
+    found = list(findings(service, port=port))
     if as_json:
         print_json([asdict(one) for one in found])
     else:

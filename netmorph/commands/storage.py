@@ -5,14 +5,13 @@ from typing import Annotated
 import typer
 
 from netmorph.commands.options import (
-    DirectoryOption,
     JsonOption,
-    KeyOption,
-    UrlOption,
     connect,
     console,
     print_json,
+    with_service,
 )
+from netmorph.target import Target
 
 _MEANINGS = {
     "superseded": "weights of ended searches beyond the best trials (NETMORPH_KEEP_BEST)",
@@ -21,20 +20,19 @@ _MEANINGS = {
 }
 
 
+@with_service
 def gc(
+    service: Target,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be given up.")
     ] = False,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give up stored files that have no use any more; needs an administrator's key.
 
     The service does so by itself every hour.
     """
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         found = client.collect_garbage(dry_run=dry_run)
     if as_json:
         print_json(found)

@@ -5,16 +5,15 @@ from typing import Annotated
 import typer
 
 from netmorph.commands.options import (
-    DirectoryOption,
     JsonOption,
-    KeyOption,
     SearchArgument,
-    UrlOption,
     connect,
     console,
     print_json,
+    with_service,
 )
 from netmorph.commands.searches import resolve
+from netmorph.target import Target
 
 trial = typer.Typer(no_args_is_help=True, help="Change one trial.")
 
@@ -25,16 +24,15 @@ def group() -> None:
 
 
 @trial.command("stop")
+@with_service
 def stop(
+    service: Target,
     search: SearchArgument,
     number: Annotated[int, typer.Argument(min=0, help="The number of the trial.")],
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Stop one trial; a running one ends at its next report. Its search goes on."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = client.stop_trial(client.trial(resolve(client, search)["id"], number)["id"])
     if as_json:
         print_json(item)

@@ -10,16 +10,15 @@ from netmorph.answers import Delivery, Webhook
 from netmorph.client import Client
 from netmorph.commands import matching
 from netmorph.commands.options import (
-    DirectoryOption,
     JsonOption,
-    KeyOption,
-    UrlOption,
     connect,
     console,
     messages,
     print_json,
+    with_service,
 )
 from netmorph.errors import ClientError
+from netmorph.target import Target
 
 webhooks = typer.Typer(
     no_args_is_help=True, help="Have events of your searches sent to an address of yours."
@@ -41,21 +40,20 @@ class Event(StrEnum):
 
 
 @webhooks.command("add")
+@with_service
 def add(
+    service: Target,
     address: Annotated[str, typer.Argument(metavar="URL", help="Where to send the events.")],
     name: Annotated[str, typer.Option(help="A name to find the webhook by.")],
     event: Annotated[
         list[Event] | None,
         typer.Option(help="Send this event; may be repeated. Default: all ends of searches."),
     ] = None,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add a webhook and print the secret of its signatures. It cannot be printed again."""
     events = event or [Event.COMPLETED, Event.FAILED, Event.STOPPED]
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         made = client.create_webhook(name, address, [one.value for one in events])
     if as_json:
         print_json(made)
@@ -65,14 +63,13 @@ def add(
 
 
 @webhooks.command("ls")
+@with_service
 def ls(
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
+    service: Target,
     as_json: JsonOption = False,
 ) -> None:
     """List the webhooks, without their secrets."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         items = list(client.webhooks())
     if as_json:
         print_json(items)
@@ -82,15 +79,14 @@ def ls(
 
 
 @webhooks.command("rm")
+@with_service
 def rm(
+    service: Target,
     webhook: WebhookArgument,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Delete a webhook with its deliveries; nothing more is sent to it."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, webhook)
         client.delete_webhook(item["id"])
     if as_json:
@@ -100,15 +96,14 @@ def rm(
 
 
 @webhooks.command("deliveries")
+@with_service
 def deliveries(
+    service: Target,
     webhook: WebhookArgument,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List what was sent to a webhook within 30 days and what became of it, the newest first."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         items = list(client.deliveries(resolve(client, webhook)["id"]))
     if as_json:
         print_json(items)
@@ -118,33 +113,31 @@ def deliveries(
 
 
 @webhooks.command("redeliver")
+@with_service
 def redeliver(
+    service: Target,
     webhook: WebhookArgument,
     delivery: Annotated[
         str, typer.Argument(help="A delivery: its id, the beginning of its id, or `last`.")
     ],
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send a delivery again, with the same id and content."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = resolve(client, webhook)
         found = _delivery(client, item["id"], delivery)
         _print_pending(client.redeliver(item["id"], found["id"]), as_json=as_json)
 
 
 @webhooks.command("ping")
+@with_service
 def ping(
+    service: Target,
     webhook: WebhookArgument,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send a test; `netmorph webhook deliveries` shows what became of it."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         _print_pending(client.ping_webhook(resolve(client, webhook)["id"]), as_json=as_json)
 
 

@@ -9,28 +9,26 @@ from netmorph import tables
 from netmorph.answers import Worker
 from netmorph.commands import matching
 from netmorph.commands.options import (
-    DirectoryOption,
     JsonOption,
-    KeyOption,
-    UrlOption,
     connect,
     console,
     messages,
     print_json,
+    with_service,
 )
+from netmorph.target import Target
 
 workers = typer.Typer(no_args_is_help=True, help="List and drain workers.")
 
 
 @workers.command("ls")
+@with_service
 def ls(
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
+    service: Target,
     as_json: JsonOption = False,
 ) -> None:
     """List the workers of the last day and the trial that each trains."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         items = client.workers()
     if as_json:
         print_json(items)
@@ -42,18 +40,17 @@ def ls(
 
 
 @workers.command("drain")
+@with_service
 def drain(
+    service: Target,
     worker: Annotated[
         str, typer.Argument(help="A worker: its name, its id, or the beginning of its id.")
     ],
     undo: Annotated[bool, typer.Option("--undo", help="Give it trials again.")] = False,
-    url: UrlOption = None,
-    key: KeyOption = None,
-    data_dir: DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give a worker no more trials; the one that it trains ends as usual. Needs an admin's key."""
-    with connect(url, key, data_dir) as client:
+    with connect(service) as client:
         item = client.drain_worker(resolve(client.workers(), worker)["id"], undo=undo)
     if as_json:
         print_json(item)

@@ -124,7 +124,7 @@ def test_an_assistant_steers_a_search_from_its_start_to_its_end(service, tmp_pat
 
 def test_a_missing_folder_or_service_is_named(tmp_path) -> None:
     with pytest.raises(ClientError, match="there is no folder"):
-        mcp(tmp_path / "none")
+        mcp(folder=tmp_path / "none")
     with pytest.raises(Unreachable, match="netmorph up"):
         Tools(lambda: connect(None, None, tmp_path), tmp_path).list_searches()
 
