@@ -161,6 +161,7 @@ class Solo:
             self.status, self.reason = SearchStatus.FINISHING, reason
 
     def _snapshot(self, count: int) -> Snapshot:
+        trials = tuple(past_trial(trial) for trial in self.trials)
         return Snapshot(
             seed=self.config.seed,
             next_number=len(self.trials),
@@ -168,9 +169,9 @@ class Solo:
             strategy=self.config.strategy,
             strategy_options=self.config.strategy_options,
             cost=self.config.cost,
-            roots=defaults.race_roots(self.config, self.spec, self.bounds),
+            roots=defaults.race_roots(self.config, self.spec, self.bounds, trials=trials),
             bounds=self.bounds,
-            trials=tuple(past_trial(trial) for trial in self.trials),
+            trials=trials,
             goal=pace.goal(self.config, self.spec),
             example_seconds=pace.example_seconds(self.config, self.spec),
             promoted=defaults.promoted(self.config, self.spec),

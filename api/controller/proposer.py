@@ -170,6 +170,7 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
     bounds = Bounds.model_validate(stored.bounds)
     best = measured(config).value_range[1]
     root = None if stored.root is None else Architecture.from_json(stored.root)
+    trials = tuple(live_searches.past_trial(row, best) for row in stored.trials)
     return Snapshot(
         seed=config.seed,
         next_number=stored.next_number,
@@ -178,9 +179,9 @@ def _snapshot(stored: StoredSnapshot, config: SearchConfig, dataset: DatasetSpec
         strategy_options=config.strategy_options,
         cost=config.cost,
         keeps_value=bool(config.keep_accuracy),
-        roots=defaults.race_roots(config, dataset, bounds, root),
+        roots=defaults.race_roots(config, dataset, bounds, root, trials),
         bounds=bounds,
-        trials=tuple(live_searches.past_trial(row, best) for row in stored.trials),
+        trials=trials,
         goal=pace.goal(config, dataset),
         example_seconds=pace.example_seconds(config, dataset),
         promoted=defaults.promoted(config, dataset),

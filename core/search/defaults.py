@@ -7,6 +7,8 @@ Notation
 The figures were measured on two CPU cores; `docs/log.md` has the measurements.
 """
 
+from collections.abc import Collection, Sequence
+
 from core.errors import InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.bounds import width
@@ -21,6 +23,7 @@ from core.protocol.contracts import (
     SplitKind,
     TrainingChoices,
 )
+from core.search.history import PastTrial
 from core.search.pace import (
     GOAL_SHARE,
     LEAST_SECONDS,
@@ -142,31 +145,59 @@ def race_size(config: SearchConfig, spec: DatasetSpec) -> int:
 
 
 def race_roots(
-    config: SearchConfig, spec: DatasetSpec, bounds: Bounds, given: Architecture | None = None
+    config: SearchConfig,
+    spec: DatasetSpec,
+    bounds: Bounds,
+    given: Architecture | None = None,
+    trials: Sequence[PastTrial] = (),
 ) -> tuple[Architecture, ...]:
-    """The roots that a search starts from, the default first; the given one alone, if any."""
+    """The roots that a search starts from, the default first; the given one alone, if any.
+
+    How wide they are depends on how fast they are trained: as expected before anything is measured,
+    then as the first of the `trials` was. Where that one is as wide as it should not have been, its
+    kind joins the race once more; the others stay as they began.
+    """
     if given is not None:
         return (given,)
     (first,) = roots(spec, bounds)
-    kinds = _scaled_roots(config, spec, bounds)
+    kinds = _scaled_roots(config, spec, bounds, _slowness(trials))
     count = race_size(config, spec)
-    racers = [kinds[kind] for kind in racing_kinds(spec) if kind in kinds]
-    return tuple(racers[:count]) if count > 1 and len(racers) > 1 else (first,)
+    racers = [kind for kind in racing_kinds(spec) if kind in kinds][:count]
+    if len(racers) < 2:
+        return (first,)
+    began = {trial.architecture.fingerprint for trial in trials if trial.number > 0}
+    return tuple(_begun(kind, began, spec, bounds) or kinds[kind] for kind in racers)
+
+
+def _slowness(trials: Sequence[PastTrial]) -> float:
+    """The seconds of training for an example of the first trial, in those that were expected."""
+    for trial in trials:
+        if trial.number == 0 and trial.samples_per_second:
+            return 1 / (trial.samples_per_second * PRIOR_SPEED.seconds(trial.architecture))
+    return 1.0
+
+
+def _begun(
+    kind: str, began: Collection[str], spec: DatasetSpec, bounds: Bounds
+) -> Architecture | None:
+    """The root of this kind that is among those that began, at whatever scale."""
+    scaled = (all_roots(spec, bounds, scale).get(kind) for scale in (1.0, *SCALES))
+    return next((one for one in scaled if one and one.fingerprint in began), None)
 
 
 def _scaled_roots(
-    config: SearchConfig, spec: DatasetSpec, bounds: Bounds
+    config: SearchConfig, spec: DatasetSpec, bounds: Bounds, slowness: float
 ) -> dict[str, Architecture]:
     """Each kind of root, at the largest scale for which there is time for enough epochs."""
     found = dict(all_roots(spec, bounds))
     if config.budget.seconds is None:
         return found
-    usual = PRIOR_SPEED
     for scale in SCALES:
         for kind, root in all_roots(spec, bounds, scale).items():
             examples = max(EXAMPLES_OF_WIDER, EPOCHS_OF_WIDER * spec.train_examples)
-            timely = examples * usual.seconds(root) <= GOAL_SHARE * config.budget.seconds
-            if timely and root.parameters <= _most_parameters(spec):
+            seconds = examples * slowness * PRIOR_SPEED.seconds(root)
+            is_timely = seconds <= GOAL_SHARE * config.budget.seconds
+            if is_timely and root.parameters <= _most_parameters(spec):
                 found[kind] = root
     return found
 
@@ -177,10 +208,13 @@ def _most_parameters(spec: DatasetSpec) -> int:
 
 
 def is_in_race(config: SearchConfig, spec: DatasetSpec, *, number: int, inherited: bool) -> bool:
-    """Whether a trial is one of several roots that are compared after a short training."""
+    """Whether a trial is one of several roots that are compared after a short training.
+
+    The first one may come once more in another width (`race_roots`).
+    """
     size = race_size(config, spec)
     splits = 1 + len(split_seeds(config, spec))
-    return not inherited and number < size * splits and size > 1
+    return not inherited and number < (size + 1) * splits and size > 1
 
 
 def split_seeds(config: SearchConfig, spec: DatasetSpec) -> tuple[int, ...]:

@@ -1,13 +1,17 @@
 """The defaults fit the data and the budget."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.histories import history
+from core.graph.architecture import Architecture
 from core.graph.bounds import fits
 from core.graph.roots import roots
+from core.graph.speed import PRIOR_SPEED
 from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig, Training
 from core.search.defaults import (
     bounds,
@@ -17,6 +21,7 @@ from core.search.defaults import (
     race_roots,
     race_size,
 )
+from core.search.history import PastTrial
 from core.search.pace import (
     SHORTEST_TRIAL,
 )
@@ -87,9 +92,45 @@ def test_a_short_search_has_a_race_where_an_epoch_is_short():
     assert 1.0 <= seconds(few) < seconds(spec()) == SHORTEST_TRIAL
 
 
+def race(seconds: float, *trials: PastTrial) -> tuple[Architecture, ...]:
+    """The roots for 1,500 colour images of 64 × 64, after these trials."""
+    data, chosen = spec(1_500, (3, 64, 64)), SearchConfig(budget=Budget(seconds=seconds))
+    return race_roots(chosen, data, bounds(chosen, data), trials=trials)
+
+
+def measured(number: int, root: Architecture, slowness: float) -> PastTrial:
+    """A trial of a root that takes this many times the seconds that are expected."""
+    speed = 1 / (slowness * PRIOR_SPEED.seconds(root))
+    return replace(history(1)[0], number=number, architecture=root, samples_per_second=speed)
+
+
+def test_a_slow_machine_has_narrower_roots_and_a_fast_one_wider():
+    usual, short = race(300.0), race(150.0)
+    slow = race(300.0, measured(0, usual[0], 10.0))
+    fast = race(150.0, measured(0, short[0], 0.1))
+    assert slow[1].flops < usual[1].flops
+    assert all(one.flops >= narrow.flops for one, narrow in zip(fast, short, strict=True))
+    assert fast != short
+
+
+def test_a_root_that_began_keeps_its_width_but_the_first_comes_once_more():
+    first, second, _ = race(300.0)
+    began = (measured(0, first, 10.0), measured(1, second, 10.0))
+    slow = race(300.0, measured(0, first, 10.0))
+    assert race(300.0, *began) == (slow[0], second, slow[2])
+    assert race(300.0, *began, measured(2, slow[0], 10.0)) == (slow[0], second, slow[2])
+
+
+def test_roots_that_are_as_fast_as_expected_stay_as_they_are():
+    roots_before = race(300.0)
+    trials = [measured(number, root, 1.0) for number, root in enumerate(roots_before)]
+    for count in range(4):
+        assert race(300.0, *trials[:count]) == roots_before
+
+
 def test_a_race_is_of_short_trainings_of_roots():
     chosen = SearchConfig(budget=Budget(seconds=1000.0))
-    assert [is_in_race(chosen, spec(), number=n, inherited=False) for n in (0, 2, 3)] == [
+    assert [is_in_race(chosen, spec(), number=n, inherited=False) for n in (0, 3, 4)] == [
         True, True, False,
     ]  # fmt: skip
     assert not is_in_race(chosen, spec(), number=0, inherited=True)
