@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HOW_TO = ROOT / "docs" / "how-to"
-COPIED = ("core", "worker", "netmorph", "tests", "pyproject.toml")
+COPIED = ("benchmarks", "core", "worker", "netmorph", "tests", "pyproject.toml")
 BLOCK = re.compile(
     r'^```python title="(?P<title>[^"]+)"(?: (?P<where>before|after)="(?P<line>[^"]+)")?\n'
     r"(?P<code>.*?)^```$",

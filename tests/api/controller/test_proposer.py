@@ -14,13 +14,13 @@ from api.controller.proposer import STRIKES, Proposer, answer
 from api.models import Search, Trial
 from api.store import live_searches
 from api.store.live_searches import CompletedSearch, StoredSnapshot
+from benchmarks.histories import SPEC, history
 from core import morphisms
 from core.graph.architecture import Architecture
 from core.graph.cost import training_memory
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds
 from core.protocol.states import SearchStatus, TrialStatus
-from tests.histories import SPEC, history
 
 PATIENCE = 60.0  # seconds
 ROOT = roots(SPEC, Bounds())[0]

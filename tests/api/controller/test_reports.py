@@ -12,6 +12,7 @@ from api.controller import reports
 from api.controller.sweeper import Sweeper
 from api.models import Damaged, Trial, Worker
 from api.store import datasets, live_searches, workers
+from benchmarks.histories import SPEC
 from core.graph.initialisation import initialise
 from core.graph.roots import roots
 from core.graph.weights import save
@@ -20,7 +21,6 @@ from core.morphisms.widen import Widen
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialKind
 from core.protocol.storage import Storage
-from tests.histories import SPEC
 
 ROOT = roots(SPEC, Bounds())[0]
 WIDENED = [Widen(node_id=1, extra=8 * (1 + times), segment=0) for times in range(2)]

@@ -11,6 +11,7 @@ from api.models import Search, Trial
 from api.store import leases, live_searches, results
 from api.store.keys import Caller
 from api.store.live_searches import LiveSearch, StoredSnapshot, past_trial
+from benchmarks.histories import SPEC
 from core.graph.roots import roots
 from core.morphisms import to_json
 from core.morphisms.widen import Widen
@@ -18,7 +19,6 @@ from core.protocol.contracts import Bounds, Budget, DatasetSpec, SearchConfig
 from core.protocol.states import LIVE_SEARCH, SearchStatus, TrialKind, TrialStatus
 from core.search.budget import FAILURES_IN_A_ROW
 from core.search.history import PastTrial
-from tests.histories import SPEC
 
 ARCHITECTURE = roots(SPEC, Bounds())[0].to_json()
 

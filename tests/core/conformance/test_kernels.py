@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.histories import history, of_depth
 from core.errors import UnknownKind
 from core.protocol.contracts import Bounds
 from core.surrogate.kernels import KERNELS, AbstractKernel, Geometry
-from tests.histories import history, of_depth
 from tests.strategies import morphism_chains, random_chain
 
 every_kernel = pytest.mark.parametrize("kind", list(KERNELS))

@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from benchmarks.histories import SPEC, history
 from core.errors import InvalidInput, UnknownKind
 from core.graph.architecture import Architecture
 from core.graph.bounds import fits, measured_bounds
@@ -22,7 +23,6 @@ from core.protocol.states import TrialStatus
 from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.strategies import STRATEGIES, strategy
 from core.search.strategies.abstract import random_morphs
-from tests.histories import SPEC, history
 from tests.strategies import Sketch, random_inputs, random_weights
 
 every_strategy = pytest.mark.parametrize("kind", list(STRATEGIES))

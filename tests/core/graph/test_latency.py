@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.histories import SPEC, history
 from core.errors import InvalidInput
 from core.graph.bounds import cost, fits, latency, measured_bounds
 from core.graph.latency import PRIOR_SPEED, Speed, learn
 from core.graph.roots import chain, roots
 from core.layers import BatchNorm, Conv2d, GlobalAvgPool2d, Input, Output
 from core.protocol.contracts import Bounds, Cost
-from tests.histories import SPEC, history
 
 NETWORKS = [trial.architecture for trial in history(40, seed=5)]
 SEEN, UNSEEN = NETWORKS[:25], NETWORKS[25:]

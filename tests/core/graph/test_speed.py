@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 from scipy.stats import spearmanr
 
+from benchmarks.histories import history
 from core.graph.roots import all_roots, chain
 from core.graph.speed import PRIOR, PRIOR_SPEED, TrainingSpeed, learn
 from core.graph.timing import PRIOR_WEIGHT
@@ -23,7 +24,6 @@ from core.layers import (
     ReLU,
 )
 from core.protocol.contracts import Bounds, DatasetSpec
-from tests.histories import history
 
 #: Each layer with its loads counted by hand, to be added up.
 #: operations, depthwise operations, values, layers, parameters

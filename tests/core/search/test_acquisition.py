@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from benchmarks.histories import SPEC, history
 from core.graph.architecture import Architecture
 from core.graph.bounds import fits
 from core.graph.roots import chain, roots
@@ -32,7 +33,6 @@ from core.search.pareto import Front, Reference
 from core.surrogate.fitting import Observation, fit
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import KERNELS
-from tests.histories import SPEC, history
 
 HISTORY = history(12, seed=6)
 BOUNDS = Bounds(layers=40, flops=40 * roots(SPEC, Bounds())[0].flops)

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
+from benchmarks.histories import history
 from core.protocol.contracts import Bounds
 from core.protocol.states import TrialStatus
 from core.search.history import Suggestion, SuggestRequest
 from core.search.strategies import strategy
-from tests.histories import history
 
 BOUNDS = Bounds()
 #: Ten networks; the fourth is the best.

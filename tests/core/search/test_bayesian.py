@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from benchmarks.histories import history
 from core.protocol.contracts import Bounds, Cost
 from core.protocol.states import TrialStatus
 from core.search import acquisition
@@ -12,7 +13,6 @@ from core.search.history import PastTrial, SuggestRequest
 from core.search.strategies.bayesian import FIRST, Bayesian, believe, prior_mean_of
 from core.surrogate.gaussian_process import Surrogate
 from core.surrogate.kernels import KERNELS
-from tests.histories import history
 
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
 

@@ -6,11 +6,11 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from benchmarks.histories import SPEC
 from core.graph.roots import roots
 from core.protocol.contracts import Bounds, TrainingChoices
 from core.protocol.states import TrialStatus
 from core.search.history import USUAL, PastTrial, Suggestion, SuggestRequest
-from tests.histories import SPEC
 
 ROOT = roots(SPEC, Bounds())[0]
 

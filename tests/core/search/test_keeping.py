@@ -6,6 +6,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from benchmarks.histories import SPEC
 from core.errors import InvalidInput
 from core.graph.architecture import Architecture
 from core.graph.roots import chain
@@ -16,7 +17,6 @@ from core.search import defaults, keeping
 from core.search.acquisition import log_expected_saving
 from core.search.history import PastTrial
 from core.search.step import Snapshot, step
-from tests.histories import SPEC
 
 
 def network(units: int, layers: int = 1) -> Architecture:

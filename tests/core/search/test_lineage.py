@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
+from benchmarks.histories import history
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial
 from core.search.lineage import LEAST_SHARE, Goal, training, with_shares
-from tests.histories import history
 
 ARCHITECTURE = history(1)[0].architecture
 

@@ -3,12 +3,12 @@
 import dataclasses
 from uuid import UUID
 
+from benchmarks.histories import history
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial
 from core.search.lineage import Goal, with_shares
 from core.search.race import chosen, finalists, is_settled, promotions, without_superseded
 from tests.core.search.test_lineage import trial
-from tests.histories import history
 
 ROOTS = tuple({one.architecture for one in history(8)})[:4]
 

@@ -6,12 +6,12 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from benchmarks.histories import BOUNDS, history
 from core.errors import InvalidInput
 from core.morphisms import MORPHISMS
 from core.protocol.states import TrialStatus
 from core.search.history import PastTrial, Suggestion, SuggestRequest
 from core.search.strategies.reinforce import Reinforce, moves, train
-from tests.histories import BOUNDS, history
 
 START = dataclasses.replace(history(1)[0], value=0.5)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from benchmarks.histories import SPEC, features, history, value
 from core.errors import SearchSettled, SpaceExhausted, UnknownKind
 from core.graph.architecture import Architecture
 from core.graph.bounds import ExceededMemory, fits
@@ -25,7 +26,6 @@ from core.search.history import PastTrial, Suggestion
 from core.search.lineage import Goal
 from core.search.step import Snapshot, step
 from core.search.strategies import STRATEGIES
-from tests.histories import SPEC, history, value
 
 every_strategy = pytest.mark.parametrize("kind", list(STRATEGIES))
 
@@ -65,7 +65,7 @@ def completed(trial: PastTrial) -> PastTrial:
     return dataclasses.replace(
         trial,
         status=TrialStatus.COMPLETED,
-        value=value(trial.architecture),
+        value=value(features(trial.architecture)),
         value_std=0.01,
         inheritable=True,
     )

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
+from benchmarks.histories import of_depth
 from core.similarity.assignment import least_cost
 from core.similarity.edit_distance import Encoder, Skip, skips
-from tests.histories import of_depth
 
 
 @pytest.mark.parametrize("levels", [3, 10**6])  # many ties, almost none

@@ -5,11 +5,11 @@ from math import log, log1p, prod
 import numpy as np
 from hypothesis import given
 
+from benchmarks.histories import history
 from core.graph.architecture import Architecture
 from core.layers import BatchNorm, Channels
 from core.similarity.encoding import NodeEncoder
 from core.similarity.graph_features import NAMES, graph_features
-from tests.histories import history
 from tests.strategies import architectures
 
 

@@ -6,6 +6,7 @@ from math import log2
 import numpy as np
 import pytest
 
+from benchmarks.histories import history, of_depth
 from core.graph.architecture import Architecture
 from core.graph.node import Node
 from core.layers import (
@@ -21,7 +22,6 @@ from core.layers import (
 )
 from core.similarity.encoding import NodeEncoder
 from core.similarity.weisfeiler_lehman import ROUNDS, distances, labels
-from tests.histories import history, of_depth
 
 PLAIN = (Conv2d(8, 3), MaxPool2d(3, 1, 1), Flatten(), Dense(3), Output())
 PADDED = [

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+from benchmarks.histories import history
 from core.similarity.edit_distance import Floats
 from core.surrogate import fitting
 from core.surrogate.fitting import MAX_LANDMARKS, Observation, fit, scheduled
@@ -15,7 +16,6 @@ from tests.core.surrogate.test_gaussian_process import (
     naive_posterior,
     posterior,
 )
-from tests.histories import history
 
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
 

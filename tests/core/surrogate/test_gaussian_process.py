@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from benchmarks.histories import history, of_depth
 from core.similarity.edit_distance import Floats
 from core.similarity.graph_features import NAMES
 from core.surrogate.fitting import Observation, fit
 from core.surrogate.gaussian_process import RISE, Surrogate, prior
 from core.surrogate.kernels import KERNELS
 from core.surrogate.prior_mean import WEIGHT, WEIGHT_STD, PriorMean
-from tests.histories import history, of_depth
 
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+from benchmarks.histories import history
 from core.similarity.edit_distance import Floats
 from core.surrogate.kernels import KERNELS, Geometry
 from core.surrogate.likelihood import negative_log_likelihood
-from tests.histories import history
 
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
 

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 
+from benchmarks.histories import history, of_depth
 from core.errors import InvalidInput
 from core.graph.architecture import Architecture
 from core.similarity.edit_distance import Floats
@@ -12,7 +13,6 @@ from core.similarity.encoding import NodeEncoder
 from core.similarity.graph_features import NAMES, graph_features
 from core.surrogate.fitting import Observation, fit, learn_prior_mean
 from core.surrogate.prior_mean import FEWEST_SEARCHES, FEWEST_VALUES, WEIGHT, PriorMean
-from tests.histories import history, of_depth
 
 NETWORKS = [[trial.architecture for trial in history(12, seed=seed)] for seed in range(4)]
 UNSEEN = of_depth(15, 30)

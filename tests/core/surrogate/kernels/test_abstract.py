@@ -5,11 +5,11 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from benchmarks.histories import history
 from core.morphisms import sample
 from core.protocol.contracts import Bounds
 from core.surrogate.kernels import Geometry, Points
 from core.surrogate.kernels.abstract import projection, sizes
-from tests.histories import history
 
 TRIALS = [trial.architecture for trial in history(16, seed=2)]
 LANDMARKS, OTHERS = TRIALS[:10], TRIALS[10:]

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from benchmarks.histories import history
 from core.surrogate.kernels import KERNELS, Geometry
-from tests.histories import history
 
 LANDMARKS = [trial.architecture for trial in history(12, seed=2)]
 THETA = np.log([1.2, 5.0, 3.0, 0.7, 0.6, 0.8, 2.5, 0.4])  # a, l, s, w, r, f, h, b

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from benchmarks.histories import history
 from core.surrogate.kernels import KERNELS, Geometry
 from core.surrogate.kernels.bourgain import _draw_sets
-from tests.histories import history
 
 LANDMARKS = [trial.architecture for trial in history(12, seed=2)]
 A, L = 1.3, 2.5

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.histories import history
 from core.surrogate.kernels import KERNELS, Geometry
 from core.surrogate.kernels.abstract import projection
-from tests.histories import history
 
 LANDMARKS = [trial.architecture for trial in history(12, seed=2)]
 THETA = np.log([1.5, 0.4, 5.0, 3.0, 0.8])  # a, b, l, s, r
