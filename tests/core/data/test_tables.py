@@ -254,9 +254,9 @@ def test_columns_of_a_parquet_file_have_types() -> None:
 
 def test_nested_columns_of_a_parquet_file_are_refused_by_name() -> None:
     buffer = io.BytesIO()
-    parquet.write_table(pa.table({"a": [[k] for k in range(N)], "y": Y}), buffer)
+    parquet.write_table(pa.table({"a": [{"b": k} for k in range(N)], "y": Y}), buffer)
 
-    with pytest.raises(InvalidDataset, match="column 'a' is of type list<"):
+    with pytest.raises(InvalidDataset, match="column 'a' is of type struct<"):
         read(buffer.getvalue())
 
 

@@ -1,12 +1,13 @@
 """Predict with an exported network: python predict.py EXAMPLES... [--json]
 
 Needs numpy, torch and safetensors, and the other files of this folder; Pillow for pictures, pyarrow
-for Parquet. EXAMPLES are .npy and .npz files, pictures, and folders of pictures; where the network
-was trained on a table, .csv, .tsv, .jsonl and .parquet files with columns of the same names; where
-it was trained on texts, these, .txt files of one text each, and folders of such files. An array
-holds raw values as in the data set that the network was trained on, with its axes in the same
-order: `layout` of preprocess.json, or the option --layout. Axes of length one may be left out or
-added. Where the network was trained on pictures from files, any picture is prepared as those were.
+for Parquet. EXAMPLES are .npy and .npz files, .jsonl and .parquet files with a column of lists,
+pictures, and folders of pictures; where the network was trained on a table, .csv, .tsv, .jsonl and
+.parquet files with columns of the same names; where it was trained on texts, these, .txt files of
+one text each, and folders of such files. An array holds raw values as in the data set that the
+network was trained on, with its axes in the same order: `layout` of preprocess.json, or the option
+--layout. Axes of length one may be left out or added. Where the network was trained on pictures
+from files, any picture is prepared as those were.
 """
 
 import argparse
@@ -66,6 +67,7 @@ MISSING = {
     "", "#N/A", "#N/A N/A", "#NA", "-NaN", "-nan", "<NA>", "?", "N/A", "NA", "NULL", "NaN", "NaT",
     "None", "n/a", "nan", "null",
 }  # fmt: skip
+JSON_LINE = re.compile(rb"(\xef\xbb\xbf)?\s*\{\s*[\"}]")  # the start of a file of such lines
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?)")
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?")
@@ -262,7 +264,13 @@ class Model:
 
     def together(self, examples: Sequence[Any], layout: str | None = None) -> Array:
         """Signals of different lengths as one array, in which shorter ones end with NaN."""
-        arrays = [np.asarray(one, np.float64) for one in examples]
+        try:
+            arrays = [np.asarray(one, np.float64) for one in examples]
+        except (TypeError, ValueError):
+            raise InputError(
+                "an example holds lists of different lengths or no numbers; expected signals whose "
+                "channels end together"
+            ) from None
         axis = (layout or self.padded or self.layout).index("L") - 1
         if not arrays or any(one.ndim <= axis for one in arrays):
             raise InputError("an example has too few axes; expected signals")
@@ -429,6 +437,8 @@ class Reader:
             return self.array_source(path, _mapped(path, opened), self.layout)
         if start.startswith(b"PK\x03\x04"):
             return self.array_source(path, *self._of_archive(path, opened))
+        if start.startswith(b"PAR1") or JSON_LINE.match(start):
+            return self.array_source(path, self._of_lists(path, opened, start), self.layout)
         return self._pictures([path])
 
     def array_source(self, path: Path, x: Array, layout: str | None) -> Source:
@@ -489,6 +499,29 @@ class Reader:
                 return archive[key], self.layout or "".join(map(str, layout)) or None
             except UNREADABLE as error:
                 raise InputError(f"{path} cannot be read: {error}") from None
+
+    def _of_lists(self, path: Path, opened: Path | io.BytesIO, start: bytes) -> Array:
+        """The examples in a column of lists of a Parquet or JSON Lines file."""
+        try:
+            columns = _list_columns(opened, start)
+            found = _quoted([*columns]) or "none"
+            if self.key is None and len(columns) != 1:
+                raise InputError(
+                    f"expected one column of lists; found {found}: choose the examples with "
+                    "--key NAME"
+                )
+            key = self.key or next(iter(columns))
+            if key not in columns:
+                raise InputError(f"there is no column of lists {key!r}; found {found}")
+            if absent := [k for k, one in enumerate(columns[key]) if not one]:
+                raise InputError(f"the list at index {absent[0]} is missing or empty")
+            if self.model.padded:
+                return self.model.together(columns[key], self.layout)
+            return np.array(columns[key])
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        except UNREADABLE as error:
+            raise InputError(f"{path} cannot be read: {error}") from None
 
     def _pictures(self, paths: list[Path]) -> Source:
         can_read = self._trained_mode() or self.model.shape[0] in PICTURE_MODES
@@ -739,6 +772,35 @@ def _decoded(data: bytes) -> str:
 
 def _of_json(text: str, table: Table | Text) -> Cells:
     """The cells of lines with an object each; a name that an object does not have is missing."""
+    rows = _objects(text)
+    if absent := [name for name in table.names if not any(name in row for row in rows)]:
+        raise InputError(f"no line has {_quoted(absent)}; expected columns {_quoted(table.names)}")
+    return Cells({name: [_as_text(row.get(name)) for row in rows] for name in table.names})
+
+
+def _list_columns(opened: Path | io.BytesIO, start: bytes) -> dict[str, list[Any]]:
+    """The columns of a Parquet or JSON Lines file whose cells are lists."""
+    if start.startswith(b"PAR1"):
+        if parquet is None:
+            raise InputError("Parquet files need pyarrow: pip install pyarrow")
+        table = parquet.read_table(opened)
+        names = [
+            field.name for field in table.schema if "list" in str(field.type).partition("<")[0]
+        ]
+        return {name: table.column(name).to_pylist() for name in names}
+    data = opened.getvalue() if isinstance(opened, io.BytesIO) else opened.read_bytes()
+    rows = _objects(_decoded(data))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    return {
+        name: cells
+        for name, cells in columns.items()
+        if any(isinstance(one, list) for one in cells)
+    }
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """The objects in lines of JSON."""
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -750,9 +812,7 @@ def _of_json(text: str, table: Table | Text) -> Cells:
         if not isinstance(row, dict):
             raise InputError(f"line {number} is no object {{column: value}}")
         rows.append(row)
-    if absent := [name for name in table.names if not any(name in row for row in rows)]:
-        raise InputError(f"no line has {_quoted(absent)}; expected columns {_quoted(table.names)}")
-    return Cells({name: [_as_text(row.get(name)) for row in rows] for name in table.names})
+    return rows
 
 
 def _of_text(text: str, table: Table | Text) -> Cells:
@@ -1115,7 +1175,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="arrays, pictures, folders, tables or texts",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
-    parser.add_argument("--key", help="the name of the examples in a .npz file")
+    parser.add_argument("--key", help="the name of the examples in a file of several")
     parser.add_argument("--layout", help="the order of the axes, such as NHWC")
     parser.add_argument("--resize", action="store_true", help="resize pictures of another size")
     return parser.parse_args(arguments)
