@@ -11,9 +11,12 @@ from files, any picture is prepared as those were.
 """
 
 import argparse
+import bz2
 import csv
+import gzip
 import io
 import json
+import lzma
 import os
 import re
 import sys
@@ -70,10 +73,15 @@ MISSING = {
 JSON_LINE = re.compile(rb"(\xef\xbb\xbf)?\s*\{\s*[\"}]")  # the start of a file of such lines
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+([eE][+-]?[0-9]+)?)")
-DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?")
+#: A day or a time, in UTC where no zone is given, as pandas and databases write it.
+DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+)
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 and 9999, since 1970
 SEPARATORS = ",;\t|"  # of the columns of a text file
 LONGEST_CELL = 1 << 20  # characters
+LARGEST_UNPACKED = 1 << 29  # bytes of a packed file
 UNKNOWN, FIRST_PIECE = 1, 2  # token numbers: of an unknown character, of the first piece
 LONGEST_TEXT, LONGEST_WORD = 20_000, 100  # characters; further ones are not read
 #: Words, with the marks on letters, which Python does not count as parts of words; and symbols.
@@ -429,7 +437,7 @@ class Reader:
             return self._texts(path, self.model.text)
         if path.is_dir():
             return self._pictures(_pictures_in(path))
-        opened = path if path.is_file() else io.BytesIO(path.read_bytes())  # a pipe
+        opened = _opened(path)
         start = _start(opened)
         if self.model.table is not None:
             return self.table_source(path, _cells(path, opened, start, self.model.table))
@@ -473,7 +481,7 @@ class Reader:
                 raise InputError(f"there are no .txt files in {path}")
             texts = [_decoded(one.read_bytes()) for one in files]
             return self.text_source(path, texts, [str(one) for one in files])
-        opened = path if path.is_file() else io.BytesIO(path.read_bytes())  # a pipe
+        opened = _opened(path)
         if path.suffix.lower() == ".txt":
             data = opened.getvalue() if isinstance(opened, io.BytesIO) else opened.read_bytes()
             return self.text_source(path, [_decoded(data)], [str(path)])
@@ -726,7 +734,9 @@ def _days(text: str) -> float:
         time = datetime.fromisoformat(text) if DATE.fullmatch(text) else None
     except ValueError:
         return np.nan
-    return np.nan if time is None else time.replace(tzinfo=UTC).timestamp() / 86_400
+    if time is not None and time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return np.nan if time is None else time.timestamp() / 86_400
 
 
 def _about(flags: Array, texts: list[str], what: str) -> str:
@@ -954,6 +964,40 @@ def _pictures_in(folder: Path) -> list[Path]:
     if not found:
         raise InputError(f"there are no pictures in {folder}; expected {_listed(PICTURES)}")
     return found
+
+
+def _opened(path: Path) -> Path | io.BytesIO:
+    """A file, or the bytes of a pipe or of a packed file as they were before it was packed."""
+    opened = path if path.is_file() else io.BytesIO(path.read_bytes())
+    start = _start(opened)
+    unpack = next((one for magic, one in PACKED.items() if start.startswith(magic)), None)
+    if unpack is None:
+        return opened
+    try:
+        with unpack(opened) as file:
+            data = file.read(LARGEST_UNPACKED + 1)
+    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise InputError(f"{path} cannot be unpacked: {error}") from None
+    if len(data) > LARGEST_UNPACKED:
+        raise InputError(
+            f"{path} unpacks to more than {LARGEST_UNPACKED:,} bytes; unpack it yourself"
+        )
+    return io.BytesIO(data)
+
+
+def _zstd(opened: Path | io.BytesIO) -> Any:
+    if arrow is None:
+        raise InputError("files packed by zstd need pyarrow: pip install pyarrow")
+    return arrow.CompressedInputStream(str(opened) if isinstance(opened, Path) else opened, "zstd")
+
+
+#: By the first bytes of a packed file, what opens it.
+PACKED: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+    b"\x28\xb5\x2f\xfd": _zstd,
+}
 
 
 def _start(opened: Path | io.BytesIO) -> bytes:

@@ -1,8 +1,11 @@
 """Any array that is accepted for training is predicted by the export as by the worker."""
 
+import bz2
 import dataclasses
+import gzip
 import io
 import json
+import lzma
 import tempfile
 import zipfile
 from pathlib import Path
@@ -139,6 +142,14 @@ def assert_files_of_lists_are_read(model: Any, lists: list[Any], expected: Any) 
             (_, x), *_ = predict.Reader(model).source(path).batches()
             found = model.probabilities_of(model.outputs(model.normalise(x)), str)
             np.testing.assert_array_equal(found, expected)
+        for pack in (gzip.compress, bz2.compress, lzma.compress):
+            (packed_lines := Path(name) / "new.jsonl.packed").write_bytes(pack(lines.read_bytes()))
+            (_, x), *_ = predict.Reader(model).source(packed_lines).batches()
+            found = model.probabilities_of(model.outputs(model.normalise(x)), str)
+            np.testing.assert_array_equal(found, expected)
+            packed_lines.write_bytes(pack(lines.read_bytes())[:-9])
+            with pytest.raises(predict.InputError, match="cannot be unpacked"):
+                predict.Reader(model).source(packed_lines)
         for wrong, message in (
             ({"a": 1}, "expected one column of lists; found none"),
             ({"a": [1], "b": [2]}, "found 'a', 'b': choose the examples with --key NAME"),
